@@ -1,0 +1,3 @@
+//! The shipped module in wasmtime.
+
+mod support;
