@@ -1,1 +1,37 @@
 //! OAuth 2.0 mutual-TLS client authentication (RFC 8705) at the edge.
+//!
+//! One request is a **claim** (who it says it is), a **proof** (the certificate of its connection) and a **registration**
+//! (what was agreed with that client). The filter compares the three and answers.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`authenticate`] | the decision of RFC 8705, on one page |
+//! | [`exchange`] | one request as a machine without I/O, from its headers to the decision |
+//! | [`request`] | the claim: form, `Authorization`, path |
+//! | [`certificate`] | the proof: X.509, distinguished names, alternative names, thumbprints |
+//! | [`client`] | the registration: client metadata, JWK Sets, the registry |
+//! | [`config`] | the plugin configuration |
+//! | [`decision`] | what comes out: action, metrics word, log line |
+//! | [`response`] | what a client may learn of a refusal |
+//! | [`error`] | the codes of the contract, and the errors for operators |
+//! | `host` | Envoy, by proxy-wasm: bytes in, steps out |
+//!
+//! Data runs one way: host → exchange → request, certificate, client → authenticate → response → host. Nothing outside
+//! `host` knows Envoy or a clock.
+
+#![deny(missing_docs)]
+
+pub mod authenticate;
+pub mod certificate;
+pub mod client;
+pub mod config;
+pub mod decision;
+pub mod error;
+pub mod exchange;
+pub mod request;
+pub mod response;
+
+mod json;
+
+#[cfg(all(feature = "proxy-wasm", target_arch = "wasm32"))]
+mod host;

@@ -1,0 +1,279 @@
+//! Distinguished names and how they are compared: distinguishedNameMatch (RFC 4517 §4.2.15).
+//!
+//! A name is read from one of two sources, the string that a client registered or the DER of a certificate, into one
+//! form in which equality is plain equality. Nothing here ever compares printed names.
+
+mod attribute;
+mod parse;
+mod prepare;
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use x509_parser::asn1_rs::Tag;
+
+pub use self::attribute::AttributeType;
+use super::der::{MalformedDer, Tlv};
+
+/// Why a text or a DER value is not a distinguished name that can be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NameError {
+    /// The string holds no RDN; an empty subject identifies nobody.
+    Empty,
+    /// Neither a known name nor a dotted-decimal object identifier.
+    UnknownAttributeType(String),
+    /// The string leaves the grammar of RFC 4514 §3; the offset is in bytes.
+    Syntax {
+        /// Offset of the first byte that does not fit.
+        offset: usize,
+        /// What the grammar wants there.
+        expected: &'static str,
+    },
+    /// A value that is not UTF-8 after its escapes are resolved.
+    NotUtf8,
+    /// A control character; RFC 4518 would delete it, which would let `a\00b` pass for `ab`.
+    ControlCharacter(char),
+    /// A character that RFC 4518 §2.4 prohibits: a value with it matches nothing.
+    ProhibitedCharacter(char),
+    /// The DER of the name or of a value is not well formed, or a string breaks its own type's rules.
+    MalformedDer,
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the name is empty"),
+            Self::UnknownAttributeType(text) => write!(f, "unknown attribute type \"{}\"", text.escape_debug()),
+            Self::Syntax { offset, expected } => write!(f, "expected {expected} at byte {offset}"),
+            Self::NotUtf8 => f.write_str("a value is not UTF-8"),
+            Self::ControlCharacter(c) => write!(f, "control character U+{:04X} in a value", u32::from(*c)),
+            Self::ProhibitedCharacter(c) => {
+                write!(f, "character U+{:04X}, which RFC 4518 prohibits, in a value", u32::from(*c))
+            }
+            Self::MalformedDer => f.write_str("malformed DER"),
+        }
+    }
+}
+
+impl std::error::Error for NameError {}
+
+/// A name as a sequence of RDNs in the order of RFC 4514 strings: most specific first, the reverse of the DER.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DistinguishedName {
+    rdns: Vec<RelativeDistinguishedName>,
+}
+
+/// The first place at which two names differ, in words for an operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NameDifference {
+    /// The RDNs are the same, but their order is reversed.
+    ReverseOrder,
+    /// RDN number `position` (from 1, in string order) differs; `None` = one name ends before it.
+    Rdn {
+        /// Number of the RDN in the RFC 4514 string, counted from 1.
+        position: usize,
+        /// What the registered name has there.
+        expected: Option<String>,
+        /// What the certificate has there.
+        found: Option<String>,
+    },
+}
+
+impl fmt::Display for NameDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Rdn { position, expected, found } = self else {
+            return f.write_str("reverse order: the registered name has the certificate's RDNs from last to first");
+        };
+        let or_nothing = |rdn: &Option<String>| rdn.clone().unwrap_or_else(|| "nothing".to_owned());
+        write!(f, "RDN {position}: expected {}, certificate has {}", or_nothing(expected), or_nothing(found))
+    }
+}
+
+impl DistinguishedName {
+    /// Reads a registered name: RFC 4514 with the liberties that SPEC §3 lists, or OpenSSL's `/C=../CN=..`.
+    ///
+    /// # Errors
+    /// Any [`NameError`]; a name that could never match a certificate is an error too.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let rdns = if text.starts_with('/') { parse::openssl(text)? } else { parse::rfc4514(text)? };
+        if rdns.is_empty() {
+            return Err(NameError::Empty);
+        }
+        Ok(Self { rdns })
+    }
+
+    /// Reads the DER of a `Name` (RFC 5280 §4.1.2.4), outer tag included. An empty sequence is a name without RDNs.
+    ///
+    /// # Errors
+    /// [`NameError::MalformedDer`], or a value's own error.
+    pub fn from_der(der: &[u8]) -> Result<Self, NameError> {
+        let mut rdns = Vec::new();
+        let mut rest = Tlv::only(der)?.contents(Tag::Sequence)?;
+        while !rest.is_empty() {
+            let (rdn, after) = Tlv::next(rest)?;
+            rdns.push(RelativeDistinguishedName::from_der_contents(rdn.contents(Tag::Set)?)?);
+            rest = after;
+        }
+        rdns.reverse();
+        Ok(Self { rdns })
+    }
+
+    /// Where `certificate` first differs from this registered name; `None` = the names match.
+    #[must_use]
+    pub fn difference(&self, certificate: &Self) -> Option<NameDifference> {
+        if self == certificate {
+            return None;
+        }
+        if self.rdns.iter().rev().eq(&certificate.rdns) {
+            return Some(NameDifference::ReverseOrder);
+        }
+        let longest = self.rdns.len().max(certificate.rdns.len());
+        (0..longest).find_map(|index| {
+            let (expected, found) = (self.rdns.get(index), certificate.rdns.get(index));
+            (expected != found).then(|| NameDifference::Rdn {
+                position: index + 1,
+                expected: expected.map(ToString::to_string),
+                found: found.map(ToString::to_string),
+            })
+        })
+    }
+}
+
+/// The name in the form of RFC 4514.
+impl fmt::Display for DistinguishedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_separated(f, &self.rdns, ",")
+    }
+}
+
+/// A set of attributes; sorted, so that equality of the sequences is equality of the sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct RelativeDistinguishedName {
+    attributes: Vec<AttributeTypeAndValue>,
+}
+
+impl RelativeDistinguishedName {
+    fn new(mut attributes: Vec<AttributeTypeAndValue>) -> Self {
+        attributes.sort();
+        Self { attributes }
+    }
+
+    fn from_der_contents(mut rest: &[u8]) -> Result<Self, NameError> {
+        if rest.is_empty() {
+            return Err(NameError::MalformedDer);
+        }
+        let mut attributes = Vec::with_capacity(1);
+        while !rest.is_empty() {
+            let (attribute, after) = Tlv::next(rest)?;
+            let (oid, value) = Tlv::next(attribute.contents(Tag::Sequence)?)?;
+            attributes.push(AttributeTypeAndValue {
+                attribute_type: AttributeType::from_der_contents(oid.contents(Tag::Oid)?)?,
+                value: AttributeValue::from_der(value)?,
+            });
+            rest = after;
+        }
+        Ok(Self::new(attributes))
+    }
+}
+
+impl fmt::Display for RelativeDistinguishedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_separated(f, &self.attributes, "+")
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct AttributeTypeAndValue {
+    attribute_type: AttributeType,
+    value: AttributeValue,
+}
+
+impl fmt::Display for AttributeTypeAndValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.attribute_type, self.value)
+    }
+}
+
+/// A value in the form in which it is compared.
+#[derive(Clone, Debug)]
+enum AttributeValue {
+    /// DirectoryString, IA5String, PrintableString: compared by the prepared form alone.
+    Text { prepared: Box<str>, printed: Box<str> },
+    /// Any other syntax: the whole DER encoding, compared byte for byte.
+    Der(Box<[u8]>),
+}
+
+impl AttributeValue {
+    fn text(text: &str) -> Result<Self, NameError> {
+        Ok(Self::Text { prepared: prepare::prepare(text)?, printed: text.into() })
+    }
+
+    /// The value whose complete DER encoding is `der`.
+    fn from_der(der: &[u8]) -> Result<Self, NameError> {
+        match Tlv::only(der)?.case_ignore_text()? {
+            Some(text) => Self::text(&text),
+            None => Ok(Self::Der(der.into())),
+        }
+    }
+
+    fn key(&self) -> (bool, &[u8]) {
+        match self {
+            Self::Text { prepared, .. } => (true, prepared.as_bytes()),
+            Self::Der(der) => (false, der),
+        }
+    }
+}
+
+impl PartialEq for AttributeValue {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for AttributeValue {}
+
+impl PartialOrd for AttributeValue {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for AttributeValue {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+/// RFC 4514 §2.4: escaped text, or `#` and the hexadecimal form of the DER.
+impl fmt::Display for AttributeValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text { printed, .. } => parse::write_escaped(f, printed),
+            Self::Der(der) => {
+                f.write_str("#")?;
+                der.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+            }
+        }
+    }
+}
+
+impl From<MalformedDer> for NameError {
+    fn from(_: MalformedDer) -> Self {
+        Self::MalformedDer
+    }
+}
+
+fn write_separated<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T], separator: &str) -> fmt::Result {
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            f.write_str(separator)?;
+        }
+        item.fmt(f)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! Attribute types of distinguished names: their object identifiers and the names that people write for them.
+
+use std::fmt;
+
+use super::NameError;
+
+/// Object identifiers that have a name here, each with its names; the first one is the name that is printed.
+///
+/// Sources: RFC 4514 §3, RFC 4519, X.520 (2019), RFC 2985, RFC 4524, RFC 3739 and, for the `jurisdiction…` types, the
+/// CA/Browser Forum's EV guidelines. Names are compared without regard to ASCII case.
+const NAMES: &[(&str, &[&str])] = &[
+    ("2.5.4.3", &["CN", "commonName"]),
+    ("2.5.4.4", &["SN", "surname"]),
+    ("2.5.4.5", &["serialNumber"]),
+    ("2.5.4.6", &["C", "countryName"]),
+    ("2.5.4.7", &["L", "localityName"]),
+    ("2.5.4.8", &["ST", "stateOrProvinceName", "S"]),
+    ("2.5.4.9", &["STREET", "streetAddress"]),
+    ("2.5.4.10", &["O", "organizationName"]),
+    ("2.5.4.11", &["OU", "organizationalUnitName", "organizationUnitName"]),
+    ("2.5.4.12", &["title", "T"]),
+    ("2.5.4.13", &["description"]),
+    ("2.5.4.15", &["businessCategory"]),
+    ("2.5.4.16", &["postalAddress"]),
+    ("2.5.4.17", &["postalCode"]),
+    ("2.5.4.18", &["postOfficeBox"]),
+    ("2.5.4.19", &["physicalDeliveryOfficeName"]),
+    ("2.5.4.20", &["telephoneNumber"]),
+    ("2.5.4.21", &["telexNumber"]),
+    ("2.5.4.22", &["teletexTerminalIdentifier"]),
+    ("2.5.4.23", &["facsimileTelephoneNumber"]),
+    ("2.5.4.24", &["x121Address"]),
+    ("2.5.4.25", &["internationalISDNNumber", "internationaliSDNNumber"]),
+    ("2.5.4.26", &["registeredAddress"]),
+    ("2.5.4.27", &["destinationIndicator"]),
+    ("2.5.4.28", &["preferredDeliveryMethod"]),
+    ("2.5.4.31", &["member"]),
+    ("2.5.4.32", &["owner"]),
+    ("2.5.4.33", &["roleOccupant"]),
+    ("2.5.4.34", &["seeAlso"]),
+    ("2.5.4.41", &["name"]),
+    ("2.5.4.42", &["givenName", "GN", "G"]),
+    ("2.5.4.43", &["initials"]),
+    ("2.5.4.44", &["generationQualifier"]),
+    ("2.5.4.45", &["x500UniqueIdentifier"]),
+    ("2.5.4.46", &["dnQualifier"]),
+    ("2.5.4.49", &["distinguishedName"]),
+    ("2.5.4.50", &["uniqueMember"]),
+    ("2.5.4.51", &["houseIdentifier"]),
+    ("2.5.4.54", &["dmdName"]),
+    ("2.5.4.65", &["pseudonym"]),
+    ("2.5.4.72", &["role"]),
+    ("2.5.4.97", &["organizationIdentifier"]),
+    ("2.5.4.98", &["c3", "countryCode3c"]),
+    ("2.5.4.99", &["n3", "countryCode3n"]),
+    ("2.5.4.100", &["dnsName"]),
+    ("0.9.2342.19200300.100.1.1", &["UID", "userId"]),
+    ("0.9.2342.19200300.100.1.3", &["mail", "rfc822Mailbox"]),
+    ("0.9.2342.19200300.100.1.25", &["DC", "domainComponent"]),
+    ("1.2.840.113549.1.9.1", &["emailAddress", "E", "email"]),
+    ("1.2.840.113549.1.9.2", &["unstructuredName"]),
+    ("1.2.840.113549.1.9.8", &["unstructuredAddress"]),
+    ("1.3.6.1.5.5.7.9.1", &["dateOfBirth"]),
+    ("1.3.6.1.5.5.7.9.2", &["placeOfBirth"]),
+    ("1.3.6.1.5.5.7.9.3", &["gender"]),
+    ("1.3.6.1.5.5.7.9.4", &["countryOfCitizenship"]),
+    ("1.3.6.1.5.5.7.9.5", &["countryOfResidence"]),
+    (
+        "1.3.6.1.4.1.311.60.2.1.1",
+        &["jurisdictionLocalityName", "jurisdictionL"],
+    ),
+    (
+        "1.3.6.1.4.1.311.60.2.1.2",
+        &["jurisdictionStateOrProvinceName", "jurisdictionST"],
+    ),
+    (
+        "1.3.6.1.4.1.311.60.2.1.3",
+        &["jurisdictionCountryName", "jurisdictionC"],
+    ),
+];
+
+/// The type of an attribute, by object identifier; two names of one type are the same type.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AttributeType {
+    /// The contents octets of the DER encoding (X.690 §8.19), by which types are compared.
+    oid: Box<[u8]>,
+}
+
+impl AttributeType {
+    /// The type that `text` names: a known name in any letter case, or a dotted-decimal object identifier
+    /// (RFC 4512 §1.4 `numericoid`), with or without the prefix `OID.` of RFC 1779.
+    pub(super) fn parse(text: &str) -> Result<Self, NameError> {
+        let unknown = || NameError::UnknownAttributeType(text.to_owned());
+        if let Some((oid, _)) = NAMES
+            .iter()
+            .find(|(_, names)| names.iter().any(|name| name.eq_ignore_ascii_case(text)))
+        {
+            return Ok(Self { oid: encode_oid(oid).ok_or_else(unknown)? });
+        }
+        let dotted = match text.get(..4) {
+            Some(prefix) if prefix.eq_ignore_ascii_case("oid.") => text.get(4..).unwrap_or_default(),
+            _ => text,
+        };
+        Ok(Self { oid: encode_oid(dotted).ok_or_else(unknown)? })
+    }
+
+    /// The type with these contents octets of a DER `OBJECT IDENTIFIER`.
+    pub(super) fn from_der_contents(octets: &[u8]) -> Result<Self, NameError> {
+        // X.690 §8.19.2: no arc begins with a padding octet, the last octet of an arc has bit 8 clear.
+        let mut at_start = true;
+        for &octet in octets {
+            if at_start && octet == 0x80 {
+                return Err(NameError::MalformedDer);
+            }
+            at_start = octet & 0x80 == 0;
+        }
+        if octets.is_empty() || !at_start {
+            return Err(NameError::MalformedDer);
+        }
+        Ok(Self { oid: octets.into() })
+    }
+}
+
+/// The type's usual name, or its dotted-decimal identifier where it has none.
+impl fmt::Display for AttributeType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dotted = decode_oid(&self.oid);
+        match NAMES.iter().find(|(oid, _)| *oid == dotted) {
+            Some((_, [name, ..])) => f.write_str(name),
+            _ => f.write_str(&dotted),
+        }
+    }
+}
+
+/// The contents octets of a dotted-decimal object identifier, `None` where `text` is no `numericoid`.
+fn encode_oid(text: &str) -> Option<Box<[u8]>> {
+    let mut arcs = text.split('.').map(|arc| {
+        let canonical = arc.bytes().all(|b| b.is_ascii_digit()) && (arc == "0" || !arc.starts_with('0'));
+        // 2.25 carries UUIDs, so an arc may need 128 bits.
+        arc.parse::<u128>().ok().filter(|_| canonical)
+    });
+    let (first, second) = (arcs.next()??, arcs.next()??);
+    if first > 2 || (first < 2 && second >= 40) {
+        return None;
+    }
+    let mut octets = Vec::with_capacity(text.len());
+    encode_arc(first.checked_mul(40)?.checked_add(second)?, &mut octets);
+    for arc in arcs {
+        encode_arc(arc?, &mut octets);
+    }
+    Some(octets.into())
+}
+
+fn encode_arc(arc: u128, octets: &mut Vec<u8>) {
+    let groups = (128 - arc.leading_zeros()).div_ceil(7).max(1);
+    for group in (0..groups).rev() {
+        let bits = (arc >> (group * 7)) as u8 & 0x7f;
+        octets.push(if group == 0 { bits } else { bits | 0x80 });
+    }
+}
+
+fn decode_oid(octets: &[u8]) -> String {
+    let mut dotted = String::new();
+    let mut arc: u128 = 0;
+    for octet in octets {
+        // Only for people: an arc that is too large for 128 bits loses its upper bits in print, never in comparison.
+        arc = (arc << 7) | u128::from(octet & 0x7f);
+        if octet & 0x80 != 0 {
+            continue;
+        }
+        if dotted.is_empty() {
+            let first = (arc / 40).min(2);
+            dotted = format!("{first}.{}", arc - first * 40);
+        } else {
+            dotted.push_str(&format!(".{arc}"));
+        }
+        arc = 0;
+    }
+    dotted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_of_the_table_is_its_own_type() {
+        for (oid, names) in NAMES {
+            let expected = AttributeType::parse(oid).unwrap();
+            for name in *names {
+                assert_eq!(AttributeType::parse(name).unwrap(), expected, "{name}");
+                assert_eq!(AttributeType::parse(&name.to_uppercase()).unwrap(), expected, "{name}");
+            }
+            assert_eq!(AttributeType::parse(&format!("OID.{oid}")).unwrap(), expected);
+            assert_eq!(AttributeType::parse(&format!("oid.{oid}")).unwrap(), expected);
+            assert_eq!(expected.to_string(), names[0]);
+        }
+        let mut all: Vec<String> = NAMES.iter().flat_map(|(_, n)| n.iter().map(|n| n.to_lowercase())).collect();
+        all.sort();
+        all.dedup();
+        // `internationaliSDNNumber` (X.520) and `internationalISDNNumber` (RFC 4519) differ by case alone.
+        assert_eq!(all.len() + 1, NAMES.iter().map(|(_, n)| n.len()).sum::<usize>());
+    }
+
+    #[test]
+    fn object_identifiers_are_encoded_as_x690_says() {
+        let octets = |text| AttributeType::parse(text).unwrap().oid.to_vec();
+        assert_eq!(octets("2.5.4.3"), [0x55, 4, 3]);
+        assert_eq!(octets("2.999.3"), [0x88, 0x37, 3]);
+        assert_eq!(octets("1.2.840.113549"), [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d]);
+        let uuid = "2.25.329800735698586629295641978511506172918";
+        assert_eq!(AttributeType::parse(uuid).unwrap().to_string(), uuid);
+    }
+
+    #[test]
+    fn what_is_no_object_identifier_is_refused() {
+        for text in ["", "1", "01.1", "1.01", "1.40", "3.1", "1..2", "1.2.", ".1.2", "1.2a", "1.+2", "OID.", "OID.CN", "xyz"] {
+            assert_eq!(
+                AttributeType::parse(text),
+                Err(NameError::UnknownAttributeType(text.to_owned())),
+                "{text}"
+            );
+        }
+        for octets in [&[][..], &[0x80, 1], &[0x55, 0x80, 1], &[0x55, 0x84]] {
+            assert_eq!(AttributeType::from_der_contents(octets), Err(NameError::MalformedDer));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! One PEM certificate (RFC 7468 §5), plain or percent-encoded, as hosts and proxies hand it over.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
+
+/// What nginx, Envoy and others leave unescaped in a percent-encoded PEM: the unreserved characters of RFC 3986 §2.3.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The DER in `text`, which holds exactly one certificate; `None` for anything else.
+#[must_use]
+pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    // Plain PEM has no percent sign, so one is proof of the other form. A `+` stands for itself in both.
+    let plain: Cow<'_, [u8]> = if text.contains(&b'%') { percent_decode(text).into() } else { text.into() };
+    let (rest, pem) = x509_parser::pem::parse_x509_pem(plain.trim_ascii_start()).ok()?;
+    let only = pem.label == "CERTIFICATE" && rest.trim_ascii().is_empty() && plain.trim_ascii_start().starts_with(b"-----BEGIN ");
+    only.then_some(pem.contents)
+}
+
+/// `der` as plain PEM with lines of 64 characters.
+#[must_use]
+pub fn encode(der: &[u8]) -> String {
+    let base64 = STANDARD.encode(der);
+    let mut pem = String::with_capacity(base64.len() + base64.len() / 64 + 56);
+    pem.push_str("-----BEGIN CERTIFICATE-----\n");
+    let mut rest = base64.as_str();
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at_checked(64).unwrap_or((rest, ""));
+        pem.push_str(line);
+        pem.push('\n');
+        rest = after;
+    }
+    pem.push_str("-----END CERTIFICATE-----\n");
+    pem
+}
+
+/// `der` as percent-encoded PEM, the form of nginx's `$ssl_client_escaped_cert`.
+#[must_use]
+pub fn encode_escaped(der: &[u8]) -> String {
+    utf8_percent_encode(&encode(der), ESCAPED).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_are_read_back() {
+        for length in [0, 1, 47, 48, 49, 96, 1000] {
+            let der: Vec<u8> = (0..length).map(|n| (n * 7 + 250) as u8).collect();
+            assert_eq!(decode(encode(&der).as_bytes()), Some(der.clone()));
+            assert_eq!(decode(encode_escaped(&der).as_bytes()), Some(der));
+        }
+    }
+
+    #[test]
+    fn anything_but_one_certificate_is_refused() {
+        let pem = encode(&[1, 2, 3]);
+        for text in [
+            "".to_owned(),
+            "AQID".to_owned(),
+            pem.replace("CERTIFICATE", "PUBLIC KEY"),
+            pem.repeat(2),
+            format!("{pem}x"),
+            format!("subject=/CN=x\n{pem}"),
+            pem.replace("-----END", "-----NED"),
+            pem.replace("AQID", "AQI*"),
+        ] {
+            assert_eq!(decode(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(decode(b"-----BEGIN CERTIFICATE-----\n\xff\n-----END CERTIFICATE-----\n"), None);
+    }
+}

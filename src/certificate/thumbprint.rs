@@ -1,0 +1,100 @@
+//! The SHA-256 digest of a certificate's DER: `x5t#S256` of RFC 7515 §4.1.8 and RFC 8705 §3.1.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+
+/// SHA-256 over the DER of a whole certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Thumbprint([u8; 32]);
+
+impl Thumbprint {
+    /// The thumbprint of the certificate whose DER is `der`.
+    #[must_use]
+    pub fn of(der: &[u8]) -> Self {
+        Self(Sha256::digest(der).into())
+    }
+
+    /// Reads base64url without padding (43 characters) or hexadecimal (64 digits, colons between octets allowed).
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() == 43 {
+            return URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self);
+        }
+        if text.len() == 95 {
+            let octets: Vec<&str> = text.split(':').collect();
+            return octets.iter().all(|octet| octet.len() == 2).then(|| Self::from_hex(octets.concat().as_bytes()))?;
+        }
+        Self::from_hex(text.as_bytes())
+    }
+
+    /// Reads 64 hexadecimal digits, the form of Envoy's `sha256_peer_certificate_digest`.
+    #[must_use]
+    pub fn from_hex(digits: &[u8]) -> Option<Self> {
+        let (pairs, []) = digits.as_chunks::<2>() else { return None };
+        let pairs: &[[u8; 2]; 32] = pairs.try_into().ok()?;
+        let mut octets = [0; 32];
+        for (octet, [high, low]) in octets.iter_mut().zip(pairs) {
+            *octet = nibble(*high)? << 4 | nibble(*low)?;
+        }
+        Some(Self(octets))
+    }
+
+    /// Lower-case hexadecimal, as in Envoy's `Hash=` of `x-forwarded-client-cert`.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        self.0.iter().map(|octet| format!("{octet:02x}")).collect()
+    }
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// base64url without padding, the form of `x5t#S256`.
+impl fmt::Display for Thumbprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_is_one_thumbprint() {
+        let thumbprint = Thumbprint::of(b"abc");
+        let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let colons: Vec<String> = hex.as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).to_uppercase()).collect();
+        assert_eq!(thumbprint.to_hex(), hex);
+        assert_eq!(thumbprint.to_string(), "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
+        for text in [hex, &hex.to_uppercase(), &colons.join(":"), "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"] {
+            assert_eq!(Thumbprint::parse(text), Some(thumbprint), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_digest_is_refused() {
+        let hex = Thumbprint::of(b"abc").to_hex();
+        for text in [
+            "",
+            "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0=",
+            "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0",
+            "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa1", // bits beyond the 256th
+            &hex[1..],
+            &format!("{hex}00"),
+            &hex.replace('a', "g"),
+            &format!("{}:", &"00:1:1".repeat(16)[..94]),
+        ] {
+            assert_eq!(Thumbprint::parse(text), None, "{text}");
+        }
+    }
+}

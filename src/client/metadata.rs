@@ -1,0 +1,179 @@
+//! Client metadata (RFC 7591 §2, RFC 8705 §2.1.2 and §2.2.2), read into a form that cannot be half-right.
+
+use std::fmt;
+
+use super::jwks;
+use crate::certificate::{AlternativeName, DistinguishedName, Thumbprint};
+use crate::error::ConfigError;
+use crate::json::{Json, Members};
+
+/// One registered client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientMetadata {
+    client_id: Box<str>,
+    method: TokenEndpointAuthMethod,
+    /// `certificate_thumbprints`: the only certificates that this client may use; `None` = any that matches.
+    certificate_thumbprints: Option<Vec<Thumbprint>>,
+}
+
+/// How the client authenticates, with all that the method needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenEndpointAuthMethod {
+    /// RFC 8705 §2.1: a verified chain and exactly one expected subject.
+    TlsClientAuth(ExpectedSubject),
+    /// RFC 8705 §2.2: one of these certificates.
+    SelfSignedTlsClientAuth(Vec<Thumbprint>),
+    /// A method that the backend checks.
+    Other,
+}
+
+/// The one subject value that a `tls_client_auth` client registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExpectedSubject {
+    /// `tls_client_auth_subject_dn`
+    SubjectDn(DistinguishedName),
+    /// `tls_client_auth_san_dns`
+    SanDns(AlternativeName),
+    /// `tls_client_auth_san_uri`
+    SanUri(AlternativeName),
+    /// `tls_client_auth_san_ip`
+    SanIp(AlternativeName),
+    /// `tls_client_auth_san_email`
+    SanEmail(AlternativeName),
+}
+
+impl ClientMetadata {
+    /// Reads one client. Members that this filter does not use are ignored, unless their name begins with
+    /// `tls_client_auth_` or nearly is the name of one that it uses: a typing mistake there would weaken the client.
+    ///
+    /// # Errors
+    /// The pointer is relative to the client.
+    pub(crate) fn from_json(json: &Json) -> Result<Self, ConfigError> {
+        let mut members = Members::of(json, "client metadata (RFC 7591)")?;
+        let client_id = members.read("client_id", client_id)?;
+        let client_id = client_id.ok_or_else(|| ConfigError::expected("the member client_id"))?;
+        let method = members.read_unless_null("token_endpoint_auth_method", |json| {
+            json.string("the name of an authentication method").and_then(|method| match method {
+                "" => Err(ConfigError::expected("the name of an authentication method")),
+                method => Ok(method),
+            })
+        })?;
+        let subjects = [
+            members.read_unless_null("tls_client_auth_subject_dn", |json| Ok((json, subject_dn as ReadSubject)))?,
+            members.read_unless_null("tls_client_auth_san_dns", |json| Ok((json, san_dns as ReadSubject)))?,
+            members.read_unless_null("tls_client_auth_san_uri", |json| Ok((json, san_uri as ReadSubject)))?,
+            members.read_unless_null("tls_client_auth_san_ip", |json| Ok((json, san_ip as ReadSubject)))?,
+            members.read_unless_null("tls_client_auth_san_email", |json| Ok((json, san_email as ReadSubject)))?,
+        ];
+        let jwks = members.read_unless_null("jwks", Ok)?;
+        let certificate_thumbprints = members.read_unless_null("certificate_thumbprints", |json| {
+            json.some_elements("at least one SHA-256 thumbprint", thumbprint)
+        })?;
+        refuse_near_misses(&members)?;
+        let method = match method {
+            Some("tls_client_auth") => TokenEndpointAuthMethod::TlsClientAuth(only_subject(subjects)?),
+            Some("self_signed_tls_client_auth") => TokenEndpointAuthMethod::SelfSignedTlsClientAuth(match jwks {
+                Some(jwks) => jwks::certificates(jwks).map_err(|error| error.within("jwks"))?,
+                None => return Err(ConfigError::expected("jwks with the client's certificates (jwks_uri is not fetched)")),
+            }),
+            // RFC 7591 §2: if absent, the method is client_secret_basic.
+            Some(_) | None => TokenEndpointAuthMethod::Other,
+        };
+        Ok(Self { client_id, method, certificate_thumbprints })
+    }
+
+    /// The identifier, unique in its registry.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// How this client authenticates.
+    #[must_use]
+    pub fn method(&self) -> &TokenEndpointAuthMethod {
+        &self.method
+    }
+
+    /// Whether `certificate_thumbprints`, if there are any, name this certificate.
+    #[must_use]
+    pub fn admits(&self, certificate: &Thumbprint) -> bool {
+        self.certificate_thumbprints.as_ref().is_none_or(|admitted| admitted.contains(certificate))
+    }
+}
+
+type ReadSubject = fn(&str) -> Result<ExpectedSubject, ConfigError>;
+
+/// The members of [`ExpectedSubject`], in the order in which [`ClientMetadata::from_json`] reads them.
+const SUBJECT_MEMBERS: [&str; 5] = [
+    "tls_client_auth_subject_dn",
+    "tls_client_auth_san_dns",
+    "tls_client_auth_san_uri",
+    "tls_client_auth_san_ip",
+    "tls_client_auth_san_email",
+];
+
+/// RFC 8705 §2.1.2: a client must use exactly one of the five.
+fn only_subject(subjects: [Option<(&Json, ReadSubject)>; 5]) -> Result<ExpectedSubject, ConfigError> {
+    let mut given = SUBJECT_MEMBERS.into_iter().zip(subjects).filter_map(|(name, subject)| Some((name, subject?)));
+    let (Some((name, (json, read))), None) = (given.next(), given.next()) else {
+        return Err(ConfigError::new(format!("expected exactly one of {}", SUBJECT_MEMBERS.join(", "))));
+    };
+    json.string("a string").and_then(read).map_err(|error| error.within(name))
+}
+
+fn client_id(json: &Json) -> Result<Box<str>, ConfigError> {
+    let id = json.string("a client_id")?;
+    // A blank at an end is lost in HTTP headers, and a control character can split them: both make one client another.
+    if id.is_empty() || id.trim() != id || id.contains(|c: char| c.is_control()) {
+        return Err(ConfigError::expected("a client_id without control characters and without blanks at its ends"));
+    }
+    Ok(id.into())
+}
+
+fn subject_dn(text: &str) -> Result<ExpectedSubject, ConfigError> {
+    let invalid = |error: &dyn fmt::Display| ConfigError::new(format!("expected an RFC 4514 distinguished name: {error}"));
+    DistinguishedName::parse(text).map(ExpectedSubject::SubjectDn).map_err(|error| invalid(&error))
+}
+
+fn san_dns(text: &str) -> Result<ExpectedSubject, ConfigError> {
+    let name = AlternativeName::dns(text).map(ExpectedSubject::SanDns);
+    name.ok_or_else(|| ConfigError::expected("a host name in ASCII (A-labels), without port"))
+}
+
+fn san_uri(text: &str) -> Result<ExpectedSubject, ConfigError> {
+    let name = AlternativeName::uri(text).map(ExpectedSubject::SanUri);
+    name.ok_or_else(|| ConfigError::expected("an absolute URI in ASCII"))
+}
+
+fn san_ip(text: &str) -> Result<ExpectedSubject, ConfigError> {
+    let name = AlternativeName::ip(text).map(ExpectedSubject::SanIp);
+    name.ok_or_else(|| ConfigError::expected("an IPv4 or IPv6 address, without brackets, prefix length or port"))
+}
+
+fn san_email(text: &str) -> Result<ExpectedSubject, ConfigError> {
+    let name = AlternativeName::email(text).map(ExpectedSubject::SanEmail);
+    name.ok_or_else(|| ConfigError::expected("a mailbox in ASCII, local-part@domain"))
+}
+
+fn thumbprint(json: &Json) -> Result<Thumbprint, ConfigError> {
+    let expected = "the SHA-256 of a certificate's DER, in base64url without padding or in hexadecimal";
+    Thumbprint::parse(json.string(expected)?).ok_or_else(|| ConfigError::expected(expected))
+}
+
+/// Members that a later version knows. Ignoring them would serve the client with less than was asked for.
+const NOT_SUPPORTED: [&str; 2] = ["backend_authentication", "trust_anchors"];
+
+fn refuse_near_misses(members: &Members<'_>) -> Result<(), ConfigError> {
+    for name in members.unread() {
+        let message = match members.nearest(name) {
+            Some(known) => format!("unknown member; did you mean \"{known}\"?"),
+            None if name.to_ascii_lowercase().starts_with("tls_client_auth_") => {
+                format!("unknown member; expected one of {}", SUBJECT_MEMBERS.join(", "))
+            }
+            None if NOT_SUPPORTED.contains(&name) => "this version does not support this member".to_owned(),
+            None => continue,
+        };
+        return Err(ConfigError::new(message).within(name));
+    }
+    Ok(())
+}

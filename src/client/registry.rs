@@ -1,0 +1,51 @@
+//! The registry: clients by `client_id`.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::metadata::ClientMetadata;
+use crate::error::ConfigError;
+use crate::json::Json;
+
+/// A list of clients, complete and without contradiction.
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    clients: HashMap<Box<str>, Rc<ClientMetadata>>,
+}
+
+impl Registry {
+    /// Reads an array of client metadata.
+    ///
+    /// # Errors
+    /// Any client's error, or a `client_id` that occurs twice.
+    pub(crate) fn from_json(json: &Json) -> Result<Self, ConfigError> {
+        let mut registry = Self::default();
+        json.elements("an array of client metadata", |client| {
+            let client = ClientMetadata::from_json(client)?;
+            let before = registry.clients.insert(client.client_id().into(), Rc::new(client));
+            match before {
+                None => Ok(()),
+                Some(_) => Err(ConfigError::expected("a client_id that no other client of the list has").within("client_id")),
+            }
+        })?;
+        Ok(registry)
+    }
+
+    /// The client with exactly this `client_id`.
+    #[must_use]
+    pub fn find(&self, client_id: &str) -> Option<&Rc<ClientMetadata>> {
+        self.clients.get(client_id)
+    }
+
+    /// Number of clients.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Whether there is no client.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+}

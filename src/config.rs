@@ -1,0 +1,209 @@
+//! The plugin configuration (SPEC §2), parsed into types that cannot be wrong.
+
+mod forward;
+mod tenants;
+
+use std::rc::Rc;
+
+pub use self::forward::{CertificateHeader, Forward};
+use self::tenants::Tenants;
+use crate::client::Registry;
+use crate::error::ConfigError;
+use crate::json::{Json, Members, one_of};
+use crate::request::Endpoints;
+
+/// A whole configuration: one policy for every host, or one for each tenant.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    tenants: Tenants,
+    /// Which decisions are logged.
+    pub log: LogDecisions,
+}
+
+/// What applies to the requests of one host.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// How a decision is carried out.
+    pub handling: Handling,
+    /// `endpoints`; `None` = every request is gated.
+    pub endpoints: Option<Endpoints>,
+    /// `clients`.
+    pub registry: Rc<Registry>,
+    /// `unregistered_clients: "pass"`.
+    pub passes_unregistered_clients: bool,
+    /// `other_methods: "pass"`.
+    pub passes_other_methods: bool,
+    /// `max_body_bytes`.
+    pub max_body_bytes: usize,
+    /// `peer_certificate.chain`.
+    pub chain: Chain,
+}
+
+/// What is done with every request, whatever is decided.
+#[derive(Clone, Debug, Default)]
+pub struct Handling {
+    /// `mode`.
+    pub mode: Mode,
+    /// `forward`.
+    pub forward: Rc<Forward>,
+}
+
+/// Whether decisions bind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// A refusal refuses.
+    #[default]
+    Enforce,
+    /// Everything passes; decisions are counted and logged.
+    Shadow,
+}
+
+/// Who vouches for the chain of a `tls_client_auth` client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Chain {
+    /// `connection.peer_certificate_valid` must be true.
+    #[default]
+    Connection,
+    /// The operator states that the listener refuses untrusted certificates.
+    Listener,
+}
+
+/// Which decisions get a line in the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogDecisions {
+    /// Refusals.
+    #[default]
+    Rejections,
+    /// All.
+    All,
+    /// None.
+    None,
+}
+
+/// The policy of one request's host.
+#[derive(Clone, Debug)]
+pub enum HostPolicy {
+    /// Some tenant's, or the top level's.
+    Policy(Rc<Policy>),
+    /// No tenant names the host and the top level has no registry.
+    UnknownTenant(Handling),
+}
+
+impl Configuration {
+    /// Parses the configuration, a JSON object.
+    ///
+    /// # Errors
+    /// The first mistake; nothing of a configuration with a mistake is used.
+    pub fn parse(text: &[u8]) -> Result<Self, ConfigError> {
+        let json = Json::parse(text)?;
+        let mut members = Members::of(&json, "a configuration object (SPEC section 2)")?;
+        let defaults = PolicyMembers::read(&mut members)?;
+        let log = members.read("log", one_of(&LOG))?.unwrap_or_default();
+        let tenants = members.read("tenants", |json| Tenants::from_json(json, &defaults))?;
+        members.finish()?;
+        let tenants = match tenants {
+            Some(tenants) => tenants,
+            None => Tenants::only(defaults.into_policy()?),
+        };
+        Ok(Self { tenants, log })
+    }
+
+    /// The policy for `:authority`.
+    #[must_use]
+    pub fn policy_for(&self, authority: &[u8]) -> HostPolicy {
+        self.tenants.policy_for(authority)
+    }
+
+    /// Number of clients in all registries.
+    #[must_use]
+    pub fn number_of_clients(&self) -> usize {
+        self.tenants.policies().map(|policy| policy.registry.len()).sum()
+    }
+}
+
+const LOG: [(&str, LogDecisions); 3] =
+    [("rejections", LogDecisions::Rejections), ("all", LogDecisions::All), ("none", LogDecisions::None)];
+
+/// The members that the top level and each tenant can have. `None` = not given.
+#[derive(Clone, Debug)]
+struct PolicyMembers {
+    endpoints: Option<Endpoints>,
+    registry: Option<Rc<Registry>>,
+    passes_unregistered_clients: Option<bool>,
+    passes_other_methods: Option<bool>,
+    mode: Option<Mode>,
+    max_body_bytes: Option<usize>,
+    chain: Option<Chain>,
+    forward: Option<Rc<Forward>>,
+}
+
+impl PolicyMembers {
+    /// SPEC §2: 64 KiB.
+    const MAX_BODY_BYTES: usize = 65_536;
+    /// Envoy buffers bodies in memory; nothing that authenticates a client needs more.
+    const LARGEST_MAX_BODY_BYTES: u64 = 16 << 20;
+
+    fn read(members: &mut Members<'_>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            endpoints: members.read("endpoints", Endpoints::from_json)?,
+            registry: members.read("clients", |json| Registry::from_json(json).map(Rc::new))?,
+            passes_unregistered_clients: members.read("unregistered_clients", one_of(&[("reject", false), ("pass", true)]))?,
+            passes_other_methods: members.read("other_methods", one_of(&[("pass", true), ("reject", false)]))?,
+            mode: members.read("mode", one_of(&[("enforce", Mode::Enforce), ("shadow", Mode::Shadow)]))?,
+            max_body_bytes: members.read("max_body_bytes", max_body_bytes)?,
+            chain: members.read("peer_certificate", peer_certificate)?,
+            forward: members.read("forward", |json| Forward::from_json(json).map(Rc::new))?,
+        })
+    }
+
+    /// These members, and where one is missing the default's.
+    fn or(self, defaults: &Self) -> Self {
+        let defaults = defaults.clone();
+        Self {
+            endpoints: self.endpoints.or(defaults.endpoints),
+            registry: self.registry.or(defaults.registry),
+            passes_unregistered_clients: self.passes_unregistered_clients.or(defaults.passes_unregistered_clients),
+            passes_other_methods: self.passes_other_methods.or(defaults.passes_other_methods),
+            mode: self.mode.or(defaults.mode),
+            max_body_bytes: self.max_body_bytes.or(defaults.max_body_bytes),
+            chain: self.chain.or(defaults.chain),
+            forward: self.forward.or(defaults.forward),
+        }
+    }
+
+    fn handling(&self) -> Handling {
+        Handling { mode: self.mode.unwrap_or_default(), forward: self.forward.clone().unwrap_or_default() }
+    }
+
+    fn into_policy(self) -> Result<Policy, ConfigError> {
+        let handling = self.handling();
+        let registry = self.registry.ok_or_else(|| ConfigError::expected("the member clients"))?;
+        Ok(Policy {
+            handling,
+            endpoints: self.endpoints,
+            registry,
+            passes_unregistered_clients: self.passes_unregistered_clients.unwrap_or(false),
+            passes_other_methods: self.passes_other_methods.unwrap_or(true),
+            max_body_bytes: self.max_body_bytes.unwrap_or(Self::MAX_BODY_BYTES),
+            chain: self.chain.unwrap_or_default(),
+        })
+    }
+}
+
+fn max_body_bytes(json: &Json) -> Result<usize, ConfigError> {
+    let number = if let Json::Number(number) = json { number.as_u64() } else { None };
+    let fits = number.filter(|bytes| (1..=PolicyMembers::LARGEST_MAX_BODY_BYTES).contains(bytes));
+    fits.and_then(|bytes| usize::try_from(bytes).ok())
+        .ok_or_else(|| ConfigError::expected(format!("an integer from 1 to {}", PolicyMembers::LARGEST_MAX_BODY_BYTES)))
+}
+
+fn peer_certificate(json: &Json) -> Result<Chain, ConfigError> {
+    let mut members = Members::of(json, "an object")?;
+    members.read("source", one_of(&[("connection", ())]))?;
+    let chain = members.read("chain", one_of(&[("connection", Chain::Connection), ("listener", Chain::Listener)]))?;
+    members.finish()?;
+    Ok(chain.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! The one decision of an exchange: what the host does with the request, counts, remembers and logs.
+
+use std::fmt::{self, Write as _};
+use std::rc::Rc;
+
+use crate::certificate::{PeerCertificate, UnixTime};
+use crate::config::LogDecisions;
+use crate::error::{Code, Rejection};
+use crate::exchange::Headers;
+use crate::request::Target;
+use crate::response::Response;
+
+/// A decision and its circumstances.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// The stable word.
+    pub code: Code,
+    /// What the host does.
+    pub action: Action,
+    /// Why the request is refused, or would be if the mode were not shadow.
+    pub rejection: Option<Rejection>,
+    /// The request.
+    pub request: Request,
+}
+
+/// What the host does with the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Lets it go on with these headers set, in place of any that the client sent.
+    Continue {
+        /// Names in lower case, and values.
+        set: Vec<(String, String)>,
+    },
+    /// Answers it; nothing of it may reach the backend.
+    Reply(Response),
+}
+
+/// What is known of the request for logs and filter state.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The claimed identifier, as far as the request has exactly one.
+    pub client_id: Option<String>,
+    /// The certificate, if it was looked at.
+    pub certificate: Option<Rc<PeerCertificate>>,
+    /// Whether there was an `Authorization` header.
+    pub has_authorization: bool,
+    endpoint: Vec<u8>,
+    id: Option<Vec<u8>>,
+}
+
+impl Request {
+    /// What the headers tell.
+    #[must_use]
+    pub fn new(headers: Headers<'_>) -> Self {
+        let mut endpoint = Target::new(headers.first(":path").unwrap_or_default()).path().to_vec();
+        endpoint.truncate(Self::MOST_LOGGED_BYTES);
+        Self {
+            client_id: None,
+            certificate: None,
+            has_authorization: headers.first("authorization").is_some(),
+            endpoint,
+            id: headers.first("x-request-id").map(|id| id.iter().copied().take(Self::MOST_LOGGED_BYTES).collect()),
+        }
+    }
+
+    /// Most bytes of anything that a client chose in logs and filter state.
+    const MOST_LOGGED_BYTES: usize = 128;
+
+    /// The claimed identifier in printable ASCII, at most 128 bytes of it.
+    #[must_use]
+    pub fn printable_client_id(&self) -> Option<String> {
+        self.client_id.as_ref().map(|id| printable(id.as_bytes()))
+    }
+}
+
+/// `text` in printable ASCII without quotes, cut to 128 bytes.
+fn printable(text: &[u8]) -> String {
+    let mut out = String::new();
+    for escaped in text.iter().map(|&b| std::ascii::escape_default(b)) {
+        if out.len() + escaped.len() > Request::MOST_LOGGED_BYTES {
+            break;
+        }
+        out.extend(escaped.map(char::from));
+    }
+    out
+}
+
+impl Decision {
+    /// Whether `log` wants a line for this decision.
+    #[must_use]
+    pub fn is_logged(&self, log: LogDecisions) -> bool {
+        match log {
+            LogDecisions::All => true,
+            LogDecisions::Rejections => self.rejection.is_some(),
+            LogDecisions::None => false,
+        }
+    }
+
+    /// The value of the filter state `tls_client_auth_client_id`: the identifier itself where it is proven, printable
+    /// ASCII where it is only claimed.
+    #[must_use]
+    pub fn client_id_state(&self) -> Option<String> {
+        if self.code == Code::Authenticated { self.request.client_id.clone() } else { self.request.printable_client_id() }
+    }
+}
+
+/// The decision line (SPEC §8). It never holds a secret, a body or a whole certificate.
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tls_client_auth code={}", self.code)?;
+        if self.rejection.is_some() && matches!(self.action, Action::Continue { .. }) {
+            f.write_str(" mode=shadow")?;
+        }
+        if let Some(client_id) = self.request.printable_client_id() {
+            write!(f, " client_id=\"{client_id}\"")?;
+        }
+        if let Some(certificate) = &self.request.certificate {
+            write!(f, " thumbprint={}", certificate.thumbprint())?;
+        }
+        write!(f, " endpoint=\"{}\"", printable(&self.request.endpoint))?;
+        if let Some(id) = &self.request.id {
+            write!(f, " request_id=\"{}\"", printable(id))?;
+        }
+        if let Some(rejection) = &self.rejection {
+            f.write_str(" detail=\"")?;
+            let detail = rejection.to_string();
+            for c in detail.chars().take(Self::MOST_DETAIL_CHARACTERS) {
+                // Names of certificates are text that somebody else chose; quotes are escaped twice by nobody.
+                if c == '\'' { f.write_char(c)? } else { write!(f, "{}", c.escape_debug())? }
+            }
+            if detail.chars().nth(Self::MOST_DETAIL_CHARACTERS).is_some() {
+                f.write_str("...")?;
+            }
+            f.write_str("\"")?;
+        }
+        Ok(())
+    }
+}
+
+impl Decision {
+    const MOST_DETAIL_CHARACTERS: usize = 512;
+}
+
+/// At most ten decision lines in a second; the rest is counted.
+#[derive(Debug, Default)]
+pub struct LineBudget {
+    second: Option<UnixTime>,
+    lines: u32,
+    suppressed: u64,
+}
+
+impl LineBudget {
+    const LINES_PER_SECOND: u32 = 10;
+
+    /// Whether a line may be written at `now`, and how many were suppressed since the last one.
+    pub fn admit(&mut self, now: UnixTime) -> Option<u64> {
+        // A clock that goes backwards begins a new second as well.
+        if self.second != Some(now) {
+            self.second = Some(now);
+            self.lines = 0;
+        }
+        if self.lines == Self::LINES_PER_SECOND {
+            self.suppressed += 1;
+            return None;
+        }
+        self.lines += 1;
+        Some(std::mem::take(&mut self.suppressed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_lines_a_second() {
+        let mut budget = LineBudget::default();
+        let admitted = |budget: &mut LineBudget, second| (0..25).filter_map(|_| budget.admit(UnixTime(second))).collect::<Vec<_>>();
+        assert_eq!(admitted(&mut budget, 7), [0; 10]);
+        assert_eq!(admitted(&mut budget, 8), [[15].as_slice(), &[0; 9]].concat());
+        assert_eq!(admitted(&mut budget, 7).len(), 10, "the clock went backwards");
+    }
+
+    #[test]
+    fn what_a_client_chose_is_printable_and_short() {
+        assert_eq!(printable(b"a\"\\\n\xff"), "a\\\"\\\\\\n\\xff");
+        assert_eq!(printable(&[b'a'; 500]).len(), 128);
+        assert_eq!(printable(&[0; 500]).len(), 128);
+    }
+}

@@ -1,0 +1,262 @@
+//! One request as a machine without I/O: what the host reports goes in, what the host must do comes out.
+//!
+//! A gated request is held from its headers to the end of its body; the decision falls exactly once, wherever the
+//! request ends: in the headers, in the body, or in the trailers.
+
+use std::rc::Rc;
+
+use crate::authenticate::{Connection, Verdict, authenticate};
+use crate::certificate::{PeerCertificate, UnixTime};
+use crate::config::{Configuration, Handling, HostPolicy, Mode, Policy};
+use crate::decision::{Action, Decision, Request};
+use crate::error::{Code, HostError, Rejection};
+use crate::request::{Authorization, Claim, Target, check_content, check_length};
+use crate::response::Response;
+
+/// What the host must do next.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Hold the request, headers included, until there is more of it.
+    Wait,
+    /// Carry out the decision; there is exactly one in an exchange.
+    Decide(Box<Decision>),
+    /// Nothing: the decision fell before.
+    Decided {
+        /// Whether the request passed; one that was answered must not go on.
+        passed: bool,
+    },
+}
+
+/// Request headers as the host gives them, pseudo-headers included; names are in lower case, values any bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Headers<'a>(pub &'a [(String, Vec<u8>)]);
+
+impl<'a> Headers<'a> {
+    /// The values of all headers `name`.
+    pub fn all(self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_slice())
+    }
+
+    /// The first value of a header that occurs once.
+    #[must_use]
+    pub fn first(self, name: &str) -> Option<&'a [u8]> {
+        self.all(name).next()
+    }
+}
+
+/// The state of one request.
+#[derive(Debug)]
+pub struct Exchange {
+    policy: HostPolicy,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Start,
+    /// A gated request whose body is awaited.
+    Held(Held),
+    Decided {
+        passed: bool,
+    },
+}
+
+#[derive(Debug)]
+struct Held {
+    policy: Rc<Policy>,
+    authorization: Option<Authorization>,
+    request: Request,
+    /// Length of the body that the host has buffered so far, in bytes.
+    buffered: usize,
+}
+
+impl Exchange {
+    /// The exchange that begins with `headers`, under the policy of its `:authority`.
+    #[must_use]
+    pub fn new(configuration: &Configuration, headers: Headers<'_>) -> Self {
+        let policy = configuration.policy_for(headers.first(":authority").unwrap_or_default());
+        Self { policy, phase: Phase::Start }
+    }
+
+    /// Names of those headers or trailers that must not reach the backend as the client sent them (SPEC §5).
+    pub fn names_to_strip<'a>(&self, fields: Headers<'a>) -> impl Iterator<Item = &'a str> {
+        let forward = match &self.policy {
+            HostPolicy::Policy(policy) => policy.handling.forward.clone(),
+            HostPolicy::UnknownTenant(handling) => handling.forward.clone(),
+        };
+        fields.0.iter().map(|(name, _)| name.as_str()).filter(move |name| forward.strips(name))
+    }
+
+    /// The headers are there.
+    pub fn on_headers(&mut self, headers: Headers<'_>, end_of_stream: bool, connection: &mut dyn Connection) -> Step {
+        let request = Request::new(headers);
+        let policy = match self.policy.clone() {
+            HostPolicy::Policy(policy) => policy,
+            HostPolicy::UnknownTenant(handling) => {
+                let host = String::from_utf8_lossy(headers.first(":authority").unwrap_or_default()).into_owned();
+                return self.refuse(Rejection::UnknownTenant { host }, &handling, request);
+            }
+        };
+        // A request without a path cannot be told from a gated one.
+        let target = Target::new(headers.first(":path").unwrap_or_default());
+        let is_gated = policy.endpoints.as_ref().is_none_or(|endpoints| endpoints.gates(&target));
+        // A CORS preflight carries no credentials.
+        if !is_gated || headers.first(":method") == Some(b"OPTIONS") {
+            return self.pass(Code::NotGated, Vec::new(), request);
+        }
+        match read_headers(headers, &target, &policy) {
+            Ok(authorization) => {
+                self.phase = Phase::Held(Held { policy, authorization, request, buffered: 0 });
+                if end_of_stream { self.on_end(|_| None, connection) } else { Step::Wait }
+            }
+            Err(rejection) => self.refuse(rejection, &policy.handling, request),
+        }
+    }
+
+    /// The host has `buffered` bytes of the body in all, which `read` hands over once the body is complete.
+    pub fn on_body(
+        &mut self,
+        buffered: usize,
+        end_of_stream: bool,
+        read: impl FnOnce(usize) -> Option<Vec<u8>>,
+        connection: &mut dyn Connection,
+    ) -> Step {
+        if let Phase::Held(held) = &mut self.phase {
+            held.buffered = buffered;
+            let limit = held.policy.max_body_bytes;
+            if buffered > limit {
+                return self.refuse_held(Rejection::BodyTooLarge { limit });
+            }
+            if !end_of_stream {
+                return Step::Wait;
+            }
+        }
+        self.on_end(read, connection)
+    }
+
+    /// The request is complete: its body ended, or its trailers are there, after which no body follows.
+    pub fn on_end(&mut self, read: impl FnOnce(usize) -> Option<Vec<u8>>, connection: &mut dyn Connection) -> Step {
+        let Held { policy, authorization, mut request, buffered } = match self.take_held() {
+            Ok(held) => held,
+            Err(step) => return step,
+        };
+        let body = if buffered == 0 { Some(Vec::new()) } else { read(buffered) };
+        let mut connection = Observed { connection, certificate: None };
+        let verdict = decide(body, buffered, authorization.as_ref(), &policy, &mut request, &mut connection);
+        request.certificate = connection.certificate;
+        match verdict {
+            Ok(Verdict::Authenticated(certificate)) => {
+                let client_id = request.client_id.as_deref().unwrap_or_default();
+                let set = policy.handling.forward.headers(client_id, &certificate);
+                self.pass(Code::Authenticated, set, request)
+            }
+            Ok(Verdict::OtherMethod) => self.pass(Code::PassedOtherMethod, Vec::new(), request),
+            Ok(Verdict::Unregistered) => self.pass(Code::PassedUnregistered, Vec::new(), request),
+            Err(rejection) => self.refuse(rejection, &policy.handling, request),
+        }
+    }
+
+    /// Whether the request is held for its body.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        matches!(self.phase, Phase::Held(_))
+    }
+
+    /// The host does not deliver the body of a held request, though it has some of it.
+    pub fn on_body_withheld(&mut self) -> Step {
+        self.refuse_held(Rejection::HostError(HostError::BodyWithHeadersHeld))
+    }
+
+    fn refuse_held(&mut self, rejection: Rejection) -> Step {
+        match self.take_held() {
+            Ok(held) => self.refuse(rejection, &held.policy.handling, held.request),
+            Err(step) => step,
+        }
+    }
+
+    /// The held request, which is then no longer held: whatever happens next, it does not pass by accident.
+    fn take_held(&mut self) -> Result<Held, Step> {
+        match std::mem::replace(&mut self.phase, Phase::Decided { passed: false }) {
+            Phase::Held(held) => Ok(held),
+            Phase::Decided { passed } => {
+                self.phase = Phase::Decided { passed };
+                Err(Step::Decided { passed })
+            }
+            // A body or trailers before any headers: no host does this, and nothing of it may pass.
+            Phase::Start => Err(self.refuse(Rejection::HostError(HostError::Headers), &Handling::default(), Request::default())),
+        }
+    }
+
+    fn pass(&mut self, code: Code, set: Vec<(String, String)>, request: Request) -> Step {
+        self.phase = Phase::Decided { passed: true };
+        Step::Decide(Box::new(Decision { code, action: Action::Continue { set }, rejection: None, request }))
+    }
+
+    fn refuse(&mut self, rejection: Rejection, handling: &Handling, request: Request) -> Step {
+        let passed = handling.mode == Mode::Shadow;
+        self.phase = Phase::Decided { passed };
+        let action = if passed {
+            Action::Continue { set: Vec::new() }
+        } else {
+            Action::Reply(Response::to(&rejection, request.has_authorization))
+        };
+        Step::Decide(Box::new(Decision { code: rejection.code(), action, rejection: Some(rejection), request }))
+    }
+}
+
+/// Everything that the headers alone can tell of a gated request.
+fn read_headers(headers: Headers<'_>, target: &Target<'_>, policy: &Policy) -> Result<Option<Authorization>, Rejection> {
+    match (headers.first(":method"), headers.first(":path")) {
+        (Some(b"POST"), Some(_)) => {}
+        (None, _) | (Some(b"POST"), None) => return Err(Rejection::HostError(HostError::PseudoHeader)),
+        (Some(_), _) => return Err(Rejection::MethodNotAllowed),
+    }
+    check_content(headers.all("content-type"), headers.all("content-encoding"))?;
+    check_length(headers.all("content-length"), policy.max_body_bytes)?;
+    let authorization = Authorization::read(headers.all("authorization")).map_err(Rejection::MalformedAuthorization)?;
+    match target.credential_in_query() {
+        Some(name) => Err(Rejection::CredentialInQuery { name }),
+        None => Ok(authorization),
+    }
+}
+
+/// The decision about a complete request; what is learned of it on the way goes into `request`.
+fn decide(
+    body: Option<Vec<u8>>,
+    buffered: usize,
+    authorization: Option<&Authorization>,
+    policy: &Policy,
+    request: &mut Request,
+    connection: &mut dyn Connection,
+) -> Result<Verdict, Rejection> {
+    // A part of a body could lack the very parameter that makes it a refusal.
+    let body = body.filter(|body| body.len() == buffered).ok_or(HostError::Body)?;
+    let claim = Claim::read(authorization, &body)?;
+    request.client_id = Some(claim.client_id().to_owned());
+    authenticate(&claim, policy, connection)
+}
+
+/// A connection that remembers which certificate it gave, so that a refusal can be logged with it.
+struct Observed<'a> {
+    connection: &'a mut dyn Connection,
+    certificate: Option<Rc<PeerCertificate>>,
+}
+
+impl Connection for Observed<'_> {
+    fn now(&mut self) -> Result<UnixTime, HostError> {
+        self.connection.now()
+    }
+
+    fn peer_certificate(&mut self) -> Result<Rc<PeerCertificate>, Rejection> {
+        let certificate = self.connection.peer_certificate()?;
+        self.certificate = Some(certificate.clone());
+        Ok(certificate)
+    }
+
+    fn is_peer_certificate_verified(&mut self) -> Option<bool> {
+        self.connection.is_peer_certificate_verified()
+    }
+}
+
+#[cfg(test)]
+mod tests;

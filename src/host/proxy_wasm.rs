@@ -1,0 +1,108 @@
+//! Envoy and Istio, by the proxy-wasm ABI.
+//!
+//! Only `hostcalls` is used, never the traits' shorthands: those unwrap, and a panic here takes a worker's VM down.
+
+mod connection;
+mod metrics;
+mod request;
+mod withheld;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{BufferType, ContextType, LogLevel};
+
+use self::metrics::Metrics;
+use self::request::RequestContext;
+use self::withheld::Withheld;
+use crate::certificate::CertificateMemory;
+use crate::config::Configuration;
+use crate::decision::LineBudget;
+use crate::error::ConfigError;
+
+proxy_wasm::main! {{
+    proxy_wasm::set_root_context(|_| Box::new(Root { plugin: None }));
+}}
+
+/// The configuration compiled into this module by `./build.sh --embed FILE`, used where the plugin configuration is empty.
+#[cfg(feature = "embed")]
+const EMBEDDED: Option<&[u8]> = Some(include_bytes!(env!("TLS_CLIENT_AUTH_EMBED")));
+#[cfg(not(feature = "embed"))]
+const EMBEDDED: Option<&[u8]> = None;
+
+/// What the requests of one filter share in one VM.
+struct Plugin {
+    configuration: Configuration,
+    metrics: Metrics,
+    certificates: RefCell<CertificateMemory>,
+    lines: RefCell<LineBudget>,
+    withheld: RefCell<Withheld>,
+}
+
+struct Root {
+    plugin: Option<Rc<Plugin>>,
+}
+
+impl Context for Root {}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, size: usize) -> bool {
+        match configure(size) {
+            Ok(plugin) => {
+                self.plugin = Some(Rc::new(plugin));
+                true
+            }
+            Err(error) => {
+                log(LogLevel::Error, &format!("tls_client_auth configuration refused: {error}"));
+                false
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        if let Some(plugin) = &self.plugin {
+            withheld::on_tick(plugin);
+        }
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+
+    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
+        // Without a plugin there is no configuration, and then Envoy routes no request here; if it did, none would pass.
+        Some(Box::new(RequestContext::new(context_id, self.plugin.clone())))
+    }
+}
+
+fn configure(size: usize) -> Result<Plugin, ConfigError> {
+    let given = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size).ok().flatten().unwrap_or_default();
+    let configuration = match (given.as_slice(), EMBEDDED) {
+        ([], Some(embedded)) => Configuration::parse(embedded)?,
+        ([], None) => return Err(ConfigError::missing()),
+        (given, _) => Configuration::parse(given)?,
+    };
+    let metrics = Metrics::define();
+    metrics.registry(configuration.number_of_clients());
+    if hostcalls::set_tick_period(withheld::TICK).is_err() {
+        log(LogLevel::Warn, "tls_client_auth gets no ticks: a missing allow_on_headers_stop_iteration will not be detected");
+    }
+    Ok(Plugin {
+        configuration,
+        metrics,
+        certificates: RefCell::default(),
+        lines: RefCell::default(),
+        withheld: RefCell::default(),
+    })
+}
+
+fn log(level: LogLevel, message: &str) {
+    // Nobody is left to tell when even the log fails.
+    let _ = hostcalls::log(level, message);
+}
+
+/// No more ticks.
+const NEVER: Duration = Duration::ZERO;

@@ -1,0 +1,56 @@
+//! What Envoy knows of the downstream connection, read when it is asked for.
+
+use std::rc::Rc;
+use std::time::UNIX_EPOCH;
+
+use proxy_wasm::hostcalls;
+
+use super::Plugin;
+use crate::authenticate::Connection;
+use crate::certificate::{PeerCertificate, Thumbprint, UnixTime};
+use crate::error::{HostError, Rejection};
+
+/// The connection of one request, during one callback.
+pub(super) struct DownstreamConnection<'a> {
+    pub(super) plugin: &'a Plugin,
+}
+
+impl Connection for DownstreamConnection<'_> {
+    fn now(&mut self) -> Result<UnixTime, HostError> {
+        now().ok_or(HostError::Time)
+    }
+
+    fn peer_certificate(&mut self) -> Result<Rc<PeerCertificate>, Rejection> {
+        let digest = property("sha256_peer_certificate_digest").ok_or(Rejection::CertificateMissing)?;
+        let digest = Thumbprint::from_hex(&digest).ok_or(HostError::Digest)?;
+        let mut memory = self.plugin.certificates.borrow_mut();
+        let parsed = match memory.recall(&digest) {
+            Some(parsed) => parsed,
+            None => {
+                let text = property("peer_certificate").ok_or(Rejection::CertificateNotGiven)?;
+                let parsed = PeerCertificate::from_pem(&text).map(Rc::new);
+                if parsed.as_ref().is_ok_and(|certificate| certificate.thumbprint() != digest) {
+                    return Err(HostError::CertificateOfDigest.into());
+                }
+                memory.remember(digest, text.len(), parsed.clone());
+                parsed
+            }
+        };
+        parsed.map_err(Rejection::CertificateMalformed)
+    }
+
+    fn is_peer_certificate_verified(&mut self) -> Option<bool> {
+        property("peer_certificate_valid").map(|value| value == [1])
+    }
+}
+
+/// The attribute `connection.name`; `None` = Envoy does not give it, or gives nothing.
+fn property(name: &str) -> Option<Vec<u8>> {
+    hostcalls::get_property(vec!["connection", name]).ok().flatten().filter(|value| !value.is_empty())
+}
+
+/// Envoy's clock.
+pub(super) fn now() -> Option<UnixTime> {
+    let since_epoch = hostcalls::get_current_time().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since_epoch.as_secs()).ok().map(UnixTime)
+}

@@ -1,0 +1,150 @@
+//! One HTTP request: Envoy's callbacks into the exchange, its steps back to Envoy.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::{Action as Envoy, BufferType, LogLevel, MapType};
+
+use super::connection::{DownstreamConnection, now};
+use super::{Plugin, log};
+use crate::decision::{Action, Decision};
+use crate::error::HostError;
+use crate::exchange::{Exchange, Headers, Step};
+
+/// A request's state. Without a plugin or before its headers there is no exchange, and nothing passes.
+pub(super) struct RequestContext {
+    context_id: u32,
+    plugin: Option<Rc<Plugin>>,
+    exchange: Option<Rc<RefCell<Exchange>>>,
+}
+
+impl RequestContext {
+    pub(super) fn new(context_id: u32, plugin: Option<Rc<Plugin>>) -> Self {
+        Self { context_id, plugin, exchange: None }
+    }
+
+    /// Lets the exchange take a step and does what comes of it.
+    fn step(&self, take: impl FnOnce(&mut Exchange, &mut DownstreamConnection<'_>) -> Step) -> Envoy {
+        let (Some(plugin), Some(exchange)) = (&self.plugin, &self.exchange) else {
+            return Envoy::Pause;
+        };
+        let step = take(&mut exchange.borrow_mut(), &mut DownstreamConnection { plugin });
+        match step {
+            Step::Wait => Envoy::Pause,
+            Step::Decided { passed } => to_envoy(passed),
+            Step::Decide(decision) => to_envoy(carry_out(plugin, &decision)),
+        }
+    }
+
+    /// Envoy delivers what follows held headers, so it is configured as it must be.
+    fn on_delivery(&self) {
+        if let Some(plugin) = &self.plugin {
+            plugin.withheld.borrow_mut().on_delivery();
+        }
+    }
+}
+
+impl Context for RequestContext {}
+
+impl HttpContext for RequestContext {
+    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Envoy {
+        let Some(plugin) = self.plugin.clone() else { return Envoy::Pause };
+        // One call for all of them: the names of identity headers are open-ended, and each single read is a call.
+        let pairs = hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default();
+        let headers = Headers(&pairs);
+        let exchange = Exchange::new(&plugin.configuration, headers);
+        strip(&exchange, MapType::HttpRequestHeaders, headers);
+        let exchange = Rc::new(RefCell::new(exchange));
+        self.exchange = Some(exchange.clone());
+        let action = self.step(|exchange, connection| exchange.on_headers(headers, end_of_stream, connection));
+        if exchange.borrow().is_held() && plugin.withheld.borrow_mut().on_held(self.context_id, &exchange) {
+            return self.step(|exchange, _| exchange.on_body_withheld());
+        }
+        action
+    }
+
+    fn on_http_request_body(&mut self, buffered: usize, end_of_stream: bool) -> Envoy {
+        self.on_delivery();
+        self.step(|exchange, connection| exchange.on_body(buffered, end_of_stream, read_body, connection))
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Envoy {
+        self.on_delivery();
+        if let Some(exchange) = &self.exchange {
+            // Some backends merge trailers into headers.
+            let pairs = hostcalls::get_map_bytes(MapType::HttpRequestTrailers).unwrap_or_default();
+            strip(&exchange.borrow(), MapType::HttpRequestTrailers, Headers(&pairs));
+        }
+        self.step(|exchange, connection| exchange.on_end(read_body, connection))
+    }
+}
+
+impl Drop for RequestContext {
+    fn drop(&mut self) {
+        if let Some(plugin) = &self.plugin {
+            plugin.withheld.borrow_mut().forget(self.context_id);
+        }
+    }
+}
+
+fn read_body(length: usize) -> Option<Vec<u8>> {
+    hostcalls::get_buffer(BufferType::HttpRequestBody, 0, length).ok().flatten()
+}
+
+fn strip(exchange: &Exchange, map: MapType, fields: Headers<'_>) {
+    for name in exchange.names_to_strip(fields) {
+        let _ = hostcalls::remove_map_value(map, name);
+    }
+}
+
+fn to_envoy(passed: bool) -> Envoy {
+    if passed { Envoy::Continue } else { Envoy::Pause }
+}
+
+/// Does what was decided; returns whether the request goes on.
+pub(super) fn carry_out(plugin: &Plugin, decision: &Decision) -> bool {
+    plugin.metrics.count(decision.code);
+    set_filter_state("tls_client_auth_code", decision.code.as_str());
+    if let Some(client_id) = decision.client_id_state() {
+        set_filter_state("tls_client_auth_client_id", &client_id);
+    }
+    if decision.is_logged(plugin.configuration.log) {
+        log_decision(plugin, decision);
+    }
+    match &decision.action {
+        Action::Continue { set } => {
+            for (name, value) in set {
+                if hostcalls::set_map_value(MapType::HttpRequestHeaders, name, Some(value)).is_err() {
+                    // Without its identity headers the request must not reach a backend that trusts their absence.
+                    log(LogLevel::Error, &format!("tls_client_auth {}: {name}", HostError::HeaderWrite));
+                    return false;
+                }
+            }
+            true
+        }
+        Action::Reply(response) => {
+            let sent = hostcalls::send_http_response(response.status.into(), response.headers.clone(), Some(response.body.as_bytes()));
+            if sent.is_err() {
+                log(LogLevel::Error, "tls_client_auth could not answer a refused request; it stays held");
+            }
+            false
+        }
+    }
+}
+
+fn set_filter_state(name: &str, value: &str) {
+    let _ = hostcalls::set_property(vec![name], Some(value.as_bytes()));
+}
+
+fn log_decision(plugin: &Plugin, decision: &Decision) {
+    let Some(now) = now() else { return };
+    let Some(suppressed) = plugin.lines.borrow_mut().admit(now) else { return };
+    let level = if decision.rejection.is_some() { LogLevel::Warn } else { LogLevel::Info };
+    let line = match suppressed {
+        0 => decision.to_string(),
+        more => format!("{decision} suppressed_lines={more}"),
+    };
+    log(level, &line);
+}

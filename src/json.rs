@@ -1,0 +1,238 @@
+//! JSON as a tree that still shows repeated members, and a reader of objects that leaves nothing unread.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+
+use crate::error::ConfigError;
+
+/// A JSON value. Objects keep their members in order and, unlike `serde_json::Value`, repeated ones too: a second
+/// `client_id` that silently wins is how two readers of one document come to disagree.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Json {
+    Null,
+    Bool(bool),
+    Number(serde_json::Number),
+    String(String),
+    Array(Vec<Json>),
+    Object(Vec<(String, Json)>),
+}
+
+impl Json {
+    /// Parses one JSON text (RFC 8259).
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, ConfigError> {
+        serde_json::from_slice(text).map_err(|error| ConfigError::new(format!("not JSON: {error}")))
+    }
+
+    /// The values of the member `name`, of which a well-formed object has at most one; none where this is no object.
+    pub(crate) fn members<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Json> {
+        let members = if let Self::Object(members) = self { members.as_slice() } else { &[] };
+        members.iter().filter(move |(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    pub(crate) fn string(&self, what: &str) -> Result<&str, ConfigError> {
+        match self {
+            Self::String(text) => Ok(text),
+            other => Err(ConfigError::new(format!("expected {what}, found {}", other.kind()))),
+        }
+    }
+
+    /// Each element of an array, read by `read`.
+    pub(crate) fn elements<T>(
+        &self,
+        what: &str,
+        mut read: impl FnMut(&Json) -> Result<T, ConfigError>,
+    ) -> Result<Vec<T>, ConfigError> {
+        let Self::Array(elements) = self else {
+            return Err(ConfigError::new(format!("expected {what}, found {}", self.kind())));
+        };
+        let located = elements.iter().enumerate();
+        located.map(|(index, element)| read(element).map_err(|error| error.within(index))).collect()
+    }
+
+    /// The same, where an empty array would mean nothing that anybody can want.
+    pub(crate) fn some_elements<T>(
+        &self,
+        what: &str,
+        read: impl FnMut(&Json) -> Result<T, ConfigError>,
+    ) -> Result<Vec<T>, ConfigError> {
+        let elements = self.elements(what, read)?;
+        if elements.is_empty() {
+            return Err(ConfigError::new(format!("expected {what}, found an empty array")));
+        }
+        Ok(elements)
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::String(_) => "a string",
+            Self::Array(_) => "an array",
+            Self::Object(_) => "an object",
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Tree;
+
+        impl<'de> Visitor<'de> for Tree {
+            type Value = Json;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON value")
+            }
+            fn visit_unit<E>(self) -> Result<Json, E> {
+                Ok(Json::Null)
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+                Ok(Json::Bool(value))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+                Ok(Json::Number(value.into()))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+                Ok(Json::Number(value.into()))
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
+                Ok(serde_json::Number::from_f64(value).map_or(Json::Null, Json::Number))
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Json, E> {
+                Ok(Json::String(value.to_owned()))
+            }
+            fn visit_string<E>(self, value: String) -> Result<Json, E> {
+                Ok(Json::String(value))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {
+                let mut elements = Vec::new();
+                while let Some(element) = seq.next_element()? {
+                    elements.push(element);
+                }
+                Ok(Json::Array(elements))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Json::Object(members))
+            }
+        }
+
+        deserializer.deserialize_any(Tree)
+    }
+}
+
+/// The members of one object while it is read. Whatever is not asked for is an error at the end.
+pub(crate) struct Members<'a> {
+    members: &'a [(String, Json)],
+    known: Vec<&'static str>,
+}
+
+impl<'a> Members<'a> {
+    /// # Errors
+    /// `json` is no object, or names a member twice.
+    pub(crate) fn of(json: &'a Json, what: &str) -> Result<Self, ConfigError> {
+        let Json::Object(members) = json else {
+            return Err(ConfigError::new(format!("expected {what}, found {}", json.kind())));
+        };
+        let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        if let Some([name, _]) = names.array_windows().find(|[one, other]| one == other) {
+            return Err(ConfigError::new("expected this member once, found it twice").within(name));
+        }
+        Ok(Self { members, known: Vec::new() })
+    }
+
+    /// The member `name` read by `read`, which sees the value and reports errors relative to it.
+    pub(crate) fn read<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&'a Json) -> Result<T, ConfigError>,
+    ) -> Result<Option<T>, ConfigError> {
+        self.known.push(name);
+        let value = self.members.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+        value.map(read).transpose().map_err(|error| error.within(name))
+    }
+
+    /// Like [`Members::read`], where the registries of authorization servers write `null` for "not set".
+    pub(crate) fn read_unless_null<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&'a Json) -> Result<T, ConfigError>,
+    ) -> Result<Option<T>, ConfigError> {
+        self.read(name, |value| if *value == Json::Null { Ok(None) } else { read(value).map(Some) }).map(Option::flatten)
+    }
+
+    /// The names of members that nobody asked for.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = &'a str> {
+        self.members.iter().map(|(name, _)| name.as_str()).filter(|name| !self.known.contains(name))
+    }
+
+    /// The known name that `name` was probably meant to be.
+    pub(crate) fn nearest(&self, name: &str) -> Option<&'static str> {
+        let lower = name.to_ascii_lowercase();
+        let distances = self.known.iter().map(|known| (strsim::osa_distance(known, &lower), *known));
+        // One slip in a short name, two in a long one.
+        let near = distances.filter(|(distance, known)| *distance <= if known.len() < 8 { 1 } else { 2 });
+        near.min().map(|(_, known)| known)
+    }
+
+    /// # Errors
+    /// A member is left that nobody asked for.
+    pub(crate) fn finish(self) -> Result<(), ConfigError> {
+        let Some(name) = self.unread().next() else { return Ok(()) };
+        let message = match self.nearest(name) {
+            Some(known) => format!("unknown member; did you mean \"{known}\"?"),
+            None => format!("unknown member; expected one of {}", self.known.join(", ")),
+        };
+        Err(ConfigError::new(message).within(name))
+    }
+}
+
+/// Reads one of a few words.
+pub(crate) fn one_of<T: Copy>(words: &[(&str, T)]) -> impl Fn(&Json) -> Result<T, ConfigError> {
+    move |json| {
+        let found = if let Json::String(text) = json { Some(text.as_str()) } else { None };
+        let expected = || words.iter().map(|(word, _)| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ");
+        let meant = words.iter().find(|(word, _)| Some(*word) == found);
+        meant.map(|(_, value)| *value).ok_or_else(|| ConfigError::expected(expected()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_members_stay_visible() {
+        let json = Json::parse(br#"{"a": 1, "b": {"c": [true, null, -1, 1.5, "x"]}, "a": 2}"#).unwrap();
+        assert_eq!(json.members("a").count(), 2);
+        let error = Members::of(&json, "an object").err().unwrap();
+        assert_eq!(error.to_string(), "/a: expected this member once, found it twice");
+    }
+
+    #[test]
+    fn errors_name_the_place_and_the_nearest_name() {
+        let json = Json::parse(br#"{"max_body_byte": 1, "zzz": 2}"#).unwrap();
+        let mut members = Members::of(&json, "an object").unwrap();
+        assert_eq!(members.read("max_body_bytes", |_| Ok(())), Ok(None));
+        assert_eq!(members.nearest("Max_Body_Bytes"), Some("max_body_bytes"));
+        assert_eq!(members.nearest("zzz"), None);
+        let error = members.finish().unwrap_err();
+        assert_eq!(error.to_string(), "/max_body_byte: unknown member; did you mean \"max_body_bytes\"?");
+        assert_eq!(ConfigError::expected("x").within("a/b~c").within(3).pointer, "/3/a~1b~0c");
+    }
+
+    #[test]
+    fn what_is_not_json_says_where() {
+        for text in [&b"{"[..], b"", b"{} {}", b"{\"a\":}", b"\"\xff\"", b"[1,]", &b"[".repeat(10_000)] {
+            let error = Json::parse(text).unwrap_err();
+            assert!(error.message.starts_with("not JSON: ") && error.message.contains("line 1"), "{error}");
+        }
+    }
+}

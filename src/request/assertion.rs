@@ -1,0 +1,47 @@
+//! `client_assertion` (RFC 7521 §4.2, RFC 7523 §3): whom it speaks for. Its signature is the backend's business.
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use crate::json::Json;
+
+/// base64url with or without padding, as lenient as the backends are: an assertion that they can read must be read here.
+const BASE64URL: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+);
+
+/// Every non-empty `sub` in the payload of a JWT; none where `assertion` is no signed JWT (a SAML assertion, an encrypted
+/// token). Two of them mean that two readers could see two clients.
+pub(super) fn subjects(assertion: &str) -> Vec<String> {
+    let mut parts = assertion.split('.');
+    let (Some(_), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return Vec::new();
+    };
+    let Some(claims) = BASE64URL.decode(payload).ok().and_then(|json| Json::parse(&json).ok()) else {
+        return Vec::new();
+    };
+    let subjects = claims.members("sub").filter_map(|subject| subject.string("a string").ok());
+    subjects.filter(|subject| !subject.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+
+    use super::*;
+
+    #[test]
+    fn subjects_of_assertions() {
+        let jwt = |payload: &str| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(payload));
+        assert_eq!(subjects(&jwt(r#"{"iss":"a","sub":"b"}"#)), ["b"]);
+        assert_eq!(subjects(&jwt(r#"{"sub":"a","sub":"b"}"#)), ["a", "b"]);
+        assert_eq!(subjects(&jwt(r#"{"s\u0075b":"a"}"#)), ["a"]);
+        assert_eq!(subjects(&format!("e30.{}.", URL_SAFE.encode(r#"{"sub":"ab"}"#))), ["ab"]);
+        let nested = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
+        for other in ["", "a.b", "..", "a.b.c.d.e", "a.*.c", &jwt("[]"), &jwt(r#"{"sub":1}"#), &jwt(r#"{"sub":""}"#), &jwt(&nested)] {
+            assert!(subjects(other).is_empty(), "{other}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The `Authorization` header (RFC 9110 §11.6.2): which scheme, and for Basic which client (RFC 6749 §2.3.1).
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::form;
+
+/// Standard base64; padding is optional, because backends do not agree on it.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// One readable `Authorization` header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authorization {
+    /// HTTP Basic, with the form-decoded user name; the password is not kept.
+    Basic {
+        /// RFC 6749 §2.3.1: the client identifier.
+        client_id: String,
+    },
+    /// Any other scheme.
+    Other,
+}
+
+/// Why an `Authorization` header cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AuthorizationError {
+    /// Two headers, or one with a comma, which is what Envoy makes of two.
+    Repeated,
+    /// No scheme.
+    Scheme,
+    /// Basic without valid base64.
+    Base64,
+    /// Basic credentials that are not UTF-8 or hold control characters.
+    NotText,
+    /// Basic credentials without a colon.
+    NoColon,
+    /// A user name that is not form-encoded.
+    NotFormEncoded,
+}
+
+impl fmt::Display for AuthorizationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Repeated => "authorization is sent twice",
+            Self::Scheme => "authorization without a scheme",
+            Self::Base64 => "Basic credentials that are not base64",
+            Self::NotText => "Basic credentials that are not UTF-8 text",
+            Self::NoColon => "Basic credentials without a colon",
+            Self::NotFormEncoded => "a Basic user name that is not form-encoded (RFC 6749 section 2.3.1)",
+        })
+    }
+}
+
+impl std::error::Error for AuthorizationError {}
+
+impl Authorization {
+    /// Reads the header that a request has once or not at all.
+    ///
+    /// # Errors
+    /// [`AuthorizationError`].
+    pub fn read<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<Option<Self>, AuthorizationError> {
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => Self::parse(value).map(Some),
+            (Some(_), Some(_)) => Err(AuthorizationError::Repeated),
+        }
+    }
+
+    /// Reads the header's one value.
+    ///
+    /// # Errors
+    /// [`AuthorizationError`].
+    pub fn parse(value: &[u8]) -> Result<Self, AuthorizationError> {
+        // Envoy joins two headers by a comma, and then the second one's credentials would go unseen.
+        if value.contains(&b',') {
+            return Err(AuthorizationError::Repeated);
+        }
+        let value = value.trim_ascii();
+        let end = value.iter().position(|&b| b == b' ' || b == b'\t').unwrap_or(value.len());
+        let (scheme, credentials) = value.split_at(end);
+        let is_tchar = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
+        if scheme.is_empty() || !scheme.iter().all(is_tchar) {
+            return Err(AuthorizationError::Scheme);
+        }
+        if !scheme.eq_ignore_ascii_case(b"basic") {
+            return Ok(Self::Other);
+        }
+        let decoded = BASE64.decode(credentials.trim_ascii()).map_err(|_| AuthorizationError::Base64)?;
+        let text = String::from_utf8(decoded).map_err(|_| AuthorizationError::NotText)?;
+        if text.contains(|c: char| c.is_control()) {
+            return Err(AuthorizationError::NotText);
+        }
+        let (user, _password) = text.split_once(':').ok_or(AuthorizationError::NoColon)?;
+        let client_id = form::decode(user.as_bytes()).map_err(|_| AuthorizationError::NotFormEncoded)?;
+        Ok(Self::Basic { client_id: client_id.into_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+
+    use super::*;
+
+    #[test]
+    fn readable_headers() {
+        let basic = |client_id: &str| Ok(Authorization::Basic { client_id: client_id.to_owned() });
+        for (credentials, client_id) in [("a:b", "a"), ("a:", "a"), (":b", ""), ("my+client%2B:x:y", "my client+"), ("é:x", "é")] {
+            for scheme in ["Basic", "basic", "BASIC "] {
+                for encoded in [STANDARD.encode(credentials), STANDARD_NO_PAD.encode(credentials)] {
+                    let header = format!("{scheme} {encoded}");
+                    assert_eq!(Authorization::parse(header.as_bytes()), basic(client_id), "{header}");
+                }
+            }
+        }
+        for other in ["Bearer x", "DPoP eyJ.a.b", "Negotiate", "Basically x"] {
+            assert_eq!(Authorization::parse(other.as_bytes()), Ok(Authorization::Other), "{other}");
+        }
+    }
+
+    #[test]
+    fn unreadable_headers() {
+        let basic = |credentials: &[u8]| format!("Basic {}", STANDARD.encode(credentials)).into_bytes();
+        for (header, error) in [
+            (b"".to_vec(), AuthorizationError::Scheme),
+            (b"   ".to_vec(), AuthorizationError::Scheme),
+            (b"\xff\xff x".to_vec(), AuthorizationError::Scheme),
+            (b"a=b".to_vec(), AuthorizationError::Scheme),
+            (b"Basic".to_vec(), AuthorizationError::NoColon),
+            (b"Basic !!!!".to_vec(), AuthorizationError::Base64),
+            (b"Basic YTpi YTpi".to_vec(), AuthorizationError::Base64),
+            (b"Basic YTpi=".to_vec(), AuthorizationError::Base64),
+            (b"Basic YT_i".to_vec(), AuthorizationError::Base64),
+            (basic(b"ab"), AuthorizationError::NoColon),
+            (basic(b"\xff:b"), AuthorizationError::NotText),
+            (basic(b"a\0:b"), AuthorizationError::NotText),
+            (basic(b"a%zz:b"), AuthorizationError::NotFormEncoded),
+            (b"Basic YTpi,Basic YTpi".to_vec(), AuthorizationError::Repeated),
+            (b"Bearer x,Basic YTpi".to_vec(), AuthorizationError::Repeated),
+        ] {
+            assert_eq!(Authorization::parse(&header), Err(error), "{header:?}");
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Which requests are gated, and what a query string must not carry.
+//!
+//! A path is gated if any spelling rule that a common backend applies brings it to a listed path. Backends combine the
+//! rules in many orders (decode then resolve, cut parameters then decode, …), so a path with anything unusual in it is
+//! followed through every combination: whatever can be reached from it is what some backend may see.
+
+use std::collections::BTreeSet;
+
+use super::form::{self, reads_as};
+use crate::error::ConfigError;
+use crate::json::Json;
+
+/// The paths that carry client authentication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Lower case, without a slash at the end.
+    paths: Vec<Box<str>>,
+}
+
+/// The request target (RFC 9112 §3.2): `:path`.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    path: &'a [u8],
+    query: &'a [u8],
+}
+
+/// Parameters that authenticate a client or say who it is (RFC 6749 §2.3.1, RFC 7521 §4.2).
+const CREDENTIALS: [&str; 4] = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
+
+impl<'a> Target<'a> {
+    /// Splits `:path`; a fragment, which no request should have, counts as neither part.
+    #[must_use]
+    pub fn new(path: &'a [u8]) -> Self {
+        let end = path.iter().position(|&b| b == b'#').unwrap_or(path.len());
+        let whole = path.split_at(end).0;
+        let question = whole.iter().position(|&b| b == b'?').unwrap_or(whole.len());
+        let (path, query) = whole.split_at(question);
+        Self { path, query: query.strip_prefix(b"?").unwrap_or_default() }
+    }
+
+    /// The path without query, for the log.
+    #[must_use]
+    pub fn path(&self) -> &'a [u8] {
+        self.path
+    }
+
+    /// The name of a credential in the query string, or in what becomes one when a backend decodes `%3F` first.
+    #[must_use]
+    pub fn credential_in_query(&self) -> Option<String> {
+        if self.query.is_empty() && !self.path.contains(&b'%') {
+            return None;
+        }
+        let decoded = percent_decoded(&percent_decoded(self.path));
+        let hidden = decoded.iter().position(|&b| b == b'?').and_then(|question| decoded.get(question + 1..));
+        let named = [self.query, hidden.unwrap_or_default()].into_iter().flat_map(|query| {
+            // Some servers separate by semicolons too.
+            query.split(|b| matches!(b, b'&' | b';')).map(|sequence| sequence.split(|&b| b == b'=').next().unwrap_or_default())
+        });
+        named.filter_map(|name| form::decode(name).ok()).find(|name| CREDENTIALS.iter().any(|credential| reads_as(name, credential))).map(Into::into)
+    }
+}
+
+impl Endpoints {
+    /// Reads an array of paths, each written as the backend routes it.
+    ///
+    /// # Errors
+    /// The pointer is relative to the array.
+    pub(crate) fn from_json(json: &Json) -> Result<Self, ConfigError> {
+        let paths = json.some_elements("at least one path", |path| {
+            let path = path.string("a path")?;
+            let plain = path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic() && !b"%?#;\\".contains(&b));
+            let canonical = canonical(path);
+            if !plain || path.contains("//") || resolve_dots(path.as_bytes()) != path.as_bytes() {
+                return Err(ConfigError::expected(
+                    "a plain path that begins with a slash, without escapes, query, parameters, dot or empty segments",
+                ));
+            }
+            Ok(canonical)
+        })?;
+        Ok(Self { paths })
+    }
+
+    /// Whether a common backend could take `target` for one of the listed paths.
+    #[must_use]
+    pub fn gates(&self, target: &Target<'_>) -> bool {
+        let path = target.path;
+        let plain = path.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'~' | b'.'));
+        if plain && path.starts_with(b"/") && !path.windows(2).any(|pair| pair == b"//" || pair == b"/.") {
+            return self.lists(path);
+        }
+        // What does not begin with a slash is no path; some backends strip a scheme and host, some add the slash.
+        !path.starts_with(b"/") || self.lists_any_spelling_of(path)
+    }
+
+    fn lists(&self, path: &[u8]) -> bool {
+        let path = without_final_slash(path);
+        self.paths.iter().any(|listed| listed.as_bytes().eq_ignore_ascii_case(path))
+    }
+
+    fn lists_any_spelling_of(&self, path: &[u8]) -> bool {
+        // Every rule shortens a path or leaves it alone, so the search ends; the bound keeps a hostile path from
+        // costing milliseconds, and a path that exceeds it is gated, because nobody can say what it means.
+        const MOST_OCTETS: usize = 1 << 18;
+        let mut octets = 0;
+        let mut seen = BTreeSet::new();
+        let mut open = vec![path.to_vec()];
+        while let Some(path) = open.pop() {
+            octets += path.len() + 16;
+            if octets > MOST_OCTETS || self.lists(canonical(&String::from_utf8_lossy(&path)).as_bytes()) {
+                return true;
+            }
+            for rule in RULES {
+                let next = rule(&path);
+                if next != path && !seen.contains(&next) {
+                    seen.insert(next.clone());
+                    open.push(next);
+                }
+            }
+        }
+        false
+    }
+}
+
+/// What backends do to a path.
+const RULES: [fn(&[u8]) -> Vec<u8>; 8] = [
+    percent_decoded,
+    backslashes_as_slashes,
+    without_empty_segments,
+    resolve_dots,
+    without_parameters,
+    |path| up_to(path, b";"),
+    |path| up_to(path, b"?#\0"),
+    trimmed_segments,
+];
+
+/// The form in which paths are compared: lower case by Unicode's rules, without a slash at the end.
+fn canonical(path: &str) -> Box<str> {
+    let folded: String = path.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
+    String::from_utf8_lossy(without_final_slash(folded.as_bytes())).into()
+}
+
+fn without_final_slash(path: &[u8]) -> &[u8] {
+    path.strip_suffix(b"/").unwrap_or(path)
+}
+
+fn percent_decoded(path: &[u8]) -> Vec<u8> {
+    percent_encoding::percent_decode(path).collect()
+}
+
+fn backslashes_as_slashes(path: &[u8]) -> Vec<u8> {
+    path.iter().map(|&b| if b == b'\\' { b'/' } else { b }).collect()
+}
+
+fn up_to(path: &[u8], ends: &[u8]) -> Vec<u8> {
+    path.iter().copied().take_while(|b| !ends.contains(b)).collect()
+}
+
+/// Each segment up to its first semicolon, as servlet containers see it: `/token;x=1`, `/x/..;/token`.
+fn without_parameters(path: &[u8]) -> Vec<u8> {
+    join(path.split(|&b| b == b'/').map(|segment| segment.split(|&b| b == b';').next().unwrap_or_default()))
+}
+
+/// Blanks and control bytes at the ends of segments are dropped, as file systems and some routers do.
+fn trimmed_segments(path: &[u8]) -> Vec<u8> {
+    let is_blank = |b: &u8| *b <= b' ' || *b == 0x7f;
+    join(path.split(|&b| b == b'/').map(|segment| {
+        let start = segment.iter().position(|b| !is_blank(b)).unwrap_or(segment.len());
+        let end = segment.iter().rposition(|b| !is_blank(b)).map_or(start, |last| last + 1);
+        segment.get(start..end).unwrap_or_default()
+    }))
+}
+
+fn without_empty_segments(path: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(path.len());
+    for &b in path {
+        if b != b'/' || out.last() != Some(&b'/') {
+            out.push(b);
+        }
+    }
+    out
+}
+
+/// RFC 3986 §5.2.4.
+fn resolve_dots(path: &[u8]) -> Vec<u8> {
+    let mut kept: Vec<&[u8]> = Vec::new();
+    let mut segments = path.split(|&b| b == b'/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        match segment {
+            b".." => {
+                kept.pop();
+            }
+            b"." => {}
+            other => {
+                kept.push(other);
+                continue;
+            }
+        }
+        if segments.peek().is_none() {
+            kept.push(b"");
+        }
+    }
+    join(std::iter::once(&b""[..]).chain(kept))
+}
+
+fn join<'a>(segments: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    segments.collect::<Vec<_>>().join(&b'/')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn endpoints(paths: &str) -> Result<Endpoints, ConfigError> {
+        Endpoints::from_json(&Json::parse(paths.as_bytes()).unwrap())
+    }
+
+    fn gated(path: &str) -> bool {
+        endpoints(r#"["/token", "/oauth/Introspect/"]"#).unwrap().gates(&Target::new(path.as_bytes()))
+    }
+
+    #[test]
+    fn every_spelling_of_a_listed_path_is_gated() {
+        for path in [
+            "/token", "/token?x", "/token?", "/token#x", "//token", "/./token", "/x/../token", "/%74oken", "/%2574oken", "/token/",
+            "/token//", "/token;x=1", "/token;x=1/../y", "/TOKEN", "/x/..;/token", "/x/..;a=b/token", "/x/..%2ftoken", "/x/..%252ftoken",
+            "/token%20", "/token%09", "/%20token", "/token%3Fx", "/token%3fx/../y", "/token%23x", "/token%00", "/token%00.html", "/x\\..\\token",
+            "/x%5c..%5ctoken", "\\token", "token", "http://host/token", "*", "", "/../token", "/token/.", "/token/x/..", "/%2e%2e/token",
+            "/a/b/../../token", "/a//../token", "/%2f/token", "/token%2f", "/token%3bx", "/to%e2%84%aaen", "/token%0a", "/token/%20/", "/TO%4BEN/.//;x",
+            "/oauth/introspect", "/oauth/INTROSPECT/", "/oauth;v=1/introspect;y", "/%25252574oken", "/x/.;/../token",
+        ] {
+            assert!(gated(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn other_paths_are_not() {
+        for path in [
+            "/", "/tokens", "/token/info", "/x?/token", "/x#/token", "/x%3f/token", "/tok", "/token.html", "/token-x", "/x/token", "/oauth",
+            "/oauth/introspect/x", "/token/..", "/x;/token/y", "/jwks.json", "/.well-known/openid-configuration", "/a%20b/c%C3%A9", "/token%2fx", "/%zz",
+        ] {
+            assert!(!gated(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_too_tangled_to_follow_is_gated() {
+        assert!(gated(&format!("/{}", "%2525;/..\\".repeat(5_000))));
+        assert!(!gated(&format!("/files/{}", "%20a".repeat(500))), "long is not tangled");
+    }
+
+    #[test]
+    fn only_plain_paths_can_be_listed() {
+        for path in ["token", "", "/a?b", "/a#b", "/a;b", "/%74oken", "//a", "/a//b", "/./a", "/a/..", "/a b", "/é", "/a\\\\b", "http://h/a"] {
+            let error = endpoints(&format!("[\"/ok\", \"{path}\"]")).unwrap_err();
+            assert_eq!(error.pointer, "/1", "{path}");
+        }
+        assert!(endpoints("[]").is_err());
+        assert!(endpoints("\"/token\"").is_err());
+        assert!(endpoints(r#"["/", "/.well-known/a.b", "/a/"]"#).is_ok());
+    }
+
+    #[test]
+    fn credentials_in_the_query() {
+        let found = |path: &str| Target::new(path.as_bytes()).credential_in_query();
+        for (path, name) in [
+            ("/token?client_id=a", "client_id"),
+            ("/token?a=b&client%5Fsecret=a", "client_secret"),
+            ("/token?a;client_assertion", "client_assertion"),
+            ("/token?client_assertion_type=a", "client_assertion_type"),
+            ("/token?Client_Id[]=a", "Client_Id[]"),
+            ("/token%3Fclient_id=a", "client_id"),
+            ("/token%253Fclient_id=a", "client_id"),
+            ("/token?%zz=1&client_id=a", "client_id"),
+        ] {
+            assert_eq!(found(path).as_deref(), Some(name), "{path}");
+        }
+        for path in ["/token", "/token?", "/token?clientid=a&scope=client_id", "/client_id", "/token?%ff=a", "/token#client_id=a"] {
+            assert_eq!(found(path), None, "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn decorations_never_hide_a_listed_path(
+            decorations in prop::collection::vec(prop::sample::select(vec!["/", "/.", "/x/..", "/%2e", "/y/%2e%2e", "\\", "/;a=b", "/ ", "/%00"]), 0..4),
+            escape in prop::collection::vec(any::<bool>(), 5),
+            end in prop::sample::select(vec!["", "/", ";x", "?q", "%3Fq", "%20", "%00", "/.", "%09", "//", "%2F"]),
+        ) {
+            let name: String = "token".chars().zip(escape).map(|(c, escape)| if escape { format!("%{:02x}", c as u32) } else { c.to_string() }).collect();
+            let path = format!("{}/{name}{end}", decorations.concat());
+            prop_assert!(gated(&path), "{}", path);
+        }
+
+        #[test]
+        fn any_path_gets_an_answer(path in prop::collection::vec(any::<u8>(), 0..300)) {
+            let target = Target::new(&path);
+            endpoints(r#"["/token"]"#).unwrap().gates(&target);
+            target.credential_in_query();
+        }
+    }
+}
