@@ -1,5 +1,6 @@
 //! The authorization server behind Envoy: it answers everything with 200 and writes down all that reaches it.
 
+use std::fmt;
 use std::io::Cursor;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +14,7 @@ use super::wire::{self, Fields};
 pub const ANSWER: &str = r#"{"access_token":"from the backend"}"#;
 
 /// One request as far as it has arrived. It is there from the moment that its headers are.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Seen {
     /// The listener of Envoy that it came through.
     pub listener: String,
@@ -23,6 +24,13 @@ pub struct Seen {
     pub body: Vec<u8>,
     pub trailers: Fields,
     pub complete: bool,
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let body = String::from_utf8_lossy(&self.body);
+        write!(f, "{} {} {:?} {body} {:?}", self.method, self.path, self.fields, self.trailers)
+    }
 }
 
 impl Seen {

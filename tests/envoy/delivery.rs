@@ -81,31 +81,34 @@ async fn nothing_reaches_the_backend_before_the_body_is_complete() {
     envoy.assert_healthy().await;
 }
 
-/// Several requests in one write: each has its own verdict, in order.
+/// Several requests in one write: each has its own verdict, in order. Not more than two where one is refused: Envoy cuts
+/// a connection off that makes it queue answers ("Too many responses queued").
 #[tokio::test]
 async fn pipelined_requests_are_decided_one_by_one() {
     let envoy = Envoy::start(vec![Listener::new("gate", &configuration())]).await;
     let client = Client::new(&CERTIFICATES.seed);
-    let questions = [
-        (token("seed"), "authenticated"),
-        (token("dns"), "subject_mismatch"),
-        (token("nobody"), "unknown_client"),
-        (post("/userinfo", "a=b"), "not_gated"),
-        (token("seed"), "authenticated"),
+    let accepted = || (token("seed"), "authenticated");
+    let pipelines = [
+        vec![accepted(), (token("dns"), "subject_mismatch")],
+        vec![(token("dns"), "subject_mismatch"), accepted()],
+        vec![(token("nobody"), "unknown_client"), (token("dns"), "subject_mismatch")],
+        vec![accepted(), (post("/userinfo", "a=b"), "not_gated"), accepted(), accepted()],
     ];
-    let ids: Vec<_> = questions.iter().map(|_| next_id()).collect();
-    let mut pipeline = Vec::new();
-    for ((request, _), id) in questions.iter().zip(&ids) {
-        let length = format!("content-length: {}", request.body.len());
-        pipeline.extend([http1::head(id, request, &[&length]), request.body.clone()].concat());
+    for pipeline in pipelines {
+        let ids: Vec<_> = pipeline.iter().map(|_| next_id()).collect();
+        let mut bytes = Vec::new();
+        for ((request, _), id) in pipeline.iter().zip(&ids) {
+            let length = format!("content-length: {}", request.body.len());
+            bytes.extend([http1::head(id, request, &[&length]), request.body.clone()].concat());
+        }
+        let mut connection = client.http1(envoy.address("gate")).await.expect("HTTP/1.1");
+        connection.write(&bytes).await.expect("it is open");
+        for ((request, code), id) in pipeline.into_iter().zip(&ids) {
+            let answer = within_deadline(connection.answer(id)).await.expect("an answer to each");
+            outcome(&envoy, request, answer).await.assert_is(code);
+        }
     }
-    let mut connection = client.http1(envoy.address("gate")).await.expect("HTTP/1.1");
-    connection.write(&pipeline).await.expect("it is open");
-    for ((request, code), id) in questions.into_iter().zip(&ids) {
-        let answer = within_deadline(connection.answer(id)).await.expect("an answer to each");
-        outcome(&envoy, request, answer).await.assert_is(code);
-    }
-    assert_eq!(envoy.upstream_requests("gate").await, 3);
+    assert_eq!(envoy.upstream_requests("gate").await, 6);
     envoy.assert_healthy().await;
 }
 
@@ -171,7 +174,7 @@ async fn odd_header_fields_neither_pass_nor_crash() {
         (with_header(token("seed"), "x-odd", b"\xff\xfe\x80"), "authenticated"),
         (with_header(token("seed"), "cookie", b"a=\xff"), "authenticated"),
         (with_header(token("seed"), "authorization", b"Basic \xff\xfe"), "malformed_authorization"),
-        (with_header(token("seed"), "authorization", b"\xff"), "multiple_auth_methods"),
+        (with_header(token("seed"), "authorization", b"\xff"), "malformed_authorization"),
         (with_header(token("seed"), "content-type", form), "unsupported_media_type"),
         (with_header(token("seed"), "content-type", b"\xff"), "unsupported_media_type"),
         (with_header(token("seed"), "content-encoding", b"\xff"), "encoded_body"),

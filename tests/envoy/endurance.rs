@@ -18,7 +18,7 @@ async fn a_barrage_of_bad_requests_leaves_the_filter_well() {
         "&".repeat(60_000),
         "=".repeat(60_000),
         "%".repeat(60_000),
-        many(10_000, &|n| format!("a{n}=&")),
+        many(6_000, &|n| format!("a{n}=&")),
         format!("client_id={}", "%C3%A9".repeat(10_000)),
         format!("client_id=seed&{}", many(5_000, &|_| "resource=x&".into())),
         format!("client_assertion={}.{}.x", "e".repeat(20_000), "e".repeat(40_000)),
@@ -39,7 +39,7 @@ async fn a_barrage_of_bad_requests_leaves_the_filter_well() {
             let outcome = ask(&envoy, "gate", &client, request.clone(), delivery).await;
             let what = String::from_utf8_lossy(&request.body[..request.body.len().min(40)]).into_owned();
             assert!(outcome.logged.code.is_some(), "no decision on {} {what}: {:?}", request.path, outcome.logged);
-            assert!([200, 400, 401].contains(&outcome.answer.status), "{what}: {:?}", outcome.answer);
+            assert!([200, 400, 401].contains(&outcome.answer.status), "{what}: {outcome:?}");
         }
     }
     ask(&envoy, "gate", &client, token("seed"), Delivery::Http1Whole).await.assert_is("authenticated");

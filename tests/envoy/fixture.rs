@@ -1,6 +1,7 @@
 //! Clients, certificates and requests that the tests share, and what is asserted of every answer.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ pub struct Certificates {
     pub untrusted: Certificate,
     pub expired: Certificate,
     pub not_yet_valid: Certificate,
-    /// A SAN extension that is no SEQUENCE OF GeneralName.
+    /// A SAN that is an IP address of three bytes: Envoy verifies the chain and does not mind.
     pub malformed: Certificate,
     pub other_subject: Certificate,
     /// A SAN of each kind.
@@ -35,7 +36,8 @@ pub static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
     let seed = || CertificateSpec { subject: Some(seed_subject()), ..CertificateSpec::default() };
     let san = [("dns", "client.example.org"), ("uri", "https://client.example.org/id"), ("ip", "192.0.2.7")];
     let san = san.into_iter().chain([("email", "ops@example.org")]);
-    let names = san.map(|(kind, name)| BTreeMap::from([(kind.to_string(), name.to_string())])).collect();
+    let entry = |kind: &str, name: &str| BTreeMap::from([(kind.to_string(), name.to_string())]);
+    let names = san.map(|(kind, name)| entry(kind, name)).collect();
     let make = |spec: CertificateSpec| mint(&spec).expect("the description is well-formed");
     let year = |year: i64| Some(Moment((year - 1970) * 31_556_952));
     Certificates {
@@ -44,7 +46,7 @@ pub static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
         untrusted: make(CertificateSpec { issuer: Issuer::Untrusted, ..seed() }),
         expired: make(CertificateSpec { not_before: year(2020), not_after: year(2021), ..seed() }),
         not_yet_valid: make(CertificateSpec { not_before: year(2110), not_after: year(2120), ..seed() }),
-        malformed: make(CertificateSpec { san_hex: Some("3005870301".into()), ..seed() }),
+        malformed: make(CertificateSpec { san: Some(vec![entry("ip_hex", "0a0000")]), ..seed() }),
         other_subject: make(CertificateSpec::default()),
         names: make(CertificateSpec { san: Some(names), ..CertificateSpec::default() }),
         self_signed: make(CertificateSpec { issuer: Issuer::SelfSigned, ..CertificateSpec::default() }),
@@ -124,7 +126,6 @@ pub fn with_header(mut request: Request, name: &str, value: impl AsRef<[u8]>) ->
 }
 
 /// One request from all three sides: the client's, Envoy's, the backend's.
-#[derive(Debug)]
 pub struct Outcome {
     pub request: Request,
     pub answer: Answer,
@@ -145,6 +146,18 @@ pub async fn outcome(envoy: &Envoy, request: Request, answer: Answer) -> Outcome
     Outcome { request, answer, logged, seen }
 }
 
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { request, answer, logged, seen } = self;
+        let lossy = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(500)]).into_owned();
+        writeln!(f, "{} {} at {}: {}", request.method, request.path, request.host, lossy(&request.body))?;
+        for (name, value) in &request.headers {
+            writeln!(f, "  {name}: {}", lossy(value))?;
+        }
+        writeln!(f, "answer {} {:?} {}\n{logged:?}\nat the backend: {seen:?}", answer.status, answer.fields, answer.text())
+    }
+}
+
 impl Outcome {
     pub fn code(&self) -> &str {
         self.logged.code.as_deref().unwrap_or_default()
@@ -153,7 +166,7 @@ impl Outcome {
     /// That this is the outcome that SPEC §7 knows under `code`.
     pub fn assert_is(&self, code: &str) -> &Self {
         let (_, refusal) = DECISIONS.iter().find(|(known, _)| *known == code).expect("it is a code of SPEC §7");
-        assert_eq!(self.code(), code, "{self:#?}");
+        assert_eq!(self.code(), code, "{self:?}");
         match refusal {
             None => self.assert_passed(),
             Some((status, error)) => self.assert_refused(*status, error),
@@ -162,28 +175,28 @@ impl Outcome {
     }
 
     fn assert_passed(&self) {
-        assert_eq!((self.answer.status, self.answer.text()), (200, backend::ANSWER.into()), "{self:#?}");
-        let seen = self.seen.as_ref().unwrap_or_else(|| panic!("the backend has not seen {self:#?}"));
-        assert!(seen.complete, "{self:#?}");
-        assert_eq!(seen.body, self.request.body, "{self:#?}");
-        assert_eq!((&seen.method, &seen.path), (&self.request.method, &self.request.path), "{self:#?}");
+        assert_eq!((self.answer.status, self.answer.text()), (200, backend::ANSWER.into()), "{self:?}");
+        let seen = self.seen.as_ref().unwrap_or_else(|| panic!("the backend has not seen {self:?}"));
+        assert!(seen.complete, "{self:?}");
+        assert_eq!(seen.body, self.request.body, "{self:?}");
+        assert_eq!((&seen.method, &seen.path), (&self.request.method, &self.request.path), "{self:?}");
     }
 
     fn assert_refused(&self, status: u16, error: &str) {
-        assert!(self.seen.is_none(), "refused, and yet at the backend: {self:#?}");
+        assert!(self.seen.is_none(), "refused, and yet at the backend: {self:?}");
         let answer = &self.answer;
-        assert_eq!(answer.status, status, "{self:#?}");
-        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
-        assert_eq!(body["error"], error, "{self:#?}");
-        assert!(body["error_description"].as_str().is_some_and(|text| !text.is_empty()), "{self:#?}");
-        assert_eq!(body.as_object().map(serde_json::Map::len), Some(2), "{self:#?}");
-        assert_eq!(answer.field("content-type"), Some("application/json"), "{self:#?}");
-        assert_eq!(answer.field("cache-control"), Some("no-store"), "{self:#?}");
-        assert_eq!(answer.field("pragma"), Some("no-cache"), "{self:#?}");
-        assert_eq!(answer.field("allow"), (status == 405).then_some("POST"), "{self:#?}");
+        assert_eq!(answer.status, status, "{self:?}");
+        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        assert_eq!(body["error"], error, "{self:?}");
+        assert!(body["error_description"].as_str().is_some_and(|text| !text.is_empty()), "{self:?}");
+        assert_eq!(body.as_object().map(serde_json::Map::len), Some(2), "{self:?}");
+        assert_eq!(answer.field("content-type"), Some("application/json"), "{self:?}");
+        assert_eq!(answer.field("cache-control"), Some("no-store"), "{self:?}");
+        assert_eq!(answer.field("pragma"), Some("no-cache"), "{self:?}");
+        assert_eq!(answer.field("allow"), (status == 405).then_some("POST"), "{self:?}");
         let challenged = status == 401 && self.request.has_header("authorization");
         let challenge = answer.field("www-authenticate");
-        assert_eq!(challenge.is_some_and(|value| value.starts_with("Basic realm=")), challenged, "{self:#?}");
+        assert_eq!(challenge.is_some_and(|value| value.starts_with("Basic realm=")), challenged, "{self:?}");
         if status == 401 {
             assert_eq!(answer.text(), INVALID_CLIENT.get_or_init(|| answer.text()).as_str(), "all 401s are one");
         }
