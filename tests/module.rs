@@ -1,3 +1,4 @@
 //! The shipped module in wasmtime.
 
+mod host;
 mod support;
