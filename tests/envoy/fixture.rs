@@ -174,7 +174,8 @@ impl Outcome {
         self
     }
 
-    fn assert_passed(&self) {
+    /// That the backend has the whole request and the client has the backend's answer.
+    pub fn assert_passed(&self) {
         assert_eq!((self.answer.status, self.answer.text()), (200, backend::ANSWER.into()), "{self:?}");
         let seen = self.seen.as_ref().unwrap_or_else(|| panic!("the backend has not seen {self:?}"));
         assert!(seen.complete, "{self:?}");

@@ -58,12 +58,24 @@ impl Envoy {
     }
 
     pub async fn try_start(version: &str, workers: u32, listeners: Vec<Listener>) -> Result<Self, Refused> {
+        let generate = |backend, directory: &Path| {
+            bootstrap::bootstrap(&listeners, backend, &module(), &directory.join("access.log")).to_string()
+        };
+        Self::start_with(version, workers, generate).await
+    }
+
+    /// Starts with the bootstrap that `make` gives for the backend's address and a directory for files of its own.
+    /// What Envoy writes to its standard output goes to `access.log` there.
+    pub async fn start_with(
+        version: &str,
+        workers: u32,
+        make: impl FnOnce(SocketAddr, &Path) -> String,
+    ) -> Result<Self, Refused> {
         let backend = Backend::start().await;
         let directory = new_directory();
-        let bootstrap =
-            bootstrap::bootstrap(&listeners, backend.address, &module(), &directory.join("access.log")).to_string();
-        let file = directory.join("bootstrap.json");
-        fs::write(&file, bootstrap).expect("the directory is ours");
+        // JSON is YAML too.
+        let file = directory.join("bootstrap.yaml");
+        fs::write(&file, make(backend.address, &directory)).expect("the directory is ours");
         let process = spawn(version, workers, &file, &directory);
         let mut envoy =
             Self { backend, process, directory, admin: ([127, 0, 0, 1], 0).into(), ports: BTreeMap::new() };
@@ -117,18 +129,18 @@ impl Envoy {
 
     /// Waits until the access log has the request with this `x-test-id`.
     pub async fn logged(&self, id: &str) -> Logged {
-        eventually(&format!("request {id} in the access log"), async || {
-            self.access_log().into_iter().find(|logged| logged.id.as_deref() == Some(id))
-        })
-        .await
+        serde_json::from_str(&self.access_log_line(&format!("\"{id}\"")).await).expect("each line is JSON")
     }
 
-    /// All lines of the access log so far.
-    pub fn access_log(&self) -> Vec<Logged> {
-        let text = self.read("access.log");
-        // The last line may still be on its way.
-        let complete = text.rfind('\n').map_or("", |end| &text[..end]);
-        complete.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+    /// Waits for a line of the access log with this text.
+    pub async fn access_log_line(&self, text: &str) -> String {
+        eventually(&format!("an access log line with {text}"), async || {
+            let log = self.read("access.log");
+            // The last line may still be on its way.
+            let (complete, _) = log.rsplit_once('\n')?;
+            complete.lines().rev().find(|line| line.contains(text)).map(str::to_string)
+        })
+        .await
     }
 
     /// All counters and gauges.
@@ -214,7 +226,7 @@ pub async fn eventually<T>(what: &str, probe: impl AsyncFn() -> Option<T>) -> T 
 }
 
 fn spawn(version: &str, workers: u32, bootstrap: &Path, directory: &Path) -> Child {
-    let log = File::create(directory.join("envoy.log")).expect("the directory is ours");
+    let create = |name| File::create(directory.join(name)).expect("the directory is ours");
     Command::new(existing(&format!("envoy/{version}/bin/envoy"), "./build.sh test gets it"))
         .arg("--config-path")
         .arg(bootstrap)
@@ -223,8 +235,8 @@ fn spawn(version: &str, workers: u32, bootstrap: &Path, directory: &Path) -> Chi
         .args(["--concurrency", &workers.to_string(), "--disable-hot-restart", "--file-flush-interval-msec", "5"])
         .args(["--log-level", "warning", "--component-log-level", "wasm:info"])
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
+        .stdout(create("access.log"))
+        .stderr(create("envoy.log"))
         .spawn()
         .expect("Envoy can be executed")
 }

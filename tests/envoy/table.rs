@@ -42,7 +42,8 @@ async fn the_case_table_holds_in_a_real_envoy() {
 
 fn check(case: &Case, outcome: &Outcome) {
     let name = &case.name;
-    outcome.assert_is(&case.expect.code);
+    // In shadow mode a request passes under a code of refusal.
+    if case.expect.passes() { outcome.assert_passed() } else { outcome.assert_is(&case.expect.code); }
     if let Some(client_id) = &case.expect.client_id {
         assert_eq!(outcome.logged.client_id.as_ref(), Some(client_id), "{name}");
     }
