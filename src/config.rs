@@ -117,7 +117,7 @@ impl Configuration {
     /// Number of clients in all registries.
     #[must_use]
     pub fn number_of_clients(&self) -> usize {
-        self.tenants.policies().map(|policy| policy.registry.len()).sum()
+        self.tenants.registries().iter().map(|registry| registry.len()).sum()
     }
 }
 

@@ -1,10 +1,11 @@
 //! What the backend is told, and which request headers no client may set (SPEC §5).
 
-use crate::certificate::{PeerCertificate, pem};
-use crate::error::ConfigError;
-use crate::json::{Json, Members, one_of};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+
+use crate::certificate::{PeerCertificate, pem};
+use crate::error::ConfigError;
+use crate::json::{Json, Members, first_repeated, one_of};
 
 /// `forward`: the headers that an accepted request gets, and those that every request loses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,14 +74,12 @@ impl Forward {
         members.finish()?;
         let forward = Self { client_id, thumbprint, certificate: certificate.unwrap_or_default(), keep: keep.unwrap_or_default() };
 
-        let mut written: Vec<&str> = forward.written_names().collect();
-        if let Some(index) = forward.keep.iter().position(|kept| written.iter().any(|name| same_header(name, kept))) {
+        if let Some(index) = forward.keep.iter().position(|kept| forward.written_names().any(|name| same_header(name, kept))) {
             // A client could send it itself, and the backend would believe it.
             let error = ConfigError::expected("a header that forward does not write");
             return Err(error.within(index).within("keep"));
         }
-        written.sort_unstable();
-        if let Some([name, _]) = written.array_windows().find(|[one, other]| one == other) {
+        if let Some(name) = first_repeated(forward.written_names()) {
             return Err(ConfigError::new(format!("expected different headers, found \"{name}\" twice")));
         }
         Ok(forward)

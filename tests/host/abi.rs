@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use wasmtime::{Caller, Error, Linker, Memory, Module, Result, TypedFunc, bail, format_err};
+use wasmtime::{Caller, Error, ExternType, Linker, Memory, Module, Result, TypedFunc, bail, format_err};
 
 use super::stream::{Headers, Reply, Status, Stream};
 
@@ -11,10 +11,55 @@ use super::stream::{Headers, Reply, Status, Stream};
 pub const ROOT: u32 = 1;
 
 const REQUEST_HEADERS: u32 = 0;
+const REQUEST_TRAILERS: u32 = 1;
 const REQUEST_BODY: u32 = 0;
 const VM_CONFIGURATION: u32 = 6;
 const PLUGIN_CONFIGURATION: u32 = 7;
+const HTTP_REQUEST: u32 = 0;
 const HISTOGRAM: u32 = 2;
+
+/// proxy-wasm functions that Envoy 1.35 to 1.40 register for ABI 0.2.1 (`exports.h` of proxy-wasm-cpp-host).
+pub const PROVIDED_BY_ENVOY: &[&str] = &[
+    "proxy_add_header_map_value",
+    "proxy_call_foreign_function",
+    "proxy_close_stream",
+    "proxy_continue_stream",
+    "proxy_define_metric",
+    "proxy_dequeue_shared_queue",
+    "proxy_done",
+    "proxy_enqueue_shared_queue",
+    "proxy_get_buffer_bytes",
+    "proxy_get_buffer_status",
+    "proxy_get_current_time_nanoseconds",
+    "proxy_get_header_map_pairs",
+    "proxy_get_header_map_size",
+    "proxy_get_header_map_value",
+    "proxy_get_log_level",
+    "proxy_get_metric",
+    "proxy_get_property",
+    "proxy_get_shared_data",
+    "proxy_get_status",
+    "proxy_grpc_call",
+    "proxy_grpc_cancel",
+    "proxy_grpc_close",
+    "proxy_grpc_send",
+    "proxy_grpc_stream",
+    "proxy_http_call",
+    "proxy_increment_metric",
+    "proxy_log",
+    "proxy_record_metric",
+    "proxy_register_shared_queue",
+    "proxy_remove_header_map_value",
+    "proxy_replace_header_map_value",
+    "proxy_resolve_shared_queue",
+    "proxy_send_local_response",
+    "proxy_set_buffer_bytes",
+    "proxy_set_effective_context",
+    "proxy_set_header_map_pairs",
+    "proxy_set_property",
+    "proxy_set_shared_data",
+    "proxy_set_tick_period_milliseconds",
+];
 
 /// Everything outside the module.
 #[derive(Debug)]
@@ -27,6 +72,8 @@ pub struct Host {
     /// Whom host calls are about, where `proxy_set_effective_context` said so.
     pub effective: Option<u32>,
     pub clock: u64,
+    /// Whether the running callback is the one for trailers.
+    pub in_trailers: bool,
     /// There during on_vm_start and on_configure only.
     pub configuration: Option<Vec<u8>>,
     pub tick_period: Option<u32>,
@@ -65,6 +112,7 @@ impl Host {
             active: ROOT,
             effective: None,
             clock,
+            in_trailers: false,
             configuration: None,
             tick_period: None,
             metrics: Vec::new(),
@@ -86,19 +134,26 @@ impl Host {
     }
 }
 
-/// Links exactly what `module` imports. A function that this host does not have is an error, not a stub: a stub would
-/// answer something that no Envoy ever said.
+/// Links exactly what `module` imports. The SDK imports more than a filter calls, so what Envoy has and this host has
+/// not may be imported; calling it is an error, not a stub: a stub would answer something that no Envoy ever said.
 pub fn link(linker: &mut Linker<Host>, module: &Module) -> Result<()> {
     for import in module.imports() {
-        if import.module() != "env" {
-            bail!("unknown import {}.{}", import.module(), import.name());
+        let name = import.name();
+        if import.module() != "env" || !PROVIDED_BY_ENVOY.contains(&name) {
+            bail!("unknown import {}.{name}: Envoy does not provide it", import.module());
         }
-        link_function(linker, import.name())?;
+        if link_function(linker, name)? {
+            continue;
+        }
+        let ExternType::Func(signature) = import.ty() else { bail!("import env.{name} is no function") };
+        let refusal = format!("{name}: give it to tests/host as Envoy implements it, or do without it");
+        linker.func_new("env", name, signature, move |_, _, _| Err(Error::msg(refusal.clone())))?;
     }
     Ok(())
 }
 
-fn link_function(linker: &mut Linker<Host>, name: &str) -> Result<()> {
+/// Whether there is such a function.
+fn link_function(linker: &mut Linker<Host>, name: &str) -> Result<bool> {
     match name {
         "proxy_log" => linker.func_wrap("env", name, |caller: Caller<'_, Host>, level: u32, text: u32, size: u32| {
             enter(caller, "proxy_log", |guest| guest.log(level, text, size))
@@ -209,12 +264,15 @@ fn link_function(linker: &mut Linker<Host>, name: &str) -> Result<()> {
         "proxy_record_metric" => linker.func_wrap("env", name, |caller: Caller<'_, Host>, id: u32, value: u64| {
             enter(caller, "proxy_record_metric", |guest| guest.record_metric(id, value))
         }),
+        "proxy_continue_stream" => linker.func_wrap("env", name, |caller: Caller<'_, Host>, kind: u32| {
+            enter(caller, "proxy_continue_stream", |guest| guest.continue_stream(kind))
+        }),
         "proxy_set_effective_context" => linker.func_wrap("env", name, |caller: Caller<'_, Host>, context: u32| {
             enter(caller, "proxy_set_effective_context", |guest| guest.set_effective_context(context))
         }),
-        _ => bail!("unknown import env.{name}: give it to tests/host as Envoy implements it, or do without it"),
+        _ => return Ok(false),
     }?;
-    Ok(())
+    Ok(true)
 }
 
 fn enter(
@@ -283,21 +341,15 @@ impl Guest<'_> {
     }
 
     fn header_pairs(&mut self, map: u32, out: (u32, u32)) -> Result<Status> {
-        let stream = self.request_headers(map)?;
-        if stream.is_released() {
-            return Ok(Status::BadArgument);
-        }
-        let bytes = encode_pairs(&stream.headers);
+        let Some(headers) = self.fields(map)? else { return Ok(Status::BadArgument) };
+        let bytes = encode_pairs(headers);
         self.give(&bytes, out)
     }
 
     fn header_value(&mut self, map: u32, key: (u32, u32), out: (u32, u32)) -> Result<Status> {
         let key = self.read_text(key.0, key.1)?.to_ascii_lowercase();
-        let stream = self.request_headers(map)?;
-        if stream.is_released() {
-            return Ok(Status::BadArgument);
-        }
-        match stream.headers.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone()) {
+        let Some(headers) = self.fields(map)? else { return Ok(Status::BadArgument) };
+        match headers.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone()) {
             Some(value) => self.give(&value, out),
             None => Ok(Status::NotFound),
         }
@@ -310,7 +362,11 @@ impl Guest<'_> {
             Change::Replace(value, size) | Change::Add(value, size) => Some(self.read(value, size)?),
         };
         check_header(&key, value.as_deref().unwrap_or_default())?;
-        let headers = self.request_headers(map)?.headers_mut().map_err(Error::msg)?;
+        if self.host().stream()?.reply.is_some() {
+            bail!("a request header is written after the local reply");
+        }
+        let headers = self.fields(map)?;
+        let headers = headers.ok_or_else(|| format_err!("a header is written after the request went upstream"))?;
         if !matches!(change, Change::Add(..)) {
             headers.retain(|(name, _)| *name != key);
         }
@@ -318,11 +374,16 @@ impl Guest<'_> {
         Ok(Status::Ok)
     }
 
-    fn request_headers(&mut self, map: u32) -> Result<&mut Stream> {
-        if map != REQUEST_HEADERS {
-            bail!("unknown header map {map}");
+    /// A header map for as long as Envoy lets the filter see it.
+    fn fields(&mut self, map: u32) -> Result<Option<&mut Headers>> {
+        let host = self.host();
+        let in_trailers = host.in_trailers;
+        let stream = host.stream()?;
+        match map {
+            REQUEST_HEADERS => Ok(stream.held_headers()),
+            REQUEST_TRAILERS => Ok(in_trailers.then_some(&mut stream.trailers)),
+            _ => bail!("unknown header map {map}"),
         }
-        self.host().stream()
     }
 
     fn property(&mut self, path: (u32, u32), out: (u32, u32)) -> Result<Status> {
@@ -398,6 +459,14 @@ impl Guest<'_> {
         Ok(Status::Ok)
     }
 
+    fn continue_stream(&mut self, kind: u32) -> Result<Status> {
+        if kind != HTTP_REQUEST {
+            bail!("unknown stream type {kind}");
+        }
+        self.host().stream()?.resume().map_err(Error::msg)?;
+        Ok(Status::Ok)
+    }
+
     fn set_effective_context(&mut self, context: u32) -> Result<Status> {
         let host = self.host();
         if context != ROOT && !host.streams.contains_key(&context) {
@@ -436,10 +505,11 @@ impl Guest<'_> {
     }
 
     fn allocate(&mut self, size: u32) -> Result<u32> {
-        let export = self.caller.get_export("proxy_on_memory_allocate").and_then(|export| export.into_func());
-        let allocate: TypedFunc<u32, u32> = export
-            .ok_or_else(|| format_err!("the module exports no proxy_on_memory_allocate"))?
-            .typed(&self.caller)?;
+        // In the order in which proxy-wasm-cpp-host looks for it.
+        let mut exports = ["proxy_on_memory_allocate", "malloc"].into_iter();
+        let export = exports.find_map(|name| self.caller.get_export(name)?.into_func());
+        let export = export.ok_or_else(|| format_err!("the module exports no allocator"))?;
+        let allocate: TypedFunc<u32, u32> = export.typed(&self.caller)?;
         match allocate.call(&mut self.caller, size)? {
             0 => bail!("the module allocated nothing for {size} bytes"),
             address => Ok(address),

@@ -21,7 +21,7 @@ use wasmtime::{Config, Engine, Instance, Linker, Store, WasmParams, WasmResults}
 
 use abi::{Account, Host, ROOT};
 pub use abi::Log;
-pub use stream::{Action, Connection, Forwarded, Headers, Reply, Status, Stream, Verdict};
+pub use stream::{Action, Connection, Headers, Status, Stream, Verdict, Withheld};
 
 /// Instructions that one callback may take. A request takes tens of thousands.
 pub const CALLBACK_FUEL: u64 = 1_000_000_000;
@@ -184,27 +184,47 @@ impl Vm {
         stream.receive_headers(headers);
         let count = stream.headers.len() as u32;
         let arguments = (id.0, count, u32::from(end_of_stream));
-        self.proceed(id, "proxy_on_request_headers", arguments, end_of_stream, Headers::new())?;
-        let stopped = !self.allow_on_headers_stop_iteration && !self.stream(id).is_released();
-        self.stream_mut(id).stopped = stopped;
+        self.proceed(id, "proxy_on_request_headers", arguments, end_of_stream)?;
+        let stops = !self.allow_on_headers_stop_iteration && !self.stream(id).is_released();
+        self.stream_mut(id).stopped = stops.then(Withheld::default);
         Ok(())
     }
 
     pub fn body(&mut self, id: StreamId, chunk: &[u8], end_of_stream: bool) -> Result<(), Fault> {
-        if self.is_silent(id) {
+        self.stream_mut(id).count_received(chunk);
+        self.deliver_body(id, chunk, end_of_stream)
+    }
+
+    fn deliver_body(&mut self, id: StreamId, chunk: &[u8], end_of_stream: bool) -> Result<(), Fault> {
+        let stream = self.stream_mut(id);
+        if stream.reply.is_some() {
             return Ok(());
         }
-        let size = self.stream_mut(id).receive_body(chunk) as u32;
+        if let Some(withheld) = &mut stream.stopped {
+            withheld.body.extend_from_slice(chunk);
+            withheld.end_of_stream = end_of_stream;
+            return Ok(());
+        }
+        let size = stream.buffer(chunk) as u32;
         let arguments = (id.0, size, u32::from(end_of_stream));
-        self.proceed(id, "proxy_on_request_body", arguments, end_of_stream, Headers::new())
+        self.proceed(id, "proxy_on_request_body", arguments, end_of_stream)
     }
 
     pub fn trailers(&mut self, id: StreamId, trailers: Headers) -> Result<(), Fault> {
-        if self.is_silent(id) {
+        let stream = self.stream_mut(id);
+        if stream.reply.is_some() {
             return Ok(());
         }
-        let arguments = (id.0, trailers.len() as u32);
-        self.proceed(id, "proxy_on_request_trailers", arguments, true, trailers)
+        if let Some(withheld) = &mut stream.stopped {
+            withheld.trailers = Some(trailers);
+            return Ok(());
+        }
+        let count = trailers.len() as u32;
+        stream.trailers = trailers;
+        self.store.data_mut().in_trailers = true;
+        let result = self.proceed(id, "proxy_on_request_trailers", (id.0, count), true);
+        self.store.data_mut().in_trailers = false;
+        result
     }
 
     /// Ends the stream, by its end or because the client went away.
@@ -229,8 +249,25 @@ impl Vm {
         self.call::<_, ()>(ROOT, "proxy_on_tick", ROOT)?;
         for id in unanswered {
             self.run_response_callbacks(id)?;
+            self.deliver_withheld(id)?;
         }
         Ok(())
+    }
+
+    // What a continued stream was not told while it was stopped, it is told now.
+    fn deliver_withheld(&mut self, id: StreamId) -> Result<(), Fault> {
+        let stream = self.stream_mut(id);
+        if !stream.is_released() {
+            return Ok(());
+        }
+        let Some(withheld) = stream.stopped.take() else { return Ok(()) };
+        if !withheld.body.is_empty() || withheld.end_of_stream {
+            self.deliver_body(id, &withheld.body, withheld.end_of_stream)?;
+        }
+        match withheld.trailers {
+            Some(trailers) => self.trailers(id, trailers),
+            None => Ok(()),
+        }
     }
 
     pub fn tick_period(&self) -> Option<u32> {
@@ -269,11 +306,6 @@ impl Vm {
         self.instance.get_memory(&mut self.store, "memory").map_or(0, |memory| memory.data_size(&self.store))
     }
 
-    fn is_silent(&self, id: StreamId) -> bool {
-        let stream = self.stream(id);
-        stream.reply.is_some() || stream.stopped
-    }
-
     fn unanswered(&self) -> Vec<StreamId> {
         let streams = self.store.data().streams.iter();
         streams.filter(|(_, stream)| stream.reply.is_none()).map(|(id, _)| StreamId(*id)).collect()
@@ -285,7 +317,6 @@ impl Vm {
         callback: &str,
         arguments: P,
         end_of_stream: bool,
-        trailers: Headers,
     ) -> Result<(), Fault> {
         let action = match self.call::<_, u32>(id.0, callback, arguments)? {
             0 => Action::Continue,
@@ -293,7 +324,7 @@ impl Vm {
             other => return Err(Fault(format!("{callback} returned {other}, which is no action"))),
         };
         let stream = self.stream_mut(id);
-        stream.proceed(action, end_of_stream, trailers).map_err(|why| Fault(format!("{callback}: {why}")))?;
+        stream.proceed(action, end_of_stream).map_err(|why| Fault(format!("{callback}: {why}")))?;
         self.run_response_callbacks(id)
     }
 

@@ -38,6 +38,7 @@ pub const ATTRIBUTES: &[&str] = &[
     "request.id",
     "request.method",
     "request.path",
+    "request.total_size",
 ];
 
 pub const PEER_CERTIFICATE: &str = "connection.peer_certificate";
@@ -122,13 +123,23 @@ pub enum Verdict {
 pub struct Stream {
     pub connection: Connection,
     pub headers: Headers,
+    pub trailers: Headers,
     pub reply: Option<Reply>,
     pub properties: BTreeMap<String, Vec<u8>>,
     buffered: Vec<u8>,
+    /// Bytes of headers and body that came, delivered or not.
+    received: u64,
     upstream: Option<Forwarded>,
     ended: bool,
-    /// StopAll: Envoy calls no more callbacks until the stream is continued or answered.
-    pub stopped: bool,
+    /// StopAll: Envoy calls no callback until the stream is continued or answered; what came in the meantime.
+    pub stopped: Option<Withheld>,
+}
+
+#[derive(Debug, Default)]
+pub struct Withheld {
+    pub body: Vec<u8>,
+    pub end_of_stream: bool,
+    pub trailers: Option<Headers>,
 }
 
 impl Stream {
@@ -136,18 +147,21 @@ impl Stream {
         Stream {
             connection,
             headers: Headers::new(),
+            trailers: Headers::new(),
             reply: None,
             properties: BTreeMap::new(),
             buffered: Vec::new(),
+            received: 0,
             upstream: None,
             ended: false,
-            stopped: false,
+            stopped: None,
         }
     }
 
     /// Takes the client's headers, with repeated ones joined where Envoy joins them.
     pub fn receive_headers(&mut self, headers: Headers) {
         for (name, value) in headers {
+            self.received += (name.len() + value.len()) as u64;
             let name = name.to_ascii_lowercase();
             let first = self.headers.iter_mut().find(|(header, _)| *header == name && JOINED.contains(&&*name));
             match first {
@@ -160,8 +174,13 @@ impl Stream {
         }
     }
 
+    /// Counts body bytes, delivered or not.
+    pub fn count_received(&mut self, chunk: &[u8]) {
+        self.received += chunk.len() as u64;
+    }
+
     /// Takes body bytes; the answer is the size of the buffer that the callback is told.
-    pub fn receive_body(&mut self, chunk: &[u8]) -> usize {
+    pub fn buffer(&mut self, chunk: &[u8]) -> usize {
         self.buffered.extend_from_slice(chunk);
         self.buffered.len()
     }
@@ -175,7 +194,7 @@ impl Stream {
     }
 
     /// Acts on what a request callback returned. `end_of_stream` includes trailers, after which nothing comes.
-    pub fn proceed(&mut self, action: Action, end_of_stream: bool, trailers: Headers) -> Result<(), String> {
+    pub fn proceed(&mut self, action: Action, end_of_stream: bool) -> Result<(), String> {
         match action {
             Action::Continue if self.reply.is_some() => {
                 Err("Continue after a local reply: only Envoy's mercy keeps the request from the backend".into())
@@ -186,17 +205,28 @@ impl Stream {
             }
             Action::Pause => Ok(()),
             Action::Continue => {
-                let headers = &self.headers;
-                let upstream = self.upstream.get_or_insert_with(|| Forwarded {
-                    headers: headers.clone(),
-                    ..Forwarded::default()
-                });
-                upstream.body.append(&mut self.buffered);
-                upstream.trailers = trailers;
+                self.release();
                 self.ended = end_of_stream;
                 Ok(())
             }
         }
+    }
+
+    /// `proxy_continue_stream`
+    pub fn resume(&mut self) -> Result<(), String> {
+        if self.reply.is_some() || self.is_released() {
+            return Err("a stream is continued that was answered or continued before".into());
+        }
+        self.release();
+        Ok(())
+    }
+
+    fn release(&mut self) {
+        let headers = &self.headers;
+        let upstream =
+            self.upstream.get_or_insert_with(|| Forwarded { headers: headers.clone(), ..Forwarded::default() });
+        upstream.body.append(&mut self.buffered);
+        upstream.trailers = self.trailers.clone();
     }
 
     pub fn answer(&mut self, reply: Reply) -> Result<(), String> {
@@ -210,15 +240,9 @@ impl Stream {
         Ok(())
     }
 
-    /// The request headers for a change; they cannot be called back once they are upstream.
-    pub fn headers_mut(&mut self) -> Result<&mut Headers, String> {
-        if self.is_released() {
-            return Err("a header is written after the request went upstream".into());
-        }
-        if self.reply.is_some() {
-            return Err("a request header is written after the local reply".into());
-        }
-        Ok(&mut self.headers)
+    /// The request headers, while the filter holds them.
+    pub fn held_headers(&mut self) -> Option<&mut Headers> {
+        if self.is_released() { None } else { Some(&mut self.headers) }
     }
 
     pub fn verdict(&self) -> Verdict {
@@ -235,6 +259,9 @@ impl Stream {
         }
         if let Some(value) = self.connection.attributes.get(name) {
             return Ok(value.clone());
+        }
+        if name == "request.total_size" {
+            return Ok(Ok(self.received.to_le_bytes().to_vec()));
         }
         let header = match name {
             "request.host" => ":authority",

@@ -1,4 +1,0 @@
-//! The shipped module in wasmtime.
-
-mod host;
-mod support;
