@@ -203,7 +203,7 @@ mod tests {
         #[test]
         fn any_bytes_get_an_answer(body in prop::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(form) = Form::parse(&body) {
-                form.offending_name();
+                let _ = form.offending_name();
             }
         }
     }

