@@ -92,6 +92,7 @@ build() {
     node tests/module/interface.mjs "$module.new"
     size=$(wc -c < "$module.new")
     ((size <= size_limit)) || fail "the module has $size bytes, more than $size_limit"
+    [[ -z ${1:-} ]] || node tests/module/accepts.mjs "$module.new" || { rm "$module.new"; fail "$1 is not a configuration: see above"; }
     mv "$module.new" "$module"
     echo "$wanted $(checksum "$module")" > "$stamp"
   fi

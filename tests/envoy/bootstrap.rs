@@ -161,10 +161,8 @@ fn access_log_entry(listener: &Listener, access_log: &Path) -> Value {
         "status": "%RESPONSE_CODE%",
         "details": "%RESPONSE_CODE_DETAILS%",
     });
-    let file = typed(
-        "access_loggers.file.v3.FileAccessLog",
-        json!({ "path": access_log, "log_format": { "json_format": line } }),
-    );
+    let file =
+        typed("access_loggers.file.v3.FileAccessLog", json!({ "path": access_log, "log_format": { "json_format": line } }));
     json!({ "name": "file", "typed_config": file })
 }
 

@@ -77,8 +77,7 @@ impl Envoy {
         let file = directory.join("bootstrap.yaml");
         fs::write(&file, make(backend.address, &directory)).expect("the directory is ours");
         let process = spawn(version, workers, &file, &directory);
-        let mut envoy =
-            Self { backend, process, directory, admin: ([127, 0, 0, 1], 0).into(), ports: BTreeMap::new() };
+        let mut envoy = Self { backend, process, directory, admin: ([127, 0, 0, 1], 0).into(), ports: BTreeMap::new() };
         envoy.wait_until_ready().await?;
         Ok(envoy)
     }

@@ -41,7 +41,7 @@ impl RequestContext {
     /// Envoy delivers what follows held headers, so it is configured as it must be.
     fn on_delivery(&self) {
         if let Some(plugin) = &self.plugin {
-            plugin.withheld.borrow_mut().on_delivery();
+            plugin.delivery.borrow_mut().on_delivery();
         }
     }
 }
@@ -59,7 +59,7 @@ impl HttpContext for RequestContext {
         let exchange = Rc::new(RefCell::new(exchange));
         self.exchange = Some(exchange.clone());
         let action = self.step(|exchange, connection| exchange.on_headers(headers, end_of_stream, connection));
-        if exchange.borrow().is_held() && plugin.withheld.borrow_mut().on_held(self.context_id, &exchange) {
+        if exchange.borrow().is_held() && plugin.delivery.borrow_mut().on_held(self.context_id, &exchange) {
             return self.step(|exchange, _| exchange.on_body_withheld());
         }
         action
@@ -84,7 +84,7 @@ impl HttpContext for RequestContext {
 impl Drop for RequestContext {
     fn drop(&mut self) {
         if let Some(plugin) = &self.plugin {
-            plugin.withheld.borrow_mut().forget(self.context_id);
+            plugin.delivery.borrow_mut().forget(self.context_id);
         }
     }
 }
@@ -125,7 +125,8 @@ pub(super) fn carry_out(plugin: &Plugin, decision: &Decision) -> bool {
             true
         }
         Action::Reply(response) => {
-            let sent = hostcalls::send_http_response(response.status.into(), response.headers.clone(), Some(response.body.as_bytes()));
+            let sent =
+                hostcalls::send_http_response(response.status.into(), response.headers.clone(), Some(response.body.as_bytes()));
             if sent.is_err() {
                 log(LogLevel::Error, "tls_client_auth could not answer a refused request; it stays held");
             }
