@@ -83,11 +83,7 @@ async fn a_resumed_session_is_unverified_and_a_listener_without_resumption_has_n
 #[tokio::test]
 async fn chain_listener_takes_the_word_of_the_operator() {
     let configuration = configuration_with(serde_json::json!({ "peer_certificate": { "chain": "listener" } }));
-    let verifying = Listener {
-        trust: Trust::Verify,
-        session_resumption: true,
-        ..Listener::new("verifying", &configuration)
-    };
+    let verifying = Listener { trust: Trust::Verify, session_resumption: true, ..Listener::new("verifying", &configuration) };
     let envoy = Envoy::start(vec![verifying]).await;
     let client = Client::new(&CERTIFICATES.seed);
     for resumed in [false, true] {

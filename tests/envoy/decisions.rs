@@ -6,9 +6,7 @@ use serde_json::json;
 
 use super::bootstrap::Listener;
 use super::client::{Client, Delivery};
-use super::fixture::{
-    CERTIFICATES, ask, configuration, configuration_with, post, token, with_header,
-};
+use super::fixture::{CERTIFICATES, ask, configuration, configuration_with, post, token, with_header};
 use super::process::Envoy;
 use crate::support::case::{DECISIONS, Request};
 

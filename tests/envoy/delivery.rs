@@ -149,8 +149,22 @@ async fn odd_spellings_of_a_path_are_gated() {
     let envoy = Envoy::start(vec![Listener::new("gate", &configuration())]).await;
     let nobody = Client::without_certificate();
     let gated = [
-        "/token", "//token", "/./token", "/x/../token", "/%74oken", "/%2574oken", "/token/", "/token;x=1", "/TOKEN",
-        "/x/..;/token", "/x/..%2ftoken", "/token%20", "/token%3Fx", "/token%00", "/x\\..\\token", "/token?x=y",
+        "/token",
+        "//token",
+        "/./token",
+        "/x/../token",
+        "/%74oken",
+        "/%2574oken",
+        "/token/",
+        "/token;x=1",
+        "/TOKEN",
+        "/x/..;/token",
+        "/x/..%2ftoken",
+        "/token%20",
+        "/token%3Fx",
+        "/token%00",
+        "/x\\..\\token",
+        "/token?x=y",
         "https://as.example.com/token",
     ];
     for path in gated {

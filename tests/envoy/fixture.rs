@@ -50,11 +50,7 @@ pub static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
         other_subject: make(CertificateSpec::default()),
         names: make(CertificateSpec { san: Some(names), ..CertificateSpec::default() }),
         self_signed: make(CertificateSpec { issuer: Issuer::SelfSigned, ..CertificateSpec::default() }),
-        self_signed_rsa: make(CertificateSpec {
-            issuer: Issuer::SelfSigned,
-            key: KeyKind::Rsa,
-            ..CertificateSpec::default()
-        }),
+        self_signed_rsa: make(CertificateSpec { issuer: Issuer::SelfSigned, key: KeyKind::Rsa, ..CertificateSpec::default() }),
     }
 });
 

@@ -82,11 +82,7 @@ async fn a_request_that_passes_unauthenticated_carries_no_identity() {
     let envoy = start().await;
     let client = Client::new(&CERTIFICATES.seed);
     let get = Request { method: "GET".into(), body: Vec::new(), ..post("/userinfo", "") };
-    let questions = [
-        (post("/userinfo", "a=b"), "not_gated"),
-        (get, "not_gated"),
-        (token("secret"), "passed_other_method"),
-    ];
+    let questions = [(post("/userinfo", "a=b"), "not_gated"), (get, "not_gated"), (token("secret"), "passed_other_method")];
     for (request, code) in questions {
         for delivery in Delivery::ALL {
             let outcome = ask(&envoy, "everything", &client, spoof(request.clone()), delivery).await;

@@ -53,8 +53,8 @@ impl Http1 {
 
 /// The head of `request` with the fields that its delivery needs.
 pub fn head(id: &str, request: &Request, framing: &[&str]) -> Vec<u8> {
-    let mut head = format!("{} {} HTTP/1.1\r\nhost: {}\r\nx-test-id: {id}\r\n", request.method, request.path, request.host)
-        .into_bytes();
+    let mut head =
+        format!("{} {} HTTP/1.1\r\nhost: {}\r\nx-test-id: {id}\r\n", request.method, request.path, request.host).into_bytes();
     for (name, value) in &request.headers {
         head.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
     }
@@ -114,11 +114,7 @@ async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Resu
     stream.flush().await
 }
 
-async fn answer(
-    stream: &mut (impl tokio::io::AsyncBufRead + Unpin),
-    id: &str,
-    go_on: &Notify,
-) -> io::Result<Answer> {
+async fn answer(stream: &mut (impl tokio::io::AsyncBufRead + Unpin), id: &str, go_on: &Notify) -> io::Result<Answer> {
     loop {
         let head = wire::read_head(stream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
         let status = head.word(1).parse().map_err(io::Error::other)?;

@@ -35,8 +35,7 @@ impl Http2 {
     /// Sends the headers. Streams of one connection may be open side by side.
     pub async fn open(&self, id: &str, request: &Request, end_of_stream: bool) -> io::Result<Stream> {
         let mut requests = self.requests.clone().ready().await.map_err(io::Error::other)?;
-        let (answer, body) =
-            requests.send_request(head(id, request)?, end_of_stream).map_err(io::Error::other)?;
+        let (answer, body) = requests.send_request(head(id, request)?, end_of_stream).map_err(io::Error::other)?;
         Ok(Stream { id: id.into(), answer, body })
     }
 
@@ -77,9 +76,8 @@ impl Stream {
     }
 
     pub fn trailers(&mut self, trailers: &[(&'static str, &'static str)]) -> Result<(), h2::Error> {
-        let trailer = |(name, value): &(&'static str, &'static str)| {
-            (HeaderName::from_static(name), HeaderValue::from_static(value))
-        };
+        let trailer =
+            |(name, value): &(&'static str, &'static str)| (HeaderName::from_static(name), HeaderValue::from_static(value));
         self.body.send_trailers(trailers.iter().map(trailer).collect())
     }
 

@@ -43,12 +43,9 @@ pub struct Refused {
 /// What the access log says of one request.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Logged {
-    pub listener: String,
-    pub id: Option<String>,
+    /// The filter's state of that name; none where the filter was not asked, or has not decided.
     pub code: Option<String>,
     pub client_id: Option<String>,
-    pub status: u16,
-    pub details: Option<String>,
 }
 
 impl Envoy {
@@ -77,8 +74,7 @@ impl Envoy {
         let file = directory.join("bootstrap.yaml");
         fs::write(&file, make(backend.address, &directory)).expect("the directory is ours");
         let process = spawn(version, workers, &file, &directory);
-        let mut envoy =
-            Self { backend, process, directory, admin: ([127, 0, 0, 1], 0).into(), ports: BTreeMap::new() };
+        let mut envoy = Self { backend, process, directory, admin: ([127, 0, 0, 1], 0).into(), ports: BTreeMap::new() };
         envoy.wait_until_ready().await?;
         Ok(envoy)
     }

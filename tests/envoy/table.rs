@@ -31,7 +31,12 @@ async fn the_case_table_holds_in_a_real_envoy() {
                     check(case, &outcome);
                 } else {
                     let detail = envoy.log().lines().last().unwrap_or_default().to_string();
-                    wrong.push(format!("{} ({delivery:?}): {} instead of {}: {detail}", case.name, outcome.code(), case.expect.code));
+                    wrong.push(format!(
+                        "{} ({delivery:?}): {} instead of {}: {detail}",
+                        case.name,
+                        outcome.code(),
+                        case.expect.code
+                    ));
                 }
             }
         }
@@ -43,7 +48,11 @@ async fn the_case_table_holds_in_a_real_envoy() {
 fn check(case: &Case, outcome: &Outcome) {
     let name = &case.name;
     // In shadow mode a request passes under a code of refusal.
-    if case.expect.passes() { outcome.assert_passed() } else { outcome.assert_is(&case.expect.code); }
+    if case.expect.passes() {
+        outcome.assert_passed()
+    } else {
+        outcome.assert_is(&case.expect.code);
+    }
     if let Some(client_id) = &case.expect.client_id {
         assert_eq!(outcome.logged.client_id.as_ref(), Some(client_id), "{name}");
     }
