@@ -83,7 +83,8 @@ fn compare(case: &Case) -> Result<(), String> {
         return differs("detail", String::new());
     }
     for (name, expected) in &expect.forwarded {
-        let found: Vec<_> = seen.iter().filter(|(header, _)| header == name).map(|(_, value)| String::from_utf8_lossy(value)).collect();
+        let found: Vec<_> =
+            seen.iter().filter(|(header, _)| header == name).map(|(_, value)| String::from_utf8_lossy(value)).collect();
         if found != expected.iter().map(String::as_str).collect::<Vec<_>>() {
             return differs(name, format!("{found:?}"));
         }
@@ -111,15 +112,16 @@ fn report(failures: Vec<String>, cases: usize) {
 #[test]
 fn every_case_is_decided_as_the_table_says() {
     let cases = table().cases;
-    let failures = cases.iter().filter_map(|case| compare(case).err().map(|why| format!("{} ({}): {why}", case.name, case.source)));
+    let failures =
+        cases.iter().filter_map(|case| compare(case).err().map(|why| format!("{} ({}): {why}", case.name, case.source)));
     report(failures.collect(), cases.len());
 }
 
 #[test]
 fn every_configuration_is_read_as_the_table_says() {
     let cases = table().configurations;
-    let failures = cases.iter().filter_map(|case| {
-        compare_configuration(case).err().map(|why| format!("{} ({}): {why}", case.name, case.source))
-    });
+    let failures = cases
+        .iter()
+        .filter_map(|case| compare_configuration(case).err().map(|why| format!("{} ({}): {why}", case.name, case.source)));
     report(failures.collect(), cases.len());
 }

@@ -55,8 +55,23 @@ const IDENTITY_PREFIXES: [&str; 5] = ["x-ssl-cert-chain-", "x-ssl-client-", "ssl
 
 /// Headers that mean something else to Envoy or to the backend.
 const NOT_FOR_IDENTITY: [&str; 17] = [
-    "authorization", "connection", "content-encoding", "content-length", "content-type", "cookie", "date", "expect", "forwarded",
-    "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "x-forwarded-client-cert", "x-request-id",
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-forwarded-client-cert",
+    "x-request-id",
 ];
 
 impl Forward {
@@ -72,7 +87,8 @@ impl Forward {
         let thumbprint = members.read("thumbprint", identity_header)?;
         let keep = members.read("keep", |json| json.elements("an array of header names", header_name))?;
         members.finish()?;
-        let forward = Self { client_id, thumbprint, certificate: certificate.unwrap_or_default(), keep: keep.unwrap_or_default() };
+        let forward =
+            Self { client_id, thumbprint, certificate: certificate.unwrap_or_default(), keep: keep.unwrap_or_default() };
 
         if let Some(index) = forward.keep.iter().position(|kept| forward.written_names().any(|name| same_header(name, kept))) {
             // A client could send it itself, and the backend would believe it.
@@ -147,18 +163,45 @@ mod tests {
     fn identity_headers_are_stripped() {
         let nothing = Forward::default();
         for name in [
-            "client-cert", "client-cert-chain", "x-ssl-cert", "x-ssl-cert-chain-0", "x-ssl-client-dn", "x-ssl-client-", "ssl-client-verify",
-            "x-client-cert", "x-client-certificate", "x-amzn-mtls-clientcert", "x_ssl_cert", "ssl_client_s-dn", "X-SSL-Cert", "client_cert",
+            "client-cert",
+            "client-cert-chain",
+            "x-ssl-cert",
+            "x-ssl-cert-chain-0",
+            "x-ssl-client-dn",
+            "x-ssl-client-",
+            "ssl-client-verify",
+            "x-client-cert",
+            "x-client-certificate",
+            "x-amzn-mtls-clientcert",
+            "x_ssl_cert",
+            "ssl_client_s-dn",
+            "X-SSL-Cert",
+            "client_cert",
         ] {
             assert!(nothing.strips(name), "{name}");
         }
-        for name in ["x-forwarded-client-cert", "client-certx", "x-ssl", "x-ssl-certs", "authorization", "ssl-client", "x", "", "é-ssl-client"] {
+        for name in [
+            "x-forwarded-client-cert",
+            "client-certx",
+            "x-ssl",
+            "x-ssl-certs",
+            "authorization",
+            "ssl-client",
+            "x",
+            "",
+            "é-ssl-client",
+        ] {
             assert!(!nothing.strips(name), "{name}");
         }
         let all = forward(r#"{"client_id": "X-Client-Id", "thumbprint": "x-thumb", "certificate": ["x-forwarded-client-cert"], "keep": ["SSL-Client-Verify"]}"#).unwrap();
         for (name, strips) in [
-            ("x-client-id", true), ("x_client_id", true), ("x-thumb", true), ("x-forwarded-client-cert", true), ("ssl-client-verify", false),
-            ("ssl_client_verify", true), ("x-ssl-cert", true),
+            ("x-client-id", true),
+            ("x_client_id", true),
+            ("x-thumb", true),
+            ("x-forwarded-client-cert", true),
+            ("ssl-client-verify", false),
+            ("ssl_client_verify", true),
+            ("x-ssl-cert", true),
         ] {
             assert_eq!(all.strips(name), strips, "{name}");
         }

@@ -111,7 +111,8 @@ fn host_pattern(json: &Json) -> Result<HostPattern, ConfigError> {
         None => (false, text),
     };
     let is_literal = !is_suffix && name.starts_with('[') && name.ends_with(']');
-    let is_name = name.split('.').all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
+    let is_name =
+        name.split('.').all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
     if !is_literal && !is_name {
         return Err(ConfigError::expected("a host name without port, such as \"as.example.com\" or \"*.example.net\""));
     }

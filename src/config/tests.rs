@@ -118,11 +118,7 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
     let digest = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
     for (members, pointer, message) in [
         (TLS.to_owned(), "", "exactly one of"),
-        (
-            format!(r#"{TLS}, "tls_client_auth_san_dns": "a.b", "tls_client_auth_san_uri": "urn:a""#),
-            "",
-            "exactly one of",
-        ),
+        (format!(r#"{TLS}, "tls_client_auth_san_dns": "a.b", "tls_client_auth_san_uri": "urn:a""#), "", "exactly one of"),
         (format!(r#"{TLS}, "tls_client_auth_subject_dn": "CNN=x""#), "/tls_client_auth_subject_dn", "\"CNN\""),
         (format!(r#"{TLS}, "tls_client_auth_subject_dn": ["CN=x"]"#), "/tls_client_auth_subject_dn", "found an array"),
         (format!(r#"{TLS}, "tls_client_auth_san_dns": "a b""#), "/tls_client_auth_san_dns", "host name"),
@@ -152,7 +148,9 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
     for members in [
         format!(r#"{TLS}, "tls_client_auth_san_dns": "a.b", "tls_client_auth_san_uri": null, "jwks": null"#),
         format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC"}}, {{"x5t#S256": "{digest}", "x5c": null}}]}}"#),
-        format!(r#""certificate_thumbprints": ["{digest}"], "client_name": "x", "client_uri": "y", "jwks_uri": "z", "scope": "s""#),
+        format!(
+            r#""certificate_thumbprints": ["{digest}"], "client_name": "x", "client_uri": "y", "jwks_uri": "z", "scope": "s""#
+        ),
         r#""tls_client_certificate_bound_access_tokens": true, "client_id_issued_at": 1, "redirect_uris": []"#.to_owned(),
     ] {
         assert_eq!(client_error(&members), None, "{members}");

@@ -1,6 +1,7 @@
 use super::*;
 
-const CONFIG: &[u8] = br#"{"endpoints": ["/token"], "max_body_bytes": 40, "clients": [{"client_id": "a"}], "other_methods": "pass"}"#;
+const CONFIG: &[u8] =
+    br#"{"endpoints": ["/token"], "max_body_bytes": 40, "clients": [{"client_id": "a"}], "other_methods": "pass"}"#;
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
 /// A connection about which nothing must be asked.

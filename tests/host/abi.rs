@@ -164,18 +164,14 @@ fn link_function(linker: &mut Linker<Host>, name: &str) -> Result<bool> {
         "proxy_get_current_time_nanoseconds" => linker.func_wrap("env", name, |caller: Caller<'_, Host>, out: u32| {
             enter(caller, "proxy_get_current_time_nanoseconds", |guest| guest.current_time(out))
         }),
-        "proxy_set_tick_period_milliseconds" => {
-            linker.func_wrap("env", name, |caller: Caller<'_, Host>, period: u32| {
-                enter(caller, "proxy_set_tick_period_milliseconds", |guest| guest.set_tick_period(period))
-            })
-        }
+        "proxy_set_tick_period_milliseconds" => linker.func_wrap("env", name, |caller: Caller<'_, Host>, period: u32| {
+            enter(caller, "proxy_set_tick_period_milliseconds", |guest| guest.set_tick_period(period))
+        }),
         "proxy_get_buffer_bytes" => linker.func_wrap(
             "env",
             name,
             |caller: Caller<'_, Host>, buffer: u32, start: u32, size: u32, data_out: u32, size_out: u32| {
-                enter(caller, "proxy_get_buffer_bytes", |guest| {
-                    guest.buffer_bytes(buffer, start, size, (data_out, size_out))
-                })
+                enter(caller, "proxy_get_buffer_bytes", |guest| guest.buffer_bytes(buffer, start, size, (data_out, size_out)))
             },
         ),
         "proxy_get_header_map_pairs" => {
@@ -194,9 +190,7 @@ fn link_function(linker: &mut Linker<Host>, name: &str) -> Result<bool> {
         ),
         "proxy_remove_header_map_value" => {
             linker.func_wrap("env", name, |caller: Caller<'_, Host>, map: u32, key: u32, key_size: u32| {
-                enter(caller, "proxy_remove_header_map_value", |guest| {
-                    guest.change_header(map, (key, key_size), Change::Remove)
-                })
+                enter(caller, "proxy_remove_header_map_value", |guest| guest.change_header(map, (key, key_size), Change::Remove))
             })
         }
         "proxy_replace_header_map_value" => linker.func_wrap(
@@ -217,20 +211,16 @@ fn link_function(linker: &mut Linker<Host>, name: &str) -> Result<bool> {
                 })
             },
         ),
-        "proxy_get_property" => linker.func_wrap(
-            "env",
-            name,
-            |caller: Caller<'_, Host>, path: u32, path_size: u32, data_out: u32, size_out: u32| {
+        "proxy_get_property" => {
+            linker.func_wrap("env", name, |caller: Caller<'_, Host>, path: u32, path_size: u32, data_out: u32, size_out: u32| {
                 enter(caller, "proxy_get_property", |guest| guest.property((path, path_size), (data_out, size_out)))
-            },
-        ),
-        "proxy_set_property" => linker.func_wrap(
-            "env",
-            name,
-            |caller: Caller<'_, Host>, path: u32, path_size: u32, value: u32, value_size: u32| {
+            })
+        }
+        "proxy_set_property" => {
+            linker.func_wrap("env", name, |caller: Caller<'_, Host>, path: u32, path_size: u32, value: u32, value_size: u32| {
                 enter(caller, "proxy_set_property", |guest| guest.set_property((path, path_size), (value, value_size)))
-            },
-        ),
+            })
+        }
         "proxy_send_local_response" => linker.func_wrap(
             "env",
             name,
@@ -249,18 +239,14 @@ fn link_function(linker: &mut Linker<Host>, name: &str) -> Result<bool> {
                 })
             },
         ),
-        "proxy_define_metric" => linker.func_wrap(
-            "env",
-            name,
-            |caller: Caller<'_, Host>, kind: u32, metric: u32, metric_size: u32, id_out: u32| {
+        "proxy_define_metric" => {
+            linker.func_wrap("env", name, |caller: Caller<'_, Host>, kind: u32, metric: u32, metric_size: u32, id_out: u32| {
                 enter(caller, "proxy_define_metric", |guest| guest.define_metric(kind, (metric, metric_size), id_out))
-            },
-        ),
-        "proxy_increment_metric" => {
-            linker.func_wrap("env", name, |caller: Caller<'_, Host>, id: u32, offset: i64| {
-                enter(caller, "proxy_increment_metric", |guest| guest.increment_metric(id, offset))
             })
         }
+        "proxy_increment_metric" => linker.func_wrap("env", name, |caller: Caller<'_, Host>, id: u32, offset: i64| {
+            enter(caller, "proxy_increment_metric", |guest| guest.increment_metric(id, offset))
+        }),
         "proxy_record_metric" => linker.func_wrap("env", name, |caller: Caller<'_, Host>, id: u32, value: u64| {
             enter(caller, "proxy_record_metric", |guest| guest.record_metric(id, value))
         }),
@@ -275,11 +261,7 @@ fn link_function(linker: &mut Linker<Host>, name: &str) -> Result<bool> {
     Ok(true)
 }
 
-fn enter(
-    mut caller: Caller<'_, Host>,
-    name: &'static str,
-    call: impl FnOnce(&mut Guest<'_>) -> Result<Status>,
-) -> Result<u32> {
+fn enter(mut caller: Caller<'_, Host>, name: &'static str, call: impl FnOnce(&mut Guest<'_>) -> Result<Status>) -> Result<u32> {
     *caller.data_mut().account().host_calls.entry(name).or_default() += 1;
     let memory = caller.get_export("memory").and_then(|export| export.into_memory());
     let memory = memory.ok_or_else(|| format_err!("the module exports no memory"))?;
@@ -404,13 +386,7 @@ impl Guest<'_> {
         Ok(Status::Ok)
     }
 
-    fn local_response(
-        &mut self,
-        status: u32,
-        body: (u32, u32),
-        headers: (u32, u32),
-        grpc_status: i32,
-    ) -> Result<Status> {
+    fn local_response(&mut self, status: u32, body: (u32, u32), headers: (u32, u32), grpc_status: i32) -> Result<Status> {
         if !(200..600).contains(&status) {
             bail!("{status} is no final HTTP status");
         }
@@ -543,9 +519,7 @@ fn encode_pairs(headers: &Headers) -> Vec<u8> {
 
 fn decode_pairs(mut bytes: &[u8]) -> Result<Headers> {
     let count = take_size(&mut bytes)?;
-    let sizes = (0..count)
-        .map(|_| Ok((take_size(&mut bytes)?, take_size(&mut bytes)?)))
-        .collect::<Result<Vec<_>>>()?;
+    let sizes = (0..count).map(|_| Ok((take_size(&mut bytes)?, take_size(&mut bytes)?))).collect::<Result<Vec<_>>>()?;
     let headers = sizes
         .into_iter()
         .map(|(name, value)| {

@@ -19,8 +19,8 @@ use std::sync::OnceLock;
 
 use wasmtime::{Config, Engine, Instance, Linker, Store, WasmParams, WasmResults};
 
-use abi::{Account, Host, ROOT};
 pub use abi::Log;
+use abi::{Account, Host, ROOT};
 pub use stream::{Action, Connection, Headers, Status, Stream, Verdict, Withheld};
 
 /// Instructions that one callback may take. A request takes tens of thousands.
@@ -311,13 +311,7 @@ impl Vm {
         streams.filter(|(_, stream)| stream.reply.is_none()).map(|(id, _)| StreamId(*id)).collect()
     }
 
-    fn proceed<P: WasmParams>(
-        &mut self,
-        id: StreamId,
-        callback: &str,
-        arguments: P,
-        end_of_stream: bool,
-    ) -> Result<(), Fault> {
+    fn proceed<P: WasmParams>(&mut self, id: StreamId, callback: &str, arguments: P, end_of_stream: bool) -> Result<(), Fault> {
         let action = match self.call::<_, u32>(id.0, callback, arguments)? {
             0 => Action::Continue,
             1 => Action::Pause,
@@ -332,11 +326,7 @@ impl Vm {
     fn run_response_callbacks(&mut self, id: StreamId) -> Result<(), Fault> {
         let Some(reply) = &self.stream(id).reply else { return Ok(()) };
         let (headers, size) = (reply.headers.len() as u32 + 1, reply.body.len() as u32);
-        let mut actions = vec![self.call::<_, u32>(
-            id.0,
-            "proxy_on_response_headers",
-            (id.0, headers, u32::from(size == 0)),
-        )?];
+        let mut actions = vec![self.call::<_, u32>(id.0, "proxy_on_response_headers", (id.0, headers, u32::from(size == 0)))?];
         if size > 0 {
             actions.push(self.call::<_, u32>(id.0, "proxy_on_response_body", (id.0, size, 1u32))?);
         }
@@ -346,12 +336,7 @@ impl Vm {
         Ok(())
     }
 
-    fn call<P: WasmParams, R: WasmResults>(
-        &mut self,
-        context: u32,
-        export: &str,
-        arguments: P,
-    ) -> Result<R, Fault> {
+    fn call<P: WasmParams, R: WasmResults>(&mut self, context: u32, export: &str, arguments: P) -> Result<R, Fault> {
         let fault = |error: wasmtime::Error| Fault(format!("{export}: {error:#}"));
         let function = self.instance.get_typed_func::<P, R>(&mut self.store, export).map_err(fault)?;
         self.store.data_mut().active = context;

@@ -53,9 +53,7 @@ impl Connection {
 
     /// `valid` none: an Envoy before 1.39.
     pub fn mutual_tls(peer_certificate: &str, sha256_hex: &str, valid: Option<bool>) -> Connection {
-        let connection = Connection::default()
-            .with(PEER_CERTIFICATE, peer_certificate)
-            .with(PEER_CERTIFICATE_DIGEST, sha256_hex);
+        let connection = Connection::default().with(PEER_CERTIFICATE, peer_certificate).with(PEER_CERTIFICATE_DIGEST, sha256_hex);
         match valid {
             Some(valid) => connection.with(PEER_CERTIFICATE_VALID, [u8::from(valid)]),
             None => connection,
@@ -223,8 +221,7 @@ impl Stream {
 
     fn release(&mut self) {
         let headers = &self.headers;
-        let upstream =
-            self.upstream.get_or_insert_with(|| Forwarded { headers: headers.clone(), ..Forwarded::default() });
+        let upstream = self.upstream.get_or_insert_with(|| Forwarded { headers: headers.clone(), ..Forwarded::default() });
         upstream.body.append(&mut self.buffered);
         upstream.trailers = self.trailers.clone();
     }
@@ -275,12 +272,5 @@ impl Stream {
 }
 
 // Envoy's inline headers: one entry in the map, repeated fields joined by a comma.
-const JOINED: &[&str] = &[
-    "accept",
-    "authorization",
-    "content-encoding",
-    "content-type",
-    "user-agent",
-    "x-forwarded-client-cert",
-    "x-forwarded-for",
-];
+const JOINED: &[&str] =
+    &["accept", "authorization", "content-encoding", "content-type", "user-agent", "x-forwarded-client-cert", "x-forwarded-for"];

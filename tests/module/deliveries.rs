@@ -19,10 +19,8 @@ fn every_case_in_every_delivery() {
     let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
     let failures: Vec<String> = std::thread::scope(|scope| {
         let shares: Vec<_> = cases.chunks(cases.len().div_ceil(workers)).collect();
-        let threads: Vec<_> = shares
-            .into_iter()
-            .map(|share| scope.spawn(|| share.iter().flat_map(failures_of).collect::<Vec<_>>()))
-            .collect();
+        let threads: Vec<_> =
+            shares.into_iter().map(|share| scope.spawn(|| share.iter().flat_map(failures_of).collect::<Vec<_>>())).collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("a worker does not panic")).collect()
     });
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
@@ -96,11 +94,8 @@ fn check(case: &Case, outcome: &Outcome, delivery: Delivery) -> Result<(), Strin
 // SPEC §7
 fn check_answer(case: &Case, headers: &Headers, body: &[u8]) -> Result<(), String> {
     let status = case.expect.status.unwrap_or_default();
-    let mut expected = BTreeMap::from([
-        ("content-type", "application/json"),
-        ("cache-control", "no-store"),
-        ("pragma", "no-cache"),
-    ]);
+    let mut expected =
+        BTreeMap::from([("content-type", "application/json"), ("cache-control", "no-store"), ("pragma", "no-cache")]);
     if status == 405 {
         expected.insert("allow", "POST");
     }

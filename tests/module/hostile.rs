@@ -43,8 +43,22 @@ fn bytes_that_are_no_text_in_every_header() {
     let mut vm = start(CONFIG.as_bytes(), CLOCK);
     let certificate = certificate();
     let names = [
-        ":method", ":path", ":authority", ":scheme", "content-type", "content-encoding", "content-length", "authorization",
-        "client-cert", "x-ssl-client-dn", "x-client-id", "x-request-id", "cookie", "user-agent", "x-forwarded-client-cert", "x-any",
+        ":method",
+        ":path",
+        ":authority",
+        ":scheme",
+        "content-type",
+        "content-encoding",
+        "content-length",
+        "authorization",
+        "client-cert",
+        "x-ssl-client-dn",
+        "x-client-id",
+        "x-request-id",
+        "cookie",
+        "user-agent",
+        "x-forwarded-client-cert",
+        "x-any",
     ];
     let values: [&[u8]; 6] = [b"", b"\xff", b"\xc3\x28", b"/token\xff", b"Basic \xff\xfe", b"\xf0\x9f\x92"];
     for name in names {
@@ -100,12 +114,47 @@ fn random_requests() {
 
 fn random_request(random: &mut Random) -> Request {
     const PIECES: &[&[u8]] = &[
-        b"client_id=client", b"client_id", b"=", b"&", b"&&", b"%", b"%63", b"%zz", b"%00", b"+", b"%EF%BB%BF", b"client_secret=", b"scope=a",
-        b"client_assertion=", b"eyJ9.eyJzdWIiOiJjbGllbnQifQ.", b"resource=a", b"Client_ID=", b"\xff", b"\xc3", b";", b"[]", b".",
+        b"client_id=client",
+        b"client_id",
+        b"=",
+        b"&",
+        b"&&",
+        b"%",
+        b"%63",
+        b"%zz",
+        b"%00",
+        b"+",
+        b"%EF%BB%BF",
+        b"client_secret=",
+        b"scope=a",
+        b"client_assertion=",
+        b"eyJ9.eyJzdWIiOiJjbGllbnQifQ.",
+        b"resource=a",
+        b"Client_ID=",
+        b"\xff",
+        b"\xc3",
+        b";",
+        b"[]",
+        b".",
     ];
-    const PATHS: &[&str] = &["/token", "//token", "/token?", "/%74oken", "/x", "", "*", "?", "/%", "/..;/", "/token?client_id=%zz", "\\", "/%25%32"];
-    const HEADERS: &[&str] = &["authorization", "content-type", "content-encoding", "content-length", "client-cert", "x-client-id", "cookie"];
-    const VALUES: &[&[u8]] = &[b"Basic Y2xpZW50OnM=", b"Basic", b"Basic =", b"Bearer x", b"identity", b"gzip", b"application/json", b"charset=", b"18446744073709551616", b"-1", b"\xff", b""];
+    const PATHS: &[&str] =
+        &["/token", "//token", "/token?", "/%74oken", "/x", "", "*", "?", "/%", "/..;/", "/token?client_id=%zz", "\\", "/%25%32"];
+    const HEADERS: &[&str] =
+        &["authorization", "content-type", "content-encoding", "content-length", "client-cert", "x-client-id", "cookie"];
+    const VALUES: &[&[u8]] = &[
+        b"Basic Y2xpZW50OnM=",
+        b"Basic",
+        b"Basic =",
+        b"Bearer x",
+        b"identity",
+        b"gzip",
+        b"application/json",
+        b"charset=",
+        b"18446744073709551616",
+        b"-1",
+        b"\xff",
+        b"",
+    ];
     let mut body = Vec::new();
     for _ in 0..random.below(12) {
         body.extend_from_slice(random.pick(PIECES));
@@ -170,7 +219,9 @@ fn random_text_in_place_of_a_pem() {
             match random.below(3) {
                 0 => text[at] = random.below(256) as u8,
                 1 => text.truncate(at.max(1)),
-                _ => text.splice(at..at, random.pick(&[&b"-----"[..], b"%", b"%2", b"\n", b"=", b"\xff"]).iter().copied()).for_each(drop),
+                _ => text
+                    .splice(at..at, random.pick(&[&b"-----"[..], b"%", b"%2", b"\n", b"=", b"\xff"]).iter().copied())
+                    .for_each(drop),
             }
         }
         let connection = verified(&good).with(PEER_CERTIFICATE, &text);
@@ -193,15 +244,19 @@ fn nested_names_and_long_lists_take_linear_time() {
         assert!(outcomes.iter().all(|outcome| status(outcome) == Some(401)));
         outcomes.iter().map(|outcome| outcome.account.fuel).sum::<u64>()
     };
-    let mut many_rdns = |n| cost(CertificateSpec {
-        subject_hex: Some(hex(der::tlv(der::SEQUENCE, &vec![rdn.clone(); n]))),
-        ..CertificateSpec::default()
-    });
+    let mut many_rdns = |n| {
+        cost(CertificateSpec {
+            subject_hex: Some(hex(der::tlv(der::SEQUENCE, &vec![rdn.clone(); n]))),
+            ..CertificateSpec::default()
+        })
+    };
     assert!(many_rdns(4000) < 12 * many_rdns(400), "RDNs");
-    let mut many_attributes = |n| cost(CertificateSpec {
-        subject_hex: Some(hex(der::tlv(der::SEQUENCE, &[der::tlv(der::SET, &vec![attribute.clone(); n])]))),
-        ..CertificateSpec::default()
-    });
+    let mut many_attributes = |n| {
+        cost(CertificateSpec {
+            subject_hex: Some(hex(der::tlv(der::SEQUENCE, &[der::tlv(der::SET, &vec![attribute.clone(); n])]))),
+            ..CertificateSpec::default()
+        })
+    };
     assert!(many_attributes(4000) < 14 * many_attributes(400), "attributes of one RDN");
     let mut many_names = |n| cost(CertificateSpec { san: Some(Vec::new()), san_filler: n, ..CertificateSpec::default() });
     assert!(many_names(4000) < 12 * many_names(400), "alternative names");
@@ -243,11 +298,9 @@ fn a_host_that_does_not_give_what_it_must() {
 #[test]
 fn a_known_digest_with_another_certificate_does_not_change_what_is_remembered() {
     let mut vm = start(CONFIG.as_bytes(), CLOCK);
-    let mallory = mint(&CertificateSpec {
-        subject: Some(vec![vec![vec!["CN".into(), "mallory".into()]]]),
-        ..CertificateSpec::default()
-    })
-    .expect("it can be minted");
+    let mallory =
+        mint(&CertificateSpec { subject: Some(vec![vec![vec!["CN".into(), "mallory".into()]]]), ..CertificateSpec::default() })
+            .expect("it can be minted");
     let good = certificate();
     // First the lie, then the truth about the same digest.
     let lie = verified(&good).with(PEER_CERTIFICATE_DIGEST, mallory.sha256_hex());
@@ -257,7 +310,9 @@ fn a_known_digest_with_another_certificate_does_not_change_what_is_remembered() 
 
 #[test]
 fn odd_clocks() {
-    for (clock, expected) in [(0, "certificate_not_yet_valid"), (1, "certificate_not_yet_valid"), (u64::MAX, "certificate_expired")] {
+    for (clock, expected) in
+        [(0, "certificate_not_yet_valid"), (1, "certificate_not_yet_valid"), (u64::MAX, "certificate_expired")]
+    {
         let mut vm = start(CONFIG.as_bytes(), clock);
         assert_eq!(code(&token_request(&mut vm, verified(&certificate()))), expected, "{clock}");
     }
@@ -281,9 +336,8 @@ fn a_missing_allow_on_headers_stop_iteration_is_answered_and_explained() {
         let outcome = vm.close(id).expect("no fault");
         assert_eq!((code(&outcome).as_str(), status(&outcome)), ("host_error", Some(500)));
     }
-    let explained = |vm: &mut Vm| {
-        vm.root_account().logs.iter().any(|log| log.message.contains("allow_on_headers_stop_iteration: true"))
-    };
+    let explained =
+        |vm: &mut Vm| vm.root_account().logs.iter().any(|log| log.message.contains("allow_on_headers_stop_iteration: true"));
     assert!(explained(&mut vm));
     // From now on nobody waits for a tick.
     let outcome = token_request(&mut vm, verified(&certificate()));

@@ -373,9 +373,10 @@ fn check(case: &Case, verified: bool) -> Result<(), String> {
     if case.source.is_empty() {
         return Err("`source` is empty".into());
     }
-    let odd = case.certificate.as_ref().is_some_and(|certificate| {
-        certificate.der.is_none() || certificate.host_text != certificate.pem()
-    });
+    let odd = case
+        .certificate
+        .as_ref()
+        .is_some_and(|certificate| certificate.der.is_none() || certificate.host_text != certificate.pem());
     if case.in_envoy && (odd || case.now != NOW || case.chain_valid != Some(verified)) {
         return Err("no real connection looks like this: `in_envoy` must be false".into());
     }
@@ -450,14 +451,9 @@ fn merge_patch(target: &mut Value, patch: Value) {
 fn expand(value: Value, certificates: &BTreeMap<String, Arc<Certificate>>) -> Result<Value, String> {
     Ok(match value {
         Value::String(text) => Value::String(expand_text(&text, certificates)?),
-        Value::Array(items) => {
-            Value::Array(items.into_iter().map(|item| expand(item, certificates)).collect::<Result<_, _>>()?)
-        }
+        Value::Array(items) => Value::Array(items.into_iter().map(|item| expand(item, certificates)).collect::<Result<_, _>>()?),
         Value::Object(members) => Value::Object(
-            members
-                .into_iter()
-                .map(|(name, value)| Ok((name, expand(value, certificates)?)))
-                .collect::<Result<_, String>>()?,
+            members.into_iter().map(|(name, value)| Ok((name, expand(value, certificates)?))).collect::<Result<_, String>>()?,
         ),
         other => other,
     })

@@ -197,8 +197,7 @@ fn authority(issuer: Issuer) -> &'static Authority {
             extension("2.5.29.19", true, &basic_constraints).expect("a constant OID is well-formed"),
             extension("2.5.29.15", true, &key_cert_sign_and_crl_sign).expect("a constant OID is well-formed"),
         ];
-        let certificate = certificate(&name, &name, CENTURY, &key, &key, &extensions)
-            .expect("a key that was just made signs");
+        let certificate = certificate(&name, &name, CENTURY, &key, &key, &extensions).expect("a key that was just made signs");
         Authority { key, name, certificate }
     })
 }
@@ -212,9 +211,8 @@ fn leaf_key(kind: KeyKind) -> &'static KeyPair {
     static RSA: OnceLock<KeyPair> = OnceLock::new();
     match kind {
         KeyKind::Ec => EC.get_or_init(new_ec_key),
-        KeyKind::Rsa => RSA.get_or_init(|| {
-            KeyPair::from_pem(include_str!("rsa_2048.test-only.pem")).expect("the fixture is a PKCS #8 RSA key")
-        }),
+        KeyKind::Rsa => RSA
+            .get_or_init(|| KeyPair::from_pem(include_str!("rsa_2048.test-only.pem")).expect("the fixture is a PKCS #8 RSA key")),
     }
 }
 
@@ -343,9 +341,7 @@ fn attribute(written: &[String]) -> Result<Vec<u8>, String> {
         "visible" => tlv(der::VISIBLE_STRING, &[text]),
         "teletex" => tlv(der::TELETEX_STRING, &[latin_1(text)?]),
         "bmp" => tlv(der::BMP_STRING, &text.encode_utf16().map(u16::to_be_bytes).collect::<Vec<_>>()),
-        "universal" => {
-            tlv(der::UNIVERSAL_STRING, &text.chars().map(|c| u32::from(c).to_be_bytes()).collect::<Vec<_>>())
-        }
+        "universal" => tlv(der::UNIVERSAL_STRING, &text.chars().map(|c| u32::from(c).to_be_bytes()).collect::<Vec<_>>()),
         "hex" => hex(text)?,
         _ => return Err(format!("{form:?} is no form of an attribute value")),
     };

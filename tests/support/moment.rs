@@ -38,8 +38,9 @@ impl<'de> Deserialize<'de> for Moment {
         }
         match Written::deserialize(deserializer)? {
             Written::Seconds(seconds) => Ok(Moment(seconds)),
-            Written::Text(text) => Moment::parse(&text)
-                .ok_or_else(|| D::Error::custom(format!("{text:?} is not like 2026-06-01T00:00:00Z"))),
+            Written::Text(text) => {
+                Moment::parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is not like 2026-06-01T00:00:00Z")))
+            }
         }
     }
 }

@@ -168,10 +168,7 @@ fn the_first_difference_is_told() {
         Some(NameDifference::Rdn { position, expected: expected.map(Into::into), found: found.map(Into::into) })
     };
     let difference = |text: &str| registered(text).difference(&seed());
-    assert_eq!(
-        difference("CN=client.example.org,O=Other,L=x,ST=Tokyo,C=JP"),
-        rdn(2, Some("O=Other"), Some("O=Client"))
-    );
+    assert_eq!(difference("CN=client.example.org,O=Other,L=x,ST=Tokyo,C=JP"), rdn(2, Some("O=Other"), Some("O=Client")));
     assert_eq!(
         difference("CN=client.example.org,O=Other,L=x,ST=Tokyo,C=JP").unwrap().to_string(),
         "RDN 2: expected O=Other, certificate has O=Client"
@@ -179,10 +176,7 @@ fn the_first_difference_is_told() {
     assert_eq!(difference("C=JP,ST=Tokyo,L=Chiyoda-ku,O=Client,CN=client.example.org"), Some(NameDifference::ReverseOrder));
     assert!(NameDifference::ReverseOrder.to_string().starts_with("reverse order"));
     assert_eq!(difference("CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo"), rdn(5, None, Some("C=JP")));
-    assert_eq!(
-        difference("CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo,C=JP,DC=x"),
-        rdn(6, Some("DC=x"), None)
-    );
+    assert_eq!(difference("CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo,C=JP,DC=x"), rdn(6, Some("DC=x"), None));
     assert_eq!(rdn(6, Some("DC=x"), None).unwrap().to_string(), "RDN 6: expected DC=x, certificate has nothing");
     let hostile = certificate(&[&[("O", UTF8, b"x\"+CN=\\,;<>#  ")], &[("CN", 0x03, &[0, 1])]]);
     assert_eq!(hostile.to_string(), "CN=#03020001,O=x\\\"\\+CN=\\\\\\,\\;\\<\\>#\\ \\ ".replace("#\\ \\ ", "# \\ "));
