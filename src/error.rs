@@ -228,6 +228,8 @@ pub enum HostError {
     CertificateOfDigest,
     /// A header of an accepted request could not be written.
     HeaderWrite,
+    /// A configuration before the first request.
+    Configuration,
 }
 
 impl fmt::Display for HostError {
@@ -244,6 +246,7 @@ impl fmt::Display for HostError {
             Self::CertificateOfDigest => {
                 "connection.peer_certificate is not the certificate that connection.sha256_peer_certificate_digest names"
             }
+            Self::Configuration => "the filter has no configuration",
             Self::HeaderWrite => "the host does not let a request header be written",
         })
     }
