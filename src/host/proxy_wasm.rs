@@ -18,7 +18,6 @@ use proxy_wasm::types::{BufferType, ContextType, LogLevel};
 use self::delivery::Delivery;
 use self::metrics::Metrics;
 use self::request::RequestContext;
-
 use crate::certificate::CertificateMemory;
 use crate::config::Configuration;
 use crate::decision::LineBudget;
@@ -74,7 +73,6 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
-        // Without a plugin there is no configuration, and then Envoy routes no request here; if it did, none would pass.
         Some(Box::new(RequestContext::new(context_id, self.plugin.clone())))
     }
 }

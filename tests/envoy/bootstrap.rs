@@ -158,7 +158,6 @@ fn access_log_entry(listener: &Listener, access_log: &Path) -> Value {
         "id": "%REQ(X-TEST-ID)%",
         "code": "%FILTER_STATE(wasm.tls_client_auth_code:PLAIN)%",
         "client_id": "%FILTER_STATE(wasm.tls_client_auth_client_id:PLAIN)%",
-        "status": "%RESPONSE_CODE%",
         "details": "%RESPONSE_CODE_DETAILS%",
     });
     let file =

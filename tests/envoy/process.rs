@@ -43,12 +43,9 @@ pub struct Refused {
 /// What the access log says of one request.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Logged {
-    pub listener: String,
-    pub id: Option<String>,
+    /// The filter's state of that name; none where the filter was not asked, or has not decided.
     pub code: Option<String>,
     pub client_id: Option<String>,
-    pub status: u16,
-    pub details: Option<String>,
 }
 
 impl Envoy {
