@@ -7,7 +7,7 @@ use wasmtime::{Caller, Error, ExternType, Linker, Memory, Module, Result, TypedF
 
 use super::stream::{Headers, Reply, Status, Stream};
 
-/// The identifier of the root context; streams count up from here.
+/// The identifier of the first root context; all others count up from here.
 pub const ROOT: u32 = 1;
 
 const REQUEST_HEADERS: u32 = 0;
@@ -65,7 +65,7 @@ pub const PROVIDED_BY_ENVOY: &[&str] = &[
 #[derive(Debug)]
 pub struct Host {
     pub streams: BTreeMap<u32, Stream>,
-    /// What each context cost and said; the root's under [`ROOT`].
+    /// What each context cost and said.
     pub accounts: BTreeMap<u32, Account>,
     /// Whose callback is running.
     pub active: u32,
@@ -76,7 +76,8 @@ pub struct Host {
     pub in_trailers: bool,
     /// There during on_vm_start and on_configure only.
     pub configuration: Option<Vec<u8>>,
-    pub tick_period: Option<u32>,
+    /// Root contexts, each with the tick period that it set.
+    pub roots: BTreeMap<u32, Option<u32>>,
     pub metrics: Vec<Metric>,
 }
 
@@ -114,7 +115,7 @@ impl Host {
             clock,
             in_trailers: false,
             configuration: None,
-            tick_period: None,
+            roots: BTreeMap::new(),
             metrics: Vec::new(),
         }
     }
@@ -298,10 +299,11 @@ impl Guest<'_> {
     }
 
     fn set_tick_period(&mut self, period: u32) -> Result<Status> {
-        if self.host().active != ROOT {
-            bail!("a tick period is set from an HTTP stream");
+        let host = self.host();
+        match host.roots.get_mut(&host.active) {
+            Some(set) => *set = (period > 0).then_some(period),
+            None => bail!("a tick period is set from an HTTP stream"),
         }
-        self.host().tick_period = (period > 0).then_some(period);
         Ok(Status::Ok)
     }
 
@@ -445,7 +447,7 @@ impl Guest<'_> {
 
     fn set_effective_context(&mut self, context: u32) -> Result<Status> {
         let host = self.host();
-        if context != ROOT && !host.streams.contains_key(&context) {
+        if !host.roots.contains_key(&context) && !host.streams.contains_key(&context) {
             return Ok(Status::BadArgument);
         }
         host.effective = Some(context);

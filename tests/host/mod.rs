@@ -125,6 +125,8 @@ fn modified(path: &Path) -> Result<std::time::SystemTime, String> {
 pub struct Vm {
     store: Store<Host>,
     instance: Instance,
+    /// The root context of the configuration in force.
+    root: u32,
     next_context: u32,
     /// The plugin's `allow_on_headers_stop_iteration`. Without it a Pause at the headers stops everything: Envoy calls
     /// no body callback.
@@ -148,10 +150,8 @@ impl Vm {
     /// Starts the module with a plugin configuration, at `clock` nanoseconds since 1970.
     pub fn start(module: &Module, configuration: &[u8], clock: u64) -> Result<Vm, StartError> {
         let mut vm = Vm::instantiate(module, clock).map_err(StartError::Fault)?;
-        match vm.configure(configuration).map_err(StartError::Fault)? {
-            true => Ok(vm),
-            false => Err(StartError::Refused(vm.store.data_mut().account().logs.clone())),
-        }
+        vm.configure(ROOT, configuration)?;
+        Ok(vm)
     }
 
     fn instantiate(module: &Module, clock: u64) -> Result<Vm, Fault> {
@@ -162,18 +162,40 @@ impl Vm {
         // A start function may run before the first callback.
         store.set_fuel(CALLBACK_FUEL).map_err(|error| Fault(error.to_string()))?;
         let instance = linker.instantiate(&mut store, &module.0).map_err(|error| Fault(format!("{error:#}")))?;
-        let mut vm = Vm { store, instance, next_context: ROOT + 1, allow_on_headers_stop_iteration: true };
+        let mut vm = Vm { store, instance, root: ROOT, next_context: ROOT + 1, allow_on_headers_stop_iteration: true };
         vm.call::<_, ()>(ROOT, "proxy_abi_version_0_2_1", ())?;
         vm.call::<_, ()>(ROOT, "_initialize", ())?;
         Ok(vm)
     }
 
-    fn configure(&mut self, configuration: &[u8]) -> Result<bool, Fault> {
-        self.call::<_, ()>(ROOT, "proxy_on_context_create", (ROOT, 0u32))?;
+    /// An update of the plugin's configuration: a new root context in the same VM, for streams from now on. Where it is
+    /// refused, the old one goes on serving.
+    pub fn reconfigure(&mut self, configuration: &[u8]) -> Result<(), StartError> {
+        let root = self.next_context;
+        self.next_context += 1;
+        self.configure(root, configuration)?;
+        self.root = root;
+        Ok(())
+    }
+
+    fn configure(&mut self, root: u32, configuration: &[u8]) -> Result<(), StartError> {
+        let accepted = self.try_configure(root, configuration).map_err(StartError::Fault)?;
+        if accepted {
+            return Ok(());
+        }
+        let host = self.store.data_mut();
+        host.roots.remove(&root);
+        Err(StartError::Refused(host.accounts.remove(&root).unwrap_or_default().logs))
+    }
+
+    fn try_configure(&mut self, root: u32, configuration: &[u8]) -> Result<bool, Fault> {
+        self.store.data_mut().roots.insert(root, None);
+        self.call::<_, ()>(root, "proxy_on_context_create", (root, 0u32))?;
         self.store.data_mut().configuration = Some(configuration.to_vec());
         let size = configuration.len() as u32;
-        let accepted = self.call::<_, u32>(ROOT, "proxy_on_vm_start", (ROOT, 0u32))? != 0
-            && self.call::<_, u32>(ROOT, "proxy_on_configure", (ROOT, size))? != 0;
+        // Envoy starts a VM once, with its first root context.
+        let accepted = (root != ROOT || self.call::<_, u32>(root, "proxy_on_vm_start", (root, 0u32))? != 0)
+            && self.call::<_, u32>(root, "proxy_on_configure", (root, size))? != 0;
         self.store.data_mut().configuration = None;
         Ok(accepted)
     }
@@ -183,7 +205,7 @@ impl Vm {
         let id = self.next_context;
         self.next_context += 1;
         self.store.data_mut().streams.insert(id, Stream::new(connection));
-        self.call::<_, ()>(id, "proxy_on_context_create", (id, ROOT))?;
+        self.call::<_, ()>(id, "proxy_on_context_create", (id, self.root))?;
         Ok(StreamId(id))
     }
 
@@ -248,13 +270,13 @@ impl Vm {
         Ok(Outcome { verdict: stream.verdict(), properties: stream.properties, account })
     }
 
-    /// One tick of the timer that the module set.
+    /// One tick of the timer that the configuration in force set.
     pub fn tick(&mut self) -> Result<(), Fault> {
-        if self.store.data().tick_period.is_none() {
+        if self.tick_period().is_none() {
             return Err(Fault("no tick period is set, so Envoy never ticks".into()));
         }
         let unanswered = self.unanswered();
-        self.call::<_, ()>(ROOT, "proxy_on_tick", ROOT)?;
+        self.call::<_, ()>(self.root, "proxy_on_tick", self.root)?;
         for id in unanswered {
             self.run_response_callbacks(id)?;
             self.deliver_withheld(id)?;
@@ -279,7 +301,7 @@ impl Vm {
     }
 
     pub fn tick_period(&self) -> Option<u32> {
-        self.store.data().tick_period
+        self.store.data().roots.get(&self.root).copied().flatten()
     }
 
     pub fn set_clock(&mut self, nanoseconds: u64) {
@@ -305,9 +327,9 @@ impl Vm {
         self.store.data().metrics.iter().map(|metric| metric.name.clone()).collect()
     }
 
-    /// What the root context was logged and charged.
+    /// What the root context of the configuration in force logged and cost.
     pub fn root_account(&mut self) -> &Account {
-        self.store.data_mut().accounts.entry(ROOT).or_default()
+        self.store.data_mut().accounts.entry(self.root).or_default()
     }
 
     pub fn memory_bytes(&mut self) -> usize {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::host::{Connection, Outcome, StreamId, Verdict, Vm};
+use crate::host::{Connection, Outcome, StartError, StreamId, Verdict, Vm};
 use crate::random::Random;
 use crate::run::{self, DELIVERIES, Delivery, code, headers, send, start, status};
 use crate::support::case::{Case, NOW, Request, table};
@@ -256,4 +256,26 @@ fn what_a_client_calls_itself_is_short_and_printable_in_logs_and_state() {
         assert!(line.len() < 700 && line.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{line}");
         assert!(!line.replace(r#"\""#, "'").contains("\" code=authenticated"), "{line}");
     }
+}
+
+#[test]
+fn a_new_configuration_serves_new_requests_and_a_wrong_one_none() {
+    let mut vm = start(CONFIG.as_bytes(), CLOCK);
+    let certificate = certificate();
+    let begun = vm.open(verified(&certificate)).expect("no fault");
+    vm.headers(begun, headers(&post("client_id=client")), false).expect("no fault");
+
+    let wrong = vm.reconfigure(br#"{"clients": [{}]}"#);
+    assert!(matches!(wrong, Err(StartError::Refused(_))), "{:?}", wrong.err().map(|error| error.to_string()));
+    pass(&mut vm, verified(&certificate));
+
+    let renamed = CONFIG.replace(r#""client_id": "client""#, r#""client_id": "renamed""#);
+    vm.reconfigure(renamed.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+    for (body, expected) in [("client_id=client", "unknown_client"), ("client_id=renamed", "authenticated")] {
+        let outcome = send(&mut vm, verified(&certificate), &post(body), Delivery::WholeBody).expect("no fault");
+        assert_eq!(code(&outcome), expected, "{body}");
+    }
+    // What began under the old configuration ends under it.
+    vm.body(begun, b"client_id=client", true).expect("no fault");
+    assert_eq!(code(&vm.close(begun).expect("no fault")), "authenticated");
 }
