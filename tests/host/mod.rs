@@ -225,6 +225,11 @@ impl Vm {
         self.deliver_body(id, chunk, end_of_stream)
     }
 
+    /// Body bytes that Envoy has, and that a filter before this one still holds.
+    pub fn body_before_delivery(&mut self, id: StreamId, chunk: &[u8]) {
+        self.stream_mut(id).count_received(chunk);
+    }
+
     fn deliver_body(&mut self, id: StreamId, chunk: &[u8], end_of_stream: bool) -> Result<(), Fault> {
         let stream = self.stream_mut(id);
         if stream.reply.is_some() {

@@ -381,6 +381,19 @@ fn a_slow_client_is_not_taken_for_a_missing_allow_on_headers_stop_iteration() {
 }
 
 #[test]
+fn a_filter_before_this_one_that_holds_the_body_is_not_taken_for_a_missing_allow_on_headers_stop_iteration() {
+    let mut vm = start(CONFIG.as_bytes(), CLOCK);
+    let id = vm.open(verified(&certificate())).expect("no fault");
+    vm.headers(id, headers(&post(b"client_id=client")), false).expect("no fault");
+    vm.body_before_delivery(id, b"client_id=client");
+    vm.tick().expect("no fault");
+    vm.body(id, b"client_id=client", true).expect("no fault");
+    let first = code(&vm.close(id).expect("no fault"));
+    let second = code(&token_request(&mut vm, verified(&certificate())));
+    assert_eq!((first.as_str(), second.as_str()), ("authenticated", "authenticated"));
+}
+
+#[test]
 fn ticks_end_once_the_host_is_known_to_be_configured() {
     let mut vm = start(CONFIG.as_bytes(), CLOCK);
     token_request(&mut vm, verified(&certificate()));
