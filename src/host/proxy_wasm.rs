@@ -9,7 +9,6 @@ mod request;
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -102,6 +101,3 @@ fn log(level: LogLevel, message: &str) {
     // Nobody is left to tell when even the log fails.
     let _ = hostcalls::log(level, message);
 }
-
-/// No more ticks.
-const NEVER: Duration = Duration::ZERO;

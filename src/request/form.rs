@@ -33,6 +33,7 @@ impl std::error::Error for FormError {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Form<'a> {
     parameters: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    hides_client_id: bool,
 }
 
 impl<'a> Form<'a> {
@@ -42,22 +43,31 @@ impl<'a> Form<'a> {
     /// [`FormError`].
     pub fn parse(body: &'a [u8]) -> Result<Self, FormError> {
         let mut parameters = Vec::with_capacity(8);
+        let mut hides_client_id = false;
         for sequence in body.split(|&b| b == b'&').filter(|sequence| !sequence.is_empty()) {
             let equals = sequence.iter().position(|&b| b == b'=').unwrap_or(sequence.len());
             let (name, value) = sequence.split_at(equals);
+            hides_client_id |= value.contains(&b';') || name.contains(&b';');
             let name = decode(name)?;
             if name.chars().any(char::is_control) {
                 return Err(FormError::ControlCharacter);
             }
             parameters.push((name, decode(value.strip_prefix(b"=").unwrap_or_default())?));
         }
-        Ok(Self { parameters })
+        Ok(Self { parameters, hides_client_id: hides_client_id && hides(body, "client_id") })
     }
 
     /// The value of the first parameter `name`.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref())
+    }
+
+    /// Whether a backend that separates at semicolons too, as HTML 4.01 §B.2.2 recommended, sees a `client_id` that is no
+    /// parameter of this form.
+    #[must_use]
+    pub fn hides_client_id(&self) -> bool {
+        self.hides_client_id
     }
 
     /// The name of a parameter that must not be there: one that is sent twice though it is not repeatable, or one that
@@ -74,11 +84,23 @@ impl<'a> Form<'a> {
 /// RFC 8707 §2 and RFC 8693 §2.1 let these be sent more than once.
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
-/// Whether some backend reads the parameter `name` as `parameter`: without regard to letter case and outer blanks, as
-/// an array (`client_id[]`, `client_id[0]`), or with the characters that PHP and relaxed binders turn into `_`.
+/// Whether a part of `body` between semicolons begins a parameter that reads as `parameter`, where its sequence does not.
+fn hides(body: &[u8], parameter: &str) -> bool {
+    let name_of =
+        |text: &[u8]| decode(text.split(|&b| b == b'=').next().unwrap_or_default()).map(Cow::into_owned).unwrap_or_default();
+    body.split(|&b| b == b'&').any(|sequence| {
+        let own = name_of(sequence);
+        let mut parts = sequence.split(|&b| b == b';').map(name_of);
+        let first = parts.next().is_some_and(|name| name != own && reads_as(&name, parameter));
+        first || parts.any(|name| reads_as(&name, parameter))
+    })
+}
+
+/// Whether some backend reads the parameter `name` as `parameter`: without regard to letter case and outer blanks, up to
+/// a NUL, as an array (`client_id[]`, `client_id[0]`), or with the characters that PHP and relaxed binders turn into `_`.
 #[must_use]
 pub(super) fn reads_as(name: &str, parameter: &str) -> bool {
-    let name = name.trim();
+    let name = name.split('\0').next().unwrap_or_default().trim_matches(|c: char| c.is_whitespace() || c.is_control());
     // Nearly every name differs in its first letter already.
     if !name.get(..1).is_some_and(|first| parameter.get(..1).is_some_and(|letter| first.eq_ignore_ascii_case(letter))) {
         return false;
@@ -164,6 +186,23 @@ mod tests {
             (b"a\xc2\x85=1", FormError::ControlCharacter),
         ] {
             assert_eq!(Form::parse(body), Err(error), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn client_ids_behind_semicolons() {
+        for (body, hides) in [
+            ("client_id=a&b;client_id=c", true),
+            ("client_id=a;client_id=c", true),
+            ("a=b;Client_ID[]=c", true),
+            ("client_id;=c", true),
+            ("a;%63lient_id", true),
+            ("client_id=a;b=c", false),
+            ("client_id=a&b=c%3Bclient_id=d", false),
+            ("a=client_id;b", false),
+            ("scope=a;b;c&client_id=d", false),
+        ] {
+            assert_eq!(Form::parse(body.as_bytes()).unwrap().hides_client_id(), hides, "{body}");
         }
     }
 

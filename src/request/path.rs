@@ -355,6 +355,7 @@ mod tests {
             ("/token%3Fclient_id=a", "client_id"),
             ("/token%253Fclient_id=a", "client_id"),
             ("/token?%zz=1&client_id=a", "client_id"),
+            ("/token?client_id%00x=a", "client_id\0x"),
         ] {
             assert_eq!(found(path).as_deref(), Some(name), "{path}");
         }

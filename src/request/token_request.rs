@@ -59,6 +59,9 @@ impl Claim {
         let named = named.filter_map(|(source, id)| Some((source, id.filter(|id| !id.is_empty())?)));
         let mut named = named.chain(subjects.iter().map(|subject| (IdSource::Assertion, subject.as_str())));
         let (source, client_id) = named.next().ok_or(Rejection::MissingClientId)?;
+        if form.hides_client_id() {
+            return Err(Rejection::DuplicateParameter { name: "client_id".to_owned() });
+        }
         if let Some((other, _)) = named.find(|(_, id)| *id != client_id) {
             return Err(Rejection::ClientIdMismatch(source, other));
         }
@@ -139,6 +142,8 @@ mod tests {
             (basic("a"), "client_assertion=x".to_owned(), Rejection::MultipleAuthMethods),
             (None, "client_id=a&client_secret=&client_assertion=".to_owned(), Rejection::MultipleAuthMethods),
             (None, "client_id=%".to_owned(), Rejection::MalformedForm(FormError::PercentEscape)),
+            (None, "a;client_id=x".to_owned(), Rejection::MissingClientId),
+            (None, "client_id=a&b;client_id=c".to_owned(), Rejection::DuplicateParameter { name: "client_id".to_owned() }),
             (None, "client_id=a&a&a".to_owned(), Rejection::DuplicateParameter { name: "a".to_owned() }),
         ] {
             assert_eq!(Claim::read(authorization.as_ref(), body.as_bytes()), Err(rejection), "{body}");

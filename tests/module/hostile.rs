@@ -327,22 +327,28 @@ fn stopped_request(vm: &mut Vm) -> crate::host::StreamId {
     id
 }
 
+/// More ticks than the filter waits for a body that Envoy has and does not deliver.
+fn tick_until_late(vm: &mut Vm) {
+    for _ in 0..4 {
+        vm.tick().expect("no fault");
+    }
+}
+
 #[test]
 fn a_missing_allow_on_headers_stop_iteration_is_answered_and_explained() {
     let mut vm = start(CONFIG.as_bytes(), CLOCK);
     vm.allow_on_headers_stop_iteration = false;
-    let stopped: Vec<_> = (0..3).map(|_| stopped_request(&mut vm)).collect();
-    vm.tick().expect("no fault");
-    for id in stopped {
-        let outcome = vm.close(id).expect("no fault");
-        assert_eq!((code(&outcome).as_str(), status(&outcome)), ("host_error", Some(500)));
+    for _ in 0..2 {
+        let stopped: Vec<_> = (0..3).map(|_| stopped_request(&mut vm)).collect();
+        tick_until_late(&mut vm);
+        for id in stopped {
+            let outcome = vm.close(id).expect("no fault");
+            assert_eq!((code(&outcome).as_str(), status(&outcome)), ("host_error", Some(500)));
+        }
     }
     let explained =
         |vm: &mut Vm| vm.root_account().logs.iter().any(|log| log.message.contains("allow_on_headers_stop_iteration: true"));
     assert!(explained(&mut vm));
-    // From now on nobody waits for a tick.
-    let outcome = token_request(&mut vm, verified(&certificate()));
-    assert_eq!((code(&outcome).as_str(), status(&outcome)), ("host_error", Some(500)));
     // What needs no body is decided as ever.
     let id = vm.open(Connection::without_certificate()).expect("no fault");
     let mut ungated = post(b"");
@@ -357,7 +363,7 @@ fn a_missing_allow_on_headers_stop_iteration_blocks_nobody_in_shadow_mode() {
     let mut vm = start(config.as_bytes(), CLOCK);
     vm.allow_on_headers_stop_iteration = false;
     let id = stopped_request(&mut vm);
-    vm.tick().expect("no fault");
+    tick_until_late(&mut vm);
     let outcome = vm.close(id).expect("no fault");
     let Verdict::Forwarded(forwarded) = &outcome.verdict else { panic!("{outcome:?}") };
     assert_eq!((code(&outcome).as_str(), forwarded.body.as_slice()), ("host_error", &b"client_id=client"[..]));

@@ -13,86 +13,89 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::types::LogLevel;
 
 use super::request::carry_out;
-use super::{NEVER, Plugin, log};
+use super::{Plugin, log};
 use crate::error::HostError;
 use crate::exchange::{Exchange, Step};
 
 /// How often held requests are looked at, until the setting is proven.
 pub(super) const TICK: Duration = Duration::from_millis(500);
+/// Bytes must have waited for so many ticks: a filter before this one may hold a body for a moment.
+const LATE_TICKS: u32 = 3;
 
 /// What this VM knows of the setting.
 pub(super) enum Delivery {
-    /// Nothing yet: the held requests by context, each with its size when it was held.
-    Unknown(BTreeMap<u32, HeldRequest>),
-    /// Bodies are delivered.
-    Delivered,
-    /// Bodies are withheld.
-    Withheld,
+    /// Nothing yet.
+    Unknown {
+        /// The held requests by context.
+        held: BTreeMap<u32, HeldRequest>,
+        /// Whether the operator was told that it is missing.
+        told: bool,
+    },
+    /// Bodies are delivered while headers are held.
+    Proven,
 }
 
 pub(super) struct HeldRequest {
-    /// Bytes of header and body that Envoy had received when the headers were held.
+    /// Bytes of headers and body that Envoy had received when the headers were held.
     received: u64,
+    /// Ticks that saw more bytes than that.
+    late: u32,
     exchange: Rc<RefCell<Exchange>>,
 }
 
 impl Default for Delivery {
     fn default() -> Self {
-        Self::Unknown(BTreeMap::new())
+        Self::Unknown { held: BTreeMap::new(), told: false }
     }
 }
 
 impl Delivery {
-    /// A request is held. Returns whether it is known that its body will never come.
-    pub(super) fn on_held(&mut self, context_id: u32, exchange: &Rc<RefCell<Exchange>>) -> bool {
-        match self {
-            Self::Delivered => false,
-            Self::Withheld => true,
-            Self::Unknown(held) => {
-                if let Some(received) = received() {
-                    held.insert(context_id, HeldRequest { received, exchange: exchange.clone() });
-                }
-                false
-            }
+    /// A request is held.
+    pub(super) fn watch(&mut self, context_id: u32, exchange: &Rc<RefCell<Exchange>>) {
+        if let Self::Unknown { held, .. } = self
+            && let Some(received) = received()
+        {
+            held.insert(context_id, HeldRequest { received, late: 0, exchange: exchange.clone() });
         }
     }
 
-    /// A body or trailers came.
-    pub(super) fn on_delivery(&mut self) {
-        if matches!(self, Self::Unknown(_)) {
-            *self = Self::Delivered;
-        }
+    /// A body or trailers came for a held request.
+    pub(super) fn prove(&mut self) {
+        *self = Self::Proven;
     }
 
     /// The request is over.
     pub(super) fn forget(&mut self, context_id: u32) {
-        if let Self::Unknown(held) = self {
+        if let Self::Unknown { held, .. } = self {
             held.remove(&context_id);
         }
     }
+
+    /// Looks at the held requests; returns those whose bodies Envoy keeps to itself.
+    fn take_late(&mut self) -> Vec<(u32, HeldRequest)> {
+        let Self::Unknown { held, told } = self else {
+            // Nothing is left to watch for; without a period there are no more ticks.
+            let _ = hostcalls::set_tick_period(Duration::ZERO);
+            return Vec::new();
+        };
+        let is_late = |context_id: &u32, request: &mut HeldRequest| {
+            let has_more =
+                hostcalls::set_effective_context(*context_id).is_ok() && received().is_some_and(|now| now > request.received);
+            request.late += u32::from(has_more);
+            request.late >= LATE_TICKS
+        };
+        let late: Vec<_> = held.extract_if(.., is_late).collect();
+        if !late.is_empty() && !std::mem::replace(told, true) {
+            log(LogLevel::Error, &format!("tls_client_auth {}", HostError::BodyWithHeadersHeld));
+        }
+        late
+    }
 }
 
-/// Looks at the held requests; answers all of them once it is certain that bodies are withheld.
+/// Answers the held requests whose bodies will not come.
 pub(super) fn on_tick(plugin: &Plugin) {
-    let mut state = plugin.delivery.borrow_mut();
-    let Delivery::Unknown(held) = &mut *state else {
-        let _ = hostcalls::set_tick_period(NEVER);
-        return;
-    };
-    let is_withheld = |(context_id, request): (&u32, &HeldRequest)| {
-        hostcalls::set_effective_context(*context_id).is_ok() && received().is_some_and(|now| now > request.received)
-    };
-    if !held.iter().any(is_withheld) {
-        return;
-    }
-    let held = std::mem::take(held);
-    *state = Delivery::Withheld;
-    drop(state);
-    log(
-        LogLevel::Error,
-        &format!("tls_client_auth {}; gated requests with a body are refused until then", HostError::BodyWithHeadersHeld),
-    );
-    for (context_id, request) in held {
+    let late = plugin.delivery.borrow_mut().take_late();
+    for (context_id, request) in late {
         if hostcalls::set_effective_context(context_id).is_err() {
             continue;
         }

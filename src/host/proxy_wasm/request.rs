@@ -44,7 +44,7 @@ impl RequestContext {
         if let (Some(plugin), Some(exchange)) = (&self.plugin, &self.exchange)
             && exchange.borrow().is_held()
         {
-            plugin.delivery.borrow_mut().on_delivery();
+            plugin.delivery.borrow_mut().prove();
         }
     }
 }
@@ -66,8 +66,8 @@ impl HttpContext for RequestContext {
         let exchange = Rc::new(RefCell::new(exchange));
         self.exchange = Some(exchange.clone());
         let action = self.step(|exchange, connection| exchange.on_headers(headers, end_of_stream, connection));
-        if exchange.borrow().is_held() && plugin.delivery.borrow_mut().on_held(self.context_id, &exchange) {
-            return self.step(|exchange, _| exchange.on_body_withheld());
+        if exchange.borrow().is_held() {
+            plugin.delivery.borrow_mut().watch(self.context_id, &exchange);
         }
         action
     }
@@ -124,8 +124,9 @@ pub(super) fn carry_out(plugin: &Plugin, decision: &Decision) -> bool {
         Action::Continue { set } => {
             for (name, value) in set {
                 if hostcalls::set_map_value(MapType::HttpRequestHeaders, name, Some(value)).is_err() {
-                    // Without its identity headers the request must not reach a backend that trusts their absence.
+                    // Without its identity headers the request must not reach a backend that trusts them.
                     log(LogLevel::Error, &format!("tls_client_auth {}: {name}", HostError::HeaderWrite));
+                    reply(&Response::to(&HostError::HeaderWrite.into(), false));
                     return false;
                 }
             }
