@@ -96,7 +96,7 @@ impl Configuration {
     /// The first mistake; nothing of a configuration with a mistake is used.
     pub fn parse(text: &[u8]) -> Result<Self, ConfigError> {
         let json = Json::parse(text)?;
-        let mut members = Members::of(&json, "a configuration object (SPEC section 2)")?;
+        let mut members = Members::of(&json, "a configuration object")?;
         let defaults = PolicyMembers::read(&mut members)?;
         let log = members.read("log", one_of(&LOG))?.unwrap_or_default();
         let tenants = members.read("tenants", |json| Tenants::from_json(json, &defaults))?;
@@ -117,7 +117,7 @@ impl Configuration {
     /// Number of clients in all registries.
     #[must_use]
     pub fn number_of_clients(&self) -> usize {
-        self.tenants.policies().map(|policy| policy.registry.len()).sum()
+        self.tenants.registries().iter().map(|registry| registry.len()).sum()
     }
 }
 

@@ -175,7 +175,8 @@ mod tests {
     #[test]
     fn ten_lines_a_second() {
         let mut budget = LineBudget::default();
-        let admitted = |budget: &mut LineBudget, second| (0..25).filter_map(|_| budget.admit(UnixTime(second))).collect::<Vec<_>>();
+        let admitted =
+            |budget: &mut LineBudget, second| (0..25).filter_map(|_| budget.admit(UnixTime(second))).collect::<Vec<_>>();
         assert_eq!(admitted(&mut budget, 7), [0; 10]);
         assert_eq!(admitted(&mut budget, 8), [[15].as_slice(), &[0; 9]].concat());
         assert_eq!(admitted(&mut budget, 7).len(), 10, "the clock went backwards");

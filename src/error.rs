@@ -22,7 +22,7 @@ impl ConfigError {
     /// There is no configuration at all.
     #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "hosts alone can miss a configuration"))]
     pub(crate) fn missing() -> Self {
-        Self::expected("a configuration object (SPEC section 2), found nothing")
+        Self::expected("a configuration object, found nothing")
     }
 
     pub(crate) fn expected(what: impl fmt::Display) -> Self {
@@ -228,6 +228,8 @@ pub enum HostError {
     CertificateOfDigest,
     /// A header of an accepted request could not be written.
     HeaderWrite,
+    /// A configuration before the first request.
+    Configuration,
 }
 
 impl fmt::Display for HostError {
@@ -244,6 +246,7 @@ impl fmt::Display for HostError {
             Self::CertificateOfDigest => {
                 "connection.peer_certificate is not the certificate that connection.sha256_peer_certificate_digest names"
             }
+            Self::Configuration => "the filter has no configuration",
             Self::HeaderWrite => "the host does not let a request header be written",
         })
     }

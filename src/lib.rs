@@ -19,7 +19,23 @@
 //! Data runs one way: host → exchange → request, certificate, client → authenticate → response → host. Nothing outside
 //! `host` knows Envoy or a clock.
 
+#![forbid(unsafe_code)]
 #![deny(missing_docs)]
+// No panic is reachable from a request, and none from a configuration.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::dbg_macro
+    )
+)]
 
 pub mod authenticate;
 pub mod certificate;

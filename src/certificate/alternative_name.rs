@@ -141,7 +141,9 @@ mod tests {
         for contents in ["a.example.com", "A.EXAMPLE.com.", "a.example.com."] {
             assert!(satisfies(2, contents.as_bytes(), &registered), "{contents}");
         }
-        for contents in ["*.example.com", "a.example.com\n", "a.example.com\0", "", ".example.com", "a.example.com..", " a.example.com"] {
+        for contents in
+            ["*.example.com", "a.example.com\n", "a.example.com\0", "", ".example.com", "a.example.com..", " a.example.com"]
+        {
             assert!(!satisfies(2, contents.as_bytes(), &registered), "{contents:?}");
         }
         assert!(!satisfies(6, b"a.example.com", &registered), "a URI is no host name");

@@ -6,6 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
+
 /// What nginx, Envoy and others leave unescaped in a percent-encoded PEM: the unreserved characters of RFC 3986 §2.3.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -14,9 +17,9 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     // Plain PEM has no percent sign, so one is proof of the other form. A `+` stands for itself in both.
     let plain: Cow<'_, [u8]> = if text.contains(&b'%') { percent_decode(text).into() } else { text.into() };
-    let (rest, pem) = x509_parser::pem::parse_x509_pem(plain.trim_ascii_start()).ok()?;
-    let only = pem.label == "CERTIFICATE" && rest.trim_ascii().is_empty() && plain.trim_ascii_start().starts_with(b"-----BEGIN ");
-    only.then_some(pem.contents)
+    let base64 = plain.trim_ascii().strip_prefix(BEGIN.as_bytes())?.strip_suffix(END.as_bytes())?;
+    let base64: Vec<u8> = base64.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    STANDARD.decode(base64).ok()
 }
 
 /// `der` as plain PEM with lines of 64 characters.
@@ -24,7 +27,8 @@ pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
 pub fn encode(der: &[u8]) -> String {
     let base64 = STANDARD.encode(der);
     let mut pem = String::with_capacity(base64.len() + base64.len() / 64 + 56);
-    pem.push_str("-----BEGIN CERTIFICATE-----\n");
+    pem.push_str(BEGIN);
+    pem.push('\n');
     let mut rest = base64.as_str();
     while !rest.is_empty() {
         let (line, after) = rest.split_at_checked(64).unwrap_or((rest, ""));
@@ -32,7 +36,8 @@ pub fn encode(der: &[u8]) -> String {
         pem.push('\n');
         rest = after;
     }
-    pem.push_str("-----END CERTIFICATE-----\n");
+    pem.push_str(END);
+    pem.push('\n');
     pem
 }
 

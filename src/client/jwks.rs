@@ -27,7 +27,8 @@ fn key(json: &Json) -> Result<Option<Thumbprint>, ConfigError> {
     let chain = members.read_unless_null("x5c", |chain| chain.some_elements("at least one certificate", Json::base64))?;
     let from_chain = match chain.as_deref() {
         Some([leaf, ..]) => {
-            let leaf = PeerCertificate::from_der(leaf).map_err(|error| ConfigError::new(error.to_string()).within(0).within("x5c"))?;
+            let leaf =
+                PeerCertificate::from_der(leaf).map_err(|error| ConfigError::new(error.to_string()).within(0).within("x5c"))?;
             Some(leaf.thumbprint())
         }
         _ => None,

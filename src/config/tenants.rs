@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::{HostPolicy, Policy, PolicyMembers};
+use crate::client::Registry;
 use crate::error::ConfigError;
 use crate::json::{Json, Members};
 
@@ -12,7 +13,7 @@ use crate::json::{Json, Members};
 pub(super) struct Tenants {
     /// By lower-case host.
     exact: HashMap<Box<str>, Rc<Policy>>,
-    /// By lower-case suffix with its leading dot, longest first.
+    /// By lower-case suffix with its leading dot.
     suffixes: Vec<(Box<str>, Rc<Policy>)>,
     other: HostPolicy,
 }
@@ -38,7 +39,6 @@ impl Tenants {
         };
         let mut tenants = Self { exact: HashMap::new(), suffixes: Vec::new(), other };
         json.some_elements("at least one tenant", |tenant| tenants.add(tenant, defaults))?;
-        tenants.suffixes.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
         Ok(tenants)
     }
 
@@ -65,13 +65,16 @@ impl Tenants {
         Ok(())
     }
 
-    pub(super) fn policies(&self) -> impl Iterator<Item = &Rc<Policy>> {
+    /// Every registry once, however many tenants and hosts share it.
+    pub(super) fn registries(&self) -> Vec<&Rc<Registry>> {
         let other = if let HostPolicy::Policy(policy) = &self.other { Some(policy) } else { None };
-        // Hosts of one tenant share its policy; each counts once.
-        let mut policies: Vec<_> = self.exact.values().chain(self.suffixes.iter().map(|(_, policy)| policy)).chain(other).collect();
-        policies.sort_by_key(|policy| Rc::as_ptr(&policy.registry));
-        policies.dedup_by_key(|policy| Rc::as_ptr(&policy.registry));
-        policies.into_iter()
+        let mut registries: Vec<&Rc<Registry>> = Vec::new();
+        for policy in self.exact.values().chain(self.suffixes.iter().map(|(_, policy)| policy)).chain(other) {
+            if !registries.iter().any(|registry| Rc::ptr_eq(registry, &policy.registry)) {
+                registries.push(&policy.registry);
+            }
+        }
+        registries
     }
 
     pub(super) fn policy_for(&self, authority: &[u8]) -> HostPolicy {
@@ -82,7 +85,8 @@ impl Tenants {
         let host = host_of(&String::from_utf8_lossy(authority));
         let by_suffix = || {
             let is_below = |suffix: &str| host.strip_suffix(suffix).is_some_and(|label| !label.is_empty());
-            self.suffixes.iter().find(|(suffix, _)| is_below(suffix)).map(|(_, policy)| policy)
+            let below = self.suffixes.iter().filter(|(suffix, _)| is_below(suffix));
+            below.max_by_key(|(suffix, _)| suffix.len()).map(|(_, policy)| policy)
         };
         let policy = self.exact.get(host.as_str()).or_else(by_suffix);
         policy.map_or_else(|| self.other.clone(), |policy| HostPolicy::Policy(policy.clone()))
@@ -107,7 +111,8 @@ fn host_pattern(json: &Json) -> Result<HostPattern, ConfigError> {
         None => (false, text),
     };
     let is_literal = !is_suffix && name.starts_with('[') && name.ends_with(']');
-    let is_name = name.split('.').all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
+    let is_name =
+        name.split('.').all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
     if !is_literal && !is_name {
         return Err(ConfigError::expected("a host name without port, such as \"as.example.com\" or \"*.example.net\""));
     }

@@ -1,0 +1,158 @@
+use super::*;
+
+fn parse(text: &str) -> Result<Configuration, ConfigError> {
+    Configuration::parse(text.as_bytes())
+}
+
+fn policy(text: &str, authority: &str) -> Rc<Policy> {
+    match parse(text).unwrap().policy_for(authority.as_bytes()) {
+        HostPolicy::Policy(policy) => policy,
+        HostPolicy::UnknownTenant(_) => panic!("{authority} has no tenant"),
+    }
+}
+
+#[test]
+fn defaults_are_those_of_the_contract() {
+    let policy = policy(r#"{"clients": []}"#, "any");
+    assert_eq!(policy.handling.mode, Mode::Enforce);
+    assert_eq!(*policy.handling.forward, Forward::default());
+    assert_eq!(policy.endpoints, None);
+    assert!(!policy.passes_unregistered_clients);
+    assert!(policy.passes_other_methods);
+    assert_eq!(policy.max_body_bytes, 65_536);
+    assert_eq!(policy.chain, Chain::Connection);
+    assert_eq!(parse(r#"{"clients": []}"#).unwrap().log, LogDecisions::Rejections);
+}
+
+#[test]
+fn tenants_are_chosen_by_host_and_inherit() {
+    let text = r#"{
+        "max_body_bytes": 7, "mode": "shadow", "log": "all",
+        "tenants": [
+            {"hosts": ["AS.example.com", "*.example.net"], "clients": [{"client_id": "a"}]},
+            {"hosts": ["*.deep.example.net", "[::1]"], "clients": [{"client_id": "b"}, {"client_id": "c"}], "mode": "enforce"}
+        ]
+    }"#;
+    let configuration = parse(text).unwrap();
+    assert_eq!(configuration.number_of_clients(), 3);
+    for (authority, client, mode) in [
+        ("as.example.com:8443", "a", Mode::Shadow),
+        ("x.EXAMPLE.net", "a", Mode::Shadow),
+        ("x.y.example.net.", "a", Mode::Shadow),
+        ("x.deep.example.net", "b", Mode::Enforce),
+        ("[::1]:443", "b", Mode::Enforce),
+    ] {
+        let policy = policy(text, authority);
+        assert!(policy.registry.find(client).is_some(), "{authority}");
+        assert_eq!((policy.handling.mode, policy.max_body_bytes), (mode, 7));
+    }
+    for authority in ["example.net", "as.example.com.evil", "xas.example.com", "", ".example.net", "xexample.net"] {
+        let HostPolicy::UnknownTenant(handling) = configuration.policy_for(authority.as_bytes()) else {
+            panic!("{authority} has a tenant");
+        };
+        assert_eq!(handling.mode, Mode::Shadow);
+    }
+    let with_default = r#"{"clients": [{"client_id": "d"}], "tenants": [{"hosts": ["a.b"], "mode": "shadow"}]}"#;
+    assert_eq!(policy(with_default, "c.d").handling.mode, Mode::Enforce);
+    assert!(policy(with_default, "a.b").registry.find("d").is_some());
+    assert_eq!(parse(with_default).unwrap().number_of_clients(), 1);
+}
+
+#[test]
+fn every_mistake_has_its_place() {
+    for (text, pointer, message) in [
+        ("", "", "not JSON"),
+        ("[]", "", "expected a configuration object"),
+        ("{}", "", "expected the member clients"),
+        (r#"{"clients": [], "client": []}"#, "/client", "did you mean \"clients\"?"),
+        (r#"{"clients": [], "clients": []}"#, "/clients", "found it twice"),
+        (r#"{"clients": {}}"#, "/clients", "expected an array"),
+        (r#"{"clients": null}"#, "/clients", "found null"),
+        (r#"{"clients": [], "mode": "Shadow"}"#, "/mode", "\"enforce\" or \"shadow\""),
+        (r#"{"clients": [], "log": true}"#, "/log", "\"rejections\" or"),
+        (r#"{"clients": [], "max_body_bytes": 0}"#, "/max_body_bytes", "from 1 to"),
+        (r#"{"clients": [], "max_body_bytes": 1.5}"#, "/max_body_bytes", "from 1 to"),
+        (r#"{"clients": [], "max_body_bytes": "1"}"#, "/max_body_bytes", "from 1 to"),
+        (r#"{"clients": [], "max_body_bytes": 16777217}"#, "/max_body_bytes", "from 1 to"),
+        (r#"{"clients": [], "endpoints": []}"#, "/endpoints", "empty array"),
+        (r#"{"clients": [], "peer_certificate": {"source": "x"}}"#, "/peer_certificate/source", "\"connection\""),
+        (r#"{"clients": [], "peer_certificate": {"chain": "anchors"}}"#, "/peer_certificate/chain", "\"listener\""),
+        (r#"{"clients": [], "peer_certificate": {"chains": "x"}}"#, "/peer_certificate/chains", "\"chain\""),
+        (r#"{"clients": [], "trust_anchors": []}"#, "/trust_anchors", "unknown member"),
+        (r#"{"clients": [], "tenants": []}"#, "/tenants", "empty array"),
+        (r#"{"clients": [], "tenants": [{}]}"#, "/tenants/0", "hosts"),
+        (r#"{"tenants": [{"hosts": ["a"]}]}"#, "/tenants/0", "clients"),
+        (r#"{"clients": [], "tenants": [{"hosts": ["a", "A"]}]}"#, "/tenants/0/hosts/1", "not named before"),
+        (r#"{"clients": [], "tenants": [{"hosts": ["*.a"]}, {"hosts": ["*.A"]}]}"#, "/tenants/1/hosts/0", "not named before"),
+        (r#"{"clients": [], "tenants": [{"hosts": ["a:443"]}]}"#, "/tenants/0/hosts/0", "without port"),
+        (r#"{"clients": [], "tenants": [{"hosts": ["*"]}]}"#, "/tenants/0/hosts/0", "host name"),
+        (r#"{"clients": [], "tenants": [{"hosts": ["a.*.b"]}]}"#, "/tenants/0/hosts/0", "host name"),
+        (r#"{"clients": [], "tenants": [{"hosts": ["a"], "log": "all"}]}"#, "/tenants/0/log", "unknown member"),
+        (r#"{"clients": [], "tenants": [{"hosts": ["a"], "tenants": []}]}"#, "/tenants/0/tenants", "unknown member"),
+        (r#"{"clients": [1]}"#, "/clients/0", "client metadata"),
+        (r#"{"clients": [{}]}"#, "/clients/0", "client_id"),
+        (r#"{"clients": [{"client_id": ""}]}"#, "/clients/0/client_id", "client_id"),
+        (r#"{"clients": [{"client_id": " a"}]}"#, "/clients/0/client_id", "blanks"),
+        (r#"{"clients": [{"client_id": "a\u0000"}]}"#, "/clients/0/client_id", "control"),
+        (r#"{"clients": [{"client_id": 1}]}"#, "/clients/0/client_id", "found a number"),
+        (r#"{"clients": [{"client_id": "a"}, {"client_id": "a"}]}"#, "/clients/1/client_id", "no other client"),
+        (r#"{"clients": [{"client_id": "a", "client_id": "b"}]}"#, "/clients/0/client_id", "twice"),
+        (r#"{"clients": [{"clientId": "a"}]}"#, "/clients/0", "client_id"),
+    ] {
+        let error = parse(text).expect_err(text);
+        assert_eq!(error.pointer, pointer, "{text}: {error}");
+        assert!(error.message.contains(message), "{text}: {error}");
+    }
+}
+
+/// The error of one client with `members` besides its `client_id`, relative to the client.
+fn client_error(members: &str) -> Option<(String, String)> {
+    let error = parse(&format!(r#"{{"clients": [{{"client_id": "a", {members}}}]}}"#)).err()?;
+    Some((error.pointer.strip_prefix("/clients/0").unwrap().to_owned(), error.message))
+}
+
+#[test]
+fn clients_are_refused_at_the_place_of_the_mistake() {
+    const TLS: &str = r#""token_endpoint_auth_method": "tls_client_auth""#;
+    const SELF_SIGNED: &str = r#""token_endpoint_auth_method": "self_signed_tls_client_auth""#;
+    let digest = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
+    for (members, pointer, message) in [
+        (TLS.to_owned(), "", "exactly one of"),
+        (format!(r#"{TLS}, "tls_client_auth_san_dns": "a.b", "tls_client_auth_san_uri": "urn:a""#), "", "exactly one of"),
+        (format!(r#"{TLS}, "tls_client_auth_subject_dn": "CNN=x""#), "/tls_client_auth_subject_dn", "\"CNN\""),
+        (format!(r#"{TLS}, "tls_client_auth_subject_dn": ["CN=x"]"#), "/tls_client_auth_subject_dn", "found an array"),
+        (format!(r#"{TLS}, "tls_client_auth_san_dns": "a b""#), "/tls_client_auth_san_dns", "host name"),
+        (format!(r#"{TLS}, "tls_client_auth_san_uri": "a""#), "/tls_client_auth_san_uri", "URI"),
+        (format!(r#"{TLS}, "tls_client_auth_san_ip": "1.2.3""#), "/tls_client_auth_san_ip", "address"),
+        (format!(r#"{TLS}, "tls_client_auth_san_email": "a""#), "/tls_client_auth_san_email", "mailbox"),
+        (r#""tls_client_auth_san_dsn": "a""#.to_owned(), "/tls_client_auth_san_dsn", "\"tls_client_auth_san_dns\""),
+        (r#""tls_client_auth_issuer": "a""#.to_owned(), "/tls_client_auth_issuer", "unknown member"),
+        (r#""certificate_thumbprint": []"#.to_owned(), "/certificate_thumbprint", "\"certificate_thumbprints\""),
+        (r#""token_endpoint_auth_methods": []"#.to_owned(), "/token_endpoint_auth_methods", "token_endpoint_auth_method"),
+        (r#""token_endpoint_auth_method": """#.to_owned(), "/token_endpoint_auth_method", "authentication method"),
+        (r#""certificate_thumbprints": []"#.to_owned(), "/certificate_thumbprints", "empty array"),
+        (r#""certificate_thumbprints": ["x"]"#.to_owned(), "/certificate_thumbprints/0", "SHA-256"),
+        (r#""trust_anchors": []"#.to_owned(), "/trust_anchors", "does not support"),
+        (SELF_SIGNED.to_owned(), "", "jwks_uri is not fetched"),
+        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": []}}"#), "/jwks/keys", "empty array"),
+        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC"}}]}}"#), "/jwks", "x5c or x5t#S256"),
+        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"x5t#S256": "x"}}]}}"#), "/jwks/keys/0/x5t#S256", "thumbprint"),
+        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"x5c": []}}]}}"#), "/jwks/keys/0/x5c", "empty array"),
+        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"x5c": ["*"]}}]}}"#), "/jwks/keys/0/x5c/0", "base64"),
+        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"x5c": ["AAAA"]}}]}}"#), "/jwks/keys/0/x5c/0", "X.509"),
+    ] {
+        let (found, error) = client_error(&members).unwrap_or_else(|| panic!("accepted: {members}"));
+        assert_eq!(found, pointer, "{members}: {error}");
+        assert!(error.contains(message), "{members}: {error}");
+    }
+    for members in [
+        format!(r#"{TLS}, "tls_client_auth_san_dns": "a.b", "tls_client_auth_san_uri": null, "jwks": null"#),
+        format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC"}}, {{"x5t#S256": "{digest}", "x5c": null}}]}}"#),
+        format!(
+            r#""certificate_thumbprints": ["{digest}"], "client_name": "x", "client_uri": "y", "jwks_uri": "z", "scope": "s""#
+        ),
+        r#""tls_client_certificate_bound_access_tokens": true, "client_id_issued_at": 1, "redirect_uris": []"#.to_owned(),
+    ] {
+        assert_eq!(client_error(&members), None, "{members}");
+    }
+}

@@ -3,9 +3,9 @@
 //! Only `hostcalls` is used, never the traits' shorthands: those unwrap, and a panic here takes a worker's VM down.
 
 mod connection;
+mod delivery;
 mod metrics;
 mod request;
-mod withheld;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,9 +15,9 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType, LogLevel};
 
+use self::delivery::Delivery;
 use self::metrics::Metrics;
 use self::request::RequestContext;
-use self::withheld::Withheld;
 use crate::certificate::CertificateMemory;
 use crate::config::Configuration;
 use crate::decision::LineBudget;
@@ -39,7 +39,7 @@ struct Plugin {
     metrics: Metrics,
     certificates: RefCell<CertificateMemory>,
     lines: RefCell<LineBudget>,
-    withheld: RefCell<Withheld>,
+    delivery: RefCell<Delivery>,
 }
 
 struct Root {
@@ -64,7 +64,7 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         if let Some(plugin) = &self.plugin {
-            withheld::on_tick(plugin);
+            delivery::on_tick(plugin);
         }
     }
 
@@ -73,7 +73,6 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
-        // Without a plugin there is no configuration, and then Envoy routes no request here; if it did, none would pass.
         Some(Box::new(RequestContext::new(context_id, self.plugin.clone())))
     }
 }
@@ -87,7 +86,7 @@ fn configure(size: usize) -> Result<Plugin, ConfigError> {
     };
     let metrics = Metrics::define();
     metrics.registry(configuration.number_of_clients());
-    if hostcalls::set_tick_period(withheld::TICK).is_err() {
+    if hostcalls::set_tick_period(delivery::TICK).is_err() {
         log(LogLevel::Warn, "tls_client_auth gets no ticks: a missing allow_on_headers_stop_iteration will not be detected");
     }
     Ok(Plugin {
@@ -95,7 +94,7 @@ fn configure(size: usize) -> Result<Plugin, ConfigError> {
         metrics,
         certificates: RefCell::default(),
         lines: RefCell::default(),
-        withheld: RefCell::default(),
+        delivery: RefCell::default(),
     })
 }
 

@@ -40,7 +40,9 @@ mod tests {
         assert_eq!(subjects(&jwt(r#"{"s\u0075b":"a"}"#)), ["a"]);
         assert_eq!(subjects(&format!("e30.{}.", URL_SAFE.encode(r#"{"sub":"ab"}"#))), ["ab"]);
         let nested = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
-        for other in ["", "a.b", "..", "a.b.c.d.e", "a.*.c", &jwt("[]"), &jwt(r#"{"sub":1}"#), &jwt(r#"{"sub":""}"#), &jwt(&nested)] {
+        for other in
+            ["", "a.b", "..", "a.b.c.d.e", "a.*.c", &jwt("[]"), &jwt(r#"{"sub":1}"#), &jwt(r#"{"sub":""}"#), &jwt(&nested)]
+        {
             assert!(subjects(other).is_empty(), "{other}");
         }
     }

@@ -111,7 +111,8 @@ mod tests {
     #[test]
     fn readable_headers() {
         let basic = |client_id: &str| Ok(Authorization::Basic { client_id: client_id.to_owned() });
-        for (credentials, client_id) in [("a:b", "a"), ("a:", "a"), (":b", ""), ("my+client%2B:x:y", "my client+"), ("é:x", "é")] {
+        for (credentials, client_id) in [("a:b", "a"), ("a:", "a"), (":b", ""), ("my+client%2B:x:y", "my client+"), ("é:x", "é")]
+        {
             for scheme in ["Basic", "basic", "BASIC "] {
                 for encoded in [STANDARD.encode(credentials), STANDARD_NO_PAD.encode(credentials)] {
                     let header = format!("{scheme} {encoded}");

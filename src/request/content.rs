@@ -98,7 +98,9 @@ mod tests {
     #[test]
     fn content() {
         let form = &b"application/x-www-form-urlencoded"[..];
-        let check = |types: &[&'static [u8]], encodings: &[&'static [u8]]| check_content(types.iter().copied(), encodings.iter().copied());
+        let check = |types: &[&'static [u8]], encodings: &[&'static [u8]]| {
+            check_content(types.iter().copied(), encodings.iter().copied())
+        };
         assert_eq!(check(&[form], &[]), Ok(()));
         assert_eq!(check(&[form], &[b"Identity"]), Ok(()));
         assert_eq!(check(&[], &[]), Err(Rejection::UnsupportedMediaType));

@@ -56,7 +56,10 @@ impl<'a> Target<'a> {
             // Some servers separate by semicolons too.
             query.split(|b| matches!(b, b'&' | b';')).map(|sequence| sequence.split(|&b| b == b'=').next().unwrap_or_default())
         });
-        named.filter_map(|name| form::decode(name).ok()).find(|name| CREDENTIALS.iter().any(|credential| reads_as(name, credential))).map(Into::into)
+        named
+            .filter_map(|name| form::decode(name).ok())
+            .find(|name| CREDENTIALS.iter().any(|credential| reads_as(name, credential)))
+            .map(Into::into)
     }
 }
 
@@ -121,8 +124,10 @@ impl Endpoints {
     }
 }
 
-/// What backends do to a path.
-const RULES: [fn(&[u8]) -> Vec<u8>; 8] = [
+/// What some backend does to a path. No rule makes a path longer.
+type Rule = fn(&[u8]) -> Vec<u8>;
+
+const RULES: [Rule; 8] = [
     percent_decoded,
     backslashes_as_slashes,
     without_empty_segments,
@@ -223,12 +228,57 @@ mod tests {
     #[test]
     fn every_spelling_of_a_listed_path_is_gated() {
         for path in [
-            "/token", "/token?x", "/token?", "/token#x", "//token", "/./token", "/x/../token", "/%74oken", "/%2574oken", "/token/",
-            "/token//", "/token;x=1", "/token;x=1/../y", "/TOKEN", "/x/..;/token", "/x/..;a=b/token", "/x/..%2ftoken", "/x/..%252ftoken",
-            "/token%20", "/token%09", "/%20token", "/token%3Fx", "/token%3fx/../y", "/token%23x", "/token%00", "/token%00.html", "/x\\..\\token",
-            "/x%5c..%5ctoken", "\\token", "token", "http://host/token", "*", "", "/../token", "/token/.", "/token/x/..", "/%2e%2e/token",
-            "/a/b/../../token", "/a//../token", "/%2f/token", "/token%2f", "/token%3bx", "/to%e2%84%aaen", "/token%0a", "/token/%20/", "/TO%4BEN/.//;x",
-            "/oauth/introspect", "/oauth/INTROSPECT/", "/oauth;v=1/introspect;y", "/%25252574oken", "/x/.;/../token",
+            "/token",
+            "/token?x",
+            "/token?",
+            "/token#x",
+            "//token",
+            "/./token",
+            "/x/../token",
+            "/%74oken",
+            "/%2574oken",
+            "/token/",
+            "/token//",
+            "/token;x=1",
+            "/token;x=1/../y",
+            "/TOKEN",
+            "/x/..;/token",
+            "/x/..;a=b/token",
+            "/x/..%2ftoken",
+            "/x/..%252ftoken",
+            "/token%20",
+            "/token%09",
+            "/%20token",
+            "/token%3Fx",
+            "/token%3fx/../y",
+            "/token%23x",
+            "/token%00",
+            "/token%00.html",
+            "/x\\..\\token",
+            "/x%5c..%5ctoken",
+            "\\token",
+            "token",
+            "http://host/token",
+            "*",
+            "",
+            "/../token",
+            "/token/.",
+            "/token/x/..",
+            "/%2e%2e/token",
+            "/a/b/../../token",
+            "/a//../token",
+            "/%2f/token",
+            "/token%2f",
+            "/token%3bx",
+            "/to%e2%84%aaen",
+            "/token%0a",
+            "/token/%20/",
+            "/TO%4BEN/.//;x",
+            "/oauth/introspect",
+            "/oauth/INTROSPECT/",
+            "/oauth;v=1/introspect;y",
+            "/%25252574oken",
+            "/x/.;/../token",
         ] {
             assert!(gated(path), "{path}");
         }
@@ -237,8 +287,25 @@ mod tests {
     #[test]
     fn other_paths_are_not() {
         for path in [
-            "/", "/tokens", "/token/info", "/x?/token", "/x#/token", "/x%3f/token", "/tok", "/token.html", "/token-x", "/x/token", "/oauth",
-            "/oauth/introspect/x", "/token/..", "/x;/token/y", "/jwks.json", "/.well-known/openid-configuration", "/a%20b/c%C3%A9", "/token%2fx", "/%zz",
+            "/",
+            "/tokens",
+            "/token/info",
+            "/x?/token",
+            "/x#/token",
+            "/x%3f/token",
+            "/tok",
+            "/token.html",
+            "/token-x",
+            "/x/token",
+            "/oauth",
+            "/oauth/introspect/x",
+            "/token/..",
+            "/x;/token/y",
+            "/jwks.json",
+            "/.well-known/openid-configuration",
+            "/a%20b/c%C3%A9",
+            "/token%2fx",
+            "/%zz",
         ] {
             assert!(!gated(path), "{path}");
         }
@@ -252,7 +319,22 @@ mod tests {
 
     #[test]
     fn only_plain_paths_can_be_listed() {
-        for path in ["token", "", "/a?b", "/a#b", "/a;b", "/%74oken", "//a", "/a//b", "/./a", "/a/..", "/a b", "/é", "/a\\\\b", "http://h/a"] {
+        for path in [
+            "token",
+            "",
+            "/a?b",
+            "/a#b",
+            "/a;b",
+            "/%74oken",
+            "//a",
+            "/a//b",
+            "/./a",
+            "/a/..",
+            "/a b",
+            "/é",
+            "/a\\\\b",
+            "http://h/a",
+        ] {
             let error = endpoints(&format!("[\"/ok\", \"{path}\"]")).unwrap_err();
             assert_eq!(error.pointer, "/1", "{path}");
         }
@@ -276,7 +358,8 @@ mod tests {
         ] {
             assert_eq!(found(path).as_deref(), Some(name), "{path}");
         }
-        for path in ["/token", "/token?", "/token?clientid=a&scope=client_id", "/client_id", "/token?%ff=a", "/token#client_id=a"] {
+        for path in ["/token", "/token?", "/token?clientid=a&scope=client_id", "/client_id", "/token?%ff=a", "/token#client_id=a"]
+        {
             assert_eq!(found(path), None, "{path}");
         }
     }
@@ -296,8 +379,8 @@ mod tests {
         #[test]
         fn any_path_gets_an_answer(path in prop::collection::vec(any::<u8>(), 0..300)) {
             let target = Target::new(&path);
-            endpoints(r#"["/token"]"#).unwrap().gates(&target);
-            target.credential_in_query();
+            let _ = endpoints(r#"["/token"]"#).unwrap().gates(&target);
+            let _ = target.credential_in_query();
         }
     }
 }

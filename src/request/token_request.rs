@@ -134,11 +134,7 @@ mod tests {
             (basic("b"), "client_id=a".to_owned(), Rejection::ClientIdMismatch(IdSource::Body, IdSource::Basic)),
             (None, format!("client_id=a&{sub_b}"), Rejection::ClientIdMismatch(IdSource::Body, IdSource::Assertion)),
             (basic("a"), sub_b, Rejection::ClientIdMismatch(IdSource::Basic, IdSource::Assertion)),
-            (
-                None,
-                assertion(r#"{"sub":"a","sub":"b"}"#),
-                Rejection::ClientIdMismatch(IdSource::Assertion, IdSource::Assertion),
-            ),
+            (None, assertion(r#"{"sub":"a","sub":"b"}"#), Rejection::ClientIdMismatch(IdSource::Assertion, IdSource::Assertion)),
             (basic("a"), "client_secret=x".to_owned(), Rejection::MultipleAuthMethods),
             (basic("a"), "client_assertion=x".to_owned(), Rejection::MultipleAuthMethods),
             (None, "client_id=a&client_secret=&client_assertion=".to_owned(), Rejection::MultipleAuthMethods),

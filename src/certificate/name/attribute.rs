@@ -65,18 +65,9 @@ const NAMES: &[(&str, &[&str])] = &[
     ("1.3.6.1.5.5.7.9.3", &["gender"]),
     ("1.3.6.1.5.5.7.9.4", &["countryOfCitizenship"]),
     ("1.3.6.1.5.5.7.9.5", &["countryOfResidence"]),
-    (
-        "1.3.6.1.4.1.311.60.2.1.1",
-        &["jurisdictionLocalityName", "jurisdictionL"],
-    ),
-    (
-        "1.3.6.1.4.1.311.60.2.1.2",
-        &["jurisdictionStateOrProvinceName", "jurisdictionST"],
-    ),
-    (
-        "1.3.6.1.4.1.311.60.2.1.3",
-        &["jurisdictionCountryName", "jurisdictionC"],
-    ),
+    ("1.3.6.1.4.1.311.60.2.1.1", &["jurisdictionLocalityName", "jurisdictionL"]),
+    ("1.3.6.1.4.1.311.60.2.1.2", &["jurisdictionStateOrProvinceName", "jurisdictionST"]),
+    ("1.3.6.1.4.1.311.60.2.1.3", &["jurisdictionCountryName", "jurisdictionC"]),
 ];
 
 /// The type of an attribute, by object identifier; two names of one type are the same type.
@@ -91,10 +82,7 @@ impl AttributeType {
     /// (RFC 4512 §1.4 `numericoid`), with or without the prefix `OID.` of RFC 1779.
     pub(super) fn parse(text: &str) -> Result<Self, NameError> {
         let unknown = || NameError::UnknownAttributeType(text.to_owned());
-        if let Some((oid, _)) = NAMES
-            .iter()
-            .find(|(_, names)| names.iter().any(|name| name.eq_ignore_ascii_case(text)))
-        {
+        if let Some((oid, _)) = NAMES.iter().find(|(_, names)| names.iter().any(|name| name.eq_ignore_ascii_case(text))) {
             return Ok(Self { oid: encode_oid(oid).ok_or_else(unknown)? });
         }
         let dotted = match text.get(..4) {
@@ -215,11 +203,7 @@ mod tests {
     #[test]
     fn what_is_no_object_identifier_is_refused() {
         for text in ["", "1", "01.1", "1.01", "1.40", "3.1", "1..2", "1.2.", ".1.2", "1.2a", "1.+2", "OID.", "OID.CN", "xyz"] {
-            assert_eq!(
-                AttributeType::parse(text),
-                Err(NameError::UnknownAttributeType(text.to_owned())),
-                "{text}"
-            );
+            assert_eq!(AttributeType::parse(text), Err(NameError::UnknownAttributeType(text.to_owned())), "{text}");
         }
         for octets in [&[][..], &[0x80, 1], &[0x55, 0x80, 1], &[0x55, 0x84]] {
             assert_eq!(AttributeType::from_der_contents(octets), Err(NameError::MalformedDer));

@@ -12,6 +12,7 @@ use super::{Plugin, log};
 use crate::decision::{Action, Decision};
 use crate::error::HostError;
 use crate::exchange::{Exchange, Headers, Step};
+use crate::response::Response;
 
 /// A request's state. Without a plugin or before its headers there is no exchange, and nothing passes.
 pub(super) struct RequestContext {
@@ -38,10 +39,12 @@ impl RequestContext {
         }
     }
 
-    /// Envoy delivers what follows held headers, so it is configured as it must be.
-    fn on_delivery(&self) {
-        if let Some(plugin) = &self.plugin {
-            plugin.withheld.borrow_mut().on_delivery();
+    /// More of the request came. If its headers are held, Envoy is configured as it must be.
+    fn on_more(&self) {
+        if let (Some(plugin), Some(exchange)) = (&self.plugin, &self.exchange)
+            && exchange.borrow().is_held()
+        {
+            plugin.delivery.borrow_mut().on_delivery();
         }
     }
 }
@@ -50,7 +53,11 @@ impl Context for RequestContext {}
 
 impl HttpContext for RequestContext {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Envoy {
-        let Some(plugin) = self.plugin.clone() else { return Envoy::Pause };
+        let Some(plugin) = self.plugin.clone() else {
+            // Envoy routes no request to a filter that refused its configuration; if it did, none must pass or hang.
+            reply(&Response::to(&HostError::Configuration.into(), false));
+            return Envoy::Pause;
+        };
         // One call for all of them: the names of identity headers are open-ended, and each single read is a call.
         let pairs = hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default();
         let headers = Headers(&pairs);
@@ -59,19 +66,19 @@ impl HttpContext for RequestContext {
         let exchange = Rc::new(RefCell::new(exchange));
         self.exchange = Some(exchange.clone());
         let action = self.step(|exchange, connection| exchange.on_headers(headers, end_of_stream, connection));
-        if exchange.borrow().is_held() && plugin.withheld.borrow_mut().on_held(self.context_id, &exchange) {
+        if exchange.borrow().is_held() && plugin.delivery.borrow_mut().on_held(self.context_id, &exchange) {
             return self.step(|exchange, _| exchange.on_body_withheld());
         }
         action
     }
 
     fn on_http_request_body(&mut self, buffered: usize, end_of_stream: bool) -> Envoy {
-        self.on_delivery();
+        self.on_more();
         self.step(|exchange, connection| exchange.on_body(buffered, end_of_stream, read_body, connection))
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Envoy {
-        self.on_delivery();
+        self.on_more();
         if let Some(exchange) = &self.exchange {
             // Some backends merge trailers into headers.
             let pairs = hostcalls::get_map_bytes(MapType::HttpRequestTrailers).unwrap_or_default();
@@ -84,7 +91,7 @@ impl HttpContext for RequestContext {
 impl Drop for RequestContext {
     fn drop(&mut self) {
         if let Some(plugin) = &self.plugin {
-            plugin.withheld.borrow_mut().forget(self.context_id);
+            plugin.delivery.borrow_mut().forget(self.context_id);
         }
     }
 }
@@ -125,12 +132,16 @@ pub(super) fn carry_out(plugin: &Plugin, decision: &Decision) -> bool {
             true
         }
         Action::Reply(response) => {
-            let sent = hostcalls::send_http_response(response.status.into(), response.headers.clone(), Some(response.body.as_bytes()));
-            if sent.is_err() {
-                log(LogLevel::Error, "tls_client_auth could not answer a refused request; it stays held");
-            }
+            reply(response);
             false
         }
+    }
+}
+
+fn reply(response: &Response) {
+    let body = Some(response.body.as_bytes());
+    if hostcalls::send_http_response(response.status.into(), response.headers.clone(), body).is_err() {
+        log(LogLevel::Error, "tls_client_auth could not answer a refused request; it stays held");
     }
 }
 

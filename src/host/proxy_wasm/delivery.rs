@@ -21,7 +21,7 @@ use crate::exchange::{Exchange, Step};
 pub(super) const TICK: Duration = Duration::from_millis(500);
 
 /// What this VM knows of the setting.
-pub(super) enum Withheld {
+pub(super) enum Delivery {
     /// Nothing yet: the held requests by context, each with its size when it was held.
     Unknown(BTreeMap<u32, HeldRequest>),
     /// Bodies are delivered.
@@ -36,13 +36,13 @@ pub(super) struct HeldRequest {
     exchange: Rc<RefCell<Exchange>>,
 }
 
-impl Default for Withheld {
+impl Default for Delivery {
     fn default() -> Self {
         Self::Unknown(BTreeMap::new())
     }
 }
 
-impl Withheld {
+impl Delivery {
     /// A request is held. Returns whether it is known that its body will never come.
     pub(super) fn on_held(&mut self, context_id: u32, exchange: &Rc<RefCell<Exchange>>) -> bool {
         match self {
@@ -74,8 +74,8 @@ impl Withheld {
 
 /// Looks at the held requests; answers all of them once it is certain that bodies are withheld.
 pub(super) fn on_tick(plugin: &Plugin) {
-    let mut state = plugin.withheld.borrow_mut();
-    let Withheld::Unknown(held) = &mut *state else {
+    let mut state = plugin.delivery.borrow_mut();
+    let Delivery::Unknown(held) = &mut *state else {
         let _ = hostcalls::set_tick_period(NEVER);
         return;
     };
@@ -86,9 +86,12 @@ pub(super) fn on_tick(plugin: &Plugin) {
         return;
     }
     let held = std::mem::take(held);
-    *state = Withheld::Withheld;
+    *state = Delivery::Withheld;
     drop(state);
-    log(LogLevel::Error, &format!("tls_client_auth {}; gated requests with a body are refused until then", HostError::BodyWithHeadersHeld));
+    log(
+        LogLevel::Error,
+        &format!("tls_client_auth {}; gated requests with a body are refused until then", HostError::BodyWithHeadersHeld),
+    );
     for (context_id, request) in held {
         if hostcalls::set_effective_context(context_id).is_err() {
             continue;

@@ -1,0 +1,155 @@
+use super::*;
+
+const CONFIG: &[u8] =
+    br#"{"endpoints": ["/token"], "max_body_bytes": 40, "clients": [{"client_id": "a"}], "other_methods": "pass"}"#;
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+/// A connection about which nothing must be asked.
+struct Unasked;
+
+impl Connection for Unasked {
+    fn now(&mut self) -> Result<UnixTime, HostError> {
+        panic!("asked for the time")
+    }
+    fn peer_certificate(&mut self) -> Result<Rc<PeerCertificate>, Rejection> {
+        panic!("asked for the certificate")
+    }
+    fn is_peer_certificate_verified(&mut self) -> Option<bool> {
+        panic!("asked for the chain")
+    }
+}
+
+fn headers(more: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
+    let pseudo = [(":method", "POST"), (":path", "/token"), (":authority", "as.example.com")];
+    pseudo.iter().chain(more).map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect()
+}
+
+fn started(config: &[u8], more: &[(&str, &str)], end_of_stream: bool) -> (Exchange, Step) {
+    let headers = headers(more);
+    let mut exchange = Exchange::new(&Configuration::parse(config).unwrap(), Headers(&headers));
+    let step = exchange.on_headers(Headers(&headers), end_of_stream, &mut Unasked);
+    (exchange, step)
+}
+
+fn decision(step: Step) -> Decision {
+    match step {
+        Step::Decide(decision) => *decision,
+        other => panic!("no decision: {other:?}"),
+    }
+}
+
+fn must_not_read(_: usize) -> Option<Vec<u8>> {
+    panic!("read a body that is not there")
+}
+
+fn gives(body: &'static [u8]) -> impl FnOnce(usize) -> Option<Vec<u8>> {
+    move |length| {
+        assert_eq!(length, body.len());
+        Some(body.to_vec())
+    }
+}
+
+#[test]
+fn a_gated_request_is_held_until_its_body_ends() {
+    let (mut exchange, step) = started(CONFIG, &[FORM], false);
+    assert!(matches!(step, Step::Wait) && exchange.is_held());
+    assert!(matches!(exchange.on_body(3, false, must_not_read, &mut Unasked), Step::Wait));
+    let step = exchange.on_body(11, true, gives(b"client_id=a"), &mut Unasked);
+    assert_eq!(decision(step).code, Code::PassedOtherMethod);
+    assert!(!exchange.is_held());
+    assert!(matches!(exchange.on_end(must_not_read, &mut Unasked), Step::Decided { passed: true }));
+}
+
+#[test]
+fn trailers_end_a_request_too() {
+    let (mut exchange, _) = started(CONFIG, &[FORM], false);
+    assert!(matches!(exchange.on_body(11, false, must_not_read, &mut Unasked), Step::Wait));
+    assert_eq!(decision(exchange.on_end(gives(b"client_id=b"), &mut Unasked)).code, Code::UnknownClient);
+    assert!(matches!(exchange.on_body(11, true, must_not_read, &mut Unasked), Step::Decided { passed: false }));
+
+    let (mut exchange, _) = started(CONFIG, &[FORM], false);
+    assert_eq!(decision(exchange.on_end(must_not_read, &mut Unasked)).code, Code::MissingClientId, "no data at all");
+}
+
+#[test]
+fn a_request_without_a_body_is_decided_at_its_headers() {
+    let (_, step) = started(CONFIG, &[FORM], true);
+    assert_eq!(decision(step).code, Code::MissingClientId);
+}
+
+#[test]
+fn an_incomplete_body_is_never_decided_on() {
+    let incomplete: [fn(usize) -> Option<Vec<u8>>; 2] = [|_| None, |_| Some(b"client_id=".to_vec())];
+    for read in incomplete {
+        let (mut exchange, _) = started(CONFIG, &[FORM], false);
+        let decision = decision(exchange.on_body(11, true, read, &mut Unasked));
+        assert_eq!(decision.rejection, Some(Rejection::HostError(HostError::Body)));
+    }
+}
+
+#[test]
+fn a_body_is_too_large_as_soon_as_that_is_known() {
+    let (_, step) = started(CONFIG, &[FORM, ("content-length", "41")], false);
+    assert_eq!(decision(step).code, Code::BodyTooLarge);
+    let (mut exchange, _) = started(CONFIG, &[FORM], false);
+    assert!(matches!(exchange.on_body(40, false, must_not_read, &mut Unasked), Step::Wait));
+    assert_eq!(decision(exchange.on_body(41, false, must_not_read, &mut Unasked)).code, Code::BodyTooLarge);
+    assert!(matches!(exchange.on_body(50, true, must_not_read, &mut Unasked), Step::Decided { passed: false }));
+}
+
+#[test]
+fn nothing_passes_before_the_headers() {
+    let mut exchange = Exchange::new(&Configuration::parse(CONFIG).unwrap(), Headers(&[]));
+    assert_eq!(decision(exchange.on_body(1, true, must_not_read, &mut Unasked)).code, Code::HostError);
+    let mut exchange = Exchange::new(&Configuration::parse(CONFIG).unwrap(), Headers(&[]));
+    assert_eq!(decision(exchange.on_headers(Headers(&[]), true, &mut Unasked)).code, Code::HostError);
+}
+
+#[test]
+fn a_withheld_body_is_a_host_error_once() {
+    let (mut exchange, _) = started(CONFIG, &[FORM], false);
+    let refused = decision(exchange.on_body_withheld());
+    assert_eq!(refused.rejection, Some(Rejection::HostError(HostError::BodyWithHeadersHeld)));
+    assert!(refused.to_string().contains("allow_on_headers_stop_iteration"));
+    assert!(matches!(exchange.on_body_withheld(), Step::Decided { passed: false }));
+}
+
+#[test]
+fn shadow_decides_and_lets_pass() {
+    let config = br#"{"mode": "shadow", "clients": []}"#;
+    let (mut exchange, step) = started(config, &[("content-type", "text/plain")], false);
+    let refused = decision(step);
+    assert_eq!((refused.code, &refused.action), (Code::UnsupportedMediaType, &Action::Continue { set: Vec::new() }));
+    assert!(refused.to_string().contains(" mode=shadow "));
+    assert!(matches!(exchange.on_body(99_999, true, must_not_read, &mut Unasked), Step::Decided { passed: true }));
+}
+
+#[test]
+fn the_decision_line_tells_what_an_operator_needs_and_no_more() {
+    let more = [FORM, ("x-request-id", "r-1\""), ("authorization", "Bearer secret-token")];
+    let (mut exchange, _) = started(CONFIG, &more, false);
+    let refused = decision(exchange.on_body(33, true, |_| None, &mut Unasked));
+    assert_eq!(
+        refused.to_string(),
+        r#"tls_client_auth code=host_error endpoint="/token" request_id="r-1\"" detail="the host does not give the body that it announced""#
+    );
+    let (mut exchange, _) = started(CONFIG, &more, false);
+    let refused = decision(exchange.on_body(34, true, gives(b"client_id=x%0A%22&code=secret-code"), &mut Unasked));
+    assert_eq!(
+        refused.to_string(),
+        r#"tls_client_auth code=unknown_client client_id="x\n\"" endpoint="/token" request_id="r-1\"" detail="not in the registry""#
+    );
+    assert_eq!(refused.client_id_state().as_deref(), Some(r#"x\n\""#));
+}
+
+#[test]
+fn identity_headers_are_stripped_by_the_policy_of_the_host() {
+    let config = br#"{"forward": {"client_id": "x-id"}, "tenants": [{"hosts": ["as.example.com"], "clients": [], "forward": {"keep": ["x-ssl-cert"]}}]}"#;
+    let configuration = Configuration::parse(config).unwrap();
+    let fields = headers(&[("x-ssl-cert", "a"), ("x_ssl_client_dn", "b"), ("x-id", "c")]);
+    let stripped: Vec<&str> = Exchange::new(&configuration, Headers(&fields)).names_to_strip(Headers(&fields)).collect();
+    assert_eq!(stripped, ["x_ssl_client_dn"]);
+    let elsewhere = [(":authority".to_owned(), b"other".to_vec())];
+    let stripped: Vec<&str> = Exchange::new(&configuration, Headers(&elsewhere)).names_to_strip(Headers(&fields)).collect();
+    assert_eq!(stripped, ["x-ssl-cert", "x_ssl_client_dn", "x-id"]);
+}

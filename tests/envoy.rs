@@ -1,0 +1,23 @@
+//! The shipped module in a real Envoy, with real TLS, in front of a backend that writes down all that reaches it.
+//!
+//! `./build.sh test` makes the module and gets Envoy; without them these tests fail and say so.
+
+mod support;
+
+mod envoy {
+    pub mod backend;
+    pub mod bootstrap;
+    pub mod client;
+    mod connections;
+    mod decisions;
+    mod delivery;
+    mod endurance;
+    pub mod fixture;
+    mod forwarding;
+    mod hosts;
+    pub mod http1;
+    pub mod http2;
+    pub mod process;
+    mod table;
+    pub mod wire;
+}

@@ -1,0 +1,193 @@
+//! Envoy's configuration, one listener per plugin configuration.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::certificate::{self, KeyKind};
+
+/// A listener with the filter in front of a cluster of its own, both called `name`, so that Envoy's own counters tell
+/// what went through.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    pub name: String,
+    /// The plugin configuration, as text: it may be what no JSON library writes.
+    pub configuration: String,
+    pub require_client_certificate: bool,
+    pub trust: Trust,
+    pub session_resumption: bool,
+    pub allow_on_headers_stop_iteration: bool,
+    /// `envoy.filters.http.buffer` after the filter.
+    pub buffer_after: bool,
+    pub upstream: Upstream,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// VERIFY_TRUST_CHAIN: the handshake fails.
+    Verify,
+    /// ACCEPT_UNTRUSTED: the filter is told.
+    AcceptUntrusted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upstream {
+    Http1,
+    Http2,
+}
+
+impl Listener {
+    /// The listener that the documentation recommends, but that the filter sees every kind of client.
+    pub fn new(name: &str, configuration: &Value) -> Self {
+        Self {
+            name: name.into(),
+            configuration: configuration.to_string(),
+            require_client_certificate: false,
+            trust: Trust::AcceptUntrusted,
+            session_resumption: false,
+            allow_on_headers_stop_iteration: true,
+            buffer_after: false,
+            upstream: Upstream::Http1,
+        }
+    }
+}
+
+pub fn bootstrap(listeners: &[Listener], backend: SocketAddr, module: &Path, access_log: &Path) -> Value {
+    json!({
+        "admin": { "address": address("127.0.0.1", 0) },
+        "static_resources": {
+            "listeners": listeners.iter().map(|one| listener(one, module, access_log)).collect::<Vec<_>>(),
+            "clusters": listeners.iter().map(|one| cluster(one, backend)).collect::<Vec<_>>(),
+        },
+    })
+}
+
+fn listener(listener: &Listener, module: &Path, access_log: &Path) -> Value {
+    let mut filters = vec![wasm(listener, module)];
+    if listener.buffer_after {
+        let buffer = typed("filters.http.buffer.v3.Buffer", json!({ "max_request_bytes": 1_048_576 }));
+        filters.push(json!({ "name": "buffer", "typed_config": buffer }));
+    }
+    filters.push(json!({ "name": "router", "typed_config": typed("filters.http.router.v3.Router", json!({})) }));
+    let manager = typed(
+        "filters.network.http_connection_manager.v3.HttpConnectionManager",
+        json!({
+            "stat_prefix": listener.name,
+            "http_protocol_options": { "enable_trailers": true },
+            "http_filters": filters,
+            "access_log": [access_log_entry(listener, access_log)],
+            "route_config": { "virtual_hosts": [{
+                "name": "all",
+                "domains": ["*"],
+                "request_headers_to_add": [{
+                    "header": { "key": "x-listener", "value": listener.name },
+                    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+                }],
+                "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": listener.name } }],
+            }] },
+        }),
+    );
+    json!({
+        "name": listener.name,
+        "address": address("127.0.0.1", 0),
+        "filter_chains": [{
+            "filters": [{ "name": "manager", "typed_config": manager }],
+            "transport_socket": { "name": "tls", "typed_config": tls(listener) },
+        }],
+    })
+}
+
+fn tls(listener: &Listener) -> Value {
+    let server = certificate::server_certificate().expect("the server's certificate is well-formed");
+    let trust = match listener.trust {
+        Trust::Verify => "VERIFY_TRUST_CHAIN",
+        Trust::AcceptUntrusted => "ACCEPT_UNTRUSTED",
+    };
+    typed(
+        "transport_sockets.tls.v3.DownstreamTlsContext",
+        json!({
+            "require_client_certificate": listener.require_client_certificate,
+            "disable_stateless_session_resumption": !listener.session_resumption,
+            "disable_stateful_session_resumption": !listener.session_resumption,
+            "common_tls_context": {
+                "alpn_protocols": ["h2", "http/1.1"],
+                "tls_params": {
+                    "tls_minimum_protocol_version": "TLSv1_2",
+                    "tls_maximum_protocol_version": "TLSv1_3",
+                },
+                "tls_certificates": [{
+                    "certificate_chain": { "inline_string": certificate::pem("CERTIFICATE", &server) },
+                    "private_key": {
+                        "inline_string":
+                            certificate::pem("PRIVATE KEY", certificate::private_key_pkcs8(KeyKind::Ec)),
+                    },
+                }],
+                "validation_context": {
+                    "trusted_ca": { "inline_string": certificate::authority_pem() },
+                    "trust_chain_verification": trust,
+                },
+            },
+        }),
+    )
+}
+
+fn wasm(listener: &Listener, module: &Path) -> Value {
+    let configuration = json!({
+        "@type": "type.googleapis.com/google.protobuf.StringValue",
+        "value": listener.configuration,
+    });
+    let plugin = json!({
+        "name": "tls_client_auth",
+        "root_id": "tls_client_auth",
+        "failure_policy": "FAIL_RELOAD",
+        "allow_on_headers_stop_iteration": listener.allow_on_headers_stop_iteration,
+        "configuration": configuration,
+        "vm_config": {
+            "vm_id": "tls_client_auth",
+            "runtime": "envoy.wasm.runtime.v8",
+            "code": { "local": { "filename": module } },
+        },
+    });
+    json!({ "name": "tls_client_auth", "typed_config": typed("filters.http.wasm.v3.Wasm", json!({ "config": plugin })) })
+}
+
+fn access_log_entry(listener: &Listener, access_log: &Path) -> Value {
+    let line = json!({
+        "listener": listener.name,
+        "id": "%REQ(X-TEST-ID)%",
+        "code": "%FILTER_STATE(wasm.tls_client_auth_code:PLAIN)%",
+        "client_id": "%FILTER_STATE(wasm.tls_client_auth_client_id:PLAIN)%",
+        "details": "%RESPONSE_CODE_DETAILS%",
+    });
+    let file =
+        typed("access_loggers.file.v3.FileAccessLog", json!({ "path": access_log, "log_format": { "json_format": line } }));
+    json!({ "name": "file", "typed_config": file })
+}
+
+fn cluster(listener: &Listener, backend: SocketAddr) -> Value {
+    let protocol = match listener.upstream {
+        Upstream::Http1 => json!({ "http_protocol_options": { "enable_trailers": true } }),
+        Upstream::Http2 => json!({ "http2_protocol_options": {} }),
+    };
+    let options = json!({
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": protocol,
+    });
+    let endpoint = json!({ "endpoint": { "address": address(&backend.ip().to_string(), backend.port()) } });
+    json!({
+        "name": listener.name,
+        "type": "STATIC",
+        "typed_extension_protocol_options": { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options },
+        "load_assignment": { "cluster_name": listener.name, "endpoints": [{ "lb_endpoints": [endpoint] }] },
+    })
+}
+
+fn address(ip: &str, port: u16) -> Value {
+    json!({ "socket_address": { "address": ip, "port_value": port } })
+}
+
+fn typed(kind: &str, mut message: Value) -> Value {
+    message["@type"] = format!("type.googleapis.com/envoy.extensions.{kind}").into();
+    message
+}

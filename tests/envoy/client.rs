@@ -1,0 +1,166 @@
+//! TLS clients of every kind that Envoy may meet.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::http1::Http1;
+use super::http2::Http2;
+use super::wire::{self, Fields};
+use crate::support::case::Request;
+use crate::support::certificate::{self, Certificate};
+
+pub type TlsStream = tokio_rustls::client::TlsStream<TcpStream>;
+
+/// A request that hangs is a failure, not a reason to wait for Envoy's own time-outs.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How a request is put on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// HTTP/1.1 with `content-length`, in one write.
+    Http1Whole,
+    /// The same, one TLS record for each byte.
+    Http1Bytes,
+    /// `transfer-encoding: chunked`, one byte to a chunk.
+    Http1Chunked,
+    /// Chunked, and request trailers after it.
+    Http1Trailers,
+    /// `expect: 100-continue`: the body follows only when Envoy has dealt with the headers.
+    Http1Expect,
+    /// HTTP/2, END_STREAM on the last frame that carries something.
+    Http2Whole,
+    /// One DATA frame for each byte.
+    Http2Bytes,
+    /// END_STREAM on an empty DATA frame.
+    Http2EmptyEnd,
+    /// END_STREAM on trailers; of a request without a body, HEADERS and at once trailers.
+    Http2Trailers,
+}
+
+impl Delivery {
+    pub const ALL: [Self; 9] = [
+        Self::Http1Whole,
+        Self::Http1Bytes,
+        Self::Http1Chunked,
+        Self::Http1Trailers,
+        Self::Http1Expect,
+        Self::Http2Whole,
+        Self::Http2Bytes,
+        Self::Http2EmptyEnd,
+        Self::Http2Trailers,
+    ];
+
+    fn is_http2(self) -> bool {
+        matches!(self, Self::Http2Whole | Self::Http2Bytes | Self::Http2EmptyEnd | Self::Http2Trailers)
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The `x-test-id` that the request carried.
+    pub id: String,
+    pub status: u16,
+    pub fields: Fields,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn field(&self, name: &str) -> Option<&str> {
+        wire::field(&self.fields, name)
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// A client with its certificate and its memory of TLS sessions.
+#[derive(Clone, Debug)]
+pub struct Client {
+    config: ClientConfig,
+}
+
+impl Client {
+    pub fn new(certificate: &Certificate) -> Self {
+        Self::build(Some(certificate), rustls::ALL_VERSIONS)
+    }
+
+    pub fn without_certificate() -> Self {
+        Self::build(None, rustls::ALL_VERSIONS)
+    }
+
+    pub fn build(certificate: Option<&Certificate>, versions: &[&'static SupportedProtocolVersion]) -> Self {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        let authority = CertificateDer::from_pem_slice(certificate::authority_pem().as_bytes());
+        roots.add(authority.expect("the authority is PEM")).expect("the authority is well-formed");
+        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(versions)
+            .expect("the provider has these versions")
+            .with_root_certificates(roots);
+        let config = match certificate {
+            None => config.with_no_client_auth(),
+            Some(certificate) => {
+                let der = certificate.der.clone().expect("a real connection needs a real certificate");
+                let key = PrivatePkcs8KeyDer::from(certificate::private_key_pkcs8(certificate.key));
+                let key = provider.key_provider.load_private_key(key.into()).expect("the key is of a known kind");
+                // Not `with_client_auth_cert`: that refuses to present a certificate that is malformed.
+                let presented = CertifiedKey::new(vec![CertificateDer::from(der)], key);
+                config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(presented)))
+            }
+        };
+        Self { config }
+    }
+
+    /// Sends one request on a connection of its own. An error is one of the connection: Envoy let no answer out.
+    pub async fn send(&self, to: SocketAddr, request: &Request, delivery: Delivery) -> io::Result<Answer> {
+        let id = next_id();
+        let exchange = async {
+            if delivery.is_http2() {
+                self.http2(to).await?.exchange(&id, request, delivery).await
+            } else {
+                self.http1(to).await?.exchange(&id, request, delivery).await
+            }
+        };
+        within_deadline(exchange).await
+    }
+
+    pub async fn http1(&self, to: SocketAddr) -> io::Result<Http1> {
+        Ok(Http1::new(self.connect(to, b"http/1.1").await?))
+    }
+
+    pub async fn http2(&self, to: SocketAddr) -> io::Result<Http2> {
+        Http2::new(self.connect(to, b"h2").await?).await
+    }
+
+    async fn connect(&self, to: SocketAddr, protocol: &[u8]) -> io::Result<TlsStream> {
+        let mut config = self.config.clone();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        let stream = TcpStream::connect(to).await?;
+        // Without this the kernel would join what a test sends apart.
+        stream.set_nodelay(true)?;
+        let name = ServerName::try_from("localhost").expect("it is a DNS name");
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    }
+}
+
+/// A value of `x-test-id` that no other request of this process has.
+pub fn next_id() -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(1);
+    format!("request-{}", NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+pub async fn within_deadline<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, work).await.expect("an answer before the deadline: the request hangs")
+}

@@ -1,0 +1,257 @@
+//! A real Envoy with the shipped module, started for one test and gone with it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::io::{AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+
+use super::backend::Backend;
+use super::bootstrap::{self, Listener};
+use super::wire;
+
+/// The Envoy that the filter is made for.
+pub const CURRENT: &str = "1.40.0";
+/// The oldest Envoy that the module must start on.
+pub const OLDEST: &str = "1.36.4";
+
+/// Nothing here takes seconds; a machine under load may. What is never reached costs no time.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub struct Envoy {
+    pub backend: Backend,
+    process: Child,
+    directory: PathBuf,
+    admin: SocketAddr,
+    ports: BTreeMap<String, SocketAddr>,
+}
+
+/// Envoy ended before it was ready.
+#[derive(Debug)]
+pub struct Refused {
+    pub log: String,
+}
+
+/// What the access log says of one request.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Logged {
+    /// The filter's state of that name; none where the filter was not asked, or has not decided.
+    pub code: Option<String>,
+    pub client_id: Option<String>,
+}
+
+impl Envoy {
+    /// The current Envoy with one worker.
+    pub async fn start(listeners: Vec<Listener>) -> Self {
+        Self::try_start(CURRENT, 1, listeners).await.unwrap_or_else(|refused| panic!("Envoy ended:\n{}", refused.log))
+    }
+
+    pub async fn try_start(version: &str, workers: u32, listeners: Vec<Listener>) -> Result<Self, Refused> {
+        let generate = |backend, directory: &Path| {
+            bootstrap::bootstrap(&listeners, backend, &module(), &directory.join("access.log")).to_string()
+        };
+        Self::start_with(version, workers, generate).await
+    }
+
+    /// Starts with the bootstrap that `make` gives for the backend's address and a directory for files of its own.
+    /// What Envoy writes to its standard output goes to `access.log` there.
+    pub async fn start_with(
+        version: &str,
+        workers: u32,
+        make: impl FnOnce(SocketAddr, &Path) -> String,
+    ) -> Result<Self, Refused> {
+        let backend = Backend::start().await;
+        let directory = new_directory();
+        // JSON is YAML too.
+        let file = directory.join("bootstrap.yaml");
+        fs::write(&file, make(backend.address, &directory)).expect("the directory is ours");
+        let process = spawn(version, workers, &file, &directory);
+        let mut envoy = Self { backend, process, directory, admin: ([127, 0, 0, 1], 0).into(), ports: BTreeMap::new() };
+        envoy.wait_until_ready().await?;
+        Ok(envoy)
+    }
+
+    async fn wait_until_ready(&mut self) -> Result<(), Refused> {
+        let deadline = Instant::now() + DEADLINE;
+        while self.process.try_wait().expect("it is our child").is_none() {
+            if let Some(admin) = self.read("admin").parse().ok() {
+                self.admin = admin;
+                if self.get("/ready").await.as_deref() == Some("LIVE\n") {
+                    self.ports = self.listeners().await;
+                    return Ok(());
+                }
+            }
+            assert!(Instant::now() < deadline, "Envoy is not ready:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Err(Refused { log: self.log() })
+    }
+
+    async fn listeners(&self) -> BTreeMap<String, SocketAddr> {
+        let text = self.get("/listeners?format=json").await.expect("the admin endpoint answers");
+        let listeners: Value = serde_json::from_str(&text).expect("it is JSON");
+        let address = |listener: &Value| {
+            let socket = &listener["local_address"]["socket_address"];
+            let port = socket["port_value"].as_u64().and_then(|port| u16::try_from(port).ok())?;
+            Some((listener["name"].as_str()?.to_string(), SocketAddr::from(([127, 0, 0, 1], port))))
+        };
+        listeners["listener_statuses"].as_array().into_iter().flatten().filter_map(address).collect()
+    }
+
+    pub fn address(&self, listener: &str) -> SocketAddr {
+        *self.ports.get(listener).unwrap_or_else(|| panic!("{listener} is no listener of {:?}", self.ports))
+    }
+
+    /// All that Envoy and the filter have logged so far.
+    pub fn log(&self) -> String {
+        self.read("envoy.log")
+    }
+
+    /// Waits for a line of Envoy's log with this text.
+    pub async fn log_line(&self, text: &str) -> String {
+        eventually(&format!("a log line with {text:?}"), async || {
+            self.log().lines().find(|line| line.contains(text)).map(str::to_string)
+        })
+        .await
+    }
+
+    /// Waits until the access log has the request with this `x-test-id`.
+    pub async fn logged(&self, id: &str) -> Logged {
+        serde_json::from_str(&self.access_log_line(&format!("\"{id}\"")).await).expect("each line is JSON")
+    }
+
+    /// Waits for a line of the access log with this text.
+    pub async fn access_log_line(&self, text: &str) -> String {
+        eventually(&format!("an access log line with {text}"), async || {
+            let log = self.read("access.log");
+            // The last line may still be on its way.
+            let (complete, _) = log.rsplit_once('\n')?;
+            complete.lines().rev().find(|line| line.contains(text)).map(str::to_string)
+        })
+        .await
+    }
+
+    /// All counters and gauges.
+    pub async fn stats(&self) -> BTreeMap<String, u64> {
+        let text = self.get("/stats").await.expect("the admin endpoint answers");
+        let stat = |line: &str| {
+            let (name, value) = line.split_once(": ")?;
+            Some((name.to_string(), value.parse().ok()?))
+        };
+        text.lines().filter_map(stat).collect()
+    }
+
+    /// The filter's own metric. Zero counts only where it is there.
+    pub async fn metric(&self, name: &str) -> u64 {
+        self.stat(&format!("wasmcustom.tls_client_auth.{name}")).await
+    }
+
+    pub async fn stat(&self, name: &str) -> u64 {
+        *self.stats().await.get(name).unwrap_or_else(|| panic!("Envoy has no statistic {name}"))
+    }
+
+    /// Waits until a statistic has this value.
+    pub async fn stat_becomes(&self, name: &str, value: u64) {
+        eventually(&format!("{name} = {value}"), async || (self.stat(name).await == value).then_some(())).await;
+    }
+
+    /// How many requests Envoy has begun to send to the backend of this listener. Counted before a byte leaves, so a
+    /// refused request that does reach the backend a moment later is seen too.
+    pub async fn upstream_requests(&self, listener: &str) -> u64 {
+        self.stat(&format!("cluster.{listener}.upstream_rq_total")).await
+    }
+
+    /// That no VM has failed, and none was made anew.
+    pub async fn assert_healthy(&self) {
+        let stats = self.stats().await;
+        let failures = stats.iter().filter(|(name, value)| {
+            let wasm = name.starts_with("wasm.") || name.contains("wasm_filter");
+            wasm && **value != 0 && ["fail", "error", "reload", "crash"].iter().any(|bad| name.contains(bad))
+        });
+        assert_eq!(failures.collect::<Vec<_>>(), [], "{}", self.log());
+        let log = self.log();
+        for bad in ["panicked", "Function: proxy_", "VM failed", "plugin crashed"] {
+            assert!(!log.contains(bad), "{log}");
+        }
+    }
+
+    async fn get(&self, path: &str) -> Option<String> {
+        let mut stream = BufReader::new(TcpStream::connect(self.admin).await.ok()?);
+        let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let head = wire::read_head(&mut stream).await.ok()??;
+        let (body, _) = wire::read_body(&mut stream, &head).await.ok()?;
+        String::from_utf8(body).ok()
+    }
+
+    fn read(&self, file: &str) -> String {
+        fs::read(self.directory.join(file)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+}
+
+impl Drop for Envoy {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            eprintln!("Envoy's files are kept in {}", self.directory.display());
+        } else {
+            let _ = fs::remove_dir_all(&self.directory);
+        }
+    }
+}
+
+/// Polls until `probe` gives something.
+pub async fn eventually<T>(what: &str, probe: impl AsyncFn() -> Option<T>) -> T {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(value) = probe().await {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "in vain waited for {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn spawn(version: &str, workers: u32, bootstrap: &Path, directory: &Path) -> Child {
+    let create = |name| File::create(directory.join(name)).expect("the directory is ours");
+    Command::new(existing(&format!("envoy/{version}/bin/envoy"), "./build.sh test gets it"))
+        .arg("--config-path")
+        .arg(bootstrap)
+        .arg("--admin-address-path")
+        .arg(directory.join("admin"))
+        .args(["--concurrency", &workers.to_string(), "--disable-hot-restart", "--file-flush-interval-msec", "5"])
+        .args(["--log-level", "warning", "--component-log-level", "wasm:info"])
+        .stdin(Stdio::null())
+        .stdout(create("access.log"))
+        .stderr(create("envoy.log"))
+        .spawn()
+        .expect("Envoy can be executed")
+}
+
+/// The module as it is shipped, not a build of its own.
+pub fn module() -> PathBuf {
+    existing("tls_client_auth.wasm", "./build.sh makes it")
+}
+
+fn existing(name: &str, mend: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join(name);
+    assert!(path.exists(), "target/{name} is missing: {mend}");
+    path
+}
+
+fn new_directory() -> PathBuf {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("envoy-{}-{number}", std::process::id()));
+    fs::create_dir_all(&path).expect("cargo gives tests a directory");
+    path
+}

@@ -1,0 +1,276 @@
+//! One HTTP stream as Envoy's filter manager and wasm filter see it: what is held back, what has gone upstream, what
+//! was answered. Knows nothing of wasm.
+
+use std::collections::BTreeMap;
+
+pub type Headers = Vec<(String, Vec<u8>)>;
+
+/// Statuses of the proxy-wasm ABI that Envoy returns from the calls of [`super::abi`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Ok = 0,
+    NotFound = 1,
+    BadArgument = 2,
+    SerializationFailure = 3,
+    InternalFailure = 10,
+}
+
+/// The action that a callback returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Continue,
+    Pause,
+}
+
+/// The attributes that Envoy would give, by dotted name. A listed attribute that is not here is `NotFound`; one that
+/// is not listed in [`ATTRIBUTES`] fails the test.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    pub attributes: BTreeMap<&'static str, Result<Vec<u8>, Status>>,
+}
+
+/// What a stream of Envoy 1.40 can be asked, as far as this host gives true answers.
+pub const ATTRIBUTES: &[&str] = &[
+    PEER_CERTIFICATE,
+    PEER_CERTIFICATE_VALID,
+    PEER_CERTIFICATE_DIGEST,
+    "request.host",
+    "request.id",
+    "request.method",
+    "request.path",
+    "request.total_size",
+];
+
+pub const PEER_CERTIFICATE: &str = "connection.peer_certificate";
+pub const PEER_CERTIFICATE_VALID: &str = "connection.peer_certificate_valid";
+pub const PEER_CERTIFICATE_DIGEST: &str = "connection.sha256_peer_certificate_digest";
+
+impl Connection {
+    /// TLS without a client certificate: Envoy leaves out what it has no value for, and says "not valid".
+    pub fn without_certificate() -> Connection {
+        Connection::default().with(PEER_CERTIFICATE_VALID, [0])
+    }
+
+    /// `valid` none: an Envoy before 1.39.
+    pub fn mutual_tls(peer_certificate: &str, sha256_hex: &str, valid: Option<bool>) -> Connection {
+        let connection = Connection::default().with(PEER_CERTIFICATE, peer_certificate).with(PEER_CERTIFICATE_DIGEST, sha256_hex);
+        match valid {
+            Some(valid) => connection.with(PEER_CERTIFICATE_VALID, [u8::from(valid)]),
+            None => connection,
+        }
+    }
+
+    pub fn with(mut self, attribute: &'static str, value: impl AsRef<[u8]>) -> Connection {
+        self.attributes.insert(attribute, Ok(value.as_ref().to_vec()));
+        self
+    }
+
+    pub fn without(mut self, attribute: &'static str) -> Connection {
+        self.attributes.remove(attribute);
+        self
+    }
+
+    pub fn failing(mut self, attribute: &'static str, status: Status) -> Connection {
+        self.attributes.insert(attribute, Err(status));
+        self
+    }
+}
+
+/// A local reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    pub status: u32,
+    pub headers: Headers,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> Vec<&[u8]> {
+        values(&self.headers, name)
+    }
+}
+
+/// What the backend got.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forwarded {
+    pub headers: Headers,
+    pub body: Vec<u8>,
+    pub trailers: Headers,
+}
+
+impl Forwarded {
+    pub fn header(&self, name: &str) -> Vec<&[u8]> {
+        values(&self.headers, name)
+    }
+}
+
+pub fn values<'a>(headers: &'a Headers, name: &str) -> Vec<&'a [u8]> {
+    headers.iter().filter(|(header, _)| header == name).map(|(_, value)| value.as_slice()).collect()
+}
+
+/// Where a stream has come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Replied(Reply),
+    Forwarded(Forwarded),
+    /// Neither answered nor passed on: the client waits.
+    Held,
+}
+
+#[derive(Debug)]
+pub struct Stream {
+    pub connection: Connection,
+    pub headers: Headers,
+    pub trailers: Headers,
+    pub reply: Option<Reply>,
+    pub properties: BTreeMap<String, Vec<u8>>,
+    buffered: Vec<u8>,
+    /// Bytes of headers and body that came, delivered or not.
+    received: u64,
+    upstream: Option<Forwarded>,
+    ended: bool,
+    /// StopAll: Envoy calls no callback until the stream is continued or answered; what came in the meantime.
+    pub stopped: Option<Withheld>,
+}
+
+#[derive(Debug, Default)]
+pub struct Withheld {
+    pub body: Vec<u8>,
+    pub end_of_stream: bool,
+    pub trailers: Option<Headers>,
+}
+
+impl Stream {
+    pub fn new(connection: Connection) -> Stream {
+        Stream {
+            connection,
+            headers: Headers::new(),
+            trailers: Headers::new(),
+            reply: None,
+            properties: BTreeMap::new(),
+            buffered: Vec::new(),
+            received: 0,
+            upstream: None,
+            ended: false,
+            stopped: None,
+        }
+    }
+
+    /// Takes the client's headers, with repeated ones joined where Envoy joins them.
+    pub fn receive_headers(&mut self, headers: Headers) {
+        for (name, value) in headers {
+            self.received += (name.len() + value.len()) as u64;
+            let name = name.to_ascii_lowercase();
+            let first = self.headers.iter_mut().find(|(header, _)| *header == name && JOINED.contains(&&*name));
+            match first {
+                Some((_, joined)) => {
+                    joined.push(b',');
+                    joined.extend(value);
+                }
+                None => self.headers.push((name, value)),
+            }
+        }
+    }
+
+    /// Counts body bytes, delivered or not.
+    pub fn count_received(&mut self, chunk: &[u8]) {
+        self.received += chunk.len() as u64;
+    }
+
+    /// Takes body bytes; the answer is the size of the buffer that the callback is told.
+    pub fn buffer(&mut self, chunk: &[u8]) -> usize {
+        self.buffered.extend_from_slice(chunk);
+        self.buffered.len()
+    }
+
+    pub fn buffered(&self) -> &[u8] {
+        &self.buffered
+    }
+
+    pub fn is_released(&self) -> bool {
+        self.upstream.is_some()
+    }
+
+    /// Acts on what a request callback returned. `end_of_stream` includes trailers, after which nothing comes.
+    pub fn proceed(&mut self, action: Action, end_of_stream: bool) -> Result<(), String> {
+        match action {
+            Action::Continue if self.reply.is_some() => {
+                Err("Continue after a local reply: only Envoy's mercy keeps the request from the backend".into())
+            }
+            Action::Pause if self.reply.is_some() => Ok(()),
+            Action::Pause if end_of_stream => {
+                Err("Pause at the end of the stream without a reply: nothing will ever wake this request".into())
+            }
+            Action::Pause => Ok(()),
+            Action::Continue => {
+                self.release();
+                self.ended = end_of_stream;
+                Ok(())
+            }
+        }
+    }
+
+    /// `proxy_continue_stream`
+    pub fn resume(&mut self) -> Result<(), String> {
+        if self.reply.is_some() || self.is_released() {
+            return Err("a stream is continued that was answered or continued before".into());
+        }
+        self.release();
+        Ok(())
+    }
+
+    fn release(&mut self) {
+        let headers = &self.headers;
+        let upstream = self.upstream.get_or_insert_with(|| Forwarded { headers: headers.clone(), ..Forwarded::default() });
+        upstream.body.append(&mut self.buffered);
+        upstream.trailers = self.trailers.clone();
+    }
+
+    pub fn answer(&mut self, reply: Reply) -> Result<(), String> {
+        if self.is_released() {
+            return Err("a local reply after the request went upstream".into());
+        }
+        if self.reply.is_some() {
+            return Err("a second local reply on one stream".into());
+        }
+        self.reply = Some(reply);
+        Ok(())
+    }
+
+    /// The request headers, while the filter holds them.
+    pub fn held_headers(&mut self) -> Option<&mut Headers> {
+        if self.is_released() { None } else { Some(&mut self.headers) }
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        match (&self.reply, &self.upstream) {
+            (Some(reply), _) => Verdict::Replied(reply.clone()),
+            (None, Some(upstream)) if self.ended => Verdict::Forwarded(upstream.clone()),
+            _ => Verdict::Held,
+        }
+    }
+
+    pub fn attribute(&self, name: &str) -> Result<Result<Vec<u8>, Status>, String> {
+        if !ATTRIBUTES.contains(&name) {
+            return Err(format!("attribute {name:?}: this host does not know what Envoy would say"));
+        }
+        if let Some(value) = self.connection.attributes.get(name) {
+            return Ok(value.clone());
+        }
+        if name == "request.total_size" {
+            return Ok(Ok(self.received.to_le_bytes().to_vec()));
+        }
+        let header = match name {
+            "request.host" => ":authority",
+            "request.id" => "x-request-id",
+            "request.method" => ":method",
+            "request.path" => ":path",
+            _ => return Ok(Err(Status::NotFound)),
+        };
+        Ok(values(&self.headers, header).first().map(|value| value.to_vec()).ok_or(Status::NotFound))
+    }
+}
+
+// Envoy's inline headers: one entry in the map, repeated fields joined by a comma.
+const JOINED: &[&str] =
+    &["accept", "authorization", "content-encoding", "content-type", "user-agent", "x-forwarded-client-cert", "x-forwarded-for"];

@@ -1,0 +1,30 @@
+//! Configurations through on_configure: an operator sees in Envoy's log where the mistake is.
+
+use crate::host::StartError;
+use crate::run::try_start;
+use crate::support::case::{Configuration, table};
+
+const CLOCK: u64 = 1_780_272_000_000_000_000;
+const ERROR: u32 = 4;
+
+#[test]
+fn every_configuration_of_the_table() {
+    let configurations = table().configurations;
+    assert!(!configurations.is_empty());
+    let failures: Vec<_> = configurations.iter().filter_map(failure_of).collect();
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+fn failure_of(configuration: &Configuration) -> Option<String> {
+    let fail = |why: String| Some(format!("{}: {why}", configuration.name));
+    match (try_start(configuration.text.as_bytes(), CLOCK), &configuration.error) {
+        (Ok(_), None) => None,
+        (Ok(_), Some(error)) => fail(format!("accepted, expected an error at {:?}", error.pointer)),
+        (Err(StartError::Fault(fault)), _) => fail(format!("fault: {fault}")),
+        (Err(StartError::Refused(logs)), None) => fail(format!("refused: {logs:?}")),
+        (Err(StartError::Refused(logs)), Some(error)) => match logs.as_slice() {
+            [log] if log.level == ERROR && log.message.contains(&error.pointer) && log.message.contains(&error.contains) => None,
+            logs => fail(format!("expected one error line with {:?} and {:?}: {logs:?}", error.pointer, error.contains)),
+        },
+    }
+}
