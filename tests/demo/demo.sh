@@ -22,8 +22,9 @@ ask() {
   [[ "$status $code" == "$expected" ]] || verdict=!!
   # shellcheck disable=SC2059 # the format is the table's
   printf "$row" "$verdict" "$request" "$expected" "$status" "${code:-(none)}"
-  echo "   $why"
-  echo "   $body"
+  echo "   why:    $why"
+  [[ -z $detail ]] || echo "   log:    $detail"
+  echo "   answer: $body"
   if [[ $verdict != ok ]]; then
     surprise "expected $expected"
   fi

@@ -84,9 +84,9 @@ await() {
 }
 
 # send CERTIFICATE CURL-ARGUMENT...: one request over mTLS ("-" brings no certificate). Sets status and body from the
-# answer, and code, the filter's decision, from Envoy's access log.
+# answer; code, the filter's decision, from Envoy's access log; and detail, if the filter logged one, from Envoy's log.
 send() {
-  local credential=(--cert "$pki/$1.pem" --key "$pki/$1.key") before deadline=$((SECONDS + 10))
+  local credential=(--cert "$pki/$1.pem" --key "$pki/$1.key") before line request_id deadline=$((SECONDS + 10))
   [[ $1 == - ]] && credential=()
   shift
   before=$(wc -l < "$stage/access.log")
@@ -97,5 +97,8 @@ send() {
     ((SECONDS < deadline)) || fail "no line in the access log for: curl $*"
     sleep 0.05
   done
-  code=$(tail -n 1 "$stage/access.log" | sed -n 's/.*"code":"\([^"]*\)".*/\1/p')
+  line=$(tail -n 1 "$stage/access.log")
+  code=$(sed -n 's/.*"code":"\([^"]*\)".*/\1/p' <<< "$line")
+  request_id=$(sed -n 's/.*"request_id":"\([^"]*\)".*/\1/p' <<< "$line")
+  detail=$(sed -n "s/.*request_id=\"${request_id:-none}\".* detail=\"\(.*\)\"$/\1/p" "$stage/envoy.log")
 }

@@ -96,7 +96,7 @@ never_resumes as.example.com
 lower_envoy
 
 istio gateway-optional-mutual wasmplugin
-expect "by-subject-dn through a WasmPlugin" 503 host_error subject-dn "${at[@]}" "$url" --data "$grant&client_id=by-subject-dn"
+expect "by-subject-dn through a WasmPlugin" 500 host_error subject-dn "${at[@]}" "$url" --data "$grant&client_id=by-subject-dn"
 grep -q allow_on_headers_stop_iteration "$stage/envoy.log" || fail "the log does not say what to set"
 lower_envoy
 
