@@ -97,6 +97,8 @@ build() {
     mv "$module.new" "$module"
     echo "$wanted $(checksum "$module")" > "$stamp"
   fi
+  # Equal sources give equal bytes, also after an edit of a comment: tests compare the module's time with that of src/.
+  touch "$module"
   say "$module, $(($(wc -c < "$module"))) bytes, sha256 $(checksum "$module")"
 }
 

@@ -96,7 +96,7 @@ impl Configuration {
     /// The first mistake; nothing of a configuration with a mistake is used.
     pub fn parse(text: &[u8]) -> Result<Self, ConfigError> {
         let json = Json::parse(text)?;
-        let mut members = Members::of(&json, "a configuration object (SPEC section 2)")?;
+        let mut members = Members::of(&json, "a configuration object")?;
         let defaults = PolicyMembers::read(&mut members)?;
         let log = members.read("log", one_of(&LOG))?.unwrap_or_default();
         let tenants = members.read("tenants", |json| Tenants::from_json(json, &defaults))?;

@@ -22,7 +22,7 @@ impl ConfigError {
     /// There is no configuration at all.
     #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "hosts alone can miss a configuration"))]
     pub(crate) fn missing() -> Self {
-        Self::expected("a configuration object (SPEC section 2), found nothing")
+        Self::expected("a configuration object, found nothing")
     }
 
     pub(crate) fn expected(what: impl fmt::Display) -> Self {

@@ -9,6 +9,14 @@
 //! reply, a Continue after a reply.
 
 #![allow(dead_code, reason = "every test binary uses its own part of this module")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 pub mod abi;
 pub mod stream;

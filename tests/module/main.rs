@@ -1,5 +1,14 @@
 //! The shipped module in wasmtime: the same bytes that operators load, driven as Envoy drives them.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
 #[path = "../host/mod.rs"]
 mod host;
 #[path = "../support/mod.rs"]

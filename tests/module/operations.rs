@@ -31,6 +31,13 @@ fn verified(certificate: &Certificate) -> Connection {
     run::connection_of(Some(certificate), Some(true))
 }
 
+/// A VM that has seen a request, so that what only the first one costs is paid.
+fn warm() -> Vm {
+    let mut vm = start(CONFIG.as_bytes(), CLOCK);
+    pass(&mut vm, verified(&certificate()));
+    vm
+}
+
 fn pass(vm: &mut Vm, connection: Connection) -> Outcome {
     let outcome = send(vm, connection, &post("client_id=client"), Delivery::WholeBody).expect("no fault");
     assert_eq!(code(&outcome), "authenticated");
@@ -43,7 +50,7 @@ fn property_reads(outcome: &Outcome) -> u32 {
 
 #[test]
 fn a_certificate_is_parsed_once() {
-    let mut vm = start(CONFIG.as_bytes(), CLOCK);
+    let mut vm = warm();
     let certificate = certificate();
     let first = pass(&mut vm, verified(&certificate));
     let second = pass(&mut vm, verified(&certificate));
@@ -68,7 +75,7 @@ fn the_same_work_costs_the_same() {
 
 #[test]
 fn remembered_certificates_are_bounded_and_the_least_recently_used_goes_first() {
-    let mut vm = start(CONFIG.as_bytes(), CLOCK);
+    let mut vm = warm();
     let favourite = certificate();
     let forgotten = certificate();
     let known = property_reads(&pass(&mut vm, verified(&favourite))) - 1;
@@ -225,7 +232,7 @@ fn log_none_and_log_all() {
 #[test]
 fn at_most_ten_lines_a_second_and_the_rest_is_told_later() {
     let mut vm = start(CONFIG.as_bytes(), CLOCK);
-    let mut refuse = |vm: &mut Vm| {
+    let refuse = |vm: &mut Vm| {
         let request = post("client_id=client");
         send(vm, Connection::without_certificate(), &request, Delivery::WholeBody).expect("no fault").account.logs
     };
@@ -247,6 +254,6 @@ fn what_a_client_calls_itself_is_short_and_printable_in_logs_and_state() {
         assert!(state.len() <= 128 && state.iter().all(|byte| (0x20..0x7f).contains(byte)), "{state:?}");
         let line = &outcome.account.logs[0].message;
         assert!(line.len() < 700 && line.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{line}");
-        assert!(!line.contains("\" code=authenticated"), "{line}");
+        assert!(!line.replace(r#"\""#, "'").contains("\" code=authenticated"), "{line}");
     }
 }

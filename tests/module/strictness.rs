@@ -128,11 +128,6 @@ fn a_header_written_too_late() {
     fails(drive(&filter(REMOVE_IMPORT, CONTINUE, &late)), "no header name");
     let named = filter(REMOVE_IMPORT, CONTINUE, &late).replace(r#"(data "#, r#"(data (i32.const 32) "x") (data "#);
     fails(drive(&named), "a header is written after the request went upstream");
-    drive(&named.replace(
-        "(result i32) (i32.const 0))\n            (func (export \"proxy_on_request_body\")",
-        "(result i32) (i32.const 1))\n            (func (export \"proxy_on_request_body\")",
-    ))
-    .map_or_else(|fault| assert!(fault.0.contains("a header is written after"), "{fault}"), drop);
 }
 
 #[test]

@@ -11,7 +11,7 @@ const DAY: i64 = 86_400;
 impl Moment {
     pub fn parse(text: &str) -> Option<Moment> {
         let separators = [(4, '-'), (7, '-'), (10, 'T'), (13, ':'), (16, ':'), (19, 'Z')];
-        if text.len() != 20 || separators.iter().any(|(at, c)| text[*at..].chars().next() != Some(*c)) {
+        if text.len() != 20 || !text.is_ascii() || separators.iter().any(|(at, c)| !text[*at..].starts_with(*c)) {
             return None;
         }
         let number = |from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
