@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -24,6 +24,7 @@ pub const OLDEST: &str = "1.36.4";
 
 /// Nothing here takes seconds; a machine under load may. What is never reached costs no time.
 const DEADLINE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
 pub struct Envoy {
@@ -80,19 +81,20 @@ impl Envoy {
     }
 
     async fn wait_until_ready(&mut self) -> Result<(), Refused> {
-        let deadline = Instant::now() + DEADLINE;
-        while self.process.try_wait().expect("it is our child").is_none() {
-            if let Some(admin) = self.read("admin").parse().ok() {
-                self.admin = admin;
-                if self.get("/ready").await.as_deref() == Some("LIVE\n") {
-                    self.ports = self.listeners().await;
-                    return Ok(());
+        let ready = async {
+            while self.process.try_wait().expect("it is our child").is_none() {
+                if let Ok(admin) = self.read("admin").parse() {
+                    self.admin = admin;
+                    if self.get("/ready").await.as_deref() == Some("LIVE\n") {
+                        self.ports = self.listeners().await;
+                        return Ok(());
+                    }
                 }
+                tokio::time::sleep(POLL).await;
             }
-            assert!(Instant::now() < deadline, "Envoy is not ready:\n{}", self.log());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        Err(Refused { log: self.log() })
+            Err(Refused { log: self.log() })
+        };
+        tokio::time::timeout(DEADLINE, ready).await.expect("Envoy is ready, or has ended, before the deadline")
     }
 
     async fn listeners(&self) -> BTreeMap<String, SocketAddr> {
@@ -211,14 +213,15 @@ impl Drop for Envoy {
 
 /// Polls until `probe` gives something.
 pub async fn eventually<T>(what: &str, probe: impl AsyncFn() -> Option<T>) -> T {
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        if let Some(value) = probe().await {
-            return value;
+    let found = async {
+        loop {
+            if let Some(value) = probe().await {
+                return value;
+            }
+            tokio::time::sleep(POLL).await;
         }
-        assert!(Instant::now() < deadline, "in vain waited for {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    };
+    tokio::time::timeout(DEADLINE, found).await.unwrap_or_else(|_| panic!("in vain waited for {what}"))
 }
 
 fn spawn(version: &str, workers: u32, bootstrap: &Path, directory: &Path) -> Child {
