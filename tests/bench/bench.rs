@@ -50,7 +50,12 @@ fn main() {
 fn print_costs(costs: &Costs) {
     let budget = figures::committed();
     println!("\nOne request in the shipped module, in wasmtime: the same figures on every machine.");
-    println!("Aims for `{}`: at most {} instructions and {} host calls.\n", cost::HOT, thousands(cost::AIM.instructions), cost::AIM.host_calls);
+    println!(
+        "Aims for `{}`: at most {} instructions and {} host calls.\n",
+        cost::HOT,
+        thousands(cost::AIM.instructions),
+        cost::AIM.host_calls
+    );
     let mut rows = vec![["decision", "instructions", "budget", "host calls", "budget"].map(String::from).to_vec()];
     for (name, cost) in costs {
         let budget = figures::of(&budget, name);
@@ -65,13 +70,17 @@ fn print_costs(costs: &Costs) {
 
     let (phases, host_calls) = cost::profile();
     println!("\n`{}` in parts:\n", cost::HOT);
-    let phases = phases.into_iter().map(|(phase, instructions)| vec![phase.into(), thousands(instructions), "instructions".into()]);
+    let phases =
+        phases.into_iter().map(|(phase, instructions)| vec![phase.into(), thousands(instructions), "instructions".into()]);
     let host_calls = host_calls.into_iter().map(|(name, calls)| vec![name.into(), calls.to_string(), "host calls".into()]);
     print_table(&phases.chain(host_calls).collect::<Vec<_>>());
 }
 
 fn print_load(rounds: &Rounds) {
-    println!("\nCPU time of a whole Envoy {} per request, HTTP/1.1 over TLS 1.3, one kept connection with a client certificate.", envoy::process::CURRENT);
+    println!(
+        "\nCPU time of a whole Envoy {} per request, HTTP/1.1 over TLS 1.3, one kept connection with a client certificate.",
+        envoy::process::CURRENT
+    );
     println!("{ROUNDS} rounds of {REQUESTS} requests for each, in turns. Added: the median of the differences within a round.\n");
     let column = |place: usize| rounds.iter().map(move |round| round[place] as i64);
     let added = |place: usize| rounds.iter().map(move |round| round[place] as i64 - round[0] as i64);

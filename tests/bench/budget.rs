@@ -46,7 +46,11 @@ fn every_code_has_a_figure() {
 #[test]
 fn what_is_an_excess() {
     let costs = |rows: &[(&str, u64, u64)]| -> Costs {
-        rows.iter().map(|(name, instructions, host_calls)| (name.to_string(), Cost { instructions: *instructions, host_calls: *host_calls })).collect()
+        rows.iter()
+            .map(|(name, instructions, host_calls)| {
+                (name.to_string(), Cost { instructions: *instructions, host_calls: *host_calls })
+            })
+            .collect()
     };
     let budget = costs(&[("a", 10_000, 9)]);
     for (measured, excess) in [

@@ -48,10 +48,8 @@ pub fn excesses(budget: &Costs, measured: &Costs) -> Vec<String> {
 
 fn excess(name: &str, budget: Option<&Cost>, measured: &Cost) -> Vec<String> {
     let Some(budget) = budget else { return vec![format!("{name}: measured, and not in the budget")] };
-    let figures = [
-        ("instructions", measured.instructions, budget.instructions),
-        ("host calls", measured.host_calls, budget.host_calls),
-    ];
+    let figures =
+        [("instructions", measured.instructions, budget.instructions), ("host calls", measured.host_calls, budget.host_calls)];
     let grown = figures.into_iter().filter(|(_, measured, budget)| measured * 100 > budget * TOLERATED_PERCENT);
     grown.map(|(unit, measured, budget)| format!("{name}: {measured} {unit}, the budget is {budget}")).collect()
 }
