@@ -11,6 +11,8 @@ usage: ./build.sh [--embed FILE] [COMMAND]
   (nothing)     target/tls_client_auth.wasm: the optimised filter for Envoy and Istio
   demo          a real Envoy with envoy/envoy.yaml, real mTLS requests, what was accepted and refused, and why
   demo --keep   the same, and Envoy stays up for your own requests
+  bench         instructions and host calls of each kind of request, and the CPU time that a real Envoy adds for it
+  bench --accept  takes the instructions and host calls of this module as the new tests/bench/budget.json
   test          every test: unit, property, the shipped module in wasmtime, real Envoys, Istio manifests
 
   --embed FILE  compiles FILE, a plugin configuration as in envoy/clients.json, into the module, which uses it
@@ -18,7 +20,7 @@ usage: ./build.sh [--embed FILE] [COMMAND]
   --help        this text
 
 needs: rustup (or Rust with the wasm32-unknown-unknown target), Node.js with npm;
-       demo and test also python3 with venv, curl and openssl
+       demo, test and bench also python3 with venv, curl and openssl
 END
 }
 
@@ -146,10 +148,12 @@ test_all() {
 command=build
 embed=
 keep=
+accept=
 while (($#)); do
   case $1 in
-    demo | test) command=$1 ;;
+    demo | test | bench) command=$1 ;;
     --keep) keep=--keep ;;
+    --accept) accept=--accept ;;
     --embed)
       [[ -f ${2:-} ]] || fail "--embed needs a file: ${2:-none given}"
       embed=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
@@ -167,6 +171,7 @@ while (($#)); do
   shift
 done
 [[ -z $keep || $command == demo ]] || fail "--keep belongs to demo"
+[[ -z $accept || $command == bench ]] || fail "--accept belongs to bench"
 [[ -z $embed || $command == build ]] || fail "--embed belongs to the build alone"
 
 case $command in
@@ -177,4 +182,9 @@ case $command in
     exec tests/demo/demo.sh "${envoy_versions[0]}" $keep
     ;;
   test) test_all ;;
+  bench)
+    build
+    [[ -n $accept ]] || ensure_envoy "${envoy_versions[0]}"
+    exec cargo test --locked --bench bench -- $accept
+    ;;
 esac

@@ -29,7 +29,7 @@ const POLL: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct Envoy {
     pub backend: Backend,
-    process: Child,
+    pub process: Child,
     directory: PathBuf,
     admin: SocketAddr,
     ports: BTreeMap<String, SocketAddr>,

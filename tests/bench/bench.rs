@@ -1,0 +1,136 @@
+//! `./build.sh bench`: what the filter costs, in two tables of plain text. Nothing here can fail for being slow.
+
+#[allow(unused_imports, reason = "every test binary uses its own part of this module")]
+#[path = "../host/mod.rs"]
+mod host;
+#[allow(dead_code, reason = "shared with the tests of the module")]
+#[path = "../module/random.rs"]
+mod random;
+#[allow(dead_code, reason = "shared with the tests of the module")]
+#[path = "../module/run.rs"]
+mod run;
+#[allow(dead_code, reason = "every test binary uses its own part of this module")]
+#[path = "../support/mod.rs"]
+mod support;
+
+#[allow(dead_code, reason = "shared with the tests in Envoy")]
+#[path = "../envoy"]
+mod envoy {
+    pub mod backend;
+    pub mod bootstrap;
+    pub mod client;
+    pub mod fixture;
+    pub mod http1;
+    pub mod http2;
+    pub mod process;
+    pub mod wire;
+}
+
+mod cost;
+mod figures;
+mod load;
+mod request;
+
+use cost::Costs;
+use load::{REQUESTS, ROUNDS, Rounds};
+
+fn main() {
+    let costs = cost::measure();
+    // `cargo test` and `cargo bench` add arguments of their own.
+    if std::env::args().any(|argument| argument == "--accept") {
+        figures::accept(&costs);
+        println!("tests/bench/budget.json has the figures of this module. Say in the commit why they changed.");
+        return;
+    }
+    print_costs(&costs);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    print_load(&runtime.block_on(load::measure()));
+}
+
+fn print_costs(costs: &Costs) {
+    let budget = figures::committed();
+    println!("\nOne request in the shipped module, in wasmtime: the same figures on every machine.");
+    println!(
+        "Aims for `{}`: at most {} instructions and {} host calls.\n",
+        cost::HOT,
+        thousands(cost::AIM.instructions),
+        cost::AIM.host_calls
+    );
+    let mut rows = vec![["decision", "instructions", "budget", "host calls", "budget"].map(String::from).to_vec()];
+    for (name, cost) in costs {
+        let budget = figures::of(&budget, name);
+        let [instructions, host_calls] = [budget.map(|cost| cost.instructions), budget.map(|cost| cost.host_calls)]
+            .map(|figure| figure.map_or("none".into(), thousands));
+        rows.push(vec![name.clone(), thousands(cost.instructions), instructions, cost.host_calls.to_string(), host_calls]);
+    }
+    print_table(&rows);
+    for excess in figures::excesses(&budget, costs) {
+        println!("over budget: {excess}");
+    }
+
+    let (phases, host_calls) = cost::profile();
+    println!("\n`{}` in parts:\n", cost::HOT);
+    let phases =
+        phases.into_iter().map(|(phase, instructions)| vec![phase.into(), thousands(instructions), "instructions".into()]);
+    let host_calls = host_calls.into_iter().map(|(name, calls)| vec![name.into(), calls.to_string(), "host calls".into()]);
+    print_table(&phases.chain(host_calls).collect::<Vec<_>>());
+}
+
+fn print_load(rounds: &Rounds) {
+    println!(
+        "\nCPU time of a whole Envoy {} per request, HTTP/1.1 over TLS 1.3, one kept connection with a client certificate.",
+        envoy::process::CURRENT
+    );
+    println!("{ROUNDS} rounds of {REQUESTS} requests for each, in turns. Added: the median of the differences within a round.\n");
+    let column = |place: usize| rounds.iter().map(move |round| round[place] as i64);
+    let added = |place: usize| rounds.iter().map(move |round| round[place] as i64 - round[0] as i64);
+    let names = ["no filter", "wasm that only waits for the body (the floor)", "this filter", "Lua that compares the subject"];
+    let mut rows = vec![["", "median", "added", "least", "most"].map(String::from).to_vec()];
+    for (place, name) in names.into_iter().enumerate() {
+        let mut row = vec![name.into(), microseconds(median(column(place)))];
+        if place > 0 {
+            let figures = [median(added(place)), added(place).min().unwrap_or_default(), added(place).max().unwrap_or_default()];
+            row.extend(figures.map(microseconds));
+        } else {
+            row.extend(["", "", ""].map(String::from));
+        }
+        rows.push(row);
+    }
+    print_table(&rows);
+    let [floor, filter, lua] = [1, 2, 3].map(|place| median(added(place)) as f64);
+    println!();
+    print_table(&[
+        vec!["added by this filter / by the floor".into(), format!("{:.2}", filter / floor), "aim: at most 1.50".into()],
+        vec!["added by this filter / by Lua".into(), format!("{:.2}", filter / lua), "aim: at most 1.00".into()],
+    ]);
+}
+
+fn median(values: impl Iterator<Item = i64>) -> i64 {
+    let mut values: Vec<i64> = values.collect();
+    values.sort_unstable();
+    let (below, above) = (values.len().saturating_sub(1) / 2, values.len() / 2);
+    (values[below] + values[above]) / 2
+}
+
+fn microseconds(nanoseconds: i64) -> String {
+    format!("{:.1} us", nanoseconds as f64 / 1_000.0)
+}
+
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
+/// The first column to the left, the others to the right.
+fn print_table(rows: &[Vec<String>]) {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    for row in rows {
+        let mut line = format!("{:<1$}", row[0], width(0));
+        for column in 1..columns {
+            line += &format!("  {:>1$}", row[column], width(column));
+        }
+        println!("{}", line.trim_end());
+    }
+}
