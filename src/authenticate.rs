@@ -1,7 +1,7 @@
 //! The decision of RFC 8705: does the certificate of the connection belong to the client that the request names?
 //!
-//! Everything that decides is on this page, in the order in which it is checked. A pass is a value of [`Verdict`] that
-//! nothing else makes; everything else is a [`Rejection`].
+//! Everything that decides is on this page, in the order in which it is checked: a pass is a [`Verdict`], everything else
+//! a [`Rejection`].
 
 use std::rc::Rc;
 

@@ -6,8 +6,7 @@ use std::rc::Rc;
 use crate::certificate::{PeerCertificate, UnixTime};
 use crate::config::LogDecisions;
 use crate::error::{Code, Rejection};
-use crate::exchange::Headers;
-use crate::request::Target;
+use crate::request::{Field, Head, Target};
 use crate::response::Response;
 
 /// A decision and its circumstances.
@@ -20,7 +19,7 @@ pub struct Decision {
     /// Why the request is refused, or would be if the mode were not shadow.
     pub rejection: Option<Rejection>,
     /// The request.
-    pub request: Request,
+    pub request: RequestSummary,
 }
 
 /// What the host does with the request.
@@ -37,7 +36,7 @@ pub enum Action {
 
 /// What is known of the request for logs and filter state.
 #[derive(Clone, Debug, Default)]
-pub struct Request {
+pub struct RequestSummary {
     /// The claimed identifier, as far as the request has exactly one.
     pub client_id: Option<String>,
     /// The certificate, if it was looked at.
@@ -48,18 +47,17 @@ pub struct Request {
     id: Option<Vec<u8>>,
 }
 
-impl Request {
+impl RequestSummary {
     /// What the headers tell.
     #[must_use]
-    pub fn new(headers: Headers<'_>) -> Self {
-        let mut endpoint = Target::new(headers.first(":path").unwrap_or_default()).path().to_vec();
-        endpoint.truncate(Self::MOST_LOGGED_BYTES);
+    pub fn new(head: &Head<'_>) -> Self {
+        let cut = |text: &[u8]| text.get(..Self::MOST_LOGGED_BYTES).unwrap_or(text).to_vec();
         Self {
             client_id: None,
             certificate: None,
-            has_authorization: headers.first("authorization").is_some(),
-            endpoint,
-            id: headers.first("x-request-id").map(|id| id.iter().copied().take(Self::MOST_LOGGED_BYTES).collect()),
+            has_authorization: head.authorization != Field::Absent,
+            endpoint: cut(Target::new(head.path.unwrap_or_default()).path()),
+            id: head.request_id.map(cut),
         }
     }
 
@@ -77,7 +75,7 @@ impl Request {
 fn printable(text: &[u8]) -> String {
     let mut out = String::new();
     for escaped in text.iter().map(|&b| std::ascii::escape_default(b)) {
-        if out.len() + escaped.len() > Request::MOST_LOGGED_BYTES {
+        if out.len() + escaped.len() > RequestSummary::MOST_LOGGED_BYTES {
             break;
         }
         out.extend(escaped.map(char::from));
@@ -86,6 +84,8 @@ fn printable(text: &[u8]) -> String {
 }
 
 impl Decision {
+    const MOST_DETAIL_CHARACTERS: usize = 512;
+
     /// Whether `log` wants a line for this decision.
     #[must_use]
     pub fn is_logged(&self, log: LogDecisions) -> bool {
@@ -125,7 +125,7 @@ impl fmt::Display for Decision {
             f.write_str(" detail=\"")?;
             let detail = rejection.to_string();
             for c in detail.chars().take(Self::MOST_DETAIL_CHARACTERS) {
-                // Names of certificates are text that somebody else chose; quotes are escaped twice by nobody.
+                // Names of certificates are text that somebody else chose.
                 if c == '\'' { f.write_char(c)? } else { write!(f, "{}", c.escape_debug())? }
             }
             if detail.chars().nth(Self::MOST_DETAIL_CHARACTERS).is_some() {
@@ -135,10 +135,6 @@ impl fmt::Display for Decision {
         }
         Ok(())
     }
-}
-
-impl Decision {
-    const MOST_DETAIL_CHARACTERS: usize = 512;
 }
 
 /// At most ten decision lines in a second; the rest is counted.

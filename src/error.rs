@@ -308,8 +308,8 @@ impl fmt::Display for Rejection {
                 "the connection has a client certificate, but the host does not give connection.peer_certificate: this takes Envoy 1.38 or later",
             ),
             Self::CertificateMalformed(error) => error.fmt(f),
-            Self::CertificateExpired { not_after } => write!(f, "valid until {} (Unix time)", not_after.0),
-            Self::CertificateNotYetValid { not_before } => write!(f, "valid from {} (Unix time)", not_before.0),
+            Self::CertificateExpired { not_after } => write!(f, "valid until {not_after}"),
+            Self::CertificateNotYetValid { not_before } => write!(f, "valid from {not_before}"),
             Self::CertificateUnverified => f.write_str(
                 "connection.peer_certificate_valid is not true: an untrusted chain, or a resumed TLS session (switch session resumption off in the listener)",
             ),

@@ -8,9 +8,9 @@ use std::rc::Rc;
 use crate::authenticate::{Connection, Verdict, authenticate};
 use crate::certificate::{PeerCertificate, UnixTime};
 use crate::config::{Configuration, Handling, HostPolicy, Mode, Policy};
-use crate::decision::{Action, Decision, Request};
+use crate::decision::{Action, Decision, RequestSummary};
 use crate::error::{Code, HostError, Rejection};
-use crate::request::{Authorization, Claim, Target, check_content, check_length};
+use crate::request::{Authorization, Claim, Head, Target, check_content, check_length};
 use crate::response::Response;
 
 /// What the host must do next.
@@ -30,19 +30,6 @@ pub enum Step {
 /// Request headers as the host gives them, pseudo-headers included; names are in lower case, values any bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Headers<'a>(pub &'a [(String, Vec<u8>)]);
-
-impl<'a> Headers<'a> {
-    /// The values of all headers `name`.
-    pub fn all(self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_slice())
-    }
-
-    /// The first value of a header that occurs once.
-    #[must_use]
-    pub fn first(self, name: &str) -> Option<&'a [u8]> {
-        self.all(name).next()
-    }
-}
 
 /// The state of one request.
 #[derive(Debug)]
@@ -65,16 +52,16 @@ enum Phase {
 struct Held {
     policy: Rc<Policy>,
     authorization: Option<Authorization>,
-    request: Request,
+    request: RequestSummary,
     /// Length of the body that the host has buffered so far, in bytes.
     buffered: usize,
 }
 
 impl Exchange {
-    /// The exchange that begins with `headers`, under the policy of its `:authority`.
+    /// The exchange that begins with `head`, under the policy of its `:authority`.
     #[must_use]
-    pub fn new(configuration: &Configuration, headers: Headers<'_>) -> Self {
-        let policy = configuration.policy_for(headers.first(":authority").unwrap_or_default());
+    pub fn new(configuration: &Configuration, head: &Head<'_>) -> Self {
+        let policy = configuration.policy_for(head.authority.unwrap_or_default());
         Self { policy, phase: Phase::Start }
     }
 
@@ -88,23 +75,24 @@ impl Exchange {
     }
 
     /// The headers are there.
-    pub fn on_headers(&mut self, headers: Headers<'_>, end_of_stream: bool, connection: &mut dyn Connection) -> Step {
-        let request = Request::new(headers);
+    pub fn on_headers(&mut self, head: &Head<'_>, end_of_stream: bool, connection: &mut dyn Connection) -> Step {
+        let request = RequestSummary::new(head);
         let policy = match self.policy.clone() {
             HostPolicy::Policy(policy) => policy,
             HostPolicy::UnknownTenant(handling) => {
-                let host = String::from_utf8_lossy(headers.first(":authority").unwrap_or_default()).into_owned();
+                let host = String::from_utf8_lossy(head.authority.unwrap_or_default()).into_owned();
                 return self.refuse(Rejection::UnknownTenant { host }, &handling, request);
             }
         };
         // A request without a path cannot be told from a gated one.
-        let target = Target::new(headers.first(":path").unwrap_or_default());
+        let target = Target::new(head.path.unwrap_or_default());
         let is_gated = policy.endpoints.as_ref().is_none_or(|endpoints| endpoints.gates(&target));
-        // A CORS preflight carries no credentials.
-        if !is_gated || headers.first(":method") == Some(b"OPTIONS") {
+        // A CORS preflight carries no credentials; what asks to be taken for another method is none.
+        let is_preflight = head.method == Some(b"OPTIONS") && !head.overrides_method;
+        if !is_gated || is_preflight {
             return self.pass(Code::NotGated, Vec::new(), request);
         }
-        match read_headers(headers, &target, &policy) {
+        match read_head(head, &target, &policy) {
             Ok(authorization) => {
                 self.phase = Phase::Held(Held { policy, authorization, request, buffered: 0 });
                 if end_of_stream { self.on_end(|_| None, connection) } else { Step::Wait }
@@ -183,16 +171,18 @@ impl Exchange {
                 Err(Step::Decided { passed })
             }
             // A body or trailers before any headers: no host does this, and nothing of it may pass.
-            Phase::Start => Err(self.refuse(Rejection::HostError(HostError::Headers), &Handling::default(), Request::default())),
+            Phase::Start => {
+                Err(self.refuse(Rejection::HostError(HostError::Headers), &Handling::default(), RequestSummary::default()))
+            }
         }
     }
 
-    fn pass(&mut self, code: Code, set: Vec<(String, String)>, request: Request) -> Step {
+    fn pass(&mut self, code: Code, set: Vec<(String, String)>, request: RequestSummary) -> Step {
         self.phase = Phase::Decided { passed: true };
         Step::Decide(Box::new(Decision { code, action: Action::Continue { set }, rejection: None, request }))
     }
 
-    fn refuse(&mut self, rejection: Rejection, handling: &Handling, request: Request) -> Step {
+    fn refuse(&mut self, rejection: Rejection, handling: &Handling, request: RequestSummary) -> Step {
         let passed = handling.mode == Mode::Shadow;
         self.phase = Phase::Decided { passed };
         let action = if passed {
@@ -205,15 +195,15 @@ impl Exchange {
 }
 
 /// Everything that the headers alone can tell of a gated request.
-fn read_headers(headers: Headers<'_>, target: &Target<'_>, policy: &Policy) -> Result<Option<Authorization>, Rejection> {
-    match (headers.first(":method"), headers.first(":path")) {
+fn read_head(head: &Head<'_>, target: &Target<'_>, policy: &Policy) -> Result<Option<Authorization>, Rejection> {
+    match (head.method, head.path) {
         (Some(b"POST"), Some(_)) => {}
         (None, _) | (Some(b"POST"), None) => return Err(Rejection::HostError(HostError::PseudoHeader)),
         (Some(_), _) => return Err(Rejection::MethodNotAllowed),
     }
-    check_content(headers.all("content-type"), headers.all("content-encoding"))?;
-    check_length(headers.all("content-length"), policy.max_body_bytes)?;
-    let authorization = Authorization::read(headers.all("authorization")).map_err(Rejection::MalformedAuthorization)?;
+    check_content(head.content_type, head.content_encoding)?;
+    check_length(head.content_length, policy.max_body_bytes)?;
+    let authorization = Authorization::read(head.authorization).map_err(Rejection::MalformedAuthorization)?;
     match target.credential_in_query() {
         Some(name) => Err(Rejection::CredentialInQuery { name }),
         None => Ok(authorization),
@@ -226,7 +216,7 @@ fn decide(
     buffered: usize,
     authorization: Option<&Authorization>,
     policy: &Policy,
-    request: &mut Request,
+    request: &mut RequestSummary,
     connection: &mut dyn Connection,
 ) -> Result<Verdict, Rejection> {
     // A part of a body could lack the very parameter that makes it a refusal.

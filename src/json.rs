@@ -192,8 +192,20 @@ impl<'a> Members<'a> {
     }
 }
 
-/// A name that occurs twice. Sorted, because names belong to others and comparing all pairs of 30,000 takes seconds.
-pub(crate) fn first_repeated<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// A name that occurs twice.
+pub(crate) fn first_repeated<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    const FEW: usize = 12;
+    if names.clone().nth(FEW).is_none() {
+        // Comparing all pairs of a few names takes less than sorting them.
+        let mut rest = names;
+        while let Some(name) = rest.next() {
+            if rest.clone().any(|other| other == name) {
+                return Some(name);
+            }
+        }
+        return None;
+    }
+    // Names belong to others, and comparing all pairs of 30,000 takes seconds.
     let mut names: Vec<&str> = names.collect();
     names.sort_unstable();
     names.array_windows().find(|[one, other]| one == other).map(|[name, _]| *name)

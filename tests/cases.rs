@@ -11,6 +11,7 @@ use tls_client_auth::config::Configuration;
 use tls_client_auth::decision::{Action, Decision};
 use tls_client_auth::error::{HostError, Rejection};
 use tls_client_auth::exchange::{Exchange, Headers, Step};
+use tls_client_auth::request::Head;
 
 /// The connection that a case describes.
 struct Described<'a>(&'a Case);
@@ -30,15 +31,18 @@ impl Connection for Described<'_> {
     }
 }
 
+/// Names in lower case, and values.
+type Fields = Vec<(String, Vec<u8>)>;
+
 /// Runs a case with its body in one piece; returns the decision and the headers that the backend would see.
-fn decide(case: &Case) -> Result<(Decision, Vec<(String, Vec<u8>)>), String> {
+fn decide(case: &Case) -> Result<(Decision, Fields), String> {
     let configuration = Configuration::parse(case.config.to_string().as_bytes()).map_err(|error| error.to_string())?;
     let fields = case.request.header_map();
     let mut connection = Described(case);
-    let mut exchange = Exchange::new(&configuration, Headers(&fields));
+    let mut exchange = Exchange::new(&configuration, &Head::of(Headers(&fields)));
     let stripped: Vec<String> = exchange.names_to_strip(Headers(&fields)).map(str::to_owned).collect();
     let body = &case.request.body;
-    let mut step = exchange.on_headers(Headers(&fields), body.is_empty(), &mut connection);
+    let mut step = exchange.on_headers(&Head::of(Headers(&fields)), body.is_empty(), &mut connection);
     if let Step::Wait = step {
         step = exchange.on_body(body.len(), true, |_| Some(body.clone()), &mut connection);
     }

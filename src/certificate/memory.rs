@@ -6,24 +6,24 @@ use std::rc::Rc;
 use lru::LruCache;
 
 use super::peer::{CertificateError, PeerCertificate};
-use super::thumbprint::Thumbprint;
 
 /// What is remembered of one certificate: its parsed form, or that it has none.
 type Parsed = Result<Rc<PeerCertificate>, CertificateError>;
 
-/// A bounded least-recently-used map from the host's digest of a certificate to its parsed form.
+/// A bounded least-recently-used map from the host's digest of a certificate, in the host's own spelling, to its parsed
+/// form.
 ///
 /// Failures are remembered too, so that a client with a monstrous certificate pays for it once.
 #[derive(Debug)]
 pub struct CertificateMemory {
-    parsed: LruCache<Thumbprint, (usize, Parsed)>,
+    parsed: LruCache<Box<[u8]>, Parsed>,
     octets: usize,
 }
 
 impl CertificateMemory {
     /// Most certificates held. One costs about 3 kB, so this is some 3 MB in each worker.
     pub const MOST_CERTIFICATES: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
-    /// Most octets of certificates held; binding when clients send certificates of tens of kilobytes.
+    /// Most octets of memory that they take, by estimate; binding when clients send certificates of tens of kilobytes.
     pub const MOST_OCTETS: usize = 4 << 20;
 
     /// A memory without any certificate.
@@ -33,19 +33,19 @@ impl CertificateMemory {
     }
 
     /// What is known of the certificate with this digest.
-    pub fn recall(&mut self, digest: &Thumbprint) -> Option<Parsed> {
-        self.parsed.get(digest).map(|(_, parsed)| parsed.clone())
+    pub fn recall(&mut self, digest: &[u8]) -> Option<Parsed> {
+        self.parsed.get(digest).cloned()
     }
 
-    /// Remembers `parsed`, which came from `octets` octets of text, and forgets what was used least recently.
-    pub fn remember(&mut self, digest: Thumbprint, octets: usize, parsed: Parsed) {
-        self.octets += octets;
-        if let Some((_, (forgotten, _))) = self.parsed.push(digest, (octets, parsed)) {
-            self.octets -= forgotten;
+    /// Remembers `parsed`, and forgets what was used least recently.
+    pub fn remember(&mut self, digest: &[u8], parsed: Parsed) {
+        self.octets += octets(&parsed);
+        if let Some((_, forgotten)) = self.parsed.push(digest.into(), parsed) {
+            self.octets -= octets(&forgotten);
         }
         while self.octets > Self::MOST_OCTETS {
-            let Some((_, (forgotten, _))) = self.parsed.pop_lru() else { break };
-            self.octets -= forgotten;
+            let Some((_, forgotten)) = self.parsed.pop_lru() else { break };
+            self.octets -= octets(&forgotten);
         }
     }
 
@@ -62,6 +62,10 @@ impl CertificateMemory {
     }
 }
 
+fn octets(parsed: &Parsed) -> usize {
+    parsed.as_ref().map_or(0, |certificate| certificate.octets())
+}
+
 impl Default for CertificateMemory {
     fn default() -> Self {
         Self::new()
@@ -70,14 +74,20 @@ impl Default for CertificateMemory {
 
 #[cfg(test)]
 mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+
     use super::*;
 
-    fn digest(n: usize) -> Thumbprint {
-        Thumbprint::of(&n.to_be_bytes())
+    fn digest(n: usize) -> [u8; 8] {
+        n.to_be_bytes()
     }
 
-    fn refused() -> Parsed {
-        Err(CertificateError::Der)
+    /// A certificate with so many alternative names.
+    fn certificate(names: usize) -> Parsed {
+        let names: Vec<String> = (0..names).map(|n| format!("n{n}")).collect();
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+        Ok(Rc::new(PeerCertificate::from_der(certificate.der()).unwrap()))
     }
 
     #[test]
@@ -85,34 +95,34 @@ mod tests {
         let mut memory = CertificateMemory::new();
         let most = CertificateMemory::MOST_CERTIFICATES.get();
         for n in 0..most {
-            memory.remember(digest(n), 10, refused());
+            memory.remember(&digest(n), Err(CertificateError::Der));
         }
         assert!(memory.recall(&digest(0)).is_some());
-        memory.remember(digest(most), 10, refused());
+        memory.remember(&digest(most), Err(CertificateError::Der));
         assert_eq!(memory.len(), most);
         assert!(memory.recall(&digest(0)).is_some(), "used a moment ago");
         assert!(memory.recall(&digest(1)).is_none());
-        assert_eq!(memory.octets, most * 10);
     }
 
     #[test]
     fn large_certificates_cannot_fill_the_memory() {
         let mut memory = CertificateMemory::new();
+        let large = certificate(2_000);
+        let each = octets(&large);
+        assert!(each > 150_000, "a short name takes far more memory than DER");
         for n in 0..200 {
-            memory.remember(digest(n), 100_000, refused());
+            memory.remember(&digest(n), large.clone());
             assert!(memory.octets <= CertificateMemory::MOST_OCTETS);
         }
-        assert_eq!(memory.len(), CertificateMemory::MOST_OCTETS / 100_000);
-        memory.remember(digest(1000), CertificateMemory::MOST_OCTETS + 1, refused());
-        assert!(memory.is_empty());
-        assert_eq!(memory.octets, 0);
+        assert_eq!(memory.len(), CertificateMemory::MOST_OCTETS / each);
     }
 
     #[test]
     fn remembering_again_replaces() {
         let mut memory = CertificateMemory::new();
-        memory.remember(digest(1), 10, refused());
-        memory.remember(digest(1), 30, refused());
-        assert_eq!((memory.len(), memory.octets), (1, 30));
+        let (small, large) = (certificate(1), certificate(10));
+        memory.remember(&digest(1), small);
+        memory.remember(&digest(1), large.clone());
+        assert_eq!((memory.len(), memory.octets), (1, octets(&large)));
     }
 }

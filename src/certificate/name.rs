@@ -120,6 +120,10 @@ impl DistinguishedName {
         Ok(Self { rdns })
     }
 
+    pub(super) fn number_of_attributes(&self) -> usize {
+        self.rdns.iter().map(|rdn| rdn.attributes.len()).sum()
+    }
+
     /// Where `certificate` first differs from this registered name; `None` = the names match.
     #[must_use]
     pub fn difference(&self, certificate: &Self) -> Option<NameDifference> {

@@ -52,12 +52,7 @@ impl ClientMetadata {
         let mut members = Members::of(json, "client metadata (RFC 7591)")?;
         let client_id = members.read("client_id", client_id)?;
         let client_id = client_id.ok_or_else(|| ConfigError::expected("the member client_id"))?;
-        let method = members.read_unless_null("token_endpoint_auth_method", |json| {
-            json.string("the name of an authentication method").and_then(|method| match method {
-                "" => Err(ConfigError::expected("the name of an authentication method")),
-                method => Ok(method),
-            })
-        })?;
+        let method = members.read_unless_null("token_endpoint_auth_method", method_name)?;
         let subjects = [
             members.read_unless_null("tls_client_auth_subject_dn", |json| Ok((json, subject_dn as ReadSubject)))?,
             members.read_unless_null("tls_client_auth_san_dns", |json| Ok((json, san_dns as ReadSubject)))?,
@@ -76,7 +71,12 @@ impl ClientMetadata {
                 Some(jwks) => jwks::certificates(jwks).map_err(|error| error.within("jwks"))?,
                 None => return Err(ConfigError::expected("jwks with the client's certificates (jwks_uri is not fetched)")),
             }),
-            // RFC 7591 §2: if absent, the method is client_secret_basic.
+            // RFC 7591 §2: if absent, the method is client_secret_basic. Whoever registers a subject means another.
+            None if subjects.iter().any(Option::is_some) => {
+                return Err(ConfigError::expected(
+                    "the member token_endpoint_auth_method, because a tls_client_auth_* member is there",
+                ));
+            }
             Some(_) | None => TokenEndpointAuthMethod::Other,
         };
         Ok(Self { client_id, method, certificate_thumbprints })
@@ -128,6 +128,19 @@ fn client_id(json: &Json) -> Result<Box<str>, ConfigError> {
         return Err(ConfigError::expected("a client_id without control characters and without blanks at its ends"));
     }
     Ok(id.into())
+}
+
+fn method_name(json: &Json) -> Result<&str, ConfigError> {
+    let name = json.string("the name of an authentication method")?;
+    if name.is_empty() {
+        return Err(ConfigError::expected("the name of an authentication method"));
+    }
+    // Any other method is the backend's to check, so a slip here would let a client in without its certificate.
+    let folded = name.to_ascii_lowercase().replace(['-', ' '], "_");
+    match ["tls_client_auth", "self_signed_tls_client_auth"].into_iter().find(|known| strsim::osa_distance(known, &folded) <= 2) {
+        Some(known) if known != name => Err(ConfigError::new(format!("unknown method; did you mean \"{known}\"?"))),
+        _ => Ok(name),
+    }
 }
 
 fn subject_dn(text: &str) -> Result<ExpectedSubject, ConfigError> {

@@ -53,6 +53,20 @@ impl CertificateHeader {
 const IDENTITY_NAMES: [&str; 3] = ["client-cert", "client-cert-chain", "x-ssl-cert"];
 const IDENTITY_PREFIXES: [&str; 5] = ["x-ssl-cert-chain-", "x-ssl-client-", "ssl-client-", "x-client-cert", "x-amzn-mtls-"];
 
+/// Whether `name` begins as one of them. It is asked for each header of each request, and hardly any does.
+fn may_be_identity(name: &str) -> bool {
+    let Some([first, second, third]) = name.as_bytes().first_chunk::<3>().map(|start| start.map(|b| b.to_ascii_lowercase()))
+    else {
+        return false;
+    };
+    match first {
+        b'c' => second == b'l',
+        b's' => second == b's',
+        b'x' => matches!(third, b's' | b'c' | b'a'),
+        _ => false,
+    }
+}
+
 /// Headers that mean something else to Envoy or to the backend.
 const NOT_FOR_IDENTITY: [&str; 17] = [
     "authorization",
@@ -95,7 +109,9 @@ impl Forward {
             let error = ConfigError::expected("a header that forward does not write");
             return Err(error.within(index).within("keep"));
         }
-        if let Some(name) = first_repeated(forward.written_names()) {
+        let written: Vec<String> =
+            forward.written_names().map(|name| name.replace(|c: char| !c.is_ascii_alphanumeric(), "-")).collect();
+        if let Some(name) = first_repeated(written.iter().map(String::as_str)) {
             return Err(ConfigError::new(format!("expected different headers, found \"{name}\" twice")));
         }
         Ok(forward)
@@ -109,8 +125,11 @@ impl Forward {
     /// Whether a header of this name, as a client sent it, must not reach the backend.
     #[must_use]
     pub fn strips(&self, name: &str) -> bool {
-        let is_identity = IDENTITY_NAMES.iter().any(|identity| same_header(identity, name))
-            || IDENTITY_PREFIXES.iter().any(|prefix| name.get(..prefix.len()).is_some_and(|start| same_header(prefix, start)));
+        let is_identity = may_be_identity(name)
+            && (IDENTITY_NAMES.iter().any(|identity| same_header(identity, name))
+                || IDENTITY_PREFIXES
+                    .iter()
+                    .any(|prefix| name.get(..prefix.len()).is_some_and(|start| same_header(prefix, start))));
         (is_identity && !self.keep.iter().any(|kept| kept.as_ref() == name))
             || self.written_names().any(|written| same_header(written, name))
     }
@@ -126,10 +145,10 @@ impl Forward {
     }
 }
 
-/// Whether two names are one header to some backend: CGI and its heirs (WSGI, Rack, PHP, nginx) turn `-` into `_`, so
-/// `x_ssl_cert` would arrive as `X-SSL-Cert` does.
+/// Whether two names are one header to some backend: CGI and its heirs (WSGI, Rack, PHP, nginx) turn `-`, and some all that
+/// is no letter or digit, into `_`, so `x_ssl_cert` and `x.ssl.cert` would arrive as `X-SSL-Cert` does.
 fn same_header(one: &str, other: &str) -> bool {
-    let fold = |b: u8| if b == b'_' { b'-' } else { b.to_ascii_lowercase() };
+    let fold = |b: u8| if b.is_ascii_alphanumeric() { b.to_ascii_lowercase() } else { b'-' };
     one.len() == other.len() && one.bytes().zip(other.bytes()).all(|(one, other)| fold(one) == fold(other))
 }
 
@@ -177,6 +196,7 @@ mod tests {
             "ssl_client_s-dn",
             "X-SSL-Cert",
             "client_cert",
+            "x.ssl.cert",
         ] {
             assert!(nothing.strips(name), "{name}");
         }
@@ -220,6 +240,7 @@ mod tests {
             (r#"{"certificate": "client-cert"}"#, "/certificate"),
             (r#"{"certificate": ["client-cert", "client-cert"]}"#, ""),
             (r#"{"client_id": "x-a", "thumbprint": "X-A"}"#, ""),
+            (r#"{"client_id": "x-a", "thumbprint": "x_a"}"#, ""),
             (r#"{"client_id": "x-a", "keep": ["b", "X_A"]}"#, "/keep/1"),
             (r#"{"keep": [1]}"#, "/keep/0"),
             (r#"{"kep": []}"#, "/kep"),

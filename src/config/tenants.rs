@@ -1,6 +1,7 @@
 //! Several issuers behind one filter: the policy is chosen by `:authority`.
 
 use std::collections::HashMap;
+use std::net::Ipv6Addr;
 use std::rc::Rc;
 
 use super::{HostPolicy, Policy, PolicyMembers};
@@ -82,7 +83,13 @@ impl Tenants {
         if self.exact.is_empty() && self.suffixes.is_empty() {
             return self.other.clone();
         }
-        let host = host_of(&String::from_utf8_lossy(authority));
+        let Some(host) = host_of(&String::from_utf8_lossy(authority)) else {
+            // What is no host names nobody, not even those for whom the top level cares.
+            return HostPolicy::UnknownTenant(match &self.other {
+                HostPolicy::Policy(policy) => policy.handling.clone(),
+                HostPolicy::UnknownTenant(handling) => handling.clone(),
+            });
+        };
         let by_suffix = || {
             let is_below = |suffix: &str| host.strip_suffix(suffix).is_some_and(|label| !label.is_empty());
             let below = self.suffixes.iter().filter(|(suffix, _)| is_below(suffix));
@@ -93,15 +100,26 @@ impl Tenants {
     }
 }
 
-/// The host of `:authority` in lower case, without port and final dot.
-fn host_of(authority: &str) -> String {
+/// The host of `:authority` in lower case, without port and final dot; `None` where it is none (RFC 9110 §4.2.3: no user
+/// information).
+fn host_of(authority: &str) -> Option<String> {
     let is_port = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     let host = match authority.rsplit_once(':') {
         // The last colon of an IPv6 literal without port stands inside the brackets.
         Some((host, port)) if is_port(port) && (!host.starts_with('[') || host.ends_with(']')) => host,
         _ => authority,
     };
-    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+    let host = host.strip_suffix('.').unwrap_or(host);
+    is_host(host).then(|| host.to_ascii_lowercase())
+}
+
+/// A host name or an IPv6 literal in brackets.
+fn is_host(text: &str) -> bool {
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => text.split('.').all(is_label),
+    }
 }
 
 fn host_pattern(json: &Json) -> Result<HostPattern, ConfigError> {
@@ -110,10 +128,7 @@ fn host_pattern(json: &Json) -> Result<HostPattern, ConfigError> {
         Some(name) => (true, name),
         None => (false, text),
     };
-    let is_literal = !is_suffix && name.starts_with('[') && name.ends_with(']');
-    let is_name =
-        name.split('.').all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
-    if !is_literal && !is_name {
+    if !is_host(name) || (is_suffix && name.starts_with('[')) {
         return Err(ConfigError::expected("a host name without port, such as \"as.example.com\" or \"*.example.net\""));
     }
     let name = name.to_ascii_lowercase();
@@ -127,16 +142,20 @@ mod tests {
     #[test]
     fn hosts_of_authorities() {
         for (authority, host) in [
-            ("as.example.com", "as.example.com"),
-            ("AS.Example.COM:443", "as.example.com"),
-            ("as.example.com.:8443", "as.example.com"),
-            ("[2001:DB8::1]:443", "[2001:db8::1]"),
-            ("[2001:db8::1]", "[2001:db8::1]"),
-            ("as.example.com:", "as.example.com"),
-            ("user@as.example.com", "user@as.example.com"),
-            ("", ""),
+            ("as.example.com", Some("as.example.com")),
+            ("AS.Example.COM:443", Some("as.example.com")),
+            ("as.example.com.:8443", Some("as.example.com")),
+            ("[2001:DB8::1]:443", Some("[2001:db8::1]")),
+            ("[2001:db8::1]", Some("[2001:db8::1]")),
+            ("as.example.com:", Some("as.example.com")),
+            ("192.0.2.1", Some("192.0.2.1")),
+            ("user@as.example.com", None),
+            ("as.example.com:1:443", None),
+            ("as.example.com..", None),
+            ("[x]", None),
+            ("", None),
         ] {
-            assert_eq!(host_of(authority), host);
+            assert_eq!(host_of(authority).as_deref(), host);
         }
     }
 }

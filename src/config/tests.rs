@@ -129,6 +129,13 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
         (r#""tls_client_auth_issuer": "a""#.to_owned(), "/tls_client_auth_issuer", "unknown member"),
         (r#""certificate_thumbprint": []"#.to_owned(), "/certificate_thumbprint", "\"certificate_thumbprints\""),
         (r#""token_endpoint_auth_methods": []"#.to_owned(), "/token_endpoint_auth_methods", "token_endpoint_auth_method"),
+        (r#""tls_client_auth_san_dns": "a.b""#.to_owned(), "", "token_endpoint_auth_method"),
+        (r#""token_endpoint_auth_method": "TLS-Client-Auth""#.to_owned(), "/token_endpoint_auth_method", "\"tls_client_auth\""),
+        (
+            r#""token_endpoint_auth_method": "self_signed_tls_client_aut""#.to_owned(),
+            "/token_endpoint_auth_method",
+            "\"self_signed_tls_client_auth\"",
+        ),
         (r#""token_endpoint_auth_method": """#.to_owned(), "/token_endpoint_auth_method", "authentication method"),
         (r#""certificate_thumbprints": []"#.to_owned(), "/certificate_thumbprints", "empty array"),
         (r#""certificate_thumbprints": ["x"]"#.to_owned(), "/certificate_thumbprints/0", "SHA-256"),

@@ -7,6 +7,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::form;
+use super::head::Field;
 
 /// Standard base64; padding is optional, because backends do not agree on it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -64,11 +65,11 @@ impl Authorization {
     ///
     /// # Errors
     /// [`AuthorizationError`].
-    pub fn read<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<Option<Self>, AuthorizationError> {
-        match (values.next(), values.next()) {
-            (None, _) => Ok(None),
-            (Some(value), None) => Self::parse(value).map(Some),
-            (Some(_), Some(_)) => Err(AuthorizationError::Repeated),
+    pub fn read(field: Field<'_>) -> Result<Option<Self>, AuthorizationError> {
+        match field {
+            Field::Absent => Ok(None),
+            Field::Once(value) => Self::parse(value).map(Some),
+            Field::Repeated => Err(AuthorizationError::Repeated),
         }
     }
 

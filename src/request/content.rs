@@ -1,41 +1,35 @@
 //! The headers that say how a body is to be read. A form in any other dress could be read otherwise by the backend.
 
+use super::head::Field;
 use crate::error::Rejection;
 
 /// Lets exactly one `application/x-www-form-urlencoded` in UTF-8 pass, without a content coding.
 ///
 /// # Errors
 /// [`Rejection::UnsupportedMediaType`] and [`Rejection::EncodedBody`].
-pub fn check_content<'a>(
-    types: impl Iterator<Item = &'a [u8]>,
-    mut encodings: impl Iterator<Item = &'a [u8]>,
-) -> Result<(), Rejection> {
-    if !only(types).is_some_and(is_form) {
+pub fn check_content(content_type: Field<'_>, content_encoding: Field<'_>) -> Result<(), Rejection> {
+    if !matches!(content_type, Field::Once(value) if is_form(value)) {
         return Err(Rejection::UnsupportedMediaType);
     }
-    // `encodings` is empty for nearly every request.
-    if !encodings.all(|encoding| encoding.trim_ascii().eq_ignore_ascii_case(b"identity")) {
-        return Err(Rejection::EncodedBody);
+    match content_encoding {
+        Field::Absent => Ok(()),
+        Field::Once(coding) if coding.trim_ascii().eq_ignore_ascii_case(b"identity") => Ok(()),
+        Field::Once(_) | Field::Repeated => Err(Rejection::EncodedBody),
     }
-    Ok(())
 }
 
 /// Refuses a body whose announced length exceeds `limit`, before it is buffered.
 ///
 /// # Errors
 /// [`Rejection::BodyTooLarge`].
-pub fn check_length<'a>(mut lengths: impl Iterator<Item = &'a [u8]>, limit: usize) -> Result<(), Rejection> {
+pub fn check_length(content_length: Field<'_>, limit: usize) -> Result<(), Rejection> {
+    let Field::Once(length) = content_length else { return Ok(()) };
     // A length that is no number is Envoy's to refuse, and the body itself is counted in any case.
-    let announced = lengths.find_map(|length| std::str::from_utf8(length).ok()?.trim().parse::<u64>().ok());
+    let announced = std::str::from_utf8(length).ok().and_then(|length| length.trim().parse::<u64>().ok());
     match announced {
         Some(length) if length > limit as u64 => Err(Rejection::BodyTooLarge { limit }),
         _ => Ok(()),
     }
-}
-
-fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
-    let value = values.next()?;
-    values.next().is_none().then_some(value)
 }
 
 /// RFC 9110 §8.3.1; the type knows no parameters, but real clients send `charset=UTF-8`.
@@ -52,7 +46,9 @@ fn is_form(content_type: &[u8]) -> bool {
         && parts.filter(|part| !part.is_empty()).all(|parameter| {
             let Some((name, value)) = parameter.split_once('=') else { return false };
             if !name.eq_ignore_ascii_case("charset") {
-                return !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+                // Nothing that a sloppy reader could take for a charset: some search for `charset=` anywhere.
+                let is_token = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+                return !name.is_empty() && is_token(name) && is_token(value);
             }
             charsets += 1;
             let value = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
@@ -86,6 +82,8 @@ mod tests {
             "application/x-www-form-urlencoded;charset=",
             "application/x-www-form-urlencoded;charset",
             "application/x-www-form-urlencoded;charset*=utf-8''utf-7",
+            "application/x-www-form-urlencoded;x=charset=iso-8859-1",
+            "application/x-www-form-urlencoded;x=\";charset=iso-8859-1\"",
             "application/x-www-form-urlencoded,application/x-www-form-urlencoded",
             "application/x-www-form-urlencoded;charset=utf-8,text/plain",
             "multipart/form-data; boundary=x",
@@ -97,25 +95,24 @@ mod tests {
 
     #[test]
     fn content() {
-        let form = &b"application/x-www-form-urlencoded"[..];
-        let check = |types: &[&'static [u8]], encodings: &[&'static [u8]]| {
-            check_content(types.iter().copied(), encodings.iter().copied())
-        };
-        assert_eq!(check(&[form], &[]), Ok(()));
-        assert_eq!(check(&[form], &[b"Identity"]), Ok(()));
-        assert_eq!(check(&[], &[]), Err(Rejection::UnsupportedMediaType));
-        assert_eq!(check(&[form, form], &[]), Err(Rejection::UnsupportedMediaType));
-        for encoding in [&b"gzip"[..], b"identity,gzip", b"", b"identity, identity", b"\xff"] {
-            assert_eq!(check_content([form].into_iter(), [encoding].into_iter()), Err(Rejection::EncodedBody));
+        let form = Field::Once(b"application/x-www-form-urlencoded");
+        assert_eq!(check_content(form, Field::Absent), Ok(()));
+        assert_eq!(check_content(form, Field::Once(b"Identity")), Ok(()));
+        assert_eq!(check_content(form, Field::Repeated), Err(Rejection::EncodedBody));
+        assert_eq!(check_content(Field::Absent, Field::Absent), Err(Rejection::UnsupportedMediaType));
+        assert_eq!(check_content(Field::Repeated, Field::Absent), Err(Rejection::UnsupportedMediaType));
+        for coding in [&b"gzip"[..], b"identity,gzip", b"", b"identity, identity", b"\xff"] {
+            assert_eq!(check_content(form, Field::Once(coding)), Err(Rejection::EncodedBody));
         }
     }
 
     #[test]
     fn lengths() {
-        let check = |length: &'static [u8]| check_length([length].into_iter(), 10);
+        let check = |length| check_length(Field::Once(length), 10);
         assert_eq!(check(b"10"), Ok(()));
         assert_eq!(check(b"11"), Err(Rejection::BodyTooLarge { limit: 10 }));
         assert_eq!(check(b"18446744073709551615"), Err(Rejection::BodyTooLarge { limit: 10 }));
         assert_eq!(check(b"x"), Ok(()));
+        assert_eq!(check_length(Field::Absent, 10), Ok(()));
     }
 }

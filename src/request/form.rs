@@ -43,18 +43,17 @@ impl<'a> Form<'a> {
     /// [`FormError`].
     pub fn parse(body: &'a [u8]) -> Result<Self, FormError> {
         let mut parameters = Vec::with_capacity(8);
-        let mut hides_client_id = false;
         for sequence in body.split(|&b| b == b'&').filter(|sequence| !sequence.is_empty()) {
             let equals = sequence.iter().position(|&b| b == b'=').unwrap_or(sequence.len());
             let (name, value) = sequence.split_at(equals);
-            hides_client_id |= value.contains(&b';') || name.contains(&b';');
             let name = decode(name)?;
-            if name.chars().any(char::is_control) {
+            let is_plain = name.bytes().all(|b| matches!(b, b' '..=b'~'));
+            if !is_plain && name.chars().any(char::is_control) {
                 return Err(FormError::ControlCharacter);
             }
             parameters.push((name, decode(value.strip_prefix(b"=").unwrap_or_default())?));
         }
-        Ok(Self { parameters, hides_client_id: hides_client_id && hides(body, "client_id") })
+        Ok(Self { parameters, hides_client_id: body.contains(&b';') && hides(body, "client_id") })
     }
 
     /// The value of the first parameter `name`.
@@ -74,10 +73,11 @@ impl<'a> Form<'a> {
     /// some backend takes for `client_id`.
     #[must_use]
     pub fn offending_name(&self) -> Option<&str> {
-        let names = || self.parameters.iter().map(|(name, _)| name.as_ref());
-        names()
+        let names = self.parameters.iter().map(|(name, _)| name.as_ref());
+        names
+            .clone()
             .find(|name| *name != "client_id" && reads_as(name, "client_id"))
-            .or_else(|| first_repeated(names().filter(|name| !REPEATABLE.contains(name))))
+            .or_else(|| first_repeated(names.filter(|name| !REPEATABLE.contains(name))))
     }
 }
 
@@ -97,18 +97,21 @@ fn hides(body: &[u8], parameter: &str) -> bool {
 }
 
 /// Whether some backend reads the parameter `name` as `parameter`: without regard to letter case and outer blanks, up to
-/// a NUL, as an array (`client_id[]`, `client_id[0]`), or with the characters that PHP and relaxed binders turn into `_`.
+/// a NUL, as an array (`client_id[]`, `client_id[0]`), with stray brackets (Rack reads `client_id]` and `[client_id]`), or
+/// with the characters that PHP and relaxed binders turn into `_`.
 #[must_use]
 pub(super) fn reads_as(name: &str, parameter: &str) -> bool {
-    let name = name.split('\0').next().unwrap_or_default().trim_matches(|c: char| c.is_whitespace() || c.is_control());
-    // Nearly every name differs in its first letter already.
-    if !name.get(..1).is_some_and(|first| parameter.get(..1).is_some_and(|letter| first.eq_ignore_ascii_case(letter))) {
+    // Nearly every name differs in its first letter already, and this is asked for each parameter of each request.
+    let first_letter = |text: &str| text.bytes().next().filter(u8::is_ascii_alphanumeric).map(|b| b.to_ascii_lowercase());
+    if first_letter(name).is_some_and(|letter| Some(letter) != first_letter(parameter)) {
         return false;
     }
+    let name = name.split('\0').next().unwrap_or_default();
+    let name = name.trim_matches(|c: char| c.is_whitespace() || c.is_control()).trim_start_matches(['[', ']']);
     let folded: String = name.chars().map(|c| if matches!(c, '.' | ' ' | '-') { '_' } else { c.to_ascii_lowercase() }).collect();
-    let is_array = folded.strip_prefix(parameter).is_some_and(|rest| rest.starts_with('['));
+    let is_name = folded.strip_prefix(parameter).is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', ']']));
     // PHP turns an unmatched `[` into `_` too.
-    is_array || folded.replace('[', "_") == parameter
+    is_name || folded.replace('[', "_") == parameter
 }
 
 /// Decodes one name or value: `+` is a blank, `%` begins two hexadecimal digits.
@@ -217,6 +220,9 @@ mod tests {
             ("client_id[0]=b", Some("client_id[0]")),
             ("client_id%5B=b", Some("client_id[")),
             ("client[id=b", Some("client[id")),
+            ("client_id]=b", Some("client_id]")),
+            ("[client_id]=b", Some("[client_id]")),
+            ("][client_id=b", Some("][client_id")),
             ("client.id=b", Some("client.id")),
             ("client+id=b", Some("client id")),
             ("client-id=b", Some("client-id")),

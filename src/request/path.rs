@@ -64,7 +64,7 @@ impl<'a> Target<'a> {
 }
 
 impl Endpoints {
-    /// Reads an array of paths, each written as the backend routes it.
+    /// Reads an array of paths, each as it reaches this filter.
     ///
     /// # Errors
     /// The pointer is relative to the array.
@@ -72,13 +72,12 @@ impl Endpoints {
         let paths = json.some_elements("at least one path", |path| {
             let path = path.string("a path")?;
             let plain = path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic() && !b"%?#;\\".contains(&b));
-            let canonical = canonical(path);
             if !plain || path.contains("//") || resolve_dots(path.as_bytes()) != path.as_bytes() {
                 return Err(ConfigError::expected(
                     "a plain path that begins with a slash, without escapes, query, parameters, dot or empty segments",
                 ));
             }
-            Ok(canonical)
+            Ok(path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase().into())
         })?;
         Ok(Self { paths })
     }
@@ -87,8 +86,8 @@ impl Endpoints {
     #[must_use]
     pub fn gates(&self, target: &Target<'_>) -> bool {
         let path = target.path;
-        let plain = path.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'~' | b'.'));
-        if plain && path.starts_with(b"/") && !path.windows(2).any(|pair| pair == b"//" || pair == b"/.") {
+        let plain = path.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'~'));
+        if plain && path.starts_with(b"/") && !path.windows(2).any(|pair| pair == b"//") {
             return self.lists(path);
         }
         // What does not begin with a slash is no path; some backends strip a scheme and host, some add the slash.
@@ -97,27 +96,33 @@ impl Endpoints {
 
     fn lists(&self, path: &[u8]) -> bool {
         let path = without_final_slash(path);
-        self.paths.iter().any(|listed| listed.as_bytes().eq_ignore_ascii_case(path))
+        if path.is_ascii() {
+            return self.paths.iter().any(|listed| listed.as_bytes().eq_ignore_ascii_case(path));
+        }
+        // U+212A, the Kelvin sign, is a `K` to a comparison without regard to case.
+        let folded = folded(&String::from_utf8_lossy(path));
+        self.paths.iter().any(|listed| **listed == *folded)
     }
 
     fn lists_any_spelling_of(&self, path: &[u8]) -> bool {
-        // Every rule shortens a path or leaves it alone, so the search ends; the bound keeps a hostile path from
-        // costing milliseconds, and a path that exceeds it is gated, because nobody can say what it means.
-        const MOST_OCTETS: usize = 1 << 18;
-        let mut octets = 0;
+        // No rule makes a path longer, so the search ends; the bound keeps a hostile path from costing milliseconds, and
+        // a path that exceeds it is gated, because nobody can say what it means.
+        let mut octets_left = (1 << 14) + 2 * path.len();
         let mut seen = BTreeSet::new();
         let mut open = vec![path.to_vec()];
         while let Some(path) = open.pop() {
-            octets += path.len() + 16;
-            if octets > MOST_OCTETS || self.lists(canonical(&String::from_utf8_lossy(&path)).as_bytes()) {
+            if self.lists(&path) {
                 return true;
             }
             for rule in RULES {
                 let next = rule(&path);
-                if next != path && !seen.contains(&next) {
-                    seen.insert(next.clone());
-                    open.push(next);
+                if next == path || seen.contains(&next) {
+                    continue;
                 }
+                let Some(left) = octets_left.checked_sub(next.len() + 16) else { return true };
+                octets_left = left;
+                seen.insert(next.clone());
+                open.push(next);
             }
         }
         false
@@ -127,7 +132,7 @@ impl Endpoints {
 /// What some backend does to a path. No rule makes a path longer.
 type Rule = fn(&[u8]) -> Vec<u8>;
 
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 10] = [
     percent_decoded,
     backslashes_as_slashes,
     without_empty_segments,
@@ -136,12 +141,13 @@ const RULES: [Rule; 8] = [
     |path| up_to(path, b";"),
     |path| up_to(path, b"?#\0"),
     trimmed_segments,
+    without_authority,
+    without_script,
 ];
 
-/// The form in which paths are compared: lower case by Unicode's rules, without a slash at the end.
-fn canonical(path: &str) -> Box<str> {
-    let folded: String = path.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
-    String::from_utf8_lossy(without_final_slash(folded.as_bytes())).into()
+/// Lower case by Unicode's rules, as far as it is the same for all languages.
+fn folded(path: &str) -> String {
+    path.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
 fn without_final_slash(path: &[u8]) -> &[u8] {
@@ -163,6 +169,23 @@ fn up_to(path: &[u8], ends: &[u8]) -> Vec<u8> {
 /// Each segment up to its first semicolon, as servlet containers see it: `/token;x=1`, `/x/..;/token`.
 fn without_parameters(path: &[u8]) -> Vec<u8> {
     join(path.split(|&b| b == b'/').map(|segment| segment.split(|&b| b == b';').next().unwrap_or_default()))
+}
+
+/// Without the host of a network-path reference (RFC 3986 §4.2), which URL parsers see in `//host/token`.
+fn without_authority(path: &[u8]) -> Vec<u8> {
+    let slashes = path.iter().take_while(|&&b| b == b'/').count();
+    let rest = path.get(slashes..).unwrap_or_default();
+    match rest.iter().position(|&b| b == b'/') {
+        Some(slash) if slashes > 1 => rest.get(slash..).unwrap_or_default().to_vec(),
+        _ => path.to_vec(),
+    }
+}
+
+/// Without the front controller, after which PHP frameworks route: `/index.php/token`.
+fn without_script(path: &[u8]) -> Vec<u8> {
+    const SCRIPT: &[u8] = b".php/";
+    let script = path.windows(SCRIPT.len()).position(|window| window.eq_ignore_ascii_case(SCRIPT));
+    script.and_then(|at| path.get(at + SCRIPT.len() - 1..)).unwrap_or(path).to_vec()
 }
 
 /// Blanks and control bytes at the ends of segments are dropped, as file systems and some routers do.
@@ -279,6 +302,11 @@ mod tests {
             "/oauth;v=1/introspect;y",
             "/%25252574oken",
             "/x/.;/../token",
+            "//x/token",
+            "///x/token",
+            "/\\x/token",
+            "/index.php/token",
+            "/a/b.PHP/x/../token",
         ] {
             assert!(gated(path), "{path}");
         }

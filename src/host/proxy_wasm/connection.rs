@@ -22,17 +22,17 @@ impl Connection for DownstreamConnection<'_> {
 
     fn peer_certificate(&mut self) -> Result<Rc<PeerCertificate>, Rejection> {
         let digest = property("sha256_peer_certificate_digest").ok_or(Rejection::CertificateMissing)?;
-        let digest = Thumbprint::from_hex(&digest).ok_or(HostError::Digest)?;
         let mut memory = self.plugin.certificates.borrow_mut();
         let parsed = match memory.recall(&digest) {
             Some(parsed) => parsed,
             None => {
+                let thumbprint = Thumbprint::from_hex(&digest).ok_or(HostError::Digest)?;
                 let text = property("peer_certificate").ok_or(Rejection::CertificateNotGiven)?;
                 let parsed = PeerCertificate::from_pem(&text).map(Rc::new);
-                if parsed.as_ref().is_ok_and(|certificate| certificate.thumbprint() != digest) {
+                if parsed.as_ref().is_ok_and(|certificate| certificate.thumbprint() != thumbprint) {
                     return Err(HostError::CertificateOfDigest.into());
                 }
-                memory.remember(digest, text.len(), parsed.clone());
+                memory.remember(&digest, parsed.clone());
                 parsed
             }
         };

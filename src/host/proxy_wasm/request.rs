@@ -12,6 +12,7 @@ use super::{Plugin, log};
 use crate::decision::{Action, Decision};
 use crate::error::HostError;
 use crate::exchange::{Exchange, Headers, Step};
+use crate::request::Head;
 use crate::response::Response;
 
 /// A request's state. Without a plugin or before its headers there is no exchange, and nothing passes.
@@ -61,11 +62,12 @@ impl HttpContext for RequestContext {
         // One call for all of them: the names of identity headers are open-ended, and each single read is a call.
         let pairs = hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default();
         let headers = Headers(&pairs);
-        let exchange = Exchange::new(&plugin.configuration, headers);
+        let head = Head::of(headers);
+        let exchange = Exchange::new(&plugin.configuration, &head);
         strip(&exchange, MapType::HttpRequestHeaders, headers);
         let exchange = Rc::new(RefCell::new(exchange));
         self.exchange = Some(exchange.clone());
-        let action = self.step(|exchange, connection| exchange.on_headers(headers, end_of_stream, connection));
+        let action = self.step(|exchange, connection| exchange.on_headers(&head, end_of_stream, connection));
         if exchange.borrow().is_held() {
             plugin.delivery.borrow_mut().watch(self.context_id, &exchange);
         }

@@ -1,0 +1,69 @@
+//! The request headers that matter, found in one pass: a request has a dozen, and every search of its own would go
+//! through all of them.
+
+use crate::exchange::Headers;
+
+/// A header that a request should have once at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Field<'a> {
+    /// Not there.
+    #[default]
+    Absent,
+    /// There once, with this value.
+    Once(&'a [u8]),
+    /// There more than once.
+    Repeated,
+}
+
+impl<'a> Field<'a> {
+    fn add(&mut self, value: &'a [u8]) {
+        *self = if *self == Self::Absent { Self::Once(value) } else { Self::Repeated };
+    }
+}
+
+/// What the headers of a request say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Head<'a> {
+    /// `:method`
+    pub method: Option<&'a [u8]>,
+    /// `:path`
+    pub path: Option<&'a [u8]>,
+    /// `:authority`
+    pub authority: Option<&'a [u8]>,
+    /// `x-request-id`
+    pub request_id: Option<&'a [u8]>,
+    /// `content-type`
+    pub content_type: Field<'a>,
+    /// `content-encoding`
+    pub content_encoding: Field<'a>,
+    /// `content-length`
+    pub content_length: Field<'a>,
+    /// `authorization`
+    pub authorization: Field<'a>,
+    /// Whether a header is there by which frameworks let a client name another method.
+    pub overrides_method: bool,
+}
+
+impl<'a> Head<'a> {
+    /// Reads `headers`, whose names are in lower case.
+    #[must_use]
+    pub fn of(headers: Headers<'a>) -> Self {
+        let mut head = Self::default();
+        for (name, value) in headers.0 {
+            let value = value.as_slice();
+            match name.as_str() {
+                ":method" => head.method = Some(value),
+                ":path" => head.path = Some(value),
+                ":authority" => head.authority = Some(value),
+                "x-request-id" => head.request_id = Some(value),
+                "content-type" => head.content_type.add(value),
+                "content-encoding" => head.content_encoding.add(value),
+                "content-length" => head.content_length.add(value),
+                "authorization" => head.authorization.add(value),
+                "x-http-method-override" | "x-http-method" | "x-method-override" => head.overrides_method = true,
+                _ => {}
+            }
+        }
+        head
+    }
+}
