@@ -9,7 +9,6 @@ mod random;
 #[allow(dead_code, reason = "shared with the tests of the module")]
 #[path = "../module/run.rs"]
 mod run;
-#[allow(dead_code, reason = "every test binary uses its own part of this module")]
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -128,12 +127,12 @@ fn thousands(number: u64) -> String {
 
 /// The first column to the left, the others to the right.
 fn print_table(rows: &[Vec<String>]) {
-    let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     for row in rows {
-        let mut line = format!("{:<1$}", row[0], width(0));
-        for column in 1..columns {
-            line += &format!("  {:>1$}", row[column], width(column));
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let width = width(column);
+            line += &if column == 0 { format!("{cell:<width$}") } else { format!("  {cell:>width$}") };
         }
         println!("{}", line.trim_end());
     }

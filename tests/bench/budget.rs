@@ -9,7 +9,6 @@ mod random;
 #[allow(dead_code, reason = "shared with the tests of the module")]
 #[path = "../module/run.rs"]
 mod run;
-#[allow(dead_code, reason = "every test binary uses its own part of this module")]
 #[path = "../support/mod.rs"]
 mod support;
 
