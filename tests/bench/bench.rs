@@ -84,14 +84,14 @@ fn print_load(rounds: &Rounds) {
     let column = |place: usize| rounds.iter().map(move |round| round[place] as i64);
     let added = |place: usize| rounds.iter().map(move |round| round[place] as i64 - round[0] as i64);
     let names = ["no filter", "wasm that only waits for the body (the floor)", "this filter", "Lua that compares the subject"];
-    let mut rows = vec![["", "median", "added", "least", "most"].map(String::from).to_vec()];
+    let mut rows = vec![["", "median", "added", "1st quarter", "3rd quarter", "least", "most"].map(String::from).to_vec()];
     for (place, name) in names.into_iter().enumerate() {
         let mut row = vec![name.into(), microseconds(median(column(place)))];
         if place > 0 {
-            let figures = [median(added(place)), added(place).min().unwrap_or_default(), added(place).max().unwrap_or_default()];
+            let figures = [2, 1, 3, 0, 4].map(|quarter| quartile(added(place), quarter));
             row.extend(figures.map(microseconds));
         } else {
-            row.extend(["", "", ""].map(String::from));
+            row.extend(["", "", "", "", ""].map(String::from));
         }
         rows.push(row);
     }
@@ -105,10 +105,14 @@ fn print_load(rounds: &Rounds) {
 }
 
 fn median(values: impl Iterator<Item = i64>) -> i64 {
+    quartile(values, 2)
+}
+
+/// The value that `quarter` quarters of the values do not exceed: 0 gives the least, 4 the most.
+fn quartile(values: impl Iterator<Item = i64>, quarter: usize) -> i64 {
     let mut values: Vec<i64> = values.collect();
     values.sort_unstable();
-    let (below, above) = (values.len().saturating_sub(1) / 2, values.len() / 2);
-    (values[below] + values[above]) / 2
+    values[(values.len() - 1) * quarter / 4]
 }
 
 fn microseconds(nanoseconds: i64) -> String {
@@ -125,9 +129,10 @@ fn thousands(number: u64) -> String {
 fn print_table(rows: &[Vec<String>]) {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     for row in rows {
-        let mut line = format!("{:<1$}", row[0], width(0));
-        for (column, cell) in row.iter().enumerate().skip(1) {
-            line += &format!("  {cell:>0$}", width(column));
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let width = width(column);
+            line += &if column == 0 { format!("{cell:<width$}") } else { format!("  {cell:>width$}") };
         }
         println!("{}", line.trim_end());
     }
