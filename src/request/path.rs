@@ -86,8 +86,7 @@ impl Endpoints {
     #[must_use]
     pub fn gates(&self, target: &Target<'_>) -> bool {
         let path = target.path;
-        let plain = path.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'~'));
-        if plain && path.starts_with(b"/") && !path.windows(2).any(|pair| pair == b"//") {
+        if is_plain(path) {
             return self.lists(path);
         }
         // What does not begin with a slash is no path; some backends strip a scheme and host, some add the slash.
@@ -127,6 +126,17 @@ impl Endpoints {
         }
         false
     }
+}
+
+/// Whether no rule changes more than the letter case of `path`, which is so for nearly every request.
+fn is_plain(path: &[u8]) -> bool {
+    path.starts_with(b"/")
+        && path.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'~' | b'.'))
+        && !path.windows(2).any(|pair| pair == b"//")
+        && !path.split(|&b| b == b'/').any(|segment| {
+            let is_script = segment.last_chunk::<4>().is_some_and(|end| end.eq_ignore_ascii_case(b".php"));
+            is_script || matches!(segment, b"." | b"..")
+        })
 }
 
 /// What some backend does to a path. No rule makes a path longer.
@@ -394,6 +404,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_short_way_for_plain_paths_is_the_long_way(path in "(/[a-z.~]{0,5}|/token|/\\.{1,2}|/x\\.php){0,4}") {
+            let endpoints = endpoints(r#"["/token"]"#).unwrap();
+            if is_plain(path.as_bytes()) {
+                prop_assert_eq!(endpoints.lists(path.as_bytes()), endpoints.lists_any_spelling_of(path.as_bytes()));
+            }
+        }
+
         #[test]
         fn decorations_never_hide_a_listed_path(
             decorations in prop::collection::vec(prop::sample::select(vec!["/", "/.", "/x/..", "/%2e", "/y/%2e%2e", "\\", "/;a=b", "/ ", "/%00"]), 0..4),
