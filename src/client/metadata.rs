@@ -53,26 +53,23 @@ impl ClientMetadata {
         let client_id = members.read("client_id", client_id)?;
         let client_id = client_id.ok_or_else(|| ConfigError::expected("the member client_id"))?;
         let method = members.read_unless_null("token_endpoint_auth_method", method_name)?;
-        let subjects = [
-            members.read_unless_null("tls_client_auth_subject_dn", |json| Ok((json, subject_dn as ReadSubject)))?,
-            members.read_unless_null("tls_client_auth_san_dns", |json| Ok((json, san_dns as ReadSubject)))?,
-            members.read_unless_null("tls_client_auth_san_uri", |json| Ok((json, san_uri as ReadSubject)))?,
-            members.read_unless_null("tls_client_auth_san_ip", |json| Ok((json, san_ip as ReadSubject)))?,
-            members.read_unless_null("tls_client_auth_san_email", |json| Ok((json, san_email as ReadSubject)))?,
-        ];
+        let mut subjects = Vec::with_capacity(1);
+        for (name, read) in SUBJECTS {
+            subjects.extend(members.read_unless_null(name, |json| Ok((name, json, read)))?);
+        }
         let jwks = members.read_unless_null("jwks", Ok)?;
         let certificate_thumbprints = members.read_unless_null("certificate_thumbprints", |json| {
             json.some_elements("at least one SHA-256 thumbprint", thumbprint)
         })?;
         refuse_near_misses(&members)?;
         let method = match method {
-            Some("tls_client_auth") => TokenEndpointAuthMethod::TlsClientAuth(only_subject(subjects)?),
+            Some("tls_client_auth") => TokenEndpointAuthMethod::TlsClientAuth(only_subject(&subjects)?),
             Some("self_signed_tls_client_auth") => TokenEndpointAuthMethod::SelfSignedTlsClientAuth(match jwks {
                 Some(jwks) => jwks::certificates(jwks).map_err(|error| error.within("jwks"))?,
                 None => return Err(ConfigError::expected("jwks with the client's certificates (jwks_uri is not fetched)")),
             }),
             // RFC 7591 §2: if absent, the method is client_secret_basic. Whoever registers a subject means another.
-            None if subjects.iter().any(Option::is_some) => {
+            None if !subjects.is_empty() => {
                 return Err(ConfigError::expected(
                     "the member token_endpoint_auth_method, because a tls_client_auth_* member is there",
                 ));
@@ -103,22 +100,21 @@ impl ClientMetadata {
 
 type ReadSubject = fn(&str) -> Result<ExpectedSubject, ConfigError>;
 
-/// The members of [`ExpectedSubject`], in the order in which [`ClientMetadata::from_json`] reads them.
-const SUBJECT_MEMBERS: [&str; 5] = [
-    "tls_client_auth_subject_dn",
-    "tls_client_auth_san_dns",
-    "tls_client_auth_san_uri",
-    "tls_client_auth_san_ip",
-    "tls_client_auth_san_email",
+/// The members that register a subject (RFC 8705 §2.1.2), and how each is read.
+const SUBJECTS: [(&str, ReadSubject); 5] = [
+    ("tls_client_auth_subject_dn", subject_dn),
+    ("tls_client_auth_san_dns", san_dns),
+    ("tls_client_auth_san_uri", san_uri),
+    ("tls_client_auth_san_ip", san_ip),
+    ("tls_client_auth_san_email", san_email),
 ];
 
 /// RFC 8705 §2.1.2: a client must use exactly one of the five.
-fn only_subject(subjects: [Option<(&Json, ReadSubject)>; 5]) -> Result<ExpectedSubject, ConfigError> {
-    let mut given = SUBJECT_MEMBERS.into_iter().zip(subjects).filter_map(|(name, subject)| Some((name, subject?)));
-    let (Some((name, (json, read))), None) = (given.next(), given.next()) else {
-        return Err(ConfigError::new(format!("expected exactly one of {}", SUBJECT_MEMBERS.join(", "))));
-    };
-    json.string("a string").and_then(read).map_err(|error| error.within(name))
+fn only_subject(given: &[(&str, &Json, ReadSubject)]) -> Result<ExpectedSubject, ConfigError> {
+    match given {
+        [(name, json, read)] => json.string("a string").and_then(read).map_err(|error| error.within(name)),
+        _ => Err(ConfigError::new(format!("expected exactly one of {}", SUBJECTS.map(|(name, _)| name).join(", ")))),
+    }
 }
 
 fn client_id(json: &Json) -> Result<Box<str>, ConfigError> {
@@ -181,7 +177,7 @@ fn refuse_near_misses(members: &Members<'_>) -> Result<(), ConfigError> {
         let message = match members.nearest(name) {
             Some(known) => format!("unknown member; did you mean \"{known}\"?"),
             None if name.to_ascii_lowercase().starts_with("tls_client_auth_") => {
-                format!("unknown member; expected one of {}", SUBJECT_MEMBERS.join(", "))
+                format!("unknown member; expected one of {}", SUBJECTS.map(|(name, _)| name).join(", "))
             }
             None if NOT_SUPPORTED.contains(&name) => "this version does not support this member".to_owned(),
             None => continue,
