@@ -125,7 +125,7 @@ ensure_corpus() {
     say "installing certificates to test with (cryptography_vectors $corpus_version) into $home"
     need python3 "install Python 3, from whose package index the certificates come"
     rm -rf "$home"
-    python3 -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --target "$home" \
+    PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --target "$home" \
       "cryptography_vectors==$corpus_version"
     touch "$home/complete-$corpus_version"
   fi
