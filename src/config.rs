@@ -89,6 +89,17 @@ pub enum HostPolicy {
     UnknownTenant(Handling),
 }
 
+impl HostPolicy {
+    /// What is done with every request of the host.
+    #[must_use]
+    pub fn handling(&self) -> &Handling {
+        match self {
+            Self::Policy(policy) => &policy.handling,
+            Self::UnknownTenant(handling) => handling,
+        }
+    }
+}
+
 impl Configuration {
     /// Parses the configuration, a JSON object.
     ///

@@ -67,10 +67,7 @@ impl Exchange {
 
     /// Names of those headers or trailers that must not reach the backend as the client sent them (SPEC §5).
     pub fn names_to_strip<'a>(&self, fields: Headers<'a>) -> impl Iterator<Item = &'a str> {
-        let forward = match &self.policy {
-            HostPolicy::Policy(policy) => policy.handling.forward.clone(),
-            HostPolicy::UnknownTenant(handling) => handling.forward.clone(),
-        };
+        let forward = self.policy.handling().forward.clone();
         fields.0.iter().map(|(name, _)| name.as_str()).filter(move |name| forward.strips(name))
     }
 

@@ -85,10 +85,7 @@ impl Tenants {
         }
         let Some(host) = host_of(&String::from_utf8_lossy(authority)) else {
             // What is no host names nobody, not even those for whom the top level cares.
-            return HostPolicy::UnknownTenant(match &self.other {
-                HostPolicy::Policy(policy) => policy.handling.clone(),
-                HostPolicy::UnknownTenant(handling) => handling.clone(),
-            });
+            return HostPolicy::UnknownTenant(self.other.handling().clone());
         };
         let by_suffix = || {
             let is_below = |suffix: &str| host.strip_suffix(suffix).is_some_and(|label| !label.is_empty());

@@ -7,7 +7,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::form;
-use super::head::Field;
+use super::head::{Field, is_token};
 
 /// Standard base64; padding is optional, because backends do not agree on it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -85,8 +85,7 @@ impl Authorization {
         let value = value.trim_ascii();
         let end = value.iter().position(|&b| b == b' ' || b == b'\t').unwrap_or(value.len());
         let (scheme, credentials) = value.split_at(end);
-        let is_tchar = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
-        if scheme.is_empty() || !scheme.iter().all(is_tchar) {
+        if !is_token(scheme) {
             return Err(AuthorizationError::Scheme);
         }
         if !scheme.eq_ignore_ascii_case(b"basic") {

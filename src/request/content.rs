@@ -47,8 +47,8 @@ fn is_form(content_type: &[u8]) -> bool {
             let Some((name, value)) = parameter.split_once('=') else { return false };
             if !name.eq_ignore_ascii_case("charset") {
                 // Nothing that a sloppy reader could take for a charset: some search for `charset=` anywhere.
-                let is_token = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-                return !name.is_empty() && is_token(name) && is_token(value);
+                let is_harmless = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+                return !name.is_empty() && is_harmless(name) && is_harmless(value);
             }
             charsets += 1;
             let value = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);

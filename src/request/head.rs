@@ -3,6 +3,12 @@
 
 use crate::exchange::Headers;
 
+/// Whether `text` is a token (RFC 9110 §5.6.2), as field names and authentication schemes are.
+#[must_use]
+pub fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
+}
+
 /// A header that a request should have once at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Field<'a> {
