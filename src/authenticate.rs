@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use crate::certificate::{AlternativeName, PeerCertificate, UnixTime};
-use crate::client::{ExpectedSubject, TokenEndpointAuthMethod};
+use crate::client::{ExpectedSubject, Registration, TokenEndpointAuthMethod};
 use crate::config::{Chain, Policy};
 use crate::error::{HostError, Rejection};
 use crate::request::Claim;
@@ -40,13 +40,21 @@ pub trait Connection {
     fn is_peer_certificate_verified(&mut self) -> Option<bool>;
 }
 
-/// Decides about a gated request whose claim is readable.
+/// Decides about a gated request whose claim is readable, and about whose client the registry gave an answer.
 ///
 /// # Errors
 /// The first check that fails.
-pub fn authenticate(claim: &Claim, policy: &Policy, connection: &mut dyn Connection) -> Result<Verdict, Rejection> {
-    let Some(client) = policy.registry.find(claim.client_id()) else {
-        return if policy.passes_unregistered_clients { Ok(Verdict::Unregistered) } else { Err(Rejection::UnknownClient) };
+pub fn authenticate(
+    claim: &Claim,
+    registration: Registration,
+    policy: &Policy,
+    connection: &mut dyn Connection,
+) -> Result<Verdict, Rejection> {
+    let client = match registration {
+        Registration::Registered(client) => client,
+        Registration::Unregistered if policy.passes_unregistered_clients => return Ok(Verdict::Unregistered),
+        Registration::Unregistered => return Err(Rejection::UnknownClient),
+        Registration::Unusable(reason) => return Err(Rejection::UnusableClient { reason }),
     };
     let certificate = match client.method() {
         TokenEndpointAuthMethod::Other => {

@@ -1,8 +1,22 @@
 //! The registration: what was agreed with a client.
+//!
+//! A registry is embedded in the configuration ([`Registry`]) or fetched ([`FetchedRegistry`]): as a whole list ([`Snapshot`]) or
+//! one client at a time ([`Lookup`]). Neither reads a clock or sends a request: what the host must do, they say.
 
+mod convert;
+mod fetched;
 mod jwks;
+mod lookup;
 mod metadata;
+mod record;
+mod registration;
 mod registry;
+mod snapshot;
+mod wire;
 
+pub use self::fetched::{Answer, CLIENT_ID, FetchedRegistry, Mode, Request};
+pub use self::lookup::{Lookup, Settled};
 pub use self::metadata::{ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod};
+pub use self::registration::{FetchError, Registration, RegistryFault};
 pub use self::registry::Registry;
+pub use self::snapshot::{Change, ChangeKind, Report, SharedData, Snapshot, Ticks, Turn, Validators, Version};

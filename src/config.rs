@@ -1,13 +1,14 @@
 //! The plugin configuration (SPEC §2), parsed into types that cannot be wrong.
 
 mod forward;
+mod registry;
 mod tenants;
 
 use std::rc::Rc;
 
 pub use self::forward::{CertificateHeader, Forward};
 use self::tenants::Tenants;
-use crate::client::Registry;
+use crate::client::{FetchedRegistry, Registry};
 use crate::error::ConfigError;
 use crate::json::{Json, Members, one_of};
 use crate::request::Endpoints;
@@ -27,8 +28,8 @@ pub struct Policy {
     pub handling: Handling,
     /// `endpoints`; `None` = every request is gated.
     pub endpoints: Option<Endpoints>,
-    /// `clients`.
-    pub registry: Rc<Registry>,
+    /// `clients` or `registry`.
+    pub registry: RegistrySource,
     /// `unregistered_clients: "pass"`.
     pub passes_unregistered_clients: bool,
     /// `other_methods: "pass"`.
@@ -37,6 +38,15 @@ pub struct Policy {
     pub max_body_bytes: usize,
     /// `peer_certificate.chain`.
     pub chain: Chain,
+}
+
+/// Where the clients come from.
+#[derive(Clone, Debug)]
+pub enum RegistrySource {
+    /// `clients`: they are in the configuration.
+    Embedded(Rc<Registry>),
+    /// `registry`: the host fetches them.
+    Fetched(Rc<FetchedRegistry>),
 }
 
 /// What is done with every request, whatever is decided.
@@ -125,10 +135,32 @@ impl Configuration {
         self.tenants.policy_for(authority)
     }
 
-    /// Number of clients in all registries.
+    /// Number of clients in all embedded registries.
     #[must_use]
     pub fn number_of_clients(&self) -> usize {
-        self.tenants.registries().iter().map(|registry| registry.len()).sum()
+        let mut counted: Vec<&Rc<Registry>> = Vec::new();
+        for source in self.tenants.registries() {
+            if let RegistrySource::Embedded(registry) = source
+                && !counted.iter().any(|other| Rc::ptr_eq(other, registry))
+            {
+                counted.push(registry);
+            }
+        }
+        counted.iter().map(|registry| registry.len()).sum()
+    }
+
+    /// Every fetched registry once, however many tenants name it.
+    #[must_use]
+    pub fn fetched_registries(&self) -> Vec<Rc<FetchedRegistry>> {
+        let mut registries: Vec<Rc<FetchedRegistry>> = Vec::new();
+        for source in self.tenants.registries() {
+            if let RegistrySource::Fetched(registry) = source
+                && !registries.contains(registry)
+            {
+                registries.push(registry.clone());
+            }
+        }
+        registries
     }
 }
 
@@ -139,7 +171,7 @@ const LOG: [(&str, LogDecisions); 3] =
 #[derive(Clone, Debug)]
 struct PolicyMembers {
     endpoints: Option<Endpoints>,
-    registry: Option<Rc<Registry>>,
+    registry: Option<RegistrySource>,
     passes_unregistered_clients: Option<bool>,
     passes_other_methods: Option<bool>,
     mode: Option<Mode>,
@@ -157,7 +189,7 @@ impl PolicyMembers {
     fn read(members: &mut Members<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             endpoints: members.read("endpoints", Endpoints::from_json)?,
-            registry: members.read("clients", |json| Registry::from_json(json).map(Rc::new))?,
+            registry: registry_source(members)?,
             passes_unregistered_clients: members.read("unregistered_clients", one_of(&[("reject", false), ("pass", true)]))?,
             passes_other_methods: members.read("other_methods", one_of(&[("pass", true), ("reject", false)]))?,
             mode: members.read("mode", one_of(&[("enforce", Mode::Enforce), ("shadow", Mode::Shadow)]))?,
@@ -188,7 +220,7 @@ impl PolicyMembers {
 
     fn into_policy(self) -> Result<Policy, ConfigError> {
         let handling = self.handling();
-        let registry = self.registry.ok_or_else(|| ConfigError::expected("the member clients"))?;
+        let registry = self.registry.ok_or_else(|| ConfigError::expected("the member clients or the member registry"))?;
         Ok(Policy {
             handling,
             endpoints: self.endpoints,
@@ -199,6 +231,18 @@ impl PolicyMembers {
             chain: self.chain.unwrap_or_default(),
         })
     }
+}
+
+/// SPEC §2: exactly one of the two.
+fn registry_source(members: &mut Members<'_>) -> Result<Option<RegistrySource>, ConfigError> {
+    let embedded = members.read("clients", |json| Registry::from_json(json).map(Rc::new).map(RegistrySource::Embedded))?;
+    let fetched = members.read("registry", |json| {
+        if embedded.is_some() {
+            return Err(ConfigError::expected("either clients or registry, not both"));
+        }
+        FetchedRegistry::from_json(json).map(Rc::new).map(RegistrySource::Fetched)
+    })?;
+    Ok(embedded.or(fetched))
 }
 
 fn max_body_bytes(json: &Json) -> Result<usize, ConfigError> {

@@ -1,8 +1,10 @@
 //! The two ways to say no: to an operator ([`ConfigError`]) and to a client ([`Rejection`]).
 
 use std::fmt;
+use std::rc::Rc;
 
 use crate::certificate::{AlternativeName, CertificateError, NameDifference, Thumbprint, UnixTime};
+use crate::client::RegistryFault;
 use crate::request::{AuthorizationError, FormError, IdSource};
 
 /// A place in a configuration, and what is wrong there. Any such error refuses the whole configuration.
@@ -116,6 +118,8 @@ codes! {
     SubjectMismatch = "subject_mismatch",
     /// A host that no tenant names.
     UnknownTenant = "unknown_tenant",
+    /// The registry gave no answer about the client.
+    RegistryUnavailable = "registry_unavailable",
     /// The host did not give what it must.
     HostError = "host_error",
 }
@@ -165,6 +169,11 @@ pub enum Rejection {
     OtherMethodRefused,
     /// Policy `unregistered_clients: "reject"`.
     UnknownClient,
+    /// The registry's entry for the client cannot be used, whatever the policy says of clients that it does not have.
+    UnusableClient {
+        /// What is wrong with it.
+        reason: Rc<str>,
+    },
     /// The connection has no client certificate.
     CertificateMissing,
     /// The connection has a client certificate, but this host does not hand it over.
@@ -204,6 +213,8 @@ pub enum Rejection {
         /// `:authority`.
         host: String,
     },
+    /// The registry has no answer about the client.
+    RegistryUnavailable(RegistryFault),
     /// The host did not give what it must.
     HostError(HostError),
 }
@@ -268,7 +279,7 @@ impl Rejection {
             Self::MalformedAuthorization(_) => Code::MalformedAuthorization,
             Self::MultipleAuthMethods => Code::MultipleAuthMethods,
             Self::OtherMethodRefused => Code::OtherMethodRefused,
-            Self::UnknownClient => Code::UnknownClient,
+            Self::UnknownClient | Self::UnusableClient { .. } => Code::UnknownClient,
             Self::CertificateMissing | Self::CertificateNotGiven => Code::CertificateMissing,
             Self::CertificateMalformed(_) => Code::CertificateMalformed,
             Self::CertificateExpired { .. } => Code::CertificateExpired,
@@ -277,6 +288,7 @@ impl Rejection {
             Self::CertificateNotRegistered { .. } => Code::CertificateNotRegistered,
             Self::SubjectMismatch(_) | Self::AlternativeNameMismatch { .. } => Code::SubjectMismatch,
             Self::UnknownTenant { .. } => Code::UnknownTenant,
+            Self::RegistryUnavailable(_) => Code::RegistryUnavailable,
             Self::HostError(_) => Code::HostError,
         }
     }
@@ -303,6 +315,7 @@ impl fmt::Display for Rejection {
             Self::MultipleAuthMethods => f.write_str("more than one way of client authentication in one request"),
             Self::OtherMethodRefused => f.write_str("registered with another token_endpoint_auth_method"),
             Self::UnknownClient => f.write_str("not in the registry"),
+            Self::UnusableClient { reason } => write!(f, "the registry's entry cannot be used: {reason}"),
             Self::CertificateMissing => f.write_str("the connection has no client certificate"),
             Self::CertificateNotGiven => f.write_str(
                 "the connection has a client certificate, but the host does not give connection.peer_certificate: this takes Envoy 1.38 or later",
@@ -331,6 +344,7 @@ impl fmt::Display for Rejection {
                 Ok(())
             }
             Self::UnknownTenant { host } => write!(f, "no tenant has the host \"{host}\""),
+            Self::RegistryUnavailable(fault) => fault.fmt(f),
             Self::HostError(error) => error.fmt(f),
         }
     }

@@ -4,10 +4,12 @@
 //! request ends: in the headers, in the body, or in the trailers.
 
 use std::rc::Rc;
+use std::task::Poll;
 
 use crate::authenticate::{Connection, Verdict, authenticate};
 use crate::certificate::{PeerCertificate, UnixTime};
-use crate::config::{Configuration, Handling, HostPolicy, Mode, Policy};
+use crate::client::{FetchedRegistry, Registration, RegistryFault};
+use crate::config::{Configuration, Handling, HostPolicy, Mode, Policy, RegistrySource};
 use crate::decision::{Action, Decision, RequestSummary};
 use crate::error::{Code, HostError, Rejection};
 use crate::request::{Authorization, Claim, Head, Target, check_content, check_length};
@@ -18,6 +20,13 @@ use crate::response::Response;
 pub enum Step {
     /// Hold the request, headers included, until there is more of it.
     Wait,
+    /// Hold the request, ask this registry for this client, and hand over what it says.
+    Lookup {
+        /// Whom to ask.
+        registry: Rc<FetchedRegistry>,
+        /// The client.
+        client_id: Box<str>,
+    },
     /// Carry out the decision; there is exactly one in an exchange.
     Decide(Box<Decision>),
     /// Nothing: the decision fell before.
@@ -25,6 +34,18 @@ pub enum Step {
         /// Whether the request passed; one that was answered must not go on.
         passed: bool,
     },
+}
+
+/// What an exchange asks of its host.
+pub trait Host: Connection {
+    /// What a fetched registry says of a client; pending = it has to be asked ([`Step::Lookup`]).
+    ///
+    /// # Errors
+    /// The registry has no answer. A host that fetches nothing never has one.
+    fn registration(&mut self, registry: &Rc<FetchedRegistry>, client_id: &str) -> Poll<Result<Registration, RegistryFault>> {
+        let _ = (registry, client_id);
+        Poll::Ready(Err(RegistryFault::NoList))
+    }
 }
 
 /// Request headers as the host gives them, pseudo-headers included; names are in lower case, values any bytes.
@@ -43,6 +64,8 @@ enum Phase {
     Start,
     /// A gated request whose body is awaited.
     Held(Held),
+    /// A gated request about whose client the registry is asked.
+    LookedUp(Held, Claim),
     Decided {
         passed: bool,
     },
@@ -72,7 +95,7 @@ impl Exchange {
     }
 
     /// The headers are there.
-    pub fn on_headers(&mut self, head: &Head<'_>, end_of_stream: bool, connection: &mut dyn Connection) -> Step {
+    pub fn on_headers(&mut self, head: &Head<'_>, end_of_stream: bool, host: &mut dyn Host) -> Step {
         let request = RequestSummary::new(head);
         let policy = match self.policy.clone() {
             HostPolicy::Policy(policy) => policy,
@@ -92,7 +115,7 @@ impl Exchange {
         match read_head(head, &target, &policy) {
             Ok(authorization) => {
                 self.phase = Phase::Held(Held { policy, authorization, request, buffered: 0 });
-                if end_of_stream { self.on_end(|_| None, connection) } else { Step::Wait }
+                if end_of_stream { self.on_end(|_| None, host) } else { Step::Wait }
             }
             Err(rejection) => self.refuse(rejection, &policy.handling, request),
         }
@@ -104,7 +127,7 @@ impl Exchange {
         buffered: usize,
         end_of_stream: bool,
         read: impl FnOnce(usize) -> Option<Vec<u8>>,
-        connection: &mut dyn Connection,
+        host: &mut dyn Host,
     ) -> Step {
         if let Phase::Held(held) = &mut self.phase {
             held.buffered = buffered;
@@ -116,18 +139,64 @@ impl Exchange {
                 return Step::Wait;
             }
         }
-        self.on_end(read, connection)
+        self.on_end(read, host)
     }
 
     /// The request is complete: its body ended, or its trailers are there, after which no body follows.
-    pub fn on_end(&mut self, read: impl FnOnce(usize) -> Option<Vec<u8>>, connection: &mut dyn Connection) -> Step {
-        let Held { policy, authorization, mut request, buffered } = match self.take_held() {
+    pub fn on_end(&mut self, read: impl FnOnce(usize) -> Option<Vec<u8>>, host: &mut dyn Host) -> Step {
+        if let Phase::LookedUp(..) = self.phase {
+            // Trailers of a request whose body had ended: no host has them, and they change nothing.
+            return Step::Wait;
+        }
+        let mut held = match self.take_held() {
             Ok(held) => held,
             Err(step) => return step,
         };
-        let body = if buffered == 0 { Some(Vec::new()) } else { read(buffered) };
+        let body = if held.buffered == 0 { Some(Vec::new()) } else { read(held.buffered) };
+        let claim = match read_claim(body, &held) {
+            Ok(claim) => claim,
+            Err(rejection) => return self.refuse(rejection, &held.policy.handling, held.request),
+        };
+        held.request.client_id = Some(claim.client_id().to_owned());
+        let registry = match &held.policy.registry {
+            RegistrySource::Embedded(registry) => {
+                let registration = registry.find(claim.client_id());
+                return self.decide(held, &claim, Ok(registration), host);
+            }
+            RegistrySource::Fetched(registry) => registry.clone(),
+        };
+        match host.registration(&registry, claim.client_id()) {
+            Poll::Ready(registration) => self.decide(held, &claim, registration, host),
+            Poll::Pending => {
+                let client_id = claim.client_id().into();
+                self.phase = Phase::LookedUp(held, claim);
+                Step::Lookup { registry, client_id }
+            }
+        }
+    }
+
+    /// The registry answered a [`Step::Lookup`], or did not.
+    pub fn on_registration(&mut self, registration: Result<Registration, RegistryFault>, host: &mut dyn Host) -> Step {
+        match std::mem::replace(&mut self.phase, Phase::Decided { passed: false }) {
+            Phase::LookedUp(held, claim) => self.decide(held, &claim, registration, host),
+            other => {
+                self.phase = other;
+                Step::Wait
+            }
+        }
+    }
+
+    fn decide(
+        &mut self,
+        held: Held,
+        claim: &Claim,
+        registration: Result<Registration, RegistryFault>,
+        connection: &mut dyn Host,
+    ) -> Step {
+        let Held { policy, mut request, .. } = held;
         let mut connection = Observed { connection, certificate: None };
-        let verdict = decide(body, buffered, authorization.as_ref(), &policy, &mut request, &mut connection);
+        let registration = registration.map_err(Rejection::RegistryUnavailable);
+        let verdict = registration.and_then(|registration| authenticate(claim, registration, &policy, &mut connection));
         request.certificate = connection.certificate;
         match verdict {
             Ok(Verdict::Authenticated(certificate)) => {
@@ -162,7 +231,7 @@ impl Exchange {
     /// The held request, which is then no longer held: whatever happens next, it does not pass by accident.
     fn take_held(&mut self) -> Result<Held, Step> {
         match std::mem::replace(&mut self.phase, Phase::Decided { passed: false }) {
-            Phase::Held(held) => Ok(held),
+            Phase::Held(held) | Phase::LookedUp(held, _) => Ok(held),
             Phase::Decided { passed } => {
                 self.phase = Phase::Decided { passed };
                 Err(Step::Decided { passed })
@@ -207,25 +276,16 @@ fn read_head(head: &Head<'_>, target: &Target<'_>, policy: &Policy) -> Result<Op
     }
 }
 
-/// The decision about a complete request; what is learned of it on the way goes into `request`.
-fn decide(
-    body: Option<Vec<u8>>,
-    buffered: usize,
-    authorization: Option<&Authorization>,
-    policy: &Policy,
-    request: &mut RequestSummary,
-    connection: &mut dyn Connection,
-) -> Result<Verdict, Rejection> {
+/// What a complete request claims.
+fn read_claim(body: Option<Vec<u8>>, held: &Held) -> Result<Claim, Rejection> {
     // A part of a body could lack the very parameter that makes it a refusal.
-    let body = body.filter(|body| body.len() == buffered).ok_or(HostError::Body)?;
-    let claim = Claim::read(authorization, &body)?;
-    request.client_id = Some(claim.client_id().to_owned());
-    authenticate(&claim, policy, connection)
+    let body = body.filter(|body| body.len() == held.buffered).ok_or(HostError::Body)?;
+    Claim::read(held.authorization.as_ref(), &body)
 }
 
 /// A connection that remembers which certificate it gave, so that a refusal can be logged with it.
 struct Observed<'a> {
-    connection: &'a mut dyn Connection,
+    connection: &'a mut dyn Host,
     certificate: Option<Rc<PeerCertificate>>,
 }
 

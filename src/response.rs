@@ -33,6 +33,7 @@ fn public(code: Code) -> (u16, &'static str, &'static str) {
         Code::MalformedAuthorization => (400, "invalid_request", "The Authorization header cannot be read."),
         Code::MultipleAuthMethods => (400, "invalid_request", "The request uses more than one client authentication method."),
         Code::UnknownTenant => (421, "invalid_request", "This host is not served here."),
+        Code::RegistryUnavailable => (503, "temporarily_unavailable", "Client registrations are not available at the moment."),
         // One and the same answer for all of these, so that nobody learns which clients exist.
         Code::OtherMethodRefused
         | Code::UnknownClient
@@ -58,6 +59,8 @@ impl Response {
         let mut headers = vec![("content-type", "application/json"), ("cache-control", "no-store"), ("pragma", "no-cache")];
         match status {
             405 => headers.push(("allow", "POST")),
+            // In seconds (RFC 9110 §10.2.3). A registry that failed is asked again after one second at first.
+            503 => headers.push(("retry-after", "1")),
             // RFC 6749 §5.2: only for a client that attempted to authenticate by this header.
             401 if with_authorization => headers.push(("www-authenticate", "Basic realm=\"oauth\"")),
             _ => {}

@@ -10,7 +10,7 @@ use tls_client_auth::certificate::{PeerCertificate, UnixTime};
 use tls_client_auth::config::Configuration;
 use tls_client_auth::decision::{Action, Decision};
 use tls_client_auth::error::{HostError, Rejection};
-use tls_client_auth::exchange::{Exchange, Headers, Step};
+use tls_client_auth::exchange::{Exchange, Headers, Host, Step};
 use tls_client_auth::request::Head;
 
 /// The connection that a case describes.
@@ -30,6 +30,8 @@ impl Connection for Described<'_> {
         self.0.chain_valid
     }
 }
+
+impl Host for Described<'_> {}
 
 /// Names in lower case, and values.
 type Fields = Vec<(String, Vec<u8>)>;

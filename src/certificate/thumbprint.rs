@@ -17,6 +17,14 @@ impl Thumbprint {
         Self(Sha256::digest(der).into())
     }
 
+    pub(crate) fn octets(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    pub(crate) fn from_octets(octets: [u8; 32]) -> Self {
+        Self(octets)
+    }
+
     /// Reads base64url without padding (43 characters) or hexadecimal (64 digits, colons between octets allowed).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

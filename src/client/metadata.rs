@@ -79,6 +79,15 @@ impl ClientMetadata {
         Ok(Self { client_id, method, certificate_thumbprints })
     }
 
+    /// A client as another VM of this process read it.
+    pub(super) fn new(
+        client_id: &str,
+        method: TokenEndpointAuthMethod,
+        certificate_thumbprints: Option<Vec<Thumbprint>>,
+    ) -> Self {
+        Self { client_id: client_id.into(), method, certificate_thumbprints }
+    }
+
     /// The identifier, unique in its registry.
     #[must_use]
     pub fn client_id(&self) -> &str {
@@ -89,6 +98,10 @@ impl ClientMetadata {
     #[must_use]
     pub fn method(&self) -> &TokenEndpointAuthMethod {
         &self.method
+    }
+
+    pub(super) fn certificate_thumbprints(&self) -> Option<&[Thumbprint]> {
+        self.certificate_thumbprints.as_deref()
     }
 
     /// Whether `certificate_thumbprints`, if there are any, name this certificate.

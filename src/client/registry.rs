@@ -1,9 +1,10 @@
-//! The registry: clients by `client_id`.
+//! The embedded registry: clients by `client_id`.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::metadata::ClientMetadata;
+use super::registration::Registration;
 use crate::error::ConfigError;
 use crate::json::Json;
 
@@ -33,8 +34,8 @@ impl Registry {
 
     /// The client with exactly this `client_id`.
     #[must_use]
-    pub fn find(&self, client_id: &str) -> Option<&Rc<ClientMetadata>> {
-        self.clients.get(client_id)
+    pub fn find(&self, client_id: &str) -> Registration {
+        self.clients.get(client_id).cloned().map_or(Registration::Unregistered, Registration::Registered)
     }
 
     /// Number of clients.

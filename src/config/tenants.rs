@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::net::Ipv6Addr;
 use std::rc::Rc;
 
-use super::{HostPolicy, Policy, PolicyMembers};
-use crate::client::Registry;
+use super::{HostPolicy, Policy, PolicyMembers, RegistrySource};
 use crate::error::ConfigError;
 use crate::json::{Json, Members};
 
@@ -66,16 +65,11 @@ impl Tenants {
         Ok(())
     }
 
-    /// Every registry once, however many tenants and hosts share it.
-    pub(super) fn registries(&self) -> Vec<&Rc<Registry>> {
+    /// The registry of every policy; tenants and hosts may share one.
+    pub(super) fn registries(&self) -> impl Iterator<Item = &RegistrySource> {
         let other = if let HostPolicy::Policy(policy) = &self.other { Some(policy) } else { None };
-        let mut registries: Vec<&Rc<Registry>> = Vec::new();
-        for policy in self.exact.values().chain(self.suffixes.iter().map(|(_, policy)| policy)).chain(other) {
-            if !registries.iter().any(|registry| Rc::ptr_eq(registry, &policy.registry)) {
-                registries.push(&policy.registry);
-            }
-        }
-        registries
+        let policies = self.exact.values().chain(self.suffixes.iter().map(|(_, policy)| policy)).chain(other);
+        policies.map(|policy| &policy.registry)
     }
 
     pub(super) fn policy_for(&self, authority: &[u8]) -> HostPolicy {

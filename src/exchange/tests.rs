@@ -19,6 +19,8 @@ impl Connection for Unasked {
     }
 }
 
+impl Host for Unasked {}
+
 fn headers(more: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
     let pseudo = [(":method", "POST"), (":path", "/token"), (":authority", "as.example.com")];
     pseudo.iter().chain(more).map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect()

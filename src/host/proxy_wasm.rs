@@ -5,10 +5,13 @@
 mod connection;
 mod delivery;
 mod metrics;
+mod registries;
 mod request;
+mod shared_data;
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -16,6 +19,7 @@ use proxy_wasm::types::{BufferType, ContextType, LogLevel};
 
 use self::delivery::Delivery;
 use self::metrics::Metrics;
+use self::registries::Registries;
 use self::request::RequestContext;
 use crate::certificate::CertificateMemory;
 use crate::config::Configuration;
@@ -23,7 +27,7 @@ use crate::decision::LineBudget;
 use crate::error::ConfigError;
 
 proxy_wasm::main! {{
-    proxy_wasm::set_root_context(|_| Box::new(Root { plugin: None }));
+    proxy_wasm::set_root_context(|context_id| Box::new(Root { context_id, plugin: None }));
 }}
 
 /// The configuration compiled into this module by `./build.sh --embed FILE`, used where the plugin configuration is empty.
@@ -39,17 +43,33 @@ struct Plugin {
     certificates: RefCell<CertificateMemory>,
     lines: RefCell<LineBudget>,
     delivery: RefCell<Delivery>,
+    registries: Registries,
 }
 
 struct Root {
+    context_id: u32,
     plugin: Option<Rc<Plugin>>,
 }
 
-impl Context for Root {}
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize, _: usize) {
+        if let Some(plugin) = &self.plugin {
+            plugin.registries.on_root_answer(plugin, token, headers, body_size);
+        }
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        if let Some(plugin) = &self.plugin {
+            plugin.registries.release();
+        }
+    }
+}
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
-        match configure(size) {
+        match configure(self.context_id, size) {
             Ok(plugin) => {
                 self.plugin = Some(Rc::new(plugin));
                 true
@@ -62,8 +82,15 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        if let Some(plugin) = &self.plugin {
-            delivery::on_tick(plugin);
+        let Some(plugin) = &self.plugin else { return };
+        if plugin.registries.is_empty() {
+            if !delivery::on_tick(plugin, delivery::TICK) {
+                // Nothing is left to watch for; without a period there are no more ticks.
+                let _ = hostcalls::set_tick_period(Duration::ZERO);
+            }
+        } else {
+            let elapsed = plugin.registries.on_tick(plugin);
+            delivery::on_tick(plugin, elapsed);
         }
     }
 
@@ -76,7 +103,7 @@ impl RootContext for Root {
     }
 }
 
-fn configure(size: usize) -> Result<Plugin, ConfigError> {
+fn configure(context_id: u32, size: usize) -> Result<Plugin, ConfigError> {
     let given = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size).ok().flatten().unwrap_or_default();
     let configuration = match (given.as_slice(), EMBEDDED) {
         ([], Some(embedded)) => Configuration::parse(embedded)?,
@@ -84,8 +111,13 @@ fn configure(size: usize) -> Result<Plugin, ConfigError> {
         (given, _) => Configuration::parse(given)?,
     };
     let metrics = Metrics::define();
-    metrics.registry(configuration.number_of_clients());
-    if hostcalls::set_tick_period(delivery::TICK).is_err() {
+    metrics.registry(configuration.number_of_clients() as u64, 0);
+    // VMs of one process start at the same moment, but hardly in the same nanosecond.
+    let random = connection::now_nanos() ^ u64::from(context_id).rotate_left(48);
+    let registries = Registries::new(configuration.fetched_registries(), random);
+    if !registries.is_empty() {
+        registries.start();
+    } else if hostcalls::set_tick_period(delivery::TICK).is_err() {
         log(LogLevel::Warn, "tls_client_auth gets no ticks: a missing allow_on_headers_stop_iteration will not be detected");
     }
     Ok(Plugin {
@@ -94,6 +126,7 @@ fn configure(size: usize) -> Result<Plugin, ConfigError> {
         certificates: RefCell::default(),
         lines: RefCell::default(),
         delivery: RefCell::default(),
+        registries,
     })
 }
 

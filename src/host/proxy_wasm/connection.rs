@@ -1,14 +1,17 @@
 //! What Envoy knows of the downstream connection, read when it is asked for.
 
 use std::rc::Rc;
-use std::time::UNIX_EPOCH;
+use std::task::Poll;
+use std::time::{Duration, UNIX_EPOCH};
 
 use proxy_wasm::hostcalls;
 
 use super::Plugin;
 use crate::authenticate::Connection;
 use crate::certificate::{PeerCertificate, Thumbprint, UnixTime};
+use crate::client::{FetchedRegistry, Registration, RegistryFault};
 use crate::error::{HostError, Rejection};
+use crate::exchange::Host;
 
 /// The connection of one request, during one callback.
 pub(super) struct DownstreamConnection<'a> {
@@ -44,6 +47,12 @@ impl Connection for DownstreamConnection<'_> {
     }
 }
 
+impl Host for DownstreamConnection<'_> {
+    fn registration(&mut self, registry: &Rc<FetchedRegistry>, client_id: &str) -> Poll<Result<Registration, RegistryFault>> {
+        self.plugin.registries.find(registry, client_id)
+    }
+}
+
 /// The attribute `connection.name`; `None` = Envoy does not give it, or gives nothing.
 fn property(name: &str) -> Option<Vec<u8>> {
     hostcalls::get_property(vec!["connection", name]).ok().flatten().filter(|value| !value.is_empty())
@@ -51,6 +60,14 @@ fn property(name: &str) -> Option<Vec<u8>> {
 
 /// Envoy's clock.
 pub(super) fn now() -> Option<UnixTime> {
-    let since_epoch = hostcalls::get_current_time().ok()?.duration_since(UNIX_EPOCH).ok()?;
-    i64::try_from(since_epoch.as_secs()).ok().map(UnixTime)
+    i64::try_from(since_epoch()?.as_secs()).ok().map(UnixTime)
+}
+
+/// Envoy's clock in nanoseconds since 1970; 0 = it gives none.
+pub(super) fn now_nanos() -> u64 {
+    since_epoch().and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
+}
+
+fn since_epoch() -> Option<Duration> {
+    hostcalls::get_current_time().ok()?.duration_since(UNIX_EPOCH).ok()
 }

@@ -19,8 +19,8 @@ use crate::exchange::{Exchange, Step};
 
 /// How often held requests are looked at, until the setting is proven.
 pub(super) const TICK: Duration = Duration::from_millis(500);
-/// Bytes must have waited for so many ticks: a filter before this one may hold a body for a moment.
-const LATE_TICKS: u32 = 3;
+/// Bytes must have waited for so long: a filter before this one may hold a body for a moment.
+const LATE: Duration = Duration::from_millis(1500);
 
 /// What this VM knows of the setting.
 pub(super) enum Delivery {
@@ -38,8 +38,8 @@ pub(super) enum Delivery {
 pub(super) struct HeldRequest {
     /// Bytes of headers and body that Envoy had received when the headers were held.
     received: u64,
-    /// Ticks that saw more bytes than that.
-    late: u32,
+    /// For how long more bytes than that were seen.
+    late: Duration,
     exchange: Rc<RefCell<Exchange>>,
 }
 
@@ -55,7 +55,7 @@ impl Delivery {
         if let Self::Unknown { held, .. } = self
             && let Some(received) = received()
         {
-            held.insert(context_id, HeldRequest { received, late: 0, exchange: exchange.clone() });
+            held.insert(context_id, HeldRequest { received, late: Duration::ZERO, exchange: exchange.clone() });
         }
     }
 
@@ -71,31 +71,28 @@ impl Delivery {
         }
     }
 
-    /// Looks at the held requests; returns those whose bodies Envoy keeps to itself.
-    fn take_late(&mut self) -> Vec<(u32, HeldRequest)> {
-        let Self::Unknown { held, told } = self else {
-            // Nothing is left to watch for; without a period there are no more ticks.
-            let _ = hostcalls::set_tick_period(Duration::ZERO);
-            return Vec::new();
-        };
+    /// Looks at the held requests; returns those whose bodies Envoy keeps to itself. `None` = nothing is left to watch for.
+    fn take_late(&mut self, elapsed: Duration) -> Option<Vec<(u32, HeldRequest)>> {
+        let Self::Unknown { held, told } = self else { return None };
         let is_late = |context_id: &u32, request: &mut HeldRequest| {
             let has_more =
                 hostcalls::set_effective_context(*context_id).is_ok() && received().is_some_and(|now| now > request.received);
-            request.late += u32::from(has_more);
-            request.late >= LATE_TICKS
+            request.late += if has_more { elapsed } else { Duration::ZERO };
+            request.late >= LATE
         };
         let late: Vec<_> = held.extract_if(.., is_late).collect();
         if !late.is_empty() && !std::mem::replace(told, true) {
             log(LogLevel::Error, &format!("tls_client_auth {}", HostError::BodyWithHeadersHeld));
         }
-        late
+        Some(late)
     }
 }
 
-/// Answers the held requests whose bodies will not come.
-pub(super) fn on_tick(plugin: &Plugin) {
-    let late = plugin.delivery.borrow_mut().take_late();
-    for (context_id, request) in late {
+/// Answers the held requests whose bodies will not come; returns whether there is something left to watch for.
+pub(super) fn on_tick(plugin: &Plugin, elapsed: Duration) -> bool {
+    let late = plugin.delivery.borrow_mut().take_late(elapsed);
+    let is_watching = late.is_some();
+    for (context_id, request) in late.unwrap_or_default() {
         if hostcalls::set_effective_context(context_id).is_err() {
             continue;
         }
@@ -106,6 +103,7 @@ pub(super) fn on_tick(plugin: &Plugin) {
             let _ = hostcalls::resume_http_request();
         }
     }
+    is_watching
 }
 
 /// `request.total_size`: bytes of headers and body that Envoy has received. (`request.size` is the announced length.)

@@ -1,5 +1,7 @@
 //! Counters and gauges (SPEC §8); Envoy shows them under `wasmcustom.`.
 
+use std::cell::Cell;
+
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 
@@ -11,6 +13,10 @@ pub(super) struct Metrics {
     decisions: Vec<Option<u32>>,
     registry_clients: Option<u32>,
     registry_age_seconds: Option<u32>,
+    registry_refresh_ok: Option<u32>,
+    registry_refresh_failed: Option<u32>,
+    /// The gauges as they were recorded last.
+    registry: Cell<Option<(u64, u64)>>,
 }
 
 impl Metrics {
@@ -21,6 +27,9 @@ impl Metrics {
             decisions: Code::ALL.iter().map(|code| define(MetricType::Counter, code.as_str())).collect(),
             registry_clients: define(MetricType::Gauge, "registry_clients"),
             registry_age_seconds: define(MetricType::Gauge, "registry_age_seconds"),
+            registry_refresh_ok: define(MetricType::Counter, "registry_refresh_ok"),
+            registry_refresh_failed: define(MetricType::Counter, "registry_refresh_failed"),
+            registry: Cell::default(),
         }
     }
 
@@ -31,9 +40,19 @@ impl Metrics {
         }
     }
 
-    /// An embedded registry: so many clients, never out of date.
-    pub(super) fn registry(&self, clients: usize) {
-        for (id, value) in [(self.registry_clients, clients as u64), (self.registry_age_seconds, 0)] {
+    /// One answer of a fetched registry more.
+    pub(super) fn refreshed(&self, is_ok: bool) {
+        if let Some(id) = if is_ok { self.registry_refresh_ok } else { self.registry_refresh_failed } {
+            let _ = hostcalls::increment_metric(id, 1);
+        }
+    }
+
+    /// So many clients, the oldest of their lists confirmed so many seconds ago.
+    pub(super) fn registry(&self, clients: u64, age: u64) {
+        if self.registry.replace(Some((clients, age))) == Some((clients, age)) {
+            return;
+        }
+        for (id, value) in [(self.registry_clients, clients), (self.registry_age_seconds, age)] {
             if let Some(id) = id {
                 let _ = hostcalls::record_metric(id, value);
             }

@@ -8,6 +8,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action as Envoy, BufferType, LogLevel, MapType};
 
 use super::connection::{DownstreamConnection, now};
+use super::registries::{Pending, Waiting};
 use super::{Plugin, log};
 use crate::decision::{Action, Decision};
 use crate::error::HostError;
@@ -20,21 +21,35 @@ pub(super) struct RequestContext {
     context_id: u32,
     plugin: Option<Rc<Plugin>>,
     exchange: Option<Rc<RefCell<Exchange>>>,
+    /// There while the registry is asked about this request's client.
+    pending: Option<Pending>,
 }
 
 impl RequestContext {
     pub(super) fn new(context_id: u32, plugin: Option<Rc<Plugin>>) -> Self {
-        Self { context_id, plugin, exchange: None }
+        Self { context_id, plugin, exchange: None, pending: None }
     }
 
     /// Lets the exchange take a step and does what comes of it.
-    fn step(&self, take: impl FnOnce(&mut Exchange, &mut DownstreamConnection<'_>) -> Step) -> Envoy {
-        let (Some(plugin), Some(exchange)) = (&self.plugin, &self.exchange) else {
+    fn step(&mut self, take: impl FnOnce(&mut Exchange, &mut DownstreamConnection<'_>) -> Step) -> Envoy {
+        let (Some(plugin), Some(exchange)) = (self.plugin.clone(), self.exchange.clone()) else {
             return Envoy::Pause;
         };
-        let step = take(&mut exchange.borrow_mut(), &mut DownstreamConnection { plugin });
+        let plugin = &*plugin;
+        let mut step = take(&mut exchange.borrow_mut(), &mut DownstreamConnection { plugin });
+        if let Step::Lookup { registry, client_id } = step {
+            let waiting = Waiting { context_id: self.context_id, exchange: exchange.clone() };
+            step = match plugin.registries.look_up(plugin, &registry, &client_id, waiting) {
+                Ok(pending) => {
+                    self.pending = Some(pending);
+                    Step::Wait
+                }
+                Err(result) => exchange.borrow_mut().on_registration(result, &mut DownstreamConnection { plugin }),
+            };
+        }
         match step {
-            Step::Wait => Envoy::Pause,
+            // A lookup follows no lookup.
+            Step::Wait | Step::Lookup { .. } => Envoy::Pause,
             Step::Decided { passed } => to_envoy(passed),
             Step::Decide(decision) => to_envoy(carry_out(plugin, &decision)),
         }
@@ -50,7 +65,13 @@ impl RequestContext {
     }
 }
 
-impl Context for RequestContext {}
+impl Context for RequestContext {
+    fn on_http_call_response(&mut self, _: u32, headers: usize, body_size: usize, _: usize) {
+        if let (Some(plugin), Some(pending)) = (&self.plugin, self.pending.take()) {
+            plugin.registries.on_answer(plugin, &pending, headers, body_size);
+        }
+    }
+}
 
 impl HttpContext for RequestContext {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Envoy {
@@ -94,6 +115,9 @@ impl Drop for RequestContext {
     fn drop(&mut self) {
         if let Some(plugin) = &self.plugin {
             plugin.delivery.borrow_mut().forget(self.context_id);
+            if let Some(pending) = &self.pending {
+                plugin.registries.leave(self.context_id, pending);
+            }
         }
     }
 }

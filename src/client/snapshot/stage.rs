@@ -1,0 +1,243 @@
+//! A new list on its way into shared data: gathered, written to the slot that is not in force, compared with the list
+//! that is.
+
+use super::super::record::Record;
+use super::super::wire::{Reader, Writer};
+use super::shared::{Head, Keys, Shard, ShardEntry, SharedData, Slot, Spread};
+
+/// Most shards of a list. A shared-data table of so many keys is filled in some 20 ms; with a million clients a shard has
+/// about 60 of them, so that the one that a request needs is copied in a few microseconds.
+const MOST_SHARDS: u32 = 1 << 14;
+/// Clients in a shard, where the length of the list is known before its first shard is written.
+const CLIENTS_IN_SHARD: u32 = 64;
+/// Most clients, and octets of them, that are gathered before they are added to their shards.
+const MOST_GATHERED: usize = 1 << 16;
+const MOST_GATHERED_OCTETS: usize = 8 << 20;
+
+/// The new list. Each method that takes a shard does a bounded piece of work.
+#[derive(Debug)]
+pub(super) struct Stage {
+    keys: Keys,
+    pub(super) generation: u64,
+    pub(super) slot: Slot,
+    seed: u64,
+    /// Known when the first shard is written.
+    spread: Option<Spread>,
+    gathered: Gathered,
+    /// Clients in the shards.
+    written: u64,
+}
+
+/// Clients that are not in their shards yet, by the low bits of their hash.
+#[derive(Debug, Default)]
+struct Gathered {
+    octets: Vec<u8>,
+    /// Where each client begins in `octets`, and which client of the same bucket came before it.
+    clients: Vec<(u32, u32)>,
+    /// The last client of each bucket; [`NONE`] = empty. No bucket until there is a client.
+    buckets: Vec<u32>,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// What is different in a new list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Comparison {
+    pub(super) clients: u64,
+    pub(super) refused: u64,
+    pub(super) added: u64,
+    pub(super) removed: u64,
+    pub(super) changed: u64,
+    /// The first few of them.
+    pub(super) examples: Vec<Change>,
+}
+
+/// A client that is different in a new list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Whose entry it is.
+    pub client_id: Box<str>,
+    /// What became of it.
+    pub kind: ChangeKind,
+}
+
+/// What became of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It was not there before.
+    Added,
+    /// It is not there any more.
+    Removed,
+    /// Its registration is another one.
+    Changed,
+}
+
+impl Comparison {
+    const MOST_EXAMPLES: usize = 10;
+
+    pub(super) fn is_difference(&self) -> bool {
+        self.added + self.removed + self.changed > 0
+    }
+
+    fn note(&mut self, kind: ChangeKind, client_id: &str) {
+        match kind {
+            ChangeKind::Added => self.added += 1,
+            ChangeKind::Removed => self.removed += 1,
+            ChangeKind::Changed => self.changed += 1,
+        }
+        if self.examples.len() < Self::MOST_EXAMPLES {
+            self.examples.push(Change { client_id: client_id.into(), kind });
+        }
+    }
+}
+
+/// Another VM wrote where this one does, or the host refused to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Interfered;
+
+impl Stage {
+    /// A list that will go beside `head`. It keeps the seed of the list in force, so that both can be compared shard by
+    /// shard.
+    pub(super) fn new(keys: Keys, generation: u64, seed: u64, head: Option<&Head>) -> Self {
+        let slot = head.map_or(Slot::A, |head| head.slot.other());
+        let seed = head.map_or(seed, |head| head.spread.seed);
+        Self { keys, generation, slot, seed, spread: None, gathered: Gathered::default(), written: 0 }
+    }
+
+    /// Gathers one more client.
+    pub(super) fn add(&mut self, client_id: &str, record: &Record) {
+        let gathered = &mut self.gathered;
+        if gathered.buckets.is_empty() {
+            gathered.buckets.resize(MOST_SHARDS as usize, NONE);
+        }
+        let hash = Spread::hash(self.seed, client_id);
+        // Both fit: what is gathered is far below 4 GiB.
+        let (start, number) = (gathered.octets.len() as u32, gathered.clients.len() as u32);
+        let mut writer = Writer(std::mem::take(&mut gathered.octets));
+        ShardEntry { hash, client_id, record: &record.encode() }.write(&mut writer);
+        gathered.octets = writer.0;
+        if let Some(last) = gathered.buckets.get_mut((hash & (MOST_SHARDS - 1)) as usize) {
+            gathered.clients.push((start, std::mem::replace(last, number)));
+        }
+    }
+
+    /// Whether what is gathered should go into its shards before more comes.
+    pub(super) fn is_full(&self) -> bool {
+        self.gathered.clients.len() >= MOST_GATHERED || self.gathered.octets.len() >= MOST_GATHERED_OCTETS
+    }
+
+    /// How the list is spread; from the first call on it is settled.
+    pub(super) fn settle(&mut self, is_complete: bool) -> Spread {
+        *self.spread.get_or_insert_with(|| {
+            let few = (self.gathered.clients.len() as u32 / CLIENTS_IN_SHARD).max(1).next_power_of_two();
+            Spread { seed: self.seed, shards: if is_complete { few.min(MOST_SHARDS) } else { MOST_SHARDS } }
+        })
+    }
+
+    /// The spread of a list of which something may be written.
+    pub(super) fn spread(&self) -> Option<Spread> {
+        self.spread
+    }
+
+    /// Adds what is gathered for one shard to it.
+    pub(super) fn write_shard(
+        &mut self,
+        spread: Spread,
+        shard: u32,
+        is_first: bool,
+        shared: &mut dyn SharedData,
+    ) -> Result<(), Interfered> {
+        let key = self.keys.shard(self.slot, shard);
+        let before = if is_first { None } else { Some(shared.read(&key).ok_or(Interfered)?.0) };
+        let mut entries: Vec<ShardEntry<'_>> = Vec::new();
+        if let Some(before) = &before {
+            let before = Shard::read(before).filter(|before| before.generation == self.generation).ok_or(Interfered)?;
+            entries.extend(before.entries());
+        }
+        let (known, twice) = (entries.len(), Record::Unusable("the list has this client_id twice".into()).encode());
+        // Clients of one bucket are chained from the last to the first.
+        for entry in self.gathered.of_shard(spread, shard) {
+            match entries.iter_mut().find(|other| other.hash == entry.hash && other.client_id == entry.client_id) {
+                Some(other) => other.record = &twice,
+                None => entries.push(entry),
+            }
+        }
+        if !is_first && entries.len() == known && self.gathered.of_shard(spread, shard).next().is_none() {
+            return Ok(());
+        }
+        let (value, added) = (Shard::encode(self.generation, entries.iter().copied()), entries.len() - known);
+        if !shared.write(&key, &value, None) {
+            return Err(Interfered);
+        }
+        self.written += added as u64;
+        Ok(())
+    }
+
+    /// What is gathered is in its shards; the memory for it is kept for the next clients.
+    pub(super) fn clear(&mut self) {
+        self.gathered.octets.clear();
+        self.gathered.clients.clear();
+        self.gathered.buckets.fill(NONE);
+    }
+
+    /// Number of steps that a comparison with `head` takes.
+    pub(super) fn steps(&self, spread: Spread, head: Option<&Head>) -> u32 {
+        spread.shards.max(head.map_or(1, |head| head.spread.shards))
+    }
+
+    /// Compares those clients with the list in force whose hashes end in `step`.
+    pub(super) fn compare(
+        &self,
+        spread: Spread,
+        head: Option<&Head>,
+        step: u32,
+        found: &mut Comparison,
+        shared: &mut dyn SharedData,
+    ) -> Result<(), Interfered> {
+        let mask = self.steps(spread, head) - 1;
+        let mut load = |slot, spread: Spread, generation| {
+            let value = shared.read(&self.keys.shard(slot, step & (spread.shards - 1)))?.0;
+            Shard::read(&value).is_some_and(|shard| shard.generation == generation).then_some(value)
+        };
+        let new = load(self.slot, spread, self.generation).ok_or(Interfered)?;
+        // A list in force that is damaged is as good as none: the new one is what mends it.
+        let old = head.and_then(|head| load(head.slot, head.spread, head.generation)).unwrap_or_default();
+        let new: Vec<_> = entries_of_step(&new, mask, step).collect();
+        let mut old: Vec<_> = entries_of_step(&old, mask, step).collect();
+        for entry in new {
+            let same = old.iter().position(|other| other.hash == entry.hash && other.client_id == entry.client_id);
+            match same.map(|same| old.swap_remove(same)) {
+                None => found.note(ChangeKind::Added, entry.client_id),
+                Some(before) if before.record != entry.record => found.note(ChangeKind::Changed, entry.client_id),
+                Some(_) => {}
+            }
+            *(if Record::is_usable(entry.record) { &mut found.clients } else { &mut found.refused }) += 1;
+        }
+        old.iter().for_each(|entry| found.note(ChangeKind::Removed, entry.client_id));
+        Ok(())
+    }
+
+    /// Whether the shards that were compared hold all clients that were written.
+    pub(super) fn is_whole(&self, found: &Comparison) -> bool {
+        found.clients + found.refused == self.written
+    }
+}
+
+fn entries_of_step(shard: &[u8], mask: u32, step: u32) -> impl Iterator<Item = ShardEntry<'_>> {
+    Shard::read(shard).into_iter().flat_map(Shard::entries).filter(move |entry| entry.hash & mask == step)
+}
+
+impl Gathered {
+    /// The clients of one shard, which takes in every bucket whose number ends in the shard's.
+    fn of_shard(&self, spread: Spread, shard: u32) -> impl Iterator<Item = ShardEntry<'_>> {
+        let buckets = self.buckets.iter().skip(shard as usize).step_by(spread.shards as usize);
+        buckets.flat_map(move |&last| {
+            let mut next = last;
+            std::iter::from_fn(move || {
+                let (start, before) = *self.clients.get(next as usize)?;
+                next = before;
+                ShardEntry::read(&mut Reader(self.octets.get(start as usize..)?))
+            })
+        })
+    }
+}

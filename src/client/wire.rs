@@ -1,0 +1,75 @@
+//! Fixed-width integers and counted octets, as the VMs of one process hand them to each other. Nothing here is stored
+//! longer than the process lives, or read by another version of this module.
+
+use crate::certificate::Thumbprint;
+
+/// Writes; every length is 32 bits, little-endian.
+#[derive(Debug, Default)]
+pub(super) struct Writer(pub(super) Vec<u8>);
+
+impl Writer {
+    pub(super) fn u8(&mut self, value: u8) {
+        self.0.push(value);
+    }
+
+    pub(super) fn u32(&mut self, value: u32) {
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
+    pub(super) fn u64(&mut self, value: u64) {
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
+    pub(super) fn octets(&mut self, octets: &[u8]) {
+        // A value of 4 GiB does not fit into the VM that would write it.
+        self.u32(u32::try_from(octets.len()).unwrap_or(u32::MAX));
+        self.0.extend_from_slice(octets);
+    }
+
+    pub(super) fn thumbprints(&mut self, thumbprints: &[Thumbprint]) {
+        let octets: Vec<u8> = thumbprints.iter().flat_map(Thumbprint::octets).copied().collect();
+        self.octets(&octets);
+    }
+}
+
+/// Reads what a [`Writer`] wrote; `None` = it was somebody else.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    pub(super) fn u8(&mut self) -> Option<u8> {
+        self.take(1)?.first().copied()
+    }
+
+    pub(super) fn u32(&mut self) -> Option<u32> {
+        self.take(4)?.try_into().ok().map(u32::from_le_bytes)
+    }
+
+    pub(super) fn u64(&mut self) -> Option<u64> {
+        self.take(8)?.try_into().ok().map(u64::from_le_bytes)
+    }
+
+    pub(super) fn octets(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.u32()?).ok()?;
+        self.take(length)
+    }
+
+    pub(super) fn text(&mut self) -> Option<&'a str> {
+        std::str::from_utf8(self.octets()?).ok()
+    }
+
+    pub(super) fn thumbprints(&mut self) -> Option<Vec<Thumbprint>> {
+        let (thumbprints, []) = self.octets()?.as_chunks::<32>() else { return None };
+        Some(thumbprints.iter().copied().map(Thumbprint::from_octets).collect())
+    }
+
+    pub(super) fn end(self) -> Option<()> {
+        self.0.is_empty().then_some(())
+    }
+}

@@ -1,0 +1,149 @@
+//! The member `registry` (SPEC §6).
+
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::client::{CLIENT_ID, FetchedRegistry, Mode};
+use crate::error::ConfigError;
+use crate::json::{Json, Members, first_repeated, one_of};
+
+/// SPEC §6; Envoy cuts an answer at 32 MiB unless its runtime says otherwise.
+const MAX_BYTES: u64 = 32 << 20;
+/// A VM of 32 bits has to hold a page and more.
+const LARGEST_MAX_BYTES: u64 = 256 << 20;
+const REFRESH: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_STALE: Duration = Duration::from_secs(24 * 3600);
+const MAX_PAGES: u64 = 1000;
+const CACHE_ENTRIES: u64 = 10_000;
+
+impl FetchedRegistry {
+    /// # Errors
+    /// The pointer is relative to `registry`.
+    pub(super) fn from_json(json: &Json) -> Result<Self, ConfigError> {
+        let mut members = Members::of(json, "an object")?;
+        let cluster = required(&mut members, "cluster", "the name of an Envoy cluster")?;
+        let authority = required(&mut members, "authority", "the registry's host, with its port if it is not the usual one")?;
+        let path = required(&mut members, "path", "a path")?;
+        let is_lookup = members.read("mode", one_of(&[("snapshot", false), ("lookup", true)]))?.unwrap_or(false);
+        let refresh = members.read("refresh", duration)?.unwrap_or(REFRESH);
+        let timeout = members.read("timeout", duration)?.unwrap_or(TIMEOUT);
+        let max_stale = members.read("max_stale", duration)?.unwrap_or(MAX_STALE);
+        let headers = members.read("headers", headers)?.unwrap_or_default();
+        let max_bytes = members.read("max_bytes", integer(LARGEST_MAX_BYTES))?.unwrap_or(MAX_BYTES);
+        let allow_empty = members.read("allow_empty", boolean)?.unwrap_or(false);
+        let max_pages = members.read("max_pages", integer(1_000_000))?.unwrap_or(MAX_PAGES);
+        let cache_entries = members.read("cache_entries", integer(10_000_000))?.unwrap_or(CACHE_ENTRIES);
+        members.finish()?;
+        check_path(path, is_lookup).map_err(|error| error.within("path"))?;
+        if authority.contains(['/', '@', '?', '#']) {
+            return Err(ConfigError::expected("a host, with its port if need be, and nothing else").within("authority"));
+        }
+        // All limits are far below what a pointer can address.
+        let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let mode = if is_lookup {
+            Mode::Lookup { cache_entries: size(cache_entries) }
+        } else {
+            Mode::Snapshot { max_pages: size(max_pages), allow_empty }
+        };
+        let identity = identity(&[cluster, authority, path], &headers);
+        let [cluster, authority, path] = [cluster, authority, path].map(Into::into);
+        Ok(Self { identity, cluster, authority, path, mode, refresh, timeout, max_stale, headers, max_bytes: size(max_bytes) })
+    }
+}
+
+/// A short name of what is fetched; how often is left out, so that a list survives a change of that.
+fn identity(source: &[&str], headers: &[(Box<str>, Box<str>)]) -> Box<str> {
+    let mut hash = Sha256::new();
+    let headers = headers.iter().flat_map(|(name, value)| [&**name, &**value]);
+    for text in source.iter().copied().chain(headers) {
+        hash.update(text);
+        // No member can hold this one, so no two sources are the same text.
+        hash.update([0]);
+    }
+    hash.finalize().iter().take(8).map(|octet| format!("{octet:02x}")).collect::<String>().into()
+}
+
+fn required<'a>(members: &mut Members<'a>, name: &'static str, what: &'static str) -> Result<&'a str, ConfigError> {
+    let is_visible = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+    let text = members.read(name, |json| {
+        Some(json.string(what)?).filter(is_visible).ok_or_else(|| ConfigError::expected(format!("{what}, in visible ASCII")))
+    })?;
+    text.ok_or_else(|| ConfigError::expected(format!("the member {name}")))
+}
+
+fn check_path(path: &str, is_lookup: bool) -> Result<(), ConfigError> {
+    if !path.starts_with('/') || path.contains('#') {
+        return Err(ConfigError::expected("a path that begins with /, without fragment"));
+    }
+    match (is_lookup, path.contains(CLIENT_ID)) {
+        (true, false) => Err(ConfigError::expected("{client_id} in the path, because mode is \"lookup\"")),
+        (false, true) => Err(ConfigError::expected("no {client_id} in the path, or mode \"lookup\"")),
+        _ => Ok(()),
+    }
+}
+
+/// `"500ms"`, `"30s"`, `"5m"`, `"24h"`.
+fn duration(json: &Json) -> Result<Duration, ConfigError> {
+    const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
+    let expected = || ConfigError::expected("a duration such as \"500ms\", \"30s\", \"5m\" or \"24h\", greater than 0");
+    let text = json.string("a duration such as \"30s\"")?;
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits).ok_or_else(expected)?;
+    let number: u64 = number.parse().map_err(|_| expected())?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(expected()),
+    };
+    let duration = Duration::from_millis(number.saturating_mul(millis));
+    if duration.is_zero() {
+        return Err(expected());
+    }
+    if duration > LONGEST {
+        return Err(ConfigError::expected("a duration of at most ten years"));
+    }
+    Ok(duration)
+}
+
+fn integer(largest: u64) -> impl Fn(&Json) -> Result<u64, ConfigError> {
+    move |json| {
+        let number = if let Json::Number(number) = json { number.as_u64() } else { None };
+        let fits = number.filter(|number| (1..=largest).contains(number));
+        fits.ok_or_else(|| ConfigError::expected(format!("an integer from 1 to {largest}")))
+    }
+}
+
+fn boolean(json: &Json) -> Result<bool, ConfigError> {
+    if let Json::Bool(value) = json { Ok(*value) } else { Err(ConfigError::expected("true or false")) }
+}
+
+/// Headers that the filter sets itself, or that are not the configuration's to set.
+const RESERVED: [&str; 7] =
+    ["host", "if-none-match", "if-modified-since", "content-length", "transfer-encoding", "connection", "upgrade"];
+
+fn headers(json: &Json) -> Result<Vec<(Box<str>, Box<str>)>, ConfigError> {
+    let Json::Object(members) = json else { return Err(ConfigError::expected("an object of header names and values")) };
+    let mut headers: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(members.len());
+    for (name, value) in members {
+        let lower = name.to_ascii_lowercase();
+        let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        if lower.is_empty() || !lower.bytes().all(is_token) || RESERVED.contains(&lower.as_str()) {
+            return Err(ConfigError::expected("the name of a header that the filter does not set itself").within(name));
+        }
+        let value = value.string("the value of a header").map_err(|error| error.within(name))?;
+        // RFC 9110 §5.5: no controls, no blanks at the ends. The value is often a secret; it is not repeated.
+        let is_value = value.trim() == value && !value.chars().any(char::is_control) && value.is_ascii();
+        if !is_value {
+            return Err(ConfigError::expected("the value of a header, in ASCII, without blanks at its ends").within(name));
+        }
+        headers.push((lower.into(), value.into()));
+    }
+    match first_repeated(headers.iter().map(|(name, _)| &**name)) {
+        Some(name) => Err(ConfigError::new("expected this header once, found it twice").within(name)),
+        None => Ok(headers),
+    }
+}
