@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use wasmtime::{Caller, Error, ExternType, Linker, Module, Result, bail, format_err};
 
+use super::StreamId;
 use super::guest::{Change, Guest};
+use super::http_call::Calls;
+use super::shared_data::Process;
 use super::stream::{Status, Stream};
 
 /// The identifier of the first root context; all others count up from here.
@@ -57,6 +60,7 @@ pub const PROVIDED_BY_ENVOY: &[&str] = &[
 /// Everything outside the module.
 #[derive(Debug)]
 pub struct Host {
+    pub process: Process,
     pub streams: BTreeMap<u32, Stream>,
     /// What each context cost and said.
     pub accounts: BTreeMap<u32, Account>,
@@ -65,12 +69,17 @@ pub struct Host {
     /// Whom host calls are about, where `proxy_set_effective_context` said so.
     pub effective: Option<u32>,
     pub clock: u64,
-    /// Whether the running callback is the one for trailers.
-    pub in_trailers: bool,
+    /// Whether a root context is being made, up to the end of its on_configure.
+    pub is_configuring: bool,
     /// There during on_vm_start and on_configure only.
     pub configuration: Option<Vec<u8>>,
     /// Root contexts, each with the tick period that it set.
     pub roots: BTreeMap<u32, Option<u32>>,
+    /// The root context of each stream.
+    pub parents: BTreeMap<u32, u32>,
+    pub calls: Calls,
+    /// Whether the running callback, one of a stream, answered another stream.
+    pub answered_another: bool,
     pub metrics: Vec<Metric>,
 }
 
@@ -99,16 +108,20 @@ pub struct Log {
 }
 
 impl Host {
-    pub fn new(clock: u64) -> Host {
+    pub fn new(process: Process, clock: u64) -> Host {
         Host {
+            process,
             streams: BTreeMap::new(),
             accounts: BTreeMap::new(),
             active: ROOT,
             effective: None,
             clock,
-            in_trailers: false,
+            is_configuring: false,
             configuration: None,
             roots: BTreeMap::new(),
+            parents: BTreeMap::new(),
+            calls: Calls::default(),
+            answered_another: false,
             metrics: Vec::new(),
         }
     }
@@ -117,8 +130,23 @@ impl Host {
         self.accounts.entry(self.active).or_default()
     }
 
+    /// Whom host calls are about.
+    pub fn subject(&self) -> u32 {
+        self.effective.unwrap_or(self.active)
+    }
+
+    pub fn subject_stream(&self) -> Option<StreamId> {
+        Some(self.subject()).filter(|context| self.streams.contains_key(context)).map(StreamId)
+    }
+
+    pub fn subject_root(&self) -> Result<u32> {
+        let context = self.subject();
+        let root = if self.roots.contains_key(&context) { Some(context) } else { self.parents.get(&context).copied() };
+        root.ok_or_else(|| format_err!("context {context} is none of this VM"))
+    }
+
     pub fn stream(&mut self) -> Result<&mut Stream> {
-        let context = self.effective.unwrap_or(self.active);
+        let context = self.subject();
         self.streams.get_mut(&context).ok_or_else(|| format_err!("context {context} is not an HTTP stream"))
     }
 
@@ -231,6 +259,41 @@ fn link_function(linker: &mut Linker<Host>, name: &str) -> Result<bool> {
                     guest.read_text(details, details_size)?;
                     guest.local_response(status, (body, body_size), (headers, headers_size), grpc_status)
                 })
+            },
+        ),
+        "proxy_http_call" => linker.func_wrap(
+            "env",
+            name,
+            |caller: Caller<'_, Host>,
+             cluster: u32,
+             cluster_size: u32,
+             headers: u32,
+             headers_size: u32,
+             body: u32,
+             body_size: u32,
+             trailers: u32,
+             trailers_size: u32,
+             timeout_ms: u32,
+             token_out: u32| {
+                let (cluster, headers) = ((cluster, cluster_size), (headers, headers_size));
+                let (body, trailers) = ((body, body_size), (trailers, trailers_size));
+                enter(caller, "proxy_http_call", |guest| guest.http_call(cluster, headers, body, trailers, timeout_ms, token_out))
+            },
+        ),
+        "proxy_get_shared_data" => linker.func_wrap(
+            "env",
+            name,
+            |caller: Caller<'_, Host>, key: u32, key_size: u32, data_out: u32, size_out: u32, cas_out: u32| {
+                enter(caller, "proxy_get_shared_data", |guest| {
+                    guest.get_shared_data((key, key_size), (data_out, size_out), cas_out)
+                })
+            },
+        ),
+        "proxy_set_shared_data" => linker.func_wrap(
+            "env",
+            name,
+            |caller: Caller<'_, Host>, key: u32, key_size: u32, value: u32, value_size: u32, cas: u32| {
+                enter(caller, "proxy_set_shared_data", |guest| guest.set_shared_data((key, key_size), (value, value_size), cas))
             },
         ),
         "proxy_define_metric" => {

@@ -3,6 +3,7 @@
 use wasmtime::{Caller, Error, Memory, Result, TypedFunc, bail, format_err};
 
 use super::abi::{Host, Log, Metric};
+use super::http_call::{ANSWER_BODY, is_answer_map};
 use super::pairs::{check_header, decode_pairs, encode_pairs};
 use super::stream::{Headers, Reply, Status};
 
@@ -50,19 +51,17 @@ impl Guest<'_> {
 
     pub fn set_tick_period(&mut self, period: u32) -> Result<Status> {
         let host = self.host();
-        match host.roots.get_mut(&host.active) {
-            Some(set) => *set = (period > 0).then_some(period),
-            None => bail!("a tick period is set from an HTTP stream"),
-        }
+        let root = host.subject_root()?;
+        host.roots.insert(root, (period > 0).then_some(period));
         Ok(Status::Ok)
     }
 
     pub fn buffer_bytes(&mut self, buffer: u32, start: u32, size: u32, out: (u32, u32)) -> Result<Status> {
-        let host = self.host();
         let bytes = match buffer {
-            PLUGIN_CONFIGURATION => host.configuration.clone(),
-            VM_CONFIGURATION => host.configuration.is_some().then(Vec::new),
-            REQUEST_BODY => Some(host.stream()?.buffered().to_vec()),
+            PLUGIN_CONFIGURATION => self.host().configuration.as_deref(),
+            VM_CONFIGURATION => self.host().configuration.is_some().then_some(&[][..]),
+            REQUEST_BODY => Some(self.host().stream()?.buffered()),
+            ANSWER_BODY => self.answer_body()?,
             _ => bail!("unknown buffer {buffer}"),
         };
         let Some(bytes) = bytes else { return Ok(Status::NotFound) };
@@ -71,18 +70,23 @@ impl Guest<'_> {
             bail!("{start} is past the end of a buffer of {} bytes", bytes.len());
         }
         let end = bytes.len().min(start.saturating_add(size));
-        self.give(&bytes[start..end], out)
+        let piece = bytes[start..end].to_vec();
+        self.give(&piece, out)
     }
 
     pub fn header_pairs(&mut self, map: u32, out: (u32, u32)) -> Result<Status> {
-        let Some(headers) = self.fields(map)? else { return Ok(Status::BadArgument) };
-        let bytes = encode_pairs(headers);
-        self.give(&bytes, out)
+        let headers = match self.readable_fields(map)? {
+            Some(headers) => headers.clone(),
+            // No map has no pairs: Envoy does not tell it from an empty one.
+            None if is_answer_map(map) => Headers::new(),
+            None => return Ok(Status::BadArgument),
+        };
+        self.give(&encode_pairs(&headers), out)
     }
 
     pub fn header_value(&mut self, map: u32, key: (u32, u32), out: (u32, u32)) -> Result<Status> {
         let key = self.read_text(key.0, key.1)?.to_ascii_lowercase();
-        let Some(headers) = self.fields(map)? else { return Ok(Status::BadArgument) };
+        let Some(headers) = self.readable_fields(map)? else { return Ok(Status::BadArgument) };
         match headers.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone()) {
             Some(value) => self.give(&value, out),
             None => Ok(Status::NotFound),
@@ -110,14 +114,15 @@ impl Guest<'_> {
 
     /// A header map for as long as Envoy lets the filter see it.
     fn fields(&mut self, map: u32) -> Result<Option<&mut Headers>> {
-        let host = self.host();
-        let in_trailers = host.in_trailers;
-        let stream = host.stream()?;
         match map {
-            REQUEST_HEADERS => Ok(stream.held_headers()),
-            REQUEST_TRAILERS => Ok(in_trailers.then_some(&mut stream.trailers)),
-            _ => bail!("unknown header map {map}"),
+            REQUEST_HEADERS => Ok(self.host().stream()?.held_headers()),
+            REQUEST_TRAILERS => Ok(self.host().stream()?.shown_trailers()),
+            _ => bail!("header map {map} is unknown, or not for writing"),
         }
+    }
+
+    fn readable_fields(&mut self, map: u32) -> Result<Option<&Headers>> {
+        if is_answer_map(map) { self.answer_fields(map) } else { Ok(self.fields(map)?.map(|headers| &*headers)) }
     }
 
     pub fn property(&mut self, path: (u32, u32), out: (u32, u32)) -> Result<Status> {
@@ -150,7 +155,9 @@ impl Guest<'_> {
         for (name, value) in &headers {
             check_header(name, value)?;
         }
-        self.host().stream()?.answer(Reply { status, headers, body }).map_err(Error::msg)?;
+        let host = self.host();
+        host.stream()?.answer(Reply { status, headers, body }).map_err(Error::msg)?;
+        host.answered_another |= host.subject() != host.active;
         Ok(Status::Ok)
     }
 

@@ -16,7 +16,29 @@ pub fn check_header(name: &str, value: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// The head of a request that Envoy sends for the filter.
+pub fn check_head(headers: &Headers) -> Result<()> {
+    for (name, value) in headers {
+        if !name.starts_with(':') {
+            check_header(name, value)?;
+            continue;
+        }
+        if ![":authority", ":method", ":path", ":scheme"].contains(&name.as_str()) {
+            bail!("{name} is no pseudo-header of a request");
+        }
+        let breaks = value.is_empty() || value.iter().any(|byte| *byte <= b' ' || *byte == 0x7f);
+        if breaks || headers.iter().filter(|(other, _)| other == name).count() > 1 {
+            bail!("{name}: {:?} would break the request, or is there twice", String::from_utf8_lossy(value));
+        }
+    }
+    Ok(())
+}
+
+/// No pairs are no bytes: proxy-wasm-cpp-host gives a null pointer.
 pub fn encode_pairs(headers: &Headers) -> Vec<u8> {
+    if headers.is_empty() {
+        return Vec::new();
+    }
     let mut bytes = (headers.len() as u32).to_le_bytes().to_vec();
     for (name, value) in headers {
         bytes.extend((name.len() as u32).to_le_bytes());
