@@ -169,9 +169,19 @@ fn a_call_from_on_configure() {
 #[test]
 fn an_answer_is_read_in_its_callback_only() {
     for read in [STATUS, PAIRS, PIECE] {
-        let on_tick = format!("{} {}", call(500, 0), check(read, 0));
-        let mut vm = start(&Filter { head: &head(), on_configure: SET_PERIOD, on_tick: &on_tick, ..Filter::default() });
-        fails(vm.tick(), "outside of its callback");
+        let (on_tick, on_headers) = (call(500, 0), format!("{} {CONTINUE}", check(read, 0)));
+        let filter =
+            Filter { head: &head(), on_configure: SET_PERIOD, on_tick: &on_tick, on_headers: &on_headers, ..Filter::default() };
+        for is_answered in [false, true] {
+            let mut vm = start(&filter);
+            tick(&mut vm);
+            let token = only_call(&vm).token;
+            if is_answered {
+                vm.answer(token, answer(200, &[], "abc")).expect("no fault");
+            }
+            let id = vm.open(Connection::default()).expect("no fault");
+            fails(vm.headers(id, Vec::new(), true), "outside of its callback");
+        }
     }
 }
 
