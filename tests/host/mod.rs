@@ -1,12 +1,19 @@
 //! A proxy-wasm host that behaves as Envoy does and forgives nothing.
 //!
-//! Driven call by call: [`Vm::open`], [`Vm::headers`], [`Vm::body`], [`Vm::trailers`], [`Vm::close`]. All state is in the
-//! wasmtime `Store`, so tests run in parallel on one compiled module. Instructions are counted and bounded: what does
-//! not end fails, and costs are the same in every run.
+//! Driven call by call: [`Vm::open`], [`Vm::headers`], [`Vm::body`], [`Vm::trailers`], [`Vm::close`]; [`Vm::tick`];
+//! [`Vm::calls`], [`Vm::answer`], [`Vm::fail`]. All state is in the wasmtime `Store` and in the [`Process`] that VMs may
+//! share, so tests run in parallel on one compiled module. Instructions are counted and bounded: what does not end fails,
+//! and costs are the same in every run.
 //!
 //! Strictness is the point. A [`Fault`] is: an import or argument that this host does not know, a trap, an endless
-//! loop, a second reply, a reply or header write after the request went upstream, a Pause at the end of the stream without a
-//! reply, a Continue after a reply.
+//! loop, a second reply, a reply or header write after the request went upstream, a Continue after a reply, a Continue of a
+//! stream whose callback answered another one, an HTTP call that nobody could ever answer, an answer read after its
+//! callback.
+//!
+//! So is a request that is held at its end and that nothing may wake. To come to hold one, an HTTP call must be pending, or
+//! there was one before and the timer runs: an answer may be read in slices, one tick after another, and a call that was
+//! made for a stream that has gone may be repeated at a tick. To go on holding one, a call must be pending or the timer
+//! must run. So a filter that ticks and forgets a request is not found here: ask [`Vm::waiting`].
 
 #![allow(dead_code, reason = "every test binary uses its own part of this module")]
 #![allow(
@@ -19,107 +26,26 @@
 )]
 
 pub mod abi;
+mod fault;
+mod guest;
+mod http_call;
+mod module;
+mod pairs;
+mod shared_data;
 pub mod stream;
 
-use std::fmt;
-use std::path::Path;
-use std::sync::OnceLock;
-
-use wasmtime::{Config, Engine, Instance, Linker, Store, WasmParams, WasmResults};
+use wasmtime::{Instance, Linker, Store, WasmParams, WasmResults};
 
 pub use abi::Log;
 use abi::{Account, Host, ROOT};
+pub use fault::{Fault, StartError};
+pub use http_call::{ANSWER_LIMIT, HttpAnswer, HttpCall};
+pub use module::Module;
+pub use shared_data::Process;
 pub use stream::{Action, Connection, Headers, Status, Stream, Verdict, Withheld};
 
 /// Instructions that one callback may take. A request takes tens of thousands.
 pub const CALLBACK_FUEL: u64 = 1_000_000_000;
-
-/// Why a run is no valid run.
-#[derive(Debug)]
-pub struct Fault(pub String);
-
-impl fmt::Display for Fault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-/// Why a VM did not start.
-#[derive(Debug)]
-pub enum StartError {
-    Fault(Fault),
-    /// on_vm_start or on_configure returned false, and what was logged.
-    Refused(Vec<Log>),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Fault(fault) => fault.fmt(formatter),
-            StartError::Refused(logs) => write!(formatter, "the configuration was refused: {logs:?}"),
-        }
-    }
-}
-
-/// A compiled module.
-pub struct Module(wasmtime::Module);
-
-impl Module {
-    pub fn compile(bytes: impl AsRef<[u8]>) -> Result<Module, Fault> {
-        static ENGINE: OnceLock<Engine> = OnceLock::new();
-        let engine = ENGINE.get_or_init(|| {
-            let mut config = Config::new();
-            config.consume_fuel(true);
-            Engine::new(&config).expect("wasmtime runs on this machine")
-        });
-        wasmtime::Module::new(engine, bytes).map(Module).map_err(|error| Fault(format!("{error:#}")))
-    }
-
-    /// The file that operators get. An old one would test code that is no longer there.
-    pub fn shipped() -> &'static Module {
-        static SHIPPED: OnceLock<Module> = OnceLock::new();
-        SHIPPED.get_or_init(|| {
-            let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-            let path = root.join("target/tls_client_auth.wasm");
-            let built = modified(&path).unwrap_or_else(|error| panic!("{error}: run ./build.sh first"));
-            let newest = newest_source(root).unwrap_or_else(|error| panic!("{error}"));
-            assert!(newest <= built, "{} is older than src/: run ./build.sh", path.display());
-            let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            Module::compile(bytes).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()))
-        })
-    }
-
-    /// `module.name` of every import.
-    pub fn imports(&self) -> Vec<String> {
-        self.0.imports().map(|import| format!("{}.{}", import.module(), import.name())).collect()
-    }
-
-    pub fn exports(&self) -> Vec<String> {
-        self.0.exports().map(|export| export.name().to_string()).collect()
-    }
-}
-
-fn newest_source(root: &Path) -> Result<std::time::SystemTime, String> {
-    let mut newest = modified(&root.join("Cargo.lock"))?;
-    let mut folders = vec![root.join("src")];
-    while let Some(folder) = folders.pop() {
-        let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        for entry in entries {
-            let path = entry.map_err(|error| error.to_string())?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                newest = newest.max(modified(&path)?);
-            }
-        }
-    }
-    Ok(newest)
-}
-
-fn modified(path: &Path) -> Result<std::time::SystemTime, String> {
-    let metadata = std::fs::metadata(path).and_then(|metadata| metadata.modified());
-    metadata.map_err(|error| format!("{}: {error}", path.display()))
-}
 
 /// One wasm VM with its root context, as one worker thread of Envoy has it.
 pub struct Vm {
@@ -147,18 +73,24 @@ pub struct Outcome {
 }
 
 impl Vm {
-    /// Starts the module with a plugin configuration, at `clock` nanoseconds since 1970.
+    /// Starts the module with a plugin configuration, at `clock` nanoseconds since 1970, in a process of its own.
     pub fn start(module: &Module, configuration: &[u8], clock: u64) -> Result<Vm, StartError> {
-        let mut vm = Vm::instantiate(module, clock).map_err(StartError::Fault)?;
+        Vm::start_in(&Process::new(), module, configuration, clock)
+    }
+
+    /// One more VM of a process, as every worker thread has one. Dropping it is the end of that thread: its pending
+    /// calls and its streams are gone, what it wrote to the process's shared data stays.
+    pub fn start_in(process: &Process, module: &Module, configuration: &[u8], clock: u64) -> Result<Vm, StartError> {
+        let mut vm = Vm::instantiate(process, module, clock).map_err(StartError::Fault)?;
         vm.configure(ROOT, configuration)?;
         Ok(vm)
     }
 
-    fn instantiate(module: &Module, clock: u64) -> Result<Vm, Fault> {
+    fn instantiate(process: &Process, module: &Module, clock: u64) -> Result<Vm, Fault> {
         let engine = module.0.engine();
         let mut linker = Linker::new(engine);
         abi::link(&mut linker, &module.0).map_err(|error| Fault(format!("{error:#}")))?;
-        let mut store = Store::new(engine, Host::new(clock));
+        let mut store = Store::new(engine, Host::new(process.clone(), clock));
         // A start function may run before the first callback.
         store.set_fuel(CALLBACK_FUEL).map_err(|error| Fault(error.to_string()))?;
         let instance = linker.instantiate(&mut store, &module.0).map_err(|error| Fault(format!("{error:#}")))?;
@@ -175,11 +107,14 @@ impl Vm {
         self.next_context += 1;
         self.configure(root, configuration)?;
         self.root = root;
+        self.retire_roots();
         Ok(())
     }
 
     fn configure(&mut self, root: u32, configuration: &[u8]) -> Result<(), StartError> {
+        self.store.data_mut().is_configuring = true;
         let accepted = self.try_configure(root, configuration).map_err(StartError::Fault)?;
+        self.store.data_mut().is_configuring = false;
         if accepted {
             return Ok(());
         }
@@ -205,6 +140,7 @@ impl Vm {
         let id = self.next_context;
         self.next_context += 1;
         self.store.data_mut().streams.insert(id, Stream::new(connection));
+        self.store.data_mut().parents.insert(id, self.root);
         self.call::<_, ()>(id, "proxy_on_context_create", (id, self.root))?;
         Ok(StreamId(id))
     }
@@ -255,15 +191,13 @@ impl Vm {
             return Ok(());
         }
         let count = trailers.len() as u32;
-        stream.trailers = trailers;
-        self.store.data_mut().in_trailers = true;
-        let result = self.proceed(id, "proxy_on_request_trailers", (id.0, count), true);
-        self.store.data_mut().in_trailers = false;
-        result
+        stream.receive_trailers(trailers);
+        self.proceed(id, "proxy_on_request_trailers", (id.0, count), true)
     }
 
     /// Ends the stream, by its end or because the client went away.
     pub fn close(&mut self, id: StreamId) -> Result<Outcome, Fault> {
+        let others = self.unanswered_but(id);
         if self.call::<_, u32>(id.0, "proxy_on_done", id.0)? == 0 {
             return Err(Fault("on_done wants to go on, and there is nothing to wait for".into()));
         }
@@ -271,7 +205,10 @@ impl Vm {
         self.call::<_, ()>(id.0, "proxy_on_delete", id.0)?;
         let host = self.store.data_mut();
         let stream = host.streams.remove(&id.0).ok_or_else(|| Fault("the stream is already closed".into()))?;
+        host.parents.remove(&id.0);
         let account = host.accounts.remove(&id.0).unwrap_or_default();
+        self.retire_roots();
+        self.settle(others)?;
         Ok(Outcome { verdict: stream.verdict(), properties: stream.properties, account })
     }
 
@@ -280,13 +217,36 @@ impl Vm {
         if self.tick_period().is_none() {
             return Err(Fault("no tick period is set, so Envoy never ticks".into()));
         }
-        let unanswered = self.unanswered();
+        let others = self.unanswered();
         self.call::<_, ()>(self.root, "proxy_on_tick", self.root)?;
-        for id in unanswered {
+        self.settle(others)
+    }
+
+    // What a callback did to streams that it was not about.
+    fn settle(&mut self, streams: Vec<StreamId>) -> Result<(), Fault> {
+        for id in streams {
             self.run_response_callbacks(id)?;
             self.deliver_withheld(id)?;
         }
-        Ok(())
+        let host = self.store.data();
+        let may_wake = host.calls.any_pending() || host.roots.values().any(Option::is_some);
+        match self.waiting().first() {
+            Some(StreamId(id)) if !may_wake => {
+                Err(Fault(format!("stream {id} is held at its end: no call is pending and no tick period is set")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    // A root that serves no stream any more. Envoy cancels its calls and its timer. (Its last callbacks, on_done and
+    // on_delete, are not run here.)
+    fn retire_roots(&mut self) {
+        let host = self.store.data_mut();
+        let retired: Vec<u32> = host.roots.keys().copied().filter(|root| *root != self.root).collect();
+        for root in retired.into_iter().filter(|root| !host.parents.values().any(|parent| parent == root)) {
+            host.roots.remove(&root);
+            host.calls.cancel(root);
+        }
     }
 
     // What a continued stream was not told while it was stopped, it is told now.
@@ -305,8 +265,16 @@ impl Vm {
         }
     }
 
+    pub fn process(&self) -> &Process {
+        &self.store.data().process
+    }
+
     pub fn tick_period(&self) -> Option<u32> {
         self.store.data().roots.get(&self.root).copied().flatten()
+    }
+
+    pub fn clock(&self) -> u64 {
+        self.store.data().clock
     }
 
     pub fn set_clock(&mut self, nanoseconds: u64) {
@@ -341,20 +309,38 @@ impl Vm {
         self.instance.get_memory(&mut self.store, "memory").map_or(0, |memory| memory.data_size(&self.store))
     }
 
+    /// The streams that are held at their end.
+    pub fn waiting(&self) -> Vec<StreamId> {
+        let streams = self.store.data().streams.iter();
+        streams.filter(|(_, stream)| stream.waits()).map(|(id, _)| StreamId(*id)).collect()
+    }
+
+    fn unanswered_but(&self, id: StreamId) -> Vec<StreamId> {
+        self.unanswered().into_iter().filter(|other| *other != id).collect()
+    }
+
     fn unanswered(&self) -> Vec<StreamId> {
         let streams = self.store.data().streams.iter();
         streams.filter(|(_, stream)| stream.reply.is_none()).map(|(id, _)| StreamId(*id)).collect()
     }
 
     fn proceed<P: WasmParams>(&mut self, id: StreamId, callback: &str, arguments: P, end_of_stream: bool) -> Result<(), Fault> {
+        let others = self.unanswered_but(id);
         let action = match self.call::<_, u32>(id.0, callback, arguments)? {
             0 => Action::Continue,
             1 => Action::Pause,
             other => return Err(Fault(format!("{callback} returned {other}, which is no action"))),
         };
+        let host = self.store.data();
+        // sendLocalResponse stops the callback that it is called from, whomever it is about.
+        if action == Action::Continue && host.answered_another {
+            return Err(Fault(format!("{callback}: Continue, after a reply to another stream that makes Envoy stop this one")));
+        }
+        let may_wake = host.calls.any_pending() || host.calls.any_made() && host.roots.values().any(Option::is_some);
         let stream = self.stream_mut(id);
-        stream.proceed(action, end_of_stream).map_err(|why| Fault(format!("{callback}: {why}")))?;
-        self.run_response_callbacks(id)
+        stream.proceed(action, end_of_stream, may_wake).map_err(|why| Fault(format!("{callback}: {why}")))?;
+        self.run_response_callbacks(id)?;
+        self.settle(others)
     }
 
     // Envoy sends a local reply through the response callbacks of the filter that made it.
@@ -376,6 +362,7 @@ impl Vm {
         let function = self.instance.get_typed_func::<P, R>(&mut self.store, export).map_err(fault)?;
         self.store.data_mut().active = context;
         self.store.data_mut().effective = None;
+        self.store.data_mut().answered_another = false;
         self.store.set_fuel(CALLBACK_FUEL).map_err(fault)?;
         let result = function.call(&mut self.store, arguments);
         let spent = CALLBACK_FUEL - self.store.get_fuel().map_err(fault)?;

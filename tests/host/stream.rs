@@ -12,6 +12,7 @@ pub enum Status {
     NotFound = 1,
     BadArgument = 2,
     SerializationFailure = 3,
+    CasMismatch = 8,
     InternalFailure = 10,
 }
 
@@ -121,13 +122,18 @@ pub enum Verdict {
 pub struct Stream {
     pub connection: Connection,
     pub headers: Headers,
-    pub trailers: Headers,
+    trailers: Headers,
+    /// Trailers came, and Envoy shows them until they went upstream.
+    shows_trailers: bool,
     pub reply: Option<Reply>,
     pub properties: BTreeMap<String, Vec<u8>>,
     buffered: Vec<u8>,
     /// Bytes of headers and body that came, delivered or not.
     received: u64,
     upstream: Option<Forwarded>,
+    /// The filter saw the end of the request.
+    end_came: bool,
+    /// The backend sees the end of the request.
     ended: bool,
     /// StopAll: Envoy calls no callback until the stream is continued or answered; what came in the meantime.
     pub stopped: Option<Withheld>,
@@ -146,11 +152,13 @@ impl Stream {
             connection,
             headers: Headers::new(),
             trailers: Headers::new(),
+            shows_trailers: false,
             reply: None,
             properties: BTreeMap::new(),
             buffered: Vec::new(),
             received: 0,
             upstream: None,
+            end_came: false,
             ended: false,
             stopped: None,
         }
@@ -191,23 +199,34 @@ impl Stream {
         self.upstream.is_some()
     }
 
-    /// Acts on what a request callback returned. `end_of_stream` includes trailers, after which nothing comes.
-    pub fn proceed(&mut self, action: Action, end_of_stream: bool) -> Result<(), String> {
+    pub fn receive_trailers(&mut self, trailers: Headers) {
+        self.trailers = trailers;
+        self.shows_trailers = true;
+    }
+
+    /// Acts on what a request callback returned. `end_of_stream` includes trailers, after which nothing comes. `may_wake`:
+    /// something may wake a request that nothing more comes for.
+    pub fn proceed(&mut self, action: Action, end_of_stream: bool, may_wake: bool) -> Result<(), String> {
+        self.end_came |= end_of_stream;
         match action {
             Action::Continue if self.reply.is_some() => {
                 Err("Continue after a local reply: only Envoy's mercy keeps the request from the backend".into())
             }
             Action::Pause if self.reply.is_some() => Ok(()),
-            Action::Pause if end_of_stream => {
+            Action::Pause if end_of_stream && !may_wake => {
                 Err("Pause at the end of the stream without a reply: nothing will ever wake this request".into())
             }
             Action::Pause => Ok(()),
             Action::Continue => {
                 self.release();
-                self.ended = end_of_stream;
                 Ok(())
             }
         }
+    }
+
+    /// Held at its end: only the filter can wake it.
+    pub fn waits(&self) -> bool {
+        self.end_came && self.reply.is_none() && !self.ended
     }
 
     /// `proxy_continue_stream`
@@ -224,6 +243,8 @@ impl Stream {
         let upstream = self.upstream.get_or_insert_with(|| Forwarded { headers: headers.clone(), ..Forwarded::default() });
         upstream.body.append(&mut self.buffered);
         upstream.trailers = self.trailers.clone();
+        self.shows_trailers = false;
+        self.ended = self.end_came;
     }
 
     pub fn answer(&mut self, reply: Reply) -> Result<(), String> {
@@ -240,6 +261,11 @@ impl Stream {
     /// The request headers, while the filter holds them.
     pub fn held_headers(&mut self) -> Option<&mut Headers> {
         if self.is_released() { None } else { Some(&mut self.headers) }
+    }
+
+    /// The trailers, from their callback until they go upstream.
+    pub fn shown_trailers(&mut self) -> Option<&mut Headers> {
+        if self.shows_trailers { Some(&mut self.trailers) } else { None }
     }
 
     pub fn verdict(&self) -> Verdict {

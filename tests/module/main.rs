@@ -14,6 +14,7 @@ mod host;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod calls;
 mod configurations;
 mod deliveries;
 mod harness;

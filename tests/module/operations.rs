@@ -2,10 +2,12 @@
 //! meet, lines are few, and nobody waits for ever.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::host::{Connection, Outcome, StartError, StreamId, Verdict, Vm};
+use crate::calls::elapse;
+use crate::host::{Connection, Outcome, Process, StartError, StreamId, Verdict, Vm};
 use crate::random::Random;
-use crate::run::{self, DELIVERIES, Delivery, code, headers, send, start, status};
+use crate::run::{self, DELIVERIES, Delivery, code, headers, send, start, start_in, status};
 use crate::support::case::{Case, NOW, Request, table};
 use crate::support::certificate::{Certificate, CertificateSpec, mint};
 
@@ -210,6 +212,22 @@ fn a_client_that_goes_away_is_neither_passed_nor_counted() {
         vm.tick().expect("no fault");
     }
     pass(&mut vm, verified(&certificate()));
+}
+
+#[test]
+fn clients_of_the_configuration_are_neither_asked_for_nor_shared() {
+    let process = Process::new();
+    let certificate = certificate();
+    for _ in 0..2 {
+        let mut vm = start_in(&process, CONFIG.as_bytes(), CLOCK);
+        if vm.tick_period().is_some() {
+            elapse(&mut vm, Duration::from_secs(5));
+            assert!(vm.clock() >= CLOCK + 5_000_000_000);
+        }
+        pass(&mut vm, verified(&certificate));
+        assert!(vm.calls().is_empty());
+    }
+    assert!(process.shared_data().is_empty());
 }
 
 #[test]

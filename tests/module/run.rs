@@ -1,6 +1,6 @@
 //! Cases and requests, run in the module.
 
-use crate::host::{Connection, Fault, Headers, Module, Outcome, StartError, StreamId, Verdict, Vm};
+use crate::host::{Connection, Fault, Headers, Module, Outcome, Process, StartError, StreamId, Verdict, Vm};
 use crate::random::Random;
 use crate::support::case::{Case, Request};
 use crate::support::certificate::Certificate;
@@ -28,6 +28,8 @@ pub const DELIVERIES: &[Delivery] = &[
     Delivery::EmptyDataAtEnd,
     Delivery::Trailers,
 ];
+
+pub const REGISTRY: &str = "registry";
 
 pub const REQUEST_ID: &str = "7c1f0b52-6d3e-4a8f-9b1c-2f5a3d4e6b70";
 
@@ -77,6 +79,14 @@ pub fn try_start(configuration: &[u8], clock: u64) -> Result<Vm, StartError> {
     Vm::start(Module::shipped(), configuration, clock)
 }
 
+/// One more VM of a process, whose Envoy knows the cluster `registry`.
+pub fn start_in(process: &Process, configuration: &[u8], clock: u64) -> Vm {
+    let vm = Vm::start_in(process, Module::shipped(), configuration, clock);
+    let mut vm = vm.unwrap_or_else(|error| panic!("{error}"));
+    vm.set_clusters(&[REGISTRY]);
+    vm
+}
+
 pub fn start_for(case: &Case) -> Vm {
     start(case.config.to_string().as_bytes(), clock(case))
 }
@@ -109,6 +119,12 @@ pub fn run(vm: &mut Vm, case: &Case, delivery: Delivery) -> Result<Outcome, Faul
 }
 
 pub fn send(vm: &mut Vm, connection: Connection, request: &Request, delivery: Delivery) -> Result<Outcome, Fault> {
+    let id = deliver(vm, connection, request, delivery)?;
+    vm.close(id)
+}
+
+/// Sends a whole request and leaves its stream open: it may wait for something.
+pub fn deliver(vm: &mut Vm, connection: Connection, request: &Request, delivery: Delivery) -> Result<StreamId, Fault> {
     let id = vm.open(connection)?;
     vm.headers(id, headers(request), delivery == Delivery::EndInHeaders)?;
     for (chunk, end_of_stream) in delivery.frames(&request.body) {
@@ -117,7 +133,7 @@ pub fn send(vm: &mut Vm, connection: Connection, request: &Request, delivery: De
     if delivery == Delivery::Trailers {
         vm.trailers(id, vec![("x-trailer".into(), b"1".to_vec())])?;
     }
-    vm.close(id)
+    Ok(id)
 }
 
 /// Opens a stream and leaves it before its body.

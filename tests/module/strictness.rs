@@ -1,29 +1,16 @@
 //! The host itself: a filter that misbehaves must not get through it. Each module here is wrong in one thing.
 
+use self::wat::{CONTINUE, Filter, PAUSE};
 use crate::host::{Connection, Fault, Module, StartError, StreamId, Vm};
+
+mod http_call;
+mod shared_data;
+mod waiting;
+mod wat;
 
 /// A filter that does nothing but what the test puts in.
 fn filter(imports: &str, on_headers: &str, on_body: &str) -> String {
-    format!(
-        r#"(module
-            {imports}
-            (memory (export "memory") 1)
-            (data (i32.const 16) "\00\00\00\00")
-            (func (export "malloc") (param i32) (result i32) (i32.const 1024))
-            (func (export "proxy_abi_version_0_2_1"))
-            (func (export "_initialize"))
-            (func (export "proxy_on_context_create") (param i32 i32))
-            (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
-            (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
-            (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) {on_headers})
-            (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) {on_body})
-            (func (export "proxy_on_request_trailers") (param i32 i32) (result i32) {on_body})
-            (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) (i32.const 0))
-            (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) (i32.const 0))
-            (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
-            (func (export "proxy_on_log") (param i32))
-            (func (export "proxy_on_delete") (param i32)))"#
-    )
+    Filter { head: imports, on_headers, on_body, on_trailers: on_body, ..Filter::default() }.text()
 }
 
 const REPLY_IMPORT: &str = r#"(import "env" "proxy_send_local_response"
@@ -33,8 +20,6 @@ const REPLY: &str = "(drop (call $reply (i32.const 403) (i32.const 0) (i32.const
     (i32.const 16) (i32.const 4) (i32.const -1)))";
 const REMOVE_IMPORT: &str = r#"(import "env" "proxy_remove_header_map_value" (func $remove (param i32 i32 i32) (result i32)))"#;
 const REMOVE: &str = r#"(drop (call $remove (i32.const 0) (i32.const 32) (i32.const 1)))"#;
-const CONTINUE: &str = "(i32.const 0)";
-const PAUSE: &str = "(i32.const 1)";
 
 fn try_start(text: &str) -> Result<Vm, StartError> {
     let module = Module::compile(text).unwrap_or_else(|fault| panic!("{fault}\n{text}"));
@@ -158,10 +143,8 @@ fn arguments_that_no_host_knows() {
 
 #[test]
 fn headers_stay_with_the_filter_while_it_pauses() {
-    let (mut vm, id) = start(&filter("", PAUSE, "(if (result i32) (local.get 2) (then (i32.const 0)) (else (i32.const 1)))").replace(
-        r#"(func (export "proxy_on_request_trailers") (param i32 i32) (result i32) (if (result i32) (local.get 2) (then (i32.const 0)) (else (i32.const 1))))"#,
-        r#"(func (export "proxy_on_request_trailers") (param i32 i32) (result i32) (i32.const 0))"#,
-    ));
+    let on_body = "(if (result i32) (local.get 2) (then (i32.const 0)) (else (i32.const 1)))";
+    let (mut vm, id) = start(&Filter { on_headers: PAUSE, on_body, ..Filter::default() }.text());
     vm.headers(id, Vec::new(), false).expect("it pauses");
     vm.body(id, b"a", false).expect("it pauses");
     assert!(!vm.stream(id).is_released());

@@ -1,0 +1,68 @@
+//! What runs in a VM.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use wasmtime::{Config, Engine};
+
+use super::Fault;
+
+/// A compiled module.
+pub struct Module(pub(super) wasmtime::Module);
+
+impl Module {
+    pub fn compile(bytes: impl AsRef<[u8]>) -> Result<Module, Fault> {
+        static ENGINE: OnceLock<Engine> = OnceLock::new();
+        let engine = ENGINE.get_or_init(|| {
+            let mut config = Config::new();
+            config.consume_fuel(true);
+            Engine::new(&config).expect("wasmtime runs on this machine")
+        });
+        wasmtime::Module::new(engine, bytes).map(Module).map_err(|error| Fault(format!("{error:#}")))
+    }
+
+    /// The file that operators get. An old one would test code that is no longer there.
+    pub fn shipped() -> &'static Module {
+        static SHIPPED: OnceLock<Module> = OnceLock::new();
+        SHIPPED.get_or_init(|| {
+            let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+            let path = root.join("target/tls_client_auth.wasm");
+            let built = modified(&path).unwrap_or_else(|error| panic!("{error}: run ./build.sh first"));
+            let newest = newest_source(root).unwrap_or_else(|error| panic!("{error}"));
+            assert!(newest <= built, "{} is older than src/: run ./build.sh", path.display());
+            let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            Module::compile(bytes).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()))
+        })
+    }
+
+    /// `module.name` of every import.
+    pub fn imports(&self) -> Vec<String> {
+        self.0.imports().map(|import| format!("{}.{}", import.module(), import.name())).collect()
+    }
+
+    pub fn exports(&self) -> Vec<String> {
+        self.0.exports().map(|export| export.name().to_string()).collect()
+    }
+}
+
+fn newest_source(root: &Path) -> Result<std::time::SystemTime, String> {
+    let mut newest = modified(&root.join("Cargo.lock"))?;
+    let mut folders = vec![root.join("src")];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        for entry in entries {
+            let path = entry.map_err(|error| error.to_string())?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                newest = newest.max(modified(&path)?);
+            }
+        }
+    }
+    Ok(newest)
+}
+
+fn modified(path: &Path) -> Result<std::time::SystemTime, String> {
+    let metadata = std::fs::metadata(path).and_then(|metadata| metadata.modified());
+    metadata.map_err(|error| format!("{}: {error}", path.display()))
+}
