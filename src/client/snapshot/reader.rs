@@ -44,7 +44,9 @@ impl ListInForce {
         self.age += elapsed;
         let Some(stored) = shared.read(&self.keys.head()).and_then(|(octets, _)| Head::decode(&octets)) else { return };
         match &self.head {
-            Some(known) if known.confirmations == stored.confirmations && known.generation == stored.generation => return,
+            Some(known) if *known == stored => return,
+            // The same list, distrusted.
+            Some(known) if known.confirmations == stored.confirmations && known.generation == stored.generation => {}
             Some(_) => self.age = Duration::ZERO,
             // A VM that has just started knows no better than the clock.
             None => self.age = Duration::from_millis(now.saturating_sub(stored.confirmed_at)),

@@ -1,7 +1,9 @@
-//! A process of several VMs and a registry, without any host.
+//! A process of several VMs and a registry, without any host: time is a number, requests and answers are values.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use super::super::fetched::{Mode, Request};
+use super::super::registration::FetchError;
 use super::*;
 
 /// The shared data of a process.
@@ -27,4 +29,585 @@ impl SharedData for Process {
         self.values.insert(key.to_owned(), (value.to_vec(), self.writes));
         true
     }
+}
+
+/// One page of the registry's answer.
+#[derive(Clone)]
+struct Page {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+}
+
+fn page(body: impl Into<String>) -> Page {
+    Page { status: 200, headers: Vec::new(), body: body.into() }
+}
+
+impl Page {
+    fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+}
+
+fn status(status: u16) -> Page {
+    Page { status, ..page("") }
+}
+
+/// So many clients, and the body that lists them.
+fn list(clients: impl Iterator<Item = String>) -> String {
+    let clients: Vec<String> = clients.map(|id| client(&id, &format!("CN={id}"))).collect();
+    format!("[{}]", clients.join(","))
+}
+
+fn client(id: &str, dn: &str) -> String {
+    format!(
+        "{{\"client_id\":\"{id}\",\"token_endpoint_auth_method\":\"tls_client_auth\",\"tls_client_auth_subject_dn\":\"{dn}\"}}"
+    )
+}
+
+fn numbered(from: usize, to: usize) -> String {
+    list((from..to).map(|n| format!("c{n}")))
+}
+
+const TICK: Duration = Duration::from_millis(250);
+
+fn registry(change: impl FnOnce(&mut FetchedRegistry)) -> Rc<FetchedRegistry> {
+    let mut registry = FetchedRegistry {
+        identity: "r".into(),
+        cluster: "registry".into(),
+        authority: "registry.test".into(),
+        path: "/clients".into(),
+        mode: Mode::Snapshot { max_pages: 5, allow_empty: false },
+        refresh: Duration::from_secs(10),
+        timeout: Duration::from_secs(2),
+        max_stale: Duration::from_secs(100),
+        headers: vec![("authorization".into(), "Bearer x".into())],
+        max_bytes: 1 << 20,
+    };
+    change(&mut registry);
+    Rc::new(registry)
+}
+
+/// A process of VMs, and a registry that answers by path. A path without an answer is never answered.
+struct World {
+    process: Process,
+    vms: Vec<Option<Snapshot>>,
+    registry: Rc<FetchedRegistry>,
+    pages: BTreeMap<&'static str, Page>,
+    now: u64,
+    /// Which VM asked what, in order.
+    asked: Vec<(usize, String)>,
+    requests: Vec<Request>,
+    reports: Vec<Report>,
+}
+
+impl World {
+    fn new(vms: usize, registry: Rc<FetchedRegistry>, body: impl Into<String>) -> Self {
+        let snapshots = (0..vms).map(|vm| Some(Snapshot::new(registry.clone(), vm as u64 + 1))).collect();
+        let pages = BTreeMap::from([("/clients", page(body))]);
+        let process = Process::default();
+        Self { process, vms: snapshots, registry, pages, now: 1_000_000, asked: vec![], requests: vec![], reports: vec![] }
+    }
+
+    fn serve(&mut self, path: &'static str, page: Page) {
+        self.pages.insert(path, page);
+    }
+
+    /// One tick of every VM, each with the time for so many pieces of work, and the answers to what they ask.
+    fn tick_with(&mut self, pieces: usize) {
+        self.now += TICK.as_millis() as u64;
+        for vm in 0..self.vms.len() {
+            let Some(snapshot) = &mut self.vms[vm] else { continue };
+            let mut left = pieces;
+            let mut has_time = || {
+                left = left.saturating_sub(1);
+                left > 0
+            };
+            let turn = snapshot.tick(TICK, self.now, &mut self.process, &mut has_time);
+            self.reports.extend(snapshot.take_reports());
+            if let Some(request) = turn.ask {
+                assert!(!turn.is_busy);
+                self.answer(vm, &request);
+            }
+        }
+    }
+
+    fn answer(&mut self, vm: usize, request: &Request) {
+        let path = request.headers.iter().find(|(name, _)| **name == *":path").unwrap().1.to_string();
+        let page = self.pages.get(path.as_str()).cloned();
+        self.asked.push((vm, path));
+        self.requests.push(request.clone());
+        let Some(page) = page else { return };
+        let mut headers = vec![(":status".to_owned(), page.status.to_string().into_bytes())];
+        headers.extend(page.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into_bytes())));
+        let read = |length: usize| Some(page.body.as_bytes()[..length].to_vec());
+        let answer = Answer { status: Some(page.status), headers: &headers, body_size: page.body.len(), read: &read };
+        self.vms[vm].as_mut().unwrap().on_answer(answer);
+    }
+
+    fn tick(&mut self) {
+        self.tick_with(usize::MAX);
+    }
+
+    fn run(&mut self, duration: Duration) {
+        for _ in 0..duration.as_millis().div_ceil(TICK.as_millis()) {
+            self.tick();
+        }
+    }
+
+    /// Until the list in force is another one.
+    fn until_switched(&mut self) {
+        let before = self.generation();
+        for _ in 0..1000 {
+            self.tick();
+            if self.generation() != before {
+                // One more look for those who ticked before.
+                self.tick();
+                return;
+            }
+        }
+        panic!("no other list: {:?}", self.reports);
+    }
+
+    fn generation(&self) -> Option<u64> {
+        let (octets, _) = self.process.values.get("tls_client_auth/1/r/head")?;
+        Some(shared::Head::decode(octets).unwrap().generation)
+    }
+
+    fn find(&mut self, vm: usize, client_id: &str) -> Result<Registration, RegistryFault> {
+        let now = self.now;
+        self.vms[vm].as_mut().unwrap().find(client_id, &|| now, &mut self.process)
+    }
+
+    fn has(&mut self, client_id: &str) -> bool {
+        let all: Vec<_> = (0..self.vms.len())
+            .filter(|vm| self.vms[*vm].is_some())
+            .collect::<Vec<_>>()
+            .into_iter()
+            .map(|vm| matches!(self.find(vm, client_id), Ok(Registration::Registered(_))))
+            .collect();
+        assert!(all.iter().all(|has| *has == all[0]), "the VMs disagree about {client_id}");
+        all[0]
+    }
+
+    fn failures(&self) -> Vec<&FetchError> {
+        let errors =
+            self.reports.iter().filter_map(|report| if let Report::Failed { error, .. } = report { Some(error) } else { None });
+        errors.collect()
+    }
+
+    /// The list that serves, while the registry answers with `page`, is the one of before; returns why.
+    fn keeps_the_list(&mut self, page: Page) -> FetchError {
+        let generation = self.generation();
+        self.reports.clear();
+        self.serve("/clients", page);
+        self.run(Duration::from_secs(15));
+        assert_eq!(self.generation(), generation);
+        assert!(self.has("c1"));
+        self.failures().first().copied().cloned().expect("a failure is told")
+    }
+}
+
+#[test]
+fn one_vm_fetches_and_all_decide_by_it() {
+    let mut world = World::new(6, registry(|_| {}), numbered(0, 3));
+    assert_eq!(world.find(0, "c1"), Err(RegistryFault::NoList));
+    world.until_switched();
+    assert!(world.has("c0") && world.has("c2") && !world.has("c3"));
+    world.run(Duration::from_secs(100));
+    let fetchers: Vec<_> = world.asked.iter().map(|(vm, _)| *vm).collect();
+    assert!(fetchers.windows(2).all(|pair| pair[0] == pair[1]), "{fetchers:?}");
+    // Every 9 to 10 s, and what a tick adds.
+    assert!((10..=12).contains(&fetchers.len()), "{fetchers:?}");
+    assert_eq!(world.vms[3].as_ref().unwrap().state().map(|(clients, _)| clients), Some(3));
+    let request = &world.requests[0].headers;
+    let expected = [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":authority", "registry.test"),
+        (":path", "/clients"),
+        ("accept", "application/json"),
+        ("authorization", "Bearer x"),
+    ];
+    assert_eq!(request.iter().map(|(name, value)| (&**name, &**value)).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn clients_come_go_and_change() {
+    let mut world = World::new(2, registry(|_| {}), numbered(0, 3));
+    world.until_switched();
+    assert!(
+        matches!(world.reports[..], [Report::Switched { clients: 3, refused: 0, added: 3, removed: 0, changed: 0 }]),
+        "{:?}",
+        world.reports
+    );
+    world.reports.clear();
+    let before = world.find(0, "c2");
+    world.serve("/clients", page(format!("[{},{},{}]", client("c1", "CN=c1"), client("c2", "CN=other"), client("c3", "CN=c3"))));
+    world.until_switched();
+    assert!(!world.has("c0") && world.has("c1") && world.has("c3"));
+    assert_ne!(world.find(0, "c2"), before);
+    let lines: Vec<_> = world.reports.iter().map(ToString::to_string).collect();
+    assert_eq!(lines[0], "3 clients: 1 added, 1 removed, 1 changed, 0 refused");
+    let mut changes = lines[1..].to_vec();
+    changes.sort();
+    assert_eq!(changes, ["added client_id=\"c3\"", "changed client_id=\"c2\"", "removed client_id=\"c0\""]);
+    // The same list again is no change, and nothing is told of it.
+    world.reports.clear();
+    world.run(Duration::from_secs(30));
+    assert!(world.reports.iter().all(|report| *report == Report::Confirmed) && world.reports.len() >= 2);
+}
+
+#[test]
+fn a_removed_client_is_gone_one_refresh_later() {
+    let mut world = World::new(3, registry(|_| {}), numbered(0, 20));
+    world.until_switched();
+    assert!(world.has("c7"));
+    world.serve("/clients", page(numbered(8, 20)));
+    world.run(Duration::from_secs(10) + 2 * TICK);
+    assert!(!world.has("c7"));
+}
+
+#[test]
+fn validators_make_requests_conditional() {
+    let mut world = World::new(2, registry(|_| {}), "");
+    world.serve("/clients", page(numbered(0, 3)).with("etag", "\"1\"").with("last-modified", "yesterday"));
+    world.until_switched();
+    world.serve("/clients", status(304));
+    world.run(Duration::from_secs(50));
+    let condition = |request: &Request, name: &str| {
+        request.headers.iter().find(|(header, _)| **header == *name).map(|(_, value)| value.to_string())
+    };
+    assert_eq!(condition(&world.requests[0], "if-none-match"), None);
+    for request in &world.requests[1..] {
+        assert_eq!(condition(request, "if-none-match").as_deref(), Some("\"1\""));
+        assert_eq!(condition(request, "if-modified-since").as_deref(), Some("yesterday"));
+    }
+    assert!(world.has("c1") && world.failures().is_empty());
+    assert!(world.vms[0].as_ref().unwrap().state().unwrap().1 < Duration::from_secs(11), "confirmed lists are young");
+    // A registry that says so for ever is not believed for ever: the tenth request has no condition.
+    world.run(Duration::from_secs(100));
+    let unconditional = world.requests.iter().filter(|request| condition(request, "if-none-match").is_none()).count();
+    assert_eq!(unconditional, 1 + world.failures().len());
+    assert_eq!(world.failures().first(), Some(&&FetchError::Status(304)), "not modified since nothing");
+    world.serve("/clients", page(numbered(1, 3)).with("etag", "\"1\""));
+    world.run(Duration::from_secs(40));
+    assert!(!world.has("c0") && world.has("c1"), "another list with the same ETag is another list");
+}
+
+#[test]
+fn what_is_no_list_keeps_the_old_one() {
+    let mut world = World::new(3, registry(|_| {}), numbered(0, 12));
+    world.until_switched();
+    let malformed = |text: &str| FetchError::Malformed(text.into());
+    for (page, expected) in [
+        (page("<html>"), malformed("not JSON at byte 0")),
+        (page("[{\"client_id\":"), malformed("not JSON: it ends in the middle")),
+        (page(""), malformed("not JSON: it ends in the middle")),
+        (page("{\"error\":\"x\"}"), malformed("expected an array of clients, or an object with the array clients")),
+        (page(format!("{}x", numbered(0, 3))), malformed(&format!("not JSON at byte {}", numbered(0, 3).len()))),
+        (page("[]"), FetchError::Empty),
+        (page("[{\"client_id\":\"c1\",\"tls_client_auth_oops\":1}]"), FetchError::Empty),
+        (page(" ".repeat((1 << 20) + 1)), FetchError::TooLarge(1 << 20)),
+        (status(302).with("location", "/elsewhere"), FetchError::Status(302)),
+        (status(304), FetchError::Status(304)),
+        (status(500), FetchError::Status(500)),
+        (status(204), FetchError::Status(204)),
+        (
+            page("[]").with("link", "<https://other.test/2>; rel=next"),
+            FetchError::NextPage("another authority than the registry's"),
+        ),
+        (page("[]").with("link", "</clients>; rel=next"), FetchError::NextPage("a page that came before")),
+        (page("[]").with("link", "</2>; rel=\"next"), FetchError::NextPage("malformed Link header")),
+    ] {
+        assert_eq!(world.keeps_the_list(page), expected);
+        world.serve("/clients", page_of_twelve());
+        world.run(Duration::from_secs(60));
+        assert_eq!(world.reports.last(), Some(&Report::Confirmed), "it recovers");
+    }
+    assert_eq!(slots_in_use(&world), 1, "what failed is emptied");
+}
+
+fn page_of_twelve() -> Page {
+    page(numbered(0, 12))
+}
+
+/// Slots with any client in them.
+fn slots_in_use(world: &World) -> usize {
+    let is_used = |slot: &str| world.process.values.iter().any(|(key, (value, _))| key.contains(slot) && !value.is_empty());
+    ["/r/0/", "/r/1/"].into_iter().filter(|slot| is_used(slot)).count()
+}
+
+#[test]
+fn a_bad_entry_is_left_out_and_never_unknown() {
+    let body = format!(
+        "{{\"clients\":[{},{{\"client_id\":\"bad\",\"token_endpoint_auth_method\":\"tls_client_auth\"}},7,{}]}}",
+        client("c1", "CN=c1"),
+        client("c2", "CN=c2")
+    );
+    let mut world = World::new(2, registry(|_| {}), body);
+    world.until_switched();
+    assert!(world.has("c1") && world.has("c2"));
+    let Ok(Registration::Unusable(reason)) = world.find(1, "bad") else { panic!("{:?}", world.find(1, "bad")) };
+    assert!(reason.contains("expected exactly one of"), "{reason}");
+    assert!(matches!(world.reports[0], Report::Switched { clients: 2, refused: 2, added: 3, .. }), "{:?}", world.reports);
+    let Report::Refused { pointer, .. } = &world.reports[1] else { panic!("{:?}", world.reports) };
+    assert_eq!(pointer, "/clients/1");
+    assert_eq!(world.reports.len(), 3);
+}
+
+#[test]
+fn a_client_id_that_is_there_twice_is_nobodys() {
+    let twice = format!("[{},{},{}]", client("a", "CN=a"), client("b", "CN=b"), client("a", "CN=evil"));
+    let mut world = World::new(2, registry(|_| {}), twice);
+    world.until_switched();
+    assert_eq!(world.find(0, "a"), Ok(Registration::Unusable("the list has this client_id twice".into())));
+    assert!(world.has("b"));
+}
+
+#[test]
+fn small_lists_may_become_empty() {
+    let mut world = World::new(1, registry(|_| {}), numbered(0, 9));
+    world.until_switched();
+    world.serve("/clients", page("[]"));
+    world.until_switched();
+    assert_eq!(world.find(0, "c1"), Ok(Registration::Unregistered));
+    assert_eq!(world.vms[0].as_ref().unwrap().state().unwrap().0, 0);
+    let allow = registry(|registry| registry.mode = Mode::Snapshot { max_pages: 1, allow_empty: true });
+    let mut world = World::new(1, allow, numbered(0, 50));
+    world.until_switched();
+    world.serve("/clients", page("{\"clients\":[]}"));
+    world.until_switched();
+    assert!(!world.has("c1"));
+}
+
+#[test]
+fn pages_are_one_list() {
+    let mut world = World::new(2, registry(|_| {}), "");
+    let next = |target: &str| format!("<{target}>; rel=\"next\"");
+    world.serve("/clients", page(numbered(0, 10)).with("link", &next("?page=2")).with("etag", "\"1\""));
+    world.serve("/clients?page=2", page(numbered(10, 20)).with("link", &next("http://REGISTRY.test/p3")));
+    world.serve("/p3", page(numbered(20, 30)));
+    world.until_switched();
+    assert!(world.has("c5") && world.has("c15") && world.has("c25"));
+    world.run(Duration::from_secs(11));
+    assert!(world.requests.iter().all(|request| request.headers.iter().all(|(name, _)| !name.starts_with("if-"))));
+
+    // A page that is missing, in the middle or at the end, is a list that is missing.
+    for missing in ["/clients?page=2", "/p3"] {
+        let page = world.pages.insert(missing, status(404)).unwrap();
+        world.reports.clear();
+        world.run(Duration::from_secs(12));
+        assert_eq!(world.failures().first(), Some(&&FetchError::Status(404)));
+        assert!(world.has("c5") && world.has("c25"));
+        world.pages.insert(missing, page);
+        world.run(Duration::from_secs(60));
+    }
+    // Pages without end.
+    world.serve("/p3", page("[]").with("link", &next("/p4")));
+    world.serve("/p4", page("[]").with("link", &next("/p5")));
+    world.serve("/p5", page("[]").with("link", &next("/p6")));
+    world.reports.clear();
+    world.run(Duration::from_secs(12));
+    assert_eq!(world.failures().first(), Some(&&FetchError::NextPage("more pages than max_pages")));
+    world.serve("/p4", page("[]").with("link", &next("/clients?page=2")));
+    world.reports.clear();
+    world.run(Duration::from_secs(60));
+    assert_eq!(world.failures().first(), Some(&&FetchError::NextPage("a page that came before")));
+    assert!(world.has("c5") && world.has("c25"));
+}
+
+#[test]
+fn a_list_is_read_in_slices_and_switched_at_once() {
+    let mut world = World::new(3, registry(|_| {}), numbered(0, 200));
+    world.until_switched();
+    world.serve("/clients", page(numbered(100, 300)));
+    let asked = world.asked.len();
+    let mut slices = 0;
+    for _ in 0..1000 {
+        world.tick_with(3);
+        slices += usize::from(world.asked.len() > asked);
+        let mut switched = 0;
+        for vm in 0..3 {
+            let mut has = |client_id| matches!(world.find(vm, client_id), Ok(Registration::Registered(_)));
+            // A VM may learn of the switch between two requests, and then it has happened for good.
+            let (before, new, old) = (has("c50"), has("c250"), has("c50"));
+            assert!(old != new || before != old, "a mixture of two lists");
+            assert!(has("c150") && (before || !old));
+            switched += usize::from(new);
+        }
+        if switched == 3 {
+            break;
+        }
+    }
+    assert!(slices > 60, "200 entries in {slices} slices of three");
+    assert!(world.has("c250"));
+}
+
+#[test]
+fn a_long_list_is_spread_and_kept_within_one_copy() {
+    let unlimited = registry(|registry| registry.max_bytes = usize::MAX);
+    let mut world = World::new(2, unlimited, numbered(0, 70_000));
+    world.until_switched();
+    for id in ["c0", "c65535", "c65536", "c69999"] {
+        assert!(world.has(id), "{id}");
+    }
+    assert!(!world.has("c70000"));
+    let largest = world.process.values.values().map(|(value, _)| value.len()).max().unwrap();
+    assert!(largest < 4096, "a shard of {largest} bytes");
+    world.serve("/clients", page(format!("[{},{}]", client("c1", "CN=c1"), client("x", "CN=x"))));
+    world.until_switched();
+    world.run(TICK * 2);
+    assert!(world.has("x") && world.has("c1") && !world.has("c2"));
+    assert_eq!(slots_in_use(&world), 1);
+    assert!(matches!(
+        world.reports.iter().find(|report| matches!(report, Report::Switched { clients: 2, .. })),
+        Some(Report::Switched { added: 1, removed: 69_999, changed: 0, .. })
+    ));
+}
+
+#[test]
+fn failures_are_retried_ever_less_often() {
+    let mut world = World::new(1, registry(|_| {}), "");
+    world.serve("/clients", status(503));
+    world.run(Duration::from_secs(120));
+    let retries: Vec<_> = world
+        .reports
+        .iter()
+        .map(|report| if let Report::Failed { retry, .. } = report { retry.as_secs_f64() } else { panic!("{report:?}") })
+        .collect();
+    for (retry, expected) in retries.iter().zip([1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]) {
+        assert!((0.9 * expected..=expected).contains(retry), "{retries:?}");
+    }
+    assert!(retries.len() >= 7);
+    assert_eq!(world.find(0, "c1"), Err(RegistryFault::NoList));
+    world.serve("/clients", page(numbered(0, 3)));
+    world.run(Duration::from_secs(31));
+    assert!(world.has("c1"), "it recovers by itself");
+}
+
+#[test]
+fn old_lists_serve_until_they_are_too_old() {
+    let mut world = World::new(2, registry(|_| {}), numbered(0, 3));
+    world.until_switched();
+    world.serve("/clients", status(500));
+    world.run(Duration::from_secs(98));
+    assert!(world.has("c1"));
+    world.run(Duration::from_secs(4));
+    assert_eq!([world.find(0, "c1"), world.find(1, "nobody")], [Err(RegistryFault::Stale), Err(RegistryFault::Stale)]);
+    world.serve("/clients", page(numbered(0, 3)));
+    world.run(Duration::from_secs(31));
+    assert!(world.has("c1"));
+}
+
+#[test]
+fn lists_are_fetched_often_enough_for_max_stale() {
+    let mut world = World::new(1, registry(|registry| registry.max_stale = Duration::from_secs(4)), numbered(0, 3));
+    world.until_switched();
+    for _ in 0..100 {
+        world.tick();
+        assert!(world.has("c1"));
+    }
+}
+
+#[test]
+fn the_clock_may_jump() {
+    let mut world = World::new(2, registry(|_| {}), numbered(0, 3));
+    world.until_switched();
+    for jump in [-100_000_000_i64, 1_000_000_000] {
+        world.now = world.now.saturating_add_signed(jump);
+        world.serve("/clients", page(numbered(0, 3)));
+        let asked = world.asked.len();
+        world.run(Duration::from_secs(35));
+        assert!(world.has("c1"));
+        assert!((3..=5).contains(&(world.asked.len() - asked)));
+    }
+    // A VM that starts after the clock was set back takes the list for a fresh one.
+    world.now = 5;
+    world.vms.push(Some(Snapshot::new(world.registry.clone(), 99)));
+    assert!(matches!(world.find(2, "c1"), Ok(Registration::Registered(_))));
+}
+
+#[test]
+fn a_dead_vm_is_replaced_whatever_it_was_doing() {
+    for pieces in [0, 1, 5, 50, 150, 250] {
+        let mut world = World::new(3, registry(|_| {}), numbered(0, 200));
+        world.until_switched();
+        let (holder, _) = *world.asked.last().unwrap();
+        world.serve("/clients", page(numbered(100, 300)));
+        let asked = world.asked.len();
+        while world.asked.len() == asked {
+            world.tick();
+        }
+        world.tick_with(pieces);
+        world.vms[holder] = None;
+        world.run(Duration::from_secs(13));
+        assert!(world.has("c250") && !world.has("c50"), "after {pieces} pieces of work");
+        assert_ne!(world.asked.last().unwrap().0, holder);
+    }
+}
+
+#[test]
+fn a_vm_whose_host_never_calls_back_leaves_it_to_another() {
+    let mut world = World::new(2, registry(|_| {}), "");
+    world.pages.clear();
+    world.run(Duration::from_secs(9));
+    assert_eq!(world.failures().first(), Some(&&FetchError::NeverCalledBack));
+    world.serve("/clients", page(numbered(0, 3)));
+    world.run(Duration::from_secs(90));
+    assert!(world.has("c1"));
+    let askers: Vec<_> = world.asked.iter().map(|(vm, _)| *vm).collect();
+    assert!(askers.contains(&0) && askers.contains(&1), "{askers:?}");
+}
+
+#[test]
+fn an_answer_that_comes_too_late_is_dropped() {
+    let mut world = World::new(1, registry(|_| {}), numbered(0, 3));
+    world.until_switched();
+    let read = |_: usize| Some(b"[]".to_vec());
+    let late = Answer { status: Some(200), headers: &[], body_size: 2, read: &read };
+    world.vms[0].as_mut().unwrap().on_answer(late);
+    world.run(Duration::from_secs(2));
+    assert!(world.has("c1"));
+}
+
+#[test]
+fn a_missing_shard_is_no_missing_client() {
+    let mut world = World::new(2, registry(|_| {}), "");
+    world.serve("/clients", page(numbered(0, 3)).with("etag", "\"1\""));
+    world.until_switched();
+    let shard = world.process.values.keys().find(|key| key.contains("/r/0/") || key.contains("/r/1/")).unwrap().clone();
+    world.process.values.remove(&shard);
+    assert_eq!(world.find(0, "c1"), Err(RegistryFault::Inconsistent));
+    // The next request is unconditional, and its list mends it.
+    world.run(Duration::from_secs(11));
+    assert!(world.has("c1"));
+    assert!(world.requests.last().unwrap().headers.iter().all(|(name, _)| **name != *"if-none-match"));
+    // Garbage is no list either.
+    let head = "tls_client_auth/1/r/head".to_owned();
+    world.process.values.insert(head, (b"garbage".to_vec(), 1));
+    let mut fresh = Snapshot::new(world.registry.clone(), 7);
+    assert_eq!(fresh.find("c1", &|| 0, &mut world.process), Err(RegistryFault::NoList));
+}
+
+#[test]
+fn two_registries_share_a_process() {
+    let mut world = World::new(1, registry(|_| {}), numbered(0, 3));
+    world.until_switched();
+    let other = registry(|registry| registry.identity = "other".into());
+    let mut fresh = Snapshot::new(other, 7);
+    assert_eq!(fresh.find("c1", &|| 0, &mut world.process), Err(RegistryFault::NoList));
+}
+
+#[test]
+fn a_released_registry_is_refreshed_by_the_next() {
+    let mut world = World::new(2, registry(|_| {}), numbered(0, 3));
+    world.until_switched();
+    let holder = world.asked[0].0;
+    world.vms[holder].as_mut().unwrap().release(&mut world.process);
+    world.vms[holder] = None;
+    world.serve("/clients", page(numbered(1, 3)));
+    world.run(Duration::from_secs(10) + TICK * 3);
+    assert!(!world.has("c0") && world.has("c1"));
 }
