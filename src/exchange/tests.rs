@@ -156,3 +156,95 @@ fn identity_headers_are_stripped_by_the_policy_of_the_host() {
         Exchange::new(&configuration, &Head::of(Headers(&elsewhere))).names_to_strip(Headers(&fields)).collect();
     assert_eq!(stripped, ["x-ssl-cert", "x_ssl_client_dn", "x-id"]);
 }
+
+const FETCHED: &[u8] = br#"{"registry": {"cluster": "r", "authority": "r", "path": "/{client_id}", "mode": "lookup"}}"#;
+
+/// A host that asks its registry about everybody, and has no certificate.
+struct Asking;
+
+impl Connection for Asking {
+    fn now(&mut self) -> Result<UnixTime, HostError> {
+        Ok(UnixTime(0))
+    }
+    fn peer_certificate(&mut self) -> Result<Rc<PeerCertificate>, Rejection> {
+        Err(Rejection::CertificateMissing)
+    }
+    fn is_peer_certificate_verified(&mut self) -> Option<bool> {
+        None
+    }
+}
+
+impl Host for Asking {
+    fn registration(&mut self, _: &Rc<FetchedRegistry>, _: &str) -> Poll<Result<Registration, RegistryFault>> {
+        Poll::Pending
+    }
+}
+
+/// An exchange that waits for its registry.
+fn looked_up() -> Exchange {
+    let (mut exchange, step) = started(FETCHED, &[FORM], false);
+    assert!(matches!(step, Step::Wait));
+    let step = exchange.on_body(11, true, gives(b"client_id=a"), &mut Asking);
+    assert!(matches!(step, Step::Lookup { client_id, .. } if *client_id == *"a"));
+    exchange
+}
+
+#[test]
+fn a_lookup_holds_the_request_until_its_answer() {
+    let registered = |text: &[u8]| {
+        let configuration = Configuration::parse(text).unwrap();
+        let HostPolicy::Policy(policy) = configuration.policy_for(b"") else { panic!("no tenants") };
+        let RegistrySource::Embedded(registry) = &policy.registry else { panic!("embedded") };
+        registry.find("a")
+    };
+    let other = || registered(br#"{"clients": [{"client_id": "a"}]}"#);
+    let by_certificate = registered(
+        br#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": "a"}]}"#,
+    );
+    for (registration, code) in [
+        (Ok(other()), Code::PassedOtherMethod),
+        (Ok(by_certificate), Code::CertificateMissing),
+        (Ok(Registration::Unregistered), Code::UnknownClient),
+        (Ok(Registration::Unusable("x".into())), Code::UnknownClient),
+        (Err(RegistryFault::NoList), Code::RegistryUnavailable),
+    ] {
+        let mut exchange = looked_up();
+        assert!(!exchange.is_held(), "its body is there");
+        // Nothing that comes in the meantime lets it pass.
+        assert!(matches!(exchange.on_end(must_not_read, &mut Unasked), Step::Wait));
+        assert!(matches!(exchange.on_body(11, true, must_not_read, &mut Unasked), Step::Wait));
+        let decided = decision(exchange.on_registration(registration, &mut Asking));
+        assert_eq!(decided.code, code);
+        assert_eq!(decided.request.client_id.as_deref(), Some("a"));
+        let passed = code == Code::PassedOtherMethod;
+        assert!(matches!(exchange.on_end(must_not_read, &mut Unasked), Step::Decided { passed: found } if found == passed));
+        // An answer comes once.
+        assert!(matches!(exchange.on_registration(Ok(other()), &mut Unasked), Step::Wait));
+        assert!(matches!(exchange.on_end(must_not_read, &mut Unasked), Step::Decided { passed: found } if found == passed));
+    }
+}
+
+#[test]
+fn an_answer_without_a_question_decides_nothing() {
+    let (mut exchange, _) = started(FETCHED, &[FORM], false);
+    assert!(matches!(exchange.on_registration(Ok(Registration::Unregistered), &mut Unasked), Step::Wait));
+    assert!(exchange.is_held());
+}
+
+#[test]
+fn an_unusable_client_is_not_unregistered() {
+    let pass = br#"{"unregistered_clients": "pass", "registry": {"cluster": "r", "authority": "r", "path": "/{client_id}", "mode": "lookup"}}"#;
+    for (registration, code) in
+        [(Registration::Unregistered, Code::PassedUnregistered), (Registration::Unusable("x".into()), Code::UnknownClient)]
+    {
+        let (mut exchange, _) = started(pass, &[FORM], false);
+        exchange.on_body(11, true, gives(b"client_id=a"), &mut Asking);
+        assert_eq!(decision(exchange.on_registration(Ok(registration), &mut Asking)).code, code);
+    }
+}
+
+#[test]
+fn a_host_that_fetches_nothing_has_no_registry() {
+    let (mut exchange, _) = started(FETCHED, &[FORM], false);
+    assert_eq!(decision(exchange.on_body(11, true, gives(b"client_id=a"), &mut Unasked)).code, Code::RegistryUnavailable);
+}
