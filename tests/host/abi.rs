@@ -69,6 +69,8 @@ pub struct Host {
     /// Whom host calls are about, where `proxy_set_effective_context` said so.
     pub effective: Option<u32>,
     pub clock: u64,
+    /// Nanoseconds that go by with every look at the clock.
+    pub clock_step: u64,
     /// Whether a root context is being made, up to the end of its on_configure.
     pub is_configuring: bool,
     /// There during on_vm_start and on_configure only.
@@ -116,6 +118,7 @@ impl Host {
             active: ROOT,
             effective: None,
             clock,
+            clock_step: 0,
             is_configuring: false,
             configuration: None,
             roots: BTreeMap::new(),

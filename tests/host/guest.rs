@@ -45,7 +45,9 @@ impl Guest<'_> {
     }
 
     pub fn current_time(&mut self, out: u32) -> Result<Status> {
-        let clock = self.host().clock;
+        let host = self.host();
+        let clock = host.clock;
+        host.clock += host.clock_step;
         self.write(out, &clock.to_le_bytes())
     }
 

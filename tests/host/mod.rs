@@ -277,6 +277,11 @@ impl Vm {
         self.store.data().clock
     }
 
+    /// Lets so many nanoseconds go by with every look at the clock.
+    pub fn set_clock_step(&mut self, nanoseconds: u64) {
+        self.store.data_mut().clock_step = nanoseconds;
+    }
+
     pub fn set_clock(&mut self, nanoseconds: u64) {
         self.store.data_mut().clock = nanoseconds;
     }

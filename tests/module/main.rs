@@ -22,5 +22,6 @@ mod hostile;
 mod module_file;
 mod operations;
 mod random;
+mod registry;
 mod run;
 mod strictness;

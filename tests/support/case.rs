@@ -57,6 +57,7 @@ pub const DECISIONS: &[(&str, Option<(u16, &str)>)] = &[
     ("certificate_not_registered", Some((401, "invalid_client"))),
     ("subject_mismatch", Some((401, "invalid_client"))),
     ("unknown_tenant", Some((421, "invalid_request"))),
+    ("registry_unavailable", Some((503, "temporarily_unavailable"))),
     ("host_error", Some((500, "server_error"))),
 ];
 

@@ -1,0 +1,396 @@
+//! Fetched registries in the shipped module: what the pure tests of `src/client` leave to the host.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::calls::{answer, elapse, only_call, tick, tick_until, tick_until_call};
+use crate::deliveries::check;
+use crate::host::{Connection, HttpCall, Outcome, Process, StreamId, Verdict, Vm};
+use crate::run::{self, Delivery, REGISTRY, clock, code, deliver, run, send, start_in, status};
+use crate::support::case::{Case, NOW, Request, table};
+use crate::support::certificate::{Certificate, CertificateSpec, mint};
+
+const CLOCK: u64 = NOW.0 as u64 * 1_000_000_000;
+const SNAPSHOT: &str = r#"{"registry": {"cluster": "registry", "authority": "registry.test", "path": "/clients",
+    "refresh": "10s", "headers": {"authorization": "Bearer secret-of-the-registry"}}}"#;
+const LOOKUP: &str = r#"{"registry": {"cluster": "registry", "authority": "registry.test", "path": "/clients/{client_id}",
+    "mode": "lookup", "headers": {"authorization": "Bearer secret-of-the-registry"}}}"#;
+
+fn client(id: &str) -> Value {
+    json!({"client_id": id, "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": "CN=client"})
+}
+
+fn post(client_id: &str) -> Request {
+    Request {
+        method: "POST".into(),
+        path: "/token".into(),
+        host: "as.example.com".into(),
+        headers: vec![("content-type".into(), b"application/x-www-form-urlencoded".to_vec())],
+        body: format!("client_id={client_id}").into_bytes(),
+    }
+}
+
+fn certificate() -> Certificate {
+    mint(&CertificateSpec::default()).expect("the default certificate can be minted")
+}
+
+fn verified() -> Connection {
+    run::connection_of(Some(&certificate()), Some(true))
+}
+
+fn ask(vm: &mut Vm, client_id: &str) -> Outcome {
+    send(vm, verified(), &post(client_id), Delivery::WholeBody).expect("no fault")
+}
+
+#[track_caller]
+fn assert_code(vm: &mut Vm, client_id: &str, expected: &str) {
+    assert_eq!(code(&ask(vm, client_id)), expected);
+}
+
+fn wait_for(vm: &mut Vm, client_id: &str, delivery: Delivery) -> StreamId {
+    deliver(vm, verified(), &post(client_id), delivery).expect("no fault")
+}
+
+fn closed(vm: &mut Vm, id: StreamId) -> Outcome {
+    vm.close(id).expect("no fault")
+}
+
+fn give(vm: &mut Vm, call: &HttpCall, status: u16, body: &Value) {
+    vm.answer(call.token, answer(status, &[], body.to_string())).expect("no fault");
+}
+
+/// A VM with this list in force.
+fn loaded(process: &Process, configuration: &str, list: &Value) -> Vm {
+    let mut vm = start_in(process, configuration.as_bytes(), CLOCK);
+    let call = tick_until_call(&mut vm);
+    give(&mut vm, &call, 200, list);
+    elapse(&mut vm, Duration::from_secs(1));
+    vm
+}
+
+fn logs(vm: &mut Vm) -> Vec<String> {
+    vm.root_account().logs.iter().map(|log| log.message.clone()).collect()
+}
+
+/// The cases whose clients are a list, with that list and the configuration without it.
+fn cases_with_a_list() -> Vec<(Case, Vec<Value>)> {
+    let cases = table().cases.into_iter().filter(|case| case.config.get("tenants").is_none());
+    cases
+        .filter_map(|mut case| {
+            let clients = case.config.as_object_mut()?.remove("clients")?;
+            Some((case, clients.as_array()?.clone()))
+        })
+        .collect()
+}
+
+fn with_registry(case: &Case, mode: &str) -> Vec<u8> {
+    let path = if mode == "lookup" { "/clients/{client_id}" } else { "/clients" };
+    let mut config = case.config.clone();
+    config["registry"] = json!({"cluster": REGISTRY, "authority": "registry.test", "path": path, "mode": mode});
+    config.to_string().into_bytes()
+}
+
+fn report(failures: &[String], cases: usize) {
+    assert!(cases > 500, "{cases} cases");
+    assert!(failures.is_empty(), "{} of {cases}:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// The decision does not depend on how a client got here.
+#[test]
+fn every_case_is_decided_alike_from_a_fetched_list() {
+    let cases = cases_with_a_list();
+    let failures = cases.iter().filter_map(|(case, clients)| {
+        let mut vm = start_in(&Process::new(), &with_registry(case, "snapshot"), clock(case));
+        let call = tick_until_call(&mut vm);
+        give(&mut vm, &call, 200, &json!(clients));
+        tick_until(&mut vm, |vm| (vm.metric("tls_client_auth.registry_refresh_ok") == Some(1)).then_some(()));
+        vm.set_clock(clock(case));
+        let outcome = run(&mut vm, case, Delivery::WholeBody).unwrap_or_else(|fault| panic!("{}: {fault}", case.name));
+        check(case, &outcome, Delivery::WholeBody).err().map(|why| format!("{}: {why}", case.name))
+    });
+    report(&failures.collect::<Vec<_>>(), cases.len());
+}
+
+#[test]
+fn every_case_is_decided_alike_by_lookup() {
+    let cases = cases_with_a_list();
+    let mut asked = 0;
+    let failures = cases.iter().filter_map(|(case, clients)| {
+        let by_path: BTreeMap<String, &Value> = clients
+            .iter()
+            .map(|client| (format!("/clients/{}", encoded(client["client_id"].as_str().unwrap())), client))
+            .collect();
+        let mut vm = start_in(&Process::new(), &with_registry(case, "lookup"), clock(case));
+        let delivery = if case.request.body.is_empty() { Delivery::EndInHeaders } else { Delivery::Trailers };
+        let request = &case.request;
+        let id =
+            deliver(&mut vm, run::connection(case), request, delivery).unwrap_or_else(|fault| panic!("{}: {fault}", case.name));
+        for call in vm.calls() {
+            asked += 1;
+            match by_path.get(&call.path()) {
+                Some(client) => give(&mut vm, &call, 200, client),
+                None => give(&mut vm, &call, 404, &Value::Null),
+            }
+        }
+        let mut outcome = closed(&mut vm, id);
+        // What an answer brings about is on the account of the root context.
+        let root = vm.root_account();
+        outcome.account.logs.extend(root.logs.iter().cloned());
+        outcome.account.counted.extend(root.counted.clone());
+        check(case, &outcome, delivery).err().map(|why| format!("{}: {why}", case.name))
+    });
+    let failures: Vec<_> = failures.collect();
+    report(&failures, cases.len());
+    assert!(asked > 300, "{asked} lookups");
+}
+
+fn encoded(text: &str) -> String {
+    let is_plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~".contains(b);
+    text.bytes().map(|b| if is_plain(&b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+#[test]
+fn one_vm_fetches_and_every_vm_decides() {
+    let process = Process::new();
+    let mut vms: Vec<Vm> = (0..4).map(|n| start_in(&process, SNAPSHOT.as_bytes(), CLOCK + n)).collect();
+    let early = ask(&mut vms[0], "a");
+    assert_eq!((code(&early).as_str(), status(&early)), ("registry_unavailable", Some(503)));
+    let Verdict::Replied(reply) = &early.verdict else { panic!("answered") };
+    assert_eq!(reply.header("retry-after"), [b"1"]);
+    let holder = (0..1000).find_map(|_| {
+        vms.iter_mut().for_each(tick);
+        vms.iter().position(|vm| !vm.calls().is_empty())
+    });
+    let holder = holder.expect("somebody asks");
+    assert_eq!(vms.iter().map(|vm| vm.calls().len()).sum::<usize>(), 1);
+    let call = only_call(&vms[holder]);
+    assert_eq!((call.cluster.as_str(), call.path().as_str(), call.timeout_ms), (REGISTRY, "/clients", 5000));
+    assert_eq!(call.header(":authority"), [b"registry.test"]);
+    give(&mut vms[holder], &call, 200, &json!([client("a"), client("b")]));
+    for _ in 0..20 {
+        vms.iter_mut().for_each(tick);
+    }
+    for vm in &mut vms {
+        assert_code(vm, "a", "authenticated");
+        assert_code(vm, "c", "unknown_client");
+        assert_eq!(vm.metric("tls_client_auth.registry_clients"), Some(2));
+    }
+    assert_eq!(vms[holder].metric("tls_client_auth.registry_refresh_ok"), Some(1));
+
+    // It dies with the lease; another one takes over, and the list goes on serving.
+    vms.remove(holder);
+    let next = (0..1000).find_map(|_| {
+        vms.iter_mut().for_each(tick);
+        vms.iter().position(|vm| !vm.calls().is_empty())
+    });
+    let next = next.expect("another one asks");
+    let call = only_call(&vms[next]);
+    give(&mut vms[next], &call, 200, &json!([client("b")]));
+    for _ in 0..20 {
+        vms.iter_mut().for_each(tick);
+    }
+    for vm in &mut vms {
+        assert_code(vm, "a", "unknown_client");
+        assert_code(vm, "b", "authenticated");
+    }
+}
+
+#[test]
+fn a_known_client_costs_what_an_embedded_one_does() {
+    let embedded = json!({"clients": [client("a")]}).to_string();
+    let mut vm = run::start(embedded.as_bytes(), CLOCK);
+    let connection = verified();
+    let cost = |vm: &mut Vm, client_id: &str| {
+        let outcome = send(vm, connection.clone(), &post(client_id), Delivery::WholeBody).expect("no fault");
+        assert_eq!(code(&outcome), "authenticated");
+        outcome.account
+    };
+    let (_, hot) = (cost(&mut vm, "a"), cost(&mut vm, "a"));
+    let mut vm = loaded(&Process::new(), SNAPSHOT, &json!([client("a"), client("b")]));
+    let (_, fetched) = (cost(&mut vm, "a"), cost(&mut vm, "a"));
+    assert_eq!(fetched.host_calls, hot.host_calls);
+    assert!(fetched.fuel < hot.fuel * 11 / 10, "{} against {}", fetched.fuel, hot.fuel);
+    let cold = cost(&mut vm, "b");
+    let reads = cold.host_calls.get("proxy_get_shared_data").copied();
+    assert_eq!(reads, Some(1), "one shard is read for a client that this VM has not met");
+}
+
+#[test]
+fn a_long_list_is_read_in_slices() {
+    let mut vm = start_in(&Process::new(), SNAPSHOT.as_bytes(), CLOCK);
+    let call = tick_until_call(&mut vm);
+    let list: Vec<Value> = (0..5000).map(|n| client(&format!("c{n}"))).collect();
+    give(&mut vm, &call, 200, &json!(list));
+    // 50 microseconds for each look at the clock: some 20 entries in a millisecond.
+    vm.set_clock_step(50_000);
+    let mut slices = 0;
+    while vm.metric("tls_client_auth.registry_refresh_ok") == Some(0) {
+        let before = vm.root_account().fuel;
+        tick(&mut vm);
+        let spent = vm.root_account().fuel - before;
+        assert!(spent < 3_000_000, "{spent} instructions in one tick");
+        // All of it or nothing.
+        let is_loaded = vm.metric("tls_client_auth.registry_refresh_ok") != Some(0);
+        assert_code(&mut vm, "c7", if is_loaded { "authenticated" } else { "registry_unavailable" });
+        slices += 1;
+        assert!(slices < 2000);
+    }
+    assert!(slices > 200, "{slices} slices");
+    vm.set_clock_step(0);
+    tick(&mut vm);
+    assert_code(&mut vm, "c4999", "authenticated");
+}
+
+#[test]
+fn what_the_registry_does_wrong_is_told_and_its_secret_is_not() {
+    let mut vm = loaded(&Process::new(), SNAPSHOT, &json!([client("a"), {"client_id": "bad", "tls_client_auth_oops": 1}]));
+    assert_code(&mut vm, "bad", "unknown_client");
+    for failure in ["fails", "500", "html"] {
+        let call = tick_until_call(&mut vm);
+        assert_eq!(call.header("authorization"), [b"Bearer secret-of-the-registry"]);
+        match failure {
+            "fails" => vm.fail(call.token),
+            "500" => vm.answer(call.token, answer(500, &[], "")),
+            _ => vm.answer(call.token, answer(200, &[], "<html>")),
+        }
+        .expect("no fault");
+        elapse(&mut vm, Duration::from_millis(500));
+        assert_code(&mut vm, "a", "authenticated");
+    }
+    let logs = logs(&mut vm);
+    for expected in [
+        "1 clients: 2 added, 0 removed, 0 changed, 1 refused",
+        "refused /1/tls_client_auth_oops: unknown member",
+        "no answer: time-out",
+        "status 500",
+        "not JSON at byte 0",
+    ] {
+        assert!(logs.iter().any(|line| line.contains(expected) && line.contains("cluster=\"registry\"")), "{expected}: {logs:?}");
+    }
+    assert!(logs.iter().all(|line| !line.contains("secret")), "{logs:?}");
+    assert_eq!(vm.metric("tls_client_auth.registry_refresh_failed"), Some(3));
+}
+
+#[test]
+fn one_lookup_for_all_who_wait() {
+    let mut vm = start_in(&Process::new(), LOOKUP.as_bytes(), CLOCK);
+    let deliveries = [Delivery::WholeBody, Delivery::Trailers, Delivery::EmptyDataAtEnd, Delivery::SmallChunks];
+    let waiting: Vec<_> = deliveries.iter().map(|delivery| wait_for(&mut vm, "a", *delivery)).collect();
+    let stranger = wait_for(&mut vm, "x/y", Delivery::WholeBody);
+    let calls = vm.calls();
+    assert_eq!(calls.iter().map(HttpCall::path).collect::<Vec<_>>(), ["/clients/a", "/clients/x%2Fy"]);
+    assert_eq!(vm.waiting().len(), 5);
+    give(&mut vm, &calls[0], 200, &client("a"));
+    for id in waiting {
+        assert_eq!(code(&closed(&mut vm, id)), "authenticated");
+    }
+    assert_eq!(vm.waiting(), [stranger]);
+    give(&mut vm, &calls[1], 404, &Value::Null);
+    assert_eq!(code(&closed(&mut vm, stranger)), "unknown_client");
+    // Both are held now.
+    assert_code(&mut vm, "a", "authenticated");
+    assert_code(&mut vm, "x/y", "unknown_client");
+    assert!(vm.calls().is_empty());
+    elapse(&mut vm, Duration::from_secs(11));
+    let again = wait_for(&mut vm, "x/y", Delivery::WholeBody);
+    assert_eq!(only_call(&vm).path(), "/clients/x%2Fy");
+    closed(&mut vm, again);
+}
+
+#[test]
+fn a_lookup_that_fails_is_no_pass() {
+    for failure in 0..4 {
+        let mut vm = start_in(&Process::new(), LOOKUP.as_bytes(), CLOCK);
+        let id = wait_for(&mut vm, "a", Delivery::WholeBody);
+        let call = only_call(&vm);
+        match failure {
+            0 => vm.fail(call.token).expect("no fault"),
+            1 => give(&mut vm, &call, 500, &Value::Null),
+            2 => give(&mut vm, &call, 200, &client("b")),
+            _ => give(&mut vm, &call, 200, &json!({"error": "x"})),
+        }
+        let outcome = closed(&mut vm, id);
+        assert_eq!((code(&outcome).as_str(), status(&outcome)), ("registry_unavailable", Some(503)));
+        assert_eq!(vm.metric("tls_client_auth.registry_refresh_failed"), Some(1));
+        assert!(logs(&mut vm).iter().any(|line| line.contains("lookup of client_id=\"a\" failed")));
+        assert!(logs(&mut vm).iter().all(|line| !line.contains("secret")));
+    }
+    let mut vm = start_in(&Process::new(), LOOKUP.as_bytes(), CLOCK);
+    vm.set_unreachable(&[REGISTRY]);
+    assert_code(&mut vm, "a", "registry_unavailable");
+    vm.set_clusters(&[]);
+    assert_code(&mut vm, "a", "registry_unavailable");
+}
+
+#[test]
+fn who_leaves_takes_nobody_along() {
+    let mut vm = start_in(&Process::new(), LOOKUP.as_bytes(), CLOCK);
+    let first = wait_for(&mut vm, "a", Delivery::WholeBody);
+    let (second, third) = (wait_for(&mut vm, "a", Delivery::WholeBody), wait_for(&mut vm, "a", Delivery::Trailers));
+    let call = only_call(&vm);
+    closed(&mut vm, third);
+    closed(&mut vm, first);
+    // The answer would have gone to the one that is gone; it is asked for again.
+    tick(&mut vm);
+    let calls = vm.calls();
+    assert_eq!(calls.len(), 2);
+    give(&mut vm, &call, 200, &client("a"));
+    assert_eq!(vm.waiting(), [second]);
+    give(&mut vm, &calls[1], 200, &client("a"));
+    assert_eq!(code(&closed(&mut vm, second)), "authenticated");
+
+    // Nobody is left: nothing is asked for again, and the late answer hurts nobody.
+    let alone = wait_for(&mut vm, "b", Delivery::WholeBody);
+    let call = only_call(&vm);
+    closed(&mut vm, alone);
+    tick(&mut vm);
+    assert_eq!(vm.calls().len(), 1);
+    give(&mut vm, &call, 200, &client("b"));
+    assert_code(&mut vm, "a", "authenticated");
+}
+
+#[test]
+fn a_new_configuration_does_not_wait_for_the_old_one() {
+    let mut vm = start_in(&Process::new(), SNAPSHOT.as_bytes(), CLOCK);
+    tick_until_call(&mut vm);
+    let other = SNAPSHOT.replace("/clients", "/v2");
+    vm.reconfigure(other.as_bytes()).expect("it is accepted");
+    let call = tick_until(&mut vm, |vm| vm.calls().into_iter().find(|call| call.path() == "/v2"));
+    give(&mut vm, &call, 200, &json!([client("new")]));
+    elapse(&mut vm, Duration::from_secs(1));
+    assert_code(&mut vm, "new", "authenticated");
+    // The same registry, refreshed less often: its list is there at once.
+    let slower = other.replace("10s", "20s");
+    vm.reconfigure(slower.as_bytes()).expect("it is accepted");
+    assert_code(&mut vm, "new", "authenticated");
+}
+
+#[test]
+fn tenants_have_their_own_registries() {
+    let configuration = json!({
+        "registry": {"cluster": "registry", "authority": "registry.test", "path": "/top"},
+        "tenants": [
+            {"hosts": ["a.example.com"], "registry": {"cluster": "registry", "authority": "registry.test", "path": "/a/{client_id}", "mode": "lookup"}},
+            {"hosts": ["b.example.com"], "clients": [client("b")]},
+        ],
+    });
+    let mut vm = loaded(&Process::new(), &configuration.to_string(), &json!([client("top")]));
+    let at = |host: &str, client_id: &str| Request { host: host.into(), ..post(client_id) };
+    for (host, client_id, expected) in [
+        ("b.example.com", "b", "authenticated"),
+        ("b.example.com", "top", "unknown_client"),
+        ("other.example.com", "top", "authenticated"),
+        ("other.example.com", "b", "unknown_client"),
+    ] {
+        let outcome = send(&mut vm, verified(), &at(host, client_id), Delivery::WholeBody).expect("no fault");
+        assert_eq!(code(&outcome), expected, "{host} {client_id}");
+    }
+    let id = deliver(&mut vm, verified(), &at("a.example.com", "a"), Delivery::WholeBody).expect("no fault");
+    let call = only_call(&vm);
+    assert_eq!(call.path(), "/a/a");
+    give(&mut vm, &call, 200, &client("a"));
+    assert_eq!(code(&closed(&mut vm, id)), "authenticated");
+    assert_eq!(vm.metric("tls_client_auth.registry_clients"), Some(2), "the embedded one and the fetched one");
+}
