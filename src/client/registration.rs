@@ -37,7 +37,7 @@ impl fmt::Display for RegistryFault {
             Self::NoList => f.write_str("no client list arrived yet"),
             Self::Stale => f.write_str("the client list is older than max_stale"),
             Self::Inconsistent => f.write_str("the client list in shared data is damaged"),
-            Self::Lookup(error) => error.fmt(f),
+            Self::Lookup(error) => write!(f, "the registry was asked in vain: {error}"),
         }
     }
 }

@@ -314,9 +314,19 @@ fn a_lookup_that_fails_is_no_pass() {
         let outcome = closed(&mut vm, id);
         assert_eq!((code(&outcome).as_str(), status(&outcome)), ("registry_unavailable", Some(503)));
         assert_eq!(vm.metric("tls_client_auth.registry_refresh_failed"), Some(1));
-        assert!(logs(&mut vm).iter().any(|line| line.contains("lookup of client_id=\"a\" failed")));
+        assert!(logs(&mut vm).iter().any(|line| line.contains("client_id=\"a\"") && line.contains("asked in vain")));
         assert!(logs(&mut vm).iter().all(|line| !line.contains("secret")));
     }
+    // Who was seen before outlives the registry.
+    let mut vm = start_in(&Process::new(), LOOKUP.as_bytes(), CLOCK);
+    for status in [200, 500] {
+        let id = wait_for(&mut vm, "a", Delivery::WholeBody);
+        let call = only_call(&vm);
+        give(&mut vm, &call, status, &client("a"));
+        assert_eq!(code(&closed(&mut vm, id)), "authenticated");
+        elapse(&mut vm, Duration::from_secs(61));
+    }
+    assert!(logs(&mut vm).iter().any(|line| line.contains("is served from memory: status 500")));
     let mut vm = start_in(&Process::new(), LOOKUP.as_bytes(), CLOCK);
     vm.set_unreachable(&[REGISTRY]);
     assert_code(&mut vm, "a", "registry_unavailable");

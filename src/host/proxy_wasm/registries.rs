@@ -281,8 +281,9 @@ fn settle(
         }
     };
     plugin.metrics.refreshed(settled.failure.is_none());
-    if let Some(error) = &settled.failure {
-        let text = format!("lookup of client_id=\"{}\" failed: {error}", client_id.escape_debug());
+    // Where nothing older serves, the line of the decision says it.
+    if let (Some(error), Ok(_)) = (&settled.failure, &settled.result) {
+        let text = format!("client_id=\"{}\" is served from memory: {error}", client_id.escape_debug());
         log_bounded(plugin, LogLevel::Warn, &about(registry, &text));
     }
     (settled.result, settled.waiting)
