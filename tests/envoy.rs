@@ -18,6 +18,11 @@ mod envoy {
     pub mod http1;
     pub mod http2;
     pub mod process;
+    pub mod registry;
+    mod registry_faults;
+    mod registry_lifecycle;
+    mod registry_lookup;
+    mod registry_snapshot;
     mod table;
     pub mod wire;
 }

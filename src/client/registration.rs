@@ -79,6 +79,8 @@ impl fmt::Display for FetchError {
             ),
             Self::NeverCalledBack => f.write_str("Envoy never called back"),
             Self::Status(status @ 300..=399) => write!(f, "status {status}: redirects are not followed"),
+            // Envoy says so itself where the time is up or no host can be reached; nothing tells the two apart.
+            Self::Status(status @ 503..=504) => write!(f, "status {status}, Envoy's own where the registry gave none"),
             Self::Status(status) => write!(f, "status {status}"),
             Self::TooLarge(max_bytes) => write!(f, "more than max_bytes = {max_bytes}"),
             Self::Body => f.write_str("Envoy does not hand over the body of the answer"),

@@ -21,6 +21,8 @@ pub struct Listener {
     /// `envoy.filters.http.buffer` after the filter.
     pub buffer_after: bool,
     pub upstream: Upstream,
+    /// `vm_config.configuration`: another one is another VM.
+    pub vm: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,7 @@ impl Listener {
             allow_on_headers_stop_iteration: true,
             buffer_after: false,
             upstream: Upstream::Http1,
+            vm: String::new(),
         }
     }
 }
@@ -61,6 +64,35 @@ pub fn bootstrap(listeners: &[Listener], backend: SocketAddr, module: &Path, acc
             "clusters": listeners.iter().map(|one| cluster(one, backend)).collect::<Vec<_>>(),
         },
     })
+}
+
+/// The same with one more cluster, which is not behind any listener.
+pub fn with_cluster(mut bootstrap: Value, name: &str, hosts: SocketAddr) -> Value {
+    let endpoint = json!({ "endpoint": { "address": address(&hosts.ip().to_string(), hosts.port()) } });
+    let cluster = json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": { "cluster_name": name, "endpoints": [{ "lb_endpoints": [endpoint] }] },
+    });
+    bootstrap["static_resources"]["clusters"].as_array_mut().expect("clusters are an array").push(cluster);
+    bootstrap
+}
+
+/// The same with its listeners in a file that Envoy watches. Returns the text of that file, too.
+pub fn with_dynamic_listeners(mut bootstrap: Value, file: &Path) -> (Value, String) {
+    let listeners = bootstrap["static_resources"]["listeners"].take();
+    bootstrap["static_resources"]["listeners"] = json!([]);
+    bootstrap["node"] = json!({ "id": "test", "cluster": "test" });
+    bootstrap["dynamic_resources"] = json!({ "lds_config": {
+        "resource_api_version": "V3",
+        "path_config_source": { "path": file },
+    } });
+    let mut resources = listeners.as_array().cloned().unwrap_or_default();
+    for resource in &mut resources {
+        resource["@type"] = "type.googleapis.com/envoy.config.listener.v3.Listener".into();
+    }
+    (bootstrap, json!({ "resources": resources }).to_string())
 }
 
 fn listener(listener: &Listener, module: &Path, access_log: &Path) -> Value {
@@ -146,6 +178,7 @@ fn wasm(listener: &Listener, module: &Path) -> Value {
         "vm_config": {
             "vm_id": "tls_client_auth",
             "runtime": "envoy.wasm.runtime.v8",
+            "configuration": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": listener.vm },
             "code": { "local": { "filename": module } },
         },
     });

@@ -16,6 +16,8 @@ const GATE: &str = "gate";
 const POLICY: &str = "policy";
 /// No registry but that of its one tenant.
 const TENANTS: &str = "tenants";
+/// A registry at a cluster that Envoy does not have.
+const NO_REGISTRY: &str = "no_registry";
 /// The listener forgot `allow_on_headers_stop_iteration`.
 const WITHOUT_FLAG: &str = "without_flag";
 
@@ -30,6 +32,7 @@ async fn start() -> Envoy {
         Listener::new(GATE, &configuration()),
         Listener::new(POLICY, &policy),
         Listener::new(TENANTS, &tenants),
+        Listener::new(NO_REGISTRY, &json!({ "registry": { "cluster": "nowhere", "authority": "a", "path": "/" } })),
         Listener { allow_on_headers_stop_iteration: false, ..Listener::new(WITHOUT_FLAG, &configuration()) },
     ])
     .await
@@ -83,6 +86,7 @@ fn rows() -> Vec<Row> {
         Row("certificate_not_registered", GATE, Client::new(&all.other_subject), token("self-signed"), Http1Whole),
         Row("certificate_not_registered", GATE, seed(), token("pinned"), Http1Whole),
         Row("subject_mismatch", GATE, Client::new(&all.other_subject), token("seed"), Http1Whole),
+        Row("registry_unavailable", NO_REGISTRY, seed(), token("seed"), Http2Whole),
         Row("unknown_tenant", TENANTS, seed(), elsewhere, Http1Whole),
         Row("host_error", WITHOUT_FLAG, seed(), token("seed"), Http1Whole),
     ]

@@ -190,6 +190,7 @@ impl Outcome {
         assert_eq!(answer.field("content-type"), Some("application/json"), "{self:?}");
         assert_eq!(answer.field("cache-control"), Some("no-store"), "{self:?}");
         assert_eq!(answer.field("pragma"), Some("no-cache"), "{self:?}");
+        assert_eq!(answer.field("retry-after"), (status == 503).then_some("1"), "{self:?}");
         assert_eq!(answer.field("allow"), (status == 405).then_some("POST"), "{self:?}");
         let challenged = status == 401 && self.request.has_header("authorization");
         let challenge = answer.field("www-authenticate");

@@ -30,7 +30,7 @@ const POLL: Duration = Duration::from_millis(5);
 pub struct Envoy {
     pub backend: Backend,
     pub process: Child,
-    directory: PathBuf,
+    pub directory: PathBuf,
     admin: SocketAddr,
     ports: BTreeMap<String, SocketAddr>,
 }
@@ -69,12 +69,22 @@ impl Envoy {
         workers: u32,
         make: impl FnOnce(SocketAddr, &Path) -> String,
     ) -> Result<Self, Refused> {
+        Self::start_in(version, workers, &[], make).await
+    }
+
+    /// The same in an environment with these variables.
+    pub async fn start_in(
+        version: &str,
+        workers: u32,
+        environment: &[(&str, String)],
+        make: impl FnOnce(SocketAddr, &Path) -> String,
+    ) -> Result<Self, Refused> {
         let backend = Backend::start().await;
         let directory = new_directory();
         // JSON is YAML too.
         let file = directory.join("bootstrap.yaml");
         fs::write(&file, make(backend.address, &directory)).expect("the directory is ours");
-        let process = spawn(version, workers, &file, &directory);
+        let process = spawn(version, workers, environment, &file, &directory);
         let mut envoy = Self { backend, process, directory, admin: ([127, 0, 0, 1], 0).into(), ports: BTreeMap::new() };
         envoy.wait_until_ready().await?;
         Ok(envoy)
@@ -95,6 +105,11 @@ impl Envoy {
             Err(Refused { log: self.log() })
         };
         tokio::time::timeout(DEADLINE, ready).await.expect("Envoy is ready, or has ended, before the deadline")
+    }
+
+    /// Learns the ports anew, after an update of the listeners.
+    pub async fn relisten(&mut self) {
+        self.ports = self.listeners().await;
     }
 
     async fn listeners(&self) -> BTreeMap<String, SocketAddr> {
@@ -224,7 +239,7 @@ pub async fn eventually<T>(what: &str, probe: impl AsyncFn() -> Option<T>) -> T 
     tokio::time::timeout(DEADLINE, found).await.unwrap_or_else(|_| panic!("in vain waited for {what}"))
 }
 
-fn spawn(version: &str, workers: u32, bootstrap: &Path, directory: &Path) -> Child {
+fn spawn(version: &str, workers: u32, environment: &[(&str, String)], bootstrap: &Path, directory: &Path) -> Child {
     let create = |name| File::create(directory.join(name)).expect("the directory is ours");
     Command::new(existing(&format!("envoy/{version}/bin/envoy"), "./build.sh test gets it"))
         .arg("--config-path")
@@ -233,6 +248,9 @@ fn spawn(version: &str, workers: u32, bootstrap: &Path, directory: &Path) -> Chi
         .arg(directory.join("admin"))
         .args(["--concurrency", &workers.to_string(), "--disable-hot-restart", "--file-flush-interval-msec", "5"])
         .args(["--log-level", "warning", "--component-log-level", "wasm:info"])
+        // Whatever an update replaces is gone at once.
+        .args(["--drain-time-s", "1", "--drain-strategy", "immediate"])
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(create("access.log"))
         .stderr(create("envoy.log"))

@@ -1,0 +1,130 @@
+//! Client lists that change while Envoy runs.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::bootstrap::Listener;
+use super::process::eventually;
+use super::registry::{Registry, Reply, client, decided, request, snapshot, start};
+use super::wire;
+
+#[tokio::test]
+async fn clients_come_and_go_on_every_worker() {
+    let registry = Registry::start().await;
+    registry.serve("/clients", Reply::clients(&["seed"]).etag("\"1\""));
+    let configuration = snapshot("/clients", json!({ "headers": { "authorization": "Bearer secret" } }));
+    let envoy = start(4, &registry, vec![Listener::new("gate", &configuration)]).await;
+    decided(&envoy, "gate", "seed", "authenticated").await;
+    request(&envoy, "gate", "new").await.assert_is("unknown_client");
+    registry.serve("/clients", Reply::clients(&["seed", "new"]).etag("\"2\""));
+    decided(&envoy, "gate", "new", "authenticated").await;
+    assert_eq!(envoy.metric("registry_clients").await, 2);
+    registry.serve("/clients", Reply::clients(&["new"]).etag("\"3\""));
+    decided(&envoy, "gate", "seed", "unknown_client").await;
+    request(&envoy, "gate", "new").await.assert_is("authenticated");
+    for line in ["1 clients: 1 added", "added client_id=\\\"new\\\"", "removed client_id=\\\"seed\\\""] {
+        let line = line.replace('\\', "");
+        envoy.log_line(&line).await;
+    }
+    assert_eq!(envoy.metric("registry_refresh_failed").await, 0);
+    assert!(envoy.metric("registry_refresh_ok").await >= 3);
+
+    // One VM asks, whatever the number of workers, and only for what is new.
+    let asked = registry.asked("/clients");
+    let before = asked.len();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let asked = registry.asked("/clients");
+    assert!((2..=5).contains(&(asked.len() - before)), "{} requests in 3 s", asked.len() - before);
+    assert_eq!(wire::field(asked.last().expect("asked"), "if-none-match"), Some("\"3\""));
+    for (name, value) in [("authorization", "Bearer secret"), ("accept", "application/json"), ("host", "registry.test")] {
+        assert_eq!(wire::field(&asked[0], name), Some(value));
+    }
+    assert!(!envoy.log().contains("secret"));
+    assert!(envoy.metric("registry_age_seconds").await <= 3);
+    envoy.assert_healthy().await;
+}
+
+#[tokio::test]
+async fn bad_entries_and_foreign_formats() {
+    let registry = Registry::start().await;
+    let bad = json!({ "client_id": "bad", "token_endpoint_auth_method": "tls_client_auth" });
+    registry.serve("/bad", Reply::json(&json!({ "clients": [bad, client("good"), 7] })));
+    let dn = client("")["tls_client_auth_subject_dn"].clone();
+    let authlete = json!({
+        "clientId": 4_326_385_670_u64, "clientIdAlias": "alias", "clientIdAliasEnabled": true,
+        "tokenAuthMethod": "TLS_CLIENT_AUTH", "tlsClientAuthSubjectDn": dn,
+    });
+    registry.serve("/authlete", Reply::json(&json!({ "start": 0, "end": 1, "totalCount": 1, "clients": [authlete] })));
+    let keycloak = |id: &str, literal: bool| {
+        let mut attributes = json!({ "x509.subjectdn": dn });
+        if literal {
+            attributes["x509.allow.regex.pattern.comparison"] = "false".into();
+        }
+        json!({ "id": "1", "clientId": id, "enabled": true, "clientAuthenticatorType": "client-x509", "attributes": attributes })
+    };
+    registry.serve("/keycloak", Reply::json(&json!([keycloak("literal", true), keycloak("pattern", false)])));
+    let listeners = ["bad", "authlete", "keycloak"].map(|name| {
+        let mut configuration = snapshot(&format!("/{name}"), json!({}));
+        // What cannot be used must not pass for unregistered.
+        configuration["unregistered_clients"] = "pass".into();
+        Listener::new(name, &configuration)
+    });
+    let envoy = start(1, &registry, listeners.into()).await;
+    for (listener, client_id, code) in [
+        ("bad", "good", "authenticated"),
+        ("bad", "bad", "unknown_client"),
+        ("bad", "nobody", "passed_unregistered"),
+        ("authlete", "4326385670", "authenticated"),
+        ("authlete", "alias", "authenticated"),
+        ("keycloak", "literal", "authenticated"),
+        // A dot in a regular expression is any character, and this subject has some.
+        ("keycloak", "pattern", "unknown_client"),
+    ] {
+        decided(&envoy, listener, client_id, code).await;
+    }
+    envoy.log_line("refused /clients/0: expected exactly one of").await;
+    envoy.log_line("refused /clients/2").await;
+    envoy.log_line("1 clients: 2 added, 0 removed, 0 changed, 2 refused").await;
+    envoy.assert_healthy().await;
+}
+
+#[tokio::test]
+async fn lists_in_pages() {
+    let registry = Registry::start().await;
+    registry.serve("/p", Reply::clients(&["one"]).next("/p?page=2"));
+    registry.serve("/p?page=2", Reply::clients(&["two"]).next("http://registry.test/p?page=3"));
+    registry.serve("/p?page=3", Reply::clients(&["three"]));
+    let envoy = start(2, &registry, vec![Listener::new("gate", &snapshot("/p", json!({})))]).await;
+    for client_id in ["one", "two", "three"] {
+        decided(&envoy, "gate", client_id, "authenticated").await;
+    }
+    // A page that is missing in the middle.
+    registry.serve("/p?page=2", Reply::status(404));
+    registry.serve("/p?page=3", Reply::clients(&["four"]));
+    envoy.log_line("/p?page=2: status 404").await;
+    request(&envoy, "gate", "three").await.assert_is("authenticated");
+    request(&envoy, "gate", "four").await.assert_is("unknown_client");
+    registry.serve("/p?page=2", Reply::clients(&["two"]).next("?page=3"));
+    decided(&envoy, "gate", "four", "authenticated").await;
+    decided(&envoy, "gate", "three", "unknown_client").await;
+    envoy.assert_healthy().await;
+}
+
+#[tokio::test]
+async fn a_list_of_many_thousands() {
+    let registry = Registry::start().await;
+    let ids: Vec<String> = (0..30_000).map(|n| format!("client-{n}")).collect();
+    let list: Vec<Value> = ids.iter().map(|id| client(id)).collect();
+    registry.serve("/clients", Reply::json(&json!(list)).etag("\"1\""));
+    let envoy = start(2, &registry, vec![Listener::new("gate", &snapshot("/clients", json!({ "timeout": "5s" })))]).await;
+    for id in ["client-0", "client-17", "client-29999"] {
+        decided(&envoy, "gate", id, "authenticated").await;
+    }
+    request(&envoy, "gate", "client-30000").await.assert_is("unknown_client");
+    registry.serve("/clients", Reply::json(&json!(list[1..])).etag("\"2\""));
+    decided(&envoy, "gate", "client-0", "unknown_client").await;
+    request(&envoy, "gate", "client-29999").await.assert_is("authenticated");
+    eventually("the gauge", async || (envoy.metric("registry_clients").await == 29_999).then_some(())).await;
+    envoy.assert_healthy().await;
+}
