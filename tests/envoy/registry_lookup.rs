@@ -102,8 +102,11 @@ async fn what_is_no_answer_is_no_pass() {
         })
         .await;
     }
-    request(&envoy, "nowhere", "seed").await.assert_is("registry_unavailable");
-    envoy.log_line("is there a cluster of this name?").await;
+    eventually("the missing cluster is told", async || {
+        request(&envoy, "nowhere", "seed").await.assert_is("registry_unavailable");
+        says(&envoy, "seed", "is there a cluster of this name?")
+    })
+    .await;
     registry.stop().await;
     request(&envoy, "gate", "seed").await.assert_is("registry_unavailable");
     assert_eq!(envoy.upstream_requests("gate").await + envoy.upstream_requests("nowhere").await, 0);
