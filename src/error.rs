@@ -39,6 +39,13 @@ impl ConfigError {
     }
 }
 
+impl ConfigError {
+    /// Place and message, where the document is no configuration.
+    pub(crate) fn in_entry(&self) -> String {
+        if self.pointer.is_empty() { self.message.clone() } else { format!("{}: {}", self.pointer, self.message) }
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = if self.pointer.is_empty() { "the configuration" } else { &self.pointer };

@@ -233,7 +233,7 @@ impl<W> Lookup<W> {
 fn registration(client_id: &str, entry: Entry) -> Result<Registration, FetchError> {
     if entry.client_ids.iter().all(|id| **id != *client_id) {
         return Err(match entry.clients {
-            Err(error) if entry.client_ids.is_empty() => FetchError::Malformed(error.to_string().into()),
+            Err(error) if entry.client_ids.is_empty() => FetchError::Malformed(error.in_entry().into()),
             _ => FetchError::OtherClient,
         });
     }
@@ -242,7 +242,7 @@ fn registration(client_id: &str, entry: Entry) -> Result<Registration, FetchErro
             let own = clients.into_iter().find(|client| client.client_id() == client_id);
             own.map(|client| Registration::Registered(Rc::new(client))).ok_or(FetchError::OtherClient)
         }
-        Err(error) => Ok(Registration::Unusable(error.to_string().into())),
+        Err(error) => Ok(Registration::Unusable(error.in_entry().into())),
     }
 }
 

@@ -88,7 +88,7 @@ async fn what_is_no_answer_is_no_pass() {
     for (client_id, reply, _) in &faults {
         registry.serve(&of(client_id), reply.clone());
     }
-    let nowhere = lookup(json!({ "cluster": "nowhere" }));
+    let nowhere = lookup(json!({ "cluster": "missing" }));
     let envoy = start(1, &registry, vec![Listener::new("gate", &lookup(json!({}))), Listener::new("nowhere", &nowhere)]).await;
     for (client_id, _, said) in &faults {
         for _ in 0..2 {

@@ -363,7 +363,7 @@ impl Refresh {
                         }
                     }
                     Err(error) => {
-                        let reason = error.to_string();
+                        let reason = error.in_entry();
                         let unusable = Record::Unusable(reason.as_str().into());
                         read.client_ids.iter().for_each(|client_id| stage.add(client_id, &unusable));
                         round.refused += u64::from(read.client_ids.is_empty());
