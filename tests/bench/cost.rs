@@ -231,6 +231,9 @@ fn rows() -> Vec<Row> {
         hot().named("unknown_tenant").configured(json!({
             "endpoints": null, "clients": null, "tenants": [{ "hosts": ["other.example.com"], "clients": [] }],
         })),
+        hot().named("registry_unavailable").configured(json!({
+            "clients": null, "registry": { "cluster": "registry", "authority": "registry.test", "path": "/clients" },
+        })),
         hot().named("host_error").on(presenting(CERTIFICATE).with(PEER_CERTIFICATE_DIGEST, "no digest")),
     ];
     // A refusal that comes once costs nobody anything: measured is the one that comes again.

@@ -198,10 +198,10 @@ impl Vm {
     /// Ends the stream, by its end or because the client went away.
     pub fn close(&mut self, id: StreamId) -> Result<Outcome, Fault> {
         let others = self.unanswered_but(id);
-        if self.call::<_, u32>(id.0, "proxy_on_done", id.0)? == 0 {
+        if self.call_if_there::<_, u32>(id.0, "proxy_on_done", id.0)? == Some(0) {
             return Err(Fault("on_done wants to go on, and there is nothing to wait for".into()));
         }
-        self.call::<_, ()>(id.0, "proxy_on_log", id.0)?;
+        self.call_if_there::<_, ()>(id.0, "proxy_on_log", id.0)?;
         self.call::<_, ()>(id.0, "proxy_on_delete", id.0)?;
         let host = self.store.data_mut();
         let stream = host.streams.remove(&id.0).ok_or_else(|| Fault("the stream is already closed".into()))?;
@@ -352,14 +352,28 @@ impl Vm {
     fn run_response_callbacks(&mut self, id: StreamId) -> Result<(), Fault> {
         let Some(reply) = &self.stream(id).reply else { return Ok(()) };
         let (headers, size) = (reply.headers.len() as u32 + 1, reply.body.len() as u32);
-        let mut actions = vec![self.call::<_, u32>(id.0, "proxy_on_response_headers", (id.0, headers, u32::from(size == 0)))?];
+        let end = u32::from(size == 0);
+        let mut actions = vec![self.call_if_there::<_, u32>(id.0, "proxy_on_response_headers", (id.0, headers, end))?];
         if size > 0 {
-            actions.push(self.call::<_, u32>(id.0, "proxy_on_response_body", (id.0, size, 1u32))?);
+            actions.push(self.call_if_there::<_, u32>(id.0, "proxy_on_response_body", (id.0, size, 1u32))?);
         }
-        if actions.iter().any(|action| *action != 0) {
+        if actions.iter().flatten().any(|action| *action != 0) {
             return Err(Fault("the filter holds back its own reply".into()));
         }
         Ok(())
+    }
+
+    /// Envoy passes over a callback that the module does not export.
+    fn call_if_there<P: WasmParams, R: WasmResults>(
+        &mut self,
+        context: u32,
+        export: &str,
+        arguments: P,
+    ) -> Result<Option<R>, Fault> {
+        match self.instance.get_func(&mut self.store, export) {
+            Some(_) => self.call(context, export, arguments).map(Some),
+            None => Ok(None),
+        }
     }
 
     fn call<P: WasmParams, R: WasmResults>(&mut self, context: u32, export: &str, arguments: P) -> Result<R, Fault> {
