@@ -1,0 +1,78 @@
+//! Authlete's client list: the JSON of its `Client` class.
+
+use super::{BOUND_TOKENS, Converted, METHOD, Member, boolean, member, text, texts};
+use crate::error::ConfigError;
+use crate::json::{Json, Members};
+
+/// The members that register a subject, here and in RFC 8705 §2.1.2.
+const SUBJECTS: [(&str, &str, &str); 5] = [
+    ("tlsClientAuthSubjectDn", "/tlsClientAuthSubjectDn", "tls_client_auth_subject_dn"),
+    ("tlsClientAuthSanDns", "/tlsClientAuthSanDns", "tls_client_auth_san_dns"),
+    ("tlsClientAuthSanUri", "/tlsClientAuthSanUri", "tls_client_auth_san_uri"),
+    ("tlsClientAuthSanIp", "/tlsClientAuthSanIp", "tls_client_auth_san_ip"),
+    ("tlsClientAuthSanEmail", "/tlsClientAuthSanEmail", "tls_client_auth_san_email"),
+];
+
+/// Whether this entry is one of Authlete's: a numeric identifier, or a member that nobody else has.
+pub(super) fn is_client(entry: &Json) -> bool {
+    entry.members("clientId").any(|id| matches!(id, Json::Number(_)))
+        || ["clientIdAlias", "tokenAuthMethod"].into_iter().any(|name| entry.members(name).next().is_some())
+}
+
+pub(super) fn convert(entry: &Json) -> Converted {
+    let mut client_ids = texts(entry, "clientId");
+    // Where the alias is enabled, requests may use either.
+    if entry.members("clientIdAliasEnabled").any(|enabled| *enabled == Json::Bool(true)) {
+        client_ids.extend(texts(entry, "clientIdAlias"));
+    }
+    client_ids.dedup();
+    Converted { client_ids, members: members(entry) }
+}
+
+fn members(entry: &Json) -> Result<Vec<Member>, ConfigError> {
+    let mut members = Members::of(entry, "a client of Authlete")?;
+    let id = members.read("clientId", |json| match json {
+        Json::Number(number) if number.as_i64().is_some_and(|number| number >= 0) => Ok(()),
+        _ => Err(ConfigError::expected("a whole number")),
+    })?;
+    id.ok_or_else(|| ConfigError::expected("the member clientId"))?;
+    members.read_unless_null("clientIdAlias", text)?;
+    members.read_unless_null("clientIdAliasEnabled", boolean)?;
+    if members.read_unless_null("locked", boolean)? == Some(true) {
+        return Err(ConfigError::new("the client is locked").within("locked"));
+    }
+    let mut converted = Vec::new();
+    let method = members.read_unless_null("tokenAuthMethod", text)?.map(str::to_ascii_lowercase);
+    converted.extend(method.as_deref().map(|method| member(METHOD, "/tokenAuthMethod", method)));
+    for (name, source, rfc) in SUBJECTS {
+        let subject = members.read_unless_null(name, text)?.filter(|subject| !subject.is_empty());
+        converted.extend(subject.map(|subject| member(rfc, source, subject)));
+    }
+    let key_id = members.read_unless_null("selfSignedCertificateKeyId", text)?.filter(|key_id| !key_id.is_empty());
+    if method.as_deref() == Some("self_signed_tls_client_auth") {
+        let key = members.read_unless_null("jwks", |jwks| self_signed_key(&Json::parse(text(jwks)?.as_bytes())?, key_id))?;
+        let key = key.ok_or_else(|| ConfigError::expected("the member jwks (jwksUri is not fetched)"))?;
+        let keys = Json::Object(vec![("keys".to_owned(), Json::Array(vec![key]))]);
+        converted.push(Member { name: "jwks", source: "/jwks", value: keys });
+    }
+    let bound = members.read_unless_null("tlsClientCertificateBoundAccessTokens", boolean)?;
+    let source = "/tlsClientCertificateBoundAccessTokens";
+    converted.extend(bound.map(|bound| Member { name: BOUND_TOKENS, source, value: Json::Bool(bound) }));
+    Ok(converted)
+}
+
+/// The key that `selfSignedCertificateKeyId` chooses; without it the only one that has a certificate.
+fn self_signed_key(jwks: &Json, key_id: Option<&str>) -> Result<Json, ConfigError> {
+    let mut members = Members::of(jwks, "a JWK Set (RFC 7517)")?;
+    let keys = members.read("keys", |keys| keys.elements("an array of keys", |key| Ok(key.clone())))?;
+    let is_chosen = |key: &Json| match key_id {
+        Some(key_id) => key.members("kid").any(|kid| *kid == Json::String(key_id.to_owned())),
+        None => ["x5c", "x5t#S256"].into_iter().any(|name| key.members(name).next().is_some()),
+    };
+    let mut chosen: Vec<Json> = keys.unwrap_or_default().into_iter().filter(is_chosen).collect();
+    match (chosen.pop(), chosen.is_empty(), key_id) {
+        (Some(key), true, _) => Ok(key),
+        (_, _, Some(_)) => Err(ConfigError::expected("exactly one key with the kid that selfSignedCertificateKeyId names")),
+        _ => Err(ConfigError::expected("exactly one key with a certificate, or selfSignedCertificateKeyId to choose one")),
+    }
+}
