@@ -32,9 +32,14 @@ impl ConfigError {
     }
 
     /// The same error, seen from the value that contains the offending one as `step`.
-    pub(crate) fn within(mut self, step: impl fmt::Display) -> Self {
-        let step = step.to_string().replace('~', "~0").replace('/', "~1");
-        self.pointer.insert_str(0, &format!("/{step}"));
+    pub(crate) fn within(self, step: impl fmt::Display) -> Self {
+        self.below(&step.to_string())
+    }
+
+    #[inline(never)]
+    fn below(mut self, step: &str) -> Self {
+        let step = step.replace('~', "~0").replace('/', "~1");
+        self.pointer = format!("/{step}{}", self.pointer);
         self
     }
 }

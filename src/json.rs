@@ -152,9 +152,18 @@ impl<'a> Members<'a> {
         name: &'static str,
         read: impl FnOnce(&'a Json) -> Result<T, ConfigError>,
     ) -> Result<Option<T>, ConfigError> {
+        match self.value(name).map(read) {
+            None => Ok(None),
+            Some(Ok(value)) => Ok(Some(value)),
+            Some(Err(error)) => Err(error.within(name)),
+        }
+    }
+
+    /// What of the two above is the same for every type: the module has dozens of those.
+    #[inline(never)]
+    fn value(&mut self, name: &'static str) -> Option<&'a Json> {
         self.known.push(name);
-        let value = self.members.iter().find(|(key, _)| key == name).map(|(_, value)| value);
-        value.map(read).transpose().map_err(|error| error.within(name))
+        self.members.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// Like [`Members::read`], where the registries of authorization servers write `null` for "not set".
@@ -163,7 +172,11 @@ impl<'a> Members<'a> {
         name: &'static str,
         read: impl FnOnce(&'a Json) -> Result<T, ConfigError>,
     ) -> Result<Option<T>, ConfigError> {
-        self.read(name, |value| if *value == Json::Null { Ok(None) } else { read(value).map(Some) }).map(Option::flatten)
+        match self.value(name).filter(|value| !matches!(value, Json::Null)).map(read) {
+            None => Ok(None),
+            Some(Ok(value)) => Ok(Some(value)),
+            Some(Err(error)) => Err(error.within(name)),
+        }
     }
 
     /// The names of members that nobody asked for.

@@ -121,13 +121,16 @@ fn boolean(json: &Json) -> Result<bool, ConfigError> {
     if let Json::Bool(value) = json { Ok(*value) } else { Err(ConfigError::expected("true or false")) }
 }
 
+/// Names in lower case, and values.
+type Headers = Vec<(Box<str>, Box<str>)>;
+
 /// Headers that the filter sets itself, or that are not the configuration's to set.
 const RESERVED: [&str; 7] =
     ["host", "if-none-match", "if-modified-since", "content-length", "transfer-encoding", "connection", "upgrade"];
 
-fn headers(json: &Json) -> Result<Vec<(Box<str>, Box<str>)>, ConfigError> {
+fn headers(json: &Json) -> Result<Headers, ConfigError> {
     let Json::Object(members) = json else { return Err(ConfigError::expected("an object of header names and values")) };
-    let mut headers: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(members.len());
+    let mut headers: Headers = Vec::with_capacity(members.len());
     for (name, value) in members {
         let lower = name.to_ascii_lowercase();
         let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
