@@ -10,8 +10,10 @@ usage: ./build.sh [--embed FILE] [COMMAND]
 
   (nothing)     target/tls_client_auth.wasm: the optimised filter for Envoy and Istio
   demo          a real Envoy with envoy/envoy.yaml, real mTLS requests, what was accepted and refused, and why
-  demo --keep   the same, and Envoy stays up for your own requests
+  demo registry clients that appear and disappear in a registry while Envoy serves them
+  demo --keep   either, and Envoy stays up for your own requests
   bench         instructions and host calls of each kind of request, and the CPU time that a real Envoy adds for it
+  bench registry  what a fetched registry costs with a million clients: takes minutes and some 2 GB of memory
   bench --accept  takes the instructions and host calls of this module as the new tests/bench/budget.json
   test          every test: unit, property, the shipped module in wasmtime, real Envoys, Istio manifests
 
@@ -145,18 +147,22 @@ test_all() {
   cargo test --locked
   say "demo, which fails on any surprise"
   tests/demo/demo.sh "${envoy_versions[0]}"
+  say "demo registry, which fails on any surprise"
+  tests/demo/registry.sh "${envoy_versions[0]}"
   say "the other shipped configurations"
   tests/manifests/run.sh "${envoy_versions[@]}"
-  say "passed: cargo test, the demo, envoy/*.yaml on Envoy ${envoy_versions[*]}, envoy/istio/*.yaml"
+  say "passed: cargo test, the demos, envoy/*.yaml on Envoy ${envoy_versions[*]}, envoy/istio/*.yaml"
 }
 
 command=build
 embed=
 keep=
 accept=
+registry=
 while (($#)); do
   case $1 in
     demo | test | bench) command=$1 ;;
+    registry) registry=registry ;;
     --keep) keep=--keep ;;
     --accept) accept=--accept ;;
     --embed)
@@ -176,6 +182,7 @@ while (($#)); do
   shift
 done
 [[ -z $keep || $command == demo ]] || fail "--keep belongs to demo"
+[[ -z $registry || $command == bench || $command == demo ]] || fail "registry belongs to bench or demo"
 [[ -z $accept || $command == bench ]] || fail "--accept belongs to bench"
 [[ -z $embed || $command == build ]] || fail "--embed belongs to the build alone"
 
@@ -184,12 +191,12 @@ case $command in
   demo)
     build
     ensure_envoy "${envoy_versions[0]}"
-    exec tests/demo/demo.sh "${envoy_versions[0]}" $keep
+    exec "tests/demo/${registry:-demo}.sh" "${envoy_versions[0]}" $keep
     ;;
   test) test_all ;;
   bench)
     build
     [[ -n $accept ]] || ensure_envoy "${envoy_versions[0]}"
-    exec cargo test --locked --bench bench -- $accept
+    exec cargo test --locked --bench bench -- $accept $registry
     ;;
 esac

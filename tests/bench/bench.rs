@@ -1,4 +1,4 @@
-//! `./build.sh bench`: what the filter costs, in two tables of plain text. Nothing here can fail for being slow.
+//! `./build.sh bench`: what the filter costs, in tables of plain text. Nothing here can fail for being slow.
 
 #[allow(unused_imports, reason = "every test binary uses its own part of this module")]
 #[path = "../host/mod.rs"]
@@ -22,6 +22,7 @@ mod envoy {
     pub mod http1;
     pub mod http2;
     pub mod process;
+    pub mod registry;
     pub mod wire;
 }
 
@@ -29,6 +30,7 @@ mod cost;
 mod figures;
 mod load;
 mod request;
+mod scale;
 
 use cost::Costs;
 use load::{REQUESTS, ROUNDS, Rounds};
@@ -39,6 +41,12 @@ fn main() {
     if std::env::args().any(|argument| argument == "--accept") {
         figures::accept(&costs);
         println!("tests/bench/budget.json has the figures of this module. Say in the commit why they changed.");
+        return;
+    }
+    if std::env::args().any(|argument| argument == "registry") {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+        println!("\nA fetched registry, in wasmtime and in Envoy {}.\n", envoy::process::CURRENT);
+        print_table(&scale::measure(&runtime));
         return;
     }
     print_costs(&costs);

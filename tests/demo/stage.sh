@@ -58,7 +58,7 @@ register_self_signed() {
 raise_envoy() {
   register_self_signed "$2" > "$stage/envoy.yaml"
   : > "$stage/access.log"
-  "target/envoy/$1/bin/envoy" -c "$stage/envoy.yaml" --concurrency 2 --disable-hot-restart --log-level warning \
+  "target/envoy/$1/bin/envoy" -c "$stage/envoy.yaml" --concurrency 2 --disable-hot-restart --log-level warning --component-log-level wasm:info \
     --file-flush-interval-msec 50 > "$stage/access.log" 2> "$stage/envoy.log" &
   started+=($!)
   await "Envoy $1" "$stage/envoy.log" curl --silent --fail --max-time 1 --output /dev/null http://127.0.0.1:9901/ready

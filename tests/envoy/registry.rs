@@ -26,7 +26,8 @@ pub const CLUSTER: &str = "registry";
 pub struct Reply {
     status: u16,
     fields: Vec<(&'static str, String)>,
-    body: Vec<u8>,
+    /// Shared: one may be as long as a million clients.
+    body: Arc<[u8]>,
     delay: Duration,
     ending: Ending,
     not_modified: NotModified,
@@ -58,7 +59,7 @@ impl Reply {
         Self {
             status: 200,
             fields: Vec::new(),
-            body: body.into(),
+            body: body.into().into(),
             delay: Duration::ZERO,
             ending: Ending::Whole,
             not_modified: NotModified::Never,
@@ -209,7 +210,7 @@ async fn write(stream: &mut BufReader<TcpStream>, reply: &Reply, head: &Head) ->
         NotModified::SameTag => known.is_some() && known == etag,
         NotModified::Always => known.is_some(),
     };
-    let (status, body) = if not_modified { (304, &[][..]) } else { (reply.status, reply.body.as_slice()) };
+    let (status, body) = if not_modified { (304, &[][..]) } else { (reply.status, &*reply.body) };
     let mut text = format!("HTTP/1.1 {status} X\r\nconnection: close\r\n");
     for (name, value) in &reply.fields {
         text += &format!("{name}: {value}\r\n");

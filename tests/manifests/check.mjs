@@ -15,6 +15,18 @@ function envoyConfigurations() {
   const [strict] = documents("envoy/envoy-listener-chain.yaml");
   assert.deepEqual(JSON.parse(plugin(main).configuration.value), clients, "envoy.yaml and clients.json differ");
 
+  // A fetched registry changes the clients and adds a cluster, nothing else.
+  for (const mode of ["snapshot", "lookup"]) {
+    const [fetched] = documents(`envoy/envoy-registry-${mode}.yaml`);
+    const { registry, ...rest } = JSON.parse(plugin(fetched).configuration.value);
+    assert.equal(registry.mode ?? "snapshot", mode);
+    assert.equal(fetched.static_resources.clusters.pop().name, registry.cluster);
+    plugin(fetched).configuration.value = JSON.stringify({ ...rest, clients: clients.clients });
+    const same = structuredClone(main);
+    plugin(same).configuration.value = JSON.stringify(clients);
+    assert.deepEqual(fetched, same, `envoy-registry-${mode}.yaml is not envoy.yaml with a registry`);
+  }
+
   // The only differences of the two listeners, as the head of envoy-listener-chain.yaml names them.
   const tls = listener(main).transport_socket.typed_config;
   tls.require_client_certificate = true;
