@@ -2,16 +2,17 @@
 //! long a change takes. Every figure is a ratio or a difference within one run.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
+use tokio::time::Instant;
 
 use crate::envoy::bootstrap::Listener;
 use crate::envoy::client::{Client, Delivery};
 use crate::envoy::fixture::{CERTIFICATES, token};
-use crate::envoy::http1;
-use crate::envoy::process::{Envoy, eventually};
+use crate::envoy::http1::{self, Http1};
+use crate::envoy::process::eventually;
 use crate::envoy::registry::{Registry, Reply, client, snapshot, start};
 use crate::host::{HttpAnswer, Process, Vm};
 use crate::run::{self, Delivery as InModule};
@@ -174,7 +175,8 @@ async fn resident(workers: u32, clients: usize) -> u64 {
     kilobytes.expect("the kernel says it") * 1024
 }
 
-/// p99 of requests in seconds, quiet and while a list is refreshed, in turns.
+/// p99 of requests in seconds, quiet and while a list is refreshed, in turns. Each list is another one, so that it is written
+/// and compared as well.
 async fn latencies(page: usize) -> (f64, f64) {
     let registry = Registry::start().await;
     let texts = [pages(REFRESHED, page), pages(REFRESHED - 1, page)];
@@ -183,23 +185,31 @@ async fn latencies(page: usize) -> (f64, f64) {
     let envoy = start(2, &registry, vec![Listener::new("gate", &configuration)]).await;
     eventually("the list is in force", async || (envoy.metric("registry_clients").await == REFRESHED as u64).then_some(())).await;
     let (mut quiet, mut busy) = (Vec::new(), Vec::new());
+    let mut connections = Vec::new();
+    for _ in 0..4 {
+        connections.push(Client::new(&CERTIFICATES.seed).http1(envoy.address("gate")).await.expect("a connection"));
+    }
+    load(&mut connections, Duration::from_secs(2)).await;
     for round in 1..=3 {
         // A registry that refuses leaves the VMs alone.
         registry.serve("/clients", Reply::status(500));
         tokio::time::sleep(Duration::from_millis(1500)).await;
-        quiet.extend(load(&envoy, Duration::from_secs(4)).await);
-        let before = envoy.metric("registry_refresh_ok").await;
-        serve(&registry, "/clients", texts[round % 2].clone());
-        eventually("the registry is asked again", async || {
-            (registry.asked("/clients").len() > 1 && envoy.log().contains("refresh failed")).then_some(())
-        })
-        .await;
-        let mut refreshing = Vec::new();
-        while envoy.metric("registry_refresh_ok").await == before {
-            refreshing = load(&envoy, Duration::from_secs(4)).await;
+        for _ in 0..16 {
+            quiet.extend(load(&mut connections, Duration::from_millis(250)).await);
         }
-        busy.extend(refreshing);
+        let (refreshed, asked) = (envoy.metric("registry_refresh_ok").await, registry.asked("/clients").len());
+        serve(&registry, "/clients", texts[round % 2].clone());
+        eventually("the registry is asked again", async || (registry.asked("/clients").len() > asked).then_some(())).await;
+        loop {
+            let part = load(&mut connections, Duration::from_millis(250)).await;
+            // Only what was sent while the list was read and written counts.
+            if envoy.metric("registry_refresh_ok").await != refreshed {
+                break;
+            }
+            busy.extend(part);
+        }
     }
+    assert!(busy.len() > 500, "{} requests are too few for a percentile", busy.len());
     (p99(quiet), p99(busy))
 }
 
@@ -208,11 +218,10 @@ fn p99(mut seconds: Vec<f64>) -> f64 {
     seconds[seconds.len() * 99 / 100]
 }
 
-/// Four connections, each with a request every four milliseconds.
-async fn load(envoy: &Envoy, duration: Duration) -> Vec<f64> {
+/// A request every four milliseconds on each of these connections; how many seconds each took.
+async fn load(connections: &mut Vec<Http1>, duration: Duration) -> Vec<f64> {
     let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..4 {
-        let mut connection = Client::new(&CERTIFICATES.seed).http1(envoy.address("gate")).await.expect("a connection");
+    for (number, mut connection) in connections.drain(..).enumerate() {
         tasks.spawn(async move {
             let request = request(number);
             let length = format!("content-length: {}", request.body.len());
@@ -228,10 +237,12 @@ async fn load(envoy: &Envoy, duration: Duration) -> Vec<f64> {
                 assert_eq!(answer.status, 200);
                 seconds.push(begin.elapsed().as_secs_f64());
             }
-            seconds
+            (connection, seconds)
         });
     }
-    tasks.join_all().await.concat()
+    let (kept, seconds): (Vec<_>, Vec<_>) = tasks.join_all().await.into_iter().unzip();
+    connections.extend(kept);
+    seconds.concat()
 }
 
 /// The longest time from a change to the last worker that decides by it.
