@@ -45,7 +45,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// `random` = a number that no other VM of the process has.
+    /// `random` = a number that others can hardly foresee.
     #[must_use]
     pub fn new(registry: Rc<FetchedRegistry>, random: u64) -> Self {
         let keys = Keys::of(&registry.identity);

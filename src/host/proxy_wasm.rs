@@ -27,7 +27,7 @@ use crate::decision::LineBudget;
 use crate::error::ConfigError;
 
 proxy_wasm::main! {{
-    proxy_wasm::set_root_context(|context_id| Box::new(Root { context_id, plugin: None }));
+    proxy_wasm::set_root_context(|_| Box::new(Root { plugin: None }));
 }}
 
 /// The configuration compiled into this module by `./build.sh --embed FILE`, used where the plugin configuration is empty.
@@ -47,7 +47,6 @@ struct Plugin {
 }
 
 struct Root {
-    context_id: u32,
     plugin: Option<Rc<Plugin>>,
 }
 
@@ -69,7 +68,7 @@ impl Drop for Root {
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
-        match configure(self.context_id, size) {
+        match configure(size) {
             Ok(plugin) => {
                 self.plugin = Some(Rc::new(plugin));
                 true
@@ -103,7 +102,7 @@ impl RootContext for Root {
     }
 }
 
-fn configure(context_id: u32, size: usize) -> Result<Plugin, ConfigError> {
+fn configure(size: usize) -> Result<Plugin, ConfigError> {
     let given = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size).ok().flatten().unwrap_or_default();
     let configuration = match (given.as_slice(), EMBEDDED) {
         ([], Some(embedded)) => Configuration::parse(embedded)?,
@@ -112,9 +111,7 @@ fn configure(context_id: u32, size: usize) -> Result<Plugin, ConfigError> {
     };
     let metrics = Metrics::define();
     metrics.registry(configuration.number_of_clients() as u64, 0);
-    // VMs of one process start at the same moment, but hardly in the same nanosecond.
-    let random = connection::now_nanos() ^ u64::from(context_id).rotate_left(48);
-    let registries = Registries::new(configuration.fetched_registries(), random);
+    let registries = Registries::new(configuration.fetched_registries(), connection::now_nanos());
     if !registries.is_empty() {
         registries.start();
     } else if hostcalls::set_tick_period(delivery::TICK).is_err() {

@@ -191,9 +191,10 @@ async fn latencies(page: usize) -> (f64, f64) {
     }
     load(&mut connections, Duration::from_secs(2)).await;
     for round in 1..=3 {
-        // A registry that refuses leaves the VMs alone.
+        // A registry that refuses leaves the VMs alone, once what was under way is done.
+        let failed = envoy.metric("registry_refresh_failed").await;
         registry.serve("/clients", Reply::status(500));
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        eventually("nothing is under way", async || (envoy.metric("registry_refresh_failed").await > failed).then_some(())).await;
         for _ in 0..16 {
             quiet.extend(load(&mut connections, Duration::from_millis(250)).await);
         }

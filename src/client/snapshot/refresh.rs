@@ -161,9 +161,9 @@ impl Refresh {
     const MOST_UNMODIFIED: u8 = 9;
     const MOST_REFUSALS_TOLD: usize = 10;
 
-    /// `random` = a number that no other VM has.
+    /// `random` = a number that others can hardly foresee, for the jitter and the hash of the shards.
     pub(super) fn new(registry: Rc<FetchedRegistry>, keys: Keys, random: u64) -> Self {
-        let lease = Lease::new(keys.lease(), random, registry.period());
+        let lease = Lease::new(keys.lease(), registry.period());
         Self {
             registry,
             keys,
@@ -254,7 +254,7 @@ impl Refresh {
         let known = known.filter(|known| known.unmodified < Self::MOST_UNMODIFIED && **known != Validators::default());
         let path: Box<str> = self.registry.path.clone();
         let request = self.registry.request(&path, known);
-        // The clock and this VM's number: nobody outside can foresee them.
+        // The nanoseconds of two moments: nobody outside can foresee them.
         let stage = Stage::new(self.keys.clone(), generation, self.random ^ now.rotate_left(32), head);
         self.phase = Phase::Asked(
             Round {

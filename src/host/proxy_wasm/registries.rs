@@ -21,9 +21,9 @@ const TICK: Duration = Duration::from_millis(250);
 /// While there is no list, or a lookup may have been orphaned.
 const SOON: Duration = Duration::from_millis(50);
 /// While there is a list to be read.
-const BUSY: Duration = Duration::from_millis(4);
+const BUSY: Duration = Duration::from_millis(2);
 /// For how long a tick works on a list, in nanoseconds. Requests of the same worker wait as long.
-const SLICE: u64 = 1_000_000;
+const SLICE: u64 = 500_000;
 /// Envoy takes milliseconds in 32 bits.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 
@@ -44,7 +44,7 @@ struct Known {
 
 /// This VM's part in a registry.
 enum Part {
-    Snapshot(RefCell<Snapshot>),
+    Snapshot(Box<RefCell<Snapshot>>),
     Lookup(RefCell<Lookup<Waiting>>),
 }
 
@@ -68,11 +68,11 @@ pub(super) struct Pending {
 }
 
 impl Registries {
-    /// `random` = a number that no other VM of the process has.
+    /// `random` = a number that others can hardly foresee.
     pub(super) fn new(registries: Vec<Rc<FetchedRegistry>>, random: u64) -> Self {
         let known = registries.into_iter().map(|registry| {
             let part = match registry.mode {
-                Mode::Snapshot { .. } => Part::Snapshot(RefCell::new(Snapshot::new(registry.clone(), random))),
+                Mode::Snapshot { .. } => Part::Snapshot(Box::new(RefCell::new(Snapshot::new(registry.clone(), random)))),
                 Mode::Lookup { .. } => Part::Lookup(RefCell::new(Lookup::new(registry.clone()))),
             };
             Known { registry, part }
