@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use crate::certificate::{AlternativeName, PeerCertificate, UnixTime};
-use crate::client::{ExpectedSubject, Registration, TokenEndpointAuthMethod};
+use crate::client::{ClientMetadata, ExpectedSubject, Registration, TokenEndpointAuthMethod};
 use crate::config::{Chain, Policy};
 use crate::error::{HostError, Rejection};
 use crate::request::Claim;
@@ -14,8 +14,8 @@ use crate::request::Claim;
 /// Why a gated request may pass.
 #[derive(Clone, Debug)]
 pub enum Verdict {
-    /// The certificate is the claimed client's.
-    Authenticated(Rc<PeerCertificate>),
+    /// The certificate is this client's, who is the claimed one.
+    Authenticated(Rc<PeerCertificate>, Rc<ClientMetadata>),
     /// The backend authenticates the client by another method.
     OtherMethod,
     /// The backend knows, or does not know, a client that is not in the registry.
@@ -63,7 +63,7 @@ pub fn authenticate(
         TokenEndpointAuthMethod::TlsClientAuth(expected) => {
             let certificate = only_proof(claim, connection)?;
             // RFC 8705 §2.1: the subject means something only in a chain that somebody verified.
-            check_chain(policy.chain, connection)?;
+            check_chain(policy.handling.peer_certificate.chain, connection)?;
             check_registered(client.admits(&certificate.thumbprint()), &certificate)?;
             check_subject(expected, &certificate)?;
             certificate
@@ -76,7 +76,7 @@ pub fn authenticate(
             certificate
         }
     };
-    Ok(Verdict::Authenticated(certificate))
+    Ok(Verdict::Authenticated(certificate, client))
 }
 
 /// The valid certificate of a client that authenticates by nothing else.
@@ -101,7 +101,7 @@ fn check_validity(certificate: &PeerCertificate, now: UnixTime) -> Result<(), Re
     Ok(())
 }
 
-fn check_chain(chain: Chain, connection: &mut dyn Connection) -> Result<(), Rejection> {
+pub(crate) fn check_chain(chain: Chain, connection: &mut dyn Connection) -> Result<(), Rejection> {
     match chain {
         Chain::Listener => Ok(()),
         Chain::Connection => match connection.is_peer_certificate_verified() {

@@ -2,6 +2,7 @@
 
 mod alternative_name;
 mod der;
+mod forwarded;
 mod memory;
 mod name;
 mod peer;
@@ -11,6 +12,7 @@ mod thumbprint;
 use std::fmt;
 
 pub use self::alternative_name::AlternativeName;
+pub use self::forwarded::Dialect;
 pub use self::memory::CertificateMemory;
 pub use self::name::{AttributeType, DistinguishedName, NameDifference, NameError};
 pub use self::peer::{CertificateError, PeerCertificate};

@@ -3,6 +3,7 @@
 //! A registry is embedded in the configuration ([`Registry`]) or fetched ([`FetchedRegistry`]): as a whole list ([`Snapshot`]) or
 //! one client at a time ([`Lookup`]). Neither reads a clock or sends a request: what the host must do, they say.
 
+mod backend_authentication;
 mod convert;
 mod fetched;
 mod jwks;
@@ -14,6 +15,7 @@ mod registry;
 mod snapshot;
 mod wire;
 
+pub use self::backend_authentication::BackendAuthentication;
 pub use self::fetched::{Answer, CLIENT_ID, FetchedRegistry, Mode, Request};
 pub use self::lookup::{Lookup, Settled};
 pub use self::metadata::{ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod};

@@ -1,13 +1,17 @@
 //! The plugin configuration (SPEC §2), parsed into types that cannot be wrong.
 
 mod forward;
+mod peer_certificate;
 mod registry;
 mod tenants;
 
 use std::rc::Rc;
 
 pub use self::forward::{CertificateHeader, Forward};
+pub use self::peer_certificate::{PeerCertificatePolicy, Source, TrustedProxy};
+use self::forward::same_header;
 use self::tenants::Tenants;
+use crate::certificate::Dialect;
 use crate::client::{FetchedRegistry, Registry};
 use crate::error::ConfigError;
 use crate::json::{Json, Members, one_of};
@@ -36,8 +40,6 @@ pub struct Policy {
     pub passes_other_methods: bool,
     /// `max_body_bytes`.
     pub max_body_bytes: usize,
-    /// `peer_certificate.chain`.
-    pub chain: Chain,
 }
 
 /// Where the clients come from.
@@ -56,6 +58,21 @@ pub struct Handling {
     pub mode: Mode,
     /// `forward`.
     pub forward: Rc<Forward>,
+    /// `peer_certificate`.
+    pub peer_certificate: Rc<PeerCertificatePolicy>,
+}
+
+impl Handling {
+    /// Whether a header or trailer of this name must not reach the backend as it came. `believed` = the header from which
+    /// the client's certificate was read, if it was.
+    #[must_use]
+    pub fn strips(&self, name: &str, believed: Option<Dialect>) -> bool {
+        let is_unbelieved = self.peer_certificate.source.header().is_some_and(|header| {
+            let is_kept = believed == Some(header) && self.forward.keeps(header.header_name());
+            same_header(header.header_name(), name) && !(is_kept && name == header.header_name())
+        });
+        is_unbelieved || self.forward.strips(name)
+    }
 }
 
 /// Whether decisions bind.
@@ -176,7 +193,7 @@ struct PolicyMembers {
     passes_other_methods: Option<bool>,
     mode: Option<Mode>,
     max_body_bytes: Option<usize>,
-    chain: Option<Chain>,
+    peer_certificate: Option<Rc<PeerCertificatePolicy>>,
     forward: Option<Rc<Forward>>,
 }
 
@@ -194,7 +211,7 @@ impl PolicyMembers {
             passes_other_methods: members.read("other_methods", one_of(&[("pass", true), ("reject", false)]))?,
             mode: members.read("mode", one_of(&[("enforce", Mode::Enforce), ("shadow", Mode::Shadow)]))?,
             max_body_bytes: members.read("max_body_bytes", max_body_bytes)?,
-            chain: members.read("peer_certificate", peer_certificate)?,
+            peer_certificate: members.read("peer_certificate", |json| PeerCertificatePolicy::from_json(json).map(Rc::new))?,
             forward: members.read("forward", |json| Forward::from_json(json).map(Rc::new))?,
         })
     }
@@ -209,13 +226,17 @@ impl PolicyMembers {
             passes_other_methods: self.passes_other_methods.or(defaults.passes_other_methods),
             mode: self.mode.or(defaults.mode),
             max_body_bytes: self.max_body_bytes.or(defaults.max_body_bytes),
-            chain: self.chain.or(defaults.chain),
+            peer_certificate: self.peer_certificate.or(defaults.peer_certificate),
             forward: self.forward.or(defaults.forward),
         }
     }
 
     fn handling(&self) -> Handling {
-        Handling { mode: self.mode.unwrap_or_default(), forward: self.forward.clone().unwrap_or_default() }
+        Handling {
+            mode: self.mode.unwrap_or_default(),
+            forward: self.forward.clone().unwrap_or_default(),
+            peer_certificate: self.peer_certificate.clone().unwrap_or_default(),
+        }
     }
 
     fn into_policy(self) -> Result<Policy, ConfigError> {
@@ -228,7 +249,6 @@ impl PolicyMembers {
             passes_unregistered_clients: self.passes_unregistered_clients.unwrap_or(false),
             passes_other_methods: self.passes_other_methods.unwrap_or(true),
             max_body_bytes: self.max_body_bytes.unwrap_or(Self::MAX_BODY_BYTES),
-            chain: self.chain.unwrap_or_default(),
         })
     }
 }
@@ -250,14 +270,6 @@ fn max_body_bytes(json: &Json) -> Result<usize, ConfigError> {
     let fits = number.filter(|bytes| (1..=PolicyMembers::LARGEST_MAX_BODY_BYTES).contains(bytes));
     fits.and_then(|bytes| usize::try_from(bytes).ok())
         .ok_or_else(|| ConfigError::expected(format!("an integer from 1 to {}", PolicyMembers::LARGEST_MAX_BODY_BYTES)))
-}
-
-fn peer_certificate(json: &Json) -> Result<Chain, ConfigError> {
-    let mut members = Members::of(json, "an object")?;
-    members.read("source", one_of(&[("connection", ())]))?;
-    let chain = members.read("chain", one_of(&[("connection", Chain::Connection), ("listener", Chain::Listener)]))?;
-    members.finish()?;
-    Ok(chain.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -188,6 +188,28 @@ pub enum Rejection {
     },
     /// The connection has no client certificate.
     CertificateMissing,
+    /// The header that must carry the certificate is absent or empty.
+    ForwardedCertificateMissing {
+        /// Its name.
+        header: &'static str,
+    },
+    /// The header that must carry the certificate is there more than once.
+    ForwardedCertificateRepeated {
+        /// Its name.
+        header: &'static str,
+    },
+    /// The header does not describe the certificate of the connection, and no proxy is trusted.
+    ForwardedCertificateOfAnother {
+        /// The certificate in the header.
+        forwarded: Thumbprint,
+        /// The certificate of the connection.
+        own: Thumbprint,
+    },
+    /// The peer of the connection is none of `trusted_proxies`.
+    ProxyNotTrusted {
+        /// Its certificate.
+        peer: Thumbprint,
+    },
     /// The connection has a client certificate, but this host does not hand it over.
     CertificateNotGiven,
     /// The certificate cannot be read, or not the part that matters.
@@ -292,11 +314,16 @@ impl Rejection {
             Self::MultipleAuthMethods => Code::MultipleAuthMethods,
             Self::OtherMethodRefused => Code::OtherMethodRefused,
             Self::UnknownClient | Self::UnusableClient { .. } => Code::UnknownClient,
-            Self::CertificateMissing | Self::CertificateNotGiven => Code::CertificateMissing,
-            Self::CertificateMalformed(_) => Code::CertificateMalformed,
+            Self::CertificateMissing
+            | Self::CertificateNotGiven
+            | Self::ForwardedCertificateMissing { .. }
+            | Self::ProxyNotTrusted { .. } => Code::CertificateMissing,
+            Self::CertificateMalformed(_) | Self::ForwardedCertificateRepeated { .. } => Code::CertificateMalformed,
             Self::CertificateExpired { .. } => Code::CertificateExpired,
             Self::CertificateNotYetValid { .. } => Code::CertificateNotYetValid,
-            Self::CertificateUnverified | Self::VerificationNotGiven => Code::CertificateUnverified,
+            Self::CertificateUnverified | Self::VerificationNotGiven | Self::ForwardedCertificateOfAnother { .. } => {
+                Code::CertificateUnverified
+            }
             Self::CertificateNotRegistered { .. } => Code::CertificateNotRegistered,
             Self::SubjectMismatch(_) | Self::AlternativeNameMismatch { .. } => Code::SubjectMismatch,
             Self::UnknownTenant { .. } => Code::UnknownTenant,
@@ -329,6 +356,12 @@ impl fmt::Display for Rejection {
             Self::UnknownClient => f.write_str("not in the registry"),
             Self::UnusableClient { reason } => write!(f, "the registry's entry cannot be used: {reason}"),
             Self::CertificateMissing => f.write_str("the connection has no client certificate"),
+            Self::ForwardedCertificateMissing { header } => write!(f, "the request has no {header}"),
+            Self::ForwardedCertificateRepeated { header } => write!(f, "the request has {header} more than once"),
+            Self::ForwardedCertificateOfAnother { forwarded, own } => {
+                write!(f, "the forwarded certificate {forwarded} is not that of the connection, {own}, and no proxy is trusted")
+            }
+            Self::ProxyNotTrusted { peer } => write!(f, "the peer of the connection, {peer}, is none of trusted_proxies"),
             Self::CertificateNotGiven => f.write_str(
                 "the connection has a client certificate, but the host does not give connection.peer_certificate: this takes Envoy 1.38 or later",
             ),

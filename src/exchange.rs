@@ -7,12 +7,13 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use crate::authenticate::{Connection, Verdict, authenticate};
-use crate::certificate::{PeerCertificate, UnixTime};
+use crate::certificate::{CertificateError, Dialect, PeerCertificate, Thumbprint};
 use crate::client::{FetchedRegistry, Registration, RegistryFault};
 use crate::config::{Configuration, Handling, HostPolicy, Mode, Policy, RegistrySource};
 use crate::decision::{Action, Decision, RequestSummary};
 use crate::error::{Code, HostError, Rejection};
-use crate::request::{Authorization, Claim, Head, Target, check_content, check_length};
+use crate::proof::Proof;
+use crate::request::{Authorization, Claim, Field, Head, Target, check_content, check_length};
 use crate::response::Response;
 
 /// What the host must do next.
@@ -46,6 +47,27 @@ pub trait Host: Connection {
         let _ = (registry, client_id);
         Poll::Ready(Err(RegistryFault::NoList))
     }
+
+    /// SHA-256 of the certificate of the connection's peer; a host may know it without the certificate.
+    ///
+    /// # Errors
+    /// The rejection that its absence or its form deserves.
+    fn peer_thumbprint(&mut self) -> Result<Thumbprint, Rejection> {
+        Ok(self.peer_certificate()?.thumbprint())
+    }
+
+    /// [`Dialect::read`]; a host may remember what it read before.
+    ///
+    /// # Errors
+    /// Those of [`Dialect::read`].
+    fn forwarded_certificate(
+        &mut self,
+        dialect: Dialect,
+        value: &[u8],
+        own_hop: Option<&Thumbprint>,
+    ) -> Result<Rc<PeerCertificate>, CertificateError> {
+        dialect.read(value, own_hop).map(Rc::new)
+    }
 }
 
 /// Request headers as the host gives them, pseudo-headers included; names are in lower case, values any bytes.
@@ -75,6 +97,8 @@ enum Phase {
 struct Held {
     policy: Rc<Policy>,
     authorization: Option<Authorization>,
+    /// The header that carries the certificate, where the policy names one.
+    certificate: OwnedField,
     request: RequestSummary,
     /// Length of the body that the host has buffered so far, in bytes.
     buffered: usize,
@@ -88,10 +112,20 @@ impl Exchange {
         Self { policy, phase: Phase::Start }
     }
 
-    /// Names of those headers or trailers that must not reach the backend as the client sent them (SPEC §5).
-    pub fn names_to_strip<'a>(&self, fields: Headers<'a>) -> impl Iterator<Item = &'a str> {
-        let forward = self.policy.handling().forward.clone();
-        fields.0.iter().map(|(name, _)| name.as_str()).filter(move |name| forward.strips(name))
+    /// Names of those headers or trailers that must not reach the backend as they came (SPEC §5). `believed` = what
+    /// [`Exchange::believed_header`] says; trailers are never believed.
+    pub fn names_to_strip<'a>(&self, fields: Headers<'a>, believed: Option<Dialect>) -> impl Iterator<Item = &'a str> {
+        let handling = self.policy.handling().clone();
+        fields.0.iter().map(|(name, _)| name.as_str()).filter(move |name| handling.strips(name, believed))
+    }
+
+    /// The header that tells the client's certificate to the filter and, because `keep` names it, to the backend; `None` =
+    /// none does, or the one that is there is not to be believed.
+    pub fn believed_header(&self, head: &Head<'_>, host: &mut dyn Host) -> Option<Dialect> {
+        let Handling { peer_certificate: policy, forward, .. } = self.policy.handling();
+        let dialect = policy.source.header().filter(|dialect| forward.keeps(dialect.header_name()))?;
+        let mut proof = Proof { policy, header: head.certificate.of(dialect), host, certificate: None };
+        proof.peer_certificate().is_ok().then_some(dialect)
     }
 
     /// The headers are there.
@@ -114,7 +148,9 @@ impl Exchange {
         }
         match read_head(head, &target, &policy) {
             Ok(authorization) => {
-                self.phase = Phase::Held(Held { policy, authorization, request, buffered: 0 });
+                let dialect = policy.handling.peer_certificate.source.header();
+                let certificate = dialect.map_or(Field::Absent, |dialect| head.certificate.of(dialect)).into();
+                self.phase = Phase::Held(Held { policy, authorization, certificate, request, buffered: 0 });
                 if end_of_stream { self.on_end(|_| None, host) } else { Step::Wait }
             }
             Err(rejection) => self.refuse(rejection, &policy.handling, request),
@@ -193,15 +229,18 @@ impl Exchange {
         registration: Result<Registration, RegistryFault>,
         connection: &mut dyn Host,
     ) -> Step {
-        let Held { policy, mut request, .. } = held;
-        let mut connection = Observed { connection, certificate: None };
+        let Held { policy, mut request, certificate, .. } = held;
+        let mut connection =
+            Proof { policy: &policy.handling.peer_certificate, header: certificate.field(), host: connection, certificate: None };
         let registration = registration.map_err(Rejection::RegistryUnavailable);
         let verdict = registration.and_then(|registration| authenticate(claim, registration, &policy, &mut connection));
         request.certificate = connection.certificate;
         match verdict {
-            Ok(Verdict::Authenticated(certificate)) => {
-                let client_id = request.client_id.as_deref().unwrap_or_default();
-                let set = policy.handling.forward.headers(client_id, &certificate);
+            Ok(Verdict::Authenticated(certificate, client)) => {
+                let client_id = client.client_id();
+                let mut set = policy.handling.forward.headers(client_id, &certificate);
+                let backend = client.backend_authentication();
+                set.extend(backend.map(|backend| ("authorization".to_owned(), backend.authorization(client_id))));
                 self.pass(Code::Authenticated, set, request)
             }
             Ok(Verdict::OtherMethod) => self.pass(Code::PassedOtherMethod, Vec::new(), request),
@@ -283,25 +322,31 @@ fn read_claim(body: Option<Vec<u8>>, held: &Held) -> Result<Claim, Rejection> {
     Claim::read(held.authorization.as_ref(), &body)
 }
 
-/// A connection that remembers which certificate it gave, so that a refusal can be logged with it.
-struct Observed<'a> {
-    connection: &'a mut dyn Host,
-    certificate: Option<Rc<PeerCertificate>>,
+/// A [`Field`] that outlives the headers.
+#[derive(Debug)]
+enum OwnedField {
+    Absent,
+    Once(Box<[u8]>),
+    Repeated,
 }
 
-impl Connection for Observed<'_> {
-    fn now(&mut self) -> Result<UnixTime, HostError> {
-        self.connection.now()
+impl From<Field<'_>> for OwnedField {
+    fn from(field: Field<'_>) -> Self {
+        match field {
+            Field::Absent => Self::Absent,
+            Field::Once(value) => Self::Once(value.into()),
+            Field::Repeated => Self::Repeated,
+        }
     }
+}
 
-    fn peer_certificate(&mut self) -> Result<Rc<PeerCertificate>, Rejection> {
-        let certificate = self.connection.peer_certificate()?;
-        self.certificate = Some(certificate.clone());
-        Ok(certificate)
-    }
-
-    fn is_peer_certificate_verified(&mut self) -> Option<bool> {
-        self.connection.is_peer_certificate_verified()
+impl OwnedField {
+    fn field(&self) -> Field<'_> {
+        match self {
+            Self::Absent => Field::Absent,
+            Self::Once(value) => Field::Once(value),
+            Self::Repeated => Field::Repeated,
+        }
     }
 }
 

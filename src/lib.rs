@@ -10,6 +10,7 @@
 //! | [`request`] | the claim: form, `Authorization`, path |
 //! | [`certificate`] | the proof: X.509, distinguished names, alternative names, thumbprints |
 //! | [`client`] | the registration: client metadata, JWK Sets, the registry |
+//! | `proof` | on whose word a certificate is the client's: the connection's, or a header's |
 //! | [`config`] | the plugin configuration |
 //! | [`decision`] | what comes out: action, metrics word, log line |
 //! | [`response`] | what a client may learn of a refusal |
@@ -48,6 +49,7 @@ pub mod request;
 pub mod response;
 
 mod json;
+mod proof;
 
 #[cfg(all(feature = "proxy-wasm", target_arch = "wasm32"))]
 mod host;

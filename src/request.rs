@@ -11,6 +11,6 @@ mod token_request;
 pub use self::authorization::{Authorization, AuthorizationError};
 pub use self::content::{check_content, check_length};
 pub use self::form::{Form, FormError};
-pub use self::head::{Field, Head, is_token};
+pub use self::head::{Field, ForwardedHeaders, Head, is_token};
 pub use self::path::{Endpoints, Target};
 pub use self::token_request::{Claim, IdSource};

@@ -42,7 +42,8 @@ fn decide(case: &Case) -> Result<(Decision, Fields), String> {
     let fields = case.request.header_map();
     let mut connection = Described(case);
     let mut exchange = Exchange::new(&configuration, &Head::of(Headers(&fields)));
-    let stripped: Vec<String> = exchange.names_to_strip(Headers(&fields)).map(str::to_owned).collect();
+    let believed = exchange.believed_header(&Head::of(Headers(&fields)), &mut connection);
+    let stripped: Vec<String> = exchange.names_to_strip(Headers(&fields), believed).map(str::to_owned).collect();
     let body = &case.request.body;
     let mut step = exchange.on_headers(&Head::of(Headers(&fields)), body.is_empty(), &mut connection);
     if let Step::Wait = step {

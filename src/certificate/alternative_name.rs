@@ -58,14 +58,11 @@ impl AlternativeName {
     /// The names in the value of a `subjectAltName` extension. Other types are passed over, and so is an entry with a
     /// control character or a byte above ASCII, which no registered name can equal.
     pub(super) fn all_from_der(extension: &[u8]) -> Result<Vec<Self>, MalformedDer> {
-        let mut rest = Tlv::only(extension)?.contents(Tag::Sequence)?;
         let mut names = Vec::new();
-        while !rest.is_empty() {
-            let (entry, after) = Tlv::next(rest)?;
-            let (tag, contents) = entry.context_specific().ok_or(MalformedDer)?;
+        for_each_general_name(extension, |tag, contents| {
             names.extend(Self::from_general_name(tag, contents)?);
-            rest = after;
-        }
+            Ok(())
+        })?;
         Ok(names)
     }
 
@@ -94,6 +91,43 @@ impl AlternativeName {
     pub fn is_same_type(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
+}
+
+/// The types of names that proxies print as they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GeneralNameType {
+    Dns,
+    Uri,
+}
+
+impl GeneralNameType {
+    /// The names of these types in the value of a `subjectAltName` extension.
+    pub(super) fn all_from_der(extension: &[u8]) -> Result<Vec<(Self, Vec<u8>)>, MalformedDer> {
+        let mut names = Vec::new();
+        for_each_general_name(extension, |tag, contents| {
+            match tag {
+                2 => names.push((Self::Dns, contents.to_vec())),
+                6 => names.push((Self::Uri, contents.to_vec())),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(names)
+    }
+}
+
+fn for_each_general_name(
+    extension: &[u8],
+    mut visit: impl FnMut(u32, &[u8]) -> Result<(), MalformedDer>,
+) -> Result<(), MalformedDer> {
+    let mut rest = Tlv::only(extension)?.contents(Tag::Sequence)?;
+    while !rest.is_empty() {
+        let (entry, after) = Tlv::next(rest)?;
+        let (tag, contents) = entry.context_specific().ok_or(MalformedDer)?;
+        visit(tag, contents)?;
+        rest = after;
+    }
+    Ok(())
 }
 
 impl fmt::Display for AlternativeName {

@@ -5,13 +5,15 @@ use std::rc::Rc;
 
 use lru::LruCache;
 
+use super::forwarded::Dialect;
 use super::peer::{CertificateError, PeerCertificate};
+use super::thumbprint::Thumbprint;
 
 /// What is remembered of one certificate: its parsed form, or that it has none.
 type Parsed = Result<Rc<PeerCertificate>, CertificateError>;
 
-/// A bounded least-recently-used map from the host's digest of a certificate, in the host's own spelling, to its parsed
-/// form.
+/// A bounded least-recently-used map to parsed certificates, either from the host's digest of each, in the host's own
+/// spelling, or from the header that carried it. Not both in one: a client chooses what is in a header.
 ///
 /// Failures are remembered too, so that a client with a monstrous certificate pays for it once.
 #[derive(Debug)]
@@ -39,14 +41,31 @@ impl CertificateMemory {
 
     /// Remembers `parsed`, and forgets what was used least recently.
     pub fn remember(&mut self, digest: &[u8], parsed: Parsed) {
-        self.octets += octets(&parsed);
-        if let Some((_, forgotten)) = self.parsed.push(digest.into(), parsed) {
-            self.octets -= octets(&forgotten);
+        self.octets += octets(digest, &parsed);
+        if let Some((digest, forgotten)) = self.parsed.push(digest.into(), parsed) {
+            self.octets -= octets(&digest, &forgotten);
         }
         while self.octets > Self::MOST_OCTETS {
-            let Some((_, forgotten)) = self.parsed.pop_lru() else { break };
-            self.octets -= octets(&forgotten);
+            let Some((digest, forgotten)) = self.parsed.pop_lru() else { break };
+            self.octets -= octets(&digest, &forgotten);
         }
+    }
+
+    /// [`Dialect::read`], remembered.
+    ///
+    /// # Errors
+    /// Those of [`Dialect::read`].
+    pub fn recall_or_read(&mut self, dialect: Dialect, value: &[u8], own_hop: Option<&Thumbprint>) -> Parsed {
+        // All that the result depends on.
+        let kind = [dialect as u8, u8::from(own_hop.is_some())];
+        let own_octets = own_hop.map_or(&[][..], |own_hop| own_hop.octets());
+        let key = [&kind[..], own_octets, value].concat();
+        if let Some(parsed) = self.recall(&key) {
+            return parsed;
+        }
+        let parsed = dialect.read(value, own_hop).map(Rc::new);
+        self.remember(&key, parsed.clone());
+        parsed
     }
 
     /// Number of certificates held.
@@ -62,8 +81,8 @@ impl CertificateMemory {
     }
 }
 
-fn octets(parsed: &Parsed) -> usize {
-    parsed.as_ref().map_or(0, |certificate| certificate.octets())
+fn octets(key: &[u8], parsed: &Parsed) -> usize {
+    key.len() + parsed.as_ref().map_or(0, |certificate| certificate.octets())
 }
 
 impl Default for CertificateMemory {
@@ -108,7 +127,7 @@ mod tests {
     fn large_certificates_cannot_fill_the_memory() {
         let mut memory = CertificateMemory::new();
         let large = certificate(2_000);
-        let each = octets(&large);
+        let each = octets(&digest(0), &large);
         assert!(each > 150_000, "a short name takes far more memory than DER");
         for n in 0..200 {
             memory.remember(&digest(n), large.clone());
@@ -123,6 +142,6 @@ mod tests {
         let (small, large) = (certificate(1), certificate(10));
         memory.remember(&digest(1), small);
         memory.remember(&digest(1), large.clone());
-        assert_eq!((memory.len(), memory.octets), (1, octets(&large)));
+        assert_eq!((memory.len(), memory.octets), (1, octets(&digest(1), &large)));
     }
 }

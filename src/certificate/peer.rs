@@ -6,7 +6,7 @@ use x509_parser::certificate::X509CertificateParser;
 use x509_parser::nom::Parser as _;
 use x509_parser::oid_registry::OID_X509_EXT_SUBJECT_ALT_NAME;
 
-use super::alternative_name::AlternativeName;
+use super::alternative_name::{AlternativeName, GeneralNameType};
 use super::name::{DistinguishedName, NameError};
 use super::thumbprint::Thumbprint;
 use super::{UnixTime, pem};
@@ -15,6 +15,8 @@ use super::{UnixTime, pem};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateError {
+    /// The header that must carry it is malformed; what of it.
+    Header(&'static str),
     /// Not one PEM certificate, plain or percent-encoded.
     Pem,
     /// Not the DER of one certificate (RFC 5280 §4.1).
@@ -28,6 +30,7 @@ pub enum CertificateError {
 impl fmt::Display for CertificateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Header(what) => write!(f, "forwarded certificate: {what}"),
             Self::Pem => f.write_str("not one PEM certificate"),
             Self::Der => f.write_str("not the DER of an X.509 certificate"),
             Self::Subject(error) => write!(f, "subject: {error}"),
@@ -118,6 +121,22 @@ impl PeerCertificate {
     /// [`CertificateError::SubjectAlternativeName`].
     pub fn alternative_names(&self) -> Result<&[AlternativeName], CertificateError> {
         self.alternative_names.as_deref().map_err(Clone::clone)
+    }
+
+    /// The alternative names of two types as they stand in the certificate, in its order. They are not kept, because hardly
+    /// anybody asks.
+    ///
+    /// # Errors
+    /// [`CertificateError::SubjectAlternativeName`].
+    pub(super) fn names_as_they_stand(&self) -> Result<Vec<(GeneralNameType, Vec<u8>)>, CertificateError> {
+        let malformed = CertificateError::SubjectAlternativeName;
+        let mut parser = X509CertificateParser::new().with_deep_parse_extensions(false);
+        let Ok((_, certificate)) = parser.parse(&self.der) else { return Err(CertificateError::Der) };
+        match certificate.get_extension_unique(&OID_X509_EXT_SUBJECT_ALT_NAME) {
+            Ok(None) => Ok(Vec::new()),
+            Ok(Some(extension)) => GeneralNameType::all_from_der(extension.value).map_err(|_| malformed),
+            Err(_) => Err(malformed),
+        }
     }
 
     /// About how many octets of memory this takes: a name costs far more parsed than it does in DER.

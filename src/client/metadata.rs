@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::backend_authentication::BackendAuthentication;
 use super::jwks;
 use crate::certificate::{AlternativeName, DistinguishedName, Thumbprint};
 use crate::error::ConfigError;
@@ -14,6 +15,7 @@ pub struct ClientMetadata {
     method: TokenEndpointAuthMethod,
     /// `certificate_thumbprints`: the only certificates that this client may use; `None` = any that matches.
     certificate_thumbprints: Option<Vec<Thumbprint>>,
+    backend_authentication: Option<BackendAuthentication>,
 }
 
 /// How the client authenticates, with all that the method needs.
@@ -61,6 +63,7 @@ impl ClientMetadata {
         let certificate_thumbprints = members.read_unless_null("certificate_thumbprints", |json| {
             json.some_elements("at least one SHA-256 thumbprint", thumbprint)
         })?;
+        let backend_authentication = members.read_unless_null("backend_authentication", BackendAuthentication::from_json)?;
         refuse_near_misses(&members)?;
         let method = match method {
             Some("tls_client_auth") => TokenEndpointAuthMethod::TlsClientAuth(only_subject(&subjects)?),
@@ -76,7 +79,11 @@ impl ClientMetadata {
             }
             Some(_) | None => TokenEndpointAuthMethod::Other,
         };
-        Ok(Self { client_id, method, certificate_thumbprints })
+        if backend_authentication.is_some() && method == TokenEndpointAuthMethod::Other {
+            let error = ConfigError::expected("a client that authenticates by tls_client_auth or self_signed_tls_client_auth");
+            return Err(error.within("backend_authentication"));
+        }
+        Ok(Self { client_id, method, certificate_thumbprints, backend_authentication })
     }
 
     /// A client as another VM of this process read it.
@@ -84,8 +91,9 @@ impl ClientMetadata {
         client_id: &str,
         method: TokenEndpointAuthMethod,
         certificate_thumbprints: Option<Vec<Thumbprint>>,
+        backend_authentication: Option<BackendAuthentication>,
     ) -> Self {
-        Self { client_id: client_id.into(), method, certificate_thumbprints }
+        Self { client_id: client_id.into(), method, certificate_thumbprints, backend_authentication }
     }
 
     /// The identifier, unique in its registry.
@@ -102,6 +110,12 @@ impl ClientMetadata {
 
     pub(super) fn certificate_thumbprints(&self) -> Option<&[Thumbprint]> {
         self.certificate_thumbprints.as_deref()
+    }
+
+    /// `backend_authentication`: what the backend is told in place of a certificate.
+    #[must_use]
+    pub fn backend_authentication(&self) -> Option<&BackendAuthentication> {
+        self.backend_authentication.as_ref()
     }
 
     /// Whether `certificate_thumbprints`, if there are any, name this certificate.
@@ -183,7 +197,7 @@ fn thumbprint(json: &Json) -> Result<Thumbprint, ConfigError> {
 }
 
 /// Members that a later version knows. Ignoring them would serve the client with less than was asked for.
-const NOT_SUPPORTED: [&str; 2] = ["backend_authentication", "trust_anchors"];
+const NOT_SUPPORTED: [&str; 1] = ["trust_anchors"];
 
 fn refuse_near_misses(members: &Members<'_>) -> Result<(), ConfigError> {
     for name in members.unread() {

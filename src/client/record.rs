@@ -1,6 +1,7 @@
 //! One client as the VMs of one process hand it to each other: what [`ClientMetadata`] holds and nothing else, so that a
 //! million clients fit and whatever was odd in the registry's JSON was dealt with once.
 
+use super::backend_authentication::BackendAuthentication;
 use super::metadata::{ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod};
 use super::wire::{Reader, Writer};
 use crate::certificate::{AlternativeName, DistinguishedName};
@@ -21,6 +22,10 @@ const SAN_IP: u8 = 4;
 const SAN_EMAIL: u8 = 5;
 const SELF_SIGNED: u8 = 6;
 const UNUSABLE: u8 = 7;
+
+/// Members that a record may have besides, as bits of an octet.
+const ADMITTED: u8 = 1;
+const BACKEND: u8 = 2;
 
 impl Record {
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -43,9 +48,13 @@ impl Record {
                         writer.thumbprints(registered);
                     }
                 }
-                if let Some(admitted) = client.certificate_thumbprints() {
-                    writer.thumbprints(admitted);
+                // Hardly any client has one of these: so a record ends where the rest of it is missing.
+                let (admitted, backend) = (client.certificate_thumbprints(), client.backend_authentication());
+                if admitted.is_some() || backend.is_some() {
+                    writer.u8(u8::from(admitted.is_some()) * ADMITTED | u8::from(backend.is_some()) * BACKEND);
+                    admitted.into_iter().for_each(|admitted| writer.thumbprints(admitted));
                 }
+                backend.into_iter().for_each(|backend| writer.octets(backend.client_secret().as_bytes()));
             }
         }
         writer.0
@@ -70,9 +79,18 @@ impl Record {
             SELF_SIGNED => TokenEndpointAuthMethod::SelfSignedTlsClientAuth(reader.thumbprints()?),
             kind => TokenEndpointAuthMethod::TlsClientAuth(expected_subject(kind, reader.text()?)?),
         };
-        let admitted = if reader.0.is_empty() { None } else { Some(reader.thumbprints()?) };
+        let (mut admitted, mut backend) = (None, None);
+        if !reader.0.is_empty() {
+            let members = reader.u8().filter(|members| (1..=ADMITTED | BACKEND).contains(members))?;
+            if members & ADMITTED != 0 {
+                admitted = Some(reader.thumbprints()?);
+            }
+            if members & BACKEND != 0 {
+                backend = Some(BackendAuthentication::new(reader.text()?));
+            }
+        }
         reader.end()?;
-        Some(Self::Client(ClientMetadata::new(client_id, method, admitted)))
+        Some(Self::Client(ClientMetadata::new(client_id, method, admitted, backend)))
     }
 }
 
@@ -131,6 +149,13 @@ mod tests {
             let record = client(members);
             assert_eq!(Record::decode("c", &record.encode()), Some(record), "{members}");
             let record = client(&format!("{members},{thumbprints}"));
+            assert_eq!(Record::decode("c", &record.encode()), Some(record), "{members}");
+        }
+        let backend = r#""backend_authentication":{"method":"client_secret_basic","client_secret":"s"}"#;
+        let dns = r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_dns":"a.example""#;
+        for members in [format!("{dns},{backend}"), format!("{dns},{backend},{thumbprints}")] {
+            let record = client(&members);
+            assert!(format!("{record:?}").contains("backend_authentication: Some"));
             assert_eq!(Record::decode("c", &record.encode()), Some(record), "{members}");
         }
         let jwks = format!("\"jwks\":{{\"keys\":[{{\"x5t#S256\":\"{THUMBPRINT}\"}}]}}");

@@ -131,8 +131,14 @@ impl Forward {
                 || IDENTITY_PREFIXES
                     .iter()
                     .any(|prefix| name.get(..prefix.len()).is_some_and(|start| same_header(prefix, start))));
-        (is_identity && !self.keep.iter().any(|kept| kept.as_ref() == name))
+        (is_identity && !self.keeps(name))
             || self.written_names().any(|written| same_header(written, name))
+    }
+
+    /// Whether `keep` names this header.
+    #[must_use]
+    pub fn keeps(&self, name: &str) -> bool {
+        self.keep.iter().any(|kept| kept.as_ref() == name)
     }
 
     /// The headers of an authenticated request.
@@ -148,7 +154,7 @@ impl Forward {
 
 /// Whether two names are one header to some backend: CGI and its heirs (WSGI, Rack, PHP, nginx) turn `-`, and some all that
 /// is no letter or digit, into `_`, so `x_ssl_cert` and `x.ssl.cert` would arrive as `X-SSL-Cert` does.
-fn same_header(one: &str, other: &str) -> bool {
+pub(super) fn same_header(one: &str, other: &str) -> bool {
     let fold = |b: u8| if b.is_ascii_alphanumeric() { b.to_ascii_lowercase() } else { b'-' };
     one.len() == other.len() && one.bytes().zip(other.bytes()).all(|(one, other)| fold(one) == fold(other))
 }

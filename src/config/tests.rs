@@ -26,7 +26,7 @@ fn defaults_are_those_of_the_contract() {
     assert!(!policy.passes_unregistered_clients);
     assert!(policy.passes_other_methods);
     assert_eq!(policy.max_body_bytes, 65_536);
-    assert_eq!(policy.chain, Chain::Connection);
+    assert_eq!(policy.handling.peer_certificate.chain, Chain::Connection);
     assert_eq!(parse(r#"{"clients": []}"#).unwrap().log, LogDecisions::Rejections);
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::certificate::UnixTime;
 
 const CONFIG: &[u8] =
     br#"{"endpoints": ["/token"], "max_body_bytes": 40, "clients": [{"client_id": "a"}], "other_methods": "pass"}"#;
@@ -149,11 +150,11 @@ fn identity_headers_are_stripped_by_the_policy_of_the_host() {
     let configuration = Configuration::parse(config).unwrap();
     let fields = headers(&[("x-ssl-cert", "a"), ("x_ssl_client_dn", "b"), ("x-id", "c")]);
     let stripped: Vec<&str> =
-        Exchange::new(&configuration, &Head::of(Headers(&fields))).names_to_strip(Headers(&fields)).collect();
+        Exchange::new(&configuration, &Head::of(Headers(&fields))).names_to_strip(Headers(&fields), None).collect();
     assert_eq!(stripped, ["x_ssl_client_dn"]);
     let elsewhere = [(":authority".to_owned(), b"other".to_vec())];
     let stripped: Vec<&str> =
-        Exchange::new(&configuration, &Head::of(Headers(&elsewhere))).names_to_strip(Headers(&fields)).collect();
+        Exchange::new(&configuration, &Head::of(Headers(&elsewhere))).names_to_strip(Headers(&fields), None).collect();
     assert_eq!(stripped, ["x-ssl-cert", "x_ssl_client_dn", "x-id"]);
 }
 

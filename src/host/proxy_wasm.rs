@@ -40,7 +40,10 @@ const EMBEDDED: Option<&[u8]> = None;
 struct Plugin {
     configuration: Configuration,
     metrics: Metrics,
+    /// By the host's digest.
     certificates: RefCell<CertificateMemory>,
+    /// By the header that carried them.
+    forwarded_certificates: RefCell<CertificateMemory>,
     lines: RefCell<LineBudget>,
     delivery: RefCell<Delivery>,
     registries: Registries,
@@ -121,6 +124,7 @@ fn configure(size: usize) -> Result<Plugin, ConfigError> {
         configuration,
         metrics,
         certificates: RefCell::default(),
+        forwarded_certificates: RefCell::default(),
         lines: RefCell::default(),
         delivery: RefCell::default(),
         registries,

@@ -1,6 +1,7 @@
 //! The request headers that matter, found in one pass: a request has a dozen, and every search of its own would go
 //! through all of them.
 
+use crate::certificate::Dialect;
 use crate::exchange::Headers;
 
 /// Whether `text` is a token (RFC 9110 §5.6.2), as field names and authentication schemes are.
@@ -27,6 +28,26 @@ impl<'a> Field<'a> {
     }
 }
 
+/// The headers that may carry a certificate.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ForwardedHeaders<'a> {
+    xfcc: Field<'a>,
+    client_cert: Field<'a>,
+    x_ssl_cert: Field<'a>,
+}
+
+impl<'a> ForwardedHeaders<'a> {
+    /// The one of this dialect.
+    #[must_use]
+    pub fn of(&self, dialect: Dialect) -> Field<'a> {
+        match dialect {
+            Dialect::Xfcc => self.xfcc,
+            Dialect::ClientCert => self.client_cert,
+            Dialect::XSslCert => self.x_ssl_cert,
+        }
+    }
+}
+
 /// What the headers of a request say.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Head<'a> {
@@ -46,6 +67,8 @@ pub struct Head<'a> {
     pub content_length: Field<'a>,
     /// `authorization`
     pub authorization: Field<'a>,
+    /// The headers that may carry the client's certificate.
+    pub certificate: ForwardedHeaders<'a>,
     /// Whether a header is there by which frameworks let a client name another method.
     pub overrides_method: bool,
 }
@@ -65,6 +88,9 @@ impl<'a> Head<'a> {
                 "content-type" => head.content_type.add(value),
                 "content-encoding" => head.content_encoding.add(value),
                 "content-length" => head.content_length.add(value),
+                "x-forwarded-client-cert" => head.certificate.xfcc.add(value),
+                "client-cert" => head.certificate.client_cert.add(value),
+                "x-ssl-cert" => head.certificate.x_ssl_cert.add(value),
                 "authorization" => head.authorization.add(value),
                 "x-http-method-override" | "x-http-method" | "x-method-override" => head.overrides_method = true,
                 _ => {}

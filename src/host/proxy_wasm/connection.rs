@@ -8,7 +8,7 @@ use proxy_wasm::hostcalls;
 
 use super::Plugin;
 use crate::authenticate::Connection;
-use crate::certificate::{PeerCertificate, Thumbprint, UnixTime};
+use crate::certificate::{CertificateError, Dialect, PeerCertificate, Thumbprint, UnixTime};
 use crate::client::{FetchedRegistry, Registration, RegistryFault};
 use crate::error::{HostError, Rejection};
 use crate::exchange::Host;
@@ -48,6 +48,21 @@ impl Connection for DownstreamConnection<'_> {
 }
 
 impl Host for DownstreamConnection<'_> {
+    fn peer_thumbprint(&mut self) -> Result<Thumbprint, Rejection> {
+        let digest = property("sha256_peer_certificate_digest").ok_or(Rejection::CertificateMissing)?;
+        Thumbprint::from_hex(&digest).ok_or(HostError::Digest.into())
+    }
+
+    fn forwarded_certificate(
+        &mut self,
+        dialect: Dialect,
+        value: &[u8],
+        own_hop: Option<&Thumbprint>,
+    ) -> Result<Rc<PeerCertificate>, CertificateError> {
+        let mut memory = self.plugin.forwarded_certificates.borrow_mut();
+        memory.recall_or_read(dialect, value, own_hop)
+    }
+
     fn registration(&mut self, registry: &Rc<FetchedRegistry>, client_id: &str) -> Poll<Result<Registration, RegistryFault>> {
         self.plugin.registries.find(registry, client_id)
     }

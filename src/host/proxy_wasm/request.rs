@@ -10,6 +10,7 @@ use proxy_wasm::types::{Action as Envoy, BufferType, LogLevel, MapType};
 use super::connection::{DownstreamConnection, now};
 use super::registries::{Pending, Waiting};
 use super::{Plugin, log};
+use crate::certificate::Dialect;
 use crate::decision::{Action, Decision};
 use crate::error::HostError;
 use crate::exchange::{Exchange, Headers, Step};
@@ -85,7 +86,8 @@ impl HttpContext for RequestContext {
         let headers = Headers(&pairs);
         let head = Head::of(headers);
         let exchange = Exchange::new(&plugin.configuration, &head);
-        strip(&exchange, MapType::HttpRequestHeaders, headers);
+        let believed = exchange.believed_header(&head, &mut DownstreamConnection { plugin: &plugin });
+        strip(&exchange, MapType::HttpRequestHeaders, headers, believed);
         let exchange = Rc::new(RefCell::new(exchange));
         self.exchange = Some(exchange.clone());
         let action = self.step(|exchange, connection| exchange.on_headers(&head, end_of_stream, connection));
@@ -105,7 +107,7 @@ impl HttpContext for RequestContext {
         if let Some(exchange) = &self.exchange {
             // Some backends merge trailers into headers.
             let pairs = hostcalls::get_map_bytes(MapType::HttpRequestTrailers).unwrap_or_default();
-            strip(&exchange.borrow(), MapType::HttpRequestTrailers, Headers(&pairs));
+            strip(&exchange.borrow(), MapType::HttpRequestTrailers, Headers(&pairs), None);
         }
         self.step(|exchange, connection| exchange.on_end(read_body, connection))
     }
@@ -126,8 +128,8 @@ fn read_body(length: usize) -> Option<Vec<u8>> {
     hostcalls::get_buffer(BufferType::HttpRequestBody, 0, length).ok().flatten()
 }
 
-fn strip(exchange: &Exchange, map: MapType, fields: Headers<'_>) {
-    for name in exchange.names_to_strip(fields) {
+fn strip(exchange: &Exchange, map: MapType, fields: Headers<'_>, believed: Option<Dialect>) {
+    for name in exchange.names_to_strip(fields, believed) {
         let _ = hostcalls::remove_map_value(map, name);
     }
 }

@@ -1,0 +1,221 @@
+//! The certificate in a header that another hop wrote.
+//!
+//! A header is text that a client may have had a hand in: what its certificate names, a proxy prints. So the grammar is
+//! strict, every element must fit the certificate in it, and what does not fit refuses the whole header.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::alternative_name::GeneralNameType;
+use super::peer::{CertificateError, PeerCertificate};
+use super::thumbprint::Thumbprint;
+use crate::json::{Json, Members};
+
+/// How a hop writes the certificate that it saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Envoy's `x-forwarded-client-cert`, as text or as JSON.
+    Xfcc,
+    /// RFC 9440 §2.1.
+    ClientCert,
+    /// A percent-encoded PEM, as nginx and others write it.
+    XSslCert,
+}
+
+impl Dialect {
+    /// The header's name in lower case.
+    #[must_use]
+    pub fn header_name(self) -> &'static str {
+        match self {
+            Self::Xfcc => "x-forwarded-client-cert",
+            Self::ClientCert => "client-cert",
+            Self::XSslCert => "x-ssl-cert",
+        }
+    }
+
+    /// Most octets of a header that is read. Room for a leaf and a chain of large keys, and less than what Envoy lets all
+    /// headers together take.
+    pub const MOST_OCTETS: usize = 48 << 10;
+
+    /// The certificate in a header field's value. A last element that describes the certificate `own_hop` is this hop's own,
+    /// and the one before it counts.
+    ///
+    /// # Errors
+    /// The header or the certificate in it is malformed.
+    pub fn read(self, value: &[u8], own_hop: Option<&Thumbprint>) -> Result<PeerCertificate, CertificateError> {
+        if value.len() > Self::MOST_OCTETS {
+            return Err(malformed("too long"));
+        }
+        let text = std::str::from_utf8(value).map_err(|_| malformed("not UTF-8"))?;
+        if text.contains(|c: char| c.is_control() && c != '\t') {
+            return Err(malformed("a control character"));
+        }
+        let text = text.trim_matches(BLANK);
+        match self {
+            Self::Xfcc => nearest(text, own_hop),
+            Self::ClientCert => PeerCertificate::from_der(&byte_sequence(text)?),
+            Self::XSslCert => PeerCertificate::from_pem(text.as_bytes()),
+        }
+    }
+}
+
+const BLANK: [char; 2] = [' ', '\t'];
+
+/// A Byte Sequence (RFC 8941 §3.3.5) without parameters, of which RFC 9440 defines none.
+fn byte_sequence(text: &str) -> Result<Vec<u8>, CertificateError> {
+    // RFC 8941 §4.2.7: parsers should not fail on padding that is not there, or on bits behind the last octet.
+    const BASE64: GeneralPurpose = GeneralPurpose::new(
+        &STANDARD,
+        GeneralPurposeConfig::new()
+            .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+            .with_decode_allow_trailing_bits(true),
+    );
+    let base64 = text.strip_prefix(':').and_then(|text| text.strip_suffix(':'));
+    base64.and_then(|base64| BASE64.decode(base64).ok()).ok_or(malformed("not one Byte Sequence of RFC 8941"))
+}
+
+/// What one hop wrote.
+#[derive(Debug, Default)]
+struct Element<'a> {
+    hash: Option<Cow<'a, str>>,
+    /// PEM, plain or percent-encoded.
+    cert: Option<Cow<'a, str>>,
+    /// Only the text form shows these: there they may end an element before its end.
+    names: Vec<(GeneralNameType, &'a str)>,
+}
+
+/// The certificate of the last element, which the nearest hop wrote.
+fn nearest(text: &str, own_hop: Option<&Thumbprint>) -> Result<PeerCertificate, CertificateError> {
+    let mut elements = if text.starts_with('[') { json_elements(text)? } else { text_elements(text)? };
+    let describes = |element: &Element<'_>, certificate: &Thumbprint| {
+        element.hash.as_ref().and_then(|hash| Thumbprint::from_hex(hash.as_bytes())) == Some(*certificate)
+    };
+    if let Some(own_hop) = own_hop {
+        elements.pop_if(|element| describes(element, own_hop));
+    }
+    let mut nearest = None;
+    // What a client's name made of the element of its hop shows in that element, so all of them must be right.
+    for element in &elements {
+        let cert = element.cert.as_ref().ok_or(malformed("an element without Cert"))?;
+        let certificate = PeerCertificate::from_pem(cert.as_bytes())?;
+        if element.hash.is_some() && !describes(element, &certificate.thumbprint()) {
+            return Err(malformed("Hash and Cert of one element differ"));
+        }
+        if !shows_names_of(element, &certificate)? {
+            return Err(malformed("the URI or DNS of an element are not those of its Cert"));
+        }
+        nearest = Some(certificate);
+    }
+    nearest.ok_or(malformed("no element of the hop in front"))
+}
+
+/// Whether the names that the element shows are the certificate's, as far as it shows any. Neither quoted nor escaped, a
+/// name with a comma or a semicolon is more than it seems: it may bring a `Cert` of its own.
+fn shows_names_of(element: &Element<'_>, certificate: &PeerCertificate) -> Result<bool, CertificateError> {
+    if element.names.is_empty() {
+        return Ok(true);
+    }
+    let certified = certificate.names_as_they_stand()?;
+    Ok([GeneralNameType::Uri, GeneralNameType::Dns].into_iter().all(|wanted| {
+        let mut certified = certified.iter().filter(|(kind, _)| *kind == wanted).map(|(_, name)| name.as_slice());
+        let mut shown = element.names.iter().filter(|(kind, _)| *kind == wanted).map(|(_, name)| name.as_bytes());
+        // Envoy before 1.30 shows the first name only, and an empty one where there is none.
+        shown.all(|shown| certified.next().unwrap_or_default() == shown)
+    }))
+}
+
+/// Most hops that a header may tell of: each costs the reading of a certificate.
+const MOST_ELEMENTS: usize = 8;
+
+/// `Key=value;Key="value",Key=value`: elements of pairs, keys in any letter case.
+fn text_elements(text: &str) -> Result<Vec<Element<'_>>, CertificateError> {
+    let mut elements = Vec::new();
+    let mut element = Element::default();
+    let mut rest = text;
+    loop {
+        let (key, after) = rest.split_once('=').ok_or(malformed("a key without a value"))?;
+        let key = key.trim_matches(BLANK);
+        if key.is_empty() || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+            return Err(malformed("no key where one must stand"));
+        }
+        let (value, after) = value(after)?;
+        element.add(key, value)?;
+        let mut separated = after.chars();
+        match separated.next() {
+            Some(';') => {}
+            separator => {
+                elements.push(std::mem::take(&mut element));
+                if separator.is_none() {
+                    return Ok(elements);
+                }
+                if elements.len() == MOST_ELEMENTS {
+                    return Err(malformed("too many elements"));
+                }
+            }
+        }
+        rest = separated.as_str();
+    }
+}
+
+/// A value, quoted or not, and what follows it: nothing, or something that begins with a separator.
+fn value(text: &str) -> Result<(&str, &str), CertificateError> {
+    let (value, rest) = match text.strip_prefix('"') {
+        Some(quoted) => {
+            let mut escaped = false;
+            let is_end = |c: char| {
+                let is_end = c == '"' && !escaped;
+                escaped = c == '\\' && !escaped;
+                is_end
+            };
+            let end = quoted.find(is_end).ok_or(malformed("a quotation that does not end"))?;
+            let (value, rest) = quoted.split_at_checked(end).ok_or(malformed("a quotation that does not end"))?;
+            (value, rest.strip_prefix('"').unwrap_or(rest).trim_start_matches(BLANK))
+        }
+        None => {
+            let end = text.find([';', ',']).unwrap_or(text.len());
+            let (value, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+            if value.contains('"') {
+                return Err(malformed("a quotation mark within a value"));
+            }
+            (value.trim_end_matches(BLANK), rest)
+        }
+    };
+    if rest.is_empty() || rest.starts_with([';', ',']) { Ok((value, rest)) } else { Err(malformed("text behind a quotation")) }
+}
+
+impl<'a> Element<'a> {
+    fn add(&mut self, key: &str, value: &'a str) -> Result<(), CertificateError> {
+        let place = match key.to_ascii_lowercase().as_str() {
+            "hash" => &mut self.hash,
+            "cert" => &mut self.cert,
+            "uri" => return Ok(self.names.push((GeneralNameType::Uri, value))),
+            "dns" => return Ok(self.names.push((GeneralNameType::Dns, value))),
+            // Others, and those that a later Envoy may add, prove nothing.
+            _ => return Ok(()),
+        };
+        if place.replace(value.into()).is_some() {
+            return Err(malformed("a key twice in one element"));
+        }
+        Ok(())
+    }
+}
+
+/// Envoy's JSON form: an array of objects.
+fn json_elements(text: &str) -> Result<Vec<Element<'_>>, CertificateError> {
+    let elements = Json::parse(text.as_bytes()).and_then(|json| {
+        json.elements("an array of elements", |element| {
+            let mut members = Members::of(element, "an element")?;
+            let mut read = |name| members.read(name, |json| json.string("a string").map(|text| Cow::Owned(text.to_owned())));
+            Ok(Element { hash: read("hash")?, cert: read("cert")?, names: Vec::new() })
+        })
+    });
+    let elements = elements.map_err(|_| malformed("not an array of elements in JSON"))?;
+    if elements.len() > MOST_ELEMENTS { Err(malformed("too many elements")) } else { Ok(elements) }
+}
+
+fn malformed(what: &'static str) -> CertificateError {
+    CertificateError::Header(what)
+}
