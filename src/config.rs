@@ -7,9 +7,9 @@ mod tenants;
 
 use std::rc::Rc;
 
+use self::forward::same_header;
 pub use self::forward::{CertificateHeader, Forward};
 pub use self::peer_certificate::{PeerCertificatePolicy, Source, TrustedProxy};
-use self::forward::same_header;
 use self::tenants::Tenants;
 use crate::certificate::Dialect;
 use crate::client::{FetchedRegistry, Registry};

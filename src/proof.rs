@@ -71,12 +71,7 @@ fn forwarded(
 }
 
 /// Whether the peer of the connection is a proxy that may tell.
-fn check_proxy(
-    trusted_proxies: &[TrustedProxy],
-    own: &Thumbprint,
-    chain: Chain,
-    host: &mut dyn Host,
-) -> Result<(), Rejection> {
+fn check_proxy(trusted_proxies: &[TrustedProxy], own: &Thumbprint, chain: Chain, host: &mut dyn Host) -> Result<(), Rejection> {
     // A digest is enough for a proxy that is known by it: older hosts give no more.
     if trusted_proxies.contains(&TrustedProxy::Certificate(*own)) {
         return Ok(());

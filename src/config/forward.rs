@@ -131,8 +131,7 @@ impl Forward {
                 || IDENTITY_PREFIXES
                     .iter()
                     .any(|prefix| name.get(..prefix.len()).is_some_and(|start| same_header(prefix, start))));
-        (is_identity && !self.keeps(name))
-            || self.written_names().any(|written| same_header(written, name))
+        (is_identity && !self.keeps(name)) || self.written_names().any(|written| same_header(written, name))
     }
 
     /// Whether `keep` names this header.

@@ -76,9 +76,8 @@ impl PeerCertificatePolicy {
         };
         let dialects = [("xfcc", Dialect::Xfcc), ("client-cert", Dialect::ClientCert), ("x-ssl-cert", Dialect::XSslCert)];
         let dialect = members.read("dialect", |json| only_forwarded(json).and_then(one_of(&dialects)))?;
-        let trusted_proxies = members.read("trusted_proxies", |json| {
-            only_forwarded(json)?.some_elements("at least one proxy", TrustedProxy::from_json)
-        })?;
+        let trusted_proxies = members
+            .read("trusted_proxies", |json| only_forwarded(json)?.some_elements("at least one proxy", TrustedProxy::from_json))?;
         members.finish()?;
         let source = if is_forwarded {
             Source::Forwarded { dialect: dialect.unwrap_or(Dialect::Xfcc), trusted_proxies }

@@ -21,6 +21,8 @@ pub struct Listener {
     /// `envoy.filters.http.buffer` after the filter.
     pub buffer_after: bool,
     pub upstream: Upstream,
+    /// What Envoy does with `x-forwarded-client-cert`.
+    pub forward_client_cert: &'static str,
     /// `vm_config.configuration`: another one is another VM.
     pub vm: String,
 }
@@ -51,6 +53,7 @@ impl Listener {
             allow_on_headers_stop_iteration: true,
             buffer_after: false,
             upstream: Upstream::Http1,
+            forward_client_cert: "SANITIZE",
             vm: String::new(),
         }
     }
@@ -106,6 +109,8 @@ fn listener(listener: &Listener, module: &Path, access_log: &Path) -> Value {
         "filters.network.http_connection_manager.v3.HttpConnectionManager",
         json!({
             "stat_prefix": listener.name,
+            "forward_client_cert_details": listener.forward_client_cert,
+            "set_current_client_cert_details": { "subject": true, "cert": true, "chain": true, "uri": true, "dns": true },
             "http_protocol_options": { "enable_trailers": true },
             "http_filters": filters,
             "access_log": [access_log_entry(listener, access_log)],

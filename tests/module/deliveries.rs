@@ -188,7 +188,9 @@ fn secrets(case: &Case) -> Vec<String> {
     let body = String::from_utf8_lossy(&request.body).into_owned();
     let body = body.contains('=').then_some(body);
     let certificate = case.certificate.iter().map(|certificate| certificate.x5c());
-    let secrets = query.into_iter().chain(credentials).chain(certificate).chain(body);
+    let clients = case.config["clients"].as_array().into_iter().flatten();
+    let backend = clients.filter_map(|client| client.pointer("/backend_authentication/client_secret")?.as_str().map(String::from));
+    let secrets = query.into_iter().chain(backend).chain(credentials).chain(certificate).chain(body);
     secrets.filter(|secret| secret.len() > 8).chain(["BEGIN CERTIFICATE".to_string()]).collect()
 }
 

@@ -11,6 +11,7 @@
 //! | `${x5t:NAME}` | its `x5t#S256` |
 //! | `${sha256:NAME}` | its SHA-256 in hexadecimal |
 //! | `${pem_percent:NAME}` | its PEM, percent-encoded |
+//! | `${pem_json:NAME}` | its PEM as part of a JSON string |
 //! | `${repeat:COUNT:TEXT}` | TEXT, COUNT times |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -308,7 +309,7 @@ fn read_cases(file: &str, document: Value, table: &mut Table) -> Result<(), Stri
     not_empty(&about, cases.len())?;
     let mut minted = BTreeMap::new();
     for (name, spec) in certificates {
-        let certificate = mint(spec).map_err(|error| format!("certificate {name:?}: {error}"))?;
+        let certificate = expand(spec, &minted).and_then(mint).map_err(|error| format!("certificate {name:?}: {error}"))?;
         minted.insert(name, Arc::new(certificate));
     }
     let config = expand(config, &minted)?;
@@ -340,6 +341,7 @@ fn complete(
         Value::String(name) => {
             Some(Arc::clone(certificates.get(&name).ok_or_else(|| format!("no certificate is called {name:?}"))?))
         }
+        // Expanded with the rest of the row.
         spec => Some(Arc::new(mint(spec)?)),
     };
     let now = written.now.unwrap_or(NOW);
@@ -412,7 +414,7 @@ fn request(written: WrittenRequest) -> Result<Request, String> {
 }
 
 fn mint(spec: Value) -> Result<Certificate, String> {
-    let spec: CertificateSpec = typed(expand(spec, &BTreeMap::new())?)?;
+    let spec: CertificateSpec = typed(spec)?;
     certificate::mint(&spec)
 }
 
@@ -486,6 +488,7 @@ fn placeholder_value(inside: &str, certificates: &BTreeMap<String, Arc<Certifica
         "x5t" => Ok(certificate.x5t_s256()),
         "sha256" => Ok(certificate.sha256_hex()),
         "pem_percent" => Ok(certificate.percent_encoded_pem()),
+        "pem_json" => Ok(certificate.pem().replace('\n', "\\n")),
         _ => Err(format!("${{{inside}}}: no such kind")),
     }
 }
