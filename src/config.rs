@@ -60,6 +60,8 @@ pub struct Handling {
     pub forward: Rc<Forward>,
     /// `peer_certificate`.
     pub peer_certificate: Rc<PeerCertificatePolicy>,
+    /// The first of the tenant's `hosts`, its name in metrics and logs; `None` = the policy of the top level.
+    pub tenant: Option<Rc<str>>,
 }
 
 impl Handling {
@@ -236,6 +238,7 @@ impl PolicyMembers {
             mode: self.mode.unwrap_or_default(),
             forward: self.forward.clone().unwrap_or_default(),
             peer_certificate: self.peer_certificate.clone().unwrap_or_default(),
+            tenant: None,
         }
     }
 

@@ -37,6 +37,8 @@ pub enum Action {
 /// What is known of the request for logs and filter state.
 #[derive(Clone, Debug, Default)]
 pub struct RequestSummary {
+    /// Whose policy decides: [`crate::config::Handling::tenant`].
+    pub tenant: Option<Rc<str>>,
     /// The claimed identifier, as far as the request has exactly one.
     pub client_id: Option<String>,
     /// The certificate, if it was looked at.
@@ -53,6 +55,7 @@ impl RequestSummary {
     pub fn new(head: &Head<'_>) -> Self {
         let cut = |text: &[u8]| text.get(..Self::MOST_LOGGED_BYTES).unwrap_or(text).to_vec();
         Self {
+            tenant: None,
             client_id: None,
             certificate: None,
             has_authorization: head.authorization != Field::Absent,
@@ -110,6 +113,9 @@ impl fmt::Display for Decision {
         write!(f, "tls_client_auth code={}", self.code)?;
         if self.rejection.is_some() && matches!(self.action, Action::Continue { .. }) {
             f.write_str(" mode=shadow")?;
+        }
+        if let Some(tenant) = &self.request.tenant {
+            write!(f, " tenant=\"{tenant}\"")?;
         }
         if let Some(client_id) = self.request.printable_client_id() {
             write!(f, " client_id=\"{client_id}\"")?;

@@ -130,7 +130,8 @@ impl Exchange {
 
     /// The headers are there.
     pub fn on_headers(&mut self, head: &Head<'_>, end_of_stream: bool, host: &mut dyn Host) -> Step {
-        let request = RequestSummary::new(head);
+        let mut request = RequestSummary::new(head);
+        request.tenant.clone_from(&self.policy.handling().tenant);
         let policy = match self.policy.clone() {
             HostPolicy::Policy(policy) => policy,
             HostPolicy::UnknownTenant(handling) => {

@@ -24,6 +24,16 @@ enum HostPattern {
     Suffix(Box<str>),
 }
 
+impl HostPattern {
+    /// As it is written in the configuration, but in lower case.
+    fn name(&self) -> Rc<str> {
+        match self {
+            Self::Exact(host) => host.as_ref().into(),
+            Self::Suffix(suffix) => format!("*{suffix}").into(),
+        }
+    }
+}
+
 impl Tenants {
     /// One policy for every host.
     pub(super) fn only(policy: Policy) -> Self {
@@ -48,7 +58,9 @@ impl Tenants {
         let hosts = hosts.ok_or_else(|| ConfigError::expected("the member hosts"))?;
         let own = PolicyMembers::read(&mut members)?;
         members.finish()?;
-        let policy = Rc::new(own.or(defaults).into_policy()?);
+        let mut policy = own.or(defaults).into_policy()?;
+        policy.handling.tenant = hosts.first().map(HostPattern::name);
+        let policy = Rc::new(policy);
         for (index, host) in hosts.into_iter().enumerate() {
             let is_new = match host {
                 HostPattern::Exact(host) => self.exact.insert(host, policy.clone()).is_none(),

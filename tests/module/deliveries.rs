@@ -71,9 +71,11 @@ pub fn check(case: &Case, outcome: &Outcome, delivery: Delivery) -> Result<(), S
     equal("code", &code(outcome), &expect.code)?;
     let counted = BTreeMap::from([(format!("tls_client_auth.{}", expect.code), 1)]);
     // What was asked of a registry is counted beside the decision.
-    let is_decision = |name: &&String| !name.starts_with("tls_client_auth.registry_refresh_");
+    let is_decision =
+        |name: &&String| name.starts_with("tls_client_auth.") && !name.starts_with("tls_client_auth.registry_refresh_");
     let found = outcome.account.counted.iter().filter(|(name, _)| is_decision(name)).map(|(name, n)| (name.clone(), *n));
     equal("metrics", &found.collect(), &counted)?;
+    check_tenant(case, outcome)?;
     if let Some(client_id) = &expect.client_id {
         let stated = outcome.properties.get("tls_client_auth_client_id").map(|id| String::from_utf8_lossy(id));
         equal("client_id", &stated.as_deref(), &Some(client_id.as_str()))?;
@@ -91,6 +93,17 @@ pub fn check(case: &Case, outcome: &Outcome, delivery: Delivery) -> Result<(), S
             equal("trailers at the backend", &forwarded.trailers.len(), &usize::from(delivery == Delivery::Trailers))?;
             check_forwarded(case, &forwarded.headers)
         }
+    }
+}
+
+fn check_tenant(case: &Case, outcome: &Outcome) -> Result<(), String> {
+    let counted = outcome.account.counted.iter().filter(|(name, _)| name.starts_with("tls_client_auth_tenant."));
+    let counted: BTreeMap<_, _> = counted.map(|(name, n)| (name.clone(), *n)).collect();
+    let name = |tenant| format!("tls_client_auth_tenant.{tenant}.{}", case.expect.code);
+    match &case.expect.tenant {
+        Some(tenant) => equal("metrics of the tenant", &counted, &BTreeMap::from([(name(tenant), 1)])),
+        None if case.config["tenants"].is_null() => equal("metrics of a tenant", &counted, &BTreeMap::new()),
+        None => Ok(()),
     }
 }
 
@@ -189,7 +202,8 @@ fn secrets(case: &Case) -> Vec<String> {
     let body = body.contains('=').then_some(body);
     let certificate = case.certificate.iter().map(|certificate| certificate.x5c());
     let clients = case.config["clients"].as_array().into_iter().flatten();
-    let backend = clients.filter_map(|client| client.pointer("/backend_authentication/client_secret")?.as_str().map(String::from));
+    let backend =
+        clients.filter_map(|client| client.pointer("/backend_authentication/client_secret")?.as_str().map(String::from));
     let secrets = query.into_iter().chain(backend).chain(credentials).chain(certificate).chain(body);
     secrets.filter(|secret| secret.len() > 8).chain(["BEGIN CERTIFICATE".to_string()]).collect()
 }

@@ -125,6 +125,8 @@ pub struct Expect {
     pub error: Option<String>,
     /// The client_id that the filter reports.
     pub client_id: Option<String>,
+    /// By which name the tenant is counted and logged.
+    pub tenant: Option<String>,
     /// A part of the decision line.
     pub detail: Option<String>,
     /// Whether the answer has the header. Absent: it follows from the request (SPEC §7).

@@ -1,6 +1,8 @@
 //! Counters and gauges (SPEC §8); Envoy shows them under `wasmcustom.`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
@@ -11,6 +13,8 @@ use crate::error::Code;
 pub(super) struct Metrics {
     /// By [`Code`].
     decisions: Vec<Option<u32>>,
+    /// The same by tenant. Defined when first counted: most of some hundred tenants' codes never occur.
+    by_tenant: RefCell<HashMap<(Rc<str>, Code), Option<u32>>>,
     registry_clients: Option<u32>,
     registry_age_seconds: Option<u32>,
     registry_refresh_ok: Option<u32>,
@@ -25,6 +29,7 @@ impl Metrics {
         let define = |kind, name: &str| hostcalls::define_metric(kind, &format!("tls_client_auth.{name}")).ok();
         Self {
             decisions: Code::ALL.iter().map(|code| define(MetricType::Counter, code.as_str())).collect(),
+            by_tenant: RefCell::default(),
             registry_clients: define(MetricType::Gauge, "registry_clients"),
             registry_age_seconds: define(MetricType::Gauge, "registry_age_seconds"),
             registry_refresh_ok: define(MetricType::Counter, "registry_refresh_ok"),
@@ -33,10 +38,20 @@ impl Metrics {
         }
     }
 
-    /// One decision more.
-    pub(super) fn count(&self, code: Code) {
+    /// One decision more, under the policy of `tenant`.
+    pub(super) fn count(&self, code: Code, tenant: Option<&Rc<str>>) {
         if let Some(Some(id)) = self.decisions.get(code as usize) {
             let _ = hostcalls::increment_metric(*id, 1);
+        }
+        if let Some(tenant) = tenant {
+            let mut by_tenant = self.by_tenant.borrow_mut();
+            let id = by_tenant.entry((tenant.clone(), code)).or_insert_with(|| {
+                let name = format!("tls_client_auth_tenant.{tenant}.{code}");
+                hostcalls::define_metric(MetricType::Counter, &name).ok()
+            });
+            if let Some(id) = id {
+                let _ = hostcalls::increment_metric(*id, 1);
+            }
         }
     }
 

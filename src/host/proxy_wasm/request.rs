@@ -140,7 +140,7 @@ fn to_envoy(passed: bool) -> Envoy {
 
 /// Does what was decided; returns whether the request goes on.
 pub(super) fn carry_out(plugin: &Plugin, decision: &Decision) -> bool {
-    plugin.metrics.count(decision.code);
+    plugin.metrics.count(decision.code, decision.request.tenant.as_ref());
     set_filter_state("tls_client_auth_code", decision.code.as_str());
     if let Some(client_id) = decision.client_id_state() {
         set_filter_state("tls_client_auth_client_id", &client_id);
