@@ -356,7 +356,7 @@ impl fmt::Display for Rejection {
             Self::UnknownClient => f.write_str("not in the registry"),
             Self::UnusableClient { reason } => write!(f, "the registry's entry cannot be used: {reason}"),
             Self::CertificateMissing => f.write_str("the connection has no client certificate"),
-            Self::ForwardedCertificateMissing { header } => write!(f, "the request has no {header}"),
+            Self::ForwardedCertificateMissing { header } => write!(f, "the request has no {header} of the hop in front"),
             Self::ForwardedCertificateRepeated { header } => write!(f, "the request has {header} more than once"),
             Self::ForwardedCertificateOfAnother { forwarded, own } => {
                 write!(f, "the forwarded certificate {forwarded} is not that of the connection, {own}, and no proxy is trusted")

@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use crate::authenticate::{Connection, check_chain};
-use crate::certificate::{Dialect, PeerCertificate, Thumbprint, UnixTime};
+use crate::certificate::{CertificateError, Dialect, PeerCertificate, Thumbprint, UnixTime};
 use crate::config::{Chain, PeerCertificatePolicy, Source, TrustedProxy};
 use crate::error::{HostError, Rejection};
 use crate::exchange::Host;
@@ -56,14 +56,18 @@ fn forwarded(
     if let Some(trusted_proxies) = trusted_proxies {
         check_proxy(trusted_proxies, &own, chain, host)?;
     }
+    let missing = Rejection::ForwardedCertificateMissing { header: dialect.header_name() };
     let value = match header {
         // What proxies write where the client has no certificate.
-        Field::Absent | Field::Once([]) => return Err(Rejection::ForwardedCertificateMissing { header: dialect.header_name() }),
+        Field::Absent | Field::Once([]) => return Err(missing),
         Field::Once(value) => value,
         Field::Repeated => return Err(Rejection::ForwardedCertificateRepeated { header: dialect.header_name() }),
     };
     let own_hop = trusted_proxies.map(|_| &own);
-    let certificate = host.forwarded_certificate(dialect, value, own_hop).map_err(Rejection::CertificateMalformed)?;
+    let certificate = host.forwarded_certificate(dialect, value, own_hop).map_err(|error| match error {
+        CertificateError::NotForwarded => missing,
+        error => Rejection::CertificateMalformed(error),
+    })?;
     if trusted_proxies.is_none() && certificate.thumbprint() != own {
         return Err(Rejection::ForwardedCertificateOfAnother { forwarded: certificate.thumbprint(), own });
     }

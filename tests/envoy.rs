@@ -13,6 +13,7 @@ mod envoy {
     mod delivery;
     mod endurance;
     pub mod fixture;
+    mod forwarded;
     mod forwarding;
     mod hosts;
     pub mod http1;

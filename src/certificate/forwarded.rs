@@ -109,7 +109,7 @@ fn nearest(text: &str, own_hop: Option<&Thumbprint>) -> Result<PeerCertificate, 
         }
         nearest = Some(certificate);
     }
-    nearest.ok_or(malformed("no element of the hop in front"))
+    nearest.ok_or(CertificateError::NotForwarded)
 }
 
 /// Whether the names that the element shows are the certificate's, as far as it shows any. Neither quoted nor escaped, a
@@ -218,4 +218,86 @@ fn json_elements(text: &str) -> Result<Vec<Element<'_>>, CertificateError> {
 
 fn malformed(what: &'static str) -> CertificateError {
     CertificateError::Header(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rcgen::{CertificateParams, Issuer, KeyPair, SanType};
+
+    use super::super::pem;
+    use super::*;
+
+    /// A certificate with these URIs, and its DER.
+    fn certificate(uris: &[String]) -> PeerCertificate {
+        static KEY: std::sync::LazyLock<KeyPair> = std::sync::LazyLock::new(|| KeyPair::generate().unwrap());
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = uris.iter().map(|uri| SanType::URI(uri.as_str().try_into().unwrap())).collect();
+        let certificate = params.signed_by(&*KEY, &Issuer::new(CertificateParams::default(), &*KEY)).unwrap();
+        PeerCertificate::from_der(certificate.der()).unwrap()
+    }
+
+    /// What Envoy writes of a certificate.
+    fn element(certificate: &PeerCertificate, uris: &[String]) -> String {
+        let hash = certificate.thumbprint().to_hex();
+        let cert = pem::encode_escaped(certificate.der());
+        let uris: String = if uris.is_empty() { ";URI=".into() } else { uris.iter().map(|uri| format!(";URI={uri}")).collect() };
+        format!("By=spiffe://mesh/edge;Hash={hash};Cert=\"{cert}\";Chain=\"{cert}\";Subject=\"CN=a\\, b\"{uris}")
+    }
+
+    static VICTIM: std::sync::LazyLock<PeerCertificate> = std::sync::LazyLock::new(|| certificate(&[]));
+
+    /// Text that somebody who wants to be the victim would choose.
+    fn hostile_text() -> impl Strategy<Value = String> {
+        let victim = pem::encode_escaped(VICTIM.der());
+        let mut words: Vec<String> =
+            [",", ";", "\"", "=", "\\", "x", " ", "By=", "URI=", "Cert=", "Subject=\"", "[", "]", "{", "}", ":"]
+                .map(String::from)
+                .into();
+        words.push(format!("Hash={}", VICTIM.thumbprint().to_hex()));
+        words.push(format!("Hash={}", Thumbprint::of(b"proxy").to_hex()));
+        words.push(format!("Cert=\"{victim}\""));
+        words.push(format!("Cert={victim}"));
+        words.push(format!(",Hash={};Cert=\"{victim}\"", VICTIM.thumbprint().to_hex()));
+        words.push(format!("{{\"cert\":{:?}}}", pem::encode(VICTIM.der())));
+        proptest::collection::vec(proptest::sample::select(words), 0..7).prop_map(|words| words.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        /// Whatever a client calls itself, and whatever it sends to a proxy that appends: it is never another one.
+        #[test]
+        fn no_name_and_no_header_of_a_client_make_it_another(
+            uris in proptest::collection::vec(hostile_text(), 0..3),
+            sent in proptest::option::of(hostile_text()),
+            own_element in any::<bool>(),
+        ) {
+            let mallory = certificate(&uris);
+            let mut header: String = sent.into_iter().map(|sent| sent + ",").collect();
+            header += &element(&mallory, &uris);
+            let own_hop = Thumbprint::of(b"proxy");
+            if own_element {
+                header += &format!(",By=spiffe://mesh/inner;Hash={};URI=spiffe://mesh/edge", own_hop.to_hex());
+            }
+            if let Ok(read) = Dialect::Xfcc.read(header.as_bytes(), Some(&own_hop)) {
+                prop_assert_eq!(read.thumbprint(), mallory.thumbprint());
+            }
+        }
+
+        #[test]
+        fn names_without_separators_are_read(uris in proptest::collection::vec("[a-z]{1,8}:[!#-+\\--:<-~]{0,20}", 0..3)) {
+            let named = certificate(&uris);
+            let read = Dialect::Xfcc.read(element(&named, &uris).as_bytes(), None).map(|read| read.thumbprint());
+            prop_assert_eq!(read, Ok(named.thumbprint()));
+        }
+
+        #[test]
+        fn any_octets_are_read_or_refused(value in proptest::collection::vec(any::<u8>(), 0..60), text in hostile_text()) {
+            for dialect in [Dialect::Xfcc, Dialect::ClientCert, Dialect::XSslCert] {
+                let _ = dialect.read(&value, None);
+                let _ = dialect.read(&[value.as_slice(), text.as_bytes()].concat(), Some(&Thumbprint::of(&value)));
+            }
+        }
+    }
 }

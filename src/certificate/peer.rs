@@ -15,6 +15,8 @@ use super::{UnixTime, pem};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateError {
+    /// The header that must carry it tells of no other hop's peer.
+    NotForwarded,
     /// The header that must carry it is malformed; what of it.
     Header(&'static str),
     /// Not one PEM certificate, plain or percent-encoded.
@@ -30,6 +32,7 @@ pub enum CertificateError {
 impl fmt::Display for CertificateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotForwarded => f.write_str("no hop in front forwarded a certificate"),
             Self::Header(what) => write!(f, "forwarded certificate: {what}"),
             Self::Pem => f.write_str("not one PEM certificate"),
             Self::Der => f.write_str("not the DER of an X.509 certificate"),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::certificate::{self, KeyKind};
+use crate::support::certificate::{self, Certificate, KeyKind};
 
 /// A listener with the filter in front of a cluster of its own, both called `name`, so that Envoy's own counters tell
 /// what went through.
@@ -23,6 +23,8 @@ pub struct Listener {
     pub upstream: Upstream,
     /// What Envoy does with `x-forwarded-client-cert`.
     pub forward_client_cert: &'static str,
+    /// In JSON, which Envoy before 1.38 does not know.
+    pub client_cert_in_json: bool,
     /// `vm_config.configuration`: another one is another VM.
     pub vm: String,
 }
@@ -54,6 +56,7 @@ impl Listener {
             buffer_after: false,
             upstream: Upstream::Http1,
             forward_client_cert: "SANITIZE",
+            client_cert_in_json: false,
             vm: String::new(),
         }
     }
@@ -82,6 +85,29 @@ pub fn with_cluster(mut bootstrap: Value, name: &str, hosts: SocketAddr) -> Valu
     bootstrap
 }
 
+/// A proxy without the filter, whose one listener hands all requests to `next` over TLS with this certificate.
+pub fn proxy(edge: &Listener, next: SocketAddr, identity: &Certificate, module: &Path, access_log: &Path) -> Value {
+    let mut proxy = bootstrap(std::slice::from_ref(edge), next, module, access_log);
+    let manager = &mut proxy["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+    manager["http_filters"].as_array_mut().expect("filters are an array").retain(|filter| filter["name"] == "router");
+    let tls = typed(
+        "transport_sockets.tls.v3.UpstreamTlsContext",
+        json!({ "common_tls_context": {
+            "tls_certificates": [tls_certificate(&identity.pem(), identity.key)],
+            "validation_context": { "trusted_ca": { "inline_string": certificate::authority_pem() } },
+        } }),
+    );
+    proxy["static_resources"]["clusters"][0]["transport_socket"] = json!({ "name": "tls", "typed_config": tls });
+    proxy
+}
+
+fn tls_certificate(chain: &str, key: KeyKind) -> Value {
+    json!({
+        "certificate_chain": { "inline_string": chain },
+        "private_key": { "inline_string": certificate::pem("PRIVATE KEY", certificate::private_key_pkcs8(key)) },
+    })
+}
+
 /// The same with its listeners in a file that Envoy watches. Returns the text of that file, too.
 pub fn with_dynamic_listeners(mut bootstrap: Value, file: &Path) -> (Value, String) {
     let listeners = bootstrap["static_resources"]["listeners"].take();
@@ -105,12 +131,16 @@ fn listener(listener: &Listener, module: &Path, access_log: &Path) -> Value {
         filters.push(json!({ "name": "buffer", "typed_config": buffer }));
     }
     filters.push(json!({ "name": "router", "typed_config": typed("filters.http.router.v3.Router", json!({})) }));
+    let mut details = json!({ "subject": true, "cert": true, "chain": true, "uri": true, "dns": true });
+    if listener.client_cert_in_json {
+        details["format"] = "JSON".into();
+    }
     let manager = typed(
         "filters.network.http_connection_manager.v3.HttpConnectionManager",
         json!({
             "stat_prefix": listener.name,
             "forward_client_cert_details": listener.forward_client_cert,
-            "set_current_client_cert_details": { "subject": true, "cert": true, "chain": true, "uri": true, "dns": true },
+            "set_current_client_cert_details": details,
             "http_protocol_options": { "enable_trailers": true },
             "http_filters": filters,
             "access_log": [access_log_entry(listener, access_log)],
@@ -153,13 +183,7 @@ fn tls(listener: &Listener) -> Value {
                     "tls_minimum_protocol_version": "TLSv1_2",
                     "tls_maximum_protocol_version": "TLSv1_3",
                 },
-                "tls_certificates": [{
-                    "certificate_chain": { "inline_string": certificate::pem("CERTIFICATE", &server) },
-                    "private_key": {
-                        "inline_string":
-                            certificate::pem("PRIVATE KEY", certificate::private_key_pkcs8(KeyKind::Ec)),
-                    },
-                }],
+                "tls_certificates": [tls_certificate(&certificate::pem("CERTIFICATE", &server), KeyKind::Ec)],
                 "validation_context": {
                     "trusted_ca": { "inline_string": certificate::authority_pem() },
                     "trust_chain_verification": trust,
