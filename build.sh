@@ -12,17 +12,19 @@ usage: ./build.sh [--embed FILE] [COMMAND]
   demo          a real Envoy with envoy/envoy.yaml, real mTLS requests, what was accepted and refused, and why
   demo registry clients that appear and disappear in a registry while Envoy serves them
   demo --keep   either, and Envoy stays up for your own requests
+  interop       oidc-provider behind Envoy, openid-client and oauth4webapi in front: every flow, each also with the certificate of
+                another client
   bench         instructions and host calls of each kind of request, and the CPU time that a real Envoy adds for it
   bench registry  what a fetched registry costs with a million clients: takes minutes and some 2 GB of memory
   bench --accept  takes the instructions and host calls of this module as the new tests/bench/budget.json
-  test          every test: unit, property, the shipped module in wasmtime, real Envoys, Istio manifests
+  test          every test: unit, property, the shipped module in wasmtime, real Envoys, interop, Istio manifests
 
   --embed FILE  compiles FILE, a plugin configuration as in envoy/clients.json, into the module, which uses it
                 where Envoy gives it none
   --help        this text
 
 needs: rustup (or Rust with the wasm32-unknown-unknown target), Node.js with npm;
-       demo, test and bench also python3 with venv, curl and openssl
+       all commands also python3 with venv, curl and openssl
 END
 }
 
@@ -71,6 +73,23 @@ ensure_tools() {
     npm ci --prefix target/tools/npm --no-audit --no-fund --loglevel=error > /dev/null
     cp tests/tools/package-lock.json target/tools/npm/installed.json
   fi
+}
+
+# An authorization server and clients from npm, by the checksums of tests/interop/package-lock.json, and beside them, where
+# node looks for packages, the scripts that play with them.
+ensure_interop() {
+  local home=target/tools/interop
+  need npm "install Node.js 20 or later, which brings it"
+  need openssl "install it with your system's packages"
+  if ! cmp -s tests/interop/package-lock.json "$home/installed.json"; then
+    say "installing an authorization server and clients into $home"
+    rm -rf "$home"
+    mkdir -p "$home"
+    cp tests/interop/package.json tests/interop/package-lock.json "$home/"
+    npm ci --prefix "$home" --no-audit --no-fund --loglevel=error > /dev/null
+    cp tests/interop/package-lock.json "$home/installed.json"
+  fi
+  cp tests/interop/*.mjs "$home/"
 }
 
 # $1, if given, is the configuration to embed.
@@ -149,9 +168,12 @@ test_all() {
   tests/demo/demo.sh "${envoy_versions[0]}"
   say "demo registry, which fails on any surprise"
   tests/demo/registry.sh "${envoy_versions[0]}"
+  say "interop, which fails on any surprise"
+  ensure_interop
+  node target/tools/interop/main.mjs "${envoy_versions[0]}"
   say "the other shipped configurations"
   tests/manifests/run.sh "${envoy_versions[@]}"
-  say "passed: cargo test, the demos, envoy/*.yaml on Envoy ${envoy_versions[*]}, envoy/istio/*.yaml"
+  say "passed: cargo test, the demos, interop, envoy/*.yaml on Envoy ${envoy_versions[*]}, envoy/istio/*.yaml"
 }
 
 command=build
@@ -161,7 +183,7 @@ accept=
 registry=
 while (($#)); do
   case $1 in
-    demo | test | bench) command=$1 ;;
+    demo | test | bench | interop) command=$1 ;;
     registry) registry=registry ;;
     --keep) keep=--keep ;;
     --accept) accept=--accept ;;
@@ -192,6 +214,12 @@ case $command in
     build
     ensure_envoy "${envoy_versions[0]}"
     exec "tests/demo/${registry:-demo}.sh" "${envoy_versions[0]}" $keep
+    ;;
+  interop)
+    build
+    ensure_envoy "${envoy_versions[0]}"
+    ensure_interop
+    exec node target/tools/interop/main.mjs "${envoy_versions[0]}"
     ;;
   test) test_all ;;
   bench)
