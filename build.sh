@@ -157,6 +157,29 @@ ensure_corpus() {
   fi
 }
 
+# Debian's package is unpacked, not installed: the two programs need nothing else.
+ensure_prometheus() {
+  local home=target/tools/prometheus program
+  if [[ -x $home/prometheus && -x $home/promtool ]]; then
+    return
+  fi
+  rm -rf "$home"
+  mkdir -p "$home"
+  if command -v prometheus promtool > /dev/null; then
+    for program in prometheus promtool; do ln -s "$(command -v "$program")" "$home/$program"; done
+    return
+  fi
+  need apt-get "or install Prometheus, with promtool, yourself: the tests scrape Envoy with it"
+  say "unpacking Debian's prometheus into $home"
+  (
+    cd "$home"
+    apt-get --quiet=2 download prometheus 2> /dev/null || { apt-get --quiet=2 update && apt-get --quiet=2 download prometheus; }
+    dpkg --extract prometheus_*.deb unpacked
+    mv unpacked/usr/bin/{prometheus,promtool} .
+    rm -r unpacked prometheus_*.deb
+  ) || fail "Debian's prometheus could not be fetched: install Prometheus, with promtool, yourself"
+}
+
 test_all() {
   local version
   build
@@ -171,9 +194,12 @@ test_all() {
   say "interop, which fails on any surprise"
   ensure_interop
   node target/tools/interop/main.mjs "${envoy_versions[0]}"
+  say "envoy/observability"
+  ensure_prometheus
+  tests/observability/run.sh "${envoy_versions[0]}" target/tools/prometheus
   say "the other shipped configurations"
   tests/manifests/run.sh "${envoy_versions[@]}"
-  say "passed: cargo test, the demos, interop, envoy/*.yaml on Envoy ${envoy_versions[*]}, envoy/istio/*.yaml"
+  say "passed: cargo test, the demos, interop, envoy/observability, envoy/*.yaml on Envoy ${envoy_versions[*]}, envoy/istio/*.yaml"
 }
 
 command=build

@@ -40,6 +40,27 @@ function envoyConfigurations() {
   assert.deepEqual(strict, main, "envoy-listener-chain.yaml is not envoy.yaml with its differences");
 }
 
+// Which statistics become which series of Prometheus. A code that a pattern does not know would be missing in every alert.
+function statsTags() {
+  const [{ stats_config: { stats_tags } }] = documents("envoy/envoy.yaml");
+  const tagsOf = (name) => Object.fromEntries(stats_tags.flatMap(({ tag_name, regex }) => {
+    const match = name.match(new RegExp(regex));
+    return match ? [[tag_name, match[2]]] : [];
+  }));
+  const codes = [...text("src/error.rs").matchAll(/^ {4}[A-Z]\w+ = "(\w+)",$/gm)].map(([, code]) => code);
+  assert.ok(codes.includes("authenticated") && codes.includes("registry_unavailable"), "src/error.rs has no codes");
+  for (const code of codes) {
+    assert.deepEqual(tagsOf(`wasmcustom.tls_client_auth.${code}`), { code });
+    for (const tenant of ["as.example.com", "*.example.net", "a.registry_clients.example"]) {
+      assert.deepEqual(tagsOf(`wasmcustom.tls_client_auth_tenant.${tenant}.${code}`), { code, tenant });
+    }
+  }
+  const registry = [...text("src/host/proxy_wasm/metrics.rs").matchAll(/"(registry_\w+)"/g)].map(([, name]) => name);
+  assert.equal(new Set(registry).size, 4);
+  for (const name of registry) assert.deepEqual(tagsOf(`wasmcustom.tls_client_auth.${name}`), {});
+  return codes.length;
+}
+
 // An API server drops members that the schema does not know, so a typing mistake there would go unseen.
 function assertKnownMembers(value, schema, path) {
   if (Array.isArray(value)) return value.forEach((item, index) => assertKnownMembers(item, schema, `${path}/${index}`));
@@ -70,5 +91,6 @@ async function istioManifests() {
 }
 
 envoyConfigurations();
+console.log(`stats_tags of envoy.yaml: ${statsTags()} codes, with and without tenant`);
 const files = await istioManifests();
 console.log(`alike: envoy.yaml, envoy-listener-chain.yaml, clients.json; valid by Istio's schemas: ${files.join(", ")}`);

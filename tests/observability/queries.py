@@ -1,0 +1,73 @@
+"""queries.py PROMETHEUS: every query of the dashboard, and every series that an alert looks at, must find data there.
+
+Standard library only. Exits with 1 and a line for each query without data.
+"""
+
+import json
+import re
+import sys
+import time
+import urllib.parse
+import urllib.request
+
+ROOT = "envoy/observability/"
+DEADLINE = time.monotonic() + 60
+# A metric, with or without labels, as it stands in a rule.
+SELECTOR = re.compile(r"\b(?:envoy|tls_client_auth)[a-z0-9_]*(?:\{[^}]*\})?")
+
+
+def dashboard():
+    """The queries, with the variables as Grafana would fill them in."""
+    with open(ROOT + "dashboard.json", encoding="utf-8") as file:
+        panels = json.load(file)["panels"]
+    for panel in panels:
+        for wanted in ("title", "description"):
+            assert panel[wanted], f"panel {panel['id']} has no {wanted}"
+        assert panel["fieldConfig"]["defaults"]["unit"], f"panel {panel['title']} has no unit"
+        for target in panel["targets"]:
+            yield panel["title"], target["expr"].replace("$__rate_interval", "10s").replace("$instance", ".+")
+
+
+def alerts(prometheus):
+    """The series of every rule that Prometheus has loaded."""
+    rules = []
+    while not rules or any(rule["health"] == "unknown" for rule in rules):
+        assert time.monotonic() < DEADLINE, "Prometheus does not evaluate its rules"
+        time.sleep(0.2)
+        rules = [rule for group in ask(prometheus, "/api/v1/rules")["groups"] for rule in group["rules"]]
+    for rule in rules:
+        assert rule["health"] == "ok", f"{rule['name']}: {rule.get('lastError')}"
+        selectors = set(SELECTOR.findall(rule["query"]))
+        assert selectors, f"{rule['name']} looks at no series of Envoy"
+        for selector in selectors:
+            yield rule["name"], selector
+
+
+def ask(prometheus, path, **parameters):
+    url = f"{prometheus}{path}?{urllib.parse.urlencode(parameters)}"
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return json.load(answer)["data"]
+
+
+def finds(prometheus, query):
+    """Whether there are numbers; 0 / 0 is none."""
+    result = ask(prometheus, "/api/v1/query", query=query)["result"]
+    return any(sample["value"][1] != "NaN" for sample in result)
+
+
+def main():
+    prometheus = sys.argv[1]
+    queries = [("dashboard: " + title, query) for title, query in dashboard()]
+    queries += [("alert: " + name, query) for name, query in alerts(prometheus)]
+    while True:
+        empty = [(what, query) for what, query in queries if not finds(prometheus, query)]
+        if not empty or time.monotonic() > DEADLINE:
+            break
+        time.sleep(0.5)
+    for what, query in empty:
+        print(f"no data for {what}: {query}", file=sys.stderr)
+    print(f"   ok {len(queries) - len(empty)} of {len(queries)} queries find data")
+    sys.exit(1 if empty else 0)
+
+
+main()
