@@ -165,7 +165,7 @@ ensure_prometheus() {
   fi
   rm -rf "$home"
   mkdir -p "$home"
-  if command -v prometheus promtool > /dev/null; then
+  if command -v prometheus > /dev/null && command -v promtool > /dev/null; then
     for program in prometheus promtool; do ln -s "$(command -v "$program")" "$home/$program"; done
     return
   fi

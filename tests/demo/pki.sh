@@ -68,6 +68,8 @@ client self-signed - "/CN=a self-signed client"
 client self-signed-other - "/CN=a self-signed client"
 client wrong ca "/C=JP/ST=Tokyo/L=Chiyoda-ku/O=Other/CN=client.example.org"
 client untrusted other-ca "$name"
+client mesh-gateway ca "/O=mesh" "subjectAltName = critical,URI:spiffe://cluster.local/ns/istio-ingress/sa/istio-ingressgateway"
+client mesh-other ca "/O=mesh" "subjectAltName = critical,URI:spiffe://cluster.local/ns/shop/sa/cart"
 from=20250101000000Z to=20250201000000Z client expired ca "$name"
 
 rm -r work

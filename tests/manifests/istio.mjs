@@ -1,20 +1,24 @@
-// node istio.mjs GATEWAY FILTER DIRECTORY: what an ingress gateway's Envoy gets from these manifests, as files in
-// DIRECTORY that an Envoy can start with: envoy.json, ecds.json with the filter, and a file for each secret.
+// node istio.mjs DIRECTORY MANIFEST...: what the Envoy of an ingress gateway gets from these manifests, or, where no Gateway is
+// among them, that of a sidecar; as files in DIRECTORY that an Envoy can start with: envoy.json, ecds.json with the filter, and
+// a file for each secret.
 //
-// Stands for istiod, which builds the listener of the Gateway and applies the EnvoyFilters to it, and for the agent, which
-// fetches the module. Both by their sources of August 2026: pilot/pkg/networking/core (listener.go, gateway.go,
-// envoyfilter/) and pkg/wasm. FILTER is an EnvoyFilter, or a WasmPlugin, for which istiod makes a filter itself.
+// Stands for istiod, which builds the listener and applies the EnvoyFilters to it, and for the agent, which fetches the module. Both by their sources of August 2026: pilot/pkg/networking/core (listener.go, gateway.go,
+// envoyfilter/) and pkg/wasm. For a WasmPlugin istiod makes a filter itself.
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { documents } from "./yaml.mjs";
 
-const [gatewayFile, filterFile, directory] = process.argv.slice(2);
-const manifests = [...documents(gatewayFile), ...documents(filterFile)];
+const [directory, ...files] = process.argv.slice(2);
+const manifests = files.flatMap(documents);
 const ofKind = (kind) => manifests.filter((manifest) => manifest.kind === kind);
 const hcm = "envoy.filters.network.http_connection_manager";
 const wasm = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+const pem = (name) => ({ filename: `target/demo/pki/${name}` });
 const fromFile = (name) => ({ path_config_source: { path: `${directory}/${name}` }, resource_api_version: "V3" });
+
+const [gateway] = ofKind("Gateway");
+const servicePort = 8080;
 
 function tlsContext({ tls }) {
   assert.ok(["MUTUAL", "OPTIONAL_MUTUAL"].includes(tls.mode), tls.mode);
@@ -31,6 +35,31 @@ function tlsContext({ tls }) {
         validation_context_sds_secret_config: secret(`${tls.credentialName}-cacert`),
       },
     },
+  };
+}
+
+// Of a sidecar whose PeerAuthentication is STRICT, for the port of the service. The certificates stand for those of the mesh.
+function inboundListener() {
+  assert.deepEqual(ofKind("PeerAuthentication").map(({ spec }) => spec.mtls.mode), ["STRICT"]);
+  const manager = connectionManager();
+  manager.stat_prefix = `inbound_0.0.0.0_${servicePort}`;
+  manager.forward_client_cert_details = "APPEND_FORWARD";
+  manager.set_current_client_cert_details = { subject: true, dns: true, uri: true };
+  const context = {
+    "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+    require_client_certificate: true,
+    common_tls_context: {
+      tls_certificates: [{ certificate_chain: pem("server.pem"), private_key: pem("server.key") }],
+      validation_context: { trusted_ca: pem("ca.pem") },
+    },
+  };
+  return {
+    name: "virtualInbound",
+    address: { socket_address: { address: "127.0.0.1", port_value: 10443 } },
+    filter_chains: [{
+      transport_socket: { name: "envoy.transport_sockets.tls", typed_config: context },
+      filters: [{ name: hcm, typed_config: manager }],
+    }],
   };
 }
 
@@ -91,15 +120,15 @@ function merge(into, patch) {
 }
 
 const matches = (chain, { listener }) => {
-  const { sni, filter } = listener.filterChain;
+  const { sni, destinationPort, filter } = listener.filterChain;
   assert.ok(!filter || filter.name === hcm);
-  return chain.filter_chain_match.server_names.includes(sni);
+  return gateway ? chain.filter_chain_match.server_names.includes(sni) : destinationPort === servicePort;
 };
 
 function apply({ applyTo, match, patch: { operation, value } }, chain, extensions) {
-  assert.equal(match.context, "GATEWAY");
+  assert.equal(match.context, gateway ? "GATEWAY" : "SIDECAR_INBOUND");
   if (applyTo === "EXTENSION_CONFIG" && operation === "ADD") return extensions.push(structuredClone(value));
-  assert.ok(matches(chain, match), `${applyTo}: the patch matches nothing of the Gateway`);
+  assert.ok(matches(chain, match), `${applyTo}: the patch matches nothing of the listener`);
   const manager = chain.filters[0].typed_config;
   const todo = {
     "HTTP_FILTER INSERT_FIRST": () => manager.http_filters.unshift(structuredClone(value)),
@@ -122,7 +151,7 @@ function patchesOf({ metadata, spec }) {
     failure_policy: spec.failStrategy,
     vm_config: { runtime: "envoy.wasm.runtime.v8", code: { remote: { http_uri: { uri: spec.url, cluster: "_", timeout: "30s" } } } },
   };
-  const sni = ofKind("Gateway")[0].spec.servers[0].hosts[0];
+  const sni = gateway.spec.servers[0].hosts[0];
   const match = { context: "GATEWAY", listener: { filterChain: { sni } } };
   return [
     { applyTo: "EXTENSION_CONFIG", match, patch: { operation: "ADD", value: { name, typed_config: { "@type": wasm, config } } } },
@@ -130,7 +159,7 @@ function patchesOf({ metadata, spec }) {
   ];
 }
 
-const listener = listenerOf(ofKind("Gateway")[0].spec.servers[0]);
+const listener = gateway ? listenerOf(gateway.spec.servers[0]) : inboundListener();
 const [chain] = listener.filter_chains;
 const extensions = [];
 for (const { spec } of ofKind("EnvoyFilter")) spec.configPatches.forEach((patch) => apply(patch, chain, extensions));
@@ -153,8 +182,6 @@ const discovery = (type, resource) =>
   JSON.stringify({ version_info: "1", resources: [{ "@type": `type.googleapis.com/${type}`, ...resource }] }, null, 2);
 const secret = (name, content) =>
   writeFileSync(`${directory}/${name}.json`, discovery("envoy.extensions.transport_sockets.tls.v3.Secret", { name: `kubernetes://${name}`, ...content }));
-const pem = (name) => ({ filename: `target/demo/pki/${name}` });
-const { credentialName } = ofKind("Gateway")[0].spec.servers[0].tls;
 const endpoint = { address: { socket_address: { address: "127.0.0.1", port_value: 10080 } } };
 const cluster = "authorization_server";
 const bootstrap = {
@@ -169,5 +196,8 @@ const bootstrap = {
 assert.equal(extensions.length, 1);
 writeFileSync(`${directory}/envoy.json`, JSON.stringify(bootstrap, null, 2));
 writeFileSync(`${directory}/ecds.json`, discovery("envoy.config.core.v3.TypedExtensionConfig", extensions[0]));
-secret(credentialName, { tls_certificate: { certificate_chain: pem("server.pem"), private_key: pem("server.key") } });
-secret(`${credentialName}-cacert`, { validation_context: { trusted_ca: pem("ca.pem") } });
+if (gateway) {
+  const { credentialName } = gateway.spec.servers[0].tls;
+  secret(credentialName, { tls_certificate: { certificate_chain: pem("server.pem"), private_key: pem("server.key") } });
+  secret(`${credentialName}-cacert`, { validation_context: { trusted_ca: pem("ca.pem") } });
+}

@@ -67,10 +67,12 @@ expect "by-secret" 200 passed_other_method - "$url" --user by-secret:secret --da
 grep -q '1\.38' "$stage/envoy.log" || fail "the log does not name the Envoy that is needed"
 lower_envoy
 
-istio() { # GATEWAY FILTER
-  echo "envoy/istio/$1.yaml with $2.yaml, as istiod would patch it, on Envoy $version"
+istio() { # MANIFEST...
+  local manifests=("${@/#/envoy/istio/}")
+  manifests=("${manifests[@]/%/.yaml}")
+  echo "${manifests[*]}, as istiod would apply them, on Envoy $version"
   mkdir -p "$stage/istio"
-  node tests/manifests/istio.mjs "envoy/istio/$1.yaml" "envoy/istio/$2.yaml" target/demo/istio
+  node tests/manifests/istio.mjs target/demo/istio "${manifests[@]}"
   register_self_signed "$stage/istio/ecds.json" > "$stage/istio/ecds.registered.json"
   mv "$stage/istio/ecds.registered.json" "$stage/istio/ecds.json"
   raise_envoy "$version" "$stage/istio/envoy.json"
@@ -98,6 +100,30 @@ lower_envoy
 istio gateway-optional-mutual wasmplugin
 expect "by-subject-dn through a WasmPlugin" 500 host_error subject-dn "${at[@]}" "$url" --data "$grant&client_id=by-subject-dn"
 grep -q allow_on_headers_stop_iteration "$stage/envoy.log" || fail "the log does not say what to set"
+lower_envoy
+
+# forwarded CERTIFICATE: what an Istio gateway says of a client with this certificate.
+forwarded() {
+  openssl x509 -in "$pki/$1.pem" -outform DER | python3 -c '
+import base64, hashlib, sys, urllib.parse
+der = sys.stdin.buffer.read()
+lines = base64.encodebytes(der).decode().replace("\n", "")
+pem = "\n".join(["-----BEGIN CERTIFICATE-----", *(lines[i:i + 64] for i in range(0, len(lines), 64)), "-----END CERTIFICATE-----", ""])
+by = "spiffe://cluster.local/ns/istio-ingress/sa/istio-ingressgateway"
+cert = urllib.parse.quote(pem, safe="")
+print("x-forwarded-client-cert: By=%s;Hash=%s;Cert=\"%s\";Subject=\"CN=client\";URI=" % (by, hashlib.sha256(der).hexdigest(), cert))
+'
+}
+
+# Here the client of curl is the gateway, or another workload of the mesh.
+istio sidecar
+client="$grant&client_id=by-subject-dn"
+expect "by-subject-dn through the gateway" 200 authenticated mesh-gateway "${at[@]}" "$url" --header "$(forwarded subject-dn)" --data "$client"
+expect "another client through the gateway" 401 subject_mismatch mesh-gateway "${at[@]}" "$url" --header "$(forwarded wrong)" --data "$client"
+expect "no certificate at the gateway" 401 certificate_missing mesh-gateway "${at[@]}" "$url" --data "$client"
+expect "past the gateway" 401 certificate_missing mesh-other "${at[@]}" "$url" --header "$(forwarded subject-dn)" --data "$client"
+expect "past the gateway, by the client itself" 401 certificate_missing subject-dn "${at[@]}" "$url" --header "$(forwarded subject-dn)" --data "$client"
+shut_out "no certificate of the mesh" - "$url"
 lower_envoy
 
 seen=$(wc -l < "$stage/backend.jsonl")
