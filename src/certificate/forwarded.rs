@@ -122,7 +122,7 @@ fn shows_names_of(element: &Element<'_>, certificate: &PeerCertificate) -> Resul
     Ok([GeneralNameType::Uri, GeneralNameType::Dns].into_iter().all(|wanted| {
         let mut certified = certified.iter().filter(|(kind, _)| *kind == wanted).map(|(_, name)| name.as_slice());
         let mut shown = element.names.iter().filter(|(kind, _)| *kind == wanted).map(|(_, name)| name.as_bytes());
-        // Envoy before 1.30 shows the first name only, and an empty one where there is none.
+        // A proxy may show the first name only, or an empty one where there is none.
         shown.all(|shown| certified.next().unwrap_or_default() == shown)
     }))
 }
