@@ -11,6 +11,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::alternative_name::GeneralNameType;
 use super::peer::{CertificateError, PeerCertificate};
+use super::pem;
 use super::thumbprint::Thumbprint;
 use crate::json::{Json, Members};
 
@@ -83,6 +84,8 @@ struct Element<'a> {
     hash: Option<Cow<'a, str>>,
     /// PEM, plain or percent-encoded.
     cert: Option<Cow<'a, str>>,
+    /// PEM of the whole chain, leaf first.
+    chain: Option<Cow<'a, str>>,
     /// Only the text form shows these: there they may end an element before its end.
     names: Vec<(GeneralNameType, &'a str)>,
 }
@@ -99,8 +102,11 @@ fn nearest(text: &str, own_hop: Option<&Thumbprint>) -> Result<PeerCertificate, 
     let mut nearest = None;
     // What a client's name made of the element of its hop shows in that element, so all of them must be right.
     for element in &elements {
-        let cert = element.cert.as_ref().ok_or(malformed("an element without Cert"))?;
-        let certificate = PeerCertificate::from_pem(cert.as_bytes())?;
+        let certificate = match (&element.cert, &element.chain) {
+            (Some(cert), _) => PeerCertificate::from_pem(cert.as_bytes())?,
+            (None, Some(chain)) => PeerCertificate::from_der(&pem::decode_first(chain.as_bytes()).ok_or(CertificateError::Pem)?)?,
+            (None, None) => return Err(malformed("an element without Cert and Chain")),
+        };
         if element.hash.is_some() && !describes(element, &certificate.thumbprint()) {
             return Err(malformed("Hash and Cert of one element differ"));
         }
@@ -188,11 +194,16 @@ fn value(text: &str) -> Result<(&str, &str), CertificateError> {
 
 impl<'a> Element<'a> {
     fn add(&mut self, key: &str, value: &'a str) -> Result<(), CertificateError> {
+        let mut show = |kind| {
+            self.names.push((kind, value));
+            Ok(())
+        };
         let place = match key.to_ascii_lowercase().as_str() {
             "hash" => &mut self.hash,
             "cert" => &mut self.cert,
-            "uri" => return Ok(self.names.push((GeneralNameType::Uri, value))),
-            "dns" => return Ok(self.names.push((GeneralNameType::Dns, value))),
+            "chain" => &mut self.chain,
+            "uri" => return show(GeneralNameType::Uri),
+            "dns" => return show(GeneralNameType::Dns),
             // Others, and those that a later Envoy may add, prove nothing.
             _ => return Ok(()),
         };
@@ -208,8 +219,14 @@ fn json_elements(text: &str) -> Result<Vec<Element<'_>>, CertificateError> {
     let elements = Json::parse(text.as_bytes()).and_then(|json| {
         json.elements("an array of elements", |element| {
             let mut members = Members::of(element, "an element")?;
-            let mut read = |name| members.read(name, |json| json.string("a string").map(|text| Cow::Owned(text.to_owned())));
-            Ok(Element { hash: read("hash")?, cert: read("cert")?, names: Vec::new() })
+            let owned = |json: &Json| json.string("a string").map(|text| Cow::Owned(text.to_owned()));
+            let chain = members.read("chain", |json| json.elements("an array of certificates", owned))?;
+            Ok(Element {
+                hash: members.read("hash", owned)?,
+                cert: members.read("cert", owned)?,
+                chain: chain.and_then(|chain| chain.into_iter().next()),
+                names: Vec::new(),
+            })
         })
     });
     let elements = elements.map_err(|_| malformed("not an array of elements in JSON"))?;
@@ -225,7 +242,6 @@ mod tests {
     use proptest::prelude::*;
     use rcgen::{CertificateParams, Issuer, KeyPair, SanType};
 
-    use super::super::pem;
     use super::*;
 
     /// A certificate with these URIs, and its DER.

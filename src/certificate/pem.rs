@@ -15,8 +15,23 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// The DER in `text`, which holds exactly one certificate; `None` for anything else.
 #[must_use]
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    der_of(&plain(text))
+}
+
+/// The DER of the first certificate in `text`, behind which more may follow: a chain, leaf first.
+#[must_use]
+pub fn decode_first(text: &[u8]) -> Option<Vec<u8>> {
+    let plain = plain(text);
+    let length = plain.windows(END.len()).position(|window| window == END.as_bytes())? + END.len();
+    der_of(plain.get(..length)?)
+}
+
+fn plain(text: &[u8]) -> Cow<'_, [u8]> {
     // Plain PEM has no percent sign, so one is proof of the other form. A `+` stands for itself in both.
-    let plain: Cow<'_, [u8]> = if text.contains(&b'%') { percent_decode(text).into() } else { text.into() };
+    if text.contains(&b'%') { percent_decode(text).into() } else { text.into() }
+}
+
+fn der_of(plain: &[u8]) -> Option<Vec<u8>> {
     let base64 = plain.trim_ascii().strip_prefix(BEGIN.as_bytes())?.strip_suffix(END.as_bytes())?;
     let base64: Vec<u8> = base64.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
     STANDARD.decode(base64).ok()
@@ -57,6 +72,18 @@ mod tests {
             let der: Vec<u8> = (0..length).map(|n| (n * 7 + 250) as u8).collect();
             assert_eq!(decode(encode(&der).as_bytes()), Some(der.clone()));
             assert_eq!(decode(encode_escaped(&der).as_bytes()), Some(der));
+        }
+    }
+
+    #[test]
+    fn the_first_of_a_chain_is_read() {
+        let (leaf, issuer) = (encode(&[1, 2, 3]), encode(&[4]));
+        for chain in [leaf.clone(), leaf.clone() + &issuer, format!("{leaf}garbage")] {
+            assert_eq!(decode_first(chain.as_bytes()), Some(vec![1, 2, 3]), "{chain}");
+        }
+        assert_eq!(decode_first((encode_escaped(&[1, 2, 3]) + &encode_escaped(&[4])).as_bytes()), Some(vec![1, 2, 3]));
+        for text in [String::new(), "x".into(), leaf.replace("END", "DNE"), format!("x{leaf}")] {
+            assert_eq!(decode_first(text.as_bytes()), None, "{text}");
         }
     }
 

@@ -51,7 +51,8 @@ impl Record {
                 // Hardly any client has one of these: so a record ends where the rest of it is missing.
                 let (admitted, backend) = (client.certificate_thumbprints(), client.backend_authentication());
                 if admitted.is_some() || backend.is_some() {
-                    writer.u8(u8::from(admitted.is_some()) * ADMITTED | u8::from(backend.is_some()) * BACKEND);
+                    let admits = if admitted.is_some() { ADMITTED } else { 0 };
+                    writer.u8(admits | if backend.is_some() { BACKEND } else { 0 });
                     admitted.into_iter().for_each(|admitted| writer.thumbprints(admitted));
                 }
                 backend.into_iter().for_each(|backend| writer.octets(backend.client_secret().as_bytes()));

@@ -78,7 +78,7 @@ async fn what_envoy_writes_of_this_connection_is_read_in_every_form() {
             ask(&envoy, name, &Client::new(client), token(id), Delivery::Http2Whole).await.assert_is(code);
         }
         // Whatever a client sends, it is the one whose certificate it has.
-        for value in [seed.as_str(), "garbage", "Subject=\"", "[{\"a\":\"", "[]", &format!("[{{\"x\":\"]")] {
+        for value in [seed.as_str(), "garbage", "Subject=\"", "[{\"a\":\"", "[]", "[{\"x\":\"]"] {
             let request = with_header(token("seed"), HEADER, value);
             let outcome = ask(&envoy, name, &Client::new(&CERTIFICATES.other_subject), request, Delivery::Http1Whole).await;
             assert!(!outcome.logged.code.as_deref().unwrap_or_default().starts_with("auth"), "{value}: {outcome:?}");

@@ -14,7 +14,7 @@ pub(super) struct Metrics {
     /// By [`Code`].
     decisions: Vec<Option<u32>>,
     /// The same by tenant. Defined when first counted: most of some hundred tenants' codes never occur.
-    by_tenant: RefCell<HashMap<(Rc<str>, Code), Option<u32>>>,
+    by_tenant: RefCell<ByTenant>,
     registry_clients: Option<u32>,
     registry_age_seconds: Option<u32>,
     registry_refresh_ok: Option<u32>,
@@ -22,6 +22,8 @@ pub(super) struct Metrics {
     /// The gauges as they were recorded last.
     registry: Cell<Option<(u64, u64)>>,
 }
+
+type ByTenant = HashMap<(Rc<str>, Code), Option<u32>>;
 
 impl Metrics {
     /// Defines all metrics, so that each is there at zero before it is first counted.
