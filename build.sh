@@ -186,7 +186,7 @@ test_all() {
   for version in "${envoy_versions[@]}"; do ensure_envoy "$version"; done
   ensure_corpus
   say "cargo test"
-  cargo test --locked
+  cargo test --locked --features cli
   say "demo, which fails on any surprise"
   tests/demo/demo.sh "${envoy_versions[0]}"
   say "demo registry, which fails on any surprise"

@@ -261,6 +261,15 @@ impl Exchange {
         self.refuse_held(Rejection::HostError(HostError::BodyWithHeadersHeld))
     }
 
+    /// The decision that there is none, for a host that does not understand what it was told.
+    pub(crate) fn fail(&mut self, error: HostError) -> Decision {
+        let request = RequestSummary::default();
+        self.phase = Phase::Decided { passed: false };
+        let rejection = Rejection::HostError(error);
+        let action = Action::Reply(Response::to(&rejection, false));
+        Decision { code: rejection.code(), action, rejection: Some(rejection), request }
+    }
+
     fn refuse_held(&mut self, rejection: Rejection) -> Step {
         match self.take_held() {
             Ok(held) => self.refuse(rejection, &held.policy.handling, held.request),

@@ -15,6 +15,7 @@
 //! | [`decision`] | what comes out: action, metrics word, log line |
 //! | [`response`] | what a client may learn of a refusal |
 //! | [`error`] | the codes of the contract, and the errors for operators |
+//! | [`gate`] | a whole request in, a decision out: for those who have no Envoy |
 //! | `host` | Envoy, by proxy-wasm: bytes in, steps out |
 //!
 //! Data runs one way: host → exchange → request, certificate, client → authenticate → response → host. Nothing outside
@@ -45,6 +46,7 @@ pub mod config;
 pub mod decision;
 pub mod error;
 pub mod exchange;
+pub mod gate;
 pub mod request;
 pub mod response;
 

@@ -2,60 +2,31 @@
 
 mod support;
 
-use std::rc::Rc;
-
 use support::case::{Case, Configuration as ConfigurationCase, table};
-use tls_client_auth::authenticate::Connection;
-use tls_client_auth::certificate::{PeerCertificate, UnixTime};
+use tls_client_auth::certificate::UnixTime;
 use tls_client_auth::config::Configuration;
 use tls_client_auth::decision::{Action, Decision};
-use tls_client_auth::error::{HostError, Rejection};
-use tls_client_auth::exchange::{Exchange, Headers, Host, Step};
-use tls_client_auth::request::Head;
-
-/// The connection that a case describes.
-struct Described<'a>(&'a Case);
-
-impl Connection for Described<'_> {
-    fn now(&mut self) -> Result<UnixTime, HostError> {
-        Ok(UnixTime(self.0.now.0))
-    }
-
-    fn peer_certificate(&mut self) -> Result<Rc<PeerCertificate>, Rejection> {
-        let certificate = self.0.certificate.as_ref().ok_or(Rejection::CertificateMissing)?;
-        PeerCertificate::from_pem(certificate.host_text.as_bytes()).map(Rc::new).map_err(Rejection::CertificateMalformed)
-    }
-
-    fn is_peer_certificate_verified(&mut self) -> Option<bool> {
-        self.0.chain_valid
-    }
-}
-
-impl Host for Described<'_> {}
+use tls_client_auth::gate::{Gate, GateRequest, Outcome, Peer};
 
 /// Names in lower case, and values.
 type Fields = Vec<(String, Vec<u8>)>;
 
-/// Runs a case with its body in one piece; returns the decision and the headers that the backend would see.
+/// Runs a case; returns the decision and the headers that the backend would see.
 fn decide(case: &Case) -> Result<(Decision, Fields), String> {
-    let configuration = Configuration::parse(case.config.to_string().as_bytes()).map_err(|error| error.to_string())?;
-    let fields = case.request.header_map();
-    let mut connection = Described(case);
-    let mut exchange = Exchange::new(&configuration, &Head::of(Headers(&fields)));
-    let believed = exchange.believed_header(&Head::of(Headers(&fields)), &mut connection);
-    let stripped: Vec<String> = exchange.names_to_strip(Headers(&fields), believed).map(str::to_owned).collect();
-    let body = &case.request.body;
-    let mut step = exchange.on_headers(&Head::of(Headers(&fields)), body.is_empty(), &mut connection);
-    if let Step::Wait = step {
-        step = exchange.on_body(body.len(), true, |_| Some(body.clone()), &mut connection);
-    }
-    let Step::Decide(decision) = step else { return Err(format!("no decision: {step:?}")) };
-    let mut seen: Vec<_> = fields.into_iter().filter(|(name, _)| !stripped.contains(name)).collect();
+    let gate = Gate::new(case.config.to_string().as_bytes()).map_err(|error| error.to_string())?;
+    let request = GateRequest { headers: case.request.header_map(), body: case.request.body.clone() };
+    let peer = Peer { certificate: None, chain_valid: case.chain_valid, now: Some(UnixTime(case.now.0)) };
+    let mut peer = match &case.certificate {
+        Some(certificate) => peer.presenting(certificate.host_text.as_bytes()),
+        None => peer,
+    };
+    let Outcome { decision, stripped } = gate.decide(&request, &mut peer);
+    let mut seen: Vec<_> = request.headers.into_iter().filter(|(name, _)| !stripped.contains(name)).collect();
     if let Action::Continue { set } = &decision.action {
         seen.retain(|(name, _)| set.iter().all(|(written, _)| written != name));
         seen.extend(set.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())));
     }
-    Ok((*decision, seen))
+    Ok((decision, seen))
 }
 
 fn compare(case: &Case) -> Result<(), String> {

@@ -120,6 +120,13 @@ impl DistinguishedName {
         Ok(Self { rdns })
     }
 
+    /// Each RDN in the order of the string, most specific first: its attributes as type and value, both as RFC 4514 writes
+    /// them.
+    pub fn rdns(&self) -> impl Iterator<Item = Vec<(String, String)>> {
+        let printed = |attribute: &AttributeTypeAndValue| (attribute.attribute_type.to_string(), attribute.value.to_string());
+        self.rdns.iter().map(move |rdn| rdn.attributes.iter().map(printed).collect())
+    }
+
     pub(super) fn number_of_attributes(&self) -> usize {
         self.rdns.iter().map(|rdn| rdn.attributes.len()).sum()
     }

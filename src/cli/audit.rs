@@ -1,0 +1,252 @@
+//! `audit`: decisions in bulk, on all cores, in bounded memory, in the order of the input.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use tls_client_auth::certificate::CertificateMemory;
+use tls_client_auth::gate::{Gate, GateRequest, Peer};
+
+use super::explain::{add_content_type, answer, first_endpoint, now, time, token_request};
+use super::{Unusable, source};
+
+/// Lines that a worker takes at once.
+const BATCH: usize = 512;
+/// Batches under way for each worker: read, decided, or waiting for an earlier one to be written.
+const BATCHES_OF_A_WORKER: usize = 4;
+/// A line of a request with the largest body and certificate that the filter would read is far shorter.
+const LONGEST_LINE: u64 = 64 << 20;
+
+/// Lines, and the number of the first of them.
+struct Batch {
+    number: usize,
+    first_line: usize,
+    lines: Vec<Vec<u8>>,
+}
+
+/// Answers to a batch, and whether each line could be used.
+struct Answers {
+    number: usize,
+    text: String,
+    all_usable: bool,
+}
+
+pub fn run(config: &Path, input: &Path) -> Result<ExitCode, Unusable> {
+    let configuration = source::read_one(config)?.text;
+    Gate::new(configuration.as_bytes()).map_err(|error| Unusable::new(format!("{}: {error}", config.display())))?;
+    let (reader, length): (Box<dyn Read + Send>, Option<u64>) = if input == Path::new("-") {
+        (Box::new(io::stdin()), None)
+    } else {
+        let file = File::open(input).map_err(|error| Unusable::new(format!("{}: {error}", input.display())))?;
+        let length = file.metadata().ok().map(|metadata| metadata.len());
+        (Box::new(file), length)
+    };
+    let progress = progress(length);
+    let mut lines = BufReader::with_capacity(1 << 20, progress.wrap_read(reader));
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let all_usable = thread::scope(|scope| {
+        let under_way = workers * BATCHES_OF_A_WORKER;
+        let (give, take) = sync_channel::<Batch>(under_way);
+        let (answer, answers) = sync_channel::<Answers>(under_way);
+        // A batch may be read only where there is a permit, and gives it back when its answers are written.
+        let (permit, permits) = sync_channel::<()>(under_way);
+        (0..under_way).try_for_each(|_| permit.send(())).map_err(|_| Unusable::new("no permits"))?;
+        let take = Arc::new(Mutex::new(take));
+        for _ in 0..workers {
+            let (take, answer, configuration) = (take.clone(), answer.clone(), &configuration);
+            scope.spawn(move || work(configuration, &take, &answer));
+        }
+        drop(answer);
+        let writer = scope.spawn(move || write(&answers, &permit));
+        let read = read(&mut lines, &give, &permits);
+        drop(give);
+        let written = writer.join().map_err(|_| Unusable::new("the writer failed"))?;
+        read.and(written)
+    })?;
+    progress.finish_and_clear();
+    Ok(if all_usable { ExitCode::SUCCESS } else { ExitCode::from(super::UNUSABLE) })
+}
+
+/// On a terminal only; the answers are on standard output.
+fn progress(length: Option<u64>) -> ProgressBar {
+    let (bar, template) = match length {
+        Some(length) => (ProgressBar::new(length), "{wide_bar} {percent}% {bytes}/{total_bytes} {eta}"),
+        None => (ProgressBar::new_spinner(), "{spinner} {bytes} {elapsed}"),
+    };
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn read(lines: &mut impl BufRead, give: &SyncSender<Batch>, permits: &Receiver<()>) -> Result<(), Unusable> {
+    let (mut number, mut line_number) = (0, 1);
+    loop {
+        let mut batch = Batch { number, first_line: line_number, lines: Vec::new() };
+        while batch.lines.len() < BATCH {
+            let mut line = Vec::new();
+            if lines.take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            if line.len() as u64 == LONGEST_LINE {
+                return Err(Unusable::new(format!("line {line_number} is longer than {LONGEST_LINE} bytes")));
+            }
+            line_number += 1;
+            batch.lines.push(line);
+        }
+        // An error means that the writer gave up, and it says why.
+        if batch.lines.is_empty() || permits.recv().is_err() || give.send(batch).is_err() {
+            return Ok(());
+        }
+        number += 1;
+    }
+}
+
+fn work(configuration: &str, take: &Mutex<Receiver<Batch>>, answer: &SyncSender<Answers>) {
+    // Read before by the main thread.
+    let Ok(gate) = Gate::new(configuration.as_bytes()) else { return };
+    let mut worker = Worker { gate, path: first_endpoint(configuration), certificates: CertificateMemory::new() };
+    loop {
+        let batch = take.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(batch) = batch else { return };
+        let mut answers = Answers { number: batch.number, text: String::new(), all_usable: true };
+        for (index, line) in batch.lines.iter().enumerate().filter(|(_, line)| !line.trim_ascii().is_empty()) {
+            let decision = worker.decide(line).unwrap_or_else(|why| {
+                answers.all_usable = false;
+                json!({ "line": batch.first_line + index, "unusable": why })
+            });
+            answers.text.push_str(&decision.to_string());
+            answers.text.push('\n');
+        }
+        if answer.send(answers).is_err() {
+            return;
+        }
+    }
+}
+
+/// Writes the answers in the order of the batches; returns whether every line could be used.
+fn write(answers: &Receiver<Answers>, permit: &SyncSender<()>) -> Result<bool, Unusable> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut early = BTreeMap::new();
+    let (mut next, mut all_usable) = (0, true);
+    for one in answers {
+        early.insert(one.number, one);
+        while let Some(one) = early.remove(&next) {
+            out.write_all(one.text.as_bytes())?;
+            all_usable &= one.all_usable;
+            next += 1;
+            // Nobody waits for it after the last batch.
+            let _ = permit.try_send(());
+        }
+    }
+    out.flush()?;
+    Ok(all_usable)
+}
+
+struct Worker {
+    gate: Gate,
+    path: String,
+    certificates: CertificateMemory,
+}
+
+impl Worker {
+    fn decide(&mut self, line: &[u8]) -> Result<Value, String> {
+        let line: Value = serde_json::from_slice(line).map_err(|error| format!("no JSON: {error}"))?;
+        let members = line.as_object().ok_or("no JSON object")?;
+        const KNOWN: [&str; 10] =
+            ["client_id", "certificate", "chain_valid", "body", "body_base64", "headers", "path", "method", "host", "now"];
+        if let Some(name) = members.keys().find(|name| !KNOWN.contains(&name.as_str())) {
+            return Err(format!("unknown member {name:?}"));
+        }
+        let text = |name: &str| match members.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str())),
+            Some(_) => Err(format!("{name} must be a string")),
+        };
+        let mut headers = vec![
+            (":method".to_owned(), text("method")?.unwrap_or("POST").into()),
+            (":path".to_owned(), text("path")?.unwrap_or(&self.path).into()),
+            (":authority".to_owned(), text("host")?.unwrap_or("localhost").into()),
+        ];
+        headers.extend(members.get("headers").map_or_else(|| Ok(Vec::new()), headers_of)?);
+        if members.get("headers").is_none_or(Value::is_object) {
+            add_content_type(&mut headers);
+        }
+        let body = match (text("body")?, text("body_base64")?, text("client_id")?) {
+            (Some(body), None, _) => body.as_bytes().to_vec(),
+            (None, Some(body), _) => STANDARD.decode(body).map_err(|_| "body_base64 is no base64")?,
+            (None, None, Some(client_id)) => token_request(client_id),
+            (None, None, None) => return Err("neither client_id nor body".to_owned()),
+            (Some(_), Some(_), _) => return Err("body and body_base64".to_owned()),
+        };
+        let now = match members.get("now") {
+            None => now(),
+            Some(Value::Number(seconds)) => time(&seconds.to_string()).ok_or("now must be whole seconds")?,
+            Some(Value::String(text)) => time(text).ok_or("now is no time")?,
+            Some(_) => return Err("now must be RFC 3339 or seconds since 1970".to_owned()),
+        };
+        let chain_valid = match members.get("chain_valid") {
+            None => Some(true),
+            Some(Value::Bool(valid)) => Some(*valid),
+            Some(Value::Null) => None,
+            Some(_) => return Err("chain_valid must be true, false or null".to_owned()),
+        };
+        let mut peer = Peer { certificate: None, chain_valid, now: Some(now) };
+        match members.get("certificate") {
+            Some(Value::String(certificate)) => peer.certificate = Some(self.certificate(certificate)),
+            None | Some(Value::Null) => {}
+            Some(_) => return Err("certificate must be a string or null".to_owned()),
+        }
+        let outcome = self.gate.decide(&GateRequest { headers, body }, &mut peer);
+        let (status, error) = answer(&outcome);
+        let detail = outcome.decision.rejection.as_ref().map(ToString::to_string);
+        Ok(json!({ "code": outcome.decision.code.as_str(), "status": status, "error": error, "detail": detail }))
+    }
+
+    /// PEM, or base64 of DER.
+    fn certificate(&mut self, text: &str) -> ReadCertificate {
+        if let Some(known) = self.certificates.recall(text.as_bytes()) {
+            return known;
+        }
+        let der = STANDARD.decode(text).ok();
+        let read = Peer::default().presenting(der.as_deref().unwrap_or(text.as_bytes())).certificate;
+        let read = read.unwrap_or(Err(tls_client_auth::certificate::CertificateError::Pem));
+        self.certificates.remember(text.as_bytes(), read.clone());
+        read
+    }
+}
+
+type ReadCertificate =
+    Result<std::rc::Rc<tls_client_auth::certificate::PeerCertificate>, tls_client_auth::certificate::CertificateError>;
+
+/// `{"name": "value"}`, or `[["name", "value"], ...]` where one comes twice; a value may be `{"base64": ...}`.
+fn headers_of(headers: &Value) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let value = |name: &str, value: &Value| {
+        let octets = match value {
+            Value::String(text) => Some(text.as_bytes().to_vec()),
+            other => other.get("base64").and_then(Value::as_str).and_then(|text| STANDARD.decode(text).ok()),
+        };
+        let octets = octets.ok_or_else(|| format!("header {name:?}: expected a string, or {{\"base64\": ...}}"))?;
+        Ok((name.to_ascii_lowercase(), octets))
+    };
+    match headers {
+        Value::Object(members) => members.iter().map(|(name, member)| value(name, member)).collect(),
+        Value::Array(pairs) => pairs
+            .iter()
+            .map(|pair| match pair.as_array().map(Vec::as_slice) {
+                Some([Value::String(name), member]) => value(name, member),
+                _ => Err("headers must be pairs of a name and a value".to_owned()),
+            })
+            .collect(),
+        _ => Err("headers must be an object or an array of pairs".to_owned()),
+    }
+}

@@ -1,0 +1,406 @@
+//! `explain`: one decision, step by step.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use serde_json::{Value, json};
+use tls_client_auth::certificate::{DistinguishedName, PeerCertificate, UnixTime};
+use tls_client_auth::client::{ClientMetadata, ExpectedSubject, Registration, TokenEndpointAuthMethod};
+use tls_client_auth::config::{Chain, HostPolicy, RegistrySource};
+use tls_client_auth::decision::Action;
+use tls_client_auth::error::{Code, Rejection};
+use tls_client_auth::gate::{Gate, GateRequest, Outcome, Peer};
+use tls_client_auth::response::Response;
+
+use super::output::{BOLD, Format, GREEN, PLAIN, RED, YELLOW, print_json};
+use super::{ChainArgument, ExplainArguments, Unusable, source};
+
+/// One step of the decision, in the filter's order.
+struct Step {
+    name: &'static str,
+    state: State,
+    text: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Done,
+    Refused,
+    NotReached,
+}
+
+/// The steps, each with the codes that end there.
+const STEPS: [(&str, &[Code]); 9] = [
+    ("host", &[Code::UnknownTenant]),
+    ("endpoint", &[Code::NotGated, Code::MethodNotAllowed]),
+    ("content", &[Code::UnsupportedMediaType, Code::EncodedBody, Code::BodyTooLarge, Code::MalformedForm]),
+    (
+        "client_id",
+        &[
+            Code::MalformedAuthorization,
+            Code::DuplicateParameter,
+            Code::MissingClientId,
+            Code::ClientIdMismatch,
+            Code::MultipleAuthMethods,
+        ],
+    ),
+    (
+        "registration",
+        &[
+            Code::RegistryUnavailable,
+            Code::UnknownClient,
+            Code::OtherMethodRefused,
+            Code::PassedOtherMethod,
+            Code::PassedUnregistered,
+        ],
+    ),
+    ("certificate", &[Code::CertificateMissing, Code::CertificateMalformed]),
+    ("validity", &[Code::CertificateExpired, Code::CertificateNotYetValid]),
+    ("chain", &[Code::CertificateUnverified]),
+    ("match", &[Code::CertificateNotRegistered, Code::SubjectMismatch]),
+];
+
+pub fn run(arguments: &ExplainArguments) -> Result<ExitCode, Unusable> {
+    let found = source::read_one(&arguments.config)?;
+    let gate = Gate::new(found.text.as_bytes())
+        .map_err(|error| Unusable::new(format!("{}: {error}; `tls-client-auth lint` says more", arguments.config.display())))?;
+    let request = request(arguments, &found.text)?;
+    let mut peer = peer(arguments)?;
+    let certificate = peer.certificate.clone().and_then(Result::ok);
+    let outcome = gate.decide(&request, &mut peer);
+    let explained = Explained::new(&gate, &request, &outcome, certificate, arguments.chain);
+    match arguments.output.format {
+        Format::Json => print_json(&explained.to_json())?,
+        Format::Text => explained.print()?,
+    }
+    Ok(if outcome.passes() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn request(arguments: &ExplainArguments, configuration: &str) -> Result<GateRequest, Unusable> {
+    let path = arguments.path.clone().unwrap_or_else(|| first_endpoint(configuration));
+    let mut headers = vec![
+        (":method".to_owned(), arguments.method.clone().into_bytes()),
+        (":path".to_owned(), path.into_bytes()),
+        (":authority".to_owned(), arguments.host.clone().into_bytes()),
+    ];
+    for header in &arguments.headers {
+        let (name, value) = header.split_once(':').ok_or_else(|| Unusable::new(format!("{header:?} is no \"name: value\"")))?;
+        headers.push((name.trim().to_ascii_lowercase(), value.trim().as_bytes().to_vec()));
+    }
+    add_content_type(&mut headers);
+    let body = match (&arguments.body, &arguments.client_id) {
+        (Some(body), _) => read(body)?,
+        (None, Some(client_id)) => token_request(client_id),
+        (None, None) => Vec::new(),
+    };
+    Ok(GateRequest { headers, body })
+}
+
+/// The path that a request most likely has.
+pub fn first_endpoint(configuration: &str) -> String {
+    let json: Value = serde_json::from_str(configuration).unwrap_or_default();
+    json.pointer("/endpoints/0").and_then(Value::as_str).unwrap_or("/token").to_owned()
+}
+
+/// What every HTTP library adds to a form.
+pub fn add_content_type(headers: &mut Vec<(String, Vec<u8>)>) {
+    if headers.iter().all(|(name, _)| name != "content-type") {
+        headers.push(("content-type".to_owned(), b"application/x-www-form-urlencoded".to_vec()));
+    }
+}
+
+pub fn token_request(client_id: &str) -> Vec<u8> {
+    let encoded = percent_encoding::utf8_percent_encode(client_id, percent_encoding::NON_ALPHANUMERIC);
+    format!("grant_type=client_credentials&client_id={encoded}").into_bytes()
+}
+
+fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
+    let chain_valid = match arguments.chain {
+        ChainArgument::Valid => Some(true),
+        ChainArgument::Invalid => Some(false),
+        ChainArgument::Unknown => None,
+    };
+    let now = match &arguments.now {
+        Some(text) => time(text).ok_or_else(|| Unusable::new(format!("{text:?} is no time: RFC 3339, or seconds since 1970")))?,
+        None => now(),
+    };
+    let peer = Peer { certificate: None, chain_valid, now: Some(now) };
+    let Some(file) = &arguments.certificate else { return Ok(peer) };
+    let peer = peer.presenting(read(file)?.trim_ascii());
+    match &peer.certificate {
+        Some(Err(error)) => Err(Unusable::new(format!("{}: {error}", file.display()))),
+        _ => Ok(peer),
+    }
+}
+
+pub fn time(text: &str) -> Option<UnixTime> {
+    let seconds = text.parse().ok();
+    seconds.or_else(|| Some(text.parse::<jiff::Timestamp>().ok()?.as_second())).map(UnixTime)
+}
+
+pub fn now() -> UnixTime {
+    UnixTime(jiff::Timestamp::now().as_second())
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Unusable> {
+    fs::read(file).map_err(|error| Unusable::new(format!("{}: {error}", file.display())))
+}
+
+/// Status and `error` of the answer; none where the request passes.
+pub fn answer(outcome: &Outcome) -> (Option<u16>, Option<String>) {
+    let Action::Reply(Response { status, body, .. }) = &outcome.decision.action else { return (None, None) };
+    let error = serde_json::from_str::<Value>(body).ok().and_then(|body| Some(body.get("error")?.as_str()?.to_owned()));
+    (Some(*status), error)
+}
+
+struct Explained<'a> {
+    outcome: &'a Outcome,
+    steps: Vec<Step>,
+    /// The registered and the certificate's name, where they differ.
+    names: Option<(DistinguishedName, DistinguishedName)>,
+    certificate: Option<Rc<PeerCertificate>>,
+}
+
+impl<'a> Explained<'a> {
+    fn new(
+        gate: &Gate,
+        request: &GateRequest,
+        outcome: &'a Outcome,
+        certificate: Option<Rc<PeerCertificate>>,
+        chain: ChainArgument,
+    ) -> Self {
+        let decision = &outcome.decision;
+        let last = STEPS.iter().position(|(_, codes)| codes.contains(&decision.code));
+        let client = registered(gate, request, decision.request.client_id.as_deref());
+        let facts = Facts { gate, request, outcome, client: client.as_deref(), certificate: certificate.as_deref(), chain };
+        let steps = STEPS.iter().enumerate().map(|(index, (name, _))| {
+            let state = match last {
+                Some(last) if index > last => State::NotReached,
+                Some(last) if index == last && decision.rejection.is_some() => State::Refused,
+                _ => State::Done,
+            };
+            let text = match (&decision.rejection, state) {
+                (Some(rejection), State::Refused) => rejection.to_string(),
+                (_, State::NotReached) => String::new(),
+                _ => facts.of(name),
+            };
+            Step { name, state, text }
+        });
+        let steps = steps.collect();
+        let names = match (&decision.rejection, client.as_deref().map(ClientMetadata::method), &certificate) {
+            (
+                Some(Rejection::SubjectMismatch(_)),
+                Some(TokenEndpointAuthMethod::TlsClientAuth(ExpectedSubject::SubjectDn(registered))),
+                Some(certificate),
+            ) => certificate.subject().ok().map(|subject| (registered.clone(), subject.clone())),
+            _ => None,
+        };
+        Self { outcome, steps, names, certificate }
+    }
+
+    fn print(&self) -> Result<(), Unusable> {
+        let mut out = anstream::stdout().lock();
+        let decision = &self.outcome.decision;
+        for Step { name, state, text } in &self.steps {
+            let (mark, colour) = match state {
+                State::Done => ("ok", GREEN),
+                State::Refused => ("NO", RED),
+                State::NotReached => ("--", ""),
+            };
+            writeln!(out, "{colour}{mark}{PLAIN} {name:<13} {text}")?;
+        }
+        if let Some((registered, certificate)) = &self.names {
+            print_names(&mut out, registered, certificate)?;
+        }
+        let colour = if self.outcome.passes() { GREEN } else { RED };
+        let (status, error) = answer(self.outcome);
+        let ending = match (status, error) {
+            (Some(status), Some(error)) => format!("refused with {status} {error}"),
+            _ => "passes".to_owned(),
+        };
+        writeln!(out, "\n{BOLD}{colour}{}{PLAIN}: {ending}", decision.code)?;
+        if let Some(hint) = self.hint() {
+            writeln!(out, "{YELLOW}hint{PLAIN}: {hint}")?;
+        }
+        Ok(())
+    }
+
+    /// What would mend it.
+    fn hint(&self) -> Option<String> {
+        let certificate = self.certificate.as_ref();
+        Some(match self.outcome.decision.rejection.as_ref()? {
+            Rejection::SubjectMismatch(difference) => {
+                let subject = certificate?.subject().ok()?;
+                match difference {
+                    tls_client_auth::certificate::NameDifference::ReverseOrder => {
+                        format!("the string is in reverse order: write {subject}")
+                    }
+                    _ => format!("if this is the client's certificate, register \"{subject}\""),
+                }
+            }
+            Rejection::AlternativeNameMismatch { .. } => {
+                "the certificate must have the registered name among its alternative names".into()
+            }
+            Rejection::CertificateNotRegistered { presented } => {
+                format!("if this is the client's certificate, register {presented}")
+            }
+            Rejection::CertificateMissing => "give the client's certificate with --certificate".into(),
+            Rejection::CertificateUnverified => {
+                "the listener's trusted_ca must have the issuer; a resumed session counts as unverified".into()
+            }
+            Rejection::VerificationNotGiven => "Envoy before 1.39 does not say: peer_certificate.chain \"listener\"".into(),
+            Rejection::RegistryUnavailable(_) => "this program makes no connections: put the client into clients".into(),
+            Rejection::MultipleAuthMethods => {
+                "the client must send neither Authorization nor client_secret nor client_assertion".into()
+            }
+            _ => return None,
+        })
+    }
+
+    fn to_json(&self) -> Value {
+        let decision = &self.outcome.decision;
+        let (status, error) = answer(self.outcome);
+        let state = |state| match state {
+            State::Done => "done",
+            State::Refused => "refused",
+            State::NotReached => "not_reached",
+        };
+        let steps = self.steps.iter().map(|step| json!({ "step": step.name, "state": state(step.state), "text": step.text }));
+        let rdns = |name: &DistinguishedName| name.rdns().map(|rdn| Value::from(printed(&rdn))).collect::<Vec<_>>();
+        let names = self.names.as_ref();
+        json!({
+            "code": decision.code.as_str(),
+            "passes": self.outcome.passes(),
+            "status": status,
+            "error": error,
+            "client_id": decision.request.client_id,
+            "tenant": decision.request.tenant.as_deref(),
+            "thumbprint": self.certificate.as_ref().map(|certificate| certificate.thumbprint().to_string()),
+            "detail": decision.rejection.as_ref().map(ToString::to_string),
+            "hint": self.hint(),
+            "names": names.map(|(registered, certificate)| json!({ "registered": rdns(registered), "certificate": rdns(certificate) })),
+            "steps": steps.collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn printed(rdn: &[(String, String)]) -> String {
+    rdn.iter().map(|(kind, value)| format!("{kind}={value}")).collect::<Vec<_>>().join("+")
+}
+
+/// Two names side by side; the first RDN that differs is marked.
+fn print_names(
+    out: &mut impl std::io::Write,
+    registered: &DistinguishedName,
+    certificate: &DistinguishedName,
+) -> Result<(), Unusable> {
+    let [left, right] = [registered, certificate].map(|name| name.rdns().map(|rdn| printed(&rdn)).collect::<Vec<_>>());
+    // Compared as the filter does: letter case and the like are no difference.
+    let [left_rdns, right_rdns] =
+        [&left, &right].map(|rdns| rdns.iter().map(|rdn| DistinguishedName::parse(rdn)).collect::<Vec<_>>());
+    let width = left.iter().map(|rdn| rdn.chars().count()).max().unwrap_or_default().max("registered".len());
+    writeln!(out, "\n     {BOLD}{:<width$}  certificate{PLAIN}", "registered")?;
+    let mut marked = false;
+    for index in 0..left.len().max(right.len()) {
+        let [one, other] = [&left, &right].map(|rdns| rdns.get(index).map_or("", String::as_str));
+        let differs = !marked && left_rdns.get(index) != right_rdns.get(index);
+        marked |= differs;
+        let (mark, colour) = if differs { (">", RED) } else { (" ", "") };
+        writeln!(out, "{colour}{mark}{:>3} {one:<width$}  {other}{PLAIN}", index + 1)?;
+    }
+    Ok(())
+}
+
+/// What the steps can tell where nothing is wrong.
+struct Facts<'a> {
+    gate: &'a Gate,
+    request: &'a GateRequest,
+    outcome: &'a Outcome,
+    client: Option<&'a ClientMetadata>,
+    certificate: Option<&'a PeerCertificate>,
+    chain: ChainArgument,
+}
+
+impl Facts<'_> {
+    fn of(&self, step: &str) -> String {
+        let decision = &self.outcome.decision;
+        let header = |name: &str| {
+            let found = self.request.headers.iter().find(|(header, _)| header == name);
+            found.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
+        };
+        match (step, self.certificate, self.client.map(ClientMetadata::method)) {
+            ("host", ..) => match &decision.request.tenant {
+                Some(tenant) => format!("{} has the policy of the tenant {tenant}", header(":authority")),
+                None => format!("{} has the policy of the top level", header(":authority")),
+            },
+            ("endpoint", ..) if decision.code == Code::NotGated => format!("{} is not gated", header(":path")),
+            ("endpoint", ..) => format!("{} {} is gated", header(":method"), header(":path")),
+            ("content", ..) => format!("a form of {} bytes", self.request.body.len()),
+            ("client_id", ..) => format!("\"{}\"", decision.request.client_id.as_deref().unwrap_or_default().escape_debug()),
+            ("registration", _, Some(method)) => format!("registered for {}", method_name(method)),
+            ("registration", ..) => "not registered; unregistered_clients lets it pass".to_owned(),
+            ("certificate", Some(certificate), Some(TokenEndpointAuthMethod::TlsClientAuth(_))) => {
+                let subject = certificate.subject().map_or_else(|error| error.to_string(), ToString::to_string);
+                format!("{subject}, {}", certificate.thumbprint())
+            }
+            ("certificate", Some(certificate), _) => certificate.thumbprint().to_string(),
+            ("validity", Some(certificate), _) => format!("{} to {}", certificate.not_before(), certificate.not_after()),
+            ("chain", _, Some(TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_))) => "nobody needs to vouch for it".to_owned(),
+            ("chain", ..) => match (self.chain_policy(), self.chain) {
+                (Some(Chain::Listener), _) => "the listener vouches for it, says the configuration".to_owned(),
+                _ => "verified, says --chain: this program has no trust store".to_owned(),
+            },
+            ("match", _, Some(method)) => match method {
+                TokenEndpointAuthMethod::TlsClientAuth(expected) => format!("{} is the registered one", subject_name(expected)),
+                _ => "the certificate is a registered one".to_owned(),
+            },
+            _ => String::new(),
+        }
+    }
+
+    fn chain_policy(&self) -> Option<Chain> {
+        match policy(self.gate, self.request) {
+            HostPolicy::Policy(policy) => Some(policy.handling.peer_certificate.chain),
+            HostPolicy::UnknownTenant(_) => None,
+        }
+    }
+}
+
+fn method_name(method: &TokenEndpointAuthMethod) -> String {
+    match method {
+        TokenEndpointAuthMethod::TlsClientAuth(expected) => format!("tls_client_auth, by {}", subject_name(expected)),
+        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(registered) => {
+            format!("self_signed_tls_client_auth, {} certificates", registered.len())
+        }
+        TokenEndpointAuthMethod::Other => "another method, which the backend checks".to_owned(),
+    }
+}
+
+fn subject_name(expected: &ExpectedSubject) -> String {
+    match expected {
+        ExpectedSubject::SubjectDn(name) => format!("the subject {name}"),
+        ExpectedSubject::SanDns(name)
+        | ExpectedSubject::SanUri(name)
+        | ExpectedSubject::SanIp(name)
+        | ExpectedSubject::SanEmail(name) => {
+            format!("the alternative name {name}")
+        }
+    }
+}
+
+fn policy(gate: &Gate, request: &GateRequest) -> HostPolicy {
+    let authority = request.headers.iter().find(|(name, _)| name == ":authority");
+    gate.configuration().policy_for(authority.map(|(_, value)| value.as_slice()).unwrap_or_default())
+}
+
+fn registered(gate: &Gate, request: &GateRequest, client_id: Option<&str>) -> Option<Rc<ClientMetadata>> {
+    let HostPolicy::Policy(policy) = policy(gate, request) else { return None };
+    let RegistrySource::Embedded(registry) = &policy.registry else { return None };
+    match registry.find(client_id?) {
+        Registration::Registered(client) => Some(client),
+        _ => None,
+    }
+}

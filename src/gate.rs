@@ -1,0 +1,122 @@
+//! One whole request and one certificate in, one decision out: the filter for those who have no Envoy.
+//!
+//! A [`Gate`] runs the same [`Exchange`] as the filter does. It holds what the command line and JavaScript share.
+
+use std::rc::Rc;
+
+use crate::authenticate::Connection;
+use crate::certificate::{CertificateError, PeerCertificate, UnixTime};
+use crate::config::Configuration;
+use crate::decision::{Action, Decision};
+use crate::error::{ConfigError, HostError, Rejection};
+use crate::exchange::{Exchange, Headers, Host, Step};
+use crate::request::Head;
+
+/// A configuration that decides.
+#[derive(Debug)]
+pub struct Gate {
+    configuration: Configuration,
+}
+
+/// A whole request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GateRequest {
+    /// Names in lower case, the pseudo-headers `:method`, `:path` and `:authority` among them; values any bytes.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// What is known of the connection of a request.
+#[derive(Clone, Debug, Default)]
+pub struct Peer {
+    /// The certificate that the client proved possession of; `None` = it sent none.
+    pub certificate: Option<Result<Rc<PeerCertificate>, CertificateError>>,
+    /// Whether somebody verified the certificate's chain; `None` = nobody says.
+    pub chain_valid: Option<bool>,
+    /// The time; `None` = there is no clock, and nobody is authenticated.
+    pub now: Option<UnixTime>,
+}
+
+/// A decision, and what becomes of the request's headers.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What the filter decides.
+    pub decision: Decision,
+    /// Names of headers that must not reach the backend as they came.
+    pub stripped: Vec<String>,
+}
+
+impl Outcome {
+    /// Whether the request passes.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self.decision.action, Action::Continue { .. })
+    }
+}
+
+impl Peer {
+    /// A certificate in PEM, plain or percent-encoded, or in DER.
+    #[must_use]
+    pub fn presenting(mut self, certificate: &[u8]) -> Self {
+        let is_der = certificate.first() == Some(&0x30);
+        let read = if is_der { PeerCertificate::from_der(certificate) } else { PeerCertificate::from_pem(certificate) };
+        self.certificate = Some(read.map(Rc::new));
+        self
+    }
+}
+
+impl Connection for Peer {
+    fn now(&mut self) -> Result<UnixTime, HostError> {
+        self.now.ok_or(HostError::Time)
+    }
+
+    fn peer_certificate(&mut self) -> Result<Rc<PeerCertificate>, Rejection> {
+        let certificate = self.certificate.clone().ok_or(Rejection::CertificateMissing)?;
+        certificate.map_err(Rejection::CertificateMalformed)
+    }
+
+    fn is_peer_certificate_verified(&mut self) -> Option<bool> {
+        self.chain_valid
+    }
+}
+
+// Nothing is fetched here, so a fetched registry has no answer.
+impl Host for Peer {}
+
+impl Gate {
+    /// Reads a configuration, a JSON object.
+    ///
+    /// # Errors
+    /// The first mistake in it.
+    pub fn new(configuration: &[u8]) -> Result<Self, ConfigError> {
+        Configuration::parse(configuration).map(|configuration| Self { configuration })
+    }
+
+    /// What the configuration says.
+    #[must_use]
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
+    /// Decides about a request.
+    #[must_use]
+    pub fn decide(&self, request: &GateRequest, peer: &mut Peer) -> Outcome {
+        let fields = Headers(&request.headers);
+        let head = Head::of(fields);
+        let mut exchange = Exchange::new(&self.configuration, &head);
+        let believed = exchange.believed_header(&head, peer);
+        let stripped = exchange.names_to_strip(fields, believed).map(str::to_owned).collect();
+        let body = &request.body;
+        let mut step = exchange.on_headers(&head, body.is_empty(), peer);
+        if let Step::Wait = step {
+            step = exchange.on_body(body.len(), true, |_| Some(body.clone()), peer);
+        }
+        let decision = match step {
+            Step::Decide(decision) => *decision,
+            // A whole request is decided on. Were it not, it would not pass.
+            Step::Wait | Step::Lookup { .. } | Step::Decided { .. } => exchange.fail(HostError::Body),
+        };
+        Outcome { decision, stripped }
+    }
+}

@@ -1,0 +1,343 @@
+//! The command line, as a program: what it prints, and with which code it ends.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use support::case::{Case, table};
+use support::certificate::{self, CertificateSpec};
+
+const CLIENT: &str = r#"{"client_id": "client", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": "O=Client,CN=client"}"#;
+
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tls-client-auth"));
+    command.args(arguments).env_remove("CLICOLOR_FORCE");
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    program(arguments).output().expect("it runs")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it ends by itself")
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("it prints UTF-8")
+}
+
+fn value(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+/// A file of this test.
+fn file(name: &str, content: impl AsRef<[u8]>) -> String {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("cli");
+    fs::create_dir_all(&directory).expect("the directory is ours");
+    let path = directory.join(name);
+    fs::write(&path, content).expect("the directory is ours");
+    path.into_os_string().into_string().expect("UTF-8")
+}
+
+fn certificate_of(subject: &[(&str, &str)]) -> certificate::Certificate {
+    let subject = subject.iter().map(|(kind, value)| vec![vec![kind.to_string(), value.to_string()]]).collect();
+    certificate::mint(&CertificateSpec { subject: Some(subject), ..CertificateSpec::default() }).expect("well-formed")
+}
+
+#[test]
+fn names_are_printed_rdn_by_rdn() {
+    let output = run(&["name", "CN=a+OU=b, O= x ", "/C=JP/CN=é", "--format", "json"]);
+    assert_eq!(code(&output), 0);
+    let names = value(&output);
+    assert_eq!(names[0]["rfc4514"], "CN=a+OU=b,O=x");
+    assert_eq!(
+        names[0]["rdns"],
+        json!([[{"type": "CN", "value": "a"}, {"type": "OU", "value": "b"}], [{"type": "O", "value": "x"}]])
+    );
+    assert_eq!(names[1]["rfc4514"], "CN=é,C=JP", "OpenSSL writes the least specific first");
+
+    let output = run(&["name", "CN=a", "CN"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output).contains("RFC 4514  CN=a") && text(&output).contains("no name: expected"), "{output:?}");
+    assert!(!text(&output).contains('\x1b'), "colours where no terminal is");
+}
+
+#[test]
+fn a_refusal_is_explained_step_by_step() {
+    let config = file("explain.json", format!(r#"{{"endpoints": ["/oauth/token"], "clients": [{CLIENT}]}}"#));
+    let good = file("good.pem", certificate_of(&[("CN", "client"), ("O", "Client")]).pem());
+    let der = file("good.der", certificate_of(&[("CN", "client"), ("O", "Client")]).der.expect("it has one"));
+    let other = file("other.pem", certificate_of(&[("CN", "client"), ("O", "Other")]).pem());
+    let reverse = file("reverse.pem", certificate_of(&[("O", "Client"), ("CN", "client")]).pem());
+    let explain = |more: &[&str]| {
+        let base = ["explain", "--config", &config, "--now", "2026-06-01T00:00:00Z"];
+        run(&[&base[..], more].concat())
+    };
+    for certificate in [&good, &der] {
+        let output = explain(&["--certificate", certificate, "--client-id", "client"]);
+        assert_eq!(code(&output), 0, "{output:?}");
+        assert!(text(&output).contains("POST /oauth/token is gated"), "{output:?}");
+        assert!(text(&output).ends_with("authenticated: passes\n"), "{output:?}");
+    }
+    let output = explain(&["--certificate", &other, "--client-id", "client"]);
+    assert_eq!(code(&output), 1);
+    for part in ["NO match", ">  1 O=Client", "O=Other", "subject_mismatch: refused with 401 invalid_client"] {
+        assert!(text(&output).contains(part), "{part}: {}", text(&output));
+    }
+    let output = explain(&["--certificate", &reverse, "--client-id", "client", "--format", "json"]);
+    let explained = value(&output);
+    assert_eq!((code(&output), explained["code"].as_str()), (1, Some("subject_mismatch")));
+    assert_eq!(explained["hint"], "the string is in reverse order: write CN=client,O=Client");
+    assert_eq!(explained["names"]["registered"], json!(["O=Client", "CN=client"]));
+    assert_eq!(explained["steps"][8]["state"], "refused");
+
+    for (arguments, expected) in [
+        (&["--client-id", "client"][..], "certificate_missing"),
+        (&["--certificate", &good, "--client-id", "nobody"], "unknown_client"),
+        (&["--certificate", &good, "--client-id", "client", "--chain", "invalid"], "certificate_unverified"),
+        (&["--certificate", &good, "--client-id", "client", "--chain", "unknown"], "certificate_unverified"),
+        (&["--certificate", &good, "--client-id", "client", "--now", "0"], "certificate_not_yet_valid"),
+        (&["--certificate", &good, "--client-id", "client", "--method", "GET"], "method_not_allowed"),
+        (&["--certificate", &good, "--client-id", "client", "--header", "Authorization: Basic YTpi"], "client_id_mismatch"),
+    ] {
+        // The last --now counts.
+        let base = ["explain", "--config", &config];
+        let now = if arguments.contains(&"--now") { &[][..] } else { &["--now", "2026-06-01T00:00:00Z"] };
+        let output = run(&[&base[..], now, arguments].concat());
+        assert_eq!(code(&output), 1, "{arguments:?}");
+        assert!(text(&output).contains(&format!("\n{expected}: refused with")), "{arguments:?}: {}", text(&output));
+    }
+    let output = explain(&["--client-id", "client", "--path", "/userinfo"]);
+    assert_eq!((code(&output), text(&output).contains("not_gated: passes")), (0, true));
+    let body = file("body", "client_id=client&client_id=client");
+    assert!(text(&explain(&["--body", &body])).contains("duplicate_parameter"));
+}
+
+#[test]
+fn unusable_input_ends_with_two_and_says_what() {
+    let config = file("usable.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
+    let wrong = file("wrong.json", r#"{"clients": {}}"#);
+    let noise = file("noise.pem", "no certificate");
+    let yaml = file("other.yaml", "kind: Service\n");
+    for (arguments, said) in [
+        (&["explain", "--config", "/nowhere", "--client-id", "a"][..], "/nowhere"),
+        (&["explain", "--config", &wrong, "--client-id", "a"], "/clients"),
+        (&["explain", "--config", &yaml, "--client-id", "a"], "no configuration of this filter"),
+        (&["explain", "--config", &config, "--client-id", "a", "--certificate", &noise], "not one PEM certificate"),
+        (&["explain", "--config", &config, "--client-id", "a", "--now", "noon"], "noon"),
+        (&["explain", "--config", &config, "--client-id", "a", "--header", "x"], "name: value"),
+        (&["audit", "--config", &config, "--input", "/nowhere"], "/nowhere"),
+        (&["lint", &yaml], "no configuration of this filter"),
+        (&["name"], "required"),
+    ] {
+        let output = run(arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(code(&output) == 2 && error.contains(said), "{arguments:?}: {output:?}");
+    }
+}
+
+#[test]
+fn every_error_is_found_and_placed() {
+    let yaml = file(
+        "lint.yaml",
+        r#"
+config:
+  failure_policy: FAIL_OPEN
+  vm_config: {vm_id: x}
+  configuration:
+    value: |
+      {
+        "endpoints": ["/token", "token", "x"],
+        "mode": "shadow",
+        "clients": [
+          {"client_id": "a", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": "C=JP, O=Client, CN=a"},
+          {"client_id": "b", "token_endpoint_auth_method": "tls_client_auth"},
+          {"client_id": "c", "token_endpoint_auth_method": "tls_client_auth",
+           "tls_client_auth_san_dsn": "x"}
+        ],
+        "max_body_byte": 5
+      }
+"#,
+    );
+    let output = run(&["lint", &yaml, "--format", "json"]);
+    assert_eq!(code(&output), 1);
+    let findings = value(&output);
+    let found: Vec<_> = findings.as_array().into_iter().flatten().collect();
+    let found: Vec<_> = found
+        .iter()
+        .map(|finding| {
+            let place = (finding["line"].as_u64(), finding["pointer"].as_str());
+            (place, finding["severity"].as_str())
+        })
+        .collect();
+    let (error, doubt) = (Some("error"), Some("doubtful"));
+    assert_eq!(
+        found,
+        [
+            ((Some(3), None), error),
+            ((Some(3), None), error),
+            ((Some(8), Some("/endpoints/1")), error),
+            ((Some(8), Some("/endpoints/2")), error),
+            ((Some(9), Some("/mode")), doubt),
+            ((Some(11), Some("/clients/0/tls_client_auth_subject_dn")), doubt),
+            ((Some(12), Some("/clients/1")), error),
+            ((Some(14), Some("/clients/2/tls_client_auth_san_dsn")), error),
+            ((Some(16), Some("/max_body_byte")), error),
+        ],
+        "{findings:#}"
+    );
+    assert!(
+        text(&run(&["lint", &yaml]))
+            .contains(&format!("{yaml}:14: error: /clients/2/tls_client_auth_san_dsn: unknown member; did you mean"))
+    );
+}
+
+#[test]
+fn what_is_shipped_has_no_errors() {
+    let shipped: Vec<String> = ["envoy", "envoy/istio"]
+        .iter()
+        .flat_map(|directory| fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)).expect("it is there"))
+        .map(|entry| entry.expect("readable").path().into_os_string().into_string().expect("UTF-8"))
+        .filter(|path| (path.ends_with(".yaml") && !path.contains("/gateway-")) || path.ends_with(".json"))
+        .collect();
+    assert!(shipped.len() >= 8, "{shipped:?}");
+    let output = run(&[&["lint"], &shipped.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat());
+    assert!(code(&output) == 0 && !text(&output).contains("error"), "{output:?}");
+}
+
+/// A row as `audit` reads it.
+fn line(case: &Case) -> Value {
+    let octets = |value: &[u8]| match std::str::from_utf8(value) {
+        Ok(text) => Value::from(text),
+        Err(_) => json!({ "base64": STANDARD.encode(value) }),
+    };
+    let request = &case.request;
+    json!({
+        "client_id": "not used where there is a body",
+        "certificate": case.certificate.as_ref().map(|certificate| certificate.host_text.clone()),
+        "chain_valid": case.chain_valid,
+        "now": case.now.0,
+        "method": request.method,
+        "path": request.path,
+        "host": request.host,
+        "headers": request.headers.iter().map(|(name, value)| json!([name, octets(value)])).collect::<Vec<_>>(),
+        "body_base64": STANDARD.encode(&request.body),
+    })
+}
+
+#[test]
+fn the_audit_of_the_case_table_is_the_table() {
+    let cases = table().cases;
+    let mut by_configuration = BTreeMap::<String, Vec<&Case>>::new();
+    for case in &cases {
+        by_configuration.entry(case.config.to_string()).or_default().push(case);
+    }
+    let mut wrong = Vec::new();
+    for (number, (configuration, cases)) in by_configuration.iter().enumerate() {
+        let config = file(&format!("audit-{number}.json"), configuration);
+        let input: String = cases.iter().map(|case| format!("{}\n", line(case))).collect();
+        let output = run(&["audit", "--config", &config, "--input", &file(&format!("audit-{number}.jsonl"), input)]);
+        assert_eq!(code(&output), 0, "{output:?}");
+        let decisions: Vec<Value> = text(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(decisions.len(), cases.len(), "{configuration}");
+        for (case, decision) in cases.iter().zip(&decisions) {
+            // Nothing is fetched here.
+            let fetched = case.config.to_string().contains("\"registry\"");
+            if !fetched
+                && (decision["code"] != case.expect.code || decision["status"].as_u64() != case.expect.status.map(u64::from))
+            {
+                wrong.push(format!("{}: {decision}", case.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+#[test]
+fn answers_come_in_the_order_of_the_lines() {
+    let config = file("order.json", format!(r#"{{"other_methods": "pass", "clients": [{CLIENT}, {{"client_id": "other"}}]}}"#));
+    let mut child = program(&["audit", "--config", &config, "--input", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut input = child.stdin.take().expect("it is piped");
+    // More than all batches together, each third line dear.
+    let client = certificate_of(&[("CN", "client"), ("O", "Client")]).pem();
+    let codes = ["passed_other_method", "unknown_client", "authenticated"];
+    let writer = std::thread::spawn(move || {
+        for number in 0..30_000_usize {
+            let line = match number % 3 {
+                0 => json!({ "client_id": "other", "certificate": null }),
+                1 => json!({ "client_id": format!("nobody-{number}"), "certificate": null }),
+                _ => {
+                    json!({ "client_id": "client", "certificate": client, "now": "2026-06-01T00:00:00Z", "headers": { "x": "y" } })
+                }
+            };
+            writeln!(input, "{line}").expect("it reads");
+        }
+    });
+    let output = child.wait_with_output().expect("it ends");
+    writer.join().expect("it wrote");
+    assert_eq!(code(&output), 0);
+    let answers = text(&output);
+    let lines: Vec<&str> = answers.lines().collect();
+    assert_eq!(lines.len(), 30_000);
+    for (number, line) in lines.iter().enumerate() {
+        assert!(line.contains(codes[number % 3]), "line {number}: {line}");
+    }
+}
+
+#[test]
+fn a_line_that_cannot_be_used_is_told_and_the_rest_decided() {
+    let config = file("lines.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
+    let lines = file(
+        "lines.jsonl",
+        [
+            r#"{"client_id": "nobody", "certificate": null}"#,
+            "",
+            "no JSON",
+            "[]",
+            r#"{"certificate": null}"#,
+            r#"{"client_id": "a", "certificate": 1}"#,
+            r#"{"client_id": "a", "certificat": null}"#,
+            r#"{"client_id": "a", "certificate": null, "now": "noon"}"#,
+            r#"{"client_id": "a", "certificate": null, "headers": [["x"]]}"#,
+            r#"{"client_id": "client", "certificate": "AAAA"}"#,
+        ]
+        .join("\n"),
+    );
+    let output = run(&["audit", "--config", &config, "--input", &lines]);
+    assert_eq!(code(&output), 2);
+    let answers: Vec<Value> = text(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let unusable: Vec<_> = answers.iter().filter_map(|answer| answer["line"].as_u64()).collect();
+    assert_eq!(unusable, [3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!((&answers[0]["code"], &answers[8]["code"]), (&json!("unknown_client"), &json!("certificate_malformed")));
+}
+
+#[test]
+fn a_shell_and_a_manual_are_told_every_command() {
+    for (arguments, wanted) in
+        [(&["completions", "bash"][..], "audit"), (&["completions", "zsh"], "explain"), (&["manual"], ".SH")]
+    {
+        let output = run(arguments);
+        assert!(code(&output) == 0 && text(&output).contains(wanted), "{arguments:?}");
+    }
+    let manual = text(&run(&["manual"]));
+    assert!(
+        ["lint", "explain", "audit", "name"].iter().all(|command| manual.contains(&format!("tls\\-client\\-auth {command}")))
+    );
+    for command in ["lint", "explain", "audit", "name"] {
+        assert!(text(&run(&[command, "--help"])).contains("Examples:"), "{command}");
+    }
+}
