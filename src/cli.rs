@@ -1,6 +1,7 @@
 //! Arguments, and who takes them.
 
 mod audit;
+mod convert;
 mod explain;
 mod lint;
 mod name;
@@ -53,6 +54,11 @@ enum Command {
         after_help = "Examples:\n  tls-client-auth name 'CN=client.example.org, O=Client, C=JP' '/C=JP/O=Client/CN=client.example.org'\n\nExit code: 0 all of them are names, 1 one of them is none"
     )]
     Name(NameArguments),
+    /// Client lists of other servers as client metadata of RFC 7591
+    #[command(
+        after_help = "Converted clients go to standard output, a JSON array; what cannot be carried over exactly is told on standard error, by client.\n\nExamples:\n  tls-client-auth convert --from keycloak realm-export.json > clients.json\n\nExit code: 0 every client was converted, 1 some were not, 2 a file that cannot be used"
+    )]
+    Convert(ConvertArguments),
     /// A script that completes these commands in a shell
     Completions {
         /// The shell
@@ -137,6 +143,27 @@ struct NameArguments {
 }
 
 #[derive(Debug, Args)]
+struct ConvertArguments {
+    /// Whose list it is
+    #[arg(long, value_enum)]
+    from: ServerArgument,
+    /// The list, in JSON
+    file: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ServerArgument {
+    /// Authlete's client list
+    Authlete,
+    /// Keycloak's client representations, or a realm export
+    Keycloak,
+    /// Rows of Spring Authorization Server's oauth2_registered_client
+    Spring,
+    /// Clients of Duende IdentityServer
+    Duende,
+}
+
+#[derive(Debug, Args)]
 struct OutputArguments {
     /// For people, or for programs
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -149,6 +176,7 @@ pub fn run() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments.config, &arguments.input),
         Command::Name(arguments) => name::run(&arguments.names, arguments.output.format),
+        Command::Convert(arguments) => convert::run(arguments.from, &arguments.file),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "tls-client-auth", &mut io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -16,6 +16,7 @@ mod snapshot;
 mod wire;
 
 pub use self::backend_authentication::BackendAuthentication;
+pub use self::convert::{ClientListFormat, Conversion, convert_list};
 pub use self::fetched::{Answer, CLIENT_ID, FetchedRegistry, Mode, Request};
 pub use self::lookup::{Lookup, Settled};
 pub use self::metadata::{ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod};

@@ -25,6 +25,18 @@ impl Json {
         serde_json::from_slice(text).map_err(|error| ConfigError::new(format!("not JSON: {error}")))
     }
 
+    /// The same as others hold it. Of members of one name it keeps the last.
+    pub(crate) fn to_value(&self) -> serde_json::Value {
+        match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Bool(value) => (*value).into(),
+            Self::Number(number) => serde_json::Value::Number(number.clone()),
+            Self::String(text) => text.as_str().into(),
+            Self::Array(elements) => elements.iter().map(Self::to_value).collect(),
+            Self::Object(members) => members.iter().map(|(name, value)| (name.clone(), value.to_value())).collect(),
+        }
+    }
+
     /// The values of the member `name`, of which a well-formed object has at most one; none where this is no object.
     pub(crate) fn members<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Json> {
         let members = if let Self::Object(members) = self { members.as_slice() } else { &[] };

@@ -45,6 +45,7 @@ fn file(name: &str, content: impl AsRef<[u8]>) -> String {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("cli");
     fs::create_dir_all(&directory).expect("the directory is ours");
     let path = directory.join(name);
+    fs::create_dir_all(path.parent().expect("it has one")).expect("the directory is ours");
     fs::write(&path, content).expect("the directory is ours");
     path.into_os_string().into_string().expect("UTF-8")
 }
@@ -323,6 +324,125 @@ fn a_line_that_cannot_be_used_is_told_and_the_rest_decided() {
     let unusable: Vec<_> = answers.iter().filter_map(|answer| answer["line"].as_u64()).collect();
     assert_eq!(unusable, [3, 4, 5, 6, 7, 8, 9]);
     assert_eq!((&answers[0]["code"], &answers[8]["code"]), (&json!("unknown_client"), &json!("certificate_malformed")));
+}
+
+/// The fixtures are written as each server writes its list.
+#[test]
+fn client_lists_are_converted_exactly_or_not_at_all() {
+    let tls = |id: &str, name: &str| json!({ "client_id": id, "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": name });
+    let bound = |mut client: Value| {
+        client["tls_client_certificate_bound_access_tokens"] = true.into();
+        client
+    };
+    let other = |id: &str, method: &str| json!({ "client_id": id, "token_endpoint_auth_method": method });
+    let authlete = "CN=Example, OU=OP, O=Authlete, C=GB";
+    for (server, converted, refused) in [
+        (
+            "authlete",
+            vec![
+                bound(tls("26478243745571", authlete)),
+                bound(tls("my-client", authlete)),
+                json!({
+                    "client_id": "26478243745572",
+                    "token_endpoint_auth_method": "self_signed_tls_client_auth",
+                    "jwks": { "keys": [{ "kid": "k2", "kty": "EC", "x5t#S256": "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0" }] },
+                }),
+            ],
+            vec!["26478243745573 (/clients/2/locked): the client is locked"],
+        ),
+        (
+            "keycloak",
+            vec![
+                bound(tls("x509", "CN=client, O=Example")),
+                tls("literal", "CN=client.example.org, O=Example"),
+                other("secret", "client_secret_basic"),
+                other("account", "none"),
+            ],
+            vec!["pattern (/clients/2/attributes/x509.subjectdn): a regular expression that is no plain text"],
+        ),
+        (
+            "spring",
+            vec![
+                bound(tls("mtls-demo", "CN=demo-client,OU=Spring Samples,O=Spring,C=US")),
+                other("secret", "client_secret_basic"),
+            ],
+            vec![
+                "self-signed (/1/client_authentication_methods): the client's certificates are behind",
+                "either (/2/client_authentication_methods): expected one method",
+                "forgotten (/4/client_settings): expected settings.client.x509-certificate-subject-dn",
+            ],
+        ),
+        (
+            "duende",
+            vec![
+                tls("mtls.client", "CN=client, OU=production, O=company"),
+                other("secret", "client_secret_basic"),
+                other("jwt", "private_key_jwt"),
+                other("spa", "none"),
+            ],
+            vec![
+                "mtls.thumbprint (/IdentityServer/Clients/1/ClientSecrets/0/Type): a SHA-1 thumbprint",
+                "either (/IdentityServer/Clients/2/ClientSecrets): several secrets",
+                "expires (/IdentityServer/Clients/3/ClientSecrets/0/Expiration): the secret expires",
+                "old (/IdentityServer/Clients/7/Enabled): the client is disabled",
+            ],
+        ),
+    ] {
+        let list = format!("{}/tests/convert/{server}.json", env!("CARGO_MANIFEST_DIR"));
+        let output = run(&["convert", "--from", server, &list]);
+        assert_eq!((code(&output), value(&output)), (1, Value::from(converted)), "{server}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said: Vec<&str> = said.lines().collect();
+        assert_eq!(said.len(), refused.len(), "{server}: {said:?}");
+        for (line, wanted) in said.iter().zip(refused) {
+            assert!(line.starts_with(&format!("not converted: {wanted}")), "{line}");
+        }
+        // What is converted, the filter loads.
+        let clients = file(&format!("converted-{server}.json"), json!({ "clients": value(&output) }).to_string());
+        assert_eq!(code(&run(&["lint", &clients])), 0, "{server}");
+    }
+    let list = file("empty.json", "[]");
+    let output = run(&["convert", "--from", "spring", &list]);
+    assert_eq!((code(&output), value(&output)), (0, json!([])));
+    for text in ["{}", "7", "{\"clients\": 1}", "no JSON"] {
+        assert_eq!(code(&run(&["convert", "--from", "keycloak", &file("no-list.json", text)])), 2, "{text}");
+    }
+}
+
+/// Each `$` line of the README's console, and what it prints.
+#[test]
+fn the_readme_shows_what_happens() {
+    let readme = include_str!("../README.md");
+    let (_, chapter) = readme.split_once("## The command line\n").expect("the README has the chapter");
+    let block = |language: &str| {
+        let (_, rest) = chapter.split_once(&format!("```{language}\n")).expect("the chapter has the block");
+        rest.split_once("```").expect("the block ends").0
+    };
+    let config = file("readme/config.json", block("json"));
+    let directory = Path::new(&config).parent().expect("it has one");
+    file("readme/client.pem", include_str!("bench/client.pem"));
+    file("readme/clients.json", include_str!("convert/spring.json"));
+    let requests =
+        [json!({ "path": "/token" }), json!({ "client_id": "nobody" }), json!({ "client_id": "nobody", "path": "/userinfo" })];
+    let requests = requests.map(|mut request| {
+        request["certificate"] = Value::Null;
+        if request["client_id"].is_null() {
+            request["client_id"] = "s6BhdRkqt3".into();
+        }
+        format!("{request}\n")
+    });
+    file("readme/requests.jsonl", requests.concat());
+    let mut commands = 0;
+    for shown in block("console").split("$ tls-client-auth ").skip(1) {
+        let (arguments, expected) = shown.split_once('\n').expect("a command is a line");
+        let arguments: Vec<&str> = arguments.split(' ').map(|argument| argument.trim_matches('\'')).collect();
+        let output = program(&arguments).current_dir(directory).output().expect("it runs");
+        let printed = text(&output) + &String::from_utf8_lossy(&output.stderr);
+        let printed: String = printed.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        assert_eq!(printed, expected, "{arguments:?}");
+        commands += 1;
+    }
+    assert_eq!(commands, 5, "each command is shown");
 }
 
 #[test]

@@ -219,6 +219,7 @@ impl<'a> Explained<'a> {
         let (status, error) = answer(self.outcome);
         let ending = match (status, error) {
             (Some(status), Some(error)) => format!("refused with {status} {error}"),
+            _ if decision.rejection.is_some() => "passes, because the mode is shadow".to_owned(),
             _ => "passes".to_owned(),
         };
         writeln!(out, "\n{BOLD}{colour}{}{PLAIN}: {ending}", decision.code)?;

@@ -1,10 +1,12 @@
-//! Entries of client lists in terms of RFC 7591 (SPEC §6): client metadata itself, what Authlete's client list has, and
-//! Keycloak's client representations.
+//! Entries of client lists in terms of RFC 7591 (SPEC §6, §12): client metadata itself, and what the lists of Authlete,
+//! Keycloak, Spring Authorization Server and Duende IdentityServer have.
 //!
 //! A client is converted exactly or not at all: what cannot be carried over is refused with its reason, never rounded.
 
 mod authlete;
+mod duende;
 mod keycloak;
+mod spring;
 
 use super::metadata::ClientMetadata;
 use crate::error::ConfigError;
@@ -57,6 +59,69 @@ pub(crate) fn read(entry: &Json) -> Entry {
         clients.collect()
     });
     Entry { client_ids: converted.client_ids, clients }
+}
+
+/// Whose client list it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientListFormat {
+    /// Authlete's client list.
+    Authlete,
+    /// Keycloak's client representations, or a realm export.
+    Keycloak,
+    /// Rows of Spring Authorization Server's `oauth2_registered_client`.
+    Spring,
+    /// Clients of Duende IdentityServer.
+    Duende,
+}
+
+/// What became of one entry of a client list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conversion {
+    /// JSON Pointer of the entry.
+    pub pointer: String,
+    /// Whom the entry is about, as far as that can be read.
+    pub client_ids: Vec<Box<str>>,
+    /// Client metadata of RFC 7591, one for each of them; or why there is none. The pointer is relative to the entry.
+    pub clients: Result<Vec<serde_json::Value>, ConfigError>,
+}
+
+/// Converts a client list, entry by entry.
+///
+/// # Errors
+/// It is no list of clients at all.
+pub fn convert_list(text: &[u8], format: ClientListFormat) -> Result<Vec<Conversion>, ConfigError> {
+    let convert = match format {
+        ClientListFormat::Authlete => authlete::convert,
+        ClientListFormat::Keycloak => keycloak::convert,
+        ClientListFormat::Spring => spring::convert,
+        ClientListFormat::Duende => duende::convert,
+    };
+    // Where each has its list, unless it is the whole document.
+    let places: &[&[&str]] = match format {
+        ClientListFormat::Authlete | ClientListFormat::Keycloak => &[&["clients"]],
+        ClientListFormat::Spring => &[&["oauth2_registered_client"]],
+        ClientListFormat::Duende => &[&["Clients"], &["IdentityServer", "Clients"]],
+    };
+    let json = Json::parse(text)?;
+    let mut lists = vec![(String::new(), &json)];
+    lists.extend(places.iter().filter_map(|place| {
+        let list = place.iter().try_fold(&json, |json, name| json.members(name).next())?;
+        Some((format!("/{}", place.join("/")), list))
+    }));
+    let found = lists.into_iter().find_map(|(at, list)| if let Json::Array(entries) = list { Some((at, entries)) } else { None });
+    let (at, entries) = found.ok_or_else(|| ConfigError::expected("an array of clients"))?;
+    let entries = entries.iter().enumerate().map(|(index, entry)| {
+        let Converted { client_ids, members } = convert(entry);
+        let clients = members.and_then(|members| {
+            if client_ids.is_empty() {
+                return Err(ConfigError::expected("an identifier"));
+            }
+            // What the filter would not load is not converted.
+            client_ids.iter().map(|id| client(id, &members).map(|_| metadata(id, &members).to_value())).collect()
+        });
+        Conversion { pointer: format!("{at}/{index}"), client_ids, clients }
+    });
+    Ok(entries.collect())
 }
 
 /// The metadata of a client, as RFC 7591 writes it.

@@ -1,0 +1,44 @@
+//! `convert`: client lists of other servers as client metadata.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::Value;
+use tls_client_auth::client::{ClientListFormat, convert_list};
+
+use super::output::print_json;
+use super::{ServerArgument, Unusable};
+
+pub fn run(from: ServerArgument, file: &Path) -> Result<ExitCode, Unusable> {
+    let text = fs::read(file).map_err(|error| Unusable::new(format!("{}: {error}", file.display())))?;
+    let format = match from {
+        ServerArgument::Authlete => ClientListFormat::Authlete,
+        ServerArgument::Keycloak => ClientListFormat::Keycloak,
+        ServerArgument::Spring => ClientListFormat::Spring,
+        ServerArgument::Duende => ClientListFormat::Duende,
+    };
+    let list = convert_list(&text, format).map_err(|error| Unusable::new(format!("{}: {}", file.display(), error.message)))?;
+    let mut clients = Vec::new();
+    let mut refused = 0;
+    for conversion in list {
+        match conversion.clients {
+            Ok(converted) => clients.extend(converted),
+            Err(error) => {
+                refused += 1;
+                let who = if conversion.client_ids.is_empty() { "nobody".into() } else { conversion.client_ids.join(", ") };
+                let who = who.escape_debug();
+                writeln!(
+                    anstream::stderr(),
+                    "not converted: {who} ({}{}): {}",
+                    conversion.pointer,
+                    error.pointer,
+                    error.message
+                )?;
+            }
+        }
+    }
+    print_json(&Value::Array(clients))?;
+    Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
