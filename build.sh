@@ -14,6 +14,8 @@ usage: ./build.sh [--embed FILE] [COMMAND]
   demo --keep   either, and Envoy stays up for your own requests
   interop       oidc-provider behind Envoy, openid-client and oauth4webapi in front: every flow, each also with the certificate of
                 another client
+  edge          the npm package for Node, browsers and Workers, in target/edge
+  playground    a page that explains decisions, at http://127.0.0.1:8080
   bench         instructions and host calls of each kind of request, and the CPU time that a real Envoy adds for it
   bench registry  what a fetched registry costs with a million clients: takes minutes and some 2 GB of memory
   bench --accept  takes the instructions and host calls of this module as the new tests/bench/budget.json
@@ -73,6 +75,58 @@ ensure_tools() {
     npm ci --prefix target/tools/npm --no-audit --no-fund --loglevel=error > /dev/null
     cp tests/tools/package-lock.json target/tools/npm/installed.json
   fi
+}
+
+# The program that makes JavaScript of the module: of the very version of the crate.
+ensure_bindgen() {
+  local version
+  version=$(sed -n '/^name = "wasm-bindgen"$/{n;s/version = "\(.*\)"/\1/p;}' Cargo.lock)
+  if ! target/tools/bin/wasm-bindgen --version 2> /dev/null | grep -q " $version\$"; then
+    say "installing wasm-bindgen $version into target/tools"
+    cargo install --quiet --locked --version "$version" --root target/tools wasm-bindgen-cli
+  fi
+}
+
+# The npm package, in target/edge/package and as a file beside it.
+build_edge() {
+  ensure_rust
+  ensure_tools
+  ensure_bindgen
+  local home=target/edge package=target/edge/package
+  say "compiling the JavaScript package"
+  RUSTFLAGS="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo --remap-path-prefix=$PWD=." \
+    cargo build --locked --release --target "$rust_target" --target-dir "$home/cargo" --lib --no-default-features --features bindgen
+  target/tools/bin/wasm-bindgen --target web --no-typescript --omit-default-module-path --out-dir "$home/bindings" --out-name tls_client_auth \
+    "$home/cargo/$rust_target/release/tls_client_auth.wasm"
+  rm -rf "$package" "$home"/*.tgz
+  mkdir -p "$package"
+  cp -R edge/*.js edge/*.d.ts edge/package.json edge/README.md edge/examples LICENSE "$package/"
+  cp "$home/bindings/tls_client_auth.js" "$package/bindings.js"
+  target/tools/npm/node_modules/.bin/wasm-opt -Oz "${wasm_features[@]}" "$home/bindings/tls_client_auth_bg.wasm" -o "$package/tls_client_auth.wasm"
+  node edge/embed.mjs "$package/tls_client_auth.wasm" > "$package/wasm.js"
+  (cd "$package" && npm pack --silent --pack-destination .. > /dev/null)
+  say "$(echo "$home"/*.tgz), $(($(wc -c < "$package/tls_client_auth.wasm"))) bytes of WebAssembly in it"
+}
+
+# The page, with the package beside it, in target/edge/playground.
+build_playground() {
+  build_edge
+  rm -rf target/edge/playground
+  cp -R edge/playground target/edge/playground
+  cp target/edge/package/{index,gate,bindings,wasm}.js target/edge/playground/
+}
+
+# An empty project with the package in it, and the tests, which see of the package what others see.
+test_edge() {
+  build_edge
+  local project=target/edge/project
+  rm -rf "$project"
+  mkdir -p "$project"
+  cp tests/edge/*.mjs "$project/"
+  cp -R edge/examples "$project/"
+  (cd "$project" && npm init --yes > /dev/null && npm install --no-audit --no-fund --loglevel=error ../tls-client-auth-*.tgz)
+  bash tests/demo/pki.sh "$project/pki"
+  (cd "$project" && CASES=../../tmp/cases.json node --test)
 }
 
 # An authorization server and clients from npm, by the checksums of tests/interop/package-lock.json, and beside them, where
@@ -187,6 +241,8 @@ test_all() {
   ensure_corpus
   say "cargo test"
   cargo test --locked --features cli
+  say "the JavaScript package"
+  test_edge
   say "demo, which fails on any surprise"
   tests/demo/demo.sh "${envoy_versions[0]}"
   say "demo registry, which fails on any surprise"
@@ -199,7 +255,7 @@ test_all() {
   tests/observability/run.sh "${envoy_versions[0]}" target/tools/prometheus
   say "the other shipped configurations"
   tests/manifests/run.sh "${envoy_versions[@]}"
-  say "passed: cargo test, the demos, interop, envoy/observability, envoy/*.yaml on Envoy ${envoy_versions[*]}, envoy/istio/*.yaml"
+  say "passed: cargo test, the JavaScript package, the demos, interop, envoy/observability, envoy/*.yaml on Envoy ${envoy_versions[*]}, envoy/istio/*.yaml"
 }
 
 command=build
@@ -209,7 +265,7 @@ accept=
 registry=
 while (($#)); do
   case $1 in
-    demo | test | bench | interop) command=$1 ;;
+    demo | test | bench | interop | edge | playground) command=$1 ;;
     registry) registry=registry ;;
     --keep) keep=--keep ;;
     --accept) accept=--accept ;;
@@ -240,6 +296,13 @@ case $command in
     build
     ensure_envoy "${envoy_versions[0]}"
     exec "tests/demo/${registry:-demo}.sh" "${envoy_versions[0]}" $keep
+    ;;
+  edge) build_edge ;;
+  playground)
+    build_playground
+    need python3 "any other server of files does it too: the page is in target/edge/playground"
+    say "http://127.0.0.1:8080 until Ctrl-C"
+    exec python3 -m http.server --bind 127.0.0.1 --directory target/edge/playground 8080
     ;;
   interop)
     build

@@ -22,7 +22,10 @@ impl ConfigError {
     }
 
     /// There is no configuration at all.
-    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "hosts alone can miss a configuration"))]
+    #[cfg_attr(
+        not(all(target_arch = "wasm32", feature = "proxy-wasm")),
+        allow(dead_code, reason = "Envoy alone can miss a configuration")
+    )]
     pub(crate) fn missing() -> Self {
         Self::expected("a configuration object, found nothing")
     }

@@ -53,5 +53,8 @@ pub mod response;
 mod json;
 mod proof;
 
-#[cfg(all(feature = "proxy-wasm", target_arch = "wasm32"))]
+#[cfg(all(any(feature = "bindgen", feature = "proxy-wasm"), target_arch = "wasm32"))]
 mod host;
+
+#[cfg(all(feature = "bindgen", feature = "proxy-wasm", target_arch = "wasm32"))]
+compile_error!("bindgen is a host in place of proxy-wasm: build with --no-default-features --features bindgen");

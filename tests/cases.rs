@@ -2,6 +2,12 @@
 
 mod support;
 
+use std::fs;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
 use support::case::{Case, Configuration as ConfigurationCase, table};
 use tls_client_auth::certificate::UnixTime;
 use tls_client_auth::config::Configuration;
@@ -83,6 +89,43 @@ fn compare_configuration(case: &ConfigurationCase) -> Result<(), String> {
         }
         (Err(_), Some(_)) => Ok(()),
     }
+}
+
+/// The table as hosts in other languages read it: completed, with its certificates, octets in base64.
+#[test]
+fn the_table_is_there_for_other_hosts() {
+    let octets = |value: &[u8]| STANDARD.encode(value);
+    let cases: Vec<Value> = table()
+        .cases
+        .iter()
+        .map(|case| {
+            let Case { request, expect, .. } = case;
+            let headers = request.headers.iter().map(|(name, value)| json!([name, octets(value)]));
+            json!({
+                "name": case.name,
+                "config": case.config,
+                "certificate": case.certificate.as_ref().map(|certificate| certificate.host_text.clone()),
+                "chainValid": case.chain_valid,
+                "now": case.now.0,
+                "method": request.method,
+                "path": request.path,
+                "host": request.host,
+                "headers": headers.collect::<Vec<_>>(),
+                "body": octets(&request.body),
+                "expect": {
+                    "code": expect.code,
+                    "status": expect.status,
+                    "error": expect.error,
+                    "clientId": expect.client_id,
+                    "detail": expect.detail,
+                    "tenant": expect.tenant,
+                    "forwarded": expect.forwarded,
+                },
+            })
+        })
+        .collect();
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cases.json");
+    fs::write(&file, Value::from(cases).to_string()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
 }
 
 fn report(failures: Vec<String>, cases: usize) {

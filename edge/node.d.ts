@@ -1,0 +1,19 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Decision, Gate } from "tls-client-auth";
+
+export interface Options {
+  /** Bodies are kept up to one octet more than the configuration's `max_body_bytes`; say it here too where it is not 65536. */
+  maxBodyBytes?: number;
+  /** Told of every decision, for logs and metrics. */
+  onDecision?: (decision: Decision, request: IncomingMessage) => void;
+}
+
+/**
+ * A listener for `https.createServer({ requestCert: true, rejectUnauthorized: false, ca, ... }, protect(gate, listener))`.
+ * The listener sees requests that may pass, with the headers that `forward` of the configuration writes.
+ */
+export function protect(
+  gate: Gate,
+  listener: (request: IncomingMessage, response: ServerResponse) => unknown,
+  options?: Options,
+): (request: IncomingMessage, response: ServerResponse) => Promise<unknown>;

@@ -1,0 +1,115 @@
+//! JavaScript: plain values in, JSON out. `edge/` makes of it what people call.
+
+use serde_json::{Value, json};
+use wasm_bindgen::prelude::*;
+
+use crate::certificate::{AlternativeName, DistinguishedName, PeerCertificate, UnixTime};
+use crate::decision::Action;
+use crate::gate::{Gate, GateRequest, Outcome, Peer};
+
+/// A configuration that decides.
+#[wasm_bindgen(js_name = Gate)]
+#[derive(Debug)]
+pub struct JsGate(Gate);
+
+#[wasm_bindgen(js_class = Gate)]
+impl JsGate {
+    /// Reads a plugin configuration; throws with the JSON Pointer of the first mistake.
+    #[wasm_bindgen(constructor)]
+    pub fn new(configuration: &str) -> Result<JsGate, JsError> {
+        Gate::new(configuration.as_bytes()).map(Self).map_err(|error| JsError::new(&error.to_string()))
+    }
+
+    /// Decides about a request; the headers are names in lower case, and values as octets, one for each.
+    pub fn decide(
+        &self,
+        names: Vec<String>,
+        values: &js_sys::Array,
+        body: Vec<u8>,
+        certificate: Option<Vec<u8>>,
+        chain_valid: Option<bool>,
+        now: Option<f64>,
+    ) -> String {
+        let values = values.iter().map(|value| js_sys::Uint8Array::new(&value).to_vec());
+        let request = GateRequest { headers: names.into_iter().zip(values).collect(), body };
+        // Seconds since 1970 are whole numbers far below 2^53.
+        let peer = Peer { certificate: None, chain_valid, now: now.map(|now| UnixTime(now as i64)) };
+        let mut peer = match certificate {
+            Some(certificate) => peer.presenting(&certificate),
+            None => peer,
+        };
+        let outcome = self.0.decide(&request, &mut peer);
+        to_json(&outcome).to_string()
+    }
+}
+
+fn to_json(outcome: &Outcome) -> Value {
+    let decision = &outcome.decision;
+    let (status, headers, body, set) = match &decision.action {
+        Action::Continue { set } => (Value::Null, Value::Object(Default::default()), Value::Null, Some(set)),
+        Action::Reply(reply) => {
+            let headers = reply.headers.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
+            (reply.status.into(), Value::Object(headers), reply.body.as_str().into(), None)
+        }
+    };
+    let certificate = decision.request.certificate.as_ref();
+    json!({
+        "code": decision.code.as_str(),
+        "pass": outcome.passes(),
+        "status": status,
+        "headers": headers,
+        "body": body,
+        "clientId": decision.client_id_state(),
+        "thumbprint": certificate.map(|certificate| certificate.thumbprint().to_string()),
+        "detail": decision.rejection.as_ref().map(ToString::to_string),
+        "tenant": decision.request.tenant.as_deref(),
+        "forward": set.map(|set| json!({ "set": set, "remove": outcome.stripped })),
+    })
+}
+
+/// What a certificate (PEM or DER) says of itself, as JSON; throws where it is none.
+#[wasm_bindgen(js_name = readCertificate)]
+pub fn read_certificate(certificate: &[u8]) -> Result<String, JsError> {
+    let read = Peer::default().presenting(certificate).certificate;
+    let certificate = match read {
+        Some(Ok(certificate)) => certificate,
+        Some(Err(error)) => return Err(JsError::new(&error.to_string())),
+        None => return Err(JsError::new("no certificate")),
+    };
+    Ok(certificate_json(&certificate).to_string())
+}
+
+fn certificate_json(certificate: &PeerCertificate) -> Value {
+    let names = certificate.alternative_names().unwrap_or_default().iter().map(|name| {
+        let (kind, value) = match name {
+            AlternativeName::Dns(name) => ("dns", name.to_string()),
+            AlternativeName::Uri(name) => ("uri", name.to_string()),
+            AlternativeName::Ip(address) => ("ip", address.to_string()),
+            AlternativeName::Email(name) => ("email", name.to_string()),
+        };
+        json!({ "type": kind, "value": value })
+    });
+    json!({
+        "subject": certificate.subject().ok().map(ToString::to_string),
+        "rdns": certificate.subject().ok().map(rdns),
+        "subjectError": certificate.subject().err().map(|error| error.to_string()),
+        "alternativeNames": names.collect::<Vec<_>>(),
+        "notBefore": certificate.not_before().to_string(),
+        "notAfter": certificate.not_after().to_string(),
+        "thumbprint": certificate.thumbprint().to_string(),
+    })
+}
+
+/// A distinguished name as it was understood, as JSON; throws where it is none.
+#[wasm_bindgen(js_name = readName)]
+pub fn read_name(text: &str) -> Result<String, JsError> {
+    let name = DistinguishedName::parse(text).map_err(|error| JsError::new(&error.to_string()))?;
+    Ok(json!({ "rfc4514": name.to_string(), "rdns": rdns(&name) }).to_string())
+}
+
+/// Each RDN as RFC 4514 writes it.
+fn rdns(name: &DistinguishedName) -> Vec<String> {
+    let printed =
+        |rdn: Vec<(String, String)>| rdn.iter().map(|(kind, value)| format!("{kind}={value}")).collect::<Vec<_>>().join("+");
+    name.rdns().map(printed).collect()
+}
