@@ -116,6 +116,30 @@ build_playground() {
   cp target/edge/package/{index,gate,bindings,wasm}.js target/edge/playground/
 }
 
+# The page in a real Chromium.
+test_playground() {
+  local home=target/tools/browser chromium=${CHROMIUM:-}
+  build_playground
+  if ! cmp -s tests/browser/package-lock.json "$home/installed.json"; then
+    say "installing what drives a browser into $home"
+    rm -rf "$home"
+    mkdir -p "$home"
+    cp tests/browser/package.json tests/browser/package-lock.json "$home/"
+    npm ci --prefix "$home" --no-audit --no-fund --loglevel=error > /dev/null
+    cp tests/browser/package-lock.json "$home/installed.json"
+  fi
+  cp tests/browser/*.mjs "$home/"
+  [[ -n $chromium ]] || chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
+  if [[ -z $chromium && $EUID == 0 ]] && command -v apt-get > /dev/null; then
+    say "installing Debian's chromium"
+    { apt-get --quiet=2 install --yes --no-install-recommends chromium ||
+      { apt-get --quiet=2 update && apt-get --quiet=2 install --yes --no-install-recommends chromium; }; } > target/tools/chromium.log 2>&1 || true
+    chromium=$(command -v chromium || true)
+  fi
+  [[ -n $chromium ]] || fail "the page is tested in Chromium: install it, or name it in CHROMIUM"
+  CHROMIUM=$chromium PAGE=target/edge/playground node --test "$home/"
+}
+
 # An empty project with the package in it, and the tests, which see of the package what others see.
 test_edge() {
   build_edge
@@ -243,6 +267,8 @@ test_all() {
   cargo test --locked --features cli
   say "the JavaScript package"
   test_edge
+  say "the page that explains"
+  test_playground
   say "demo, which fails on any surprise"
   tests/demo/demo.sh "${envoy_versions[0]}"
   say "demo registry, which fails on any surprise"
@@ -255,7 +281,7 @@ test_all() {
   tests/observability/run.sh "${envoy_versions[0]}" target/tools/prometheus
   say "the other shipped configurations"
   tests/manifests/run.sh "${envoy_versions[@]}"
-  say "passed: cargo test, the JavaScript package, the demos, interop, envoy/observability, envoy/*.yaml on Envoy ${envoy_versions[*]}, envoy/istio/*.yaml"
+  say "passed: cargo test, the JavaScript package, the page in Chromium, the demos, interop, envoy/observability, envoy/*.yaml on Envoy ${envoy_versions[*]}, envoy/istio/*.yaml"
 }
 
 command=build
