@@ -140,17 +140,32 @@ test_playground() {
   CHROMIUM=$chromium PAGE=target/edge/playground node --test "$home/"
 }
 
-# An empty project with the package in it, and the tests, which see of the package what others see.
+# The package as others get it: first alone in an empty project, then beside a Workers runtime and a type checker.
 test_edge() {
   build_edge
-  local project=target/edge/project
+  local home=target/tools/edge project=target/edge/project
   rm -rf "$project"
   mkdir -p "$project"
-  cp tests/edge/*.mjs "$project/"
-  cp -R edge/examples "$project/"
-  (cd "$project" && npm init --yes > /dev/null && npm install --no-audit --no-fund --loglevel=error ../tls-client-auth-*.tgz)
-  bash tests/demo/pki.sh "$project/pki"
-  (cd "$project" && CASES=../../tmp/cases.json node --test)
+  (
+    cd "$project"
+    npm init --yes > /dev/null
+    npm install --no-audit --no-fund --loglevel=error ../tls-client-auth-*.tgz > /dev/null
+    node --input-type=module --eval 'import { readName } from "tls-client-auth"; if (readName("/C=JP/CN=a").rfc4514 !== "CN=a,C=JP") process.exit(1)'
+  ) || fail "the package does not work in an empty project"
+  if ! cmp -s tests/edge/package-lock.json "$home/installed.json"; then
+    say "installing a Workers runtime and a type checker into $home"
+    rm -rf "$home"
+    mkdir -p "$home"
+    cp tests/edge/package.json tests/edge/package-lock.json "$home/"
+    npm ci --prefix "$home" --no-audit --no-fund --loglevel=error > /dev/null
+    cp tests/edge/package-lock.json "$home/installed.json"
+  fi
+  cp tests/edge/*.mjs "$home/"
+  rm -rf "$home/examples" "$home/node_modules/tls-client-auth"
+  cp -R edge/examples "$home/"
+  cp -R "$project/node_modules/tls-client-auth" "$home/node_modules/"
+  bash tests/demo/pki.sh "$home/pki"
+  (cd "$home" && CASES=../../tmp/cases.json node --test)
 }
 
 # An authorization server and clients from npm, by the checksums of tests/interop/package-lock.json, and beside them, where

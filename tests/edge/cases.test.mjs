@@ -12,8 +12,6 @@ test("every case is decided as the table says", () => {
   assert.ok(cases.length > 500, "that is not the table");
   const gates = new Map();
   for (const { name, config, headers, body, expect, ...request } of cases) {
-    // Nothing is fetched here.
-    if (JSON.stringify(config).includes('"registry"')) continue;
     const text = JSON.stringify(config);
     if (!gates.has(text)) gates.set(text, new Gate(text));
     const pairs = headers.map(([name, value]) => [name, bytes(value)]);

@@ -1,0 +1,51 @@
+// The package in the runtime of Cloudflare Workers, which compiles no WebAssembly while it runs.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { Miniflare } from "miniflare";
+
+const home = "node_modules/tls-client-auth/";
+const worker = `
+  import { Gate } from "./workerd.js";
+  import { fromTrustedHeader, protect } from "./fetch.js";
+
+  const gate = new Gate({
+    endpoints: ["/token"],
+    forward: { client_id: "x-client-id" },
+    clients: [{ client_id: "a", token_endpoint_auth_method: "tls_client_auth", tls_client_auth_subject_dn: "CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo,C=JP" }],
+  });
+  const application = (request) => Response.json({ client: request.headers.get("x-client-id") });
+  export default { fetch: protect(gate, application, { peer: fromTrustedHeader("client-cert") }) };
+`;
+
+test("a worker decides", async () => {
+  const { exports } = JSON.parse(readFileSync(`${home}package.json`, "utf8"));
+  assert.equal(exports["."].workerd, "./workerd.js");
+  const module = (path) => ({ type: "ESModule", path, contents: readFileSync(home + path, "utf8") });
+  const runtime = new Miniflare({
+    compatibilityDate: "2026-01-01",
+    modules: [
+      { type: "ESModule", path: "worker.js", contents: worker },
+      ...["workerd.js", "gate.js", "bindings.js", "fetch.js"].map(module),
+      { type: "CompiledWasm", path: "tls_client_auth.wasm", contents: readFileSync(`${home}tls_client_auth.wasm`) },
+    ],
+  });
+  const base64 = (name) => readFileSync(`pki/${name}.pem`, "utf8").replace(/-----[^-]+-----|\s/g, "");
+  const send = (headers) =>
+    runtime.dispatchFetch("http://as.example.com/token", {
+      method: "POST",
+      headers: { "content-type": "application/x-www-form-urlencoded", ...headers },
+      body: "grant_type=client_credentials&client_id=a",
+    });
+  try {
+    const good = await send({ "client-cert": `:${base64("subject-dn")}:` });
+    assert.deepEqual([good.status, await good.json()], [200, { client: "a" }]);
+    for (const headers of [{}, { "client-cert": `:${base64("wrong")}:` }, { "x-client-id": "a" }]) {
+      const refused = await send(headers);
+      assert.deepEqual([refused.status, (await refused.json()).error], [401, "invalid_client"]);
+    }
+  } finally {
+    await runtime.dispose();
+  }
+});
