@@ -11,6 +11,8 @@ export interface Peer {
 export interface Options<Rest extends unknown[]> {
   /** Where the certificate comes from: the runtime's properties of the request, or a header that can be trusted. */
   peer: (request: Request, ...rest: Rest) => Peer | Promise<Peer>;
+  /** Largest body of a gated request; larger ones are answered with 413. 65536 unless said, as `max_body_bytes` of the configuration: say it in both. */
+  maxBodyBytes?: number;
   /** Told of every decision, for logs and metrics. */
   onDecision?: (decision: Decision, request: Request) => void;
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Decision, Gate } from "tls-client-auth";
 
 export interface Options {
-  /** Bodies are kept up to one octet more than the configuration's `max_body_bytes`; say it here too where it is not 65536. */
+  /** Largest body of a gated request; larger ones are answered with 413. 65536 unless said, as `max_body_bytes` of the configuration: say it in both. */
   maxBodyBytes?: number;
   /** Told of every decision, for logs and metrics. */
   onDecision?: (decision: Decision, request: IncomingMessage) => void;

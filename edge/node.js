@@ -1,25 +1,33 @@
 // node:https: the certificate of the connection, and requests that reach the application only when they may.
 
 import { IncomingMessage } from "node:http";
+import { failed, maxBodyBytes as defaultMaxBodyBytes, tooLarge } from "./refusals.js";
 
 // A listener for an https.Server with `requestCert: true, rejectUnauthorized: false`, so that a client without a certificate,
 // or with one that registered itself, gets as far as the decision.
-export function protect(gate, listener, { maxBodyBytes = 65_536, onDecision } = {}) {
+export function protect(gate, listener, { maxBodyBytes = defaultMaxBodyBytes, onDecision } = {}) {
   return async (request, response) => {
-    let body;
+    let gated = request;
+    let decision;
     try {
-      body = await bodyOf(request, maxBodyBytes);
-    } catch {
-      // The client is gone: nobody is left to answer.
-      return response.destroy();
+      // What is not gated is so whatever its body: it need not be kept.
+      decision = decide(gate, request, "");
+      if (decision.code !== "not_gated") {
+        const body = await bodyOf(request, maxBodyBytes);
+        decision = body ? decide(gate, request, body) : tooLarge;
+        if (decision.pass) gated = copyOf(request, body);
+      }
+    } catch (error) {
+      decision = failed(error);
     }
-    const decision = decide(gate, request, body);
     onDecision?.(decision, request);
     if (!decision.pass) {
+      // Whatever else of the request is on its way is not read.
       response.writeHead(decision.status, { ...decision.headers, connection: "close" });
       return response.end(decision.body);
     }
-    await listener(forwarded(request, body, decision), response);
+    rewrite(gated, decision.forward);
+    await listener(gated, response);
   };
 }
 
@@ -32,7 +40,7 @@ function decide(gate, request, body) {
   return gate.decide({
     method: request.method,
     path: request.url,
-    host: request.headers.host ?? request.headers[":authority"],
+    host: request.headers.host,
     headers,
     body,
     certificate: peer?.raw ?? null,
@@ -40,34 +48,46 @@ function decide(gate, request, body) {
   });
 }
 
-// One octet more than allowed is enough to refuse; the rest is not kept.
-async function bodyOf(request, most) {
-  const chunks = [];
-  let length = 0;
-  for await (const chunk of request) {
-    if (length <= most) chunks.push(chunk);
-    length += chunk.length;
-    if (length > 64 * most) throw new Error("more than anybody sends by mistake");
-  }
-  return Buffer.concat(chunks);
+// The whole body, or nothing of one that has more octets.
+function bodyOf(request, most) {
+  return new Promise((resolve, reject) => {
+    const chunks = [];
+    let length = 0;
+    request.on("data", (chunk) => {
+      length += chunk.length;
+      if (length > most) {
+        request.removeAllListeners("data").pause();
+        return resolve(undefined);
+      }
+      chunks.push(chunk);
+    });
+    request.on("end", () => resolve(Buffer.concat(chunks)));
+    request.on("error", reject);
+    request.on("close", () => reject(new Error("closed")));
+  });
 }
 
-// The same request, with its body still to be read and its headers as they may go on.
-function forwarded(request, body, { forward }) {
-  const gated = new IncomingMessage(request.socket);
-  const { method, url, httpVersion, httpVersionMajor, httpVersionMinor } = request;
-  Object.assign(gated, { method, url, httpVersion, httpVersionMajor, httpVersionMinor, complete: true });
-  const gone = new Set([...forward.remove, ...forward.set.map(([name]) => name)]);
+// The same request, with its body still to be read.
+function copyOf(request, body) {
+  const copy = new IncomingMessage(request.socket);
+  const { method, url, httpVersion, httpVersionMajor, httpVersionMinor, rawHeaders, headers } = request;
+  Object.assign(copy, { method, url, httpVersion, httpVersionMajor, httpVersionMinor, complete: true });
+  Object.assign(copy, { rawHeaders: [...rawHeaders], headers: { ...headers } });
+  copy.push(body);
+  copy.push(null);
+  return copy;
+}
+
+function rewrite(request, { set, remove }) {
+  const gone = new Set([...remove, ...set.map(([name]) => name)]);
+  const raw = [];
   for (let index = 0; index < request.rawHeaders.length; index += 2) {
-    const name = request.rawHeaders[index];
-    if (!gone.has(name.toLowerCase())) gated.rawHeaders.push(name, request.rawHeaders[index + 1]);
+    if (!gone.has(request.rawHeaders[index].toLowerCase())) raw.push(request.rawHeaders[index], request.rawHeaders[index + 1]);
   }
-  gated.headers = Object.fromEntries(Object.entries(request.headers).filter(([name]) => !gone.has(name)));
-  for (const [name, value] of forward.set) {
-    gated.rawHeaders.push(name, value);
-    gated.headers[name] = value;
+  const headers = Object.fromEntries(Object.entries(request.headers).filter(([name]) => !gone.has(name)));
+  for (const [name, value] of set) {
+    raw.push(name, value);
+    headers[name] = value;
   }
-  gated.push(body);
-  gated.push(null);
-  return gated;
+  Object.assign(request, { rawHeaders: raw, headers });
 }

@@ -27,7 +27,7 @@ test("a worker decides", async () => {
     compatibilityDate: "2026-01-01",
     modules: [
       { type: "ESModule", path: "worker.js", contents: worker },
-      ...["workerd.js", "gate.js", "bindings.js", "fetch.js"].map(module),
+      ...["workerd.js", "gate.js", "bindings.js", "fetch.js", "refusals.js"].map(module),
       { type: "CompiledWasm", path: "tls_client_auth.wasm", contents: readFileSync(`${home}tls_client_auth.wasm`) },
     ],
   });
