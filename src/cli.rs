@@ -41,7 +41,7 @@ enum Command {
     Lint(LintArguments),
     /// The decision on one request, step by step
     #[command(
-        after_help = "Examples:\n  tls-client-auth explain --config envoy.yaml --certificate client.pem --client-id s6BhdRkqt3\n  tls-client-auth explain --config envoy.yaml --certificate client.pem --body request.txt --header 'authorization: Basic ...'\n\nExit code: 0 the request passes, 1 it is refused, 2 input that cannot be used"
+        after_help = "Examples:\n  tls-client-auth explain --config envoy.yaml --certificate client.pem --client-id s6BhdRkqt3\n  tls-client-auth explain --config envoy.yaml --certificate client.pem --client-id s6BhdRkqt3 --body request.txt \\\n    --header 'authorization: Basic ...' --path /revoke\n\nExit code: 0 the request passes, 1 it is refused, 2 input that cannot be used"
     )]
     Explain(ExplainArguments),
     /// Decisions in bulk: one JSON object a line in, one decision a line out
@@ -70,7 +70,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct LintArguments {
-    /// Plugin configurations in JSON, Envoy's or Istio's YAML with one inside
+    /// Plugin configurations in JSON, or Envoy's or Istio's YAML or JSON with one inside; - for standard input
     #[arg(required = true, value_name = "CONFIG")]
     configs: Vec<PathBuf>,
     #[command(flatten)]
@@ -79,17 +79,17 @@ struct LintArguments {
 
 #[derive(Debug, Args)]
 struct ExplainArguments {
-    /// A plugin configuration in JSON, or Envoy's or Istio's YAML with one inside
+    /// A plugin configuration in JSON, or Envoy's or Istio's YAML or JSON with one inside
     #[arg(long)]
     config: PathBuf,
-    /// The client's certificate, PEM or DER; none: the client has none
+    /// The client's certificate, PEM (the first of a chain) or DER; none: the client has none
     #[arg(long)]
     certificate: Option<PathBuf>,
-    /// Makes the body grant_type=client_credentials&client_id=...
+    /// The client; without --body this makes the body grant_type=client_credentials&client_id=...
     #[arg(long, required_unless_present = "body")]
     client_id: Option<String>,
     /// A file with the body, byte for byte
-    #[arg(long, conflicts_with = "client_id")]
+    #[arg(long)]
     body: Option<PathBuf>,
     /// A request header, as "name: value"
     #[arg(long = "header", value_name = "NAME: VALUE")]
@@ -125,7 +125,7 @@ enum ChainArgument {
 
 #[derive(Debug, Args)]
 struct AuditArguments {
-    /// A plugin configuration in JSON, or Envoy's or Istio's YAML with one inside
+    /// A plugin configuration in JSON, or Envoy's or Istio's YAML or JSON with one inside
     #[arg(long)]
     config: PathBuf,
     /// The requests, one JSON object a line; - for standard input
@@ -147,7 +147,7 @@ struct ConvertArguments {
     /// Whose list it is
     #[arg(long, value_enum)]
     from: ServerArgument,
-    /// The list, in JSON
+    /// The list, in JSON; - for standard input
     file: PathBuf,
 }
 

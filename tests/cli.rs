@@ -122,6 +122,40 @@ fn a_refusal_is_explained_step_by_step() {
     assert_eq!((code(&output), text(&output).contains("not_gated: passes")), (0, true));
     let body = file("body", "client_id=client&client_id=client");
     assert!(text(&explain(&["--body", &body])).contains("duplicate_parameter"));
+    // The body counts; who else was meant is told.
+    let body = file("other-body", "client_id=nobody");
+    let output = explain(&["--certificate", &good, "--client-id", "client", "--body", &body]);
+    assert!(text(&output).contains("unknown_client: refused"), "{output:?}");
+    let note = "note: --client-id is \"client\", but the request is about \"nobody\"\n";
+    assert_eq!(String::from_utf8_lossy(&output.stderr), note);
+    let output = explain(&["--certificate", &good, "--client-id", "client", "--body", &file("own-body", "client_id=client")]);
+    assert_eq!((code(&output), output.stderr.len()), (0, 0), "{output:?}");
+}
+
+#[test]
+fn a_certificate_is_found_in_the_files_that_people_have() {
+    let config = file("files.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
+    let explain = |certificate: &str| {
+        let arguments = ["explain", "--config", &config, "--now", "2026-06-01T00:00:00Z", "--client-id", "client"];
+        run(&[&arguments[..], &["--certificate", certificate]].concat())
+    };
+    let subject = [("CN", "client"), ("O", "Client")];
+    let other = certificate_of(&[("CN", "other")]).pem();
+    let good = certificate_of(&subject).pem();
+    let chain = file("chain.pem", format!("subject=O = Client, CN = client\n{good}\nsubject=CN = other\n{other}"));
+    assert_eq!(code(&explain(&chain)), 0);
+    assert!(text(&explain(&file("swapped.pem", format!("{other}{good}")))).contains("subject_mismatch"));
+    // DER is octets: one at the end that is a blank in text belongs to it.
+    let blank = (0..20_000).map(|_| certificate_of(&subject).der.expect("it has one"));
+    let blank = blank.into_iter().find(|der| der.last().is_some_and(u8::is_ascii_whitespace)).expect("one in fifty");
+    assert_eq!(code(&explain(&file("blank.der", blank))), 0);
+    // What is a certificate, but broken, is refused as the filter refuses it.
+    let broken = "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n";
+    for broken in [file("broken.pem", broken), file("broken.der", [0x30, 3, 2, 1, 1])] {
+        let output = explain(&broken);
+        assert_eq!(code(&output), 1);
+        assert!(text(&output).contains("certificate_malformed: refused with 401"), "{output:?}");
+    }
 }
 
 #[test]
@@ -201,6 +235,104 @@ config:
         text(&run(&["lint", &yaml]))
             .contains(&format!("{yaml}:14: error: /clients/2/tls_client_auth_san_dsn: unknown member; did you mean"))
     );
+}
+
+/// The findings of `lint` as line, severity and the beginning of the message.
+fn findings(config: &str) -> Vec<(u64, String, String)> {
+    let found = value(&run(&["lint", config, "--format", "json"]));
+    let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+    let found = found.as_array().into_iter().flatten();
+    found.map(|f| (f["line"].as_u64().unwrap_or_default(), text(f, "severity"), text(f, "message"))).collect()
+}
+
+#[test]
+fn a_configuration_is_found_wherever_tools_print_it() {
+    // As `kubectl get --output json` prints it; another wasm filter beside it; the spelling of protobuf's JSON; a string in
+    // quotation marks, whose line ends are escapes.
+    let plugin =
+        format!(r#"{{"kind": "WasmPlugin", "spec": {{"pluginConfig": {{"endpoints": ["/token"], "clients": [{CLIENT}]}}}}}}"#);
+    let other = r#"{"vmConfig": {}, "configuration": {"value": "{\"rate\": 1}"}}"#;
+    let own = json!({ "endpoints": ["/token"], "clients": [serde_json::from_str::<Value>(CLIENT).expect("JSON")] });
+    let own = |allow: bool| {
+        json!({
+            "vmConfig": {}, "failurePolicy": "FAIL_RELOAD", "allowOnHeadersStopIteration": allow,
+            "configuration": { "value": format!("{own:#}\n") },
+        })
+    };
+    for found in [
+        format!(r#"{{"kind": "List", "items": [{plugin}]}}"#),
+        format!("\t{plugin}"),
+        json!({ "http_filters": [serde_json::from_str::<Value>(other).expect("JSON"), own(true)] }).to_string(),
+    ] {
+        assert_eq!(findings(&file("found.json", &found)), [], "{found}");
+        let config = file("found.json", &found);
+        let output = run(&["explain", "--config", &config, "--client-id", "client"]);
+        assert!(text(&output).contains("certificate_missing"), "{output:?}");
+    }
+    let quoted = format!("a:\n  - {}\n", own(false));
+    let found = findings(&file("quoted.yaml", quoted));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].0, found[0].1.as_str()), (2, "error"));
+    let twice = file("twice.yaml", format!("{plugin}\n---\n{plugin}\n"));
+    assert_eq!(findings(&twice), []);
+    let output = run(&["explain", "--config", &twice, "--client-id", "client"]);
+    assert!(code(&output) == 2 && String::from_utf8_lossy(&output.stderr).contains("more than one configuration"), "{output:?}");
+
+    let mut child = program(&["lint", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
+    child.stdin.take().expect("it is piped").write_all(b"{\"clients\": []}").expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(text(&output).contains("-:1:"), "{output:?}");
+}
+
+/// What makes a certificate mean less than the configuration believes stands in the listener.
+#[test]
+fn the_listener_is_judged_with_the_filter() {
+    let envoy = |configuration: &str, replaced: &[(&str, &str)]| {
+        let mut yaml = include_str!("../envoy/envoy.yaml").to_owned();
+        for (from, to) in [(r#""forward": { "client_id": "x-oauth-client-id" },"#, configuration)].iter().chain(replaced) {
+            assert_eq!(yaml.matches(from).count(), 1, "{from}");
+            yaml = yaml.replace(from, to);
+        }
+        findings(&file("listener.yaml", yaml))
+    };
+    let listener = r#""peer_certificate": { "chain": "listener" },"#;
+    let trusted = "trusted_ca: {filename: target/demo/pki/ca.pem}";
+    let nothing: [(&str, &str); 0] = [];
+    for (configuration, replaced, wanted) in [
+        ("", &nothing[..], &[][..]),
+        (
+            "",
+            &[("disable_stateful_session_resumption: true", "disable_stateful_session_resumption: false")],
+            &[("doubtful", "resumed")],
+        ),
+        ("", &[("disable_stateless_session_resumption: true", "session_timeout: 60s")], &[("doubtful", "resumed")]),
+        ("", &[(trusted, "")], &[("doubtful", "no trusted_ca: no chain")]),
+        ("", &[("limit_bytes: 131072", "limit_bytes: 65536")], &[("doubtful", "per_connection_buffer")]),
+        (r#""max_body_bytes": 131072,"#, &[], &[("doubtful", "per_connection_buffer")]),
+        (listener, &[], &[("error", "ACCEPT_UNTRUSTED"), ("doubtful", "names count")]),
+        (listener, &[("trust_chain_verification: ACCEPT_UNTRUSTED", "")], &[("doubtful", "names count")]),
+        (
+            listener,
+            &[("trust_chain_verification: ACCEPT_UNTRUSTED", ""), (trusted, "")],
+            &[("error", "no trusted_ca: the listener verifies nobody"), ("doubtful", "names count")],
+        ),
+        (
+            r#""tenants": [{"hosts": ["a.example"], "peer_certificate": { "chain": "listener" }}],"#,
+            &[],
+            &[("error", "ACCEPT_UNTRUSTED"), ("doubtful", "names count")],
+        ),
+        ("", &[("      transport_socket:", "      other:")], &[("doubtful", "no TLS in this filter chain")]),
+        (r#""peer_certificate": { "source": "forwarded" },"#, &[("      transport_socket:", "      other:")], &[]),
+    ] {
+        let found = envoy(configuration, replaced);
+        // The demo's placeholder and its secret are told everywhere.
+        let told: Vec<_> = found.iter().map(|(_, severity, message)| (severity.as_str(), message.as_str())).collect();
+        assert!(
+            told.len() == wanted.len()
+                && told.iter().zip(wanted).all(|(told, wanted)| told.0 == wanted.0 && told.1.starts_with(wanted.1)),
+            "{configuration} {replaced:?}: {found:#?}"
+        );
+    }
 }
 
 #[test]
@@ -311,6 +443,7 @@ fn a_line_that_cannot_be_used_is_told_and_the_rest_decided() {
             r#"{"client_id": "a", "certificate": null, "now": "noon"}"#,
             r#"{"client_id": "a", "certificate": null, "headers": [["x"]]}"#,
             r#"{"client_id": "client", "certificate": "AAAA"}"#,
+            r#"{"client_id": "client", "certificate": null, "headers": {"Authorization": ["Basic YTpi", "Basic YTpi"]}}"#,
         ]
         .join("\n"),
     );
@@ -319,7 +452,8 @@ fn a_line_that_cannot_be_used_is_told_and_the_rest_decided() {
     let answers: Vec<Value> = text(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let unusable: Vec<_> = answers.iter().filter_map(|answer| answer["line"].as_u64()).collect();
     assert_eq!(unusable, [3, 4, 5, 6, 7, 8, 9]);
-    assert_eq!((&answers[0]["code"], &answers[8]["code"]), (&json!("unknown_client"), &json!("certificate_malformed")));
+    let decided: Vec<_> = answers.iter().filter_map(|answer| answer["code"].as_str()).collect();
+    assert_eq!(decided, ["unknown_client", "certificate_malformed", "malformed_authorization"]);
 }
 
 /// The fixtures are written as each server writes its list.
@@ -397,6 +531,15 @@ fn client_lists_are_converted_exactly_or_not_at_all() {
         let clients = file(&format!("converted-{server}.json"), json!({ "clients": value(&output) }).to_string());
         assert_eq!(code(&run(&["lint", &clients])), 0, "{server}");
     }
+    // Which of two is the client, nobody can tell; standard input is a file, too.
+    let twice = r#"[{"clientId": "a", "publicClient": true}, {"clientId": "b", "publicClient": true}, {"clientId": "a"}]"#;
+    let mut child = program(&["convert", "--from", "keycloak", "-"]);
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    child.stdin.take().expect("it is piped").write_all(twice.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!((code(&output), value(&output)), (1, json!([other("b", "none")])));
+    let said = "not converted: a (/0): another entry has the same identifier\nnot converted: a (/2): another entry has the same identifier\n";
+    assert_eq!(String::from_utf8_lossy(&output.stderr), said);
     let list = file("empty.json", "[]");
     let output = run(&["convert", "--from", "spring", &list]);
     assert_eq!((code(&output), value(&output)), (0, json!([])));
@@ -450,10 +593,8 @@ fn a_shell_and_a_manual_are_told_every_command() {
         assert!(code(&output) == 0 && text(&output).contains(wanted), "{arguments:?}");
     }
     let manual = text(&run(&["manual"]));
-    assert!(
-        ["lint", "explain", "audit", "name"].iter().all(|command| manual.contains(&format!("tls\\-client\\-auth {command}")))
-    );
-    for command in ["lint", "explain", "audit", "name"] {
+    for command in ["lint", "explain", "audit", "name", "convert"] {
+        assert!(manual.contains(&format!("tls\\-client\\-auth {command}")), "{command}");
         assert!(text(&run(&[command, "--help"])).contains("Examples:"), "{command}");
     }
 }

@@ -21,6 +21,8 @@ use super::{Unusable, source};
 
 /// Lines that a worker takes at once.
 const BATCH: usize = 512;
+/// Octets after which it takes no further line.
+const BATCH_OCTETS: usize = 1 << 20;
 /// Batches under way for each worker: read, decided, or waiting for an earlier one to be written.
 const BATCHES_OF_A_WORKER: usize = 4;
 /// A line of a request with the largest body and certificate that the filter would read is far shorter.
@@ -66,7 +68,8 @@ pub fn run(config: &Path, input: &Path) -> Result<ExitCode, Unusable> {
             scope.spawn(move || work(configuration, &take, &answer));
         }
         drop(answer);
-        let writer = scope.spawn(move || write(&answers, &permit));
+        let bar = progress.clone();
+        let writer = scope.spawn(move || write(&answers, &permit, &bar));
         let read = read(&mut lines, &give, &permits);
         drop(give);
         let written = writer.join().map_err(|_| Unusable::new("the writer failed"))?;
@@ -92,7 +95,8 @@ fn read(lines: &mut impl BufRead, give: &SyncSender<Batch>, permits: &Receiver<(
     let (mut number, mut line_number) = (0, 1);
     loop {
         let mut batch = Batch { number, first_line: line_number, lines: Vec::new() };
-        while batch.lines.len() < BATCH {
+        let mut octets = 0;
+        while batch.lines.len() < BATCH && octets < BATCH_OCTETS {
             let mut line = Vec::new();
             if lines.take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
                 break;
@@ -101,6 +105,7 @@ fn read(lines: &mut impl BufRead, give: &SyncSender<Batch>, permits: &Receiver<(
                 return Err(Unusable::new(format!("line {line_number} is longer than {LONGEST_LINE} bytes")));
             }
             line_number += 1;
+            octets += line.len();
             batch.lines.push(line);
         }
         // An error means that the writer gave up, and it says why.
@@ -134,21 +139,22 @@ fn work(configuration: &str, take: &Mutex<Receiver<Batch>>, answer: &SyncSender<
 }
 
 /// Writes the answers in the order of the batches; returns whether every line could be used.
-fn write(answers: &Receiver<Answers>, permit: &SyncSender<()>) -> Result<bool, Unusable> {
+fn write(answers: &Receiver<Answers>, permit: &SyncSender<()>, progress: &ProgressBar) -> Result<bool, Unusable> {
     let mut out = BufWriter::new(io::stdout().lock());
     let mut early = BTreeMap::new();
     let (mut next, mut all_usable) = (0, true);
     for one in answers {
         early.insert(one.number, one);
         while let Some(one) = early.remove(&next) {
-            out.write_all(one.text.as_bytes())?;
+            // The terminal may show both.
+            progress.suspend(|| out.write_all(one.text.as_bytes()))?;
             all_usable &= one.all_usable;
             next += 1;
             // Nobody waits for it after the last batch.
             let _ = permit.try_send(());
         }
     }
-    out.flush()?;
+    progress.suspend(|| out.flush())?;
     Ok(all_usable)
 }
 
@@ -228,7 +234,8 @@ impl Worker {
 type ReadCertificate =
     Result<std::rc::Rc<tls_client_auth::certificate::PeerCertificate>, tls_client_auth::certificate::CertificateError>;
 
-/// `{"name": "value"}`, or `[["name", "value"], ...]` where one comes twice; a value may be `{"base64": ...}`.
+/// `{"name": "value"}`, or `[["name", "value"], ...]`; a value may be `{"base64": ...}`, and in an object an array of those
+/// where a header comes more than once.
 fn headers_of(headers: &Value) -> Result<Vec<(String, Vec<u8>)>, String> {
     let value = |name: &str, value: &Value| {
         let octets = match value {
@@ -239,7 +246,13 @@ fn headers_of(headers: &Value) -> Result<Vec<(String, Vec<u8>)>, String> {
         Ok((name.to_ascii_lowercase(), octets))
     };
     match headers {
-        Value::Object(members) => members.iter().map(|(name, member)| value(name, member)).collect(),
+        Value::Object(members) => {
+            let each = members.iter().flat_map(|(name, member)| {
+                let values = member.as_array().map_or(std::slice::from_ref(member), Vec::as_slice);
+                values.iter().map(move |one| value(name, one))
+            });
+            each.collect()
+        }
         Value::Array(pairs) => pairs
             .iter()
             .map(|pair| match pair.as_array().map(Vec::as_slice) {

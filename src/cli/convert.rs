@@ -1,6 +1,5 @@
 //! `convert`: client lists of other servers as client metadata.
 
-use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,10 +8,10 @@ use serde_json::Value;
 use tls_client_auth::client::{ClientListFormat, convert_list};
 
 use super::output::print_json;
-use super::{ServerArgument, Unusable};
+use super::{ServerArgument, Unusable, source};
 
 pub fn run(from: ServerArgument, file: &Path) -> Result<ExitCode, Unusable> {
-    let text = fs::read(file).map_err(|error| Unusable::new(format!("{}: {error}", file.display())))?;
+    let text = source::bytes(file)?;
     let format = match from {
         ServerArgument::Authlete => ClientListFormat::Authlete,
         ServerArgument::Keycloak => ClientListFormat::Keycloak,

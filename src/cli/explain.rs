@@ -1,13 +1,11 @@
 //! `explain`: one decision, step by step.
 
-use std::fs;
 use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 
 use serde_json::{Value, json};
-use tls_client_auth::certificate::{DistinguishedName, PeerCertificate, UnixTime};
+use tls_client_auth::certificate::{CertificateError, DistinguishedName, NameDifference, PeerCertificate, UnixTime};
 use tls_client_auth::client::{ClientMetadata, ExpectedSubject, Registration, TokenEndpointAuthMethod};
 use tls_client_auth::config::{Chain, HostPolicy, RegistrySource};
 use tls_client_auth::decision::Action;
@@ -71,6 +69,13 @@ pub fn run(arguments: &ExplainArguments) -> Result<ExitCode, Unusable> {
     let mut peer = peer(arguments)?;
     let certificate = peer.certificate.clone().and_then(Result::ok);
     let outcome = gate.decide(&request, &mut peer);
+    let claimed = outcome.decision.request.client_id.as_deref();
+    if let (Some(given), Some(claimed)) = (arguments.client_id.as_deref(), claimed)
+        && given != claimed
+    {
+        let (given, claimed) = (given.escape_debug(), claimed.escape_debug());
+        writeln!(anstream::stderr(), "note: --client-id is \"{given}\", but the request is about \"{claimed}\"")?;
+    }
     let explained = Explained::new(&gate, &request, &outcome, certificate, arguments.chain);
     match arguments.output.format {
         Format::Json => print_json(&explained.to_json())?,
@@ -92,7 +97,7 @@ fn request(arguments: &ExplainArguments, configuration: &str) -> Result<GateRequ
     }
     add_content_type(&mut headers);
     let body = match (&arguments.body, &arguments.client_id) {
-        (Some(body), _) => read(body)?,
+        (Some(body), _) => source::bytes(body)?,
         (None, Some(client_id)) => token_request(client_id),
         (None, None) => Vec::new(),
     };
@@ -129,11 +134,24 @@ fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
     };
     let peer = Peer { certificate: None, chain_valid, now: Some(now) };
     let Some(file) = &arguments.certificate else { return Ok(peer) };
-    let peer = peer.presenting(read(file)?.trim_ascii());
+    let content = source::bytes(file)?;
+    let peer = peer.presenting(first_certificate(&content));
     match &peer.certificate {
-        Some(Err(error)) => Err(Unusable::new(format!("{}: {error}", file.display()))),
+        // No certificate at all. What is one, but broken, is the filter's to refuse.
+        Some(Err(error @ CertificateError::Pem)) => Err(Unusable::new(format!("{}: {error}", file.display()))),
         _ => Ok(peer),
     }
+}
+
+/// The first PEM certificate of a file that may have a chain, a key or text round it, as people keep them; anything else as
+/// it is.
+fn first_certificate(content: &[u8]) -> &[u8] {
+    const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+    const END: &[u8] = b"-----END CERTIFICATE-----";
+    let find = |text: &[u8], wanted: &[u8]| text.windows(wanted.len()).position(|window| window == wanted);
+    let Some(begin) = find(content, BEGIN) else { return content };
+    let rest = content.get(begin..).unwrap_or_default();
+    find(rest, END).and_then(|end| rest.get(..end + END.len())).unwrap_or(rest)
 }
 
 pub fn time(text: &str) -> Option<UnixTime> {
@@ -143,10 +161,6 @@ pub fn time(text: &str) -> Option<UnixTime> {
 
 pub fn now() -> UnixTime {
     UnixTime(jiff::Timestamp::now().as_second())
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, Unusable> {
-    fs::read(file).map_err(|error| Unusable::new(format!("{}: {error}", file.display())))
 }
 
 /// Status and `error` of the answer; none where the request passes.
@@ -236,7 +250,7 @@ impl<'a> Explained<'a> {
             Rejection::SubjectMismatch(difference) => {
                 let subject = certificate?.subject().ok()?;
                 match difference {
-                    tls_client_auth::certificate::NameDifference::ReverseOrder => {
+                    NameDifference::ReverseOrder => {
                         format!("the string is in reverse order: write {subject}")
                     }
                     _ => format!("if this is the client's certificate, register \"{subject}\""),
@@ -274,7 +288,7 @@ impl<'a> Explained<'a> {
         let names = self.names.as_ref();
         json!({
             "code": decision.code.as_str(),
-            "passes": self.outcome.passes(),
+            "pass": self.outcome.passes(),
             "status": status,
             "error": error,
             "client_id": decision.request.client_id,

@@ -11,7 +11,7 @@ use tls_client_auth::config::Configuration;
 
 use super::Unusable;
 use super::output::{BOLD, Format, PLAIN, RED, YELLOW, print_json};
-use super::source::{self, Filter, Found};
+use super::source::{self, Filter, FilterChain, Found};
 
 /// A configuration with more mistakes than this has one that explains the others.
 const MOST_ERRORS: usize = 100;
@@ -78,6 +78,7 @@ fn findings(found: &Found) -> Vec<Finding> {
         finding.line = found.line(finding.pointer.as_deref().unwrap_or_default());
     }
     findings.extend(found.filter.iter().flat_map(of_filter));
+    findings.extend(found.filter_chain.iter().flat_map(|chain| of_filter_chain(chain, &found.text)));
     findings.sort_by_key(|finding| finding.line);
     findings
 }
@@ -249,6 +250,67 @@ fn of_filter(filter: &Filter) -> Vec<Finding> {
         Some("FAIL_OPEN") => findings.push(finding(true, "FAIL_OPEN lets everybody in after a fault; set FAIL_RELOAD")),
         _ => findings
             .push(finding(false, "without failure_policy: FAIL_RELOAD a fault is answered with 503 until Envoy is restarted")),
+    }
+    findings
+}
+
+/// What the listener must promise for this configuration to mean what it says.
+fn of_filter_chain(chain: &FilterChain, configuration: &str) -> Vec<Finding> {
+    let configuration: Value = serde_json::from_str(configuration).unwrap_or_default();
+    let tenants = configuration.get("tenants").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    // Every policy that may hold here: a tenant's member, or else that of the top level.
+    let says = |pointer: &str, default: &str, wanted: &str| {
+        let top = configuration.pointer(pointer).and_then(Value::as_str).unwrap_or(default);
+        let of_tenants = tenants.iter().map(|tenant| tenant.pointer(pointer).and_then(Value::as_str).unwrap_or(top));
+        of_tenants.chain(tenants.is_empty().then_some(top)).any(|value| value == wanted)
+    };
+    let reads_connection = says("/peer_certificate/source", "connection", "connection");
+    let believes_listener = says("/peer_certificate/chain", "connection", "listener");
+    let believes_connection = says("/peer_certificate/chain", "connection", "connection");
+    let mut findings = Vec::new();
+    let mut finding = |is_error, line: usize, message: &str| {
+        findings.push(Finding { is_error, line: Some(line), pointer: None, message: message.to_owned() });
+    };
+    match &chain.tls {
+        None if reads_connection => {
+            finding(false, chain.line, "no TLS in this filter chain, so no client has a certificate, and each is refused");
+        }
+        None => {}
+        Some(tls) => {
+            if !tls.verifies && believes_listener {
+                finding(
+                    true,
+                    tls.line,
+                    "no trusted_ca: the listener verifies nobody, and chain \"listener\" believes it; whoever makes a certificate with a client's name is that client",
+                );
+            } else if !tls.verifies {
+                finding(false, tls.line, "no trusted_ca: no chain is ever verified, and every tls_client_auth client is refused");
+            }
+            if tls.accepts_untrusted && believes_listener {
+                finding(
+                    true,
+                    tls.line,
+                    "ACCEPT_UNTRUSTED lets every certificate in, and chain \"listener\" believes the listener: set chain \"connection\"",
+                );
+            }
+            if tls.resumes_sessions && believes_connection && tls.verifies {
+                finding(
+                    false,
+                    tls.line,
+                    "resumed sessions count as unverified, so good clients are refused now and then: set disable_stateless_session_resumption and disable_stateful_session_resumption",
+                );
+            }
+        }
+    }
+    // What Envoy buffers unless it is told.
+    let (limit, line) = chain.buffer_limit.unwrap_or((1 << 20, chain.line));
+    let most = std::iter::once(&configuration).chain(tenants).filter_map(|policy| policy.get("max_body_bytes")?.as_u64()).max();
+    if most.unwrap_or(65_536) >= limit {
+        finding(
+            false,
+            line,
+            "per_connection_buffer_limit_bytes is not above max_body_bytes: Envoy's own 413 comes before the filter's",
+        );
     }
     findings
 }

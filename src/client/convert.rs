@@ -8,6 +8,8 @@ mod duende;
 mod keycloak;
 mod spring;
 
+use std::collections::BTreeMap;
+
 use super::metadata::ClientMetadata;
 use crate::error::ConfigError;
 use crate::json::Json;
@@ -110,11 +112,19 @@ pub fn convert_list(text: &[u8], format: ClientListFormat) -> Result<Vec<Convers
     }));
     let found = lists.into_iter().find_map(|(at, list)| if let Json::Array(entries) = list { Some((at, entries)) } else { None });
     let (at, entries) = found.ok_or_else(|| ConfigError::expected("an array of clients"))?;
-    let entries = entries.iter().enumerate().map(|(index, entry)| {
-        let Converted { client_ids, members } = convert(entry);
+    let entries: Vec<Converted> = entries.iter().map(convert).collect();
+    let mut owners = BTreeMap::<_, usize>::new();
+    for id in entries.iter().flat_map(|entry| &entry.client_ids) {
+        *owners.entry(id.clone()).or_default() += 1;
+    }
+    let entries = entries.into_iter().enumerate().map(|(index, Converted { client_ids, members })| {
         let clients = members.and_then(|members| {
             if client_ids.is_empty() {
                 return Err(ConfigError::expected("an identifier"));
+            }
+            // Which of them is the client, nobody can tell.
+            if client_ids.iter().any(|id| owners.get(id).is_some_and(|owners| *owners > 1)) {
+                return Err(ConfigError::new("another entry has the same identifier"));
             }
             // What the filter would not load is not converted.
             client_ids.iter().map(|id| client(id, &members).map(|_| metadata(id, &members).to_value())).collect()
