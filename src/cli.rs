@@ -2,10 +2,12 @@
 
 mod audit;
 mod convert;
+mod document;
 mod explain;
 mod lint;
 mod name;
 mod output;
+mod request;
 mod source;
 
 use std::io::{self, Write as _};
@@ -45,8 +47,13 @@ enum Command {
     )]
     Explain(ExplainArguments),
     /// Decisions in bulk: one JSON object a line in, one decision a line out
+    ///
+    /// A line is an object with "client_id", "certificate" (PEM, or base64 of DER; null: none), and if wanted "chain_valid"
+    /// (true unless said), "body" or "body_base64", "headers" (an object, or pairs of name and value), "path", "method", "host",
+    /// "now" (RFC 3339, or seconds since 1970) and "id". A decision is an object with "code", "status", "error" and "detail", and
+    /// the "id" of its line.
     #[command(
-        after_help = "Each line: {\"client_id\", \"certificate\" (PEM or base64 DER), \"chain_valid\", \"body\", \"headers\", \"path\", \"method\", \"host\", \"now\"}, all but the first two\noptional. Each answer: {\"code\", \"status\", \"error\", \"detail\"}.\n\nExamples:\n  tls-client-auth audit --config envoy.yaml --input requests.jsonl > decisions.jsonl\n\nExit code: 0 every line was decided, 2 a line that cannot be used"
+        after_help = "Examples:\n  tls-client-auth audit --config envoy.yaml --input requests.jsonl > decisions.jsonl\n\nExit code: 0 every line was decided, 2 a line that cannot be used"
     )]
     Audit(AuditArguments),
     /// Distinguished names as they were understood
@@ -64,8 +71,12 @@ enum Command {
         /// The shell
         shell: Shell,
     },
-    /// The manual page, in roff
-    Manual,
+    /// The manual page of the program, or of one of its commands, in roff
+    #[command(after_help = "Examples:\n  tls-client-auth manual explain | man -l -")]
+    Manual {
+        /// The command
+        command: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -91,18 +102,18 @@ struct ExplainArguments {
     /// A file with the body, byte for byte
     #[arg(long)]
     body: Option<PathBuf>,
-    /// A request header, as "name: value"
-    #[arg(long = "header", value_name = "NAME: VALUE")]
+    /// Request headers, each as "name: value"
+    #[arg(long = "header", value_name = "NAME: VALUE", num_args = 1..)]
     headers: Vec<String>,
-    /// The path; without it, the first of the configuration's endpoints
+    /// The path; without it, the first of the endpoints
     #[arg(long)]
     path: Option<String>,
-    /// The method
-    #[arg(long, default_value = "POST")]
-    method: String,
-    /// The host, which chooses the tenant
-    #[arg(long, default_value = "localhost")]
-    host: String,
+    /// The method; without it, POST
+    #[arg(long)]
+    method: Option<String>,
+    /// The host, which chooses the tenant; without it, one that the configuration names
+    #[arg(long)]
+    host: Option<String>,
     /// Whether Envoy verified the chain: this program has no trust store
     #[arg(long, value_enum, default_value_t = ChainArgument::Valid)]
     chain: ChainArgument,
@@ -181,31 +192,55 @@ pub fn run() -> ExitCode {
             clap_complete::generate(shell, &mut Arguments::command(), "tls-client-auth", &mut io::stdout());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Manual => manual().map(|()| ExitCode::SUCCESS),
+        Command::Manual { command } => manual(command.as_deref()).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|unusable| {
-        // Whoever reads no more, as `head`, wants no message either.
-        if !unusable.is_broken_pipe {
-            let _ = writeln!(anstream::stderr(), "tls-client-auth: {}", unusable.message);
-        }
+        unusable.print();
         ExitCode::from(UNUSABLE)
     })
 }
 
-/// One page for all commands.
-fn manual() -> Result<(), Unusable> {
+/// The page of the program, or that of a command.
+fn manual(command: Option<&str>) -> Result<(), Unusable> {
+    let mut program = Arguments::command();
+    program.build();
+    let of = match command {
+        None => program,
+        Some(name) => {
+            let found = program.get_subcommands().find(|command| command.get_name() == name).cloned();
+            let found = found.ok_or_else(|| Unusable::new(format!("no command {name:?}")))?;
+            // `build` gave it a name with a blank, and a page has one word.
+            found.display_name(format!("tls-client-auth-{name}"))
+        }
+    };
     let mut page = Vec::new();
-    let command = Arguments::command();
-    clap_mangen::Man::new(command.clone()).render(&mut page)?;
-    for subcommand in command.get_subcommands() {
-        let name = format!("tls-client-auth {}", subcommand.get_name());
-        let section = clap_mangen::Man::new(subcommand.clone().bin_name(name));
-        section.render_synopsis_section(&mut page)?;
-        section.render_description_section(&mut page)?;
-        section.render_options_section(&mut page)?;
-        section.render_extra_section(&mut page)?;
+    let more = of.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let page_of = clap_mangen::Man::new(of.after_help(""));
+    page_of.render_title(&mut page)?;
+    page_of.render_name_section(&mut page)?;
+    page_of.render_synopsis_section(&mut page)?;
+    page_of.render_description_section(&mut page)?;
+    page_of.render_options_section(&mut page)?;
+    if command.is_none() {
+        page_of.render_subcommands_section(&mut page)?;
+    }
+    // As it stands: examples are no prose, and lines of them no paragraph.
+    for line in more.lines() {
+        match line.strip_suffix(':') {
+            Some("Examples") => writeln!(page, ".SH EXAMPLES\n.nf")?,
+            _ => match line.split_once("Exit code: ") {
+                Some((_, codes)) => writeln!(page, ".fi\n.SH EXIT STATUS\n{}", roff(codes))?,
+                None => writeln!(page, "{}", roff(line.trim_start()))?,
+            },
+        }
     }
     Ok(io::stdout().write_all(&page)?)
+}
+
+/// A line of text in roff.
+fn roff(line: &str) -> String {
+    let escaped = line.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
+    if escaped.starts_with('.') { format!("\\&{escaped}") } else { escaped }
 }
 
 /// Why a command cannot even begin to answer.
@@ -218,6 +253,13 @@ pub struct Unusable {
 impl Unusable {
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), is_broken_pipe: false }
+    }
+
+    fn print(&self) {
+        // Whoever reads no more, as `head`, wants no message either.
+        if !self.is_broken_pipe {
+            let _ = writeln!(anstream::stderr(), "tls-client-auth: {}", output::visible(&self.message));
+        }
     }
 }
 

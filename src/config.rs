@@ -1,6 +1,7 @@
 //! The plugin configuration (SPEC §2), parsed into types that cannot be wrong.
 
 mod forward;
+mod mistakes;
 mod peer_certificate;
 mod registry;
 mod tenants;
@@ -135,8 +136,11 @@ impl Configuration {
     /// # Errors
     /// The first mistake; nothing of a configuration with a mistake is used.
     pub fn parse(text: &[u8]) -> Result<Self, ConfigError> {
-        let json = Json::parse(text)?;
-        let mut members = Members::of(&json, "a configuration object")?;
+        Self::from_json(&Json::parse(text)?)
+    }
+
+    fn from_json(json: &Json) -> Result<Self, ConfigError> {
+        let mut members = Members::of(json, "a configuration object")?;
         let defaults = PolicyMembers::read(&mut members)?;
         let log = members.read("log", one_of(&LOG))?.unwrap_or_default();
         let tenants = members.read("tenants", |json| Tenants::from_json(json, &defaults))?;
@@ -154,11 +158,16 @@ impl Configuration {
         self.tenants.policy_for(authority)
     }
 
+    /// Every policy, those of tenants and that of the top level, if it has one for other hosts.
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.tenants.policies()
+    }
+
     /// Number of clients in all embedded registries.
     #[must_use]
     pub fn number_of_clients(&self) -> usize {
         let mut counted: Vec<&Rc<Registry>> = Vec::new();
-        for source in self.tenants.registries() {
+        for source in self.policies().map(|policy| &policy.registry) {
             if let RegistrySource::Embedded(registry) = source
                 && !counted.iter().any(|other| Rc::ptr_eq(other, registry))
             {
@@ -172,7 +181,7 @@ impl Configuration {
     #[must_use]
     pub fn fetched_registries(&self) -> Vec<Rc<FetchedRegistry>> {
         let mut registries: Vec<Rc<FetchedRegistry>> = Vec::new();
-        for source in self.tenants.registries() {
+        for source in self.policies().map(|policy| &policy.registry) {
             if let RegistrySource::Fetched(registry) = source
                 && !registries.contains(registry)
             {

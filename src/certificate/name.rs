@@ -127,6 +127,11 @@ impl DistinguishedName {
         self.rdns.iter().map(move |rdn| rdn.attributes.iter().map(printed).collect())
     }
 
+    /// Each RDN as RFC 4514 writes it, most specific first.
+    pub fn printed_rdns(&self) -> impl Iterator<Item = String> {
+        self.rdns.iter().map(ToString::to_string)
+    }
+
     pub(super) fn number_of_attributes(&self) -> usize {
         self.rdns.iter().map(|rdn| rdn.attributes.len()).sum()
     }

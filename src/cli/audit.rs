@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -13,10 +14,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use tls_client_auth::certificate::CertificateMemory;
-use tls_client_auth::gate::{Gate, GateRequest, Peer};
+use tls_client_auth::certificate::{CertificateError, CertificateMemory, PeerCertificate};
+use tls_client_auth::gate::{Gate, Peer};
 
-use super::explain::{add_content_type, answer, first_endpoint, now, time, token_request};
+use super::explain::answer;
+use super::request::{Described, default_host, now, time, token_request};
 use super::{Unusable, source};
 
 /// Lines that a worker takes at once.
@@ -91,35 +93,49 @@ fn progress(length: Option<u64>) -> ProgressBar {
     }
 }
 
-fn read(lines: &mut impl BufRead, give: &SyncSender<Batch>, permits: &Receiver<()>) -> Result<(), Unusable> {
+fn read(lines: &mut BufReader<impl Read>, give: &SyncSender<Batch>, permits: &Receiver<()>) -> Result<(), Unusable> {
     let (mut number, mut line_number) = (0, 1);
     loop {
         let mut batch = Batch { number, first_line: line_number, lines: Vec::new() };
-        let mut octets = 0;
-        while batch.lines.len() < BATCH && octets < BATCH_OCTETS {
-            let mut line = Vec::new();
-            if lines.take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
-                break;
-            }
-            if line.len() as u64 == LONGEST_LINE {
-                return Err(Unusable::new(format!("line {line_number} is longer than {LONGEST_LINE} bytes")));
-            }
-            line_number += 1;
-            octets += line.len();
-            batch.lines.push(line);
-        }
-        // An error means that the writer gave up, and it says why.
-        if batch.lines.is_empty() || permits.recv().is_err() || give.send(batch).is_err() {
-            return Ok(());
-        }
+        let ended = fill(&mut batch, lines);
+        line_number += batch.lines.len();
         number += 1;
+        // An error means that the writer gave up, and it says why.
+        let is_given = batch.lines.is_empty() || (permits.recv().is_ok() && give.send(batch).is_ok());
+        match ended {
+            Ok(false) if is_given => {}
+            Ok(_) => return Ok(()),
+            Err(error) => return Err(error),
+        }
     }
+}
+
+/// Whether the input ended. What came before an error is in the batch.
+fn fill(batch: &mut Batch, lines: &mut BufReader<impl Read>) -> Result<bool, Unusable> {
+    let mut octets = 0;
+    while batch.lines.len() < BATCH && octets < BATCH_OCTETS {
+        let mut line = Vec::new();
+        if lines.take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+            return Ok(true);
+        }
+        if line.len() as u64 == LONGEST_LINE {
+            let number = batch.first_line + batch.lines.len();
+            return Err(Unusable::new(format!("line {number} is longer than {LONGEST_LINE} bytes")));
+        }
+        octets += line.len();
+        batch.lines.push(line);
+        // Whoever writes a line and waits for its answer gets it.
+        if lines.buffer().is_empty() {
+            break;
+        }
+    }
+    Ok(false)
 }
 
 fn work(configuration: &str, take: &Mutex<Receiver<Batch>>, answer: &SyncSender<Answers>) {
     // Read before by the main thread.
     let Ok(gate) = Gate::new(configuration.as_bytes()) else { return };
-    let mut worker = Worker { gate, path: first_endpoint(configuration), certificates: CertificateMemory::new() };
+    let mut worker = Worker { host: default_host(&gate, configuration), gate, certificates: CertificateMemory::new() };
     loop {
         let batch = take.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(batch) = batch else { return };
@@ -143,7 +159,7 @@ fn write(answers: &Receiver<Answers>, permit: &SyncSender<()>, progress: &Progre
     let mut out = BufWriter::new(io::stdout().lock());
     let mut early = BTreeMap::new();
     let (mut next, mut all_usable) = (0, true);
-    for one in answers {
+    while let Some(one) = next_of(answers, || progress.suspend(|| out.flush()))? {
         early.insert(one.number, one);
         while let Some(one) = early.remove(&next) {
             // The terminal may show both.
@@ -158,9 +174,19 @@ fn write(answers: &Receiver<Answers>, permit: &SyncSender<()>, progress: &Progre
     Ok(all_usable)
 }
 
+/// The next answers; before it waits for them, `before_waiting`.
+fn next_of(answers: &Receiver<Answers>, before_waiting: impl FnOnce() -> io::Result<()>) -> io::Result<Option<Answers>> {
+    match answers.try_recv() {
+        Ok(one) => Ok(Some(one)),
+        Err(TryRecvError::Disconnected) => Ok(None),
+        Err(TryRecvError::Empty) => before_waiting().map(|()| answers.recv().ok()),
+    }
+}
+
 struct Worker {
     gate: Gate,
-    path: String,
+    /// Of lines that name none.
+    host: String,
     certificates: CertificateMemory,
 }
 
@@ -168,25 +194,18 @@ impl Worker {
     fn decide(&mut self, line: &[u8]) -> Result<Value, String> {
         let line: Value = serde_json::from_slice(line).map_err(|error| format!("no JSON: {error}"))?;
         let members = line.as_object().ok_or("no JSON object")?;
-        const KNOWN: [&str; 10] =
-            ["client_id", "certificate", "chain_valid", "body", "body_base64", "headers", "path", "method", "host", "now"];
+        const KNOWN: [&str; 11] =
+            ["client_id", "certificate", "chain_valid", "body", "body_base64", "headers", "path", "method", "host", "now", "id"];
         if let Some(name) = members.keys().find(|name| !KNOWN.contains(&name.as_str())) {
             return Err(format!("unknown member {name:?}"));
         }
-        let text = |name: &str| match members.get(name) {
+        // Whoever writes JSON by program often writes null for what is not there.
+        let member = |name: &str| members.get(name).filter(|value| !value.is_null());
+        let text = |name: &str| match member(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str())),
             Some(_) => Err(format!("{name} must be a string")),
         };
-        let mut headers = vec![
-            (":method".to_owned(), text("method")?.unwrap_or("POST").into()),
-            (":path".to_owned(), text("path")?.unwrap_or(&self.path).into()),
-            (":authority".to_owned(), text("host")?.unwrap_or("localhost").into()),
-        ];
-        headers.extend(members.get("headers").map_or_else(|| Ok(Vec::new()), headers_of)?);
-        if members.get("headers").is_none_or(Value::is_object) {
-            add_content_type(&mut headers);
-        }
         let body = match (text("body")?, text("body_base64")?, text("client_id")?) {
             (Some(body), None, _) => body.as_bytes().to_vec(),
             (None, Some(body), _) => STANDARD.decode(body).map_err(|_| "body_base64 is no base64")?,
@@ -194,12 +213,22 @@ impl Worker {
             (None, None, None) => return Err("neither client_id nor body".to_owned()),
             (Some(_), Some(_), _) => return Err("body and body_base64".to_owned()),
         };
-        let now = match members.get("now") {
+        let described = Described {
+            method: text("method")?,
+            path: text("path")?,
+            host: text("host")?,
+            headers: member("headers").map_or_else(|| Ok(Vec::new()), headers_of)?,
+            headers_are_complete: member("headers").is_some_and(Value::is_array),
+            body,
+        };
+        let request = described.complete(&self.gate, &self.host)?;
+        let now = match member("now") {
             None => now(),
             Some(Value::Number(seconds)) => time(&seconds.to_string()).ok_or("now must be whole seconds")?,
             Some(Value::String(text)) => time(text).ok_or("now is no time")?,
             Some(_) => return Err("now must be RFC 3339 or seconds since 1970".to_owned()),
         };
+        // Here null is a value: nobody says.
         let chain_valid = match members.get("chain_valid") {
             None => Some(true),
             Some(Value::Bool(valid)) => Some(*valid),
@@ -207,15 +236,16 @@ impl Worker {
             Some(_) => return Err("chain_valid must be true, false or null".to_owned()),
         };
         let mut peer = Peer { certificate: None, chain_valid, now: Some(now) };
-        match members.get("certificate") {
-            Some(Value::String(certificate)) => peer.certificate = Some(self.certificate(certificate)),
-            None | Some(Value::Null) => {}
-            Some(_) => return Err("certificate must be a string or null".to_owned()),
-        }
-        let outcome = self.gate.decide(&GateRequest { headers, body }, &mut peer);
+        peer.certificate = text("certificate")?.map(|certificate| self.certificate(certificate));
+        let outcome = self.gate.decide(&request, &mut peer);
         let (status, error) = answer(&outcome);
         let detail = outcome.decision.rejection.as_ref().map(ToString::to_string);
-        Ok(json!({ "code": outcome.decision.code.as_str(), "status": status, "error": error, "detail": detail }))
+        let mut decided = json!({ "code": outcome.decision.code.as_str(), "status": status, "error": error, "detail": detail });
+        // Whatever the line is called by whoever wrote it.
+        if let (Some(id), Some(decided)) = (member("id"), decided.as_object_mut()) {
+            decided.shift_insert(0, "id".to_owned(), id.clone());
+        }
+        Ok(decided)
     }
 
     /// PEM, or base64 of DER.
@@ -223,16 +253,16 @@ impl Worker {
         if let Some(known) = self.certificates.recall(text.as_bytes()) {
             return known;
         }
-        let der = STANDARD.decode(text).ok();
+        // As `base64` prints it, in lines.
+        let der = STANDARD.decode(text.split_ascii_whitespace().collect::<String>()).ok();
         let read = Peer::default().presenting(der.as_deref().unwrap_or(text.as_bytes())).certificate;
-        let read = read.unwrap_or(Err(tls_client_auth::certificate::CertificateError::Pem));
+        let read = read.unwrap_or(Err(CertificateError::Pem));
         self.certificates.remember(text.as_bytes(), read.clone());
         read
     }
 }
 
-type ReadCertificate =
-    Result<std::rc::Rc<tls_client_auth::certificate::PeerCertificate>, tls_client_auth::certificate::CertificateError>;
+type ReadCertificate = Result<Rc<PeerCertificate>, CertificateError>;
 
 /// `{"name": "value"}`, or `[["name", "value"], ...]`; a value may be `{"base64": ...}`, and in an object an array of those
 /// where a header comes more than once.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 use tls_client_auth::client::{ClientListFormat, convert_list};
 
-use super::output::print_json;
+use super::output::{print_json, visible};
 use super::{ServerArgument, Unusable, source};
 
 pub fn run(from: ServerArgument, file: &Path) -> Result<ExitCode, Unusable> {
@@ -27,14 +27,8 @@ pub fn run(from: ServerArgument, file: &Path) -> Result<ExitCode, Unusable> {
             Err(error) => {
                 refused += 1;
                 let who = if conversion.client_ids.is_empty() { "nobody".into() } else { conversion.client_ids.join(", ") };
-                let who = who.escape_debug();
-                writeln!(
-                    anstream::stderr(),
-                    "not converted: {who} ({}{}): {}",
-                    conversion.pointer,
-                    error.pointer,
-                    error.message
-                )?;
+                let line = format!("not converted: {who} ({}{}): {}", conversion.pointer, error.pointer, error.message);
+                writeln!(anstream::stderr(), "{}", visible(&line))?;
             }
         }
     }

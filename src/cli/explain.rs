@@ -5,15 +5,17 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use serde_json::{Value, json};
-use tls_client_auth::certificate::{CertificateError, DistinguishedName, NameDifference, PeerCertificate, UnixTime};
+use tls_client_auth::certificate::{CertificateError, DistinguishedName, NameDifference, PeerCertificate};
 use tls_client_auth::client::{ClientMetadata, ExpectedSubject, Registration, TokenEndpointAuthMethod};
-use tls_client_auth::config::{Chain, HostPolicy, RegistrySource};
-use tls_client_auth::decision::Action;
+use tls_client_auth::config::{Chain, HostPolicy, Policy, RegistrySource, Source};
+use tls_client_auth::decision::{Action, Decision};
 use tls_client_auth::error::{Code, Rejection};
 use tls_client_auth::gate::{Gate, GateRequest, Outcome, Peer};
 use tls_client_auth::response::Response;
+use unicode_width::UnicodeWidthStr as _;
 
-use super::output::{BOLD, Format, GREEN, PLAIN, RED, YELLOW, print_json};
+use super::output::{BOLD, Format, GREEN, PLAIN, RED, YELLOW, print_json, visible};
+use super::request::{Described, default_host, now, time, token_request};
 use super::{ChainArgument, ExplainArguments, Unusable, source};
 
 /// One step of the decision, in the filter's order.
@@ -30,8 +32,8 @@ enum State {
     NotReached,
 }
 
-/// The steps, each with the codes that end there.
-const STEPS: [(&str, &[Code]); 9] = [
+/// The steps, each with the codes that end there, as far as a code has one place alone.
+const STEPS: [(&str, &[Code]); 10] = [
     ("host", &[Code::UnknownTenant]),
     ("endpoint", &[Code::NotGated, Code::MethodNotAllowed]),
     ("content", &[Code::UnsupportedMediaType, Code::EncodedBody, Code::BodyTooLarge, Code::MalformedForm]),
@@ -55,19 +57,35 @@ const STEPS: [(&str, &[Code]); 9] = [
             Code::PassedUnregistered,
         ],
     ),
+    (ONE_METHOD, &[]),
     ("certificate", &[Code::CertificateMissing, Code::CertificateMalformed]),
     ("validity", &[Code::CertificateExpired, Code::CertificateNotYetValid]),
     ("chain", &[Code::CertificateUnverified]),
-    ("match", &[Code::CertificateNotRegistered, Code::SubjectMismatch]),
+    (MATCH, &[Code::CertificateNotRegistered, Code::SubjectMismatch]),
 ];
+const ONE_METHOD: &str = "one method";
+const MATCH: &str = "match";
+
+/// The step at which a decision fell.
+fn last_step(decision: &Decision) -> Option<usize> {
+    let name = match &decision.rejection {
+        // Two credentials are one too many for anybody; one beside the certificate only where the client is registered for that.
+        Some(Rejection::MultipleAuthMethods) if decision.request.client_id.is_some() => Some(ONE_METHOD),
+        // Names are read where they are compared.
+        Some(Rejection::CertificateMalformed(CertificateError::Subject(_) | CertificateError::SubjectAlternativeName)) => {
+            Some(MATCH)
+        }
+        _ => None,
+    };
+    STEPS.iter().position(|(step, codes)| name.map_or_else(|| codes.contains(&decision.code), |name| *step == name))
+}
 
 pub fn run(arguments: &ExplainArguments) -> Result<ExitCode, Unusable> {
     let found = source::read_one(&arguments.config)?;
     let gate = Gate::new(found.text.as_bytes())
         .map_err(|error| Unusable::new(format!("{}: {error}; `tls-client-auth lint` says more", arguments.config.display())))?;
-    let request = request(arguments, &found.text)?;
+    let request = request(arguments, &gate, &found.text)?;
     let mut peer = peer(arguments)?;
-    let certificate = peer.certificate.clone().and_then(Result::ok);
     let outcome = gate.decide(&request, &mut peer);
     let claimed = outcome.decision.request.client_id.as_deref();
     if let (Some(given), Some(claimed)) = (arguments.client_id.as_deref(), claimed)
@@ -76,7 +94,7 @@ pub fn run(arguments: &ExplainArguments) -> Result<ExitCode, Unusable> {
         let (given, claimed) = (given.escape_debug(), claimed.escape_debug());
         writeln!(anstream::stderr(), "note: --client-id is \"{given}\", but the request is about \"{claimed}\"")?;
     }
-    let explained = Explained::new(&gate, &request, &outcome, certificate, arguments.chain);
+    let explained = Explained::new(&gate, &request, &outcome, &peer);
     match arguments.output.format {
         Format::Json => print_json(&explained.to_json())?,
         Format::Text => explained.print()?,
@@ -84,42 +102,31 @@ pub fn run(arguments: &ExplainArguments) -> Result<ExitCode, Unusable> {
     Ok(if outcome.passes() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn request(arguments: &ExplainArguments, configuration: &str) -> Result<GateRequest, Unusable> {
-    let path = arguments.path.clone().unwrap_or_else(|| first_endpoint(configuration));
-    let mut headers = vec![
-        (":method".to_owned(), arguments.method.clone().into_bytes()),
-        (":path".to_owned(), path.into_bytes()),
-        (":authority".to_owned(), arguments.host.clone().into_bytes()),
-    ];
-    for header in &arguments.headers {
-        let (name, value) = header.split_once(':').ok_or_else(|| Unusable::new(format!("{header:?} is no \"name: value\"")))?;
-        headers.push((name.trim().to_ascii_lowercase(), value.trim().as_bytes().to_vec()));
+fn request(arguments: &ExplainArguments, gate: &Gate, configuration: &str) -> Result<GateRequest, Unusable> {
+    let header = |header: &String| {
+        // The first colon may be that of a pseudo-header.
+        let name_ends = header.char_indices().skip(1).find(|(_, c)| *c == ':').map(|(at, _)| at);
+        let (name, value) = name_ends.and_then(|at| Some((header.get(..at)?, header.get(at + 1..)?)))?;
+        Some((name.trim().to_owned(), value.trim().as_bytes().to_vec()))
+    };
+    let mut headers = Vec::new();
+    for given in &arguments.headers {
+        headers.push(header(given).ok_or_else(|| Unusable::new(format!("{given:?} is no \"name: value\"")))?);
     }
-    add_content_type(&mut headers);
     let body = match (&arguments.body, &arguments.client_id) {
         (Some(body), _) => source::bytes(body)?,
         (None, Some(client_id)) => token_request(client_id),
         (None, None) => Vec::new(),
     };
-    Ok(GateRequest { headers, body })
-}
-
-/// The path that a request most likely has.
-pub fn first_endpoint(configuration: &str) -> String {
-    let json: Value = serde_json::from_str(configuration).unwrap_or_default();
-    json.pointer("/endpoints/0").and_then(Value::as_str).unwrap_or("/token").to_owned()
-}
-
-/// What every HTTP library adds to a form.
-pub fn add_content_type(headers: &mut Vec<(String, Vec<u8>)>) {
-    if headers.iter().all(|(name, _)| name != "content-type") {
-        headers.push(("content-type".to_owned(), b"application/x-www-form-urlencoded".to_vec()));
-    }
-}
-
-pub fn token_request(client_id: &str) -> Vec<u8> {
-    let encoded = percent_encoding::utf8_percent_encode(client_id, percent_encoding::NON_ALPHANUMERIC);
-    format!("grant_type=client_credentials&client_id={encoded}").into_bytes()
+    let described = Described {
+        method: arguments.method.as_deref(),
+        path: arguments.path.as_deref(),
+        host: arguments.host.as_deref(),
+        headers,
+        headers_are_complete: false,
+        body,
+    };
+    described.complete(gate, &default_host(gate, configuration)).map_err(Unusable::new)
 }
 
 fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
@@ -137,8 +144,10 @@ fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
     let content = source::bytes(file)?;
     let peer = peer.presenting(first_certificate(&content));
     match &peer.certificate {
-        // No certificate at all. What is one, but broken, is the filter's to refuse.
-        Some(Err(error @ CertificateError::Pem)) => Err(Unusable::new(format!("{}: {error}", file.display()))),
+        // Another file than was meant. What is a certificate, but broken, is the filter's to refuse.
+        Some(Err(error @ CertificateError::Pem)) if find(&content, b"CERTIFICATE").is_none() => {
+            Err(Unusable::new(format!("{}: {error}", file.display())))
+        }
         _ => Ok(peer),
     }
 }
@@ -148,19 +157,13 @@ fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
 fn first_certificate(content: &[u8]) -> &[u8] {
     const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
     const END: &[u8] = b"-----END CERTIFICATE-----";
-    let find = |text: &[u8], wanted: &[u8]| text.windows(wanted.len()).position(|window| window == wanted);
     let Some(begin) = find(content, BEGIN) else { return content };
     let rest = content.get(begin..).unwrap_or_default();
     find(rest, END).and_then(|end| rest.get(..end + END.len())).unwrap_or(rest)
 }
 
-pub fn time(text: &str) -> Option<UnixTime> {
-    let seconds = text.parse().ok();
-    seconds.or_else(|| Some(text.parse::<jiff::Timestamp>().ok()?.as_second())).map(UnixTime)
-}
-
-pub fn now() -> UnixTime {
-    UnixTime(jiff::Timestamp::now().as_second())
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len()).position(|window| window == wanted)
 }
 
 /// Status and `error` of the answer; none where the request passes.
@@ -179,17 +182,17 @@ struct Explained<'a> {
 }
 
 impl<'a> Explained<'a> {
-    fn new(
-        gate: &Gate,
-        request: &GateRequest,
-        outcome: &'a Outcome,
-        certificate: Option<Rc<PeerCertificate>>,
-        chain: ChainArgument,
-    ) -> Self {
+    fn new(gate: &Gate, request: &GateRequest, outcome: &'a Outcome, peer: &Peer) -> Self {
         let decision = &outcome.decision;
-        let last = STEPS.iter().position(|(_, codes)| codes.contains(&decision.code));
-        let client = registered(gate, request, decision.request.client_id.as_deref());
-        let facts = Facts { gate, request, outcome, client: client.as_deref(), certificate: certificate.as_deref(), chain };
+        let policy = policy(gate, request);
+        let reads_connection = policy.as_ref().is_none_or(|policy| policy.handling.peer_certificate.source == Source::Connection);
+        // Where a header tells the client's certificate, that of the connection is a proxy's.
+        let own = peer.certificate.clone().and_then(Result::ok).filter(|_| reads_connection);
+        let certificate = decision.request.certificate.clone().or(own);
+        let last = last_step(decision);
+        let client = policy.as_deref().and_then(|policy| registered(policy, decision.request.client_id.as_deref()));
+        let facts =
+            Facts { request, outcome, policy: policy.as_deref(), client: client.as_deref(), certificate: certificate.as_deref() };
         let steps = STEPS.iter().enumerate().map(|(index, (name, _))| {
             let state = match last {
                 Some(last) if index > last => State::NotReached,
@@ -224,7 +227,7 @@ impl<'a> Explained<'a> {
                 State::Refused => ("NO", RED),
                 State::NotReached => ("--", ""),
             };
-            writeln!(out, "{colour}{mark}{PLAIN} {name:<13} {text}")?;
+            writeln!(out, "{colour}{mark}{PLAIN} {name:<13} {}", visible(text))?;
         }
         if let Some((registered, certificate)) = &self.names {
             print_names(&mut out, registered, certificate)?;
@@ -238,7 +241,7 @@ impl<'a> Explained<'a> {
         };
         writeln!(out, "\n{BOLD}{colour}{}{PLAIN}: {ending}", decision.code)?;
         if let Some(hint) = self.hint() {
-            writeln!(out, "{YELLOW}hint{PLAIN}: {hint}")?;
+            writeln!(out, "{YELLOW}hint{PLAIN}: {}", visible(&hint))?;
         }
         Ok(())
     }
@@ -263,6 +266,13 @@ impl<'a> Explained<'a> {
                 format!("if this is the client's certificate, register {presented}")
             }
             Rejection::CertificateMissing => "give the client's certificate with --certificate".into(),
+            Rejection::ForwardedCertificateMissing { header } => {
+                format!("the client's certificate comes in a header here: give {header} with --header; --certificate is the proxy's")
+            }
+            Rejection::ProxyNotTrusted { .. } => {
+                "the client's certificate comes in a header here: --certificate is that of the proxy, which must be one of trusted_proxies".into()
+            }
+            Rejection::UnknownTenant { .. } => "choose one of the configuration's hosts with --host".into(),
             Rejection::CertificateUnverified => {
                 "the listener's trusted_ca must have the issuer; a resumed session counts as unverified".into()
             }
@@ -284,7 +294,7 @@ impl<'a> Explained<'a> {
             State::NotReached => "not_reached",
         };
         let steps = self.steps.iter().map(|step| json!({ "step": step.name, "state": state(step.state), "text": step.text }));
-        let rdns = |name: &DistinguishedName| name.rdns().map(|rdn| Value::from(printed(&rdn))).collect::<Vec<_>>();
+        let rdns = |name: &DistinguishedName| name.printed_rdns().collect::<Vec<_>>();
         let names = self.names.as_ref();
         json!({
             "code": decision.code.as_str(),
@@ -302,21 +312,18 @@ impl<'a> Explained<'a> {
     }
 }
 
-fn printed(rdn: &[(String, String)]) -> String {
-    rdn.iter().map(|(kind, value)| format!("{kind}={value}")).collect::<Vec<_>>().join("+")
-}
-
 /// Two names side by side; the first RDN that differs is marked.
 fn print_names(
     out: &mut impl std::io::Write,
     registered: &DistinguishedName,
     certificate: &DistinguishedName,
 ) -> Result<(), Unusable> {
-    let [left, right] = [registered, certificate].map(|name| name.rdns().map(|rdn| printed(&rdn)).collect::<Vec<_>>());
+    let [left, right] = [registered, certificate].map(|name| name.printed_rdns().collect::<Vec<_>>());
     // Compared as the filter does: letter case and the like are no difference.
     let [left_rdns, right_rdns] =
         [&left, &right].map(|rdns| rdns.iter().map(|rdn| DistinguishedName::parse(rdn)).collect::<Vec<_>>());
-    let width = left.iter().map(|rdn| rdn.chars().count()).max().unwrap_or_default().max("registered".len());
+    let [left, right] = [left, right].map(|rdns| rdns.iter().map(|rdn| visible(rdn)).collect::<Vec<_>>());
+    let width = left.iter().map(|rdn| rdn.width()).max().unwrap_or_default().max("registered".len());
     writeln!(out, "\n     {BOLD}{:<width$}  certificate{PLAIN}", "registered")?;
     let mut marked = false;
     for index in 0..left.len().max(right.len()) {
@@ -324,19 +331,20 @@ fn print_names(
         let differs = !marked && left_rdns.get(index) != right_rdns.get(index);
         marked |= differs;
         let (mark, colour) = if differs { (">", RED) } else { (" ", "") };
-        writeln!(out, "{colour}{mark}{:>3} {one:<width$}  {other}{PLAIN}", index + 1)?;
+        // Columns are as wide as what is seen, not as many characters.
+        let blanks = " ".repeat(width.saturating_sub(one.width()));
+        writeln!(out, "{colour}{mark}{:>3} {one}{blanks}  {other}{PLAIN}", index + 1)?;
     }
     Ok(())
 }
 
 /// What the steps can tell where nothing is wrong.
 struct Facts<'a> {
-    gate: &'a Gate,
     request: &'a GateRequest,
     outcome: &'a Outcome,
+    policy: Option<&'a Policy>,
     client: Option<&'a ClientMetadata>,
     certificate: Option<&'a PeerCertificate>,
-    chain: ChainArgument,
 }
 
 impl Facts<'_> {
@@ -351,35 +359,37 @@ impl Facts<'_> {
                 Some(tenant) => format!("{} has the policy of the tenant {tenant}", header(":authority")),
                 None => format!("{} has the policy of the top level", header(":authority")),
             },
+            ("endpoint", ..) if decision.code == Code::NotGated && header(":method") == "OPTIONS" => {
+                "OPTIONS carries no credentials: a preflight of CORS".to_owned()
+            }
             ("endpoint", ..) if decision.code == Code::NotGated => format!("{} is not gated", header(":path")),
             ("endpoint", ..) => format!("{} {} is gated", header(":method"), header(":path")),
-            ("content", ..) => format!("a form of {} bytes", self.request.body.len()),
+            ("content", ..) => format!("{}, {} bytes", header("content-type"), self.request.body.len()),
             ("client_id", ..) => format!("\"{}\"", decision.request.client_id.as_deref().unwrap_or_default().escape_debug()),
             ("registration", _, Some(method)) => format!("registered for {}", method_name(method)),
             ("registration", ..) => "not registered; unregistered_clients lets it pass".to_owned(),
-            ("certificate", Some(certificate), Some(TokenEndpointAuthMethod::TlsClientAuth(_))) => {
-                let subject = certificate.subject().map_or_else(|error| error.to_string(), ToString::to_string);
-                format!("{subject}, {}", certificate.thumbprint())
+            (ONE_METHOD, ..) => "the request has no credential besides".to_owned(),
+            ("certificate", Some(certificate), method) => {
+                let mut text = certificate.thumbprint().to_string();
+                if let (Some(TokenEndpointAuthMethod::TlsClientAuth(_)), Ok(subject)) = (method, certificate.subject()) {
+                    text = format!("{subject}, {text}");
+                }
+                if let Some(dialect) = self.policy.and_then(|policy| policy.handling.peer_certificate.source.header()) {
+                    text = format!("{text}, from {}", dialect.header_name());
+                }
+                text
             }
-            ("certificate", Some(certificate), _) => certificate.thumbprint().to_string(),
             ("validity", Some(certificate), _) => format!("{} to {}", certificate.not_before(), certificate.not_after()),
             ("chain", _, Some(TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_))) => "nobody needs to vouch for it".to_owned(),
-            ("chain", ..) => match (self.chain_policy(), self.chain) {
-                (Some(Chain::Listener), _) => "the listener vouches for it, says the configuration".to_owned(),
-                _ => "verified, says --chain: this program has no trust store".to_owned(),
-            },
-            ("match", _, Some(method)) => match method {
+            ("chain", ..) if self.policy.is_some_and(|policy| policy.handling.peer_certificate.chain == Chain::Listener) => {
+                "the listener vouches for it, says the configuration".to_owned()
+            }
+            ("chain", ..) => "verified, says --chain: this program has no trust store".to_owned(),
+            (MATCH, _, Some(method)) => match method {
                 TokenEndpointAuthMethod::TlsClientAuth(expected) => format!("{} is the registered one", subject_name(expected)),
                 _ => "the certificate is a registered one".to_owned(),
             },
             _ => String::new(),
-        }
-    }
-
-    fn chain_policy(&self) -> Option<Chain> {
-        match policy(self.gate, self.request) {
-            HostPolicy::Policy(policy) => Some(policy.handling.peer_certificate.chain),
-            HostPolicy::UnknownTenant(_) => None,
         }
     }
 }
@@ -406,13 +416,15 @@ fn subject_name(expected: &ExpectedSubject) -> String {
     }
 }
 
-fn policy(gate: &Gate, request: &GateRequest) -> HostPolicy {
+fn policy(gate: &Gate, request: &GateRequest) -> Option<Rc<Policy>> {
     let authority = request.headers.iter().find(|(name, _)| name == ":authority");
-    gate.configuration().policy_for(authority.map(|(_, value)| value.as_slice()).unwrap_or_default())
+    match gate.configuration().policy_for(authority.map(|(_, value)| value.as_slice()).unwrap_or_default()) {
+        HostPolicy::Policy(policy) => Some(policy),
+        HostPolicy::UnknownTenant(_) => None,
+    }
 }
 
-fn registered(gate: &Gate, request: &GateRequest, client_id: Option<&str>) -> Option<Rc<ClientMetadata>> {
-    let HostPolicy::Policy(policy) = policy(gate, request) else { return None };
+fn registered(policy: &Policy, client_id: Option<&str>) -> Option<Rc<ClientMetadata>> {
     let RegistrySource::Embedded(registry) = &policy.registry else { return None };
     match registry.find(client_id?) {
         Registration::Registered(client) => Some(client),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tls_client_auth::certificate::DistinguishedName;
 
 use super::Unusable;
-use super::output::{BOLD, Format, PLAIN, RED, print_json};
+use super::output::{BOLD, Format, PLAIN, RED, print_json, visible};
 
 pub fn run(names: &[String], format: Format) -> Result<ExitCode, Unusable> {
     let parsed: Vec<_> = names.iter().map(|name| (name, DistinguishedName::parse(name))).collect();
@@ -16,18 +16,18 @@ pub fn run(names: &[String], format: Format) -> Result<ExitCode, Unusable> {
         Format::Text => {
             let mut out = anstream::stdout().lock();
             for (given, parsed) in &parsed {
-                writeln!(out, "{BOLD}{}{PLAIN}", given.escape_debug())?;
+                writeln!(out, "{BOLD}{}{PLAIN}", visible(given))?;
                 match parsed {
                     Ok(name) => {
                         for (index, rdn) in name.rdns().enumerate() {
-                            for (part, (kind, value)) in rdn.iter().enumerate() {
+                            for (part, (kind, value)) in rdn.into_iter().enumerate() {
                                 let number = if part == 0 { format!("RDN {}", index + 1) } else { "+".to_owned() };
-                                writeln!(out, "  {number:<10}{kind:<24} {value}")?;
+                                writeln!(out, "  {number:<10}{kind:<24} {}", visible(&value))?;
                             }
                         }
-                        writeln!(out, "  {:<10}{name}", "RFC 4514")?;
+                        writeln!(out, "  {:<10}{}", "RFC 4514", visible(&name.to_string()))?;
                     }
-                    Err(error) => writeln!(out, "  {RED}no name{PLAIN}: {error}")?,
+                    Err(error) => writeln!(out, "  {RED}no name{PLAIN}: {}", visible(&error.to_string()))?,
                 }
             }
         }

@@ -23,3 +23,33 @@ pub const PLAIN: &str = "\x1b[0m";
 pub fn print_json(value: &Value) -> Result<(), Unusable> {
     Ok(writeln!(std::io::stdout(), "{value:#}")?)
 }
+
+/// `text` as a person may see it: names come from certificates and files, and could move the cursor, colour what follows, or
+/// turn the direction of writing. Characters that do are written as escapes.
+pub fn visible(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut visible, c| {
+        match c {
+            '"' | '\'' | '\\' => visible.push(c),
+            // Behind another character, so that an accent is no escape.
+            _ => visible.extend(format!("a{c}").escape_debug().skip(1)),
+        }
+        visible
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_written_out() {
+        for (text, seen) in [
+            ("CN=a\\, b \"c\" 'd'", "CN=a\\, b \"c\" 'd'"),
+            ("O=São Paulo, 東京, e\u{301}", "O=São Paulo, 東京, e\u{301}"),
+            ("\u{1b}[2J\u{7}\0\r\n\t\u{9b}", "\\u{1b}[2J\\u{7}\\0\\r\\n\\t\\u{9b}"),
+            ("a\u{202e}b\u{2066}\u{200b}\u{feff}", "a\\u{202e}b\\u{2066}\\u{200b}\\u{feff}"),
+        ] {
+            assert_eq!(visible(text), seen);
+        }
+    }
+}

@@ -1,21 +1,23 @@
-//! Plugin configurations in files: as JSON, or inside the YAML of Envoy and of Istio, be it written as JSON; and where in the
-//! file each value stands.
+//! Plugin configurations in files: by themselves, or inside what Envoy, Istio and Kubernetes read and print.
 
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, YamlData};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Unusable;
+use super::document::{self, Content, Lines, Node};
 
 /// A plugin configuration, and where it comes from.
 #[derive(Debug)]
 pub struct Found {
     /// The configuration as the filter would get it.
     pub text: String,
+    /// Where its lines stand in the file.
     lines: Lines,
+    /// Where its values stand; none where it is not well-formed.
+    places: Option<Node>,
     /// The wasm filter's own settings, where there are any beside the configuration.
     pub filter: Option<Filter>,
     /// The filter chain round the filter, where the file shows it.
@@ -27,10 +29,28 @@ pub struct Found {
 pub struct Filter {
     /// Where they begin.
     pub line: usize,
-    pub allow_on_headers_stop_iteration: bool,
-    pub failure_policy: Option<String>,
-    /// The configuration is YAML, not a string; Envoy hands that to the module as protobuf.
-    pub is_structured: bool,
+    pub kind: FilterKind,
+    /// What happens after a fault.
+    pub failure: Failure,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum FilterKind {
+    /// Envoy's own.
+    Envoy {
+        allow_on_headers_stop_iteration: bool,
+        /// The configuration is YAML, not a string; Envoy hands that to the module as protobuf.
+        is_structured: bool,
+    },
+    /// Istio's `WasmPlugin`.
+    WasmPlugin,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    Open,
+    Closed,
+    Reload,
 }
 
 /// What the listener promises about connections that reach the filter.
@@ -38,10 +58,20 @@ pub struct Filter {
 pub struct FilterChain {
     /// Where it begins.
     pub line: usize,
-    /// `None`: clients connect without TLS.
-    pub tls: Option<DownstreamTls>,
+    pub transport: Transport,
     /// `per_connection_buffer_limit_bytes`, and its line.
     pub buffer_limit: Option<(u64, usize)>,
+    /// `forward_client_cert_details` of the connection manager, and its line.
+    pub forward_client_cert_details: (String, usize),
+}
+
+/// How clients connect.
+#[derive(Debug)]
+pub enum Transport {
+    Plain,
+    Tls(DownstreamTls),
+    /// Another transport socket, of which nothing is known.
+    Other,
 }
 
 /// Of Envoy's `DownstreamTlsContext`, what the meaning of a certificate depends on.
@@ -49,27 +79,41 @@ pub struct FilterChain {
 pub struct DownstreamTls {
     /// Where it begins.
     pub line: usize,
-    /// Whether it has, or gets by SDS, authorities to verify certificates with.
+    /// Whether it has authorities to verify certificates with, or gets them from elsewhere.
     pub verifies: bool,
-    /// `ACCEPT_UNTRUSTED`.
-    pub accepts_untrusted: bool,
+    /// `ACCEPT_UNTRUSTED`; none: it is said elsewhere.
+    pub accepts_untrusted: Option<bool>,
     /// Whether clients can resume a session, of either kind.
     pub resumes_sessions: bool,
 }
 
-/// The line of each value, by JSON Pointer.
-#[derive(Debug, Default)]
-struct Lines(Vec<(String, usize)>);
-
 impl Found {
-    /// The line of a value, or of the nearest value round it.
-    pub fn line(&self, pointer: &str) -> Option<usize> {
-        let mut pointer = pointer;
-        loop {
-            if let Some((_, line)) = self.lines.0.iter().find(|(known, _)| known == pointer) {
-                return Some(*line);
-            }
-            pointer = pointer.rsplit_once('/')?.0;
+    fn of_text(text: String, lines: Lines) -> Self {
+        let places = Node::from_json(&text, lines);
+        Self { text, lines, places, filter: None, filter_chain: None }
+    }
+
+    fn of_tree(tree: &Node) -> Self {
+        let text = tree.to_json().to_string();
+        Self { text, lines: Lines::Within(tree.line), places: Some(tree.clone()), filter: None, filter_chain: None }
+    }
+
+    /// The line of the file with what a JSON Pointer names, or with the nearest value round it.
+    pub fn line_of(&self, pointer: &str) -> usize {
+        self.places.as_ref().map_or_else(|| self.line(1), |places| places.line_of(pointer))
+    }
+
+    /// The line of the file with this line of the text.
+    pub fn line(&self, of_text: usize) -> usize {
+        self.lines.line(of_text)
+    }
+
+    /// Whether it is this filter's, and not that of another one in the same file.
+    fn is_of_this_filter(&self) -> bool {
+        const MEMBERS: [&str; 4] = ["clients", "registry", "tenants", "endpoints"];
+        match serde_json::from_str::<Value>(&self.text) {
+            Ok(json) => MEMBERS.iter().any(|name| json.get(name).is_some()),
+            Err(_) => MEMBERS.iter().any(|name| self.text.contains(&format!("\"{name}\""))),
         }
     }
 }
@@ -87,208 +131,176 @@ pub fn bytes(path: &Path) -> Result<Vec<u8>, Unusable> {
 
 /// Every plugin configuration in a file.
 pub fn read(path: &Path) -> Result<Vec<Found>, Unusable> {
-    let unusable = |why: String| Unusable::new(format!("{}: {why}", path.display()));
-    let text = String::from_utf8(bytes(path)?).map_err(|error| unusable(error.to_string()))?;
-    // JSON is YAML: one search finds the filter in a bootstrap, in a manifest, and in what their tools print of them.
-    let documents = MarkedYaml::load_from_str(&text);
+    let unusable = |why: &str| Unusable::new(format!("{}: {why}", path.display()));
+    let content = bytes(path)?;
+    let content = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&content);
+    let text = std::str::from_utf8(content).map_err(|error| unusable(&error.to_string()))?;
+    let documents = document::read(text);
     let mut found = Vec::new();
     for document in documents.iter().flatten() {
-        search(document, Place { file: &text, listener: None, filter_chain: None }, &mut found);
+        let all = documents.as_deref().unwrap_or_default();
+        search(document, Place { file: text, all, listener: None, filter_chain: None, manager: None }, &mut found);
     }
-    // Other wasm filters have configurations, too.
-    let (own, others): (Vec<_>, Vec<_>) = found.into_iter().partition(is_of_this_filter);
-    let found = if own.is_empty() { others } else { own };
     if !found.is_empty() {
-        return Ok(found);
+        // Other wasm filters have configurations, too.
+        let (own, others): (Vec<_>, Vec<_>) = found.into_iter().partition(Found::is_of_this_filter);
+        return Ok(if own.is_empty() { others } else { own });
     }
     // The configuration itself, or what somebody took for one: the filter says what is wrong with it.
     if text.trim_start().starts_with('{') {
-        let lines = documents.ok().and_then(|documents| Some(lines_of(documents.first()?, 0))).unwrap_or_default();
-        return Ok(vec![Found { text, lines, filter: None, filter_chain: None }]);
+        return Ok(vec![Found::of_text(text.to_owned(), Lines::After(0))]);
     }
-    documents.map_err(|error| unusable(format!("no YAML: {error}")))?;
-    Err(unusable("no configuration of this filter: expected JSON, Envoy's wasm filter, or a WasmPlugin".to_owned()))
+    documents.map_err(|error| unusable(&format!("no YAML: {error}")))?;
+    Err(unusable("no configuration of this filter: expected JSON, Envoy's wasm filter, or a WasmPlugin"))
 }
 
 /// The only one of a file.
 pub fn read_one(path: &Path) -> Result<Found, Unusable> {
-    let mut found = read(path)?;
-    match (found.pop(), found.is_empty()) {
-        (Some(one), true) => Ok(one),
-        _ => Err(Unusable::new(format!("{}: more than one configuration of this filter", path.display()))),
+    let mut found = read(path)?.into_iter();
+    let Some(first) = found.next() else { return Err(Unusable::new(format!("{}: no configuration", path.display()))) };
+    // Several listeners may well have the same.
+    match found.find(|other| other.text != first.text) {
+        None => Ok(first),
+        Some(other) => Err(Unusable::new(format!(
+            "{}: more than one configuration of this filter, in line {} and in line {}: put the one that is meant into a file of its own",
+            path.display(),
+            first.line(1),
+            other.line(1),
+        ))),
     }
-}
-
-/// Whether a configuration found in a larger file has a member that this filter's have; a mistaken one mostly still has.
-fn is_of_this_filter(found: &Found) -> bool {
-    let json = serde_json::from_str::<Value>(&found.text).unwrap_or_default();
-    ["clients", "registry", "tenants", "endpoints"].into_iter().any(|name| json.get(name).is_some())
 }
 
 /// What is round a node.
 #[derive(Clone, Copy)]
-struct Place<'n, 'i> {
-    file: &'n str,
-    listener: Option<&'n MarkedYaml<'i>>,
-    filter_chain: Option<&'n MarkedYaml<'i>>,
+struct Place<'a> {
+    file: &'a str,
+    all: &'a [Node],
+    listener: Option<&'a Node>,
+    filter_chain: Option<&'a Node>,
+    /// The HTTP connection manager.
+    manager: Option<&'a Node>,
 }
 
-fn search<'n, 'i>(node: &'n MarkedYaml<'i>, mut place: Place<'n, 'i>, found: &mut Vec<Found>) {
+fn search<'a>(node: &'a Node, mut place: Place<'a>, found: &mut Vec<Found>) {
     if let Some(one) = in_wasm_filter(node, place).or_else(|| in_wasm_plugin(node)) {
         found.push(one);
         return;
     }
-    if member(node, "filter_chains").is_some() {
+    if node.member("filter_chains").or_else(|| node.member("default_filter_chain")).is_some() {
         place.listener = Some(node);
-    } else if member(node, "filters").is_some() {
+    } else if node.member("http_filters").is_some() {
+        place.manager = Some(node);
+    } else if node.member("filters").is_some() {
         place.filter_chain = Some(node);
     }
-    match &node.data {
-        YamlData::Mapping(members) => members.values().for_each(|member| search(member, place, found)),
-        YamlData::Sequence(elements) => elements.iter().for_each(|element| search(element, place, found)),
-        _ => {}
-    }
+    node.children().for_each(|child| search(child, place, found));
 }
 
 /// `PluginConfig` of Envoy: it has a VM, and a configuration that may be this filter's.
-fn in_wasm_filter(node: &MarkedYaml<'_>, place: Place<'_, '_>) -> Option<Found> {
-    member(node, "vm_config")?;
-    let value = member(member(node, "configuration")?, "value")?;
-    let filter = Filter {
-        line: node.span.start.line(),
-        allow_on_headers_stop_iteration: is_true(member(node, "allow_on_headers_stop_iteration")),
-        failure_policy: member(node, "failure_policy").and_then(string).map(str::to_owned),
-        is_structured: string(value).is_none(),
+fn in_wasm_filter(node: &Node, place: Place<'_>) -> Option<Found> {
+    node.member("vm_config")?;
+    let value = node.member("configuration")?.named("value")?;
+    let found = match value.value.text() {
+        Some(text) => Found::of_text(text.to_owned(), value.lines_of_text(place.file)),
+        None => Found::of_tree(&value.value),
     };
-    let (text, lines) = match string(value) {
-        Some(text) => (text.to_owned(), lines_of_scalar(value, text, place.file)),
-        None => (to_json(value).to_string(), lines_of(value, 0)),
+    let failure = match node.member("failure_policy").and_then(Node::text) {
+        Some("FAIL_RELOAD") => Failure::Reload,
+        Some("FAIL_OPEN") => Failure::Open,
+        // The older word for the same.
+        _ if node.member("fail_open").is_some_and(Node::is_true) => Failure::Open,
+        _ => Failure::Closed,
     };
-    let filter_chain = place.listener.zip(place.filter_chain).map(|(listener, chain)| FilterChain::of(listener, chain));
-    Some(Found { text, lines, filter: Some(filter), filter_chain })
-}
-
-/// The lines of a configuration that is a string.
-fn lines_of_scalar(scalar: &MarkedYaml<'_>, text: &str, file: &str) -> Lines {
-    let line = scalar.span.start.line();
-    match file.chars().nth(scalar.span.start.index()) {
-        // Line ends in it are written as escapes, or folded away.
-        Some('"' | '\'') => Lines(vec![(String::new(), line)]),
-        // Where its text begins, be it a block below its indicator or a scalar behind its key.
-        _ => lines_of_json(text, line.saturating_sub(1)),
-    }
+    let kind = FilterKind::Envoy {
+        allow_on_headers_stop_iteration: node.member("allow_on_headers_stop_iteration").is_some_and(Node::is_true),
+        is_structured: value.value.text().is_none(),
+    };
+    let filter = Some(Filter { line: node.line, kind, failure });
+    Some(Found { filter, filter_chain: FilterChain::round(place), ..found })
 }
 
 /// Istio's WasmPlugin.
-fn in_wasm_plugin(node: &MarkedYaml<'_>) -> Option<Found> {
-    member(node, "kind").and_then(string).filter(|kind| *kind == "WasmPlugin")?;
-    let configuration = member(member(node, "spec")?, "pluginConfig")?;
-    let text = to_json(configuration).to_string();
-    Some(Found { text, lines: lines_of(configuration, 0), filter: None, filter_chain: None })
+fn in_wasm_plugin(node: &Node) -> Option<Found> {
+    node.member("kind").and_then(Node::text).filter(|kind| *kind == "WasmPlugin")?;
+    let spec = node.member("spec")?;
+    let failure = match spec.member("failStrategy").and_then(Node::text) {
+        Some("FAIL_OPEN") => Failure::Open,
+        Some("FAIL_RELOAD") => Failure::Reload,
+        _ => Failure::Closed,
+    };
+    let filter = Some(Filter { line: spec.line, kind: FilterKind::WasmPlugin, failure });
+    Some(Found { filter, ..Found::of_tree(spec.member("pluginConfig")?) })
 }
 
 impl FilterChain {
-    fn of(listener: &MarkedYaml<'_>, chain: &MarkedYaml<'_>) -> Self {
-        let limit = member(listener, "per_connection_buffer_limit_bytes");
-        let buffer_limit = limit.and_then(|limit| match limit.data {
-            YamlData::Value(Scalar::Integer(octets)) => Some((octets.try_into().ok()?, limit.span.start.line())),
+    fn round(place: Place<'_>) -> Option<Self> {
+        let (listener, chain) = place.listener.zip(place.filter_chain)?;
+        let buffer_limit = listener.named("per_connection_buffer_limit_bytes").and_then(|limit| match &limit.value.content {
+            Content::Number(octets) => Some((octets.as_u64()?, limit.line)),
             _ => None,
         });
-        let socket = member(chain, "transport_socket").and_then(|socket| member(socket, "typed_config"));
-        Self { line: chain.span.start.line(), tls: socket.map(DownstreamTls::of), buffer_limit }
+        let details = place.manager.and_then(|manager| manager.named("forward_client_cert_details"));
+        let details = details.and_then(|member| Some((member.value.text()?.to_owned(), member.line)));
+        // What Envoy does unless it is told.
+        let details =
+            details.unwrap_or_else(|| ("SANITIZE".to_owned(), place.manager.map_or(chain.line, |manager| manager.line)));
+        Some(Self {
+            line: chain.line,
+            transport: Transport::of(chain, place),
+            buffer_limit,
+            forward_client_cert_details: details,
+        })
+    }
+}
+
+impl Transport {
+    fn of(chain: &Node, place: Place<'_>) -> Self {
+        let Some(socket) = chain.member("transport_socket") else { return Self::Plain };
+        if socket.member("name").and_then(Node::text) == Some("envoy.transport_sockets.raw_buffer") {
+            return Self::Plain;
+        }
+        let config = socket.member("typed_config");
+        // QUIC has its TLS one level below.
+        let context = config.and_then(|config| config.member("downstream_tls_context")).or(config);
+        match context {
+            Some(context) if context.member("common_tls_context").is_some() => Self::Tls(DownstreamTls::of(context, place)),
+            _ => Self::Other,
+        }
     }
 }
 
 impl DownstreamTls {
-    fn of(context: &MarkedYaml<'_>) -> Self {
-        let common = member(context, "common_tls_context");
-        let validation = common.and_then(|common| {
-            let combined = member(common, "combined_validation_context");
-            combined
-                .and_then(|combined| member(combined, "default_validation_context"))
-                .or_else(|| member(common, "validation_context"))
-        });
-        let by_sds = ["validation_context_sds_secret_config", "combined_validation_context"];
-        let verification = validation.and_then(|validation| member(validation, "trust_chain_verification")).and_then(string);
-        let disabled = ["disable_stateless_session_resumption", "disable_stateful_session_resumption"];
+    fn of(context: &Node, place: Place<'_>) -> Self {
+        let common = context.member("common_tls_context");
+        let of_common = |name: &str| common.and_then(|common| common.member(name));
+        let combined = of_common("combined_validation_context");
+        let of_combined = |name: &str| combined.and_then(|combined| combined.member(name));
+        let secret =
+            of_common("validation_context_sds_secret_config").or_else(|| of_combined("validation_context_sds_secret_config"));
+        let secret_name = secret.and_then(|secret| secret.member("name")).and_then(Node::text);
+        // A secret of the same file is known, another one is not.
+        let by_secret = secret_name.and_then(|name| place.all.iter().find_map(|document| validation_secret(document, name)));
+        let contexts = [of_common("validation_context"), of_combined("default_validation_context"), by_secret];
+        let known = || contexts.iter().flatten();
+        let is_elsewhere = secret.is_some() && by_secret.is_none();
+        let mut verification = known().filter_map(|context| context.member("trust_chain_verification")?.text());
         Self {
-            line: context.span.start.line(),
-            verifies: validation.is_some_and(|validation| member(validation, "trusted_ca").is_some())
-                || common.is_some_and(|common| by_sds.iter().any(|name| member(common, name).is_some())),
-            accepts_untrusted: verification == Some("ACCEPT_UNTRUSTED"),
-            resumes_sessions: !disabled.iter().all(|name| is_true(member(context, name))),
+            line: context.line,
+            verifies: is_elsewhere || known().any(|context| context.member("trusted_ca").is_some()),
+            accepts_untrusted: match verification.any(|word| word == "ACCEPT_UNTRUSTED") {
+                false if is_elsewhere => None,
+                accepts => Some(accepts),
+            },
+            resumes_sessions: !["disable_stateless_session_resumption", "disable_stateful_session_resumption"]
+                .iter()
+                .all(|name| context.member(name).is_some_and(Node::is_true)),
         }
     }
 }
 
-/// A member, in either of the two spellings that protobuf's JSON has for a name.
-fn member<'n, 'i>(node: &'n MarkedYaml<'i>, name: &str) -> Option<&'n MarkedYaml<'i>> {
-    let YamlData::Mapping(members) = &node.data else { return None };
-    let is_named = |key: &str| key == name || (!key.contains('_') && key == lower_camel_case(name));
-    members.iter().find(|(key, _)| string(key).is_some_and(is_named)).map(|(_, value)| value)
-}
-
-fn lower_camel_case(name: &str) -> String {
-    let mut words = name.split('_');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |mut name, word| {
-        let mut rest = word.chars();
-        name.extend(rest.next().map(|first| first.to_ascii_uppercase()));
-        name + rest.as_str()
-    })
-}
-
-fn is_true(node: Option<&MarkedYaml<'_>>) -> bool {
-    node.is_some_and(|node| matches!(node.data, YamlData::Value(Scalar::Boolean(true))))
-}
-
-fn string<'n>(node: &'n MarkedYaml<'_>) -> Option<&'n str> {
-    if let YamlData::Value(Scalar::String(text)) = &node.data { Some(text) } else { None }
-}
-
-fn to_json(node: &MarkedYaml<'_>) -> Value {
-    match &node.data {
-        YamlData::Value(Scalar::Boolean(value)) => Value::from(*value),
-        YamlData::Value(Scalar::Integer(value)) => Value::from(*value),
-        YamlData::Value(Scalar::FloatingPoint(value)) => Value::from(f64::from(*value)),
-        YamlData::Value(Scalar::String(text)) => Value::from(text.as_ref()),
-        YamlData::Sequence(elements) => elements.iter().map(to_json).collect(),
-        YamlData::Mapping(members) => {
-            let members = members.iter().map(|(key, value)| (string(key).unwrap_or_default().to_owned(), to_json(value)));
-            Value::Object(members.collect::<Map<_, _>>())
-        }
-        _ => Value::Null,
-    }
-}
-
-/// JSON is YAML, so one reader of positions serves both; what it cannot read has none.
-fn lines_of_json(text: &str, offset: usize) -> Lines {
-    let documents = MarkedYaml::load_from_str(text).unwrap_or_default();
-    documents.first().map(|document| lines_of(document, offset)).unwrap_or_default()
-}
-
-fn lines_of(node: &MarkedYaml<'_>, offset: usize) -> Lines {
-    fn walk(node: &MarkedYaml<'_>, pointer: String, offset: usize, lines: &mut Vec<(String, usize)>) {
-        match &node.data {
-            YamlData::Mapping(members) => {
-                for (key, value) in members {
-                    let name = string(key).unwrap_or_default().replace('~', "~0").replace('/', "~1");
-                    let pointer = format!("{pointer}/{name}");
-                    lines.push((pointer.clone(), key.span.start.line() + offset));
-                    walk(value, pointer, offset, lines);
-                }
-            }
-            YamlData::Sequence(elements) => {
-                for (index, element) in elements.iter().enumerate() {
-                    let pointer = format!("{pointer}/{index}");
-                    lines.push((pointer.clone(), element.span.start.line() + offset));
-                    walk(element, pointer, offset, lines);
-                }
-            }
-            _ => {}
-        }
-    }
-    let mut lines = vec![(String::new(), node.span.start.line() + offset)];
-    walk(node, String::new(), offset, &mut lines);
-    Lines(lines)
+/// The validation context of the secret of this name.
+fn validation_secret<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
+    let is_it = node.member("name").and_then(Node::text) == Some(name);
+    let own = node.member("validation_context").filter(|_| is_it);
+    own.or_else(|| node.children().find_map(|child| validation_secret(child, name)))
 }

@@ -38,6 +38,11 @@ impl Registry {
         self.clients.get(client_id).cloned().map_or(Registration::Unregistered, Registration::Registered)
     }
 
+    /// Every client, in no order.
+    pub fn clients(&self) -> impl Iterator<Item = &ClientMetadata> {
+        self.clients.values().map(Rc::as_ref)
+    }
+
     /// Number of clients.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::Ipv6Addr;
 use std::rc::Rc;
 
-use super::{HostPolicy, Policy, PolicyMembers, RegistrySource};
+use super::{HostPolicy, Policy, PolicyMembers};
 use crate::error::ConfigError;
 use crate::json::{Json, Members};
 
@@ -77,11 +77,11 @@ impl Tenants {
         Ok(())
     }
 
-    /// The registry of every policy; tenants and hosts may share one.
-    pub(super) fn registries(&self) -> impl Iterator<Item = &RegistrySource> {
+    /// Every policy, once for each of its hosts.
+    pub(super) fn policies(&self) -> impl Iterator<Item = &Policy> {
         let other = if let HostPolicy::Policy(policy) = &self.other { Some(policy) } else { None };
         let policies = self.exact.values().chain(self.suffixes.iter().map(|(_, policy)| policy)).chain(other);
-        policies.map(|policy| &policy.registry)
+        policies.map(Rc::as_ref)
     }
 
     pub(super) fn policy_for(&self, authority: &[u8]) -> HostPolicy {

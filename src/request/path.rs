@@ -82,6 +82,12 @@ impl Endpoints {
         Ok(Self { paths })
     }
 
+    /// The first of the listed paths, in lower case.
+    #[must_use]
+    pub fn first(&self) -> Option<&str> {
+        self.paths.first().map(|path| if path.is_empty() { "/" } else { path.as_ref() })
+    }
+
     /// Whether a common backend could take `target` for one of the listed paths.
     #[must_use]
     pub fn gates(&self, target: &Target<'_>) -> bool {

@@ -1,0 +1,67 @@
+//! What the listener must promise for a configuration to mean what it says.
+
+use tls_client_auth::certificate::Dialect;
+use tls_client_auth::client::TokenEndpointAuthMethod;
+use tls_client_auth::config::{Chain, Configuration, Policy, RegistrySource, Source};
+
+use super::super::source::{DownstreamTls, FilterChain, Transport};
+use super::Finding;
+
+pub fn findings(chain: &FilterChain, configuration: &Configuration) -> Vec<Finding> {
+    let policies: Vec<&Policy> = configuration.policies().collect();
+    let reads_connection = policies.iter().any(|policy| policy.handling.peer_certificate.source == Source::Connection);
+    let mut findings = match &chain.transport {
+        Transport::Tls(tls) => of_tls(tls, &policies),
+        Transport::Plain if reads_connection => {
+            let message = "no TLS in this filter chain, so no client has a certificate, and each is refused";
+            vec![Finding::doubtful(Some(chain.line), message)]
+        }
+        Transport::Plain | Transport::Other => Vec::new(),
+    };
+    let (details, line) = &chain.forward_client_cert_details;
+    let reads_xfcc = policies.iter().any(|policy| policy.handling.peer_certificate.source.header() == Some(Dialect::Xfcc));
+    if reads_xfcc && details == "SANITIZE" {
+        let message = "forward_client_cert_details: SANITIZE takes x-forwarded-client-cert away before the filter reads it, and every client is refused";
+        findings.push(Finding::error(Some(*line), message));
+    }
+    // What Envoy buffers unless it is told.
+    let (limit, line) = chain.buffer_limit.unwrap_or((1 << 20, chain.line));
+    if policies.iter().any(|policy| policy.max_body_bytes as u64 >= limit) {
+        let message = "per_connection_buffer_limit_bytes is not above max_body_bytes: Envoy's own 413 comes before the filter's";
+        findings.push(Finding::doubtful(Some(line), message));
+    }
+    findings
+}
+
+fn of_tls(tls: &DownstreamTls, policies: &[&Policy]) -> Vec<Finding> {
+    let believes_listener = policies.iter().any(|policy| policy.handling.peer_certificate.chain == Chain::Listener);
+    let believes_connection = policies.iter().any(|policy| policy.handling.peer_certificate.chain == Chain::Connection);
+    let has_self_signed = policies.iter().any(|policy| {
+        let RegistrySource::Embedded(registry) = &policy.registry else { return false };
+        policy.handling.peer_certificate.source == Source::Connection
+            && registry.clients().any(|client| matches!(client.method(), TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_)))
+    });
+    let at = Some(tls.line);
+    let mut findings = Vec::new();
+    if !tls.verifies && believes_listener {
+        let message = "no trusted_ca: the listener verifies nobody, and chain \"listener\" believes it; whoever makes a certificate with a client's name is that client";
+        findings.push(Finding::error(at, message));
+    } else if !tls.verifies {
+        let message = "no trusted_ca: no chain is ever verified, and every tls_client_auth client is refused";
+        findings.push(Finding::doubtful(at, message));
+    }
+    if tls.accepts_untrusted == Some(true) && believes_listener {
+        let message =
+            "ACCEPT_UNTRUSTED lets every certificate in, and chain \"listener\" believes the listener: set chain \"connection\"";
+        findings.push(Finding::error(at, message));
+    }
+    if tls.accepts_untrusted == Some(false) && tls.verifies && has_self_signed {
+        let message = "without trust_chain_verification: ACCEPT_UNTRUSTED the handshake refuses the certificates of self_signed_tls_client_auth clients";
+        findings.push(Finding::doubtful(at, message));
+    }
+    if tls.resumes_sessions && believes_connection && tls.verifies {
+        let message = "resumed sessions count as unverified, so good clients are refused now and then: set disable_stateless_session_resumption and disable_stateful_session_resumption";
+        findings.push(Finding::doubtful(at, message));
+    }
+    findings
+}

@@ -1,0 +1,217 @@
+//! Every mistake of a configuration, for whoever mends it. The filter itself needs no more than the first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Configuration;
+use crate::error::ConfigError;
+use crate::json::Json;
+
+impl Configuration {
+    /// Every mistake, `most` at most; none where the configuration can be used.
+    ///
+    /// What is wrong is replaced by something that is right, or taken away, and the rest is read again. So a mistake that
+    /// shows only in the presence of another may be missing; what is listed is always wrong.
+    #[must_use]
+    pub fn mistakes(text: &[u8], most: usize) -> Vec<ConfigError> {
+        let mut json = match Json::parse(text) {
+            Ok(json) => json,
+            Err(error) => return vec![error],
+        };
+        let mut mistakes: Vec<ConfigError> = Vec::new();
+        let mut mended = Mended::default();
+        while mistakes.len() < most {
+            let Err(error) = Self::from_json(&json) else { break };
+            let pointer = mended.original(&error.pointer);
+            // What a value lacks since something in it was taken away is no mistake of its own.
+            let below = format!("{pointer}/");
+            if !mistakes.iter().any(|earlier| earlier.pointer == pointer || earlier.pointer.starts_with(&below)) {
+                mistakes.push(ConfigError { pointer, message: error.message });
+            }
+            if !mended.mend(&mut json, &error.pointer) {
+                break;
+            }
+        }
+        mistakes
+    }
+}
+
+/// What was done to the configuration so far.
+#[derive(Default)]
+struct Mended {
+    /// Places where something right was put, as they are now.
+    replaced: BTreeSet<String>,
+    /// Elements that were taken out of arrays: by the pointer of the array, their places in the beginning.
+    removed: BTreeMap<String, BTreeSet<usize>>,
+}
+
+impl Mended {
+    /// Makes the error at `pointer` go away; whether that can be.
+    fn mend(&mut self, json: &mut Json, pointer: &str) -> bool {
+        let Some((parent, step)) = pointer.rsplit_once('/') else { return false };
+        let name = step.replace("~1", "/").replace("~0", "~");
+        let original = self.original(parent);
+        match find(json, parent) {
+            Some(Json::Object(members)) => {
+                if members.iter().filter(|(member, _)| *member == name).count() > 1 {
+                    let mut seen = false;
+                    members.retain(|(member, _)| *member != name || !std::mem::replace(&mut seen, true));
+                    return true;
+                }
+                let right = stand_in(members, &name, self.replaced.len());
+                let Some(index) = members.iter().position(|(member, _)| *member == name) else { return false };
+                match (members.get_mut(index), right) {
+                    (Some((_, value)), Some(right)) if self.replaced.insert(pointer.to_owned()) => *value = right,
+                    _ => drop(members.remove(index)),
+                }
+                true
+            }
+            Some(Json::Array(elements)) => {
+                let Some(index) = name.parse().ok().filter(|index| *index < elements.len()) else { return false };
+                elements.remove(index);
+                let removed = self.removed.entry(original).or_default();
+                let original = removed.iter().fold(index, |index, removed| index + usize::from(*removed <= index));
+                removed.insert(original);
+                // The elements behind it are elsewhere now.
+                self.replaced.retain(|replaced| !replaced.starts_with(&format!("{parent}/")));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Where what is now at `pointer` was in the beginning.
+    fn original(&self, pointer: &str) -> String {
+        let mut original = String::new();
+        for step in pointer.split('/').skip(1) {
+            let place = match (self.removed.get(&original), step.parse::<usize>()) {
+                (Some(removed), Ok(index)) => {
+                    removed.iter().fold(index, |index, removed| index + usize::from(*removed <= index)).to_string()
+                }
+                _ => step.to_owned(),
+            };
+            original = format!("{original}/{place}");
+        }
+        original
+    }
+}
+
+fn find<'a>(json: &'a mut Json, pointer: &str) -> Option<&'a mut Json> {
+    pointer.split('/').skip(1).try_fold(json, |json, step| match json {
+        Json::Object(members) => {
+            let name = step.replace("~1", "/").replace("~0", "~");
+            members.iter_mut().find(|(member, _)| *member == name).map(|(_, value)| value)
+        }
+        Json::Array(elements) => elements.get_mut(step.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+/// Something right for the member `name` of an object, where its absence would make others wrong; `n` keeps identifiers apart.
+fn stand_in(members: &[(String, Json)], name: &str, n: usize) -> Option<Json> {
+    let has = |wanted: &str| members.iter().any(|(member, _)| member.starts_with(wanted));
+    let is_lookup = members.iter().any(|(member, value)| match value {
+        Json::String(text) => (member == "mode" && text == "lookup") || (member == "path" && text.contains("{client_id}")),
+        _ => false,
+    });
+    let object = |members: &[(&str, Json)]| {
+        Json::Object(members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
+    };
+    let text = |text: &str| Json::String(text.to_owned());
+    Some(match name {
+        "client_id" => Json::String(format!("stand-in-{n}")),
+        "hosts" => Json::Array(vec![Json::String(format!("stand-in-{n}.example"))]),
+        "clients" if !has("registry") => Json::Array(Vec::new()),
+        "registry" if !has("clients") => {
+            object(&[("cluster", text("stand-in")), ("authority", text("stand-in.example")), ("path", text("/"))])
+        }
+        "cluster" => text("stand-in"),
+        "authority" => text("stand-in.example"),
+        "path" if is_lookup => text("/{client_id}"),
+        "path" => text("/"),
+        "mode" if is_lookup => text("lookup"),
+        "source" if has("dialect") || has("trusted_proxies") => text("forwarded"),
+        "token_endpoint_auth_method" if has("tls_client_auth_") || has("backend_authentication") => text("tls_client_auth"),
+        "token_endpoint_auth_method" if has("jwks") => text("self_signed_tls_client_auth"),
+        "tls_client_auth_subject_dn" => text("CN=stand-in"),
+        "tls_client_auth_san_dns" => text("stand-in.example"),
+        "tls_client_auth_san_uri" => text("urn:stand-in"),
+        "tls_client_auth_san_ip" => text("192.0.2.1"),
+        "tls_client_auth_san_email" => text("stand-in@stand-in.example"),
+        "jwks" => {
+            let key = object(&[("x5t#S256", text("47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"))]);
+            object(&[("keys", Json::Array(vec![key]))])
+        }
+        "method" if has("client_secret") => text("client_secret_basic"),
+        "client_secret" => text("stand-in"),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pointers(text: &str) -> Vec<String> {
+        Configuration::mistakes(text.as_bytes(), 100).into_iter().map(|mistake| mistake.pointer).collect()
+    }
+
+    #[test]
+    fn each_mistake_is_found_once_and_hides_no_other() {
+        const CLIENT: &str =
+            r#"{"client_id": "x", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": "x.test"}"#;
+        for (text, wanted) in [
+            (r#"{"clients": []}"#, &[][..]),
+            ("{", &[""]),
+            ("[]", &[""]),
+            (r#"{"endpoints": ["/a", "b", "/c", "d", 7], "clients": []}"#, &["/endpoints/1", "/endpoints/3", "/endpoints/4"]),
+            // Nothing is left: that is no mistake of its own.
+            (r#"{"endpoints": ["b"], "clients": []}"#, &["/endpoints/0"]),
+            (r#"{"endpoints": [], "clients": []}"#, &["/endpoints"]),
+            (r#"{"zzz": 1, "yyy": 2, "clients": []}"#, &["/zzz", "/yyy"]),
+            (
+                r#"{"clients": {}, "tenants": [{"hosts": ["a.test"]}, {"hosts": ["b.test"], "mode": 1}]}"#,
+                &["/clients", "/tenants/1/mode"],
+            ),
+            (r#"{"tenants": [{"hosts": 7, "clients": []}, {"hosts": ["a.test"]}]}"#, &["/tenants/0/hosts", "/tenants/1"]),
+            // Of words that decide what others mean.
+            (
+                r#"{"peer_certificate": {"source": "forward", "dialect": "xfcc", "trusted_proxies": ["a.test"]}, "clients": []}"#,
+                &["/peer_certificate/source"],
+            ),
+            (
+                r#"{"registry": {"cluster": 7, "authority": "a.test", "path": "x", "refresh": "1"}}"#,
+                &["/registry/cluster", "/registry/refresh", "/registry/path"],
+            ),
+            (
+                r#"{"registry": {"cluster": "c", "authority": "a.test", "path": "/{client_id}", "mode": "lookups"}}"#,
+                &["/registry/mode"],
+            ),
+            (r#"{"registry": {}}"#, &["/registry"]),
+            (
+                r#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "tls_client_aut", "tls_client_auth_san_dns": "a.test",
+                   "backend_authentication": {"method": "client_secret_basic", "client_secret": "s"}}]}"#,
+                &["/clients/0/token_endpoint_auth_method"],
+            ),
+            (
+                r#"{"clients": [{"client_id": "", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_ip": "x"}, 7, {"client_id": "a"}, {"client_id": "a"}]}"#,
+                &["/clients/0/client_id", "/clients/0/tls_client_auth_san_ip", "/clients/1", "/clients/3/client_id"],
+            ),
+            // Repeated members stay visible however much was mended before.
+            (
+                r#"{"mode": 1, "clients": [{"client_id": "a", "client_id": "b"}, {"client_id": "c", "x": 1, "x": 2, "x": 3}], "mode": 2}"#,
+                &["/mode", "/clients/0/client_id", "/clients/1/x"],
+            ),
+            (r#"{"clients": [], "registry": {"cluster": "c", "authority": "a.test", "path": "/"}}"#, &["/registry"]),
+        ] {
+            assert_eq!(pointers(text), wanted, "{text}");
+        }
+        let client = |n: usize| {
+            CLIENT.replace("\"x\"", &format!("\"{n}\"")).replace("x.test", if n.is_multiple_of(2) { "a b" } else { "x.test" })
+        };
+        let clients: Vec<String> = (0..20).map(client).collect();
+        let text = format!(r#"{{"clients": [{}]}}"#, clients.join(","));
+        let wanted: Vec<String> = (0..20).step_by(2).map(|n| format!("/clients/{n}/tls_client_auth_san_dns")).collect();
+        assert_eq!(pointers(&text), wanted);
+        assert_eq!(Configuration::mistakes(text.as_bytes(), 3).len(), 3);
+    }
+}

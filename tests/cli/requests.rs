@@ -1,0 +1,252 @@
+//! Requests as people and programs describe them, to `explain` and to `audit`.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::support::case::{Case, table};
+use crate::{CLIENT, certificate_of, code, file, program, run, text, value};
+
+const NOW: &str = "2026-06-01T00:00:00Z";
+
+/// Whether the arguments of a program can say what the case says.
+fn is_sayable(case: &Case) -> bool {
+    let is_text = |octets: &[u8]| std::str::from_utf8(octets).is_ok_and(|text| !text.contains('\0'));
+    let headers = &case.request.headers;
+    headers.iter().all(|(_, value)| is_text(value))
+        && headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+        && is_text(case.request.path.as_bytes())
+        && !case.request.method.is_empty()
+}
+
+#[test]
+fn the_case_table_is_explained_as_it_is_decided() {
+    let mut configurations = BTreeMap::<String, String>::new();
+    let (mut explained, mut wrong) = (0, Vec::new());
+    for (number, case) in table().cases.iter().enumerate().filter(|(_, case)| is_sayable(case)) {
+        let known = configurations.len();
+        let config = configurations
+            .entry(case.config.to_string())
+            .or_insert_with_key(|config| file(&format!("explained/{known}.json"), config))
+            .clone();
+        let certificate = case.certificate.as_ref().map(|certificate| certificate.host_text.as_str());
+        if certificate
+            .is_some_and(|text| text.matches("BEGIN%20CERTIFICATE").count() + text.matches("BEGIN CERTIFICATE").count() != 1)
+        {
+            // A file without a certificate is no input, and of a chain the first one counts.
+            continue;
+        }
+        let request = &case.request;
+        let body = file(&format!("explained/{number}.body"), &request.body);
+        let mut arguments: Vec<String> =
+            ["explain", "--format", "json", "--config", &config, "--body", &body].map(str::to_owned).into();
+        arguments.extend([format!("--now={}", case.now.0), format!("--host={}", request.host)]);
+        arguments.extend([format!("--method={}", request.method), format!("--path={}", request.path)]);
+        let chain = case.chain_valid.map_or("unknown", |valid| if valid { "valid" } else { "invalid" });
+        arguments.push(format!("--chain={chain}"));
+        for (name, value) in &request.headers {
+            arguments.push(format!("--header={name}: {}", String::from_utf8_lossy(value)));
+        }
+        if let Some(certificate) = certificate {
+            arguments.push(format!("--certificate={}", file(&format!("explained/{number}.pem"), certificate)));
+        }
+        let output = run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        explained += 1;
+        let found: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| json!({ "unusable": format!("{output:?}") }));
+        if found["code"] != case.expect.code || code(&output) != i32::from(!case.expect.passes()) {
+            wrong.push(format!("{}: expected {}, {found}", case.name, case.expect.code));
+        }
+    }
+    assert!(explained > 600, "{explained} of the table");
+    assert!(wrong.is_empty(), "{} of {explained}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Behind a proxy the certificate of the connection is the proxy's, and nobody may be told to register that.
+#[test]
+fn a_forwarded_certificate_is_the_clients() {
+    let proxy = certificate_of(&[("CN", "gateway"), ("O", "Proxy")]);
+    let config = json!({
+        "peer_certificate": { "source": "forwarded", "dialect": "x-ssl-cert", "trusted_proxies": [proxy.x5t_s256()] },
+        "clients": [serde_json::from_str::<Value>(CLIENT).expect("JSON")],
+    });
+    let config = file("forwarded.json", config.to_string());
+    let proxy = file("proxy.pem", proxy.pem());
+    let client = |name: &str| format!("x-ssl-cert: {}", certificate_of(&[("CN", name), ("O", "Client")]).percent_encoded_pem());
+    let explain = |more: &[&str]| {
+        run(&[&["explain", "--config", &config, "--client-id", "client", "--now", NOW, "--certificate", &proxy][..], more]
+            .concat())
+    };
+    let output = explain(&["--header", &client("client")]);
+    assert_eq!(code(&output), 0);
+    assert!(text(&output).contains("O=Client,CN=client") && text(&output).contains("from x-ssl-cert"), "{output:?}");
+    assert!(!text(&output).contains("gateway"), "{output:?}");
+    let output = explain(&["--header", &client("other"), "x-request-id: 7"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output).contains("register \"O=Client,CN=other\""), "{output:?}");
+    assert!(!text(&output).contains("gateway"), "{output:?}");
+    let output = explain(&[]);
+    assert!(text(&output).contains("hint: the client's certificate comes in a header here: give x-ssl-cert"), "{output:?}");
+    let another = file("another.pem", certificate_of(&[("CN", "x")]).pem());
+    let output = explain(&["--header", &client("client"), "--certificate", &another]);
+    assert!(code(&output) == 2, "twice: {output:?}");
+    let output = run(&["explain", "--config", &config, "--client-id", "client", "--certificate", &another]);
+    assert!(text(&output).contains("which must be one of trusted_proxies"), "{output:?}");
+}
+
+/// What is not said is as the configuration has it: a host that it serves, an endpoint of that host.
+#[test]
+fn a_request_is_completed_for_its_host() {
+    let client = |id: &str| json!([{ "client_id": id, "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": "a.test" }]);
+    let config = json!({ "tenants": [
+        { "hosts": ["*.bank.example"], "endpoints": ["/oauth2/token"], "clients": client("a") },
+        { "hosts": ["as.example.com"], "endpoints": ["/par", "/token"], "clients": client("b") },
+    ] });
+    let config = file("hosts.json", config.to_string());
+    for (arguments, expected) in [
+        (&["--client-id", "a"][..], "any.bank.example has the policy of the tenant *.bank.example"),
+        (&["--client-id", "a"], "POST /oauth2/token is gated"),
+        (&["--client-id", "b", "--host", "as.example.com"], "POST /par is gated"),
+        (&["--client-id", "b", "--header", "Host: as.example.com"], "POST /par is gated"),
+        (&["--client-id", "b", "--header", ":authority: as.example.com:443"], "POST /par is gated"),
+        (&["--client-id", "b", "--host", "as.example.com", "--header", "Host: any.bank.example"], "POST /par is gated"),
+        (&["--client-id", "b", "--host", "nobody.example"], "hint: choose one of the configuration's hosts"),
+        (&["--client-id", "a", "--method", "OPTIONS"], "OPTIONS carries no credentials"),
+    ] {
+        let output = run(&[&["explain", "--config", &config][..], arguments].concat());
+        assert!(text(&output).contains(expected), "{arguments:?}: {output:?}");
+    }
+    let output = run(&["explain", "--config", &config, "--client-id", "a", "--header", ": x"]);
+    assert_eq!(code(&output), 2);
+    let lines = [
+        json!({ "client_id": "b", "headers": { "host": "as.example.com" } }),
+        json!({ "client_id": "b", "headers": [[":authority", "as.example.com"], [":path", "/x"]] }),
+        json!({ "client_id": "b" }),
+        json!({ "client_id": "b", "host": "nobody.example" }),
+    ];
+    let input = file("hosts.jsonl", lines.map(|line| format!("{line}\n")).concat());
+    let output = run(&["audit", "--config", &config, "--input", &input]);
+    let codes: Vec<Value> =
+        text(&output).lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["code"].take()).collect();
+    assert_eq!(codes, ["certificate_missing", "not_gated", "unknown_client", "unknown_tenant"]);
+}
+
+/// Steps are told where they happen: what the registration forbids, and names that are read where they are compared.
+#[test]
+fn steps_end_where_the_decision_falls() {
+    let config = file("steps.json", format!(r#"{{"clients": [{CLIENT}, {{"client_id": "other"}}]}}"#));
+    let good = file("steps.pem", certificate_of(&[("CN", "client"), ("O", "Client")]).pem());
+    let odd = file("odd.pem", certificate_of(&[("CN", "client\u{0}"), ("O", "Client")]).pem());
+    let two = file("two-credentials", "client_id=client&client_secret=x&client_assertion=y&client_assertion_type=z");
+    for (arguments, refused, code) in [
+        (&["--client-id", "client", "--header", "authorization: Basic Y2xpZW50Og=="][..], "one method", "multiple_auth_methods"),
+        (&["--client-id", "client", "--body", &two], "client_id", "multiple_auth_methods"),
+        (&["--client-id", "client", "--certificate", &odd], "match", "certificate_malformed"),
+        (&["--client-id", "nobody"], "registration", "unknown_client"),
+    ] {
+        let base = ["explain", "--config", &config, "--now", NOW, "--format", "json"];
+        let certificate = if arguments.contains(&"--certificate") { &[][..] } else { &["--certificate", &good] };
+        let explained = value(&run(&[&base[..], certificate, arguments].concat()));
+        let steps = explained["steps"].as_array().expect("steps");
+        let states: Vec<_> = steps.iter().filter_map(|step| step["state"].as_str()).collect();
+        let at = steps.iter().position(|step| step["state"] == "refused").expect("one is refused");
+        assert_eq!((explained["code"].as_str(), steps[at]["step"].as_str()), (Some(code), Some(refused)), "{explained:#}");
+        assert!(
+            states[..at].iter().all(|state| *state == "done") && states[at + 1..].iter().all(|state| *state == "not_reached"),
+            "{states:?}"
+        );
+    }
+}
+
+/// Whoever writes a line and waits is answered.
+#[test]
+fn an_audit_answers_line_by_line() {
+    let config = file("line.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
+    let mut child = program(&["audit", "--config", &config, "--input", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut input = child.stdin.take().expect("it is piped");
+    let mut output = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    for number in 0..5 {
+        writeln!(input, "{}", json!({ "client_id": format!("nobody-{number}"), "id": { "n": number } })).expect("it reads");
+        let answer: Value = serde_json::from_str(&output.next().expect("an answer").expect("UTF-8")).expect("JSON");
+        assert_eq!((&answer["id"]["n"], &answer["code"]), (&json!(number), &json!("unknown_client")));
+    }
+    drop(input);
+    assert!(output.next().is_none());
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn a_line_may_be_written_as_programs_write_it() {
+    let config = file("forms.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
+    let certificate = certificate_of(&[("CN", "client"), ("O", "Client")]);
+    let in_lines = certificate.x5c().as_bytes().chunks(64).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\n");
+    let all = json!({
+        "client_id": "client", "certificate": in_lines, "now": NOW,
+        "body": null, "body_base64": null, "headers": null, "path": null, "method": null, "host": null, "id": null,
+    });
+    let lines = [
+        (all.clone(), "authenticated"),
+        (
+            json!({ "client_id": "client", "certificate": certificate.pem(), "now": 1_780_272_000, "chain_valid": null }),
+            "certificate_unverified",
+        ),
+        (
+            json!({ "client_id": "client", "certificate": certificate.pem(), "now": null, "chain_valid": false }),
+            "certificate_unverified",
+        ),
+        (json!({ "client_id": "client", "headers": [] }), "unsupported_media_type"),
+        (json!({ "client_id": "client", "headers": {} }), "certificate_missing"),
+    ];
+    let input = file("forms.jsonl", lines.each_ref().map(|(line, _)| format!("{line}\n")).concat());
+    let output = run(&["audit", "--config", &config, "--input", &input]);
+    let answers: Vec<Value> = text(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let codes: Vec<_> = answers.iter().map(|answer| answer["code"].as_str().unwrap_or_default()).collect();
+    // The clock of this machine may be anywhere.
+    let wanted = lines.each_ref().map(|(_, code)| *code);
+    for (index, (found, wanted)) in codes.iter().zip(wanted).enumerate() {
+        assert!(*found == wanted || (index == 2 && found.starts_with("certificate_")), "{index}: {found}");
+    }
+    assert_eq!((code(&output), answers.len()), (0, lines.len()));
+    assert!(answers[0].as_object().is_some_and(|answer| answer.keys().eq(["code", "status", "error", "detail"])), "{answers:?}");
+}
+
+/// Names from certificates, requests and files are shown, not obeyed.
+#[test]
+fn a_terminal_is_not_told_what_to_do() {
+    let config = file("escape.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
+    let odd = file("escape.pem", certificate_of(&[("CN", "client"), ("O", "Clie\u{202e}tn")]).pem());
+    let unknown = file("unknown.json", "{\"\\u001b]0;x\\u0007\": 1, \"clients\": []}");
+    let list = file("escape-list.json", "[{\"clientId\": \"\\u001b[31mx\", \"enabled\": false}]");
+    for arguments in [
+        &["explain", "--config", &config, "--now", NOW, "--client-id", "client", "--certificate", &odd][..],
+        &["explain", "--config", &config, "--client-id", "\u{1b}[31m"],
+        &["explain", "--config", &config, "--client-id", "a", "--path", "/token?client_id%00%1b]0;x%07=1"],
+        &["lint", &unknown],
+        &["convert", "--from", "keycloak", &list],
+        &["name", "CN=\u{202e}x\u{9b}"],
+        &["name", "\u{1b}[2J"],
+    ] {
+        let output = run(arguments);
+        let printed = text(&output) + &String::from_utf8_lossy(&output.stderr);
+        let obeyed = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(!printed.contains(obeyed) && !printed.is_empty(), "{arguments:?}: {printed:?}");
+    }
+}
+
+/// Columns are what a person sees: a character of two columns is as wide as two.
+#[test]
+fn names_stand_side_by_side_whatever_their_width() {
+    let client = json!({ "client_id": "a", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": "CN=x,O=東京,C=JP" });
+    let config = file("wide.json", json!({ "clients": [client] }).to_string());
+    let certificate = file("wide.pem", certificate_of(&[("C", "JP"), ("O", "大阪"), ("CN", "x")]).pem());
+    let output = run(&["explain", "--config", &config, "--now", NOW, "--client-id", "a", "--certificate", &certificate]);
+    for line in ["   1 CN=x        CN=x", ">  2 O=東京      O=大阪", "   3 C=JP        C=JP"] {
+        assert!(text(&output).contains(&format!("\n{line}\n")), "{line}: {}", text(&output));
+    }
+}
