@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write as _};
+use std::io::{self, BufRead as _, BufReader, BufWriter, IsTerminal as _, Read, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -159,18 +159,20 @@ fn write(answers: &Receiver<Answers>, permit: &SyncSender<()>, progress: &Progre
     let mut out = BufWriter::new(io::stdout().lock());
     let mut early = BTreeMap::new();
     let (mut next, mut all_usable) = (0, true);
-    while let Some(one) = next_of(answers, || progress.suspend(|| out.flush()))? {
+    // A terminal that shows the answers shows the bar between them.
+    let shows_both = io::stdout().is_terminal();
+    let aside = |print: &mut dyn FnMut() -> io::Result<()>| if shows_both { progress.suspend(print) } else { print() };
+    while let Some(one) = next_of(answers, || aside(&mut || out.flush()))? {
         early.insert(one.number, one);
         while let Some(one) = early.remove(&next) {
-            // The terminal may show both.
-            progress.suspend(|| out.write_all(one.text.as_bytes()))?;
+            aside(&mut || out.write_all(one.text.as_bytes()))?;
             all_usable &= one.all_usable;
             next += 1;
             // Nobody waits for it after the last batch.
             let _ = permit.try_send(());
         }
     }
-    progress.suspend(|| out.flush())?;
+    aside(&mut || out.flush())?;
     Ok(all_usable)
 }
 

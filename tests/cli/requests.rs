@@ -250,3 +250,30 @@ fn names_stand_side_by_side_whatever_their_width() {
         assert!(text(&output).contains(&format!("\n{line}\n")), "{line}: {}", text(&output));
     }
 }
+
+/// However much goes through it, an audit holds some of it alone.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_audit_takes_bounded_memory() {
+    const LINES: usize = 50_000;
+    const MOST_KILOBYTES: u64 = 64 << 10;
+    let config = file("memory.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
+    let mut child = program(&["audit", "--config", &config, "--input", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let output = BufReader::new(child.stdout.take().expect("it is piped"));
+    let answers = std::thread::spawn(move || output.lines().count());
+    let mut input = child.stdin.take().expect("it is piped");
+    let line = format!("{}\n", json!({ "client_id": "client", "body": format!("client_id=nobody&x={}", "y".repeat(8_000)) }));
+    assert!(LINES * line.len() > 4 * 1_024 * MOST_KILOBYTES as usize, "that would be no proof");
+    for _ in 0..LINES {
+        input.write_all(line.as_bytes()).expect("it reads");
+    }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it lives");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    drop(input);
+    assert_eq!((child.wait().expect("it ends").code(), answers.join().expect("it reads")), (Some(0), LINES));
+    assert!(peak.is_some_and(|peak| peak < MOST_KILOBYTES), "{peak:?} kB");
+}
