@@ -93,6 +93,9 @@ struct ExplainArguments {
     /// A plugin configuration in JSON, or Envoy's or Istio's YAML or JSON with one inside
     #[arg(long)]
     config: PathBuf,
+    /// What a fetched registry answers: a list in one of its formats; this program fetches nothing
+    #[arg(long, value_name = "FILE")]
+    registry: Option<PathBuf>,
     /// The client's certificate, PEM (the first of a chain) or DER; none: the client has none
     #[arg(long)]
     certificate: Option<PathBuf>,
@@ -139,6 +142,9 @@ struct AuditArguments {
     /// A plugin configuration in JSON, or Envoy's or Istio's YAML or JSON with one inside
     #[arg(long)]
     config: PathBuf,
+    /// What a fetched registry answers: a list in one of its formats; this program fetches nothing
+    #[arg(long, value_name = "FILE")]
+    registry: Option<PathBuf>,
     /// The requests, one JSON object a line; - for standard input
     #[arg(long)]
     input: PathBuf,
@@ -185,7 +191,7 @@ pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Lint(arguments) => lint::run(&arguments.configs, arguments.output.format),
         Command::Explain(arguments) => explain::run(&arguments),
-        Command::Audit(arguments) => audit::run(&arguments.config, &arguments.input),
+        Command::Audit(arguments) => audit::run(&arguments.config, arguments.registry.as_deref(), &arguments.input),
         Command::Name(arguments) => name::run(&arguments.names, arguments.output.format),
         Command::Convert(arguments) => convert::run(arguments.from, &arguments.file),
         Command::Completions { shell } => {

@@ -4,6 +4,7 @@
 //! one client at a time ([`Lookup`]). Neither reads a clock or sends a request: what the host must do, they say.
 
 mod backend_authentication;
+mod client_list;
 mod convert;
 mod fetched;
 mod jwks;
@@ -16,6 +17,7 @@ mod snapshot;
 mod wire;
 
 pub use self::backend_authentication::BackendAuthentication;
+pub use self::client_list::ClientList;
 pub use self::convert::{ClientListFormat, Conversion, convert_list};
 pub use self::fetched::{Answer, CLIENT_ID, FetchedRegistry, Mode, Request};
 pub use self::lookup::{Lookup, Settled};

@@ -3,9 +3,11 @@
 //! A [`Gate`] runs the same [`Exchange`] as the filter does. It holds what the command line and JavaScript share.
 
 use std::rc::Rc;
+use std::task::Poll;
 
 use crate::authenticate::Connection;
 use crate::certificate::{CertificateError, PeerCertificate, UnixTime};
+use crate::client::{ClientList, FetchedRegistry, Registration, RegistryFault};
 use crate::config::Configuration;
 use crate::decision::{Action, Decision};
 use crate::error::{ConfigError, HostError, Rejection};
@@ -36,6 +38,8 @@ pub struct Peer {
     pub chain_valid: Option<bool>,
     /// The time; `None` = there is no clock, and nobody is authenticated.
     pub now: Option<UnixTime>,
+    /// What a fetched registry says; `None` = nobody fetched it, and its clients are `registry_unavailable`.
+    pub list: Option<Rc<ClientList>>,
 }
 
 /// A decision, and what becomes of the request's headers.
@@ -81,8 +85,11 @@ impl Connection for Peer {
     }
 }
 
-// Nothing is fetched here, so a fetched registry has no answer.
-impl Host for Peer {}
+impl Host for Peer {
+    fn registration(&mut self, _: &Rc<FetchedRegistry>, client_id: &str) -> Poll<Result<Registration, RegistryFault>> {
+        Poll::Ready(self.list.as_ref().map(|list| list.find(client_id)).ok_or(RegistryFault::NoList))
+    }
+}
 
 impl Gate {
     /// Reads a configuration, a JSON object.

@@ -21,7 +21,7 @@ type Fields = Vec<(String, Vec<u8>)>;
 fn decide(case: &Case) -> Result<(Decision, Fields), String> {
     let gate = Gate::new(case.config.to_string().as_bytes()).map_err(|error| error.to_string())?;
     let request = GateRequest { headers: case.request.header_map(), body: case.request.body.clone() };
-    let peer = Peer { certificate: None, chain_valid: case.chain_valid, now: Some(UnixTime(case.now.0)) };
+    let peer = Peer { certificate: None, chain_valid: case.chain_valid, now: Some(UnixTime(case.now.0)), list: None };
     let mut peer = match &case.certificate {
         Some(certificate) => peer.presenting(certificate.host_text.as_bytes()),
         None => peer,

@@ -15,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tls_client_auth::certificate::{CertificateError, CertificateMemory, PeerCertificate};
+use tls_client_auth::client::ClientList;
 use tls_client_auth::gate::{Gate, Peer};
 
 use super::explain::answer;
@@ -44,9 +45,12 @@ struct Answers {
     all_usable: bool,
 }
 
-pub fn run(config: &Path, input: &Path) -> Result<ExitCode, Unusable> {
+pub fn run(config: &Path, registry: Option<&Path>, input: &Path) -> Result<ExitCode, Unusable> {
     let configuration = source::read_one(config)?.text;
     Gate::new(configuration.as_bytes()).map_err(|error| Unusable::new(format!("{}: {error}", config.display())))?;
+    // Read for its mistakes alone: each worker has a list of its own, because they share nothing.
+    registry.map(source::client_list).transpose()?;
+    let list = registry.map(source::bytes).transpose()?;
     let (reader, length): (Box<dyn Read + Send>, Option<u64>) = if input == Path::new("-") {
         (Box::new(io::stdin()), None)
     } else {
@@ -66,8 +70,8 @@ pub fn run(config: &Path, input: &Path) -> Result<ExitCode, Unusable> {
         (0..under_way).try_for_each(|_| permit.send(())).map_err(|_| Unusable::new("no permits"))?;
         let take = Arc::new(Mutex::new(take));
         for _ in 0..workers {
-            let (take, answer, configuration) = (take.clone(), answer.clone(), &configuration);
-            scope.spawn(move || work(configuration, &take, &answer));
+            let (take, answer, configuration, list) = (take.clone(), answer.clone(), &configuration, list.as_deref());
+            scope.spawn(move || work(configuration, list, &take, &answer));
         }
         drop(answer);
         let bar = progress.clone();
@@ -132,10 +136,12 @@ fn fill(batch: &mut Batch, lines: &mut BufReader<impl Read>) -> Result<bool, Unu
     Ok(false)
 }
 
-fn work(configuration: &str, take: &Mutex<Receiver<Batch>>, answer: &SyncSender<Answers>) {
+fn work(configuration: &str, list: Option<&[u8]>, take: &Mutex<Receiver<Batch>>, answer: &SyncSender<Answers>) {
     // Read before by the main thread.
     let Ok(gate) = Gate::new(configuration.as_bytes()) else { return };
-    let mut worker = Worker { host: default_host(&gate, configuration), gate, certificates: CertificateMemory::new() };
+    let Ok(list) = list.map(ClientList::parse).transpose() else { return };
+    let (host, list) = (default_host(&gate, configuration), list.map(Rc::new));
+    let mut worker = Worker { gate, host, list, certificates: CertificateMemory::new() };
     loop {
         let batch = take.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(batch) = batch else { return };
@@ -189,6 +195,7 @@ struct Worker {
     gate: Gate,
     /// Of lines that name none.
     host: String,
+    list: Option<Rc<ClientList>>,
     certificates: CertificateMemory,
 }
 
@@ -237,7 +244,7 @@ impl Worker {
             Some(Value::Null) => None,
             Some(_) => return Err("chain_valid must be true, false or null".to_owned()),
         };
-        let mut peer = Peer { certificate: None, chain_valid, now: Some(now) };
+        let mut peer = Peer { certificate: None, chain_valid, now: Some(now), list: self.list.clone() };
         peer.certificate = text("certificate")?.map(|certificate| self.certificate(certificate));
         let outcome = self.gate.decide(&request, &mut peer);
         let (status, error) = answer(&outcome);

@@ -139,7 +139,8 @@ fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
         Some(text) => time(text).ok_or_else(|| Unusable::new(format!("{text:?} is no time: RFC 3339, or seconds since 1970")))?,
         None => now(),
     };
-    let peer = Peer { certificate: None, chain_valid, now: Some(now) };
+    let list = arguments.registry.as_deref().map(source::client_list).transpose()?.map(Rc::new);
+    let peer = Peer { certificate: None, chain_valid, now: Some(now), list };
     let Some(file) = &arguments.certificate else { return Ok(peer) };
     let content = source::bytes(file)?;
     let peer = peer.presenting(first_certificate(&content));
@@ -190,7 +191,8 @@ impl<'a> Explained<'a> {
         let own = peer.certificate.clone().and_then(Result::ok).filter(|_| reads_connection);
         let certificate = decision.request.certificate.clone().or(own);
         let last = last_step(decision);
-        let client = policy.as_deref().and_then(|policy| registered(policy, decision.request.client_id.as_deref()));
+        let client_id = decision.request.client_id.as_deref();
+        let client = policy.as_deref().zip(client_id).and_then(|(policy, client_id)| registered(policy, peer, client_id));
         let facts =
             Facts { request, outcome, policy: policy.as_deref(), client: client.as_deref(), certificate: certificate.as_deref() };
         let steps = STEPS.iter().enumerate().map(|(index, (name, _))| {
@@ -277,7 +279,7 @@ impl<'a> Explained<'a> {
                 "the listener's trusted_ca must have the issuer; a resumed session counts as unverified".into()
             }
             Rejection::VerificationNotGiven => "Envoy before 1.39 does not say: peer_certificate.chain \"listener\"".into(),
-            Rejection::RegistryUnavailable(_) => "this program makes no connections: put the client into clients".into(),
+            Rejection::RegistryUnavailable(_) => "this program fetches nothing: give what the registry answers with --registry".into(),
             Rejection::MultipleAuthMethods => {
                 "the client must send neither Authorization nor client_secret nor client_assertion".into()
             }
@@ -424,10 +426,10 @@ fn policy(gate: &Gate, request: &GateRequest) -> Option<Rc<Policy>> {
     }
 }
 
-fn registered(policy: &Policy, client_id: Option<&str>) -> Option<Rc<ClientMetadata>> {
-    let RegistrySource::Embedded(registry) = &policy.registry else { return None };
-    match registry.find(client_id?) {
-        Registration::Registered(client) => Some(client),
-        _ => None,
-    }
+fn registered(policy: &Policy, peer: &Peer, client_id: &str) -> Option<Rc<ClientMetadata>> {
+    let registration = match &policy.registry {
+        RegistrySource::Embedded(registry) => registry.find(client_id),
+        RegistrySource::Fetched(_) => peer.list.as_ref()?.find(client_id),
+    };
+    if let Registration::Registered(client) = registration { Some(client) } else { None }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use serde_json::Value;
+use tls_client_auth::client::ClientList;
 
 use super::Unusable;
 use super::document::{self, Content, Lines, Node};
@@ -127,6 +128,11 @@ pub fn bytes(path: &Path) -> Result<Vec<u8>, Unusable> {
         fs::read(path)
     };
     read.map_err(|error| Unusable::new(format!("{}: {error}", path.display())))
+}
+
+/// A client list in one of the formats of a fetched registry.
+pub fn client_list(path: &Path) -> Result<ClientList, Unusable> {
+    ClientList::parse(&bytes(path)?).map_err(|error| Unusable::new(format!("{}: {error}", path.display())))
 }
 
 /// Every plugin configuration in a file.

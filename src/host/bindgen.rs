@@ -33,7 +33,7 @@ impl JsGate {
         let values = values.iter().map(|value| js_sys::Uint8Array::new(&value).to_vec());
         let request = GateRequest { headers: names.into_iter().zip(values).collect(), body };
         // Seconds since 1970 are whole numbers far below 2^53.
-        let peer = Peer { certificate: None, chain_valid, now: now.map(|now| UnixTime(now as i64)) };
+        let peer = Peer { certificate: None, chain_valid, now: now.map(|now| UnixTime(now as i64)), list: None };
         let mut peer = match certificate {
             Some(certificate) => peer.presenting(&certificate),
             None => peer,

@@ -277,3 +277,34 @@ fn an_audit_takes_bounded_memory() {
     assert_eq!((child.wait().expect("it ends").code(), answers.join().expect("it reads")), (Some(0), LINES));
     assert!(peak.is_some_and(|peak| peak < MOST_KILOBYTES), "{peak:?} kB");
 }
+
+/// A registry is not asked, but what it answers can be given.
+#[test]
+fn the_answer_of_a_registry_is_taken_from_a_file() {
+    let config = json!({ "endpoints": ["/token"], "registry": { "cluster": "c", "authority": "registry.test", "path": "/" } });
+    let config = file("fetched.json", config.to_string());
+    let list = format!(r#"{{"clients": [{CLIENT}, {{"client_id": "bad", "tls_client_auth_oops": 1}}]}}"#);
+    let list = file("fetched-list.json", list);
+    let good = file("fetched.pem", certificate_of(&[("CN", "client"), ("O", "Client")]).pem());
+    let base = ["explain", "--config", &config, "--now", NOW, "--certificate", &good];
+    for (arguments, expected) in [
+        (&["--client-id", "client"][..], "hint: this program fetches nothing: give what the registry answers with --registry"),
+        (&["--client-id", "client", "--registry", &list], "registered for tls_client_auth, by the subject O=Client,CN=client"),
+        (&["--client-id", "client", "--registry", &list], "authenticated: passes"),
+        (&["--client-id", "bad", "--registry", &list], "the registry's entry cannot be used: /tls_client_auth_oops"),
+        (&["--client-id", "nobody", "--registry", &list], "unknown_client: refused"),
+    ] {
+        let output = run(&[&base[..], arguments].concat());
+        assert!(text(&output).contains(expected), "{arguments:?}: {output:?}");
+    }
+    let input = file(
+        "fetched.jsonl",
+        format!("{}\n", json!({ "client_id": "client", "certificate": certificate_of(&[("O", "x")]).pem(), "now": NOW })),
+    );
+    for (more, expected) in [(&[][..], "registry_unavailable"), (&["--registry", &list], "subject_mismatch")] {
+        let output = run(&[&["audit", "--config", &config, "--input", &input][..], more].concat());
+        assert!(text(&output).contains(expected), "{output:?}");
+    }
+    let output = run(&["audit", "--config", &config, "--input", &input, "--registry", &config]);
+    assert!(code(&output) == 2 && String::from_utf8_lossy(&output.stderr).contains("expected an array of clients"), "{output:?}");
+}
