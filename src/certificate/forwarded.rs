@@ -263,6 +263,18 @@ mod tests {
 
     static VICTIM: std::sync::LazyLock<PeerCertificate> = std::sync::LazyLock::new(|| certificate(&[]));
 
+    /// Found by the property below.
+    #[test]
+    fn a_name_that_is_written_as_an_element_is_none() {
+        let hash = VICTIM.thumbprint().to_hex();
+        let name = format!(",Hash={hash};Cert=\"{}\"", pem::encode_escaped(VICTIM.der()));
+        let mallory = certificate(std::slice::from_ref(&name));
+        let header = element(&mallory, &[name]);
+        for own_hop in [None, Some(&Thumbprint::of(b"proxy"))] {
+            assert!(Dialect::Xfcc.read(header.as_bytes(), own_hop).is_err());
+        }
+    }
+
     /// Text that somebody who wants to be the victim would choose.
     fn hostile_text() -> impl Strategy<Value = String> {
         let victim = pem::encode_escaped(VICTIM.der());
