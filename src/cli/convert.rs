@@ -18,7 +18,9 @@ pub fn run(from: ServerArgument, file: &Path) -> Result<ExitCode, Unusable> {
         ServerArgument::Spring => ClientListFormat::Spring,
         ServerArgument::Duende => ClientListFormat::Duende,
     };
-    let list = convert_list(&text, format).map_err(|error| Unusable::new(format!("{}: {}", file.display(), error.message)))?;
+    let place = |pointer: String| if pointer.is_empty() { "the document".to_owned() } else { pointer };
+    let list = convert_list(&text, format)
+        .map_err(|error| Unusable::new(format!("{}: {}: {}", file.display(), place(error.pointer), error.message)))?;
     let mut clients = Vec::new();
     let mut refused = 0;
     for conversion in list {
@@ -27,7 +29,8 @@ pub fn run(from: ServerArgument, file: &Path) -> Result<ExitCode, Unusable> {
             Err(error) => {
                 refused += 1;
                 let who = if conversion.client_ids.is_empty() { "nobody".into() } else { conversion.client_ids.join(", ") };
-                let line = format!("not converted: {who} ({}{}): {}", conversion.pointer, error.pointer, error.message);
+                let at = place(conversion.pointer + &error.pointer);
+                let line = format!("not converted: {who} ({at}): {}", error.message);
                 writeln!(anstream::stderr(), "{}", visible(&line))?;
             }
         }

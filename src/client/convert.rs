@@ -6,13 +6,13 @@
 mod authlete;
 mod duende;
 mod keycloak;
+mod list;
 mod spring;
 
-use std::collections::BTreeMap;
-
+pub use self::list::{ClientListFormat, Conversion, convert_list};
 use super::metadata::ClientMetadata;
 use crate::error::ConfigError;
-use crate::json::Json;
+use crate::json::{Json, Members};
 
 /// One entry of a client list.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ struct Converted {
 struct Member {
     /// Its name in RFC 7591 and RFC 8705.
     name: &'static str,
-    /// JSON Pointer of where it stands in the entry.
+    /// JSON Pointer of where it stands in the entry, without the first slash.
     source: &'static str,
     value: Json,
 }
@@ -63,75 +63,13 @@ pub(crate) fn read(entry: &Json) -> Entry {
     Entry { client_ids: converted.client_ids, clients }
 }
 
-/// Whose client list it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientListFormat {
-    /// Authlete's client list.
-    Authlete,
-    /// Keycloak's client representations, or a realm export.
-    Keycloak,
-    /// Rows of Spring Authorization Server's `oauth2_registered_client`.
-    Spring,
-    /// Clients of Duende IdentityServer.
-    Duende,
-}
-
-/// What became of one entry of a client list.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Conversion {
-    /// JSON Pointer of the entry.
-    pub pointer: String,
-    /// Whom the entry is about, as far as that can be read.
-    pub client_ids: Vec<Box<str>>,
-    /// Client metadata of RFC 7591, one for each of them; or why there is none. The pointer is relative to the entry.
-    pub clients: Result<Vec<serde_json::Value>, ConfigError>,
-}
-
-/// Converts a client list, entry by entry.
-///
-/// # Errors
-/// It is no list of clients at all.
-pub fn convert_list(text: &[u8], format: ClientListFormat) -> Result<Vec<Conversion>, ConfigError> {
-    let convert = match format {
-        ClientListFormat::Authlete => authlete::convert,
-        ClientListFormat::Keycloak => keycloak::convert,
-        ClientListFormat::Spring => spring::convert,
-        ClientListFormat::Duende => duende::convert,
-    };
-    // Where each has its list, unless it is the whole document.
-    let places: &[&[&str]] = match format {
-        ClientListFormat::Authlete | ClientListFormat::Keycloak => &[&["clients"]],
-        ClientListFormat::Spring => &[&["oauth2_registered_client"]],
-        ClientListFormat::Duende => &[&["Clients"], &["IdentityServer", "Clients"]],
-    };
-    let json = Json::parse(text)?;
-    let mut lists = vec![(String::new(), &json)];
-    lists.extend(places.iter().filter_map(|place| {
-        let list = place.iter().try_fold(&json, |json, name| json.members(name).next())?;
-        Some((format!("/{}", place.join("/")), list))
-    }));
-    let found = lists.into_iter().find_map(|(at, list)| if let Json::Array(entries) = list { Some((at, entries)) } else { None });
-    let (at, entries) = found.ok_or_else(|| ConfigError::expected("an array of clients"))?;
-    let entries: Vec<Converted> = entries.iter().map(convert).collect();
-    let mut owners = BTreeMap::<_, usize>::new();
-    for id in entries.iter().flat_map(|entry| &entry.client_ids) {
-        *owners.entry(id.clone()).or_default() += 1;
-    }
-    let entries = entries.into_iter().enumerate().map(|(index, Converted { client_ids, members })| {
-        let clients = members.and_then(|members| {
-            if client_ids.is_empty() {
-                return Err(ConfigError::expected("an identifier"));
-            }
-            // Which of them is the client, nobody can tell.
-            if client_ids.iter().any(|id| owners.get(id).is_some_and(|owners| *owners > 1)) {
-                return Err(ConfigError::new("another entry has the same identifier"));
-            }
-            // What the filter would not load is not converted.
-            client_ids.iter().map(|id| client(id, &members).map(|_| metadata(id, &members).to_value())).collect()
-        });
-        Conversion { pointer: format!("{at}/{index}"), client_ids, clients }
-    });
-    Ok(entries.collect())
+/// The same object with `names` spelled so, whatever the letter case in which it has them. One that it has in two spellings is
+/// there twice then, which every reader refuses.
+fn spelled(json: &Json, names: &[&str]) -> Json {
+    let Json::Object(members) = json else { return json.clone() };
+    let spell =
+        |key: &String| names.iter().find(|name| name.eq_ignore_ascii_case(key)).map_or_else(|| key.clone(), ToString::to_string);
+    Json::Object(members.iter().map(|(key, value)| (spell(key), value.clone())).collect())
 }
 
 /// The metadata of a client, as RFC 7591 writes it.
@@ -146,7 +84,7 @@ fn client(client_id: &str, members: &[Member]) -> Result<ClientMetadata, ConfigE
         // The operator knows the entry, not what it was converted to.
         let source = members.iter().find_map(|member| {
             let rest = error.pointer.strip_prefix('/')?.strip_prefix(member.name)?;
-            (rest.is_empty() || rest.starts_with('/')).then(|| format!("{}{rest}", member.source))
+            (rest.is_empty() || rest.starts_with('/')).then(|| format!("/{}{rest}", member.source))
         });
         ConfigError { pointer: source.unwrap_or_default(), message: error.message }
     })
@@ -160,6 +98,66 @@ fn texts(entry: &Json, name: &str) -> Vec<Box<str>> {
         _ => None,
     };
     entry.members(name).filter_map(text).collect()
+}
+
+/// Whether Java and .NET print names so: "CN=a, O=b + OU=c", with quotes round what needs them; and Java each type in capitals.
+/// A text that is none of theirs equals no name, and a backslash, which .NET leaves as it is, means something else to us.
+fn is_printed(name: &str, in_capitals: bool) -> bool {
+    #[derive(Clone, Copy)]
+    enum At {
+        Type,
+        Value,
+        Quoted,
+        Separator,
+    }
+    let (mut at, mut before) = (At::Type, b' ');
+    for byte in name.bytes() {
+        at = match (at, byte) {
+            (At::Type, b'=') | (At::Quoted, b'"') => At::Value,
+            (At::Type, b'A'..=b'Z' | b'0'..=b'9' | b'.') => at,
+            (At::Type, b'a'..=b'z') if !in_capitals => at,
+            (At::Value, b',') if before != b' ' => At::Separator,
+            (At::Value, b'+') if before == b' ' => At::Separator,
+            (At::Separator, b' ') => At::Type,
+            (At::Value, b'"') => At::Quoted,
+            (At::Value, b' ') if before == b'=' => return false,
+            (At::Type | At::Separator, _) | (_, b'\\') | (At::Value, b',' | b'+' | b'=' | b'<' | b'>' | b'#' | b';') => {
+                return false;
+            }
+            (At::Value | At::Quoted, _) => at,
+        };
+        before = byte;
+    }
+    matches!(at, At::Value) && before != b' '
+}
+
+/// Refuses the client for the `reason`, where its member `name` is there and says otherwise.
+#[inline(never)]
+fn must_be(members: &mut Members<'_>, name: &'static str, wanted: bool, reason: &str) -> Result<(), ConfigError> {
+    match boolean_of(members, name)? {
+        Some(found) if found != wanted => Err(ConfigError::new(reason).within(name)),
+        _ => Ok(()),
+    }
+}
+
+/// The same for texts.
+#[inline(never)]
+fn must_read(members: &mut Members<'_>, name: &'static str, wanted: &str, reason: &str) -> Result<(), ConfigError> {
+    match text_of(members, name)? {
+        Some(found) if found != wanted => Err(ConfigError::new(reason).within(name)),
+        _ => Ok(()),
+    }
+}
+
+/// A text that may be absent or null. One copy of it serves for all, as does one of [`boolean_of`]: the module has a limit.
+#[inline(never)]
+fn text_of<'a>(members: &mut Members<'a>, name: &'static str) -> Result<Option<&'a str>, ConfigError> {
+    members.read_unless_null(name, text)
+}
+
+#[inline(never)]
+fn boolean_of(members: &mut Members<'_>, name: &'static str) -> Result<Option<bool>, ConfigError> {
+    members.read_unless_null(name, boolean)
 }
 
 fn text(json: &Json) -> Result<&str, ConfigError> {

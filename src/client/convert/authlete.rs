@@ -1,17 +1,21 @@
 //! Authlete's client list: the JSON of its `Client` class.
 
-use super::{BOUND_TOKENS, Converted, METHOD, Member, boolean, member, text, texts};
+use super::{BOUND_TOKENS, Converted, METHOD, Member, boolean_of, member, must_be, text, text_of, texts};
 use crate::error::ConfigError;
 use crate::json::{Json, Members};
 
 /// The members that register a subject, here and in RFC 8705 §2.1.2.
-const SUBJECTS: [(&str, &str, &str); 5] = [
-    ("tlsClientAuthSubjectDn", "/tlsClientAuthSubjectDn", "tls_client_auth_subject_dn"),
-    ("tlsClientAuthSanDns", "/tlsClientAuthSanDns", "tls_client_auth_san_dns"),
-    ("tlsClientAuthSanUri", "/tlsClientAuthSanUri", "tls_client_auth_san_uri"),
-    ("tlsClientAuthSanIp", "/tlsClientAuthSanIp", "tls_client_auth_san_ip"),
-    ("tlsClientAuthSanEmail", "/tlsClientAuthSanEmail", "tls_client_auth_san_email"),
+const SUBJECTS: [(&str, &str); 5] = [
+    ("tlsClientAuthSubjectDn", "tls_client_auth_subject_dn"),
+    ("tlsClientAuthSanDns", "tls_client_auth_san_dns"),
+    ("tlsClientAuthSanUri", "tls_client_auth_san_uri"),
+    ("tlsClientAuthSanIp", "tls_client_auth_san_ip"),
+    ("tlsClientAuthSanEmail", "tls_client_auth_san_email"),
 ];
+
+/// What requests may have as `client_id` besides the number: an alias where that is enabled; the URL of a client that is
+/// registered through OpenID Federation, or by its metadata document.
+const NAMES: [&str; 3] = ["clientIdAlias", "entityId", "metadataDocumentLocation"];
 
 /// Whether this entry is one of Authlete's: a numeric identifier, or a member that nobody else has.
 pub(super) fn is_client(entry: &Json) -> bool {
@@ -21,9 +25,9 @@ pub(super) fn is_client(entry: &Json) -> bool {
 
 pub(super) fn convert(entry: &Json) -> Converted {
     let mut client_ids = texts(entry, "clientId");
-    // Where the alias is enabled, requests may use either.
-    if entry.members("clientIdAliasEnabled").any(|enabled| *enabled == Json::Bool(true)) {
-        client_ids.extend(texts(entry, "clientIdAlias"));
+    let has_alias = entry.members("clientIdAliasEnabled").any(|enabled| *enabled == Json::Bool(true));
+    for name in NAMES.into_iter().skip(usize::from(!has_alias)) {
+        client_ids.extend(texts(entry, name));
     }
     client_ids.dedup();
     Converted { client_ids, members: members(entry) }
@@ -36,27 +40,27 @@ fn members(entry: &Json) -> Result<Vec<Member>, ConfigError> {
         _ => Err(ConfigError::expected("a whole number")),
     })?;
     id.ok_or_else(|| ConfigError::expected("the member clientId"))?;
-    members.read_unless_null("clientIdAlias", text)?;
-    members.read_unless_null("clientIdAliasEnabled", boolean)?;
-    if members.read_unless_null("locked", boolean)? == Some(true) {
-        return Err(ConfigError::new("the client is locked").within("locked"));
+    for name in NAMES {
+        text_of(&mut members, name)?;
     }
+    boolean_of(&mut members, "clientIdAliasEnabled")?;
+    must_be(&mut members, "locked", false, "the client is locked")?;
     let mut converted = Vec::new();
-    let method = members.read_unless_null("tokenAuthMethod", text)?.map(str::to_ascii_lowercase);
-    converted.extend(method.as_deref().map(|method| member(METHOD, "/tokenAuthMethod", method)));
-    for (name, source, rfc) in SUBJECTS {
-        let subject = members.read_unless_null(name, text)?.filter(|subject| !subject.is_empty());
-        converted.extend(subject.map(|subject| member(rfc, source, subject)));
+    let method = text_of(&mut members, "tokenAuthMethod")?.map(str::to_ascii_lowercase);
+    converted.extend(method.as_deref().map(|method| member(METHOD, "tokenAuthMethod", method)));
+    for (name, rfc) in SUBJECTS {
+        let subject = text_of(&mut members, name)?.filter(|subject| !subject.is_empty());
+        converted.extend(subject.map(|subject| member(rfc, name, subject)));
     }
-    let key_id = members.read_unless_null("selfSignedCertificateKeyId", text)?.filter(|key_id| !key_id.is_empty());
+    let key_id = text_of(&mut members, "selfSignedCertificateKeyId")?.filter(|key_id| !key_id.is_empty());
     if method.as_deref() == Some("self_signed_tls_client_auth") {
         let key = members.read_unless_null("jwks", |jwks| self_signed_key(&Json::parse(text(jwks)?.as_bytes())?, key_id))?;
         let key = key.ok_or_else(|| ConfigError::expected("the member jwks (jwksUri is not fetched)"))?;
         let keys = Json::Object(vec![("keys".to_owned(), Json::Array(vec![key]))]);
-        converted.push(Member { name: "jwks", source: "/jwks", value: keys });
+        converted.push(Member { name: "jwks", source: "jwks", value: keys });
     }
-    let bound = members.read_unless_null("tlsClientCertificateBoundAccessTokens", boolean)?;
-    let source = "/tlsClientCertificateBoundAccessTokens";
+    let source = "tlsClientCertificateBoundAccessTokens";
+    let bound = boolean_of(&mut members, source)?;
     converted.extend(bound.map(|bound| Member { name: BOUND_TOKENS, source, value: Json::Bool(bound) }));
     Ok(converted)
 }

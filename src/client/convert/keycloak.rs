@@ -1,10 +1,11 @@
 //! Keycloak's client representations (`ClientRepresentation`), from its admin API or a realm export.
 
-use super::{BOUND_TOKENS, Converted, METHOD, Member, boolean, member, text, texts};
+use super::{BOUND_TOKENS, Converted, METHOD, Member, boolean_of, is_printed, member, must_be, must_read, text, texts};
 use crate::error::ConfigError;
 use crate::json::{Json, Members};
 
 const SUBJECT_DN: &str = "x509.subjectdn";
+const CA_SUBJECT_DN: &str = "x509.casubjectdn";
 const REGEX: &str = "x509.allow.regex.pattern.comparison";
 const BOUND: &str = "tls.client.certificate.bound.access.tokens";
 
@@ -23,21 +24,21 @@ pub(super) fn convert(entry: &Json) -> Converted {
 fn members(entry: &Json) -> Result<Vec<Member>, ConfigError> {
     let mut members = Members::of(entry, "a client of Keycloak")?;
     members.read("clientId", text)?;
-    if members.read_unless_null("enabled", boolean)? == Some(false) {
-        return Err(ConfigError::new("the client is disabled").within("enabled"));
-    }
-    let is_public = members.read_unless_null("publicClient", boolean)? == Some(true);
+    // Keycloak answers these with invalid_client at the token endpoint.
+    must_be(&mut members, "enabled", true, "the client is disabled")?;
+    must_read(&mut members, "protocol", "openid-connect", "not a client of OpenID Connect")?;
+    must_be(&mut members, "bearerOnly", false, "a bearer-only client does not authenticate")?;
+    let is_public = boolean_of(&mut members, "publicClient")? == Some(true);
     let authenticator = members.read_unless_null("clientAuthenticatorType", |json| method(text(json)?))?;
     let method = if is_public { Some("none") } else { authenticator };
-    let source = if is_public { "/publicClient" } else { "/clientAuthenticatorType" };
-    let mut converted: Vec<Member> = method.map(|method| member(METHOD, source, method)).into_iter().collect();
-    let attributes = members.read_unless_null("attributes", |json| attributes(json, method == Some("tls_client_auth")))?;
-    match attributes {
-        Some(attributes) => converted.extend(attributes),
-        None if method == Some("tls_client_auth") => return Err(ConfigError::expected("the attribute x509.subjectdn")),
-        None => {}
+    let source = if is_public { "publicClient" } else { "clientAuthenticatorType" };
+    let is_tls = method == Some("tls_client_auth");
+    let mut converted = Vec::new();
+    converted.extend(method.map(|method| member(METHOD, source, method)));
+    match members.read_unless_null("attributes", |json| attributes(json, is_tls, &mut converted))? {
+        None if is_tls => Err(ConfigError::expected("the attribute x509.subjectdn")),
+        _ => Ok(converted),
     }
-    Ok(converted)
 }
 
 fn method(authenticator: &str) -> Result<&str, ConfigError> {
@@ -49,22 +50,23 @@ fn method(authenticator: &str) -> Result<&str, ConfigError> {
     Ok(known.unwrap_or(authenticator))
 }
 
-fn attributes(json: &Json, needs_subject: bool) -> Result<Vec<Member>, ConfigError> {
+fn attributes(json: &Json, needs_subject: bool, converted: &mut Vec<Member>) -> Result<(), ConfigError> {
     let mut attributes = Members::of(json, "an object")?;
-    let mut converted = Vec::new();
     let is_pattern = attributes.read_unless_null(REGEX, switch)?.unwrap_or(true);
+    let bound = attributes.read_unless_null(BOUND, switch)?;
     if needs_subject {
-        let subject = attributes.read_unless_null(SUBJECT_DN, |json| {
-            let subject = text(json)?;
-            if is_pattern { literal(subject) } else { Ok(subject.to_owned()) }
+        must_read(&mut attributes, CA_SUBJECT_DN, "", "only certificates of this CA: client metadata cannot say that")?;
+        let subject = attributes.read_unless_null(SUBJECT_DN, |json| match text(json)? {
+            expression if is_pattern => pattern(expression),
+            name if name.starts_with('/') => Err(ConfigError::new("OpenSSL's form of a name, which Java does not read")),
+            name => Ok(name.to_owned()),
         })?;
         let subject = subject.ok_or_else(|| ConfigError::expected("the attribute x509.subjectdn"))?;
-        converted.push(member("tls_client_auth_subject_dn", "/attributes/x509.subjectdn", &subject));
+        converted.push(member("tls_client_auth_subject_dn", "attributes/x509.subjectdn", &subject));
     }
-    let bound = attributes.read_unless_null(BOUND, switch)?;
-    let source = "/attributes/tls.client.certificate.bound.access.tokens";
+    let source = "attributes/tls.client.certificate.bound.access.tokens";
     converted.extend(bound.map(|bound| Member { name: BOUND_TOKENS, source, value: Json::Bool(bound) }));
-    Ok(converted)
+    Ok(())
 }
 
 /// Attributes are strings, whatever they mean. Keycloak reads everything but "true" as false.
@@ -76,32 +78,41 @@ fn switch(json: &Json) -> Result<bool, ConfigError> {
     }
 }
 
-/// The one text that a regular expression of Java matches as a whole, if it is written so that there is one. Keycloak compares
-/// it with the subject as Java prints it, most specific RDN first, as RFC 4514 does.
-fn literal(expression: &str) -> Result<String, ConfigError> {
-    let no_literal = || {
+/// The name for which a regular expression of Java stands. Keycloak compares it with the subject as Java's `X500Name` prints it,
+/// most specific RDN first, as RFC 4514 does.
+fn pattern(expression: &str) -> Result<String, ConfigError> {
+    let name = literal(expression).ok_or_else(|| {
         ConfigError::new(
             "a regular expression that is no plain text (an unescaped \".\" is none either): set x509.allow.regex.pattern.comparison to false",
         )
-    };
+    })?;
+    if is_printed(&name, true) {
+        Ok(name)
+    } else {
+        Err(ConfigError::expected("a name as Java prints it (CN=a, O=b): nothing else matches in Keycloak"))
+    }
+}
+
+/// The one text that a regular expression of Java matches as a whole, if it is written so that there is one.
+fn literal(expression: &str) -> Option<String> {
     let mut text = String::new();
     let mut rest = expression.strip_prefix('^').unwrap_or(expression).chars();
     while let Some(c) = rest.next() {
         match c {
-            '\\' => match rest.next().ok_or_else(no_literal)? {
+            '\\' => match rest.next()? {
                 'Q' => {
                     let (quoted, after) = rest.as_str().split_once("\\E").unwrap_or((rest.as_str(), ""));
                     text.push_str(quoted);
                     rest = after.chars();
                 }
                 // Letters and digits behind a backslash are classes, boundaries and references.
-                escaped if escaped.is_ascii_alphanumeric() => return Err(no_literal()),
+                escaped if escaped.is_ascii_alphanumeric() => return None,
                 escaped => text.push(escaped),
             },
             '$' if rest.as_str().is_empty() => {}
-            '.' | '[' | ']' | '{' | '}' | '(' | ')' | '*' | '+' | '?' | '^' | '$' | '|' => return Err(no_literal()),
+            '.' | '[' | ']' | '{' | '}' | '(' | ')' | '*' | '+' | '?' | '^' | '$' | '|' => return None,
             plain => text.push(plain),
         }
     }
-    Ok(text)
+    Some(text)
 }

@@ -1,38 +1,34 @@
 //! Spring Authorization Server's registered clients: rows of `oauth2_registered_client`, as a database prints them in JSON.
 
-use super::{BOUND_TOKENS, Converted, METHOD, Member, member, text, texts};
+use super::{BOUND_TOKENS, Converted, METHOD, Member, boolean, member, spelled, text, texts};
 use crate::error::ConfigError;
 use crate::json::{Json, Members};
 
+const COLUMNS: [&str; 4] = ["client_id", "client_authentication_methods", "client_settings", "token_settings"];
 const SUBJECT_DN: &str = "settings.client.x509-certificate-subject-dn";
 const BOUND: &str = "settings.token.x509-certificate-bound-access-tokens";
 
 pub(super) fn convert(entry: &Json) -> Converted {
-    Converted { client_ids: texts(entry, "client_id"), members: members(entry) }
+    let row = &spelled(entry, &COLUMNS);
+    Converted { client_ids: texts(row, "client_id"), members: members(row) }
 }
 
-fn members(entry: &Json) -> Result<Vec<Member>, ConfigError> {
-    let mut members = Members::of(entry, "a row of oauth2_registered_client")?;
+fn members(row: &Json) -> Result<Vec<Member>, ConfigError> {
+    let mut members = Members::of(row, "a row of oauth2_registered_client")?;
     members.read("client_id", text)?;
     let method = members.read("client_authentication_methods", |json| method(text(json)?))?;
     let method = method.ok_or_else(|| ConfigError::expected("the member client_authentication_methods"))?;
-    let mut converted = vec![member(METHOD, "/client_authentication_methods", method)];
+    let mut converted = vec![member(METHOD, "client_authentication_methods", method)];
+    let is_tls = method == "tls_client_auth";
     let subject = members.read_unless_null("client_settings", |json| {
-        let settings = settings(json)?;
-        let subjects: Vec<Json> = settings.members(SUBJECT_DN).cloned().collect();
-        let [Json::String(subject)] = subjects.as_slice() else { return Ok(None) };
-        Ok(Some(subject.clone()))
+        setting(json, SUBJECT_DN, |json| if is_tls { subject(text(json)?).map(Some) } else { Ok(None) })
     })?;
-    if method == "tls_client_auth" {
-        let subject = subject.flatten().ok_or_else(|| ConfigError::expected(SUBJECT_DN).within("client_settings"))?;
-        converted.push(member("tls_client_auth_subject_dn", "/client_settings", &subject));
+    if is_tls {
+        let subject = subject.flatten().flatten().ok_or_else(|| ConfigError::expected(SUBJECT_DN).within("client_settings"))?;
+        converted.push(member("tls_client_auth_subject_dn", "client_settings", &subject));
     }
-    let bound = members.read_unless_null("token_settings", |json| {
-        let settings = settings(json)?;
-        let bound: Vec<Json> = settings.members(BOUND).cloned().collect();
-        Ok(if let [Json::Bool(bound)] = bound.as_slice() { Some(*bound) } else { None })
-    })?;
-    let bound = bound.flatten().map(|bound| Member { name: BOUND_TOKENS, source: "/token_settings", value: Json::Bool(bound) });
+    let bound = members.read_unless_null("token_settings", |json| setting(json, BOUND, boolean))?;
+    let bound = bound.flatten().map(|bound| Member { name: BOUND_TOKENS, source: "token_settings", value: Json::Bool(bound) });
     converted.extend(bound);
     Ok(converted)
 }
@@ -49,10 +45,51 @@ fn method(methods: &str) -> Result<&str, ConfigError> {
 }
 
 /// Settings are JSON in a column of text; some databases print them as they are.
-fn settings(json: &Json) -> Result<Json, ConfigError> {
-    match json {
-        Json::String(text) => Json::parse(text.as_bytes()),
-        Json::Object(_) => Ok(json.clone()),
-        _ => Err(ConfigError::expected("settings")),
+fn setting<T>(
+    json: &Json,
+    name: &'static str,
+    read: impl FnOnce(&Json) -> Result<T, ConfigError>,
+) -> Result<Option<T>, ConfigError> {
+    let settings = match json {
+        Json::String(text) => Json::parse(text.as_bytes())?,
+        Json::Object(_) => json.clone(),
+        _ => return Err(ConfigError::expected("settings")),
+    };
+    // No pointer leads into a text, so the message names the setting.
+    let told = |error: ConfigError| ConfigError::new(error.in_entry().trim_start_matches('/'));
+    Members::of(&settings, "settings").and_then(|mut settings| settings.read_unless_null(name, read)).map_err(told)
+}
+
+/// Spring compares this text with what Java's `X500Principal.getName()` prints, so any other is nobody's.
+fn subject(text: &str) -> Result<String, ConfigError> {
+    if is_rfc2253(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(ConfigError::expected("a name as Java prints it (CN=a,O=b): nothing else matches in Spring"))
     }
+}
+
+/// Whether Java prints names so: no blanks round separators, values of few types as text and all others in hexadecimal.
+fn is_rfc2253(name: &str) -> bool {
+    const ESCAPED: &str = ",=+<>#;\"\\ ";
+    let mut plain = String::new();
+    let mut chars = name.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            // Whatever is escaped separates nothing.
+            '\\' if chars.next().is_some_and(|escaped| ESCAPED.contains(escaped)) => plain.push('x'),
+            '\\' => return false,
+            c => plain.push(c),
+        }
+    }
+    plain.split([',', '+']).all(|attribute| match attribute.split_once('=') {
+        Some(("CN" | "C" | "L" | "ST" | "O" | "OU" | "STREET" | "DC" | "UID", value)) => {
+            value.trim() == value && !value.contains(|c| ESCAPED.contains(c) && c != ' ')
+        }
+        Some((oid, value)) => {
+            let is_oid = !oid.is_empty() && oid.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.'));
+            is_oid && value.strip_prefix('#').is_some_and(|hex| hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+        }
+        None => false,
+    })
 }

@@ -79,6 +79,16 @@ fn authlete() {
         ),
         &[&dn("26478243745571")],
     );
+    // Clients of OpenID Federation, and those that are found by their metadata, go by a URL as well.
+    let located =
+        r#""tlsClientAuthSubjectDn":"CN=a,O=b","entityId":"https://a.test","metadataDocumentLocation":"https://a.test/c""#;
+    same(&entry(located), &[&dn("26478243745571"), &dn("https://a.test"), &dn("https://a.test/c")]);
+    same(
+        &entry(
+            r#""tlsClientAuthSubjectDn":"CN=a,O=b","clientIdAlias":"x","clientIdAliasEnabled":true,"entityId":null,"metadataDocumentLocation":"x""#,
+        ),
+        &[&dn("26478243745571"), &dn("x")],
+    );
     for (name, rfc, value) in
         [("Dns", "dns", "a.test"), ("Uri", "uri", "urn:a"), ("Ip", "ip", "192.0.2.1"), ("Email", "email", "a@b.test")]
     {
@@ -109,6 +119,7 @@ fn authlete() {
     refused(&entry(r#""tlsClientAuthSanIp":"1.2.3""#), id, "/tlsClientAuthSanIp: expected an IPv4");
     refused(&entry(r#""tlsClientAuthSanDns":7"#), id, "/tlsClientAuthSanDns: expected a string, found a number");
     refused(&entry(r#""clientIdAlias":7"#), id, "/clientIdAlias: expected a string");
+    refused(&entry(r#""entityId":7"#), &["26478243745571", "7"], "/entityId: expected a string");
     refused(
         &entry(r#""clientIdAlias":"a b\u0000","clientIdAliasEnabled":true,"tlsClientAuthSanDns":"a.test""#),
         &["26478243745571", "a b\0"],
@@ -187,20 +198,12 @@ fn keycloak() {
     for (expression, text) in [
         (r"CN=a, O=b", "CN=a,O=b"),
         (r"^CN=a\\.b, O=b$", "CN=a.b,O=b"),
-        (r"\\QCN=a.b+c\\E, O=b", r"CN=a.b\+c,O=b"),
-        (r"CN=a\\\\, b", r"CN=a\, b"),
+        (r"\\QCN=a.b\\E, O=b", "CN=a.b,O=b"),
+        (r#"CN=a, O=\"Acme, Inc\\.\""#, r#"CN=a, O="Acme, Inc.""#),
+        (r"CN=a \\+ OU=b, OID\\.2\\.5\\.4\\.97=c", "CN=a+OU=b,2.5.4.97=c"),
         (r"\\QCN=a.b", "CN=a.b"),
         (r"CN=\\$", "CN=$"),
     ] {
-        if expression.contains("+c") {
-            // An unescaped + joins two attributes in a name.
-            refused(
-                &entry(&format!(r#""x509.subjectdn":"{expression}""#)),
-                &["app"],
-                "/attributes/x509.subjectdn: expected an RFC 4514",
-            );
-            continue;
-        }
         for switch in ["", r#","x509.allow.regex.pattern.comparison":"true""#, r#","x509.allow.regex.pattern.comparison":null"#] {
             same(&entry(&format!(r#""x509.subjectdn":"{expression}"{switch}"#)), &[&dn(text)]);
         }
@@ -229,6 +232,41 @@ fn keycloak() {
             "/attributes/x509.subjectdn: a regular expression that is no plain text",
         );
     }
+    // What Java's X500Name never prints: it has blanks behind commas and round pluses, types in capitals, and quotes for escapes.
+    for expression in [
+        "CN=a,O=b",
+        "CN=a,  O=b",
+        "CN=a , O=b",
+        "cn=a",
+        "emailAddress=a@b",
+        "CN= a",
+        "CN=a ",
+        "CN=a, ",
+        "CN=a#b",
+        "CN=a;O=b",
+        "/C=JP/CN=a",
+        "a",
+        "",
+        r"\\QCN=a+OU=b\\E",
+        r"CN=a\\\\, b",
+        r"CN=a\\\\,b, O=c",
+        r#"CN=\"a"#,
+    ] {
+        refused(
+            &entry(&format!(r#""x509.subjectdn":"{expression}""#)),
+            &["app"],
+            "/attributes/x509.subjectdn: expected a name as Java prints it",
+        );
+    }
+    refused(&entry(&format!(r#""x509.subjectdn":"/C=JP/CN=a"{exact}"#)), &["app"], "/attributes/x509.subjectdn: OpenSSL's form");
+    refused(
+        &entry(&format!(r#""x509.subjectdn":"CN=a","x509.casubjectdn":"CN=ca"{exact}"#)),
+        &["app"],
+        "/attributes/x509.casubjectdn: only certificates of this CA",
+    );
+    for no_issuer in [r#","x509.casubjectdn":"""#, r#","x509.casubjectdn":null"#] {
+        same(&entry(&format!(r#""x509.subjectdn":"CN=a"{no_issuer}"#)), &[&dn("CN=a")]);
+    }
     let bound = r#""tls.client.certificate.bound.access.tokens":"true""#;
     same(&entry(&format!(r#""x509.subjectdn":"CN=a",{bound}"#)), &[&dn("CN=a")]);
     refused(&entry(""), &["app"], "/attributes: expected the attribute x509.subjectdn");
@@ -252,12 +290,19 @@ fn keycloak() {
     );
     refused(r#"{"clientId":"app","enabled":false}"#, &["app"], "/enabled: the client is disabled");
     refused(r#"{"clientId":"app","clientId":"b"}"#, &["app", "b"], "/clientId: expected this member once");
+    refused(r#"{"clientId":"app","protocol":"saml"}"#, &["app"], "/protocol: not a client of OpenID Connect");
+    refused(r#"{"clientId":"app","protocol":""}"#, &["app"], "/protocol: not a client of OpenID Connect");
+    refused(r#"{"clientId":"app","bearerOnly":true}"#, &["app"], "/bearerOnly: a bearer-only client does not authenticate");
+    refused(r#"{"clientId":"app","bearerOnly":"no"}"#, &["app"], "/bearerOnly: expected true or false");
     refused(r#"{"clientId":"app","enabled":"yes"}"#, &["app"], "/enabled: expected true or false");
     refused(r#"{"clientId":""}"#, &[], "/clientId: expected an identifier");
     refused(r#"{"clientId":null}"#, &[], "/clientId: expected a string");
     for (members, method) in [
         (r#""clientAuthenticatorType":"client-secret""#, "client_secret_basic"),
         (r#""clientAuthenticatorType":"client-jwt","attributes":{"x509.subjectdn":"CN=a.*"}"#, "private_key_jwt"),
+        (r#""clientAuthenticatorType":"client-secret","attributes":{"x509.casubjectdn":"CN=ca"}"#, "client_secret_basic"),
+        (r#""protocol":"openid-connect","bearerOnly":false"#, "client_secret_basic"),
+        (r#""protocol":null,"bearerOnly":null"#, "client_secret_basic"),
         (r#""clientAuthenticatorType":"client-secret-jwt""#, "client_secret_jwt"),
         (r#""clientAuthenticatorType":"client-x509","publicClient":true"#, "none"),
         (r#""clientAuthenticatorType":"my-own""#, "my-own"),
@@ -267,3 +312,223 @@ fn keycloak() {
         same(&format!(r#"{{"clientId":"app",{members}}}"#), &[&expected]);
     }
 }
+
+/// What becomes of the entries of a list: pointer, identifiers and, of those that are refused, the reason.
+fn converted_list(format: ClientListFormat, list: &str) -> Vec<(String, String, Result<usize, String>)> {
+    let list = convert_list(list.as_bytes(), format).unwrap_or_else(|error| panic!("{list}: {error}"));
+    let of = |entry: Conversion| {
+        (entry.pointer, entry.client_ids.join(" "), entry.clients.map(|clients| clients.len()).map_err(|error| error.in_entry()))
+    };
+    list.into_iter().map(of).collect()
+}
+
+/// The only client to which this entry is converted.
+fn only(format: ClientListFormat, entry: &str) -> serde_json::Value {
+    let list = convert_list(entry.as_bytes(), format).unwrap_or_else(|error| panic!("{entry}: {error}"));
+    match list.as_slice() {
+        [Conversion { pointer, clients: Ok(clients), .. }] if pointer.is_empty() && clients.len() == 1 => clients[0].clone(),
+        other => panic!("{entry}: {other:?}"),
+    }
+}
+
+/// That this entry is refused so.
+fn unconvertible(format: ClientListFormat, entry: &str, error: &str) {
+    match converted_list(format, entry).as_slice() {
+        [(pointer, _, Err(found))] if pointer.is_empty() && found.starts_with(error) => {}
+        other => panic!("{entry}: {other:?}"),
+    }
+}
+
+#[test]
+fn documents_have_their_lists_where_each_server_has_them() {
+    use ClientListFormat::{Authlete, Duende, Keycloak, Spring};
+    let at = |format, document: &str| {
+        converted_list(format, document).into_iter().map(|(pointer, ids, _)| format!("{pointer} {ids}")).collect::<Vec<_>>()
+    };
+    let keycloak = r#"{"clientId":"a"}"#;
+    let authlete = r#"{"clientId":1,"tokenAuthMethod":"NONE"}"#;
+    let spring = r#"{"client_id":"a"}"#;
+    let duende = r#"{"ClientId":"a"}"#;
+    for (format, client, id) in
+        [(Authlete, authlete, "1"), (Keycloak, keycloak, "a"), (Spring, spring, "a"), (Duende, duende, "a")]
+    {
+        assert_eq!(at(format, client), [format!(" {id}")]);
+        assert_eq!(at(format, &format!("[{client},{client}]")), [format!("/0 {id}"), format!("/1 {id}")]);
+        assert_eq!(at(format, "[]"), [""; 0]);
+        for document in ["{}", "7", "null", r#"{"id":"a"}"#, r#"{"clients":1}"#, r#"{"OAUTH2_registered_client":{}}"#] {
+            let error = convert_list(document.as_bytes(), format).unwrap_err();
+            assert!(error.message.starts_with("expected an array of clients"), "{document}: {error}");
+        }
+    }
+    for (format, client) in [(Authlete, authlete), (Keycloak, keycloak)] {
+        assert_eq!(at(format, &format!(r#"{{"realm":"r","clients":[{client}]}}"#)).len(), 1);
+    }
+    assert_eq!(at(Spring, &format!(r#"{{"OAUTH2_REGISTERED_CLIENT":[{spring}]}}"#)), ["/OAUTH2_REGISTERED_CLIENT/0 a"]);
+    assert_eq!(at(Duende, &format!(r#"{{"clients":[{duende}]}}"#)), ["/clients/0 a"]);
+    assert_eq!(at(Duende, &format!(r#"{{"identityServer":{{"Clients":[{duende}]}}}}"#)), ["/identityServer/Clients/0 a"]);
+    for (document, message) in [
+        (r#"{"Clients":[],"clients":[]}"#, "expected Clients once, found it twice"),
+        (r#"{"Clients":[],"IdentityServer":{"Clients":[]}}"#, "two lists of clients, /Clients and /IdentityServer/Clients"),
+        (r#"{"IdentityServer":{"Clients":{}}}"#, "expected an array of clients"),
+        (r#"{"ClientId":"a","clientId":"a"}"#, "expected ClientId once, found it twice"),
+    ] {
+        assert_eq!(convert_list(document.as_bytes(), Duende).unwrap_err().message, message, "{document}");
+    }
+    // An export of several realms into one file; the filter would load no list with one identifier twice.
+    let realms = r#"[
+        {"realm":"one","clients":[{"clientId":"a"},{"clientId":"b","enabled":false}]},
+        {"realm":"two","clients":[{"clientId":"a"},{"clientId":"c"},{"clientId":"d"}]},
+        {"clientId":"a"}
+    ]"#;
+    let twice = || Err("another entry has the same identifier".to_owned());
+    let expected = [
+        ("/0/clients/0", "a", twice()),
+        ("/0/clients/1", "b", Err("/enabled: the client is disabled".to_owned())),
+        ("/1/clients/0", "a", twice()),
+        ("/1/clients/1", "c", Ok(1)),
+        ("/1/clients/2", "d", Ok(1)),
+        ("/2", "a", twice()),
+    ];
+    assert_eq!(converted_list(Keycloak, realms), expected.map(|(at, ids, result)| (at.to_owned(), ids.to_owned(), result)));
+    let error = convert_list(br#"[{"realm":"one","clients":{}}]"#, Keycloak).unwrap_err();
+    assert_eq!(error.to_string(), "/0/clients: expected an array of clients");
+    assert_eq!(converted_list(Keycloak, "[{}, 7]").into_iter().filter(|(_, _, result)| result.is_err()).count(), 2);
+}
+
+#[test]
+fn duende() {
+    let entry = |secrets: &str| format!(r#"{{"ClientId":"a","ClientSecrets":[{secrets}]}}"#);
+    let refused = |entry: &str, error| unconvertible(ClientListFormat::Duende, entry, error);
+    let only = |entry: &str| only(ClientListFormat::Duende, entry);
+    let tls = |dn: &str| serde_json::json!({ "client_id": "a", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": dn });
+    let other = |method: &str| serde_json::json!({ "client_id": "a", "token_endpoint_auth_method": method });
+    for client in [
+        entry(r#"{"Value":"CN=a, O=b","Type":"X509Name"}"#),
+        entry(r#"{"value":"CN=a, O=b","TYPE":"X509Name","expiration":null}"#),
+        r#"{"clientId":"a","enabled":true,"protocolType":"oidc","clientSecrets":[{"value":"CN=a, O=b","type":"X509Name"}]}"#.to_owned(),
+        r#"{"CLIENTID":"a","allowedGrantTypes":[{"Id":1,"grantType":"implicit"},{"GrantType":"client_credentials"}],"requireClientSecret":true,"CLIENTSECRETS":[{"VALUE":"CN=a, O=b","TYPE":"X509Name"}]}"#.to_owned(),
+    ] {
+        assert_eq!(only(&client), tls("CN=a, O=b"), "{client}");
+    }
+    for (client, method) in [
+        (entry(r#"{"Value":"x"}"#), "client_secret_basic"),
+        (entry(r#"{"type":"JWK","value":"{}"}"#), "private_key_jwt"),
+        (r#"{"clientId":"a","requireClientSecret":false,"clientSecrets":[]}"#.to_owned(), "none"),
+        (r#"{"ClientId":"a","AllowedGrantTypes":["implicit"]}"#.to_owned(), "none"),
+    ] {
+        assert_eq!(only(&client), other(method), "{client}");
+    }
+    for (secret, error) in [
+        (r#"{"Type":"X509Name"}"#, "/ClientSecrets/0: expected the member Value"),
+        (r#"{"Type":"X509Name","Value":null}"#, "/ClientSecrets/0: expected the member Value"),
+        (r#"{"Type":"X509Name","Value":""}"#, "/ClientSecrets/0/Value: expected a name as .NET prints it"),
+        (r#"{"Type":"X509Name","value":"CN=a,O=b"}"#, "/ClientSecrets/0/value: expected a name as .NET prints it"),
+        (r#"{"Type":"X509Name","value":"/O=b/CN=a"}"#, "/ClientSecrets/0/value: expected a name as .NET prints it"),
+        // .NET prints a backslash as it is; as an escape it makes another name.
+        (r#"{"Type":"X509Name","value":"CN=a\\, O=b"}"#, "/ClientSecrets/0/value: expected a name as .NET prints it"),
+        (r#"{"Type":"X509Name","value":"oops=a"}"#, "/ClientSecrets/0/value: expected an RFC 4514"),
+        (r#"{"Type":"X509Name","Value":"CN=a","value":"CN=b"}"#, "/ClientSecrets/0/Value: expected this member once"),
+        (r#"{"Type":null,"Value":"x"}"#, "/ClientSecrets/0/Type: expected a string"),
+        (r#"{"type":"x509name","Value":"CN=a"}"#, "/ClientSecrets/0/type: a type of secret that is not Duende's own"),
+        (r#"{"Value":"x","expiration":"2027-01-01"}"#, "/ClientSecrets/0/expiration: the secret expires"),
+        (r#"{"Type":"X509Name","Value":"CN=a"},{"Type":"X509Name","Value":"CN=b"}"#, "/ClientSecrets: several secrets"),
+    ] {
+        refused(&entry(secret), error);
+    }
+    for (client, error) in [
+        (r#"{"clientId":"a"}"#, "/ClientSecrets: the client needs a secret and has none"),
+        (r#"{"clientId":"a","clientSecrets":[]}"#, "/clientSecrets: the client needs a secret and has none"),
+        (r#"{"clientId":"a","clientSecrets":[],"ClientSecrets":[]}"#, "/ClientSecrets: expected this member once"),
+        (r#"{"clientId":"a","enabled":false}"#, "/enabled: the client is disabled"),
+        (r#"{"clientId":"a","ProtocolType":"wsfed"}"#, "/ProtocolType: not a client of OpenID Connect"),
+        (r#"{"clientId":"a","allowedGrantTypes":"implicit"}"#, "/allowedGrantTypes: expected an array of grant types"),
+        (r#"{"clientId":"a","allowedGrantTypes":[{}]}"#, "/allowedGrantTypes/0: expected the member GrantType"),
+        (
+            r#"{"ClientId":"a","AllowedGrantTypes":["implicit"],"ClientSecrets":[{"Value":"CN=a","Type":"X509Name"}]}"#,
+            "/ClientSecrets: the client has secrets and may do without",
+        ),
+        (r#"{"clientId":"","requireClientSecret":false}"#, "/clientId: expected an identifier"),
+        (r#"{"clientId":7}"#, "/clientId: expected a string"),
+    ] {
+        refused(client, error);
+    }
+}
+
+#[test]
+fn spring() {
+    let entry = |subject: &str| {
+        let settings = serde_json::json!({ "@class": "java.util.Collections$UnmodifiableMap", SUBJECT_DN: subject }).to_string();
+        let methods = "tls_client_auth";
+        let row = serde_json::json!({ "CLIENT_ID": "a", "Client_Authentication_Methods": methods, "CLIENT_SETTINGS": settings });
+        row.to_string()
+    };
+    // What Java's X500Principal.getName() prints, and never prints.
+    for subject in [
+        "CN=demo-client,OU=Spring Samples,O=Spring,C=US",
+        r"CN=a\, b,O=Acme\, Inc.",
+        "CN=a+OU=b,O=c",
+        "1.2.840.113549.1.9.1=#1603614062,CN=x",
+        r#"CN=\ a,O=a\=b\#c\\d\"e\ "#,
+        "STREET=s,DC=d,UID=u,ST=st,L=l",
+        "CN=Grüß",
+    ] {
+        assert_eq!(only(ClientListFormat::Spring, &entry(subject))["tls_client_auth_subject_dn"], subject);
+    }
+    for subject in [
+        "",
+        "CN=a, O=b",
+        "CN=a ,O=b",
+        "CN= a",
+        "cn=a",
+        "emailAddress=a@b.test",
+        "EMAILADDRESS=a@b.test",
+        "1.2.840.113549.1.9.1=a@b.test",
+        "2.5.4.97=#1303505344AB",
+        "OID.2.5.4.97=#1303505344",
+        "CN=a#b",
+        r#"O="Acme, Inc.""#,
+        r"CN=Gr\C3\BC",
+        "/C=US/CN=a",
+        "CN=a,",
+        r"CN=a\",
+    ] {
+        unconvertible(
+            ClientListFormat::Spring,
+            &entry(subject),
+            "/CLIENT_SETTINGS: settings.client.x509-certificate-subject-dn: expected a name",
+        );
+    }
+    for (row, error) in [
+        (r#"{"client_id":"a","CLIENT_ID":"a"}"#, ""),
+        (r#"{"CLIENT_ID":"a","CLIENT_AUTHENTICATION_METHODS":null}"#, "/CLIENT_AUTHENTICATION_METHODS: expected a string"),
+        (
+            r#"{"CLIENT_ID":"a","CLIENT_AUTHENTICATION_METHODS":"none,none"}"#,
+            "/CLIENT_AUTHENTICATION_METHODS: expected one method",
+        ),
+        (r#"{"CLIENT_ID":"a"}"#, "expected the member client_authentication_methods"),
+        (
+            r#"{"CLIENT_ID":"a","client_authentication_methods":"tls_client_auth"}"#,
+            "/client_settings: expected settings.client.x509-certificate-subject-dn",
+        ),
+        (
+            r#"{"CLIENT_ID":"a","client_authentication_methods":"none","TOKEN_SETTINGS":{"settings.token.x509-certificate-bound-access-tokens":"true"}}"#,
+            "/TOKEN_SETTINGS: settings.token.x509-certificate-bound-access-tokens: expected true or false",
+        ),
+        (r#"{"CLIENT_ID":"a","client_authentication_methods":"none","client_settings":"{"}"#, "/client_settings: not JSON"),
+    ] {
+        if error.is_empty() {
+            assert_eq!(
+                convert_list(row.as_bytes(), ClientListFormat::Spring).unwrap_err().message,
+                "expected client_id once, found it twice"
+            );
+            assert_eq!(
+                converted_list(ClientListFormat::Spring, &format!("[{row}]")),
+                [("/0".to_owned(), "a a".to_owned(), Err("/client_id: expected this member once, found it twice".to_owned()))]
+            );
+            continue;
+        }
+        unconvertible(ClientListFormat::Spring, row, error);
+    }
+}
+
+const SUBJECT_DN: &str = "settings.client.x509-certificate-subject-dn";

@@ -1,15 +1,96 @@
-//! Requests as people and programs describe them, to `explain` and to `audit`.
+//! `explain`: one decision.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::Stdio;
 
 use serde_json::{Value, json};
 
 use crate::support::case::{Case, table};
-use crate::{CLIENT, certificate_of, code, file, program, run, text, value};
+use crate::{CLIENT, NOW, certificate_of, code, file, run, text, value};
 
-const NOW: &str = "2026-06-01T00:00:00Z";
+#[test]
+fn a_refusal_is_explained_step_by_step() {
+    let config = file("explain.json", format!(r#"{{"endpoints": ["/oauth/token"], "clients": [{CLIENT}]}}"#));
+    let good = file("good.pem", certificate_of(&[("CN", "client"), ("O", "Client")]).pem());
+    let der = file("good.der", certificate_of(&[("CN", "client"), ("O", "Client")]).der.expect("it has one"));
+    let other = file("other.pem", certificate_of(&[("CN", "client"), ("O", "Other")]).pem());
+    let reverse = file("reverse.pem", certificate_of(&[("O", "Client"), ("CN", "client")]).pem());
+    let explain = |more: &[&str]| {
+        let base = ["explain", "--config", &config, "--now", "2026-06-01T00:00:00Z"];
+        run(&[&base[..], more].concat())
+    };
+    for certificate in [&good, &der] {
+        let output = explain(&["--certificate", certificate, "--client-id", "client"]);
+        assert_eq!(code(&output), 0, "{output:?}");
+        assert!(text(&output).contains("POST /oauth/token is gated"), "{output:?}");
+        assert!(text(&output).ends_with("authenticated: passes\n"), "{output:?}");
+    }
+    let output = explain(&["--certificate", &other, "--client-id", "client"]);
+    assert_eq!(code(&output), 1);
+    for part in ["NO match", ">  1 O=Client", "O=Other", "subject_mismatch: refused with 401 invalid_client"] {
+        assert!(text(&output).contains(part), "{part}: {}", text(&output));
+    }
+    let output = explain(&["--certificate", &reverse, "--client-id", "client", "--format", "json"]);
+    let explained = value(&output);
+    assert_eq!((code(&output), explained["code"].as_str()), (1, Some("subject_mismatch")));
+    assert_eq!(explained["hint"], "the string is in reverse order: write CN=client,O=Client");
+    assert_eq!(explained["names"]["registered"], json!(["O=Client", "CN=client"]));
+    assert_eq!(explained["steps"][9]["state"], "refused");
+
+    for (arguments, expected) in [
+        (&["--client-id", "client"][..], "certificate_missing"),
+        (&["--certificate", &good, "--client-id", "nobody"], "unknown_client"),
+        (&["--certificate", &good, "--client-id", "client", "--chain", "invalid"], "certificate_unverified"),
+        (&["--certificate", &good, "--client-id", "client", "--chain", "unknown"], "certificate_unverified"),
+        (&["--certificate", &good, "--client-id", "client", "--now", "0"], "certificate_not_yet_valid"),
+        (&["--certificate", &good, "--client-id", "client", "--method", "GET"], "method_not_allowed"),
+        (&["--certificate", &good, "--client-id", "client", "--header", "Authorization: Basic YTpi"], "client_id_mismatch"),
+    ] {
+        // The last --now counts.
+        let base = ["explain", "--config", &config];
+        let now = if arguments.contains(&"--now") { &[][..] } else { &["--now", "2026-06-01T00:00:00Z"] };
+        let output = run(&[&base[..], now, arguments].concat());
+        assert_eq!(code(&output), 1, "{arguments:?}");
+        assert!(text(&output).contains(&format!("\n{expected}: refused with")), "{arguments:?}: {}", text(&output));
+    }
+    let output = explain(&["--client-id", "client", "--path", "/userinfo"]);
+    assert_eq!((code(&output), text(&output).contains("not_gated: passes")), (0, true));
+    let body = file("body", "client_id=client&client_id=client");
+    assert!(text(&explain(&["--body", &body])).contains("duplicate_parameter"));
+    // The body counts; who else was meant is told.
+    let body = file("other-body", "client_id=nobody");
+    let output = explain(&["--certificate", &good, "--client-id", "client", "--body", &body]);
+    assert!(text(&output).contains("unknown_client: refused"), "{output:?}");
+    let note = "note: --client-id is \"client\", but the request is about \"nobody\"\n";
+    assert_eq!(String::from_utf8_lossy(&output.stderr), note);
+    let output = explain(&["--certificate", &good, "--client-id", "client", "--body", &file("own-body", "client_id=client")]);
+    assert_eq!((code(&output), output.stderr.len()), (0, 0), "{output:?}");
+}
+
+#[test]
+fn a_certificate_is_found_in_the_files_that_people_have() {
+    let config = file("files.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
+    let explain = |certificate: &str| {
+        let arguments = ["explain", "--config", &config, "--now", "2026-06-01T00:00:00Z", "--client-id", "client"];
+        run(&[&arguments[..], &["--certificate", certificate]].concat())
+    };
+    let subject = [("CN", "client"), ("O", "Client")];
+    let other = certificate_of(&[("CN", "other")]).pem();
+    let good = certificate_of(&subject).pem();
+    let chain = file("chain.pem", format!("subject=O = Client, CN = client\n{good}\nsubject=CN = other\n{other}"));
+    assert_eq!(code(&explain(&chain)), 0);
+    assert!(text(&explain(&file("swapped.pem", format!("{other}{good}")))).contains("subject_mismatch"));
+    // DER is octets: one at the end that is a blank in text belongs to it.
+    let blank = (0..20_000).map(|_| certificate_of(&subject).der.expect("it has one"));
+    let blank = blank.into_iter().find(|der| der.last().is_some_and(u8::is_ascii_whitespace)).expect("one in fifty");
+    assert_eq!(code(&explain(&file("blank.der", blank))), 0);
+    // What is a certificate, but broken, is refused as the filter refuses it.
+    let broken = "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n";
+    for broken in [file("broken.pem", broken), file("broken.der", [0x30, 3, 2, 1, 1])] {
+        let output = explain(&broken);
+        assert_eq!(code(&output), 1);
+        assert!(text(&output).contains("certificate_malformed: refused with 401"), "{output:?}");
+    }
+}
 
 /// Whether the arguments of a program can say what the case says.
 fn is_sayable(case: &Case) -> bool {
@@ -160,62 +241,6 @@ fn steps_end_where_the_decision_falls() {
     }
 }
 
-/// Whoever writes a line and waits is answered.
-#[test]
-fn an_audit_answers_line_by_line() {
-    let config = file("line.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
-    let mut child = program(&["audit", "--config", &config, "--input", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it runs");
-    let mut input = child.stdin.take().expect("it is piped");
-    let mut output = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-    for number in 0..5 {
-        writeln!(input, "{}", json!({ "client_id": format!("nobody-{number}"), "id": { "n": number } })).expect("it reads");
-        let answer: Value = serde_json::from_str(&output.next().expect("an answer").expect("UTF-8")).expect("JSON");
-        assert_eq!((&answer["id"]["n"], &answer["code"]), (&json!(number), &json!("unknown_client")));
-    }
-    drop(input);
-    assert!(output.next().is_none());
-    assert_eq!(child.wait().expect("it ends").code(), Some(0));
-}
-
-#[test]
-fn a_line_may_be_written_as_programs_write_it() {
-    let config = file("forms.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
-    let certificate = certificate_of(&[("CN", "client"), ("O", "Client")]);
-    let in_lines = certificate.x5c().as_bytes().chunks(64).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\n");
-    let all = json!({
-        "client_id": "client", "certificate": in_lines, "now": NOW,
-        "body": null, "body_base64": null, "headers": null, "path": null, "method": null, "host": null, "id": null,
-    });
-    let lines = [
-        (all.clone(), "authenticated"),
-        (
-            json!({ "client_id": "client", "certificate": certificate.pem(), "now": 1_780_272_000, "chain_valid": null }),
-            "certificate_unverified",
-        ),
-        (
-            json!({ "client_id": "client", "certificate": certificate.pem(), "now": null, "chain_valid": false }),
-            "certificate_unverified",
-        ),
-        (json!({ "client_id": "client", "headers": [] }), "unsupported_media_type"),
-        (json!({ "client_id": "client", "headers": {} }), "certificate_missing"),
-    ];
-    let input = file("forms.jsonl", lines.each_ref().map(|(line, _)| format!("{line}\n")).concat());
-    let output = run(&["audit", "--config", &config, "--input", &input]);
-    let answers: Vec<Value> = text(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let codes: Vec<_> = answers.iter().map(|answer| answer["code"].as_str().unwrap_or_default()).collect();
-    // The clock of this machine may be anywhere.
-    let wanted = lines.each_ref().map(|(_, code)| *code);
-    for (index, (found, wanted)) in codes.iter().zip(wanted).enumerate() {
-        assert!(*found == wanted || (index == 2 && found.starts_with("certificate_")), "{index}: {found}");
-    }
-    assert_eq!((code(&output), answers.len()), (0, lines.len()));
-    assert!(answers[0].as_object().is_some_and(|answer| answer.keys().eq(["code", "status", "error", "detail"])), "{answers:?}");
-}
-
 /// Names from certificates, requests and files are shown, not obeyed.
 #[test]
 fn a_terminal_is_not_told_what_to_do() {
@@ -249,33 +274,6 @@ fn names_stand_side_by_side_whatever_their_width() {
     for line in ["   1 CN=x        CN=x", ">  2 O=東京      O=大阪", "   3 C=JP        C=JP"] {
         assert!(text(&output).contains(&format!("\n{line}\n")), "{line}: {}", text(&output));
     }
-}
-
-/// However much goes through it, an audit holds some of it alone.
-#[cfg(target_os = "linux")]
-#[test]
-fn an_audit_takes_bounded_memory() {
-    const LINES: usize = 50_000;
-    const MOST_KILOBYTES: u64 = 64 << 10;
-    let config = file("memory.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
-    let mut child = program(&["audit", "--config", &config, "--input", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it runs");
-    let output = BufReader::new(child.stdout.take().expect("it is piped"));
-    let answers = std::thread::spawn(move || output.lines().count());
-    let mut input = child.stdin.take().expect("it is piped");
-    let line = format!("{}\n", json!({ "client_id": "client", "body": format!("client_id=nobody&x={}", "y".repeat(8_000)) }));
-    assert!(LINES * line.len() > 4 * 1_024 * MOST_KILOBYTES as usize, "that would be no proof");
-    for _ in 0..LINES {
-        input.write_all(line.as_bytes()).expect("it reads");
-    }
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it lives");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    drop(input);
-    assert_eq!((child.wait().expect("it ends").code(), answers.join().expect("it reads")), (Some(0), LINES));
-    assert!(peak.is_some_and(|peak| peak < MOST_KILOBYTES), "{peak:?} kB");
 }
 
 /// A registry is not asked, but what it answers can be given.

@@ -1,0 +1,143 @@
+//! `convert`: client lists of other servers.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::{code, file, program, run, value};
+
+/// The fixtures are written as each server writes its list.
+#[test]
+fn client_lists_are_converted_exactly_or_not_at_all() {
+    let tls = |id: &str, name: &str| json!({ "client_id": id, "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": name });
+    let bound = |mut client: Value| {
+        client["tls_client_certificate_bound_access_tokens"] = true.into();
+        client
+    };
+    let other = |id: &str, method: &str| json!({ "client_id": id, "token_endpoint_auth_method": method });
+    let authlete = "CN=Example, OU=OP, O=Authlete, C=GB";
+    for (list, converted, refused) in [
+        (
+            "authlete",
+            vec![
+                bound(tls("26478243745571", authlete)),
+                bound(tls("my-client", authlete)),
+                json!({
+                    "client_id": "26478243745572",
+                    "token_endpoint_auth_method": "self_signed_tls_client_auth",
+                    "jwks": { "keys": [{ "kid": "k2", "kty": "EC", "x5t#S256": "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0" }] },
+                }),
+                other("26478243745574", "private_key_jwt"),
+                other("https://rp.example.com/", "private_key_jwt"),
+            ],
+            vec!["26478243745573 (/clients/2/locked): the client is locked"],
+        ),
+        (
+            "keycloak",
+            vec![
+                bound(tls("x509", "CN=client, O=Example")),
+                tls("literal", "CN=client.example.org, O=Example"),
+                other("secret", "client_secret_basic"),
+                other("account", "none"),
+            ],
+            vec![
+                "pattern (/clients/2/attributes/x509.subjectdn): a regular expression that is no plain text",
+                "anchored (/clients/5/attributes/x509.casubjectdn): only certificates of this CA",
+                "unmatched (/clients/6/attributes/x509.subjectdn): expected a name as Java prints it",
+                "https://sp.example.org/saml (/clients/7/protocol): not a client of OpenID Connect",
+                "realm-management (/clients/8/bearerOnly): a bearer-only client does not authenticate",
+            ],
+        ),
+        (
+            "keycloak-realms",
+            vec![tls("x509", "CN=client, O=Example"), other("secret", "client_secret_basic")],
+            vec![
+                "broker (/0/clients/1/bearerOnly): a bearer-only client does not authenticate",
+                "old (/1/clients/1/enabled): the client is disabled",
+            ],
+        ),
+        (
+            "spring",
+            vec![
+                bound(tls("mtls-demo", "CN=demo-client,OU=Spring Samples,O=Spring,C=US")),
+                other("secret", "client_secret_basic"),
+            ],
+            vec![
+                "self-signed (/1/client_authentication_methods): the client's certificates are behind",
+                "either (/2/client_authentication_methods): expected one method",
+                "forgotten (/4/client_settings): expected settings.client.x509-certificate-subject-dn",
+            ],
+        ),
+        (
+            "spring-h2",
+            vec![bound(tls("mtls-demo", "CN=demo-client,O=Spring")), other("secret", "client_secret_basic")],
+            vec!["unmatched (/1/CLIENT_SETTINGS): settings.client.x509-certificate-subject-dn: expected a name as Java"],
+        ),
+        (
+            "duende",
+            vec![
+                tls("mtls.client", "CN=client, OU=production, O=company"),
+                other("secret", "client_secret_basic"),
+                other("jwt", "private_key_jwt"),
+                other("spa", "none"),
+                other("implicit", "none"),
+            ],
+            vec![
+                "mtls.thumbprint (/IdentityServer/Clients/1/ClientSecrets/0/Type): a SHA-1 thumbprint",
+                "either (/IdentityServer/Clients/2/ClientSecrets): several secrets",
+                "expires (/IdentityServer/Clients/3/ClientSecrets/0/Expiration): the secret expires",
+                "old (/IdentityServer/Clients/7/Enabled): the client is disabled",
+                "unmatched (/IdentityServer/Clients/8/ClientSecrets/0/Value): expected a name as .NET prints it",
+                "wsfed (/IdentityServer/Clients/10/ProtocolType): not a client of OpenID Connect",
+            ],
+        ),
+        (
+            "duende-camel",
+            vec![tls("mtls.client", "CN=client, O=company")],
+            vec![
+                "empty (/clients/1/clientSecrets/0): expected the member Value",
+                "expires (/clients/2/clientSecrets/0/expiration): the secret expires",
+            ],
+        ),
+    ] {
+        let server = list.split('-').next().expect("it begins with the server");
+        let file_of_list = format!("{}/tests/convert/{list}.json", env!("CARGO_MANIFEST_DIR"));
+        let output = run(&["convert", "--from", server, &file_of_list]);
+        assert_eq!((code(&output), value(&output)), (1, Value::from(converted)), "{list}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said: Vec<&str> = said.lines().collect();
+        assert_eq!(said.len(), refused.len(), "{list}: {said:?}");
+        for (line, wanted) in said.iter().zip(refused) {
+            assert!(line.starts_with(&format!("not converted: {wanted}")), "{line}");
+        }
+        // What is converted, the filter loads.
+        let clients = file(&format!("converted-{list}.json"), json!({ "clients": value(&output) }).to_string());
+        assert_eq!(code(&run(&["lint", &clients])), 0, "{list}");
+    }
+    // Which of two is the client, nobody can tell; standard input is a file, too.
+    let twice = r#"[{"clientId": "a", "publicClient": true}, {"clientId": "b", "publicClient": true}, {"clientId": "a"}]"#;
+    let mut child = program(&["convert", "--from", "keycloak", "-"]);
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    child.stdin.take().expect("it is piped").write_all(twice.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!((code(&output), value(&output)), (1, json!([other("b", "none")])));
+    let said = "not converted: a (/0): another entry has the same identifier\nnot converted: a (/2): another entry has the same identifier\n";
+    assert_eq!(String::from_utf8_lossy(&output.stderr), said);
+    let realms = file(
+        "realms.json",
+        r#"[{"clients": [{"clientId": "account", "publicClient": true}]}, {"clients": [{"clientId": "account", "publicClient": true}]}]"#,
+    );
+    let output = run(&["convert", "--from", "keycloak", &realms]);
+    assert_eq!((code(&output), value(&output)), (1, json!([])), "the filter would load neither");
+    // One client by itself, as Keycloak's console exports it.
+    let list = file("one.json", r#"{"clientId": "a", "protocol": "openid-connect", "publicClient": true}"#);
+    let output = run(&["convert", "--from", "keycloak", &list]);
+    assert_eq!((code(&output), value(&output)), (0, json!([other("a", "none")])));
+    let list = file("empty.json", "[]");
+    let output = run(&["convert", "--from", "spring", &list]);
+    assert_eq!((code(&output), value(&output)), (0, json!([])));
+    for text in ["{}", "7", "{\"clients\": 1}", "no JSON"] {
+        assert_eq!(code(&run(&["convert", "--from", "keycloak", &file("no-list.json", text)])), 2, "{text}");
+    }
+}
