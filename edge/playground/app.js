@@ -5,7 +5,7 @@ import { fromFile } from "./certificate.js";
 import { compare } from "./comparison.js";
 import { examples } from "./examples.js";
 import { Gate, readCertificate } from "./index.js";
-import { clientError, configurationText, configurationToCopy, endpointsError, readClient, readEndpoints } from "./registration.js";
+import { clientError, configurationText, configurationToCopy, endpointsError, hasPrivateKey, readClient, readEndpoints } from "./registration.js";
 import { readBody, readHeaders } from "./request.js";
 import { byId, complain, setText, showAnswer, showCertificate, showComparison, showDecision, showSnippet } from "./view.js";
 
@@ -80,6 +80,7 @@ function takeConfiguration() {
     new Gate(configurationText([], text));
     return read;
   }, clientError);
+  setText("client-note", hasPrivateKey(client) ? "There is a private key in jwks, which no registration needs: treat it as exposed and replace it." : "");
   return { endpoints, client, gate: guarded && client && new Gate(configurationText(endpoints, text)) };
 }
 

@@ -75,8 +75,20 @@ export function showAnswer(decision) {
   setText("answer", [`HTTP/1.1 ${status}`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`), "", body].join("\n"));
 }
 
-export function showSnippet(configuration) {
-  byId("snippet-card").hidden = !configuration;
+export function showSnippet(copy) {
+  byId("snippet-card").hidden = !copy;
   setText("copied", "");
-  if (configuration) setText("snippet", JSON.stringify(configuration, null, 2));
+  if (!copy) return;
+  setText("snippet", JSON.stringify(copy.configuration, null, 2));
+  const { secret, unused } = copy.left;
+  const notes = [];
+  if (secret.length) notes.push(`Left out as secret: ${list(secret)}.`);
+  if (secret.includes("backend_authentication")) notes.push("The filter uses backend_authentication: add it where the filter runs.");
+  if (unused.length) notes.push(`Left out as unused by the filter: ${list(unused)}.`);
+  setText("left", notes.join(" "));
+}
+
+function list(names) {
+  const shown = names.slice(0, 8).map((name) => name.slice(0, 40));
+  return shown.join(", ") + (names.length > shown.length ? ` and ${names.length - shown.length} more` : "");
 }

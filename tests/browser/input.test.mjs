@@ -87,17 +87,46 @@ test("text is never HTML", async () => {
   await registered().fill('{"client_id": "<img src=x onerror=alert(1)>", "token_endpoint_auth_method": "none", "<b>": 1}');
   await page.getByLabel("Body").fill("client_id=<img src=x onerror=alert(1)>");
   await sees("#decision", /passed_other_method/);
+  await sees("#left", /<b>/);
   await page.getByLabel("Headers").fill("<img src=x>");
   await sees("#headers-error", /<img src=x>/);
   assert.equal(await page.locator("img, main b").count(), 0);
   assert.deepEqual(complaints, []);
 });
 
-test("the configuration is copied", async () => {
+test("secrets of a registration are not copied", async () => {
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
-  await page.getByRole("button", { name: "Copy" }).click();
-  await sees("#copied", /^Copied\.$/);
-  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await text("#snippet"));
+  const copied = async () => {
+    await page.getByRole("button", { name: "Copy" }).click();
+    await sees("#copied", /^Copied\.$/);
+    const clipboard = await page.evaluate(() => navigator.clipboard.readText());
+    assert.equal(clipboard, await text("#snippet"));
+    assert.ok(!(await text("#verdict")).includes("SECRET") && !clipboard.includes("SECRET"));
+    // What is copied is a configuration.
+    await page.evaluate(async (configuration) => new (await import("./index.js")).Gate(configuration), clipboard);
+    return JSON.parse(clipboard).clients[0];
+  };
+  await example("accepted");
+  const { client_id, ...rest } = await copied();
+  assert.equal(await text("#left"), "");
+  await registered().fill(JSON.stringify({
+    client_id, client_secret: "SECRET", registration_access_token: "SECRET", registration_client_uri: "https://as.example.com/SECRET", ...rest,
+    backend_authentication: { method: "client_secret_basic", client_secret: "SECRET" }, redirect_uris: ["SECRET"], jwks: { keys: [{ kty: "EC", d: "SECRET" }] },
+    certificate_thumbprints: ["UPAWKPJJOCak8W-U9l4EQ35ItW40YBI8BxZz13c5dHE"],
+  }));
+  await sees("#left", /^Left out as secret: client_secret, registration_access_token, backend_authentication, private parts of jwks\. .* Left out as unused by the filter: registration_client_uri, redirect_uris, jwks\.$/);
+  assert.match(await text("#client-note"), /private key in jwks[\s\S]*exposed/);
+  assert.deepEqual(await copied(), { client_id, ...rest, certificate_thumbprints: ["UPAWKPJJOCak8W-U9l4EQ35ItW40YBI8BxZz13c5dHE"] });
+
+  const thumbprint = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
+  await registered().fill(JSON.stringify({
+    client_id, token_endpoint_auth_method: "self_signed_tls_client_auth",
+    jwks: { keys: [{ kty: "EC", d: "SECRET", kid: "SECRET", "x5t#S256": thumbprint }, { kty: "oct", k: "SECRET" }] },
+  }));
+  await sees("#left", /^Left out as secret: private parts of jwks\.$/);
+  assert.deepEqual((await copied()).jwks, { keys: [{ kty: "EC", "x5t#S256": thumbprint }] });
+  await example("accepted");
+  assert.equal(await text("#left") + await text("#client-note"), "");
 });
 
 test("without a clipboard the configuration is selected", async () => {
