@@ -1,7 +1,7 @@
 // The page: reads the fields, asks the filter's own code, shows what it says.
 
 import { adviceOn } from "./advice.js";
-import { fromFile } from "./certificate.js";
+import { fromFile, fromText } from "./certificate.js";
 import { compare } from "./comparison.js";
 import { examples } from "./examples.js";
 import { Gate, readCertificate } from "./index.js";
@@ -59,7 +59,8 @@ function showNothing(words) {
 }
 
 function takeCertificate() {
-  const given = held.octets ?? (byId("certificate").value.trim() || null);
+  const { given, note } = held.octets ? { given: held.octets, note: "" } : fromText(byId("certificate").value);
+  setText("certificate-note", note);
   let certificate, error;
   try {
     certificate = given ? readCertificate(given) : undefined;

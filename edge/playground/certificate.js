@@ -1,7 +1,26 @@
-// A certificate in a file.
+// What people have, made into the one certificate that a TLS connection shows; and what had to be done for that.
 
 // Certificates have a few kilobytes; this has room for a chain that is printed as text.
 const largest = 262_144;
+
+const [begin, end] = ["-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"];
+
+/** What a text has for the filter (`given`: PEM, DER, or whatever else it is), and what was done to it (`note`). */
+export function fromText(text) {
+  const start = text.indexOf(begin);
+  const stop = text.indexOf(end, start);
+  if (start >= 0 && stop > start) {
+    // Where PEM stood in JSON or in an environment variable, its line ends are two characters.
+    const first = text.slice(start, stop + end.length).replace(/\\[nr]/g, "\n");
+    const number = text.split(begin).length - 1;
+    if (number > 1) return { given: first, note: `The first of ${number} certificates is used: the client's own comes first.` };
+    return { given: first, note: first === text.trim() ? "" : "Of this text, the certificate alone is used." };
+  }
+  const octets = fromBase64(text);
+  if (octets) return { given: octets, note: "Read as base64 of DER." };
+  const request = /BEGIN (NEW )?CERTIFICATE REQUEST/.test(text);
+  return { given: text.trim() || null, note: request ? "This is a request for a certificate, not the certificate." : "" };
+}
 
 /** What a file has: text, or the octets of DER; throws where it can be no certificate. */
 export async function fromFile(file) {
@@ -18,3 +37,13 @@ export async function fromFile(file) {
 
 // A SEQUENCE. A text may begin with that octet, too, a zero; but hardly has an octet of no character, or its own length, behind it.
 const isDer = (octets) => octets[0] === 0x30 && (octets[1] > 0x80 || octets[1] + 2 === octets.length);
+
+function fromBase64(text) {
+  if (!/^[A-Za-z0-9+/=\s]+$/.test(text)) return undefined;
+  try {
+    const octets = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    return isDer(octets) ? octets : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,6 +1,7 @@
 // What the page does with bad input, with files, and with secrets.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { beforeEach, test } from "node:test";
 import { complaints, desktop, example, open, ownCertificate, page, sees, text } from "./harness.mjs";
@@ -16,6 +17,8 @@ test("a bad certificate is told where it stands, and undone by a good one", asyn
   await sees("#certificate-error", /No certificate can be read here: not one PEM certificate/);
   assert.equal(await certificate().getAttribute("aria-invalid"), "true");
   await sees("#decision", /certificate_malformed/);
+  await certificate().fill("-----BEGIN CERTIFICATE REQUEST-----\nMIIB\n-----END CERTIFICATE REQUEST-----");
+  await sees("#certificate-note", /a request for a certificate/);
   await certificate().fill("");
   await sees("#decision", /certificate_missing/);
   assert.equal(await certificate().getAttribute("aria-invalid"), "false");
@@ -92,6 +95,30 @@ test("text is never HTML", async () => {
   await sees("#headers-error", /<img src=x>/);
   assert.equal(await page.locator("img, main b").count(), 0);
   assert.deepEqual(complaints, []);
+});
+
+test("certificates are read as people have them", async () => {
+  const { file } = ownCertificate("/O=Own/CN=own", "DNS:own.example");
+  const pem = readFileSync(file("client.pem"), "utf8");
+  const other = await certificate().inputValue();
+  const printed = execFileSync("openssl", ["x509", "-in", file("client.pem"), "-text"], { encoding: "utf8" });
+  const handshake = `CONNECTED(00000003)\n---\nCertificate chain\n 0 s:O = Own\n${pem} 1 s:O = Demo\n${other}---\nServer certificate\n100% "verified"\n`;
+  for (const [given, note] of [
+    [pem, /^$/],
+    [printed, /^Of this text, the certificate alone is used\.$/],
+    [pem + other, /^The first of 2 certificates is used: the client's own comes first\.$/],
+    [handshake, /^The first of 2 certificates is used/],
+    [pem.trim().replaceAll("\n", "\\n"), /^Of this text/],
+    [encodeURIComponent(pem), /^$/],
+    [readFileSync(file("client.der")).toString("base64"), /^Read as base64 of DER\.$/],
+  ]) {
+    await example("accepted");
+    await sees("#details", /client\.example\.org/);
+    await certificate().fill(given);
+    await sees("#details", /O=Own[\s\S]*own\.example/);
+    assert.match(await text("#certificate-note"), note);
+    assert.equal(await text("#certificate-error"), "");
+  }
 });
 
 test("secrets of a registration are not copied", async () => {
