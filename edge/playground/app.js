@@ -1,7 +1,7 @@
 // The page: reads the fields, asks the filter's own code, shows what it says.
 
 import { adviceOn } from "./advice.js";
-import { fromFile, fromText } from "./certificate.js";
+import { fromFile, fromText, withoutKeys } from "./certificate.js";
 import { compare } from "./comparison.js";
 import { examples } from "./examples.js";
 import { Gate, readCertificate } from "./index.js";
@@ -12,7 +12,7 @@ import { byId, complain, setText, showAnswer, showCertificate, showComparison, s
 const host = "as.example.com";
 const fieldNames = { client: "the registration", headers: "the headers", endpoints: "the endpoints" };
 
-// What the certificate's field does not show: a file's DER, and why a file cannot be read.
+// What the certificate's field does not show: a file's DER, and what was wrong with what it had before.
 let held = {};
 let timer;
 
@@ -97,6 +97,19 @@ function attempt(field, read, word = (message) => message) {
   }
 }
 
+// One paste can come in several events: what was removed at the first is told after the last.
+let removing = false;
+
+function takeText(text) {
+  const { text: rest, problem } = withoutKeys(text);
+  if (removing && !problem && rest === held.text) return;
+  if (byId("certificate").value !== rest) byId("certificate").value = rest;
+  held = { text: rest, problem };
+  if (!problem) return;
+  removing = true;
+  setTimeout(() => (removing = false));
+}
+
 // Files take a while to be read. What came later, from wherever, wins.
 let turns = 0;
 
@@ -105,8 +118,10 @@ async function takeFiles(list) {
   const [file] = list;
   const read = await fromFile(file).catch(({ message }) => ({ text: "", problem: message }));
   if (turn !== turns) return;
-  byId("certificate").value = read.text;
-  held = read;
+  held = {};
+  takeText(read.text);
+  held.octets = read.octets;
+  held.problem ??= read.problem;
   const others = list.length > 1 ? `, the first of ${list.length} files` : "";
   setText("file-name", read.problem ? "" : `${file.name}${others}${read.octets ? `, ${read.octets.length} bytes of DER` : ""}`);
   press(null);
@@ -127,10 +142,10 @@ function useExample(button) {
   update();
 }
 
-byId("certificate").addEventListener("input", () => {
+byId("certificate").addEventListener("input", ({ target }) => {
   turns++;
-  held = {};
   setText("file-name", "");
+  takeText(target.value);
 });
 document.querySelector(".inputs").addEventListener("input", ({ target }) => {
   if (target.type === "file") return;

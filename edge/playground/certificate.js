@@ -4,6 +4,19 @@
 const largest = 262_144;
 
 const [begin, end] = ["-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"];
+// PEM may be percent-encoded. A key whose end is missing is a key still.
+const blank = "(?: |%20|\\+)";
+const words = `(?:[A-Z0-9]+${blank})*PRIVATE${blank}KEY`;
+const key = new RegExp(`-{0,5}BEGIN${blank}${words}[^]*?(?:END${blank}${words}-{0,5}(?:\\s|%0[AD])*|$)`, "gi");
+const exposed = "No key is needed, and it was removed from this page. If it was pasted or sent anywhere else, treat it as exposed and replace it.";
+
+/** `text` without private keys, and what to say about them. */
+export function withoutKeys(text) {
+  const rest = text.replace(key, "");
+  if (rest !== text) return { text: rest.trim(), problem: `There was a private key. ${exposed}` };
+  const problem = keyProblem(fromBase64(text));
+  return { text: problem ? "" : text, problem };
+}
 
 /** What a text has for the filter (`given`: PEM, DER, or whatever else it is), and what was done to it (`note`). */
 export function fromText(text) {
@@ -22,6 +35,11 @@ export function fromText(text) {
   return { given: text.trim() || null, note: request ? "This is a request for a certificate, not the certificate." : "" };
 }
 
+// RFC 5280 §4.1: a certificate begins with two SEQUENCEs. Private keys and PKCS #12 have a version, an INTEGER, in second place.
+function keyProblem(der) {
+  return der?.[der[1] < 0x80 ? 2 : 2 + (der[1] & 0x7f)] === 0x02 ? `That is a private key, or a PKCS #12 file with one. ${exposed}` : undefined;
+}
+
 /** What a file has: text, or the octets of DER; throws where it can be no certificate. */
 export async function fromFile(file) {
   if (file.size > largest) throw new Error(`${file.name} has ${file.size} bytes, which is too much for a certificate.`);
@@ -32,6 +50,8 @@ export async function fromFile(file) {
     throw new Error(`${file.name} cannot be read. Is it a directory?`);
   }
   if (!isDer(octets)) return { text: new TextDecoder().decode(octets) };
+  const problem = keyProblem(octets);
+  if (problem) throw new Error(problem);
   return { text: "", octets };
 }
 

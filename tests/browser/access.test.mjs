@@ -121,8 +121,9 @@ const states = {
     await page.getByLabel("2. What the client registered").fill(
       JSON.stringify({ client_id: "s6BhdRkqt3", [name]: 1, client_secret: "x", token_endpoint_auth_method: "tls_client_auth", tls_client_auth_subject_dn: `O=${name}` }));
     await page.getByLabel("Path", { exact: true }).fill(`/${name}`);
-    await page.getByLabel("1. The client's certificate").fill(name);
+    await page.getByLabel("1. The client's certificate").fill(`-----BEGIN PRIVATE KEY-----\n${await page.getByLabel("1. The client's certificate").inputValue()}`);
     await page.getByLabel("Body").fill(`${name} \n`);
+    await sees("#certificate-error", /private key/);
     await page.getByLabel("Headers").fill(name);
     await page.getByLabel("Endpoints that it guards").fill(`${name} ${name}`);
     await sees("#endpoints-error", /expected a plain path/);

@@ -121,6 +121,50 @@ test("certificates are read as people have them", async () => {
   }
 });
 
+test("a private key is removed, and told", async () => {
+  const { file } = ownCertificate("/O=Own", "DNS:own.example");
+  const key = readFileSync(file("key.pem"), "utf8");
+  const der = execFileSync("openssl", ["pkey", "-in", file("key.pem"), "-outform", "DER"]);
+  const legacy = execFileSync("openssl", ["ec", "-in", file("key.pem")], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  const locked = execFileSync("openssl", ["pkcs8", "-topk8", "-in", file("key.pem"), "-passout", "pass:x"], { encoding: "utf8" });
+  const told = /private key[\s\S]*No key is needed, and it was removed from this page[\s\S]*treat it as exposed/;
+  const nowhere = async (secret) => assert.ok(!(await page.evaluate(() => document.documentElement.innerHTML + [...document.querySelectorAll("textarea")].map(({ value }) => value))).includes(secret));
+  for (const pasted of [key, legacy, locked, key.slice(0, 90), key.replace("-----", ""), encodeURIComponent(key), der.toString("base64")]) {
+    await example("accepted");
+    await certificate().fill(pasted);
+    await sees("#certificate-error", told);
+    assert.equal(await certificate().inputValue(), "", pasted);
+    assert.match(await text("#decision"), /certificate_missing/);
+    await nowhere(pasted.trim().slice(40, 80));
+  }
+  // It stays away when the paste is undone and done again, and is told until something else stands there.
+  await page.keyboard.press("Control+z");
+  await page.keyboard.press("Control+Shift+z");
+  await nowhere("PRIVATE");
+  // The certificate beside it is used.
+  await example("accepted");
+  await certificate().fill(key + readFileSync(file("client.pem"), "utf8"));
+  await sees("#certificate-error", told);
+  await sees("#details", /own\.example/);
+  await nowhere("PRIVATE");
+  await page.getByLabel("Method").fill("PUT");
+  await sees("#decision", /method_not_allowed/);
+  assert.match(await text("#certificate-error"), told);
+  await certificate().fill(readFileSync(file("client.pem"), "utf8").trim());
+  await page.waitForFunction(() => !document.querySelector("#certificate-error").textContent);
+  // In a file, too.
+  writeFileSync(file("key.der"), der);
+  execFileSync("openssl", ["pkcs12", "-export", "-in", file("client.pem"), "-inkey", file("key.pem"), "-passout", "pass:x", "-out", file("client.p12")]);
+  for (const name of ["key.pem", "key.der", "client.p12"]) {
+    await example("accepted");
+    await page.setInputFiles("#file", file(name));
+    await sees("#certificate-error", told);
+    await nowhere("PRIVATE");
+    assert.match(await text("#decision"), /certificate_missing/);
+  }
+  assert.deepEqual(complaints, []);
+});
+
 test("secrets of a registration are not copied", async () => {
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   const copied = async () => {
