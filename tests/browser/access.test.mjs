@@ -114,6 +114,7 @@ test("what belongs to a field is said with it", async () => {
 const states = {
   accepted: () => example("accepted"),
   "another subject": () => example("another subject"),
+  "renewed certificate": () => example("renewed certificate"),
   empty: () => example("empty"),
   "long names and errors": async () => {
     const name = "AnOrganisationWithoutBlanks".repeat(20);

@@ -1,8 +1,10 @@
 // What the page says about good input.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { beforeEach, test } from "node:test";
-import { complaints, desktop, example, open, page, phone, sees, text } from "./harness.mjs";
+import { complaints, desktop, example, open, ownCertificate, page, phone, sees, text } from "./harness.mjs";
 
 beforeEach(() => open());
 
@@ -43,6 +45,12 @@ test("every example shows what it says", async () => {
   await example("reverse order");
   await sees("#decision", /subject_mismatch[\s\S]*other way round[\s\S]*reverse order/);
   assert.equal(await text("#comparison-says"), "The same name, in reverse order.");
+  await example("another host name");
+  await sees("#decision", /subject_mismatch[\s\S]*DNS:client\.example\.com/);
+  assert.match(await text("#comparison tr.difference"), /SAN dns\s+client\.example\.com\s+client\.example\.org/);
+  await example("renewed certificate");
+  await sees("#decision", /certificate_not_registered/);
+  assert.match(await text("#comparison tr.difference"), /jwks\s+0tTPf7ZC\S+\s+LT9VB3Wz/);
   await example("client_id twice");
   await sees("#decision", /Refused with 400: duplicate_parameter/);
   assert.match(await text("#answer"), /HTTP\/1\.1 400[\s\S]*"error":"invalid_request"/);
@@ -102,3 +110,45 @@ test("a request is refused for its own reasons", async () => {
   await sees("#decision", /unsupported_media_type/);
 });
 
+test("every kind of alternative name is compared", async () => {
+  const { file } = ownCertificate("/O=Own", "DNS:a.example,DNS:b.example,URI:urn:x:y,IP:192.0.2.7,IP:2001:db8::1,email:ops@Example.org");
+  await page.getByLabel("1. The client's certificate").fill(readFileSync(file("client.pem"), "utf8"));
+  const registered = page.getByLabel("2. What the client registered");
+  const client = (members) => JSON.stringify({ client_id: "s6BhdRkqt3", token_endpoint_auth_method: "tls_client_auth", ...members });
+  for (const [type, same, other, found] of [
+    ["dns", "B.example", "c.example", /a\.example\s+b\.example/],
+    ["uri", "urn:x:y", "urn:x:Y", /urn:x:y/],
+    ["ip", "2001:DB8:0::1", "::ffff:192.0.2.7", /192\.0\.2\.7\s+2001:db8::1/],
+    ["email", "ops@example.ORG", "OPS@example.org", /ops@example\.org/],
+  ]) {
+    await registered.fill(client({ [`tls_client_auth_san_${type}`]: other }));
+    await sees("#comparison-says", /None of the certificate's names/);
+    assert.match(await text("#comparison tr.difference"), new RegExp(`SAN ${type}\\s+${other}\\s+${found.source}`));
+    await registered.fill(client({ [`tls_client_auth_san_${type}`]: same }));
+    await sees("#comparison-says", /They agree/);
+  }
+  await example("another host name");
+  await page.getByLabel("2. What the client registered").fill(client({ tls_client_auth_san_ip: "192.0.2.7" }));
+  await sees("#comparison tr.difference", /SAN ip\s+192\.0\.2\.7\s+none of this type/);
+});
+
+test("thumbprints are compared in one spelling", async () => {
+  const { file } = ownCertificate("/O=Own", "DNS:a.example");
+  const base64 = readFileSync(file("client.der")).toString("base64");
+  const hex = execFileSync("openssl", ["x509", "-in", file("client.pem"), "-noout", "-fingerprint", "-sha256"], { encoding: "utf8" }).split("=")[1].trim();
+  const own = Buffer.from(hex.replaceAll(":", ""), "hex").toString("base64url");
+  const other = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
+  await page.getByLabel("1. The client's certificate").fill(readFileSync(file("client.pem"), "utf8"));
+  const registered = page.getByLabel("2. What the client registered");
+  const client = (members) => registered.fill(JSON.stringify({ client_id: "s6BhdRkqt3", token_endpoint_auth_method: "self_signed_tls_client_auth", ...members }));
+  for (const key of [{ x5c: [base64] }, { "x5t#S256": hex }]) {
+    await client({ jwks: { keys: [{ kty: "EC" }, { "x5t#S256": other }, key] } });
+    await sees("#decision", /authenticated/);
+    await sees("#comparison tbody", new RegExp(`jwks\\s+${other}\\s+${own}\\s+${own}`));
+    await client({ jwks: { keys: [{ "x5t#S256": other }] } });
+    await sees("#decision", /certificate_not_registered/);
+  }
+  await client({ jwks: { keys: [{ "x5t#S256": own }] }, certificate_thumbprints: [other] });
+  await sees("#comparison tr.difference", new RegExp(`thumbprints\\s+${other}\\s+${own}`));
+  assert.equal(await page.locator("#comparison tr.difference").count(), 1);
+});
