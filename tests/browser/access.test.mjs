@@ -28,8 +28,10 @@ test("nothing leaves the page", async () => {
       }),
       () => loaded(new Image(), { src: `${origin}/style.css?x` }),
       () => new Promise((resolve, reject) => Object.assign(new WebSocket(origin.replace("http", "ws")), { onopen: resolve, onerror: reject })),
+      async () => document.body.insertAdjacentHTML("beforeend", "<p>"),
       // What the test itself evaluates may do this; what runs later may not.
       () => new Promise((resolve, reject) => setTimeout(() => { try { resolve(new Function("return 1")()); } catch (error) { reject(error); } })),
+      async () => Object.assign(document.createElement("script"), { src: "x.js" }),
       async () => { if (!navigator.sendBeacon(origin, "x")) throw new Error("refused"); },
     ];
     return Promise.all(attempts.map((attempt) => attempt().then(() => "left", () => "kept")));
