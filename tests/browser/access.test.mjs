@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { beforeEach, test } from "node:test";
-import { complaints, desktop, example, open, origin, page, phone, requested, sees, text } from "./harness.mjs";
+import { blank, complaints, desktop, example, open, origin, page, phone, requested, sees, text } from "./harness.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -48,6 +48,19 @@ test("it keeps nothing either", async () => {
   await example("accepted");
   assert.deepEqual(await page.evaluate(async () => [localStorage.length, sessionStorage.length, document.cookie, (await indexedDB.databases()).length]), [0, 0, "", 0]);
   assert.equal(await page.locator("textarea:not([autocomplete=off]), textarea:not([spellcheck=false]), input:not([type]):not([autocomplete=off])").count(), 0);
+});
+
+test("without scripts, and with scripts that do not come, it says so", async () => {
+  await blank({ ...desktop, javaScriptEnabled: false });
+  assert.match(await text("#decision"), /This page needs JavaScript/);
+  for (const missing of ["wasm.js", "app.js", "view.js"]) {
+    await blank(desktop, (page) => page.route(`**/${missing}`, (route) => route.fulfill({ status: 404 })));
+    await sees("#decision", /This page could not start \([\s\S]+\)\. It needs a browser with JavaScript modules and WebAssembly, and a web server/);
+  }
+  await blank(desktop, (page) => page.addInitScript(() => delete globalThis.WebAssembly));
+  await sees("#decision", /This page could not start/);
+  await blank(desktop, (page) => page.route("**/start.js", (route) => route.fulfill({ status: 404 })));
+  assert.match(await text("#decision"), /It appears here when the page has started/);
 });
 
 test("who listens is not told of every keystroke", async () => {
