@@ -15,7 +15,7 @@ usage: ./build.sh [--embed FILE] [COMMAND]
   interop       oidc-provider behind Envoy, openid-client and oauth4webapi in front: every flow, each also with the certificate of
                 another client
   edge          the npm package for Node, browsers and Workers, in target/edge
-  playground    a page that explains decisions, at http://127.0.0.1:8080
+  playground    a page that explains decisions, at http://127.0.0.1:8080; PORT=8081 in the environment chooses another port
   bench         instructions and host calls of each kind of request, and the CPU time that a real Envoy adds for it
   bench registry  what a fetched registry costs with a million clients: takes minutes and some 2 GB of memory
   bench --accept  takes the instructions and host calls of this module as the new tests/bench/budget.json
@@ -128,6 +128,7 @@ test_playground() {
     npm ci --prefix "$home" --no-audit --no-fund --loglevel=error > /dev/null
     cp tests/browser/package-lock.json "$home/installed.json"
   fi
+  rm -f "$home"/*.mjs
   cp tests/browser/*.mjs "$home/"
   [[ -n $chromium ]] || chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
   if [[ -z $chromium && $EUID == 0 ]] && command -v apt-get > /dev/null; then
@@ -137,7 +138,7 @@ test_playground() {
     chromium=$(command -v chromium || true)
   fi
   [[ -n $chromium ]] || fail "the page is tested in Chromium: install it, or name it in CHROMIUM"
-  CHROMIUM=$chromium PAGE=target/edge/playground node --test "$home/"
+  CHROMIUM=$chromium PAGE=target/edge/playground node --test "$home"/*.test.mjs
 }
 
 # The filter is the same, byte for byte, where there is nothing of JavaScript.
@@ -363,10 +364,10 @@ case $command in
     ;;
   edge) build_edge ;;
   playground)
+    port=${PORT:-8080}
+    if [[ ! $port =~ ^[0-9]{1,5}$ ]] || ((10#$port > 65535)); then fail "PORT is not the number of a port: $port"; fi
     build_playground
-    need python3 "any other server of files does it too: the page is in target/edge/playground"
-    say "http://127.0.0.1:8080 until Ctrl-C"
-    exec python3 -m http.server --bind 127.0.0.1 --directory target/edge/playground 8080
+    exec node tests/browser/serve.mjs target/edge/playground "$port"
     ;;
   interop)
     build

@@ -1,223 +1,195 @@
-// The page: reads the fields, asks the filter's own code, shows what it says. Text goes in as text, never as HTML.
+// The page: reads the fields, asks the filter's own code, shows what it says.
 
-import { Gate, readCertificate, readName } from "./index.js";
+import { adviceOn } from "./advice.js";
+import { fromFile, fromText, withoutKeys } from "./certificate.js";
+import { compare } from "./comparison.js";
+import { examples } from "./examples.js";
+import { Gate, readCertificate } from "./index.js";
+import { clientError, configurationText, configurationToCopy, endpointsError, hasPrivateKey, readClient, readEndpoints } from "./registration.js";
+import { readBody, readHeaders } from "./request.js";
+import { byId, complain, setText, showAnswer, showCertificate, showComparison, showDecision, showSnippet } from "./view.js";
 
-const byId = (id) => document.getElementById(id);
-const fields = ["certificate", "client", "method", "path", "headers", "body"];
+const host = "as.example.com";
+const fieldNames = { client: "the registration", headers: "the headers", endpoints: "the endpoints" };
 
-// Of a demo authority that exists no more; the key is nobody's.
-const certificate = `-----BEGIN CERTIFICATE-----
-MIIB8TCCAZegAwIBAgIUC2o92pLQyEimFTk2w8a/XlAojVIwCgYIKoZIzj0EAwIw
-KDENMAsGA1UECgwERGVtbzEXMBUGA1UEAwwORGVtbyBjbGllbnQgQ0EwHhcNMjYw
-MTAxMDAwMDAwWhcNNDYwMTAxMDAwMDAwWjBgMQswCQYDVQQGEwJKUDEOMAwGA1UE
-CAwFVG9reW8xEzARBgNVBAcMCkNoaXlvZGEta3UxDzANBgNVBAoMBkNsaWVudDEb
-MBkGA1UEAwwSY2xpZW50LmV4YW1wbGUub3JnMFkwEwYHKoZIzj0CAQYIKoZIzj0D
-AQcDQgAEjVlnT7w8+XdRU8D8g5SxMuxec9Uzh6un8aV2qX8Htmi8tV0FQMQyYCoT
-A1rWc6jnNAS2J3tfuteItxsOkvuY8qNnMGUwDgYDVR0PAQH/BAQDAgeAMBMGA1Ud
-JQQMMAoGCCsGAQUFBwMCMB0GA1UdDgQWBBTxIbGMdDgHQY3FTtO1faILFGYBjzAf
-BgNVHSMEGDAWgBR8AKwDz8N9WPXiuF5HHOcR38uY7TAKBggqhkjOPQQDAgNIADBF
-AiEAjGuPtI+9RFEOONzw1cyBbjD3DkhmfsbbUrjEnoK/gJ8CIFjt7lYktsf9A8NT
-fjAf2fLVGzZ/8nt7AucvVrzhUbc/
------END CERTIFICATE-----
-`;
-const name = "CN=client.example.org, O=Client, L=Chiyoda-ku, ST=Tokyo, C=JP";
-const metadata = (subject) =>
-  JSON.stringify({ client_id: "s6BhdRkqt3", token_endpoint_auth_method: "tls_client_auth", tls_client_auth_subject_dn: subject }, null, 2);
-const common = {
-  certificate,
-  client: metadata(name),
-  method: "POST",
-  path: "/token",
-  headers: "content-type: application/x-www-form-urlencoded",
-  body: "grant_type=client_credentials&client_id=s6BhdRkqt3",
-};
-const examples = {
-  accepted: common,
-  other: { ...common, client: metadata(name.replace("O=Client", "O=Other")) },
-  reverse: { ...common, client: metadata(name.split(", ").reverse().join(", ")) },
-  smuggled: { ...common, body: `${common.body}&client_id=somebody-else` },
-};
+// What the certificate's field does not show: a file's DER, and what was wrong with what it had before.
+let held = {};
+let timer;
 
-// What a code means to somebody who has to do something about it.
-const advice = {
-  authenticated: "The certificate belongs to this client. The request goes on to the authorization server.",
-  not_gated: "This path carries no client authentication, so the filter leaves it alone.",
-  passed_other_method: "The client is registered for another method, which the authorization server checks.",
-  subject_mismatch: "The certificate is somebody else's, or the registration is. If it is the client's certificate, register the certificate's name.",
-  certificate_not_registered: "It is not one of the certificates that the client registered. If it is the client's, register its thumbprint.",
-  certificate_missing: "The client sent no certificate, or the TLS server did not ask for one.",
-  certificate_malformed: "What stands there is no certificate, or a part that matters cannot be read.",
-  certificate_expired: "The client needs a new certificate.",
-  certificate_not_yet_valid: "Look at the clocks of the issuer and of this machine.",
-  certificate_unverified: "A subject counts only in a chain that somebody verified: add the issuer to the TLS server's trusted authorities.",
-  unknown_client: "No client of this client_id is registered: is it spelled so in both places?",
-  missing_client_id: "RFC 8705 requires client_id in the body of the request.",
-  client_id_mismatch: "Two places name different clients, or a credential stands in the query string.",
-  duplicate_parameter: "Filter and server could each believe another one.",
-  multiple_auth_methods: "A client with a certificate must send no second credential (RFC 6749, section 2.3).",
-  method_not_allowed: "Token requests are POST.",
-  unsupported_media_type: "The body must be application/x-www-form-urlencoded, in UTF-8.",
-  malformed_form: "The body is no form.",
-  malformed_authorization: "The Authorization header cannot be read.",
-};
-
-// Octets of a file that is no text.
-let der = null;
-
-function show(example) {
-  der = null;
-  byId("file-name").textContent = "";
-  for (const field of fields) byId(field).value = example[field];
-  document.querySelector('[name="chain"][value="true"]').checked = true;
-  update();
+function update() {
+  clearTimeout(timer);
+  try {
+    show();
+  } catch (error) {
+    // Nothing that was decided about other input may stay on the screen.
+    showNothing(`The filter's code failed: ${error.message}`);
+  }
 }
 
-function complain(field, message) {
-  byId(`${field}-error`).textContent = message;
-  byId(field).setAttribute("aria-invalid", String(Boolean(message)));
+// Not at every keystroke: what is half typed is wrong, and screen readers would read each error aloud.
+function updateSoon() {
+  clearTimeout(timer);
+  timer = setTimeout(update, 300);
 }
 
-function attempt(field, read) {
+function show() {
+  const { given, certificate } = takeCertificate();
+  showCertificate(certificate);
+  const { endpoints, client, gate } = takeConfiguration();
+  showSnippet(gate && configurationToCopy(endpoints, client));
+  showComparison(gate && certificate && compare(gate, endpoints, client, given, certificate));
+  const headers = attempt("headers", () => readHeaders(byId("headers").value));
+  const { body, note } = readBody(byId("body").value);
+  setText("body-note", note);
+  if (!gate || !headers) {
+    const wrong = ["client", "headers", "endpoints"].filter((field) => byId(field).getAttribute("aria-invalid") === "true");
+    showDecision({ kind: "undecided", words: `Missing or wrong: ${wrong.map((field) => fieldNames[field]).join(", ")}. See there.` });
+    showAnswer();
+    return;
+  }
+  const chainValid = { yes: true, no: false, silent: null }[document.querySelector('[name="chain"]:checked').value];
+  const decision = gate.decide({ method: byId("method").value, path: byId("path").value, host, headers, body, certificate: given, chainValid });
+  showDecision({ ...decision, kind: decision.pass ? "pass" : "refuse", words: adviceOn(decision, chainValid) });
+  showAnswer(decision);
+}
+
+function showNothing(words) {
+  showDecision({ kind: "undecided", words });
+  for (const showNone of [showAnswer, showCertificate, showComparison, showSnippet]) showNone();
+}
+
+function takeCertificate() {
+  const { given, note } = held.octets ? { given: held.octets, note: "" } : fromText(byId("certificate").value);
+  setText("certificate-note", note);
+  let certificate, error;
+  try {
+    certificate = given ? readCertificate(given) : undefined;
+  } catch ({ message }) {
+    error = `No certificate can be read here: ${message}.`;
+  }
+  complain("certificate", held.problem ?? error ?? "");
+  return { given, certificate };
+}
+
+function takeConfiguration() {
+  const endpoints = readEndpoints(byId("endpoints").value);
+  const text = byId("client").value;
+  const guarded = attempt("endpoints", () => new Gate(configurationText(endpoints, "")), (message) => endpointsError(message, endpoints));
+  const client = attempt("client", () => {
+    const read = readClient(text);
+    // Alone, so that this field's errors do not hide behind the other's.
+    new Gate(configurationText([], text));
+    return read;
+  }, clientError);
+  setText("client-note", hasPrivateKey(client) ? "There is a private key in jwks, which no registration needs: treat it as exposed and replace it." : "");
+  return { endpoints, client, gate: guarded && client && new Gate(configurationText(endpoints, text)) };
+}
+
+/** What `read` gives; or `undefined`, and its error at the field. */
+function attempt(field, read, word = (message) => message) {
   try {
     const value = read();
     complain(field, "");
     return value;
   } catch (error) {
-    complain(field, error.message);
+    complain(field, word(error.message));
     return undefined;
   }
 }
 
-function update() {
-  const text = byId("certificate").value.trim();
-  if (text) der = null;
-  const given = der ?? (text || null);
-  const read = given ? attempt("certificate", () => readCertificate(given)) : complain("certificate", "");
-  const client = attempt("client", () => JSON.parse(byId("client").value));
-  const configuration = client && { endpoints: [byId("path").value.split("?")[0] || "/token"], clients: [client] };
-  const gate = configuration && attempt("client", () => new Gate(configuration));
-  showDetails(read);
-  showSnippet(gate ? configuration : undefined);
-  if (!gate) {
-    showNames();
-    showDecision("", "undecided", "The registration cannot be read: see above.");
-    byId("answer").textContent = "";
-    return;
-  }
-  const decision = gate.decide({
-    method: byId("method").value,
-    path: byId("path").value,
-    host: "as.example.com",
-    headers: headerLines(),
-    body: byId("body").value,
-    certificate: given,
-    chainValid: JSON.parse(document.querySelector('[name="chain"]:checked').value),
-  });
-  const words = decision.pass ? "passes" : `is refused with ${decision.status}`;
-  showDecision(decision.pass ? "pass" : "refuse", decision.code, `The request ${words}. ${advice[decision.code] ?? ""}`, decision.detail);
-  byId("answer").textContent = decision.pass ? "what the authorization server answers" : answer(decision);
-  showNames(client, read, decision);
+// One paste can come in several events: what was removed at the first is told after the last.
+let removing = false;
+
+function takeText(text) {
+  const { text: rest, problem } = withoutKeys(text);
+  if (removing && !problem && rest === held.text) return;
+  if (byId("certificate").value !== rest) byId("certificate").value = rest;
+  held = { text: rest, problem };
+  if (!problem) return;
+  removing = true;
+  setTimeout(() => (removing = false));
 }
 
-function headerLines() {
-  const lines = byId("headers").value.split("\n").filter((line) => line.includes(":"));
-  return lines.map((line) => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim()]);
-}
+// Files take a while to be read. What came later, from wherever, wins.
+let turns = 0;
 
-const answer = ({ status, headers, body }) =>
-  [`HTTP/1.1 ${status}`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`), "", body].join("\n");
-
-function showDecision(kind, code, words, detail) {
-  const paragraph = (text, tag = "p") => Object.assign(document.createElement(tag), { textContent: text });
-  const first = document.createElement("p");
-  first.append(paragraph(code, "strong"));
-  byId("decision").className = kind;
-  byId("decision").replaceChildren(first, paragraph(words), ...(detail ? [paragraph(detail, "p")] : []));
-}
-
-function showNames(client, certificate, decision) {
-  const registered = client?.tls_client_auth_subject_dn;
-  let rdns;
-  try {
-    rdns = certificate?.rdns && typeof registered === "string" ? readName(registered).rdns : undefined;
-  } catch {
-    // Told beside the registration.
-  }
-  byId("names-card").hidden = !rdns;
-  if (!rdns) return;
-  const reverse = decision.detail?.startsWith("reverse order");
-  const different = reverse ? 1 : Number(decision.code === "subject_mismatch" && decision.detail?.match(/^RDN (\d+)/)?.[1]);
-  const rows = Array.from({ length: Math.max(rdns.length, certificate.rdns.length) }, (_, index) => {
-    const row = document.createElement("tr");
-    row.classList.toggle("difference", index + 1 === different);
-    const mark = index + 1 === different ? " (first difference)" : "";
-    for (const text of [`${index + 1}${mark}`, rdns[index] ?? "nothing", certificate.rdns[index] ?? "nothing"]) {
-      row.append(Object.assign(document.createElement("td"), { textContent: text }));
-    }
-    return row;
-  });
-  document.querySelector("#names tbody").replaceChildren(...rows);
-}
-
-function showDetails(certificate) {
-  byId("details-card").hidden = !certificate;
-  if (!certificate) return;
-  const { subject, subjectError, alternativeNames, notBefore, notAfter, thumbprint } = certificate;
-  const rows = [
-    ["Subject", subject ?? subjectError],
-    ...alternativeNames.map(({ type, value }) => [`SAN ${type}`, value]),
-    ["Valid", `${notBefore} to ${notAfter}`],
-    ["x5t#S256", thumbprint],
-  ];
-  const element = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
-  byId("details").replaceChildren(...rows.flatMap(([term, text]) => [element("dt", term), element("dd", text)]));
-}
-
-function showSnippet(configuration) {
-  byId("snippet").textContent = configuration ? JSON.stringify(configuration, null, 2) : "";
-  byId("copy").disabled = !configuration;
-  byId("copied").textContent = "";
-}
-
-async function take(file) {
-  const octets = new Uint8Array(await file.arrayBuffer());
-  // DER begins with a SEQUENCE, PEM with a hyphen or a comment.
-  der = octets[0] === 0x30 ? octets : null;
-  byId("certificate").value = der ? "" : new TextDecoder().decode(octets);
-  byId("file-name").textContent = der ? `${file.name}, ${octets.length} bytes of DER` : file.name;
+async function takeFiles(list) {
+  const turn = ++turns;
+  const [file] = list;
+  const read = await fromFile(file).catch(({ message }) => ({ text: "", problem: message }));
+  if (turn !== turns) return;
+  held = {};
+  takeText(read.text);
+  held.octets = read.octets;
+  held.problem ??= read.problem;
+  const others = list.length > 1 ? `, the first of ${list.length} files` : "";
+  setText("file-name", read.problem ? "" : `${file.name}${others}${read.octets ? `, ${read.octets.length} bytes of DER` : ""}`);
+  press(null);
   update();
 }
 
+function press(button) {
+  for (const each of document.querySelectorAll("[data-example]")) each.setAttribute("aria-pressed", String(each === button));
+}
+
+function useExample(button) {
+  turns++;
+  held = {};
+  setText("file-name", "");
+  for (const [field, value] of Object.entries(examples[button.dataset.example])) byId(field).value = value;
+  document.querySelector('[name="chain"][value="yes"]').checked = true;
+  press(button);
+  update();
+}
+
+byId("certificate").addEventListener("input", ({ target }) => {
+  turns++;
+  setText("file-name", "");
+  takeText(target.value);
+});
+document.querySelector(".inputs").addEventListener("input", ({ target }) => {
+  if (target.type === "file") return;
+  press(null);
+  if (target.type === "radio") update();
+  else updateSoon();
+});
+byId("file").addEventListener("change", ({ target }) => {
+  const chosen = [...target.files];
+  // So that the same file can be chosen again, when it has changed.
+  target.value = "";
+  if (chosen.length) takeFiles(chosen);
+});
+
+const hasFiles = ({ dataTransfer }) => dataTransfer.types.includes("Files");
 const drop = byId("drop");
-for (const kind of ["dragenter", "dragover"]) {
-  drop.addEventListener(kind, (event) => {
+// A browser opens a file that is dropped where nobody takes it, in place of this page. Text goes where it is dropped.
+for (const kind of ["dragenter", "dragover", "drop"]) {
+  document.addEventListener(kind, (event) => {
+    if (!hasFiles(event)) return;
     event.preventDefault();
-    drop.classList.add("dropping");
+    const over = drop.contains(event.target);
+    event.dataTransfer.dropEffect = over ? "copy" : "none";
+    drop.classList.toggle("dropping", over && kind !== "drop");
+    if (over && kind === "drop" && event.dataTransfer.files.length) takeFiles([...event.dataTransfer.files]);
   });
 }
-drop.addEventListener("dragleave", () => drop.classList.remove("dropping"));
-drop.addEventListener("drop", (event) => {
-  event.preventDefault();
-  drop.classList.remove("dropping");
-  if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
-});
-byId("file").addEventListener("change", ({ target }) => target.files.length && take(target.files[0]));
-byId("certificate").addEventListener("input", () => {
-  der = null;
-  byId("file-name").textContent = "";
-});
-document.querySelector(".inputs").addEventListener("input", ({ target }) => target.type !== "file" && update());
-for (const button of document.querySelectorAll("[data-example]")) {
-  button.addEventListener("click", () => show(examples[button.dataset.example]));
-}
+document.addEventListener("dragleave", ({ relatedTarget }) => relatedTarget ?? drop.classList.remove("dropping"));
+
+for (const button of document.querySelectorAll("[data-example]")) button.addEventListener("click", () => useExample(button));
 byId("copy").addEventListener("click", async () => {
+  // What was typed just now counts, too.
+  update();
+  if (byId("snippet-card").hidden) return;
   try {
     await navigator.clipboard.writeText(byId("snippet").textContent);
-    byId("copied").textContent = "Copied.";
+    setText("copied", "Copied.");
   } catch {
     getSelection().selectAllChildren(byId("snippet"));
-    byId("copied").textContent = "Selected: copy it with your keyboard.";
+    setText("copied", "Selected: copy it with your keyboard.");
   }
 });
 
-show(examples.other);
+// On a narrow screen the decision is far below; the bar shows it as long as it is out of sight.
+new IntersectionObserver(([{ isIntersecting }]) => (byId("bar").hidden = isIntersecting), { rootMargin: "0px 0px -96px" }).observe(byId("verdict"));
+
+useExample(document.querySelector('[data-example="subject"]'));

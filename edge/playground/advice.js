@@ -1,0 +1,39 @@
+// What a code means to somebody who has to do something about it.
+
+const advice = {
+  authenticated: "The certificate is this client's. The request goes on to the authorization server.",
+  not_gated: "The path is none of the endpoints in field 4, or the method is OPTIONS: the filter leaves the request alone.",
+  passed_other_method: "The client is not registered for a certificate, but for another method, which the authorization server checks.",
+  certificate_not_registered: "The certificate is none of those that the client registered. If it is the client's own, register its x5t#S256.",
+  certificate_missing: "The client sent no certificate, or the TLS server did not ask for one.",
+  certificate_malformed: "What stands in field 1 is no certificate, or a part of it that matters cannot be read.",
+  certificate_expired: "The client needs a new certificate.",
+  certificate_not_yet_valid: "The certificate begins later. Look at the clocks of its issuer and of this machine.",
+  unknown_client: "The client_id of the request is not the registered one. Compare them letter by letter; case and blanks count.",
+  missing_client_id: "RFC 8705 requires client_id in the body of the request.",
+  client_id_mismatch: "Two places of the request name different clients, or its query string carries a credential.",
+  duplicate_parameter: "A parameter is there twice, or one looks like client_id: filter and server could each believe another one.",
+  multiple_auth_methods: "A client with a certificate must send no Authorization header, client_secret or client_assertion beside it (RFC 6749, section 2.3).",
+  method_not_allowed: "Token requests are POST.",
+  unsupported_media_type: "The request needs one header content-type: application/x-www-form-urlencoded, in UTF-8.",
+  encoded_body: "The client must not compress its request.",
+  body_too_large: "Token requests are smaller. The filter's limit is max_body_bytes.",
+  malformed_form: "The body is not a form of names and values: name=value&name=value, with % only before two hexadecimal digits.",
+  malformed_authorization: "The Authorization header cannot be read.",
+};
+
+/** In words, what to do about a decision. */
+export function adviceOn({ code, detail }, chainValid) {
+  if (code === "subject_mismatch") {
+    if (detail?.startsWith("reverse order")) return "The registered name is the certificate's, written the other way round. Register it as the certificate's Subject is written below.";
+    return "The certificate does not have the registered name. If it is the client's own, register a name that it has; they are compared below.";
+  }
+  if (code === "certificate_unverified") {
+    const self = "A self-signed certificate needs a client of the method self_signed_tls_client_auth.";
+    if (chainValid === null) {
+      return `A subject counts only in a chain that somebody verified, and the TLS server does not say whether it did. Take one that says it; or one that refuses unverified certificates by itself, with "peer_certificate": {"chain": "listener"} in the filter's configuration. ${self}`;
+    }
+    return `A subject counts only in a chain that somebody verified. Add the CA that issued this certificate to those that the TLS server trusts for clients, and do not let it resume sessions. ${self}`;
+  }
+  return advice[code] ?? "";
+}
