@@ -166,14 +166,14 @@ test_edge() {
     node --input-type=module --eval 'import { readName } from "tls-client-auth"; if (readName("/C=JP/CN=a").rfc4514 !== "CN=a,C=JP") process.exit(1)'
   ) || fail "the package does not work in an empty project"
   if ! cmp -s tests/edge/package-lock.json "$home/installed.json"; then
-    say "installing a Workers runtime and a type checker into $home"
+    say "installing a Workers runtime, a type checker and Express into $home"
     rm -rf "$home"
     mkdir -p "$home"
     cp tests/edge/package.json tests/edge/package-lock.json "$home/"
     npm ci --prefix "$home" --no-audit --no-fund --loglevel=error > /dev/null
     cp tests/edge/package-lock.json "$home/installed.json"
   fi
-  cp tests/edge/*.mjs "$home/"
+  cp tests/edge/*.mjs tests/edge/*.py "$home/"
   rm -rf "$home/examples" "$home/node_modules/tls-client-auth"
   cp -R edge/examples "$home/"
   cp -R "$project/node_modules/tls-client-auth" "$home/node_modules/"

@@ -1,9 +1,9 @@
-import type { Decision, Gate } from "tls-client-auth";
+import type { CertificateInput, Gate, ToldDecision } from "tls-client-auth";
 
 /** What is known of the client's TLS connection. */
 export interface Peer {
-  /** PEM or DER; `null`: the client has no certificate. */
-  certificate: string | Uint8Array | null;
+  /** `null`: the client has no certificate. */
+  certificate: CertificateInput | null;
   /** Whether the chain was verified; `null`: nobody says. */
   chainValid: boolean | null;
 }
@@ -11,13 +11,16 @@ export interface Peer {
 export interface Options<Rest extends unknown[]> {
   /** Where the certificate comes from: the runtime's properties of the request, or a header that can be trusted. */
   peer: (request: Request, ...rest: Rest) => Peer | Promise<Peer>;
-  /** Largest body of a gated request; larger ones are answered with 413. 65536 unless said, as `max_body_bytes` of the configuration: say it in both. */
-  maxBodyBytes?: number;
-  /** Told of every decision, for logs and metrics. */
-  onDecision?: (decision: Decision, request: Request) => void;
+  /** Told of every decision, for logs and metrics. What it throws changes nothing. */
+  onDecision?: (decision: ToldDecision, request: Request) => unknown;
+  /** Told of what `onDecision` throws; console.error unless said. */
+  onError?: (error: unknown, request: Request) => unknown;
 }
 
-/** A handler that sees only requests that may pass, with the headers that `forward` of the configuration writes. */
+/**
+ * A handler that sees only requests that may pass, with the headers that `forward` of the configuration writes. The tenant is
+ * that of the host in `request.url`. What the given handler throws is the runtime's.
+ */
 export function protect<Rest extends unknown[]>(
   gate: Gate,
   handler: (request: Request, ...rest: Rest) => Response | Promise<Response>,

@@ -1,4 +1,5 @@
-// What people call; the decision itself is the filter's own code in WebAssembly.
+// What people call; the decision itself is the filter's own code in WebAssembly. What has not the type that it must have
+// throws: a decision about something else than was meant is worse than none.
 
 import { Gate as Binding, readCertificate as certificate, readName as name } from "./bindings.js";
 
@@ -11,47 +12,96 @@ export class Gate {
     this.#binding = new Binding(typeof configuration === "string" ? configuration : JSON.stringify(configuration));
   }
 
-  decide({ method = "POST", path, host, headers = {}, body = "", certificate, chainValid, now = Date.now() / 1000 }) {
-    const fields = [[":method", method], [":path", path]];
-    // Every request has an authority; without one no tenant is meant.
-    const all = [...pairs(headers)];
-    const authority = host ?? text(all.find(([name]) => name.toLowerCase() === "host")?.[1]);
-    if (authority !== undefined) fields.push([":authority", authority]);
-    fields.push(...all.filter(([name]) => name.toLowerCase() !== "host"));
-    const decided = this.#binding.decide(
-      fields.map(([name]) => String(name).toLowerCase()),
-      fields.map(([, value]) => octets(value)),
-      typeof body === "string" ? utf8.encode(body) : new Uint8Array(body),
-      certificate === undefined || certificate === null ? undefined : certificateOctets(certificate),
-      chainValid ?? undefined,
-      Number.isFinite(Number(now)) ? Math.floor(Number(now)) : undefined,
-    );
-    return JSON.parse(decided);
+  decide({ body = "", ...head }) {
+    return JSON.parse(this.#binding.decide(...facts(head), octets("body", body)));
+  }
+
+  decideHead(head) {
+    return JSON.parse(this.#binding.decideHead(...facts(head)));
+  }
+
+  policy(host = "") {
+    return JSON.parse(this.#binding.policy(string("host", host)));
   }
 }
 
 export const readCertificate = (value) => JSON.parse(certificate(certificateOctets(value)));
 export const readName = (text) => JSON.parse(name(text));
 
-function* pairs(headers) {
-  const entries = typeof headers[Symbol.iterator] === "function" ? headers : Object.entries(headers);
-  for (const [name, value] of entries) {
-    if (Array.isArray(value)) for (const one of value) yield [name, one];
-    else if (value !== undefined) yield [name, value];
-  }
+// What the binding wants to know of a request and its connection, in its order.
+function facts({ method = "POST", path, host, headers = {}, certificate, chainValid, now = Date.now() / 1000 }) {
+  const sent = pairs(headers).map(([name, value]) => [name.toLowerCase(), octets(`headers: ${name}`, value, headerOctets)]);
+  const authority = host ?? namedHost(sent);
+  const fields = [[":method", headerOctets(string("method", method))], [":path", headerOctets(string("path", path))]];
+  // Every request has an authority; without one no tenant is meant.
+  if (authority !== undefined) fields.push([":authority", headerOctets(string("host", authority))]);
+  // No other pseudo-header, as HTTP/2 has them among the headers, may say something else than the arguments.
+  fields.push(...sent.filter(([name]) => name !== "host" && !name.startsWith(":")));
+  return [
+    fields.map(([name]) => name),
+    fields.map(([, value]) => value),
+    certificate === undefined || certificate === null ? undefined : certificateOctets(certificate),
+    truth("chainValid", chainValid),
+    seconds("now", now),
+  ];
 }
 
+function pairs(headers) {
+  if (typeof headers !== "object" || headers === null) throw wrong("headers", "an object, or pairs of name and value");
+  if (typeof headers[Symbol.iterator] !== "function") {
+    const defined = Object.entries(headers).filter(([, value]) => value !== undefined);
+    return defined.flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((one) => [name, one]));
+  }
+  return [...headers].map((pair) => {
+    if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== "string") throw wrong("headers", "pairs of name and value");
+    return pair;
+  });
+}
+
+// Two different ones are no host, and so nobody's.
+function namedHost(sent) {
+  const hosts = new Set(sent.filter(([name]) => name === "host" || name === ":authority").map(([, value]) => latin1(value)));
+  return hosts.size > 0 ? [...hosts].join(", ") : undefined;
+}
+
+const wrong = (what, expected) => new TypeError(`${what}: expected ${expected}`);
+
+function string(what, value) {
+  if (typeof value !== "string") throw wrong(what, "a string");
+  return value;
+}
+
+// "NONE" and "FAILED" are true to JavaScript, and words of runtimes for a chain that nobody verified.
+function truth(what, value) {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== "boolean") throw wrong(what, "true, false or null");
+  return value;
+}
+
+function seconds(what, value) {
+  if (value === null) return undefined;
+  const number = value instanceof Date ? value.getTime() / 1000 : value;
+  if (typeof number !== "number") throw wrong(what, "seconds since 1970, a Date or null");
+  return Number.isFinite(number) ? Math.floor(number) : undefined;
+}
+
+function octets(what, value, ofText = (text) => utf8.encode(text)) {
+  if (typeof value === "string") return ofText(value);
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  // By its name, because other realms have an ArrayBuffer of their own.
+  if (/^\[object (Shared)?ArrayBuffer\]$/.test(Object.prototype.toString.call(value))) return new Uint8Array(value);
+  throw wrong(what, "a string, an ArrayBuffer or a view of one");
+}
+
+const latin1 = (octets) => Array.from(octets, (octet) => String.fromCharCode(octet)).join("");
+
 // Header values of Node and of fetch are octets, one in each character. Anything beyond is text, so UTF-8.
-function octets(value) {
-  if (value instanceof Uint8Array) return value;
-  const text = String(value);
+function headerOctets(text) {
   for (let index = 0; index < text.length; index++) {
     if (text.charCodeAt(index) > 0xff) return utf8.encode(text);
   }
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
-const text = (value) => (value instanceof Uint8Array ? String.fromCharCode(...value) : value);
-
-// PEM, plain or percent-encoded, as text; DER, or PEM, as octets.
-const certificateOctets = (certificate) => (typeof certificate === "string" ? utf8.encode(certificate) : new Uint8Array(certificate));
+// PEM, plain or percent-encoded, as text; DER, or PEM, as octets; or what Node reads of one, whose `raw` is the DER.
+const certificateOctets = (value) => octets("certificate", ArrayBuffer.isView(value?.raw) ? value.raw : value);

@@ -1,36 +1,128 @@
-/** A plugin configuration of tls-client-auth; its README has all members. */
-export type Configuration = Record<string, unknown>;
+/** What decides for a host. The filter's README says what each member means. */
+export interface Policy {
+  /** Paths whose requests are gated; absent: every request is. */
+  endpoints?: string[];
+  /** This or `registry`. */
+  clients?: Client[];
+  /** Read, but nothing is fetched here: such clients are `registry_unavailable`. */
+  registry?: Registry;
+  unregistered_clients?: "reject" | "pass";
+  other_methods?: "pass" | "reject";
+  mode?: "enforce" | "shadow";
+  max_body_bytes?: number;
+  peer_certificate?: {
+    source?: "connection" | "forwarded";
+    chain?: "connection" | "listener";
+    dialect?: "xfcc" | "client-cert" | "x-ssl-cert";
+    trusted_proxies?: string[];
+  };
+  forward?: {
+    client_id?: string;
+    certificate?: ("client-cert" | "x-ssl-cert" | "x-forwarded-client-cert")[];
+    thumbprint?: string;
+    keep?: string[];
+  };
+}
 
-export type HeaderValue = string | Uint8Array;
+/** A plugin configuration of tls-client-auth. */
+export interface Configuration extends Policy {
+  tenants?: (Policy & { hosts: string[] })[];
+  /** For hosts that log by themselves; nothing is logged here. */
+  log?: "rejections" | "all" | "none";
+}
 
-export interface Request {
+/** Client metadata (RFC 7591, RFC 8705). Other members may be there. */
+export interface Client {
+  client_id: string;
+  token_endpoint_auth_method?: string | null;
+  tls_client_auth_subject_dn?: string | null;
+  tls_client_auth_san_dns?: string | null;
+  tls_client_auth_san_uri?: string | null;
+  tls_client_auth_san_ip?: string | null;
+  tls_client_auth_san_email?: string | null;
+  jwks?: { keys: { x5c?: string[] | null; "x5t#S256"?: string | null; [member: string]: unknown }[] } | null;
+  certificate_thumbprints?: string[] | null;
+  backend_authentication?: { method: "client_secret_basic"; client_secret: string } | null;
+  [member: string]: unknown;
+}
+
+export interface Registry {
+  cluster: string;
+  authority: string;
+  path: string;
+  mode?: "snapshot" | "lookup";
+  refresh?: Duration;
+  timeout?: Duration;
+  max_stale?: Duration;
+  headers?: Record<string, string>;
+  max_bytes?: number;
+  max_pages?: number;
+  allow_empty?: boolean;
+  cache_entries?: number;
+}
+
+export type Duration = `${number}${"ms" | "s" | "m" | "h"}`;
+
+/** Octets, or a view of them. */
+export type Octets = ArrayBuffer | SharedArrayBuffer | ArrayBufferView;
+
+export type HeaderValue = string | Octets;
+
+/** PEM as text, DER or PEM as octets, or what has DER as its `raw`, such as Node's X509Certificate. */
+export type CertificateInput = string | Octets | { raw: ArrayBufferView };
+
+/** A request and its connection before there is anything of the body. A value of another type throws a TypeError. */
+export interface Head {
   /** `POST` unless said. */
   method?: string;
   /** With its query, as it stands in the request. */
   path: string;
-  /** What `:authority` or `Host` says; chooses the tenant. Without it, `headers.host`. */
+  /** What `:authority` or `Host` says; chooses the tenant. Without it, that of `headers`, if there is exactly one. */
   host?: string;
+  /** Pseudo-headers among them are not looked at, but `:authority` for the host. */
   headers?: Record<string, HeaderValue | HeaderValue[] | undefined> | Iterable<readonly [string, HeaderValue]>;
-  body?: string | ArrayBuffer | Uint8Array;
-  /** The certificate of the TLS connection: PEM as text, or DER. `null` or absent: the client has none. */
-  certificate?: string | ArrayBuffer | Uint8Array | null;
+  /** The certificate of the TLS connection. `null` or absent: the client has none. */
+  certificate?: CertificateInput | null;
   /** Whether the TLS server verified the certificate's chain. `null` or absent: it does not say, and `tls_client_auth` clients are refused. */
   chainValid?: boolean | null;
-  /** Seconds since 1970; now unless said. */
-  now?: number;
+  /** Seconds since 1970, or a Date; now unless said. `null`, or a number or Date that is none: there is no clock, which is a `host_error`. */
+  now?: number | Date | null;
 }
 
-export interface Decision {
-  /** The stable word, such as `authenticated` or `subject_mismatch`. */
-  code: string;
-  /** Whether the request may go on. */
-  pass: boolean;
-  /** Of the answer to a refused request; `null` where it passes. */
-  status: number | null;
-  /** Of that answer. */
-  headers: Record<string, string>;
-  /** Of that answer; `null` where the request passes. */
-  body: string | null;
+export interface Request extends Head {
+  /** Empty unless said. */
+  body?: string | Octets;
+}
+
+export type PassCode = "authenticated" | "passed_other_method" | "passed_unregistered" | "not_gated";
+
+export type RefusalCode =
+  | "method_not_allowed"
+  | "unsupported_media_type"
+  | "encoded_body"
+  | "body_too_large"
+  | "malformed_form"
+  | "duplicate_parameter"
+  | "missing_client_id"
+  | "client_id_mismatch"
+  | "malformed_authorization"
+  | "multiple_auth_methods"
+  | "other_method_refused"
+  | "unknown_client"
+  | "certificate_missing"
+  | "certificate_malformed"
+  | "certificate_expired"
+  | "certificate_not_yet_valid"
+  | "certificate_unverified"
+  | "certificate_not_registered"
+  | "subject_mismatch"
+  | "unknown_tenant"
+  | "registry_unavailable"
+  | "host_error";
+
+export type Code = PassCode | RefusalCode;
+
+interface Circumstances {
   /** Proven where `code` is `authenticated`, else what the request claims, in printable ASCII; `null` where it claims nobody. */
   clientId: string | null;
   /** `x5t#S256` of the certificate, if it was looked at. */
@@ -39,15 +131,45 @@ export interface Decision {
   detail: string | null;
   /** Whose policy decided: the first host of the tenant. */
   tenant: string | null;
-  /** What becomes of the headers of a request that passes: these must be removed, and then those set. */
-  forward: { set: [string, string][]; remove: string[] } | null;
 }
+
+/** The request may go on. */
+export interface Pass extends Circumstances {
+  pass: true;
+  /** The stable word; that of a refusal where the mode is `shadow`. */
+  code: Code;
+  status: null;
+  headers: Record<string, never>;
+  body: null;
+  /** What becomes of its headers: these must be removed, and then those set. A backend's secret may be among them. */
+  forward: { set: [string, string][]; remove: string[] };
+}
+
+/** The request is answered with this and goes nowhere. */
+export interface Refusal extends Circumstances {
+  pass: false;
+  /** The stable word. */
+  code: RefusalCode;
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+  forward: null;
+}
+
+export type Decision = Pass | Refusal;
+
+/** A decision as logs and metrics may have it. */
+export type ToldDecision = Omit<Pass, "forward"> | Omit<Refusal, "forward">;
 
 /** A configuration that decides as the Envoy filter does. Registries are not fetched: their clients are `registry_unavailable`. */
 export class Gate {
   /** @throws Error with the JSON Pointer of the first mistake. */
   constructor(configuration: string | Configuration);
   decide(request: Request): Decision;
+  /** For adapters: the decision where the headers are enough for one, so that no body is read in vain. `null`: `decide` needs the body. */
+  decideHead(head: Head): Decision | null;
+  /** For adapters: what holds for requests to this host. A body above `maxBodyBytes` need not be read to its end. */
+  policy(host?: string): { mode: "enforce" | "shadow"; chain: "connection" | "listener"; maxBodyBytes: number };
 }
 
 export interface Certificate {
@@ -64,7 +186,7 @@ export interface Certificate {
 }
 
 /** @throws Error where it is no certificate. */
-export function readCertificate(certificate: string | ArrayBuffer | Uint8Array): Certificate;
+export function readCertificate(certificate: CertificateInput): Certificate;
 
 /** A distinguished name as the filter understands it. @throws Error where it is none. */
 export function readName(name: string): { rfc4514: string; rdns: string[] };

@@ -1,19 +1,46 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Decision, Gate } from "tls-client-auth";
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
+import type { Http2SecureServer, Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { TLSSocket } from "node:tls";
+import type { Gate, ToldDecision } from "tls-client-auth";
+
+type AnyRequest = IncomingMessage | Http2ServerRequest;
+type AnyResponse = ServerResponse | Http2ServerResponse;
 
 export interface Options {
-  /** Largest body of a gated request; larger ones are answered with 413. 65536 unless said, as `max_body_bytes` of the configuration: say it in both. */
-  maxBodyBytes?: number;
-  /** Told of every decision, for logs and metrics. */
-  onDecision?: (decision: Decision, request: IncomingMessage) => void;
+  /** Told of every decision, for logs and metrics, before the request is changed or answered. What it throws changes nothing. */
+  onDecision?: (decision: ToldDecision, request: AnyRequest) => unknown;
+  /** Told of what `onDecision` and the listener throw; console.error unless said. */
+  onError?: (error: unknown, request: AnyRequest) => unknown;
 }
 
 /**
- * A listener for `https.createServer({ requestCert: true, rejectUnauthorized: false, ca, ... }, protect(gate, listener))`.
- * The listener sees requests that may pass, with the headers that `forward` of the configuration writes.
+ * A listener for the requests of `https.createServer({ requestCert: true, rejectUnauthorized: false, ca, ... })`, of
+ * `http2.createSecureServer`, or a middleware. The given listener sees requests that may pass, without trailers, with the
+ * headers that `forward` of the configuration writes. Where it throws, the answer is 500.
  */
-export function protect(
+export function protect<
+  Request extends AnyRequest = IncomingMessage,
+  Response extends AnyResponse = ServerResponse,
+  Rest extends unknown[] = [],
+>(
   gate: Gate,
-  listener: (request: IncomingMessage, response: ServerResponse) => unknown,
+  listener: (request: Request, response: Response, ...rest: Rest) => unknown,
   options?: Options,
-): (request: IncomingMessage, response: ServerResponse) => Promise<unknown>;
+): (request: Request, response: Response, ...rest: Rest) => Promise<void>;
+
+/**
+ * `protect` for all requests of a server: refuses renegotiation from the start, asks for a body by `100 Continue` only where
+ * somebody wants it, and throws where another listener would get requests that the gate has not seen.
+ */
+export function guard<Server extends HttpServer | Http2SecureServer>(
+  server: Server,
+  gate: Gate,
+  listener: (
+    request: Server extends Http2SecureServer ? Http2ServerRequest : IncomingMessage,
+    response: Server extends Http2SecureServer ? Http2ServerResponse : ServerResponse,
+  ) => unknown,
+  options?: Options,
+): Server;
+
+/** What a server's socket says of its client, for adapters. Forbids the client to change its certificate from now on. */
+export function peerOf(socket: TLSSocket): { certificate: Uint8Array | null; chainValid: boolean };

@@ -1,93 +1,147 @@
-// node:https: the certificate of the connection, and requests that reach the application only when they may.
+// node:https and node:http2: the certificate of the connection, and requests that reach the application only when they may.
 
-import { IncomingMessage } from "node:http";
-import { failed, maxBodyBytes as defaultMaxBodyBytes, tooLarge } from "./refusals.js";
+import { constants } from "node:http2";
+import { complain, failed, inMode, limitOf, tell, unclear, written } from "./adapters.js";
+import { answer, startOf } from "./body.js";
 
-// A listener for an https.Server with `requestCert: true, rejectUnauthorized: false`, so that a client without a certificate,
-// or with one that registered itself, gets as far as the decision.
-export function protect(gate, listener, { maxBodyBytes = defaultMaxBodyBytes, onDecision } = {}) {
-  return async (request, response) => {
-    let gated = request;
-    let decision;
-    try {
-      // What is not gated is so whatever its body: it need not be kept.
-      decision = decide(gate, request, "");
-      if (decision.code !== "not_gated") {
-        const body = await bodyOf(request, maxBodyBytes);
-        decision = body ? decide(gate, request, body) : tooLarge;
-        if (decision.pass) gated = copyOf(request, body);
-      }
-    } catch (error) {
-      decision = failed(error);
-    }
-    onDecision?.(decision, request);
-    if (!decision.pass) {
-      // Whatever else of the request is on its way is not read.
-      response.writeHead(decision.status, { ...decision.headers, connection: "close" });
-      return response.end(decision.body);
-    }
-    rewrite(gated, decision.forward);
-    await listener(gated, response);
+// A listener for a server with `requestCert: true, rejectUnauthorized: false`, so that a client without a certificate, or with
+// one that registered itself, gets as far as the decision.
+export function protect(gate, listener, options = {}) {
+  return (request, response, ...rest) => serve({ gate, listener, ...options }, request, response, rest);
+}
+
+// A whole server: `protect`, and nothing beside it.
+export function guard(server, gate, listener, options = {}) {
+  const others = ["request", "checkContinue", "checkExpectation", "upgrade", "connect", "stream"];
+  const refuse = (event) => {
+    if (others.includes(event)) throw new Error(`a listener for "${event}" would get requests that the gate has not seen`);
   };
-}
-
-function decide(gate, request, body) {
-  const peer = request.socket.getPeerCertificate(true);
-  const headers = [];
-  for (let index = 0; index < request.rawHeaders.length; index += 2) {
-    headers.push([request.rawHeaders[index], request.rawHeaders[index + 1]]);
-  }
-  return gate.decide({
-    method: request.method,
-    path: request.url,
-    host: request.headers.host,
-    headers,
-    body,
-    certificate: peer?.raw ?? null,
-    chainValid: request.socket.authorized,
+  server.eventNames().forEach(refuse);
+  server.on("secureConnection", (socket) => socket.disableRenegotiation());
+  server.on("request", protect(gate, listener, options));
+  // The client is asked for the body where somebody wants it, so that a refusal can come before it.
+  server.on("checkContinue", (request, response) => {
+    let isAsked = false;
+    const ask = () => {
+      if (!isAsked) response.writeContinue();
+      isAsked = true;
+    };
+    return serve({ gate, listener, ...options, ask }, request, response, []);
   });
+  server.on("newListener", refuse);
+  return server;
 }
 
-// The whole body, or nothing of one that has more octets.
-function bodyOf(request, most) {
-  return new Promise((resolve, reject) => {
-    const chunks = [];
-    let length = 0;
-    request.on("data", (chunk) => {
-      length += chunk.length;
-      if (length > most) {
-        request.removeAllListeners("data").pause();
-        return resolve(undefined);
-      }
-      chunks.push(chunk);
-    });
-    request.on("end", () => resolve(Buffer.concat(chunks)));
-    request.on("error", reject);
-    request.on("close", () => reject(new Error("closed")));
-  });
-}
-
-// The same request, with its body still to be read.
-function copyOf(request, body) {
-  const copy = new IncomingMessage(request.socket);
-  const { method, url, httpVersion, httpVersionMajor, httpVersionMinor, rawHeaders, headers } = request;
-  Object.assign(copy, { method, url, httpVersion, httpVersionMajor, httpVersionMinor, complete: true });
-  Object.assign(copy, { rawHeaders: [...rawHeaders], headers: { ...headers } });
-  copy.push(body);
-  copy.push(null);
-  return copy;
-}
-
-function rewrite(request, { set, remove }) {
-  const gone = new Set([...remove, ...set.map(([name]) => name)]);
-  const raw = [];
-  for (let index = 0; index < request.rawHeaders.length; index += 2) {
-    if (!gone.has(request.rawHeaders[index].toLowerCase())) raw.push(request.rawHeaders[index], request.rawHeaders[index + 1]);
+async function serve({ gate, listener, ask, ...listeners }, request, response, rest) {
+  try {
+    const { decision, host } = await decide(gate, request, ask);
+    // The client is gone: there is nothing to decide, and nobody to answer.
+    if (!decision) return;
+    tell(decision, request, listeners);
+    if (!decision.pass) {
+      answer(request, response, decision);
+      return;
+    }
+    ask?.();
+    rewrite(request, decision.forward, host);
+    // What the application leaves unread would block the connection.
+    response.on("finish", () => request.readableFlowing ?? request.resume());
+    await listener(request, response, ...rest);
+  } catch (error) {
+    complain(error, request, listeners.onError);
+    fail(request, response, error);
   }
-  const headers = Object.fromEntries(Object.entries(request.headers).filter(([name]) => !gone.has(name)));
-  for (const [name, value] of set) {
-    raw.push(name, value);
-    headers[name] = value;
+}
+
+async function decide(gate, request, ask) {
+  let known;
+  try {
+    const { host, path, doubt } = target(request);
+    known = { method: request.method, path, host, headers: pairs(request.rawHeaders) };
+    if (doubt) return { decision: inMode(gate, known, unclear(doubt)) };
+    Object.assign(known, peerOf(request.socket));
+    const decision = gate.decideHead(known);
+    if (decision) return { decision, host };
+    const limit = limitOf(gate, known);
+    ask?.();
+    const body = await startOf(request, limit);
+    // Of a body that is too large this is enough to say so.
+    return { decision: body && gate.decide({ ...known, body }), host };
+  } catch (error) {
+    return { decision: inMode(gate, known, failed(error)) };
   }
-  Object.assign(request, { rawHeaders: raw, headers });
+}
+
+const certificates = new WeakMap();
+
+// What a TLS socket of a server says of its client.
+export function peerOf(socket) {
+  // In TLS 1.2 a client could go on with another certificate, and Node would leave `authorized` as it was; what it then sets is
+  // `authorizationError`.
+  socket.disableRenegotiation();
+  // Not getPeerCertificate(true): it makes objects of whatever chain the client sent, and a hundred certificates take 20 ms.
+  if (!certificates.has(socket)) certificates.set(socket, socket.getPeerX509Certificate()?.raw ?? null);
+  const certificate = certificates.get(socket);
+  return { certificate, chainValid: certificate !== null && socket.authorized === true && !socket.authorizationError };
+}
+
+// Host and path as every application reads them, or why one could read them otherwise.
+function target(request) {
+  const isHttp1 = request.httpVersionMajor === 1;
+  // Express and Connect cut the place where they mount something off `url`.
+  const url = request.originalUrl ?? request.url;
+  const hosts = pairs(request.rawHeaders).flatMap(([name, value]) => (name.toLowerCase() === "host" ? [value] : []));
+  // RFC 9112 §3.2.2: the host of a whole URL counts in place of Host.
+  const [whole, authority, rest = ""] = (isHttp1 && url.match(/^https?:\/\/([^/?]+)(.*)$/i)) || [];
+  const host = authority || (!isHttp1 && request.headers[":authority"]) || hosts[0];
+  const path = whole ? rest.replace(/^(?!\/)/, "/") : url;
+  if (hosts.length > 1) return { host: hosts.join(", "), path, doubt: "the request has more than one Host" };
+  // RFC 3986 §3.2.2, §3.2.3. `https://${host}${path}` must not begin its path elsewhere.
+  if (!/^[\w.~%!$&'()*+,;=:[\]-]*$/.test(host ?? "")) return { host, path, doubt: "the host of the request is none" };
+  // Parsers of URLs take what follows two slashes for a host.
+  if (path !== "*" && !/^\/(?![\t\n\r]*[/\\])/.test(path)) return { host, path, doubt: "the target of the request is no plain path" };
+  return { host, path };
+}
+
+const pairs = (raw) => Array.from({ length: raw.length / 2 }, (_, index) => [raw[2 * index], raw[2 * index + 1]]);
+
+// What Node made of the headers is changed in its place: whoever holds the request sees the same.
+function rewrite(request, forward, host) {
+  const set = written(forward);
+  if (host !== undefined && (request.headers.host ?? host) !== host) set.push(["host", host]);
+  const gone = new Set([...forward.remove, ...set.map(([name]) => name)]);
+  if (gone.size > 0) {
+    // Node makes these of rawHeaders when they are first asked for; HTTP/2 has no headersDistinct.
+    const { headers, headersDistinct = {}, rawHeaders } = request;
+    const kept = pairs(rawHeaders).filter(([name]) => !gone.has(name.toLowerCase()));
+    rawHeaders.splice(0, rawHeaders.length, ...kept.concat(set).flat());
+    for (const name of gone) {
+      delete headers[name];
+      delete headersDistinct[name];
+    }
+    for (const [name, value] of set) {
+      headers[name] = value;
+      headersDistinct[name] = [value];
+    }
+  }
+  // Trailers come after the decision, and could say anything.
+  const none = (value) => ({ get: () => value, set() {}, configurable: true });
+  Object.defineProperties(request, { trailers: none({}), trailersDistinct: none({}), rawTrailers: none([]) });
+}
+
+function fail(request, response, error) {
+  try {
+    if (response.writableEnded) return;
+    if (!response.headersSent) {
+      response.getHeaderNames().forEach((name) => response.removeHeader(name));
+      answer(request, response, failed(error));
+    } else if (request.httpVersionMajor > 1) {
+      // The client must not take the part for the whole.
+      response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    } else {
+      response.destroy();
+    }
+  } catch {
+    // The client is gone: HTTP/2 has no stream any more.
+  }
 }

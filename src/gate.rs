@@ -109,13 +109,8 @@ impl Gate {
     /// Decides about a request.
     #[must_use]
     pub fn decide(&self, request: &GateRequest, peer: &mut Peer) -> Outcome {
-        let fields = Headers(&request.headers);
-        let head = Head::of(fields);
-        let mut exchange = Exchange::new(&self.configuration, &head);
-        let believed = exchange.believed_header(&head, peer);
-        let stripped = exchange.names_to_strip(fields, believed).map(str::to_owned).collect();
         let body = &request.body;
-        let mut step = exchange.on_headers(&head, body.is_empty(), peer);
+        let Begun { mut exchange, mut step, stripped } = self.begin(&request.headers, body.is_empty(), peer);
         if let Step::Wait = step {
             step = exchange.on_body(body.len(), true, |_| Some(body.clone()), peer);
         }
@@ -126,4 +121,28 @@ impl Gate {
         };
         Outcome { decision, stripped }
     }
+
+    /// Decides about a request before there is anything of its body; `None` = it takes the body.
+    #[must_use]
+    pub fn decide_head(&self, headers: &[(String, Vec<u8>)], peer: &mut Peer) -> Option<Outcome> {
+        let Begun { step, stripped, .. } = self.begin(headers, false, peer);
+        if let Step::Decide(decision) = step { Some(Outcome { decision: *decision, stripped }) } else { None }
+    }
+
+    fn begin(&self, headers: &[(String, Vec<u8>)], end_of_stream: bool, peer: &mut Peer) -> Begun {
+        let fields = Headers(headers);
+        let head = Head::of(fields);
+        let mut exchange = Exchange::new(&self.configuration, &head);
+        let believed = exchange.believed_header(&head, peer);
+        let stripped = exchange.names_to_strip(fields, believed).map(str::to_owned).collect();
+        let step = exchange.on_headers(&head, end_of_stream, peer);
+        Begun { exchange, step, stripped }
+    }
+}
+
+/// An exchange whose headers are there.
+struct Begun {
+    exchange: Exchange,
+    step: Step,
+    stripped: Vec<String>,
 }

@@ -35,6 +35,11 @@ fn decide(case: &Case) -> Result<(Decision, Fields), String> {
     Ok((decision, seen))
 }
 
+fn expects_challenge(case: &Case) -> bool {
+    let expect = &case.expect;
+    expect.www_authenticate.unwrap_or(expect.status == Some(401) && case.request.has_header("authorization"))
+}
+
 fn compare(case: &Case) -> Result<(), String> {
     let expect = &case.expect;
     let (decision, seen) = decide(case)?;
@@ -54,8 +59,7 @@ fn compare(case: &Case) -> Result<(), String> {
                 return differs("body", response.body.clone());
             }
             let challenge = response.headers.iter().any(|(name, _)| *name == "www-authenticate");
-            let expected = expect.www_authenticate.unwrap_or(response.status == 401 && case.request.has_header("authorization"));
-            if challenge != expected {
+            if challenge != expects_challenge(case) {
                 return differs("www-authenticate", challenge.to_string());
             }
         }
@@ -120,6 +124,7 @@ fn the_table_is_there_for_other_hosts() {
                     "detail": expect.detail,
                     "tenant": expect.tenant,
                     "forwarded": expect.forwarded,
+                    "wwwAuthenticate": expects_challenge(case),
                 },
             })
         })

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
 use crate::certificate::{AlternativeName, DistinguishedName, PeerCertificate, UnixTime};
+use crate::config::{Chain, HostPolicy, Mode};
 use crate::decision::Action;
+use crate::error::Rejection;
 use crate::gate::{Gate, GateRequest, Outcome, Peer};
 
 /// A configuration that decides.
@@ -25,21 +27,61 @@ impl JsGate {
         &self,
         names: Vec<String>,
         values: &js_sys::Array,
+        certificate: Option<Vec<u8>>,
+        chain_valid: Option<bool>,
+        now: Option<f64>,
         body: Vec<u8>,
+    ) -> String {
+        let request = GateRequest { headers: fields(names, values), body };
+        let outcome = self.0.decide(&request, &mut peer(certificate, chain_valid, now));
+        to_json(&outcome).to_string()
+    }
+
+    /// Decides about a request before there is anything of its body; `null` = it takes the body.
+    #[wasm_bindgen(js_name = decideHead)]
+    pub fn decide_head(
+        &self,
+        names: Vec<String>,
+        values: &js_sys::Array,
         certificate: Option<Vec<u8>>,
         chain_valid: Option<bool>,
         now: Option<f64>,
     ) -> String {
-        let values = values.iter().map(|value| js_sys::Uint8Array::new(&value).to_vec());
-        let request = GateRequest { headers: names.into_iter().zip(values).collect(), body };
-        // Seconds since 1970 are whole numbers far below 2^53.
-        let peer = Peer { certificate: None, chain_valid, now: now.map(|now| UnixTime(now as i64)), list: None };
-        let mut peer = match certificate {
-            Some(certificate) => peer.presenting(&certificate),
-            None => peer,
+        let outcome = self.0.decide_head(&fields(names, values), &mut peer(certificate, chain_valid, now));
+        outcome.as_ref().map_or(Value::Null, to_json).to_string()
+    }
+
+    /// What an adapter must know of the policy for a host.
+    pub fn policy(&self, host: &str) -> String {
+        let policy = self.0.configuration().policy_for(host.as_bytes());
+        let mode = match policy.handling().mode {
+            Mode::Enforce => "enforce",
+            Mode::Shadow => "shadow",
         };
-        let outcome = self.0.decide(&request, &mut peer);
-        to_json(&outcome).to_string()
+        let chain = match policy.handling().peer_certificate.chain {
+            Chain::Connection => "connection",
+            Chain::Listener => "listener",
+        };
+        let max_body_bytes = match &policy {
+            HostPolicy::Policy(policy) => policy.max_body_bytes,
+            // The decision falls before the body.
+            HostPolicy::UnknownTenant(_) => 0,
+        };
+        json!({ "mode": mode, "chain": chain, "maxBodyBytes": max_body_bytes }).to_string()
+    }
+}
+
+fn fields(names: Vec<String>, values: &js_sys::Array) -> Vec<(String, Vec<u8>)> {
+    let values = values.iter().map(|value| js_sys::Uint8Array::new(&value).to_vec());
+    names.into_iter().zip(values).collect()
+}
+
+fn peer(certificate: Option<Vec<u8>>, chain_valid: Option<bool>, now: Option<f64>) -> Peer {
+    // Seconds since 1970 are whole numbers far below 2^53.
+    let peer = Peer { certificate: None, chain_valid, now: now.map(|now| UnixTime(now as i64)), list: None };
+    match certificate {
+        Some(certificate) => peer.presenting(&certificate),
+        None => peer,
     }
 }
 
@@ -61,10 +103,20 @@ fn to_json(outcome: &Outcome) -> Value {
         "body": body,
         "clientId": decision.client_id_state(),
         "thumbprint": certificate.map(|certificate| certificate.thumbprint().to_string()),
-        "detail": decision.rejection.as_ref().map(ToString::to_string),
+        "detail": decision.rejection.as_ref().map(detail),
         "tenant": decision.request.tenant.as_deref(),
         "forward": set.map(|set| json!({ "set": set, "remove": outcome.stripped })),
     })
+}
+
+/// The filter's words, but where they give advice for Envoy: who calls this has another host.
+fn detail(rejection: &Rejection) -> String {
+    let text = match rejection {
+        Rejection::CertificateUnverified => "chainValid is false: the TLS server did not verify the chain of the certificate",
+        Rejection::VerificationNotGiven => "chainValid is not given: nobody says whether the chain was verified",
+        other => return other.to_string(),
+    };
+    text.to_owned()
 }
 
 /// What a certificate (PEM or DER) says of itself, as JSON; throws where it is none.
@@ -91,7 +143,7 @@ fn certificate_json(certificate: &PeerCertificate) -> Value {
     });
     json!({
         "subject": certificate.subject().ok().map(ToString::to_string),
-        "rdns": certificate.subject().ok().map(rdns),
+        "rdns": certificate.subject().ok().map(|name| name.printed_rdns().collect::<Vec<_>>()),
         "subjectError": certificate.subject().err().map(|error| error.to_string()),
         "alternativeNames": names.collect::<Vec<_>>(),
         "notBefore": certificate.not_before().to_string(),
@@ -104,12 +156,5 @@ fn certificate_json(certificate: &PeerCertificate) -> Value {
 #[wasm_bindgen(js_name = readName)]
 pub fn read_name(text: &str) -> Result<String, JsError> {
     let name = DistinguishedName::parse(text).map_err(|error| JsError::new(&error.to_string()))?;
-    Ok(json!({ "rfc4514": name.to_string(), "rdns": rdns(&name) }).to_string())
-}
-
-/// Each RDN as RFC 4514 writes it.
-fn rdns(name: &DistinguishedName) -> Vec<String> {
-    let printed =
-        |rdn: Vec<(String, String)>| rdn.iter().map(|(kind, value)| format!("{kind}={value}")).collect::<Vec<_>>().join("+");
-    name.rdns().map(printed).collect()
+    Ok(json!({ "rfc4514": name.to_string(), "rdns": name.printed_rdns().collect::<Vec<_>>() }).to_string())
 }

@@ -1,27 +1,14 @@
-// The adapters and their examples, over real TLS.
+// The examples over real TLS, and the adapter for fetch.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
-import { Agent, request as httpsRequest } from "node:https";
 import { after, before, test } from "node:test";
-import { createServer } from "node:http";
 import { Gate } from "tls-client-auth";
 import { protect } from "tls-client-auth/fetch";
-import { protect as protectNode } from "tls-client-auth/node";
 import { handler } from "./examples/fetch-handler.mjs";
-
-const read = (name, kind = "pem") => readFileSync(`pki/${name}.${kind}`, "utf8");
-const configuration = {
-  endpoints: ["/token"],
-  forward: { client_id: "x-client-id" },
-  clients: [
-    { client_id: "a", token_endpoint_auth_method: "tls_client_auth", tls_client_auth_subject_dn: "CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo,C=JP" },
-    { client_id: "self", token_endpoint_auth_method: "self_signed_tls_client_auth", jwks: { keys: [{ kty: "EC", x5c: [read("self-signed").replace(/-----[^-]+-----|\s/g, "")] }] } },
-  ],
-};
-const token = (id) => `grant_type=client_credentials&client_id=${id}`;
+import { base64, clients, configuration, exchange, form, read, send, token } from "./support.mjs";
 
 let log = "";
 const servers = [];
@@ -29,7 +16,11 @@ const origins = {};
 
 before(async () => {
   writeFileSync("gate.json", JSON.stringify(configuration));
-  for (const example of ["node-server", "fetch-server"]) {
+  // The same runtime, before an application that answers with octets and cookies.
+  const source = readFileSync("examples/fetch-server.mjs", "utf8");
+  const bytes = `() => new Response(Uint8Array.of(255, 0, 254), { headers: [["set-cookie", "a=1; Path=/"], ["set-cookie", "b=2"]] })`;
+  writeFileSync("examples/fetch-server-octets.mjs", source.replace(/(const application =)[^;]+;/, `$1 ${bytes};`));
+  for (const example of ["node-server", "fetch-server", "fetch-server-octets"]) {
     const server = spawn(process.execPath, [`examples/${example}.mjs`, "gate.json", "pki/server.pem", "pki/server.key", "pki/ca.pem"]);
     servers.push(server);
     server.stderr.on("data", (chunk) => (log += chunk));
@@ -40,22 +31,9 @@ before(async () => {
 
 after(() => servers.forEach((server) => server.kill()));
 
-// One request on a connection of its own, with this certificate or none.
-function ask(example, name, body, { path = "/token", method = "POST", headers = {} } = {}) {
-  const credential = name ? { cert: read(name), key: read(name, "key") } : {};
-  const agent = new Agent({ ca: read("ca"), ...credential });
-  return new Promise((resolve, reject) => {
-    const type = { "content-type": "application/x-www-form-urlencoded" };
-    const request = httpsRequest(origins[example] + path, { agent, method, headers: { ...type, ...headers } }, async (response) => {
-      let text = "";
-      for await (const chunk of response) text += chunk;
-      agent.destroy();
-      resolve({ status: response.statusCode, headers: response.headers, json: JSON.parse(text) });
-    });
-    // A refusal may come before the body is sent, and the connection end.
-    request.on("error", (error) => request.res ?? reject(error));
-    request.end(body);
-  });
+async function ask(example, as, body, { headers, ...more } = {}) {
+  const answer = await send(origins[example], { as, body, headers: { ...form, ...headers }, ...more });
+  return { ...answer, json: JSON.parse(answer.text) };
 }
 
 for (const example of ["node-server", "fetch-server"]) {
@@ -89,40 +67,154 @@ for (const example of ["node-server", "fetch-server"]) {
 }
 
 test("decisions are told", () => {
-  for (const code of ["authenticated", "subject_mismatch", "certificate_unverified", "certificate_expired", "certificate_missing", "certificate_not_registered", "unknown_client", "body_too_large"]) {
+  const certificate = ["unverified", "expired", "missing", "not_registered"].map((reason) => `certificate_${reason}`);
+  for (const code of ["authenticated", "subject_mismatch", ...certificate, "unknown_client", "body_too_large"]) {
     assert.ok(log.includes(`"code":"${code}"`), `${code} is not in ${log}`);
   }
 });
 
-test("what goes wrong within an adapter lets nobody past", async () => {
-  const application = () => assert.fail("reached");
-  const told = [];
-  const broken = protect(new Gate(configuration), application, { peer: () => { throw new Error("no peer"); }, onDecision: ({ code, detail }) => told.push([code, detail]) });
-  const response = await broken(new Request("https://as.example.com/userinfo"));
-  assert.deepEqual([response.status, (await response.json()).error], [500, "server_error"]);
-  assert.deepEqual(told, [["host_error", "Error: no peer"]]);
+test("fetch-server: no request ends it, and no answer is bent", async () => {
+  const port = Number(new URL(origins["fetch-server"]).port);
+  const end = "Connection: close\r\n\r\n";
+  for (const [head, status] of [
+    ["GET // HTTP/1.1\r\nHost: a", 200],
+    ["GET http://[ HTTP/1.1\r\nHost: a", 400],
+    ["GET https://u@a/ HTTP/1.1\r\nHost: a", 400],
+    ["GET * HTTP/1.1\r\nHost: a", 400],
+    ["TRACE /x HTTP/1.1\r\nHost: a", 400],
+    ["GET /x HTTP/1.1\r\nHost: a b", 400],
+    ["GET /x HTTP/1.1\r\nHost: a\r\nHost: b", 400],
+    ["GET /x HTTP/1.1\r\nHost:", 400],
+  ]) {
+    assert.match(await exchange(port, `${head}\r\n${end}`), new RegExp(`^HTTP/1.1 ${status} `), head);
+  }
+  // A client that goes away in the middle.
+  const broken = "POST /token HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\nnoise";
+  await exchange(port, broken);
+  const chunked = { headers: { ...form, "transfer-encoding": "chunked" } };
+  const large = await ask("fetch-server", "subject-dn", "y".repeat(1_000_000), chunked);
+  assert.deepEqual([large.status, large.json.error], [413, "invalid_request"]);
+  assert.equal((await ask("fetch-server", "subject-dn", token("a"))).json.client, "a");
 
-  // Without TLS there is no certificate to be asked for.
-  const plain = createServer(protectNode(new Gate(configuration), application));
-  await new Promise((resolve) => plain.listen(0, "127.0.0.1", resolve));
-  const answer = await fetch(`http://127.0.0.1:${plain.address().port}/token`, { method: "POST", body: token("a") });
-  assert.equal(answer.status, 500);
-  await answer.arrayBuffer();
-  plain.closeAllConnections();
-  plain.close();
+  const octets = await exchange(Number(new URL(origins["fetch-server-octets"]).port), `GET /x HTTP/1.1\r\nHost: a\r\n${end}`);
+  assert.ok(octets.includes("\r\n\r\n\xff\0\xfe") || octets.includes("\xff\0\xfe\r\n0\r\n"), octets);
+  assert.deepEqual(octets.match(/set-cookie: .*/gi), ["set-cookie: a=1; Path=/", "set-cookie: b=2"]);
+});
+
+test("the examples speak no TLS 1.2, whose clients can change their certificate", async () => {
+  for (const origin of Object.values(origins)) {
+    await assert.rejects(exchange(Number(new URL(origin).port), "", { maxVersion: "TLSv1.2" }), /protocol version/);
+  }
+});
+
+const gate = new Gate(configuration);
+const nobody = () => ({ certificate: null, chainValid: null });
+const a = () => ({ certificate: read("subject-dn"), chainValid: true });
+const unreached = () => assert.fail("reached");
+const request = (body, more = {}) => new Request("https://as.example.com/token", { method: "POST", headers: form, body, duplex: "half", ...more });
+
+test("fetch: what goes wrong within an adapter lets nobody past, but in shadow mode", async () => {
+  const told = [];
+  const onDecision = ({ code, pass, detail }) => told.push([code, pass, detail]);
+  for (const [peer, detail] of [
+    [() => { throw new Error("no peer"); }, "Error: no peer"],
+    // As a runtime may say it.
+    [() => ({ ...a(), chainValid: "FAILED:self signed certificate" }), "TypeError: chainValid: expected true, false or null"],
+    [() => ({ ...a(), certificate: {} }), "TypeError: certificate: expected a string, an ArrayBuffer or a view of one"],
+  ]) {
+    const response = await protect(gate, unreached, { peer, onDecision })(request(token("a")));
+    assert.deepEqual([response.status, (await response.json()).error], [500, "server_error"]);
+    assert.deepEqual(told.pop(), ["host_error", false, detail]);
+
+    const shadow = protect(new Gate({ ...configuration, mode: "shadow" }), async (seen) => new Response(seen.headers.get("x-client-id") + (await seen.text())), { peer, onDecision });
+    const passed = await shadow(request(token("a"), { headers: { ...form, "x-client-id": "victim" } }));
+    assert.deepEqual([passed.status, await passed.text()], [200, `null${token("a")}`]);
+    assert.deepEqual(told.pop(), ["host_error", true, detail]);
+  }
+});
+
+test("fetch: who states that what is not verified is refused must not say that it came in", async () => {
+  const stated = new Gate({ ...configuration, peer_certificate: { chain: "listener" } });
+  for (const [chainValid, status] of [[true, 200], [null, 200], [false, 500]]) {
+    const handle = protect(stated, () => new Response(), { peer: () => ({ ...a(), chainValid }) });
+    assert.equal((await handle(request(token("a")))).status, status);
+  }
+});
+
+test("fetch: what the application gets is the request, but for its headers", async () => {
+  let seen;
+  const peer = (_request, name) => ({ ...a(), path: "/userinfo", method: "OPTIONS", headers: {}, host: name });
+  const handle = protect(gate, (request, name) => { seen = request; return new Response(name); }, { peer });
+  const more = { redirect: "manual", cache: "no-store", credentials: "omit" };
+  for (const [sent, client] of [[new Request("https://as.example.com/x?y", more), null], [request(token("a"), more), "a"]]) {
+    assert.equal(await (await handle(sent, "name")).text(), "name");
+    for (const [name, value] of Object.entries(more)) assert.equal(seen[name], value, name);
+    assert.deepEqual([seen.url, seen.method, seen.headers.get("x-client-id")], [sent.url, sent.method, client]);
+  }
+  assert.equal(await seen.text(), token("a"));
+  // `peer` tells of the connection, and of nothing else.
+  assert.equal((await protect(gate, unreached, { peer: () => ({ ...nobody(), path: "/userinfo" }) })(request(token("a")))).status, 401);
+});
+
+test("fetch: large bodies are refused where that is seen, and whole in shadow mode", async () => {
+  for (const chunk of [1_000, 70_000]) {
+    let sent = 0;
+    const pull = (controller) => {
+      sent += chunk;
+      if (sent > 1_000_000) controller.close();
+      else controller.enqueue(new Uint8Array(chunk).fill(121));
+    };
+    const body = () => new ReadableStream({ pull });
+    const told = [];
+    const onDecision = ({ code }) => told.push(code);
+    const refused = await protect(gate, unreached, { peer: a, onDecision })(request(body()));
+    assert.equal(refused.status, 413);
+    assert.ok(sent < 300_000, String(sent));
+
+    sent = 0;
+    const shadow = protect(new Gate({ ...configuration, mode: "shadow" }), async (seen) => new Response(String((await seen.text()).length)), { peer: a, onDecision });
+    assert.equal(await (await shadow(request(body()))).text(), String(Math.floor(1_000_000 / chunk) * chunk));
+    assert.deepEqual(told, ["body_too_large", "body_too_large"]);
+  }
+  // What is announced as too large is not read at all.
+  const unread = request(new ReadableStream({ pull: unreached }, { highWaterMark: 0 }), { headers: { ...form, "content-length": "65537" } });
+  assert.equal((await protect(gate, unreached, { peer: a })(unread)).status, 413);
+  const limited = new Gate({ ...configuration, max_body_bytes: 1000 });
+  assert.equal((await protect(limited, unreached, { peer: a })(request("y".repeat(1001)))).status, 413);
+});
+
+test("fetch: of a client that goes away nothing is told", async () => {
+  const body = new ReadableStream({ pull: (controller) => controller.error(new Error("gone")) });
+  const response = await protect(gate, unreached, { peer: a, onDecision: unreached })(request(body));
+  assert.equal(response.status, 400);
+});
+
+test("fetch: who listens to decisions changes none, and gets no secret", async () => {
+  const told = [];
+  const errors = [];
+  const backend_authentication = { method: "client_secret_basic", client_secret: "kept" };
+  const secret = new Gate({ ...configuration, clients: [{ ...clients[0], client_id: "ключ", backend_authentication }] });
+  for (const onDecision of [(told_) => { told.push(told_); throw new Error("x"); }, async (told_) => { told.push(told_); throw new Error("x"); }]) {
+    const handle = protect(secret, (seen) => Response.json([...seen.headers]), { peer: a, onDecision, onError: (error) => errors.push(error.message) });
+    const headers = new Map(await (await handle(request(token(encodeURIComponent("ключ"))))).json());
+    assert.match(headers.get("authorization"), /^Basic /);
+    assert.equal(Buffer.from(headers.get("x-client-id"), "latin1").toString(), "ключ");
+  }
+  assert.ok(told.length === 2 && told.every((decision) => !("forward" in decision)) && !JSON.stringify(told).includes("Basic"));
+  assert.deepEqual(errors, ["x", "x"]);
 });
 
 test("fetch: a certificate from a trusted header", async () => {
   const { fetch } = handler(configuration);
-  const base64 = read("subject-dn").replace(/-----[^-]+-----|\s/g, "");
+  const der = base64("subject-dn");
   const send = (headers, body = token("a"), path = "/token") =>
-    fetch(new Request(`https://as.example.com${path}`, { method: "POST", headers: { "content-type": "application/x-www-form-urlencoded", ...headers }, body }));
-  const good = await send({ "client-cert": `:${base64}:` });
+    fetch(new Request(`https://as.example.com${path}`, { method: "POST", headers: { ...form, ...headers }, body }));
+  const good = await send({ "client-cert": `:${der}:` });
   assert.deepEqual([good.status, await good.json()], [200, { client: "a", length: token("a").length }]);
-  for (const value of [undefined, "", base64, `:${base64}:;a=1`, `:${base64}:, :${base64}:`, "::", ":AAAA:"]) {
+  for (const value of [undefined, "", der, `:${der}:;a=1`, `:${der}:, :${der}:`, "::", ":AAAA:"]) {
     const refused = await send(value === undefined ? {} : { "client-cert": value });
     assert.deepEqual([refused.status, (await refused.json()).error], [401, "invalid_client"], value);
   }
-  const forged = await send({ "x-client-id": "a", "client-cert": `:${base64}:` }, "x=y", "/userinfo");
+  const forged = await send({ "x-client-id": "a", "client-cert": `:${der}:` }, "x=y", "/userinfo");
   assert.deepEqual(await forged.json(), { client: null, length: 3 });
 });

@@ -1,31 +1,54 @@
 // The whole case table of the filter, decided by the package.
 
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { runInNewContext } from "node:vm";
 import { Gate, readCertificate, readName } from "tls-client-auth";
 
 const cases = JSON.parse(readFileSync(process.env.CASES, "utf8"));
 const bytes = (base64) => new Uint8Array(Buffer.from(base64, "base64"));
 
+// The decision line of the filter, of a part of which the table speaks.
+function line({ code, pass, tenant, clientId, thumbprint, detail }, path) {
+  const words = [
+    `code=${code}`,
+    pass && detail && "mode=shadow",
+    tenant && `tenant="${tenant}"`,
+    clientId && `client_id="${clientId}"`,
+    thumbprint && `thumbprint=${thumbprint}`,
+    `endpoint="${path}"`,
+    detail && `detail="${detail}"`,
+  ];
+  return words.filter(Boolean).join(" ");
+}
+
 test("every case is decided as the table says", () => {
   assert.ok(cases.length > 500, "that is not the table");
   const gates = new Map();
+  const codes = { early: new Set(), late: new Set() };
   for (const { name, config, headers, body, expect, ...request } of cases) {
     const text = JSON.stringify(config);
     if (!gates.has(text)) gates.set(text, new Gate(text));
+    const gate = gates.get(text);
     const pairs = headers.map(([name, value]) => [name, bytes(value)]);
-    const decision = gates.get(text).decide({ ...request, headers: pairs, body: bytes(body) });
+    const decision = gate.decide({ ...request, headers: pairs, body: bytes(body) });
     assert.equal(decision.code, expect.code, `${name}: ${decision.detail}`);
     assert.equal(decision.status, expect.status, name);
     assert.equal(decision.pass, expect.status === null, name);
     if (!decision.pass) {
       assert.equal(JSON.parse(decision.body).error, expect.error, name);
       assert.equal(decision.headers["content-type"], "application/json", name);
+      assert.equal("www-authenticate" in decision.headers, expect.wwwAuthenticate, name);
     }
     if (expect.clientId) assert.equal(decision.clientId, expect.clientId, name);
     if (expect.tenant) assert.equal(decision.tenant, expect.tenant, name);
-    if (expect.detail && !/[=]/.test(expect.detail)) assert.ok(decision.detail.includes(expect.detail), `${name}: ${decision.detail}`);
+    assert.ok(line(decision, request.path).includes(expect.detail ?? ""), `${name}: ${line(decision, request.path)}`);
+    // What the headers alone decide is what the whole request gets.
+    const early = gate.decideHead({ ...request, headers: pairs });
+    if (early) assert.deepEqual(early, decision, name);
+    codes[early ? "early" : "late"].add(expect.code);
     for (const [header, value] of Object.entries(expect.forwarded)) {
       const { set, remove } = decision.forward;
       const sent = pairs.filter(([name]) => name.toLowerCase() === header && !remove.includes(header)).map(([, value]) => Buffer.from(value).toString());
@@ -34,6 +57,8 @@ test("every case is decided as the table says", () => {
     }
   }
   assert.ok(gates.size > 50, `${gates.size} configurations`);
+  for (const code of ["not_gated", "method_not_allowed", "unsupported_media_type", "unknown_tenant"]) assert.ok(!codes.late.has(code), code);
+  for (const code of ["authenticated", "unknown_client", "malformed_form", "subject_mismatch"]) assert.ok(!codes.early.has(code), code);
 });
 
 const client = { client_id: "a", token_endpoint_auth_method: "tls_client_auth", tls_client_auth_subject_dn: "CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo,C=JP" };
@@ -42,15 +67,31 @@ const pem = readFileSync("pki/subject-dn.pem", "utf8");
 test("plain values of every kind", () => {
   const gate = new Gate({ clients: [client], forward: { client_id: "x-client-id" } });
   const form = { "Content-Type": "application/x-www-form-urlencoded" };
-  const request = { path: "/token", body: "client_id=a", certificate: pem, chainValid: true };
+  const request = { path: "/token", headers: form, body: "client_id=a", certificate: pem, chainValid: true };
   const der = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ""), "base64");
+  const body = new TextEncoder().encode("client_id=a");
+  const padded = new TextEncoder().encode("..client_id=a..").buffer;
+  const shared = new SharedArrayBuffer(body.length);
+  new Uint8Array(shared).set(body);
   for (const more of [
-    { headers: form },
     { headers: new Headers(form) },
-    { headers: [["content-type", form["Content-Type"]]], body: new TextEncoder().encode("client_id=a") },
-    { headers: form, certificate: der },
-    { headers: form, certificate: new TextEncoder().encode(pem) },
-    { headers: form, certificate: encodeURIComponent(pem), now: 1_800_000_000 },
+    { headers: new Map(Object.entries(form)) },
+    { headers: [["content-type", form["Content-Type"]]] },
+    { headers: { ...form, authorization: undefined, "x-a": ["1", "2"] } },
+    { headers: { ":method": "OPTIONS", ":path": "/other", ":authority": "as.example.com", ...form } },
+    { body },
+    { body: body.buffer },
+    { body: shared },
+    { body: new DataView(padded, 2, 11) },
+    { body: new Uint8Array(padded, 2, 11) },
+    { body: new Uint16Array(new TextEncoder().encode("client_id=a&").buffer) },
+    { body: runInNewContext("Uint8Array.from(text, (character) => character.charCodeAt(0)).buffer", { text: "client_id=a" }) },
+    { certificate: der },
+    { certificate: new DataView(der.buffer, der.byteOffset, der.length) },
+    { certificate: new TextEncoder().encode(pem) },
+    { certificate: new X509Certificate(pem) },
+    { certificate: encodeURIComponent(pem), now: 1_800_000_000 },
+    { now: new Date("2027-01-01") },
   ]) {
     const decision = gate.decide({ ...request, ...more });
     assert.equal(decision.code, "authenticated", decision.detail);
@@ -59,18 +100,79 @@ test("plain values of every kind", () => {
   }
   for (const [more, code] of [
     [{ certificate: null }, "certificate_missing"],
+    [{ certificate: undefined }, "certificate_missing"],
     [{ certificate: "noise" }, "certificate_malformed"],
+    [{ chainValid: false }, "certificate_unverified"],
     [{ chainValid: null }, "certificate_unverified"],
     [{ chainValid: undefined }, "certificate_unverified"],
     [{ now: 0 }, "certificate_not_yet_valid"],
+    [{ now: new Date(0) }, "certificate_not_yet_valid"],
+    [{ now: Date.now() }, "certificate_expired"],
+    [{ now: null }, "host_error"],
     [{ now: NaN }, "host_error"],
+    [{ now: new Date("noise") }, "host_error"],
     [{ headers: { ...form, authorization: ["Basic YQ==", "Basic YQ=="] } }, "malformed_authorization"],
     [{ headers: {} }, "unsupported_media_type"],
+    [{ body: undefined }, "missing_client_id"],
     [{ body: "client_id=é" }, "unknown_client"],
     [{ headers: { ...form, authorization: "Basic \u{1F600}" } }, "malformed_authorization"],
   ]) {
-    assert.equal(gate.decide({ ...request, headers: form, ...more }).code, code, JSON.stringify(more));
+    const decision = gate.decide({ ...request, ...more });
+    assert.equal(decision.code, code, JSON.stringify(more));
+    // Whoever calls this has no Envoy.
+    assert.doesNotMatch(decision.detail, /Envoy|connection\./);
   }
+});
+
+test("what has not the type that it must have is nothing else", () => {
+  const gate = new Gate({ clients: [client] });
+  const request = { path: "/token", headers: { "content-type": "application/x-www-form-urlencoded" }, body: "client_id=a", certificate: pem, chainValid: true };
+  const wrong = {
+    chainValid: ["false", "NONE", "FAILED:self signed certificate", "SUCCESS", "", 0, 1, {}, new Boolean(false)],
+    body: [null, 20, -1, true, {}, [], ["client_id=a"], new Blob(["client_id=a"]), new URLSearchParams("client_id=a")],
+    certificate: [0, 1, true, {}, [], { raw: "DER" }, new Blob([pem])],
+    headers: [
+      ...[null, 1, "content-type", ["content-type", "application/x-www-form-urlencoded"], ["ab"]],
+      ...[[["content-type"]], [["a", "b", "c"]], [[1, "b"]], [["a", undefined]]],
+      ...[{ a: null }, { a: 1 }, { a: [["b"]] }, { a: new Blob([]) }],
+    ],
+    now: ["2027-01-01", "1", true, {}, 1n],
+    path: [undefined, null, 1, new URL("https://as.example.com/token")],
+    method: [null, 1, Symbol("POST")],
+    host: [1, {}],
+  };
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      for (const decide of name === "body" ? ["decide"] : ["decide", "decideHead"]) {
+        const mistaken = () => gate[decide]({ ...request, [name]: value });
+        assert.throws(mistaken, new RegExp(`^TypeError: ${name}.*: expected `), `${name}: ${String(value)}`);
+      }
+    }
+  }
+  for (const value of wrong.certificate) assert.throws(() => readCertificate(value), TypeError);
+});
+
+test("the host is said once", () => {
+  const tenants = ["a.example", "b.example"].map((host) => ({ hosts: [host], clients: [{ ...client, client_id: host }] }));
+  const gate = new Gate({ mode: "shadow", max_body_bytes: 7, tenants: [{ ...tenants[0], mode: "enforce", peer_certificate: { chain: "listener" }, max_body_bytes: 9 }, tenants[1]] });
+  for (const [head, tenant] of [
+    [{ host: "a.example" }, "a.example"],
+    [{ host: "a.example", headers: { host: "b.example" } }, "a.example"],
+    [{ headers: { Host: "b.example" } }, "b.example"],
+    [{ headers: { host: new TextEncoder().encode("b.example") } }, "b.example"],
+    [{ headers: { ":authority": "b.example" } }, "b.example"],
+    [{ headers: { ":authority": "b.example", host: "b.example" } }, "b.example"],
+    [{ headers: { ":authority": "b.example", host: "a.example" } }, null],
+    [{ headers: [["host", "a.example"], ["Host", "b.example"]] }, null],
+    [{ headers: {} }, null],
+  ]) {
+    assert.equal(gate.decide({ path: "/token", ...head }).tenant, tenant, JSON.stringify(head));
+  }
+  assert.deepEqual(gate.policy("A.example:443"), { mode: "enforce", chain: "listener", maxBodyBytes: 9 });
+  assert.deepEqual(gate.policy("b.example"), { mode: "shadow", chain: "connection", maxBodyBytes: 7 });
+  assert.deepEqual(gate.policy("c.example"), { mode: "shadow", chain: "connection", maxBodyBytes: 0 });
+  assert.deepEqual(new Gate({ clients: [] }).policy(), { mode: "enforce", chain: "connection", maxBodyBytes: 65_536 });
+  assert.throws(() => gate.policy(null), TypeError);
 });
 
 test("mistakes are told with their place", () => {

@@ -15,7 +15,8 @@ const worker = `
     forward: { client_id: "x-client-id" },
     clients: [{ client_id: "a", token_endpoint_auth_method: "tls_client_auth", tls_client_auth_subject_dn: "CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo,C=JP" }],
   });
-  const application = (request) => Response.json({ client: request.headers.get("x-client-id") });
+  const application = async (request) =>
+    Response.json({ client: request.headers.get("x-client-id"), body: await request.text(), verified: request.cf.tlsClientAuth.certVerified, redirect: request.redirect });
   export default { fetch: protect(gate, application, { peer: fromTrustedHeader("client-cert") }) };
 `;
 
@@ -27,20 +28,27 @@ test("a worker decides", async () => {
     compatibilityDate: "2026-01-01",
     modules: [
       { type: "ESModule", path: "worker.js", contents: worker },
-      ...["workerd.js", "gate.js", "bindings.js", "fetch.js", "refusals.js"].map(module),
+      ...["workerd.js", "gate.js", "bindings.js", "fetch.js", "adapters.js"].map(module),
       { type: "CompiledWasm", path: "tls_client_auth.wasm", contents: readFileSync(`${home}tls_client_auth.wasm`) },
     ],
   });
   const base64 = (name) => readFileSync(`pki/${name}.pem`, "utf8").replace(/-----[^-]+-----|\s/g, "");
-  const send = (headers) =>
+  const body = "grant_type=client_credentials&client_id=a";
+  const send = (headers, more) =>
     runtime.dispatchFetch("http://as.example.com/token", {
       method: "POST",
       headers: { "content-type": "application/x-www-form-urlencoded", ...headers },
-      body: "grant_type=client_credentials&client_id=a",
+      body,
+      redirect: "manual",
+      cf: { tlsClientAuth: { certVerified: "NONE" } },
+      ...more,
     });
   try {
     const good = await send({ "client-cert": `:${base64("subject-dn")}:` });
-    assert.deepEqual([good.status, await good.json()], [200, { client: "a" }]);
+    // What the runtime knows of a request is still there.
+    assert.deepEqual([good.status, await good.json()], [200, { client: "a", body, verified: "NONE", redirect: "manual" }]);
+    const large = await send({ "client-cert": `:${base64("subject-dn")}:` }, { body: "y".repeat(65_537) });
+    assert.deepEqual([large.status, (await large.json()).error], [413, "invalid_request"]);
     for (const headers of [{}, { "client-cert": `:${base64("wrong")}:` }, { "x-client-id": "a" }]) {
       const refused = await send(headers);
       assert.deepEqual([refused.status, (await refused.json()).error], [401, "invalid_client"]);
