@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { Agent } from "node:https";
-import { connect } from "node:tls";
+import { TLSSocket, connect } from "node:tls";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import express from "express";
@@ -447,7 +447,27 @@ test("what a socket says of its client is read once, and believed where nothing 
   // OpenSSL has nothing against a resumed TLS 1.3 session of a client without a certificate.
   assert.deepEqual(peerOf(socket({ getPeerX509Certificate: () => undefined })), { certificate: null, chainValid: false });
 
-  let calls = 0;
-  const counting = socket({ getPeerX509Certificate: () => ({ raw: Buffer.from(String(++calls)) }), getPeerCertificate: () => assert.fail("a chain may be long") });
-  assert.deepEqual([peerOf(counting), peerOf(counting)].map(({ certificate }) => String(certificate)), ["1", "1"]);
+});
+
+test("the certificate of a connection is read once, and its chain never", async ({ mock }) => {
+  const leaf = mock.method(TLSSocket.prototype, "getPeerX509Certificate").mock;
+  const chain = mock.method(TLSSocket.prototype, "getPeerCertificate").mock;
+  const server = guard(protocols["HTTP/2"].create(undefined, { allowHTTP1: true }), gate, (_request, response) => response.end());
+  await serving(server, async (port) => {
+    const close = { more: "Connection: close\r\n" };
+    const answers = await exchange(port, [post(token("a")), post(token("a"), close)], { as: "subject-dn" });
+    assert.equal(answers.match(/HTTP\/1.1 200/g).length, 2);
+    assert.equal(leaf.callCount(), 1);
+    const session = connectHttp2(`https://localhost:${port}`, { ca: read("ca"), cert: read("subject-dn"), key: read("subject-dn", "key") });
+    for (let round = 0; round < 3; round++) {
+      const request = session.request({ ":method": "POST", ":path": "/token", ...form });
+      request.end(token("a"));
+      const [{ ":status": status }] = await once(request, "response");
+      assert.equal(status, 200);
+    }
+    session.destroy();
+    assert.equal(leaf.callCount(), 2);
+    // Clients look at the server's, too.
+    assert.deepEqual(chain.calls.filter(({ this: socket }) => socket.remotePort !== port && socket.localPort === port), []);
+  });
 });
