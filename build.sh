@@ -64,18 +64,21 @@ ensure_rust() {
   rustup toolchain install
 }
 
-# The npm tools, by the checksums of tests/tools/package-lock.json.
-ensure_tools() {
-  need npm "install Node.js 20 or later, which brings it; wasm-opt comes from there"
-  if ! cmp -s tests/tools/package-lock.json target/tools/npm/installed.json; then
-    say "installing wasm-opt and the Istio schemas into target/tools"
-    rm -rf target/tools/npm
-    mkdir -p target/tools/npm
-    cp tests/tools/package.json tests/tools/package-lock.json target/tools/npm/
-    npm ci --prefix target/tools/npm --no-audit --no-fund --loglevel=error > /dev/null
-    cp tests/tools/package-lock.json target/tools/npm/installed.json
+# The packages of $1/package.json into $2, by the checksums of the lock file beside it; $3 says what they are.
+ensure_npm() {
+  local from=$1 home=$2 what=$3
+  need npm "install Node.js 20 or later, which brings it"
+  if ! cmp -s "$from/package-lock.json" "$home/installed.json"; then
+    say "installing $what into $home"
+    rm -rf "$home"
+    mkdir -p "$home"
+    cp "$from/package.json" "$from/package-lock.json" "$home/"
+    npm ci --prefix "$home" --no-audit --no-fund --loglevel=error > /dev/null
+    cp "$from/package-lock.json" "$home/installed.json"
   fi
 }
+
+ensure_tools() { ensure_npm tests/tools target/tools/npm "wasm-opt and the Istio schemas"; }
 
 # The program that makes JavaScript of the module: of the very version of the crate.
 ensure_bindgen() {
@@ -120,14 +123,7 @@ build_playground() {
 test_playground() {
   local home=target/tools/browser chromium=${CHROMIUM:-}
   build_playground
-  if ! cmp -s tests/browser/package-lock.json "$home/installed.json"; then
-    say "installing what drives a browser into $home"
-    rm -rf "$home"
-    mkdir -p "$home"
-    cp tests/browser/package.json tests/browser/package-lock.json "$home/"
-    npm ci --prefix "$home" --no-audit --no-fund --loglevel=error > /dev/null
-    cp tests/browser/package-lock.json "$home/installed.json"
-  fi
+  ensure_npm tests/browser "$home" "what drives a browser"
   rm -f "$home"/*.mjs
   cp tests/browser/*.mjs "$home/"
   [[ -n $chromium ]] || chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
@@ -165,14 +161,7 @@ test_edge() {
     npm install --no-audit --no-fund --loglevel=error ../tls-client-auth-*.tgz > /dev/null
     node --input-type=module --eval 'import { readName } from "tls-client-auth"; if (readName("/C=JP/CN=a").rfc4514 !== "CN=a,C=JP") process.exit(1)'
   ) || fail "the package does not work in an empty project"
-  if ! cmp -s tests/edge/package-lock.json "$home/installed.json"; then
-    say "installing a Workers runtime, a type checker and Express into $home"
-    rm -rf "$home"
-    mkdir -p "$home"
-    cp tests/edge/package.json tests/edge/package-lock.json "$home/"
-    npm ci --prefix "$home" --no-audit --no-fund --loglevel=error > /dev/null
-    cp tests/edge/package-lock.json "$home/installed.json"
-  fi
+  ensure_npm tests/edge "$home" "a Workers runtime, a type checker and Express"
   cp tests/edge/*.mjs tests/edge/*.py "$home/"
   rm -rf "$home/examples" "$home/node_modules/tls-client-auth"
   cp -R edge/examples "$home/"
@@ -185,16 +174,8 @@ test_edge() {
 # node looks for packages, the scripts that play with them.
 ensure_interop() {
   local home=target/tools/interop
-  need npm "install Node.js 20 or later, which brings it"
   need openssl "install it with your system's packages"
-  if ! cmp -s tests/interop/package-lock.json "$home/installed.json"; then
-    say "installing an authorization server and clients into $home"
-    rm -rf "$home"
-    mkdir -p "$home"
-    cp tests/interop/package.json tests/interop/package-lock.json "$home/"
-    npm ci --prefix "$home" --no-audit --no-fund --loglevel=error > /dev/null
-    cp tests/interop/package-lock.json "$home/installed.json"
-  fi
+  ensure_npm tests/interop "$home" "an authorization server and clients"
   cp tests/interop/*.mjs "$home/"
 }
 

@@ -60,9 +60,12 @@ impl Outcome {
 }
 
 impl Peer {
-    /// A certificate in PEM, plain or percent-encoded, or in DER.
+    /// A certificate in PEM, plain or percent-encoded, or in DER. Without any octets there is none, as with Envoy.
     #[must_use]
     pub fn presenting(mut self, certificate: &[u8]) -> Self {
+        if certificate.is_empty() {
+            return Self { certificate: None, ..self };
+        }
         let is_der = certificate.first() == Some(&0x30);
         let read = if is_der { PeerCertificate::from_der(certificate) } else { PeerCertificate::from_pem(certificate) };
         self.certificate = Some(read.map(Rc::new));

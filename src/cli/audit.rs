@@ -245,7 +245,9 @@ impl Worker {
             Some(_) => return Err("chain_valid must be true, false or null".to_owned()),
         };
         let mut peer = Peer { certificate: None, chain_valid, now: Some(now), list: self.list.clone() };
-        peer.certificate = text("certificate")?.map(|certificate| self.certificate(certificate));
+        // As Envoy has it, an empty one is none.
+        let certificate = text("certificate")?.filter(|certificate| !certificate.is_empty());
+        peer.certificate = certificate.map(|certificate| self.certificate(certificate));
         let outcome = self.gate.decide(&request, &mut peer);
         let (status, error) = answer(&outcome);
         let detail = outcome.decision.rejection.as_ref().map(ToString::to_string);

@@ -86,6 +86,7 @@ fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
     let content = source::bytes(file)?;
     let peer = peer.presenting(first_certificate(&content));
     match &peer.certificate {
+        None => Err(Unusable::new(format!("{}: the file is empty", file.display()))),
         // Another file than was meant. What is a certificate, but broken, is the filter's to refuse.
         Some(Err(error @ CertificateError::Pem)) if find(&content, b"CERTIFICATE").is_none() => {
             Err(Unusable::new(format!("{}: {error}", file.display())))

@@ -159,6 +159,7 @@ fn a_line_may_be_written_as_programs_write_it() {
             json!({ "client_id": "client", "certificate": certificate.pem(), "now": null, "chain_valid": false }),
             "certificate_unverified",
         ),
+        (json!({ "client_id": "client", "certificate": "" }), "certificate_missing"),
         (json!({ "client_id": "client", "headers": [] }), "unsupported_media_type"),
         (json!({ "client_id": "client", "headers": {} }), "certificate_missing"),
     ];

@@ -79,6 +79,7 @@ fn names_are_printed_rdn_by_rdn() {
 fn unusable_input_ends_with_two_and_says_what() {
     let config = file("usable.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
     let wrong = file("wrong.json", r#"{"clients": {}}"#);
+    let empty = file("empty.pem", "");
     let noise = file("noise.pem", "no certificate");
     let yaml = file("other.yaml", "kind: Service\n");
     for (arguments, said) in [
@@ -86,6 +87,7 @@ fn unusable_input_ends_with_two_and_says_what() {
         (&["explain", "--config", &wrong, "--client-id", "a"], "/clients"),
         (&["explain", "--config", &yaml, "--client-id", "a"], "no configuration of this filter"),
         (&["explain", "--config", &config, "--client-id", "a", "--certificate", &noise], "not one PEM certificate"),
+        (&["explain", "--config", &config, "--client-id", "a", "--certificate", &empty], "the file is empty"),
         (&["explain", "--config", &config, "--client-id", "a", "--now", "noon"], "noon"),
         (&["explain", "--config", &config, "--client-id", "a", "--header", "x"], "name: value"),
         (&["audit", "--config", &config, "--input", "/nowhere"], "/nowhere"),

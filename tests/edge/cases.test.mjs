@@ -100,6 +100,7 @@ test("plain values of every kind", () => {
   }
   for (const [more, code] of [
     [{ certificate: null }, "certificate_missing"],
+    [{ certificate: "" }, "certificate_missing"],
     [{ certificate: undefined }, "certificate_missing"],
     [{ certificate: "noise" }, "certificate_malformed"],
     [{ chainValid: false }, "certificate_unverified"],
