@@ -43,7 +43,7 @@ enum Command {
     Lint(LintArguments),
     /// The decision on one request, step by step
     #[command(
-        after_help = "Examples:\n  tls-client-auth explain --config envoy.yaml --certificate client.pem --client-id s6BhdRkqt3\n  tls-client-auth explain --config envoy.yaml --certificate client.pem --client-id s6BhdRkqt3 --body request.txt \\\n    --header 'authorization: Basic ...' --path /revoke\n\nExit code: 0 the request passes, 1 it is refused, 2 input that cannot be used"
+        after_help = "Examples:\n  tls-client-auth explain --config envoy.yaml --certificate client.pem --client-id s6BhdRkqt3\n  tls-client-auth explain --config envoy.yaml --certificate client.pem --client-id s6BhdRkqt3 \\\n    --body request.txt --header 'authorization: Basic ...' --path /revoke\n\nExit code: 0 the request passes, 1 it is refused, 2 input that cannot be used"
     )]
     Explain(ExplainArguments),
     /// Decisions in bulk: one JSON object a line in, one decision a line out
