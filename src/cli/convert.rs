@@ -21,20 +21,20 @@ pub fn run(from: ServerArgument, file: &Path) -> Result<ExitCode, Unusable> {
     let place = |pointer: String| if pointer.is_empty() { "the document".to_owned() } else { pointer };
     let list = convert_list(&text, format)
         .map_err(|error| Unusable::new(format!("{}: {}: {}", file.display(), place(error.pointer), error.message)))?;
-    let mut clients = Vec::new();
-    let mut refused = 0;
+    let (mut clients, mut refused) = (Vec::new(), Vec::new());
     for conversion in list {
         match conversion.clients {
             Ok(converted) => clients.extend(converted),
             Err(error) => {
-                refused += 1;
                 let who = if conversion.client_ids.is_empty() { "nobody".into() } else { conversion.client_ids.join(", ") };
                 let at = place(conversion.pointer + &error.pointer);
-                let line = format!("not converted: {who} ({at}): {}", error.message);
-                writeln!(anstream::stderr(), "{}", visible(&line))?;
+                refused.push(format!("not converted: {who} ({at}): {}", error.message));
             }
         }
     }
     print_json(&Value::Array(clients))?;
-    Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    for line in &refused {
+        writeln!(anstream::stderr(), "{}", visible(line))?;
+    }
+    Ok(if refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
