@@ -97,11 +97,21 @@ function target(request) {
   const host = authority || (!isHttp1 && request.headers[":authority"]) || hosts[0];
   const path = whole ? rest.replace(/^(?!\/)/, "/") : url;
   if (hosts.length > 1) return { host: hosts.join(", "), path, doubt: "the request has more than one Host" };
-  // RFC 3986 §3.2.2, §3.2.3. `https://${host}${path}` must not begin its path elsewhere.
-  if (!/^[\w.~%!$&'()*+,;=:[\]-]*$/.test(host ?? "")) return { host, path, doubt: "the host of the request is none" };
+  // HTTP/1.0 may have none.
+  if (host !== undefined && !isHost(host)) return { host, path, doubt: "the host of the request is none" };
   // Parsers of URLs take what follows two slashes for a host.
   if (path !== "*" && !/^\/(?![\t\n\r]*[/\\])/.test(path)) return { host, path, doubt: "the target of the request is no plain path" };
   return { host, path };
+}
+
+// A host and port that a parser of URLs reads as they stand. Of others, as an empty one, `127.1` or `a/token?`, it would make another
+// host, or begin the path elsewhere.
+function isHost(host) {
+  try {
+    return new URL(`https://${host}`).host === host.toLowerCase().replace(/:443$/, "");
+  } catch {
+    return false;
+  }
 }
 
 const pairs = (raw) => Array.from({ length: raw.length / 2 }, (_, index) => [raw[2 * index], raw[2 * index + 1]]);

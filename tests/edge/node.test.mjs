@@ -262,9 +262,12 @@ test("a request line with a whole URL names its host, and an application that re
     assert.deepEqual(await ask("san-dns", { path: "ftp://b.example/token" }), [400, undefined]);
     assert.deepEqual(await ask("subject-dn", { more: "Host: b.example\r\nConnection: close\r\n" }), [400, undefined]);
     // An application that puts `https://`, Host and target together reads another path. Node's HTTP/2 lets none of these in.
-    for (const host of ["a.example/token?", "a.example#", "b.example@a.example", "a.example\\token"]) {
+    // Nor may it read another host: an empty one is that of the path, and numbers are an address.
+    for (const host of ["a.example/token?", "a.example#", "b.example@a.example", "a.example\\token", "", " ", "127.1", "0x7f.1", "%61.example", "[", "a:99999", "xn--b.example"]) {
       assert.deepEqual(await ask("subject-dn", { path: "/userinfo", host }), [400, undefined], host);
     }
+    for (const host of ["A.example:8443", "a.example.", "a.example:443"]) assert.equal((await ask("subject-dn", { host }))[0], 200, host);
+    assert.deepEqual(await ask("subject-dn", { path: "/b.example/token", host: "" }), [400, undefined]);
     assert.deepEqual(await ask("subject-dn", { more: "Host: a.example\r\nConnection: close\r\n" }), [400, undefined]);
   });
 });
@@ -357,6 +360,36 @@ test("mounted at a prefix, behind and before other middleware", async () => {
   const late = express();
   late.use(express.urlencoded({ extended: false }), protect(mounted, unreached));
   await serving(protocols["HTTP/1.1"].create(late), async (port) => assert.equal((await ask(port, { as: "subject-dn" })).status, 500));
+});
+
+test("whoever would read the body before the gate does lets nobody past", async () => {
+  const told = [];
+  const inner = protect(gate, unreached, { onDecision: ({ code, detail }) => told.push([code, detail]) });
+  const early = [
+    (request) => request.on("data", () => {}),
+    (request) => request.on("readable", () => request.read()),
+    (request) => request.resume(),
+    (request) => request.setEncoding("utf8"),
+  ];
+  for (const touch of early) {
+    const listener = (request, response) => {
+      touch(request);
+      return inner(request, response);
+    };
+    await serving(protocols["HTTP/1.1"].create(listener), async (port) => {
+      // The header is that of a client of another method, whom an empty body would let pass.
+      const answer = await send(port, { headers: basic, body: "client_id=victim&scope=admin" });
+      assert.equal(answer.status, 500, String(touch));
+    });
+  }
+  assert.ok(told.length === early.length && told.every(([code, detail]) => code === "host_error" && /before the gate/.test(detail)), JSON.stringify(told));
+});
+
+test("HEAD is answered without a body, however strict the server is", async () => {
+  await serving(protocols["HTTP/1.1"].create(protect(gate, unreached), { rejectNonStandardBodyWrites: true }), async (port) => {
+    const { status, headers, text } = await send(port, { method: "HEAD" });
+    assert.deepEqual([status, headers.allow, text], [405, "POST", ""]);
+  });
 });
 
 test("without TLS nobody passes, but in shadow mode", async () => {
