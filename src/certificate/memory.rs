@@ -13,7 +13,7 @@ use super::thumbprint::Thumbprint;
 type Parsed = Result<Rc<PeerCertificate>, CertificateError>;
 
 /// A bounded least-recently-used map to parsed certificates, either from the host's digest of each, in the host's own
-/// spelling, or from the header that carried it. Not both in one: a client chooses what is in a header.
+/// spelling, or from the text that carried it. Not both in one: a client chooses what is in a header.
 ///
 /// Failures are remembered too, so that a client with a monstrous certificate pays for it once.
 #[derive(Debug)]
@@ -60,11 +60,19 @@ impl CertificateMemory {
         let kind = [dialect as u8, u8::from(own_hop.is_some())];
         let own_octets = own_hop.map_or(&[][..], |own_hop| own_hop.octets());
         let key = [&kind[..], own_octets, value].concat();
-        if let Some(parsed) = self.recall(&key) {
+        self.recall_or(&key, || dialect.read(value, own_hop).map(Rc::new))
+    }
+
+    /// What is known of the certificate with this key; where nothing is, what `read` says, remembered.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn recall_or(&mut self, key: &[u8], read: impl FnOnce() -> Parsed) -> Parsed {
+        if let Some(parsed) = self.recall(key) {
             return parsed;
         }
-        let parsed = dialect.read(value, own_hop).map(Rc::new);
-        self.remember(&key, parsed.clone());
+        let parsed = read();
+        self.remember(key, parsed.clone());
         parsed
     }
 

@@ -48,11 +48,11 @@ struct Answers {
 pub fn run(config: &Path, registry: Option<&Path>, input: &Path) -> Result<ExitCode, Unusable> {
     let configuration = source::read_one(config)?.text;
     Gate::new(configuration.as_bytes()).map_err(|error| Unusable::new(format!("{}: {error}", config.display())))?;
-    // Read for its mistakes alone: each worker has a list of its own, because they share nothing.
-    registry.map(source::client_list).transpose()?;
     let list = registry.map(source::bytes).transpose()?;
+    // Read for its mistakes alone: each worker has a list of its own, because they share nothing.
+    registry.zip(list.as_deref()).map(|(path, list)| source::client_list(path, list)).transpose()?;
     let (reader, length): (Box<dyn Read + Send>, Option<u64>) = if input == Path::new("-") {
-        (Box::new(io::stdin()), None)
+        (Box::new(source::standard_input()?), None)
     } else {
         let file = File::open(input).map_err(|error| Unusable::new(format!("{}: {error}", input.display())))?;
         let length = file.metadata().ok().map(|metadata| metadata.len());
@@ -244,10 +244,10 @@ impl Worker {
             Some(Value::Null) => None,
             Some(_) => return Err("chain_valid must be true, false or null".to_owned()),
         };
-        let mut peer = Peer { certificate: None, chain_valid, now: Some(now), list: self.list.clone() };
         // As Envoy has it, an empty one is none.
         let certificate = text("certificate")?.filter(|certificate| !certificate.is_empty());
-        peer.certificate = certificate.map(|certificate| self.certificate(certificate));
+        let certificate = certificate.map(|certificate| self.certificate(certificate));
+        let mut peer = Peer { certificate, chain_valid, now: Some(now), list: self.list.clone() };
         let outcome = self.gate.decide(&request, &mut peer);
         let (status, error) = answer(&outcome);
         let detail = outcome.decision.rejection.as_ref().map(ToString::to_string);
@@ -261,15 +261,12 @@ impl Worker {
 
     /// PEM, or base64 of DER.
     fn certificate(&mut self, text: &str) -> ReadCertificate {
-        if let Some(known) = self.certificates.recall(text.as_bytes()) {
-            return known;
-        }
-        // As `base64` prints it, in lines.
-        let der = STANDARD.decode(text.split_ascii_whitespace().collect::<String>()).ok();
-        let read = Peer::default().presenting(der.as_deref().unwrap_or(text.as_bytes())).certificate;
-        let read = read.unwrap_or(Err(CertificateError::Pem));
-        self.certificates.remember(text.as_bytes(), read.clone());
-        read
+        self.certificates.recall_or(text.as_bytes(), || {
+            // As `base64` prints it, in lines.
+            let der = STANDARD.decode(text.split_ascii_whitespace().collect::<String>()).ok();
+            let read = Peer::default().presenting(der.as_deref().unwrap_or(text.as_bytes())).certificate;
+            read.unwrap_or(Err(CertificateError::Pem))
+        })
     }
 }
 
@@ -284,7 +281,7 @@ fn headers_of(headers: &Value) -> Result<Vec<(String, Vec<u8>)>, String> {
             other => other.get("base64").and_then(Value::as_str).and_then(|text| STANDARD.decode(text).ok()),
         };
         let octets = octets.ok_or_else(|| format!("header {name:?}: expected a string, or {{\"base64\": ...}}"))?;
-        Ok((name.to_ascii_lowercase(), octets))
+        Ok((name.to_owned(), octets))
     };
     match headers {
         Value::Object(members) => {

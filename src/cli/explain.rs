@@ -80,7 +80,8 @@ fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
         Some(text) => time(text).ok_or_else(|| Unusable::new(format!("{text:?} is no time: RFC 3339, or seconds since 1970")))?,
         None => now(),
     };
-    let list = arguments.registry.as_deref().map(source::client_list).transpose()?.map(Rc::new);
+    let list =
+        arguments.registry.as_deref().map(|path| source::client_list(path, &source::bytes(path)?)).transpose()?.map(Rc::new);
     let peer = Peer { certificate: None, chain_valid, now: Some(now), list };
     let Some(file) = &arguments.certificate else { return Ok(peer) };
     let content = source::bytes(file)?;

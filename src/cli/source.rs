@@ -1,8 +1,9 @@
 //! Plugin configurations in files: by themselves, or inside what Envoy, Istio and Kubernetes read and print.
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Stdin};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 use tls_client_auth::client::ClientList;
@@ -123,16 +124,25 @@ impl Found {
 pub fn bytes(path: &Path) -> Result<Vec<u8>, Unusable> {
     let read = if path == Path::new("-") {
         let mut content = Vec::new();
-        io::stdin().lock().read_to_end(&mut content).map(|_| content)
+        standard_input()?.lock().read_to_end(&mut content).map(|_| content)
     } else {
         fs::read(path)
     };
     read.map_err(|error| Unusable::new(format!("{}: {error}", path.display())))
 }
 
+/// Standard input, which has one content: whoever came second would find nothing.
+pub fn standard_input() -> Result<Stdin, Unusable> {
+    static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+    if IS_TAKEN.swap(true, Ordering::Relaxed) {
+        return Err(Unusable::new("-: standard input can be named once"));
+    }
+    Ok(io::stdin())
+}
+
 /// A client list in one of the formats of a fetched registry.
-pub fn client_list(path: &Path) -> Result<ClientList, Unusable> {
-    ClientList::parse(&bytes(path)?).map_err(|error| Unusable::new(format!("{}: {error}", path.display())))
+pub fn client_list(path: &Path, content: &[u8]) -> Result<ClientList, Unusable> {
+    ClientList::parse(content).map_err(|error| Unusable::new(format!("{}: {error}", path.display())))
 }
 
 /// Every plugin configuration in a file.

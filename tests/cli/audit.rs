@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::Stdio;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::case::{Case, table};
-use crate::{CLIENT, NOW, certificate_of, code, file, program, run, text};
+use crate::{CLIENT, NOW, certificate_of, code, file, piped, run, text};
 
 /// A row as `audit` reads it.
 fn line(case: &Case) -> Value {
@@ -58,11 +57,7 @@ fn the_audit_of_the_case_table_is_the_table() {
 #[test]
 fn answers_come_in_the_order_of_the_lines() {
     let config = file("order.json", format!(r#"{{"other_methods": "pass", "clients": [{CLIENT}, {{"client_id": "other"}}]}}"#));
-    let mut child = program(&["audit", "--config", &config, "--input", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it runs");
+    let mut child = piped(&["audit", "--config", &config, "--input", "-"]);
     let mut input = child.stdin.take().expect("it is piped");
     // More than all batches together, each third line dear.
     let client = certificate_of(&[("CN", "client"), ("O", "Client")]).pem();
@@ -123,11 +118,7 @@ fn a_line_that_cannot_be_used_is_told_and_the_rest_decided() {
 #[test]
 fn an_audit_answers_line_by_line() {
     let config = file("line.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
-    let mut child = program(&["audit", "--config", &config, "--input", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it runs");
+    let mut child = piped(&["audit", "--config", &config, "--input", "-"]);
     let mut input = child.stdin.take().expect("it is piped");
     let mut output = BufReader::new(child.stdout.take().expect("it is piped")).lines();
     for number in 0..5 {
@@ -183,11 +174,7 @@ fn an_audit_takes_bounded_memory() {
     const LINES: usize = 50_000;
     const MOST_KILOBYTES: u64 = 64 << 10;
     let config = file("memory.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
-    let mut child = program(&["audit", "--config", &config, "--input", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it runs");
+    let mut child = piped(&["audit", "--config", &config, "--input", "-"]);
     let output = BufReader::new(child.stdout.take().expect("it is piped"));
     let answers = std::thread::spawn(move || output.lines().count());
     let mut input = child.stdin.take().expect("it is piped");

@@ -1,11 +1,8 @@
 //! `convert`: client lists of other servers.
 
-use std::io::Write as _;
-use std::process::Stdio;
-
 use serde_json::{Value, json};
 
-use crate::{code, file, program, run, value};
+use crate::{code, file, run, run_with, value};
 
 /// The fixtures are written as each server writes its list.
 #[test]
@@ -117,10 +114,7 @@ fn client_lists_are_converted_exactly_or_not_at_all() {
     }
     // Which of two is the client, nobody can tell; standard input is a file, too.
     let twice = r#"[{"clientId": "a", "publicClient": true}, {"clientId": "b", "publicClient": true}, {"clientId": "a"}]"#;
-    let mut child = program(&["convert", "--from", "keycloak", "-"]);
-    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
-    child.stdin.take().expect("it is piped").write_all(twice.as_bytes()).expect("it reads");
-    let output = child.wait_with_output().expect("it ends");
+    let output = run_with(&["convert", "--from", "keycloak", "-"], twice);
     assert_eq!((code(&output), value(&output)), (1, json!([other("b", "none")])));
     let said = "not converted: a (/0): another entry has the same identifier\nnot converted: a (/2): another entry has the same identifier\n";
     assert_eq!(String::from_utf8_lossy(&output.stderr), said);

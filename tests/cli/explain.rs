@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::support::case::{Case, table};
-use crate::{CLIENT, NOW, certificate_of, code, file, run, text, value};
+use crate::{CLIENT, NOW, certificate_of, code, file, run, run_with, text, value};
 
 #[test]
 fn a_refusal_is_explained_step_by_step() {
@@ -303,6 +303,12 @@ fn the_answer_of_a_registry_is_taken_from_a_file() {
         let output = run(&[&["audit", "--config", &config, "--input", &input][..], more].concat());
         assert!(text(&output).contains(expected), "{output:?}");
     }
+    // Standard input is read once, and by one of them alone: whoever came second would find nothing.
+    let list = std::fs::read_to_string(&list).expect("it is there");
+    let output = run_with(&["audit", "--config", &config, "--input", &input, "--registry", "-"], &list);
+    assert!(code(&output) == 0 && text(&output).contains("subject_mismatch"), "{output:?}");
+    let output = run_with(&["audit", "--config", &config, "--input", "-", "--registry", "-"], &list);
+    assert!(code(&output) == 2 && String::from_utf8_lossy(&output.stderr).contains("can be named once"), "{output:?}");
     let output = run(&["audit", "--config", &config, "--input", &input, "--registry", &config]);
     assert!(code(&output) == 2 && String::from_utf8_lossy(&output.stderr).contains("expected an array of clients"), "{output:?}");
 }

@@ -1,13 +1,11 @@
 //! `lint`: errors, doubts, and where they stand.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::{CLIENT, code, file, program, run, text, value};
+use crate::{CLIENT, code, file, run, run_with, text, value};
 
 #[test]
 fn every_error_is_found_and_placed() {
@@ -201,9 +199,7 @@ fn a_configuration_is_found_wherever_tools_print_it() {
     let beside = file("beside.json", format!(r#"{{"a": {}, "b": {broken}}}"#, own(true)));
     assert_eq!(findings(&beside), [(1, "error".to_owned(), "not JSON: expected value".to_owned())]);
 
-    let mut child = program(&["lint", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
-    child.stdin.take().expect("it is piped").write_all(b"{\"clients\": []}").expect("it reads");
-    let output = child.wait_with_output().expect("it ends");
+    let output = run_with(&["lint", "-"], r#"{"clients": []}"#);
     assert!(text(&output).contains("-:1:"), "{output:?}");
 }
 

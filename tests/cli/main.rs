@@ -11,8 +11,9 @@ mod explain;
 mod lint;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use support::certificate::{self, CertificateSpec};
@@ -24,6 +25,19 @@ fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tls-client-auth"));
     command.args(arguments).env_remove("CLICOLOR_FORCE");
     command
+}
+
+/// Runs with everything piped; what it prints must be read.
+fn piped(arguments: &[&str]) -> Child {
+    let mut command = program(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
+}
+
+/// Runs with this standard input.
+fn run_with(arguments: &[&str], input: &str) -> Output {
+    let mut child = piped(arguments);
+    child.stdin.take().expect("it is piped").write_all(input.as_bytes()).expect("it reads");
+    child.wait_with_output().expect("it ends")
 }
 
 fn run(arguments: &[&str]) -> Output {
