@@ -1,9 +1,11 @@
 //! JavaScript: plain values in, JSON out. `edge/` makes of it what people call.
 
+use std::cell::RefCell;
+
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
-use crate::certificate::{AlternativeName, DistinguishedName, PeerCertificate, UnixTime};
+use crate::certificate::{AlternativeName, CertificateError, CertificateMemory, DistinguishedName, PeerCertificate, UnixTime};
 use crate::config::{Chain, HostPolicy, Mode};
 use crate::decision::Action;
 use crate::error::Rejection;
@@ -12,14 +14,19 @@ use crate::gate::{Gate, GateRequest, Outcome, Peer};
 /// A configuration that decides.
 #[wasm_bindgen(js_name = Gate)]
 #[derive(Debug)]
-pub struct JsGate(Gate);
+pub struct JsGate {
+    gate: Gate,
+    /// By their own octets: an adapter asks twice about a request, and a client comes again.
+    certificates: RefCell<CertificateMemory>,
+}
 
 #[wasm_bindgen(js_class = Gate)]
 impl JsGate {
     /// Reads a plugin configuration; throws with the JSON Pointer of the first mistake.
     #[wasm_bindgen(constructor)]
     pub fn new(configuration: &str) -> Result<JsGate, JsError> {
-        Gate::new(configuration.as_bytes()).map(Self).map_err(|error| JsError::new(&error.to_string()))
+        let gate = Gate::new(configuration.as_bytes()).map_err(|error| JsError::new(&error.to_string()))?;
+        Ok(Self { gate, certificates: RefCell::default() })
     }
 
     /// Decides about a request; the headers are names in lower case, and values as octets, one for each.
@@ -33,7 +40,7 @@ impl JsGate {
         body: Vec<u8>,
     ) -> String {
         let request = GateRequest { headers: fields(names, values), body };
-        let outcome = self.0.decide(&request, &mut peer(certificate, chain_valid, now));
+        let outcome = self.gate.decide(&request, &mut self.peer(certificate, chain_valid, now));
         to_json(&outcome).to_string()
     }
 
@@ -47,13 +54,13 @@ impl JsGate {
         chain_valid: Option<bool>,
         now: Option<f64>,
     ) -> String {
-        let outcome = self.0.decide_head(&fields(names, values), &mut peer(certificate, chain_valid, now));
+        let outcome = self.gate.decide_head(&fields(names, values), &mut self.peer(certificate, chain_valid, now));
         outcome.as_ref().map_or(Value::Null, to_json).to_string()
     }
 
     /// What an adapter must know of the policy for a host.
     pub fn policy(&self, host: &str) -> String {
-        let policy = self.0.configuration().policy_for(host.as_bytes());
+        let policy = self.gate.configuration().policy_for(host.as_bytes());
         let mode = match policy.handling().mode {
             Mode::Enforce => "enforce",
             Mode::Shadow => "shadow",
@@ -71,18 +78,20 @@ impl JsGate {
     }
 }
 
+impl JsGate {
+    fn peer(&self, certificate: Option<Vec<u8>>, chain_valid: Option<bool>, now: Option<f64>) -> Peer {
+        let certificate = certificate.filter(|certificate| !certificate.is_empty()).map(|certificate| {
+            let read = || Peer::default().presenting(&certificate).certificate.unwrap_or(Err(CertificateError::Pem));
+            self.certificates.borrow_mut().recall_or(&certificate, read)
+        });
+        // Seconds since 1970 are whole numbers far below 2^53.
+        Peer { certificate, chain_valid, now: now.map(|now| UnixTime(now as i64)), list: None }
+    }
+}
+
 fn fields(names: Vec<String>, values: &js_sys::Array) -> Vec<(String, Vec<u8>)> {
     let values = values.iter().map(|value| js_sys::Uint8Array::new(&value).to_vec());
     names.into_iter().zip(values).collect()
-}
-
-fn peer(certificate: Option<Vec<u8>>, chain_valid: Option<bool>, now: Option<f64>) -> Peer {
-    // Seconds since 1970 are whole numbers far below 2^53.
-    let peer = Peer { certificate: None, chain_valid, now: now.map(|now| UnixTime(now as i64)), list: None };
-    match certificate {
-        Some(certificate) => peer.presenting(&certificate),
-        None => peer,
-    }
 }
 
 fn to_json(outcome: &Outcome) -> Value {
