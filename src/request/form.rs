@@ -330,7 +330,7 @@ mod tests {
             ("cl%C4%B1ent_id=x", Some("cl\u{131}ent_id")),
             ("\u{feff}client_id=x", Some("client_id")),
             ("\u{feff}client_secret[]", Some("client_secret")),
-            ("\u{feff}\u{feff}client_id=x", None),
+            ("\u{feff}\u{feff}client_id=x", Some("client_id")),
             ("%EF%BB%BFclient_id=x&a\u{feff}client_id=y", None),
             ("[+client_id=x", Some("[ client_id")),
             ("client%2Bid=x", Some("client+id")),
