@@ -65,19 +65,15 @@ impl ClientMetadata {
         })?;
         let backend_authentication = members.read_unless_null("backend_authentication", BackendAuthentication::from_json)?;
         refuse_near_misses(&members)?;
-        let method = match method {
-            Some("tls_client_auth") => TokenEndpointAuthMethod::TlsClientAuth(only_subject(&subjects)?),
-            Some("self_signed_tls_client_auth") => TokenEndpointAuthMethod::SelfSignedTlsClientAuth(match jwks {
+        // RFC 7591 §2 has a default, but an authorization server always returns the method (§3.2.1): an entry without it is of a
+        // format that nobody recognised, and the default would let a certificate client in without its certificate.
+        let method = match method.ok_or_else(|| ConfigError::expected("the member token_endpoint_auth_method"))? {
+            "tls_client_auth" => TokenEndpointAuthMethod::TlsClientAuth(only_subject(&subjects)?),
+            "self_signed_tls_client_auth" => TokenEndpointAuthMethod::SelfSignedTlsClientAuth(match jwks {
                 Some(jwks) => jwks::certificates(jwks).map_err(|error| error.within("jwks"))?,
                 None => return Err(ConfigError::expected("jwks with the client's certificates (jwks_uri is not fetched)")),
             }),
-            // RFC 7591 §2: if absent, the method is client_secret_basic. Whoever registers a subject means another.
-            None if !subjects.is_empty() => {
-                return Err(ConfigError::expected(
-                    "the member token_endpoint_auth_method, because a tls_client_auth_* member is there",
-                ));
-            }
-            Some(_) | None => TokenEndpointAuthMethod::Other,
+            _ => TokenEndpointAuthMethod::Other,
         };
         if backend_authentication.is_some() && method == TokenEndpointAuthMethod::Other {
             let error = ConfigError::expected("a client that authenticates by tls_client_auth or self_signed_tls_client_auth");

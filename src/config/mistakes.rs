@@ -132,6 +132,7 @@ fn stand_in(members: &[(String, Json)], name: &str, n: usize) -> Option<Json> {
         "source" if has("dialect") || has("trusted_proxies") => text("forwarded"),
         "token_endpoint_auth_method" if has("tls_client_auth_") || has("backend_authentication") => text("tls_client_auth"),
         "token_endpoint_auth_method" if has("jwks") => text("self_signed_tls_client_auth"),
+        "token_endpoint_auth_method" => text("none"),
         "tls_client_auth_subject_dn" => text("CN=stand-in"),
         "tls_client_auth_san_dns" => text("stand-in.example"),
         "tls_client_auth_san_uri" => text("urn:stand-in"),
@@ -193,12 +194,12 @@ mod tests {
                 &["/clients/0/token_endpoint_auth_method"],
             ),
             (
-                r#"{"clients": [{"client_id": "", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_ip": "x"}, 7, {"client_id": "a"}, {"client_id": "a"}]}"#,
+                r#"{"clients": [{"client_id": "", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_ip": "x"}, 7, {"client_id": "a", "token_endpoint_auth_method": "none"}, {"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
                 &["/clients/0/client_id", "/clients/0/tls_client_auth_san_ip", "/clients/1", "/clients/3/client_id"],
             ),
             // Repeated members stay visible however much was mended before.
             (
-                r#"{"mode": 1, "clients": [{"client_id": "a", "client_id": "b"}, {"client_id": "c", "x": 1, "x": 2, "x": 3}], "mode": 2}"#,
+                r#"{"mode": 1, "clients": [{"client_id": "a", "client_id": "b"}, {"client_id": "c", "token_endpoint_auth_method": "none", "x": 1, "x": 2, "x": 3}], "mode": 2}"#,
                 &["/mode", "/clients/0/client_id", "/clients/1/x"],
             ),
             (r#"{"clients": [], "registry": {"cluster": "c", "authority": "a.test", "path": "/"}}"#, &["/registry"]),

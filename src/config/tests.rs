@@ -35,8 +35,8 @@ fn tenants_are_chosen_by_host_and_inherit() {
     let text = r#"{
         "max_body_bytes": 7, "mode": "shadow", "log": "all",
         "tenants": [
-            {"hosts": ["AS.example.com", "*.example.net"], "clients": [{"client_id": "a"}]},
-            {"hosts": ["*.deep.example.net", "[::1]"], "clients": [{"client_id": "b"}, {"client_id": "c"}], "mode": "enforce"}
+            {"hosts": ["AS.example.com", "*.example.net"], "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]},
+            {"hosts": ["*.deep.example.net", "[::1]"], "clients": [{"client_id": "b", "token_endpoint_auth_method": "none"}, {"client_id": "c", "token_endpoint_auth_method": "none"}], "mode": "enforce"}
         ]
     }"#;
     let configuration = parse(text).unwrap();
@@ -58,7 +58,7 @@ fn tenants_are_chosen_by_host_and_inherit() {
         };
         assert_eq!(handling.mode, Mode::Shadow);
     }
-    let with_default = r#"{"clients": [{"client_id": "d"}], "tenants": [{"hosts": ["a.b"], "mode": "shadow"}]}"#;
+    let with_default = r#"{"clients": [{"client_id": "d", "token_endpoint_auth_method": "none"}], "tenants": [{"hosts": ["a.b"], "mode": "shadow"}]}"#;
     assert_eq!(policy(with_default, "c.d").handling.mode, Mode::Enforce);
     assert!(knows(&policy(with_default, "a.b"), "d"));
     assert_eq!(parse(with_default).unwrap().number_of_clients(), 1);
@@ -101,7 +101,11 @@ fn every_mistake_has_its_place() {
         (r#"{"clients": [{"client_id": " a"}]}"#, "/clients/0/client_id", "blanks"),
         (r#"{"clients": [{"client_id": "a\u0000"}]}"#, "/clients/0/client_id", "control"),
         (r#"{"clients": [{"client_id": 1}]}"#, "/clients/0/client_id", "found a number"),
-        (r#"{"clients": [{"client_id": "a"}, {"client_id": "a"}]}"#, "/clients/1/client_id", "no other client"),
+        (
+            r#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}, {"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
+            "/clients/1/client_id",
+            "no other client",
+        ),
         (r#"{"clients": [{"client_id": "a", "client_id": "b"}]}"#, "/clients/0/client_id", "twice"),
         (r#"{"clients": [{"clientId": "a"}]}"#, "/clients/0", "client_id"),
     ] {
@@ -135,7 +139,9 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
         (r#""tls_client_auth_issuer": "a""#.to_owned(), "/tls_client_auth_issuer", "unknown member"),
         (r#""certificate_thumbprint": []"#.to_owned(), "/certificate_thumbprint", "\"certificate_thumbprints\""),
         (r#""token_endpoint_auth_methods": []"#.to_owned(), "/token_endpoint_auth_methods", "token_endpoint_auth_method"),
-        (r#""tls_client_auth_san_dns": "a.b""#.to_owned(), "", "token_endpoint_auth_method"),
+        (r#""tls_client_auth_san_dns": "a.b""#.to_owned(), "", "the member token_endpoint_auth_method"),
+        (r#""client_secret": "x", "jwks_uri": "https://a.test/""#.to_owned(), "", "the member token_endpoint_auth_method"),
+        (r#""token_endpoint_auth_method": null"#.to_owned(), "", "the member token_endpoint_auth_method"),
         (r#""token_endpoint_auth_method": "TLS-Client-Auth""#.to_owned(), "/token_endpoint_auth_method", "\"tls_client_auth\""),
         (
             r#""token_endpoint_auth_method": "self_signed_tls_client_aut""#.to_owned(),
@@ -162,9 +168,9 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
         format!(r#"{TLS}, "tls_client_auth_san_dns": "a.b", "tls_client_auth_san_uri": null, "jwks": null"#),
         format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC"}}, {{"x5t#S256": "{digest}", "x5c": null}}]}}"#),
         format!(
-            r#""certificate_thumbprints": ["{digest}"], "client_name": "x", "client_uri": "y", "jwks_uri": "z", "scope": "s""#
+            r#"{TLS}, "tls_client_auth_san_dns": "a.b", "certificate_thumbprints": ["{digest}"], "client_name": "x", "client_uri": "y", "jwks_uri": "z", "scope": "s""#
         ),
-        r#""tls_client_certificate_bound_access_tokens": true, "client_id_issued_at": 1, "redirect_uris": []"#.to_owned(),
+        r#""token_endpoint_auth_method": "none", "tls_client_certificate_bound_access_tokens": true, "client_id_issued_at": 1, "redirect_uris": []"#.to_owned(),
     ] {
         assert_eq!(client_error(&members), None, "{members}");
     }

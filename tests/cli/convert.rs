@@ -113,19 +113,22 @@ fn client_lists_are_converted_exactly_or_not_at_all() {
         assert_eq!(code(&run(&["lint", &clients])), 0, "{list}");
     }
     // Which of two is the client, nobody can tell; standard input is a file, too.
-    let twice = r#"[{"clientId": "a", "publicClient": true}, {"clientId": "b", "publicClient": true}, {"clientId": "a"}]"#;
+    let twice = r#"[{"clientId": "a", "clientAuthenticatorType": "client-secret", "publicClient": true}, {"clientId": "b", "clientAuthenticatorType": "client-secret", "publicClient": true}, {"clientId": "a", "clientAuthenticatorType": "client-jwt"}]"#;
     let output = run_with(&["convert", "--from", "keycloak", "-"], twice);
     assert_eq!((code(&output), value(&output)), (1, json!([other("b", "none")])));
     let said = "not converted: a (/0): another entry has the same identifier\nnot converted: a (/2): another entry has the same identifier\n";
     assert_eq!(String::from_utf8_lossy(&output.stderr), said);
     let realms = file(
         "realms.json",
-        r#"[{"clients": [{"clientId": "account", "publicClient": true}]}, {"clients": [{"clientId": "account", "publicClient": true}]}]"#,
+        r#"[{"clients": [{"clientId": "account", "clientAuthenticatorType": "client-secret", "publicClient": true}]}, {"clients": [{"clientId": "account", "clientAuthenticatorType": "client-secret", "publicClient": true}]}]"#,
     );
     let output = run(&["convert", "--from", "keycloak", &realms]);
     assert_eq!((code(&output), value(&output)), (1, json!([])), "the filter would load neither");
     // One client by itself, as Keycloak's console exports it.
-    let list = file("one.json", r#"{"clientId": "a", "protocol": "openid-connect", "publicClient": true}"#);
+    let list = file(
+        "one.json",
+        r#"{"clientId": "a", "clientAuthenticatorType": "client-secret", "protocol": "openid-connect", "publicClient": true}"#,
+    );
     let output = run(&["convert", "--from", "keycloak", &list]);
     assert_eq!((code(&output), value(&output)), (0, json!([other("a", "none")])));
     let list = file("empty.json", "[]");

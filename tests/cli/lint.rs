@@ -76,21 +76,21 @@ fn what_loads_and_may_not_be_meant_is_told() {
     for (text, wanted) in [
         (r#"{"endpoints": ["/t"], "clients": []}"#, &["/clients: no client"][..]),
         (
-            r#"{"endpoints": ["/t"], "clients": [{"client_id": "a"}], "max_body_bytes": 1048576, "log": "none", "unregistered_clients": "pass"}"#,
+            r#"{"endpoints": ["/t"], "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}], "max_body_bytes": 1048576, "log": "none", "unregistered_clients": "pass"}"#,
             &["/unregistered_clients: a client without", "/log: refusals leave", "/max_body_bytes: Envoy's own 413"],
         ),
-        (r#"{"clients": [{"client_id": "a"}]}"#, &[": no endpoints"]),
+        (r#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#, &[": no endpoints"]),
         (
-            r#"{"tenants": [{"hosts": ["a.test"], "clients": [{"client_id": "a"}]}, {"hosts": ["b.test"], "endpoints": ["/t"], "clients": [{"client_id": "a"}]}]}"#,
+            r#"{"tenants": [{"hosts": ["a.test"], "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}, {"hosts": ["b.test"], "endpoints": ["/t"], "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}]}"#,
             &["/tenants/0: no endpoints"],
         ),
         (
-            r#"{"endpoints": ["/t"], "forward": {"keep": ["x-ssl-cert"]}, "clients": [{"client_id": "a"}]}"#,
+            r#"{"endpoints": ["/t"], "forward": {"keep": ["x-ssl-cert"]}, "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
             &["/forward/keep/0: clients can send this header themselves"],
         ),
         (
             r#"{"endpoints": ["/t"], "peer_certificate": {"source": "forwarded", "dialect": "x-ssl-cert"},
-                "tenants": [{"hosts": ["a.test"], "forward": {"keep": ["X-SSL-Cert", "client-cert"]}, "clients": [{"client_id": "a"}]}]}"#,
+                "tenants": [{"hosts": ["a.test"], "forward": {"keep": ["X-SSL-Cert", "client-cert"]}, "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}]}"#,
             &["/tenants/0/forward/keep/1: clients can send"],
         ),
         (

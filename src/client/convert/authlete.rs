@@ -47,13 +47,14 @@ fn members(entry: &Json) -> Result<Vec<Member>, ConfigError> {
     must_be(&mut members, "locked", false, "the client is locked")?;
     let mut converted = Vec::new();
     let method = text_of(&mut members, "tokenAuthMethod")?.map(str::to_ascii_lowercase);
-    converted.extend(method.as_deref().map(|method| member(METHOD, "tokenAuthMethod", method)));
+    let method = method.ok_or_else(|| ConfigError::expected("the member tokenAuthMethod"))?;
+    converted.push(member(METHOD, "tokenAuthMethod", &method));
     for (name, rfc) in SUBJECTS {
         let subject = text_of(&mut members, name)?.filter(|subject| !subject.is_empty());
         converted.extend(subject.map(|subject| member(rfc, name, subject)));
     }
     let key_id = text_of(&mut members, "selfSignedCertificateKeyId")?.filter(|key_id| !key_id.is_empty());
-    if method.as_deref() == Some("self_signed_tls_client_auth") {
+    if method == "self_signed_tls_client_auth" {
         let key = members.read_unless_null("jwks", |jwks| self_signed_key(&Json::parse(text(jwks)?.as_bytes())?, key_id))?;
         let key = key.ok_or_else(|| ConfigError::expected("the member jwks (jwksUri is not fetched)"))?;
         let keys = Json::Object(vec![("keys".to_owned(), Json::Array(vec![key]))]);

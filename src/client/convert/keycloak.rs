@@ -30,11 +30,10 @@ fn members(entry: &Json) -> Result<Vec<Member>, ConfigError> {
     must_be(&mut members, "bearerOnly", false, "a bearer-only client does not authenticate")?;
     let is_public = boolean_of(&mut members, "publicClient")? == Some(true);
     let authenticator = members.read_unless_null("clientAuthenticatorType", |json| method(text(json)?))?;
-    let method = if is_public { Some("none") } else { authenticator };
-    let source = if is_public { "publicClient" } else { "clientAuthenticatorType" };
-    let is_tls = method == Some("tls_client_auth");
-    let mut converted = Vec::new();
-    converted.extend(method.map(|method| member(METHOD, source, method)));
+    let authenticator = authenticator.ok_or_else(|| ConfigError::expected("the member clientAuthenticatorType"))?;
+    let (method, source) = if is_public { ("none", "publicClient") } else { (authenticator, "clientAuthenticatorType") };
+    let is_tls = method == "tls_client_auth";
+    let mut converted = vec![member(METHOD, source, method)];
     match members.read_unless_null("attributes", |json| attributes(json, is_tls, &mut converted))? {
         None if is_tls => Err(ConfigError::expected("the attribute x509.subjectdn")),
         _ => Ok(converted),

@@ -97,12 +97,9 @@ fn authlete() {
         );
         same(&entry(&format!(r#""tlsClientAuthSan{name}":"{value}""#)), &[&expected]);
     }
-    for (method, rfc) in [
-        ("\"CLIENT_SECRET_BASIC\"", "client_secret_basic"),
-        ("\"NONE\"", "none"),
-        ("null", "client_secret_basic"),
-        ("\"PRIVATE_KEY_JWT\"", "private_key_jwt"),
-    ] {
+    for (method, rfc) in
+        [("\"CLIENT_SECRET_BASIC\"", "client_secret_basic"), ("\"NONE\"", "none"), ("\"PRIVATE_KEY_JWT\"", "private_key_jwt")]
+    {
         let expected = format!(r#"{{"client_id":"7","token_endpoint_auth_method":"{rfc}"}}"#);
         same(&format!(r#"{{"clientId":7,"tokenAuthMethod":{method}}}"#), &[&expected]);
     }
@@ -137,6 +134,9 @@ fn authlete() {
         "/tokenAuthMethod: unknown method; did you mean \"tls_client_auth\"?",
     );
     refused(r#"{"tokenAuthMethod":"NONE"}"#, &[], "expected the member clientId");
+    for method in ["", r#","tokenAuthMethod":null"#] {
+        refused(&format!(r#"{{"clientId":7{method}}}"#), &["7"], "expected the member tokenAuthMethod");
+    }
     for (number, ids) in
         [("-1", &[][..]), ("1.5", &[]), ("1e3", &[]), ("9223372036854775808", &["9223372036854775808"]), ("1e400", &[])]
     {
@@ -295,18 +295,21 @@ fn keycloak() {
     refused(r#"{"clientId":"app","bearerOnly":true}"#, &["app"], "/bearerOnly: a bearer-only client does not authenticate");
     refused(r#"{"clientId":"app","bearerOnly":"no"}"#, &["app"], "/bearerOnly: expected true or false");
     refused(r#"{"clientId":"app","enabled":"yes"}"#, &["app"], "/enabled: expected true or false");
-    refused(r#"{"clientId":""}"#, &[], "/clientId: expected an identifier");
+    refused(r#"{"clientId":"","clientAuthenticatorType":"client-secret"}"#, &[], "/clientId: expected an identifier");
+    for authenticator in ["", r#","clientAuthenticatorType":null"#, r#","publicClient":true"#] {
+        refused(&format!(r#"{{"clientId":"app"{authenticator}}}"#), &["app"], "expected the member clientAuthenticatorType");
+    }
     refused(r#"{"clientId":null}"#, &[], "/clientId: expected a string");
     for (members, method) in [
         (r#""clientAuthenticatorType":"client-secret""#, "client_secret_basic"),
         (r#""clientAuthenticatorType":"client-jwt","attributes":{"x509.subjectdn":"CN=a.*"}"#, "private_key_jwt"),
         (r#""clientAuthenticatorType":"client-secret","attributes":{"x509.casubjectdn":"CN=ca"}"#, "client_secret_basic"),
-        (r#""protocol":"openid-connect","bearerOnly":false"#, "client_secret_basic"),
-        (r#""protocol":null,"bearerOnly":null"#, "client_secret_basic"),
+        (r#""clientAuthenticatorType":"client-secret","protocol":"openid-connect","bearerOnly":false"#, "client_secret_basic"),
+        (r#""clientAuthenticatorType":"client-secret","protocol":null,"bearerOnly":null"#, "client_secret_basic"),
         (r#""clientAuthenticatorType":"client-secret-jwt""#, "client_secret_jwt"),
         (r#""clientAuthenticatorType":"client-x509","publicClient":true"#, "none"),
         (r#""clientAuthenticatorType":"my-own""#, "my-own"),
-        (r#""clientAuthenticatorType":null,"attributes":null"#, "client_secret_basic"),
+        (r#""clientAuthenticatorType":"client-jwt","attributes":null"#, "private_key_jwt"),
     ] {
         let expected = format!(r#"{{"client_id":"app","token_endpoint_auth_method":"{method}"}}"#);
         same(&format!(r#"{{"clientId":"app",{members}}}"#), &[&expected]);
@@ -376,9 +379,9 @@ fn documents_have_their_lists_where_each_server_has_them() {
     }
     // An export of several realms into one file; the filter would load no list with one identifier twice.
     let realms = r#"[
-        {"realm":"one","clients":[{"clientId":"a"},{"clientId":"b","enabled":false}]},
-        {"realm":"two","clients":[{"clientId":"a"},{"clientId":"c"},{"clientId":"d"}]},
-        {"clientId":"a"}
+        {"realm":"one","clients":[{"clientId":"a","clientAuthenticatorType":"client-secret"},{"clientId":"b","enabled":false}]},
+        {"realm":"two","clients":[{"clientId":"a","clientAuthenticatorType":"client-secret"},{"clientId":"c","clientAuthenticatorType":"client-secret"},{"clientId":"d","clientAuthenticatorType":"client-secret"}]},
+        {"clientId":"a","clientAuthenticatorType":"client-secret"}
     ]"#;
     let twice = || Err("another entry has the same identifier".to_owned());
     let expected = [
