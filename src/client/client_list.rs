@@ -29,6 +29,7 @@ impl ClientList {
                         list.add(client.client_id().into(), Registration::Registered(Rc::new(client)));
                     }
                 }
+                // Of those that never authenticate, too.
                 Err(error) => {
                     let unusable = Registration::Unusable(error.in_entry().into());
                     read.client_ids.into_iter().for_each(|client_id| list.add(client_id, unusable.clone()));

@@ -130,7 +130,11 @@ fn stand_in(members: &[(String, Json)], name: &str, n: usize) -> Option<Json> {
         "path" => text("/"),
         "mode" if is_lookup => text("lookup"),
         "source" if has("dialect") || has("trusted_proxies") => text("forwarded"),
-        "token_endpoint_auth_method" if has("tls_client_auth_") || has("backend_authentication") => text("tls_client_auth"),
+        "token_endpoint_auth_method"
+            if has("tls_client_auth_") || has("backend_authentication") || has("certificate_thumbprints") =>
+        {
+            text("tls_client_auth")
+        }
         "token_endpoint_auth_method" if has("jwks") => text("self_signed_tls_client_auth"),
         "token_endpoint_auth_method" => text("none"),
         "tls_client_auth_subject_dn" => text("CN=stand-in"),
@@ -139,7 +143,7 @@ fn stand_in(members: &[(String, Json)], name: &str, n: usize) -> Option<Json> {
         "tls_client_auth_san_ip" => text("192.0.2.1"),
         "tls_client_auth_san_email" => text("stand-in@stand-in.example"),
         "jwks" => {
-            let key = object(&[("x5t#S256", text("47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"))]);
+            let key = object(&[("kty", text("EC")), ("x5t#S256", text("47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"))]);
             object(&[("keys", Json::Array(vec![key]))])
         }
         "method" if has("client_secret") => text("client_secret_basic"),

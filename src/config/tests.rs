@@ -150,15 +150,26 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
         ),
         (r#""token_endpoint_auth_method": """#.to_owned(), "/token_endpoint_auth_method", "authentication method"),
         (r#""certificate_thumbprints": []"#.to_owned(), "/certificate_thumbprints", "empty array"),
+        (r#""certificate_binding": {"jwks": {}}"#.to_owned(), "/certificate_binding", "does not support"),
+        (r#""trust_anchor": []"#.to_owned(), "/trust_anchor", "did you mean \"trust_anchors\"?"),
+        (r#""tokenEndpointAuthMethod": "none""#.to_owned(), "/tokenEndpointAuthMethod", "\"token_endpoint_auth_method\""),
+        (r#""tlsClientAuthSanDns": "a.b""#.to_owned(), "/tlsClientAuthSanDns", "\"tls_client_auth_san_dns\""),
+        (r#""tlsClientAuthIssuer": "a""#.to_owned(), "/tlsClientAuthIssuer", "unknown member"),
+        (r#""tls-client-auth-issuer": "a""#.to_owned(), "/tls-client-auth-issuer", "unknown member"),
+        (r#""certificateThumbprints": ["x"]"#.to_owned(), "/certificateThumbprints", "\"certificate_thumbprints\""),
         (r#""certificate_thumbprints": ["x"]"#.to_owned(), "/certificate_thumbprints/0", "SHA-256"),
         (r#""trust_anchors": []"#.to_owned(), "/trust_anchors", "does not support"),
         (SELF_SIGNED.to_owned(), "", "jwks_uri is not fetched"),
         (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": []}}"#), "/jwks/keys", "empty array"),
         (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC"}}]}}"#), "/jwks", "x5c or x5t#S256"),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"x5t#S256": "x"}}]}}"#), "/jwks/keys/0/x5t#S256", "thumbprint"),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"x5c": []}}]}}"#), "/jwks/keys/0/x5c", "empty array"),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"x5c": ["*"]}}]}}"#), "/jwks/keys/0/x5c/0", "base64"),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"x5c": ["AAAA"]}}]}}"#), "/jwks/keys/0/x5c/0", "X.509"),
+        (
+            format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5t#S256": "x"}}]}}"#),
+            "/jwks/keys/0/x5t#S256",
+            "thumbprint",
+        ),
+        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5c": []}}]}}"#), "/jwks/keys/0/x5c", "empty array"),
+        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5c": ["*"]}}]}}"#), "/jwks/keys/0/x5c/0", "base64"),
+        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5c": ["AAAA"]}}]}}"#), "/jwks/keys/0/x5c/0", "X.509"),
     ] {
         let (found, error) = client_error(&members).unwrap_or_else(|| panic!("accepted: {members}"));
         assert_eq!(found, pointer, "{members}: {error}");
@@ -166,7 +177,7 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
     }
     for members in [
         format!(r#"{TLS}, "tls_client_auth_san_dns": "a.b", "tls_client_auth_san_uri": null, "jwks": null"#),
-        format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC"}}, {{"x5t#S256": "{digest}", "x5c": null}}]}}"#),
+        format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC"}}, {{"kty": "EC", "x5t#S256": "{digest}", "x5c": null}}]}}"#),
         format!(
             r#"{TLS}, "tls_client_auth_san_dns": "a.b", "certificate_thumbprints": ["{digest}"], "client_name": "x", "client_uri": "y", "jwks_uri": "z", "scope": "s""#
         ),

@@ -34,7 +34,7 @@ fn client_metadata_is_itself() {
     same(client, &[client]);
     refused(r#"{"client_id":"a","tls_client_auth_oops":1}"#, &["a"], "/tls_client_auth_oops: unknown member");
     refused(r#"{"client_id":"a","client_id":"b"}"#, &["a", "b"], "/client_id: expected this member once");
-    refused(r#"{"client_id":"a","clientId":"b"}"#, &["a", "b"], "expected client_id (RFC 7591) or clientId");
+    refused(r#"{"client_id":"a","clientId":"b"}"#, &["a", "b"], "/clientId: unknown member; did you mean \"client_id\"?");
     for (entry, error) in
         [("{}", "expected the member client_id"), ("[]", "expected client metadata"), ("null", "expected client metadata")]
     {
@@ -156,10 +156,10 @@ fn authlete_self_signed() {
         format!(r#"{{"clientId":7,"tokenAuthMethod":"SELF_SIGNED_TLS_CLIENT_AUTH","jwks":"{jwks}"{more}}}"#)
     };
     let expected = format!(
-        r#"{{"client_id":"7","token_endpoint_auth_method":"self_signed_tls_client_auth","jwks":{{"keys":[{{"x5t#S256":"{T1}"}}]}}}}"#
+        r#"{{"client_id":"7","token_endpoint_auth_method":"self_signed_tls_client_auth","jwks":{{"keys":[{{"kty":"EC","x5t#S256":"{T1}"}}]}}}}"#
     );
-    let two = format!(r#"{{"keys":[{{"kid":"1","x5t#S256":"{T1}"}},{{"kid":"2","x5t#S256":"{T2}"}}]}}"#);
-    let one = format!(r#"{{"keys":[{{"kid":"1","x5t#S256":"{T1}"}},{{"kid":"2"}}]}}"#);
+    let two = format!(r#"{{"keys":[{{"kid":"1","kty":"EC","x5t#S256":"{T1}"}},{{"kid":"2","kty":"EC","x5t#S256":"{T2}"}}]}}"#);
+    let one = format!(r#"{{"keys":[{{"kid":"1","kty":"EC","x5t#S256":"{T1}"}},{{"kid":"2","kty":"EC"}}]}}"#);
     let choose = |kid: &str| format!(r#","selfSignedCertificateKeyId":"{kid}""#);
     same(&entry(&two, &choose("1")), &[&expected]);
     same(&entry(&one, ""), &[&expected]);
@@ -167,7 +167,7 @@ fn authlete_self_signed() {
     refused(&entry(&two, &choose("3")), &["7"], "/jwks: expected exactly one key with the kid");
     refused(&entry(&two.replace("\"2\"", "\"1\""), &choose("1")), &["7"], "/jwks: expected exactly one key with the kid");
     refused(&entry(&one, &choose("2")), &["7"], "/jwks: expected at least one key with x5c");
-    refused(&entry("{}", ""), &["7"], "/jwks: expected exactly one key");
+    refused(&entry("{}", ""), &["7"], "/jwks: expected at least one key with x5c");
     refused(&entry("{", ""), &["7"], "/jwks: not JSON");
     refused(&entry("[]", ""), &["7"], "/jwks: expected a JWK Set");
     refused(
@@ -288,18 +288,54 @@ fn keycloak() {
         &["app"],
         "/clientAuthenticatorType: unknown authenticator",
     );
-    refused(r#"{"clientId":"app","enabled":false}"#, &["app"], "/enabled: the client is disabled");
-    refused(r#"{"clientId":"app","clientId":"b"}"#, &["app", "b"], "/clientId: expected this member once");
-    refused(r#"{"clientId":"app","protocol":"saml"}"#, &["app"], "/protocol: not a client of OpenID Connect");
-    refused(r#"{"clientId":"app","protocol":""}"#, &["app"], "/protocol: not a client of OpenID Connect");
-    refused(r#"{"clientId":"app","bearerOnly":true}"#, &["app"], "/bearerOnly: a bearer-only client does not authenticate");
-    refused(r#"{"clientId":"app","bearerOnly":"no"}"#, &["app"], "/bearerOnly: expected true or false");
-    refused(r#"{"clientId":"app","enabled":"yes"}"#, &["app"], "/enabled: expected true or false");
+    refused(
+        r#"{"clientId":"app","clientAuthenticatorType":"client-secret","enabled":false}"#,
+        &["app"],
+        "/enabled: the client is disabled",
+    );
+    refused(
+        r#"{"clientId":"app","clientAuthenticatorType":"client-secret","clientId":"b"}"#,
+        &["app", "b"],
+        "/clientId: expected this member once",
+    );
+    refused(
+        r#"{"clientId":"app","clientAuthenticatorType":"client-secret","protocol":"saml"}"#,
+        &["app"],
+        "/protocol: not a client of OpenID Connect",
+    );
+    refused(
+        r#"{"clientId":"app","clientAuthenticatorType":"client-secret","protocol":""}"#,
+        &["app"],
+        "/protocol: not a client of OpenID Connect",
+    );
+    refused(
+        r#"{"clientId":"app","clientAuthenticatorType":"client-secret","bearerOnly":true}"#,
+        &["app"],
+        "/bearerOnly: a bearer-only client does not authenticate",
+    );
+    refused(
+        r#"{"clientId":"app","clientAuthenticatorType":"client-secret","bearerOnly":"no"}"#,
+        &["app"],
+        "/bearerOnly: expected true or false",
+    );
+    refused(
+        r#"{"clientId":"app","clientAuthenticatorType":"client-secret","enabled":"yes"}"#,
+        &["app"],
+        "/enabled: expected true or false",
+    );
     refused(r#"{"clientId":"","clientAuthenticatorType":"client-secret"}"#, &[], "/clientId: expected an identifier");
-    for authenticator in ["", r#","clientAuthenticatorType":null"#, r#","publicClient":true"#] {
-        refused(&format!(r#"{{"clientId":"app"{authenticator}}}"#), &["app"], "expected the member clientAuthenticatorType");
+    refused(r#"{"clientId":"app","clientAuthenticatorType":null}"#, &["app"], "expected the member clientAuthenticatorType");
+    for members in ["", r#","publicClient":true"#, r#","protocol":"openid-connect","enabled":true,"bearerOnly":true"#] {
+        let (ids, found) = converted(&format!(r#"{{"clientId":"app"{members}}}"#));
+        assert_eq!(ids, ["app"]);
+        assert!(found.unwrap_err().contains("nor clientAuthenticatorType (Keycloak)"), "{members}");
+        unconvertible(
+            ClientListFormat::Keycloak,
+            &format!(r#"{{"clientId":"app"{members}}}"#),
+            if members.contains("bearerOnly") { "/bearerOnly" } else { "expected the member clientAuthenticatorType" },
+        );
     }
-    refused(r#"{"clientId":null}"#, &[], "/clientId: expected a string");
+    refused(r#"{"clientId":null,"clientAuthenticatorType":"client-secret"}"#, &[], "/clientId: expected a string");
     for (members, method) in [
         (r#""clientAuthenticatorType":"client-secret""#, "client_secret_basic"),
         (r#""clientAuthenticatorType":"client-jwt","attributes":{"x509.subjectdn":"CN=a.*"}"#, "private_key_jwt"),
