@@ -81,6 +81,14 @@ fn what_loads_and_may_not_be_meant_is_told() {
         ),
         (r#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#, &[": no endpoints"]),
         (
+            r#"{"endpoints": ["/t"], "clients": [{"client_id": "a", "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": {"keys": [
+                {"kty": "EC", "x5t#S256": "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"}, {"kty": "EC", "use": "enc", "x5c": ["AAAA"]}, {"kty": "EC", "x5c": []}]}}]}"#,
+            &[
+                "/clients/0/jwks/keys/1/use: this key is left out: expected \"sig\"",
+                "/clients/0/jwks/keys/2/x5c: this key is left out",
+            ],
+        ),
+        (
             r#"{"tenants": [{"hosts": ["a.test"], "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}, {"hosts": ["b.test"], "endpoints": ["/t"], "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}]}"#,
             &["/tenants/0: no endpoints"],
         ),

@@ -26,8 +26,9 @@ pub(super) fn is_client(entry: &Json) -> bool {
 
 pub(super) fn convert(entry: &Json) -> Converted {
     let is_bearer_only = entry.members("bearerOnly").any(|bearer_only| *bearer_only == Json::Bool(true));
-    let never_authenticates = is_bearer_only && is_client(entry);
-    Converted { client_ids: texts(entry, "clientId"), members: members(entry), never_authenticates }
+    let client_ids = texts(entry, "clientId");
+    let never_authenticates = is_bearer_only && is_client(entry) && !client_ids.is_empty();
+    Converted { client_ids, members: members(entry), never_authenticates }
 }
 
 fn members(entry: &Json) -> Result<Vec<Member>, ConfigError> {

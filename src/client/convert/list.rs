@@ -47,8 +47,9 @@ pub fn convert_list(text: &[u8], format: ClientListFormat) -> Result<Vec<Convers
         *owners.entry(id.clone()).or_default() += 1;
     }
     let conversions = places.into_iter().zip(entries).map(|(place, Converted { client_ids, members, never_authenticates })| {
-        let clients = members.and_then(|members| {
-            foreign::refuse(place.entry, layout.what, layout.method)?;
+        let own = foreign::refuse(place.entry, layout.what, layout.method);
+        let never_authenticates = never_authenticates && own.is_ok();
+        let clients = own.and(members).and_then(|members| {
             if client_ids.is_empty() {
                 return Err(ConfigError::expected("an identifier").within(layout.client_id));
             }

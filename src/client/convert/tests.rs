@@ -1,4 +1,6 @@
+use super::super::{ClientList, Registration};
 use super::*;
+use crate::config::Configuration;
 
 /// What an entry is in terms of RFC 7591, or what is wrong with it; and whom it is about.
 fn converted(entry: &str) -> (Vec<String>, Result<(), String>) {
@@ -349,6 +351,106 @@ fn keycloak() {
     ] {
         let expected = format!(r#"{{"client_id":"app","token_endpoint_auth_method":"{method}"}}"#);
         same(&format!(r#"{{"clientId":"app",{members}}}"#), &[&expected]);
+    }
+}
+
+/// Every shape in which other servers, and mistakes, register a certificate client, with its `client_id` where that is not "f" and
+/// what is said of it in a fetched list; `of` = the format that reads it, and refuses it for a reason of its own.
+fn foreign() -> Vec<serde_json::Value> {
+    let shapes: serde_json::Value = serde_json::from_str(include_str!("../../../tests/convert/foreign.json")).unwrap();
+    shapes.as_array().unwrap().clone()
+}
+
+#[test]
+fn a_foreign_client_is_refused_wherever_it_comes_from() {
+    for shape in foreign() {
+        let (name, entry) = (shape["name"].as_str().unwrap(), shape["entry"].to_string());
+        let (client_id, says) = (shape["client_id"].as_str().unwrap_or("f"), shape["says"].as_str().unwrap());
+        let (ids, found) = converted(&entry);
+        let found = found.expect_err(name);
+        assert!(found.contains(says), "{name}: {found}");
+        assert!(ids.iter().any(|id| id == client_id), "{name}: {ids:?}");
+        for list in [format!("[{entry}]"), format!(r#"{{"clients":[{entry}]}}"#)] {
+            match ClientList::parse(list.as_bytes()).unwrap().find(client_id) {
+                Registration::Unusable(reason) => assert_eq!(*reason, *found, "{name}"),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        let error = Configuration::parse(format!(r#"{{"clients":[{entry}]}}"#).as_bytes()).expect_err(name);
+        assert!(error.pointer.starts_with("/clients/0"), "{name}: {error}");
+        let formats = [
+            (ClientListFormat::Authlete, "authlete"),
+            (ClientListFormat::Keycloak, "keycloak"),
+            (ClientListFormat::Spring, "spring"),
+            (ClientListFormat::Duende, "duende"),
+        ];
+        for (format, word) in formats {
+            match converted_list(format, &format!("[{entry}]")).as_slice() {
+                [(pointer, _, Err(reason))] if pointer == "/0" => {
+                    assert!(shape["of"] != word || !reason.contains("looks like"), "{name}, {word}: {reason}");
+                }
+                other => panic!("{name}, {word}: {other:?}"),
+            }
+        }
+    }
+}
+
+/// What they say of the method is said without doubt, so it does not matter what is left of another.
+#[test]
+fn what_is_left_of_another_method_is_ignored_where_an_authenticator_decides() {
+    use ClientListFormat::{Duende, Keycloak, Spring};
+    for (format, entry, method) in [
+        (
+            Keycloak,
+            r#"{"clientId":"a","clientAuthenticatorType":"client-jwt","attributes":{"x509.subjectdn":"CN=a"}}"#,
+            "private_key_jwt",
+        ),
+        (Keycloak, r#"{"clientId":"a","clientAuthenticatorType":"client-x509","publicClient":true}"#, "none"),
+        (
+            Spring,
+            r#"{"client_id":"a","client_authentication_methods":"none","client_settings":{"settings.client.x509-certificate-subject-dn":"CN=a"}}"#,
+            "none",
+        ),
+        (Duende, r#"{"ClientId":"a","ClientSecrets":[{"Type":"JWK","Value":"{}"}]}"#, "private_key_jwt"),
+    ] {
+        assert_eq!(only(format, entry), serde_json::json!({ "client_id": "a", "token_endpoint_auth_method": method }), "{entry}");
+    }
+    for (entry, error) in [
+        (r#"{"clientId":"a","clientAuthenticatorType":"client-x509","requireClientSecret":false}"#, "/clientAuthenticatorType"),
+        (r#"{"ClientId":"a","token_auth_method":"TLS_CLIENT_AUTH","RequireClientSecret":false}"#, "/token_auth_method"),
+        (
+            r#"{"ClientId":"a","AllowedGrantTypes":["implicit"],"client_authentication_methods":"tls_client_auth"}"#,
+            "/client_authentication_methods",
+        ),
+    ] {
+        unconvertible(Duende, entry, error);
+    }
+    unconvertible(
+        Keycloak,
+        r#"{"clientId":"a","clientAuthenticatorType":"client-secret","tokenAuthMethod":"TLS_CLIENT_AUTH"}"#,
+        "/tokenAuthMethod: expected a client of Keycloak, found what looks like a client of Authlete",
+    );
+}
+
+#[test]
+fn bearer_only_clients_are_left_out_and_known() {
+    let entry = r#"{"clientId":"broker","clientAuthenticatorType":"client-secret","bearerOnly":true,"publicClient":false}"#;
+    let read = read(&Json::parse(entry.as_bytes()).unwrap());
+    assert!(read.never_authenticates && read.clients.is_err() && read.client_ids == ["broker".into()]);
+    let list = convert_list(entry.as_bytes(), ClientListFormat::Keycloak).unwrap();
+    assert!(list.iter().all(|entry| entry.never_authenticates && entry.clients.is_err()));
+    let list = ClientList::parse(format!("[{entry}]").as_bytes()).unwrap();
+    assert!(matches!(list.find("broker"), Registration::Unusable(reason) if reason.contains("bearer-only")));
+    // Without Keycloak's own mark, and where it is not said so, nobody knows.
+    for entry in [
+        r#"{"clientId":"broker","bearerOnly":true}"#,
+        r#"{"clientId":"broker","clientAuthenticatorType":"client-secret","bearerOnly":"true"}"#,
+        r#"{"clientId":"broker","clientAuthenticatorType":"client-x509"}"#,
+        r#"{"client_id":"broker","clientAuthenticatorType":"client-secret","bearerOnly":true}"#,
+    ] {
+        let list = convert_list(format!("[{entry}]").as_bytes(), ClientListFormat::Keycloak).unwrap();
+        assert!(list.iter().all(|entry| !entry.never_authenticates && entry.clients.is_err()), "{entry}");
+        assert!(!super::read(&Json::parse(entry.as_bytes()).unwrap()).never_authenticates, "{entry}");
     }
 }
 
