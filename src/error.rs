@@ -430,7 +430,7 @@ impl fmt::Display for Rejection {
                 write!(f, "the TLS server name \"{name}\" and the host \"{host}\" are not of one tenant")
             }
             Self::ServerNameMismatch { server_name: None, host } => {
-                write!(f, "without a TLS server name, the host \"{host}\" is not of one tenant with the connection")
+                write!(f, "without a TLS server name, the host \"{host}\" is not of one tenant with the connection: the client asked for none, or Envoy does not know it (the listener filter tls_inspector reads it)")
             }
             Self::RegistryUnavailable(fault) => fault.fmt(f),
             Self::HostError(error) => error.fmt(f),
