@@ -59,9 +59,18 @@ shut_out "a self-signed certificate" self-signed "$url"
 never_resumes localhost
 lower_envoy
 
-# Before Envoy 1.38 no filter can read the peer's certificate: everybody is refused, and the log says what to do.
+# An older Envoy would not let in a client that obeys the list of CAs: it does not even start.
 echo "envoy/envoy.yaml on Envoy $oldest"
-raise_envoy "$oldest" envoy/envoy.yaml
+if "target/envoy/$oldest/bin/envoy" --mode validate -c envoy/envoy.yaml > "$stage/validate.log" 2>&1; then
+  fail "Envoy $oldest takes envoy/envoy.yaml, which needs 1.39"
+fi
+# Envoy breaks its lines at blanks, wherever.
+tr -s ' \n' ' ' < "$stage/validate.log" | grep -q "no such field: 'suppress_client_ca_list'" ||
+  fail "Envoy $oldest does not say why it refuses envoy/envoy.yaml; see $stage/validate.log"
+echo "   ok refused at the start, and says why"
+# Nor could any filter read the peer's certificate before 1.38: everybody is refused, and the log says what to do.
+with_ca_list envoy/envoy.yaml > "$stage/older.yaml"
+raise_envoy "$oldest" "$stage/older.yaml"
 expect "by-subject-dn, certificate unreadable" 401 certificate_missing subject-dn "$url" --data "$grant&client_id=by-subject-dn"
 expect "by-secret" 200 passed_other_method - "$url" --user by-secret:secret --data "$grant"
 grep -q '1\.38' "$stage/envoy.log" || fail "the log does not name the Envoy that is needed"
