@@ -292,7 +292,7 @@ ensure_clients() {
   need go "install Go 1.19 or later: the tests have a client in it"
   need javac "install a JDK of 17 or later: the tests have clients in Java"
   need mvn "install Maven, which brings what those clients are made of"
-  (cd "$sources/go" && go build -trimpath -buildvcs=false -o "$home/go/client" .)
+  (cd "$sources/go" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$home/go/client" .)
   jars() { (cd "$home/jars" 2> /dev/null && for jar in *.jar; do echo "$(checksum "$jar")  $jar"; done); }
   if ! cmp -s <(jars) "$sources/java/jars.sha256"; then
     say "installing Nimbus's OAuth SDK into $home"
