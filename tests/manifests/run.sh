@@ -43,17 +43,21 @@ never_resumes() {
   echo "   ok no session to resume, TLS 1.2 and 1.3"
 }
 
-# hardened CERTIFICATE: what the connection manager refuses itself, and what it takes away before the backend reads it.
+# hardened CERTIFICATE STATUS CODE: what is refused before the filter, what an upgrade at an endpoint gets, and what is taken away
+# before the backend reads it.
 hardened() {
-  local base=${url%/token} last
+  local base=${url%/token} last client="$grant&client_id=by-subject-dn"
   expect "a path with an escaped slash" 400 "" "$1" "${at[@]}" "$base/a%2Ftoken"
   expect "a header with _ in its name" 400 "" "$1" "${at[@]}" --http1.1 --header "client_cert: x" "$base/page"
-  expect "headers that lead elsewhere, at /a//page" 200 not_gated "$1" "${at[@]}" --header "x-original-url: /token" --header "x-rewrite-url: /token" \
-    --header "x-http-method-override: POST" --header "x-http-method: POST" --header "x-method-override: POST" "$base/a//page"
+  expect "an upgrade at an endpoint" "$2" "$3" "$1" "${at[@]}" --http1.1 --header "connection: upgrade" --header "upgrade: websocket" \
+    "$url" --data "$client"
+  expect "headers that lead elsewhere or lie, at /a//page" 200 "" "$1" "${at[@]}" --header "x-original-url: /token" \
+    --header "x-rewrite-url: /token" --header "x-http-method-override: POST" --header "x-http-method: POST" --header "x-method-override: POST" \
+    --header "x-oauth-client-id: by-subject-dn" --header "x-forwarded-client-cert: Subject=\"CN=admin\"" "$base/a//page"
   last=$(tail -n 1 "$stage/backend.jsonl")
   [[ $last == *'"path": "/a/page"'* ]] || fail "the backend got another path: $last"
-  if grep -qi 'x-original-url\|x-rewrite-url\|x-http-method\|x-method-override' <<< "$last"; then
-    fail "the backend got a header that leads it elsewhere: $last"
+  if grep -qiE 'x-original-url|x-rewrite-url|x-http-method|x-method-override|x-oauth-client-id|x-forwarded-client-cert' <<< "$last"; then
+    fail "the backend got a header that leads it elsewhere, or lies: $last"
   fi
 }
 
@@ -70,7 +74,7 @@ expect "another client's certificate" 401 subject_mismatch wrong "$url" --data "
 shut_out "no certificate" - "$url"
 shut_out "a certificate of an untrusted CA" untrusted "$url"
 shut_out "a self-signed certificate" self-signed "$url"
-hardened subject-dn
+hardened subject-dn 403 ""
 names_cas localhost yes
 never_resumes localhost
 lower_envoy
@@ -110,7 +114,7 @@ expect "by-subject-dn" 200 authenticated subject-dn "${at[@]}" "$url" --data "$g
 expect "another client's certificate" 401 subject_mismatch wrong "${at[@]}" "$url" --data "$grant&client_id=by-subject-dn"
 shut_out "no certificate" - "$url"
 shut_out "a certificate of an untrusted CA" untrusted "$url"
-hardened subject-dn
+hardened subject-dn 400 upgrade_refused
 names_cas as.example.com yes
 never_resumes as.example.com
 lower_envoy
@@ -121,7 +125,7 @@ expect "self-signed" 200 authenticated self-signed "${at[@]}" "$url" --data "$gr
 expect "another client's certificate" 401 subject_mismatch wrong "${at[@]}" "$url" --data "$grant&client_id=by-subject-dn"
 expect "an untrusted CA" 401 certificate_unverified untrusted "${at[@]}" "$url" --data "$grant&client_id=by-subject-dn"
 expect "no certificate" 401 certificate_missing - "${at[@]}" "$url" --data "$grant&client_id=by-subject-dn"
-hardened -
+hardened self-signed 400 upgrade_refused
 names_cas as.example.com no
 never_resumes as.example.com
 lower_envoy
@@ -153,7 +157,7 @@ expect "no certificate at the gateway" 401 certificate_missing mesh-gateway "${a
 expect "past the gateway" 401 certificate_missing mesh-other "${at[@]}" "$url" --header "$(forwarded subject-dn)" --data "$client"
 expect "past the gateway, by the client itself" 401 certificate_missing subject-dn "${at[@]}" "$url" --header "$(forwarded subject-dn)" --data "$client"
 shut_out "no certificate of the mesh" - "$url"
-hardened mesh-gateway
+hardened mesh-gateway 400 upgrade_refused
 lower_envoy
 
 seen=$(wc -l < "$stage/backend.jsonl")
