@@ -74,8 +74,6 @@ fn by_server_name(bootstrap: &mut Value, a: &Authority, b: &Authority) {
         let (chains, without_name) = (json!([named("a.example", a), named("b.example", b)]), chain(a));
         listener["filter_chains"] = chains;
         listener["default_filter_chain"] = without_name;
-        let inspector = "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector";
-        listener["listener_filters"] = json!([{ "name": "tls_inspector", "typed_config": { "@type": inspector } }]);
     }
 }
 
