@@ -277,6 +277,39 @@ ensure_prometheus() {
   ) || fail "Debian's prometheus could not be fetched: install Prometheus, with promtool, yourself"
 }
 
+# Clients as others write them: in Go by the checksums of go.sum, in Java by those of jars.sha256.
+ensure_clients() {
+  local home=$PWD/target/tools/clients sources=$PWD/tests/clients tool missing=()
+  for tool in go:golang-go javac:default-jdk-headless mvn:maven; do
+    command -v "${tool%:*}" > /dev/null || missing+=("${tool#*:}")
+  done
+  mkdir -p "$home"
+  if ((${#missing[@]})) && [[ $EUID == 0 ]] && command -v apt-get > /dev/null; then
+    say "installing Debian's ${missing[*]}"
+    { apt-get --quiet=2 install --yes --no-install-recommends "${missing[@]}" ||
+      { apt-get --quiet=2 update && apt-get --quiet=2 install --yes --no-install-recommends "${missing[@]}"; }; } > "$home/apt.log" 2>&1 || true
+  fi
+  need go "install Go 1.19 or later: the tests have a client in it"
+  need javac "install a JDK of 17 or later: the tests have clients in Java"
+  need mvn "install Maven, which brings what those clients are made of"
+  (cd "$sources/go" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$home/go/client" .)
+  jars() { (cd "$home/jars" 2> /dev/null && for jar in *.jar; do echo "$(checksum "$jar")  $jar"; done); }
+  if ! cmp -s <(jars) "$sources/java/jars.sha256"; then
+    say "installing Nimbus's OAuth SDK into $home"
+    rm -rf "$home/jars"
+    mvn --quiet --batch-mode --file "$sources/java/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
+      "-DoutputDirectory=$home/jars" > "$home/mvn.log" 2>&1 || fail "Maven did not bring what Java's clients are made of: see $home/mvn.log"
+    diff <(jars) "$sources/java/jars.sha256" || fail "Maven brought other files than tests/clients/java/jars.sha256 has"
+  fi
+  javac -Xlint -d "$home/classes" -classpath "$home/jars/*" "$sources/java/Client.java"
+}
+
+test_clients() {
+  ensure_clients
+  say "clients in Go and Java"
+  tests/clients/run.sh "${envoy_versions[0]}" target/tools/clients
+}
+
 test_all() {
   local version
   build
@@ -301,6 +334,7 @@ test_all() {
   tests/observability/run.sh "${envoy_versions[0]}" target/tools/prometheus
   say "the other shipped configurations"
   tests/manifests/run.sh "${envoy_versions[@]}"
+  test_clients
   say "passed: cargo test, the JavaScript package, the page in Chromium, the demos, interop, envoy/observability, envoy/*.yaml on Envoy ${envoy_versions[*]}, envoy/istio/*.yaml"
 }
 
