@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::convert;
 use super::registration::Registration;
 use super::snapshot::list::ListReader;
+use super::snapshot::whole::Whole;
 
 /// What a fetched registry says of each client of a list. Its formats are those of the `registry` member.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +18,7 @@ impl ClientList {
     /// Reads a list, all of its pages in one.
     ///
     /// # Errors
-    /// It is no list. An entry that cannot be used is no error: its client is [`Registration::Unusable`].
+    /// It is no list, or says that there is more of it. An entry that cannot be used is no error: its client is [`Registration::Unusable`].
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let mut list = Self::default();
         let mut reader = ListReader::new(text.to_vec());
@@ -35,6 +36,7 @@ impl ClientList {
                 }
             }
         }
+        Whole::only(reader.page()).map_err(|error| format!("not the whole list: {error}"))?;
         Ok(list)
     }
 

@@ -35,6 +35,7 @@ impl FetchedRegistry {
         let allow_empty = members.read("allow_empty", boolean)?.unwrap_or(false);
         let max_pages = members.read("max_pages", integer(1_000_000))?.unwrap_or(MAX_PAGES);
         let cache_entries = members.read("cache_entries", integer(10_000_000))?.unwrap_or(CACHE_ENTRIES);
+        let generation_header = members.read("generation_header", header_name)?;
         members.finish()?;
         check_path(path, is_lookup).map_err(|error| error.within("path"))?;
         if authority.contains(['/', '@', '?', '#']) {
@@ -47,9 +48,11 @@ impl FetchedRegistry {
         } else {
             Mode::Snapshot { max_pages: size(max_pages), allow_empty }
         };
-        let identity = identity(&[cluster, authority, path], &headers);
+        // Without the header a list is accepted that might not be with it: no two filters that differ in this share one.
+        let identity = identity(&[cluster, authority, path, generation_header.as_deref().unwrap_or_default()], &headers);
         let [cluster, authority, path] = [cluster, authority, path].map(Into::into);
-        Ok(Self { identity, cluster, authority, path, mode, refresh, timeout, max_stale, headers, max_bytes: size(max_bytes) })
+        let max_bytes = size(max_bytes);
+        Ok(Self { identity, cluster, authority, path, mode, refresh, timeout, max_stale, headers, max_bytes, generation_header })
     }
 }
 
@@ -128,13 +131,23 @@ type Headers = Vec<(Box<str>, Box<str>)>;
 const RESERVED: [&str; 7] =
     ["host", "if-none-match", "if-modified-since", "content-length", "transfer-encoding", "connection", "upgrade"];
 
+/// RFC 9110 §5.6.2.
+fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+/// The name of a header of the answers, in lower case.
+fn header_name(json: &Json) -> Result<Box<str>, ConfigError> {
+    let name = json.string("the name of a header")?.to_ascii_lowercase();
+    if is_token(&name) { Ok(name.into()) } else { Err(ConfigError::expected("the name of a header")) }
+}
+
 fn headers(json: &Json) -> Result<Headers, ConfigError> {
     let Json::Object(members) = json else { return Err(ConfigError::expected("an object of header names and values")) };
     let mut headers: Headers = Vec::with_capacity(members.len());
     for (name, value) in members {
         let lower = name.to_ascii_lowercase();
-        let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-        if lower.is_empty() || !lower.bytes().all(is_token) || RESERVED.contains(&lower.as_str()) {
+        if !is_token(&lower) || RESERVED.contains(&lower.as_str()) {
             return Err(ConfigError::expected("the name of a header that the filter does not set itself").within(name));
         }
         let value = value.string("the value of a header").map_err(|error| error.within(name))?;

@@ -1,5 +1,7 @@
 //! What the VMs of one process share, as a trait: the host has it, tests have a map.
 
+use sha2::{Digest as _, Sha256};
+
 use super::super::wire::{Reader, Writer};
 
 /// The version of a shared value; two writes never give the same one.
@@ -15,15 +17,20 @@ pub trait SharedData {
     fn write(&mut self, key: &str, value: &[u8], expected: Option<Version>) -> bool;
 }
 
+/// Versions of this module may follow each other in one process, or run beside each other, and share what lies under the same
+/// keys. This number is part of every key. It changes with whatever is stored there: heads, leases, shards, records, the hash
+/// that spreads them; and where the same entry of a list is converted otherwise than before.
+const LAYOUT: u32 = 2;
+
 /// The keys of one registry.
 #[derive(Clone, Debug)]
 pub(super) struct Keys(Box<str>);
 
 impl Keys {
-    /// Filters with different registries share one process, and versions of this module may follow each other in it: the
-    /// `1` changes with whatever is stored under these keys.
-    pub(super) fn of(identity: &str) -> Self {
-        Self(format!("tls_client_auth/1/{identity}").into())
+    /// Filters with different registries share one process. Those that let unregistered clients pass ask more of a list than
+    /// others (`is_strict`), and must not take one that did for the others.
+    pub(super) fn of(identity: &str, is_strict: bool) -> Self {
+        Self(format!("tls_client_auth/{LAYOUT}/{identity}{}", if is_strict { "+" } else { "" }).into())
     }
 
     pub(super) fn head(&self) -> String {
@@ -54,7 +61,7 @@ impl Slot {
 }
 
 /// How a list is spread over shards. The seed differs from process to process, so that nobody can choose identifiers
-/// that all fall into one shard.
+/// that all fall into one shard: whoever registers clients chooses their names, but sees neither seed nor shards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spread {
     pub(super) seed: u64,
@@ -63,12 +70,11 @@ pub(super) struct Spread {
 }
 
 impl Spread {
+    /// The first four octets of SHA-256 over the seed and the identifier. Every VM of the process must find the same, whatever
+    /// compiler its module came from; the hashes of Rust's standard library are free to change.
     pub(super) fn hash(seed: u64, client_id: &str) -> u32 {
-        use std::hash::Hasher as _;
-        let mut hasher = std::hash::DefaultHasher::new();
-        hasher.write_u64(seed);
-        hasher.write(client_id.as_bytes());
-        (hasher.finish() >> 32) as u32
+        let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(client_id).finalize();
+        digest.first_chunk().map_or(0, |first| u32::from_le_bytes(*first))
     }
 }
 

@@ -1,6 +1,8 @@
 //! A new list on its way into shared data: gathered, written to the slot that is not in force, compared with the list
 //! that is.
 
+use sha2::{Digest as _, Sha256};
+
 use super::super::record::Record;
 use super::super::wire::{Reader, Writer};
 use super::shared::{Head, Keys, Shard, ShardEntry, SharedData, Slot, Spread};
@@ -26,6 +28,8 @@ pub(super) struct Stage {
     gathered: Gathered,
     /// Clients in the shards.
     written: u64,
+    /// How often a client came that was there already.
+    pub(super) repeated: u64,
 }
 
 /// Clients that are not in their shards yet, by the low bits of their hash.
@@ -79,6 +83,11 @@ impl Comparison {
         self.added + self.removed + self.changed > 0
     }
 
+    /// Whether the same clients are there as before, however they are registered; and those that are there twice, twice.
+    pub(super) fn has_same_clients(&self, repeated: u64) -> bool {
+        self.added + self.removed == 0 && (repeated == 0 || self.changed == 0)
+    }
+
     fn note(&mut self, kind: ChangeKind, client_id: &str) {
         match kind {
             ChangeKind::Added => self.added += 1,
@@ -101,7 +110,7 @@ impl Stage {
     pub(super) fn new(keys: Keys, generation: u64, seed: u64, head: Option<&Head>) -> Self {
         let slot = head.map_or(Slot::A, |head| head.slot.other());
         let seed = head.map_or(seed, |head| head.spread.seed);
-        Self { keys, generation, slot, seed, spread: None, gathered: Gathered::default(), written: 0 }
+        Self { keys, generation, slot, seed, spread: None, gathered: Gathered::default(), written: 0, repeated: 0 }
     }
 
     /// Gathers one more client.
@@ -154,11 +163,15 @@ impl Stage {
             let before = Shard::read(before).filter(|before| before.generation == self.generation).ok_or(Interfered)?;
             entries.extend(before.entries());
         }
-        let (known, twice) = (entries.len(), Record::Unusable("the list has this client_id twice".into()).encode());
+        let (known, twice) = (entries.len(), twice());
+        let mut repeated = 0;
         // Clients of one bucket are chained from the last to the first.
         for entry in self.gathered.of_shard(spread, shard) {
             match entries.iter_mut().find(|other| other.hash == entry.hash && other.client_id == entry.client_id) {
-                Some(other) => other.record = &twice,
+                Some(other) => {
+                    other.record = &twice;
+                    repeated += 1;
+                }
                 None => entries.push(entry),
             }
         }
@@ -170,6 +183,7 @@ impl Stage {
             return Err(Interfered);
         }
         self.written += added as u64;
+        self.repeated += repeated;
         Ok(())
     }
 
@@ -185,13 +199,18 @@ impl Stage {
         spread.shards.max(head.map_or(1, |head| head.spread.shards))
     }
 
-    /// Compares those clients with the list in force whose hashes end in `step`.
+    /// Compares those clients with the list in force whose hashes end in `step`, and adds their identifiers to `ids`.
+    ///
+    /// Of two lists with the same seed, the same number of steps and the same digest in the end, the identifiers are the same,
+    /// whoever chose them: what is hashed is the one way to write the set down, step by step and sorted within each, and
+    /// SHA-256 has no known collisions. (A sum of hashes would need no order, but sums of chosen summands can be made equal.)
     pub(super) fn compare(
         &self,
         spread: Spread,
         head: Option<&Head>,
         step: u32,
         found: &mut Comparison,
+        ids: Option<&mut Sha256>,
         shared: &mut dyn SharedData,
     ) -> Result<(), Interfered> {
         let mask = self.steps(spread, head) - 1;
@@ -202,7 +221,17 @@ impl Stage {
         let new = load(self.slot, spread, self.generation).ok_or(Interfered)?;
         // A list in force that is damaged is as good as none: the new one is what mends it.
         let old = head.and_then(|head| load(head.slot, head.spread, head.generation)).unwrap_or_default();
-        let new: Vec<_> = entries_of_step(&new, mask, step).collect();
+        let mut new: Vec<_> = entries_of_step(&new, mask, step).collect();
+        if let Some(ids) = ids {
+            let twice = twice();
+            new.sort_unstable_by_key(|entry| entry.client_id);
+            for entry in &new {
+                let mut writer = Writer::default();
+                writer.octets(entry.client_id.as_bytes());
+                writer.u8(u8::from(entry.record == twice));
+                ids.update(writer.0);
+            }
+        }
         let mut old: Vec<_> = entries_of_step(&old, mask, step).collect();
         for entry in new {
             let same = old.iter().position(|other| other.hash == entry.hash && other.client_id == entry.client_id);
@@ -221,6 +250,11 @@ impl Stage {
     pub(super) fn is_whole(&self, found: &Comparison) -> bool {
         found.clients + found.refused == self.written
     }
+}
+
+/// The record of a client that is there twice.
+fn twice() -> Vec<u8> {
+    Record::Unusable("the list has this client_id twice".into()).encode()
 }
 
 fn entries_of_step(shard: &[u8], mask: u32, step: u32) -> impl Iterator<Item = ShardEntry<'_>> {
