@@ -200,7 +200,87 @@ impl<'a> ShardEntry<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::metadata::ClientMetadata;
+    use super::super::super::record::Record;
     use super::*;
+    use crate::json::Json;
+
+    /// Computed with another implementation of SHA-256: Python's `hashlib.sha256(struct.pack("<Q", seed) + client_id)`.
+    #[test]
+    fn every_module_spreads_alike() {
+        for (seed, client_id, hash) in [
+            (0, "", 0xf570_55af_u32),
+            (0, "a", 0x5c8b_fed7),
+            (1, "a", 0xc821_61ae),
+            (0x0123_4567_89ab_cdef, "client-1", 0xe1ec_bbe0),
+            (u64::MAX, "ääääääääääääääääääääääääääääääääääääääää", 0xf2f1_9be2),
+        ] {
+            assert_eq!(Spread::hash(seed, client_id), hash, "{seed} {client_id}");
+        }
+    }
+
+    /// One of everything that lies in shared data (the lease has a test of its own).
+    fn sample() -> Vec<u8> {
+        const DIGEST: &str = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
+        let tls = r#""token_endpoint_auth_method":"tls_client_auth""#;
+        let clients = [
+            r#""token_endpoint_auth_method":"private_key_jwt""#.to_owned(),
+            format!(r#"{tls},"tls_client_auth_subject_dn":"CN=a\\,b+OU=\\C3\\A4,2.5.4.97=#0C0141,C=JP""#),
+            format!(r#"{tls},"tls_client_auth_san_dns":"A.example""#),
+            format!(r#"{tls},"tls_client_auth_san_uri":"urn:x:Y""#),
+            format!(r#"{tls},"tls_client_auth_san_ip":"2001:DB8:0::1""#),
+            format!(r#"{tls},"tls_client_auth_san_email":"A@B.example","certificate_thumbprints":["{DIGEST}"]"#),
+            format!(
+                r#"{tls},"tls_client_auth_san_dns":"b.example","backend_authentication":{{"method":"client_secret_basic","client_secret":"s"}}"#
+            ),
+            format!(
+                r#""token_endpoint_auth_method":"self_signed_tls_client_auth","jwks":{{"keys":[{{"kty":"RSA","x5t#S256":"{DIGEST}"}}]}}"#
+            ),
+        ];
+        let clients = clients.map(|members| {
+            let json = Json::parse(format!("{{\"client_id\":\"c\",{members}}}").as_bytes()).unwrap();
+            Record::Client(ClientMetadata::from_json(&json).unwrap_or_else(|error| panic!("{members}: {error}"))).encode()
+        });
+        let records: Vec<_> = clients.into_iter().chain([Record::Unusable("why".into()).encode()]).collect();
+        let entries = records.iter().map(|record| ShardEntry { hash: Spread::hash(5, "c"), client_id: "c", record });
+        let head = Head {
+            generation: 7,
+            slot: Slot::B,
+            spread: Spread { seed: 3, shards: 64 },
+            clients: 1,
+            refused: 2,
+            confirmations: 3,
+            confirmed_at: 4,
+            validators: Validators { etag: Some("\"x\"".into()), last_modified: Some("y".into()), unmodified: 9 },
+        };
+        let keys = Keys::of("r", false);
+        let names = [keys.head(), keys.lease(), keys.shard(Slot::A, 1)].join(" ").replace(&format!("/{LAYOUT}/"), "/");
+        [names.into_bytes(), head.encode(), Shard::encode(6, entries)].concat()
+    }
+
+    /// What another version of this module reads as something else must not lie under the same key: whoever changes the sample
+    /// raises `LAYOUT`, and adds a line. (One that no release had may be replaced.)
+    #[test]
+    fn a_change_of_the_format_changes_the_keys() {
+        const LAYOUTS: [(u32, &str); 1] = [(2, "ddea10d14d1dd4bf7e5fec92877d45906405778264d2b2c752ecde0b0077bdeb")];
+        let digest: String = Sha256::digest(sample()).iter().map(|octet| format!("{octet:02x}")).collect();
+        assert_eq!(LAYOUTS.last(), Some(&(LAYOUT, digest.as_str())));
+        assert!(LAYOUTS.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        let keys = Keys::of("r", false);
+        for key in [keys.head(), keys.lease(), keys.shard(Slot::A, 0), keys.shard(Slot::B, 7)] {
+            assert!(key.starts_with(&format!("tls_client_auth/{LAYOUT}/r/")), "{key}");
+        }
+    }
+
+    #[test]
+    fn identifiers_are_spread_evenly_whoever_chose_them() {
+        // A hundred for each of 64 shards: chosen so for one seed, they are spread as any others by the next.
+        let chosen: Vec<String> =
+            (0..).map(|n| format!("client-{n}")).filter(|id| Spread::hash(1, id) & 63 == 0).take(6400).collect();
+        let mut shards = [0_u32; 64];
+        chosen.iter().for_each(|id| shards[(Spread::hash(2, id) & 63) as usize] += 1);
+        assert!(shards.iter().all(|clients| (50..160).contains(clients)), "{shards:?}");
+    }
 
     #[test]
     fn a_head_is_read_back() {
