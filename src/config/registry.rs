@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
-
+use crate::certificate::Thumbprint;
 use crate::client::{CLIENT_ID, FetchedRegistry, Mode};
 use crate::error::ConfigError;
 use crate::json::{Json, Members, first_repeated, one_of};
@@ -58,14 +57,14 @@ impl FetchedRegistry {
 
 /// A short name of what is fetched; how often is left out, so that a list survives a change of that.
 fn identity(source: &[&str], headers: &[(Box<str>, Box<str>)]) -> Box<str> {
-    let mut hash = Sha256::new();
     let headers = headers.iter().flat_map(|(name, value)| [&**name, &**value]);
+    let mut octets = Vec::new();
     for text in source.iter().copied().chain(headers) {
-        hash.update(text);
+        octets.extend_from_slice(text.as_bytes());
         // No member can hold this one, so no two sources are the same text.
-        hash.update([0]);
+        octets.push(0);
     }
-    hash.finalize().iter().take(8).map(|octet| format!("{octet:02x}")).collect::<String>().into()
+    Thumbprint::of(&octets).to_hex().chars().take(16).collect::<String>().into()
 }
 
 fn required<'a>(members: &mut Members<'a>, name: &'static str, what: &'static str) -> Result<&'a str, ConfigError> {

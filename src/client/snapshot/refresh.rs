@@ -9,8 +9,6 @@ use std::mem;
 use std::rc::Rc;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
-
 use super::super::convert;
 use super::super::fetched::{Answer, FetchedRegistry, Mode, Request};
 use super::super::record::Record;
@@ -21,6 +19,7 @@ use super::list::ListReader;
 use super::shared::{Head, Keys, SharedData, Slot, Spread, Validators};
 use super::stage::{Change, ChangeKind, Comparison, Interfered, Stage};
 use super::whole::{self, NotWhole, Whole};
+use crate::certificate::Thumbprint;
 
 /// What the VM that fetches has to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +95,7 @@ pub(super) struct Refresh {
     /// How often this attempt read the pages in vain, because the list changed between them.
     readings: u32,
     /// The clients of the reading before, as a digest.
-    before: Option<[u8; 32]>,
+    before: Option<Thumbprint>,
     /// Spreads the lists of this attempt, where there is no list yet.
     seed: u64,
     /// The list in force was confirmed as the first page of a longer one.
@@ -147,7 +146,7 @@ struct Round {
     /// The first page's `generation_header`.
     generation: Option<Vec<u8>>,
     /// Digest of the clients as they are compared, where two readings must agree on them.
-    ids: Option<Sha256>,
+    ids: Option<Thumbprint>,
     /// The list in force when the attempt began.
     head: Option<Head>,
     is_conditional: bool,
@@ -497,7 +496,7 @@ impl Refresh {
         self.phase = match list {
             Some(list) => Phase::Reading(round, list),
             None => {
-                round.ids = self.needs_agreement(&round).then(Sha256::new);
+                round.ids = self.needs_agreement(&round).then(|| Thumbprint::of(b""));
                 Phase::Comparing(round, spread, 0, Comparison::default())
             }
         };
@@ -542,8 +541,7 @@ impl Refresh {
         if let Some(ids) = ids {
             // The list in force was read before, too.
             let is_in_force = head.is_some() && found.has_same_clients(stage.repeated);
-            let digest = Some(ids.finalize().into());
-            let agrees = is_in_force || mem::replace(&mut self.before, digest) == digest;
+            let agrees = is_in_force || self.before.replace(ids) == Some(ids);
             // Where nobody passes by it, the last reading counts whatever it is.
             if !agrees && (self.is_strict || self.readings + 1 < Self::MOST_READINGS) {
                 return self.read_again(NotWhole::Unsettled, round);

@@ -1,8 +1,7 @@
 //! What the VMs of one process share, as a trait: the host has it, tests have a map.
 
-use sha2::{Digest as _, Sha256};
-
 use super::super::wire::{Reader, Writer};
+use crate::certificate::Thumbprint;
 
 /// The version of a shared value; two writes never give the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,8 +72,8 @@ impl Spread {
     /// The first four octets of SHA-256 over the seed and the identifier. Every VM of the process must find the same, whatever
     /// compiler its module came from; the hashes of Rust's standard library are free to change.
     pub(super) fn hash(seed: u64, client_id: &str) -> u32 {
-        let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(client_id).finalize();
-        digest.first_chunk().map_or(0, |first| u32::from_le_bytes(*first))
+        let digest = Thumbprint::of(&[&seed.to_le_bytes(), client_id.as_bytes()].concat());
+        digest.octets().first_chunk().map_or(0, |first| u32::from_le_bytes(*first))
     }
 }
 
@@ -263,7 +262,7 @@ mod tests {
     #[test]
     fn a_change_of_the_format_changes_the_keys() {
         const LAYOUTS: [(u32, &str); 1] = [(2, "ddea10d14d1dd4bf7e5fec92877d45906405778264d2b2c752ecde0b0077bdeb")];
-        let digest: String = Sha256::digest(sample()).iter().map(|octet| format!("{octet:02x}")).collect();
+        let digest = Thumbprint::of(&sample()).to_hex();
         assert_eq!(LAYOUTS.last(), Some(&(LAYOUT, digest.as_str())));
         assert!(LAYOUTS.windows(2).all(|pair| pair[0].0 < pair[1].0));
         let keys = Keys::of("r", false);

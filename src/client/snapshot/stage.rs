@@ -1,11 +1,10 @@
 //! A new list on its way into shared data: gathered, written to the slot that is not in force, compared with the list
 //! that is.
 
-use sha2::{Digest as _, Sha256};
-
 use super::super::record::Record;
 use super::super::wire::{Reader, Writer};
 use super::shared::{Head, Keys, Shard, ShardEntry, SharedData, Slot, Spread};
+use crate::certificate::Thumbprint;
 
 /// Most shards of a list. A shared-data table of so many keys is filled in some 20 ms; with a million clients a shard has
 /// about 60 of them, so that the one that a request needs is copied in a few microseconds.
@@ -199,18 +198,18 @@ impl Stage {
         spread.shards.max(head.map_or(1, |head| head.spread.shards))
     }
 
-    /// Compares those clients with the list in force whose hashes end in `step`, and adds their identifiers to `ids`.
+    /// Compares those clients with the list in force whose hashes end in `step`, and adds their identifiers to the digest `ids`.
     ///
-    /// Of two lists with the same seed, the same number of steps and the same digest in the end, the identifiers are the same,
-    /// whoever chose them: what is hashed is the one way to write the set down, step by step and sorted within each, and
-    /// SHA-256 has no known collisions. (A sum of hashes would need no order, but sums of chosen summands can be made equal.)
+    /// If two lists with the same seed have the same digest in the end, their identifiers are the same, whoever chose them: what
+    /// is hashed is the one way to write the set down, step by step and sorted within each; each digest is over the one before;
+    /// and SHA-256 has no known collisions. (Sums of hashes need no order, but whoever chooses the summands can make them equal.)
     pub(super) fn compare(
         &self,
         spread: Spread,
         head: Option<&Head>,
         step: u32,
         found: &mut Comparison,
-        ids: Option<&mut Sha256>,
+        ids: Option<&mut Thumbprint>,
         shared: &mut dyn SharedData,
     ) -> Result<(), Interfered> {
         let mask = self.steps(spread, head) - 1;
@@ -221,16 +220,9 @@ impl Stage {
         let new = load(self.slot, spread, self.generation).ok_or(Interfered)?;
         // A list in force that is damaged is as good as none: the new one is what mends it.
         let old = head.and_then(|head| load(head.slot, head.spread, head.generation)).unwrap_or_default();
-        let mut new: Vec<_> = entries_of_step(&new, mask, step).collect();
+        let new: Vec<_> = entries_of_step(&new, mask, step).collect();
         if let Some(ids) = ids {
-            let twice = twice();
-            new.sort_unstable_by_key(|entry| entry.client_id);
-            for entry in &new {
-                let mut writer = Writer::default();
-                writer.octets(entry.client_id.as_bytes());
-                writer.u8(u8::from(entry.record == twice));
-                ids.update(writer.0);
-            }
+            *ids = with_identifiers(ids, &new);
         }
         let mut old: Vec<_> = entries_of_step(&old, mask, step).collect();
         for entry in new {
@@ -250,6 +242,20 @@ impl Stage {
     pub(super) fn is_whole(&self, found: &Comparison) -> bool {
         found.clients + found.refused == self.written
     }
+}
+
+/// The digest of what has `before` as its digest, and these clients: all of them, and once more those that are there twice.
+fn with_identifiers(before: &Thumbprint, clients: &[ShardEntry<'_>]) -> Thumbprint {
+    let twice = twice();
+    let mut writer = Writer(before.octets().to_vec());
+    for only_twice in [false, true] {
+        let some = clients.iter().filter(|client| !only_twice || client.record == twice);
+        let mut ids: Vec<&str> = some.map(|client| client.client_id).collect();
+        ids.sort_unstable();
+        writer.u64(ids.len() as u64);
+        ids.into_iter().for_each(|id| writer.octets(id.as_bytes()));
+    }
+    Thumbprint::of(&writer.0)
 }
 
 /// The record of a client that is there twice.

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use percent_encoding::percent_decode_str;
-use sha2::{Digest as _, Sha256};
+use percent_encoding::percent_decode;
 
+use crate::certificate::Thumbprint;
 use crate::json::Json;
 
 /// Why a list is not taken for the whole list.
@@ -106,8 +106,8 @@ const LIMITS: [&str; 5] = ["max", "limit", "per_page", "pageSize", "page_size"];
 pub(in crate::client) struct Page {
     /// Number of its entries.
     entries: u64,
-    /// Half of the SHA-256 of the first one, as it stands there.
-    first: Option<[u8; 16]>,
+    /// SHA-256 of the first one as it stands there, in base64url.
+    first: Box<str>,
     start: Option<u64>,
     end: Option<u64>,
     total_count: Option<u64>,
@@ -130,7 +130,7 @@ impl Page {
     pub(super) fn entry(&mut self, octets: &[u8]) {
         self.entries += 1;
         if self.entries == 1 {
-            self.first = Sha256::digest(octets.trim_ascii()).first_chunk().copied();
+            self.first = Thumbprint::of(octets.trim_ascii()).to_string().into();
         }
     }
 
@@ -169,18 +169,21 @@ impl Page {
         if self.speaks {
             return Ok(());
         }
-        let asked = parameters(path).find_map(|parameter| {
-            let (name, value) = parameter.split_once('=')?;
-            let name = percent_decode_str(name).decode_utf8().ok()?;
-            let name = LIMITS.iter().find(|known| known.eq_ignore_ascii_case(&name))?;
-            let limit = percent_decode_str(value).decode_utf8().ok()?.parse().ok();
-            (limit == Some(self.entries)).then_some(*name)
-        });
-        match asked {
-            Some(parameter) => Err(NotWhole::AsLongAsAsked { parameter, entries: self.entries }),
-            None => Ok(()),
+        for parameter in parameters(path) {
+            let (name, value) = parameter.split_once('=').unwrap_or_default();
+            let (name, value) = (decoded(name), decoded(value));
+            if let Some(parameter) = LIMITS.iter().find(|known| known.as_bytes().eq_ignore_ascii_case(&name))
+                && std::str::from_utf8(&value).ok().and_then(|value| value.parse().ok()) == Some(self.entries)
+            {
+                return Err(NotWhole::AsLongAsAsked { parameter, entries: self.entries });
+            }
         }
+        Ok(())
     }
+}
+
+fn decoded(text: &str) -> Vec<u8> {
+    percent_decode(text.as_bytes()).collect()
 }
 
 struct NoNumber;
@@ -241,7 +244,7 @@ pub(super) fn page_from(path: &str, start: u64) -> Box<str> {
     let mut left = vec![("start", start), ("end", start.saturating_add(WIDTH))];
     let mut query: Vec<String> = Vec::new();
     for parameter in parameters(path) {
-        let name: Vec<u8> = percent_decode_str(parameter.split('=').next().unwrap_or_default()).collect();
+        let name = decoded(parameter.split('=').next().unwrap_or_default());
         if name != b"start" && name != b"end" {
             query.push(parameter.to_owned());
         } else if let Some(index) = left.iter().position(|(own, _)| own.as_bytes() == name) {
@@ -266,7 +269,7 @@ pub(in crate::client) struct Whole {
     by_link: bool,
     /// Where the page must begin that was asked for by its start.
     asked: Option<u64>,
-    firsts: BTreeSet<[u8; 16]>,
+    firsts: BTreeSet<Box<str>>,
     is_page_again: bool,
 }
 
@@ -288,7 +291,7 @@ impl Whole {
             (before, now) => self.total_count = before.or(now),
         }
         self.total = [self.total, page.total].into_iter().flatten().max_by_key(|total| total.total);
-        self.is_page_again |= page.first.is_some_and(|first| !self.firsts.insert(first));
+        self.is_page_again |= page.entries > 0 && !self.firsts.insert(page.first.clone());
         if has_next {
             self.by_link = true;
             return Ok(None);
