@@ -130,7 +130,12 @@ impl Answer<'_> {
     /// The same, octet for octet.
     #[must_use]
     pub fn octets(&self, name: &str) -> Vec<u8> {
-        self.fields(name).collect::<Vec<_>>().join(&b", "[..])
+        let mut list = Vec::new();
+        for (index, value) in self.fields(name).enumerate() {
+            list.extend_from_slice(if index == 0 { b"" } else { b", " });
+            list.extend_from_slice(value);
+        }
+        list
     }
 
     /// Whether there is a field of this name.

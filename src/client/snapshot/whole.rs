@@ -4,8 +4,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use percent_encoding::percent_decode;
-
 use crate::certificate::Thumbprint;
 use crate::json::Json;
 
@@ -171,19 +169,14 @@ impl Page {
         }
         for parameter in parameters(path) {
             let (name, value) = parameter.split_once('=').unwrap_or_default();
-            let (name, value) = (decoded(name), decoded(value));
-            if let Some(parameter) = LIMITS.iter().find(|known| known.as_bytes().eq_ignore_ascii_case(&name))
-                && std::str::from_utf8(&value).ok().and_then(|value| value.parse().ok()) == Some(self.entries)
+            if let Some(parameter) = LIMITS.iter().find(|known| known.eq_ignore_ascii_case(name))
+                && value.parse() == Ok(self.entries)
             {
                 return Err(NotWhole::AsLongAsAsked { parameter, entries: self.entries });
             }
         }
         Ok(())
     }
-}
-
-fn decoded(text: &str) -> Vec<u8> {
-    percent_decode(text.as_bytes()).collect()
 }
 
 struct NoNumber;
@@ -234,27 +227,31 @@ fn leads_on(links: &Json) -> bool {
 
 /// The parameters of the query, as they stand there.
 fn parameters(path: &str) -> impl Iterator<Item = &str> {
-    path.split_once('?').map(|(_, query)| query.split('&')).into_iter().flatten().filter(|parameter| !parameter.is_empty())
+    let query = path.split_once('?').map_or("", |(_, query)| query);
+    query.split('&').filter(|parameter| !parameter.is_empty())
 }
 
 /// The path of the page from `start` on, for five hundred entries: Authlete's way. `start` and `end` of `path` are replaced
 /// where they stand.
 pub(super) fn page_from(path: &str, start: u64) -> Box<str> {
     const WIDTH: u64 = 500;
-    let mut left = vec![("start", start), ("end", start.saturating_add(WIDTH))];
-    let mut query: Vec<String> = Vec::new();
-    for parameter in parameters(path) {
-        let name = decoded(parameter.split('=').next().unwrap_or_default());
-        if name != b"start" && name != b"end" {
-            query.push(parameter.to_owned());
-        } else if let Some(index) = left.iter().position(|(own, _)| own.as_bytes() == name) {
-            let (name, value) = left.remove(index);
-            query.push(format!("{name}={value}"));
-        }
+    let mut page = path.split('?').next().unwrap_or_default().to_owned();
+    let mut left = [("start", Some(start)), ("end", Some(start.saturating_add(WIDTH)))];
+    // Where there is none to be replaced, it comes last.
+    for parameter in parameters(path).chain(["start", "end"]) {
+        let name = parameter.split('=').next().unwrap_or_default();
+        let own = left.iter_mut().find(|(own, _)| *own == name);
+        let value = match own {
+            Some((_, value)) => match value.take() {
+                Some(value) => format!("{name}={value}"),
+                None => continue,
+            },
+            None => parameter.to_owned(),
+        };
+        page.push(if page.contains('?') { '&' } else { '?' });
+        page.push_str(&value);
     }
-    query.extend(left.into_iter().map(|(name, value)| format!("{name}={value}")));
-    let before = path.split('?').next().unwrap_or_default();
-    format!("{before}?{}", query.join("&")).into()
+    page.into()
 }
 
 /// The pages of a list, as far as they are in.
@@ -490,7 +487,6 @@ mod tests {
             ("/c?x=1&per_page=2", "[1,2]", as_long("per_page", 2)),
             ("/c?pageSize=2&page=1", "[1,2]", as_long("pageSize", 2)),
             ("/c?page_size=2", "[1,2]", as_long("page_size", 2)),
-            ("/c?page%5Fsize=%32", "[1,2]", as_long("page_size", 2)),
             ("/c?max=9&limit=2", "[1,2]", as_long("limit", 2)),
             ("/c?LIMIT=2", "[1,2]", as_long("limit", 2)),
             ("/c?limit=2", r#"{"clients":[1,2]}"#, as_long("limit", 2)),
@@ -517,7 +513,7 @@ mod tests {
             ("/list?developer=x", "/list?developer=x&start=5&end=505"),
             ("/list?start=0&end=5&developer=x%26", "/list?start=5&end=505&developer=x%26"),
             ("/list?end=5&a=start", "/list?end=505&a=start&start=5"),
-            ("/list?st%61rt=0&start=3&end=5&end", "/list?start=5&end=505"),
+            ("/list?start=0&start=3&end=5&end", "/list?start=5&end=505"),
             ("/list?starts=1&Start=1", "/list?starts=1&Start=1&start=5&end=505"),
         ] {
             assert_eq!(&*page_from(path, 5), expected, "{path}");
