@@ -57,6 +57,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn half_a_list_is_no_list() {
+        for (text, expected) in [
+            (&br#"{"start": 0, "end": 1, "totalCount": 2, "clients": [{"client_id": "a"}]}"#[..], "totalCount is 2"),
+            (br#"{"clients": [{"client_id": "a"}], "has_more": true}"#, "\"has_more\" says that there is more"),
+            (br#"{"clients": [], "total": 1}"#, "an empty page after 0 of 1 entries"),
+        ] {
+            let error = ClientList::parse(text).unwrap_err();
+            assert!(error.starts_with("not the whole list: ") && error.contains(expected), "{error}");
+        }
+        assert!(
+            ClientList::parse(br#"{"start": 0, "end": 5, "totalCount": 1, "clients": [{"client_id": "a"}], "next": null}"#)
+                .is_ok()
+        );
+    }
+
+    #[test]
     fn a_list_says_what_a_registry_would() {
         let text = br#"{"clients": [{"client_id": "a"}, {"client_id": "b"}, {"client_id": "b"}, {"client_id": "c", "tls_client_auth_oops": 1}, 7,
             {"clientId": "k", "publicClient": true}]}"#;

@@ -162,3 +162,49 @@ fn headers(json: &Json) -> Result<Headers, ConfigError> {
         None => Ok(headers),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::config::Configuration;
+
+    fn registries(text: &str) -> Vec<(Rc<FetchedRegistry>, bool)> {
+        Configuration::parse(text.replace("R", r#""registry": {"cluster": "c", "authority": "a", "path": "/""#).as_bytes())
+            .unwrap_or_else(|error| panic!("{text}: {error}"))
+            .fetched_registries()
+    }
+
+    #[test]
+    fn whether_strangers_pass_by_a_registry() {
+        for (text, expected) in [
+            ("{R}}", vec![false]),
+            (r#"{R}, "unregistered_clients": "pass"}"#, vec![true]),
+            (r#"{R}, "tenants": [{"hosts": ["a"], "unregistered_clients": "pass"}]}"#, vec![true]),
+            (
+                r#"{R}, "unregistered_clients": "pass", "tenants": [{"hosts": ["a"], "unregistered_clients": "reject"}]}"#,
+                vec![true],
+            ),
+            // The same registry, named twice; and two that are not the same.
+            (r#"{"tenants": [{"hosts": ["a"], "unregistered_clients": "pass", R}}, {"hosts": ["b"], R}}]}"#, vec![true]),
+            (r#"{"tenants": [{"hosts": ["b"], R}}, {"hosts": ["a"], R, "refresh": "1s"}}]}"#, vec![false, false]),
+            (r#"{R}, "tenants": [{"hosts": ["a"], "unregistered_clients": "pass", "clients": []}]}"#, vec![false]),
+        ] {
+            let found: Vec<bool> = registries(text).into_iter().map(|(_, passes)| passes).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_fetched_otherwise_is_another_registry() {
+        let identity = |members: &str| registries(&format!("{{R{members}}}}}"))[0].0.identity.clone();
+        assert_eq!(identity(""), identity(r#", "refresh": "1s", "max_pages": 3"#));
+        let others =
+            ["", r#", "generation_header": "etag""#, r#", "generation_header": "x-etag""#, r#", "headers": {"etag": "x"}"#];
+        let identities: std::collections::BTreeSet<_> = others.iter().map(|members| identity(members)).collect();
+        assert_eq!(identities.len(), others.len());
+        assert_eq!(identity(others[1]), identity(r#", "generation_header": "ETag""#), "letter case is none of a header's name");
+        assert!(identity("").len() == 16 && identity("").bytes().all(|b| b.is_ascii_hexdigit()));
+    }
+}
