@@ -167,10 +167,9 @@ impl Page {
         if self.speaks {
             return Ok(());
         }
-        for parameter in parameters(path) {
-            let (name, value) = parameter.split_once('=').unwrap_or_default();
+        for (name, rest) in parameters(path) {
             if let Some(parameter) = LIMITS.iter().find(|known| known.eq_ignore_ascii_case(name))
-                && value.parse() == Ok(self.entries)
+                && rest.get(1..).and_then(|value| value.parse().ok()) == Some(self.entries)
             {
                 return Err(NotWhole::AsLongAsAsked { parameter, entries: self.entries });
             }
@@ -225,10 +224,12 @@ fn leads_on(links: &Json) -> bool {
     }
 }
 
-/// The parameters of the query, as they stand there.
-fn parameters(path: &str) -> impl Iterator<Item = &str> {
+/// The name of each parameter of the query, and the rest of it with its `=`.
+#[inline(never)]
+fn parameters(path: &str) -> Vec<(&str, &str)> {
     let query = path.split_once('?').map_or("", |(_, query)| query);
-    query.split('&').filter(|parameter| !parameter.is_empty())
+    let named = |parameter: &'_ str| parameter.find('=').unwrap_or(parameter.len());
+    query.split('&').filter(|parameter| !parameter.is_empty()).map(|parameter| parameter.split_at(named(parameter))).collect()
 }
 
 /// The path of the page from `start` on, for five hundred entries: Authlete's way. `start` and `end` of `path` are replaced
@@ -238,18 +239,19 @@ pub(super) fn page_from(path: &str, start: u64) -> Box<str> {
     let mut page = path.split('?').next().unwrap_or_default().to_owned();
     let mut left = [("start", Some(start)), ("end", Some(start.saturating_add(WIDTH)))];
     // Where there is none to be replaced, it comes last.
-    for parameter in parameters(path).chain(["start", "end"]) {
-        let name = parameter.split('=').next().unwrap_or_default();
-        let own = left.iter_mut().find(|(own, _)| *own == name);
-        let value = match own {
-            Some((_, value)) => match value.take() {
-                Some(value) => format!("{name}={value}"),
-                None => continue,
-            },
-            None => parameter.to_owned(),
+    for (name, rest) in parameters(path).into_iter().chain([("start", ""), ("end", "")]) {
+        let value;
+        let rest = match left.iter_mut().find(|(own, _)| *own == name) {
+            None => rest,
+            Some((_, left)) => {
+                let Some(number) = left.take() else { continue };
+                value = format!("={number}");
+                &value
+            }
         };
-        page.push(if page.contains('?') { '&' } else { '?' });
-        page.push_str(&value);
+        page.push_str(if page.contains('?') { "&" } else { "?" });
+        page.push_str(name);
+        page.push_str(rest);
     }
     page.into()
 }
