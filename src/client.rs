@@ -25,4 +25,4 @@ pub use self::lookup::{Lookup, Settled};
 pub use self::metadata::{ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod};
 pub use self::registration::{FetchError, Registration, RegistryFault};
 pub use self::registry::Registry;
-pub use self::snapshot::{Change, ChangeKind, Report, SharedData, Snapshot, Ticks, Turn, Validators, Version};
+pub use self::snapshot::{Change, ChangeKind, NotWhole, Report, SharedData, Snapshot, Ticks, Turn, Validators, Version};
