@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use crate::certificate::{AlternativeName, PeerCertificate, UnixTime};
+use crate::certificate::{PeerCertificate, UnixTime};
 use crate::client::{ClientMetadata, ExpectedSubject, Registration, TokenEndpointAuthMethod};
 use crate::config::{Chain, Policy};
 use crate::error::{HostError, Rejection};
@@ -65,7 +65,7 @@ pub fn authenticate(
             // RFC 8705 §2.1: the subject means something only in a chain that somebody verified.
             check_chain(policy.handling.peer_certificate.chain, connection)?;
             check_registered(client.admits(&certificate.thumbprint()), &certificate)?;
-            check_subject(expected, &certificate)?;
+            compare(expected, &certificate)?.map_or(Ok(()), Err)?;
             certificate
         }
         TokenEndpointAuthMethod::SelfSignedTlsClientAuth(registered) => {
@@ -116,24 +116,26 @@ fn check_registered(is_registered: bool, certificate: &PeerCertificate) -> Resul
     if is_registered { Ok(()) } else { Err(Rejection::CertificateNotRegistered { presented: certificate.thumbprint() }) }
 }
 
-/// RFC 8705 §2.1.2.
-fn check_subject(expected: &ExpectedSubject, certificate: &PeerCertificate) -> Result<(), Rejection> {
+/// RFC 8705 §2.1.2: what tells the certificate's names from the registered one; `None` = it is the client's.
+///
+/// # Errors
+/// What the registration looks at cannot be read. The cost is bounded, so this may come before anything else is checked.
+fn compare(expected: &ExpectedSubject, certificate: &PeerCertificate) -> Result<Option<Rejection>, Rejection> {
     match expected {
         ExpectedSubject::SubjectDn(expected) => {
-            let subject = certificate.subject().map_err(Rejection::CertificateMalformed)?;
-            expected.difference(subject).map_or(Ok(()), |difference| Err(Rejection::SubjectMismatch(difference)))
+            let difference = certificate.subject_difference(expected).map_err(Rejection::CertificateMalformed)?;
+            Ok(difference.map(Rejection::SubjectMismatch))
         }
         ExpectedSubject::SanDns(expected)
         | ExpectedSubject::SanUri(expected)
         | ExpectedSubject::SanIp(expected)
         | ExpectedSubject::SanEmail(expected) => {
-            let names = certificate.alternative_names().map_err(Rejection::CertificateMalformed)?;
-            if names.contains(expected) { Ok(()) } else { Err(alternative_name_mismatch(expected, names)) }
+            let is_there = certificate.has_alternative_name(expected).map_err(Rejection::CertificateMalformed)?;
+            if is_there {
+                return Ok(None);
+            }
+            let found = certificate.alternative_names_like(expected).map_err(Rejection::CertificateMalformed)?;
+            Ok(Some(Rejection::AlternativeNameMismatch { expected: expected.clone(), found }))
         }
     }
-}
-
-fn alternative_name_mismatch(expected: &AlternativeName, names: &[AlternativeName]) -> Rejection {
-    let found = names.iter().filter(|name| name.is_same_type(expected)).cloned().collect();
-    Rejection::AlternativeNameMismatch { expected: expected.clone(), found }
 }
