@@ -60,12 +60,15 @@ def table():
 def deleted_or_blank(c):
     """RFC 4518 section 2.2, but for case: a blank, nothing, an error, or None for what stays."""
     code = ord(c)
+    # A blank to Unicode 3.2, which RFC 4518 names apart from the others.
+    if code == 0x200B:
+        return ""
     if 0x09 <= code <= 0x0D or code == 0x85 or unicode.category(c) in ("Zs", "Zl", "Zp"):
         return " "
     # RFC 4518 deletes controls. A name that hides one is an attack: it is refused.
     if code < 0x20 or 0x7F <= code <= 0x9F:
         raise ValueError("control")
-    if c in "\u00ad\u1806\u034f\u200b\ufffc" or 0x180B <= code <= 0x180D or 0xFE00 <= code <= 0xFE0F:
+    if c in "\u00ad\u1806\u034f\ufffc" or 0x180B <= code <= 0x180D or 0xFE00 <= code <= 0xFE0F:
         return ""
     controls = [(0x6DD, 0x6DD), (0x70F, 0x70F), (0x180E, 0x180E), (0x200C, 0x200F), (0x202A, 0x202E), (0x2060, 0x2063),
                 (0x206A, 0x206F), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB), (0x1D173, 0x1D17A), (0xE0001, 0xE0001), (0xE0020, 0xE007F)]

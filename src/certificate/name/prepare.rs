@@ -124,6 +124,9 @@ fn folded(text: &str) -> String {
         if stands_for_itself(c) {
             out.push_str(&fold(std::mem::take(&mut piece)));
             out.push(c);
+        } else if c == '\u{37a}' {
+            // Table B.2 of RFC 3454 folds this one before it is normalized; the order counts where marks follow.
+            piece.push_str(" ι");
         } else {
             piece.push(c);
         }
