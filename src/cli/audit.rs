@@ -247,7 +247,7 @@ impl Worker {
         // As Envoy has it, an empty one is none.
         let certificate = text("certificate")?.filter(|certificate| !certificate.is_empty());
         let certificate = certificate.map(|certificate| self.certificate(certificate));
-        let mut peer = Peer { certificate, chain_valid, now: Some(now), list: self.list.clone() };
+        let mut peer = Peer { certificate, chain_valid, now: Some(now), list: self.list.clone(), ..Peer::default() };
         let outcome = self.gate.decide(&request, &mut peer);
         let (status, error) = answer(&outcome);
         let detail = outcome.decision.rejection.as_ref().map(ToString::to_string);

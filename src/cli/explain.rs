@@ -82,7 +82,7 @@ fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
     };
     let list =
         arguments.registry.as_deref().map(|path| source::client_list(path, &source::bytes(path)?)).transpose()?.map(Rc::new);
-    let peer = Peer { certificate: None, chain_valid, now: Some(now), list };
+    let peer = Peer { certificate: None, chain_valid, now: Some(now), list, ..Peer::default() };
     let Some(file) = &arguments.certificate else { return Ok(peer) };
     let content = source::bytes(file)?;
     let peer = peer.presenting(first_certificate(&content));

@@ -4,6 +4,7 @@ use serde_json::Value;
 use tls_client_auth::certificate::UnixTime;
 use tls_client_auth::config::HostPolicy;
 use tls_client_auth::gate::{Gate, GateRequest};
+use tls_client_auth::request::Endpoints;
 
 /// What is said of a request; the rest is as most requests have it.
 #[derive(Debug, Default)]
@@ -74,8 +75,7 @@ impl Described<'_> {
 /// The path that a request to this host most likely has.
 fn first_endpoint(gate: &Gate, authority: &[u8]) -> String {
     let policy = gate.configuration().policy_for(authority);
-    let HostPolicy::Policy(policy) = policy else { return "/token".to_owned() };
-    policy.endpoints.as_ref().and_then(|endpoints| endpoints.first()).unwrap_or("/token").to_owned()
+    policy.endpoints().and_then(Endpoints::example).unwrap_or_else(|| "/token".to_owned())
 }
 
 /// RFC 9110 §5.6.2, with the colon of a pseudo-header before it.

@@ -9,6 +9,7 @@ use crate::certificate::{AlternativeName, CertificateError, CertificateMemory, D
 use crate::config::{Chain, HostPolicy, Mode};
 use crate::decision::Action;
 use crate::error::Rejection;
+use crate::exchange::ServerName;
 use crate::gate::{Gate, GateRequest, Outcome, Peer};
 
 /// A configuration that decides.
@@ -85,7 +86,13 @@ impl JsGate {
             self.certificates.borrow_mut().recall_or(&certificate, read)
         });
         // Seconds since 1970 are whole numbers far below 2^53.
-        Peer { certificate, chain_valid, now: now.map(|now| UnixTime(now as i64)), list: None }
+        Peer {
+            certificate,
+            chain_valid,
+            now: now.map(|now| UnixTime(now as i64)),
+            list: None,
+            server_name: ServerName::Unspecified,
+        }
     }
 }
 

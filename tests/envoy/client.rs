@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, SupportedProtocolVersion};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -89,6 +91,8 @@ impl Answer {
 #[derive(Clone, Debug)]
 pub struct Client {
     config: ClientConfig,
+    /// What it asks for in the handshake; none: no name.
+    server_name: Option<String>,
 }
 
 impl Client {
@@ -105,10 +109,12 @@ impl Client {
         let mut roots = RootCertStore::empty();
         let authority = CertificateDer::from_pem_slice(certificate::authority_pem().as_bytes());
         roots.add(authority.expect("the authority is PEM")).expect("the authority is well-formed");
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
         let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)
             .expect("the provider has these versions")
-            .with_root_certificates(roots);
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Localhost(verifier.expect("the authority is a root"))));
         let config = match certificate {
             None => config.with_no_client_auth(),
             Some(certificate) => {
@@ -120,7 +126,13 @@ impl Client {
                 config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(presented)))
             }
         };
-        Self { config }
+        Self { config, server_name: Some("localhost".into()) }
+    }
+
+    /// The same, asking for another name.
+    pub fn asking_for(mut self, server_name: Option<&str>) -> Self {
+        self.server_name = server_name.map(String::from);
+        self
     }
 
     /// Sends one request on a connection of its own. An error is one of the connection: Envoy let no answer out.
@@ -150,8 +162,50 @@ impl Client {
         let stream = TcpStream::connect(to).await?;
         // Without this the kernel would join what a test sends apart.
         stream.set_nodelay(true)?;
-        let name = ServerName::try_from("localhost").expect("it is a DNS name");
+        config.enable_sni = self.server_name.is_some();
+        let name = self.server_name.clone().unwrap_or_else(|| "localhost".into());
+        let name = ServerName::try_from(name).expect("it is a DNS name");
         TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    }
+}
+
+/// Every listener of the tests has the certificate of `localhost`, whatever name it is asked for.
+#[derive(Debug)]
+struct Localhost(Arc<WebPkiServerVerifier>);
+
+impl ServerCertVerifier for Localhost {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let name = ServerName::try_from("localhost").expect("it is a DNS name");
+        self.0.verify_server_cert(end_entity, intermediates, &name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
     }
 }
 
