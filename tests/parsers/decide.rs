@@ -55,6 +55,8 @@ fn main() {
     let permissive = json!({
         "clients": [{"client_id": "registered", "token_endpoint_auth_method": "client_secret_basic"}],
         "other_methods": "pass", "unregistered_clients": "pass", "unidentified_clients": "pass",
+        // One more parameter must find room.
+        "max_body_bytes": 100_000,
     });
     let permissive = permissive.to_string();
     let pass = decide_all(&permissive, &certificate, &requests);
@@ -93,7 +95,7 @@ fn request(line: &str) -> Request {
 fn saw(gate: &Gate, request: &Request, name: &str) -> bool {
     let mut sequences: Vec<&[u8]> = request.body.split(|&b| b == b'&').collect();
     // In the place of one that nobody takes for a credential: there is a limit to their number.
-    if let Some(plain) = sequences.iter().position(|sequence| sequence.len() < 6) {
+    if let Some(plain) = sequences.iter().position(|sequence| sequence.len() < CREDENTIALS[0].len()) {
         sequences.remove(plain);
     }
     let body = [name.as_bytes(), b"=x&", &sequences.join(&b'&')].concat();
@@ -103,7 +105,7 @@ fn saw(gate: &Gate, request: &Request, name: &str) -> bool {
 
 fn decide(gate: &Gate, request: &Request, certificate: Option<&Certificate>) -> Decision {
     let request = GateRequest { headers: request.header_map(), body: request.body.clone() };
-    let peer = Peer { certificate: None, chain_valid: certificate.map(|_| true), now: Some(UnixTime(NOW.0)), list: None };
+    let peer = Peer { chain_valid: certificate.map(|_| true), now: Some(UnixTime(NOW.0)), ..Peer::default() };
     let mut peer = match certificate {
         Some(certificate) => peer.presenting(certificate.host_text.as_bytes()),
         None => peer,
