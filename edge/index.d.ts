@@ -34,7 +34,7 @@ export interface Configuration extends Policy {
 /** Client metadata (RFC 7591, RFC 8705). Other members may be there. */
 export interface Client {
   client_id: string;
-  token_endpoint_auth_method?: string | null;
+  token_endpoint_auth_method: string;
   tls_client_auth_subject_dn?: string | null;
   tls_client_auth_san_dns?: string | null;
   tls_client_auth_san_uri?: string | null;

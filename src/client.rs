@@ -7,6 +7,7 @@ mod backend_authentication;
 mod client_list;
 mod convert;
 mod fetched;
+mod foreign;
 mod jwks;
 mod lookup;
 mod metadata;

@@ -141,14 +141,14 @@ test("thumbprints are compared in one spelling", async () => {
   await page.getByLabel("1. The client's certificate").fill(readFileSync(file("client.pem"), "utf8"));
   const registered = page.getByLabel("2. What the client registered");
   const client = (members) => registered.fill(JSON.stringify({ client_id: "s6BhdRkqt3", token_endpoint_auth_method: "self_signed_tls_client_auth", ...members }));
-  for (const key of [{ x5c: [base64] }, { "x5t#S256": hex }]) {
+  for (const key of [{ kty: "EC", x5c: [base64] }, { kty: "EC", "x5t#S256": hex }]) {
     await client({ jwks: { keys: [{ kty: "EC" }, { "x5t#S256": other }, key] } });
     await sees("#decision", /authenticated/);
     await sees("#comparison tbody", new RegExp(`jwks\\s+${other}\\s+${own}\\s+${own}`));
-    await client({ jwks: { keys: [{ "x5t#S256": other }] } });
+    await client({ jwks: { keys: [{ kty: "EC", "x5t#S256": other }] } });
     await sees("#decision", /certificate_not_registered/);
   }
-  await client({ jwks: { keys: [{ "x5t#S256": own }] }, certificate_thumbprints: [other] });
+  await client({ jwks: { keys: [{ kty: "EC", "x5t#S256": own }] }, certificate_thumbprints: [other] });
   await sees("#comparison tr.difference", new RegExp(`thumbprints\\s+${other}\\s+${own}`));
   assert.equal(await page.locator("#comparison tr.difference").count(), 1);
 });

@@ -56,7 +56,12 @@ fn the_audit_of_the_case_table_is_the_table() {
 
 #[test]
 fn answers_come_in_the_order_of_the_lines() {
-    let config = file("order.json", format!(r#"{{"other_methods": "pass", "clients": [{CLIENT}, {{"client_id": "other"}}]}}"#));
+    let config = file(
+        "order.json",
+        format!(
+            r#"{{"other_methods": "pass", "clients": [{CLIENT}, {{"client_id": "other", "token_endpoint_auth_method": "none"}}]}}"#
+        ),
+    );
     let mut child = piped(&["audit", "--config", &config, "--input", "-"]);
     let mut input = child.stdin.take().expect("it is piped");
     // More than all batches together, each third line dear.

@@ -217,7 +217,10 @@ fn a_request_is_completed_for_its_host() {
 /// Steps are told where they happen: what the registration forbids, and names that are read where they are compared.
 #[test]
 fn steps_end_where_the_decision_falls() {
-    let config = file("steps.json", format!(r#"{{"clients": [{CLIENT}, {{"client_id": "other"}}]}}"#));
+    let config = file(
+        "steps.json",
+        format!(r#"{{"clients": [{CLIENT}, {{"client_id": "other", "token_endpoint_auth_method": "none"}}]}}"#),
+    );
     let good = file("steps.pem", certificate_of(&[("CN", "client"), ("O", "Client")]).pem());
     let odd = file("odd.pem", certificate_of(&[("CN", "client\u{0}"), ("O", "Client")]).pem());
     let two = file("two-credentials", "client_id=client&client_secret=x&client_assertion=y&client_assertion_type=z");
@@ -247,7 +250,10 @@ fn a_terminal_is_not_told_what_to_do() {
     let config = file("escape.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
     let odd = file("escape.pem", certificate_of(&[("CN", "client"), ("O", "Clie\u{202e}tn")]).pem());
     let unknown = file("unknown.json", "{\"\\u001b]0;x\\u0007\": 1, \"clients\": []}");
-    let list = file("escape-list.json", "[{\"clientId\": \"\\u001b[31mx\", \"enabled\": false}]");
+    let list = file(
+        "escape-list.json",
+        "[{\"clientId\": \"\\u001b[31mx\", \"clientAuthenticatorType\": \"client-secret\", \"enabled\": false}]",
+    );
     for arguments in [
         &["explain", "--config", &config, "--now", NOW, "--client-id", "client", "--certificate", &odd][..],
         &["explain", "--config", &config, "--client-id", "\u{1b}[31m"],

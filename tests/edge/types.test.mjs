@@ -27,7 +27,7 @@ const usage = `
         hosts: ["*.example.net"],
         clients: [
           { client_id: "a", token_endpoint_auth_method: "tls_client_auth", tls_client_auth_san_ip: "2001:db8::1", certificate_thumbprints: ["x"], redirect_uris: [] },
-          { client_id: "b", jwks: { keys: [{ kty: "EC", "x5t#S256": "x" }] }, backend_authentication: { method: "client_secret_basic", client_secret: "x" } },
+          { client_id: "b", token_endpoint_auth_method: "self_signed_tls_client_auth", jwks: { keys: [{ kty: "EC", "x5t#S256": "x" }] }, backend_authentication: { method: "client_secret_basic", client_secret: "x" } },
         ],
       },
     ],
@@ -61,7 +61,8 @@ const usage = `
 const mistakes = [
   "new Gate(7);",
   "new Gate({ clients: [], endpoint: [] });",
-  "new Gate({ clients: [{ client_id: 'a', certificate_thumbprints: 'x' }] });",
+  "new Gate({ clients: [{ client_id: 'a' }] });",
+  "new Gate({ clients: [{ client_id: 'a', token_endpoint_auth_method: 'tls_client_auth', certificate_thumbprints: 'x' }] });",
   "new Gate({ clients: [], mode: 'audit' });",
   "new Gate({ registry: { cluster: 'c', authority: 'a', path: '/', refresh: '5 seconds' } });",
   "gate.decide({});",

@@ -45,6 +45,13 @@ pub enum Report {
         /// What is wrong there.
         reason: String,
     },
+    /// One of the first few parts of the new list that are left out, though their clients can be used.
+    LeftOut {
+        /// JSON Pointer in the page that has it.
+        pointer: String,
+        /// What is wrong there.
+        reason: String,
+    },
     /// The list in force was confirmed.
     Confirmed,
     /// No new list.
@@ -73,6 +80,7 @@ impl fmt::Display for Report {
                 write!(f, " client_id=\"{}\"", change.client_id.escape_debug())
             }
             Self::Refused { pointer, reason } => write!(f, "refused {pointer}: {reason}"),
+            Self::LeftOut { pointer, reason } => write!(f, "left out {pointer}: {reason}"),
             Self::Confirmed => f.write_str("confirmed"),
             Self::Failed { error, path, retry } => {
                 write!(f, "refresh failed: {path}: {error}; next attempt in {} ms", retry.as_millis())
@@ -357,10 +365,20 @@ impl Refresh {
                 let read = convert::read(&entry.json);
                 match read.clients {
                     Ok(clients) => {
+                        for warning in read.warnings {
+                            if round.reports.len() < Self::MOST_REFUSALS_TOLD {
+                                let pointer = format!("{}{}", entry.pointer, warning.pointer);
+                                round.reports.push(Report::LeftOut { pointer, reason: warning.message });
+                            }
+                        }
                         for client in clients {
                             let client_id: Box<str> = client.client_id().into();
                             stage.add(&client_id, &Record::Client(client));
                         }
+                    }
+                    Err(error) if read.never_authenticates => {
+                        let left_out = Record::LeftOut(error.in_entry().into());
+                        read.client_ids.iter().for_each(|client_id| stage.add(client_id, &left_out));
                     }
                     Err(error) => {
                         let reason = error.in_entry();

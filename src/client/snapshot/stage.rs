@@ -48,6 +48,9 @@ pub(super) struct Comparison {
     pub(super) added: u64,
     pub(super) removed: u64,
     pub(super) changed: u64,
+    /// Clients that never authenticate, which no other number counts; and whether they are others than before.
+    left_out: u64,
+    is_otherwise_left_out: bool,
     /// The first few of them.
     pub(super) examples: Vec<Change>,
 }
@@ -76,7 +79,7 @@ impl Comparison {
     const MOST_EXAMPLES: usize = 10;
 
     pub(super) fn is_difference(&self) -> bool {
-        self.added + self.removed + self.changed > 0
+        self.added + self.removed + self.changed > 0 || self.is_otherwise_left_out
     }
 
     fn note(&mut self, kind: ChangeKind, client_id: &str) {
@@ -204,7 +207,18 @@ impl Stage {
         let old = head.and_then(|head| load(head.slot, head.spread, head.generation)).unwrap_or_default();
         let new: Vec<_> = entries_of_step(&new, mask, step).collect();
         let mut old: Vec<_> = entries_of_step(&old, mask, step).collect();
+        let (mut left_out_now, mut left_out_before) = (Vec::new(), Vec::new());
+        old.retain(|entry| {
+            !Record::is_left_out(entry.record) || {
+                left_out_before.push((entry.hash, entry.client_id));
+                false
+            }
+        });
         for entry in new {
+            if Record::is_left_out(entry.record) {
+                left_out_now.push((entry.hash, entry.client_id));
+                continue;
+            }
             let same = old.iter().position(|other| other.hash == entry.hash && other.client_id == entry.client_id);
             match same.map(|same| old.swap_remove(same)) {
                 None => found.note(ChangeKind::Added, entry.client_id),
@@ -214,12 +228,17 @@ impl Stage {
             *(if Record::is_usable(entry.record) { &mut found.clients } else { &mut found.refused }) += 1;
         }
         old.iter().for_each(|entry| found.note(ChangeKind::Removed, entry.client_id));
+        found.left_out += left_out_now.len() as u64;
+        left_out_now.sort_unstable();
+        left_out_before.sort_unstable();
+        // Whoever is left out is known all the same: a list that leaves out others is another list.
+        found.is_otherwise_left_out |= left_out_now != left_out_before;
         Ok(())
     }
 
     /// Whether the shards that were compared hold all clients that were written.
     pub(super) fn is_whole(&self, found: &Comparison) -> bool {
-        found.clients + found.refused == self.written
+        found.clients + found.refused + found.left_out == self.written
     }
 }
 
