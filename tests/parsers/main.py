@@ -1,8 +1,8 @@
 """Bodies through the filter and through real parsers of forms: of what the filter lets by, no parser may read another
 client_id, or a credential that the filter did not see.
 
-main.py FILTER HOME [--seed N] [--count N]
-FILTER answers as decide.rs does; HOME holds what build.sh installs: the Node packages, a venv, the Go program.
+main.py --home HOME [--seed N] [--count N] -- FILTER...
+FILTER is a command that answers as decide.rs does; HOME holds what build.sh installs: the Node packages, a venv, the Go program.
 """
 
 import argparse
@@ -152,7 +152,7 @@ def shown(item):
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("filter", nargs="+", help="the command that decides")
-    arguments.add_argument("--home", type=pathlib.Path, required=True)
+    arguments.add_argument("--home", type=pathlib.Path, required=True, help="where the parsers are")
     arguments.add_argument("--seed", type=int, default=20261128)
     arguments.add_argument("--count", type=int, default=6000, help="composed bodies, beside the systematic ones")
     given = arguments.parse_args()
