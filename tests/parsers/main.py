@@ -108,7 +108,7 @@ def all_readings(home, items):
         if len(read) != len(items):
             fail(f"{family} answers {len(read)} of {len(items)} bodies (see {home / 'parsers.log'})")
         for parser, version in versions.items():
-            parsers[f"{family}: {parser}" if parser not in versions or family == "Python" else parser] = (version, [one[parser] for one in read])
+            parsers[parser] = (version, [one[parser] for one in read])
     return parsers
 
 
@@ -157,7 +157,7 @@ def main():
     arguments.add_argument("--count", type=int, default=6000, help="composed bodies, beside the systematic ones")
     given = arguments.parse_args()
 
-    tables = [bodies.read_table(HERE.parent / "cases" / name) for name in ("form.json", "authorization.json")]
+    tables = [bodies.read_table(HERE.parent / "cases" / name) for name in ("form.json", "authorization.json", "parsers.json")]
     items = [item for item in bodies.generate(given.seed, given.count, tables) if len(item["body"]) <= LARGEST]
     said = answers(given.filter, items, None)
     if len(said) != len(items):
