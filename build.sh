@@ -310,6 +310,40 @@ test_clients() {
   tests/clients/run.sh "${envoy_versions[0]}" target/tools/clients
 }
 
+# Parsers of forms that real servers use: of Python in a venv and of Node, pinned; of PHP, Ruby and Go as the system has them.
+ensure_parsers() {
+  local home=target/tools/parsers packages=()
+  need python3 "install Python 3, from whose package index some of the parsers come"
+  ensure_npm tests/parsers "$home/npm" "parsers of forms"
+  cp tests/parsers/parsers.mjs "$home/npm/"
+  if ! cmp -s tests/parsers/requirements.txt "$home/venv/installed.txt"; then
+    say "installing the parsers of tests/parsers/requirements.txt into $home/venv"
+    rm -rf "$home/venv"
+    python3 -m venv "$home/venv" || fail "python3 cannot make a venv: install your system's python3-venv"
+    "$home/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement tests/parsers/requirements.txt
+    cp tests/parsers/requirements.txt "$home/venv/installed.txt"
+  fi
+  command -v php > /dev/null || packages+=(php-cli)
+  ruby -e 'require "rack"' 2> /dev/null || packages+=(ruby ruby-rack)
+  command -v go > /dev/null || packages+=(golang-go)
+  if ((${#packages[@]})) && [[ $EUID == 0 ]] && command -v apt-get > /dev/null; then
+    say "installing Debian's ${packages[*]}"
+    { apt-get --quiet=2 install --yes --no-install-recommends "${packages[@]}" ||
+      { apt-get --quiet=2 update && apt-get --quiet=2 install --yes --no-install-recommends "${packages[@]}"; }; } > "$home/packages.log" 2>&1 || true
+  fi
+  command -v php > /dev/null || fail "php is missing: install PHP 8 for the command line"
+  ruby -e 'require "rack"' 2> /dev/null || fail "Ruby's rack is missing: install ruby and ruby-rack"
+  need go "install Go 1.19 or later"
+  mkdir -p "$home/go"
+  (cd tests/parsers/go && GOTOOLCHAIN=local GOFLAGS=-buildvcs=false go build -o "../../../$home/go/parsers" .)
+}
+
+# SEED, if set, makes other bodies than those of every run.
+test_parsers() {
+  ensure_parsers
+  python3 tests/parsers/main.py --home target/tools/parsers ${SEED:+--seed "$SEED"} -- cargo test --quiet --locked --features cli --test parsers
+}
+
 test_all() {
   local version
   build
@@ -317,6 +351,8 @@ test_all() {
   ensure_corpus
   say "cargo test"
   cargo test --locked --features cli
+  say "bodies through the filter and through real form parsers"
+  test_parsers
   test_without_edge
   say "the JavaScript package"
   test_edge

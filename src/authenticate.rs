@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::certificate::{PeerCertificate, UnixTime};
 use crate::checks::{Check, Checks};
-use crate::client::{ClientMetadata, ExpectedSubject, Registration, TokenEndpointAuthMethod};
+use crate::client::{ClientMetadata, ExpectedSubject, Registration, TokenEndpointAuthMethod, is_client_id};
 use crate::config::{Chain, Policy};
 use crate::error::{HostError, Rejection};
 use crate::request::{Claim, ClaimedClient};
@@ -73,6 +73,11 @@ pub fn authenticate(
     connection: &mut dyn Connection,
     checks: &mut Checks,
 ) -> Result<Verdict, Rejection> {
+    // Some backend reads another one, which may be registered: it ends it at a semicolon, trims it (`victim%20`), ends it at a
+    // NUL or puts blanks for control characters. So it passes by no policy either.
+    if claim.is_cut_by_some || !is_client_id(&claim.client_id) {
+        return Err(Rejection::UnknownClient);
+    }
     let client = match registration {
         Registration::Registered(client) => client,
         Registration::Unregistered if policy.passes_unregistered_clients => return Ok(Verdict::Unregistered),

@@ -22,6 +22,7 @@ pub use self::client_list::ClientList;
 pub use self::convert::{ClientListFormat, Conversion, convert_list};
 pub use self::fetched::{Answer, CLIENT_ID, FetchedRegistry, Mode, Request};
 pub use self::lookup::{Lookup, Settled};
+pub(crate) use self::metadata::is_client_id;
 pub use self::metadata::{ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod};
 pub use self::registration::{FetchError, Registration, RegistryFault};
 pub use self::registry::Registry;
