@@ -147,7 +147,7 @@ fn findings(found: &Found) -> Vec<Finding> {
     let mut findings = errors(found);
     let configuration = Configuration::parse(found.text.as_bytes());
     if let Ok(json) = serde_json::from_str(&found.text) {
-        findings.extend(settings::doubts(&json, found.filter_chain.is_some()));
+        findings.extend(settings::doubts(&json, found.filter_chain.as_ref()));
         if configuration.is_ok() {
             findings.extend(settings::gated(&json));
         }

@@ -264,7 +264,8 @@ fn search<'a>(node: &'a Node, mut place: Place<'a>, found: &mut Vec<Found>) {
         place.listener = Some(node);
     } else if node.member("http_filters").is_some() {
         place.manager = Some(node);
-    } else if node.member("filters").is_some() {
+    } else if node.member("filters").is_some() && place.manager.is_none() {
+        // Within a connection manager they are those of `upgrade_configs`.
         place.filter_chain = Some(node);
     }
     node.children().for_each(|child| search(child, place, found));
@@ -341,6 +342,13 @@ impl FilterChain {
             buffer_limit,
             forward_client_cert_details: details,
         })
+    }
+}
+
+impl FilterChain {
+    /// Whether no certificate comes in by it that it could not verify.
+    pub fn refuses_untrusted(&self) -> bool {
+        matches!(&self.transport, Transport::Tls(tls) if tls.verifies && tls.accepts_untrusted == Some(false))
     }
 }
 

@@ -250,7 +250,8 @@ fn way_of<'a>(round: &Round<'a, '_>, route: Resource<'a>, rule: At<'a>) -> (Way,
         },
         _ => round.base.clone(),
     };
-    (way, with)
+    let installed = with.or_else(|| below.and_then(|policy| Some((policy.resource, policy.config?))));
+    (way, installed)
 }
 
 /// The policies that concern a rule.

@@ -30,6 +30,8 @@ struct Scope<'a> {
     is_unclear: bool,
     /// Not for gateways.
     is_elsewhere: bool,
+    /// A plugin for the traffic of servers, of which a gateway has none.
+    is_for_servers: bool,
 }
 
 /// Where among the filters it stands.
@@ -57,9 +59,10 @@ pub struct Served<'a> {
 
 impl Scope<'_> {
     fn covers(&self, namespace: &str, served: &Served<'_>) -> Answer {
-        if self.is_elsewhere {
-            return Answer::No;
-        }
+        if self.is_elsewhere || self.is_for_servers { Answer::No } else { self.selects(namespace, served) }
+    }
+
+    fn selects(&self, namespace: &str, served: &Served<'_>) -> Answer {
         let mut is_unclear = self.is_unclear;
         if !self.gateways.is_empty() {
             if !served.is_of_gateway_api || !self.gateways.contains(&served.gateway) {
@@ -167,6 +170,7 @@ fn by_envoy_filter<'a>(resource: Resource<'a>, patch: At<'a>, configs: &Configs,
             .collect(),
         is_unclear,
         is_elsewhere: context.is_some_and(|context| context.starts_with("SIDECAR")),
+        is_for_servers: false,
     };
     let order = match (operation, behind) {
         ("INSERT_FIRST", _) => Order::First,
@@ -217,7 +221,8 @@ fn by_plugin<'a>(resource: Resource<'a>, configs: &Configs) -> Install<'a> {
             sni: None,
             ports: if has_any_port { vec![] } else { ports.map(|port| port.node.to_json().to_string()).collect() },
             is_unclear,
-            is_elsewhere: !selectors.is_empty() && fitting.is_empty(),
+            is_elsewhere: false,
+            is_for_servers: !selectors.is_empty() && fitting.is_empty(),
         },
         order: Order::Phase(phase, number("priority")),
         is_removal: false,
@@ -251,6 +256,17 @@ pub fn filters_of(installs: &[Install<'_>], served: &Served<'_>, title: &str, at
     if let Some(other) = ours.first().and_then(|(own, _)| removed(own)) {
         let why = format!("{} takes the filter away", other.resource.printed());
         return (filters, Way::Off { place: other.filter.place.clone(), why, fix: "take that patch away".to_owned() });
+    }
+    let is_for_servers = |install: &&Install<'_>| {
+        let scope = &install.scope;
+        let is_here = scope.is_for_servers && scope.selects(install.resource.namespace, served) == Answer::Yes;
+        is_here && install.filter.kind.config().is_some()
+    };
+    if let Some(own) = installs.iter().find(is_for_servers) {
+        filters.push(own.filter.clone());
+        let why = format!("{} is for the traffic of servers alone, and a gateway has none", own.resource.printed());
+        let fix = "leave the mode out of its match".to_owned();
+        return (filters, Way::Off { place: own.filter.place.clone(), why, fix });
     }
     let why = format!("{title} has no such filter");
     (filters, Way::Off { place: at.clone(), why, fix: INSTALL.to_owned() })

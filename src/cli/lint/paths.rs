@@ -314,10 +314,6 @@ pub fn samples(entry: &str, hint: &str) -> Vec<String> {
         };
         found.iter_mut().for_each(|path| path.push_str(&format!("/{filled}")));
     }
-    // Other spellings that nearly every backend reads as the same, and few routes do.
-    let others: Vec<String> =
-        found.iter().flat_map(|path| [format!("{}/", path.trim_end_matches('/')), path.to_ascii_uppercase()]).collect();
-    found.extend(others);
     if !hint.is_empty() {
         found.push(hint.to_owned());
         // The route's own spelling of the beginning.
@@ -329,6 +325,11 @@ pub fn samples(entry: &str, hint: &str) -> Vec<String> {
     }
     found.retain(|path| path.starts_with('/'));
     found
+}
+
+/// Other spellings that nearly every backend reads as the same, and few routes do.
+pub fn spellings(paths: &[String]) -> Vec<String> {
+    paths.iter().flat_map(|path| [format!("{}/", path.trim_end_matches('/')), path.to_ascii_uppercase()]).collect()
 }
 
 /// What an entry of `endpoints` stands for, in words.

@@ -11,7 +11,7 @@ use tls_client_auth::error::Code;
 use tls_client_auth::gate::{Gate, GateRequest, Peer};
 
 use super::graph::{Cluster, Entry, Graph, Kind, Place, Remark, Route, Target, Way};
-use super::paths::{Answer, Rewrite, samples};
+use super::paths::{Answer, Rewrite, samples, spellings};
 
 /// One configuration of this filter, as far as the rules need it.
 pub struct Config {
@@ -32,6 +32,8 @@ pub struct Endpoint {
     gate: Option<Gate>,
     /// What the backend gets in its place, where that is another path.
     images: Vec<String>,
+    /// Whether the backend knows it by the path that is listed: not where every way to it is rewritten.
+    is_inside: bool,
     /// The clusters that serve it.
     owners: Vec<String>,
 }
@@ -100,7 +102,7 @@ impl Endpoint {
     fn is(&self, path: &str) -> bool {
         let same = |image: &String| image.trim_matches('/').eq_ignore_ascii_case(path.trim_matches('/'));
         let Some(gate) = &self.gate else { return true };
-        self.images.iter().any(same) || asked(gate, "host.example", path)
+        self.images.iter().any(same) || (self.is_inside && asked(gate, "host.example", path))
     }
 
     /// Paths that a route may take and that arrive as this endpoint, the plainest first.
@@ -112,7 +114,12 @@ impl Endpoint {
             Rewrite::Regex { .. } | Rewrite::Unknown(_) => String::new(),
         };
         let mut inside = match &self.text {
-            Some(text) => samples(text, &new),
+            Some(_) if !self.is_inside => vec![],
+            Some(text) => {
+                let plain = samples(text, &new);
+                let others = spellings(&plain);
+                plain.into_iter().chain(others).collect()
+            }
             None => vec!["/token".to_owned(), new.clone(), format!("{new}x")],
         };
         inside.extend(self.images.iter().cloned());
@@ -121,6 +128,7 @@ impl Endpoint {
             found.extend([hint.clone(), format!("{hint}x")]);
         }
         found.retain(|path| path.starts_with('/'));
+        found.sort_by_key(|path| path.contains("//"));
         found
     }
 }
@@ -181,6 +189,15 @@ pub struct Rules<'a> {
     found: RefCell<BTreeMap<(Place, String), Remark>>,
 }
 
+/// Where an endpoint goes by one route.
+struct Owner {
+    clusters: Vec<String>,
+    /// What arrives, where that is another path.
+    image: Option<String>,
+    /// Whether the route takes it as it is listed.
+    is_plain: bool,
+}
+
 /// A path that is sent, and the one that arrives.
 struct Arrival {
     sent: String,
@@ -197,7 +214,7 @@ impl<'a> Rules<'a> {
             for (_, text, hosts) in config.iter().flat_map(Config::entries) {
                 let alone = text.as_ref().map(|text| json!({ "endpoints": [text], "clients": [] }).to_string());
                 let gate = alone.and_then(|alone| Gate::new(alone.as_bytes()).ok());
-                endpoints.push(Endpoint { config: number, text, hosts, gate, images: vec![], owners: vec![] });
+                endpoints.push(Endpoint { config: number, text, hosts, gate, images: vec![], is_inside: true, owners: vec![] });
             }
         }
         let mut rules = Self { graph, configs, same_server, endpoints, found: RefCell::default() };
@@ -225,48 +242,51 @@ impl<'a> Rules<'a> {
     /// Where each endpoint goes: by ways on which the filter runs, or else by those on which it was meant to.
     fn find_owners(&mut self) {
         for only_running in [true, false] {
-            let mut found: Vec<(usize, Vec<String>, Option<String>)> = Vec::new();
-            for (number, endpoint) in self.endpoints.iter().enumerate() {
-                if !endpoint.owners.is_empty() {
-                    continue;
-                }
-                for entry in self.graph.entries.iter().filter(|entry| entry.configs().any(|own| own == endpoint.config)) {
-                    for route in &entry.routes {
-                        let Some(host) = host_of_both(&route.hosts, &endpoint.hosts) else { continue };
-                        let hint = route.paths.hint();
-                        let paths = endpoint
-                            .text
-                            .as_ref()
-                            .map_or_else(|| vec![hint.clone(), format!("{hint}x"), "/x".to_owned()], |text| samples(text, &hint));
-                        let config = self.configs.get(endpoint.config).and_then(Option::as_ref);
-                        let taken = paths.iter().find(|path| {
-                            endpoint.is(path)
-                                && takes(entry, route, path) != Answer::No
-                                && config.is_some_and(|config| config.gates(&host, path))
-                        });
-                        let Some(taken) = taken else { continue };
-                        for target in &route.targets {
-                            let runs = target
-                                .ways
-                                .iter()
-                                .any(|way| matches!(way, Way::Runs(configs) if configs.contains(&endpoint.config)))
-                                || target.ways.iter().any(|way| matches!(way, Way::Matched { .. }));
-                            if let (Cluster::Named(cluster), true) = (&target.cluster, runs || !only_running) {
-                                let image = route.rewrite.of(&route.paths, taken).ok().filter(|image| image != taken);
-                                found.push((number, (self.same_server)(cluster), image));
-                            }
-                        }
-                    }
-                }
-            }
-            for (number, clusters, image) in found {
-                if let Some(endpoint) = self.endpoints.get_mut(number) {
-                    endpoint.owners.extend(clusters);
-                    endpoint.images.extend(image);
-                }
+            let found: Vec<(usize, Owner)> = (self.endpoints.iter().enumerate())
+                .filter(|(_, endpoint)| endpoint.owners.is_empty())
+                .flat_map(|(number, endpoint)| self.owners(endpoint, only_running).into_iter().map(move |owner| (number, owner)))
+                .collect();
+            for (number, Owner { clusters, image, .. }) in &found {
+                let Some(endpoint) = self.endpoints.get_mut(*number) else { continue };
+                endpoint.owners.extend(clusters.iter().cloned());
+                endpoint.images.extend(image.iter().cloned());
+                let mut own = found.iter().filter(|(other, owner)| other == number && owner.is_plain);
+                endpoint.is_inside = endpoint.images.is_empty() || own.any(|(_, owner)| owner.image.is_none());
             }
         }
         self.find_owners_behind_rewrites();
+    }
+
+    /// The clusters that get an endpoint as it is listed, or in another spelling.
+    fn owners(&self, endpoint: &Endpoint, only_running: bool) -> Vec<Owner> {
+        let Some(config) = self.configs.get(endpoint.config).and_then(Option::as_ref) else { return Vec::new() };
+        let mut found = Vec::new();
+        for entry in self.graph.entries.iter().filter(|entry| entry.configs().any(|own| own == endpoint.config)) {
+            for route in &entry.routes {
+                let Some(host) = host_of_both(&route.hosts, &endpoint.hosts) else { continue };
+                let hint = route.paths.hint();
+                let any = || vec![hint.clone(), format!("{hint}x"), "/x".to_owned()];
+                let plain = endpoint.text.as_ref().map_or_else(any, |text| samples(text, &hint));
+                let paths = plain.iter().cloned().chain(spellings(&plain));
+                let mut taken = paths
+                    .filter(|path| endpoint.is(path) && takes(entry, route, path) != Answer::No && config.gates(&host, path));
+                let Some(taken) = taken.next() else { continue };
+                for target in &route.targets {
+                    let runs = target.ways.iter().any(|way| match way {
+                        Way::Runs(configs) => configs.contains(&endpoint.config),
+                        Way::Matched { .. } => true,
+                        Way::Off { .. } | Way::Unclear { .. } => false,
+                    });
+                    if let (Cluster::Named(cluster), true) = (&target.cluster, runs || !only_running) {
+                        let image = route.rewrite.of(&route.paths, &taken).ok().filter(|image| *image != taken);
+                        let is_plain = plain.contains(&taken);
+                        let image = image.filter(|_| is_plain);
+                        found.push(Owner { clusters: (self.same_server)(cluster), image, is_plain });
+                    }
+                }
+            }
+        }
+        found
     }
 
     /// An endpoint that no path leads to as it is listed is one behind a rewrite.
@@ -467,6 +487,10 @@ impl<'a> Rules<'a> {
         if let (Some(end), Some(own)) = (end, entry.filters.get(first))
             && end < first
         {
+            // Where routes are shown, each way says so.
+            if !entry.routes.is_empty() {
+                return;
+            }
             let message = "the filter stands behind the router and never runs: put it first".to_owned();
             self.add(&own.place, true, "order".to_owned(), message);
             return;

@@ -5,13 +5,13 @@ use std::net::Ipv4Addr;
 use serde_json::Value;
 use tls_client_auth::certificate::{Dialect, DistinguishedName};
 
-use super::super::source::{Failure, Filter, FilterKind};
+use super::super::source::{Failure, Filter, FilterChain, FilterKind};
 use super::{Finding, Severity, paths, rules};
 
 /// Settings that load and that somebody may not mean.
-pub fn doubts(configuration: &Value, shows_listener: bool) -> Vec<Finding> {
+pub fn doubts(configuration: &Value, listener: Option<&FilterChain>) -> Vec<Finding> {
     let tenants = configuration.get("tenants").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let mut doubts = Policy { own: configuration, top: configuration, at: String::new(), shows_listener }.doubts();
+    let mut doubts = Policy { own: configuration, top: configuration, at: String::new(), listener }.doubts();
     // The policy of the top level holds for hosts only where it has clients.
     let top_holds = ["clients", "registry"].iter().any(|name| configuration.get(name).is_some());
     let no_endpoints = |at: &str| {
@@ -27,7 +27,7 @@ pub fn doubts(configuration: &Value, shows_listener: bool) -> Vec<Finding> {
         }
     }
     for (index, own) in tenants.iter().enumerate() {
-        doubts.extend(Policy { own, top: configuration, at: format!("/tenants/{index}"), shows_listener }.doubts());
+        doubts.extend(Policy { own, top: configuration, at: format!("/tenants/{index}"), listener }.doubts());
     }
     doubts.extend(of_server_names(configuration, tenants));
     doubts
@@ -121,7 +121,8 @@ struct Policy<'a> {
     top: &'a Value,
     /// JSON Pointer.
     at: String,
-    shows_listener: bool,
+    /// Where the file shows it.
+    listener: Option<&'a FilterChain>,
 }
 
 impl Policy<'_> {
@@ -141,7 +142,9 @@ impl Policy<'_> {
             ),
             ("/log", "none", "refusals leave no decision line"),
         ] {
-            if self.own.pointer(pointer).and_then(Value::as_str) == Some(wanted) {
+            // A listener that is seen to refuse them leaves no doubt.
+            let is_seen = wanted == "listener" && self.listener.is_some_and(FilterChain::refuses_untrusted);
+            if !is_seen && self.own.pointer(pointer).and_then(Value::as_str) == Some(wanted) {
                 doubts.push(self.doubt(pointer, message));
             }
         }
@@ -152,7 +155,8 @@ impl Policy<'_> {
             ));
         }
         // 1 MiB is what Envoy buffers unless it is told.
-        if !self.shows_listener && self.own.get("max_body_bytes").and_then(Value::as_u64).is_some_and(|octets| octets >= 1 << 20)
+        if self.listener.is_none()
+            && self.own.get("max_body_bytes").and_then(Value::as_u64).is_some_and(|octets| octets >= 1 << 20)
         {
             doubts.push(self.doubt(
                 "/max_body_bytes",
