@@ -18,6 +18,7 @@ pub struct Envoy<'a> {
     pub others: Vec<At<'a>>,
     pub configs: &'a Configs,
     named: Named,
+    clusters: Vec<Server>,
 }
 
 impl<'a> Envoy<'a> {
@@ -28,12 +29,17 @@ impl<'a> Envoy<'a> {
             Some((at.said("name")?.to_owned(), config))
         });
         let named = named.collect();
-        Self { documents, others, configs, named }
+        let clusters = documents.iter().flat_map(|document| document.within()).filter_map(Server::of).collect();
+        Self { documents, others, configs, named, clusters }
     }
 
     pub fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         for document in &self.documents {
+            if let Some(lds) = document.path(&["dynamic_resources", "lds_config"]) {
+                let unseen = vec![(lds.place(), "listeners that come by LDS are not in these files".to_owned())];
+                entries.push(Entry { unseen, ..empty("LDS", lds.place()) });
+            }
             self.search(*document, &mut entries);
         }
         entries
@@ -202,31 +208,40 @@ impl<'a> Envoy<'a> {
         filters.map(|at| filters::of(at, self.configs, &self.named)).collect()
     }
 
-    /// Other names of the same server: clusters with an address in common, and those of which one is made.
+    /// Other names of the same server: clusters with an address in common, and those of which it is a part.
     pub fn same_server(&self, cluster: &str) -> Vec<String> {
-        let all = || self.documents.iter().flat_map(|document| document.within());
-        let addresses = |at: At<'a>| -> Vec<String> {
-            let sockets = at.member("load_assignment").into_iter().flat_map(At::within);
-            let sockets = sockets.filter_map(|at| at.member("socket_address"));
-            let printed = |at: At<'a>| Some(format!("{}:{}", at.said("address")?, at.member("port_value")?.node.to_json()));
-            sockets.filter_map(printed).collect()
+        let own = self.clusters.iter().filter(|one| one.name == cluster);
+        let own: Vec<&String> = own.flat_map(|one| &one.addresses).collect();
+        let is_same = |one: &&Server| {
+            one.name == cluster
+                || one.addresses.iter().any(|address| own.contains(&address))
+                || one.parts.iter().any(|part| part == cluster)
         };
-        let clusters: Vec<(&str, At<'a>)> = all()
-            .filter(|at| at.member("load_assignment").is_some() || at.member("cluster_type").is_some())
-            .filter_map(|at| Some((at.said("name")?, at)))
-            .collect();
-        let own: Vec<String> = clusters.iter().filter(|(name, _)| *name == cluster).flat_map(|(_, at)| addresses(*at)).collect();
-        let shares = clusters.iter().filter(|(_, at)| addresses(*at).iter().any(|address| own.contains(address)));
-        let mut names: Vec<String> = shares.map(|(name, _)| (*name).to_owned()).collect();
-        // An aggregate is each of its parts.
-        for (name, at) in &clusters {
-            let parts = at.path(&["cluster_type", "typed_config", "clusters"]);
-            if parts.into_iter().flat_map(At::elements).any(|part| part.text() == Some(cluster)) {
-                names.push((*name).to_owned());
-            }
-        }
-        names.push(cluster.to_owned());
-        names
+        let same = self.clusters.iter().filter(is_same).map(|one| one.name.clone());
+        same.chain([cluster.to_owned()]).collect()
+    }
+}
+
+/// A cluster.
+struct Server {
+    name: String,
+    addresses: Vec<String>,
+    /// Of an aggregate.
+    parts: Vec<String>,
+}
+
+impl Server {
+    fn of(at: At<'_>) -> Option<Self> {
+        at.member("load_assignment").or_else(|| at.member("cluster_type"))?;
+        let sockets = at.member("load_assignment").into_iter().flat_map(At::within);
+        let sockets = sockets.filter_map(|at| at.member("socket_address"));
+        let printed = |at: At<'_>| Some(format!("{}:{}", at.said("address")?, at.member("port_value")?.node.to_json()));
+        let parts = at.path(&["cluster_type", "typed_config", "clusters"]).into_iter().flat_map(At::elements);
+        Some(Self {
+            name: at.said("name")?.to_owned(),
+            addresses: sockets.filter_map(printed).collect(),
+            parts: parts.filter_map(At::text).map(str::to_owned).collect(),
+        })
     }
 }
 

@@ -91,7 +91,21 @@ pub fn of(at: At<'_>, configs: &Configs, named: &Named) -> Filter {
         kind: kind_of(at, name, configs, named),
         is_disabled: at.is_true("disabled"),
         is_unordered: false,
+        gap: gap(at, configs),
     }
+}
+
+/// How a filter can be left out without anybody's wish.
+fn gap(at: At<'_>, configs: &Configs) -> Option<&'static str> {
+    let discovery = at.member("config_discovery");
+    let default = discovery.and_then(|discovery| discovery.member("default_config"));
+    if default.is_some_and(|default| configs.within(default).is_none()) {
+        return Some(
+            "until its configuration is discovered, default_config runs in its place: leave default_config out, and Envoy answers 500 until then",
+        );
+    }
+    at.is_true("is_optional")
+        .then_some("is_optional: an Envoy without wasm leaves the filter out, and every request passes: take it away")
 }
 
 fn kind_of(at: At<'_>, name: &str, configs: &Configs, named: &Named) -> Kind {

@@ -304,7 +304,7 @@ fn policy_filters(resources: &[Resource<'_>], configs: &Configs, used: &[(Resour
             continue;
         }
         let mut add = |at: At<'_>, kind: Kind, is_unordered: bool| {
-            filters.push(Filter { place: at.place(), name: policy.printed(), kind, is_disabled: false, is_unordered });
+            filters.push(Filter { place: at.place(), name: policy.printed(), kind, is_disabled: false, is_unordered, gap: None });
         };
         for (name, what) in [("lua", "a Lua script"), ("extProc", "an external processor"), ("dynamicModule", "a dynamic module")]
         {
@@ -352,6 +352,7 @@ fn patched(resources: &[Resource<'_>], configs: &Configs, gateway: Resource<'_>,
             kind,
             is_disabled: false,
             is_unordered: false,
+            gap: None,
         };
         if covers == Answer::Yes || best.is_none() {
             best = Some((filter, covers));

@@ -116,8 +116,10 @@ pub struct Filter {
     pub kind: Kind,
     /// Off, unless a route turns it on.
     pub is_disabled: bool,
-    /// Whether it may stand behind those that are listed before it, or before them.
+    /// Whether it may stand behind this filter, though it is listed before it.
     pub is_unordered: bool,
+    /// Why requests may go past it while it is not there.
+    pub gap: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

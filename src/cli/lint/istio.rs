@@ -146,7 +146,7 @@ fn by_envoy_filter<'a>(resource: Resource<'a>, patch: At<'a>, configs: &Configs,
         }
         None if is_removal => {
             let name = behind.unwrap_or_default().to_owned();
-            Filter { place: patch.place(), name, kind: Kind::Harmless, is_disabled: false, is_unordered: false }
+            Filter { place: patch.place(), name, kind: Kind::Harmless, is_disabled: false, is_unordered: false, gap: None }
         }
         _ => return None,
     };
@@ -214,6 +214,7 @@ fn by_plugin<'a>(resource: Resource<'a>, configs: &Configs) -> Install<'a> {
             kind,
             is_disabled: false,
             is_unordered: false,
+            gap: None,
         },
         scope: Scope {
             labels: labels.into_iter().flat_map(At::members).filter_map(|(name, value)| Some((name, value.text()?))).collect(),

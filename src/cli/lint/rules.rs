@@ -495,6 +495,11 @@ impl<'a> Rules<'a> {
             self.add(&own.place, true, "order".to_owned(), message);
             return;
         }
+        for filter in entry.filters.iter().filter(|filter| filter.kind.config().is_some()) {
+            if let Some(gap) = filter.gap {
+                self.add(&filter.place, false, "gap".to_owned(), gap.to_owned());
+            }
+        }
         for (index, filter) in entry.filters.iter().enumerate().take(end.unwrap_or(entry.filters.len())) {
             let is_behind = index > first || filter.is_unordered;
             let message = match &filter.kind {
