@@ -61,6 +61,8 @@ export function send(port, { as, path = "/token", method = "POST", headers = for
     });
     // A refusal may come before the body is sent, and the connection end.
     request.on("error", (error) => request.res ?? reject(error));
+    // Node would send the body of an OPTIONS without saying that there is one.
+    if (method === "OPTIONS" && body.length > 0) request.setHeader("transfer-encoding", "chunked");
     if (trailers) request.addTrailers(trailers);
     write(request, body);
   });

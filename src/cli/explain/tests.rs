@@ -24,8 +24,10 @@ fn explain(case: &Case, server_name: ServerName) -> (Outcome, Vec<Step>) {
         Some(certificate) => peer.presenting(certificate.host_text.as_bytes()),
         None => peer,
     };
+    let is_given = peer.server_name != ServerName::Unspecified;
     let outcome = gate.decide(&request, &mut peer);
     let steps = Explained::new(&gate, &request, &outcome, &peer).steps;
+    assert!(!is_given || !is_server_name_unchecked(&gate, &request, &outcome), "{}", case.name);
     (outcome, steps)
 }
 
