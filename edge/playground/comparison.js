@@ -1,6 +1,7 @@
 // What is registered beside what the certificate has. Whether they agree is the filter's word, not this page's.
 
 import { readCertificate, readName } from "./index.js";
+import { certifies } from "./registration.js";
 
 const alternativeNames = ["dns", "uri", "ip", "email"];
 
@@ -24,14 +25,14 @@ export function compare(gate, endpoints, client, given, certificate) {
 function subjectRows(client, certificate) {
   if (client.token_endpoint_auth_method !== "tls_client_auth") return [];
   const name = client.tls_client_auth_subject_dn;
-  if (typeof name === "string") {
+  if (name) {
     if (!certificate.rdns) return [{ part: "subject", registered: [name], certificate: [certificate.subjectError] }];
     const { rdns } = readName(name);
     return Array.from({ length: Math.max(rdns.length, certificate.rdns.length) }, (_, index) => {
       return { part: `RDN ${index + 1}`, registered: [rdns[index] ?? "nothing"], certificate: [certificate.rdns[index] ?? "nothing"] };
     });
   }
-  return alternativeNames.filter((type) => typeof client[`tls_client_auth_san_${type}`] === "string").map((type) => {
+  return alternativeNames.filter((type) => client[`tls_client_auth_san_${type}`]).map((type) => {
     const found = certificate.alternativeNames.filter((name) => name.type === type).map(({ value }) => value);
     return { part: `SAN ${type}`, registered: [client[`tls_client_auth_san_${type}`]], certificate: found.length ? found : ["none of this type"] };
   });
@@ -39,7 +40,7 @@ function subjectRows(client, certificate) {
 
 function thumbprintRows(client, certificate) {
   const lists = [];
-  if (client.token_endpoint_auth_method === "self_signed_tls_client_auth") lists.push(["jwks", client.jwks.keys.map(ofKey).filter(Boolean)]);
+  if (client.token_endpoint_auth_method === "self_signed_tls_client_auth") lists.push(["jwks", client.jwks.keys.filter(certifies).map(ofKey)]);
   if (lists.length || client.token_endpoint_auth_method === "tls_client_auth") {
     if (client.certificate_thumbprints) lists.push(["thumbprints", client.certificate_thumbprints.map(base64url)]);
   }

@@ -63,7 +63,7 @@ pub(super) fn lacks(entry: &Json, what: &str, member: &str) -> ConfigError {
                 "the member client_id: this is of another format, and has neither tokenAuthMethod (Authlete) nor clientAuthenticatorType (Keycloak)",
             )
         }
-        None => ConfigError::expected(format_args!("the member {member}")),
+        None => ConfigError::new(format!("expected the member {member}")),
     }
 }
 
@@ -79,7 +79,7 @@ fn method_of(name: &str, value: &Json) -> Option<(&'static str, &'static str)> {
 }
 
 fn looks_like(what: &str, whose: &str) -> ConfigError {
-    ConfigError::expected(format_args!("{what}, found what looks like {whose}"))
+    ConfigError::new(format!("expected {what}, found what looks like {whose}"))
 }
 
 /// Every identifier that the entry may be about, in whatever spelling: whoever refuses the entry must know whom not to take for

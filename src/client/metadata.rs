@@ -56,6 +56,7 @@ impl ClientMetadata {
 
     /// The same. What of the client is left out, though the client can be used, is added to `warnings`, with its reason and a
     /// pointer that is relative to the client.
+    #[inline(never)]
     pub(crate) fn read(json: &Json, warnings: &mut Vec<ConfigError>) -> Result<Self, ConfigError> {
         let mut members = Members::of(json, "client metadata (RFC 7591)")?;
         let client_id = members.read("client_id", client_id)?;

@@ -124,7 +124,7 @@ test("every kind of alternative name is compared", async () => {
     await registered.fill(client({ [`tls_client_auth_san_${type}`]: other }));
     await sees("#comparison-says", /None of the certificate's names/);
     assert.match(await text("#comparison tr.difference"), new RegExp(`SAN ${type}\\s+${other}\\s+${found.source}`));
-    await registered.fill(client({ [`tls_client_auth_san_${type}`]: same }));
+    await registered.fill(client({ tls_client_auth_subject_dn: "", [`tls_client_auth_san_${type}`]: same }));
     await sees("#comparison-says", /They agree/);
   }
   await example("another host name");
@@ -142,7 +142,7 @@ test("thumbprints are compared in one spelling", async () => {
   const registered = page.getByLabel("2. What the client registered");
   const client = (members) => registered.fill(JSON.stringify({ client_id: "s6BhdRkqt3", token_endpoint_auth_method: "self_signed_tls_client_auth", ...members }));
   for (const key of [{ kty: "EC", x5c: [base64] }, { kty: "EC", "x5t#S256": hex }]) {
-    await client({ jwks: { keys: [{ kty: "EC" }, { "x5t#S256": other }, key] } });
+    await client({ jwks: { keys: [{ kty: "EC" }, null, { kty: "EC", use: "enc", "x5t#S256": own }, { kty: "EC", x5c: ["AAAA"] }, { kty: "EC", "x5t#S256": other }, key] } });
     await sees("#decision", /authenticated/);
     await sees("#comparison tbody", new RegExp(`jwks\\s+${other}\\s+${own}\\s+${own}`));
     await client({ jwks: { keys: [{ kty: "EC", "x5t#S256": other }] } });
