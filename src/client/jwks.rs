@@ -16,8 +16,9 @@ pub(super) fn certificates(jwks: &Json, left_out: &mut Vec<ConfigError>) -> Resu
     const MOST_SHOWN: usize = 8;
     let mut members = Members::of(jwks, "a JWK Set (RFC 7517)")?;
     let keys = match members.set("keys") {
+        None => &[],
         Some(Json::Array(keys)) if !keys.is_empty() => keys.as_slice(),
-        _ => return Err(ConfigError::expected("an array of keys, at least one").within("keys")),
+        Some(_) => return Err(ConfigError::expected("an array of keys, at least one").within("keys")),
     };
     let (mut thumbprints, mut unusable) = (Vec::new(), Vec::new());
     for (index, key) in keys.iter().enumerate() {
