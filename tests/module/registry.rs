@@ -298,11 +298,14 @@ fn foreign_clients_are_refused_even_where_unregistered_ones_pass() {
 fn bearer_only_clients_are_left_out_without_a_word_and_bad_keys_with_one() {
     let configuration = SNAPSHOT.replacen('{', r#"{"unregistered_clients": "pass", "#, 1);
     let broker = json!({ "clientId": "broker", "clientAuthenticatorType": "client-secret", "bearerOnly": true });
-    let keys = json!({ "keys": [{ "kty": "EC", "use": "enc", "x5c": ["AAAA"] }, { "kty": "EC", "x5c": [certificate().x5c()] }] });
+    let certificate = certificate();
+    let keys = json!({ "keys": [{ "kty": "EC", "use": "enc", "x5c": ["AAAA"] }, { "kty": "EC", "x5c": [certificate.x5c()] }] });
     let own = json!({ "client_id": "s", "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": keys });
     let mut vm = loaded(&Process::new(), &configuration, &json!([broker, own]));
     assert_code(&mut vm, "broker", "unknown_client");
-    assert_code(&mut vm, "s", "authenticated");
+    let presented = run::connection_of(Some(&certificate), Some(true));
+    let outcome = send(&mut vm, presented, &post("s"), Delivery::WholeBody).expect("no fault");
+    assert_eq!(code(&outcome), "authenticated");
     assert_eq!(vm.metric("tls_client_auth.registry_clients"), Some(1));
     let logs = logs(&mut vm);
     for expected in ["1 clients: 1 added, 0 removed, 0 changed, 0 refused", "left out /1/jwks/keys/0/use: expected \"sig\""] {
