@@ -1,7 +1,6 @@
 // What is registered beside what the certificate has. Whether they agree is the filter's word, not this page's.
 
 import { readCertificate, readName } from "./index.js";
-import { certifies } from "./registration.js";
 
 const alternativeNames = ["dns", "uri", "ip", "email"];
 
@@ -25,14 +24,14 @@ export function compare(gate, endpoints, client, given, certificate) {
 function subjectRows(client, certificate) {
   if (client.token_endpoint_auth_method !== "tls_client_auth") return [];
   const name = client.tls_client_auth_subject_dn;
-  if (name) {
+  if (typeof name === "string") {
     if (!certificate.rdns) return [{ part: "subject", registered: [name], certificate: [certificate.subjectError] }];
     const { rdns } = readName(name);
     return Array.from({ length: Math.max(rdns.length, certificate.rdns.length) }, (_, index) => {
       return { part: `RDN ${index + 1}`, registered: [rdns[index] ?? "nothing"], certificate: [certificate.rdns[index] ?? "nothing"] };
     });
   }
-  return alternativeNames.filter((type) => client[`tls_client_auth_san_${type}`]).map((type) => {
+  return alternativeNames.filter((type) => typeof client[`tls_client_auth_san_${type}`] === "string").map((type) => {
     const found = certificate.alternativeNames.filter((name) => name.type === type).map(({ value }) => value);
     return { part: `SAN ${type}`, registered: [client[`tls_client_auth_san_${type}`]], certificate: found.length ? found : ["none of this type"] };
   });
@@ -40,16 +39,26 @@ function subjectRows(client, certificate) {
 
 function thumbprintRows(client, certificate) {
   const lists = [];
-  if (client.token_endpoint_auth_method === "self_signed_tls_client_auth") lists.push(["jwks", client.jwks.keys.filter(certifies).map(ofKey)]);
+  if (client.token_endpoint_auth_method === "self_signed_tls_client_auth") lists.push(["jwks", client.jwks.keys.map(thumbprintOf).filter(Boolean)]);
   if (lists.length || client.token_endpoint_auth_method === "tls_client_auth") {
     if (client.certificate_thumbprints) lists.push(["thumbprints", client.certificate_thumbprints.map(base64url)]);
   }
   return lists.map(([part, registered]) => ({ part, registered, certificate: [certificate.thumbprint] }));
 }
 
-function ofKey({ x5c, "x5t#S256": thumbprint }) {
-  if (!x5c) return thumbprint && base64url(thumbprint);
-  return readCertificate(Uint8Array.from(atob(x5c[0]), (character) => character.charCodeAt(0))).thumbprint;
+/** The `x5t#S256` that a key registers; `undefined` where the filter leaves the key out (RFC 7517 §5), or it registers none. */
+export function thumbprintOf(key) {
+  const { kty, use, key_ops: operations, x5c, "x5t#S256": thumbprint } = key ?? {};
+  if (typeof kty !== "string" || !kty || (use != null && use !== "sig" && use !== "tls")) return undefined;
+  if (operations != null && !(Array.isArray(operations) && (operations.includes("verify") || operations.includes("sign")))) return undefined;
+  const stated = typeof thumbprint === "string" ? base64url(thumbprint) : undefined;
+  if (!x5c) return stated;
+  try {
+    const own = readCertificate(Uint8Array.from(atob(x5c[0]), (character) => character.charCodeAt(0))).thumbprint;
+    return stated === undefined || stated === own ? own : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A thumbprint in the one spelling of `x5t#S256`, so that equal ones look equal. */

@@ -1,6 +1,6 @@
 // What the client registered, and what of it belongs into the filter's configuration.
 
-import { Gate } from "./index.js";
+import { thumbprintOf } from "./comparison.js";
 
 const used = [
   "client_id",
@@ -61,15 +61,8 @@ export function hasPrivateKey(client) {
   return Array.isArray(keys) && keys.some((key) => key && typeof key === "object" && privateParts.some((part) => Object.hasOwn(key, part)));
 }
 
-/** Whether the filter takes the certificate of this key: it leaves out what it cannot read, and keys that are not for signatures. */
-export function certifies(key) {
-  try {
-    new Gate({ clients: [{ client_id: "a", token_endpoint_auth_method: "self_signed_tls_client_auth", jwks: { keys: [key] } }] });
-    return true;
-  } catch {
-    return false;
-  }
-}
+// The others are for other purposes, and copied without these they could come to count.
+const certifies = (key) => thumbprintOf(key) !== undefined;
 
 function publicKey({ kty, x5c, "x5t#S256": thumbprint }) {
   // The first is the key's own certificate (RFC 7517 §4.7), the others nobody compares.

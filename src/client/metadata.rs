@@ -168,10 +168,15 @@ fn only_subject(given: &[(&str, &Json, ReadSubject)]) -> Result<ExpectedSubject,
     }
 }
 
+/// Whether a client can be called so. A blank at an end is lost in HTTP headers, and a control character can split them: both
+/// make one client another.
+pub(crate) fn is_client_id(id: &str) -> bool {
+    !id.is_empty() && id.trim() == id && !id.contains(|c: char| c.is_control())
+}
+
 fn client_id(json: &Json) -> Result<Box<str>, ConfigError> {
     let id = json.string("a client_id")?;
-    // A blank at an end is lost in HTTP headers, and a control character can split them: both make one client another.
-    if id.is_empty() || id.trim() != id || id.contains(|c: char| c.is_control()) {
+    if !is_client_id(id) {
         return Err(ConfigError::expected("a client_id without control characters and without blanks at its ends"));
     }
     Ok(id.into())

@@ -53,11 +53,14 @@ fn tenants_are_chosen_by_host_and_inherit() {
         assert_eq!((policy.handling.mode, policy.max_body_bytes), (mode, 7));
     }
     for authority in ["example.net", "as.example.com.evil", "xas.example.com", "", ".example.net", "xexample.net"] {
-        let HostPolicy::UnknownTenant(handling) = configuration.policy_for(authority.as_bytes()) else {
+        let HostPolicy::UnknownTenant(unknown) = configuration.policy_for(authority.as_bytes()) else {
             panic!("{authority} has a tenant");
         };
-        assert_eq!(handling.mode, Mode::Shadow);
+        // What is no host at all is refused as long as one tenant enforces.
+        let is_host = !authority.is_empty() && !authority.starts_with('.');
+        assert_eq!(unknown.handling.mode, if is_host { Mode::Shadow } else { Mode::Enforce }, "{authority}");
     }
+    assert_eq!(configuration.mode_of_all(), Mode::Enforce);
     let with_default = r#"{"clients": [{"client_id": "d", "token_endpoint_auth_method": "none"}], "tenants": [{"hosts": ["a.b"], "mode": "shadow"}]}"#;
     assert_eq!(policy(with_default, "c.d").handling.mode, Mode::Enforce);
     assert!(knows(&policy(with_default, "a.b"), "d"));
@@ -189,5 +192,101 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
         r#""token_endpoint_auth_method": "none", "tls_client_certificate_bound_access_tokens": true, "client_id_issued_at": 1, "redirect_uris": []"#.to_owned(),
     ] {
         assert_eq!(client_error(&members), None, "{members}");
+    }
+}
+
+#[test]
+fn shadow_of_all_needs_the_top_level_and_every_tenant() {
+    for (text, mode) in [
+        (r#"{"clients": []}"#, Mode::Enforce),
+        (r#"{"clients": [], "mode": "shadow"}"#, Mode::Shadow),
+        (r#"{"mode": "shadow", "tenants": [{"hosts": ["a"], "clients": []}]}"#, Mode::Shadow),
+        (r#"{"tenants": [{"hosts": ["a"], "clients": [], "mode": "shadow"}]}"#, Mode::Enforce),
+        (
+            r#"{"mode": "shadow", "clients": [], "tenants": [{"hosts": ["a"]}, {"hosts": ["b"], "mode": "enforce"}, {"hosts": ["c"]}]}"#,
+            Mode::Enforce,
+        ),
+    ] {
+        let configuration = parse(text).unwrap();
+        assert_eq!(configuration.mode_of_all(), mode, "{text}");
+        if text.contains("tenants") {
+            assert_eq!(configuration.policy_for(b"user@host").handling().mode, mode, "{text}");
+        }
+    }
+}
+
+#[test]
+fn server_names_and_authorities_choose_one_tenant() {
+    let text = r#"{"tenants": [
+        {"hosts": ["a.example", "*.a.example", "10.0.0.1", "box"], "clients": []}, {"hosts": ["b.example", "[::1]"], "clients": []}
+    ]}"#;
+    let with_top_level = text.replacen('{', r#"{"clients": [], "#, 1);
+    let alone = r#"{"clients": []}"#;
+    for (text, authority, server_name, agrees) in [
+        (text, "a.example", Some("a.example"), true),
+        (text, "a.example:443", Some("A.Example."), true),
+        (text, "x.a.example", Some("a.example"), true),
+        (text, "a.example", Some("y.x.a.example"), true),
+        (text, "a.example", Some("b.example"), false),
+        (text, "b.example", Some("a.example"), false),
+        (text, "a.example", Some("other.example"), false),
+        (text, "a.example", Some("not a name"), false),
+        (text, "a.example", Some(""), false),
+        (text, "a.example", None, false),
+        (text, "10.0.0.1:8443", None, true),
+        (text, "10.0.0.1", Some("b.example"), false),
+        (text, "[::1]:8443", None, true),
+        (text, "box", None, true),
+        (text, "box", Some("b.example"), false),
+        (with_top_level.as_str(), "other.example", Some("another.example"), true),
+        (&with_top_level, "other.example", None, true),
+        (&with_top_level, "other.example", Some("a.example"), false),
+        (&with_top_level, "a.example", None, false),
+        (alone, "a.example", Some("b.example"), true),
+        (alone, "a.example", None, true),
+    ] {
+        let found = parse(text).unwrap().server_name_agrees(authority.as_bytes(), server_name.map(str::as_bytes));
+        assert_eq!(found, agrees, "{authority} {server_name:?}");
+    }
+}
+
+#[test]
+fn server_names_are_compared_where_there_are_tenants_and_no_proxies() {
+    for (peer_certificate, matches) in [
+        ("{}", true),
+        (r#"{"server_name": "ignore"}"#, false),
+        (r#"{"source": "forwarded"}"#, true),
+        (r#"{"source": "forwarded", "trusted_proxies": ["a.b"]}"#, false),
+        (r#"{"source": "forwarded", "trusted_proxies": ["a.b"], "server_name": "match"}"#, true),
+    ] {
+        let tenants = format!(r#"{{"peer_certificate": {peer_certificate}, "tenants": [{{"hosts": ["a"], "clients": []}}]}}"#);
+        assert_eq!(policy(&tenants, "a").matches_server_name, matches, "{peer_certificate}");
+        let alone = format!(r#"{{"peer_certificate": {peer_certificate}, "clients": []}}"#);
+        assert!(!policy(&alone, "a").matches_server_name, "{peer_certificate}");
+    }
+}
+
+#[test]
+fn what_is_written_and_supported() {
+    let filter_state = |text: &str| parse(&format!(r#"{{"clients": [] {text}}}"#)).unwrap().filter_state;
+    assert_eq!(filter_state(""), FilterState { code: true, client_id: true });
+    assert_eq!(filter_state(r#", "filter_state": []"#), FilterState { code: false, client_id: false });
+    assert_eq!(filter_state(r#", "filter_state": ["client_id"]"#), FilterState { code: false, client_id: true });
+    let methods = |text: &str| policy(&format!(r#"{{"clients": [] {text}}}"#), "a").methods;
+    assert_eq!(methods(""), Methods { tls_client_auth: true, self_signed_tls_client_auth: true });
+    let only = methods(r#", "methods": ["self_signed_tls_client_auth"]"#);
+    assert_eq!(only, Methods { tls_client_auth: false, self_signed_tls_client_auth: true });
+    for (text, pointer) in [
+        (r#""filter_state": ["code", "code"]"#, "/filter_state/1"),
+        (r#""filter_state": ["id"]"#, "/filter_state/0"),
+        (r#""filter_state": "code""#, "/filter_state"),
+        (r#""methods": []"#, "/methods"),
+        (r#""methods": ["private_key_jwt"]"#, "/methods/0"),
+        (r#""methods": ["tls_client_auth", "tls_client_auth"]"#, "/methods/1"),
+        (r#""unidentified_clients": "allow""#, "/unidentified_clients"),
+        (r#""peer_certificate": {"server_name": "any"}"#, "/peer_certificate/server_name"),
+        (r#""tenants": [{"hosts": ["a"], "filter_state": []}]"#, "/tenants/0/filter_state"),
+    ] {
+        assert_eq!(parse(&format!(r#"{{"clients": [], {text}}}"#)).unwrap_err().pointer, pointer, "{text}");
     }
 }
