@@ -281,9 +281,12 @@ fn authlete(from: u64, to: u64, total: u64) -> Value {
     json!({"clients": (from..to).map(client).collect::<Vec<_>>(), "start": from, "end": to, "totalCount": total})
 }
 
+/// The path of a page, headers of the answer, and its body.
+type Page<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a Value);
+
 /// Answers calls for pages, in this order; fails where another page is asked for.
 #[track_caller]
-fn give_pages(vm: &mut Vm, pages: &[(&str, &[(&str, &str)], &Value)]) {
+fn give_pages(vm: &mut Vm, pages: &[Page<'_>]) {
     for (path, headers, body) in pages {
         let call = tick_until_call(vm);
         assert_eq!(call.path(), *path);

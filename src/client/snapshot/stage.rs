@@ -300,3 +300,32 @@ impl Gathered {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_of_one_set_of_clients() {
+        let (once, twice) = (Record::Unusable("why".into()).encode(), twice());
+        let digest = |before: &[u8], ids: &[&str], repeated: &[&str]| {
+            let record = |id| if repeated.contains(&id) { &twice } else { &once };
+            let entries: Vec<_> = ids.iter().map(|id| ShardEntry { hash: 0, client_id: id, record: record(*id) }).collect();
+            with_identifiers(&Thumbprint::of(before), &entries)
+        };
+        let known = digest(b"", &["a", "b", "c"], &[]);
+        assert_eq!(digest(b"", &["c", "a", "b"], &[]), known, "whatever the order in which they came");
+        for (before, ids, repeated) in [
+            (&b"x"[..], &["a", "b", "c"][..], &[][..]),
+            (b"", &["a", "b"], &[]),
+            (b"", &["a", "b", "c", "d"], &[]),
+            (b"", &["a", "bc"], &[]),
+            (b"", &["ab", "c"], &[]),
+            (b"", &["a", "b", "c"], &["b"]),
+            (b"", &["a", "b", "c", "b"], &[]),
+        ] {
+            assert_ne!(digest(before, ids, repeated), known, "{before:?} {ids:?} {repeated:?}");
+        }
+        assert_ne!(digest(b"", &["a", "b"], &["a"]), digest(b"", &["a", "b"], &["b"]));
+    }
+}
