@@ -226,7 +226,10 @@ impl AttributeValue {
     /// The value whose complete DER encoding is `der`.
     fn from_der(der: &[u8]) -> Result<Self, NameError> {
         match Text::of(Tlv::only(der)?)? {
-            Some(text) => Self::text(&text.to_text()?),
+            Some(text) => {
+                text.check()?;
+                Self::text(&text.to_text()?)
+            }
             None => Ok(Self::Der(der.into())),
         }
     }

@@ -33,7 +33,9 @@ fn plain(text: &[u8]) -> Cow<'_, [u8]> {
 
 fn der_of(plain: &[u8]) -> Option<Vec<u8>> {
     let base64 = plain.trim_ascii().strip_prefix(BEGIN.as_bytes())?.strip_suffix(END.as_bytes())?;
-    let base64: Vec<u8> = base64.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    let lines = base64.split(u8::is_ascii_whitespace);
+    let mut base64 = Vec::with_capacity(base64.len());
+    lines.for_each(|line| base64.extend_from_slice(line));
     STANDARD.decode(base64).ok()
 }
 

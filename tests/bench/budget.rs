@@ -64,3 +64,8 @@ fn what_is_an_excess() {
         assert_eq!(figures::excesses(&budget, &costs(&measured)).join("\n"), excess);
     }
 }
+#[test]
+#[ignore]
+fn probe() {
+    cost::probe()
+}

@@ -3,6 +3,9 @@
 //! The certificate is a file, and the clock, the registry and the requests are constants, so nothing here is random. The
 //! module has its memory to itself, so no address of the machine gets in.
 
+#[path = "hostile.rs"]
+pub mod hostile;
+
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
@@ -123,6 +126,32 @@ fn as_envoy_forwards(request: &Request) -> Request {
         }
     }
     request
+}
+
+pub fn probe() {
+    for row in rows() {
+        let mut vm = row.start();
+        let outcome = row.send(&mut vm, &row.request);
+        let c = cost(&outcome);
+        let wrong = if run::code(&outcome) == row.code() { String::new() } else { format!("   GOT {}", run::code(&outcome)) };
+        let mut best = f64::MAX;
+        if std::env::var("TIMES").is_ok() {
+            for _ in 0..5 {
+                let mut vm = row.start();
+                let t = std::time::Instant::now();
+                row.send(&mut vm, &row.request);
+                best = best.min(t.elapsed().as_secs_f64());
+            }
+        }
+        println!(
+            "PROBE {:>12} {:>3} {} {:.2} ms {:.2} instr/ns {wrong}",
+            c.instructions,
+            c.host_calls,
+            row.name,
+            best * 1e3,
+            c.instructions as f64 / best / 1e9
+        );
+    }
 }
 
 pub fn measure() -> Costs {
@@ -267,6 +296,7 @@ fn rows() -> Vec<Row> {
         })),
         hot().named("host_error").on(presenting(CERTIFICATE).with(PEER_CERTIFICATE_DIGEST, "no digest")),
     ];
+    rows.extend(hostile::rows());
     // A refusal that comes once costs nobody anything: measured is the one that comes again.
     for row in rows.iter_mut().filter(|row| row.before.body == hot().before.body) {
         row.before = row.request.clone();

@@ -18,16 +18,14 @@ impl fmt::Display for Oid<'_> {
     }
 }
 
-/// A value of a certificate's name.
-pub(super) struct Value<'a>(pub(super) Tlv<'a>);
+/// A value of a certificate's name, from its DER.
+pub(super) struct Value<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Text::of(self.0) {
-            Ok(Some(Text::Utf8(text))) => write_escaped(f, text.chars()),
-            Ok(Some(Text::Latin1(octets))) => write_escaped(f, octets.iter().map(|&octet| char::from(octet))),
-            Ok(Some(text)) => text.to_text().map_or(Err(fmt::Error), |text| write_escaped(f, text.chars())),
-            Ok(None) | Err(_) => write_hexadecimal(f, self.0.whole),
+        match Tlv::only(self.0).and_then(Text::of) {
+            Ok(Some(text)) => write_escaped(f, text.chars().map_while(|c| c)),
+            Ok(None) | Err(_) => write_hexadecimal(f, self.0),
         }
     }
 }
