@@ -192,13 +192,17 @@ const IP: u8 = tag::context(7);
 fn general_names(extension: &[u8]) -> Result<impl Iterator<Item = Result<Tlv<'_>, MalformedDer>>, MalformedDer> {
     let contents = Tlv::only(extension)?.contents_of(tag::SEQUENCE)?;
     // otherName, x400Address and ediPartyName are SEQUENCEs; directoryName is a CHOICE, whose tag is always explicit.
-    const CONSTRUCTED: [u8; 4] =
-        [tag::context_constructed(0), tag::context_constructed(3), tag::context_constructed(4), tag::context_constructed(5)];
+    const OTHER_NAME: u8 = tag::context_constructed(0);
+    const X400_ADDRESS: u8 = tag::context_constructed(3);
+    const DIRECTORY_NAME: u8 = tag::context_constructed(4);
+    const EDI_PARTY_NAME: u8 = tag::context_constructed(5);
     const REGISTERED_ID: u8 = tag::context(8);
     Ok(Elements(contents).map(|entry| {
         let entry = entry?;
-        let is_general_name = matches!(entry.tag, EMAIL | DNS | URI | IP | REGISTERED_ID) || CONSTRUCTED.contains(&entry.tag);
-        if is_general_name { Ok(entry) } else { Err(MalformedDer) }
+        match entry.tag {
+            EMAIL | DNS | URI | IP | REGISTERED_ID | OTHER_NAME | X400_ADDRESS | DIRECTORY_NAME | EDI_PARTY_NAME => Ok(entry),
+            _ => Err(MalformedDer),
+        }
     }))
 }
 

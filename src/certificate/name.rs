@@ -228,7 +228,7 @@ impl AttributeValue {
         match Text::of(Tlv::only(der)?)? {
             Some(text) => {
                 text.check()?;
-                Self::text(&text.to_text()?)
+                Self::text(&text.to_text())
             }
             None => Ok(Self::Der(der.into())),
         }
@@ -266,7 +266,7 @@ impl Ord for AttributeValue {
 impl fmt::Display for AttributeValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text { printed, .. } => print::write_escaped(f, printed.chars()),
+            Self::Text { printed, .. } => print::write_escaped(f, printed),
             Self::Der(der) => print::write_hexadecimal(f, der),
         }
     }

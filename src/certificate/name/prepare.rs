@@ -89,6 +89,8 @@ pub(super) fn check(c: char) -> Result<(), NameError> {
     match c {
         ' '..='~' | '\u{9}'..='\u{d}' | '\u{85}' => Ok(()),
         '\0'..='\u{9f}' => Err(NameError::ControlCharacter(c)),
+        // All assigned, and none of private use: no table needs to say so.
+        '\u{a0}'..='\u{377}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => Ok(()),
         c if is_prohibited(c) => Err(NameError::ProhibitedCharacter(c)),
         _ => Ok(()),
     }

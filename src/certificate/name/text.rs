@@ -1,5 +1,7 @@
 //! The strings that caseIgnoreMatch covers, in every type of string that certificates have them in.
 
+use std::fmt::{self, Write as _};
+
 use super::{NameError, prepare};
 use crate::certificate::der::{MalformedDer, Tlv, tag};
 
@@ -47,86 +49,101 @@ impl<'a> Text<'a> {
     /// # Errors
     /// [`NameError::MalformedDer`] for what is no character, and those of [`prepare::check`].
     pub(super) fn check(self) -> Result<(), NameError> {
-        if self.printable_ascii().is_some() {
-            return Ok(());
+        let is_character = |c: Option<char>| prepare::check(c.ok_or(NameError::MalformedDer)?);
+        match self {
+            Self::Utf8(octets) | Self::Latin1(octets) if prepare::is_printable_ascii(octets) => Ok(()),
+            Self::Utf8(octets) => {
+                let text = std::str::from_utf8(octets).map_err(|_| NameError::MalformedDer)?;
+                text.chars().try_for_each(prepare::check)
+            }
+            Self::Latin1(octets) => latin1(octets).try_for_each(prepare::check),
+            Self::Utf16(units) => utf16(units).try_for_each(is_character),
+            Self::Utf32(units) => utf32(units).try_for_each(is_character),
         }
-        self.chars().try_for_each(|c| prepare::check(c.ok_or(NameError::MalformedDer)?))
     }
 
     /// Whether this text, which was checked, has the form in which a registered text is compared.
     pub(super) fn has_form(self, prepared: &str, registered: &str) -> bool {
-        if let Self::Utf8(octets) = self
-            && octets == registered.as_bytes()
-        {
-            // The text that was registered, to the letter: nobody needs to prepare it again.
-            return true;
-        }
-        match self.printable_ascii() {
-            Some(octets) => prepare::is_form_of_ascii(prepared, octets),
-            None => prepare::is_form_of(prepared, self.chars().map_while(|c| c)),
-        }
-    }
-
-    fn printable_ascii(self) -> Option<&'a [u8]> {
         match self {
-            Self::Utf8(octets) | Self::Latin1(octets) if prepare::is_printable_ascii(octets) => Some(octets),
-            _ => None,
+            // The text that was registered, to the letter: nobody needs to prepare it again.
+            Self::Utf8(octets) if octets == registered.as_bytes() => true,
+            Self::Utf8(octets) | Self::Latin1(octets) if prepare::is_printable_ascii(octets) => {
+                prepare::is_form_of_ascii(prepared, octets)
+            }
+            Self::Utf8(octets) => prepare::is_form_of(prepared, Utf8::new(octets)),
+            Self::Latin1(octets) => prepare::is_form_of(prepared, latin1(octets)),
+            Self::Utf16(units) => prepare::is_form_of(prepared, utf16(units).map_while(|c| c)),
+            Self::Utf32(units) => prepare::is_form_of(prepared, utf32(units).map_while(|c| c)),
         }
     }
 
-    /// Each character, decoded only when it is asked for; the last item is `None` where something is no character.
-    pub(super) fn chars(self) -> impl Iterator<Item = Option<char>> {
-        let (utf8, latin1, utf16, utf32) = match self {
-            Self::Utf8(octets) => (octets, &[][..], &[][..], &[][..]),
-            Self::Latin1(octets) => (&[][..], octets, &[][..], &[][..]),
-            Self::Utf16(units) => (&[][..], &[][..], units, &[][..]),
-            Self::Utf32(units) => (&[][..], &[][..], &[][..], units),
-        };
-        let latin1 = latin1.iter().map(|&octet| Some(char::from(octet)));
-        let utf16 = char::decode_utf16(utf16.iter().map(|&unit| u16::from_be_bytes(unit))).map(Result::ok);
-        let utf32 = utf32.iter().map(|&unit| char::from_u32(u32::from_be_bytes(unit)));
-        Utf8(utf8).flatten().chain(latin1).chain(utf16).chain(utf32)
-    }
-
-    /// All of the text.
-    pub(super) fn to_text(self) -> Result<String, NameError> {
-        self.chars().collect::<Option<_>>().ok_or(NameError::MalformedDer)
+    /// All of the text, which was checked.
+    pub(super) fn to_text(self) -> String {
+        self.to_string()
     }
 }
 
-/// UTF-8 in pieces, so that nobody reads to the end of what is refused at its beginning.
-struct Utf8<'a>(&'a [u8]);
+/// The text, as far as it has characters.
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(&mut |c| f.write_char(c))
+    }
+}
 
-impl<'a> Iterator for Utf8<'a> {
-    type Item = Utf8Piece<'a>;
+impl Text<'_> {
+    /// Gives each character to `write`, until it has enough.
+    ///
+    /// # Errors
+    /// That of `write`.
+    pub(super) fn write(self, write: &mut dyn FnMut(char) -> fmt::Result) -> fmt::Result {
+        match self {
+            Self::Utf8(octets) => Utf8::new(octets).try_for_each(write),
+            Self::Latin1(octets) => latin1(octets).try_for_each(write),
+            Self::Utf16(units) => utf16(units).map_while(|c| c).try_for_each(write),
+            Self::Utf32(units) => utf32(units).map_while(|c| c).try_for_each(write),
+        }
+    }
+}
+
+fn latin1(octets: &[u8]) -> impl Iterator<Item = char> {
+    octets.iter().map(|&octet| char::from(octet))
+}
+
+fn utf16(units: &[[u8; 2]]) -> impl Iterator<Item = Option<char>> {
+    char::decode_utf16(units.iter().map(|&unit| u16::from_be_bytes(unit))).map(Result::ok)
+}
+
+fn utf32(units: &[[u8; 4]]) -> impl Iterator<Item = Option<char>> {
+    units.iter().map(|&unit| char::from_u32(u32::from_be_bytes(unit)))
+}
+
+/// The characters of UTF-8, which is looked at in pieces: nobody reads to the end of what is refused at its beginning. It ends
+/// at what is no character.
+struct Utf8<'a> {
+    piece: std::str::Chars<'a>,
+    rest: &'a [u8],
+}
+
+impl<'a> Utf8<'a> {
+    fn new(octets: &'a [u8]) -> Self {
+        Self { piece: "".chars(), rest: octets }
+    }
+}
+
+impl Iterator for Utf8<'_> {
+    type Item = char;
 
     fn next(&mut self) -> Option<Self::Item> {
         const OCTETS: usize = 256;
-        if self.0.is_empty() {
-            return None;
+        if let Some(c) = self.piece.next() {
+            return Some(c);
         }
-        let piece = self.0.get(..OCTETS).unwrap_or(self.0);
-        let length = match std::str::from_utf8(piece) {
-            Ok(_) => piece.len(),
-            // Cut within a character, or wrong.
-            Err(error) => error.valid_up_to(),
-        };
-        let (piece, rest) = self.0.split_at_checked(length).filter(|_| length > 0).unwrap_or_default();
-        self.0 = rest;
-        let text = std::str::from_utf8(piece).unwrap_or_default();
-        Some(Utf8Piece { chars: text.chars(), is_wrong: text.is_empty() })
-    }
-}
-
-struct Utf8Piece<'a> {
-    chars: std::str::Chars<'a>,
-    is_wrong: bool,
-}
-
-impl Iterator for Utf8Piece<'_> {
-    type Item = Option<char>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if std::mem::take(&mut self.is_wrong) { Some(None) } else { self.chars.next().map(Some) }
+        let piece = self.rest.get(..OCTETS).unwrap_or(self.rest);
+        // Where the piece is cut within a character, the next one begins with it.
+        let length = std::str::from_utf8(piece).map_or_else(|error| error.valid_up_to(), str::len);
+        let (piece, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        self.piece = std::str::from_utf8(piece).ok()?.chars();
+        self.piece.next()
     }
 }
