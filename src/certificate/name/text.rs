@@ -49,17 +49,17 @@ impl<'a> Text<'a> {
     /// # Errors
     /// [`NameError::MalformedDer`] for what is no character, and those of [`prepare::check`].
     pub(super) fn check(self) -> Result<(), NameError> {
-        let is_character = |c: Option<char>| prepare::check(c.ok_or(NameError::MalformedDer)?);
-        match self {
-            Self::Utf8(octets) | Self::Latin1(octets) if prepare::is_printable_ascii(octets) => Ok(()),
+        let refused = match self {
+            Self::Utf8(octets) | Self::Latin1(octets) if prepare::is_printable_ascii(octets) => None,
             Self::Utf8(octets) => {
                 let text = std::str::from_utf8(octets).map_err(|_| NameError::MalformedDer)?;
-                text.chars().try_for_each(prepare::check)
+                text.chars().find(|&c| !prepare::is_allowed(c))
             }
-            Self::Latin1(octets) => latin1(octets).try_for_each(prepare::check),
-            Self::Utf16(units) => utf16(units).try_for_each(is_character),
-            Self::Utf32(units) => utf32(units).try_for_each(is_character),
-        }
+            Self::Latin1(octets) => latin1(octets).find(|&c| !prepare::is_allowed(c)),
+            Self::Utf16(units) => first_refused(utf16(units))?,
+            Self::Utf32(units) => first_refused(utf32(units))?,
+        };
+        refused.map_or(Ok(()), prepare::check)
     }
 
     /// Whether this text, which was checked, has the form in which a registered text is compared.
@@ -102,6 +102,15 @@ impl Text<'_> {
             Self::Utf16(units) => utf16(units).map_while(|c| c).try_for_each(write),
             Self::Utf32(units) => utf32(units).map_while(|c| c).try_for_each(write),
         }
+    }
+}
+
+/// The first that a name may not have.
+fn first_refused(mut characters: impl Iterator<Item = Option<char>>) -> Result<Option<char>, NameError> {
+    match characters.find(|c| !c.is_some_and(prepare::is_allowed)) {
+        Some(None) => Err(NameError::MalformedDer),
+        Some(refused) => Ok(refused),
+        None => Ok(None),
     }
 }
 
