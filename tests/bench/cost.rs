@@ -128,32 +128,6 @@ fn as_envoy_forwards(request: &Request) -> Request {
     request
 }
 
-pub fn probe() {
-    for row in rows() {
-        let mut vm = row.start();
-        let outcome = row.send(&mut vm, &row.request);
-        let c = cost(&outcome);
-        let wrong = if run::code(&outcome) == row.code() { String::new() } else { format!("   GOT {}", run::code(&outcome)) };
-        let mut best = f64::MAX;
-        if std::env::var("TIMES").is_ok() {
-            for _ in 0..5 {
-                let mut vm = row.start();
-                let t = std::time::Instant::now();
-                row.send(&mut vm, &row.request);
-                best = best.min(t.elapsed().as_secs_f64());
-            }
-        }
-        println!(
-            "PROBE {:>12} {:>3} {} {:.2} ms {:.2} instr/ns {wrong}",
-            c.instructions,
-            c.host_calls,
-            row.name,
-            best * 1e3,
-            c.instructions as f64 / best / 1e9
-        );
-    }
-}
-
 pub fn measure() -> Costs {
     rows().iter().map(|row| (row.name.to_string(), row.measure())).collect()
 }
