@@ -41,7 +41,7 @@ impl DistinguishedName {
         let mut is_equal = true;
         for rdn in rdns(name)? {
             is_equal = match registered.next() {
-                Some(registered) => registered.is_to_the_letter(rdn?) || registered.is(rdn?)?,
+                Some(registered) => registered.is(rdn?)?,
                 None => false,
             };
             if !is_equal {
@@ -104,6 +104,9 @@ impl RelativeDistinguishedName {
 
     /// Whether the attributes in the contents octets of a SET are these, in any order.
     fn is(&self, set: &[u8]) -> Result<bool, MalformedDer> {
+        if self.is_to_the_letter(set) {
+            return Ok(true);
+        }
         let mut rest = Elements(set);
         if let [registered] = self.attributes.as_slice() {
             let attribute = Attribute::read(rest.required()?)?;
