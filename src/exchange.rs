@@ -215,6 +215,7 @@ impl Exchange {
             held.buffered = buffered;
             let limit = held.policy.max_body_bytes;
             if buffered > limit {
+                self.checks.begin(Check::Form);
                 return self.refuse_held(Rejection::BodyTooLarge { limit });
             }
             if !end_of_stream {
