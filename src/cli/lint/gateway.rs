@@ -1,10 +1,12 @@
 //! The Gateway API, and Envoy Gateway's policies for it.
 
+use serde_json::Value;
+
+use super::endpoints::common_host;
 use super::graph::{At, Cluster, Configs, Entry, Filter, Graph, Kind, Remark, Route, Target, Way};
-use super::istio::{self, Install, Served};
+use super::install::{self, Install, Served};
 use super::kubernetes::{Resource, entry};
 use super::paths::{Answer, Expression, PathMatch, Pattern, Rewrite};
-use super::rules::common_host;
 
 /// What a policy is attached to, from the least specific.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +64,7 @@ fn of_listener(
         port: listener.member("port").map(|port| port.node.to_json().to_string()),
         has_tls: listener.said("protocol").is_some_and(|protocol| ["HTTPS", "TLS"].contains(&protocol)),
     };
-    let (mut filters, mut base) = istio::filters_of(installs, &served, &title, &listener.place());
+    let (mut filters, mut base) = install::filters_of(installs, &served, &title, &listener.place());
     if let Some((filter, covers)) = patched(resources, configs, gateway, name) {
         base = match covers {
             Answer::Yes => Way::Runs(filter.kind.config().into_iter().collect()),
@@ -368,13 +370,12 @@ fn remarks(resources: &[Resource<'_>], configs: &Configs) -> Vec<Remark> {
         .filter(|resource| resource.kind == "EnvoyPatchPolicy")
         .flat_map(|resource| resource.list("jsonPatches").collect::<Vec<_>>())
         .collect();
-    let sets = |name: &str, wanted: &str| {
+    let sets = |name: &str, wanted: &Value| {
         patches.iter().filter_map(|patch| patch.member("operation")).any(|operation| {
             let place = [operation.said("path"), operation.said("jsonPath")].into_iter().flatten().collect::<String>();
             let value = operation.member("value");
-            let is_value = value.is_some_and(|value| value.node.to_json().to_string() == wanted);
-            let is_within =
-                value.and_then(|value| value.member(name)).is_some_and(|value| value.node.to_json().to_string() == wanted);
+            let is_value = value.is_some_and(|value| value.node.to_json() == *wanted);
+            let is_within = value.and_then(|value| value.member(name)).is_some_and(|value| value.node.to_json() == *wanted);
             operation.said("op") != Some("remove") && ((place.contains(name) && is_value) || is_within)
         })
     };
@@ -384,13 +385,13 @@ fn remarks(resources: &[Resource<'_>], configs: &Configs) -> Vec<Remark> {
             let mut add = |is_error: bool, message: &str| {
                 found.push(Remark { place: wasm.place(), is_error, message: message.to_owned() });
             };
-            if !sets("allow_on_headers_stop_iteration", "true") {
+            if !sets("allow_on_headers_stop_iteration", &true.into()) {
                 add(
                     true,
                     "without allow_on_headers_stop_iteration: true every gated request is answered with 500, and an EnvoyExtensionPolicy cannot set it: add an EnvoyPatchPolicy that does, and give it to lint too",
                 );
             }
-            if !sets("failure_policy", "\"FAIL_RELOAD\"") && !sets("failure_policy", "2") {
+            if !sets("failure_policy", &"FAIL_RELOAD".into()) && !sets("failure_policy", &2.into()) {
                 add(
                     false,
                     "without failure_policy: FAIL_RELOAD, which an EnvoyPatchPolicy can set, a fault is answered with 503 until Envoy is restarted",
