@@ -147,6 +147,8 @@ fn tenants_that_the_server_name_does_not_tell_apart() {
     let nameless = "clients reach this host without a server name";
     for (top, tenants, wanted) in [
         ("", vec![tenant(a, ""), tenant(b, "")], &[][..]),
+        // One host is one server name, whatever is behind it.
+        ("", vec![tenant(r#""localhost""#, ""), tenant(r#""localhost""#, "")], &[]),
         (hop, vec![tenant(a, ""), tenant(b, "")], &[("/peer_certificate/trusted_proxies", of_hop)]),
         (hop, vec![tenant(a, "")], &[]),
         (

@@ -1,5 +1,7 @@
 //! The Gateway API, and Envoy Gateway's policies for it.
 
+use std::cmp::Reverse;
+
 use serde_json::Value;
 
 use super::endpoints::common_host;
@@ -101,7 +103,18 @@ fn of_listener(
         }
     }
     filters.extend(policy_filters(resources, configs, &used));
+    one.routes.sort_by_key(by_precedence);
     Entry { filters, ..one }
+}
+
+/// Exact paths before longer prefixes before shorter ones, and of one path those that ask for more first. What else there is
+/// stands before them all, so that no other is seen to take its requests; nor does it take theirs for sure.
+fn by_precedence(route: &Route) -> (u8, Reverse<usize>, bool) {
+    match &route.paths.pattern {
+        Pattern::Regex(_) | Pattern::Unknown => (0, Reverse(0), false),
+        Pattern::Exact(_) => (1, Reverse(0), !route.is_conditional),
+        Pattern::Prefix(prefix) | Pattern::Segments(prefix) => (2, Reverse(prefix.len()), !route.is_conditional),
+    }
 }
 
 /// Whether a route names a listener as its parent.
@@ -138,14 +151,12 @@ fn http_route<'a>(
 ) {
     for rule in route.list("rules") {
         let filters: Vec<At<'a>> = rule.list("filters").collect();
-        let answers = filters.iter().any(|filter| filter.said("type") == Some("RequestRedirect"));
         let (way, policy) = way_of(round, route, rule);
         used.extend(policy);
         let mirrored = filters.iter().filter_map(|filter| filter.path(&["requestMirror", "backendRef"]));
         let backends: Vec<At<'a>> = rule.list("backendRefs").chain(mirrored).collect();
         let targets: Vec<Target> = backends
             .into_iter()
-            .filter(|_| !answers)
             .filter_map(|backend| {
                 let cluster = Cluster::Named(backend_name(backend, route)?);
                 Some(Target { cluster, ways: vec![way.clone()] })
@@ -154,8 +165,8 @@ fn http_route<'a>(
         let matches: Vec<At<'a>> = rule.list("matches").collect();
         let mut add = |paths: PathMatch, is_conditional: bool| {
             entry.routes.push(Route {
-                // The most specific path wins, wherever it stands: none shadows another for sure, but an exact one itself.
-                group: format!("{}:{}", route.at.file, rule.node.pointer),
+                // The most specific path wins, wherever it stands: `by_precedence`.
+                group: hosts.join(" "),
                 hosts: hosts.to_vec(),
                 place: rule.place(),
                 rewrite: rewrite(round.resources, route, &filters),
@@ -185,7 +196,8 @@ fn path_match(at: At<'_>) -> (PathMatch, bool) {
         "RegularExpression" => Pattern::Regex(Expression::whole(value)),
         _ => Pattern::Unknown,
     };
-    let is_conditional = at.members().any(|(name, _)| name != "path");
+    let is_plain = matches!(pattern, Pattern::Exact(_) | Pattern::Segments(_));
+    let is_conditional = !is_plain || at.members().any(|(name, _)| name != "path");
     (PathMatch { pattern, ignores_case: false }, is_conditional)
 }
 
@@ -298,7 +310,7 @@ fn policies<'a>(round: &Round<'a, '_>, route: Resource<'a>, rule: At<'a>) -> Vec
 /// The filters of the policies that put this one into a listener.
 fn policy_filters(resources: &[Resource<'_>], configs: &Configs, used: &[(Resource<'_>, usize)]) -> Vec<Filter> {
     let mut filters: Vec<Filter> = Vec::new();
-    // Envoy Gateway puts Lua and external processing before wasm, unless it is told.
+    // Envoy Gateway puts Lua and external processing before wasm, but for an order of the operator's own.
     let is_reordered =
         resources.iter().any(|resource| resource.kind == "EnvoyProxy" && resource.list("filterOrder").next().is_some());
     for (policy, _) in used {

@@ -278,7 +278,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// A way on which it runs and another host is told to the backend: the tenant that decides must be that host's.
+    /// A way on which it runs and the backend gets another host: the tenant that decides must be that host's.
     fn of_host(&self, entry: &Entry, route: &Route, target: &Target, configs: &[usize]) {
         let Some(new) = &route.host_rewrite else { return };
         let by_host = |endpoint: &&Endpoint| !endpoint.hosts.iter().any(|host| host == "*") && configs.contains(&endpoint.config);
@@ -296,9 +296,9 @@ impl<'a> Rules<'a> {
                 continue;
             };
             let how = if passes { "passes undecided" } else { "is decided by another tenant's policy" };
-            let told = new.as_deref().unwrap_or("whatever the request says");
+            let new_host = new.as_deref().unwrap_or("whatever the request says");
             let message = format!(
-                "the host is rewritten: POST {sent} for {outside} {how} and arrives at {} for {told}: name the hosts from outside in \"hosts\" of that tenant",
+                "the host is rewritten: POST {sent} for {outside} {how} and arrives at {} for {new_host}: name the hosts from outside in \"hosts\" of that tenant",
                 printed(&target.cluster)
             );
             self.add(&route.place, passes && new.is_some(), format!("host {}", cluster_key(&target.cluster)), message);
