@@ -151,6 +151,7 @@ fn findings(found: &Found) -> Vec<Finding> {
     let configuration = Configuration::parse(found.text.as_bytes());
     if let Ok(json) = serde_json::from_str(&found.text) {
         findings.extend(settings::doubts(&json, found.filter_chain.as_ref()));
+        findings.extend(settings::left_out(&found.text));
         if configuration.is_ok() {
             findings.extend(settings::gated(&json));
         }

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::Value;
 use tls_client_auth::certificate::{Dialect, DistinguishedName};
+use tls_client_auth::config::Configuration;
 
 use super::super::source::{Failure, Filter, FilterChain, FilterKind};
 use super::{Finding, Severity, endpoints, paths};
@@ -293,6 +294,12 @@ pub fn of_filter(filter: &Filter) -> Vec<Finding> {
         _ => {}
     }
     findings.into_iter().map(|finding| finding.at(filter.pointer.clone())).collect()
+}
+
+/// Keys that authenticate no client, beside others that do.
+pub fn left_out(configuration: &str) -> impl Iterator<Item = Finding> {
+    let warnings = Configuration::warnings(configuration.as_bytes()).into_iter();
+    warnings.map(|warning| doubt(&warning.pointer, &format!("this key is left out: {}", warning.message)))
 }
 
 fn doubt(pointer: &str, message: &str) -> Finding {
