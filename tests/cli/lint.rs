@@ -471,7 +471,7 @@ fn what_is_gated_is_listed() {
         "gated.json",
         r#"{
   "endpoints": ["/token",
-    "/oauth/introspect/"],
+    "/oauth/introspect/", "/realms/*/protocol/openid-connect/token", "/v2/**"],
   "tenants": [{"hosts": ["a.example"], "endpoints": ["/"], "clients": []}, {"hosts": ["b.example"], "clients": []}],
   "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]
 }"#,
@@ -484,6 +484,8 @@ fn what_is_gated_is_listed() {
         [
             (Some(2), Some("/endpoints/0"), Some("gates /token in every spelling")),
             (Some(3), Some("/endpoints/1"), Some("gates /oauth/introspect in every spelling")),
+            (Some(3), Some("/endpoints/2"), Some("gates /realms/<one segment>/protocol/openid-connect/token in every spelling"),),
+            (Some(3), Some("/endpoints/3"), Some("gates /v2 and everything below it in every spelling")),
             (Some(4), Some("/tenants/0/endpoints/0"), Some("gates / in every spelling")),
         ]
     );

@@ -9,7 +9,7 @@ use super::paths::{Expression, PathMatch, Pattern, Rewrite};
 const FORWARDING: [&str; 3] = ["FORWARD_ONLY", "ALWAYS_FORWARD_ONLY", "APPEND_FORWARD"];
 
 const ADD_FILTER: &str = "put the filter into it too, or take the route to this cluster away";
-pub const ENABLE: &str = "take this away: the filter lets other paths by by itself, and strips forged identity headers there too";
+pub const ENABLE: &str = "take this away: other paths pass the filter anyway, which strips forged identity headers there too";
 
 /// What the files show, for whoever reads one of them.
 pub struct Envoy<'a> {

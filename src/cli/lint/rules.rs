@@ -172,7 +172,7 @@ impl<'a> Rules<'a> {
             Way::Off { place, why, fix } => self.of_bypass(entry, route, target, (place, why, fix), |_| Answer::Yes),
             Way::Matched { place, tree } => {
                 let why = "a matcher decides whether the filter runs";
-                let fix = "let the filter run for every request: it lets other paths by by itself";
+                let fix = "let the filter run for every request: other paths pass it anyway";
                 self.of_bypass(entry, route, target, (place, why, fix), |path| tree.skips(path));
             }
             Way::Unclear { place, why } => {
