@@ -222,15 +222,15 @@ impl Configuration {
         counted.iter().map(|registry| registry.len()).sum()
     }
 
-    /// Every fetched registry once, however many tenants name it.
+    /// Every fetched registry once, however many tenants name it; and whether one of them lets unregistered clients pass.
     #[must_use]
-    pub fn fetched_registries(&self) -> Vec<Rc<FetchedRegistry>> {
-        let mut registries: Vec<Rc<FetchedRegistry>> = Vec::new();
-        for source in self.policies().map(|policy| &policy.registry) {
-            if let RegistrySource::Fetched(registry) = source
-                && !registries.contains(registry)
-            {
-                registries.push(registry.clone());
+    pub fn fetched_registries(&self) -> Vec<(Rc<FetchedRegistry>, bool)> {
+        let mut registries: Vec<(Rc<FetchedRegistry>, bool)> = Vec::new();
+        for policy in self.policies() {
+            let RegistrySource::Fetched(registry) = &policy.registry else { continue };
+            match registries.iter_mut().find(|(known, _)| known == registry) {
+                Some((_, passes)) => *passes |= policy.passes_unregistered_clients,
+                None => registries.push((registry.clone(), policy.passes_unregistered_clients)),
             }
         }
         registries

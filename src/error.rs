@@ -3,7 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use crate::certificate::{AlternativeName, CertificateError, NameDifference, Thumbprint, UnixTime};
+use crate::certificate::{AlternativeName, CertificateError, FoundNames, NameDifference, Thumbprint, UnixTime};
 use crate::client::RegistryFault;
 use crate::request::{AuthorizationError, FormError, IdSource};
 
@@ -257,7 +257,7 @@ pub enum Rejection {
         /// The registered name.
         expected: AlternativeName,
         /// The certificate's names of that type.
-        found: Vec<AlternativeName>,
+        found: FoundNames,
     },
     /// No tenant has this host, and the top level has no registry.
     UnknownTenant {
@@ -414,23 +414,14 @@ impl fmt::Display for Rejection {
             Self::CertificateNotRegistered { presented } => write!(f, "certificate {presented} is not a registered one"),
             Self::SubjectMismatch(difference) => difference.fmt(f),
             Self::AlternativeNameMismatch { expected, found } => {
-                write!(f, "expected {expected}, certificate has")?;
-                if found.is_empty() {
-                    return f.write_str(" none of this type");
-                }
-                let shown = found.iter().take(4);
-                shown.enumerate().try_for_each(|(n, name)| write!(f, "{} {name}", if n > 0 { "," } else { "" }))?;
-                if found.len() > 4 {
-                    write!(f, " and {} more", found.len() - 4)?;
-                }
-                Ok(())
+                write!(f, "expected {expected}, certificate has {found}")
             }
             Self::UnknownTenant { host } => write!(f, "no tenant has the host \"{host}\""),
             Self::ServerNameMismatch { server_name: Some(name), host } => {
                 write!(f, "the TLS server name \"{name}\" and the host \"{host}\" are not of one tenant")
             }
             Self::ServerNameMismatch { server_name: None, host } => {
-                write!(f, "without a TLS server name, the host \"{host}\" is not of one tenant with the connection")
+                write!(f, "without a TLS server name, the host \"{host}\" is not of one tenant with the connection: the client asked for none, or Envoy does not know it (the listener filter tls_inspector reads it)")
             }
             Self::RegistryUnavailable(fault) => fault.fmt(f),
             Self::HostError(error) => error.fmt(f),

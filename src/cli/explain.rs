@@ -152,7 +152,7 @@ impl<'a> Explained<'a> {
                 Some(Rejection::SubjectMismatch(_)),
                 Some(TokenEndpointAuthMethod::TlsClientAuth(ExpectedSubject::SubjectDn(registered))),
                 Some(certificate),
-            ) => certificate.subject().ok().map(|subject| (registered.clone(), subject.clone())),
+            ) => certificate.subject().ok().map(|subject| (registered.clone(), subject)),
             _ => None,
         };
         Self { outcome, steps, names, certificate }

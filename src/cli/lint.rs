@@ -94,6 +94,7 @@ fn findings(found: &Found) -> Vec<Finding> {
     let mut findings = errors(found);
     if let Ok(json) = serde_json::from_str(&found.text) {
         findings.extend(doubts(&json, found.filter_chain.is_some()));
+        findings.extend(left_out(&found.text));
     }
     for finding in &mut findings {
         finding.line = finding.line.or_else(|| Some(found.line_of(finding.pointer.as_deref()?)));
@@ -284,6 +285,12 @@ fn looks_reversed(name: &DistinguishedName) -> bool {
     kinds.len() > 1
         && is(kinds.first(), &["C", "DC"])
         && is(kinds.last(), &["CN", "OU", "UID", "emailAddress", "serialNumber", "organizationIdentifier"])
+}
+
+/// Keys that authenticate nobody, beside others that do.
+fn left_out(configuration: &str) -> impl Iterator<Item = Finding> {
+    let warnings = Configuration::warnings(configuration.as_bytes()).into_iter();
+    warnings.map(|warning| doubt(&warning.pointer, &format!("this key is left out: {}", warning.message)))
 }
 
 /// The settings of the wasm filter itself.

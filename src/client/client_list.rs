@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::convert;
 use super::registration::Registration;
 use super::snapshot::list::ListReader;
+use super::snapshot::whole::Whole;
 
 /// What a fetched registry says of each client of a list. Its formats are those of the `registry` member.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +18,7 @@ impl ClientList {
     /// Reads a list, all of its pages in one.
     ///
     /// # Errors
-    /// It is no list. An entry that cannot be used is no error: its client is [`Registration::Unusable`].
+    /// It is no list, or says that there is more of it. An entry that cannot be used is no error: its client is [`Registration::Unusable`].
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let mut list = Self::default();
         let mut reader = ListReader::new(text.to_vec());
@@ -29,12 +30,14 @@ impl ClientList {
                         list.add(client.client_id().into(), Registration::Registered(Rc::new(client)));
                     }
                 }
+                // Of those that never authenticate, too.
                 Err(error) => {
                     let unusable = Registration::Unusable(error.in_entry().into());
                     read.client_ids.into_iter().for_each(|client_id| list.add(client_id, unusable.clone()));
                 }
             }
         }
+        Whole::only(reader.page()).map_err(|error| format!("not the whole list: {error}"))?;
         Ok(list)
     }
 
@@ -55,9 +58,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn half_a_list_is_no_list() {
+        for (text, expected) in [
+            (&br#"{"start": 0, "end": 1, "totalCount": 2, "clients": [{"client_id": "a"}]}"#[..], "totalCount is 2"),
+            (br#"{"clients": [{"client_id": "a"}], "has_more": true}"#, "\"has_more\" says that there is more"),
+            (br#"{"clients": [], "total": 1}"#, "an empty page after 0 of 1 entries"),
+        ] {
+            let error = ClientList::parse(text).unwrap_err();
+            assert!(error.starts_with("not the whole list: ") && error.contains(expected), "{error}");
+        }
+        assert!(
+            ClientList::parse(br#"{"start": 0, "end": 5, "totalCount": 1, "clients": [{"client_id": "a"}], "next": null}"#)
+                .is_ok()
+        );
+    }
+
+    #[test]
     fn a_list_says_what_a_registry_would() {
-        let text = br#"{"clients": [{"client_id": "a"}, {"client_id": "b"}, {"client_id": "b"}, {"client_id": "c", "tls_client_auth_oops": 1}, 7,
-            {"clientId": "k", "publicClient": true}]}"#;
+        let text = br#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}, {"client_id": "b", "token_endpoint_auth_method": "none"}, {"client_id": "b", "token_endpoint_auth_method": "none"},
+            {"client_id": "c", "tls_client_auth_oops": 1}, 7, {"clientId": "k", "clientAuthenticatorType": "client-secret", "publicClient": true}]}"#;
         let list = ClientList::parse(text).unwrap();
         for client_id in ["a", "k"] {
             assert!(matches!(list.find(client_id), Registration::Registered(client) if client.client_id() == client_id));

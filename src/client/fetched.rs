@@ -30,6 +30,8 @@ pub struct FetchedRegistry {
     pub headers: Vec<(Box<str>, Box<str>)>,
     /// Largest body of an answer, in bytes.
     pub max_bytes: usize,
+    /// A header of the answers, in lower case, that all pages of one list share; `None` = there is none.
+    pub generation_header: Option<Box<str>>,
 }
 
 /// How a registry is fetched.
@@ -115,18 +117,36 @@ impl Answer<'_> {
     /// The first field of this name, if it is text.
     #[must_use]
     pub fn first<'s>(&'s self, name: &'s str) -> Option<&'s str> {
-        self.fields(name).next()
+        self.fields(name).find_map(|value| std::str::from_utf8(value).ok())
     }
 
-    /// All fields of this name as one list (RFC 9110 §5.3).
+    /// All fields of this name as one list (RFC 9110 §5.3). What is no text in them is replaced, because whoever asks must
+    /// not overlook a field for one octet.
     #[must_use]
     pub fn all(&self, name: &str) -> String {
-        self.fields(name).collect::<Vec<_>>().join(", ")
+        String::from_utf8_lossy(&self.octets(name)).into_owned()
     }
 
-    fn fields<'n>(&'n self, name: &'n str) -> impl Iterator<Item = &'n str> {
+    /// The same, octet for octet.
+    #[must_use]
+    pub fn octets(&self, name: &str) -> Vec<u8> {
+        let mut list = Vec::new();
+        for (index, value) in self.fields(name).enumerate() {
+            list.extend_from_slice(if index == 0 { b"" } else { b", " });
+            list.extend_from_slice(value);
+        }
+        list
+    }
+
+    /// Whether there is a field of this name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.fields(name).next().is_some()
+    }
+
+    fn fields<'n>(&'n self, name: &'n str) -> impl Iterator<Item = &'n [u8]> {
         let same = self.headers.iter().filter(move |(field, _)| field == name);
-        same.filter_map(|(_, value)| std::str::from_utf8(value).ok())
+        same.map(|(_, value)| value.as_slice())
     }
 
     /// The body.

@@ -7,23 +7,61 @@ use crate::certificate::{PeerCertificate, Thumbprint};
 use crate::error::ConfigError;
 use crate::json::{Json, Members};
 
-/// Thumbprints of the certificates that the keys of `jwks` name, at least one.
+/// Thumbprints of the certificates that the keys of `jwks` name, at least one. A key that cannot be used is left out, as RFC 7517
+/// §5 asks, and added to `left_out` with its reason: the client's other certificates must go on.
 ///
 /// # Errors
-/// The pointer is relative to `jwks`.
-pub(super) fn certificates(jwks: &Json) -> Result<Vec<Thumbprint>, ConfigError> {
+/// No certificate is left. The pointer, like those of `left_out`, is relative to `jwks`.
+pub(super) fn certificates(jwks: &Json, left_out: &mut Vec<ConfigError>) -> Result<Vec<Thumbprint>, ConfigError> {
     let mut members = Members::of(jwks, "a JWK Set (RFC 7517)")?;
-    let keys = members.read("keys", |keys| keys.some_elements("at least one key", key))?;
-    let thumbprints: Vec<_> = keys.unwrap_or_default().into_iter().flatten().collect();
-    if thumbprints.is_empty() {
-        return Err(ConfigError::expected("at least one key with x5c or x5t#S256"));
+    let keys = members.read("keys", |keys| keys.some_elements("at least one key", |key| Ok(certificate(key))))?;
+    let (mut thumbprints, mut unusable) = (Vec::new(), Vec::new());
+    for (index, key) in keys.unwrap_or_default().into_iter().enumerate() {
+        match key {
+            Ok(certificate) => thumbprints.extend(certificate),
+            Err(error) => unusable.push(error.within(index).within("keys")),
+        }
     }
-    Ok(thumbprints)
+    if !thumbprints.is_empty() {
+        left_out.append(&mut unusable);
+        return Ok(thumbprints);
+    }
+    Err(match (unusable.pop(), unusable.as_slice()) {
+        (None, _) => ConfigError::expected("at least one key with x5c or x5t#S256"),
+        (Some(only), []) => only,
+        (Some(last), others) => {
+            const MOST_SHOWN: usize = 8;
+            let reasons = others.iter().chain([&last]).take(MOST_SHOWN).map(ConfigError::in_entry).collect::<Vec<_>>();
+            ConfigError::expected(format!("at least one key with a certificate, but no key can be used: {}", reasons.join("; ")))
+        }
+    })
 }
 
 /// The certificate of one key: the first of `x5c`, or the one that `x5t#S256` names; `None` for a bare key.
-fn key(json: &Json) -> Result<Option<Thumbprint>, ConfigError> {
+///
+/// # Errors
+/// The key cannot be used, or is not for signatures: whatever is not understood without doubt must not authenticate.
+pub(super) fn certificate(json: &Json) -> Result<Option<Thumbprint>, ConfigError> {
+    // Names that are there twice refuse the key (RFC 7517 §4).
     let mut members = Members::of(json, "a JSON Web Key")?;
+    let kind = members.read_unless_null("kty", |kty| kty.string("the type of the key"))?;
+    if kind.is_none_or(str::is_empty) {
+        return Err(ConfigError::expected("the member kty"));
+    }
+    // RFC 7517 §4.2 knows "sig" and "enc" and allows others; "tls" is what the directories of open banking write for exactly
+    // these certificates.
+    members.read_unless_null("use", |usage| match usage {
+        Json::String(usage) if usage == "sig" || usage == "tls" => Ok(()),
+        _ => Err(ConfigError::expected("\"sig\": other keys are not for signatures")),
+    })?;
+    members.read_unless_null("key_ops", |operations| match operations {
+        Json::Array(operations)
+            if operations.iter().any(|one| matches!(one, Json::String(one) if one == "verify" || one == "sign")) =>
+        {
+            Ok(())
+        }
+        _ => Err(ConfigError::expected("an array with \"verify\" or \"sign\": other keys are not for signatures")),
+    })?;
     let chain = members.read_unless_null("x5c", |chain| chain.some_elements("at least one certificate", Json::base64))?;
     let from_chain = match chain.as_deref() {
         Some([leaf, ..]) => {

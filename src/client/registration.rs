@@ -4,6 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::metadata::ClientMetadata;
+use super::snapshot::NotWhole;
 
 /// A registry's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +63,8 @@ pub enum FetchError {
     Malformed(Box<str>),
     /// The `Link` to the next page is not one that can be followed; in words.
     NextPage(&'static str),
+    /// There is more of the list than came, or nobody knows.
+    NotWhole(NotWhole),
     /// No usable client, where there were ten or more.
     Empty,
     /// The answer is about another client.
@@ -86,6 +89,7 @@ impl fmt::Display for FetchError {
             Self::Body => f.write_str("Envoy does not hand over the body of the answer"),
             Self::Malformed(what) => f.write_str(what),
             Self::NextPage(what) => write!(f, "link to the next page: {what}"),
+            Self::NotWhole(why) => write!(f, "not the whole list: {why}"),
             Self::Empty => f.write_str("the list is empty, and there were ten clients or more (allow_empty is not set)"),
             Self::OtherClient => f.write_str("the answer is about another client"),
             Self::SharedData => f.write_str("shared data could not be written, or another VM took over"),

@@ -11,6 +11,7 @@
 //! | `refresh` | when to fetch, what to keep, when to switch |
 //! | `lease` | which VM does it |
 //! | `list`, `link` | a page, entry by entry; the page after it |
+//! | `whole` | whether the pages are the whole list |
 //! | `stage` | the new list, until it is whole |
 //! | `reader` | the list in force, for requests |
 //! | `shared` | how both lie in shared data |
@@ -23,6 +24,7 @@ mod refresh;
 mod shared;
 mod stage;
 mod ticks;
+pub(super) mod whole;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -34,6 +36,7 @@ use self::shared::Keys;
 pub use self::shared::{SharedData, Validators, Version};
 pub use self::stage::{Change, ChangeKind};
 pub use self::ticks::Ticks;
+pub use self::whole::NotWhole;
 use super::fetched::{Answer, FetchedRegistry};
 use super::registration::{Registration, RegistryFault};
 
@@ -45,11 +48,13 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// `random` = a number that others can hardly foresee.
+    /// `passes_unregistered` = whom the list lacks may pass (SPEC §6: then pages count only where the list stood still, or
+    /// where two readings agree). `random` = a number that others can hardly foresee.
     #[must_use]
-    pub fn new(registry: Rc<FetchedRegistry>, random: u64) -> Self {
-        let keys = Keys::of(&registry.identity);
-        Self { list: ListInForce::new(keys.clone(), registry.max_stale), refresh: Refresh::new(registry, keys, random) }
+    pub fn new(registry: Rc<FetchedRegistry>, passes_unregistered: bool, random: u64) -> Self {
+        let keys = Keys::of(&registry.identity, passes_unregistered);
+        let list = ListInForce::new(keys.clone(), registry.max_stale);
+        Self { list, refresh: Refresh::new(registry, keys, passes_unregistered, random) }
     }
 
     /// Does what is due. `elapsed` went by since the last tick; `now` = milliseconds since 1970; work goes on while

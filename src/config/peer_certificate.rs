@@ -46,7 +46,7 @@ impl TrustedProxy {
     pub fn is(&self, certificate: &PeerCertificate) -> bool {
         match self {
             Self::Certificate(thumbprint) => *thumbprint == certificate.thumbprint(),
-            Self::Name(name) => certificate.alternative_names().is_ok_and(|names| names.contains(name)),
+            Self::Name(name) => certificate.has_alternative_name(name) == Ok(true),
         }
     }
 

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
-
+use crate::certificate::Thumbprint;
 use crate::client::{CLIENT_ID, FetchedRegistry, Mode};
 use crate::error::ConfigError;
 use crate::json::{Json, Members, first_repeated, one_of};
@@ -35,6 +34,7 @@ impl FetchedRegistry {
         let allow_empty = members.read("allow_empty", boolean)?.unwrap_or(false);
         let max_pages = members.read("max_pages", integer(1_000_000))?.unwrap_or(MAX_PAGES);
         let cache_entries = members.read("cache_entries", integer(10_000_000))?.unwrap_or(CACHE_ENTRIES);
+        let generation_header = members.read("generation_header", header_name)?;
         members.finish()?;
         check_path(path, is_lookup).map_err(|error| error.within("path"))?;
         if authority.contains(['/', '@', '?', '#']) {
@@ -47,22 +47,24 @@ impl FetchedRegistry {
         } else {
             Mode::Snapshot { max_pages: size(max_pages), allow_empty }
         };
-        let identity = identity(&[cluster, authority, path], &headers);
+        // Without the header a list is accepted that might not be with it: no two filters that differ in this share one.
+        let identity = identity(&[cluster, authority, path, generation_header.as_deref().unwrap_or_default()], &headers);
         let [cluster, authority, path] = [cluster, authority, path].map(Into::into);
-        Ok(Self { identity, cluster, authority, path, mode, refresh, timeout, max_stale, headers, max_bytes: size(max_bytes) })
+        let max_bytes = size(max_bytes);
+        Ok(Self { identity, cluster, authority, path, mode, refresh, timeout, max_stale, headers, max_bytes, generation_header })
     }
 }
 
 /// A short name of what is fetched; how often is left out, so that a list survives a change of that.
 fn identity(source: &[&str], headers: &[(Box<str>, Box<str>)]) -> Box<str> {
-    let mut hash = Sha256::new();
     let headers = headers.iter().flat_map(|(name, value)| [&**name, &**value]);
+    let mut octets = Vec::new();
     for text in source.iter().copied().chain(headers) {
-        hash.update(text);
+        octets.extend_from_slice(text.as_bytes());
         // No member can hold this one, so no two sources are the same text.
-        hash.update([0]);
+        octets.push(0);
     }
-    hash.finalize().iter().take(8).map(|octet| format!("{octet:02x}")).collect::<String>().into()
+    Thumbprint::of(&octets).to_hex().chars().take(16).collect::<String>().into()
 }
 
 fn required<'a>(members: &mut Members<'a>, name: &'static str, what: &'static str) -> Result<&'a str, ConfigError> {
@@ -128,13 +130,23 @@ type Headers = Vec<(Box<str>, Box<str>)>;
 const RESERVED: [&str; 7] =
     ["host", "if-none-match", "if-modified-since", "content-length", "transfer-encoding", "connection", "upgrade"];
 
+/// RFC 9110 §5.6.2.
+fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+/// The name of a header of the answers, in lower case.
+fn header_name(json: &Json) -> Result<Box<str>, ConfigError> {
+    let name = json.string("the name of a header")?.to_ascii_lowercase();
+    if is_token(&name) { Ok(name.into()) } else { Err(ConfigError::expected("the name of a header")) }
+}
+
 fn headers(json: &Json) -> Result<Headers, ConfigError> {
     let Json::Object(members) = json else { return Err(ConfigError::expected("an object of header names and values")) };
     let mut headers: Headers = Vec::with_capacity(members.len());
     for (name, value) in members {
         let lower = name.to_ascii_lowercase();
-        let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-        if lower.is_empty() || !lower.bytes().all(is_token) || RESERVED.contains(&lower.as_str()) {
+        if !is_token(&lower) || RESERVED.contains(&lower.as_str()) {
             return Err(ConfigError::expected("the name of a header that the filter does not set itself").within(name));
         }
         let value = value.string("the value of a header").map_err(|error| error.within(name))?;
@@ -148,5 +160,51 @@ fn headers(json: &Json) -> Result<Headers, ConfigError> {
     match first_repeated(headers.iter().map(|(name, _)| &**name)) {
         Some(name) => Err(ConfigError::new("expected this header once, found it twice").within(name)),
         None => Ok(headers),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::config::Configuration;
+
+    fn registries(text: &str) -> Vec<(Rc<FetchedRegistry>, bool)> {
+        Configuration::parse(text.replace("R", r#""registry": {"cluster": "c", "authority": "a", "path": "/""#).as_bytes())
+            .unwrap_or_else(|error| panic!("{text}: {error}"))
+            .fetched_registries()
+    }
+
+    #[test]
+    fn whether_strangers_pass_by_a_registry() {
+        for (text, expected) in [
+            ("{R}}", vec![false]),
+            (r#"{R}, "unregistered_clients": "pass"}"#, vec![true]),
+            (r#"{R}, "tenants": [{"hosts": ["a"], "unregistered_clients": "pass"}]}"#, vec![true]),
+            (
+                r#"{R}, "unregistered_clients": "pass", "tenants": [{"hosts": ["a"], "unregistered_clients": "reject"}]}"#,
+                vec![true],
+            ),
+            // The same registry, named twice; and two that are not the same.
+            (r#"{"tenants": [{"hosts": ["a"], "unregistered_clients": "pass", R}}, {"hosts": ["b"], R}}]}"#, vec![true]),
+            (r#"{"tenants": [{"hosts": ["b"], R}}, {"hosts": ["a"], R, "refresh": "1s"}}]}"#, vec![false, false]),
+            (r#"{R}, "tenants": [{"hosts": ["a"], "unregistered_clients": "pass", "clients": []}]}"#, vec![false]),
+        ] {
+            let found: Vec<bool> = registries(text).into_iter().map(|(_, passes)| passes).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_fetched_otherwise_is_another_registry() {
+        let identity = |members: &str| registries(&format!("{{R{members}}}}}"))[0].0.identity.clone();
+        assert_eq!(identity(""), identity(r#", "refresh": "1s", "max_pages": 3"#));
+        let others =
+            ["", r#", "generation_header": "etag""#, r#", "generation_header": "x-etag""#, r#", "headers": {"etag": "x"}"#];
+        let identities: std::collections::BTreeSet<_> = others.iter().map(|members| identity(members)).collect();
+        assert_eq!(identities.len(), others.len());
+        assert_eq!(identity(others[1]), identity(r#", "generation_header": "ETag""#), "letter case is none of a header's name");
+        assert!(identity("").len() == 16 && identity("").bytes().all(|b| b.is_ascii_hexdigit()));
     }
 }

@@ -35,8 +35,8 @@ fn tenants_are_chosen_by_host_and_inherit() {
     let text = r#"{
         "max_body_bytes": 7, "mode": "shadow", "log": "all",
         "tenants": [
-            {"hosts": ["AS.example.com", "*.example.net"], "clients": [{"client_id": "a"}]},
-            {"hosts": ["*.deep.example.net", "[::1]"], "clients": [{"client_id": "b"}, {"client_id": "c"}], "mode": "enforce"}
+            {"hosts": ["AS.example.com", "*.example.net"], "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]},
+            {"hosts": ["*.deep.example.net", "[::1]"], "clients": [{"client_id": "b", "token_endpoint_auth_method": "none"}, {"client_id": "c", "token_endpoint_auth_method": "none"}], "mode": "enforce"}
         ]
     }"#;
     let configuration = parse(text).unwrap();
@@ -61,7 +61,7 @@ fn tenants_are_chosen_by_host_and_inherit() {
         assert_eq!(unknown.handling.mode, if is_host { Mode::Shadow } else { Mode::Enforce }, "{authority}");
     }
     assert_eq!(configuration.mode_of_all(), Mode::Enforce);
-    let with_default = r#"{"clients": [{"client_id": "d"}], "tenants": [{"hosts": ["a.b"], "mode": "shadow"}]}"#;
+    let with_default = r#"{"clients": [{"client_id": "d", "token_endpoint_auth_method": "none"}], "tenants": [{"hosts": ["a.b"], "mode": "shadow"}]}"#;
     assert_eq!(policy(with_default, "c.d").handling.mode, Mode::Enforce);
     assert!(knows(&policy(with_default, "a.b"), "d"));
     assert_eq!(parse(with_default).unwrap().number_of_clients(), 1);
@@ -104,7 +104,11 @@ fn every_mistake_has_its_place() {
         (r#"{"clients": [{"client_id": " a"}]}"#, "/clients/0/client_id", "blanks"),
         (r#"{"clients": [{"client_id": "a\u0000"}]}"#, "/clients/0/client_id", "control"),
         (r#"{"clients": [{"client_id": 1}]}"#, "/clients/0/client_id", "found a number"),
-        (r#"{"clients": [{"client_id": "a"}, {"client_id": "a"}]}"#, "/clients/1/client_id", "no other client"),
+        (
+            r#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}, {"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
+            "/clients/1/client_id",
+            "no other client",
+        ),
         (r#"{"clients": [{"client_id": "a", "client_id": "b"}]}"#, "/clients/0/client_id", "twice"),
         (r#"{"clients": [{"clientId": "a"}]}"#, "/clients/0", "client_id"),
     ] {
@@ -138,7 +142,9 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
         (r#""tls_client_auth_issuer": "a""#.to_owned(), "/tls_client_auth_issuer", "unknown member"),
         (r#""certificate_thumbprint": []"#.to_owned(), "/certificate_thumbprint", "\"certificate_thumbprints\""),
         (r#""token_endpoint_auth_methods": []"#.to_owned(), "/token_endpoint_auth_methods", "token_endpoint_auth_method"),
-        (r#""tls_client_auth_san_dns": "a.b""#.to_owned(), "", "token_endpoint_auth_method"),
+        (r#""tls_client_auth_san_dns": "a.b""#.to_owned(), "", "the member token_endpoint_auth_method"),
+        (r#""client_secret": "x", "jwks_uri": "https://a.test/""#.to_owned(), "", "the member token_endpoint_auth_method"),
+        (r#""token_endpoint_auth_method": null"#.to_owned(), "", "the member token_endpoint_auth_method"),
         (r#""token_endpoint_auth_method": "TLS-Client-Auth""#.to_owned(), "/token_endpoint_auth_method", "\"tls_client_auth\""),
         (
             r#""token_endpoint_auth_method": "self_signed_tls_client_aut""#.to_owned(),
@@ -147,15 +153,26 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
         ),
         (r#""token_endpoint_auth_method": """#.to_owned(), "/token_endpoint_auth_method", "authentication method"),
         (r#""certificate_thumbprints": []"#.to_owned(), "/certificate_thumbprints", "empty array"),
+        (r#""certificate_binding": {"jwks": {}}"#.to_owned(), "/certificate_binding", "does not support"),
+        (r#""trust_anchor": []"#.to_owned(), "/trust_anchor", "did you mean \"trust_anchors\"?"),
+        (r#""tokenEndpointAuthMethod": "none""#.to_owned(), "/tokenEndpointAuthMethod", "\"token_endpoint_auth_method\""),
+        (r#""tlsClientAuthSanDns": "a.b""#.to_owned(), "/tlsClientAuthSanDns", "\"tls_client_auth_san_dns\""),
+        (r#""tlsClientAuthIssuer": "a""#.to_owned(), "/tlsClientAuthIssuer", "unknown member"),
+        (r#""tls-client-auth-issuer": "a""#.to_owned(), "/tls-client-auth-issuer", "unknown member"),
+        (r#""certificateThumbprints": ["x"]"#.to_owned(), "/certificateThumbprints", "\"certificate_thumbprints\""),
         (r#""certificate_thumbprints": ["x"]"#.to_owned(), "/certificate_thumbprints/0", "SHA-256"),
         (r#""trust_anchors": []"#.to_owned(), "/trust_anchors", "does not support"),
         (SELF_SIGNED.to_owned(), "", "jwks_uri is not fetched"),
         (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": []}}"#), "/jwks/keys", "empty array"),
         (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC"}}]}}"#), "/jwks", "x5c or x5t#S256"),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"x5t#S256": "x"}}]}}"#), "/jwks/keys/0/x5t#S256", "thumbprint"),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"x5c": []}}]}}"#), "/jwks/keys/0/x5c", "empty array"),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"x5c": ["*"]}}]}}"#), "/jwks/keys/0/x5c/0", "base64"),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"x5c": ["AAAA"]}}]}}"#), "/jwks/keys/0/x5c/0", "X.509"),
+        (
+            format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5t#S256": "x"}}]}}"#),
+            "/jwks/keys/0/x5t#S256",
+            "thumbprint",
+        ),
+        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5c": []}}]}}"#), "/jwks/keys/0/x5c", "empty array"),
+        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5c": ["*"]}}]}}"#), "/jwks/keys/0/x5c/0", "base64"),
+        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5c": ["AAAA"]}}]}}"#), "/jwks/keys/0/x5c/0", "X.509"),
     ] {
         let (found, error) = client_error(&members).unwrap_or_else(|| panic!("accepted: {members}"));
         assert_eq!(found, pointer, "{members}: {error}");
@@ -163,11 +180,11 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
     }
     for members in [
         format!(r#"{TLS}, "tls_client_auth_san_dns": "a.b", "tls_client_auth_san_uri": null, "jwks": null"#),
-        format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC"}}, {{"x5t#S256": "{digest}", "x5c": null}}]}}"#),
+        format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC"}}, {{"kty": "EC", "x5t#S256": "{digest}", "x5c": null}}]}}"#),
         format!(
-            r#""certificate_thumbprints": ["{digest}"], "client_name": "x", "client_uri": "y", "jwks_uri": "z", "scope": "s""#
+            r#"{TLS}, "tls_client_auth_san_dns": "a.b", "certificate_thumbprints": ["{digest}"], "client_name": "x", "client_uri": "y", "jwks_uri": "z", "scope": "s""#
         ),
-        r#""tls_client_certificate_bound_access_tokens": true, "client_id_issued_at": 1, "redirect_uris": []"#.to_owned(),
+        r#""token_endpoint_auth_method": "none", "tls_client_certificate_bound_access_tokens": true, "client_id_issued_at": 1, "redirect_uris": []"#.to_owned(),
     ] {
         assert_eq!(client_error(&members), None, "{members}");
     }

@@ -2,7 +2,7 @@ use super::*;
 use crate::certificate::UnixTime;
 
 const CONFIG: &[u8] =
-    br#"{"endpoints": ["/token"], "max_body_bytes": 40, "clients": [{"client_id": "a"}], "other_methods": "pass"}"#;
+    br#"{"endpoints": ["/token"], "max_body_bytes": 40, "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}], "other_methods": "pass"}"#;
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
 /// A connection about which nothing must be asked.
@@ -208,7 +208,7 @@ fn a_lookup_holds_the_request_until_its_answer() {
         let RegistrySource::Embedded(registry) = &policy.registry else { panic!("embedded") };
         registry.find("a")
     };
-    let other = || registered(br#"{"clients": [{"client_id": "a"}]}"#);
+    let other = || registered(br#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#);
     let by_certificate = registered(
         br#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": "a"}]}"#,
     );

@@ -167,7 +167,7 @@ fn certificate_json(certificate: &PeerCertificate) -> Value {
         json!({ "type": kind, "value": value })
     });
     json!({
-        "subject": certificate.subject().ok().map(ToString::to_string),
+        "subject": certificate.subject().ok().map(|name| name.to_string()),
         "rdns": certificate.subject().ok().map(|name| name.printed_rdns().collect::<Vec<_>>()),
         "subjectError": certificate.subject().err().map(|error| error.to_string()),
         "alternativeNames": names.collect::<Vec<_>>(),

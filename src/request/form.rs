@@ -34,8 +34,10 @@ impl fmt::Display for FormError {
 
 impl std::error::Error for FormError {}
 
+const CLIENT_ID: &str = "client_id";
+
 /// Parameters that authenticate a client or say who it is (RFC 6749 §2.3.1, RFC 7521 §4.2).
-pub(super) const CREDENTIALS: [&str; 4] = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
+pub(super) const CREDENTIALS: [&str; 4] = [CLIENT_ID, "client_secret", "client_assertion", "client_assertion_type"];
 
 /// Decoded names and values in the order of the body; what needs no decoding is borrowed from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +45,7 @@ pub struct Form<'a> {
     parameters: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// A credential that other readers see, and this one does not.
     hidden: Option<&'static str>,
+    cuts_client_id: bool,
 }
 
 impl<'a> Form<'a> {
@@ -55,7 +58,13 @@ impl<'a> Form<'a> {
     /// # Errors
     /// [`FormError`].
     pub fn parse(body: &'a [u8]) -> Result<Self, FormError> {
+        // Half of a character as it is and half of it escaped is one to whoever decodes the octets, and none to whoever decodes
+        // the text.
+        if std::str::from_utf8(body).is_err() {
+            return Err(FormError::NotUtf8);
+        }
         let mut parameters = Vec::with_capacity(8);
+        let mut cuts_client_id = false;
         for (index, sequence) in body.split(|&b| b == b'&').enumerate() {
             if index == Self::MOST_PARAMETERS {
                 return Err(FormError::TooManyParameters);
@@ -70,10 +79,11 @@ impl<'a> Form<'a> {
             if !is_plain && name.chars().any(char::is_control) {
                 return Err(FormError::ControlCharacter);
             }
+            cuts_client_id |= name == CLIENT_ID && sequence.contains(&b';');
             parameters.push((name, decode(value.strip_prefix(b"=").unwrap_or_default())?));
         }
         let may_hide = body.contains(&b';') || body.starts_with(BYTE_ORDER_MARK);
-        Ok(Self { parameters, hidden: if may_hide { hidden_credential(body) } else { None } })
+        Ok(Self { parameters, hidden: if may_hide { hidden_credential(body) } else { None }, cuts_client_id })
     }
 
     /// Parses a body in which every reader finds the same parameters.
@@ -95,6 +105,13 @@ impl<'a> Form<'a> {
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref())
+    }
+
+    /// Whether the value of `client_id` ends at a semicolon to a backend that separates there too, as Rack and Ruby's CGI do: to
+    /// it, `client_id=a;b` names another client.
+    #[must_use]
+    pub fn cuts_client_id(&self) -> bool {
+        self.cuts_client_id
     }
 
     /// Whether every name and every value is ASCII after decoding.
@@ -131,7 +148,7 @@ fn hidden_credential(body: &[u8]) -> Option<&'static str> {
     }
     let name_of =
         |text: &[u8]| decode(text.split(|&b| b == b'=').next().unwrap_or_default()).map(Cow::into_owned).unwrap_or_default();
-    body.split(|&b| b == b'&').find_map(|sequence| {
+    body.split(|&b| b == b'&').filter(|sequence| sequence.contains(&b';')).find_map(|sequence| {
         let own = name_of(sequence);
         let mut parts = sequence.split(|&b| b == b';').map(name_of);
         let first = parts.next().filter(|name| *name != own).and_then(|name| reads_as_credential(&name));
@@ -149,20 +166,24 @@ fn look_alike(name: &str) -> Option<&'static str> {
 }
 
 /// The credential as which some backend reads the parameter `name`: without regard to letter case and outer blanks, up to a
-/// NUL, as an array (`client_id[]`, `client_id[0]`), with stray brackets (Rack reads `client_id]` and `[client_id]`), or with
-/// the characters that PHP and relaxed binders turn into `_`.
+/// NUL, as an array (`client_id[]`, `client_id[0]`), with stray brackets (Rack reads `client_id]` and `[client_id]`), with dots
+/// for brackets (qs reads `client_id.x` and `.client_id` where it is set to, as Koa sets it), or with the characters that PHP and
+/// relaxed binders turn into `_`.
 #[must_use]
 pub(super) fn reads_as_credential(name: &str) -> Option<&'static str> {
     let name = name.split('\0').next().unwrap_or_default();
     let is_blank = |c: char| c.is_whitespace() || c.is_control();
-    let name = name.trim_matches(is_blank).trim_start_matches(['[', ']']).trim_start_matches(is_blank);
+    // A question mark at the start of a body is none of the name to the URLSearchParams of JavaScript.
+    let name = name.trim_end_matches(is_blank).trim_start_matches(|c| is_blank(c) || matches!(c, '[' | ']' | '.' | '?'));
     // Every credential begins so, and this is asked for each parameter of a query string.
     if !name.starts_with(['c', 'C']) {
         return None;
     }
     let folded: String = name.chars().map(folded).collect();
     CREDENTIALS.into_iter().find(|credential| {
-        let is_name = folded.strip_prefix(credential).is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', ']']));
+        // Each character has one in `folded`; those of a credential are octets.
+        let rest = name.chars().nth(credential.len());
+        let is_name = folded.starts_with(credential) && matches!(rest, None | Some('[' | ']' | '.'));
         // PHP turns an unmatched `[` into `_` too.
         is_name || folded.replace('[', "_") == **credential
     })
@@ -269,6 +290,8 @@ mod tests {
             (b"client_id=%C2x", FormError::NotUtf8),
             (b"client_id=%FE%FF", FormError::NotUtf8),
             (b"client_id=\xff", FormError::NotUtf8),
+            (b"client_id=\xc3%A9", FormError::NotUtf8),
+            (b"a%C3\xa9=b", FormError::NotUtf8),
             (b"%c0%ae=1", FormError::NotUtf8),
             (b"client_id%00=a", FormError::ControlCharacter),
             (b"client_id\n=a", FormError::ControlCharacter),
@@ -335,7 +358,14 @@ mod tests {
             ("[+client_id=x", Some("[ client_id")),
             ("client%2Bid=x", Some("client+id")),
             ("client_id=a&client_secret=b&client_assertion=c&client_assertion_type=d", None),
-            ("client_id.=a&client_ids=b&client_identity=c&xclient_id=d&client_i=e&client=f", None),
+            ("?client_id=x", Some("?client_id")),
+            ("\u{feff}?client_id=x", Some("client_id")),
+            ("%3Fclient_secret[]=x", Some("?client_secret[]")),
+            ("client_id.x=a", Some("client_id.x")),
+            ("client_secret.0=a", Some("client_secret.0")),
+            (".client_assertion=a", Some(".client_assertion")),
+            ("[.client_id=a", Some("[.client_id")),
+            ("client_id_.=a&client_ids=b&client_identity=c&xclient_id=d&client_i=e&client=f", None),
             ("client_id_hint=b&client_secret_expires_at=c&client_assertions=d&client_assertion_types=e", None),
             ("é=1&[]=2&=3", None),
         ] {

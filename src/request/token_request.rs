@@ -49,6 +49,8 @@ pub struct ClaimedClient {
     pub client_id: String,
     /// Whether the request carries `Authorization` of any scheme, `client_secret` or `client_assertion`.
     pub has_other_authentication: bool,
+    /// [`Form::cuts_client_id`].
+    pub is_cut_by_some: bool,
 }
 
 impl Claim {
@@ -91,6 +93,7 @@ impl Claim {
             Some((_, client_id)) => Ok(Self::Client(ClaimedClient {
                 client_id: client_id.to_owned(),
                 has_other_authentication: authorization.is_some() || number_of_credentials > 0,
+                is_cut_by_some: form.cuts_client_id(),
             })),
         }
     }
@@ -134,7 +137,7 @@ mod tests {
             (None, format!("client_id=a&{sub_a}"), true),
         ] {
             let claim = read(authorization.as_ref(), &body);
-            let client = ClaimedClient { client_id: "a".to_owned(), has_other_authentication };
+            let client = ClaimedClient { client_id: "a".to_owned(), has_other_authentication, is_cut_by_some: false };
             assert_eq!(claim, Ok(Claim::Client(client)), "{body}");
         }
     }

@@ -76,21 +76,29 @@ fn what_loads_and_may_not_be_meant_is_told() {
     for (text, wanted) in [
         (r#"{"endpoints": ["/t"], "clients": []}"#, &["/clients: no client"][..]),
         (
-            r#"{"endpoints": ["/t"], "clients": [{"client_id": "a"}], "max_body_bytes": 1048576, "log": "none", "unregistered_clients": "pass"}"#,
+            r#"{"endpoints": ["/t"], "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}], "max_body_bytes": 1048576, "log": "none", "unregistered_clients": "pass"}"#,
             &["/unregistered_clients: a client without", "/log: refusals leave", "/max_body_bytes: Envoy's own 413"],
         ),
-        (r#"{"clients": [{"client_id": "a"}]}"#, &[": no endpoints"]),
+        (r#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#, &[": no endpoints"]),
         (
-            r#"{"tenants": [{"hosts": ["a.test"], "clients": [{"client_id": "a"}]}, {"hosts": ["b.test"], "endpoints": ["/t"], "clients": [{"client_id": "a"}]}]}"#,
+            r#"{"endpoints": ["/t"], "clients": [{"client_id": "a", "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": {"keys": [
+                {"kty": "EC", "x5t#S256": "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"}, {"kty": "EC", "use": "enc", "x5c": ["AAAA"]}, {"kty": "EC", "x5c": []}]}}]}"#,
+            &[
+                "/clients/0/jwks/keys/1/use: this key is left out: expected \"sig\"",
+                "/clients/0/jwks/keys/2/x5c: this key is left out",
+            ],
+        ),
+        (
+            r#"{"tenants": [{"hosts": ["a.test"], "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}, {"hosts": ["b.test"], "endpoints": ["/t"], "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}]}"#,
             &["/tenants/0: no endpoints"],
         ),
         (
-            r#"{"endpoints": ["/t"], "forward": {"keep": ["x-ssl-cert"]}, "clients": [{"client_id": "a"}]}"#,
+            r#"{"endpoints": ["/t"], "forward": {"keep": ["x-ssl-cert"]}, "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
             &["/forward/keep/0: clients can send this header themselves"],
         ),
         (
             r#"{"endpoints": ["/t"], "peer_certificate": {"source": "forwarded", "dialect": "x-ssl-cert"},
-                "tenants": [{"hosts": ["a.test"], "forward": {"keep": ["X-SSL-Cert", "client-cert"]}, "clients": [{"client_id": "a"}]}]}"#,
+                "tenants": [{"hosts": ["a.test"], "forward": {"keep": ["X-SSL-Cert", "client-cert"]}, "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}]}"#,
             &["/tenants/0/forward/keep/1: clients can send"],
         ),
         (

@@ -64,7 +64,7 @@ const usage = `
 const mistakes = [
   "new Gate(7);",
   "new Gate({ clients: [], endpoint: [] });",
-  "new Gate({ clients: [{ client_id: 'a', certificate_thumbprints: 'x' }] });",
+  "new Gate({ clients: [{ client_id: 'a', token_endpoint_auth_method: 'tls_client_auth', certificate_thumbprints: 'x' }] });",
   "new Gate({ clients: [{ client_id: 'a' }] });",
   "new Gate({ clients: [], methods: ['private_key_jwt'] });",
   "new Gate({ clients: [], mode: 'audit' });",

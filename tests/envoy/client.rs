@@ -26,6 +26,9 @@ pub type TlsStream = tokio_rustls::client::TlsStream<TcpStream>;
 /// A request that hangs is a failure, not a reason to wait for Envoy's own time-outs.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// The host of most requests of the tests.
+const HOST: &str = "as.example.com";
+
 /// How a request is put on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
@@ -89,10 +92,17 @@ impl Answer {
 
 /// A client with its certificate and its memory of TLS sessions.
 #[derive(Clone, Debug)]
+enum ServerNameChoice {
+    Host,
+    None,
+    Name(String),
+}
+
+#[derive(Clone, Debug)]
 pub struct Client {
     config: ClientConfig,
-    /// What it asks for in the handshake; none: no name.
-    server_name: Option<String>,
+    /// What it asks for in the handshake; by default the host of the request.
+    server_name: ServerNameChoice,
 }
 
 impl Client {
@@ -126,12 +136,12 @@ impl Client {
                 config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(presented)))
             }
         };
-        Self { config, server_name: Some("localhost".into()) }
+        Self { config, server_name: ServerNameChoice::Host }
     }
 
     /// The same, asking for another name.
     pub fn asking_for(mut self, server_name: Option<&str>) -> Self {
-        self.server_name = server_name.map(String::from);
+        self.server_name = server_name.map_or(ServerNameChoice::None, |name| ServerNameChoice::Name(name.into()));
         self
     }
 
@@ -140,31 +150,37 @@ impl Client {
         let id = next_id();
         let exchange = async {
             if delivery.is_http2() {
-                self.http2(to).await?.exchange(&id, request, delivery).await
+                Http2::new(self.connect(to, b"h2", &request.host).await?).await?.exchange(&id, request, delivery).await
             } else {
-                self.http1(to).await?.exchange(&id, request, delivery).await
+                Http1::new(self.connect(to, b"http/1.1", &request.host).await?).exchange(&id, request, delivery).await
             }
         };
         within_deadline(exchange).await
     }
 
     pub async fn http1(&self, to: SocketAddr) -> io::Result<Http1> {
-        Ok(Http1::new(self.connect(to, b"http/1.1").await?))
+        Ok(Http1::new(self.connect(to, b"http/1.1", HOST).await?))
     }
 
     pub async fn http2(&self, to: SocketAddr) -> io::Result<Http2> {
-        Http2::new(self.connect(to, b"h2").await?).await
+        Http2::new(self.connect(to, b"h2", HOST).await?).await
     }
 
-    async fn connect(&self, to: SocketAddr, protocol: &[u8]) -> io::Result<TlsStream> {
+    async fn connect(&self, to: SocketAddr, protocol: &[u8], host: &str) -> io::Result<TlsStream> {
         let mut config = self.config.clone();
         config.alpn_protocols = vec![protocol.to_vec()];
         let stream = TcpStream::connect(to).await?;
         // Without this the kernel would join what a test sends apart.
         stream.set_nodelay(true)?;
-        config.enable_sni = self.server_name.is_some();
-        let name = self.server_name.clone().unwrap_or_else(|| "localhost".into());
-        let name = ServerName::try_from(name).expect("it is a DNS name");
+        let name = match &self.server_name {
+            ServerNameChoice::Host => host,
+            ServerNameChoice::Name(name) => name,
+            ServerNameChoice::None => "",
+        };
+        // What is no name of TLS, no client asks for.
+        let name = ServerName::try_from(name.to_owned()).ok().filter(|name| matches!(name, ServerName::DnsName(_)));
+        config.enable_sni = name.is_some();
+        let name = name.unwrap_or_else(|| ServerName::try_from(HOST).expect("it is a DNS name"));
         TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 }

@@ -111,6 +111,113 @@ async fn lists_in_pages() {
     envoy.assert_healthy().await;
 }
 
+/// Authlete's answer: the clients from one number to before another, of so many.
+fn authlete(from: u64, to: u64, total: u64) -> Reply {
+    let dn = client("")["tls_client_auth_subject_dn"].clone();
+    let client = |n| json!({ "clientId": n, "tokenAuthMethod": "TLS_CLIENT_AUTH", "tlsClientAuthSubjectDn": dn });
+    Reply::json(&json!({ "start": from, "end": to, "totalCount": total, "clients": (from..to).map(client).collect::<Vec<_>>() }))
+}
+
+#[tokio::test]
+async fn authletes_list_five_at_a_time() {
+    let registry = Registry::start().await;
+    let (first, second, third) =
+        ("/api/client/get/list", "/api/client/get/list?start=5&end=505", "/api/client/get/list?start=7&end=507");
+    registry.serve(first, authlete(0, 5, 9));
+    // Whoever asks for five hundred may get fewer.
+    registry.serve(second, authlete(5, 7, 9));
+    registry.serve(third, authlete(7, 9, 9));
+    let envoy = start(2, &registry, vec![Listener::new("gate", &snapshot(first, json!({})))]).await;
+    for client_id in ["0", "4", "5", "8"] {
+        decided(&envoy, "gate", client_id, "authenticated").await;
+    }
+    request(&envoy, "gate", "9").await.assert_is("unknown_client");
+    for (page, said) in [
+        (authlete(7, 7, 9), "an empty page after 7 of 9 entries"),
+        (authlete(7, 10, 10), "totalCount was 9 and is 10 on a later page"),
+        (authlete(5, 7, 9), "a page begins at 5 instead of 7"),
+    ] {
+        registry.serve(third, page);
+        envoy.log_line(&format!("refresh failed: {third}: not the whole list: {said}")).await;
+        for (client_id, code) in [("0", "authenticated"), ("8", "authenticated"), ("9", "unknown_client")] {
+            request(&envoy, "gate", client_id).await.assert_is(code);
+        }
+    }
+    registry.serve(first, authlete(0, 5, 5));
+    decided(&envoy, "gate", "8", "unknown_client").await;
+    request(&envoy, "gate", "4").await.assert_is("authenticated");
+    assert!(envoy.metric("registry_refresh_failed").await >= 3);
+    envoy.assert_healthy().await;
+}
+
+#[tokio::test]
+async fn half_a_list_lets_nobody_pass() {
+    let registry = Registry::start().await;
+    let half = |member: &str, value: Value| json!({ "clients": [client("one")], member: value });
+    let halves = [
+        ("/total", half("total", json!(2)), "it ends with 1 entries, total is 2"),
+        ("/more", half("hasMore", json!(true)), "\"hasMore\" says that there is more"),
+        ("/links", half("_links", json!({ "next": { "href": "/2" } })), "\"_links\" says that there is more"),
+        ("/max?max=1", json!([client("one")]), "exactly the 1 entries that max asks for"),
+    ];
+    let listeners = halves.iter().map(|(path, half, _)| {
+        registry.serve(path, Reply::json(half));
+        let mut configuration = snapshot(path, json!({}));
+        configuration["unregistered_clients"] = "pass".into();
+        Listener::new(path.trim_matches(|c: char| !c.is_ascii_lowercase()).split('?').next().expect("a word"), &configuration)
+    });
+    let envoy = start(1, &registry, listeners.collect()).await;
+    registry.serve("/2", Reply::clients(&["two"]));
+    for (path, half, said) in &halves {
+        let listener = path.split(['/', '?']).nth(1).expect("a word");
+        envoy.log_line(&format!("refresh failed: {path}: not the whole list: {said}")).await;
+        request(&envoy, listener, "two").await.assert_is("registry_unavailable");
+        registry.serve(path, Reply::json(half).next("/2"));
+        decided(&envoy, listener, "two", "authenticated").await;
+        request(&envoy, listener, "one").await.assert_is("authenticated");
+        request(&envoy, listener, "three").await.assert_is("passed_unregistered");
+    }
+    envoy.assert_healthy().await;
+}
+
+#[tokio::test]
+async fn pages_of_one_generation_only() {
+    let registry = Registry::start().await;
+    registry.serve("/p", Reply::clients(&["one"]).next("/p?page=2").field("x-revision", "1"));
+    registry.serve("/p?page=2", Reply::clients(&["two"]).field("x-revision", "2"));
+    let members = json!({ "generation_header": "X-Revision" });
+    let envoy = start(2, &registry, vec![Listener::new("gate", &snapshot("/p", members))]).await;
+    envoy.log_line("refresh failed: /p?page=2: not the whole list: the generation_header changed between pages").await;
+    let failed = envoy.metric("registry_refresh_failed").await;
+    assert!(registry.asked("/p").len() as u64 >= 3 * failed, "each attempt reads the list three times");
+    request(&envoy, "gate", "one").await.assert_is("registry_unavailable");
+    registry.serve("/p?page=2", Reply::clients(&["two"]).field("x-revision", "1"));
+    for client_id in ["one", "two"] {
+        decided(&envoy, "gate", client_id, "authenticated").await;
+    }
+    envoy.assert_healthy().await;
+}
+
+#[tokio::test]
+async fn where_strangers_pass_pages_are_read_twice() {
+    let registry = Registry::start().await;
+    registry.serve("/p", Reply::clients(&["one"]).next("/p?page=2"));
+    registry.serve("/p?page=2", Reply::clients(&["two"]));
+    let mut configuration = snapshot("/p", json!({ "refresh": "1h" }));
+    let refusing = Listener::new("refusing", &configuration);
+    configuration["unregistered_clients"] = "pass".into();
+    let envoy = start(2, &registry, vec![refusing, Listener::new("passing", &configuration)]).await;
+    for client_id in ["one", "two"] {
+        decided(&envoy, "passing", client_id, "authenticated").await;
+        decided(&envoy, "refusing", client_id, "authenticated").await;
+    }
+    request(&envoy, "passing", "three").await.assert_is("passed_unregistered");
+    request(&envoy, "refusing", "three").await.assert_is("unknown_client");
+    // One of them takes nobody's word, the other reads once.
+    assert_eq!(registry.asked("/p?page=2").len(), 3);
+    envoy.assert_healthy().await;
+}
+
 #[tokio::test]
 async fn a_list_of_many_thousands() {
     let registry = Registry::start().await;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::calls::{answer, elapse, only_call, tick, tick_until, tick_until_call};
 use crate::deliveries::check;
+use crate::host::stream::REQUESTED_SERVER_NAME;
 use crate::host::{Connection, HttpCall, Outcome, Process, StreamId, Verdict, Vm};
 use crate::run::{self, Delivery, REGISTRY, clock, code, deliver, run, send, start_in, status};
 use crate::support::case::{Case, NOW, Request, table};
@@ -107,8 +108,9 @@ fn every_case_is_decided_alike_from_a_fetched_list() {
         give(&mut vm, &call, 200, &json!(clients));
         tick_until(&mut vm, |vm| (vm.metric("tls_client_auth.registry_refresh_ok") == Some(1)).then_some(()));
         vm.set_clock(clock(case));
-        let outcome = run(&mut vm, case, Delivery::WholeBody).unwrap_or_else(|fault| panic!("{}: {fault}", case.name));
-        check(case, &outcome, Delivery::WholeBody).err().map(|why| format!("{}: {why}", case.name))
+        let delivery = if case.request.body.is_empty() { Delivery::EndInHeaders } else { Delivery::WholeBody };
+        let outcome = run(&mut vm, case, delivery).unwrap_or_else(|fault| panic!("{}: {fault}", case.name));
+        check(case, &outcome, delivery).err().map(|why| format!("{}: {why}", case.name))
     });
     report(&failures.collect::<Vec<_>>(), cases.len());
 }
@@ -273,6 +275,195 @@ fn what_the_registry_does_wrong_is_told_and_its_secret_is_not() {
     assert_eq!(vm.metric("tls_client_auth.registry_refresh_failed"), Some(3));
 }
 
+/// Authlete's answer: the clients from one number to before another, of so many.
+fn authlete(from: u64, to: u64, total: u64) -> Value {
+    let client = |n| json!({"clientId": n, "tokenAuthMethod": "TLS_CLIENT_AUTH", "tlsClientAuthSubjectDn": "CN=client"});
+    json!({"clients": (from..to).map(client).collect::<Vec<_>>(), "start": from, "end": to, "totalCount": total})
+}
+
+/// Answers calls for pages, in this order; fails where another page is asked for.
+#[track_caller]
+fn give_pages(vm: &mut Vm, pages: &[(&str, &[(&str, &str)], &Value)]) {
+    for (path, headers, body) in pages {
+        let call = tick_until_call(vm);
+        assert_eq!(call.path(), *path);
+        vm.answer(call.token, answer(200, headers, body.to_string())).expect("no fault");
+    }
+    for _ in 0..20 {
+        tick(vm);
+    }
+}
+
+#[track_caller]
+fn refreshed(vm: &Vm) -> (u64, u64) {
+    let count = |name| vm.metric(name).expect("it is defined");
+    (count("tls_client_auth.registry_refresh_ok"), count("tls_client_auth.registry_refresh_failed"))
+}
+
+#[test]
+fn authletes_nine_clients_five_at_a_time() {
+    let configuration = SNAPSHOT.replace("\"/clients\"", "\"/list?end=5\"");
+    let mut vm = start_in(&Process::new(), configuration.as_bytes(), CLOCK);
+    let second = "/list?end=505&start=5";
+    give_pages(&mut vm, &[("/list?end=5", &[], &authlete(0, 5, 9)), (second, &[], &authlete(5, 9, 9))]);
+    for client_id in ["0", "4", "5", "8"] {
+        assert_code(&mut vm, client_id, "authenticated");
+    }
+    assert_code(&mut vm, "9", "unknown_client");
+    assert_eq!(vm.metric("tls_client_auth.registry_clients"), Some(9));
+    for (failed, (page, said)) in [
+        (authlete(5, 5, 9), "not the whole list: an empty page after 5 of 9 entries"),
+        (authlete(5, 8, 8), "not the whole list: totalCount was 9 and is 8 on a later page"),
+        (json!({"start": 5, "end": 9, "totalCount": 9, "clients": []}), "an empty page after 5 of 9 entries"),
+        (authlete(0, 5, 9), "not the whole list: a page begins at 0 instead of 5"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        give_pages(&mut vm, &[("/list?end=5", &[], &authlete(0, 5, 9)), (second, &[], &page)]);
+        assert_eq!(refreshed(&vm), (1, failed as u64 + 1), "{said}");
+        let logs = logs(&mut vm);
+        assert!(logs.iter().any(|line| line.contains(said) && line.contains(second)), "{said}: {logs:?}");
+        assert_code(&mut vm, "8", "authenticated");
+    }
+}
+
+#[test]
+fn half_a_list_is_never_taken_for_the_whole() {
+    let half = |member: &str, value: Value| json!({"clients": [client("a")], member: value});
+    let bodies = [
+        (authlete(0, 5, 9), "a page"),
+        (half("totalCount", json!(2)), "it ends with 1 entries, totalCount is 2"),
+        (half("total", json!(2)), "it ends with 1 entries, total is 2"),
+        (half("total_count", json!(2)), "it ends with 1 entries, total_count is 2"),
+        (half("totalResults", json!(2)), "it ends with 1 entries, totalResults is 2"),
+        (half("has_more", json!(true)), "\"has_more\" says that there is more"),
+        (half("hasMore", json!(true)), "\"hasMore\" says that there is more"),
+        (half("next", json!("/2")), "\"next\" says that there is more"),
+        (half("nextPageToken", json!("x")), "\"nextPageToken\" says that there is more"),
+        (half("next_page_token", json!("x")), "\"next_page_token\" says that there is more"),
+        (half("cursor", json!("x")), "\"cursor\" says that there is more"),
+        (half("@odata.nextLink", json!("https://x/2")), "\"@odata.nextLink\" says that there is more"),
+        (half("_links", json!({"next": {"href": "/2"}})), "\"_links\" says that there is more"),
+        (half("links", json!([{"rel": "next", "href": "/2"}])), "\"links\" says that there is more"),
+        (json!([client("a")]), "exactly the 1 entries that max asks for"),
+    ];
+    // Everybody would pass as the clients of the other half.
+    let mut configuration: Value = serde_json::from_str(SNAPSHOT).expect("JSON");
+    configuration["unregistered_clients"] = "pass".into();
+    configuration["registry"]["path"] = "/clients?max=1".into();
+    let configuration = configuration.to_string();
+    for (body, said) in bodies.iter().skip(1) {
+        let mut vm = start_in(&Process::new(), configuration.as_bytes(), CLOCK);
+        give_pages(&mut vm, &[("/clients?max=1", &[], body)]);
+        assert_code(&mut vm, "b", "registry_unavailable");
+        assert_eq!(refreshed(&vm), (0, 1), "{said}");
+        let logs = logs(&mut vm);
+        assert!(logs.iter().any(|line| line.contains(said) && line.contains("not the whole list")), "{said}: {logs:?}");
+        // With a way to the rest it is a page (and read again, because strangers pass).
+        let (first, rest) = (("/clients?max=1", &[("link", "</2>; rel=next")][..], body), json!([client("b")]));
+        let second = ("/2", &[][..], &rest);
+        give_pages(&mut vm, &[first, second, first, second]);
+        assert_code(&mut vm, "a", "authenticated");
+        assert_code(&mut vm, "b", "authenticated");
+        assert_code(&mut vm, "c", "passed_unregistered");
+    }
+    // Authlete's first page leads on, but who does not answer the second has no list.
+    let mut vm = start_in(&Process::new(), configuration.as_bytes(), CLOCK);
+    give_pages(&mut vm, &[("/clients?max=1", &[], &bodies[0].0), ("/clients?max=1&start=5&end=505", &[], &json!([]))]);
+    assert_code(&mut vm, "7", "registry_unavailable");
+    assert_eq!(refreshed(&vm), (0, 1));
+}
+
+#[test]
+fn what_says_nothing_of_more_is_the_whole_list() {
+    let silent = json!({"clients": [client("a")], "totalCount": 1, "total": null, "total_count": 0, "totalResults": "",
+        "has_more": false, "hasMore": null, "next": null, "nextPageToken": "", "next_page_token": null, "cursor": 0,
+        "@odata.nextLink": "", "_links": {"self": {"href": "/1"}}, "links": [{"rel": "self", "href": "/1"}]});
+    for list in [silent, json!([client("a"), client("b")])] {
+        let configuration = SNAPSHOT.replace("/clients", "/clients?limit=1");
+        let mut vm = start_in(&Process::new(), configuration.as_bytes(), CLOCK);
+        give_pages(&mut vm, &[("/clients?limit=1", &[], &list)]);
+        assert_code(&mut vm, "a", "authenticated");
+        assert_eq!(refreshed(&vm), (1, 0));
+    }
+    // What a lookup brings is no list.
+    let mut vm = start_in(&Process::new(), LOOKUP.as_bytes(), CLOCK);
+    let id = wait_for(&mut vm, "a", Delivery::WholeBody);
+    let call = only_call(&vm);
+    give(&mut vm, &call, 200, &json!({"clients": [client("a")], "totalCount": 7, "next": "/2"}));
+    assert_eq!(code(&closed(&mut vm, id)), "authenticated");
+}
+
+#[test]
+fn pages_of_two_generations_are_read_three_times_and_never_joined() {
+    let configuration = SNAPSHOT.replace("\"refresh\"", "\"generation_header\": \"X-Revision\", \"refresh\"");
+    let (one, two) = (json!([client("a")]), json!([client("b")]));
+    let revised = |first: &'static str, second: &'static str| {
+        [(first, "link"), (second, "")].map(|(revision, link)| {
+            let headers = [("x-revision", revision), (link, "</2>; rel=next")];
+            headers.into_iter().filter(|(name, value)| !name.is_empty() && !value.is_empty()).collect::<Vec<_>>()
+        })
+    };
+    for (tries, failed) in [
+        (vec![("1", "1")], false),
+        (vec![("1", "2"), ("2", "2")], false),
+        (vec![("1", "2"), ("2", "3"), ("3", "3")], false),
+        (vec![("1", "2"), ("2", "3"), ("3", "4")], true),
+        (vec![("1", ""), ("1", ""), ("1", "")], true),
+    ] {
+        let mut vm = start_in(&Process::new(), configuration.as_bytes(), CLOCK);
+        for (first, second) in tries {
+            let [first, second] = revised(first, second);
+            give_pages(&mut vm, &[("/clients", &first, &one), ("/2", &second, &two)]);
+        }
+        assert_eq!(refreshed(&vm), if failed { (0, 1) } else { (1, 0) });
+        assert_code(&mut vm, "a", if failed { "registry_unavailable" } else { "authenticated" });
+        assert_eq!(logs(&mut vm).iter().any(|line| line.contains("generation_header")), failed);
+    }
+}
+
+#[test]
+fn where_strangers_pass_a_list_in_pages_is_read_until_two_readings_agree() {
+    let list = |ids: &[&str]| ids.iter().map(|id| client(id)).collect::<Value>();
+    let link = [("link", "</2>; rel=next")];
+    let read = |vm: &mut Vm, first: &[&str], second: &[&str]| {
+        give_pages(vm, &[("/clients", &link, &list(first)), ("/2", &[], &list(second))]);
+    };
+    let top: Value = serde_json::from_str(SNAPSHOT).expect("JSON");
+    let mut passing = top.clone();
+    passing["unregistered_clients"] = "pass".into();
+    // One tenant that lets strangers pass is enough: all use the same list.
+    let mut tenant = top.clone();
+    tenant["tenants"] = json!([{"hosts": ["other.example.com"], "unregistered_clients": "pass"}, {"hosts": ["as.example.com"]}]);
+    for configuration in [passing, tenant] {
+        let mut vm = start_in(&Process::new(), configuration.to_string().as_bytes(), CLOCK);
+        read(&mut vm, &["a"], &["c"]);
+        assert_eq!(refreshed(&vm), (0, 0), "b may have fallen between the pages");
+        assert_code(&mut vm, "b", "registry_unavailable");
+        read(&mut vm, &["a", "b"], &["c"]);
+        assert_code(&mut vm, "b", "registry_unavailable");
+        read(&mut vm, &["b", "a"], &["c"]);
+        assert_eq!(refreshed(&vm), (1, 0));
+        assert_code(&mut vm, "b", "authenticated");
+        // The list in force is the first reading.
+        read(&mut vm, &["a"], &["b", "c"]);
+        assert_eq!(refreshed(&vm), (2, 0));
+        // No two agree: the old one goes on serving.
+        for third in ["d", "e", "f"] {
+            read(&mut vm, &["a"], &["c", third]);
+        }
+        assert_eq!(refreshed(&vm), (2, 1));
+        assert!(logs(&mut vm).iter().any(|line| line.contains("three readings of its pages had different clients")));
+        assert_code(&mut vm, "b", "authenticated");
+    }
+    // Where nobody passes by it, one reading will do.
+    let mut vm = start_in(&Process::new(), top.to_string().as_bytes(), CLOCK);
+    read(&mut vm, &["a"], &["c"]);
+    assert_eq!(refreshed(&vm), (1, 0));
+    assert_code(&mut vm, "b", "unknown_client");
+}
+
 #[test]
 fn one_lookup_for_all_who_wait() {
     let mut vm = start_in(&Process::new(), LOOKUP.as_bytes(), CLOCK);
@@ -394,10 +585,12 @@ fn tenants_have_their_own_registries() {
         ("other.example.com", "top", "authenticated"),
         ("other.example.com", "b", "unknown_client"),
     ] {
-        let outcome = send(&mut vm, verified(), &at(host, client_id), Delivery::WholeBody).expect("no fault");
+        let connection = verified().with(REQUESTED_SERVER_NAME, host);
+        let outcome = send(&mut vm, connection, &at(host, client_id), Delivery::WholeBody).expect("no fault");
         assert_eq!(code(&outcome), expected, "{host} {client_id}");
     }
-    let id = deliver(&mut vm, verified(), &at("a.example.com", "a"), Delivery::WholeBody).expect("no fault");
+    let connection = verified().with(REQUESTED_SERVER_NAME, "a.example.com");
+    let id = deliver(&mut vm, connection, &at("a.example.com", "a"), Delivery::WholeBody).expect("no fault");
     let call = only_call(&vm);
     assert_eq!(call.path(), "/a/a");
     give(&mut vm, &call, 200, &client("a"));

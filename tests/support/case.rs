@@ -94,6 +94,13 @@ pub struct Case {
     pub in_envoy: bool,
 }
 
+impl Case {
+    /// Whether it passes as a CORS preflight, which it is only where its headers end it.
+    pub fn is_preflight(&self) -> bool {
+        self.request.method == "OPTIONS" && self.expect.code == "not_gated"
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,

@@ -14,6 +14,7 @@ fn registry(change: impl FnOnce(&mut FetchedRegistry)) -> Rc<FetchedRegistry> {
         max_stale: Duration::from_secs(3600),
         headers: Vec::new(),
         max_bytes: 1000,
+        generation_header: None,
     };
     change(&mut registry);
     Rc::new(registry)

@@ -142,6 +142,13 @@ mod tests {
         Lease::new("lease".to_owned(), Duration::from_secs(refresh))
     }
 
+    /// Whoever changes this raises `shared::LAYOUT`.
+    #[test]
+    fn it_is_stored_so() {
+        let stored = Stored { owner: 1, refresh_millis: 2, beats: 3 }.encode();
+        assert_eq!(stored, [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0]);
+    }
+
     #[test]
     fn one_of_many_has_it_and_keeps_it() {
         let mut process = Process::default();

@@ -2,6 +2,7 @@
 
 use serde_json::Deserializer;
 
+use super::whole::Page;
 use crate::json::Json;
 
 /// A body that is read from its beginning to its end: an array of clients, or an object with the array `clients`.
@@ -14,6 +15,7 @@ pub(in crate::client) struct ListReader {
     index: u64,
     /// Whether the list is the member `clients` of an object, which has been met.
     in_object: bool,
+    pub(super) page: Page,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +46,12 @@ const NO_LIST: &str = "expected an array of clients, or an object with the array
 
 impl ListReader {
     pub(in crate::client) fn new(body: Vec<u8>) -> Self {
-        Self { body, at: 0, state: State::Start, index: 0, in_object: false }
+        Self { body, at: 0, state: State::Start, index: 0, in_object: false, page: Page::default() }
+    }
+
+    /// What the page says of the list, beside its entries: all of it where the page is complete.
+    pub(in crate::client) fn page(&self) -> &Page {
+        &self.page
     }
 
     /// The next entry; `None` = the page is complete.
@@ -69,7 +76,9 @@ impl ListReader {
                         self.state = if self.in_object { State::Members { fresh: false } } else { State::End };
                         continue;
                     }
+                    let start = self.at;
                     let json = self.value()?;
+                    self.page.entry(self.body.get(start..self.at).unwrap_or_default());
                     let pointer = format!("{}/{}", if self.in_object { "/clients" } else { "" }, self.index);
                     self.index += 1;
                     self.state = State::Entries { fresh: false };
@@ -100,7 +109,9 @@ impl ListReader {
             return Err(self.no_json());
         }
         if name != "clients" {
-            self.value()?;
+            // Members may stand before the list or behind it (RFC 8259 §4).
+            let value = self.value()?;
+            self.page.member(&name, &value);
             return Ok(State::Members { fresh: false });
         }
         if std::mem::replace(&mut self.in_object, true) {

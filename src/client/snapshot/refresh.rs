@@ -18,6 +18,8 @@ use super::link;
 use super::list::ListReader;
 use super::shared::{Head, Keys, SharedData, Slot, Spread, Validators};
 use super::stage::{Change, ChangeKind, Comparison, Interfered, Stage};
+use super::whole::{self, NotWhole, Whole};
+use crate::certificate::Thumbprint;
 
 /// What the VM that fetches has to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +43,13 @@ pub enum Report {
     /// One of the first few entries of the new list that cannot be used.
     Refused {
         /// JSON Pointer in the page that has the entry.
+        pointer: String,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// One of the first few parts of the new list that are left out, though their clients can be used.
+    LeftOut {
+        /// JSON Pointer in the page that has it.
         pointer: String,
         /// What is wrong there.
         reason: String,
@@ -73,6 +82,7 @@ impl fmt::Display for Report {
                 write!(f, " client_id=\"{}\"", change.client_id.escape_debug())
             }
             Self::Refused { pointer, reason } => write!(f, "refused {pointer}: {reason}"),
+            Self::LeftOut { pointer, reason } => write!(f, "left out {pointer}: {reason}"),
             Self::Confirmed => f.write_str("confirmed"),
             Self::Failed { error, path, retry } => {
                 write!(f, "refresh failed: {path}: {error}; next attempt in {} ms", retry.as_millis())
@@ -87,7 +97,17 @@ pub(super) struct Refresh {
     registry: Rc<FetchedRegistry>,
     keys: Keys,
     lease: Lease,
+    /// Whom the list lacks may pass: pages must be of one list.
+    is_strict: bool,
     phase: Phase,
+    /// How often this attempt read the pages in vain, because the list changed between them.
+    readings: u32,
+    /// The clients of the reading before, as a digest.
+    before: Option<Thumbprint>,
+    /// Spreads the lists of this attempt, where there is no list yet.
+    seed: u64,
+    /// The list in force was confirmed as the first page of a longer one.
+    is_outgrown: bool,
     /// Failed attempts in a row.
     failures: u32,
     /// Time since the request for the first page of this attempt.
@@ -125,8 +145,16 @@ struct Round {
     path: Box<str>,
     /// Pages asked for so far, this one included.
     pages: BTreeSet<Box<str>>,
-    /// The page after it.
+    /// The page after it, by link.
     next: Option<Box<str>>,
+    /// Whether the page has the header `link`.
+    has_link: bool,
+    /// What the pages say of the list.
+    whole: Whole,
+    /// The first page's `generation_header`.
+    generation: Option<Vec<u8>>,
+    /// Digest of the clients as they are compared, where two readings must agree on them.
+    ids: Option<Thumbprint>,
     /// The list in force when the attempt began.
     head: Option<Head>,
     is_conditional: bool,
@@ -160,15 +188,22 @@ impl Refresh {
     /// So many confirmations in a row are believed: a registry may answer "not modified" for ever by mistake.
     const MOST_UNMODIFIED: u8 = 9;
     const MOST_REFUSALS_TOLD: usize = 10;
+    /// SPEC §6: so often the pages of a list that changes between them are read, then the attempt failed.
+    const MOST_READINGS: u32 = 3;
 
     /// `random` = a number that others can hardly foresee, for the jitter and the hash of the shards.
-    pub(super) fn new(registry: Rc<FetchedRegistry>, keys: Keys, random: u64) -> Self {
+    pub(super) fn new(registry: Rc<FetchedRegistry>, keys: Keys, is_strict: bool, random: u64) -> Self {
         let lease = Lease::new(keys.lease(), registry.period());
         Self {
             registry,
             keys,
             lease,
+            is_strict,
             phase: Phase::Idle,
+            readings: 0,
+            before: None,
+            seed: 0,
+            is_outgrown: false,
             failures: 0,
             spent: Duration::ZERO,
             stands_back: Duration::ZERO,
@@ -201,6 +236,7 @@ impl Refresh {
         self.stands_back = self.stands_back.saturating_sub(elapsed);
         if !self.stands_back.is_zero() || !self.lease.tick(elapsed, shared) {
             self.phase = Phase::Idle;
+            self.readings = 0;
             return Turn::default();
         }
         self.spent += elapsed;
@@ -236,7 +272,8 @@ impl Refresh {
                 break;
             }
         }
-        Turn { ask: None, is_busy: self.is_busy() }
+        // The next reading is due at once.
+        Turn { ask: None, is_busy: self.is_busy() || matches!(self.phase, Phase::Waiting(Duration::ZERO)) }
     }
 
     fn is_busy(&self) -> bool {
@@ -250,17 +287,27 @@ impl Refresh {
             return Turn::default();
         };
         self.spent = Duration::ZERO;
+        if self.readings == 0 {
+            // The nanoseconds of two moments: nobody outside can foresee them.
+            self.seed = self.random ^ now.rotate_left(32);
+            self.before = None;
+        }
         let known = head.map(|head| &head.validators);
-        let known = known.filter(|known| known.unmodified < Self::MOST_UNMODIFIED && **known != Validators::default());
+        let is_outgrown = mem::take(&mut self.is_outgrown);
+        let known =
+            known.filter(|known| !is_outgrown && known.unmodified < Self::MOST_UNMODIFIED && **known != Validators::default());
         let path: Box<str> = self.registry.path.clone();
         let request = self.registry.request(&path, known);
-        // The nanoseconds of two moments: nobody outside can foresee them.
-        let stage = Stage::new(self.keys.clone(), generation, self.random ^ now.rotate_left(32), head);
+        let stage = Stage::new(self.keys.clone(), generation, self.seed, head);
         self.phase = Phase::Asked(
             Round {
                 pages: BTreeSet::from([path.clone()]),
                 path,
                 next: None,
+                has_link: false,
+                whole: Whole::default(),
+                generation: None,
+                ids: None,
                 head: head.cloned(),
                 is_conditional: known.is_some(),
                 validators: Validators::default(),
@@ -289,9 +336,18 @@ impl Refresh {
             return;
         };
         let path = round.path.clone();
+        let leads_on = round.is_conditional && link::next(&answer.all("link")) != Ok(None);
         self.phase = match self.page(&mut round, answer) {
+            // The validators are those of the only page that there was. It is the same, but there are others now.
+            Ok(None) if leads_on => {
+                self.is_outgrown = true;
+                Phase::Waiting(Duration::ZERO)
+            }
             Ok(Some(body)) => Phase::Reading(round, ListReader::new(body)),
             Ok(None) => Phase::Confirming,
+            Err(FetchError::NotWhole(why @ (NotWhole::NoGeneration | NotWhole::OtherGeneration))) => {
+                return self.read_again(why, round);
+            }
             Err(error) => return self.fail(error, path, Some(round)),
         };
     }
@@ -303,13 +359,22 @@ impl Refresh {
             304 if round.is_conditional && round.pages.len() == 1 => return Ok(None),
             status => return Err(FetchError::Status(status)),
         }
+        if let Some(name) = &self.registry.generation_header {
+            let generation = answer.octets(name);
+            if generation.is_empty() {
+                return Err(FetchError::NotWhole(NotWhole::NoGeneration));
+            }
+            if *round.generation.get_or_insert_with(|| generation.clone()) != generation {
+                return Err(FetchError::NotWhole(NotWhole::OtherGeneration));
+            }
+        }
+        round.has_link = answer.has("link");
         let links = answer.all("link");
         let target = link::next(&links).map_err(FetchError::NextPage)?;
         round.next = match target {
             Some(target) => {
                 let next = link::resolve(target, &round.path, &self.registry.authority).map_err(FetchError::NextPage)?;
-                let max_pages = if let Mode::Snapshot { max_pages, .. } = self.registry.mode { max_pages } else { 1 };
-                if round.pages.len() >= max_pages {
+                if round.pages.len() >= self.max_pages() {
                     return Err(FetchError::NextPage("more pages than max_pages"));
                 }
                 if !round.pages.insert(next.clone()) {
@@ -327,6 +392,25 @@ impl Refresh {
             round.validators = Validators::default();
         }
         answer.body(self.registry.max_bytes).map(Some)
+    }
+
+    fn max_pages(&self) -> usize {
+        if let Mode::Snapshot { max_pages, .. } = self.registry.mode { max_pages } else { 1 }
+    }
+
+    /// The page after the one that is read to its end; `None` = the list is whole.
+    fn next_page(&self, round: &mut Round, list: &ListReader) -> Result<Option<Box<str>>, NotWhole> {
+        let (page, next) = (list.page(), round.next.take());
+        if round.pages.len() == 1 && !round.has_link {
+            page.check_limit(&round.path)?;
+        }
+        let Some(start) = round.whole.add(page, next.is_some())? else { return Ok(next) };
+        if round.pages.len() >= self.max_pages() {
+            return Err(NotWhole::MorePages);
+        }
+        let next = whole::page_from(&self.registry.path, start);
+        round.pages.insert(next.clone());
+        Ok(Some(next))
     }
 
     /// Does one bounded piece of work; may end in a request for the next page.
@@ -351,16 +435,26 @@ impl Refresh {
 
     /// Reads one entry of a page.
     fn read(&mut self, mut round: Round, mut list: ListReader) -> Option<Request> {
-        let stage = &mut round.stage;
         match list.next() {
             Ok(Some(entry)) => {
+                let stage = &mut round.stage;
                 let read = convert::read(&entry.json);
                 match read.clients {
                     Ok(clients) => {
+                        for warning in read.warnings {
+                            if round.reports.len() < Self::MOST_REFUSALS_TOLD {
+                                let pointer = format!("{}{}", entry.pointer, warning.pointer);
+                                round.reports.push(Report::LeftOut { pointer, reason: warning.message });
+                            }
+                        }
                         for client in clients {
                             let client_id: Box<str> = client.client_id().into();
                             stage.add(&client_id, &Record::Client(client));
                         }
+                    }
+                    Err(error) if read.never_authenticates => {
+                        let left_out = Record::LeftOut(error.in_entry().into());
+                        read.client_ids.iter().for_each(|client_id| stage.add(client_id, &left_out));
                     }
                     Err(error) => {
                         let reason = error.in_entry();
@@ -381,16 +475,20 @@ impl Refresh {
                 };
                 None
             }
-            Ok(None) => match round.next.take() {
-                Some(next) => {
+            Ok(None) => match self.next_page(&mut round, &list) {
+                Ok(Some(next)) => {
                     let request = self.registry.request(&next, None);
                     round.path = next;
                     self.phase = Phase::Asked(round, Duration::ZERO);
                     Some(request)
                 }
-                None => {
-                    let spread = stage.settle(true);
+                Ok(None) => {
+                    let spread = round.stage.settle(true);
                     self.phase = Phase::Writing(round, None, spread, 0);
+                    None
+                }
+                Err(why) => {
+                    self.fail(FetchError::NotWhole(why), round.path.clone(), Some(round));
                     None
                 }
             },
@@ -415,8 +513,18 @@ impl Refresh {
         round.is_written = true;
         self.phase = match list {
             Some(list) => Phase::Reading(round, list),
-            None => Phase::Comparing(round, spread, 0, Comparison::default()),
+            None => {
+                round.ids = self.needs_agreement(&round).then(|| Thumbprint::of(b""));
+                Phase::Comparing(round, spread, 0, Comparison::default())
+            }
         };
+    }
+
+    /// Whether nothing but a second reading shows that these pages are of one list: where a client that fell between two of them
+    /// would pass as unregistered, or where one is there twice, which it may be because the list moved.
+    fn needs_agreement(&self, round: &Round) -> bool {
+        let is_one_list = round.pages.len() == 1 || self.registry.generation_header.is_some();
+        !is_one_list && (self.is_strict || round.stage.repeated > 0)
     }
 
     /// Compares one step; after the last one, decides about the new list.
@@ -429,12 +537,14 @@ impl Refresh {
         now: u64,
         shared: &mut dyn SharedData,
     ) {
+        let mut ids = round.ids.take();
         let stage = &round.stage;
         let head = round.head.as_ref();
-        if let Err(Interfered) = stage.compare(spread, head, step, &mut found, shared) {
+        if let Err(Interfered) = stage.compare(spread, head, step, &mut found, ids.as_mut(), shared) {
             return self.fail(FetchError::SharedData, round.path.clone(), Some(round));
         }
         if step + 1 < stage.steps(spread, head) {
+            round.ids = ids;
             self.phase = Phase::Comparing(round, spread, step + 1, found);
             return;
         }
@@ -445,6 +555,15 @@ impl Refresh {
         let allow_empty = matches!(self.registry.mode, Mode::Snapshot { allow_empty: true, .. });
         if found.clients == 0 && head.is_some_and(|head| head.clients >= Self::MANY) && !allow_empty {
             return self.fail(FetchError::Empty, round.path.clone(), Some(round));
+        }
+        if let Some(ids) = ids {
+            // The list in force was read before, too.
+            let is_in_force = head.is_some() && found.has_same_clients(stage.repeated);
+            let agrees = is_in_force || self.before.replace(ids) == Some(ids);
+            // Where nobody passes by it, the last reading counts whatever it is.
+            if !agrees && (self.is_strict || self.readings + 1 < Self::MOST_READINGS) {
+                return self.read_again(NotWhole::Unsettled, round);
+            }
         }
         let is_same = head.is_some_and(|head| head.refused == found.refused) && !found.is_difference();
         let new = match head {
@@ -509,9 +628,19 @@ impl Refresh {
         }
     }
 
+    /// The list changed between two pages: they are read once more at once, unless that was done often enough.
+    fn read_again(&mut self, why: NotWhole, round: Round) {
+        self.readings += 1;
+        if self.readings >= Self::MOST_READINGS {
+            return self.fail(FetchError::NotWhole(why), round.path.clone(), Some(round));
+        }
+        self.empty(Some(round), Duration::ZERO);
+    }
+
     /// An attempt succeeded; returns when the next is due, counted from now.
     fn succeed(&mut self) -> Duration {
         self.failures = 0;
+        self.readings = 0;
         let period = self.registry.period();
         let period = self.jitter(period);
         period.saturating_sub(self.spent)
@@ -523,11 +652,17 @@ impl Refresh {
         let retry = Self::FIRST_RETRY.saturating_mul(1 << self.failures.min(20)).min(latest);
         let retry = self.jitter(retry);
         self.failures += 1;
+        self.readings = 0;
         self.reports.push(Report::Failed { error, path, retry });
+        self.empty(round, retry);
+    }
+
+    /// Empties what was written of a list, and waits.
+    fn empty(&mut self, round: Option<Round>, then: Duration) {
         let written = round.and_then(|round| Some((round.stage.slot, round.stage.spread()?)));
         self.phase = match written {
-            Some((slot, spread)) => Phase::Emptying { slot, spread, shard: 0, then: retry },
-            None => Phase::Waiting(retry),
+            Some((slot, spread)) => Phase::Emptying { slot, spread, shard: 0, then },
+            None => Phase::Waiting(then),
         };
     }
 

@@ -15,15 +15,20 @@ pub trait SharedData {
     fn write(&mut self, key: &str, value: &[u8], expected: Option<Version>) -> bool;
 }
 
+/// Versions of this module may follow each other in one process, or run beside each other, and share what lies under the same
+/// keys. This number is part of every key. It changes with whatever is stored there: heads, leases, shards, records, the hash
+/// that spreads them; and where the same entry of a list is converted otherwise than before.
+const LAYOUT: u32 = 2;
+
 /// The keys of one registry.
 #[derive(Clone, Debug)]
 pub(super) struct Keys(Box<str>);
 
 impl Keys {
-    /// Filters with different registries share one process, and versions of this module may follow each other in it: the
-    /// `1` changes with whatever is stored under these keys.
-    pub(super) fn of(identity: &str) -> Self {
-        Self(format!("tls_client_auth/1/{identity}").into())
+    /// Filters with different registries share one process. Those that let unregistered clients pass ask more of a list than
+    /// others (`is_strict`), and must not take one that did for the others.
+    pub(super) fn of(identity: &str, is_strict: bool) -> Self {
+        Self(format!("tls_client_auth/{LAYOUT}/{identity}{}", if is_strict { "+" } else { "" }).into())
     }
 
     pub(super) fn head(&self) -> String {
@@ -54,7 +59,7 @@ impl Slot {
 }
 
 /// How a list is spread over shards. The seed differs from process to process, so that nobody can choose identifiers
-/// that all fall into one shard.
+/// that all fall into one shard: whoever registers clients chooses their names, but sees neither seed nor shards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spread {
     pub(super) seed: u64,
@@ -63,13 +68,40 @@ pub(super) struct Spread {
 }
 
 impl Spread {
+    /// SipHash, keyed with the seed. Every VM of the process must find the same, whatever compiler its module came from: the
+    /// hashes of Rust's standard library are free to change. (SHA-256 would do as well, and take some 7,000 instructions more
+    /// for each client that is looked for.)
     pub(super) fn hash(seed: u64, client_id: &str) -> u32 {
-        use std::hash::Hasher as _;
-        let mut hasher = std::hash::DefaultHasher::new();
-        hasher.write_u64(seed);
-        hasher.write(client_id.as_bytes());
-        (hasher.finish() >> 32) as u32
+        (siphash(seed, 0, client_id.as_bytes()) >> 32) as u32
     }
+}
+
+/// SipHash-2-4 (Aumasson and Bernstein, 2012): whoever does not know the key finds no inputs with a hash of his choice other
+/// than by chance.
+fn siphash(k0: u64, k1: u64, octets: &[u8]) -> u64 {
+    let mut state =
+        [k0 ^ 0x736f_6d65_7073_6575, k1 ^ 0x646f_7261_6e64_6f6d, k0 ^ 0x6c79_6765_6e65_7261, k1 ^ 0x7465_6462_7974_6573];
+    let (words, rest) = octets.as_chunks::<8>();
+    let mut last = [0; 8];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    // The length goes into the highest octet, as far as there is room.
+    let last = u64::from_le_bytes(last) | (octets.len() as u64) << 56;
+    for word in words.iter().map(|word| u64::from_le_bytes(*word)).chain([last]) {
+        let [v0, v1, v2, v3] = state;
+        let [v0, v1, v2, v3] = sipround(sipround([v0, v1, v2, v3 ^ word]));
+        state = [v0 ^ word, v1, v2, v3];
+    }
+    let [v0, v1, v2, v3] = state;
+    let state = (0..4).fold([v0, v1, v2 ^ 0xff, v3], |state, _| sipround(state));
+    state.into_iter().fold(0, |hash, word| hash ^ word)
+}
+
+fn sipround([v0, v1, v2, v3]: [u64; 4]) -> [u64; 4] {
+    let (v0, v2) = (v0.wrapping_add(v1), v2.wrapping_add(v3));
+    let (v1, v3) = (v1.rotate_left(13) ^ v0, v3.rotate_left(16) ^ v2);
+    let (v0, v2) = (v0.rotate_left(32).wrapping_add(v3), v2.wrapping_add(v1));
+    let (v1, v3) = (v1.rotate_left(17) ^ v2, v3.rotate_left(21) ^ v0);
+    [v0, v1, v2.rotate_left(32), v3]
 }
 
 /// The list in force.
@@ -194,7 +226,105 @@ impl<'a> ShardEntry<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::metadata::ClientMetadata;
+    use super::super::super::record::Record;
     use super::*;
+    use crate::certificate::Thumbprint;
+    use crate::json::Json;
+
+    /// The vectors that the authors published with their implementation: key and input are 0, 1, 2 and so on.
+    #[test]
+    fn siphash_is_the_published_one() {
+        let input: Vec<u8> = (0..64).collect();
+        let (k0, k1) = (0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908);
+        for (length, hash) in [
+            (0, 0x726f_db47_dd0e_0e31),
+            (1, 0x74f8_39c5_93dc_67fd),
+            (7, 0xab02_00f5_8b01_d137),
+            (8, 0x93f5_f579_9a93_2462),
+            (15, 0xa129_ca61_49be_45e5_u64),
+            (63, 0x958a_324c_eb06_4572),
+        ] {
+            assert_eq!(siphash(k0, k1, &input[..length]), hash, "{length}");
+        }
+    }
+
+    /// Computed with another implementation.
+    #[test]
+    fn every_module_spreads_alike() {
+        for (seed, client_id, hash) in [
+            (0, "", 0x1e92_4b9d_u32),
+            (0, "a", 0x96c2_0860),
+            (1, "a", 0xb756_d69b),
+            (0x0123_4567_89ab_cdef, "client-1", 0xb421_63a2),
+            (u64::MAX, "ääääääääääääääääääääääääääääääääääääääää", 0xcc2b_92c2),
+        ] {
+            assert_eq!(Spread::hash(seed, client_id), hash, "{seed} {client_id}");
+        }
+    }
+
+    /// One of everything that lies in shared data (the lease has a test of its own).
+    fn sample() -> Vec<u8> {
+        const DIGEST: &str = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
+        let tls = r#""token_endpoint_auth_method":"tls_client_auth""#;
+        let clients = [
+            r#""token_endpoint_auth_method":"private_key_jwt""#.to_owned(),
+            format!(r#"{tls},"tls_client_auth_subject_dn":"CN=a\\,b+OU=\\C3\\A4,2.5.4.97=#0C0141,C=JP""#),
+            format!(r#"{tls},"tls_client_auth_san_dns":"A.example""#),
+            format!(r#"{tls},"tls_client_auth_san_uri":"urn:x:Y""#),
+            format!(r#"{tls},"tls_client_auth_san_ip":"2001:DB8:0::1""#),
+            format!(r#"{tls},"tls_client_auth_san_email":"A@B.example","certificate_thumbprints":["{DIGEST}"]"#),
+            format!(
+                r#"{tls},"tls_client_auth_san_dns":"b.example","backend_authentication":{{"method":"client_secret_basic","client_secret":"s"}}"#
+            ),
+            format!(
+                r#""token_endpoint_auth_method":"self_signed_tls_client_auth","jwks":{{"keys":[{{"kty":"RSA","x5t#S256":"{DIGEST}"}}]}}"#
+            ),
+        ];
+        let clients = clients.map(|members| {
+            let json = Json::parse(format!("{{\"client_id\":\"c\",{members}}}").as_bytes()).unwrap();
+            Record::Client(ClientMetadata::from_json(&json).unwrap_or_else(|error| panic!("{members}: {error}"))).encode()
+        });
+        let records: Vec<_> = clients.into_iter().chain([Record::Unusable("why".into()).encode()]).collect();
+        let entries = records.iter().map(|record| ShardEntry { hash: Spread::hash(5, "c"), client_id: "c", record });
+        let head = Head {
+            generation: 7,
+            slot: Slot::B,
+            spread: Spread { seed: 3, shards: 64 },
+            clients: 1,
+            refused: 2,
+            confirmations: 3,
+            confirmed_at: 4,
+            validators: Validators { etag: Some("\"x\"".into()), last_modified: Some("y".into()), unmodified: 9 },
+        };
+        let keys = Keys::of("r", false);
+        let names = [keys.head(), keys.lease(), keys.shard(Slot::A, 1)].join(" ").replace(&format!("/{LAYOUT}/"), "/");
+        [names.into_bytes(), head.encode(), Shard::encode(6, entries)].concat()
+    }
+
+    /// What another version of this module reads as something else must not lie under the same key: whoever changes the sample
+    /// raises `LAYOUT`, and adds a line. (One that no release had may be replaced.)
+    #[test]
+    fn a_change_of_the_format_changes_the_keys() {
+        const LAYOUTS: [(u32, &str); 1] = [(2, "f2e4c401d29babbd6ec500e186e379769673f027844ed8b4b86dbad4770d423f")];
+        let digest = Thumbprint::of(&sample()).to_hex();
+        assert_eq!(LAYOUTS.last(), Some(&(LAYOUT, digest.as_str())));
+        assert!(LAYOUTS.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        let keys = Keys::of("r", false);
+        for key in [keys.head(), keys.lease(), keys.shard(Slot::A, 0), keys.shard(Slot::B, 7)] {
+            assert!(key.starts_with(&format!("tls_client_auth/{LAYOUT}/r/")), "{key}");
+        }
+    }
+
+    #[test]
+    fn identifiers_are_spread_evenly_whoever_chose_them() {
+        // A hundred for each of 64 shards: chosen so for one seed, they are spread as any others by the next.
+        let chosen: Vec<String> =
+            (0..).map(|n| format!("client-{n}")).filter(|id| Spread::hash(1, id) & 63 == 0).take(6400).collect();
+        let mut shards = [0_u32; 64];
+        chosen.iter().for_each(|id| shards[(Spread::hash(2, id) & 63) as usize] += 1);
+        assert!(shards.iter().all(|clients| (50..160).contains(clients)), "{shards:?}");
+    }
 
     #[test]
     fn a_head_is_read_back() {

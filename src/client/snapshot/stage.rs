@@ -4,6 +4,7 @@
 use super::super::record::Record;
 use super::super::wire::{Reader, Writer};
 use super::shared::{Head, Keys, Shard, ShardEntry, SharedData, Slot, Spread};
+use crate::certificate::Thumbprint;
 
 /// Most shards of a list. A shared-data table of so many keys is filled in some 20 ms; with a million clients a shard has
 /// about 60 of them, so that the one that a request needs is copied in a few microseconds.
@@ -26,6 +27,8 @@ pub(super) struct Stage {
     gathered: Gathered,
     /// Clients in the shards.
     written: u64,
+    /// How often a client came that was there already.
+    pub(super) repeated: u64,
 }
 
 /// Clients that are not in their shards yet, by the low bits of their hash.
@@ -48,6 +51,9 @@ pub(super) struct Comparison {
     pub(super) added: u64,
     pub(super) removed: u64,
     pub(super) changed: u64,
+    /// Clients that never authenticate, which no other number counts; and whether they are others than before.
+    left_out: u64,
+    is_otherwise_left_out: bool,
     /// The first few of them.
     pub(super) examples: Vec<Change>,
 }
@@ -76,7 +82,12 @@ impl Comparison {
     const MOST_EXAMPLES: usize = 10;
 
     pub(super) fn is_difference(&self) -> bool {
-        self.added + self.removed + self.changed > 0
+        self.added + self.removed + self.changed > 0 || self.is_otherwise_left_out
+    }
+
+    /// Whether the same clients are there as before, however they are registered; and those that are there twice, twice.
+    pub(super) fn has_same_clients(&self, repeated: u64) -> bool {
+        self.added + self.removed == 0 && (repeated == 0 || self.changed == 0)
     }
 
     fn note(&mut self, kind: ChangeKind, client_id: &str) {
@@ -101,7 +112,7 @@ impl Stage {
     pub(super) fn new(keys: Keys, generation: u64, seed: u64, head: Option<&Head>) -> Self {
         let slot = head.map_or(Slot::A, |head| head.slot.other());
         let seed = head.map_or(seed, |head| head.spread.seed);
-        Self { keys, generation, slot, seed, spread: None, gathered: Gathered::default(), written: 0 }
+        Self { keys, generation, slot, seed, spread: None, gathered: Gathered::default(), written: 0, repeated: 0 }
     }
 
     /// Gathers one more client.
@@ -154,11 +165,15 @@ impl Stage {
             let before = Shard::read(before).filter(|before| before.generation == self.generation).ok_or(Interfered)?;
             entries.extend(before.entries());
         }
-        let (known, twice) = (entries.len(), Record::Unusable("the list has this client_id twice".into()).encode());
+        let (known, twice) = (entries.len(), twice());
+        let mut repeated = 0;
         // Clients of one bucket are chained from the last to the first.
         for entry in self.gathered.of_shard(spread, shard) {
             match entries.iter_mut().find(|other| other.hash == entry.hash && other.client_id == entry.client_id) {
-                Some(other) => other.record = &twice,
+                Some(other) => {
+                    other.record = &twice;
+                    repeated += 1;
+                }
                 None => entries.push(entry),
             }
         }
@@ -170,6 +185,7 @@ impl Stage {
             return Err(Interfered);
         }
         self.written += added as u64;
+        self.repeated += repeated;
         Ok(())
     }
 
@@ -185,13 +201,18 @@ impl Stage {
         spread.shards.max(head.map_or(1, |head| head.spread.shards))
     }
 
-    /// Compares those clients with the list in force whose hashes end in `step`.
+    /// Compares those clients with the list in force whose hashes end in `step`, and adds their identifiers to the digest `ids`.
+    ///
+    /// If two lists with the same seed have the same digest in the end, their identifiers are the same, whoever chose them: what
+    /// is hashed is the one way to write the set down, step by step and sorted within each; each digest is over the one before;
+    /// and SHA-256 has no known collisions. (Sums of hashes need no order, but whoever chooses the summands can make them equal.)
     pub(super) fn compare(
         &self,
         spread: Spread,
         head: Option<&Head>,
         step: u32,
         found: &mut Comparison,
+        ids: Option<&mut Thumbprint>,
         shared: &mut dyn SharedData,
     ) -> Result<(), Interfered> {
         let mask = self.steps(spread, head) - 1;
@@ -203,8 +224,22 @@ impl Stage {
         // A list in force that is damaged is as good as none: the new one is what mends it.
         let old = head.and_then(|head| load(head.slot, head.spread, head.generation)).unwrap_or_default();
         let new: Vec<_> = entries_of_step(&new, mask, step).collect();
+        if let Some(ids) = ids {
+            *ids = with_identifiers(ids, &new);
+        }
         let mut old: Vec<_> = entries_of_step(&old, mask, step).collect();
+        let (mut left_out_now, mut left_out_before) = (Vec::new(), Vec::new());
+        old.retain(|entry| {
+            !Record::is_left_out(entry.record) || {
+                left_out_before.push((entry.hash, entry.client_id));
+                false
+            }
+        });
         for entry in new {
+            if Record::is_left_out(entry.record) {
+                left_out_now.push((entry.hash, entry.client_id));
+                continue;
+            }
             let same = old.iter().position(|other| other.hash == entry.hash && other.client_id == entry.client_id);
             match same.map(|same| old.swap_remove(same)) {
                 None => found.note(ChangeKind::Added, entry.client_id),
@@ -214,13 +249,37 @@ impl Stage {
             *(if Record::is_usable(entry.record) { &mut found.clients } else { &mut found.refused }) += 1;
         }
         old.iter().for_each(|entry| found.note(ChangeKind::Removed, entry.client_id));
+        found.left_out += left_out_now.len() as u64;
+        left_out_now.sort_unstable();
+        left_out_before.sort_unstable();
+        // Whoever is left out is known all the same: a list that leaves out others is another list.
+        found.is_otherwise_left_out |= left_out_now != left_out_before;
         Ok(())
     }
 
     /// Whether the shards that were compared hold all clients that were written.
     pub(super) fn is_whole(&self, found: &Comparison) -> bool {
-        found.clients + found.refused == self.written
+        found.clients + found.refused + found.left_out == self.written
     }
+}
+
+/// The digest of what has `before` as its digest, and these clients: all of them, and once more those that are there twice.
+fn with_identifiers(before: &Thumbprint, clients: &[ShardEntry<'_>]) -> Thumbprint {
+    let twice = twice();
+    let mut writer = Writer(before.octets().to_vec());
+    for only_twice in [false, true] {
+        let some = clients.iter().filter(|client| !only_twice || client.record == twice);
+        let mut ids: Vec<&str> = some.map(|client| client.client_id).collect();
+        ids.sort_unstable();
+        writer.u64(ids.len() as u64);
+        ids.into_iter().for_each(|id| writer.octets(id.as_bytes()));
+    }
+    Thumbprint::of(&writer.0)
+}
+
+/// The record of a client that is there twice.
+fn twice() -> Vec<u8> {
+    Record::Unusable("the list has this client_id twice".into()).encode()
 }
 
 fn entries_of_step(shard: &[u8], mask: u32, step: u32) -> impl Iterator<Item = ShardEntry<'_>> {

@@ -84,6 +84,7 @@ fn registry(change: impl FnOnce(&mut FetchedRegistry)) -> Rc<FetchedRegistry> {
         max_stale: Duration::from_secs(100),
         headers: vec![("authorization".into(), "Bearer x".into())],
         max_bytes: 1 << 20,
+        generation_header: None,
     };
     change(&mut registry);
     Rc::new(registry)
@@ -94,7 +95,11 @@ struct World {
     process: Process,
     vms: Vec<Option<Snapshot>>,
     registry: Rc<FetchedRegistry>,
+    /// Whether whom the list lacks may pass.
+    is_strict: bool,
     pages: BTreeMap<&'static str, Page>,
+    /// What a path answers when it has been asked for once more, and again.
+    sequels: BTreeMap<&'static str, Vec<Page>>,
     now: u64,
     /// Which VM asked what, in order.
     asked: Vec<(usize, String)>,
@@ -104,15 +109,35 @@ struct World {
 
 impl World {
     fn new(vms: usize, registry: Rc<FetchedRegistry>, body: impl Into<String>) -> Self {
+        Self::of(vms, registry, false, body)
+    }
+
+    fn of(vms: usize, registry: Rc<FetchedRegistry>, is_strict: bool, body: impl Into<String>) -> Self {
         // Born in the same nanosecond, they have the same number.
-        let snapshots = (0..vms).map(|_| Some(Snapshot::new(registry.clone(), 7))).collect();
-        let pages = BTreeMap::from([("/clients", page(body))]);
-        let process = Process::default();
-        Self { process, vms: snapshots, registry, pages, now: 1_000_000, asked: vec![], requests: vec![], reports: vec![] }
+        let snapshots = (0..vms).map(|_| Some(Snapshot::new(registry.clone(), is_strict, 7))).collect();
+        Self {
+            process: Process::default(),
+            vms: snapshots,
+            registry,
+            is_strict,
+            pages: BTreeMap::from([("/clients", page(body))]),
+            sequels: BTreeMap::new(),
+            now: 1_000_000,
+            asked: vec![],
+            requests: vec![],
+            reports: vec![],
+        }
     }
 
     fn serve(&mut self, path: &'static str, page: Page) {
         self.pages.insert(path, page);
+    }
+
+    /// The first of these is the next answer, then comes the second; the last one stays.
+    fn serve_each(&mut self, path: &'static str, mut pages: Vec<Page>) {
+        pages.reverse();
+        self.pages.insert(path, pages.pop().expect("a page"));
+        self.sequels.insert(path, pages);
     }
 
     /// One tick of every VM, each with the time for so many pieces of work, and the answers to what they ask.
@@ -137,6 +162,11 @@ impl World {
     fn answer(&mut self, vm: usize, request: &Request) {
         let path = request.headers.iter().find(|(name, _)| **name == *":path").unwrap().1.to_string();
         let page = self.pages.get(path.as_str()).cloned();
+        if let Some((path, sequel)) = self.sequels.iter_mut().find(|(known, _)| ***known == *path)
+            && let Some(next) = sequel.pop()
+        {
+            self.pages.insert(path, next);
+        }
         self.asked.push((vm, path));
         self.requests.push(request.clone());
         let Some(page) = page else { return };
@@ -157,6 +187,15 @@ impl World {
         }
     }
 
+    /// Until this is so; returns after how many ticks.
+    fn until(&mut self, is_so: impl Fn(&Self) -> bool) -> usize {
+        let ticks = (0..1000).find(|_| {
+            self.tick();
+            is_so(self)
+        });
+        ticks.unwrap_or_else(|| panic!("never: {:?}", self.reports))
+    }
+
     /// Until the list in force is another one.
     fn until_switched(&mut self) {
         let before = self.generation();
@@ -172,7 +211,7 @@ impl World {
     }
 
     fn generation(&self) -> Option<u64> {
-        let (octets, _) = self.process.values.get("tls_client_auth/1/r/head")?;
+        let (octets, _) = self.process.values.get(&Keys::of("r", self.is_strict).head())?;
         Some(shared::Head::decode(octets).unwrap().generation)
     }
 
@@ -337,7 +376,7 @@ fn page_of_twelve() -> Page {
 /// Slots with any client in them.
 fn slots_in_use(world: &World) -> usize {
     let is_used = |slot: &str| world.process.values.iter().any(|(key, (value, _))| key.contains(slot) && !value.is_empty());
-    ["/r/0/", "/r/1/"].into_iter().filter(|slot| is_used(slot)).count()
+    ["/0/", "/1/"].into_iter().filter(|slot| is_used(slot)).count()
 }
 
 #[test]
@@ -356,6 +395,74 @@ fn a_bad_entry_is_left_out_and_never_unknown() {
     let Report::Refused { pointer, .. } = &world.reports[1] else { panic!("{:?}", world.reports) };
     assert_eq!(pointer, "/clients/1");
     assert_eq!(world.reports.len(), 3);
+}
+
+#[test]
+fn a_bearer_only_client_is_neither_counted_nor_told_and_never_unknown() {
+    let bearer = |id: &str| format!(r#"{{"clientId":"{id}","clientAuthenticatorType":"client-secret","bearerOnly":true}}"#);
+    let secret = r#"{"clientId":"broker","clientAuthenticatorType":"client-secret"}"#.to_owned();
+    let of = |entries: &[String]| page(format!("[{},{}]", client("c1", "CN=c1"), entries.join(",")));
+    let mut world = World::new(2, registry(|_| {}), of(&[bearer("broker"), bearer("realm-management")]).body);
+    world.until_switched();
+    assert_eq!(world.reports, [Report::Switched { clients: 1, refused: 0, added: 1, removed: 0, changed: 0 }]);
+    for vm in 0..2 {
+        let Ok(Registration::Unusable(reason)) = world.find(vm, "broker") else { panic!("{:?}", world.find(vm, "broker")) };
+        assert!(reason.contains("bearer-only"), "{reason}");
+    }
+    assert_eq!(world.vms[0].as_ref().unwrap().state().unwrap().0, 1);
+    // The same list again is the same.
+    world.reports.clear();
+    world.run(Duration::from_secs(10));
+    assert_eq!(world.reports, [Report::Confirmed]);
+    // Others of them make another list, and so does one that becomes a client.
+    for (entries, added, removed) in [
+        (vec![bearer("broker"), bearer("other")], 0, 0),
+        (vec![secret, bearer("other")], 1, 0),
+        (vec![bearer("broker"), bearer("other")], 0, 1),
+    ] {
+        world.reports.clear();
+        world.serve("/clients", of(&entries));
+        world.until_switched();
+        let Report::Switched { refused: 0, added: a, removed: r, changed: 0, .. } = world.reports[0] else {
+            panic!("{:?}", world.reports)
+        };
+        assert_eq!((a, r), (added, removed));
+        assert!(matches!(world.find(1, "other"), Ok(Registration::Unusable(_))));
+        assert_eq!(world.find(1, "realm-management"), Ok(Registration::Unregistered));
+        assert_eq!(world.has("broker"), added == 1);
+    }
+    assert!(matches!(world.find(0, "broker"), Ok(Registration::Unusable(_))));
+}
+
+#[test]
+fn a_key_that_is_left_out_is_told_with_the_list_and_costs_its_client_nothing_else() {
+    let client = r#"{"client_id":"s","token_endpoint_auth_method":"self_signed_tls_client_auth","jwks":{"keys":[
+        {"kty":"EC","x5t#S256":"47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"},{"kty":"EC","use":"enc","x5c":["AAAA"]}]}}"#;
+    let mut world = World::new(1, registry(|_| {}), format!(r#"{{"clients":[7,{client}]}}"#));
+    world.until_switched();
+    assert!(world.has("s"));
+    assert_eq!(world.reports[0], Report::Switched { clients: 1, refused: 1, added: 1, removed: 0, changed: 0 });
+    let told: Vec<_> = world.reports.iter().skip(1).map(ToString::to_string).collect();
+    assert!(told[0].starts_with("refused /clients/0: "), "{told:?}");
+    assert_eq!(told[1], "left out /clients/1/jwks/keys/1/use: expected \"sig\": other keys are not for signatures");
+    assert_eq!(told.len(), 2);
+    world.reports.clear();
+    world.run(Duration::from_secs(10));
+    assert_eq!(world.reports, [Report::Confirmed], "once for each change of the list");
+}
+
+/// Whom a list has in a form that nobody recognises, nobody may take for unregistered.
+#[test]
+fn foreign_clients_are_never_unknown() {
+    let shapes: serde_json::Value = serde_json::from_str(include_str!("../../../tests/convert/foreign.json")).unwrap();
+    for shape in shapes.as_array().unwrap() {
+        let mut world = World::new(1, registry(|_| {}), format!("[{},{}]", client("c1", "CN=c1"), shape["entry"]));
+        world.until_switched();
+        assert!(world.has("c1"));
+        let client_id = shape["client_id"].as_str().unwrap_or("f");
+        let Ok(Registration::Unusable(reason)) = world.find(0, client_id) else { panic!("{shape}") };
+        assert!(reason.contains(shape["says"].as_str().unwrap()), "{shape}: {reason}");
+    }
 }
 
 #[test]
@@ -526,7 +633,7 @@ fn the_clock_may_jump() {
     }
     // A VM that starts after the clock was set back takes the list for a fresh one.
     world.now = 5;
-    world.vms.push(Some(Snapshot::new(world.registry.clone(), 7)));
+    world.vms.push(Some(Snapshot::new(world.registry.clone(), false, 7)));
     assert!(matches!(world.find(2, "c1"), Ok(Registration::Registered(_))));
 }
 
@@ -586,9 +693,9 @@ fn a_missing_shard_is_no_missing_client() {
     assert!(world.has("c1"));
     assert!(world.requests.last().unwrap().headers.iter().all(|(name, _)| **name != *"if-none-match"));
     // Garbage is no list either.
-    let head = "tls_client_auth/1/r/head".to_owned();
+    let head = Keys::of("r", false).head();
     world.process.values.insert(head, (b"garbage".to_vec(), 1));
-    let mut fresh = Snapshot::new(world.registry.clone(), 7);
+    let mut fresh = Snapshot::new(world.registry.clone(), false, 7);
     assert_eq!(fresh.find("c1", &|| 0, &mut world.process), Err(RegistryFault::NoList));
 }
 
@@ -597,7 +704,7 @@ fn two_registries_share_a_process() {
     let mut world = World::new(1, registry(|_| {}), numbered(0, 3));
     world.until_switched();
     let other = registry(|registry| registry.identity = "other".into());
-    let mut fresh = Snapshot::new(other, 7);
+    let mut fresh = Snapshot::new(other, false, 7);
     assert_eq!(fresh.find("c1", &|| 0, &mut world.process), Err(RegistryFault::NoList));
 }
 
@@ -611,4 +718,310 @@ fn a_released_registry_is_refreshed_by_the_next() {
     world.serve("/clients", page(numbered(1, 3)));
     world.run(Duration::from_secs(10) + TICK * 3);
     assert!(!world.has("c0") && world.has("c1"));
+}
+
+/// Authlete's answer: the clients from one number to before another, of so many.
+fn authlete(from: usize, to: usize, total: usize) -> Page {
+    let clients = (from..to)
+        .map(|n| format!("{{\"clientId\":{n},\"tokenAuthMethod\":\"TLS_CLIENT_AUTH\",\"tlsClientAuthSubjectDn\":\"CN=c{n}\"}}"));
+    let clients: Vec<String> = clients.collect();
+    page(format!("{{\"start\":{from},\"end\":{to},\"clients\":[{}],\"totalCount\":{total}}}", clients.join(",")))
+}
+
+fn next(target: &str) -> String {
+    format!("<{target}>; rel=\"next\"")
+}
+
+#[test]
+fn authletes_list_is_read_to_its_total() {
+    let path = "/list?developer=x&end=5";
+    let mut world = World::new(2, registry(|registry| registry.path = path.into()), "");
+    world.pages.clear();
+    world.serve(path, authlete(0, 5, 9));
+    world.serve("/list?developer=x&end=505&start=5", authlete(5, 7, 9));
+    world.serve("/list?developer=x&end=507&start=7", authlete(7, 9, 9));
+    world.until_switched();
+    assert!(["0", "4", "5", "8"].iter().all(|id| world.has(id)) && !world.has("9"));
+    assert!(world.requests.iter().all(|request| request.headers.contains(&("authorization".into(), "Bearer x".into()))));
+    let fails = |world: &mut World, third: Page, why: NotWhole| {
+        world.serve("/list?developer=x&end=507&start=7", third);
+        world.reports.clear();
+        world.run(Duration::from_secs(12));
+        assert_eq!(world.failures().first(), Some(&&FetchError::NotWhole(why)));
+        let Some(Report::Failed { path, .. }) = world.reports.first() else { panic!("{:?}", world.reports) };
+        assert_eq!(&**path, "/list?developer=x&end=507&start=7");
+        assert!(world.has("0") && world.has("8") && !world.has("evil"));
+        world.serve("/list?developer=x&end=507&start=7", authlete(7, 9, 9));
+        world.run(Duration::from_secs(31));
+        assert_eq!(world.reports.last(), Some(&Report::Confirmed), "it recovers");
+    };
+    fails(&mut world, authlete(7, 7, 9), NotWhole::EmptyPage { entries: 7, total: 9 });
+    fails(&mut world, authlete(7, 10, 10), NotWhole::OtherTotal { before: 9, now: 10 });
+    fails(&mut world, authlete(5, 7, 9), NotWhole::OtherStart { asked: 7, start: Some(5) });
+    let early = page(authlete(7, 8, 9).body.replace("\"end\":8", "\"end\":9"));
+    fails(&mut world, early, NotWhole::BelowTotal { member: "totalCount", entries: 8, total: 9 });
+    fails(&mut world, page(list(["evil".to_owned()].into_iter())), NotWhole::OtherStart { asked: 7, start: None });
+    // Pages by start count like any others.
+    let few = registry(|registry| {
+        registry.path = path.into();
+        registry.mode = Mode::Snapshot { max_pages: 2, allow_empty: false };
+    });
+    let mut few = World { registry: few.clone(), vms: vec![Some(Snapshot::new(few, false, 7))], ..world };
+    few.process = Process::default();
+    few.reports.clear();
+    few.run(Duration::from_secs(3));
+    assert_eq!(few.failures().first(), Some(&&FetchError::NotWhole(NotWhole::MorePages)));
+    assert_eq!(few.find(0, "0"), Err(RegistryFault::NoList));
+}
+
+#[test]
+fn half_a_list_is_no_list() {
+    let clients = numbered(0, 3);
+    let with = |members: &str| page(format!("{{\"clients\":{clients},{members}}}"));
+    let path = "/clients?max=3";
+    for strict in [false, true] {
+        for (half, why) in [
+            (with("\"totalCount\":4"), NotWhole::BelowTotal { member: "totalCount", entries: 3, total: 4 }),
+            (with("\"total\":4").with("link", "</0>; rel=prev"), NotWhole::BelowTotal { member: "total", entries: 3, total: 4 }),
+            (with("\"has_more\":true"), NotWhole::SaysMore("has_more")),
+            (with("\"links\":[{\"rel\":\"next\",\"href\":\"/2\"}]"), NotWhole::SaysMore("links")),
+            (page(clients.clone()), NotWhole::AsLongAsAsked { parameter: "max", entries: 3 }),
+        ] {
+            let mut world = World::of(1, registry(|registry| registry.path = path.into()), strict, "");
+            world.serve(path, half.clone());
+            world.run(Duration::from_secs(2));
+            assert_eq!(world.failures().first(), Some(&&FetchError::NotWhole(why)));
+            assert_eq!(world.find(0, "c1"), Err(RegistryFault::NoList), "nothing of it serves");
+            // A way to the rest makes it a page, and a header that shows none makes it the only one.
+            world.serve("/2", page(numbered(3, 4)));
+            world.serve(path, half.with("link", &next("/2")));
+            world.run(Duration::from_secs(4));
+            assert!(world.has("c1") && world.has("c3"));
+        }
+        let mut world = World::of(1, registry(|registry| registry.path = path.into()), strict, "");
+        world.serve(path, page(clients.clone()).with("link", "</0>; rel=prev"));
+        world.until_switched();
+        assert!(world.has("c1"));
+    }
+    // What is on a link that is no text counts.
+    let mut world = World::new(1, registry(|_| {}), "");
+    world.serve("/clients", page(clients));
+    let body = world.pages["/clients"].body.clone();
+    for _ in 0..2 {
+        world.vms[0].as_mut().unwrap().tick(TICK, world.now, &mut world.process, &mut || true);
+    }
+    let headers = [(":status".to_owned(), b"200".to_vec()), ("link".to_owned(), b"</2\xff>; rel=next".to_vec())];
+    let read = |_: usize| Some(body.clone().into_bytes());
+    let answer = Answer { status: Some(200), headers: &headers, body_size: body.len(), read: &read };
+    world.vms[0].as_mut().unwrap().on_answer(answer);
+    world.tick();
+    assert_eq!(world.failures().first(), Some(&&FetchError::NextPage("not a URI reference")));
+}
+
+/// A list in two pages, of one generation each.
+fn serve_generations(world: &mut World, first: &[&str], second: &[&str]) {
+    let page = |body: String, generation: &&str| {
+        let page = page(body);
+        if generation.is_empty() { page } else { page.with("x-revision", generation) }
+    };
+    let pages = first.iter().map(|generation| page(numbered(0, 3), generation).with("link", &next("/2")));
+    world.serve_each("/clients", pages.collect());
+    world.serve_each("/2", second.iter().map(|generation| page(numbered(3, 6), generation)).collect());
+}
+
+#[test]
+fn pages_of_two_generations_are_not_joined() {
+    let other = FetchError::NotWhole(NotWhole::OtherGeneration);
+    let missing = FetchError::NotWhole(NotWhole::NoGeneration);
+    for strict in [false, true] {
+        let world = || World::of(2, registry(|registry| registry.generation_header = Some("x-revision".into())), strict, "");
+        for (first, second, asked, expected) in [
+            // The third time at the latest.
+            (vec!["1"], vec!["1"], 2, None),
+            (vec!["1", "2"], vec!["2"], 4, None),
+            (vec!["1", "2", "3"], vec!["2", "3", "3"], 6, None),
+            (vec!["1", "2", "3"], vec!["2", "3", "4"], 6, Some(&other)),
+            (vec!["1"], vec![""], 6, Some(&missing)),
+            (vec![""], vec!["1"], 3, Some(&missing)),
+            (vec![""], vec![""], 3, Some(&missing)),
+            (vec!["1", "", "2"], vec!["2"], 5, None),
+        ] {
+            let mut world = world();
+            serve_generations(&mut world, &first, &second);
+            let ticks = world.until(|world| world.generation().is_some() || !world.failures().is_empty());
+            assert!(ticks < 9, "{first:?} {second:?}: begun anew at once, not after {ticks} ticks");
+            world.tick();
+            assert_eq!((world.failures().first().copied(), world.asked.len()), (expected, asked), "{first:?} {second:?}");
+            assert_eq!(matches!(world.find(0, "c5"), Ok(Registration::Registered(_))), expected.is_none());
+        }
+        // After a failure there are three attempts again.
+        let mut world = world();
+        serve_generations(&mut world, &["1"], &["2"]);
+        world.until(|world| world.failures().len() == 2);
+        assert_eq!(world.asked.len(), 12);
+        serve_generations(&mut world, &["1"], &["1"]);
+        world.run(Duration::from_secs(3));
+        assert!(world.has("c0") && world.has("c5"));
+        // The list that serves goes on doing so.
+        serve_generations(&mut world, &["2"], &["3"]);
+        world.reports.clear();
+        world.run(Duration::from_secs(11));
+        assert_eq!(world.failures().first(), Some(&&other));
+        assert!(world.has("c0") && world.has("c5"));
+        // A single page has a generation, too, or the name is wrong.
+        world.reports.clear();
+        world.serve_each("/clients", vec![page(numbered(0, 7))]);
+        world.run(Duration::from_secs(40));
+        assert_eq!(world.failures().first(), Some(&&missing));
+        world.serve("/clients", page(numbered(0, 7)).with("x-revision", "3"));
+        world.run(Duration::from_secs(40));
+        assert!(world.has("c6"));
+    }
+}
+
+/// Two pages of clients with these names, each as often as it is read.
+fn serve_readings(world: &mut World, readings: &[(&[&str], &[&str])]) {
+    let names = |names: &[&str]| page(list(names.iter().map(|name| (*name).to_owned())));
+    world.serve_each("/clients", readings.iter().map(|(first, _)| names(first).with("link", &next("/2"))).collect());
+    world.serve_each("/2", readings.iter().map(|(_, second)| names(second)).collect());
+    world.asked.clear();
+    world.reports.clear();
+}
+
+#[test]
+fn where_strangers_pass_two_readings_must_agree() {
+    let mut world = World::of(2, registry(|_| {}), true, "");
+    // The first list of all is read twice, in whatever order it comes.
+    serve_readings(&mut world, &[(&["a", "b"], &["c"]), (&["c", "a"], &["b"])]);
+    world.until_switched();
+    assert_eq!(world.asked.len(), 4);
+    assert!(world.has("a") && world.has("b") && world.has("c"));
+    // The list in force counts as the first reading, however its clients are registered.
+    world.run(Duration::from_secs(20));
+    assert_eq!(world.asked.len(), 8, "{:?}", world.asked);
+    serve_readings(&mut world, &[(&["a", "b"], &["c"])]);
+    world.serve("/2", page(format!("[{}]", client("c", "CN=other"))));
+    let before = world.find(0, "c");
+    world.until_switched();
+    assert_eq!(world.asked.len(), 2);
+    assert_ne!(world.find(0, "c"), before);
+    // B fell between the pages: it goes on serving, and is there in the second reading.
+    serve_readings(&mut world, &[(&["a"], &["c"]), (&["a", "b"], &["c"])]);
+    world.run(Duration::from_secs(11));
+    assert_eq!(world.asked.len(), 4);
+    assert!(world.has("b") && world.failures().is_empty());
+    // A new list, read twice at once.
+    serve_readings(&mut world, &[(&["a", "b"], &["c", "d"])]);
+    world.until_switched();
+    assert_eq!(world.asked.len(), 4);
+    assert!(world.has("d"));
+    // B is deleted in the meantime.
+    serve_readings(&mut world, &[(&["a", "b"], &["c", "d", "e"]), (&["a"], &["c", "d"]), (&["a"], &["c", "d"])]);
+    world.until_switched();
+    assert_eq!(world.asked.len(), 6);
+    assert!(!world.has("b") && !world.has("e"));
+    // No two are alike, three times: nothing of them counts.
+    let restless: [(&[&str], &[&str]); 4] =
+        [(&["a"], &["c", "f"]), (&["a"], &["c", "g"]), (&["a"], &["c", "h"]), (&["a"], &["c", "h"])];
+    serve_readings(&mut world, &restless[..3]);
+    world.until(|world| !world.failures().is_empty());
+    assert_eq!(world.asked.len(), 6);
+    assert_eq!(world.failures(), [&FetchError::NotWhole(NotWhole::Unsettled)]);
+    assert!(world.has("d") && !world.has("h"));
+    // A failed attempt is none of the readings of the next.
+    serve_readings(&mut world, &restless[2..]);
+    world.run(Duration::from_secs(3));
+    assert_eq!(world.asked.len(), 4);
+    assert!(world.has("h") && !world.has("d"));
+    // Authlete's pages are pages.
+    world.serve("/clients", authlete(0, 2, 3));
+    world.serve("/clients?start=2&end=502", authlete(2, 3, 3));
+    world.asked.clear();
+    world.until_switched();
+    assert_eq!(world.asked.len(), 4);
+    // One page is one list.
+    world.serve("/clients", page(numbered(0, 3)));
+    world.asked.clear();
+    world.until_switched();
+    assert_eq!(world.asked.len(), 1);
+}
+
+#[test]
+fn where_strangers_are_refused_one_reading_will_do() {
+    let mut world = World::new(2, registry(|_| {}), "");
+    serve_readings(&mut world, &[(&["a", "b"], &["c"])]);
+    world.until_switched();
+    serve_readings(&mut world, &[(&["a"], &["c"]), (&["a", "b"], &["c"])]);
+    world.until_switched();
+    assert_eq!(world.asked.len(), 2);
+    assert!(!world.has("b"));
+    // And what they accepted is not for those that let strangers pass.
+    let mut strict = Snapshot::new(world.registry.clone(), true, 7);
+    assert_eq!(strict.find("b", &|| 0, &mut world.process), Err(RegistryFault::NoList));
+}
+
+#[test]
+fn a_client_on_two_pages_is_there_twice_only_if_it_stays_so() {
+    for strict in [false, true] {
+        let mut world = World::of(2, registry(|_| {}), strict, "");
+        serve_readings(&mut world, &[(&["a", "b"], &["c", "d"])]);
+        world.until_switched();
+        // A new client at the front moves b to the second page.
+        serve_readings(&mut world, &[(&["a", "b"], &["b", "c", "d"]), (&["n", "a"], &["b", "c", "d"])]);
+        world.until_switched();
+        assert_eq!(world.asked.len(), if strict { 6 } else { 4 });
+        assert!(["n", "a", "b", "c", "d"].iter().all(|id| world.has(id)));
+        // There twice it is nobody's; and after that, one reading says the same.
+        serve_readings(&mut world, &[(&["n", "a"], &["b", "a", "d", "c"])]);
+        world.until_switched();
+        assert_eq!(world.asked.len(), 4);
+        let twice = Ok(Registration::Unusable("the list has this client_id twice".into()));
+        assert_eq!(world.find(0, "a"), twice);
+        world.run(Duration::from_secs(10));
+        assert_eq!(world.asked.len(), 6);
+        assert!(world.failures().is_empty() && world.has("b"));
+        // Twice, and another one every time: who lets nobody pass by it takes the last.
+        serve_readings(&mut world, &[(&["a"], &["1", "a"]), (&["a"], &["2", "a"]), (&["a"], &["3", "a"])]);
+        world.until(|world| !world.reports.is_empty());
+        world.tick();
+        assert_eq!(world.asked.len(), 6);
+        assert_eq!(world.has("3"), !strict);
+        assert_eq!(world.failures().is_empty(), !strict);
+    }
+    // Pages of one generation were never in motion.
+    let mut world = World::new(1, registry(|registry| registry.generation_header = Some("etag".into())), "");
+    world.serve("/clients", page(numbered(0, 2)).with("etag", "1").with("link", &next("/2")));
+    world.serve("/2", page(numbered(1, 3)).with("etag", "1"));
+    world.until_switched();
+    assert_eq!(world.asked.len(), 2);
+    assert!(matches!(world.find(0, "c1"), Ok(Registration::Unusable(_))));
+}
+
+#[test]
+fn a_long_list_in_pages_is_read_twice_and_kept_once() {
+    // So long that it goes into its shards before its end is known.
+    let unlimited = registry(|registry| registry.max_bytes = usize::MAX);
+    let mut world = World::of(1, unlimited, true, "");
+    world.serve("/clients", page(numbered(0, 40_000)).with("link", &next("/2")));
+    world.serve_each("/2", vec![page(numbered(40_000, 69_999)), page(numbered(40_000, 70_000))]);
+    world.until_switched();
+    assert_eq!(world.asked.len(), 6);
+    assert!(world.has("c0") && world.has("c69999") && !world.has("c70000"));
+    assert!(matches!(world.reports[..], [Report::Switched { clients: 70_000, added: 70_000, .. }, ..]));
+    assert_eq!(slots_in_use(&world), 1);
+}
+
+#[test]
+fn the_first_page_may_be_the_same_and_no_longer_the_only_one() {
+    for strict in [false, true] {
+        let mut world = World::of(1, registry(|_| {}), strict, "");
+        world.serve("/clients", page(numbered(0, 3)).with("etag", "\"1\""));
+        world.until_switched();
+        // RFC 9110 §15.4.5: nothing of it was modified.
+        world.serve_each("/clients", vec![status(304).with("link", &next("/2")), page(numbered(0, 3)).with("link", &next("/2"))]);
+        world.serve("/2", page(numbered(3, 4)));
+        world.run(Duration::from_secs(11));
+        assert!(world.has("c3") && world.failures().is_empty());
+        assert!(world.requests[2].headers.iter().all(|(name, _)| !name.starts_with("if-")));
+    }
 }

@@ -68,11 +68,12 @@ pub(super) struct Pending {
 }
 
 impl Registries {
-    /// `random` = a number that others can hardly foresee.
-    pub(super) fn new(registries: Vec<Rc<FetchedRegistry>>, random: u64) -> Self {
-        let known = registries.into_iter().map(|registry| {
+    /// Each with whether clients may pass that it lacks. `random` = a number that others can hardly foresee.
+    pub(super) fn new(registries: Vec<(Rc<FetchedRegistry>, bool)>, random: u64) -> Self {
+        let known = registries.into_iter().map(|(registry, passes_unregistered)| {
+            let snapshot = || Box::new(RefCell::new(Snapshot::new(registry.clone(), passes_unregistered, random)));
             let part = match registry.mode {
-                Mode::Snapshot { .. } => Part::Snapshot(Box::new(RefCell::new(Snapshot::new(registry.clone(), random)))),
+                Mode::Snapshot { .. } => Part::Snapshot(snapshot()),
                 Mode::Lookup { .. } => Part::Lookup(RefCell::new(Lookup::new(registry.clone()))),
             };
             Known { registry, part }
@@ -303,7 +304,7 @@ fn tell(plugin: &Plugin, registry: &FetchedRegistry, report: &Report) {
             plugin.metrics.refreshed(false);
             LogLevel::Warn
         }
-        Report::Refused { .. } => LogLevel::Warn,
+        Report::Refused { .. } | Report::LeftOut { .. } => LogLevel::Warn,
         Report::Changed(_) => LogLevel::Info,
     };
     log(level, &about(registry, &report.to_string()));
