@@ -380,10 +380,7 @@ fn a_terminal_is_not_told_what_to_do() {
     let config = file("escape.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
     let odd = file("escape.pem", certificate_of(&[("CN", "client"), ("O", "Clie\u{202e}tn")]).pem());
     let unknown = file("unknown.json", "{\"\\u001b]0;x\\u0007\": 1, \"clients\": []}");
-    let list = file(
-        "escape-list.json",
-        "[{\"clientId\": \"\\u001b[31mx\", \"clientAuthenticatorType\": \"client-secret\", \"enabled\": false}]",
-    );
+    let list = file("escape-list.json", "[{\"clientId\": \"\\u001b[31mx\", \"enabled\": false}]");
     for arguments in [
         &["explain", "--config", &config, "--now", NOW, "--client-id", "client", "--certificate", &odd][..],
         &["explain", "--config", &config, "--client-id", "\u{1b}[31m"],
