@@ -170,6 +170,12 @@ test("thumbprints are compared in one spelling", async () => {
     await client({ jwks: { keys: [{ ...ec, "x5t#S256": other }] } });
     await sees("#decision", /certificate_not_registered/);
   }
+  // What the filter leaves out is not shown as registered, and not copied: without its purpose it would count.
+  const leftOut = [{ ...ec, use: "enc", "x5t#S256": own }, { "x5t#S256": own }, { ...ec, key_ops: ["wrapKey"], "x5t#S256": own }, { ...ec, x5c: [base64], "x5t#S256": other }, { ...ec, x5c: ["AAAA"] }];
+  await client({ jwks: { keys: [...leftOut, { ...ec, "x5t#S256": other }] } });
+  await sees("#decision", /certificate_not_registered/);
+  await sees("#comparison tbody", new RegExp(`^jwks\\s+${other}\\s+${own}\\s*$`));
+  assert.deepEqual(JSON.parse(await text("#snippet")).clients[0].jwks, { keys: [{ ...ec, "x5t#S256": other }] });
   await client({ jwks: { keys: [{ ...ec, "x5t#S256": own }] }, certificate_thumbprints: [other] });
   await sees("#comparison tr.difference", new RegExp(`thumbprints\\s+${other}\\s+${own}`));
   assert.equal(await page.locator("#comparison tr.difference").count(), 1);
