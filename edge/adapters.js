@@ -33,7 +33,7 @@ export function limitOf(gate, { host, certificate, chainValid }) {
 export function inMode(gate, known, refusal) {
   try {
     if (gate.policy(known.host).mode === "enforce") return refusal;
-    const { forward, tenant } = gate.decide({ ...known, body: "", certificate: null, chainValid: null });
+    const { forward, tenant } = gate.decide({ ...known, body: "", certificate: null, chainValid: null, serverName: null });
     return { ...refusal, pass: true, status: null, headers: {}, body: null, tenant, forward };
   } catch (error) {
     return failed(error);

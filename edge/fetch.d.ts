@@ -6,6 +6,8 @@ export interface Peer {
   certificate: CertificateInput | null;
   /** Whether the chain was verified; `null`: nobody says. */
   chainValid: boolean | null;
+  /** The name that the client asked for in the TLS handshake; `null`: none. Absent: the runtime does not say, and it is not checked. */
+  serverName?: string | null;
 }
 
 export interface Options<Rest extends unknown[]> {
@@ -29,6 +31,7 @@ export function protect<Rest extends unknown[]>(
 
 /**
  * A `peer` for a runtime behind a proxy that terminates TLS, refuses certificates that it cannot verify, and overwrites this
- * header whatever the client sent. Whoever reaches the runtime past that proxy can be every client.
+ * header whatever the client sent. Whoever reaches the runtime past that proxy can be every client. The name of the TLS handshake is
+ * known to that proxy alone, and not checked here.
  */
 export function fromTrustedHeader(name: "client-cert" | "x-ssl-cert"): (request: Request) => Peer;

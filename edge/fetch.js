@@ -24,8 +24,8 @@ async function decide(gate, request, peer) {
   const url = new URL(request.url);
   const known = { method: request.method, path: url.pathname + url.search, host: url.host, headers: request.headers };
   try {
-    const { certificate, chainValid } = await peer();
-    Object.assign(known, { certificate, chainValid });
+    const { certificate, chainValid, serverName } = await peer();
+    Object.assign(known, { certificate, chainValid, serverName });
     const decision = gate.decideHead(known);
     if (decision) return { decision };
     const limit = limitOf(gate, known);

@@ -29,20 +29,23 @@ export const readCertificate = (value) => JSON.parse(certificate(certificateOcte
 export const readName = (text) => JSON.parse(name(text));
 
 // What the binding wants to know of a request and its connection, in its order.
-function facts({ method = "POST", path, host, headers = {}, certificate, chainValid, now = Date.now() / 1000 }) {
+function facts({ method = "POST", path, host, headers = {}, certificate, chainValid, serverName, now = Date.now() / 1000 }) {
   const sent = pairs(headers).map(([name, value]) => [name.toLowerCase(), octets(`headers: ${name}`, value, headerOctets)]);
   const authority = host ?? namedHost(sent);
   const fields = [[":method", headerOctets(string("method", method))], [":path", headerOctets(string("path", path))]];
   // Every request has an authority; without one no tenant is meant.
   if (authority !== undefined) fields.push([":authority", headerOctets(string("host", authority))]);
-  // No other pseudo-header, as HTTP/2 has them among the headers, may say something else than the arguments.
-  fields.push(...sent.filter(([name]) => name !== "host" && !name.startsWith(":")));
+  // No other pseudo-header, as HTTP/2 has them among the headers, may say something else than the arguments. What asks for another
+  // protocol (RFC 8441) has no argument.
+  fields.push(...sent.filter(([name]) => name === ":protocol" || (name !== "host" && !name.startsWith(":"))));
   return [
     fields.map(([name]) => name),
     fields.map(([, value]) => value),
     certificate === undefined || certificate === null ? undefined : certificateOctets(certificate),
     truth("chainValid", chainValid),
     seconds("now", now),
+    // Empty: the client asked for none.
+    serverName === undefined ? undefined : string("serverName", serverName ?? ""),
   ];
 }
 

@@ -8,6 +8,8 @@ export interface Policy {
   registry?: Registry;
   unregistered_clients?: "reject" | "pass";
   other_methods?: "pass" | "reject";
+  unidentified_clients?: "reject" | "pass";
+  methods?: ("tls_client_auth" | "self_signed_tls_client_auth")[];
   mode?: "enforce" | "shadow";
   max_body_bytes?: number;
   peer_certificate?: {
@@ -15,12 +17,14 @@ export interface Policy {
     chain?: "connection" | "listener";
     dialect?: "xfcc" | "client-cert" | "x-ssl-cert";
     trusted_proxies?: string[];
+    server_name?: "match" | "ignore";
   };
   forward?: {
     client_id?: string;
     certificate?: ("client-cert" | "x-ssl-cert" | "x-forwarded-client-cert")[];
     thumbprint?: string;
     keep?: string[];
+    strip?: string[];
   };
 }
 
@@ -29,12 +33,14 @@ export interface Configuration extends Policy {
   tenants?: (Policy & { hosts: string[] })[];
   /** For hosts that log by themselves; nothing is logged here. */
   log?: "rejections" | "all" | "none";
+  /** For hosts that have such a state; none is written here. */
+  filter_state?: ("code" | "client_id")[];
 }
 
 /** Client metadata (RFC 7591, RFC 8705). Other members may be there. */
 export interface Client {
   client_id: string;
-  token_endpoint_auth_method?: string | null;
+  token_endpoint_auth_method: string;
   tls_client_auth_subject_dn?: string | null;
   tls_client_auth_san_dns?: string | null;
   tls_client_auth_san_uri?: string | null;
@@ -59,6 +65,7 @@ export interface Registry {
   max_pages?: number;
   allow_empty?: boolean;
   cache_entries?: number;
+  generation_header?: string;
 }
 
 export type Duration = `${number}${"ms" | "s" | "m" | "h"}`;
@@ -79,12 +86,17 @@ export interface Head {
   path: string;
   /** What `:authority` or `Host` says; chooses the tenant. Without it, that of `headers`, if there is exactly one. */
   host?: string;
-  /** Pseudo-headers among them are not looked at, but `:authority` for the host. */
+  /** Pseudo-headers among them are not looked at, but `:authority` for the host, and `:protocol`. */
   headers?: Record<string, HeaderValue | HeaderValue[] | undefined> | Iterable<readonly [string, HeaderValue]>;
   /** The certificate of the TLS connection. `null` or absent: the client has none. */
   certificate?: CertificateInput | null;
   /** Whether the TLS server verified the certificate's chain. `null` or absent: it does not say, and `tls_client_auth` clients are refused. */
   chainValid?: boolean | null;
+  /**
+   * The name that the client asked for in the TLS handshake; `null` or empty: it asked for none. Where there are tenants, it must be of
+   * the tenant that `host` chooses. Absent: it is not checked, and a client whom one tenant's CA vouches for may be another tenant's.
+   */
+  serverName?: string | null;
   /** Seconds since 1970, or a Date; now unless said. `null`, or a number or Date that is none: there is no clock, which is a `host_error`. */
   now?: number | Date | null;
 }
@@ -94,9 +106,10 @@ export interface Request extends Head {
   body?: string | Octets;
 }
 
-export type PassCode = "authenticated" | "passed_other_method" | "passed_unregistered" | "not_gated";
+export type PassCode = "authenticated" | "passed_other_method" | "passed_unregistered" | "passed_unidentified" | "not_gated";
 
 export type RefusalCode =
+  | "upgrade_refused"
   | "method_not_allowed"
   | "unsupported_media_type"
   | "encoded_body"
@@ -108,6 +121,7 @@ export type RefusalCode =
   | "malformed_authorization"
   | "multiple_auth_methods"
   | "other_method_refused"
+  | "method_not_supported"
   | "unknown_client"
   | "certificate_missing"
   | "certificate_malformed"
@@ -117,6 +131,7 @@ export type RefusalCode =
   | "certificate_not_registered"
   | "subject_mismatch"
   | "unknown_tenant"
+  | "server_name_mismatch"
   | "registry_unavailable"
   | "host_error";
 
@@ -166,7 +181,7 @@ export class Gate {
   /** @throws Error with the JSON Pointer of the first mistake. */
   constructor(configuration: string | Configuration);
   decide(request: Request): Decision;
-  /** For adapters: the decision where the headers are enough for one, so that no body is read in vain. `null`: `decide` needs the body. */
+  /** For adapters: the decision where the headers are enough for one, so that no body is read in vain. `null`: `decide` needs the body, or to know that there is none (a preflight has none). */
   decideHead(head: Head): Decision | null;
   /** For adapters: what holds for requests to this host. A body above `maxBodyBytes` need not be read to its end. */
   policy(host?: string): { mode: "enforce" | "shadow"; chain: "connection" | "listener"; maxBodyBytes: number };

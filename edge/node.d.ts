@@ -42,5 +42,9 @@ export function guard<Server extends HttpServer | Http2SecureServer>(
   options?: Options,
 ): Server;
 
-/** What a server's socket says of its client, for adapters. Forbids the client to change its certificate from now on. */
-export function peerOf(socket: TLSSocket): { certificate: Uint8Array | null; chainValid: boolean };
+/**
+ * What a server's socket says of its client, for adapters. Forbids the client to change its certificate from now on. `serverName` is
+ * `null` where the client asked for none, no host's name where the session was resumed and names have CAs of their own, and undefined
+ * where it is not known and all names have the same CAs.
+ */
+export function peerOf(socket: TLSSocket): { certificate: Uint8Array | null; chainValid: boolean; serverName?: string | null };

@@ -83,7 +83,20 @@ export function peerOf(socket) {
   // Not getPeerCertificate(true): it makes objects of whatever chain the client sent, 20 ms for 150 certificates.
   if (!certificates.has(socket)) certificates.set(socket, socket.getPeerX509Certificate()?.raw ?? null);
   const certificate = certificates.get(socket);
-  return { certificate, chainValid: certificate !== null && socket.authorized === true && !socket.authorizationError };
+  const chainValid = certificate !== null && socket.authorized === true && !socket.authorizationError;
+  return { certificate, chainValid, serverName: serverNameOf(socket) };
+}
+
+// What the client asked for (RFC 6066), so that the tenant whose CAs verified its certificate is the one that the request is for.
+function serverNameOf(socket) {
+  const name = socket.servername || null;
+  if (!socket.isSessionReused()) return name;
+  // A resumed session was verified under the name of its first handshake, which Node does not keep. In TLS 1.3 the client may ask for
+  // another name than then: where names have CAs of their own, it would be one that the other name's CAs vouch for.
+  const isOneContext = socket._SNICallback === null;
+  if (!isOneContext) return "(unknown: a resumed session)";
+  // All names have the same CAs. Of TLS 1.2 there is no name at all, and nothing depends on it.
+  return name ?? undefined;
 }
 
 // Host and path as every application reads them, or why one could read them otherwise.

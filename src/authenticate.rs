@@ -5,11 +5,12 @@
 
 use std::rc::Rc;
 
-use crate::certificate::{AlternativeName, PeerCertificate, UnixTime};
-use crate::client::{ClientMetadata, ExpectedSubject, Registration, TokenEndpointAuthMethod};
+use crate::certificate::{PeerCertificate, UnixTime};
+use crate::checks::{Check, Checks};
+use crate::client::{ClientMetadata, ExpectedSubject, Registration, TokenEndpointAuthMethod, is_client_id};
 use crate::config::{Chain, Policy};
 use crate::error::{HostError, Rejection};
-use crate::request::Claim;
+use crate::request::{Claim, ClaimedClient};
 
 /// Why a gated request may pass.
 #[derive(Clone, Debug)]
@@ -36,58 +37,98 @@ pub trait Connection {
     /// The rejection that its absence or its form deserves.
     fn peer_certificate(&mut self) -> Result<Rc<PeerCertificate>, Rejection>;
 
+    /// Whether whoever handed the certificate over may speak for the client; asked after [`Connection::peer_certificate`].
+    ///
+    /// # Errors
+    /// The rejection that this deserves.
+    fn check_origin(&mut self) -> Result<(), Rejection> {
+        Ok(())
+    }
+
     /// Whether the listener verified the certificate's chain; `None` = the host does not say.
     fn is_peer_certificate_verified(&mut self) -> Option<bool>;
 }
 
-/// Decides about a gated request whose claim is readable, and about whose client the registry gave an answer.
+/// The client that a gated request names; `None` = it names none, and may pass all the same.
 ///
 /// # Errors
-/// The first check that fails.
+/// [`Rejection::MissingClientId`].
+pub fn identify(claim: Claim, policy: &Policy) -> Result<Option<ClaimedClient>, Rejection> {
+    match claim {
+        Claim::Client(client) => Ok(Some(client)),
+        Claim::Unidentified { has_credential: false } if policy.passes_unidentified_clients => Ok(None),
+        Claim::Unidentified { .. } => Err(Rejection::MissingClientId),
+    }
+}
+
+/// Decides about a gated request that names a client, and about whose client the registry gave an answer. Each check is noted
+/// in `checks` when it begins.
+///
+/// # Errors
+/// The first check that fails, in the order of SPEC §7.
 pub fn authenticate(
-    claim: &Claim,
+    claim: &ClaimedClient,
     registration: Registration,
     policy: &Policy,
     connection: &mut dyn Connection,
+    checks: &mut Checks,
 ) -> Result<Verdict, Rejection> {
+    // Some backend reads another one, which may be registered: it ends it at a semicolon, trims it (`victim%20`), ends it at a
+    // NUL or puts blanks for control characters. So it passes by no policy either.
+    if claim.is_cut_by_some || !is_client_id(&claim.client_id) {
+        return Err(Rejection::UnknownClient);
+    }
     let client = match registration {
         Registration::Registered(client) => client,
         Registration::Unregistered if policy.passes_unregistered_clients => return Ok(Verdict::Unregistered),
         Registration::Unregistered => return Err(Rejection::UnknownClient),
         Registration::Unusable(reason) => return Err(Rejection::UnusableClient { reason }),
     };
-    let certificate = match client.method() {
-        TokenEndpointAuthMethod::Other => {
-            return if policy.passes_other_methods { Ok(Verdict::OtherMethod) } else { Err(Rejection::OtherMethodRefused) };
+    checks.begin(Check::AuthMethod);
+    match client.method() {
+        TokenEndpointAuthMethod::Other if policy.passes_other_methods => return Ok(Verdict::OtherMethod),
+        TokenEndpointAuthMethod::Other => return Err(Rejection::OtherMethodRefused),
+        TokenEndpointAuthMethod::TlsClientAuth(_) if policy.methods.tls_client_auth => {}
+        TokenEndpointAuthMethod::TlsClientAuth(_) => return Err(Rejection::MethodNotSupported("tls_client_auth")),
+        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_) if policy.methods.self_signed_tls_client_auth => {}
+        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_) => {
+            return Err(Rejection::MethodNotSupported("self_signed_tls_client_auth"));
         }
-        TokenEndpointAuthMethod::TlsClientAuth(expected) => {
-            let certificate = only_proof(claim, connection)?;
-            // RFC 8705 §2.1: the subject means something only in a chain that somebody verified.
-            check_chain(policy.handling.peer_certificate.chain, connection)?;
-            check_registered(client.admits(&certificate.thumbprint()), &certificate)?;
-            check_subject(expected, &certificate)?;
-            certificate
-        }
-        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(registered) => {
-            let certificate = only_proof(claim, connection)?;
-            // RFC 8705 §2.2: the certificate itself is registered, so nobody needs to vouch for it.
-            let thumbprint = certificate.thumbprint();
-            check_registered(registered.contains(&thumbprint) && client.admits(&thumbprint), &certificate)?;
-            certificate
-        }
-    };
-    Ok(Verdict::Authenticated(certificate, client))
-}
-
-/// The valid certificate of a client that authenticates by nothing else.
-fn only_proof(claim: &Claim, connection: &mut dyn Connection) -> Result<Rc<PeerCertificate>, Rejection> {
+    }
+    checks.begin(Check::OneMethod);
     // RFC 6749 §2.3: the client must not use more than one method in each request.
-    if claim.has_other_authentication() {
+    if claim.has_other_authentication {
         return Err(Rejection::MultipleAuthMethods);
     }
+    checks.begin(Check::Certificate);
     let certificate = connection.peer_certificate()?;
+    // A name that cannot be read is a malformed certificate, which counts before everything that is wrong with a readable one.
+    let mismatch = match client.method() {
+        TokenEndpointAuthMethod::TlsClientAuth(expected) => compare(expected, &certificate)?,
+        _ => None,
+    };
+    checks.begin(Check::Validity);
     check_validity(&certificate, connection.now()?)?;
-    Ok(certificate)
+    checks.begin(Check::Origin);
+    connection.check_origin()?;
+    let thumbprint = certificate.thumbprint();
+    match client.method() {
+        // RFC 8705 §2.2: the certificate itself is registered, so its chain need not be verified.
+        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(registered) => {
+            checks.begin(Check::Registered);
+            check_registered(registered.contains(&thumbprint) && client.admits(&thumbprint), &certificate)?;
+        }
+        // RFC 8705 §2.1: the subject means something only in a chain that somebody verified.
+        _ => {
+            checks.begin(Check::Chain);
+            check_chain(policy.handling.peer_certificate.chain, connection)?;
+            checks.begin(Check::Registered);
+            check_registered(client.admits(&thumbprint), &certificate)?;
+            checks.begin(Check::Subject);
+            mismatch.map_or(Ok(()), Err)?;
+        }
+    }
+    Ok(Verdict::Authenticated(certificate, client))
 }
 
 /// RFC 5280 §4.1.2.5: both ends belong to the validity period.
@@ -116,24 +157,26 @@ fn check_registered(is_registered: bool, certificate: &PeerCertificate) -> Resul
     if is_registered { Ok(()) } else { Err(Rejection::CertificateNotRegistered { presented: certificate.thumbprint() }) }
 }
 
-/// RFC 8705 §2.1.2.
-fn check_subject(expected: &ExpectedSubject, certificate: &PeerCertificate) -> Result<(), Rejection> {
+/// RFC 8705 §2.1.2: what tells the certificate's names from the registered one; `None` = it is the client's.
+///
+/// # Errors
+/// What the registration looks at cannot be read. The cost is bounded, so this may come before anything else is checked.
+fn compare(expected: &ExpectedSubject, certificate: &PeerCertificate) -> Result<Option<Rejection>, Rejection> {
     match expected {
         ExpectedSubject::SubjectDn(expected) => {
-            let subject = certificate.subject().map_err(Rejection::CertificateMalformed)?;
-            expected.difference(subject).map_or(Ok(()), |difference| Err(Rejection::SubjectMismatch(difference)))
+            let difference = certificate.subject_difference(expected).map_err(Rejection::CertificateMalformed)?;
+            Ok(difference.map(Rejection::SubjectMismatch))
         }
         ExpectedSubject::SanDns(expected)
         | ExpectedSubject::SanUri(expected)
         | ExpectedSubject::SanIp(expected)
         | ExpectedSubject::SanEmail(expected) => {
-            let names = certificate.alternative_names().map_err(Rejection::CertificateMalformed)?;
-            if names.contains(expected) { Ok(()) } else { Err(alternative_name_mismatch(expected, names)) }
+            let is_there = certificate.has_alternative_name(expected).map_err(Rejection::CertificateMalformed)?;
+            if is_there {
+                return Ok(None);
+            }
+            let found = certificate.alternative_names_like(expected).map_err(Rejection::CertificateMalformed)?;
+            Ok(Some(Rejection::AlternativeNameMismatch { expected: expected.clone(), found }))
         }
     }
-}
-
-fn alternative_name_mismatch(expected: &AlternativeName, names: &[AlternativeName]) -> Rejection {
-    let found = names.iter().filter(|name| name.is_same_type(expected)).cloned().collect();
-    Rejection::AlternativeNameMismatch { expected: expected.clone(), found }
 }

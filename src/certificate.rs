@@ -8,10 +8,11 @@ mod name;
 mod peer;
 pub mod pem;
 mod thumbprint;
+mod time;
 
 use std::fmt;
 
-pub use self::alternative_name::AlternativeName;
+pub use self::alternative_name::{AlternativeName, FoundNames};
 pub use self::forwarded::Dialect;
 pub use self::memory::CertificateMemory;
 pub use self::name::{AttributeType, DistinguishedName, NameDifference, NameError};

@@ -50,8 +50,8 @@ enum Command {
     ///
     /// A line is an object with "client_id", "certificate" (PEM, or base64 of DER; null: none), and if wanted "chain_valid"
     /// (true unless said), "body" or "body_base64", "headers" (an object, or pairs of name and value), "path", "method", "host",
-    /// "now" (RFC 3339, or seconds since 1970) and "id". A decision is an object with "code", "status", "error" and "detail", and
-    /// the "id" of its line.
+    /// "server_name" (of the TLS handshake; null: none; not given: not checked), "now" (RFC 3339, or seconds since 1970) and "id".
+    /// A decision is an object with "code", "status", "error" and "detail", and the "id" of its line.
     #[command(
         after_help = "Examples:\n  tls-client-auth audit --config envoy.yaml --input requests.jsonl > decisions.jsonl\n\nExit code: 0 every line was decided, 2 a line that cannot be used"
     )]
@@ -99,7 +99,7 @@ struct ExplainArguments {
     /// The client's certificate, PEM (the first of a chain) or DER; none: the client has none
     #[arg(long)]
     certificate: Option<PathBuf>,
-    /// The client; without --body this makes the body grant_type=client_credentials&client_id=...
+    /// The client; without --body this makes the body of a POST, grant_type=client_credentials&client_id=...
     #[arg(long, required_unless_present = "body")]
     client_id: Option<String>,
     /// A file with the body, byte for byte
@@ -117,6 +117,9 @@ struct ExplainArguments {
     /// The host, which chooses the tenant; without it, one that the configuration names
     #[arg(long)]
     host: Option<String>,
+    /// The name that the client asks for in the TLS handshake; empty: none; not given, it is not checked
+    #[arg(long)]
+    server_name: Option<String>,
     /// Whether Envoy verified the chain: this program has no trust store
     #[arg(long, value_enum, default_value_t = ChainArgument::Valid)]
     chain: ChainArgument,

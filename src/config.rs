@@ -4,15 +4,15 @@ mod forward;
 mod mistakes;
 mod peer_certificate;
 mod registry;
+mod stripped;
 mod tenants;
 
 use std::rc::Rc;
 
-use self::forward::same_header;
 pub use self::forward::{CertificateHeader, Forward};
 pub use self::peer_certificate::{PeerCertificatePolicy, Source, TrustedProxy};
-use self::tenants::Tenants;
-use crate::certificate::Dialect;
+pub use self::stripped::StrippedHeaders;
+use self::tenants::{TenantMembers, Tenants};
 use crate::client::{FetchedRegistry, Registry};
 use crate::error::ConfigError;
 use crate::json::{Json, Members, one_of};
@@ -24,6 +24,17 @@ pub struct Configuration {
     tenants: Tenants,
     /// Which decisions are logged.
     pub log: LogDecisions,
+    /// What is written into filter state.
+    pub filter_state: FilterState,
+}
+
+/// `filter_state`: what of a decision is written into filter state. Each costs some microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilterState {
+    /// `"code"`
+    pub code: bool,
+    /// `"client_id"`
+    pub client_id: bool,
 }
 
 /// What applies to the requests of one host.
@@ -39,8 +50,23 @@ pub struct Policy {
     pub passes_unregistered_clients: bool,
     /// `other_methods: "pass"`.
     pub passes_other_methods: bool,
+    /// `unidentified_clients: "pass"`.
+    pub passes_unidentified_clients: bool,
+    /// `methods`.
+    pub methods: Methods,
+    /// `peer_certificate.server_name: "match"`, in force because there are tenants.
+    pub matches_server_name: bool,
     /// `max_body_bytes`.
     pub max_body_bytes: usize,
+}
+
+/// `methods`: which of the two methods of RFC 8705 the service supports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Methods {
+    /// `tls_client_auth`
+    pub tls_client_auth: bool,
+    /// `self_signed_tls_client_auth`
+    pub self_signed_tls_client_auth: bool,
 }
 
 /// Where the clients come from.
@@ -61,21 +87,10 @@ pub struct Handling {
     pub forward: Rc<Forward>,
     /// `peer_certificate`.
     pub peer_certificate: Rc<PeerCertificatePolicy>,
+    /// The headers and trailers that must not reach the backend as they came.
+    pub stripped: Rc<StrippedHeaders>,
     /// The first of the tenant's `hosts`, its name in metrics and logs; `None` = the policy of the top level.
     pub tenant: Option<Rc<str>>,
-}
-
-impl Handling {
-    /// Whether a header or trailer of this name must not reach the backend as it came. `believed` = the header from which
-    /// the client's certificate was read, if it was.
-    #[must_use]
-    pub fn strips(&self, name: &str, believed: Option<Dialect>) -> bool {
-        let is_unbelieved = self.peer_certificate.source.header().is_some_and(|header| {
-            let is_kept = believed == Some(header) && self.forward.keeps(header.header_name());
-            same_header(header.header_name(), name) && !(is_kept && name == header.header_name())
-        });
-        is_unbelieved || self.forward.strips(name)
-    }
 }
 
 /// Whether decisions bind.
@@ -116,7 +131,16 @@ pub enum HostPolicy {
     /// Some tenant's, or the top level's.
     Policy(Rc<Policy>),
     /// No tenant names the host and the top level has no registry.
-    UnknownTenant(Handling),
+    UnknownTenant(Rc<UnknownTenant>),
+}
+
+/// What applies to a host that is no tenant's.
+#[derive(Clone, Debug)]
+pub struct UnknownTenant {
+    /// The top level's; its mode is that of such a refusal.
+    pub handling: Handling,
+    /// The paths on which there is something to refuse; `None` = every path.
+    pub endpoints: Option<Endpoints>,
 }
 
 impl HostPolicy {
@@ -125,7 +149,16 @@ impl HostPolicy {
     pub fn handling(&self) -> &Handling {
         match self {
             Self::Policy(policy) => &policy.handling,
-            Self::UnknownTenant(handling) => handling,
+            Self::UnknownTenant(unknown) => &unknown.handling,
+        }
+    }
+
+    /// The paths that carry client authentication; `None` = every path.
+    #[must_use]
+    pub fn endpoints(&self) -> Option<&Endpoints> {
+        match self {
+            Self::Policy(policy) => policy.endpoints.as_ref(),
+            Self::UnknownTenant(unknown) => unknown.endpoints.as_ref(),
         }
     }
 }
@@ -143,19 +176,31 @@ impl Configuration {
         let mut members = Members::of(json, "a configuration object")?;
         let defaults = PolicyMembers::read(&mut members)?;
         let log = members.read("log", one_of(&LOG))?.unwrap_or_default();
-        let tenants = members.read("tenants", |json| Tenants::from_json(json, &defaults))?;
+        let filter_state = members.read("filter_state", FilterState::from_json)?.unwrap_or(FilterState::ALL);
+        let tenants = members.read("tenants", |json| json.some_elements("at least one tenant", TenantMembers::from_json))?;
         members.finish()?;
-        let tenants = match tenants {
-            Some(tenants) => tenants,
-            None => Tenants::only(defaults.into_policy()?),
-        };
-        Ok(Self { tenants, log })
+        let tenants = Tenants::new(&defaults, tenants.unwrap_or_default())?;
+        Ok(Self { tenants, log, filter_state })
     }
 
     /// The policy for `:authority`.
     #[must_use]
     pub fn policy_for(&self, authority: &[u8]) -> HostPolicy {
         self.tenants.policy_for(authority)
+    }
+
+    /// Whether the name that the client asked for in the TLS handshake (RFC 6066 §3), or that it asked for none, chooses the
+    /// same tenant as `authority` does. An authority for which TLS has no name, an IP address or a name without a dot, agrees
+    /// with none.
+    #[must_use]
+    pub fn server_name_agrees(&self, authority: &[u8], server_name: Option<&[u8]>) -> bool {
+        self.tenants.server_name_agrees(authority, server_name)
+    }
+
+    /// The mode of refusals that are no tenant's: shadow only where the top level and every tenant are.
+    #[must_use]
+    pub fn mode_of_all(&self) -> Mode {
+        self.tenants.mode_of_all()
     }
 
     /// Every policy, those of tenants and that of the top level, if it has one for other hosts.
@@ -195,6 +240,40 @@ impl Configuration {
 const LOG: [(&str, LogDecisions); 3] =
     [("rejections", LogDecisions::Rejections), ("all", LogDecisions::All), ("none", LogDecisions::None)];
 
+impl FilterState {
+    /// SPEC §2: both.
+    const ALL: Self = Self { code: true, client_id: true };
+
+    fn from_json(json: &Json) -> Result<Self, ConfigError> {
+        const CODE: &str = "code";
+        const CLIENT_ID: &str = "client_id";
+        let names = json.elements("an array", one_of(&[(CODE, CODE), (CLIENT_ID, CLIENT_ID)]))?;
+        once_each(&names)?;
+        Ok(Self { code: names.contains(&CODE), client_id: names.contains(&CLIENT_ID) })
+    }
+}
+
+impl Methods {
+    /// SPEC §2: both.
+    const ALL: Self = Self { tls_client_auth: true, self_signed_tls_client_auth: true };
+
+    fn from_json(json: &Json) -> Result<Self, ConfigError> {
+        const TLS: &str = "tls_client_auth";
+        const SELF_SIGNED: &str = "self_signed_tls_client_auth";
+        let names = json.some_elements("at least one method", one_of(&[(TLS, TLS), (SELF_SIGNED, SELF_SIGNED)]))?;
+        once_each(&names)?;
+        Ok(Self { tls_client_auth: names.contains(&TLS), self_signed_tls_client_auth: names.contains(&SELF_SIGNED) })
+    }
+}
+
+/// Refuses an array that says a word twice.
+fn once_each(words: &[&str]) -> Result<(), ConfigError> {
+    let repeated = words.iter().enumerate().find(|(index, word)| words.iter().take(*index).any(|other| other == *word));
+    repeated.map_or(Ok(()), |(index, word)| {
+        Err(ConfigError::new(format!("expected each once, found \"{word}\" twice")).within(index))
+    })
+}
+
 /// The members that the top level and each tenant can have. `None` = not given.
 #[derive(Clone, Debug)]
 struct PolicyMembers {
@@ -202,6 +281,8 @@ struct PolicyMembers {
     registry: Option<RegistrySource>,
     passes_unregistered_clients: Option<bool>,
     passes_other_methods: Option<bool>,
+    passes_unidentified_clients: Option<bool>,
+    methods: Option<Methods>,
     mode: Option<Mode>,
     max_body_bytes: Option<usize>,
     peer_certificate: Option<Rc<PeerCertificatePolicy>>,
@@ -220,6 +301,8 @@ impl PolicyMembers {
             registry: registry_source(members)?,
             passes_unregistered_clients: members.read("unregistered_clients", one_of(&[("reject", false), ("pass", true)]))?,
             passes_other_methods: members.read("other_methods", one_of(&[("pass", true), ("reject", false)]))?,
+            passes_unidentified_clients: members.read("unidentified_clients", one_of(&[("reject", false), ("pass", true)]))?,
+            methods: members.read("methods", Methods::from_json)?,
             mode: members.read("mode", one_of(&[("enforce", Mode::Enforce), ("shadow", Mode::Shadow)]))?,
             max_body_bytes: members.read("max_body_bytes", max_body_bytes)?,
             peer_certificate: members.read("peer_certificate", |json| PeerCertificatePolicy::from_json(json).map(Rc::new))?,
@@ -235,6 +318,8 @@ impl PolicyMembers {
             registry: self.registry.or(defaults.registry),
             passes_unregistered_clients: self.passes_unregistered_clients.or(defaults.passes_unregistered_clients),
             passes_other_methods: self.passes_other_methods.or(defaults.passes_other_methods),
+            passes_unidentified_clients: self.passes_unidentified_clients.or(defaults.passes_unidentified_clients),
+            methods: self.methods.or(defaults.methods),
             mode: self.mode.or(defaults.mode),
             max_body_bytes: self.max_body_bytes.or(defaults.max_body_bytes),
             peer_certificate: self.peer_certificate.or(defaults.peer_certificate),
@@ -242,24 +327,28 @@ impl PolicyMembers {
         }
     }
 
-    fn handling(&self) -> Handling {
+    /// `stripped` = what is taken away under these members.
+    fn handling(&self, stripped: StrippedHeaders) -> Handling {
         Handling {
             mode: self.mode.unwrap_or_default(),
             forward: self.forward.clone().unwrap_or_default(),
             peer_certificate: self.peer_certificate.clone().unwrap_or_default(),
+            stripped: Rc::new(stripped),
             tenant: None,
         }
     }
 
-    fn into_policy(self) -> Result<Policy, ConfigError> {
-        let handling = self.handling();
+    fn into_policy(self, handling: Handling, has_tenants: bool) -> Result<Policy, ConfigError> {
         let registry = self.registry.ok_or_else(|| ConfigError::expected("the member clients or the member registry"))?;
         Ok(Policy {
+            matches_server_name: has_tenants && handling.peer_certificate.matches_server_name(),
             handling,
             endpoints: self.endpoints,
             registry,
             passes_unregistered_clients: self.passes_unregistered_clients.unwrap_or(false),
             passes_other_methods: self.passes_other_methods.unwrap_or(true),
+            passes_unidentified_clients: self.passes_unidentified_clients.unwrap_or(false),
+            methods: self.methods.unwrap_or(Methods::ALL),
             max_body_bytes: self.max_body_bytes.unwrap_or(Self::MAX_BODY_BYTES),
         })
     }

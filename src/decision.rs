@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 use std::rc::Rc;
 
 use crate::certificate::{PeerCertificate, UnixTime};
+use crate::checks::Checks;
 use crate::config::LogDecisions;
 use crate::error::{Code, Rejection};
 use crate::request::{Field, Head, Target};
@@ -20,6 +21,11 @@ pub struct Decision {
     pub rejection: Option<Rejection>,
     /// The request.
     pub request: RequestSummary,
+    /// What was checked.
+    pub checks: Checks,
+    /// Whether this is a form that was not gated although its path ends like that of an endpoint: a route that rewrites the
+    /// path may bring it there.
+    pub is_lookalike: bool,
 }
 
 /// What the host does with the request.
@@ -66,6 +72,12 @@ impl RequestSummary {
 
     /// Most bytes of anything that a client chose in logs and filter state.
     const MOST_LOGGED_BYTES: usize = 128;
+
+    /// The path without its query, in printable ASCII, at most 128 bytes of it.
+    #[must_use]
+    pub fn printable_path(&self) -> String {
+        printable(&self.endpoint)
+    }
 
     /// The claimed identifier in printable ASCII, at most 128 bytes of it.
     #[must_use]
@@ -123,7 +135,7 @@ impl fmt::Display for Decision {
         if let Some(certificate) = &self.request.certificate {
             write!(f, " thumbprint={}", certificate.thumbprint())?;
         }
-        write!(f, " endpoint=\"{}\"", printable(&self.request.endpoint))?;
+        write!(f, " endpoint=\"{}\"", self.request.printable_path())?;
         if let Some(id) = &self.request.id {
             write!(f, " request_id=\"{}\"", printable(id))?;
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use crate::certificate::{AlternativeName, CertificateError, NameDifference, Thumbprint, UnixTime};
+use crate::certificate::{AlternativeName, CertificateError, FoundNames, NameDifference, Thumbprint, UnixTime};
 use crate::client::RegistryFault;
 use crate::request::{AuthorizationError, FormError, IdSource};
 
@@ -91,8 +91,12 @@ codes! {
     PassedOtherMethod = "passed_other_method",
     /// The backend decides about this unknown client, by policy.
     PassedUnregistered = "passed_unregistered",
+    /// The backend decides about a request that names no client, by policy.
+    PassedUnidentified = "passed_unidentified",
     /// Not a request that carries client authentication.
     NotGated = "not_gated",
+    /// Gated, and more than a plain request: an upgrade, another protocol, an expectation.
+    UpgradeRefused = "upgrade_refused",
     /// Gated and not POST.
     MethodNotAllowed = "method_not_allowed",
     /// Not a form.
@@ -103,7 +107,7 @@ codes! {
     BodyTooLarge = "body_too_large",
     /// Not well-formed `application/x-www-form-urlencoded`.
     MalformedForm = "malformed_form",
-    /// A parameter twice, or a look-alike of `client_id`.
+    /// A parameter twice, or a look-alike of a credential.
     DuplicateParameter = "duplicate_parameter",
     /// Nothing says who the client is.
     MissingClientId = "missing_client_id",
@@ -115,6 +119,8 @@ codes! {
     MultipleAuthMethods = "multiple_auth_methods",
     /// Registered with another method, refused by policy.
     OtherMethodRefused = "other_method_refused",
+    /// Registered with a method that the service does not support.
+    MethodNotSupported = "method_not_supported",
     /// Not in the registry.
     UnknownClient = "unknown_client",
     /// No client certificate.
@@ -133,6 +139,8 @@ codes! {
     SubjectMismatch = "subject_mismatch",
     /// A host that no tenant names.
     UnknownTenant = "unknown_tenant",
+    /// The TLS handshake named another tenant than the request.
+    ServerNameMismatch = "server_name_mismatch",
     /// The registry gave no answer about the client.
     RegistryUnavailable = "registry_unavailable",
     /// The host did not give what it must.
@@ -149,6 +157,8 @@ impl fmt::Display for Code {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejection {
+    /// The request asks for another protocol (RFC 9110 §7.8, RFC 8441 §4), or expects something (RFC 9110 §10.1.1).
+    UpgradeRefused,
     /// RFC 6749 §3.2: token requests are POST.
     MethodNotAllowed,
     /// Not exactly one `application/x-www-form-urlencoded`, or in another charset than UTF-8.
@@ -171,6 +181,8 @@ pub enum Rejection {
     MissingClientId,
     /// Two sources disagree about the client.
     ClientIdMismatch(IdSource, IdSource),
+    /// Whom the `client_assertion` speaks for cannot be read (an encrypted or a SAML assertion), or it names no subject.
+    UnreadableAssertion,
     /// RFC 6749 §2.3.1: credentials must not be in the request URI.
     CredentialInQuery {
         /// The parameter of the query string.
@@ -182,6 +194,8 @@ pub enum Rejection {
     MultipleAuthMethods,
     /// Policy `other_methods: "reject"`.
     OtherMethodRefused,
+    /// Policy `methods`: the service does not support the client's method, by its name.
+    MethodNotSupported(&'static str),
     /// Policy `unregistered_clients: "reject"`.
     UnknownClient,
     /// The registry's entry for the client cannot be used, whatever the policy says of clients that it does not have.
@@ -243,10 +257,17 @@ pub enum Rejection {
         /// The registered name.
         expected: AlternativeName,
         /// The certificate's names of that type.
-        found: Vec<AlternativeName>,
+        found: FoundNames,
     },
     /// No tenant has this host, and the top level has no registry.
     UnknownTenant {
+        /// `:authority`.
+        host: String,
+    },
+    /// The name of the TLS handshake chooses another tenant than `:authority`.
+    ServerNameMismatch {
+        /// The name; `None` = the client asked for none.
+        server_name: Option<String>,
         /// `:authority`.
         host: String,
     },
@@ -276,6 +297,8 @@ pub enum HostError {
     CertificateOfDigest,
     /// A header of an accepted request could not be written.
     HeaderWrite,
+    /// A header that no client may set could not be taken away.
+    HeaderRemoval,
     /// A configuration before the first request.
     Configuration,
 }
@@ -296,6 +319,7 @@ impl fmt::Display for HostError {
             }
             Self::Configuration => "the filter has no configuration",
             Self::HeaderWrite => "the host does not let a request header be written",
+            Self::HeaderRemoval => "the host does not let a request header be removed",
         })
     }
 }
@@ -305,6 +329,7 @@ impl Rejection {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
+            Self::UpgradeRefused => Code::UpgradeRefused,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
             Self::UnsupportedMediaType => Code::UnsupportedMediaType,
             Self::EncodedBody => Code::EncodedBody,
@@ -312,10 +337,11 @@ impl Rejection {
             Self::MalformedForm(_) => Code::MalformedForm,
             Self::DuplicateParameter { .. } => Code::DuplicateParameter,
             Self::MissingClientId => Code::MissingClientId,
-            Self::ClientIdMismatch(..) | Self::CredentialInQuery { .. } => Code::ClientIdMismatch,
+            Self::ClientIdMismatch(..) | Self::UnreadableAssertion | Self::CredentialInQuery { .. } => Code::ClientIdMismatch,
             Self::MalformedAuthorization(_) => Code::MalformedAuthorization,
             Self::MultipleAuthMethods => Code::MultipleAuthMethods,
             Self::OtherMethodRefused => Code::OtherMethodRefused,
+            Self::MethodNotSupported(_) => Code::MethodNotSupported,
             Self::UnknownClient | Self::UnusableClient { .. } => Code::UnknownClient,
             Self::CertificateMissing
             | Self::CertificateNotGiven
@@ -330,6 +356,7 @@ impl Rejection {
             Self::CertificateNotRegistered { .. } => Code::CertificateNotRegistered,
             Self::SubjectMismatch(_) | Self::AlternativeNameMismatch { .. } => Code::SubjectMismatch,
             Self::UnknownTenant { .. } => Code::UnknownTenant,
+            Self::ServerNameMismatch { .. } => Code::ServerNameMismatch,
             Self::RegistryUnavailable(_) => Code::RegistryUnavailable,
             Self::HostError(_) => Code::HostError,
         }
@@ -340,22 +367,29 @@ impl Rejection {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::MethodNotAllowed => f.write_str("a gated request must be POST"),
-            Self::UnsupportedMediaType => {
-                f.write_str("content-type must be one application/x-www-form-urlencoded, in UTF-8 if it names a charset")
+            Self::UpgradeRefused => {
+                f.write_str("a gated request must not have upgrade, :protocol or any expect but 100-continue")
             }
+            Self::MethodNotAllowed => f.write_str("a gated request must be POST"),
+            Self::UnsupportedMediaType => f.write_str(
+                "content-type must be one application/x-www-form-urlencoded, in UTF-8, or in US-ASCII with an ASCII body, if it names a charset",
+            ),
             Self::EncodedBody => f.write_str("content-encoding must be absent or identity"),
             Self::BodyTooLarge { limit } => write!(f, "more than max_body_bytes = {limit}"),
             Self::MalformedForm(error) => error.fmt(f),
             Self::DuplicateParameter { name } => {
-                write!(f, "parameter \"{name}\" is sent twice, or looks like client_id without being it")
+                write!(f, "parameter \"{name}\" is sent twice, or is read as a credential by some backends and not by others")
             }
             Self::MissingClientId => f.write_str("no client_id in the body, in HTTP Basic or as sub of a client_assertion"),
             Self::ClientIdMismatch(one, other) => write!(f, "{one} and {other} name different clients"),
+            Self::UnreadableAssertion => f.write_str(
+                "client_assertion has no readable sub (encrypted, SAML, or without one): such assertions cannot be used at gated endpoints",
+            ),
             Self::CredentialInQuery { name } => write!(f, "the query string has \"{name}\""),
             Self::MalformedAuthorization(error) => error.fmt(f),
             Self::MultipleAuthMethods => f.write_str("more than one way of client authentication in one request"),
             Self::OtherMethodRefused => f.write_str("registered with another token_endpoint_auth_method"),
+            Self::MethodNotSupported(method) => write!(f, "registered for {method}, which methods does not name"),
             Self::UnknownClient => f.write_str("not in the registry"),
             Self::UnusableClient { reason } => write!(f, "the registry's entry cannot be used: {reason}"),
             Self::CertificateMissing => f.write_str("the connection has no client certificate"),
@@ -380,18 +414,15 @@ impl fmt::Display for Rejection {
             Self::CertificateNotRegistered { presented } => write!(f, "certificate {presented} is not a registered one"),
             Self::SubjectMismatch(difference) => difference.fmt(f),
             Self::AlternativeNameMismatch { expected, found } => {
-                write!(f, "expected {expected}, certificate has")?;
-                if found.is_empty() {
-                    return f.write_str(" none of this type");
-                }
-                let shown = found.iter().take(4);
-                shown.enumerate().try_for_each(|(n, name)| write!(f, "{} {name}", if n > 0 { "," } else { "" }))?;
-                if found.len() > 4 {
-                    write!(f, " and {} more", found.len() - 4)?;
-                }
-                Ok(())
+                write!(f, "expected {expected}, certificate has {found}")
             }
             Self::UnknownTenant { host } => write!(f, "no tenant has the host \"{host}\""),
+            Self::ServerNameMismatch { server_name: Some(name), host } => {
+                write!(f, "the TLS server name \"{name}\" and the host \"{host}\" are not of one tenant")
+            }
+            Self::ServerNameMismatch { server_name: None, host } => {
+                write!(f, "without a TLS server name, the host \"{host}\" is not of one tenant with the connection: the client asked for none, or Envoy does not know it (the listener filter tls_inspector reads it)")
+            }
             Self::RegistryUnavailable(fault) => fault.fmt(f),
             Self::HostError(error) => error.fmt(f),
         }

@@ -11,7 +11,7 @@ use crate::client::{ClientList, FetchedRegistry, Registration, RegistryFault};
 use crate::config::Configuration;
 use crate::decision::{Action, Decision};
 use crate::error::{ConfigError, HostError, Rejection};
-use crate::exchange::{Exchange, Headers, Host, Step};
+use crate::exchange::{Exchange, Headers, Host, ServerName, Step};
 use crate::request::Head;
 
 /// A configuration that decides.
@@ -38,6 +38,8 @@ pub struct Peer {
     pub chain_valid: Option<bool>,
     /// The time; `None` = there is no clock, and nobody is authenticated.
     pub now: Option<UnixTime>,
+    /// The name that the client asked for in the TLS handshake; unspecified, it is not compared.
+    pub server_name: ServerName,
     /// What a fetched registry says; `None` = nobody fetched it, and its clients are `registry_unavailable`.
     pub list: Option<Rc<ClientList>>,
 }
@@ -89,6 +91,10 @@ impl Connection for Peer {
 }
 
 impl Host for Peer {
+    fn server_name(&mut self) -> ServerName {
+        self.server_name.clone()
+    }
+
     fn registration(&mut self, _: &Rc<FetchedRegistry>, client_id: &str) -> Poll<Result<Registration, RegistryFault>> {
         Poll::Ready(self.list.as_ref().map(|list| list.find(client_id)).ok_or(RegistryFault::NoList))
     }
@@ -125,10 +131,17 @@ impl Gate {
         Outcome { decision, stripped }
     }
 
-    /// Decides about a request before there is anything of its body; `None` = it takes the body.
+    /// Decides about a request before there is anything of its body; `None` = it takes the body, or that there is none.
     #[must_use]
     pub fn decide_head(&self, headers: &[(String, Vec<u8>)], peer: &mut Peer) -> Option<Outcome> {
-        let Begun { step, stripped, .. } = self.begin(headers, false, peer);
+        let outcome = self.decide_begun(headers, false, peer)?;
+        // A preflight is one only where nothing follows its headers.
+        let without_body = self.decide_begun(headers, true, peer)?;
+        (outcome.decision.code == without_body.decision.code).then_some(outcome)
+    }
+
+    fn decide_begun(&self, headers: &[(String, Vec<u8>)], end_of_stream: bool, peer: &mut Peer) -> Option<Outcome> {
+        let Begun { step, stripped, .. } = self.begin(headers, end_of_stream, peer);
         if let Step::Decide(decision) = step { Some(Outcome { decision: *decision, stripped }) } else { None }
     }
 
@@ -138,7 +151,7 @@ impl Gate {
         let mut exchange = Exchange::new(&self.configuration, &head);
         let believed = exchange.believed_header(&head, peer);
         let stripped = exchange.names_to_strip(fields, believed).map(str::to_owned).collect();
-        let step = exchange.on_headers(&head, end_of_stream, peer);
+        let step = exchange.on_headers(&self.configuration, &head, end_of_stream, peer);
         Begun { exchange, step, stripped }
     }
 }

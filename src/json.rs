@@ -184,11 +184,17 @@ impl<'a> Members<'a> {
         name: &'static str,
         read: impl FnOnce(&'a Json) -> Result<T, ConfigError>,
     ) -> Result<Option<T>, ConfigError> {
-        match self.value(name).filter(|value| !matches!(value, Json::Null)).map(read) {
+        match self.set(name).map(read) {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(value)),
             Some(Err(error)) => Err(error.within(name)),
         }
+    }
+
+    /// The value of the member `name`, unless that is null.
+    #[inline(never)]
+    pub(crate) fn set(&mut self, name: &'static str) -> Option<&'a Json> {
+        self.value(name).filter(|value| !matches!(value, Json::Null))
     }
 
     /// The names of members that nobody asked for.
@@ -196,12 +202,17 @@ impl<'a> Members<'a> {
         self.members.iter().map(|(name, _)| name.as_str()).filter(|name| !self.known.contains(name))
     }
 
-    /// The known name that `name` was probably meant to be.
+    /// The known name that `name` was probably meant to be, whatever its letter case and separators.
     pub(crate) fn nearest(&self, name: &str) -> Option<&'static str> {
-        let lower = name.to_ascii_lowercase();
-        let distances = self.known.iter().map(|known| (strsim::osa_distance(known, &lower), *known));
         // One slip in a short name, two in a long one.
-        let near = distances.filter(|(distance, known)| *distance <= if known.len() < 8 { 1 } else { 2 });
+        let most = |known: &str| if known.len() < 8 { 1 } else { 2 };
+        let name = letters(name);
+        let near = self.known.iter().filter_map(|known| {
+            let letters = letters(known);
+            let is_near = letters.len().abs_diff(name.len()) <= most(known);
+            let distance = is_near.then(|| strsim::osa_distance(&letters, &name))?;
+            (distance <= most(known)).then_some((distance, *known))
+        });
         near.min().map(|(_, known)| known)
     }
 
@@ -215,6 +226,11 @@ impl<'a> Members<'a> {
         };
         Err(ConfigError::new(message).within(name))
     }
+}
+
+/// The letters of a name: `maxBodyBytes` and `max-body-bytes` are `max_body_bytes` to whoever wrote them.
+fn letters(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// A name that occurs twice.
@@ -263,7 +279,10 @@ mod tests {
         let json = Json::parse(br#"{"max_body_byte": 1, "zzz": 2}"#).unwrap();
         let mut members = Members::of(&json, "an object").unwrap();
         assert_eq!(members.read("max_body_bytes", |_| Ok(())), Ok(None));
-        assert_eq!(members.nearest("Max_Body_Bytes"), Some("max_body_bytes"));
+        for name in ["Max_Body_Bytes", "maxBodyBytes", "max-body-bytes", "maxBodyByt", "MAXBODYBYTES", "mxa_body_bytes"] {
+            assert_eq!(members.nearest(name), Some("max_body_bytes"), "{name}");
+        }
+        assert_eq!(members.nearest("maxBodyB"), None);
         assert_eq!(members.nearest("zzz"), None);
         let error = members.finish().unwrap_err();
         assert_eq!(error.to_string(), "/max_body_byte: unknown member; did you mean \"max_body_bytes\"?");

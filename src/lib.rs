@@ -12,6 +12,7 @@
 //! | [`client`] | the registration: client metadata, JWK Sets, the registry |
 //! | `proof` | on whose word a certificate is the client's: the connection's, or a header's |
 //! | [`config`] | the plugin configuration |
+//! | [`checks`] | which checks a decision made |
 //! | [`decision`] | what comes out: action, metrics word, log line |
 //! | [`response`] | what a client may learn of a refusal |
 //! | [`error`] | the codes of the contract, and the errors for operators |
@@ -41,6 +42,7 @@
 
 pub mod authenticate;
 pub mod certificate;
+pub mod checks;
 pub mod client;
 pub mod config;
 pub mod decision;

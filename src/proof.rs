@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use crate::authenticate::{Connection, check_chain};
 use crate::certificate::{CertificateError, Dialect, PeerCertificate, Thumbprint, UnixTime};
-use crate::config::{Chain, PeerCertificatePolicy, Source, TrustedProxy};
+use crate::config::{PeerCertificatePolicy, Source, TrustedProxy};
 use crate::error::{HostError, Rejection};
 use crate::exchange::Host;
 use crate::request::Field;
@@ -21,6 +21,24 @@ pub(crate) struct Proof<'a> {
     pub(crate) host: &'a mut dyn Host,
     /// What was found, so that a refusal can be logged with it.
     pub(crate) certificate: Option<Rc<PeerCertificate>>,
+    /// On whose word it was found.
+    origin: Origin,
+}
+
+/// On whose word a certificate is the client's.
+enum Origin {
+    /// The connection's, or that of a proxy which is known by its certificate.
+    Known,
+    /// That of a proxy which is known by a name, and a name means something only in a chain that somebody verified.
+    NamedProxy,
+    /// A header's that does not describe this connection.
+    Unknown(Rejection),
+}
+
+impl<'a> Proof<'a> {
+    pub(crate) fn new(policy: &'a PeerCertificatePolicy, header: Field<'a>, host: &'a mut dyn Host) -> Self {
+        Self { policy, header, host, certificate: None, origin: Origin::Known }
+    }
 }
 
 impl Connection for Proof<'_> {
@@ -32,11 +50,21 @@ impl Connection for Proof<'_> {
         let certificate = match &self.policy.source {
             Source::Connection => self.host.peer_certificate()?,
             Source::Forwarded { dialect, trusted_proxies } => {
-                forwarded(*dialect, trusted_proxies.as_deref(), self.policy.chain, self.header, self.host)?
+                let (certificate, origin) = forwarded(*dialect, trusted_proxies.as_deref(), self.header, self.host)?;
+                self.origin = origin;
+                certificate
             }
         };
         self.certificate = Some(certificate.clone());
         Ok(certificate)
+    }
+
+    fn check_origin(&mut self) -> Result<(), Rejection> {
+        match &self.origin {
+            Origin::Known => Ok(()),
+            Origin::NamedProxy => check_chain(self.policy.chain, self.host),
+            Origin::Unknown(rejection) => Err(rejection.clone()),
+        }
     }
 
     fn is_peer_certificate_verified(&mut self) -> Option<bool> {
@@ -44,18 +72,15 @@ impl Connection for Proof<'_> {
     }
 }
 
-/// The certificate in a header that may be believed.
+/// The certificate in a header that may be believed, if what comes of its origin is right.
 fn forwarded(
     dialect: Dialect,
     trusted_proxies: Option<&[TrustedProxy]>,
-    chain: Chain,
     header: Field<'_>,
     host: &mut dyn Host,
-) -> Result<Rc<PeerCertificate>, Rejection> {
+) -> Result<(Rc<PeerCertificate>, Origin), Rejection> {
     let own = host.peer_thumbprint()?;
-    if let Some(trusted_proxies) = trusted_proxies {
-        check_proxy(trusted_proxies, &own, chain, host)?;
-    }
+    let proxy = trusted_proxies.map(|trusted_proxies| trusted_proxy(trusted_proxies, &own, host)).transpose()?;
     let missing = Rejection::ForwardedCertificateMissing { header: dialect.header_name() };
     let value = match header {
         // What proxies write where the client has no certificate.
@@ -68,26 +93,25 @@ fn forwarded(
         CertificateError::NotForwarded => missing,
         error => Rejection::CertificateMalformed(error),
     })?;
-    if trusted_proxies.is_none() && certificate.thumbprint() != own {
-        return Err(Rejection::ForwardedCertificateOfAnother { forwarded: certificate.thumbprint(), own });
-    }
-    Ok(certificate)
+    let forwarded = certificate.thumbprint();
+    let origin = match proxy {
+        Some(origin) => origin,
+        None if forwarded == own => Origin::Known,
+        None => Origin::Unknown(Rejection::ForwardedCertificateOfAnother { forwarded, own }),
+    };
+    Ok((certificate, origin))
 }
 
-/// Whether the peer of the connection is a proxy that may tell.
-fn check_proxy(trusted_proxies: &[TrustedProxy], own: &Thumbprint, chain: Chain, host: &mut dyn Host) -> Result<(), Rejection> {
+/// How the peer of the connection is known as a proxy that may speak for the client.
+fn trusted_proxy(trusted_proxies: &[TrustedProxy], own: &Thumbprint, host: &mut dyn Host) -> Result<Origin, Rejection> {
     // A digest is enough for a proxy that is known by it: older hosts give no more.
     if trusted_proxies.contains(&TrustedProxy::Certificate(*own)) {
-        return Ok(());
+        return Ok(Origin::Known);
     }
     let untrusted = || Rejection::ProxyNotTrusted { peer: *own };
     if !trusted_proxies.iter().any(|proxy| matches!(proxy, TrustedProxy::Name(_))) {
         return Err(untrusted());
     }
     let proxy = host.peer_certificate()?;
-    if !trusted_proxies.iter().any(|trusted| trusted.is(&proxy)) {
-        return Err(untrusted());
-    }
-    // A name means something only in a chain that somebody verified.
-    check_chain(chain, host)
+    if trusted_proxies.iter().any(|trusted| trusted.is(&proxy)) { Ok(Origin::NamedProxy) } else { Err(untrusted()) }
 }

@@ -16,6 +16,7 @@ pub struct Response {
 /// Status, `error` and `error_description`; constant for each code, so that nothing of a request is ever echoed.
 fn public(code: Code) -> (u16, &'static str, &'static str) {
     match code {
+        Code::UpgradeRefused => (400, "invalid_request", "The request must not ask for another protocol."),
         Code::MethodNotAllowed => (405, "invalid_request", "The request method must be POST."),
         Code::UnsupportedMediaType => {
             (400, "invalid_request", "The content type must be application/x-www-form-urlencoded, in UTF-8.")
@@ -24,18 +25,20 @@ fn public(code: Code) -> (u16, &'static str, &'static str) {
         Code::BodyTooLarge => (413, "invalid_request", "The request body is too large."),
         Code::MalformedForm => (400, "invalid_request", "The request body is not a well-formed form."),
         Code::DuplicateParameter => {
-            (400, "invalid_request", "A parameter is repeated, or spelled so that it could be taken for client_id.")
+            (400, "invalid_request", "A parameter is repeated, or spelled so that it could be taken for another.")
         }
         Code::MissingClientId => (400, "invalid_request", "The request does not identify a client."),
         Code::ClientIdMismatch => {
-            (400, "invalid_request", "The request names more than one client, or has credentials in its query string.")
+            (400, "invalid_request", "The request does not name one client, or has credentials in its query string.")
         }
         Code::MalformedAuthorization => (400, "invalid_request", "The Authorization header cannot be read."),
         Code::MultipleAuthMethods => (400, "invalid_request", "The request uses more than one client authentication method."),
         Code::UnknownTenant => (421, "invalid_request", "This host is not served here."),
+        Code::ServerNameMismatch => (421, "invalid_request", "This host is not served on this connection."),
         Code::RegistryUnavailable => (503, "temporarily_unavailable", "Client registrations are not available at the moment."),
         // One and the same answer for all of these, so that nobody learns which clients exist.
         Code::OtherMethodRefused
+        | Code::MethodNotSupported
         | Code::UnknownClient
         | Code::CertificateMissing
         | Code::CertificateMalformed
@@ -45,9 +48,12 @@ fn public(code: Code) -> (u16, &'static str, &'static str) {
         | Code::CertificateNotRegistered
         | Code::SubjectMismatch => (401, "invalid_client", "Client authentication failed."),
         // The passing codes never get here; if one did, the request must not pass.
-        Code::Authenticated | Code::PassedOtherMethod | Code::PassedUnregistered | Code::NotGated | Code::HostError => {
-            (500, "server_error", "The server could not process the request.")
-        }
+        Code::Authenticated
+        | Code::PassedOtherMethod
+        | Code::PassedUnregistered
+        | Code::PassedUnidentified
+        | Code::NotGated
+        | Code::HostError => (500, "server_error", "The server could not process the request."),
     }
 }
 

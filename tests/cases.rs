@@ -12,6 +12,7 @@ use support::case::{Case, Configuration as ConfigurationCase, table};
 use tls_client_auth::certificate::UnixTime;
 use tls_client_auth::config::Configuration;
 use tls_client_auth::decision::{Action, Decision};
+use tls_client_auth::exchange::ServerName;
 use tls_client_auth::gate::{Gate, GateRequest, Outcome, Peer};
 
 /// Names in lower case, and values.
@@ -21,7 +22,12 @@ type Fields = Vec<(String, Vec<u8>)>;
 fn decide(case: &Case) -> Result<(Decision, Fields), String> {
     let gate = Gate::new(case.config.to_string().as_bytes()).map_err(|error| error.to_string())?;
     let request = GateRequest { headers: case.request.header_map(), body: case.request.body.clone() };
-    let peer = Peer { certificate: None, chain_valid: case.chain_valid, now: Some(UnixTime(case.now.0)), list: None };
+    let server_name = match case.server_name.as_deref() {
+        Some(name) => ServerName::Name(name.as_bytes().into()),
+        None => ServerName::Absent,
+    };
+    let now = Some(UnixTime(case.now.0));
+    let peer = Peer { chain_valid: case.chain_valid, now, server_name, ..Peer::default() };
     let mut peer = match &case.certificate {
         Some(certificate) => peer.presenting(certificate.host_text.as_bytes()),
         None => peer,
@@ -63,6 +69,9 @@ fn compare(case: &Case) -> Result<(), String> {
                 return differs("www-authenticate", challenge.to_string());
             }
         }
+    }
+    if decision.is_lookalike != expect.lookalike {
+        return differs("lookalike", decision.is_lookalike.to_string());
     }
     if expect.tenant.is_some() && decision.request.tenant.as_deref() != expect.tenant.as_deref() {
         return differs("tenant", format!("{:?}", decision.request.tenant));
@@ -110,6 +119,7 @@ fn the_table_is_there_for_other_hosts() {
                 "config": case.config,
                 "certificate": case.certificate.as_ref().map(|certificate| certificate.host_text.clone()),
                 "chainValid": case.chain_valid,
+                "serverName": case.server_name,
                 "now": case.now.0,
                 "method": request.method,
                 "path": request.path,

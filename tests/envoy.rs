@@ -24,6 +24,8 @@ mod envoy {
     mod registry_lifecycle;
     mod registry_lookup;
     mod registry_snapshot;
+    mod server_names;
     mod table;
+    mod upgrades;
     pub mod wire;
 }

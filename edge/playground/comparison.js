@@ -39,16 +39,26 @@ function subjectRows(client, certificate) {
 
 function thumbprintRows(client, certificate) {
   const lists = [];
-  if (client.token_endpoint_auth_method === "self_signed_tls_client_auth") lists.push(["jwks", client.jwks.keys.map(ofKey).filter(Boolean)]);
+  if (client.token_endpoint_auth_method === "self_signed_tls_client_auth") lists.push(["jwks", client.jwks.keys.map(thumbprintOf).filter(Boolean)]);
   if (lists.length || client.token_endpoint_auth_method === "tls_client_auth") {
     if (client.certificate_thumbprints) lists.push(["thumbprints", client.certificate_thumbprints.map(base64url)]);
   }
   return lists.map(([part, registered]) => ({ part, registered, certificate: [certificate.thumbprint] }));
 }
 
-function ofKey({ x5c, "x5t#S256": thumbprint }) {
-  if (!x5c) return thumbprint && base64url(thumbprint);
-  return readCertificate(Uint8Array.from(atob(x5c[0]), (character) => character.charCodeAt(0))).thumbprint;
+/** The `x5t#S256` that a key registers; `undefined` where the filter leaves the key out (RFC 7517 §5), or it registers none. */
+export function thumbprintOf(key) {
+  const { kty, use, key_ops: operations, x5c, "x5t#S256": thumbprint } = key ?? {};
+  if (typeof kty !== "string" || !kty || (use != null && use !== "sig" && use !== "tls")) return undefined;
+  if (operations != null && !(Array.isArray(operations) && (operations.includes("verify") || operations.includes("sign")))) return undefined;
+  const stated = typeof thumbprint === "string" ? base64url(thumbprint) : undefined;
+  if (!x5c) return stated;
+  try {
+    const own = readCertificate(Uint8Array.from(atob(x5c[0]), (character) => character.charCodeAt(0))).thumbprint;
+    return stated === undefined || stated === own ? own : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A thumbprint in the one spelling of `x5t#S256`, so that equal ones look equal. */

@@ -1,5 +1,7 @@
 // What the client registered, and what of it belongs into the filter's configuration.
 
+import { thumbprintOf } from "./comparison.js";
+
 const used = [
   "client_id",
   "token_endpoint_auth_method",
@@ -59,7 +61,8 @@ export function hasPrivateKey(client) {
   return Array.isArray(keys) && keys.some((key) => key && typeof key === "object" && privateParts.some((part) => Object.hasOwn(key, part)));
 }
 
-const certifies = (key) => key.x5c || key["x5t#S256"];
+// The others are for other purposes, and copied without these they could come to count.
+const certifies = (key) => thumbprintOf(key) !== undefined;
 
 function publicKey({ kty, x5c, "x5t#S256": thumbprint }) {
   // The first is the key's own certificate (RFC 7517 §4.7), the others nobody compares.

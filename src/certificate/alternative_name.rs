@@ -3,9 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use x509_parser::asn1_rs::Tag;
-
-use super::der::{MalformedDer, Tlv};
+use super::der::{Elements, MalformedDer, Tlv, tag};
 
 /// One alternative name of a type that a client can be registered by, in its canonical form: equal names are equal values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,41 +53,101 @@ impl AlternativeName {
         is_local.then(|| Self::Email(format!("{local}@{domain}").into()))
     }
 
+    /// Whether the value of a `subjectAltName` extension has this name. It is read to its end all the same: a name in an
+    /// extension that is malformed further on counts for nothing.
+    pub(super) fn is_in(&self, extension: &[u8]) -> Result<bool, MalformedDer> {
+        let mut is_there = false;
+        for entry in general_names(extension)? {
+            is_there |= self.is(entry?)?;
+        }
+        Ok(is_there)
+    }
+
+    /// Whether a GeneralName is this name: without making a name of it, because a certificate may have thousands.
+    fn is(&self, entry: Tlv<'_>) -> Result<bool, MalformedDer> {
+        let host = |name: &str, found: &[u8]| found.strip_suffix(b".").unwrap_or(found).eq_ignore_ascii_case(name.as_bytes());
+        Ok(match (self, entry.tag) {
+            (Self::Dns(name), DNS) => host(name, entry.contents),
+            (Self::Uri(uri), URI) => uri.as_bytes() == entry.contents,
+            (Self::Email(mailbox), EMAIL) => match (mailbox.rsplit_once('@'), split_mailbox(entry.contents)) {
+                (Some((local, domain)), Some((found, of))) => local.as_bytes() == found && host(domain, of),
+                _ => false,
+            },
+            (_, IP) => {
+                let address = address(entry.contents)?;
+                matches!(self, Self::Ip(registered) if *registered == address)
+            }
+            _ => false,
+        })
+    }
+
     /// The names in the value of a `subjectAltName` extension. Other types are passed over, and so is an entry with a
     /// control character or a byte above ASCII, which no registered name can equal.
     pub(super) fn all_from_der(extension: &[u8]) -> Result<Vec<Self>, MalformedDer> {
-        let mut names = Vec::new();
-        for_each_general_name(extension, |tag, contents| {
-            names.extend(Self::from_general_name(tag, contents)?);
-            Ok(())
-        })?;
-        Ok(names)
+        let names = general_names(extension)?.filter_map(|entry| entry.and_then(Self::from_general_name).transpose());
+        names.collect()
     }
 
-    fn from_general_name(tag: u32, contents: &[u8]) -> Result<Option<Self>, MalformedDer> {
-        let text = || std::str::from_utf8(contents).ok().filter(|text| text.bytes().all(|b| matches!(b, b' '..=b'~')));
-        Ok(match tag {
-            1 => text().and_then(|text| {
-                let (local, domain) = text.rsplit_once('@')?;
-                let domain = without_trailing_dot(domain).to_ascii_lowercase();
-                Some(Self::Email(format!("{local}@{domain}").into()))
-            }),
-            2 => text().map(|text| Self::Dns(without_trailing_dot(text).to_ascii_lowercase().into())),
-            6 => text().map(|text| Self::Uri(text.into())),
-            7 => {
-                // RFC 5280: 4 octets for IPv4, 16 for IPv6; 8 and 32 belong to name constraints.
-                let address = <[u8; 4]>::try_from(contents).map(IpAddr::from);
-                let address = address.or_else(|_| <[u8; 16]>::try_from(contents).map(IpAddr::from));
-                Some(Self::Ip(address.map_err(|_| MalformedDer)?))
-            }
+    fn from_general_name(entry: Tlv<'_>) -> Result<Option<Self>, MalformedDer> {
+        let lower = |octets: &[u8]| Some(printable(octets.strip_suffix(b".").unwrap_or(octets))?.to_ascii_lowercase());
+        Ok(match entry.tag {
+            EMAIL => split_mailbox(entry.contents)
+                .and_then(|(local, domain)| Some(Self::Email(format!("{}@{}", printable(local)?, lower(domain)?).into()))),
+            DNS => lower(entry.contents).map(|name| Self::Dns(name.into())),
+            URI => printable(entry.contents).map(|uri| Self::Uri(uri.into())),
+            IP => Some(Self::Ip(address(entry.contents)?)),
             _ => None,
         })
     }
 
-    /// Whether both names are of one type.
-    #[must_use]
-    pub fn is_same_type(&self, other: &Self) -> bool {
-        std::mem::discriminant(self) == std::mem::discriminant(other)
+    /// The names of this one's type in the value of a `subjectAltName` extension.
+    pub(super) fn like(&self, extension: &[u8]) -> Result<FoundNames, MalformedDer> {
+        let wanted = match self {
+            Self::Email(_) => EMAIL,
+            Self::Dns(_) => DNS,
+            Self::Uri(_) => URI,
+            Self::Ip(_) => IP,
+        };
+        let mut found = FoundNames::default();
+        for entry in general_names(extension)? {
+            let entry = entry?;
+            if entry.tag != wanted {
+                continue;
+            }
+            if found.first.len() < FoundNames::SHOWN
+                && let Some(name) = Self::from_general_name(entry)?
+            {
+                found.first.push(name.to_string().chars().take(FoundNames::MOST_CHARACTERS).collect());
+            }
+            found.number += 1;
+        }
+        Ok(found)
+    }
+}
+
+/// The names of one type in a certificate, for people: the first few, and how many there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundNames {
+    first: Vec<Box<str>>,
+    number: usize,
+}
+
+impl FoundNames {
+    const SHOWN: usize = 4;
+    const MOST_CHARACTERS: usize = 512;
+}
+
+impl fmt::Display for FoundNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.number == 0 {
+            return f.write_str("none of this type");
+        }
+        f.write_str(&self.first.join(", "))?;
+        match self.number - self.first.len() {
+            0 => Ok(()),
+            more if self.first.is_empty() => write!(f, "{more} of this type that are no text"),
+            more => write!(f, " and {more} more"),
+        }
     }
 }
 
@@ -101,33 +159,51 @@ pub(super) enum GeneralNameType {
 }
 
 impl GeneralNameType {
-    /// The names of these types in the value of a `subjectAltName` extension.
-    pub(super) fn all_from_der(extension: &[u8]) -> Result<Vec<(Self, Vec<u8>)>, MalformedDer> {
-        let mut names = Vec::new();
-        for_each_general_name(extension, |tag, contents| {
-            match tag {
-                2 => names.push((Self::Dns, contents.to_vec())),
-                6 => names.push((Self::Uri, contents.to_vec())),
-                _ => {}
-            }
-            Ok(())
-        })?;
-        Ok(names)
+    /// The names of this type in the value of a `subjectAltName` extension.
+    pub(super) fn all_from_der(self, extension: &[u8]) -> Result<impl Iterator<Item = &[u8]>, MalformedDer> {
+        let wanted = if self == Self::Dns { DNS } else { URI };
+        general_names(extension)?.try_for_each(|entry| entry.map(|_| ()))?;
+        Ok(general_names(extension)?.flatten().filter(move |entry| entry.tag == wanted).map(|entry| entry.contents))
     }
 }
 
-fn for_each_general_name(
-    extension: &[u8],
-    mut visit: impl FnMut(u32, &[u8]) -> Result<(), MalformedDer>,
-) -> Result<(), MalformedDer> {
-    let mut rest = Tlv::only(extension)?.contents(Tag::Sequence)?;
-    while !rest.is_empty() {
-        let (entry, after) = Tlv::next(rest)?;
-        let (tag, contents) = entry.context_specific().ok_or(MalformedDer)?;
-        visit(tag, contents)?;
-        rest = after;
-    }
-    Ok(())
+// RFC 5280 §4.2.1.6, with implicit tags: these four are strings, and so primitive.
+const EMAIL: u8 = tag::context(1);
+const DNS: u8 = tag::context(2);
+const URI: u8 = tag::context(6);
+const IP: u8 = tag::context(7);
+
+/// Each GeneralName in the value of a `subjectAltName` extension.
+///
+/// An entry whose tag none of the nine types has is an error, as it is to OpenSSL: a constructed string (`a2`), which is
+/// BER, a number above 8, or a small number in the form for large ones (`9f02`).
+fn general_names(extension: &[u8]) -> Result<impl Iterator<Item = Result<Tlv<'_>, MalformedDer>>, MalformedDer> {
+    let contents = Tlv::only(extension)?.contents_of(tag::SEQUENCE)?;
+    // otherName, x400Address and ediPartyName are SEQUENCEs; directoryName is a CHOICE, whose tag is always explicit.
+    const CONSTRUCTED: [u8; 4] =
+        [tag::context_constructed(0), tag::context_constructed(3), tag::context_constructed(4), tag::context_constructed(5)];
+    const REGISTERED_ID: u8 = tag::context(8);
+    Ok(Elements(contents).map(|entry| {
+        let entry = entry?;
+        let is_general_name = matches!(entry.tag, EMAIL | DNS | URI | IP | REGISTERED_ID) || CONSTRUCTED.contains(&entry.tag);
+        if is_general_name { Ok(entry) } else { Err(MalformedDer) }
+    }))
+}
+
+/// RFC 5280: 4 octets for IPv4, 16 for IPv6; 8 and 32 belong to name constraints.
+fn address(octets: &[u8]) -> Result<IpAddr, MalformedDer> {
+    let address = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    address.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from)).map_err(|_| MalformedDer)
+}
+
+/// The two sides of the last `@`.
+fn split_mailbox(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = octets.iter().rposition(|&octet| octet == b'@')?;
+    Some((octets.get(..at)?, octets.get(at + 1..)?))
+}
+
+fn printable(octets: &[u8]) -> Option<&str> {
+    std::str::from_utf8(octets).ok().filter(|text| text.bytes().all(|b| matches!(b, b' '..=b'~')))
 }
 
 impl fmt::Display for AlternativeName {
@@ -158,15 +234,21 @@ mod tests {
     fn extension(entries: &[Vec<u8>]) -> Vec<u8> {
         let contents = entries.concat();
         let length = contents.len() as u16;
-        [&[0x30, 0x82][..], &length.to_be_bytes(), &contents].concat()
+        let octets = length.to_be_bytes();
+        let length = match length {
+            0..0x80 => &octets[1..],
+            0x80..0x100 => &[0x81, octets[1]],
+            _ => &[0x82, octets[0], octets[1]],
+        };
+        [&[0x30], length, &contents].concat()
     }
 
     /// Whether a certificate with one entry satisfies `registered`.
     fn satisfies(tag: u8, contents: &[u8], registered: &AlternativeName) -> bool {
-        // A length below 128 octets must be written in one octet, so pad with an entry of a type that never counts.
-        let filler = entry(8, &[0x2a; 120]);
-        let padded = extension(&[filler.clone(), filler, entry(tag, contents)]);
-        AlternativeName::all_from_der(&padded).unwrap().contains(registered)
+        let extension = extension(&[entry(tag, contents)]);
+        let is_there = registered.is_in(&extension).unwrap();
+        assert_eq!(AlternativeName::all_from_der(&extension).unwrap().contains(registered), is_there, "{registered}");
+        is_there
     }
 
     #[test]
@@ -196,7 +278,11 @@ mod tests {
         assert!(!satisfies(7, &[192, 0, 2, 7], &mapped));
         assert!(satisfies(7, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 7], &mapped));
         for length in [0, 3, 5, 8, 32] {
-            assert_eq!(AlternativeName::from_general_name(7, &vec![1; length]), Err(MalformedDer));
+            let extension = extension(&[entry(7, &vec![1; length])]);
+            assert_eq!(AlternativeName::all_from_der(&extension), Err(MalformedDer));
+            for registered in [AlternativeName::ip("1.1.1.1").unwrap(), AlternativeName::dns("a").unwrap()] {
+                assert_eq!(registered.is_in(&extension), Err(MalformedDer), "{registered}");
+            }
         }
     }
 
@@ -229,10 +315,37 @@ mod tests {
 
     #[test]
     fn malformed_extensions() {
+        let registered = AlternativeName::dns("a").unwrap();
+        let is_malformed = |der: &[u8]| {
+            assert_eq!(AlternativeName::all_from_der(der), Err(MalformedDer), "{der:02x?}");
+            assert_eq!(registered.is_in(der), Err(MalformedDer), "{der:02x?}");
+        };
         for der in [&[][..], &[0x31, 0], &[0x30, 1, 0x82], &[0x30, 2, 0x0c, 0], &[0x30, 0, 0], &[0x30, 3, 0x82, 5, b'a']] {
-            assert_eq!(AlternativeName::all_from_der(der), Err(MalformedDer), "{der:?}");
+            is_malformed(der);
         }
         assert_eq!(AlternativeName::all_from_der(&[0x30, 0]), Ok(vec![]));
+        assert_eq!(registered.is_in(&[0x30, 0]), Ok(false));
+        // The right name does not help an extension that is malformed behind it.
+        is_malformed(&[0x30, 5, 0x82, 1, b'a', 0x82, 9]);
+        is_malformed(&[0x30, 7, 0x82, 1, b'a', 0x87, 2, 1, 1]);
+    }
+
+    #[test]
+    fn tags_that_no_general_name_has() {
+        let registered = AlternativeName::dns("a").unwrap();
+        let read = |tag: u8| registered.is_in(&[0x30, 6, 0x82, 1, b'a', tag, 1, b'a']);
+        for tag in 0u8..=0xff {
+            // Another name behind the right one: those of RFC 5280 §4.2.1.6 are passed over, the rest spoil the extension.
+            let expected = matches!(tag, 0xa0 | 0x81 | 0x82 | 0xa3 | 0xa4 | 0xa5 | 0x86 | 0x88);
+            assert_eq!(read(tag), if expected { Ok(true) } else { Err(MalformedDer) }, "{tag:02x}");
+        }
+        for entry in [&[0x9f, 0x02, 1, b'a'][..], &[0xa2, 3, 0x16, 1, b'a'], &[0x82, 0x81, 1, b'a'], &[0x9f, 0x82, 0x02, 1, b'a']]
+        {
+            let extension = [&[0x30, entry.len() as u8][..], entry].concat();
+            assert_eq!(registered.is_in(&extension), Err(MalformedDer), "{entry:02x?}");
+            let names = GeneralNameType::Dns.all_from_der(&extension).map(|names| names.count());
+            assert_eq!(names, Err(MalformedDer), "{entry:02x?}");
+        }
     }
 
     #[test]
@@ -242,5 +355,6 @@ mod tests {
         let names = AlternativeName::all_from_der(&extension(&entries)).unwrap();
         assert_eq!(names.len(), 401);
         assert_eq!(names.last(), AlternativeName::dns("last.example.com").as_ref());
+        assert_eq!(names[400].is_in(&extension(&entries)), Ok(true));
     }
 }

@@ -1,24 +1,74 @@
-//! The little DER that names and extensions need, strict: definite lengths, nothing left over.
+//! The little DER (X.690) that certificates need, strict: definite lengths in the fewest octets, nothing left over.
 
-use x509_parser::asn1_rs::{Class, FromDer, Header, Tag};
+/// Identifier octets of the types that are read.
+pub(super) mod tag {
+    pub(in crate::certificate) const BOOLEAN: u8 = 0x01;
+    pub(in crate::certificate) const INTEGER: u8 = 0x02;
+    pub(in crate::certificate) const BIT_STRING: u8 = 0x03;
+    pub(in crate::certificate) const OCTET_STRING: u8 = 0x04;
+    pub(in crate::certificate) const OBJECT_IDENTIFIER: u8 = 0x06;
+    pub(in crate::certificate) const UTF8_STRING: u8 = 0x0c;
+    pub(in crate::certificate) const NUMERIC_STRING: u8 = 0x12;
+    pub(in crate::certificate) const PRINTABLE_STRING: u8 = 0x13;
+    pub(in crate::certificate) const TELETEX_STRING: u8 = 0x14;
+    pub(in crate::certificate) const IA5_STRING: u8 = 0x16;
+    pub(in crate::certificate) const UTC_TIME: u8 = 0x17;
+    pub(in crate::certificate) const GENERALIZED_TIME: u8 = 0x18;
+    pub(in crate::certificate) const VISIBLE_STRING: u8 = 0x1a;
+    pub(in crate::certificate) const UNIVERSAL_STRING: u8 = 0x1c;
+    pub(in crate::certificate) const BMP_STRING: u8 = 0x1e;
+    pub(in crate::certificate) const SEQUENCE: u8 = 0x30;
+    pub(in crate::certificate) const SET: u8 = 0x31;
+
+    /// `[n]`, primitive.
+    pub(in crate::certificate) const fn context(n: u8) -> u8 {
+        0x80 | n
+    }
+
+    /// `[n]`, constructed.
+    pub(in crate::certificate) const fn context_constructed(n: u8) -> u8 {
+        0xa0 | n
+    }
+}
 
 /// Octets that are not the DER that they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MalformedDer;
 
 /// One DER element.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Tlv<'a> {
-    header: Header<'a>,
-    contents: &'a [u8],
+    /// The identifier octet, which tells class, form and, up to 30, number; of a higher number the first of its octets.
+    pub(super) tag: u8,
+    pub(super) contents: &'a [u8],
+    /// All of the element.
+    pub(super) whole: &'a [u8],
 }
 
 impl<'a> Tlv<'a> {
     /// The element at the start of `input`, and what follows it.
     pub(super) fn next(input: &'a [u8]) -> Result<(Self, &'a [u8]), MalformedDer> {
-        let (rest, header) = Header::from_der(input).map_err(|_| MalformedDer)?;
-        let length = header.length().definite().map_err(|_| MalformedDer)?;
-        let (contents, rest) = rest.split_at_checked(length).ok_or(MalformedDer)?;
-        Ok((Self { header, contents }, rest))
+        Self::read(input).ok_or(MalformedDer)
+    }
+
+    fn read(input: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (&tag, rest) = input.split_first()?;
+        let rest = if tag & 0x1f == 0x1f { after_high_number(rest)? } else { rest };
+        let (&first, rest) = rest.split_first()?;
+        let (length, rest) = if first < 0x80 {
+            (usize::from(first), rest)
+        } else {
+            // X.690 §10.1: the definite form, in the fewest octets. Nothing here has more than four of them.
+            let (octets, rest) = rest.split_at_checked(usize::from(first & 0x7f)).filter(|(octets, _)| octets.len() <= 4)?;
+            let length = octets.iter().try_fold(0usize, |length, &octet| length.checked_mul(256)?.checked_add(octet.into()))?;
+            if octets.first().is_none_or(|&octet| octet == 0) || length < 0x80 {
+                return None;
+            }
+            (length, rest)
+        };
+        let (contents, rest) = rest.split_at_checked(length)?;
+        let (whole, _) = input.split_at_checked(input.len() - rest.len())?;
+        Some((Self { tag, contents, whole }, rest))
     }
 
     /// The element that is all of `input`.
@@ -29,42 +79,99 @@ impl<'a> Tlv<'a> {
         }
     }
 
-    /// The contents octets, if this element has the universal `tag`.
-    pub(super) fn contents(&self, tag: Tag) -> Result<&'a [u8], MalformedDer> {
-        let constructed = matches!(tag, Tag::Sequence | Tag::Set);
-        let fits = self.header.is_universal() && self.header.is_constructed() == constructed && self.header.tag() == tag;
-        if fits { Ok(self.contents) } else { Err(MalformedDer) }
+    /// The contents octets, if this element has this identifier octet.
+    pub(super) fn contents_of(self, tag: u8) -> Result<&'a [u8], MalformedDer> {
+        if self.tag == tag { Ok(self.contents) } else { Err(MalformedDer) }
     }
+}
 
-    /// Number and contents octets of an element with a context-specific tag.
-    pub(super) fn context_specific(&self) -> Option<(u32, &'a [u8])> {
-        (self.header.class() == Class::ContextSpecific).then_some((self.header.tag().0, self.contents))
-    }
-
-    /// The text of a DirectoryString, IA5String or PrintableString, which caseIgnoreMatch covers, `None` for every other type.
-    pub(super) fn case_ignore_text(&self) -> Result<Option<String>, MalformedDer> {
-        if !self.header.is_universal() || self.header.is_constructed() {
-            return Ok(None);
+/// What follows a tag number in the form of X.690 §8.1.2.4, which is for numbers above 30.
+fn after_high_number(input: &[u8]) -> Option<&[u8]> {
+    let mut number = 0u32;
+    for (index, &octet) in input.iter().take(4).enumerate() {
+        number = number << 7 | u32::from(octet & 0x7f);
+        if number == 0 {
+            return None;
         }
-        let ascii = |octets: &[u8]| octets.is_ascii().then(|| octets.iter().map(|&b| char::from(b)).collect());
-        let text: Option<String> = match self.header.tag() {
-            Tag::Utf8String => std::str::from_utf8(self.contents).ok().map(str::to_owned),
-            Tag::PrintableString | Tag::Ia5String => ascii(self.contents),
-            // T.61 above ASCII has no one meaning (Latin-1 to some, T.61 to others), so it is compared as it stands.
-            Tag::TeletexString => match ascii(self.contents) {
-                Some(text) => Some(text),
-                None => return Ok(None),
-            },
-            Tag::BmpString => match self.contents.as_chunks::<2>() {
-                (units, []) => char::decode_utf16(units.iter().map(|&u| u16::from_be_bytes(u))).collect::<Result<_, _>>().ok(),
-                _ => None,
-            },
-            Tag::UniversalString => match self.contents.as_chunks::<4>() {
-                (units, []) => units.iter().map(|&u| char::from_u32(u32::from_be_bytes(u))).collect(),
-                _ => None,
-            },
-            _ => return Ok(None),
-        };
-        text.map(Some).ok_or(MalformedDer)
+        if octet & 0x80 == 0 {
+            return input.get(index + 1..).filter(|_| number > 30);
+        }
+    }
+    None
+}
+
+/// The elements of a SEQUENCE or SET one by one, from its contents octets; an error is the last item.
+#[derive(Clone, Debug)]
+pub(super) struct Elements<'a>(pub(super) &'a [u8]);
+
+impl<'a> Elements<'a> {
+    /// The next element, which must be there.
+    pub(super) fn required(&mut self) -> Result<Tlv<'a>, MalformedDer> {
+        let (tlv, rest) = Tlv::next(self.0)?;
+        self.0 = rest;
+        Ok(tlv)
+    }
+
+    /// The contents octets of the next element, if it has this identifier octet.
+    pub(super) fn optional(&mut self, tag: u8) -> Result<Option<&'a [u8]>, MalformedDer> {
+        if self.0.first() == Some(&tag) { self.required().map(|tlv| Some(tlv.contents)) } else { Ok(None) }
+    }
+
+    /// That nothing is left.
+    pub(super) fn end(&self) -> Result<(), MalformedDer> {
+        if self.0.is_empty() { Ok(()) } else { Err(MalformedDer) }
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Result<Tlv<'a>, MalformedDer>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let element = self.required();
+        if element.is_err() {
+            self.0 = &[];
+        }
+        Some(element)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_and_tag_numbers_are_in_their_shortest_form() {
+        let long = [&[0x04, 0x81, 0x80][..], &[7; 0x80]].concat();
+        assert_eq!(Tlv::only(&long).map(|tlv| tlv.contents.len()), Ok(0x80));
+        assert_eq!(Tlv::only(&[0x5f, 0x1f, 1, 7]).map(|tlv| tlv.contents), Ok(&[7][..]));
+        for der in [
+            &[][..],
+            &[0x04],
+            &[0x04, 1],
+            &[0x04, 0x80, 0, 0],
+            &[0x04, 0x81, 1, 7],
+            &[0x04, 0x82, 0, 1, 7],
+            &[0x04, 0x85, 0, 0, 0, 0, 1, 7],
+            &[0x04, 0xff],
+            &[0x9f, 0x02, 1, 7],
+            &[0x9f, 0x1e, 1, 7],
+            &[0x9f, 0x80, 0x1f, 1, 7],
+            &[0x9f, 0xff, 0xff, 0xff, 0xff, 1, 1, 7],
+            &[0x9f],
+            &[0x04, 1, 7, 0],
+        ] {
+            assert_eq!(Tlv::only(der).map(|tlv| tlv.tag), Err(MalformedDer), "{der:02x?}");
+        }
+        let doubled = [&[0x04, 0x82, 0, 0x80][..], &[7; 0x80]].concat();
+        assert_eq!(Tlv::only(&doubled).map(|tlv| tlv.tag), Err(MalformedDer), "a leading zero");
+    }
+
+    #[test]
+    fn elements_end_at_the_first_that_is_malformed() {
+        let read = Elements(&[2, 1, 5, 4, 9]).map(|element| element.map(|tlv| tlv.tag)).collect::<Vec<_>>();
+        assert_eq!(read, [Ok(2), Err(MalformedDer)]);
     }
 }

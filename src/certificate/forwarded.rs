@@ -124,13 +124,15 @@ fn shows_names_of(element: &Element<'_>, certificate: &PeerCertificate) -> Resul
     if element.names.is_empty() {
         return Ok(true);
     }
-    let certified = certificate.names_as_they_stand()?;
-    Ok([GeneralNameType::Uri, GeneralNameType::Dns].into_iter().all(|wanted| {
-        let mut certified = certified.iter().filter(|(kind, _)| *kind == wanted).map(|(_, name)| name.as_slice());
+    for wanted in [GeneralNameType::Uri, GeneralNameType::Dns] {
+        let mut certified = certificate.names_as_they_stand(wanted)?;
         let mut shown = element.names.iter().filter(|(kind, _)| *kind == wanted).map(|(_, name)| name.as_bytes());
         // A proxy may show the first name only, or an empty one where there is none.
-        shown.all(|shown| certified.next().unwrap_or_default() == shown)
-    }))
+        if !shown.all(|shown| certified.next().unwrap_or_default() == shown) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Most hops that a header may tell of: each costs the reading of a certificate.

@@ -4,16 +4,19 @@
 //! form in which equality is plain equality. Nothing here ever compares printed names.
 
 mod attribute;
+mod compare;
 mod parse;
 mod prepare;
+mod print;
+mod text;
+mod unicode_3_2;
 
 use std::cmp::Ordering;
 use std::fmt;
 
-use x509_parser::asn1_rs::Tag;
-
 pub use self::attribute::AttributeType;
-use super::der::{MalformedDer, Tlv};
+use self::text::Text;
+use super::der::{Elements, MalformedDer, Tlv, tag};
 
 /// Why a text or a DER value is not a distinguished name that can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,19 @@ pub enum NameError {
         offset: usize,
         /// What the grammar wants there.
         expected: &'static str,
+    },
+    /// A line end or control character as it stands, where a registered string must have an escape (RFC 4514 §2.4): a
+    /// subject of several lines is no RFC 4514 string, and one read as a single line would be another name.
+    RawControlCharacter {
+        /// Offset of the character in bytes.
+        offset: usize,
+        /// What stands there.
+        character: char,
+    },
+    /// `\xHH` in OpenSSL's one-line form, which is printed for an octet and for a backslash with `xHH` behind it.
+    Ambiguous {
+        /// Offset of the backslash in bytes.
+        offset: usize,
     },
     /// A value that is not UTF-8 after its escapes are resolved.
     NotUtf8,
@@ -46,6 +62,16 @@ impl fmt::Display for NameError {
             Self::Empty => f.write_str("the name is empty"),
             Self::UnknownAttributeType(text) => write!(f, "unknown attribute type \"{}\"", text.escape_debug()),
             Self::Syntax { offset, expected } => write!(f, "expected {expected} at byte {offset}"),
+            Self::RawControlCharacter { offset, character } => write!(
+                f,
+                "line end or control character U+{:04X} at byte {offset}: expected one line, and `\\` with hexadecimal digits \
+                 where the name has such a character",
+                u32::from(*character)
+            ),
+            Self::Ambiguous { offset } => write!(
+                f,
+                "`\\x` at byte {offset}, which is ambiguous in OpenSSL's one-line form: expected the name in the form of RFC 4514"
+            ),
             Self::NotUtf8 => f.write_str("a value is not UTF-8"),
             Self::ControlCharacter(c) => write!(f, "control character U+{:04X} in a value", u32::from(*c)),
             Self::ProhibitedCharacter(c) => {
@@ -97,6 +123,9 @@ impl DistinguishedName {
     /// # Errors
     /// Any [`NameError`]; a name that could never match a certificate is an error too.
     pub fn parse(text: &str) -> Result<Self, NameError> {
+        if let Some((offset, character)) = text.char_indices().find(|(_, c)| print::is_raw_control(*c)) {
+            return Err(NameError::RawControlCharacter { offset, character });
+        }
         let rdns = if text.starts_with('/') { parse::openssl(text)? } else { parse::rfc4514(text)? };
         if rdns.is_empty() {
             return Err(NameError::Empty);
@@ -109,13 +138,9 @@ impl DistinguishedName {
     /// # Errors
     /// [`NameError::MalformedDer`], or a value's own error.
     pub fn from_der(der: &[u8]) -> Result<Self, NameError> {
-        let mut rdns = Vec::new();
-        let mut rest = Tlv::only(der)?.contents(Tag::Sequence)?;
-        while !rest.is_empty() {
-            let (rdn, after) = Tlv::next(rest)?;
-            rdns.push(RelativeDistinguishedName::from_der_contents(rdn.contents(Tag::Set)?)?);
-            rest = after;
-        }
+        let contents = Tlv::only(der)?.contents_of(tag::SEQUENCE)?;
+        let rdns = Elements(contents).map(|rdn| RelativeDistinguishedName::from_der_contents(rdn?.contents_of(tag::SET)?));
+        let mut rdns = rdns.collect::<Result<Vec<_>, _>>()?;
         rdns.reverse();
         Ok(Self { rdns })
     }
@@ -130,30 +155,6 @@ impl DistinguishedName {
     /// Each RDN as RFC 4514 writes it, most specific first.
     pub fn printed_rdns(&self) -> impl Iterator<Item = String> {
         self.rdns.iter().map(ToString::to_string)
-    }
-
-    pub(super) fn number_of_attributes(&self) -> usize {
-        self.rdns.iter().map(|rdn| rdn.attributes.len()).sum()
-    }
-
-    /// Where `certificate` first differs from this registered name; `None` = the names match.
-    #[must_use]
-    pub fn difference(&self, certificate: &Self) -> Option<NameDifference> {
-        if self == certificate {
-            return None;
-        }
-        if self.rdns.iter().rev().eq(&certificate.rdns) {
-            return Some(NameDifference::ReverseOrder);
-        }
-        let longest = self.rdns.len().max(certificate.rdns.len());
-        (0..longest).find_map(|index| {
-            let (expected, found) = (self.rdns.get(index), certificate.rdns.get(index));
-            (expected != found).then(|| NameDifference::Rdn {
-                position: index + 1,
-                expected: expected.map(ToString::to_string),
-                found: found.map(ToString::to_string),
-            })
-        })
     }
 }
 
@@ -176,21 +177,17 @@ impl RelativeDistinguishedName {
         Self { attributes }
     }
 
-    fn from_der_contents(mut rest: &[u8]) -> Result<Self, NameError> {
-        if rest.is_empty() {
+    fn from_der_contents(set: &[u8]) -> Result<Self, NameError> {
+        if set.is_empty() {
             return Err(NameError::MalformedDer);
         }
-        let mut attributes = Vec::with_capacity(1);
-        while !rest.is_empty() {
-            let (attribute, after) = Tlv::next(rest)?;
-            let (oid, value) = Tlv::next(attribute.contents(Tag::Sequence)?)?;
-            attributes.push(AttributeTypeAndValue {
-                attribute_type: AttributeType::from_der_contents(oid.contents(Tag::Oid)?)?,
-                value: AttributeValue::from_der(value)?,
-            });
-            rest = after;
-        }
-        Ok(Self::new(attributes))
+        let attributes = Elements(set).map(|attribute| {
+            let mut parts = Elements(attribute?.contents_of(tag::SEQUENCE)?);
+            let oid = parts.required()?.contents_of(tag::OBJECT_IDENTIFIER)?;
+            let attribute_type = AttributeType::from_der_contents(oid)?;
+            Ok(AttributeTypeAndValue { attribute_type, value: AttributeValue::from_der(parts.0)? })
+        });
+        attributes.collect::<Result<_, NameError>>().map(Self::new)
     }
 }
 
@@ -215,7 +212,7 @@ impl fmt::Display for AttributeTypeAndValue {
 /// A value in the form in which it is compared.
 #[derive(Clone, Debug)]
 enum AttributeValue {
-    /// DirectoryString, IA5String, PrintableString: compared by the prepared form alone.
+    /// Text, in whatever type of string: compared by the prepared form alone.
     Text { prepared: Box<str>, printed: Box<str> },
     /// Any other syntax: the whole DER encoding, compared byte for byte.
     Der(Box<[u8]>),
@@ -228,8 +225,8 @@ impl AttributeValue {
 
     /// The value whose complete DER encoding is `der`.
     fn from_der(der: &[u8]) -> Result<Self, NameError> {
-        match Tlv::only(der)?.case_ignore_text()? {
-            Some(text) => Self::text(&text),
+        match Text::of(Tlv::only(der)?)? {
+            Some(text) => Self::text(&text.to_text()?),
             None => Ok(Self::Der(der.into())),
         }
     }
@@ -266,11 +263,8 @@ impl Ord for AttributeValue {
 impl fmt::Display for AttributeValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text { printed, .. } => parse::write_escaped(f, printed),
-            Self::Der(der) => {
-                f.write_str("#")?;
-                der.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
-            }
+            Self::Text { printed, .. } => print::write_escaped(f, printed.chars()),
+            Self::Der(der) => print::write_hexadecimal(f, der),
         }
     }
 }

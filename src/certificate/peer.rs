@@ -1,13 +1,11 @@
 //! The proof: the leaf certificate of the downstream connection, parsed once.
 
 use std::fmt;
+use std::ops::Range;
 
-use x509_parser::certificate::X509CertificateParser;
-use x509_parser::nom::Parser as _;
-use x509_parser::oid_registry::OID_X509_EXT_SUBJECT_ALT_NAME;
-
-use super::alternative_name::{AlternativeName, GeneralNameType};
-use super::name::{DistinguishedName, NameError};
+use super::alternative_name::{AlternativeName, FoundNames, GeneralNameType};
+use super::der::{Elements, MalformedDer, Tlv, tag};
+use super::name::{DistinguishedName, NameDifference, NameError};
 use super::thumbprint::Thumbprint;
 use super::{UnixTime, pem};
 
@@ -45,14 +43,18 @@ impl fmt::Display for CertificateError {
 impl std::error::Error for CertificateError {}
 
 /// What the decision needs of a leaf certificate. Parsing is not verification: who vouches for the chain is asked elsewhere.
+///
+/// Names are not held beside the DER: they are read where they are compared, and only as far as that takes. What a stranger
+/// puts into a certificate then costs the one walk through it that finds what cannot be compared.
 #[derive(Clone, Debug)]
 pub struct PeerCertificate {
     thumbprint: Thumbprint,
     not_before: UnixTime,
     not_after: UnixTime,
     // Kept as results: a client that is registered by something else is not concerned by an odd subject.
-    subject: Result<DistinguishedName, NameError>,
-    alternative_names: Result<Vec<AlternativeName>, CertificateError>,
+    subject: Result<Range<usize>, NameError>,
+    /// The value of the extension; `None` where there is none.
+    alternative_names: Result<Option<Range<usize>>, MalformedDer>,
     der: Box<[u8]>,
 }
 
@@ -62,7 +64,7 @@ impl PeerCertificate {
     /// # Errors
     /// [`CertificateError::Pem`] and those of [`PeerCertificate::from_der`].
     pub fn from_pem(text: &[u8]) -> Result<Self, CertificateError> {
-        Self::from_der(&pem::decode(text).ok_or(CertificateError::Pem)?)
+        Self::new(pem::decode(text).ok_or(CertificateError::Pem)?)
     }
 
     /// Parses the DER of one certificate.
@@ -70,24 +72,17 @@ impl PeerCertificate {
     /// # Errors
     /// [`CertificateError::Der`]. Errors in the names are kept until a name is asked for.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
-        // Other extensions are not this filter's business and must not be able to fail it.
-        let mut parser = X509CertificateParser::new().with_deep_parse_extensions(false);
-        let Ok(([], certificate)) = parser.parse(der) else {
-            return Err(CertificateError::Der);
-        };
-        let alternative_names = match certificate.get_extension_unique(&OID_X509_EXT_SUBJECT_ALT_NAME) {
-            Ok(None) => Ok(Vec::new()),
-            Ok(Some(extension)) => {
-                AlternativeName::all_from_der(extension.value).map_err(|_| CertificateError::SubjectAlternativeName)
-            }
-            Err(_) => Err(CertificateError::SubjectAlternativeName),
-        };
+        Self::new(der.to_vec())
+    }
+
+    fn new(der: Vec<u8>) -> Result<Self, CertificateError> {
+        let parts = Parts::of(&der).map_err(|_| CertificateError::Der)?;
         Ok(Self {
-            thumbprint: Thumbprint::of(der),
-            not_before: UnixTime(certificate.validity().not_before.timestamp()),
-            not_after: UnixTime(certificate.validity().not_after.timestamp()),
-            subject: DistinguishedName::from_der(certificate.subject().as_raw()),
-            alternative_names,
+            thumbprint: Thumbprint::of(&der),
+            not_before: parts.not_before,
+            not_after: parts.not_after,
+            subject: DistinguishedName::check_der(parts.subject).map(|()| place(&der, parts.subject)),
+            alternative_names: parts.alternative_names.map(|value| value.map(|value| place(&der, value))),
             der: der.into(),
         })
     }
@@ -110,46 +105,80 @@ impl PeerCertificate {
         self.not_after
     }
 
-    /// The subject.
+    /// The subject, read anew: for people. A decision asks for [`PeerCertificate::subject_difference`].
     ///
     /// # Errors
     /// [`CertificateError::Subject`] if it cannot be compared.
-    pub fn subject(&self) -> Result<&DistinguishedName, CertificateError> {
-        self.subject.as_ref().map_err(|error| CertificateError::Subject(error.clone()))
+    pub fn subject(&self) -> Result<DistinguishedName, CertificateError> {
+        DistinguishedName::from_der(self.subject_der()?).map_err(CertificateError::Subject)
     }
 
-    /// The alternative names of the types that a client can be registered by; empty without the extension.
+    /// Where the subject first differs from the registered name; `None` = they match. The work is bounded by the length of
+    /// the registered name, and by that of the certificate at a few instructions an octet.
+    ///
+    /// # Errors
+    /// [`CertificateError::Subject`] if the subject cannot be compared.
+    pub fn subject_difference(&self, registered: &DistinguishedName) -> Result<Option<NameDifference>, CertificateError> {
+        registered.difference(self.subject_der()?).map_err(CertificateError::Subject)
+    }
+
+    fn subject_der(&self) -> Result<&[u8], CertificateError> {
+        let subject = self.subject.as_ref().map_err(|error| CertificateError::Subject(error.clone()))?;
+        self.der.get(subject.clone()).ok_or(CertificateError::Der)
+    }
+
+    /// The alternative names of the types that a client can be registered by, read anew: for people. Empty without the
+    /// extension. A decision asks for [`PeerCertificate::has_alternative_name`].
     ///
     /// # Errors
     /// [`CertificateError::SubjectAlternativeName`].
-    pub fn alternative_names(&self) -> Result<&[AlternativeName], CertificateError> {
-        self.alternative_names.as_deref().map_err(Clone::clone)
+    pub fn alternative_names(&self) -> Result<Vec<AlternativeName>, CertificateError> {
+        let Some(extension) = self.extension()? else { return Ok(Vec::new()) };
+        AlternativeName::all_from_der(extension).map_err(|_| CertificateError::SubjectAlternativeName)
     }
 
-    /// The alternative names of two types as they stand in the certificate, in its order. They are not kept, because hardly
-    /// anybody asks.
+    /// Whether one of the alternative names is the registered one.
     ///
     /// # Errors
     /// [`CertificateError::SubjectAlternativeName`].
-    pub(super) fn names_as_they_stand(&self) -> Result<Vec<(GeneralNameType, Vec<u8>)>, CertificateError> {
-        let malformed = CertificateError::SubjectAlternativeName;
-        let mut parser = X509CertificateParser::new().with_deep_parse_extensions(false);
-        let Ok((_, certificate)) = parser.parse(&self.der) else { return Err(CertificateError::Der) };
-        match certificate.get_extension_unique(&OID_X509_EXT_SUBJECT_ALT_NAME) {
-            Ok(None) => Ok(Vec::new()),
-            Ok(Some(extension)) => GeneralNameType::all_from_der(extension.value).map_err(|_| malformed),
-            Err(_) => Err(malformed),
-        }
+    pub fn has_alternative_name(&self, registered: &AlternativeName) -> Result<bool, CertificateError> {
+        let Some(extension) = self.extension()? else { return Ok(false) };
+        registered.is_in(extension).map_err(|_| CertificateError::SubjectAlternativeName)
     }
 
-    /// About how many octets of memory this takes: a name costs far more parsed than it does in DER.
+    /// What the certificate has in place of the registered name.
+    ///
+    /// # Errors
+    /// [`CertificateError::SubjectAlternativeName`].
+    pub fn alternative_names_like(&self, registered: &AlternativeName) -> Result<FoundNames, CertificateError> {
+        let Some(extension) = self.extension()? else { return Ok(FoundNames::default()) };
+        registered.like(extension).map_err(|_| CertificateError::SubjectAlternativeName)
+    }
+
+    /// The alternative names of one type as they stand in the certificate, in its order.
+    ///
+    /// # Errors
+    /// [`CertificateError::SubjectAlternativeName`].
+    pub(super) fn names_as_they_stand(&self, kind: GeneralNameType) -> Result<impl Iterator<Item = &[u8]>, CertificateError> {
+        let malformed = |_| CertificateError::SubjectAlternativeName;
+        let names = self.extension()?.map(|extension| kind.all_from_der(extension)).transpose().map_err(malformed)?;
+        Ok(names.into_iter().flatten())
+    }
+
+    /// The value of the `subjectAltName` extension.
+    fn extension(&self) -> Result<Option<&[u8]>, CertificateError> {
+        let place = self.alternative_names.as_ref().map_err(|_| CertificateError::SubjectAlternativeName)?;
+        Ok(place.as_ref().and_then(|place| self.der.get(place.clone())))
+    }
+
+    /// The octets of memory that this takes, each allocation with what the allocator adds to it.
     #[must_use]
     pub(super) fn octets(&self) -> usize {
-        const OF_A_NAME: usize = 64;
-        const OF_AN_ATTRIBUTE: usize = 192;
-        let names = self.alternative_names.as_ref().map_or(0, Vec::len);
-        let attributes = self.subject.as_ref().map_or(0, DistinguishedName::number_of_attributes);
-        2 * self.der.len() + OF_A_NAME * names + OF_AN_ATTRIBUTE * attributes
+        let of_the_error = match &self.subject {
+            Err(NameError::UnknownAttributeType(text)) => text.capacity() + OF_AN_ALLOCATION,
+            _ => 0,
+        };
+        size_of::<Self>() + OF_AN_ALLOCATION + self.der.len() + OF_AN_ALLOCATION + of_the_error
     }
 
     /// The whole certificate.
@@ -157,4 +186,83 @@ impl PeerCertificate {
     pub fn der(&self) -> &[u8] {
         &self.der
     }
+}
+
+/// What an allocator adds to each allocation, at most: its own word or two, and rounding up.
+pub(super) const OF_AN_ALLOCATION: usize = 32;
+
+/// Where `part` is within `whole`, of which it is a part.
+fn place(whole: &[u8], part: &[u8]) -> Range<usize> {
+    let start = part.as_ptr().addr() - whole.as_ptr().addr();
+    start..start + part.len()
+}
+
+/// The parts of a certificate that matter here.
+struct Parts<'a> {
+    not_before: UnixTime,
+    not_after: UnixTime,
+    /// The `Name`, outer tag included.
+    subject: &'a [u8],
+    alternative_names: Result<Option<&'a [u8]>, MalformedDer>,
+}
+
+impl<'a> Parts<'a> {
+    /// RFC 5280 §4.1, strict as to the structure. What this filter does not look at (issuer, key, other extensions) must not be
+    /// able to fail it, and is not read.
+    fn of(der: &'a [u8]) -> Result<Self, MalformedDer> {
+        let mut certificate = Elements(Tlv::only(der)?.contents_of(tag::SEQUENCE)?);
+        let mut signed = Elements(certificate.required()?.contents_of(tag::SEQUENCE)?);
+        certificate.required()?.contents_of(tag::SEQUENCE)?;
+        certificate.required()?.contents_of(tag::BIT_STRING)?;
+        certificate.end()?;
+
+        if let Some(version) = signed.optional(tag::context_constructed(0))?
+            && !matches!(Tlv::only(version)?.contents_of(tag::INTEGER)?, [0..=2])
+        {
+            return Err(MalformedDer);
+        }
+        let serial_number = signed.required()?.contents_of(tag::INTEGER)?;
+        signed.required()?.contents_of(tag::SEQUENCE)?;
+        signed.required()?.contents_of(tag::SEQUENCE)?;
+        let mut validity = Elements(signed.required()?.contents_of(tag::SEQUENCE)?);
+        let (not_before, not_after) = (UnixTime::from_der(validity.required()?)?, UnixTime::from_der(validity.required()?)?);
+        validity.end()?;
+        let subject = signed.required()?;
+        subject.contents_of(tag::SEQUENCE)?;
+        let mut key = Elements(signed.required()?.contents_of(tag::SEQUENCE)?);
+        key.required()?.contents_of(tag::SEQUENCE)?;
+        key.required()?.contents_of(tag::BIT_STRING)?;
+        key.end()?;
+        for unique_identifier in [1, 2] {
+            signed.optional(tag::context(unique_identifier))?;
+        }
+        let extensions = signed.optional(tag::context_constructed(3))?;
+        signed.end()?;
+        if serial_number.is_empty() {
+            return Err(MalformedDer);
+        }
+        let alternative_names = extensions.map_or(Ok(Ok(None)), alternative_names)?;
+        Ok(Self { not_before, not_after, subject: subject.whole, alternative_names })
+    }
+}
+
+/// The value of the one `subjectAltName` among the extensions. RFC 5280 §4.2: a second one is an error, but of these names
+/// alone.
+fn alternative_names(extensions: &[u8]) -> Result<Result<Option<&[u8]>, MalformedDer>, MalformedDer> {
+    // 2.5.29.17
+    const SUBJECT_ALTERNATIVE_NAME: [u8; 3] = [0x55, 0x1d, 0x11];
+    let mut found = Ok(None);
+    for extension in Elements(Tlv::only(extensions)?.contents_of(tag::SEQUENCE)?) {
+        let mut parts = Elements(extension?.contents_of(tag::SEQUENCE)?);
+        let oid = parts.required()?.contents_of(tag::OBJECT_IDENTIFIER)?;
+        if parts.optional(tag::BOOLEAN)?.is_some_and(|critical| critical.len() != 1) {
+            return Err(MalformedDer);
+        }
+        let value = parts.required()?.contents_of(tag::OCTET_STRING)?;
+        parts.end()?;
+        if oid == SUBJECT_ALTERNATIVE_NAME {
+            found = if found == Ok(None) { Ok(Some(value)) } else { Err(MalformedDer) };
+        }
+    }
+    Ok(found)
 }

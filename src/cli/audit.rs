@@ -16,10 +16,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tls_client_auth::certificate::{CertificateError, CertificateMemory, PeerCertificate};
 use tls_client_auth::client::ClientList;
+use tls_client_auth::exchange::ServerName;
 use tls_client_auth::gate::{Gate, Peer};
 
-use super::explain::answer;
-use super::request::{Described, default_host, now, time, token_request};
+use super::explain::{answer, is_server_name_unchecked, server_name};
+use super::request::{Described, default_host, now, time};
 use super::{Unusable, source};
 
 /// Lines that a worker takes at once.
@@ -30,6 +31,9 @@ const BATCH_OCTETS: usize = 1 << 20;
 const BATCHES_OF_A_WORKER: usize = 4;
 /// A line of a request with the largest body and certificate that the filter would read is far shorter.
 const LONGEST_LINE: u64 = 64 << 20;
+
+/// In the detail where the filter would compare a server name that the line does not give.
+const NOT_CHECKED: &str = "the server name was not checked: server_name is not given";
 
 /// Lines, and the number of the first of them.
 struct Batch {
@@ -203,8 +207,20 @@ impl Worker {
     fn decide(&mut self, line: &[u8]) -> Result<Value, String> {
         let line: Value = serde_json::from_slice(line).map_err(|error| format!("no JSON: {error}"))?;
         let members = line.as_object().ok_or("no JSON object")?;
-        const KNOWN: [&str; 11] =
-            ["client_id", "certificate", "chain_valid", "body", "body_base64", "headers", "path", "method", "host", "now", "id"];
+        const KNOWN: [&str; 12] = [
+            "client_id",
+            "certificate",
+            "chain_valid",
+            "body",
+            "body_base64",
+            "headers",
+            "path",
+            "method",
+            "host",
+            "server_name",
+            "now",
+            "id",
+        ];
         if let Some(name) = members.keys().find(|name| !KNOWN.contains(&name.as_str())) {
             return Err(format!("unknown member {name:?}"));
         }
@@ -215,12 +231,13 @@ impl Worker {
             Some(Value::String(text)) => Ok(Some(text.as_str())),
             Some(_) => Err(format!("{name} must be a string")),
         };
-        let body = match (text("body")?, text("body_base64")?, text("client_id")?) {
-            (Some(body), None, _) => body.as_bytes().to_vec(),
-            (None, Some(body), _) => STANDARD.decode(body).map_err(|_| "body_base64 is no base64")?,
-            (None, None, Some(client_id)) => token_request(client_id),
-            (None, None, None) => return Err("neither client_id nor body".to_owned()),
-            (Some(_), Some(_), _) => return Err("body and body_base64".to_owned()),
+        let client_id = text("client_id")?;
+        let body = match (text("body")?, text("body_base64")?) {
+            (Some(body), None) => Some(body.as_bytes().to_vec()),
+            (None, Some(body)) => Some(STANDARD.decode(body).map_err(|_| "body_base64 is no base64")?),
+            (None, None) if client_id.is_some() => None,
+            (None, None) => return Err("neither client_id nor body".to_owned()),
+            (Some(_), Some(_)) => return Err("body and body_base64".to_owned()),
         };
         let described = Described {
             method: text("method")?,
@@ -228,6 +245,7 @@ impl Worker {
             host: text("host")?,
             headers: member("headers").map_or_else(|| Ok(Vec::new()), headers_of)?,
             headers_are_complete: member("headers").is_some_and(Value::is_array),
+            client_id,
             body,
         };
         let request = described.complete(&self.gate, &self.host)?;
@@ -237,7 +255,14 @@ impl Worker {
             Some(Value::String(text)) => time(text).ok_or("now is no time")?,
             Some(_) => return Err("now must be RFC 3339 or seconds since 1970".to_owned()),
         };
-        // Here null is a value: nobody says.
+        // Here null is a value: the client asked for none.
+        let server_name = match members.get("server_name") {
+            None => ServerName::Unspecified,
+            Some(Value::Null) => ServerName::Absent,
+            Some(Value::String(name)) => server_name(name),
+            Some(_) => return Err("server_name must be a string or null".to_owned()),
+        };
+        // Here too: nobody says.
         let chain_valid = match members.get("chain_valid") {
             None => Some(true),
             Some(Value::Bool(valid)) => Some(*valid),
@@ -247,10 +272,13 @@ impl Worker {
         // As Envoy has it, an empty one is none.
         let certificate = text("certificate")?.filter(|certificate| !certificate.is_empty());
         let certificate = certificate.map(|certificate| self.certificate(certificate));
-        let mut peer = Peer { certificate, chain_valid, now: Some(now), list: self.list.clone() };
+        let mut peer = Peer { certificate, chain_valid, now: Some(now), server_name, list: self.list.clone() };
         let outcome = self.gate.decide(&request, &mut peer);
         let (status, error) = answer(&outcome);
-        let detail = outcome.decision.rejection.as_ref().map(ToString::to_string);
+        let unchecked = is_server_name_unchecked(&self.gate, &request, &outcome);
+        let rejection = outcome.decision.rejection.as_ref().map(ToString::to_string);
+        let details: Vec<_> = rejection.into_iter().chain(unchecked.then(|| NOT_CHECKED.to_owned())).collect();
+        let detail = (!details.is_empty()).then(|| details.join("; "));
         let mut decided = json!({ "code": outcome.decision.code.as_str(), "status": status, "error": error, "detail": detail });
         // Whatever the line is called by whoever wrote it.
         if let (Some(id), Some(decided)) = (member("id"), decided.as_object_mut()) {

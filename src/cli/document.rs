@@ -9,6 +9,8 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub struct Node {
     pub line: usize,
+    /// JSON Pointer in its document.
+    pub pointer: String,
     pub content: Content,
 }
 
@@ -57,7 +59,12 @@ pub fn read(text: &str) -> Result<Vec<Node>, String> {
         return Ok(vec![node]);
     }
     let documents = MarkedYaml::load_from_str(text).map_err(|error| error.to_string())?;
-    Ok(documents.iter().map(Node::from_yaml).collect())
+    Ok(documents.iter().map(|document| Node::from_yaml(document, String::new())).collect())
+}
+
+/// The pointer to a member or an element of what `pointer` names.
+fn below(pointer: &str, step: &str) -> String {
+    format!("{pointer}/{}", step.replace('~', "~0").replace('/', "~1"))
 }
 
 impl Node {
@@ -68,10 +75,10 @@ impl Node {
         let ast = jsonc_parser::parse_to_ast(text, &Default::default(), &Default::default()).ok()?.value?;
         let starts = text.bytes().enumerate().filter(|(_, octet)| *octet == b'\n').map(|(at, _)| at + 1);
         let places = Places { starts: std::iter::once(0).chain(starts).collect(), lines };
-        Some(places.node(&ast))
+        Some(places.node(&ast, String::new()))
     }
 
-    fn from_yaml(yaml: &MarkedYaml<'_>) -> Self {
+    fn from_yaml(yaml: &MarkedYaml<'_>, pointer: String) -> Self {
         let content = match &yaml.data {
             YamlData::Value(Scalar::Boolean(value)) => Content::Bool(*value),
             YamlData::Value(Scalar::Integer(value)) => Content::Number((*value).into()),
@@ -79,23 +86,25 @@ impl Node {
                 serde_json::Number::from_f64(f64::from(*value)).map_or(Content::Null, Content::Number)
             }
             YamlData::Value(Scalar::String(text)) => Content::Text(text.as_ref().to_owned()),
-            YamlData::Sequence(elements) => Content::Array(elements.iter().map(Self::from_yaml).collect()),
-            YamlData::Mapping(members) => Content::Object(merged(members.iter().map(|(key, value)| Member {
-                name: match Self::from_yaml(key).content {
+            YamlData::Sequence(elements) => {
+                let elements = elements.iter().enumerate();
+                Content::Array(elements.map(|(at, one)| Self::from_yaml(one, below(&pointer, &at.to_string()))).collect())
+            }
+            YamlData::Mapping(members) => Content::Object(merged(members.iter().map(|(key, value)| {
+                let name = match Self::from_yaml(key, String::new()).content {
                     Content::Text(name) => name,
                     // As Kubernetes does with them.
                     Content::Number(number) => number.to_string(),
                     Content::Bool(value) => value.to_string(),
                     _ => String::new(),
-                },
-                line: key.span.start.line(),
-                column: key.span.start.col(),
-                value: Self::from_yaml(value),
+                };
+                let value = Self::from_yaml(value, below(&pointer, &name));
+                Member { name, line: key.span.start.line(), column: key.span.start.col(), value }
             }))),
-            YamlData::Tagged(_, value) => return Self::from_yaml(value),
+            YamlData::Tagged(_, value) => return Self::from_yaml(value, pointer),
             _ => Content::Null,
         };
-        Self { line: yaml.span.start.line(), content }
+        Self { line: yaml.span.start.line(), pointer, content }
     }
 
     /// The member in either of the two spellings that protobuf's JSON has for a name.
@@ -218,24 +227,27 @@ impl Places {
         self.lines.line(self.starts.partition_point(|start| *start <= at))
     }
 
-    fn node(&self, value: &ast::Value<'_>) -> Node {
+    fn node(&self, value: &ast::Value<'_>, pointer: String) -> Node {
         let content = match value {
             ast::Value::NullKeyword(_) => Content::Null,
             ast::Value::BooleanLit(value) => Content::Bool(value.value),
             ast::Value::NumberLit(number) => number.value.parse().map_or(Content::Null, Content::Number),
             ast::Value::StringLit(text) => Content::Text(text.value.as_ref().to_owned()),
-            ast::Value::Array(array) => Content::Array(array.elements.iter().map(|element| self.node(element)).collect()),
+            ast::Value::Array(array) => {
+                let elements = array.elements.iter().enumerate();
+                Content::Array(elements.map(|(at, one)| self.node(one, below(&pointer, &at.to_string()))).collect())
+            }
             ast::Value::Object(object) => {
                 let members = object.properties.iter().map(|member| Member {
                     name: member.name.as_str().to_owned(),
                     line: self.line(member.start()),
                     column: 0,
-                    value: self.node(&member.value),
+                    value: self.node(&member.value, below(&pointer, member.name.as_str())),
                 });
                 Content::Object(members.collect())
             }
         };
-        Node { line: self.line(value.start()), content }
+        Node { line: self.line(value.start()), pointer, content }
     }
 }
 

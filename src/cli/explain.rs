@@ -8,17 +8,19 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 use tls_client_auth::certificate::{CertificateError, DistinguishedName, NameDifference, PeerCertificate};
+use tls_client_auth::checks::Check;
 use tls_client_auth::client::{ClientMetadata, ExpectedSubject, Registration, TokenEndpointAuthMethod};
-use tls_client_auth::config::{HostPolicy, Policy, RegistrySource, Source};
+use tls_client_auth::config::{HostPolicy, Policy, RegistrySource};
 use tls_client_auth::decision::Action;
 use tls_client_auth::error::Rejection;
+use tls_client_auth::exchange::ServerName;
 use tls_client_auth::gate::{Gate, GateRequest, Outcome, Peer};
 use tls_client_auth::response::Response;
 use unicode_width::UnicodeWidthStr as _;
 
 use self::steps::{Facts, State, Step};
 use super::output::{BOLD, Format, GREEN, PLAIN, RED, YELLOW, print_json, visible};
-use super::request::{Described, default_host, now, time, token_request};
+use super::request::{Described, default_host, now, time};
 use super::{ChainArgument, ExplainArguments, Unusable, source};
 
 pub fn run(arguments: &ExplainArguments) -> Result<ExitCode, Unusable> {
@@ -54,17 +56,14 @@ fn request(arguments: &ExplainArguments, gate: &Gate, configuration: &str) -> Re
     for given in &arguments.headers {
         headers.push(header(given).ok_or_else(|| Unusable::new(format!("{given:?} is no \"name: value\"")))?);
     }
-    let body = match (&arguments.body, &arguments.client_id) {
-        (Some(body), _) => source::bytes(body)?,
-        (None, Some(client_id)) => token_request(client_id),
-        (None, None) => Vec::new(),
-    };
+    let body = arguments.body.as_deref().map(source::bytes).transpose()?;
     let described = Described {
         method: arguments.method.as_deref(),
         path: arguments.path.as_deref(),
         host: arguments.host.as_deref(),
         headers,
         headers_are_complete: false,
+        client_id: arguments.client_id.as_deref(),
         body,
     };
     described.complete(gate, &default_host(gate, configuration)).map_err(Unusable::new)
@@ -82,7 +81,8 @@ fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
     };
     let list =
         arguments.registry.as_deref().map(|path| source::client_list(path, &source::bytes(path)?)).transpose()?.map(Rc::new);
-    let peer = Peer { certificate: None, chain_valid, now: Some(now), list };
+    let server_name = arguments.server_name.as_deref().map(server_name).unwrap_or_default();
+    let peer = Peer { certificate: None, chain_valid, now: Some(now), server_name, list };
     let Some(file) = &arguments.certificate else { return Ok(peer) };
     let content = source::bytes(file)?;
     let peer = peer.presenting(first_certificate(&content));
@@ -94,6 +94,11 @@ fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
         }
         _ => Ok(peer),
     }
+}
+
+/// The name that a client asked for in the TLS handshake; empty = none.
+pub fn server_name(given: &str) -> ServerName {
+    if given.is_empty() { ServerName::Absent } else { ServerName::Name(given.as_bytes().into()) }
 }
 
 /// The first PEM certificate of a file that may have a chain, a key or text round it, as people keep them; anything else as
@@ -122,6 +127,7 @@ struct Explained<'a> {
     steps: Vec<Step>,
     /// The registered and the certificate's name, where they differ.
     names: Option<(DistinguishedName, DistinguishedName)>,
+    /// The one that the decision looked at.
     certificate: Option<Rc<PeerCertificate>>,
 }
 
@@ -129,21 +135,24 @@ impl<'a> Explained<'a> {
     fn new(gate: &Gate, request: &GateRequest, outcome: &'a Outcome, peer: &Peer) -> Self {
         let decision = &outcome.decision;
         let policy = policy(gate, request);
-        let reads_connection = policy.as_ref().is_none_or(|policy| policy.handling.peer_certificate.source == Source::Connection);
-        // Where a header tells the client's certificate, that of the connection is a proxy's.
-        let own = peer.certificate.clone().and_then(Result::ok).filter(|_| reads_connection);
-        let certificate = decision.request.certificate.clone().or(own);
+        let certificate = decision.request.certificate.clone();
         let client_id = decision.request.client_id.as_deref();
         let client = policy.as_deref().zip(client_id).and_then(|(policy, client_id)| registered(policy, peer, client_id));
-        let facts =
-            Facts { request, outcome, policy: policy.as_deref(), client: client.as_deref(), certificate: certificate.as_deref() };
+        let facts = Facts {
+            request,
+            outcome,
+            server_name: &peer.server_name,
+            policy: policy.as_deref(),
+            client: client.as_deref(),
+            certificate: certificate.as_deref(),
+        };
         let steps = facts.steps();
         let names = match (&decision.rejection, client.as_deref().map(ClientMetadata::method), &certificate) {
             (
                 Some(Rejection::SubjectMismatch(_)),
                 Some(TokenEndpointAuthMethod::TlsClientAuth(ExpectedSubject::SubjectDn(registered))),
                 Some(certificate),
-            ) => certificate.subject().ok().map(|subject| (registered.clone(), subject.clone())),
+            ) => certificate.subject().ok().map(|subject| (registered.clone(), subject)),
             _ => None,
         };
         Self { outcome, steps, names, certificate }
@@ -156,9 +165,10 @@ impl<'a> Explained<'a> {
             let (mark, colour) = match state {
                 State::Done => ("ok", GREEN),
                 State::Refused => ("NO", RED),
-                State::NotReached => ("--", ""),
+                State::NotAsked | State::NotReached => ("--", ""),
             };
-            writeln!(out, "{colour}{mark}{PLAIN} {name:<13} {}", visible(text))?;
+            let line = format!("{name:<13} {}", visible(text));
+            writeln!(out, "{colour}{mark}{PLAIN} {}", line.trim_end())?;
         }
         if let Some((registered, certificate)) = &self.names {
             print_names(&mut out, registered, certificate)?;
@@ -204,6 +214,11 @@ impl<'a> Explained<'a> {
                 "the client's certificate comes in a header here: --certificate is that of the proxy, which must be one of trusted_proxies".into()
             }
             Rejection::UnknownTenant { .. } => "choose one of the configuration's hosts with --host".into(),
+            Rejection::ServerNameMismatch { .. } => {
+                "--server-name is what the client asks for in the TLS handshake: it must choose the same tenant as --host".into()
+            }
+            Rejection::MethodNotSupported(_) => "name the method in methods, if this service is to support it".into(),
+            Rejection::MissingClientId => "some grants need no client: unidentified_clients \"pass\" lets them by".into(),
             Rejection::CertificateUnverified => {
                 "the listener's trusted_ca must have the issuer; a resumed session counts as unverified".into()
             }
@@ -222,6 +237,7 @@ impl<'a> Explained<'a> {
         let state = |state| match state {
             State::Done => "done",
             State::Refused => "refused",
+            State::NotAsked => "not_asked",
             State::NotReached => "not_reached",
         };
         let steps = self.steps.iter().map(|step| json!({ "step": step.name, "state": state(step.state), "text": step.text }));
@@ -277,6 +293,15 @@ fn policy(gate: &Gate, request: &GateRequest) -> Option<Rc<Policy>> {
     }
 }
 
+/// Whether the filter would have compared the name of the TLS handshake, but nobody said which it was.
+pub fn is_server_name_unchecked(gate: &Gate, request: &GateRequest, outcome: &Outcome) -> bool {
+    let checks = &outcome.decision.checks;
+    // The next check is made of every gated request.
+    checks.has(Check::Protocol)
+        && !checks.has(Check::ServerName)
+        && policy(gate, request).is_some_and(|policy| policy.matches_server_name)
+}
+
 fn registered(policy: &Policy, peer: &Peer, client_id: &str) -> Option<Rc<ClientMetadata>> {
     let registration = match &policy.registry {
         RegistrySource::Embedded(registry) => registry.find(client_id),
@@ -284,3 +309,6 @@ fn registered(policy: &Policy, peer: &Peer, client_id: &str) -> Option<Rc<Client
     };
     if let Registration::Registered(client) = registration { Some(client) } else { None }
 }
+
+#[cfg(test)]
+mod tests;

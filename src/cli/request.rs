@@ -4,6 +4,7 @@ use serde_json::Value;
 use tls_client_auth::certificate::UnixTime;
 use tls_client_auth::config::HostPolicy;
 use tls_client_auth::gate::{Gate, GateRequest};
+use tls_client_auth::request::Endpoints;
 
 /// What is said of a request; the rest is as most requests have it.
 #[derive(Debug, Default)]
@@ -14,7 +15,9 @@ pub struct Described<'a> {
     pub headers: Vec<(String, Vec<u8>)>,
     /// No `content-type` means that there is none, and not that nobody cared to say it.
     pub headers_are_complete: bool,
-    pub body: Vec<u8>,
+    /// Of whom the body is made where none is said.
+    pub client_id: Option<&'a str>,
+    pub body: Option<Vec<u8>>,
 }
 
 /// A host of the configuration, for requests that name none: one without a policy would be refused for that alone.
@@ -29,7 +32,7 @@ pub fn default_host(gate: &Gate, configuration: &str) -> String {
 }
 
 /// The body of most token requests.
-pub fn token_request(client_id: &str) -> Vec<u8> {
+fn token_request(client_id: &str) -> Vec<u8> {
     let encoded = percent_encoding::utf8_percent_encode(client_id, percent_encoding::NON_ALPHANUMERIC);
     format!("grant_type=client_credentials&client_id={encoded}").into_bytes()
 }
@@ -61,21 +64,23 @@ impl Described<'_> {
         let method = take(&[":method"], self.method).unwrap_or_else(|| b"POST".to_vec());
         let authority = take(&[":authority", "host"], self.host).unwrap_or_else(|| default_host.as_bytes().to_vec());
         let path = take(&[":path"], self.path).unwrap_or_else(|| first_endpoint(gate, &authority).into_bytes());
+        // A preflight, or a GET by mistake, ends with its headers.
+        let is_form = self.body.is_some() || method == b"POST";
+        let body = self.body.or_else(|| self.client_id.filter(|_| is_form).map(token_request)).unwrap_or_default();
         // What every HTTP library adds to a form.
-        if !self.headers_are_complete && headers.iter().all(|(name, _)| name != "content-type") {
+        if is_form && !self.headers_are_complete && headers.iter().all(|(name, _)| name != "content-type") {
             headers.push(("content-type".to_owned(), b"application/x-www-form-urlencoded".to_vec()));
         }
         let pseudo = [(":method", method), (":path", path), (":authority", authority)];
         let headers = pseudo.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(headers).collect();
-        Ok(GateRequest { headers, body: self.body })
+        Ok(GateRequest { headers, body })
     }
 }
 
 /// The path that a request to this host most likely has.
 fn first_endpoint(gate: &Gate, authority: &[u8]) -> String {
     let policy = gate.configuration().policy_for(authority);
-    let HostPolicy::Policy(policy) = policy else { return "/token".to_owned() };
-    policy.endpoints.as_ref().and_then(|endpoints| endpoints.first()).unwrap_or("/token").to_owned()
+    policy.endpoints().and_then(Endpoints::example).unwrap_or_else(|| "/token".to_owned())
 }
 
 /// RFC 9110 §5.6.2, with the colon of a pseudo-header before it.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tls_client_auth::client::ClientList;
 
 use super::Unusable;
-use super::document::{self, Content, Lines, Node};
+use super::document::{self, Content, Lines, Member, Node};
 
 /// A plugin configuration, and where it comes from.
 #[derive(Debug)]
@@ -24,6 +24,16 @@ pub struct Found {
     pub filter: Option<Filter>,
     /// The filter chain round the filter, where the file shows it.
     pub filter_chain: Option<FilterChain>,
+    /// The document with it, and the JSON Pointer to the settings; none where the file is the configuration itself.
+    pub settings: Option<(usize, String)>,
+}
+
+/// A file, and what is in it.
+#[derive(Debug)]
+pub struct File {
+    /// Empty where the file is the configuration itself and not well-formed.
+    pub documents: Vec<Node>,
+    pub found: Vec<Found>,
 }
 
 /// What stands beside the configuration in the wasm filter's settings.
@@ -31,6 +41,8 @@ pub struct Found {
 pub struct Filter {
     /// Where they begin.
     pub line: usize,
+    /// JSON Pointer in the document.
+    pub pointer: String,
     pub kind: FilterKind,
     /// What happens after a fault.
     pub failure: Failure,
@@ -44,8 +56,10 @@ pub enum FilterKind {
         /// The configuration is YAML, not a string; Envoy hands that to the module as protobuf.
         is_structured: bool,
     },
-    /// Istio's `WasmPlugin`.
+    /// Istio's `WasmPlugin`, or the `TrafficExtension` that follows it.
     WasmPlugin,
+    /// An element of `wasm` of Envoy Gateway's `EnvoyExtensionPolicy`.
+    ExtensionPolicy,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,16 +69,34 @@ pub enum Failure {
     Reload,
 }
 
+/// Where something stands.
+#[derive(Clone, Debug)]
+pub struct Spot {
+    pub line: usize,
+    /// JSON Pointer in the document.
+    pub pointer: String,
+}
+
+impl Spot {
+    fn of(node: &Node) -> Self {
+        Self { line: node.line, pointer: node.pointer.clone() }
+    }
+
+    fn of_member(member: &Member) -> Self {
+        Self { line: member.line, pointer: member.value.pointer.clone() }
+    }
+}
+
 /// What the listener promises about connections that reach the filter.
 #[derive(Debug)]
 pub struct FilterChain {
     /// Where it begins.
-    pub line: usize,
+    pub spot: Spot,
     pub transport: Transport,
-    /// `per_connection_buffer_limit_bytes`, and its line.
-    pub buffer_limit: Option<(u64, usize)>,
-    /// `forward_client_cert_details` of the connection manager, and its line.
-    pub forward_client_cert_details: (String, usize),
+    /// `per_connection_buffer_limit_bytes`.
+    pub buffer_limit: Option<(u64, Spot)>,
+    /// `forward_client_cert_details` of the connection manager.
+    pub forward_client_cert_details: (String, Spot),
 }
 
 /// How clients connect.
@@ -80,24 +112,27 @@ pub enum Transport {
 #[derive(Debug)]
 pub struct DownstreamTls {
     /// Where it begins.
-    pub line: usize,
+    pub spot: Spot,
     /// Whether it has authorities to verify certificates with, or gets them from elsewhere.
     pub verifies: bool,
     /// `ACCEPT_UNTRUSTED`; none: it is said elsewhere.
     pub accepts_untrusted: Option<bool>,
     /// Whether clients can resume a session, of either kind.
     pub resumes_sessions: bool,
+    /// `suppress_client_ca_list`: clients are not told which authorities are known.
+    pub suppresses_authorities: bool,
 }
 
 impl Found {
     fn of_text(text: String, lines: Lines) -> Self {
         let places = Node::from_json(&text, lines);
-        Self { text, lines, places, filter: None, filter_chain: None }
+        Self { text, lines, places, filter: None, filter_chain: None, settings: None }
     }
 
     fn of_tree(tree: &Node) -> Self {
         let text = tree.to_json().to_string();
-        Self { text, lines: Lines::Within(tree.line), places: Some(tree.clone()), filter: None, filter_chain: None }
+        let lines = Lines::Within(tree.line);
+        Self { text, lines, places: Some(tree.clone()), filter: None, filter_chain: None, settings: None }
     }
 
     /// The line of the file with what a JSON Pointer names, or with the nearest value round it.
@@ -145,35 +180,53 @@ pub fn client_list(path: &Path, content: &[u8]) -> Result<ClientList, Unusable> 
     ClientList::parse(content).map_err(|error| Unusable::new(format!("{}: {error}", path.display())))
 }
 
-/// Every plugin configuration in a file.
-pub fn read(path: &Path) -> Result<Vec<Found>, Unusable> {
+/// Every plugin configuration in a file, which may have none.
+pub fn load(path: &Path) -> Result<File, Unusable> {
     let unusable = |why: &str| Unusable::new(format!("{}: {why}", path.display()));
     let content = bytes(path)?;
     let content = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&content);
     let text = std::str::from_utf8(content).map_err(|error| unusable(&error.to_string()))?;
     let documents = document::read(text);
     let mut found = Vec::new();
-    for document in documents.iter().flatten() {
+    for (number, document) in documents.iter().flatten().enumerate() {
         let all = documents.as_deref().unwrap_or_default();
-        search(document, Place { file: text, all, listener: None, filter_chain: None, manager: None }, &mut found);
+        let place = Place { file: text, number, all, listener: None, filter_chain: None, manager: None };
+        search(document, place, &mut found);
     }
     if !found.is_empty() {
         // Other wasm filters have configurations, too.
         let (own, others): (Vec<_>, Vec<_>) = found.into_iter().partition(Found::is_of_this_filter);
-        return Ok(if own.is_empty() { others } else { own });
+        return Ok(File { documents: documents.unwrap_or_default(), found: if own.is_empty() { others } else { own } });
     }
     // The configuration itself, or what somebody took for one: the filter says what is wrong with it.
-    if text.trim_start().starts_with('{') {
-        return Ok(vec![Found::of_text(text.to_owned(), Lines::After(0))]);
+    let is_surrounding = documents.iter().flatten().any(is_surrounding);
+    if text.trim_start().starts_with('{') && !is_surrounding {
+        let found = vec![Found::of_text(text.to_owned(), Lines::After(0))];
+        return Ok(File { documents: documents.unwrap_or_default(), found });
     }
-    documents.map_err(|error| unusable(&format!("no YAML: {error}")))?;
-    Err(unusable("no configuration of this filter: expected JSON, Envoy's wasm filter, or a WasmPlugin"))
+    let documents = documents.map_err(|error| unusable(&format!("no YAML: {error}")))?;
+    Ok(File { documents, found })
+}
+
+/// Why a file without a configuration is of no use.
+pub fn without_configuration(path: &Path) -> Unusable {
+    let why = "no configuration of this filter: expected JSON, Envoy's wasm filter, a WasmPlugin or an EnvoyExtensionPolicy";
+    Unusable::new(format!("{}: {why}", path.display()))
+}
+
+/// Whether a document is of the kind that stands round the filter: a resource of Kubernetes, or Envoy's own.
+pub fn is_surrounding(document: &Node) -> bool {
+    let is_resource = document.member("kind").is_some() && document.member("apiVersion").is_some();
+    is_resource
+        || ["static_resources", "filter_chains", "virtual_hosts", "resources", "configs"]
+            .iter()
+            .any(|name| document.member(name).is_some())
 }
 
 /// The only one of a file.
 pub fn read_one(path: &Path) -> Result<Found, Unusable> {
-    let mut found = read(path)?.into_iter();
-    let Some(first) = found.next() else { return Err(Unusable::new(format!("{}: no configuration", path.display()))) };
+    let mut found = load(path)?.found.into_iter();
+    let Some(first) = found.next() else { return Err(without_configuration(path)) };
     // Several listeners may well have the same.
     match found.find(|other| other.text != first.text) {
         None => Ok(first),
@@ -190,6 +243,8 @@ pub fn read_one(path: &Path) -> Result<Found, Unusable> {
 #[derive(Clone, Copy)]
 struct Place<'a> {
     file: &'a str,
+    /// Of the document.
+    number: usize,
     all: &'a [Node],
     listener: Option<&'a Node>,
     filter_chain: Option<&'a Node>,
@@ -198,22 +253,26 @@ struct Place<'a> {
 }
 
 fn search<'a>(node: &'a Node, mut place: Place<'a>, found: &mut Vec<Found>) {
-    if let Some(one) = in_wasm_filter(node, place).or_else(|| in_wasm_plugin(node)) {
-        found.push(one);
+    let in_policy = in_extension_policy(node);
+    let ones = in_wasm_filter(node, place).or_else(|| in_wasm_plugin(node)).into_iter().chain(in_policy);
+    let before = found.len();
+    found.extend(ones.map(|(settings, one)| Found { settings: Some((place.number, settings.pointer.clone())), ..one }));
+    if found.len() > before {
         return;
     }
     if node.member("filter_chains").or_else(|| node.member("default_filter_chain")).is_some() {
         place.listener = Some(node);
     } else if node.member("http_filters").is_some() {
         place.manager = Some(node);
-    } else if node.member("filters").is_some() {
+    } else if node.member("filters").is_some() && place.manager.is_none() {
+        // Within a connection manager they are those of `upgrade_configs`.
         place.filter_chain = Some(node);
     }
     node.children().for_each(|child| search(child, place, found));
 }
 
 /// `PluginConfig` of Envoy: it has a VM, and a configuration that may be this filter's.
-fn in_wasm_filter(node: &Node, place: Place<'_>) -> Option<Found> {
+fn in_wasm_filter<'a>(node: &'a Node, place: Place<'_>) -> Option<(&'a Node, Found)> {
     node.member("vm_config")?;
     let value = node.member("configuration")?.named("value")?;
     let found = match value.value.text() {
@@ -231,41 +290,65 @@ fn in_wasm_filter(node: &Node, place: Place<'_>) -> Option<Found> {
         allow_on_headers_stop_iteration: node.member("allow_on_headers_stop_iteration").is_some_and(Node::is_true),
         is_structured: value.value.text().is_none(),
     };
-    let filter = Some(Filter { line: node.line, kind, failure });
-    Some(Found { filter, filter_chain: FilterChain::round(place), ..found })
+    let filter = Some(Filter { line: node.line, pointer: node.pointer.clone(), kind, failure });
+    Some((node, Found { filter, filter_chain: FilterChain::round(place), ..found }))
 }
 
-/// Istio's WasmPlugin.
-fn in_wasm_plugin(node: &Node) -> Option<Found> {
-    node.member("kind").and_then(Node::text).filter(|kind| *kind == "WasmPlugin")?;
+/// Istio's WasmPlugin or TrafficExtension.
+fn in_wasm_plugin(node: &Node) -> Option<(&Node, Found)> {
+    node.member("kind").and_then(Node::text).filter(|kind| ["WasmPlugin", "TrafficExtension"].contains(kind))?;
     let spec = node.member("spec")?;
-    let failure = match spec.member("failStrategy").and_then(Node::text) {
+    let plugin = spec.member("wasm").unwrap_or(spec);
+    let failure = match plugin.member("failStrategy").and_then(Node::text) {
         Some("FAIL_OPEN") => Failure::Open,
         Some("FAIL_RELOAD") => Failure::Reload,
         _ => Failure::Closed,
     };
-    let filter = Some(Filter { line: spec.line, kind: FilterKind::WasmPlugin, failure });
-    Some(Found { filter, ..Found::of_tree(spec.member("pluginConfig")?) })
+    let filter = Some(Filter { line: spec.line, pointer: spec.pointer.clone(), kind: FilterKind::WasmPlugin, failure });
+    Some((node, Found { filter, ..Found::of_tree(plugin.member("pluginConfig")?) }))
+}
+
+/// The wasm filters of Envoy Gateway's EnvoyExtensionPolicy.
+fn in_extension_policy(node: &Node) -> Vec<(&Node, Found)> {
+    let is_policy = node.member("kind").and_then(Node::text) == Some("EnvoyExtensionPolicy");
+    let filters = node.member("spec").filter(|_| is_policy).and_then(|spec| spec.member("wasm"));
+    let filters = filters.map(Node::elements).unwrap_or_default().iter();
+    filters
+        .filter_map(|filter| {
+            let is_open = filter.member("failOpen").is_some_and(Node::is_true);
+            let failure = if is_open { Failure::Open } else { Failure::Closed };
+            let found = Found::of_tree(filter.member("config")?);
+            let settings =
+                Filter { line: filter.line, pointer: filter.pointer.clone(), kind: FilterKind::ExtensionPolicy, failure };
+            Some((filter, Found { filter: Some(settings), ..found }))
+        })
+        .collect()
 }
 
 impl FilterChain {
     fn round(place: Place<'_>) -> Option<Self> {
         let (listener, chain) = place.listener.zip(place.filter_chain)?;
         let buffer_limit = listener.named("per_connection_buffer_limit_bytes").and_then(|limit| match &limit.value.content {
-            Content::Number(octets) => Some((octets.as_u64()?, limit.line)),
+            Content::Number(octets) => Some((octets.as_u64()?, Spot::of_member(limit))),
             _ => None,
         });
         let details = place.manager.and_then(|manager| manager.named("forward_client_cert_details"));
-        let details = details.and_then(|member| Some((member.value.text()?.to_owned(), member.line)));
+        let details = details.and_then(|member| Some((member.value.text()?.to_owned(), Spot::of_member(member))));
         // What Envoy does unless it is told.
-        let details =
-            details.unwrap_or_else(|| ("SANITIZE".to_owned(), place.manager.map_or(chain.line, |manager| manager.line)));
+        let details = details.unwrap_or_else(|| ("SANITIZE".to_owned(), Spot::of(place.manager.unwrap_or(chain))));
         Some(Self {
-            line: chain.line,
+            spot: Spot::of(chain),
             transport: Transport::of(chain, place),
             buffer_limit,
             forward_client_cert_details: details,
         })
+    }
+}
+
+impl FilterChain {
+    /// Whether no certificate comes in by it that it could not verify.
+    pub fn refuses_untrusted(&self) -> bool {
+        matches!(&self.transport, Transport::Tls(tls) if tls.verifies && tls.accepts_untrusted == Some(false))
     }
 }
 
@@ -301,12 +384,13 @@ impl DownstreamTls {
         let is_elsewhere = secret.is_some() && by_secret.is_none();
         let mut verification = known().filter_map(|context| context.member("trust_chain_verification")?.text());
         Self {
-            line: context.line,
+            spot: Spot::of(context),
             verifies: is_elsewhere || known().any(|context| context.member("trusted_ca").is_some()),
             accepts_untrusted: match verification.any(|word| word == "ACCEPT_UNTRUSTED") {
                 false if is_elsewhere => None,
                 accepts => Some(accepts),
             },
+            suppresses_authorities: known().any(|context| context.member("suppress_client_ca_list").is_some_and(Node::is_true)),
             resumes_sessions: !["disable_stateless_session_resumption", "disable_stateful_session_resumption"]
                 .iter()
                 .all(|name| context.member(name).is_some_and(Node::is_true)),

@@ -30,6 +30,7 @@ impl ClientList {
                         list.add(client.client_id().into(), Registration::Registered(Rc::new(client)));
                     }
                 }
+                // Of those that never authenticate, too.
                 Err(error) => {
                     let unusable = Registration::Unusable(error.in_entry().into());
                     read.client_ids.into_iter().for_each(|client_id| list.add(client_id, unusable.clone()));
@@ -74,8 +75,8 @@ mod tests {
 
     #[test]
     fn a_list_says_what_a_registry_would() {
-        let text = br#"{"clients": [{"client_id": "a"}, {"client_id": "b"}, {"client_id": "b"}, {"client_id": "c", "tls_client_auth_oops": 1}, 7,
-            {"clientId": "k", "publicClient": true}]}"#;
+        let text = br#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}, {"client_id": "b", "token_endpoint_auth_method": "none"}, {"client_id": "b", "token_endpoint_auth_method": "none"},
+            {"client_id": "c", "tls_client_auth_oops": 1}, 7, {"clientId": "k", "clientAuthenticatorType": "client-secret", "publicClient": true}]}"#;
         let list = ClientList::parse(text).unwrap();
         for client_id in ["a", "k"] {
             assert!(matches!(list.find(client_id), Registration::Registered(client) if client.client_id() == client_id));

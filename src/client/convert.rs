@@ -10,6 +10,7 @@ mod list;
 mod spring;
 
 pub use self::list::{ClientListFormat, Conversion, convert_list};
+use super::foreign;
 use super::metadata::ClientMetadata;
 use crate::error::ConfigError;
 use crate::json::{Json, Members};
@@ -22,12 +23,17 @@ pub(crate) struct Entry {
     pub(crate) client_ids: Vec<Box<str>>,
     /// A client for each of them, or what is wrong; the pointer is relative to the entry.
     pub(crate) clients: Result<Vec<ClientMetadata>, ConfigError>,
+    /// What of them is left out, though they can be used; the pointers are relative to the entry.
+    pub(crate) warnings: Vec<ConfigError>,
+    /// Whether these never authenticate, so that nobody misses them: they are refused without a word.
+    pub(crate) never_authenticates: bool,
 }
 
 /// What an entry of another format says, in terms of RFC 7591.
 struct Converted {
     client_ids: Vec<Box<str>>,
     members: Result<Vec<Member>, ConfigError>,
+    never_authenticates: bool,
 }
 
 /// One member of client metadata.
@@ -41,26 +47,31 @@ struct Member {
 
 /// Reads one entry, in whichever of the formats it is.
 pub(crate) fn read(entry: &Json) -> Entry {
-    let own = texts(entry, "client_id");
     let is_own = entry.members("client_id").next().is_some();
-    let converted = match entry.members("clientId").next() {
-        Some(_) if is_own => {
-            let client_ids = own.into_iter().chain(texts(entry, "clientId")).collect();
-            let both = ConfigError::expected("client_id (RFC 7591) or clientId (Authlete, Keycloak), not both");
-            return Entry { client_ids, clients: Err(both) };
+    let mut warnings = Vec::new();
+    let converted = match (authlete::is_client(entry), keycloak::is_client(entry)) {
+        (true, false) if !is_own => authlete::convert(entry),
+        (false, true) if !is_own => keycloak::convert(entry),
+        // Whatever is of no format that is known by its own members, or of two, must be client metadata.
+        _ => {
+            let clients = ClientMetadata::read(entry, &mut warnings).map(|client| vec![client]);
+            let mut client_ids = Vec::new();
+            foreign::add_client_ids(entry, &mut client_ids);
+            return Entry { client_ids, clients, warnings, never_authenticates: false };
         }
-        _ if authlete::is_client(entry) => authlete::convert(entry),
-        Some(_) => keycloak::convert(entry),
-        None => return Entry { client_ids: own, clients: ClientMetadata::from_json(entry).map(|client| vec![client]) },
     };
     let clients = converted.members.and_then(|members| {
         if converted.client_ids.is_empty() {
             return Err(ConfigError::expected("an identifier").within("clientId"));
         }
-        let clients = converted.client_ids.iter().map(|client_id| client(client_id, &members));
+        let clients = converted.client_ids.iter().map(|client_id| client(client_id, &members, &mut warnings));
         clients.collect()
     });
-    Entry { client_ids: converted.client_ids, clients }
+    let Converted { mut client_ids, never_authenticates, .. } = converted;
+    if clients.is_err() {
+        foreign::add_client_ids(entry, &mut client_ids);
+    }
+    Entry { client_ids, clients, warnings, never_authenticates }
 }
 
 /// The same object with `names` spelled so, whatever the letter case in which it has them. One that it has in two spellings is
@@ -79,9 +90,9 @@ fn metadata(client_id: &str, members: &[Member]) -> Json {
     Json::Object(std::iter::once(id).chain(members).collect())
 }
 
-fn client(client_id: &str, members: &[Member]) -> Result<ClientMetadata, ConfigError> {
-    ClientMetadata::from_json(&metadata(client_id, members)).map_err(|error| {
-        // The operator knows the entry, not what it was converted to.
+fn client(client_id: &str, members: &[Member], warnings: &mut Vec<ConfigError>) -> Result<ClientMetadata, ConfigError> {
+    ClientMetadata::read(&metadata(client_id, members), warnings).map_err(|error| {
+        // The operator knows the entry, not what it was converted to. (Of what is left out both have the same pointer: it is in jwks.)
         let source = members.iter().find_map(|member| {
             let rest = error.pointer.strip_prefix('/')?.strip_prefix(member.name)?;
             (rest.is_empty() || rest.starts_with('/')).then(|| format!("/{}{rest}", member.source))

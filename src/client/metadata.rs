@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::backend_authentication::BackendAuthentication;
-use super::jwks;
+use super::{foreign, jwks};
 use crate::certificate::{AlternativeName, DistinguishedName, Thumbprint};
 use crate::error::ConfigError;
 use crate::json::{Json, Members};
@@ -51,37 +51,61 @@ impl ClientMetadata {
     /// # Errors
     /// The pointer is relative to the client.
     pub(crate) fn from_json(json: &Json) -> Result<Self, ConfigError> {
+        Self::read(json, &mut Vec::new())
+    }
+
+    /// The same. What of the client is left out, though the client can be used, is added to `warnings`, with its reason and a
+    /// pointer that is relative to the client.
+    #[inline(never)]
+    pub(crate) fn read(json: &Json, warnings: &mut Vec<ConfigError>) -> Result<Self, ConfigError> {
         let mut members = Members::of(json, "client metadata (RFC 7591)")?;
         let client_id = members.read("client_id", client_id)?;
-        let client_id = client_id.ok_or_else(|| ConfigError::expected("the member client_id"))?;
-        let method = members.read_unless_null("token_endpoint_auth_method", method_name)?;
+        let client_id = client_id.ok_or_else(|| foreign::lacks(json, foreign::METADATA, "client_id"))?;
+        let method = members.read_unless_null(METHOD, method_name)?;
         let mut subjects = Vec::with_capacity(1);
         for (name, read) in SUBJECTS {
-            subjects.extend(members.read_unless_null(name, |json| Ok((name, json, read)))?);
+            // Servers that have a field for each of the five send those that are not set as empty texts.
+            match members.set(name) {
+                None => {}
+                Some(Json::String(text)) if text.is_empty() => {}
+                Some(json) => subjects.push((name, json, read)),
+            }
         }
-        let jwks = members.read_unless_null("jwks", Ok)?;
+        let (jwks, jwks_uri) = (members.set("jwks"), members.set("jwks_uri"));
         let certificate_thumbprints = members.read_unless_null("certificate_thumbprints", |json| {
             json.some_elements("at least one SHA-256 thumbprint", thumbprint)
         })?;
         let backend_authentication = members.read_unless_null("backend_authentication", BackendAuthentication::from_json)?;
-        refuse_near_misses(&members)?;
-        let method = match method {
-            Some("tls_client_auth") => TokenEndpointAuthMethod::TlsClientAuth(only_subject(&subjects)?),
-            Some("self_signed_tls_client_auth") => TokenEndpointAuthMethod::SelfSignedTlsClientAuth(match jwks {
-                Some(jwks) => jwks::certificates(jwks).map_err(|error| error.within("jwks"))?,
-                None => return Err(ConfigError::expected("jwks with the client's certificates (jwks_uri is not fetched)")),
-            }),
-            // RFC 7591 §2: if absent, the method is client_secret_basic. Whoever registers a subject means another.
-            None if !subjects.is_empty() => {
-                return Err(ConfigError::expected(
-                    "the member token_endpoint_auth_method, because a tls_client_auth_* member is there",
-                ));
+        for name in NOT_SUPPORTED {
+            if members.set(name).is_some() {
+                return Err(ConfigError::new("this version does not support this member").within(name));
             }
-            Some(_) | None => TokenEndpointAuthMethod::Other,
+        }
+        refuse_near_misses(&members)?;
+        // RFC 7591 §2 has a default, but an authorization server always returns the method (§3.2.1): an entry without it is of a
+        // format that nobody recognised, and the default would let a certificate client in without its certificate.
+        let method = method.ok_or_else(|| foreign::lacks(json, foreign::METADATA, METHOD))?;
+        foreign::refuse(json, foreign::METADATA, "")?;
+        let method = match method {
+            "tls_client_auth" => TokenEndpointAuthMethod::TlsClientAuth(only_subject(&subjects)?),
+            "self_signed_tls_client_auth" => TokenEndpointAuthMethod::SelfSignedTlsClientAuth(match (jwks, jwks_uri) {
+                (Some(jwks), None) => jwks::certificates(jwks, warnings).map_err(|error| error.within("jwks"))?,
+                // RFC 7591 §2: they must not both be there.
+                (Some(_), Some(_)) => return Err(ConfigError::expected("jwks or jwks_uri, not both").within("jwks_uri")),
+                (None, _) => return Err(ConfigError::expected("jwks with the client's certificates (jwks_uri is not fetched)")),
+            }),
+            _ => TokenEndpointAuthMethod::Other,
         };
-        if backend_authentication.is_some() && method == TokenEndpointAuthMethod::Other {
-            let error = ConfigError::expected("a client that authenticates by tls_client_auth or self_signed_tls_client_auth");
-            return Err(error.within("backend_authentication"));
+        // Whoever has one of these means another method than the one that is there, and would pass unasked.
+        if method == TokenEndpointAuthMethod::Other {
+            let subject = subjects.first().map(|(name, ..)| *name);
+            let pinned = certificate_thumbprints.is_some().then_some("certificate_thumbprints");
+            let backend = backend_authentication.is_some().then_some("backend_authentication");
+            if let Some(name) = subject.or(pinned).or(backend) {
+                let error =
+                    ConfigError::expected("a client that authenticates by tls_client_auth or self_signed_tls_client_auth");
+                return Err(error.within(name));
+            }
         }
         Ok(Self { client_id, method, certificate_thumbprints, backend_authentication })
     }
@@ -144,10 +168,15 @@ fn only_subject(given: &[(&str, &Json, ReadSubject)]) -> Result<ExpectedSubject,
     }
 }
 
+/// Whether a client can be called so. A blank at an end is lost in HTTP headers, and a control character can split them: both
+/// make one client another.
+pub(crate) fn is_client_id(id: &str) -> bool {
+    !id.is_empty() && id.trim() == id && !id.contains(|c: char| c.is_control())
+}
+
 fn client_id(json: &Json) -> Result<Box<str>, ConfigError> {
     let id = json.string("a client_id")?;
-    // A blank at an end is lost in HTTP headers, and a control character can split them: both make one client another.
-    if id.is_empty() || id.trim() != id || id.contains(|c: char| c.is_control()) {
+    if !is_client_id(id) {
         return Err(ConfigError::expected("a client_id without control characters and without blanks at its ends"));
     }
     Ok(id.into())
@@ -159,8 +188,9 @@ fn method_name(json: &Json) -> Result<&str, ConfigError> {
         return Err(ConfigError::expected("the name of an authentication method"));
     }
     // Any other method is the backend's to check, so a slip here would let a client in without its certificate.
-    let folded = name.to_ascii_lowercase().replace(['-', ' '], "_");
-    match ["tls_client_auth", "self_signed_tls_client_auth"].into_iter().find(|known| strsim::osa_distance(known, &folded) <= 2) {
+    let letters = |name: &str| name.to_ascii_lowercase().replace(['-', ' ', '_'], "");
+    let is_near = |known: &&str| strsim::osa_distance(&letters(known), &letters(name)) <= 2;
+    match ["tls_client_auth", "self_signed_tls_client_auth"].into_iter().find(is_near) {
         Some(known) if known != name => Err(ConfigError::new(format!("unknown method; did you mean \"{known}\"?"))),
         _ => Ok(name),
     }
@@ -197,16 +227,24 @@ fn thumbprint(json: &Json) -> Result<Thumbprint, ConfigError> {
 }
 
 /// Members that a later version knows. Ignoring them would serve the client with less than was asked for.
-const NOT_SUPPORTED: [&str; 1] = ["trust_anchors"];
+const NOT_SUPPORTED: [&str; 2] = ["trust_anchors", "certificate_binding"];
+
+const METHOD: &str = "token_endpoint_auth_method";
+
+/// Whether the name begins as those of [`SUBJECTS`] do, in this or another spelling.
+fn registers_a_subject(name: &str) -> bool {
+    let in_snake_case = name.to_ascii_lowercase().replace('-', "_").starts_with("tls_client_auth_");
+    let rest = ["tlsClientAuth", "TlsClientAuth"].into_iter().find_map(|camel| name.strip_prefix(camel));
+    in_snake_case || rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()))
+}
 
 fn refuse_near_misses(members: &Members<'_>) -> Result<(), ConfigError> {
     for name in members.unread() {
         let message = match members.nearest(name) {
             Some(known) => format!("unknown member; did you mean \"{known}\"?"),
-            None if name.to_ascii_lowercase().starts_with("tls_client_auth_") => {
+            None if registers_a_subject(name) => {
                 format!("unknown member; expected one of {}", SUBJECTS.map(|(name, _)| name).join(", "))
             }
-            None if NOT_SUPPORTED.contains(&name) => "this version does not support this member".to_owned(),
             None => continue,
         };
         return Err(ConfigError::new(message).within(name));

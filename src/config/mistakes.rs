@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Configuration;
+use crate::client::Registry;
 use crate::error::ConfigError;
 use crate::json::Json;
 
@@ -32,6 +33,24 @@ impl Configuration {
             }
         }
         mistakes
+    }
+
+    /// What of the embedded clients is left out, though they can be used: keys of a `jwks` that cannot.
+    #[must_use]
+    pub fn warnings(text: &[u8]) -> Vec<ConfigError> {
+        let of_clients = |policy: &Json| -> Vec<ConfigError> {
+            let warnings = policy.members("clients").flat_map(Registry::warnings);
+            warnings.map(|warning| warning.within("clients")).collect()
+        };
+        let Ok(json) = Json::parse(text) else { return Vec::new() };
+        let mut warnings = of_clients(&json);
+        for tenants in json.members("tenants") {
+            let tenants = if let Json::Array(tenants) = tenants { tenants.as_slice() } else { &[] };
+            for (index, tenant) in tenants.iter().enumerate() {
+                warnings.extend(of_clients(tenant).into_iter().map(|warning| warning.within(index).within("tenants")));
+            }
+        }
+        warnings
     }
 }
 
@@ -130,15 +149,20 @@ fn stand_in(members: &[(String, Json)], name: &str, n: usize) -> Option<Json> {
         "path" => text("/"),
         "mode" if is_lookup => text("lookup"),
         "source" if has("dialect") || has("trusted_proxies") => text("forwarded"),
-        "token_endpoint_auth_method" if has("tls_client_auth_") || has("backend_authentication") => text("tls_client_auth"),
+        "token_endpoint_auth_method"
+            if has("tls_client_auth_") || has("backend_authentication") || has("certificate_thumbprints") =>
+        {
+            text("tls_client_auth")
+        }
         "token_endpoint_auth_method" if has("jwks") => text("self_signed_tls_client_auth"),
+        "token_endpoint_auth_method" => text("none"),
         "tls_client_auth_subject_dn" => text("CN=stand-in"),
         "tls_client_auth_san_dns" => text("stand-in.example"),
         "tls_client_auth_san_uri" => text("urn:stand-in"),
         "tls_client_auth_san_ip" => text("192.0.2.1"),
         "tls_client_auth_san_email" => text("stand-in@stand-in.example"),
         "jwks" => {
-            let key = object(&[("x5t#S256", text("47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"))]);
+            let key = object(&[("kty", text("EC")), ("x5t#S256", text("47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"))]);
             object(&[("keys", Json::Array(vec![key]))])
         }
         "method" if has("client_secret") => text("client_secret_basic"),
@@ -153,6 +177,36 @@ mod tests {
 
     fn pointers(text: &str) -> Vec<String> {
         Configuration::mistakes(text.as_bytes(), 100).into_iter().map(|mistake| mistake.pointer).collect()
+    }
+
+    #[test]
+    fn a_key_that_is_left_out_is_told_where_its_client_can_be_used() {
+        const CLIENTS: &str = r#"[
+            {"client_id": "a", "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": {"keys": [
+                {"kty": "EC", "x5c": ["AAAA"]}, {"kty": "EC", "x5t#S256": "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"}, {"kty": "EC"}, {"use": "enc"}
+            ]}},
+            {"client_id": "b", "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": {"keys": [{"use": "enc"}, {"use": "enc"}]}},
+            {"client_id": "c", "token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [{"use": "enc"}]}}
+        ]"#;
+        let text = format!(
+            r#"{{"clients": {CLIENTS}, "tenants": [{{"hosts": ["a.test"]}}, {{"hosts": ["b.test"], "clients": {CLIENTS}}}]}}"#
+        );
+        let warnings = Configuration::warnings(text.as_bytes()).into_iter();
+        let warnings: Vec<_> = warnings.map(|warning| (warning.pointer, warning.message)).collect();
+        let (unreadable, untyped) = ("not the DER of an X.509 certificate", "expected the member kty");
+        for (warning, (pointer, message)) in warnings.iter().zip([
+            ("/clients/0/jwks/keys/0/x5c/0", unreadable),
+            ("/clients/0/jwks/keys/3", untyped),
+            ("/tenants/1/clients/0/jwks/keys/0/x5c/0", unreadable),
+            ("/tenants/1/clients/0/jwks/keys/3", untyped),
+        ]) {
+            assert_eq!(warning.0, pointer);
+            assert!(warning.1.contains(message), "{warning:?}");
+        }
+        assert_eq!(warnings.len(), 4);
+        assert_eq!(Configuration::warnings(b"{"), []);
+        // What is not told: a client that cannot be used is an error.
+        assert_eq!(pointers(&format!(r#"{{"clients": {CLIENTS}}}"#)), ["/clients/1/jwks"]);
     }
 
     #[test]
@@ -193,12 +247,12 @@ mod tests {
                 &["/clients/0/token_endpoint_auth_method"],
             ),
             (
-                r#"{"clients": [{"client_id": "", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_ip": "x"}, 7, {"client_id": "a"}, {"client_id": "a"}]}"#,
+                r#"{"clients": [{"client_id": "", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_ip": "x"}, 7, {"client_id": "a", "token_endpoint_auth_method": "none"}, {"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
                 &["/clients/0/client_id", "/clients/0/tls_client_auth_san_ip", "/clients/1", "/clients/3/client_id"],
             ),
             // Repeated members stay visible however much was mended before.
             (
-                r#"{"mode": 1, "clients": [{"client_id": "a", "client_id": "b"}, {"client_id": "c", "x": 1, "x": 2, "x": 3}], "mode": 2}"#,
+                r#"{"mode": 1, "clients": [{"client_id": "a", "client_id": "b"}, {"client_id": "c", "token_endpoint_auth_method": "none", "x": 1, "x": 2, "x": 3}], "mode": 2}"#,
                 &["/mode", "/clients/0/client_id", "/clients/1/x"],
             ),
             (r#"{"clients": [], "registry": {"cluster": "c", "authority": "a.test", "path": "/"}}"#, &["/registry"]),

@@ -12,6 +12,8 @@ pub struct PeerCertificatePolicy {
     pub chain: Chain,
     /// `source`.
     pub source: Source,
+    /// `server_name`: whether the name of the TLS handshake must be the tenant's; `None` = not given.
+    server_name_matches: Option<bool>,
 }
 
 /// Where the client's certificate comes from.
@@ -44,7 +46,7 @@ impl TrustedProxy {
     pub fn is(&self, certificate: &PeerCertificate) -> bool {
         match self {
             Self::Certificate(thumbprint) => *thumbprint == certificate.thumbprint(),
-            Self::Name(name) => certificate.alternative_names().is_ok_and(|names| names.contains(name)),
+            Self::Name(name) => certificate.has_alternative_name(name) == Ok(true),
         }
     }
 
@@ -65,6 +67,14 @@ impl Source {
 }
 
 impl PeerCertificatePolicy {
+    /// Whether the server name of the TLS handshake must choose the tenant that `:authority` chooses. Behind a trusted proxy the
+    /// name is the proxy's own.
+    #[must_use]
+    pub fn matches_server_name(&self) -> bool {
+        let has_proxies = matches!(&self.source, Source::Forwarded { trusted_proxies: Some(_), .. });
+        self.server_name_matches.unwrap_or(!has_proxies)
+    }
+
     /// # Errors
     /// The pointer is relative to `peer_certificate`.
     pub(super) fn from_json(json: &Json) -> Result<Self, ConfigError> {
@@ -78,12 +88,13 @@ impl PeerCertificatePolicy {
         let dialect = members.read("dialect", |json| only_forwarded(json).and_then(one_of(&dialects)))?;
         let trusted_proxies = members
             .read("trusted_proxies", |json| only_forwarded(json)?.some_elements("at least one proxy", TrustedProxy::from_json))?;
+        let server_name_matches = members.read("server_name", one_of(&[("match", true), ("ignore", false)]))?;
         members.finish()?;
         let source = if is_forwarded {
             Source::Forwarded { dialect: dialect.unwrap_or(Dialect::Xfcc), trusted_proxies }
         } else {
             Source::Connection
         };
-        Ok(Self { chain: chain.unwrap_or_default(), source })
+        Ok(Self { chain: chain.unwrap_or_default(), source, server_name_matches })
     }
 }

@@ -35,8 +35,8 @@ fn tenants_are_chosen_by_host_and_inherit() {
     let text = r#"{
         "max_body_bytes": 7, "mode": "shadow", "log": "all",
         "tenants": [
-            {"hosts": ["AS.example.com", "*.example.net"], "clients": [{"client_id": "a"}]},
-            {"hosts": ["*.deep.example.net", "[::1]"], "clients": [{"client_id": "b"}, {"client_id": "c"}], "mode": "enforce"}
+            {"hosts": ["AS.example.com", "*.example.net"], "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]},
+            {"hosts": ["*.deep.example.net", "[::1]"], "clients": [{"client_id": "b", "token_endpoint_auth_method": "none"}, {"client_id": "c", "token_endpoint_auth_method": "none"}], "mode": "enforce"}
         ]
     }"#;
     let configuration = parse(text).unwrap();
@@ -53,12 +53,15 @@ fn tenants_are_chosen_by_host_and_inherit() {
         assert_eq!((policy.handling.mode, policy.max_body_bytes), (mode, 7));
     }
     for authority in ["example.net", "as.example.com.evil", "xas.example.com", "", ".example.net", "xexample.net"] {
-        let HostPolicy::UnknownTenant(handling) = configuration.policy_for(authority.as_bytes()) else {
+        let HostPolicy::UnknownTenant(unknown) = configuration.policy_for(authority.as_bytes()) else {
             panic!("{authority} has a tenant");
         };
-        assert_eq!(handling.mode, Mode::Shadow);
+        // What is no host at all is refused as long as one tenant enforces.
+        let is_host = !authority.is_empty() && !authority.starts_with('.');
+        assert_eq!(unknown.handling.mode, if is_host { Mode::Shadow } else { Mode::Enforce }, "{authority}");
     }
-    let with_default = r#"{"clients": [{"client_id": "d"}], "tenants": [{"hosts": ["a.b"], "mode": "shadow"}]}"#;
+    assert_eq!(configuration.mode_of_all(), Mode::Enforce);
+    let with_default = r#"{"clients": [{"client_id": "d", "token_endpoint_auth_method": "none"}], "tenants": [{"hosts": ["a.b"], "mode": "shadow"}]}"#;
     assert_eq!(policy(with_default, "c.d").handling.mode, Mode::Enforce);
     assert!(knows(&policy(with_default, "a.b"), "d"));
     assert_eq!(parse(with_default).unwrap().number_of_clients(), 1);
@@ -101,7 +104,11 @@ fn every_mistake_has_its_place() {
         (r#"{"clients": [{"client_id": " a"}]}"#, "/clients/0/client_id", "blanks"),
         (r#"{"clients": [{"client_id": "a\u0000"}]}"#, "/clients/0/client_id", "control"),
         (r#"{"clients": [{"client_id": 1}]}"#, "/clients/0/client_id", "found a number"),
-        (r#"{"clients": [{"client_id": "a"}, {"client_id": "a"}]}"#, "/clients/1/client_id", "no other client"),
+        (
+            r#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}, {"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
+            "/clients/1/client_id",
+            "no other client",
+        ),
         (r#"{"clients": [{"client_id": "a", "client_id": "b"}]}"#, "/clients/0/client_id", "twice"),
         (r#"{"clients": [{"clientId": "a"}]}"#, "/clients/0", "client_id"),
     ] {
@@ -135,8 +142,15 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
         (r#""tls_client_auth_issuer": "a""#.to_owned(), "/tls_client_auth_issuer", "unknown member"),
         (r#""certificate_thumbprint": []"#.to_owned(), "/certificate_thumbprint", "\"certificate_thumbprints\""),
         (r#""token_endpoint_auth_methods": []"#.to_owned(), "/token_endpoint_auth_methods", "token_endpoint_auth_method"),
-        (r#""tls_client_auth_san_dns": "a.b""#.to_owned(), "", "token_endpoint_auth_method"),
+        (r#""tls_client_auth_san_dns": "a.b""#.to_owned(), "", "the member token_endpoint_auth_method"),
+        (r#""client_secret": "x", "jwks_uri": "https://a.test/""#.to_owned(), "", "the member token_endpoint_auth_method"),
+        (r#""token_endpoint_auth_method": null"#.to_owned(), "", "the member token_endpoint_auth_method"),
         (r#""token_endpoint_auth_method": "TLS-Client-Auth""#.to_owned(), "/token_endpoint_auth_method", "\"tls_client_auth\""),
+        (
+            r#""token_endpoint_auth_method": "selfSignedTlsClientAuth""#.to_owned(),
+            "/token_endpoint_auth_method",
+            "\"self_signed_tls_client_auth\"",
+        ),
         (
             r#""token_endpoint_auth_method": "self_signed_tls_client_aut""#.to_owned(),
             "/token_endpoint_auth_method",
@@ -144,15 +158,26 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
         ),
         (r#""token_endpoint_auth_method": """#.to_owned(), "/token_endpoint_auth_method", "authentication method"),
         (r#""certificate_thumbprints": []"#.to_owned(), "/certificate_thumbprints", "empty array"),
+        (r#""certificate_binding": {"jwks": {}}"#.to_owned(), "/certificate_binding", "does not support"),
+        (r#""trust_anchor": []"#.to_owned(), "/trust_anchor", "did you mean \"trust_anchors\"?"),
+        (r#""tokenEndpointAuthMethod": "none""#.to_owned(), "/tokenEndpointAuthMethod", "\"token_endpoint_auth_method\""),
+        (r#""tlsClientAuthSanDns": "a.b""#.to_owned(), "/tlsClientAuthSanDns", "\"tls_client_auth_san_dns\""),
+        (r#""tlsClientAuthIssuer": "a""#.to_owned(), "/tlsClientAuthIssuer", "unknown member"),
+        (r#""tls-client-auth-issuer": "a""#.to_owned(), "/tls-client-auth-issuer", "unknown member"),
+        (r#""certificateThumbprints": ["x"]"#.to_owned(), "/certificateThumbprints", "\"certificate_thumbprints\""),
         (r#""certificate_thumbprints": ["x"]"#.to_owned(), "/certificate_thumbprints/0", "SHA-256"),
         (r#""trust_anchors": []"#.to_owned(), "/trust_anchors", "does not support"),
         (SELF_SIGNED.to_owned(), "", "jwks_uri is not fetched"),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": []}}"#), "/jwks/keys", "empty array"),
+        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": []}}"#), "/jwks/keys", "an array of keys, at least one"),
         (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC"}}]}}"#), "/jwks", "x5c or x5t#S256"),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"x5t#S256": "x"}}]}}"#), "/jwks/keys/0/x5t#S256", "thumbprint"),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"x5c": []}}]}}"#), "/jwks/keys/0/x5c", "empty array"),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"x5c": ["*"]}}]}}"#), "/jwks/keys/0/x5c/0", "base64"),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"x5c": ["AAAA"]}}]}}"#), "/jwks/keys/0/x5c/0", "X.509"),
+        (
+            format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5t#S256": "x"}}]}}"#),
+            "/jwks/keys/0/x5t#S256",
+            "thumbprint",
+        ),
+        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5c": []}}]}}"#), "/jwks/keys/0/x5c", "empty array"),
+        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5c": ["*"]}}]}}"#), "/jwks/keys/0/x5c/0", "base64"),
+        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5c": ["AAAA"]}}]}}"#), "/jwks/keys/0/x5c/0", "X.509"),
     ] {
         let (found, error) = client_error(&members).unwrap_or_else(|| panic!("accepted: {members}"));
         assert_eq!(found, pointer, "{members}: {error}");
@@ -160,12 +185,108 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
     }
     for members in [
         format!(r#"{TLS}, "tls_client_auth_san_dns": "a.b", "tls_client_auth_san_uri": null, "jwks": null"#),
-        format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC"}}, {{"x5t#S256": "{digest}", "x5c": null}}]}}"#),
+        format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC"}}, {{"kty": "EC", "x5t#S256": "{digest}", "x5c": null}}]}}"#),
         format!(
-            r#""certificate_thumbprints": ["{digest}"], "client_name": "x", "client_uri": "y", "jwks_uri": "z", "scope": "s""#
+            r#"{TLS}, "tls_client_auth_san_dns": "a.b", "certificate_thumbprints": ["{digest}"], "client_name": "x", "client_uri": "y", "jwks_uri": "z", "scope": "s""#
         ),
-        r#""tls_client_certificate_bound_access_tokens": true, "client_id_issued_at": 1, "redirect_uris": []"#.to_owned(),
+        r#""token_endpoint_auth_method": "none", "tls_client_certificate_bound_access_tokens": true, "client_id_issued_at": 1, "redirect_uris": []"#.to_owned(),
     ] {
         assert_eq!(client_error(&members), None, "{members}");
+    }
+}
+
+#[test]
+fn shadow_of_all_needs_the_top_level_and_every_tenant() {
+    for (text, mode) in [
+        (r#"{"clients": []}"#, Mode::Enforce),
+        (r#"{"clients": [], "mode": "shadow"}"#, Mode::Shadow),
+        (r#"{"mode": "shadow", "tenants": [{"hosts": ["a"], "clients": []}]}"#, Mode::Shadow),
+        (r#"{"tenants": [{"hosts": ["a"], "clients": [], "mode": "shadow"}]}"#, Mode::Enforce),
+        (
+            r#"{"mode": "shadow", "clients": [], "tenants": [{"hosts": ["a"]}, {"hosts": ["b"], "mode": "enforce"}, {"hosts": ["c"]}]}"#,
+            Mode::Enforce,
+        ),
+    ] {
+        let configuration = parse(text).unwrap();
+        assert_eq!(configuration.mode_of_all(), mode, "{text}");
+        if text.contains("tenants") {
+            assert_eq!(configuration.policy_for(b"user@host").handling().mode, mode, "{text}");
+        }
+    }
+}
+
+#[test]
+fn server_names_and_authorities_choose_one_tenant() {
+    let text = r#"{"tenants": [
+        {"hosts": ["a.example", "*.a.example", "10.0.0.1", "box"], "clients": []}, {"hosts": ["b.example", "[::1]"], "clients": []}
+    ]}"#;
+    let with_top_level = text.replacen('{', r#"{"clients": [], "#, 1);
+    let alone = r#"{"clients": []}"#;
+    for (text, authority, server_name, agrees) in [
+        (text, "a.example", Some("a.example"), true),
+        (text, "a.example:443", Some("A.Example."), true),
+        (text, "x.a.example", Some("a.example"), true),
+        (text, "a.example", Some("y.x.a.example"), true),
+        (text, "a.example", Some("b.example"), false),
+        (text, "b.example", Some("a.example"), false),
+        (text, "a.example", Some("other.example"), false),
+        (text, "a.example", Some("not a name"), false),
+        (text, "a.example", Some(""), false),
+        (text, "a.example", None, false),
+        (text, "10.0.0.1:8443", None, true),
+        (text, "10.0.0.1", Some("b.example"), false),
+        (text, "[::1]:8443", None, true),
+        (text, "box", None, true),
+        (text, "box", Some("b.example"), false),
+        (with_top_level.as_str(), "other.example", Some("another.example"), true),
+        (&with_top_level, "other.example", None, true),
+        (&with_top_level, "other.example", Some("a.example"), false),
+        (&with_top_level, "a.example", None, false),
+        (alone, "a.example", Some("b.example"), true),
+        (alone, "a.example", None, true),
+    ] {
+        let found = parse(text).unwrap().server_name_agrees(authority.as_bytes(), server_name.map(str::as_bytes));
+        assert_eq!(found, agrees, "{authority} {server_name:?}");
+    }
+}
+
+#[test]
+fn server_names_are_compared_where_there_are_tenants_and_no_proxies() {
+    for (peer_certificate, matches) in [
+        ("{}", true),
+        (r#"{"server_name": "ignore"}"#, false),
+        (r#"{"source": "forwarded"}"#, true),
+        (r#"{"source": "forwarded", "trusted_proxies": ["a.b"]}"#, false),
+        (r#"{"source": "forwarded", "trusted_proxies": ["a.b"], "server_name": "match"}"#, true),
+    ] {
+        let tenants = format!(r#"{{"peer_certificate": {peer_certificate}, "tenants": [{{"hosts": ["a"], "clients": []}}]}}"#);
+        assert_eq!(policy(&tenants, "a").matches_server_name, matches, "{peer_certificate}");
+        let alone = format!(r#"{{"peer_certificate": {peer_certificate}, "clients": []}}"#);
+        assert!(!policy(&alone, "a").matches_server_name, "{peer_certificate}");
+    }
+}
+
+#[test]
+fn what_is_written_and_supported() {
+    let filter_state = |text: &str| parse(&format!(r#"{{"clients": [] {text}}}"#)).unwrap().filter_state;
+    assert_eq!(filter_state(""), FilterState { code: true, client_id: true });
+    assert_eq!(filter_state(r#", "filter_state": []"#), FilterState { code: false, client_id: false });
+    assert_eq!(filter_state(r#", "filter_state": ["client_id"]"#), FilterState { code: false, client_id: true });
+    let methods = |text: &str| policy(&format!(r#"{{"clients": [] {text}}}"#), "a").methods;
+    assert_eq!(methods(""), Methods { tls_client_auth: true, self_signed_tls_client_auth: true });
+    let only = methods(r#", "methods": ["self_signed_tls_client_auth"]"#);
+    assert_eq!(only, Methods { tls_client_auth: false, self_signed_tls_client_auth: true });
+    for (text, pointer) in [
+        (r#""filter_state": ["code", "code"]"#, "/filter_state/1"),
+        (r#""filter_state": ["id"]"#, "/filter_state/0"),
+        (r#""filter_state": "code""#, "/filter_state"),
+        (r#""methods": []"#, "/methods"),
+        (r#""methods": ["private_key_jwt"]"#, "/methods/0"),
+        (r#""methods": ["tls_client_auth", "tls_client_auth"]"#, "/methods/1"),
+        (r#""unidentified_clients": "allow""#, "/unidentified_clients"),
+        (r#""peer_certificate": {"server_name": "any"}"#, "/peer_certificate/server_name"),
+        (r#""tenants": [{"hosts": ["a"], "filter_state": []}]"#, "/tenants/0/filter_state"),
+    ] {
+        assert_eq!(parse(&format!(r#"{{"clients": [], {text}}}"#)).unwrap_err().pointer, pointer, "{text}");
     }
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::certificate::UnixTime;
 
 const CONFIG: &[u8] =
-    br#"{"endpoints": ["/token"], "max_body_bytes": 40, "clients": [{"client_id": "a"}], "other_methods": "pass"}"#;
+    br#"{"endpoints": ["/token"], "max_body_bytes": 40, "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}], "other_methods": "pass"}"#;
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
 /// A connection about which nothing must be asked.
@@ -20,7 +20,11 @@ impl Connection for Unasked {
     }
 }
 
-impl Host for Unasked {}
+impl Host for Unasked {
+    fn server_name(&mut self) -> ServerName {
+        panic!("asked for the server name")
+    }
+}
 
 fn headers(more: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
     let pseudo = [(":method", "POST"), (":path", "/token"), (":authority", "as.example.com")];
@@ -29,8 +33,9 @@ fn headers(more: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
 
 fn started(config: &[u8], more: &[(&str, &str)], end_of_stream: bool) -> (Exchange, Step) {
     let headers = headers(more);
-    let mut exchange = Exchange::new(&Configuration::parse(config).unwrap(), &Head::of(Headers(&headers)));
-    let step = exchange.on_headers(&Head::of(Headers(&headers)), end_of_stream, &mut Unasked);
+    let configuration = Configuration::parse(config).unwrap();
+    let mut exchange = Exchange::new(&configuration, &Head::of(Headers(&headers)));
+    let step = exchange.on_headers(&configuration, &Head::of(Headers(&headers)), end_of_stream, &mut Unasked);
     (exchange, step)
 }
 
@@ -103,8 +108,9 @@ fn a_body_is_too_large_as_soon_as_that_is_known() {
 fn nothing_passes_before_the_headers() {
     let mut exchange = Exchange::new(&Configuration::parse(CONFIG).unwrap(), &Head::of(Headers(&[])));
     assert_eq!(decision(exchange.on_body(1, true, must_not_read, &mut Unasked)).code, Code::HostError);
-    let mut exchange = Exchange::new(&Configuration::parse(CONFIG).unwrap(), &Head::of(Headers(&[])));
-    assert_eq!(decision(exchange.on_headers(&Head::of(Headers(&[])), true, &mut Unasked)).code, Code::HostError);
+    let configuration = Configuration::parse(CONFIG).unwrap();
+    let mut exchange = Exchange::new(&configuration, &Head::of(Headers(&[])));
+    assert_eq!(decision(exchange.on_headers(&configuration, &Head::of(Headers(&[])), true, &mut Unasked)).code, Code::HostError);
 }
 
 #[test]
@@ -151,7 +157,7 @@ fn identity_headers_are_stripped_by_the_policy_of_the_host() {
     let fields = headers(&[("x-ssl-cert", "a"), ("x_ssl_client_dn", "b"), ("x-id", "c")]);
     let stripped: Vec<&str> =
         Exchange::new(&configuration, &Head::of(Headers(&fields))).names_to_strip(Headers(&fields), None).collect();
-    assert_eq!(stripped, ["x_ssl_client_dn"]);
+    assert_eq!(stripped, ["x_ssl_client_dn", "x-id"]);
     let elsewhere = [(":authority".to_owned(), b"other".to_vec())];
     let stripped: Vec<&str> =
         Exchange::new(&configuration, &Head::of(Headers(&elsewhere))).names_to_strip(Headers(&fields), None).collect();
@@ -176,6 +182,10 @@ impl Connection for Asking {
 }
 
 impl Host for Asking {
+    fn server_name(&mut self) -> ServerName {
+        ServerName::Absent
+    }
+
     fn registration(&mut self, _: &Rc<FetchedRegistry>, _: &str) -> Poll<Result<Registration, RegistryFault>> {
         Poll::Pending
     }
@@ -198,7 +208,7 @@ fn a_lookup_holds_the_request_until_its_answer() {
         let RegistrySource::Embedded(registry) = &policy.registry else { panic!("embedded") };
         registry.find("a")
     };
-    let other = || registered(br#"{"clients": [{"client_id": "a"}]}"#);
+    let other = || registered(br#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#);
     let by_certificate = registered(
         br#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": "a"}]}"#,
     );
@@ -248,4 +258,54 @@ fn an_unusable_client_is_not_unregistered() {
 fn a_host_that_fetches_nothing_has_no_registry() {
     let (mut exchange, _) = started(FETCHED, &[FORM], false);
     assert_eq!(decision(exchange.on_body(11, true, gives(b"client_id=a"), &mut Unasked)).code, Code::RegistryUnavailable);
+}
+
+#[test]
+fn a_header_that_cannot_be_removed_refuses_unless_all_is_shadow() {
+    let shadow = br#"{"endpoints": ["/token"], "mode": "shadow", "clients": []}"#;
+    for (config, passes) in [(CONFIG, false), (shadow, true)] {
+        let configuration = Configuration::parse(config).unwrap();
+        let headers = headers(&[FORM]);
+        let head = Head::of(Headers(&headers));
+        let mut exchange = Exchange::new(&configuration, &head);
+        let refused = decision(exchange.on_removal_failed(&head));
+        assert_eq!(refused.rejection, Some(Rejection::HostError(HostError::HeaderRemoval)));
+        assert_eq!(matches!(refused.action, Action::Continue { .. }), passes);
+
+        let (mut held, _) = started(config, &[FORM], false);
+        let refused = decision(held.on_removal_failed(&Head::default()));
+        assert_eq!((refused.code, matches!(refused.action, Action::Continue { .. })), (Code::HostError, passes));
+
+        let configuration = Configuration::parse(config).unwrap();
+        let other = [(":method".to_owned(), b"GET".to_vec()), (":path".to_owned(), b"/".to_vec())];
+        let mut passed = Exchange::new(&configuration, &Head::of(Headers(&other)));
+        let step = passed.on_headers(&configuration, &Head::of(Headers(&other)), false, &mut Unasked);
+        assert_eq!(decision(step).code, Code::NotGated);
+        let step = passed.on_removal_failed(&Head::default());
+        assert!(matches!(step, Step::Decided { passed } if passed == passes));
+    }
+}
+
+#[test]
+fn the_checks_of_a_decision_are_noted() {
+    for (more, body, last, checks) in [
+        (vec![], "", Check::Content, 6),
+        (vec![FORM, ("upgrade", "x")], "", Check::Protocol, 4),
+        (vec![FORM, ("authorization", "x y,z")], "", Check::Authorization, 7),
+        (vec![FORM], "a=%", Check::Form, 9),
+        (vec![FORM], "", Check::ClientId, 10),
+        (vec![FORM], "client_id=b", Check::Registration, 11),
+        (vec![FORM], "client_id=a", Check::AuthMethod, 12),
+    ] {
+        let (mut exchange, step) = started(CONFIG, &more, false);
+        let step = match step {
+            Step::Wait => exchange.on_body(body.len(), true, |_| Some(body.into()), &mut Unasked),
+            step => step,
+        };
+        let decided = decision(step);
+        // Nothing was asked of the server name: there are no tenants.
+        let expected = checks - 1;
+        let made = Check::ALL.into_iter().filter(|check| decided.checks.has(*check)).count();
+        assert_eq!((decided.checks.last(), made), (Some(last), expected), "{body} {more:?}");
+    }
 }

@@ -9,6 +9,7 @@ use crate::certificate::{AlternativeName, CertificateError, CertificateMemory, D
 use crate::config::{Chain, HostPolicy, Mode};
 use crate::decision::Action;
 use crate::error::Rejection;
+use crate::exchange::ServerName;
 use crate::gate::{Gate, GateRequest, Outcome, Peer};
 
 /// A configuration that decides.
@@ -37,14 +38,15 @@ impl JsGate {
         certificate: Option<Vec<u8>>,
         chain_valid: Option<bool>,
         now: Option<f64>,
+        server_name: Option<String>,
         body: Vec<u8>,
     ) -> String {
         let request = GateRequest { headers: fields(names, values), body };
-        let outcome = self.gate.decide(&request, &mut self.peer(certificate, chain_valid, now));
+        let outcome = self.gate.decide(&request, &mut self.peer(certificate, chain_valid, now, server_name));
         to_json(&outcome).to_string()
     }
 
-    /// Decides about a request before there is anything of its body; `null` = it takes the body.
+    /// Decides about a request before there is anything of its body; `null` = it takes the body, or that there is none.
     #[wasm_bindgen(js_name = decideHead)]
     pub fn decide_head(
         &self,
@@ -53,8 +55,10 @@ impl JsGate {
         certificate: Option<Vec<u8>>,
         chain_valid: Option<bool>,
         now: Option<f64>,
+        server_name: Option<String>,
     ) -> String {
-        let outcome = self.gate.decide_head(&fields(names, values), &mut self.peer(certificate, chain_valid, now));
+        let mut peer = self.peer(certificate, chain_valid, now, server_name);
+        let outcome = self.gate.decide_head(&fields(names, values), &mut peer);
         outcome.as_ref().map_or(Value::Null, to_json).to_string()
     }
 
@@ -79,13 +83,25 @@ impl JsGate {
 }
 
 impl JsGate {
-    fn peer(&self, certificate: Option<Vec<u8>>, chain_valid: Option<bool>, now: Option<f64>) -> Peer {
+    /// `server_name` is empty where the client asked for none.
+    fn peer(
+        &self,
+        certificate: Option<Vec<u8>>,
+        chain_valid: Option<bool>,
+        now: Option<f64>,
+        server_name: Option<String>,
+    ) -> Peer {
         let certificate = certificate.filter(|certificate| !certificate.is_empty()).map(|certificate| {
             let read = || Peer::default().presenting(&certificate).certificate.unwrap_or(Err(CertificateError::Pem));
             self.certificates.borrow_mut().recall_or(&certificate, read)
         });
+        let server_name = match server_name {
+            None => ServerName::Unspecified,
+            Some(name) if name.is_empty() => ServerName::Absent,
+            Some(name) => ServerName::Name(name.into_bytes().into()),
+        };
         // Seconds since 1970 are whole numbers far below 2^53.
-        Peer { certificate, chain_valid, now: now.map(|now| UnixTime(now as i64)), list: None }
+        Peer { certificate, chain_valid, now: now.map(|now| UnixTime(now as i64)), list: None, server_name }
     }
 }
 
@@ -151,7 +167,7 @@ fn certificate_json(certificate: &PeerCertificate) -> Value {
         json!({ "type": kind, "value": value })
     });
     json!({
-        "subject": certificate.subject().ok().map(ToString::to_string),
+        "subject": certificate.subject().ok().map(|name| name.to_string()),
         "rdns": certificate.subject().ok().map(|name| name.printed_rdns().collect::<Vec<_>>()),
         "subjectError": certificate.subject().err().map(|error| error.to_string()),
         "alternativeNames": names.collect::<Vec<_>>(),

@@ -10,6 +10,7 @@ mod request;
 mod shared_data;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ struct Plugin {
     lines: RefCell<LineBudget>,
     delivery: RefCell<Delivery>,
     registries: Registries,
+    /// Paths of forms that were not gated although they end like an endpoint, as far as a line in the log said so.
+    lookalikes: RefCell<BTreeSet<String>>,
 }
 
 struct Root {
@@ -128,6 +131,7 @@ fn configure(size: usize) -> Result<Plugin, ConfigError> {
         lines: RefCell::default(),
         delivery: RefCell::default(),
         registries,
+        lookalikes: RefCell::default(),
     })
 }
 

@@ -13,7 +13,7 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Every non-empty `sub` in the payload of a JWT; none where `assertion` is no signed JWT (a SAML assertion, an encrypted
-/// token). Two of them mean that two readers could see two clients.
+/// token), or where one of them is no text or empty. Two of them mean that two readers could see two clients.
 pub(super) fn subjects(assertion: &str) -> Vec<String> {
     let mut parts = assertion.split('.');
     let (Some(_), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
@@ -22,8 +22,11 @@ pub(super) fn subjects(assertion: &str) -> Vec<String> {
     let Some(claims) = BASE64URL.decode(payload).ok().and_then(|json| Json::parse(&json).ok()) else {
         return Vec::new();
     };
-    let subjects = claims.members("sub").filter_map(|subject| subject.string("a string").ok());
-    subjects.filter(|subject| !subject.is_empty()).map(str::to_owned).collect()
+    let subjects = claims.members("sub").map(|subject| {
+        let subject = subject.string("a string").ok()?;
+        (!subject.is_empty()).then(|| subject.to_owned())
+    });
+    subjects.collect::<Option<Vec<_>>>().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -40,9 +43,19 @@ mod tests {
         assert_eq!(subjects(&jwt(r#"{"s\u0075b":"a"}"#)), ["a"]);
         assert_eq!(subjects(&format!("e30.{}.", URL_SAFE.encode(r#"{"sub":"ab"}"#))), ["ab"]);
         let nested = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
-        for other in
-            ["", "a.b", "..", "a.b.c.d.e", "a.*.c", &jwt("[]"), &jwt(r#"{"sub":1}"#), &jwt(r#"{"sub":""}"#), &jwt(&nested)]
-        {
+        for other in [
+            "",
+            "a.b",
+            "..",
+            "a.b.c.d.e",
+            "a.*.c",
+            &jwt("[]"),
+            &jwt(r#"{"sub":1}"#),
+            &jwt(r#"{"sub":""}"#),
+            &jwt(r#"{"sub":"a","sub":""}"#),
+            &jwt(r#"{"sub":1,"sub":"a"}"#),
+            &jwt(&nested),
+        ] {
             assert!(subjects(other).is_empty(), "{other}");
         }
     }

@@ -23,6 +23,8 @@ pub enum Authorization {
         /// RFC 6749 §2.3.1: the client identifier.
         client_id: String,
     },
+    /// A token (RFC 6750, RFC 9449), which says nothing of the client that sends it.
+    Token,
     /// Any other scheme.
     Other,
 }
@@ -89,7 +91,8 @@ impl Authorization {
             return Err(AuthorizationError::Scheme);
         }
         if !scheme.eq_ignore_ascii_case(b"basic") {
-            return Ok(Self::Other);
+            let is_token = [&b"bearer"[..], b"dpop"].iter().any(|token| scheme.eq_ignore_ascii_case(token));
+            return Ok(if is_token { Self::Token } else { Self::Other });
         }
         let decoded = BASE64.decode(credentials.trim_ascii()).map_err(|_| AuthorizationError::Base64)?;
         let text = String::from_utf8(decoded).map_err(|_| AuthorizationError::NotText)?;
@@ -120,7 +123,10 @@ mod tests {
                 }
             }
         }
-        for other in ["Bearer x", "DPoP eyJ.a.b", "Negotiate", "Basically x"] {
+        for token in ["Bearer x", "bearer", "DPoP eyJ.a.b", "DPOP x"] {
+            assert_eq!(Authorization::parse(token.as_bytes()), Ok(Authorization::Token), "{token}");
+        }
+        for other in ["Negotiate", "Basically x", "Bearers x", "GNAP x"] {
             assert_eq!(Authorization::parse(other.as_bytes()), Ok(Authorization::Other), "{other}");
         }
     }

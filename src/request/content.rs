@@ -3,20 +3,38 @@
 use super::head::Field;
 use crate::error::Rejection;
 
-/// Lets exactly one `application/x-www-form-urlencoded` in UTF-8 pass, without a content coding.
+/// How the octets of a form become characters, as far as `content-type` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charset {
+    /// UTF-8, which is what the form has where nothing is said.
+    Utf8,
+    /// US-ASCII. A reader that believes it makes something else of any other octet, so a body must not have one.
+    UsAscii,
+}
+
+/// Lets exactly one `application/x-www-form-urlencoded` in UTF-8 or US-ASCII pass, without a content coding.
 ///
 /// # Errors
 /// [`Rejection::UnsupportedMediaType`] and [`Rejection::EncodedBody`].
-pub fn check_content(content_type: Field<'_>, content_encoding: Field<'_>) -> Result<(), Rejection> {
-    if !matches!(content_type, Field::Once(value) if is_form(value)) {
-        return Err(Rejection::UnsupportedMediaType);
-    }
+pub fn check_content(content_type: Field<'_>, content_encoding: Field<'_>) -> Result<Charset, Rejection> {
+    let Field::Once(content_type) = content_type else { return Err(Rejection::UnsupportedMediaType) };
+    let charset = form_charset(content_type).ok_or(Rejection::UnsupportedMediaType)?;
     match content_encoding {
-        Field::Absent => Ok(()),
-        Field::Once(coding) if coding.trim_ascii().eq_ignore_ascii_case(b"identity") => Ok(()),
+        Field::Absent => Ok(charset),
+        Field::Once(coding) if coding.trim_ascii().eq_ignore_ascii_case(b"identity") => Ok(charset),
         Field::Once(_) | Field::Repeated => Err(Rejection::EncodedBody),
     }
 }
+
+/// Whether the media type is that of forms, whatever its parameters are.
+#[must_use]
+pub fn is_form(content_type: Field<'_>) -> bool {
+    let Field::Once(content_type) = content_type else { return false };
+    let media_type = content_type.split(|b| matches!(b, b';' | b',')).next().unwrap_or_default();
+    media_type.trim_ascii().eq_ignore_ascii_case(FORM.as_bytes())
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Refuses a body whose announced length exceeds `limit`, before it is buffered.
 ///
@@ -32,28 +50,39 @@ pub fn check_length(content_length: Field<'_>, limit: usize) -> Result<(), Rejec
     }
 }
 
-/// RFC 9110 §8.3.1; the type knows no parameters, but real clients send `charset=UTF-8`.
-fn is_form(content_type: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(content_type) else { return false };
+/// The charset of a form's `content-type` (RFC 9110 §8.3.1); `None` = it is no form, or in a charset that is not understood. The
+/// type knows no parameters, but real clients send `charset=UTF-8`.
+fn form_charset(content_type: &[u8]) -> Option<Charset> {
+    const NAME: &[u8] = b"charset";
+    let text = std::str::from_utf8(content_type).ok()?;
     // Two headers reach the filter as one, joined by a comma.
     if text.contains(',') {
-        return false;
+        return None;
     }
     let mut parts = text.split(';').map(str::trim_ascii);
-    let is_form = parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded"));
-    let mut charsets = 0;
-    is_form
-        && parts.filter(|part| !part.is_empty()).all(|parameter| {
-            let Some((name, value)) = parameter.split_once('=') else { return false };
-            if !name.eq_ignore_ascii_case("charset") {
-                // Nothing that a sloppy reader could take for a charset: some search for `charset=` anywhere.
-                let is_harmless = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-                return !name.is_empty() && is_harmless(name) && is_harmless(value);
-            }
-            charsets += 1;
-            let value = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
-            charsets == 1 && value.eq_ignore_ascii_case("utf-8")
-        })
+    if !parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case(FORM)) {
+        return None;
+    }
+    // Some readers search for `charset` wherever it stands, so it may stand in its own place alone.
+    let mut named = parts.filter(|part| part.as_bytes().windows(NAME.len()).any(|text| text.eq_ignore_ascii_case(NAME)));
+    match (named.next(), named.next()) {
+        (None, _) => Some(Charset::Utf8),
+        (Some(parameter), None) => charset(parameter),
+        (Some(_), Some(_)) => None,
+    }
+}
+
+/// The charset that `charset=VALUE` names, quoted or not.
+fn charset(parameter: &str) -> Option<Charset> {
+    let (name, value) = parameter.split_once('=')?;
+    let value = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
+    let is_any = |names: &[&str]| names.iter().any(|name| value.eq_ignore_ascii_case(name));
+    match () {
+        () if !name.eq_ignore_ascii_case("charset") => None,
+        () if is_any(&["utf-8", "utf8"]) => Some(Charset::Utf8),
+        () if is_any(&["us-ascii"]) => Some(Charset::UsAscii),
+        () => None,
+    }
 }
 
 #[cfg(test)]
@@ -62,42 +91,70 @@ mod tests {
 
     #[test]
     fn media_types() {
-        for good in [
-            "application/x-www-form-urlencoded",
-            "APPLICATION/X-WWW-Form-Urlencoded",
-            "application/x-www-form-urlencoded;charset=UTF-8",
-            "application/x-www-form-urlencoded ; Charset=\"utf-8\" ;",
-            "application/x-www-form-urlencoded; boundary=x",
-        ] {
-            assert!(is_form(good.as_bytes()), "{good}");
+        let good = [
+            ("", Charset::Utf8),
+            (";charset=UTF-8", Charset::Utf8),
+            (";charset=utf8", Charset::Utf8),
+            (";charset=\"UTF8\"", Charset::Utf8),
+            (" ; Charset=\"utf-8\" ;", Charset::Utf8),
+            ("; boundary=x", Charset::Utf8),
+            ("; boundary=\"a b/c\"; q", Charset::Utf8),
+            (";charset=US-ASCII", Charset::UsAscii),
+            ("; x=y; charset=\"us-ascii\"", Charset::UsAscii),
+        ];
+        for (parameters, charset) in good {
+            let header = format!("application/x-www-form-urlencoded{parameters}");
+            assert_eq!(form_charset(header.as_bytes()), Some(charset), "{header}");
         }
+        assert_eq!(form_charset(b"APPLICATION/X-WWW-Form-Urlencoded"), Some(Charset::Utf8));
         for bad in [
             "",
             "application/json",
             "application/x-www-form-urlencodedx",
             "text/plain; application/x-www-form-urlencoded",
             "application/x-www-form-urlencoded;charset=iso-8859-1",
+            "application/x-www-form-urlencoded;charset=ascii",
             "application/x-www-form-urlencoded;charset=utf-16",
             "application/x-www-form-urlencoded;charset=utf-8;charset=utf-7",
+            "application/x-www-form-urlencoded;charset=utf-8;charset=utf-8",
             "application/x-www-form-urlencoded;charset=",
             "application/x-www-form-urlencoded;charset",
+            "application/x-www-form-urlencoded;charset = utf-8",
+            "application/x-www-form-urlencoded;charset=\"utf-8",
+            "application/x-www-form-urlencoded;charset='utf-8'",
             "application/x-www-form-urlencoded;charset*=utf-8''utf-7",
             "application/x-www-form-urlencoded;x=charset=iso-8859-1",
             "application/x-www-form-urlencoded;x=\";charset=iso-8859-1\"",
+            "application/x-www-form-urlencoded;x=\";charset=utf-8\"",
+            "application/x-www-form-urlencoded;accept-Charset=utf-8",
             "application/x-www-form-urlencoded,application/x-www-form-urlencoded",
             "application/x-www-form-urlencoded;charset=utf-8,text/plain",
             "multipart/form-data; boundary=x",
         ] {
-            assert!(!is_form(bad.as_bytes()), "{bad}");
+            assert_eq!(form_charset(bad.as_bytes()), None, "{bad}");
         }
-        assert!(!is_form(b"application/x-www-form-urlencoded;a=\xff"));
+        assert_eq!(form_charset(b"application/x-www-form-urlencoded;a=\xff"), None);
+    }
+
+    #[test]
+    fn what_looks_like_a_form() {
+        for (content_type, expected) in [
+            ("application/x-www-form-urlencoded", true),
+            ("Application/X-www-form-urlencoded ; charset=iso-8859-1", true),
+            ("application/x-www-form-urlencoded,text/plain", true),
+            ("application/json", false),
+            ("", false),
+        ] {
+            assert_eq!(is_form(Field::Once(content_type.as_bytes())), expected, "{content_type}");
+        }
+        assert!(!is_form(Field::Absent) && !is_form(Field::Repeated));
     }
 
     #[test]
     fn content() {
         let form = Field::Once(b"application/x-www-form-urlencoded");
-        assert_eq!(check_content(form, Field::Absent), Ok(()));
-        assert_eq!(check_content(form, Field::Once(b"Identity")), Ok(()));
+        assert_eq!(check_content(form, Field::Absent), Ok(Charset::Utf8));
+        assert_eq!(check_content(form, Field::Once(b"Identity")), Ok(Charset::Utf8));
         assert_eq!(check_content(form, Field::Repeated), Err(Rejection::EncodedBody));
         assert_eq!(check_content(Field::Absent, Field::Absent), Err(Rejection::UnsupportedMediaType));
         assert_eq!(check_content(Field::Repeated, Field::Absent), Err(Rejection::UnsupportedMediaType));

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::content::Charset;
+use crate::error::Rejection;
 use crate::json::first_repeated;
 
 /// Why a text is not a form.
@@ -15,6 +17,8 @@ pub enum FormError {
     NotUtf8,
     /// A control character in a name.
     ControlCharacter,
+    /// More than [`Form::MOST_PARAMETERS`].
+    TooManyParameters,
 }
 
 impl fmt::Display for FormError {
@@ -23,27 +27,51 @@ impl fmt::Display for FormError {
             Self::PercentEscape => "a % without two hexadecimal digits",
             Self::NotUtf8 => "a name or value that is not UTF-8",
             Self::ControlCharacter => "a control character in a parameter name",
+            Self::TooManyParameters => "more than 256 parameters",
         })
     }
 }
 
 impl std::error::Error for FormError {}
 
+const CLIENT_ID: &str = "client_id";
+
+/// Parameters that authenticate a client or say who it is (RFC 6749 §2.3.1, RFC 7521 §4.2).
+pub(super) const CREDENTIALS: [&str; 4] = [CLIENT_ID, "client_secret", "client_assertion", "client_assertion_type"];
+
 /// Decoded names and values in the order of the body; what needs no decoding is borrowed from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Form<'a> {
     parameters: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    hides_client_id: bool,
+    /// A credential that other readers see, and this one does not.
+    hidden: Option<&'static str>,
+    cuts_client_id: bool,
 }
 
 impl<'a> Form<'a> {
-    /// Parses a body (WHATWG URL §5.1, but strict). Empty sequences between ampersands mean nothing.
+    /// Most parameters of a form. PHP, qs and others drop, without a word, what comes after a limit of their own, the lowest of
+    /// which is 1,000: behind it they would read another request than this filter.
+    pub const MOST_PARAMETERS: usize = 256;
+
+    /// Parses a body (WHATWG URL §5.1, but strict). Empty sequences between ampersands mean nothing, but they count.
     ///
     /// # Errors
     /// [`FormError`].
     pub fn parse(body: &'a [u8]) -> Result<Self, FormError> {
+        // Half of a character as it is and half of it escaped is one to whoever decodes the octets, and none to whoever decodes
+        // the text.
+        if std::str::from_utf8(body).is_err() {
+            return Err(FormError::NotUtf8);
+        }
         let mut parameters = Vec::with_capacity(8);
-        for sequence in body.split(|&b| b == b'&').filter(|sequence| !sequence.is_empty()) {
+        let mut cuts_client_id = false;
+        for (index, sequence) in body.split(|&b| b == b'&').enumerate() {
+            if index == Self::MOST_PARAMETERS {
+                return Err(FormError::TooManyParameters);
+            }
+            if sequence.is_empty() {
+                continue;
+            }
             let equals = sequence.iter().position(|&b| b == b'=').unwrap_or(sequence.len());
             let (name, value) = sequence.split_at(equals);
             let name = decode(name)?;
@@ -51,9 +79,26 @@ impl<'a> Form<'a> {
             if !is_plain && name.chars().any(char::is_control) {
                 return Err(FormError::ControlCharacter);
             }
+            cuts_client_id |= name == CLIENT_ID && sequence.contains(&b';');
             parameters.push((name, decode(value.strip_prefix(b"=").unwrap_or_default())?));
         }
-        Ok(Self { parameters, hides_client_id: body.contains(&b';') && hides(body, "client_id") })
+        let may_hide = body.contains(&b';') || body.starts_with(BYTE_ORDER_MARK);
+        Ok(Self { parameters, hidden: if may_hide { hidden_credential(body) } else { None }, cuts_client_id })
+    }
+
+    /// Parses a body in which every reader finds the same parameters.
+    ///
+    /// # Errors
+    /// In this order: [`Rejection::MalformedForm`], [`Rejection::UnsupportedMediaType`], [`Rejection::DuplicateParameter`].
+    pub fn read(body: &'a [u8], charset: Charset) -> Result<Self, Rejection> {
+        let form = Self::parse(body).map_err(Rejection::MalformedForm)?;
+        if charset == Charset::UsAscii && !form.is_ascii() {
+            return Err(Rejection::UnsupportedMediaType);
+        }
+        match form.offending_name() {
+            Some(name) => Err(Rejection::DuplicateParameter { name: name.to_owned() }),
+            None => Ok(form),
+        }
     }
 
     /// The value of the first parameter `name`.
@@ -62,21 +107,28 @@ impl<'a> Form<'a> {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref())
     }
 
-    /// Whether a backend that separates at semicolons too, as HTML 4.01 §B.2.2 recommended, sees a `client_id` that is no
-    /// parameter of this form.
+    /// Whether the value of `client_id` ends at a semicolon to a backend that separates there too, as Rack and Ruby's CGI do: to
+    /// it, `client_id=a;b` names another client.
     #[must_use]
-    pub fn hides_client_id(&self) -> bool {
-        self.hides_client_id
+    pub fn cuts_client_id(&self) -> bool {
+        self.cuts_client_id
     }
 
-    /// The name of a parameter that must not be there: one that is sent twice though it is not repeatable, or one that
-    /// some backend takes for `client_id`.
+    /// Whether every name and every value is ASCII after decoding.
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.parameters.iter().all(|(name, value)| name.is_ascii() && value.is_ascii())
+    }
+
+    /// The name of a parameter that must not be there: one that some backend takes for a credential though it is none here, or
+    /// one that is sent twice though it is not repeatable.
     #[must_use]
     pub fn offending_name(&self) -> Option<&str> {
         let names = self.parameters.iter().map(|(name, _)| name.as_ref());
         names
             .clone()
-            .find(|name| *name != "client_id" && reads_as(name, "client_id"))
+            .find(|name| look_alike(name).is_some())
+            .or(self.hidden)
             .or_else(|| first_repeated(names.filter(|name| !REPEATABLE.contains(name))))
     }
 }
@@ -84,34 +136,68 @@ impl<'a> Form<'a> {
 /// RFC 8707 §2 and RFC 8693 §2.1 let these be sent more than once.
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
-/// Whether a part of `body` between semicolons begins a parameter that reads as `parameter`, where its sequence does not.
-fn hides(body: &[u8], parameter: &str) -> bool {
+/// U+FEFF in UTF-8. Whoever decodes a body to text before it parses the form loses one at the start of it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The credential that is no parameter of this form, but one to a backend that separates at semicolons too, as HTML 4.01 §B.2.2
+/// recommended, or that drops a byte order mark.
+fn hidden_credential(body: &[u8]) -> Option<&'static str> {
+    if let Some(body) = body.strip_prefix(BYTE_ORDER_MARK) {
+        let name = body.split(|b| matches!(b, b'&' | b';' | b'=')).next().and_then(|name| decode(name).ok());
+        return name.and_then(|name| reads_as_credential(&name)).or_else(|| hidden_credential(body));
+    }
     let name_of =
         |text: &[u8]| decode(text.split(|&b| b == b'=').next().unwrap_or_default()).map(Cow::into_owned).unwrap_or_default();
-    body.split(|&b| b == b'&').any(|sequence| {
+    body.split(|&b| b == b'&').filter(|sequence| sequence.contains(&b';')).find_map(|sequence| {
         let own = name_of(sequence);
         let mut parts = sequence.split(|&b| b == b';').map(name_of);
-        let first = parts.next().is_some_and(|name| name != own && reads_as(&name, parameter));
-        first || parts.any(|name| reads_as(&name, parameter))
+        let first = parts.next().filter(|name| *name != own).and_then(|name| reads_as_credential(&name));
+        first.or_else(|| parts.find_map(|name| reads_as_credential(&name)))
     })
 }
 
-/// Whether some backend reads the parameter `name` as `parameter`: without regard to letter case and outer blanks, up to
-/// a NUL, as an array (`client_id[]`, `client_id[0]`), with stray brackets (Rack reads `client_id]` and `[client_id]`), or
-/// with the characters that PHP and relaxed binders turn into `_`.
-#[must_use]
-pub(super) fn reads_as(name: &str, parameter: &str) -> bool {
-    // Nearly every name differs in its first letter already, and this is asked for each parameter of each request.
-    let first_letter = |text: &str| text.bytes().next().filter(u8::is_ascii_alphanumeric).map(|b| b.to_ascii_lowercase());
-    if first_letter(name).is_some_and(|letter| Some(letter) != first_letter(parameter)) {
-        return false;
+/// The credential as which some backend reads the parameter `name`, which is another one to this filter.
+fn look_alike(name: &str) -> Option<&'static str> {
+    // Nearly every name is spelled so, and then only an equal name reads as a credential.
+    if name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') || CREDENTIALS.contains(&name) {
+        return None;
     }
+    reads_as_credential(name)
+}
+
+/// The credential as which some backend reads the parameter `name`: without regard to letter case and outer blanks, up to a
+/// NUL, as an array (`client_id[]`, `client_id[0]`), with stray brackets (Rack reads `client_id]` and `[client_id]`), with dots
+/// for brackets (qs reads `client_id.x` and `.client_id` where it is set to, as Koa sets it), or with the characters that PHP and
+/// relaxed binders turn into `_`.
+#[must_use]
+pub(super) fn reads_as_credential(name: &str) -> Option<&'static str> {
     let name = name.split('\0').next().unwrap_or_default();
-    let name = name.trim_matches(|c: char| c.is_whitespace() || c.is_control()).trim_start_matches(['[', ']']);
-    let folded: String = name.chars().map(|c| if matches!(c, '.' | ' ' | '-') { '_' } else { c.to_ascii_lowercase() }).collect();
-    let is_name = folded.strip_prefix(parameter).is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', ']']));
-    // PHP turns an unmatched `[` into `_` too.
-    is_name || folded.replace('[', "_") == parameter
+    let is_blank = |c: char| c.is_whitespace() || c.is_control();
+    // A question mark at the start of a body is none of the name to the URLSearchParams of JavaScript.
+    let name = name.trim_end_matches(is_blank).trim_start_matches(|c| is_blank(c) || matches!(c, '[' | ']' | '.' | '?'));
+    // Every credential begins so, and this is asked for each parameter of a query string.
+    if !name.starts_with(['c', 'C']) {
+        return None;
+    }
+    let folded: String = name.chars().map(folded).collect();
+    CREDENTIALS.into_iter().find(|credential| {
+        // Each character has one in `folded`; those of a credential are octets.
+        let rest = name.chars().nth(credential.len());
+        let is_name = folded.starts_with(credential) && matches!(rest, None | Some('[' | ']' | '.'));
+        // PHP turns an unmatched `[` into `_` too.
+        is_name || folded.replace('[', "_") == **credential
+    })
+}
+
+/// What a reader without regard to letter case makes of `c`, or one that takes it for the underscore of a variable's name.
+fn folded(c: char) -> char {
+    match c {
+        '.' | ' ' | '-' | '+' => '_',
+        // Java and others compare by upper case, in which these are `I` and `S`.
+        'ı' | 'İ' => 'i',
+        'ſ' => 's',
+        other => other.to_ascii_lowercase(),
+    }
 }
 
 /// Decodes one name or value: `+` is a blank, `%` begins two hexadecimal digits.
@@ -173,6 +259,27 @@ mod tests {
     }
 
     #[test]
+    fn at_most_256_parameters_however_empty() {
+        for (body, is_read) in [
+            (vec!["a"; 256].join("&"), true),
+            (vec!["a"; 257].join("&"), false),
+            ("&".repeat(255), true),
+            ("&".repeat(256), false),
+            (format!("{}client_id=x", "a=1&".repeat(1_001)), false),
+        ] {
+            let expected = if is_read { Ok(()) } else { Err(FormError::TooManyParameters) };
+            assert_eq!(Form::parse(body.as_bytes()).map(drop), expected, "{} bytes", body.len());
+        }
+    }
+
+    #[test]
+    fn ascii_is_told_after_decoding() {
+        for (body, is_ascii) in [("a=%41", true), ("", true), ("a=%C3%A9", false), ("%C3%A9", false), ("a=é", false)] {
+            assert_eq!(Form::parse(body.as_bytes()).unwrap().is_ascii(), is_ascii, "{body}");
+        }
+    }
+
+    #[test]
     fn malformed_forms() {
         for (body, error) in [
             (&b"a=%zz"[..], FormError::PercentEscape),
@@ -183,6 +290,8 @@ mod tests {
             (b"client_id=%C2x", FormError::NotUtf8),
             (b"client_id=%FE%FF", FormError::NotUtf8),
             (b"client_id=\xff", FormError::NotUtf8),
+            (b"client_id=\xc3%A9", FormError::NotUtf8),
+            (b"a%C3\xa9=b", FormError::NotUtf8),
             (b"%c0%ae=1", FormError::NotUtf8),
             (b"client_id%00=a", FormError::ControlCharacter),
             (b"client_id\n=a", FormError::ControlCharacter),
@@ -193,19 +302,23 @@ mod tests {
     }
 
     #[test]
-    fn client_ids_behind_semicolons() {
-        for (body, hides) in [
-            ("client_id=a&b;client_id=c", true),
-            ("client_id=a;client_id=c", true),
-            ("a=b;Client_ID[]=c", true),
-            ("client_id;=c", true),
-            ("a;%63lient_id", true),
-            ("client_id=a;b=c", false),
-            ("client_id=a&b=c%3Bclient_id=d", false),
-            ("a=client_id;b", false),
-            ("scope=a;b;c&client_id=d", false),
+    fn credentials_behind_semicolons() {
+        for (body, hidden) in [
+            ("client_id=a&b;client_id=c", Some("client_id")),
+            ("client_id=a;client_id=c", Some("client_id")),
+            ("a=b;Client_ID[]=c", Some("client_id")),
+            ("client_id;=c", Some("client_id")),
+            ("a;%63lient_id", Some("client_id")),
+            ("client_id=a&x;client_assertion=b", Some("client_assertion")),
+            ("x;client_secret", Some("client_secret")),
+            ("client_secret;=x", Some("client_secret")),
+            ("a=b;c;[client_assertion_type]=d", Some("client_assertion_type")),
+            ("client_id=a;b=c", None),
+            ("client_id=a&b=c%3Bclient_id=d", None),
+            ("a=client_id;b", None),
+            ("scope=a;b;c&client_id=d", None),
         ] {
-            assert_eq!(Form::parse(body.as_bytes()).unwrap().hides_client_id(), hides, "{body}");
+            assert_eq!(Form::parse(body.as_bytes()).unwrap().hidden, hidden, "{body}");
         }
     }
 
@@ -229,8 +342,31 @@ mod tests {
             ("Client_ID=b", Some("Client_ID")),
             ("+client_id=b", Some(" client_id")),
             ("client_id%C2%A0=b", Some("client_id\u{a0}")),
-            ("client_id.=a&client_ids=b&client_identity=c&xclient_id=d&client_i=e&client=f", None),
-            ("client_id_hint=b", None),
+            ("client_id=a&client_secret[]=x", Some("client_secret[]")),
+            ("[client_secret=x", Some("[client_secret")),
+            ("client_secret]=x", Some("client_secret]")),
+            ("client_assertion%5B0%5D=x", Some("client_assertion[0]")),
+            ("client_assertion[type=x", Some("client_assertion[type")),
+            ("client.assertion.type=x", Some("client.assertion.type")),
+            ("CLIENT_SECRET=x", Some("CLIENT_SECRET")),
+            ("client_%C5%BFecret=x", Some("client_\u{17f}ecret")),
+            ("cl%C4%B1ent_id=x", Some("cl\u{131}ent_id")),
+            ("\u{feff}client_id=x", Some("client_id")),
+            ("\u{feff}client_secret[]", Some("client_secret")),
+            ("\u{feff}\u{feff}client_id=x", Some("client_id")),
+            ("%EF%BB%BFclient_id=x&a\u{feff}client_id=y", None),
+            ("[+client_id=x", Some("[ client_id")),
+            ("client%2Bid=x", Some("client+id")),
+            ("client_id=a&client_secret=b&client_assertion=c&client_assertion_type=d", None),
+            ("?client_id=x", Some("?client_id")),
+            ("\u{feff}?client_id=x", Some("client_id")),
+            ("%3Fclient_secret[]=x", Some("?client_secret[]")),
+            ("client_id.x=a", Some("client_id.x")),
+            ("client_secret.0=a", Some("client_secret.0")),
+            (".client_assertion=a", Some(".client_assertion")),
+            ("[.client_id=a", Some("[.client_id")),
+            ("client_id_.=a&client_ids=b&client_identity=c&xclient_id=d&client_i=e&client=f", None),
+            ("client_id_hint=b&client_secret_expires_at=c&client_assertions=d&client_assertion_types=e", None),
             ("é=1&[]=2&=3", None),
         ] {
             assert_eq!(Form::parse(body.as_bytes()).unwrap().offending_name(), offending, "{body}");

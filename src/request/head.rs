@@ -69,6 +69,10 @@ pub struct Head<'a> {
     pub authorization: Field<'a>,
     /// The headers that may carry the client's certificate.
     pub certificate: ForwardedHeaders<'a>,
+    /// `expect`
+    pub expect: Field<'a>,
+    /// Whether the request asks for another protocol: by `upgrade`, or by `:protocol` (RFC 8441 §4).
+    pub has_upgrade: bool,
     /// Whether a header is there by which frameworks let a client name another method.
     pub overrides_method: bool,
 }
@@ -92,10 +96,27 @@ impl<'a> Head<'a> {
                 "client-cert" => head.certificate.client_cert.add(value),
                 "x-ssl-cert" => head.certificate.x_ssl_cert.add(value),
                 "authorization" => head.authorization.add(value),
-                "x-http-method-override" | "x-http-method" | "x-method-override" => head.overrides_method = true,
-                _ => {}
+                "expect" => head.expect.add(value),
+                "upgrade" | ":protocol" => head.has_upgrade = true,
+                other => head.overrides_method |= overrides_method(other),
             }
         }
         head
     }
+}
+
+/// Whether frameworks take the header `name` for the method; some of them read `_` and `.` as `-`.
+fn overrides_method(name: &str) -> bool {
+    const NAMES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+    // This is asked for each header of each request.
+    (name.starts_with("x-") || name.starts_with("x_") || name.starts_with("x."))
+        && NAMES.iter().any(|other| same_header(other, name))
+}
+
+/// Whether two names are one header to some backend: CGI and its heirs (WSGI, Rack, PHP, nginx) turn `-`, and some all that is
+/// no letter or digit, into `_`, so `x_ssl_cert` and `x.ssl.cert` would arrive as `X-SSL-Cert` does.
+#[must_use]
+pub(crate) fn same_header(one: &str, other: &str) -> bool {
+    let fold = |b: u8| if b.is_ascii_alphanumeric() { b.to_ascii_lowercase() } else { b'-' };
+    one.len() == other.len() && one.bytes().zip(other.bytes()).all(|(one, other)| fold(one) == fold(other))
 }

@@ -5,17 +5,42 @@
 //! followed through every combination: whatever can be reached from it is what some backend may see.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
-use super::form::{self, reads_as};
+use super::form::{self, reads_as_credential};
 use crate::error::ConfigError;
 use crate::json::Json;
 
 /// The paths that carry client authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
-    /// Lower case, without a slash at the end.
-    paths: Vec<Box<str>>,
+    endpoints: Vec<Endpoint>,
 }
+
+/// One path, or a pattern of paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// In lower case, without a slash at the end and without the `/**` of a pattern.
+    path: Box<str>,
+    /// Whether a segment is `*`, which stands for any one segment that is not empty.
+    has_wildcard: bool,
+    /// Whether everything below the path belongs to it: `/**`.
+    with_all_below: bool,
+}
+
+/// As it stands in the configuration, but in lower case and without a slash at the end.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (&*self.path, self.with_all_below) {
+            ("", false) => "/",
+            (path, _) => path,
+        })?;
+        f.write_str(if self.with_all_below { ALL_BELOW } else { "" })
+    }
+}
+
+const WILDCARD: &str = "*";
+const ALL_BELOW: &str = "/**";
 
 /// The request target (RFC 9112 §3.2): `:path`.
 #[derive(Clone, Copy, Debug)]
@@ -23,9 +48,6 @@ pub struct Target<'a> {
     path: &'a [u8],
     query: &'a [u8],
 }
-
-/// Parameters that authenticate a client or say who it is (RFC 6749 §2.3.1, RFC 7521 §4.2).
-const CREDENTIALS: [&str; 4] = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
 
 impl<'a> Target<'a> {
     /// Splits `:path`; a fragment, which no request should have, counts as neither part.
@@ -56,36 +78,88 @@ impl<'a> Target<'a> {
             // Some servers separate by semicolons too.
             query.split(|b| matches!(b, b'&' | b';')).map(|sequence| sequence.split(|&b| b == b'=').next().unwrap_or_default())
         });
-        named
-            .filter_map(|name| form::decode(name).ok())
-            .find(|name| CREDENTIALS.iter().any(|credential| reads_as(name, credential)))
-            .map(Into::into)
+        named.filter_map(|name| form::decode(name).ok()).find(|name| reads_as_credential(name).is_some()).map(Into::into)
+    }
+}
+
+impl Endpoint {
+    /// Reads a path or a pattern as it stands in the configuration.
+    fn from_json(json: &Json) -> Result<Self, ConfigError> {
+        let text = json.string("a path")?;
+        let (path, with_all_below) = match text.strip_suffix(ALL_BELOW) {
+            Some(path) => (path, true),
+            None => (text, false),
+        };
+        if !(path.starts_with('/') || path.is_empty() && with_all_below) {
+            return Err(ConfigError::expected("a path that begins with a slash, without scheme and host"));
+        }
+        // Read letter by letter, a pattern of another language would gate nothing.
+        let is_mark = |b: u8| b"{}[]()^$?|<>".contains(&b);
+        let is_pattern = |segment: &str| segment.bytes().any(is_mark) || segment.starts_with(':');
+        let mut segments = path.split('/').skip(1);
+        if segments.any(|segment| is_pattern(segment) || (segment.contains(WILDCARD) && segment != WILDCARD)) {
+            return Err(ConfigError::expected(
+                "a plain path, in which * may stand for one whole segment and /** at the end for everything below: other patterns are not understood",
+            ));
+        }
+        let is_plain = path.bytes().all(|b| b.is_ascii_graphic() && !b"%#;\\\"`".contains(&b));
+        if !is_plain || path.contains("//") || resolve_dots(path.as_bytes()) != path.as_bytes() {
+            return Err(ConfigError::expected(
+                "a plain path that begins with a slash, without escapes, query, parameters, dot or empty segments",
+            ));
+        }
+        let path = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
+        Ok(Self { has_wildcard: path.split('/').any(|segment| segment == WILDCARD), path: path.into(), with_all_below })
+    }
+
+    /// Whether it is a pattern, and not one path alone.
+    #[must_use]
+    pub fn is_pattern(&self) -> bool {
+        self.has_wildcard || self.with_all_below
+    }
+
+    /// Whether `path`, which has no slash at its end, is this path or matches this pattern as it stands, letter case apart.
+    fn lists(&self, path: &[u8]) -> bool {
+        if !self.is_pattern() {
+            return self.path.as_bytes().eq_ignore_ascii_case(path);
+        }
+        let mut segments = path.split(|&b| b == b'/');
+        let is_below = self.path.split('/').all(|wanted| {
+            segments.next().is_some_and(|found| match wanted {
+                WILDCARD => !found.is_empty(),
+                wanted => wanted.as_bytes().eq_ignore_ascii_case(found),
+            })
+        });
+        is_below && (self.with_all_below || segments.next().is_none())
+    }
+
+    /// The last segment; none where it is `*` or everything below, or where the path is the root.
+    fn last_segment(&self) -> Option<&str> {
+        let last = self.path.rsplit('/').next().filter(|_| !self.with_all_below)?;
+        (!last.is_empty() && last != WILDCARD).then_some(last)
     }
 }
 
 impl Endpoints {
-    /// Reads an array of paths, each as it reaches this filter.
+    /// Reads an array of paths and patterns, each as it reaches this filter.
     ///
     /// # Errors
     /// The pointer is relative to the array.
     pub(crate) fn from_json(json: &Json) -> Result<Self, ConfigError> {
-        let paths = json.some_elements("at least one path", |path| {
-            let path = path.string("a path")?;
-            let plain = path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic() && !b"%?#;\\".contains(&b));
-            if !plain || path.contains("//") || resolve_dots(path.as_bytes()) != path.as_bytes() {
-                return Err(ConfigError::expected(
-                    "a plain path that begins with a slash, without escapes, query, parameters, dot or empty segments",
-                ));
-            }
-            Ok(path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase().into())
-        })?;
-        Ok(Self { paths })
+        Ok(Self { endpoints: json.some_elements("at least one path", Endpoint::from_json)? })
     }
 
-    /// The first of the listed paths, in lower case.
+    /// Each of them, in the order of the configuration.
+    pub fn iter(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.iter()
+    }
+
+    /// A path that the first of them gates, in lower case.
     #[must_use]
-    pub fn first(&self) -> Option<&str> {
-        self.paths.first().map(|path| if path.is_empty() { "/" } else { path.as_ref() })
+    pub fn example(&self) -> Option<String> {
+        let path = &self.endpoints.first()?.path;
+        let segments = path.split('/').map(|segment| if segment == WILDCARD { "any" } else { segment });
+        Some(if path.is_empty() { "/".to_owned() } else { segments.collect::<Vec<_>>().join("/") })
     }
 
     /// Whether a common backend could take `target` for one of the listed paths.
@@ -99,14 +173,26 @@ impl Endpoints {
         !path.starts_with(b"/") || self.lists_any_spelling_of(path)
     }
 
+    /// Whether the last segment of `target` is that of an endpoint, in any spelling that a backend could make the same of: a
+    /// route that rewrites paths may lead from here to the endpoint.
+    #[must_use]
+    pub fn resembles(&self, target: &Target<'_>) -> bool {
+        let decoded = percent_decoded(&percent_decoded(target.path));
+        let path = up_to(&decoded, b"?#\0");
+        let segments = path.split(|b| matches!(b, b'/' | b'\\')).rev();
+        let named = segments.map(|segment| trimmed_segments(&up_to(segment, b";"))).find(|segment| !segment.is_empty());
+        let Some(last) = named.map(|segment| folded(&String::from_utf8_lossy(&segment))) else { return false };
+        self.endpoints.iter().filter_map(Endpoint::last_segment).any(|segment| segment == last)
+    }
+
     fn lists(&self, path: &[u8]) -> bool {
         let path = without_final_slash(path);
         if path.is_ascii() {
-            return self.paths.iter().any(|listed| listed.as_bytes().eq_ignore_ascii_case(path));
+            return self.endpoints.iter().any(|endpoint| endpoint.lists(path));
         }
         // U+212A, the Kelvin sign, is a `K` to a comparison without regard to case.
         let folded = folded(&String::from_utf8_lossy(path));
-        self.paths.iter().any(|listed| **listed == *folded)
+        self.endpoints.iter().any(|endpoint| endpoint.lists(folded.as_bytes()))
     }
 
     fn lists_any_spelling_of(&self, path: &[u8]) -> bool {
@@ -378,13 +464,95 @@ mod tests {
             "/é",
             "/a\\\\b",
             "http://h/a",
+            "*",
+            "**",
+            "/*.json",
+            "/token*",
+            "/**/token",
+            "/a/***",
+            "/a/**/",
+            "/realms/{realm}/token",
+            "/realms/:realm/token",
+            "/realms/<realm>/token",
+            "/realms/[^/]+/token",
+            "/(token|revoke)",
+            "^/token",
+            "/token$",
+            "/token?",
+            "/a|b",
         ] {
             let error = endpoints(&format!("[\"/ok\", \"{path}\"]")).unwrap_err();
             assert_eq!(error.pointer, "/1", "{path}");
         }
         assert!(endpoints("[]").is_err());
         assert!(endpoints("\"/token\"").is_err());
-        assert!(endpoints(r#"["/", "/.well-known/a.b", "/a/"]"#).is_ok());
+        assert!(endpoints(r#"["/", "/.well-known/a.b", "/a/", "/v1/token:revoke", "/**", "/*", "/*/a/**"]"#).is_ok());
+    }
+
+    #[test]
+    fn patterns() {
+        let patterns = endpoints(r#"["/realms/*/protocol/openid-connect/token", "/Oauth2/**", "/a/*"]"#).unwrap();
+        for path in [
+            "/realms/bank/protocol/openid-connect/token",
+            "/REALMS/Bank/protocol/openid-connect/token/",
+            "/realms/b%61nk/protocol/%2fopenid-connect/token",
+            "/realms/a%2fb/protocol/openid-connect/token",
+            "/realms/é/protocol/openid-connect/token;x",
+            "/x/../realms/bank//protocol/openid-connect/token",
+            "/oauth2",
+            "/oauth2/",
+            "/oauth2/token",
+            "/oauth2/a/b/c?x",
+            "/x/../oauth2/%74oken",
+            "/a/b",
+            "/a/%2e",
+        ] {
+            assert!(patterns.gates(&Target::new(path.as_bytes())), "{path}");
+        }
+        for path in [
+            "/realms/protocol/openid-connect/token",
+            "/realms//protocol/openid-connect/token",
+            "/realms/a/b/protocol/openid-connect/token",
+            "/realms/bank/protocol/openid-connect/token/x",
+            "/x/realms/bank/protocol/openid-connect/token",
+            "/oauth22",
+            "/oauth",
+            "/a",
+            "/a/",
+            "/a/b/c",
+        ] {
+            assert!(!patterns.gates(&Target::new(path.as_bytes())), "{path}");
+        }
+        assert_eq!(patterns.example().as_deref(), Some("/realms/any/protocol/openid-connect/token"));
+        let printed: Vec<_> = patterns.iter().map(ToString::to_string).collect();
+        assert_eq!(printed, ["/realms/*/protocol/openid-connect/token", "/oauth2/**", "/a/*"]);
+        for (pattern, path, gates) in [
+            (r#"["/**"]"#, "/", true),
+            (r#"["/**"]"#, "/a/b", true),
+            (r#"["/*"]"#, "/a", true),
+            (r#"["/*"]"#, "/", false),
+            (r#"["/*"]"#, "/a/b", false),
+            (r#"["/*/**"]"#, "/a/b", true),
+            (r#"["/"]"#, "/", true),
+            (r#"["/"]"#, "/a", false),
+        ] {
+            let endpoints = endpoints(pattern).unwrap();
+            assert_eq!(endpoints.gates(&Target::new(path.as_bytes())), gates, "{pattern} {path}");
+            assert!(endpoints.gates(&Target::new(endpoints.example().unwrap().as_bytes())), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn resemblances_of_endpoints() {
+        let endpoints = endpoints(r#"["/oauth/Token", "/realms/*/par", "/x/*", "/y/**", "/"]"#).unwrap();
+        for path in
+            ["/auth/token", "/token", "/a/TOKEN/", "/a/%74oken;x=1", "/a%2Ftoken%3Fx", "/a\\token//", "/a/ token ", "/b/par?x"]
+        {
+            assert!(endpoints.resembles(&Target::new(path.as_bytes())), "{path}");
+        }
+        for path in ["/", "/tokens", "/token/info", "/*", "/x", "/y", "/a/**", ""] {
+            assert!(!endpoints.resembles(&Target::new(path.as_bytes())), "{path}");
+        }
     }
 
     #[test]

@@ -29,24 +29,36 @@ impl fmt::Display for IdSource {
     }
 }
 
-/// One client, and whether anything but its certificate is meant to authenticate it.
+/// Whom a gated request is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
-    client_id: String,
-    other_authentication: bool,
+pub enum Claim {
+    /// It names one client.
+    Client(ClaimedClient),
+    /// It names no client.
+    Unidentified {
+        /// Whether something in it is meant to authenticate one all the same: `client_secret`, `client_assertion`, or
+        /// `Authorization` of any scheme but `Bearer` and `DPoP`.
+        has_credential: bool,
+    },
+}
+
+/// The client that a request names, and whether anything but its certificate is meant to authenticate it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimedClient {
+    /// The one identifier that every source agrees on; claimed, not proven.
+    pub client_id: String,
+    /// Whether the request carries `Authorization` of any scheme, `client_secret` or `client_assertion`.
+    pub has_other_authentication: bool,
+    /// [`Form::cuts_client_id`].
+    pub is_cut_by_some: bool,
 }
 
 impl Claim {
     /// Reads the claim of a gated request.
     ///
     /// # Errors
-    /// [`Rejection::MalformedForm`], [`Rejection::DuplicateParameter`], [`Rejection::MissingClientId`],
-    /// [`Rejection::ClientIdMismatch`], [`Rejection::MultipleAuthMethods`].
-    pub fn read(authorization: Option<&Authorization>, body: &[u8]) -> Result<Self, Rejection> {
-        let form = Form::parse(body).map_err(Rejection::MalformedForm)?;
-        if let Some(name) = form.offending_name() {
-            return Err(Rejection::DuplicateParameter { name: name.to_owned() });
-        }
+    /// In this order: [`Rejection::ClientIdMismatch`] or [`Rejection::UnreadableAssertion`], [`Rejection::MultipleAuthMethods`].
+    pub fn read(authorization: Option<&Authorization>, form: &Form<'_>) -> Result<Self, Rejection> {
         let basic = match authorization {
             Some(Authorization::Basic { client_id }) => Some(client_id.as_str()),
             _ => None,
@@ -58,33 +70,32 @@ impl Claim {
         let named = [(IdSource::Body, form.value("client_id")), (IdSource::Basic, basic)].into_iter();
         let named = named.filter_map(|(source, id)| Some((source, id.filter(|id| !id.is_empty())?)));
         let mut named = named.chain(subjects.iter().map(|subject| (IdSource::Assertion, subject.as_str())));
-        let (source, client_id) = named.next().ok_or(Rejection::MissingClientId)?;
-        if form.hides_client_id() {
-            return Err(Rejection::DuplicateParameter { name: "client_id".to_owned() });
-        }
-        if let Some((other, _)) = named.find(|(_, id)| *id != client_id) {
+        let named_first = named.next();
+        if let Some((source, client_id)) = named_first
+            && let Some((other, _)) = named.find(|(_, id)| *id != client_id)
+        {
             return Err(Rejection::ClientIdMismatch(source, other));
+        }
+        // Whom it speaks for only the backend can read, and that may be a client that must show its certificate.
+        if assertion.is_some_and(|assertion| !assertion.is_empty()) && subjects.is_empty() {
+            return Err(Rejection::UnreadableAssertion);
         }
 
         // RFC 6749 §2.3. A credential counts even where it is empty: some backend may compare it.
         let credentials = [basic.is_some(), secret.is_some(), assertion.is_some()];
-        if credentials.into_iter().filter(|given| *given).count() > 1 {
-            return Err(Rejection::MultipleAuthMethods);
+        let number_of_credentials = credentials.into_iter().filter(|given| *given).count();
+        match named_first {
+            None => {
+                let may_be_anyone = matches!(authorization, None | Some(Authorization::Token));
+                Ok(Self::Unidentified { has_credential: number_of_credentials > 0 || !may_be_anyone })
+            }
+            Some(_) if number_of_credentials > 1 => Err(Rejection::MultipleAuthMethods),
+            Some((_, client_id)) => Ok(Self::Client(ClaimedClient {
+                client_id: client_id.to_owned(),
+                has_other_authentication: authorization.is_some() || number_of_credentials > 0,
+                is_cut_by_some: form.cuts_client_id(),
+            })),
         }
-        let other_authentication = authorization.is_some() || secret.is_some() || assertion.is_some();
-        Ok(Self { client_id: client_id.to_owned(), other_authentication })
-    }
-
-    /// The one identifier that every source agrees on; claimed, not proven.
-    #[must_use]
-    pub fn client_id(&self) -> &str {
-        &self.client_id
-    }
-
-    /// Whether the request carries `Authorization` of any scheme, `client_secret` or `client_assertion`.
-    #[must_use]
-    pub fn has_other_authentication(&self) -> bool {
-        self.other_authentication
     }
 }
 
@@ -94,7 +105,7 @@ mod tests {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     use super::*;
-    use crate::request::FormError;
+    use crate::request::{Charset, FormError};
 
     fn basic(client_id: &str) -> Option<Authorization> {
         Some(Authorization::Basic { client_id: client_id.to_owned() })
@@ -104,24 +115,47 @@ mod tests {
         format!("client_assertion=e30.{}.x", URL_SAFE_NO_PAD.encode(payload))
     }
 
+    fn read(authorization: Option<&Authorization>, body: &str) -> Result<Claim, Rejection> {
+        Claim::read(authorization, &Form::read(body.as_bytes(), Charset::Utf8)?)
+    }
+
     #[test]
     fn claims() {
         let sub_a = assertion(r#"{"sub":"a"}"#);
-        for (authorization, body, other_authentication) in [
+        for (authorization, body, has_other_authentication) in [
             (None, "client_id=a".to_owned(), false),
             (None, "grant_type=client_credentials&client_id=a".to_owned(), false),
             (Some(Authorization::Other), "client_id=a".to_owned(), true),
+            (Some(Authorization::Token), "client_id=a".to_owned(), true),
             (basic("a"), String::new(), true),
             (basic("a"), "client_id=".to_owned(), true),
             (basic("a"), "client_id=a".to_owned(), true),
             (basic(""), "client_id=a".to_owned(), true),
             (None, "client_id=a&client_secret=".to_owned(), true),
+            (None, "client_id=a&client_assertion=".to_owned(), true),
             (None, sub_a.clone(), true),
             (None, format!("client_id=a&{sub_a}"), true),
-            (None, "client_id=a&client_assertion=PHNhbWw+".to_owned(), true),
         ] {
-            let claim = Claim::read(authorization.as_ref(), body.as_bytes());
-            assert_eq!(claim, Ok(Claim { client_id: "a".to_owned(), other_authentication }), "{body}");
+            let claim = read(authorization.as_ref(), &body);
+            let client = ClaimedClient { client_id: "a".to_owned(), has_other_authentication, is_cut_by_some: false };
+            assert_eq!(claim, Ok(Claim::Client(client)), "{body}");
+        }
+    }
+
+    #[test]
+    fn requests_that_name_no_client() {
+        for (authorization, body, has_credential) in [
+            (None, "", false),
+            (None, "client_id=", false),
+            (None, "grant_type=refresh_token&refresh_token=x", false),
+            (Some(Authorization::Token), "token=x", false),
+            (Some(Authorization::Other), "scope=a", true),
+            (basic(""), "client_id", true),
+            (None, "client_secret=x", true),
+            (None, "client_secret=", true),
+            (None, "client_assertion=", true),
+        ] {
+            assert_eq!(read(authorization.as_ref(), body), Ok(Claim::Unidentified { has_credential }), "{body}");
         }
     }
 
@@ -129,24 +163,38 @@ mod tests {
     fn contradictions() {
         let sub_b = assertion(r#"{"sub":"b"}"#);
         for (authorization, body, rejection) in [
-            (None, String::new(), Rejection::MissingClientId),
-            (None, "client_id=".to_owned(), Rejection::MissingClientId),
-            (basic(""), "client_id".to_owned(), Rejection::MissingClientId),
-            (Some(Authorization::Other), "scope=a".to_owned(), Rejection::MissingClientId),
-            (None, "client_assertion=a.b.c".to_owned(), Rejection::MissingClientId),
+            (None, "client_assertion=a.b.c".to_owned(), Rejection::UnreadableAssertion),
+            (None, "client_id=a&client_assertion=PHNhbWw+".to_owned(), Rejection::UnreadableAssertion),
+            (None, "client_id=a&client_assertion=a.b.c.d.e".to_owned(), Rejection::UnreadableAssertion),
+            (None, format!("client_id=a&{}", assertion(r#"{"sub":""}"#)), Rejection::UnreadableAssertion),
+            (basic("a"), assertion(r#"{"iss":"a"}"#), Rejection::UnreadableAssertion),
             (basic("b"), "client_id=a".to_owned(), Rejection::ClientIdMismatch(IdSource::Body, IdSource::Basic)),
             (None, format!("client_id=a&{sub_b}"), Rejection::ClientIdMismatch(IdSource::Body, IdSource::Assertion)),
             (basic("a"), sub_b, Rejection::ClientIdMismatch(IdSource::Basic, IdSource::Assertion)),
             (None, assertion(r#"{"sub":"a","sub":"b"}"#), Rejection::ClientIdMismatch(IdSource::Assertion, IdSource::Assertion)),
             (basic("a"), "client_secret=x".to_owned(), Rejection::MultipleAuthMethods),
-            (basic("a"), "client_assertion=x".to_owned(), Rejection::MultipleAuthMethods),
+            (basic("a"), "client_assertion=".to_owned(), Rejection::MultipleAuthMethods),
             (None, "client_id=a&client_secret=&client_assertion=".to_owned(), Rejection::MultipleAuthMethods),
             (None, "client_id=%".to_owned(), Rejection::MalformedForm(FormError::PercentEscape)),
-            (None, "a;client_id=x".to_owned(), Rejection::MissingClientId),
+            (None, "a;client_id=x".to_owned(), Rejection::DuplicateParameter { name: "client_id".to_owned() }),
             (None, "client_id=a&b;client_id=c".to_owned(), Rejection::DuplicateParameter { name: "client_id".to_owned() }),
             (None, "client_id=a&a&a".to_owned(), Rejection::DuplicateParameter { name: "a".to_owned() }),
+            (
+                basic("b"),
+                "client_id=a&client_secret[]=x".to_owned(),
+                Rejection::DuplicateParameter { name: "client_secret[]".to_owned() },
+            ),
         ] {
-            assert_eq!(Claim::read(authorization.as_ref(), body.as_bytes()), Err(rejection), "{body}");
+            assert_eq!(read(authorization.as_ref(), &body), Err(rejection), "{body}");
         }
+    }
+
+    #[test]
+    fn a_body_in_us_ascii_has_no_other_octet() {
+        let read = |body: &str| Form::read(body.as_bytes(), Charset::UsAscii).map(drop);
+        assert_eq!(read("client_id=a&scope=%41"), Ok(()));
+        assert_eq!(read("client_id=a&scope=%C3%A9"), Err(Rejection::UnsupportedMediaType));
+        assert_eq!(read("client_id=a&client_id=%C3%A9"), Err(Rejection::UnsupportedMediaType));
+        assert_eq!(read("client_id=%C3"), Err(Rejection::MalformedForm(FormError::NotUtf8)));
     }
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { beforeEach, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { complaints, desktop, example, open, ownCertificate, page, phone, sees, text } from "./harness.mjs";
 
 beforeEach(() => open());
@@ -97,11 +98,31 @@ test("every spelling of a guarded path can be tried", async () => {
   assert.deepEqual(complaints, []);
 });
 
+test("every code has words that say what to do", async () => {
+  const { adviceOn } = await import(pathToFileURL(`${process.env.PAGE}/advice.js`));
+  const types = readFileSync(`${process.env.PAGE}/../package/index.d.ts`, "utf8");
+  const [, unions] = types.match(/export type PassCode =([\s\S]*?)export type Code =/);
+  const codes = [...unions.matchAll(/"(\w+)"/g)].map(([, code]) => code);
+  assert.ok(codes.length >= 30, codes.join());
+  for (const code of codes) assert.match(adviceOn({ code, detail: null }, true), /^[A-Z].*\.$/, code);
+});
+
 test("a request is refused for its own reasons", async () => {
   await example("accepted");
   await page.getByLabel("Method").fill("GET");
   await sees("#decision", /method_not_allowed[\s\S]*Token requests are POST/);
-  await page.getByLabel("Method").fill("POST");
+  // A preflight has no body and no credentials.
+  await page.getByLabel("Method").fill("OPTIONS");
+  await sees("#decision", /method_not_allowed[\s\S]*only as a preflight: without a body/);
+  await page.getByLabel("Body").fill("");
+  await sees("#decision", /not_gated[\s\S]*or the request is a preflight/);
+  await example("accepted");
+  await page.getByLabel("Headers").fill("content-type: application/x-www-form-urlencoded\nupgrade: websocket");
+  await sees("#decision", /upgrade_refused[\s\S]*must not ask for another protocol/);
+  await page.getByLabel("Headers").fill("content-type: application/x-www-form-urlencoded");
+  await page.getByLabel("Body").fill("client_id=s6BhdRkqt3&client_secret%5B%5D=x");
+  await sees("#decision", /duplicate_parameter[\s\S]*read as client_id, client_secret or client_assertion by some servers/);
+  await example("accepted");
   await page.getByLabel("Headers").fill("content-type: application/x-www-form-urlencoded\nauthorization: Basic eDp5");
   await sees("#decision", /client_id_mismatch/);
   await page.getByLabel("Headers").fill("content-type: application/x-www-form-urlencoded\ncontent-encoding: gzip");
@@ -141,14 +162,15 @@ test("thumbprints are compared in one spelling", async () => {
   await page.getByLabel("1. The client's certificate").fill(readFileSync(file("client.pem"), "utf8"));
   const registered = page.getByLabel("2. What the client registered");
   const client = (members) => registered.fill(JSON.stringify({ client_id: "s6BhdRkqt3", token_endpoint_auth_method: "self_signed_tls_client_auth", ...members }));
-  for (const key of [{ x5c: [base64] }, { "x5t#S256": hex }]) {
-    await client({ jwks: { keys: [{ kty: "EC" }, { "x5t#S256": other }, key] } });
+  const ec = { kty: "EC" };
+  for (const key of [{ ...ec, x5c: [base64] }, { ...ec, "x5t#S256": hex }]) {
+    await client({ jwks: { keys: [ec, { ...ec, "x5t#S256": other }, key] } });
     await sees("#decision", /authenticated/);
     await sees("#comparison tbody", new RegExp(`jwks\\s+${other}\\s+${own}\\s+${own}`));
-    await client({ jwks: { keys: [{ "x5t#S256": other }] } });
+    await client({ jwks: { keys: [{ ...ec, "x5t#S256": other }] } });
     await sees("#decision", /certificate_not_registered/);
   }
-  await client({ jwks: { keys: [{ "x5t#S256": own }] }, certificate_thumbprints: [other] });
+  await client({ jwks: { keys: [{ ...ec, "x5t#S256": own }] }, certificate_thumbprints: [other] });
   await sees("#comparison tr.difference", new RegExp(`thumbprints\\s+${other}\\s+${own}`));
   assert.equal(await page.locator("#comparison tr.difference").count(), 1);
 });

@@ -278,7 +278,7 @@ test("a file beside the drop area is not opened, and text is dropped where it fa
   assert.match(await text("#decision"), /authenticated/);
   assert.doesNotMatch(await text("#details"), /dropped/);
   await registered().fill("");
-  await drop("#client", { items: [{ mimeType: "text/plain", data: '{"client_id": "dragged"}' }] });
+  await drop("#client", { items: [{ mimeType: "text/plain", data: '{"client_id": "dragged", "token_endpoint_auth_method": "none"}' }] });
   await sees("#snippet", /dragged/);
   assert.match((await dragged()).join(), /^false /);
   await certificate().fill("");

@@ -25,6 +25,7 @@ fn line(case: &Case) -> Value {
         "method": request.method,
         "path": request.path,
         "host": request.host,
+        "server_name": case.server_name,
         "headers": request.headers.iter().map(|(name, value)| json!([name, octets(value)])).collect::<Vec<_>>(),
         "body_base64": STANDARD.encode(&request.body),
     })
@@ -56,7 +57,12 @@ fn the_audit_of_the_case_table_is_the_table() {
 
 #[test]
 fn answers_come_in_the_order_of_the_lines() {
-    let config = file("order.json", format!(r#"{{"other_methods": "pass", "clients": [{CLIENT}, {{"client_id": "other"}}]}}"#));
+    let config = file(
+        "order.json",
+        format!(
+            r#"{{"other_methods": "pass", "clients": [{CLIENT}, {{"client_id": "other", "token_endpoint_auth_method": "private_key_jwt"}}]}}"#
+        ),
+    );
     let mut child = piped(&["audit", "--config", &config, "--input", "-"]);
     let mut input = child.stdin.take().expect("it is piped");
     // More than all batches together, each third line dear.
@@ -100,6 +106,7 @@ fn a_line_that_cannot_be_used_is_told_and_the_rest_decided() {
             r#"{"client_id": "a", "certificat": null}"#,
             r#"{"client_id": "a", "certificate": null, "now": "noon"}"#,
             r#"{"client_id": "a", "certificate": null, "headers": [["x"]]}"#,
+            r#"{"client_id": "a", "certificate": null, "server_name": false}"#,
             r#"{"client_id": "client", "certificate": "AAAA"}"#,
             r#"{"client_id": "client", "certificate": null, "headers": {"Authorization": ["Basic YTpi", "Basic YTpi"]}}"#,
         ]
@@ -109,7 +116,7 @@ fn a_line_that_cannot_be_used_is_told_and_the_rest_decided() {
     assert_eq!(code(&output), 2);
     let answers: Vec<Value> = text(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let unusable: Vec<_> = answers.iter().filter_map(|answer| answer["line"].as_u64()).collect();
-    assert_eq!(unusable, [3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(unusable, [3, 4, 5, 6, 7, 8, 9, 10]);
     let decided: Vec<_> = answers.iter().filter_map(|answer| answer["code"].as_str()).collect();
     assert_eq!(decided, ["unknown_client", "certificate_malformed", "malformed_authorization"]);
 }
@@ -138,7 +145,7 @@ fn a_line_may_be_written_as_programs_write_it() {
     let in_lines = certificate.x5c().as_bytes().chunks(64).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\n");
     let all = json!({
         "client_id": "client", "certificate": in_lines, "now": NOW,
-        "body": null, "body_base64": null, "headers": null, "path": null, "method": null, "host": null, "id": null,
+        "body": null, "body_base64": null, "headers": null, "path": null, "method": null, "host": null, "server_name": null, "id": null,
     });
     let lines = [
         (all.clone(), "authenticated"),
@@ -153,6 +160,14 @@ fn a_line_may_be_written_as_programs_write_it() {
         (json!({ "client_id": "client", "certificate": "" }), "certificate_missing"),
         (json!({ "client_id": "client", "headers": [] }), "unsupported_media_type"),
         (json!({ "client_id": "client", "headers": {} }), "certificate_missing"),
+        // Without a body a request ends with its headers.
+        (json!({ "client_id": "client", "method": "OPTIONS" }), "not_gated"),
+        (json!({ "client_id": "client", "method": "OPTIONS", "headers": { "origin": "https://app.example" } }), "not_gated"),
+        (json!({ "client_id": "client", "headers": [[":method", "OPTIONS"]] }), "not_gated"),
+        (json!({ "client_id": "client", "method": "OPTIONS", "body": "" }), "not_gated"),
+        (json!({ "client_id": "client", "method": "OPTIONS", "body": "client_id=client" }), "method_not_allowed"),
+        (json!({ "client_id": "client", "method": "OPTIONS", "headers": { "authorization": "Bearer x" } }), "method_not_allowed"),
+        (json!({ "client_id": "client", "method": "GET" }), "method_not_allowed"),
     ];
     let input = file("forms.jsonl", lines.each_ref().map(|(line, _)| format!("{line}\n")).concat());
     let output = run(&["audit", "--config", &config, "--input", &input]);

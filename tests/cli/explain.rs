@@ -26,7 +26,7 @@ fn a_refusal_is_explained_step_by_step() {
     }
     let output = explain(&["--certificate", &other, "--client-id", "client"]);
     assert_eq!(code(&output), 1);
-    for part in ["NO match", ">  1 O=Client", "O=Other", "subject_mismatch: refused with 401 invalid_client"] {
+    for part in ["NO subject", ">  1 O=Client", "O=Other", "subject_mismatch: refused with 401 invalid_client"] {
         assert!(text(&output).contains(part), "{part}: {}", text(&output));
     }
     let output = explain(&["--certificate", &reverse, "--client-id", "client", "--format", "json"]);
@@ -34,7 +34,7 @@ fn a_refusal_is_explained_step_by_step() {
     assert_eq!((code(&output), explained["code"].as_str()), (1, Some("subject_mismatch")));
     assert_eq!(explained["hint"], "the string is in reverse order: write CN=client,O=Client");
     assert_eq!(explained["names"]["registered"], json!(["O=Client", "CN=client"]));
-    assert_eq!(explained["steps"][9]["state"], "refused");
+    assert_eq!(explained["steps"][18], json!({ "step": "subject", "state": "refused", "text": explained["detail"] }));
 
     for (arguments, expected) in [
         (&["--client-id", "client"][..], "certificate_missing"),
@@ -102,6 +102,22 @@ fn is_sayable(case: &Case) -> bool {
         && !case.request.method.is_empty()
 }
 
+/// What is wrong with the steps of an explanation: one is refused where there is a reason to refuse, and none behind it is ok.
+fn misleading_steps(explained: &Value) -> Option<&'static str> {
+    let states: Vec<_> = explained["steps"].as_array()?.iter().filter_map(|step| step["state"].as_str()).collect();
+    let refused: Vec<_> = (0..states.len()).filter(|index| states[*index] == "refused").collect();
+    match (explained["detail"].is_null(), refused.as_slice()) {
+        (true, []) if states.contains(&"not_reached") => Some("a request that passes was not decided to its end"),
+        (true, []) => None,
+        (true, _) => Some("a step is refused without a reason"),
+        (false, [at]) if states[at + 1..].iter().any(|state| *state != "not_reached") => Some("a step behind the refusal"),
+        (false, [at]) if states[..*at].contains(&"not_reached") => Some("a step before the refusal was not reached"),
+        (false, [at]) if explained["steps"][at]["text"] != explained["detail"] => Some("the refused step says something else"),
+        (false, [_]) => None,
+        (false, _) => Some("not exactly one step is refused"),
+    }
+}
+
 #[test]
 fn the_case_table_is_explained_as_it_is_decided() {
     let mut configurations = BTreeMap::<String, String>::new();
@@ -127,6 +143,7 @@ fn the_case_table_is_explained_as_it_is_decided() {
         arguments.extend([format!("--method={}", request.method), format!("--path={}", request.path)]);
         let chain = case.chain_valid.map_or("unknown", |valid| if valid { "valid" } else { "invalid" });
         arguments.push(format!("--chain={chain}"));
+        arguments.push(format!("--server-name={}", case.server_name.as_deref().unwrap_or_default()));
         for (name, value) in &request.headers {
             arguments.push(format!("--header={name}: {}", String::from_utf8_lossy(value)));
         }
@@ -139,6 +156,9 @@ fn the_case_table_is_explained_as_it_is_decided() {
             serde_json::from_slice(&output.stdout).unwrap_or_else(|_| json!({ "unusable": format!("{output:?}") }));
         if found["code"] != case.expect.code || code(&output) != i32::from(!case.expect.passes()) {
             wrong.push(format!("{}: expected {}, {found}", case.name, case.expect.code));
+        }
+        if let Some(why) = misleading_steps(&found) {
+            wrong.push(format!("{}: {why}: {found:#}", case.name));
         }
     }
     assert!(explained > 600, "{explained} of the table");
@@ -186,6 +206,7 @@ fn a_request_is_completed_for_its_host() {
         { "hosts": ["as.example.com"], "endpoints": ["/par", "/token"], "clients": client("b") },
     ] });
     let config = file("hosts.json", config.to_string());
+    let body = file("hosts.body", "client_id=a");
     for (arguments, expected) in [
         (&["--client-id", "a"][..], "any.bank.example has the policy of the tenant *.bank.example"),
         (&["--client-id", "a"], "POST /oauth2/token is gated"),
@@ -194,7 +215,11 @@ fn a_request_is_completed_for_its_host() {
         (&["--client-id", "b", "--header", ":authority: as.example.com:443"], "POST /par is gated"),
         (&["--client-id", "b", "--host", "as.example.com", "--header", "Host: any.bank.example"], "POST /par is gated"),
         (&["--client-id", "b", "--host", "nobody.example"], "hint: choose one of the configuration's hosts"),
-        (&["--client-id", "a", "--method", "OPTIONS"], "OPTIONS carries no credentials"),
+        (&["--client-id", "a", "--method", "OPTIONS"], "OPTIONS without credentials and body: a preflight of CORS"),
+        (&["--client-id", "a", "--method", "OPTIONS", "--body", &body], "NO method        a gated request must be POST"),
+        (&["--client-id", "a", "--method", "OPTIONS", "--header", "authorization: Basic YTo="], "method_not_allowed: refused"),
+        (&["--client-id", "a", "--method", "GET"], "method_not_allowed: refused"),
+        (&["--client-id", "a", "--method", "OPTIONS", "--path", "/x"], "ok endpoint      /x is not gated\n"),
     ] {
         let output = run(&[&["explain", "--config", &config][..], arguments].concat());
         assert!(text(&output).contains(expected), "{arguments:?}: {output:?}");
@@ -214,31 +239,139 @@ fn a_request_is_completed_for_its_host() {
     assert_eq!(codes, ["certificate_missing", "not_gated", "unknown_client", "unknown_tenant"]);
 }
 
-/// Steps are told where they happen: what the registration forbids, and names that are read where they are compared.
+/// What was not looked at is not ok: a step says what the decision did, and none behind the refusal says anything.
 #[test]
 fn steps_end_where_the_decision_falls() {
-    let config = file("steps.json", format!(r#"{{"clients": [{CLIENT}, {{"client_id": "other"}}]}}"#));
+    let other = r#"{"client_id": "other", "token_endpoint_auth_method": "private_key_jwt"}"#;
+    let config = format!(r#"{{"methods": ["tls_client_auth"], "clients": [{CLIENT}, {other}]}}"#);
+    let config = file("steps.json", &config);
     let good = file("steps.pem", certificate_of(&[("CN", "client"), ("O", "Client")]).pem());
     let odd = file("odd.pem", certificate_of(&[("CN", "client\u{0}"), ("O", "Client")]).pem());
-    let two = file("two-credentials", "client_id=client&client_secret=x&client_assertion=y&client_assertion_type=z");
-    for (arguments, refused, code) in [
-        (&["--client-id", "client", "--header", "authorization: Basic Y2xpZW50Og=="][..], "one method", "multiple_auth_methods"),
-        (&["--client-id", "client", "--body", &two], "client_id", "multiple_auth_methods"),
-        (&["--client-id", "client", "--certificate", &odd], "match", "certificate_malformed"),
-        (&["--client-id", "nobody"], "registration", "unknown_client"),
+    let two = file("two-credentials", "client_id=client&client_secret=x&client_assertion=e30.eyJzdWIiOiJjbGllbnQifQ.x");
+    let basic = "authorization: Basic Y2xpZW50Og==";
+    // At the last of these times no certificate is valid: nothing is said of that where another check comes before.
+    for (arguments, refused, expected) in [
+        (&["--client-id", "client", "--header", basic, "--now", "0"][..], "one method", "multiple_auth_methods"),
+        (&["--client-id", "client", "--body", &two, "--now", "0"], "client_id", "multiple_auth_methods"),
+        (&["--client-id", "client", "--certificate", &odd, "--now", "0"], "certificate", "certificate_malformed"),
+        (&["--client-id", "nobody", "--now", "0"], "registration", "unknown_client"),
+        (&["--client-id", "client", "--header", "upgrade: h2c", "--now", "0"], "protocol", "upgrade_refused"),
+        (&["--client-id", "client", "--path", "/?client_secret=x"], "query", "client_id_mismatch"),
+        (&["--client-id", "client", "--header", "authorization: Basic %"], "authorization", "malformed_authorization"),
+        (&["--client-id", "client", "--header", "content-encoding: gzip"], "content", "encoded_body"),
+        (&["--client-id", "client", "--now", "0"], "validity", "certificate_not_yet_valid"),
+        (&["--client-id", "client", "--chain", "invalid"], "chain", "certificate_unverified"),
     ] {
-        let base = ["explain", "--config", &config, "--now", NOW, "--format", "json"];
+        let now = if arguments.contains(&"--now") { &[][..] } else { &["--now", NOW] };
+        let base = ["explain", "--config", &config, "--format", "json"];
         let certificate = if arguments.contains(&"--certificate") { &[][..] } else { &["--certificate", &good] };
-        let explained = value(&run(&[&base[..], certificate, arguments].concat()));
+        let explained = value(&run(&[&base[..], now, certificate, arguments].concat()));
+        assert_eq!(misleading_steps(&explained), None, "{explained:#}");
         let steps = explained["steps"].as_array().expect("steps");
-        let states: Vec<_> = steps.iter().filter_map(|step| step["state"].as_str()).collect();
         let at = steps.iter().position(|step| step["state"] == "refused").expect("one is refused");
-        assert_eq!((explained["code"].as_str(), steps[at]["step"].as_str()), (Some(code), Some(refused)), "{explained:#}");
-        assert!(
-            states[..at].iter().all(|state| *state == "done") && states[at + 1..].iter().all(|state| *state == "not_reached"),
-            "{states:?}"
-        );
+        assert_eq!((explained["code"].as_str(), steps[at]["step"].as_str()), (Some(expected), Some(refused)), "{explained:#}");
+        let is_looked_at = steps.iter().any(|step| step["step"] == "validity" && step["state"] != "not_reached");
+        assert!(explained["thumbprint"].is_null() || refused == "certificate" || is_looked_at, "{explained:#}");
     }
+    // The same in words, and for those who pass before the certificate.
+    let output = run(&["explain", "--config", &config, "--certificate", &good, "--client-id", "client", "--header", basic]);
+    for step in ["certificate", "validity", "origin", "chain", "registered", "subject"] {
+        assert!(text(&output).contains(&format!("\n-- {step}\n")), "{step}: {}", text(&output));
+    }
+    let output = run(&["explain", "--config", &config, "--certificate", &good, "--client-id", "other"]);
+    assert!(text(&output).contains("\nok auth method   the backend's to check; other_methods lets it pass\n-- one method\n"));
+    assert!(text(&output).ends_with("\n-- subject\n\npassed_other_method: passes\n"), "{output:?}");
+    let shadow = file("steps-shadow.json", format!(r#"{{"mode": "shadow", "clients": [{CLIENT}]}}"#));
+    let output = run(&["explain", "--config", &shadow, "--certificate", &good, "--client-id", "nobody"]);
+    assert_eq!(code(&output), 0);
+    assert!(text(&output).contains("\nNO registration  not in the registry\n-- auth method\n"), "{output:?}");
+    assert!(text(&output).ends_with("unknown_client: passes, because the mode is shadow\n"), "{output:?}");
+}
+
+/// A chain is of no concern where the certificate itself is registered.
+#[test]
+fn a_self_signed_client_is_asked_for_no_chain() {
+    let certificate = certificate_of(&[("CN", "self")]);
+    let key = json!({ "kty": "EC", "x5c": [certificate.x5c()] });
+    let client =
+        json!({ "client_id": "self", "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": { "keys": [key] } });
+    let config = file("self.json", json!({ "clients": [client] }).to_string());
+    let own = file("self.pem", certificate.pem());
+    let base = ["explain", "--config", &config, "--client-id", "self", "--now", NOW, "--chain", "invalid", "--certificate"];
+    let output = run(&[&base[..], &[&own]].concat());
+    assert_eq!(code(&output), 0);
+    for line in [
+        "ok registered    the certificate is a registered one",
+        "-- chain         not asked: the certificate itself is registered",
+        "-- subject       not asked: the certificate itself is registered",
+        "-- server name   not asked: there are no tenants",
+    ] {
+        assert!(text(&output).contains(&format!("\n{line}\n")), "{line}: {}", text(&output));
+    }
+    let other = file("self-other.pem", certificate_of(&[("CN", "self")]).pem());
+    let output = run(&[&base[..], &[&other]].concat());
+    assert!(text(&output).contains("\nNO registered "), "{output:?}");
+    assert!(text(&output).contains("\n-- chain         not asked: "), "{output:?}");
+    assert!(text(&output).contains("\n-- subject\n"), "{output:?}");
+}
+
+/// The name of the TLS handshake and the host must be of one tenant; a name that nobody gave is no name that agrees.
+#[test]
+fn the_server_name_is_compared_where_it_is_given() {
+    let client = json!([serde_json::from_str::<Value>(CLIENT).expect("JSON")]);
+    let tenants = json!([
+        { "hosts": ["a.example"], "clients": client },
+        { "hosts": ["b.example"], "clients": client },
+        { "hosts": ["c.example"], "clients": client, "peer_certificate": { "server_name": "ignore" } },
+        { "hosts": ["localhost", "192.0.2.1"], "clients": client },
+    ]);
+    let config = file("names.json", json!({ "endpoints": ["/token"], "tenants": tenants }).to_string());
+    let certificate = certificate_of(&[("CN", "client"), ("O", "Client")]).pem();
+    let good = file("names.pem", &certificate);
+    let mut lines = Vec::new();
+    for (host, server_name, expected, said) in [
+        ("a.example", Some("a.example"), "authenticated", "ok server name   \"a.example\" is of the same tenant"),
+        ("a.example", Some("A.EXAMPLE"), "authenticated", "ok server name   \"A.EXAMPLE\" is of the same tenant"),
+        ("a.example", Some("b.example"), "server_name_mismatch", "NO server name   the TLS server name \"b.example\""),
+        ("a.example", Some(""), "server_name_mismatch", "NO server name   without a TLS server name"),
+        ("a.example", None, "authenticated", "-- server name   not checked: --server-name is not given"),
+        ("localhost", Some(""), "authenticated", "ok server name   none, which the host agrees with"),
+        ("192.0.2.1", Some(""), "authenticated", "ok server name   none, which the host agrees with"),
+        ("c.example", Some("b.example"), "authenticated", "-- server name   not asked: peer_certificate.server_name is"),
+        ("c.example", None, "authenticated", "-- server name   not asked: peer_certificate.server_name is"),
+        ("d.example", None, "unknown_tenant", "-- server name\n"),
+    ] {
+        let base =
+            ["explain", "--config", &config, "--now", NOW, "--certificate", &good, "--client-id", "client", "--host", host];
+        let more: Vec<_> = server_name.iter().map(|name| format!("--server-name={name}")).collect();
+        let output = run(&[&base[..], &more.iter().map(String::as_str).collect::<Vec<_>>()].concat());
+        assert!(text(&output).contains(&format!("\n{expected}: ")), "{host} {server_name:?}: {output:?}");
+        assert!(text(&output).contains(said), "{host} {server_name:?}: {output:?}");
+        let mut line = json!({ "client_id": "client", "certificate": certificate, "now": NOW, "host": host });
+        if let Some(name) = server_name {
+            line["server_name"] = if name.is_empty() { Value::Null } else { name.into() };
+        }
+        let is_unchecked = said.contains("not given");
+        lines.push((line, expected, is_unchecked));
+    }
+    let unchecked = "the server name was not checked: server_name is not given";
+    let refused = json!({ "client_id": "nobody", "certificate": null, "host": "a.example" });
+    lines.push((refused, "unknown_client", true));
+    let other_path = json!({ "client_id": "client", "certificate": null, "host": "a.example", "path": "/x" });
+    lines.push((other_path, "not_gated", false));
+    let empty = json!({ "client_id": "client", "certificate": certificate, "now": NOW, "host": "a.example", "server_name": "" });
+    lines.push((empty, "server_name_mismatch", false));
+    let input = file("names.jsonl", lines.iter().map(|(line, ..)| format!("{line}\n")).collect::<String>());
+    let output = run(&["audit", "--config", &config, "--input", &input]);
+    let answers: Vec<Value> = text(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((code(&output), answers.len()), (0, lines.len()));
+    for ((line, expected, is_unchecked), answer) in lines.iter().zip(&answers) {
+        assert_eq!(answer["code"], *expected, "{line}");
+        let detail = answer["detail"].as_str().unwrap_or_default();
+        assert_eq!(detail.ends_with(unchecked), *is_unchecked, "{line}: {detail}");
+    }
+    assert_eq!(answers[4]["detail"], unchecked);
+    assert_eq!(answers[10]["detail"], format!("not in the registry; {unchecked}"));
 }
 
 /// Names from certificates, requests and files are shown, not obeyed.

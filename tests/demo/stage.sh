@@ -54,6 +54,29 @@ register_self_signed() {
   sed "s|demo-replaces-this-43-letters-placeholder-0|$thumbprint|" "$1"
 }
 
+# with_ca_list FILE: prints the configuration in FILE for a listener that tells clients its CAs.
+with_ca_list() {
+  grep -q '^ *suppress_client_ca_list: true$' "$1" || fail "$1 has no suppress_client_ca_list"
+  sed '/^ *suppress_client_ca_list: true$/d' "$1"
+}
+
+# names_cas HOST yes|no: whether the listener tells clients its CAs, by OpenSSL's reading of its certificate request.
+names_cas() {
+  local tls said
+  for tls in tls1_2 tls1_3; do
+    openssl s_client -connect localhost:10443 -servername "$1" "-$tls" < /dev/null > "$stage/handshake" 2>&1 || true
+    if grep -q '^Acceptable client certificate CA names' "$stage/handshake"; then
+      said=yes
+    elif grep -q '^No client certificate CA names sent' "$stage/handshake" && grep -q '^Requested Signature Algorithms' "$stage/handshake"; then
+      said=no
+    else
+      fail "$tls: no certificate request; see $stage/handshake"
+    fi
+    [[ $said == "$2" ]] || fail "$tls: does the listener tell its CAs? expected $2, got $said"
+  done
+  echo "   ok tells its CAs, TLS 1.2 and 1.3: $2"
+}
+
 # raise_envoy VERSION CONFIG
 raise_envoy() {
   register_self_signed "$2" > "$stage/envoy.yaml"

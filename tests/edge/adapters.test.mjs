@@ -120,6 +120,7 @@ test("fetch: what goes wrong within an adapter lets nobody past, but in shadow m
     [() => { throw new Error("no peer"); }, "Error: no peer"],
     // As a runtime may say it.
     [() => ({ ...a(), chainValid: "FAILED:self signed certificate" }), "TypeError: chainValid: expected true, false or null"],
+    [() => ({ ...a(), serverName: false }), "TypeError: serverName: expected a string"],
     [() => ({ ...a(), certificate: {} }), "TypeError: certificate: expected a string, an ArrayBuffer or a view of one"],
   ]) {
     const response = await protect(gate, unreached, { peer, onDecision })(request(token("a")));
@@ -139,6 +140,43 @@ test("fetch: who states that what is not verified is refused must not say that i
     const handle = protect(stated, () => new Response(), { peer: () => ({ ...a(), chainValid }) });
     assert.equal((await handle(request(token("a")))).status, status);
   }
+});
+
+test("fetch: the name of the TLS handshake is compared where the runtime gives it", async () => {
+  const tenants = ["as.example.com", "b.example"].map((host) => ({ hosts: [host], clients: [clients[0]] }));
+  const told = [];
+  const two = new Gate({ endpoints: ["/token"], tenants });
+  for (const [serverName, status, code] of [
+    ["as.example.com", 200, "authenticated"],
+    ["b.example", 421, "server_name_mismatch"],
+    [null, 421, "server_name_mismatch"],
+    [undefined, 200, "authenticated"],
+  ]) {
+    const handle = protect(two, () => new Response(), { peer: () => ({ ...a(), serverName }), onDecision: ({ code }) => told.push(code) });
+    assert.deepEqual([(await handle(request(token("a")))).status, told.pop()], [status, code], String(serverName));
+    const other = new Request("https://as.example.com/userinfo");
+    assert.deepEqual([(await handle(other)).status, told.pop()], [200, "not_gated"], String(serverName));
+  }
+});
+
+test("fetch: OPTIONS is a preflight, or as any other method", async () => {
+  const told = [];
+  const seen = [];
+  const application = async (request) => new Response(String(seen.push([request.method, request.headers.get("x-client-id"), await request.text()])));
+  const handle = protect(gate, application, { peer: nobody, onDecision: ({ code }) => told.push(code) });
+  const ask = (more) => handle(request(undefined, { method: "OPTIONS", headers: { "x-client-id": "victim", origin: "https://app.example" }, ...more }));
+  const empty = () => new ReadableStream({ start: (controller) => controller.close() });
+  for (const more of [{}, { body: "" }, { body: empty() }]) {
+    assert.equal((await ask(more)).status, 200);
+    assert.deepEqual([told.pop(), seen.pop()], ["not_gated", ["OPTIONS", null, ""]]);
+  }
+  for (const more of [{ body: token("a") }, { body: "y".repeat(70_000) }, { headers: { authorization: "Basic YTo=" } }, { headers: { "x-method-override": "POST" } }, { headers: { expect: "x", authorization: "Bearer x" } }]) {
+    const refused = await ask(more);
+    assert.equal(told.pop(), more.headers?.expect ? "upgrade_refused" : "method_not_allowed");
+    assert.equal(refused.status, more.headers?.expect ? 400 : 405);
+  }
+  const upgrade = await handle(request(token("a"), { headers: { ...form, upgrade: "websocket" } }));
+  assert.deepEqual([upgrade.status, told.pop(), seen.length], [400, "upgrade_refused", 0]);
 });
 
 test("fetch: what the application gets is the request, but for its headers", async () => {

@@ -28,6 +28,7 @@ test("every case is decided as the table says", () => {
   assert.ok(cases.length > 500, "that is not the table");
   const gates = new Map();
   const codes = { early: new Set(), late: new Set() };
+  const options = new Set();
   for (const { name, config, headers, body, expect, ...request } of cases) {
     const text = JSON.stringify(config);
     if (!gates.has(text)) gates.set(text, new Gate(text));
@@ -48,7 +49,9 @@ test("every case is decided as the table says", () => {
     // What the headers alone decide is what the whole request gets.
     const early = gate.decideHead({ ...request, headers: pairs });
     if (early) assert.deepEqual(early, decision, name);
-    codes[early ? "early" : "late"].add(expect.code);
+    // An OPTIONS may be a preflight, which only its end shows.
+    if (request.method !== "OPTIONS") codes[early ? "early" : "late"].add(expect.code);
+    else options.add(`${expect.code} ${early ? "early" : "late"}`);
     for (const [header, value] of Object.entries(expect.forwarded)) {
       const { set, remove } = decision.forward;
       const sent = pairs.filter(([name]) => name.toLowerCase() === header && !remove.includes(header)).map(([, value]) => Buffer.from(value).toString());
@@ -57,7 +60,8 @@ test("every case is decided as the table says", () => {
     }
   }
   assert.ok(gates.size > 50, `${gates.size} configurations`);
-  for (const code of ["not_gated", "method_not_allowed", "unsupported_media_type", "unknown_tenant"]) assert.ok(!codes.late.has(code), code);
+  for (const found of ["not_gated late", "method_not_allowed late", "method_not_allowed early"]) assert.ok(options.has(found), `${found}: ${[...options]}`);
+  for (const code of ["not_gated", "method_not_allowed", "unsupported_media_type", "unknown_tenant", "server_name_mismatch", "upgrade_refused"]) assert.ok(!codes.late.has(code), code);
   for (const code of ["authenticated", "unknown_client", "malformed_form", "subject_mismatch"]) assert.ok(!codes.early.has(code), code);
 });
 
@@ -141,6 +145,8 @@ test("what has not the type that it must have is nothing else", () => {
     path: [undefined, null, 1, new URL("https://as.example.com/token")],
     method: [null, 1, Symbol("POST")],
     host: [1, {}],
+    // As Node's sockets have it: the adapter makes null of it.
+    serverName: [false, true, 1, {}, [], new TextEncoder().encode("a.example")],
   };
   for (const [name, values] of Object.entries(wrong)) {
     for (const value of values) {
@@ -174,6 +180,32 @@ test("the host is said once", () => {
   assert.deepEqual(gate.policy("c.example"), { mode: "shadow", chain: "connection", maxBodyBytes: 0 });
   assert.deepEqual(new Gate({ clients: [] }).policy(), { mode: "enforce", chain: "connection", maxBodyBytes: 65_536 });
   assert.throws(() => gate.policy(null), TypeError);
+});
+
+test("the name of the TLS handshake must be of the tenant, where it is given", () => {
+  const tenant = (host, more) => ({ hosts: [host], clients: [{ ...client }], ...more });
+  const gate = new Gate({ tenants: [tenant("a.example"), tenant("b.example"), tenant("localhost"), tenant("c.example", { peer_certificate: { server_name: "ignore" } })] });
+  const request = { path: "/token", headers: { "content-type": "application/x-www-form-urlencoded" }, body: "client_id=a", certificate: pem, chainValid: true };
+  for (const [host, serverName, code] of [
+    ["a.example", "a.example", "authenticated"],
+    ["a.example:443", "A.example", "authenticated"],
+    ["a.example", "b.example", "server_name_mismatch"],
+    ["a.example", "unknown.example", "server_name_mismatch"],
+    ["a.example", null, "server_name_mismatch"],
+    ["a.example", "", "server_name_mismatch"],
+    ["a.example", "a.example\0", "server_name_mismatch"],
+    ["a.example", undefined, "authenticated"],
+    ["localhost", null, "authenticated"],
+    ["localhost", "", "authenticated"],
+    ["localhost", "(unknown: a resumed session)", "server_name_mismatch"],
+    ["c.example", "b.example", "authenticated"],
+  ]) {
+    const decision = gate.decide({ ...request, host, serverName });
+    assert.equal(decision.code, code, `${host} ${serverName}: ${decision.detail}`);
+    const early = gate.decideHead({ ...request, host, serverName });
+    assert.equal(early?.code, code === "authenticated" ? undefined : code, `${host} ${serverName}`);
+  }
+  assert.equal(gate.decide({ ...request, host: "a.example", serverName: "b.example" }).status, 421);
 });
 
 test("mistakes are told with their place", () => {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { constants } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
@@ -41,10 +42,12 @@ async function show(request, response) {
   const raw = request.rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === "x-client-id").length;
   const isOne = response.req === request;
   response.setHeader("content-type", "application/json");
-  response.end(JSON.stringify({ url, body, headers, headersDistinct, raw, isOne, trailers: { ...trailers, ...trailersDistinct, rawTrailers } }));
+  response.end(JSON.stringify({ url, body, headers, headersDistinct, rawHeaders: request.rawHeaders, raw, isOne, trailers: { ...trailers, ...trailersDistinct, rawTrailers } }));
 }
 
 const unreached = () => assert.fail("reached");
+// Two tenants that have the same client_id, each for a client of its own.
+const twoTenants = () => ["a.example", "b.example"].map((host, index) => ({ hosts: [host], clients: [{ ...clients[index], client_id: "shared" }] }));
 const json = async (answer) => JSON.parse((await answer).text);
 
 for (const [protocol, { create, send }] of Object.entries(protocols)) {
@@ -95,15 +98,19 @@ for (const [protocol, { create, send }] of Object.entries(protocols)) {
 
   test(`${protocol}: identity is what the gate says, wherever the application looks`, async () => {
     await serving(create(protect(gate, show)), async (port) => {
-      const headers = { ...form, "x-client-id": "victim", "X-SSL-Client-Verify": "SUCCESS", cookie: ["a=1", "b=2"], "x-two": ["1", "2"] };
-      const trailers = { "x-client-id": "victim", "client-cert": ":AAAA:" };
+      const forged = ["X-SSL-Client-Verify", "x-clientcert", "X-Forwarded-Tls-Client-Cert", "cf-client-cert-sha256", "l5d-client-id", "client_cert", "X.Client.Id"];
+      const headers = { ...form, "x-client-id": "victim", ...Object.fromEntries(forged.map((name) => [name, "SUCCESS"])), cookie: ["a=1", "b=2"], "x-two": ["1", "2"] };
+      const trailers = { "x-client-id": "victim", "client-cert": ":AAAA:", "x-clientcert": "SUCCESS", l5d_client_id: "victim" };
       for (const [more, client] of [
         [{ as: "subject-dn", body: token("a") }, "a"],
         [{ path: "/userinfo", body: "x" }, undefined],
       ]) {
         const seen = await json(send(port, { ...more, headers, trailers }));
         assert.equal(seen.headers["x-client-id"], client);
-        assert.equal(seen.headers["x-ssl-client-verify"], undefined);
+        for (const name of forged) {
+          assert.ok(!(name.toLowerCase() in seen.headers) && !(name.toLowerCase() in (seen.headersDistinct ?? {})), name);
+          assert.ok(!seen.rawHeaders.some((other) => other.toLowerCase() === name.toLowerCase()), name);
+        }
         assert.equal(seen.raw, client ? 1 : 0);
         assert.ok(seen.isOne);
         assert.deepEqual(seen.trailers, { rawTrailers: [] });
@@ -111,7 +118,6 @@ for (const [protocol, { create, send }] of Object.entries(protocols)) {
         if (protocol === "HTTP/2") continue;
         assert.deepEqual(seen.headersDistinct["x-client-id"], client && [client]);
         assert.deepEqual(seen.headersDistinct["x-two"], ["1", "2"]);
-        assert.equal(seen.headersDistinct["x-ssl-client-verify"], undefined);
       }
     });
   });
@@ -185,19 +191,18 @@ for (const [protocol, { create, send }] of Object.entries(protocols)) {
   });
 
   test(`${protocol}: the host that counts is the only one that the application sees`, async () => {
-    const tenants = ["a.example", "b.example"].map((host, index) => ({ hosts: [host], clients: [{ ...clients[index], client_id: "shared" }] }));
-    const two = new Gate({ endpoints: ["/token"], forward: { client_id: "x-client-id" }, tenants });
+    const two = new Gate({ endpoints: ["/token"], forward: { client_id: "x-client-id" }, tenants: twoTenants() });
     const told = [];
     const server = create(protect(two, show, { onDecision: ({ code, tenant }) => told.push([code, tenant]) }));
     await serving(server, async (port) => {
-      const ask = (as, host) => send(port, { as, body: token("shared"), headers: { ...form, host } });
+      const ask = (as, host) => send(port, { as, body: token("shared"), headers: { ...form, host }, servername: host.split(":")[0] });
       assert.equal((await ask("subject-dn", "a.example")).status, 200);
       assert.equal((await ask("subject-dn", "B.example:443")).status, 401);
       assert.equal((await ask("san-dns", "b.example")).status, 200);
       assert.equal((await ask("subject-dn", "c.example")).status, 421);
       if (protocol === "HTTP/2") {
         const headers = { ...form, ":authority": "b.example", host: "a.example" };
-        assert.equal((await json(send(port, { as: "san-dns", body: token("shared"), headers }))).headers.host, "b.example");
+        assert.equal((await json(send(port, { as: "san-dns", body: token("shared"), headers, servername: "b.example" }))).headers.host, "b.example");
         assert.deepEqual(told.pop(), ["authenticated", "b.example"]);
       }
       for (const [path, host] of [
@@ -245,12 +250,12 @@ for (const [protocol, { create, send }] of Object.entries(protocols)) {
 }
 
 test("a request line with a whole URL names its host, and an application that reads Host sees the same", async () => {
-  const tenants = ["a.example", "b.example"].map((host, index) => ({ hosts: [host], clients: [{ ...clients[index], client_id: "shared" }] }));
-  const two = new Gate({ endpoints: ["/token"], forward: { client_id: "x-client-id" }, tenants });
+  const two = new Gate({ endpoints: ["/token"], forward: { client_id: "x-client-id" }, tenants: twoTenants() });
   const close = { more: "Connection: close\r\n", host: "a.example" };
   await serving(protocols["HTTP/1.1"].create(protect(two, show)), async (port) => {
     const ask = async (as, more) => {
-      const answer = await exchange(port, post(token("shared"), { ...close, ...more }), { as });
+      const servername = /b\.example/i.test(more.path) ? "b.example" : "a.example";
+      const answer = await exchange(port, post(token("shared"), { ...close, ...more }), { as, servername });
       return [Number(answer.split(" ")[1]), JSON.parse(answer.slice(answer.indexOf("\r\n\r\n"))).headers?.host];
     };
     assert.deepEqual(await ask("subject-dn", { path: "https://b.example/token" }), [401, undefined]);
@@ -270,6 +275,133 @@ test("a request line with a whole URL names its host, and an application that re
     assert.deepEqual(await ask("subject-dn", { path: "/b.example/token", host: "" }), [400, undefined]);
     assert.deepEqual(await ask("subject-dn", { more: "Host: a.example\r\nConnection: close\r\n" }), [400, undefined]);
   });
+});
+
+for (const [protocol, { create, send }] of Object.entries(protocols)) {
+  test(`${protocol}: a connection is for the tenant whose name the client asked for`, async () => {
+    const tenants = [...twoTenants(), { hosts: ["localhost"], clients: [{ ...clients[0], client_id: "shared" }] }];
+    for (const [server_name, isCompared] of [[undefined, true], ["ignore", false]]) {
+      const told = [];
+      const which = new Gate({ endpoints: ["/token"], forward: { client_id: "x-client-id" }, tenants, ...(server_name && { peer_certificate: { server_name } }) });
+      const server = create(protect(which, show, { onDecision: ({ code, tenant }) => told.push([code, tenant]) }));
+      await serving(server, async (port) => {
+        for (const [servername, host, as] of [
+          ["a.example", "a.example", "subject-dn"],
+          ["b.example", "b.example:443", "san-dns"],
+          ["A.Example", "a.EXAMPLE", "subject-dn"],
+          // An empty name is none, as a host without a dot has none.
+          ["", "localhost", "subject-dn"],
+        ]) {
+          const answer = await send(port, { as, body: token("shared"), headers: { ...form, host }, servername });
+          assert.deepEqual([answer.status, JSON.parse(answer.text).headers?.["x-client-id"]], [200, "shared"], `${servername} ${host}`);
+        }
+        for (const [servername, host, as] of [
+          ["b.example", "a.example", "subject-dn"],
+          ["a.example", "b.example", "san-dns"],
+          ["c.example", "a.example", "subject-dn"],
+          ["", "a.example", "subject-dn"],
+        ]) {
+          const answer = await send(port, { as, body: token("shared"), headers: { ...form, host }, servername });
+          assert.deepEqual([answer.status, JSON.parse(answer.text).error], isCompared ? [421, "invalid_request"] : [200, undefined], `${servername} ${host}`);
+          assert.equal(told.at(-1)[0], isCompared ? "server_name_mismatch" : "authenticated");
+          assert.equal((await send(port, { path: "/userinfo", body: "x", headers: { host }, servername })).status, 200);
+        }
+      });
+      assert.equal(told.length, 12);
+    }
+  });
+
+  test(`${protocol}: where names have CAs of their own, a resumed session is nobody's`, async () => {
+    // "untrusted" has the subject of a's client, and b's CA vouches for it.
+    const tenants = ["a.example", "b.example"].map((host) => ({ hosts: [host], clients: [clients[0]] }));
+    const told = [];
+    const onDecision = ({ code, detail }) => told.push(`${code} ${detail ?? ""}`);
+    const context = (ca) => ({ cert: read("server"), key: read("server", "key"), ca: read(ca) });
+    for (const [more, isSafe] of [[{}, false], [{ secureOptions: constants.SSL_OP_NO_TICKET }, true]]) {
+      const server = create(protect(new Gate({ endpoints: ["/token"], tenants }), (_request, response) => response.end(), { onDecision }), { ca: [], allowHTTP1: true, ...more });
+      server.addContext("a.example", context("ca"));
+      server.addContext("b.example", context("other-ca"));
+      await serving(server, async (port) => {
+        for (const maxVersion of ["TLSv1.2", "TLSv1.3"]) {
+          let session;
+          for (const [servername, status, isResumed] of [
+            ["b.example", 200, false],
+            ["a.example", isSafe ? 401 : 421, true],
+            ["b.example", isSafe ? 200 : 421, true],
+          ]) {
+            const options = { port, host: "127.0.0.1", servername, ca: read("ca"), cert: read("untrusted"), key: read("untrusted", "key"), maxVersion, session, checkServerIdentity: () => undefined };
+            const socket = connect({ ...options, ALPNProtocols: ["http/1.1"] });
+            let answer = "";
+            socket.on("session", (ticket) => (session ??= ticket)).on("data", (data) => (answer += data));
+            await once(socket, "secureConnect");
+            assert.equal(socket.isSessionReused(), isResumed && !isSafe, `${servername} ${maxVersion}`);
+            socket.write(post(token("a"), { host: servername, more: "Connection: close\r\n" }));
+            await once(socket, "close");
+            assert.equal(Number(answer.split(" ")[1]), status, `${servername} ${maxVersion}, safe: ${isSafe}`);
+          }
+        }
+      });
+    }
+    const resumed = told.filter((line) => line.startsWith("server_name_mismatch"));
+    assert.ok(resumed.length === 4 && resumed.every((line) => line.includes("a resumed session")), told.join("\n"));
+  });
+
+  test(`${protocol}: OPTIONS is a preflight, or as any other method`, async () => {
+    const told = [];
+    const server = create(protect(gate, show, { onDecision: ({ code }) => told.push(code) }));
+    await serving(server, async (port) => {
+      const origin = { origin: "https://app.example", "access-control-request-method": "POST" };
+      for (const more of [
+        { headers: { ...origin, "access-control-request-headers": "authorization" } },
+        { headers: { ...origin, "content-length": "0" } },
+        { headers: { ...origin, "x-client-id": "victim", "x-clientcert": "victim" } },
+        { path: "/userinfo", body: token("a") },
+        { path: "/token?x=y" },
+      ]) {
+        const { headers, body } = await json(send(port, { method: "OPTIONS", ...more }));
+        assert.deepEqual([headers["x-client-id"], headers["x-clientcert"], body], [undefined, undefined, more.body ?? ""]);
+        assert.equal(told.pop(), "not_gated");
+      }
+      for (const more of [
+        { body: token("a") },
+        { body: [..."client_id=a"] },
+        { body: "y".repeat(70_000) },
+        { headers: basic },
+        { headers: { ...form, authorization: "Bearer x" } },
+        { headers: { "x-http-method-override": "POST" } },
+        { path: "/token?client_id=a" },
+        { path: "/token?client_secret=a" },
+      ]) {
+        const answer = await send(port, { as: "subject-dn", method: "OPTIONS", ...more });
+        assert.deepEqual([answer.status, answer.headers.allow, told.pop()], [405, "POST", "method_not_allowed"], JSON.stringify(more).slice(0, 99));
+      }
+    });
+  });
+}
+
+test("what asks for another protocol, or expects something, is refused or goes where the gate is not", async () => {
+  const told = [];
+  const application = (_request, response) => response.end("{}");
+  const upgrade = "Connection: upgrade, close\r\nUpgrade: websocket\r\n";
+  const websocket = "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n";
+  const { create } = protocols["HTTP/1.1"];
+  const onDecision = ({ code }) => told.push(code);
+  for (const server of [create(protect(gate, application, { onDecision })), guard(create(), gate, application, { onDecision })]) {
+    await serving(server, async (port) => {
+      assert.match(await exchange(port, post(token("a"), { more: upgrade }), { as: "subject-dn" }), /^HTTP\/1.1 400 /);
+      assert.match(await exchange(port, `GET /token HTTP/1.1\r\nHost: a\r\n${websocket.replace("upgrade", "upgrade, close")}\r\n`), /^HTTP\/1.1 400 /);
+      assert.deepEqual(told.splice(0), ["upgrade_refused", "upgrade_refused"]);
+      // Elsewhere the application decides.
+      assert.match(await exchange(port, post("x", { path: "/x", more: upgrade })), /^HTTP\/1.1 200 /);
+      assert.deepEqual(told.splice(0), ["not_gated"]);
+      assert.match(await exchange(port, post(token("a"), { more: "Expect: x\r\nConnection: close\r\n" }), { as: "subject-dn" }), /^HTTP\/1.1 417 /);
+      assert.deepEqual(told, []);
+    });
+  }
+  // What a caller hands over itself is refused, too: `expect` counts where Node lets it through.
+  for (const headers of [{ ...form, expect: "x" }, { ...form, upgrade: "h2c" }, { ...form, ":protocol": "websocket" }, { ...form, expect: ["100-continue", "100-continue"] }]) {
+    assert.equal(gate.decide({ path: "/token", headers, body: token("a") }).code, "upgrade_refused", JSON.stringify(headers));
+  }
 });
 
 test("requests of one connection are told apart", async () => {
@@ -468,18 +600,31 @@ test("a client cannot go on with a certificate that nobody verified", async () =
 
 test("what a socket says of its client is read once, and believed where nothing contradicts", () => {
   const raw = Buffer.from("DER");
-  const socket = (more) => ({ disableRenegotiation() {}, getPeerX509Certificate: () => ({ raw }), authorized: true, authorizationError: null, ...more });
-  assert.deepEqual(peerOf(socket({})), { certificate: raw, chainValid: true });
+  const common = { disableRenegotiation() {}, getPeerX509Certificate: () => ({ raw }), isSessionReused: () => false, authorized: true, authorizationError: null };
+  const socket = (more) => ({ ...common, servername: "a.example", _SNICallback: null, ...more });
+  const serverName = "a.example";
+  assert.deepEqual(peerOf(socket({})), { certificate: raw, chainValid: true, serverName });
   for (const more of [
     { authorizationError: "UNABLE_TO_VERIFY_LEAF_SIGNATURE" },
     { authorizationError: new Error("self-signed certificate") },
     { authorized: false },
     { authorized: undefined },
     { authorized: "yes" },
-  ]) assert.deepEqual(peerOf(socket(more)), { certificate: raw, chainValid: false });
+  ]) assert.deepEqual(peerOf(socket(more)), { certificate: raw, chainValid: false, serverName });
   // OpenSSL has nothing against a resumed TLS 1.3 session of a client without a certificate.
-  assert.deepEqual(peerOf(socket({ getPeerX509Certificate: () => undefined })), { certificate: null, chainValid: false });
-
+  assert.deepEqual(peerOf(socket({ getPeerX509Certificate: () => undefined })), { certificate: null, chainValid: false, serverName });
+  const resumed = { isSessionReused: () => true };
+  for (const [more, expected] of [
+    [{ servername: false }, null],
+    [{ servername: "" }, null],
+    [{ servername: undefined }, null],
+    [{ _SNICallback() {} }, serverName],
+    [resumed, serverName],
+    [{ ...resumed, servername: false }, undefined],
+    [{ ...resumed, _SNICallback() {} }, "(unknown: a resumed session)"],
+    // Another version of Node, which calls it otherwise.
+    [{ ...resumed, _SNICallback: undefined }, "(unknown: a resumed session)"],
+  ]) assert.equal(peerOf(socket(more)).serverName, expected, JSON.stringify(more));
 });
 
 test("the certificate of a connection is read once, and its chain never", async ({ mock }) => {

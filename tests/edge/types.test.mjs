@@ -19,24 +19,27 @@ const usage = `
     endpoints: ["/token"],
     mode: "shadow",
     max_body_bytes: 1000,
-    peer_certificate: { source: "forwarded", dialect: "client-cert", trusted_proxies: ["edge.example.com"], chain: "listener" },
-    forward: { client_id: "x-client-id", certificate: ["client-cert"], thumbprint: "x-thumbprint", keep: ["x-client-cert-debug"] },
+    peer_certificate: { source: "forwarded", dialect: "client-cert", trusted_proxies: ["edge.example.com"], chain: "listener", server_name: "ignore" },
+    unidentified_clients: "pass",
+    methods: ["tls_client_auth"],
+    filter_state: ["code"],
+    forward: { client_id: "x-client-id", certificate: ["client-cert"], thumbprint: "x-thumbprint", keep: ["x-client-cert-debug"], strip: ["x-corp-*"] },
     tenants: [
       { hosts: ["as.example.com"], other_methods: "reject", registry: { cluster: "c", authority: "a", path: "/", refresh: "500ms" } },
       {
         hosts: ["*.example.net"],
         clients: [
           { client_id: "a", token_endpoint_auth_method: "tls_client_auth", tls_client_auth_san_ip: "2001:db8::1", certificate_thumbprints: ["x"], redirect_uris: [] },
-          { client_id: "b", jwks: { keys: [{ kty: "EC", "x5t#S256": "x" }] }, backend_authentication: { method: "client_secret_basic", client_secret: "x" } },
+          { client_id: "b", token_endpoint_auth_method: "self_signed_tls_client_auth", jwks: { keys: [{ kty: "EC", "x5t#S256": "x" }] }, backend_authentication: { method: "client_secret_basic", client_secret: "x" } },
         ],
       },
     ],
     log: "none",
   };
   const gate = new Gate(configuration);
-  const head = { path: "/token", headers: { a: ["b", new Uint8Array()] }, certificate: null, chainValid: null, now: new Date() };
+  const head = { path: "/token", headers: { a: ["b", new Uint8Array()] }, certificate: null, chainValid: null, serverName: null, now: new Date() };
   const decision: Decision = gate.decide({ ...head, body: new DataView(new ArrayBuffer(1)) });
-  if (decision.pass) console.log(decision.forward.set[0]?.[1], decision.code === "not_gated");
+  if (decision.pass) console.log(decision.forward.set[0]?.[1], decision.code === "not_gated" || decision.code === "passed_unidentified");
   else console.log(decision.status.toFixed(), decision.headers["content-type"], decision.body.length, decision.code satisfies RefusalCode);
   const early: Decision | null = gate.decideHead({ path: "/token", headers: new Headers(), certificate: new X509Certificate("") });
   console.log(early?.code, gate.policy("as.example.com").mode === "shadow", gate.policy().maxBodyBytes.toFixed());
@@ -49,10 +52,10 @@ const usage = `
   guard(createSecureServer({}), gate, (request, response) => response.stream.end(request.authority), { onDecision }).listen(443);
   const middleware: (request: IncomingMessage & { query: object }, response: ServerResponse, next: () => void) => unknown =
     protect(gate, (_request: IncomingMessage & { query: object }, _response: ServerResponse, next: () => void) => next());
-  createServer({}, (request) => console.log(middleware, request.socket instanceof TLSSocket && peerOf(request.socket).certificate?.length));
+  createServer({}, (request) => console.log(middleware, request.socket instanceof TLSSocket && peerOf(request.socket).certificate?.length, request.socket instanceof TLSSocket && peerOf(request.socket).serverName?.length));
 
   const handle = protectFetch(gate, (request: Request, env: { name: string }) => new Response(env.name + request.url), {
-    peer: (request, env) => (env.name ? fromTrustedHeader("client-cert")(request) : { certificate: null, chainValid: null }),
+    peer: (request, env) => (env.name ? fromTrustedHeader("client-cert")(request) : { certificate: null, chainValid: null, serverName: "a.example" }),
     onDecision,
   });
   const response: Promise<Response> = handle(new Request("https://a.example"), { name: "x" });
@@ -61,12 +64,15 @@ const usage = `
 const mistakes = [
   "new Gate(7);",
   "new Gate({ clients: [], endpoint: [] });",
-  "new Gate({ clients: [{ client_id: 'a', certificate_thumbprints: 'x' }] });",
+  "new Gate({ clients: [{ client_id: 'a', token_endpoint_auth_method: 'tls_client_auth', certificate_thumbprints: 'x' }] });",
+  "new Gate({ clients: [{ client_id: 'a' }] });",
+  "new Gate({ clients: [], methods: ['private_key_jwt'] });",
   "new Gate({ clients: [], mode: 'audit' });",
   "new Gate({ registry: { cluster: 'c', authority: 'a', path: '/', refresh: '5 seconds' } });",
   "gate.decide({});",
   "gate.decide({ path: 1 });",
   "gate.decide({ path: '/', chainValid: 'yes' });",
+  "gate.decide({ path: '/', serverName: false });",
   "gate.decide({ path: '/', body: new Blob([]) });",
   "gate.decide({ path: '/', body: null });",
   "gate.decide({ path: '/', certificate: {} });",

@@ -158,6 +158,11 @@ fn listener(listener: &Listener, module: &Path, access_log: &Path) -> Value {
     json!({
         "name": listener.name,
         "address": address("127.0.0.1", 0),
+        // Without it Envoy knows no server name.
+        "listener_filters": [{
+            "name": "tls_inspector",
+            "typed_config": typed("filters.listener.tls_inspector.v3.TlsInspector", json!({})),
+        }],
         "filter_chains": [{
             "filters": [{ "name": "manager", "typed_config": manager }],
             "transport_socket": { "name": "tls", "typed_config": tls(listener) },

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, SupportedProtocolVersion};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -23,6 +25,9 @@ pub type TlsStream = tokio_rustls::client::TlsStream<TcpStream>;
 
 /// A request that hangs is a failure, not a reason to wait for Envoy's own time-outs.
 const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The host of most requests of the tests.
+const HOST: &str = "as.example.com";
 
 /// How a request is put on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +92,17 @@ impl Answer {
 
 /// A client with its certificate and its memory of TLS sessions.
 #[derive(Clone, Debug)]
+enum ServerNameChoice {
+    Host,
+    None,
+    Name(String),
+}
+
+#[derive(Clone, Debug)]
 pub struct Client {
     config: ClientConfig,
+    /// What it asks for in the handshake; by default the host of the request.
+    server_name: ServerNameChoice,
 }
 
 impl Client {
@@ -105,10 +119,12 @@ impl Client {
         let mut roots = RootCertStore::empty();
         let authority = CertificateDer::from_pem_slice(certificate::authority_pem().as_bytes());
         roots.add(authority.expect("the authority is PEM")).expect("the authority is well-formed");
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
         let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)
             .expect("the provider has these versions")
-            .with_root_certificates(roots);
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Localhost(verifier.expect("the authority is a root"))));
         let config = match certificate {
             None => config.with_no_client_auth(),
             Some(certificate) => {
@@ -120,7 +136,13 @@ impl Client {
                 config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(presented)))
             }
         };
-        Self { config }
+        Self { config, server_name: ServerNameChoice::Host }
+    }
+
+    /// The same, asking for another name.
+    pub fn asking_for(mut self, server_name: Option<&str>) -> Self {
+        self.server_name = server_name.map_or(ServerNameChoice::None, |name| ServerNameChoice::Name(name.into()));
+        self
     }
 
     /// Sends one request on a connection of its own. An error is one of the connection: Envoy let no answer out.
@@ -128,30 +150,78 @@ impl Client {
         let id = next_id();
         let exchange = async {
             if delivery.is_http2() {
-                self.http2(to).await?.exchange(&id, request, delivery).await
+                Http2::new(self.connect(to, b"h2", &request.host).await?).await?.exchange(&id, request, delivery).await
             } else {
-                self.http1(to).await?.exchange(&id, request, delivery).await
+                Http1::new(self.connect(to, b"http/1.1", &request.host).await?).exchange(&id, request, delivery).await
             }
         };
         within_deadline(exchange).await
     }
 
     pub async fn http1(&self, to: SocketAddr) -> io::Result<Http1> {
-        Ok(Http1::new(self.connect(to, b"http/1.1").await?))
+        Ok(Http1::new(self.connect(to, b"http/1.1", HOST).await?))
     }
 
     pub async fn http2(&self, to: SocketAddr) -> io::Result<Http2> {
-        Http2::new(self.connect(to, b"h2").await?).await
+        Http2::new(self.connect(to, b"h2", HOST).await?).await
     }
 
-    async fn connect(&self, to: SocketAddr, protocol: &[u8]) -> io::Result<TlsStream> {
+    async fn connect(&self, to: SocketAddr, protocol: &[u8], host: &str) -> io::Result<TlsStream> {
         let mut config = self.config.clone();
         config.alpn_protocols = vec![protocol.to_vec()];
         let stream = TcpStream::connect(to).await?;
         // Without this the kernel would join what a test sends apart.
         stream.set_nodelay(true)?;
-        let name = ServerName::try_from("localhost").expect("it is a DNS name");
+        let name = match &self.server_name {
+            ServerNameChoice::Host => host,
+            ServerNameChoice::Name(name) => name,
+            ServerNameChoice::None => "",
+        };
+        // What is no name of TLS, no client asks for.
+        let name = ServerName::try_from(name.to_owned()).ok().filter(|name| matches!(name, ServerName::DnsName(_)));
+        config.enable_sni = name.is_some();
+        let name = name.unwrap_or_else(|| ServerName::try_from(HOST).expect("it is a DNS name"));
         TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    }
+}
+
+/// Every listener of the tests has the certificate of `localhost`, whatever name it is asked for.
+#[derive(Debug)]
+struct Localhost(Arc<WebPkiServerVerifier>);
+
+impl ServerCertVerifier for Localhost {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let name = ServerName::try_from("localhost").expect("it is a DNS name");
+        self.0.verify_server_cert(end_entity, intermediates, &name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
     }
 }
 

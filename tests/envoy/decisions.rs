@@ -25,6 +25,8 @@ async fn start() -> Envoy {
     let policy = configuration_with(json!({
         "unregistered_clients": "pass",
         "other_methods": "reject",
+        "unidentified_clients": "pass",
+        "methods": ["tls_client_auth"],
         "max_body_bytes": 100,
     }));
     let tenants = json!({ "tenants": [{ "hosts": ["as.example.com"], "clients": configuration()["clients"] }] });
@@ -62,8 +64,10 @@ fn rows() -> Vec<Row> {
         Row("authenticated", TENANTS, seed(), token("seed"), Http1Whole),
         Row("passed_other_method", GATE, Client::without_certificate(), token("secret"), Http1Whole),
         Row("passed_unregistered", POLICY, seed(), token("nobody"), Http1Whole),
+        Row("passed_unidentified", POLICY, Client::without_certificate(), form("grant_type=refresh_token"), Http1Whole),
         Row("not_gated", GATE, Client::without_certificate(), post("/userinfo", "a=b"), Http1Whole),
         Row("not_gated", GATE, Client::without_certificate(), method("OPTIONS"), Http1Whole),
+        Row("upgrade_refused", GATE, seed(), with_header(token("seed"), "expect", "200-ok"), Http1Whole),
         Row("method_not_allowed", GATE, seed(), method("GET"), Http1Whole),
         Row("method_not_allowed", GATE, seed(), method("PUT"), Http2Whole),
         Row("unsupported_media_type", GATE, seed(), typed("application/json"), Http1Whole),
@@ -77,6 +81,7 @@ fn rows() -> Vec<Row> {
         Row("malformed_authorization", GATE, seed(), basic("Basic !"), Http1Whole),
         Row("multiple_auth_methods", GATE, seed(), basic("Basic c2VlZDpzZWNyZXQ="), Http1Whole),
         Row("other_method_refused", POLICY, seed(), token("secret"), Http1Whole),
+        Row("method_not_supported", POLICY, Client::new(&all.self_signed), token("self-signed"), Http1Whole),
         Row("unknown_client", GATE, seed(), token("nobody"), Http1Whole),
         Row("certificate_missing", GATE, Client::without_certificate(), token("seed"), Http1Whole),
         Row("certificate_malformed", GATE, Client::new(&all.malformed), token("dns"), Http1Whole),
@@ -88,6 +93,8 @@ fn rows() -> Vec<Row> {
         Row("subject_mismatch", GATE, Client::new(&all.other_subject), token("seed"), Http1Whole),
         Row("registry_unavailable", NO_REGISTRY, seed(), token("seed"), Http2Whole),
         Row("unknown_tenant", TENANTS, seed(), elsewhere, Http1Whole),
+        Row("server_name_mismatch", TENANTS, seed().asking_for(Some("other.example.com")), token("seed"), Http2Whole),
+        Row("server_name_mismatch", TENANTS, seed().asking_for(None), token("seed"), Http1Whole),
         Row("host_error", WITHOUT_FLAG, seed(), token("seed"), Http1Whole),
     ]
 }

@@ -156,7 +156,8 @@ impl fmt::Debug for Outcome {
 
 impl Outcome {
     pub fn code(&self) -> &str {
-        self.logged.code.as_deref().unwrap_or_default()
+        // What is not gated has no filter state.
+        self.logged.code.as_deref().unwrap_or("not_gated")
     }
 
     /// That this is the outcome that SPEC §7 knows under `code`.

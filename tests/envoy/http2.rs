@@ -39,6 +39,19 @@ impl Http2 {
         Ok(Stream { id: id.into(), answer, body })
     }
 
+    /// Sends the headers of an extended CONNECT (RFC 8441), once Envoy has said that it takes those.
+    pub async fn connect(&self, id: &str, request: &Request, protocol: &'static str) -> io::Result<Stream> {
+        let mut requests = self.requests.clone().ready().await.map_err(io::Error::other)?;
+        while !requests.is_extended_connect_protocol_enabled() {
+            tokio::task::yield_now().await;
+        }
+        let mut head = head(id, request)?;
+        *head.method_mut() = http::Method::CONNECT;
+        head.extensions_mut().insert(h2::ext::Protocol::from_static(protocol));
+        let (answer, body) = requests.send_request(head, false).map_err(io::Error::other)?;
+        Ok(Stream { id: id.into(), answer, body })
+    }
+
     pub async fn exchange(&self, id: &str, request: &Request, delivery: Delivery) -> io::Result<Answer> {
         let nothing_more = request.body.is_empty() && matches!(delivery, Delivery::Http2Whole | Delivery::Http2Bytes);
         let mut stream = self.open(id, request, nothing_more).await?;

@@ -35,6 +35,7 @@ pub const ATTRIBUTES: &[&str] = &[
     PEER_CERTIFICATE,
     PEER_CERTIFICATE_VALID,
     PEER_CERTIFICATE_DIGEST,
+    REQUESTED_SERVER_NAME,
     "request.host",
     "request.id",
     "request.method",
@@ -44,6 +45,8 @@ pub const ATTRIBUTES: &[&str] = &[
 
 pub const PEER_CERTIFICATE: &str = "connection.peer_certificate";
 pub const PEER_CERTIFICATE_VALID: &str = "connection.peer_certificate_valid";
+/// Empty where the client asked for no name.
+pub const REQUESTED_SERVER_NAME: &str = "connection.requested_server_name";
 pub const PEER_CERTIFICATE_DIGEST: &str = "connection.sha256_peer_certificate_digest";
 
 impl Connection {

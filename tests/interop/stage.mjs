@@ -71,7 +71,7 @@ export class Envoy {
   // The gated requests of the access log so far.
   #decisions() {
     const lines = this.#read("access.log").split("\n").slice(0, -1);
-    return lines.map((line) => JSON.parse(line)).filter(({ code }) => code !== "not_gated");
+    return lines.map((line) => JSON.parse(line)).filter(({ code }) => code);
   }
 
   // What `play` comes to, and the decisions on the requests that it makes: one at least.

@@ -20,6 +20,9 @@ const fromFile = (name) => ({ path_config_source: { path: `${directory}/${name}`
 const [gateway] = ofKind("Gateway");
 const servicePort = 8080;
 
+// Of an HTTPS server whose Gateway ends the TLS. (PortName and Gateway are what istiod reads out of it again.)
+const gatewayRoutes = ({ metadata, spec: { servers: [{ port }] } }) => `https.${port.number}.${port.name}.${metadata.name}.${metadata.namespace}`;
+
 function tlsContext({ tls }) {
   assert.ok(["MUTUAL", "OPTIONAL_MUTUAL"].includes(tls.mode), tls.mode);
   const secret = (name) => ({ name: `kubernetes://${name}`, sds_config: fromFile(`${name}.json`) });
@@ -104,7 +107,10 @@ function connectionManager() {
         },
       },
     ],
+    // At gateways and sidecars alike. It has no filters of its own, so that an upgrade meets the filter too.
+    upgrade_configs: [{ upgrade_type: "websocket" }],
     route_config: {
+      name: gateway ? gatewayRoutes(gateway) : `inbound|${servicePort}||`,
       virtual_hosts: [{ name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "authorization_server" } }] }],
     },
   };
@@ -125,14 +131,22 @@ const matches = (chain, { listener }) => {
   return gateway ? chain.filter_chain_match.server_names.includes(sni) : destinationPort === servicePort;
 };
 
+// Of a gateway by its name, of a sidecar by the port of the service.
+const matchesRoutes = (routes, { routeConfiguration: { gateway: of, portNumber, ...rest } }) => {
+  assert.deepEqual(rest, {});
+  return gateway ? routes.name === gatewayRoutes(gateway) && of === `${gateway.metadata.namespace}/${gateway.metadata.name}` : portNumber === servicePort;
+};
+
 function apply({ applyTo, match, patch: { operation, value } }, chain, extensions) {
   assert.equal(match.context, gateway ? "GATEWAY" : "SIDECAR_INBOUND");
   if (applyTo === "EXTENSION_CONFIG" && operation === "ADD") return extensions.push(structuredClone(value));
-  assert.ok(matches(chain, match), `${applyTo}: the patch matches nothing of the listener`);
   const manager = chain.filters[0].typed_config;
+  const found = match.routeConfiguration ? matchesRoutes(manager.route_config, match) : matches(chain, match);
+  assert.ok(found, `${applyTo}: the patch matches nothing of the listener`);
   const todo = {
     "HTTP_FILTER INSERT_FIRST": () => manager.http_filters.unshift(structuredClone(value)),
     "NETWORK_FILTER MERGE": () => merge(manager, value.typed_config),
+    "ROUTE_CONFIGURATION MERGE": () => merge(manager.route_config, value),
     "FILTER_CHAIN MERGE": () => {
       assert.equal(value.transport_socket.name, chain.transport_socket.name);
       merge(chain.transport_socket.typed_config, value.transport_socket.typed_config);

@@ -43,6 +43,24 @@ never_resumes() {
   echo "   ok no session to resume, TLS 1.2 and 1.3"
 }
 
+# hardened CERTIFICATE STATUS CODE: what is refused before the filter, what an upgrade at an endpoint gets, and what is taken away
+# before the backend reads it.
+hardened() {
+  local base=${url%/token} last client="$grant&client_id=by-subject-dn"
+  expect "a path with an escaped slash" 400 "" "$1" "${at[@]}" "$base/a%2Ftoken"
+  expect "a header with _ in its name" 400 "" "$1" "${at[@]}" --http1.1 --header "client_cert: x" "$base/page"
+  expect "an upgrade at an endpoint" "$2" "$3" "$1" "${at[@]}" --http1.1 --header "connection: upgrade" --header "upgrade: websocket" \
+    "$url" --data "$client"
+  expect "headers that lead elsewhere or lie, at /a//page" 200 "" "$1" "${at[@]}" --header "x-original-url: /token" \
+    --header "x-rewrite-url: /token" --header "x-http-method-override: POST" --header "x-http-method: POST" --header "x-method-override: POST" \
+    --header "x-oauth-client-id: by-subject-dn" --header "x-forwarded-client-cert: Subject=\"CN=admin\"" "$base/a//page"
+  last=$(tail -n 1 "$stage/backend.jsonl")
+  [[ $last == *'"path": "/a/page"'* ]] || fail "the backend got another path: $last"
+  if grep -qiE 'x-original-url|x-rewrite-url|x-http-method|x-method-override|x-oauth-client-id|x-forwarded-client-cert' <<< "$last"; then
+    fail "the backend got a header that leads it elsewhere, or lies: $last"
+  fi
+}
+
 node tests/manifests/check.mjs
 set_stage
 grant=grant_type=client_credentials
@@ -56,12 +74,23 @@ expect "another client's certificate" 401 subject_mismatch wrong "$url" --data "
 shut_out "no certificate" - "$url"
 shut_out "a certificate of an untrusted CA" untrusted "$url"
 shut_out "a self-signed certificate" self-signed "$url"
+hardened subject-dn 403 ""
+names_cas localhost yes
 never_resumes localhost
 lower_envoy
 
-# Before Envoy 1.38 no filter can read the peer's certificate: everybody is refused, and the log says what to do.
+# An older Envoy would not let in a client that obeys the list of CAs: it does not even start.
 echo "envoy/envoy.yaml on Envoy $oldest"
-raise_envoy "$oldest" envoy/envoy.yaml
+if "target/envoy/$oldest/bin/envoy" --mode validate -c envoy/envoy.yaml > "$stage/validate.log" 2>&1; then
+  fail "Envoy $oldest takes envoy/envoy.yaml, which needs 1.39"
+fi
+# Envoy breaks its lines at blanks, wherever.
+tr -s ' \n' ' ' < "$stage/validate.log" | grep -q "no such field: 'suppress_client_ca_list'" ||
+  fail "Envoy $oldest does not say why it refuses envoy/envoy.yaml; see $stage/validate.log"
+echo "   ok refused at the start, and says why"
+# Nor could any filter read the peer's certificate before 1.38: everybody is refused, and the log says what to do.
+with_ca_list envoy/envoy.yaml > "$stage/older.yaml"
+raise_envoy "$oldest" "$stage/older.yaml"
 expect "by-subject-dn, certificate unreadable" 401 certificate_missing subject-dn "$url" --data "$grant&client_id=by-subject-dn"
 expect "by-secret" 200 passed_other_method - "$url" --user by-secret:secret --data "$grant"
 grep -q '1\.38' "$stage/envoy.log" || fail "the log does not name the Envoy that is needed"
@@ -85,6 +114,8 @@ expect "by-subject-dn" 200 authenticated subject-dn "${at[@]}" "$url" --data "$g
 expect "another client's certificate" 401 subject_mismatch wrong "${at[@]}" "$url" --data "$grant&client_id=by-subject-dn"
 shut_out "no certificate" - "$url"
 shut_out "a certificate of an untrusted CA" untrusted "$url"
+hardened subject-dn 400 upgrade_refused
+names_cas as.example.com yes
 never_resumes as.example.com
 lower_envoy
 
@@ -94,6 +125,8 @@ expect "self-signed" 200 authenticated self-signed "${at[@]}" "$url" --data "$gr
 expect "another client's certificate" 401 subject_mismatch wrong "${at[@]}" "$url" --data "$grant&client_id=by-subject-dn"
 expect "an untrusted CA" 401 certificate_unverified untrusted "${at[@]}" "$url" --data "$grant&client_id=by-subject-dn"
 expect "no certificate" 401 certificate_missing - "${at[@]}" "$url" --data "$grant&client_id=by-subject-dn"
+hardened self-signed 400 upgrade_refused
+names_cas as.example.com no
 never_resumes as.example.com
 lower_envoy
 
@@ -124,6 +157,7 @@ expect "no certificate at the gateway" 401 certificate_missing mesh-gateway "${a
 expect "past the gateway" 401 certificate_missing mesh-other "${at[@]}" "$url" --header "$(forwarded subject-dn)" --data "$client"
 expect "past the gateway, by the client itself" 401 certificate_missing subject-dn "${at[@]}" "$url" --header "$(forwarded subject-dn)" --data "$client"
 shut_out "no certificate of the mesh" - "$url"
+hardened mesh-gateway 400 upgrade_refused
 lower_envoy
 
 seen=$(wc -l < "$stage/backend.jsonl")

@@ -10,6 +10,7 @@ use crate::run::{DELIVERIES, Delivery, REQUEST_ID, clock, code, headers, run, st
 use crate::support::case::{Case, DECISIONS, table};
 
 const WARN: u32 = 3;
+const LOOKALIKE: &str = "tls_client_auth.ungated_lookalike";
 // 512 characters of detail, each at most ten bytes when escaped, and the rest of the line.
 const MOST_LINE_BYTES: usize = 6_000;
 
@@ -50,7 +51,7 @@ fn failures_of(case: &Case) -> Vec<String> {
         Ok(vm) => vm,
         Err(error) => return vec![format!("{}: {error}", case.name)],
     };
-    let suiting = DELIVERIES.iter().copied().filter(|delivery| delivery.suits(&case.request));
+    let suiting = DELIVERIES.iter().copied().filter(|delivery| delivery.suits(case));
     suiting
         .filter_map(|delivery| {
             let fail = |why: String| format!("{} [{delivery:?}]: {why}", case.name);
@@ -71,10 +72,14 @@ pub fn check(case: &Case, outcome: &Outcome, delivery: Delivery) -> Result<(), S
     equal("code", &code(outcome), &expect.code)?;
     let counted = BTreeMap::from([(format!("tls_client_auth.{}", expect.code), 1)]);
     // What was asked of a registry is counted beside the decision.
-    let is_decision =
-        |name: &&String| name.starts_with("tls_client_auth.") && !name.starts_with("tls_client_auth.registry_refresh_");
+    let is_decision = |name: &&String| {
+        name.starts_with("tls_client_auth.") && !name.starts_with("tls_client_auth.registry_refresh_") && *name != LOOKALIKE
+    };
     let found = outcome.account.counted.iter().filter(|(name, _)| is_decision(name)).map(|(name, n)| (name.clone(), *n));
     equal("metrics", &found.collect(), &counted)?;
+    let lookalikes = outcome.account.counted.get(LOOKALIKE).copied().unwrap_or_default();
+    equal("lookalikes", &lookalikes, &u64::from(expect.lookalike))?;
+    check_filter_state(case, outcome)?;
     check_tenant(case, outcome)?;
     if let Some(client_id) = &expect.client_id {
         let stated = outcome.properties.get("tls_client_auth_client_id").map(|id| String::from_utf8_lossy(id));
@@ -94,6 +99,17 @@ pub fn check(case: &Case, outcome: &Outcome, delivery: Delivery) -> Result<(), S
             check_forwarded(case, &forwarded.headers)
         }
     }
+}
+
+// SPEC §8: both, unless the configuration says otherwise; what is not gated has none.
+fn check_filter_state(case: &Case, outcome: &Outcome) -> Result<(), String> {
+    let wanted = |name: &str| case.config["filter_state"].as_array().is_none_or(|names| names.iter().any(|other| other == name));
+    let stated = |name: &str| outcome.properties.contains_key(&format!("tls_client_auth_{name}"));
+    equal("code in filter state", &stated("code"), &(wanted("code") && case.expect.code != "not_gated"))?;
+    if stated("client_id") && !wanted("client_id") {
+        return Err("client_id in filter state".into());
+    }
+    Ok(())
 }
 
 fn check_tenant(case: &Case, outcome: &Outcome) -> Result<(), String> {
@@ -171,6 +187,11 @@ fn check_forwarded(case: &Case, at_backend: &Headers) -> Result<(), String> {
 fn check_log(case: &Case, logs: &[Log]) -> Result<(), String> {
     let refused = DECISIONS.iter().any(|(code, answer)| *code == case.expect.code && answer.is_some());
     let wanted = refused || case.config["log"] == "all";
+    // A path is reported once, and a case is sent in several deliveries.
+    let (reports, logs): (Vec<&Log>, Vec<&Log>) = logs.iter().partition(|log| log.message.contains("ungated_lookalike"));
+    if reports.len() > usize::from(case.expect.lookalike) || reports.iter().any(|report| report.level != WARN) {
+        return Err(format!("reported: {reports:?}"));
+    }
     equal("log lines", &logs.len(), &usize::from(wanted))?;
     let Some(Log { level, message }) = logs.first() else { return Ok(()) };
     if refused {

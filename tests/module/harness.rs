@@ -22,7 +22,7 @@ fn directory(name: &str, file: &str, text: &str) -> PathBuf {
 fn good() -> Value {
     json!({
         "about": "one case",
-        "config": {"clients": [{"client_id": "client"}]},
+        "config": {"clients": [{"client_id": "client", "token_endpoint_auth_method": "none"}]},
         "certificates": {"client": {}},
         "cases": [{"name": "a", "source": "RFC 8705 §2", "expect": {"code": "certificate_missing", "status": 401, "error": "invalid_client"}}],
     })

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::calls::{answer, elapse, only_call, tick, tick_until, tick_until_call};
 use crate::deliveries::check;
+use crate::host::stream::REQUESTED_SERVER_NAME;
 use crate::host::{Connection, HttpCall, Outcome, Process, StreamId, Verdict, Vm};
 use crate::run::{self, Delivery, REGISTRY, clock, code, deliver, run, send, start_in, status};
 use crate::support::case::{Case, NOW, Request, table};
@@ -107,8 +108,9 @@ fn every_case_is_decided_alike_from_a_fetched_list() {
         give(&mut vm, &call, 200, &json!(clients));
         tick_until(&mut vm, |vm| (vm.metric("tls_client_auth.registry_refresh_ok") == Some(1)).then_some(()));
         vm.set_clock(clock(case));
-        let outcome = run(&mut vm, case, Delivery::WholeBody).unwrap_or_else(|fault| panic!("{}: {fault}", case.name));
-        check(case, &outcome, Delivery::WholeBody).err().map(|why| format!("{}: {why}", case.name))
+        let delivery = if case.request.body.is_empty() { Delivery::EndInHeaders } else { Delivery::WholeBody };
+        let outcome = run(&mut vm, case, delivery).unwrap_or_else(|fault| panic!("{}: {fault}", case.name));
+        check(case, &outcome, delivery).err().map(|why| format!("{}: {why}", case.name))
     });
     report(&failures.collect::<Vec<_>>(), cases.len());
 }
@@ -465,6 +467,47 @@ fn where_strangers_pass_a_list_in_pages_is_read_until_two_readings_agree() {
     assert_code(&mut vm, "b", "unknown_client");
 }
 
+/// An entry of a format that nobody recognises must never pass: neither as a client of another method nor as nobody's.
+#[test]
+fn foreign_clients_are_refused_even_where_unregistered_ones_pass() {
+    let pass = |configuration: &str| configuration.replacen('{', r#"{"unregistered_clients": "pass", "#, 1);
+    let shapes: Value = serde_json::from_str(include_str!("../convert/foreign.json")).expect("it is JSON");
+    for shape in shapes.as_array().expect("an array") {
+        let (entry, client_id) = (&shape["entry"], shape["client_id"].as_str().unwrap_or("f"));
+        let says = shape["says"].as_str().expect("a part of the reason");
+        let mut vm = loaded(&Process::new(), &pass(SNAPSHOT), &json!({ "clients": [client("a"), entry] }));
+        assert_code(&mut vm, "a", "authenticated");
+        assert_code(&mut vm, "nobody", "passed_unregistered");
+        assert_code(&mut vm, client_id, "unknown_client");
+        assert!(logs(&mut vm).iter().any(|line| line.contains("refused /clients/1") && line.contains(says)), "{shape}");
+        let mut vm = start_in(&Process::new(), pass(LOOKUP).as_bytes(), CLOCK);
+        let id = wait_for(&mut vm, client_id, Delivery::WholeBody);
+        let call = only_call(&vm);
+        give(&mut vm, &call, 200, entry);
+        assert_eq!(code(&closed(&mut vm, id)), "unknown_client", "{shape}");
+    }
+}
+
+#[test]
+fn bearer_only_clients_are_left_out_without_a_word_and_bad_keys_with_one() {
+    let configuration = SNAPSHOT.replacen('{', r#"{"unregistered_clients": "pass", "#, 1);
+    let broker = json!({ "clientId": "broker", "clientAuthenticatorType": "client-secret", "bearerOnly": true });
+    let certificate = certificate();
+    let keys = json!({ "keys": [{ "kty": "EC", "use": "enc", "x5c": ["AAAA"] }, { "kty": "EC", "x5c": [certificate.x5c()] }] });
+    let own = json!({ "client_id": "s", "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": keys });
+    let mut vm = loaded(&Process::new(), &configuration, &json!([broker, own]));
+    assert_code(&mut vm, "broker", "unknown_client");
+    let presented = run::connection_of(Some(&certificate), Some(true));
+    let outcome = send(&mut vm, presented, &post("s"), Delivery::WholeBody).expect("no fault");
+    assert_eq!(code(&outcome), "authenticated");
+    assert_eq!(vm.metric("tls_client_auth.registry_clients"), Some(1));
+    let logs = logs(&mut vm);
+    for expected in ["1 clients: 1 added, 0 removed, 0 changed, 0 refused", "left out /1/jwks/keys/0/use: expected \"sig\""] {
+        assert!(logs.iter().any(|line| line.contains(expected)), "{expected}: {logs:?}");
+    }
+    assert!(logs.iter().all(|line| !line.contains(" refused /") && !line.contains("broker")), "{logs:?}");
+}
+
 #[test]
 fn one_lookup_for_all_who_wait() {
     let mut vm = start_in(&Process::new(), LOOKUP.as_bytes(), CLOCK);
@@ -586,10 +629,12 @@ fn tenants_have_their_own_registries() {
         ("other.example.com", "top", "authenticated"),
         ("other.example.com", "b", "unknown_client"),
     ] {
-        let outcome = send(&mut vm, verified(), &at(host, client_id), Delivery::WholeBody).expect("no fault");
+        let connection = verified().with(REQUESTED_SERVER_NAME, host);
+        let outcome = send(&mut vm, connection, &at(host, client_id), Delivery::WholeBody).expect("no fault");
         assert_eq!(code(&outcome), expected, "{host} {client_id}");
     }
-    let id = deliver(&mut vm, verified(), &at("a.example.com", "a"), Delivery::WholeBody).expect("no fault");
+    let connection = verified().with(REQUESTED_SERVER_NAME, "a.example.com");
+    let id = deliver(&mut vm, connection, &at("a.example.com", "a"), Delivery::WholeBody).expect("no fault");
     let call = only_call(&vm);
     assert_eq!(call.path(), "/a/a");
     give(&mut vm, &call, 200, &client("a"));

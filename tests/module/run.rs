@@ -1,8 +1,9 @@
 //! Cases and requests, run in the module.
 
+use crate::host::stream::REQUESTED_SERVER_NAME;
 use crate::host::{Connection, Fault, Headers, Module, Outcome, Process, StartError, StreamId, Verdict, Vm};
 use crate::random::Random;
-use crate::support::case::{Case, Request};
+use crate::support::case::{Case, DECISIONS, Request};
 use crate::support::certificate::Certificate;
 
 /// How the frames of a request arrive. The decision must not depend on it.
@@ -34,8 +35,11 @@ pub const REGISTRY: &str = "registry";
 pub const REQUEST_ID: &str = "7c1f0b52-6d3e-4a8f-9b1c-2f5a3d4e6b70";
 
 impl Delivery {
-    pub fn suits(self, request: &Request) -> bool {
-        self != Delivery::EndInHeaders || request.body.is_empty()
+    pub fn suits(self, case: &Case) -> bool {
+        match self {
+            Delivery::EndInHeaders => case.request.body.is_empty(),
+            _ => !case.is_preflight(),
+        }
     }
 
     /// The body's frames, each with its end of stream.
@@ -104,7 +108,8 @@ pub fn connection_of(certificate: Option<&Certificate>, chain_valid: Option<bool
 }
 
 pub fn connection(case: &Case) -> Connection {
-    connection_of(case.certificate.as_deref(), case.chain_valid)
+    let connection = connection_of(case.certificate.as_deref(), case.chain_valid);
+    connection.with(REQUESTED_SERVER_NAME, case.server_name.as_deref().unwrap_or_default())
 }
 
 /// The request's header map as Envoy's connection manager leaves it.
@@ -143,9 +148,12 @@ pub fn open(vm: &mut Vm, case: &Case) -> Result<StreamId, Fault> {
     Ok(id)
 }
 
+/// The code in filter state; what is not gated has none, and is counted alone.
 pub fn code(outcome: &Outcome) -> String {
-    let code = outcome.properties.get("tls_client_auth_code");
-    code.map_or("no code".into(), |code| String::from_utf8_lossy(code).into_owned())
+    let stated = outcome.properties.get("tls_client_auth_code").map(|code| String::from_utf8_lossy(code).into_owned());
+    let counted = || outcome.account.counted.keys().filter_map(|name| name.strip_prefix("tls_client_auth."));
+    let is_code = |name: &&str| DECISIONS.iter().any(|(code, _)| code == name);
+    stated.or_else(|| counted().find(is_code).map(String::from)).unwrap_or_else(|| "no code".into())
 }
 
 /// The status of the answer; none where the request was forwarded.

@@ -18,7 +18,7 @@ const manager = listener.filter_chains[0].filters[0].typed_config;
 manager.access_log = documents("envoy/observability/access-log.yaml");
 const plugin = manager.http_filters[0].typed_config.config.configuration;
 const configuration = JSON.parse(plugin.value);
-configuration.tenants = [{ hosts: ["localhost"] }, { hosts: ["*.example.net"], mode: "shadow" }];
+configuration.tenants = [{ hosts: ["localhost"] }, { hosts: ["*.example.com"], mode: "shadow" }];
 plugin.value = JSON.stringify(configuration);
 listener["@type"] = "type.googleapis.com/envoy.config.listener.v3.Listener";
 writeFileSync(path, stringify({ resources: [listener] }));

@@ -37,7 +37,9 @@ pub const DECISIONS: &[(&str, Option<(u16, &str)>)] = &[
     ("authenticated", None),
     ("passed_other_method", None),
     ("passed_unregistered", None),
+    ("passed_unidentified", None),
     ("not_gated", None),
+    ("upgrade_refused", Some((400, "invalid_request"))),
     ("method_not_allowed", Some((405, "invalid_request"))),
     ("unsupported_media_type", Some((400, "invalid_request"))),
     ("encoded_body", Some((400, "invalid_request"))),
@@ -49,6 +51,7 @@ pub const DECISIONS: &[(&str, Option<(u16, &str)>)] = &[
     ("malformed_authorization", Some((400, "invalid_request"))),
     ("multiple_auth_methods", Some((400, "invalid_request"))),
     ("other_method_refused", Some((401, "invalid_client"))),
+    ("method_not_supported", Some((401, "invalid_client"))),
     ("unknown_client", Some((401, "invalid_client"))),
     ("certificate_missing", Some((401, "invalid_client"))),
     ("certificate_malformed", Some((401, "invalid_client"))),
@@ -58,6 +61,7 @@ pub const DECISIONS: &[(&str, Option<(u16, &str)>)] = &[
     ("certificate_not_registered", Some((401, "invalid_client"))),
     ("subject_mismatch", Some((401, "invalid_client"))),
     ("unknown_tenant", Some((421, "invalid_request"))),
+    ("server_name_mismatch", Some((421, "invalid_request"))),
     ("registry_unavailable", Some((503, "temporarily_unavailable"))),
     ("host_error", Some((500, "server_error"))),
 ];
@@ -81,11 +85,20 @@ pub struct Case {
     pub certificate: Option<Arc<Certificate>>,
     /// `connection.peer_certificate_valid`; none: the host does not give it.
     pub chain_valid: Option<bool>,
+    /// The name that the client asks for in the TLS handshake; none: it asks for none.
+    pub server_name: Option<String>,
     pub now: Moment,
     pub request: Request,
     pub expect: Expect,
     /// Whether TLS, HTTP and a real Envoy can carry this case as it is.
     pub in_envoy: bool,
+}
+
+impl Case {
+    /// Whether it passes as a CORS preflight, which it is only where its headers end it.
+    pub fn is_preflight(&self) -> bool {
+        self.request.method == "OPTIONS" && self.expect.code == "not_gated"
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -131,6 +144,9 @@ pub struct Expect {
     pub detail: Option<String>,
     /// Whether the answer has the header. Absent: it follows from the request (SPEC §7).
     pub www_authenticate: Option<bool>,
+    /// Whether it is counted as a form that was not gated although its path ends like an endpoint (SPEC §8).
+    #[serde(default)]
+    pub lookalike: bool,
     /// Headers at the backend; null: must be absent.
     #[serde(default)]
     pub forwarded: BTreeMap<String, Option<String>>,
@@ -234,6 +250,9 @@ struct WrittenCase {
     /// Absent: what a verification against the test authority comes to.
     #[serde(default, deserialize_with = "present")]
     chain_valid: Option<Option<bool>>,
+    /// Absent: the host of the request, if TLS has names of this kind.
+    #[serde(default, deserialize_with = "present")]
+    server_name: Option<Option<String>>,
     now: Option<Moment>,
     #[serde(default)]
     request: WrittenRequest,
@@ -276,8 +295,16 @@ fn default_certificate() -> Value {
 }
 
 // Keeps `null` apart from an absent member.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<bool>>, D::Error> {
-    Option::<bool>::deserialize(deserializer).map(Some)
+fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// What a TLS library asks for where it is to connect to `host`.
+fn server_name(host: &str) -> Option<String> {
+    let name = host.split(':').next().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let is_name = name.contains('.') && name.split('.').all(is_label) && name.parse::<std::net::Ipv4Addr>().is_err();
+    is_name.then_some(name)
 }
 
 fn read_file(file: &str, text: &str, table: &mut Table) -> Result<(), String> {
@@ -348,14 +375,16 @@ fn complete(
     };
     let now = written.now.unwrap_or(NOW);
     let verified = certificate.as_ref().is_some_and(|certificate| certificate.is_trusted_at(now));
+    let request = request(written.request)?;
     let case = Case {
         name: format!("{file}: {}", written.name),
         source: written.source,
         config,
         certificate,
         chain_valid: written.chain_valid.unwrap_or(Some(verified)),
+        server_name: written.server_name.unwrap_or_else(|| server_name(&request.host)),
         now,
-        request: request(written.request)?,
+        request,
         expect: written.expect,
         in_envoy: written.in_envoy,
     };

@@ -2,12 +2,23 @@
 
 use std::fmt;
 
-use super::NameError;
+use super::{NameError, print};
 
 /// Object identifiers that have a name here, each with its names; the first one is the name that is printed.
 ///
-/// Sources: RFC 4514 §3, RFC 4519, X.520 (2019), RFC 2985, RFC 4524, RFC 3739 and, for the `jurisdiction…` types, the
-/// CA/Browser Forum's EV guidelines. Names are compared without regard to ASCII case.
+/// Sources: RFC 4514 §3, RFC 4519, X.520 (2019), RFC 2985, RFC 4524, RFC 3739, for the `jurisdiction…` types the CA/Browser
+/// Forum's EV guidelines, and what prints the subjects that people copy: OpenSSL (`objects.txt`), Java (`AVAKeyword`), Bouncy
+/// Castle (`BCStyle`), GnuTLS (`_oid2str`), NSS (`alg1485.c`), Windows and .NET (`CertNameToStr`). Names are compared
+/// without regard to ASCII case.
+///
+/// Where two of them mean different types by one name, the name has the meaning of the LDAP standards:
+/// - `SN` is the surname (RFC 4519, OpenSSL, Windows), not the serial number that Bouncy Castle reads it as.
+/// - `uid` is the user id (RFC 4519), in any letter case; OpenSSL's `uid`, with small letters, is its uniqueIdentifier.
+/// - `uniqueIdentifier` is RFC 4524's (OpenSSL too); Bouncy Castle prints it for 2.5.4.45, `x500UniqueIdentifier` here.
+/// - `mail` is RFC 4524's, not `emailAddress`.
+/// - `DN`, Bouncy Castle's word for dnQualifier, is none: elsewhere it is a whole name.
+///
+/// Whoever means the other type is refused, and `#`, dotted decimal or the unambiguous name mends that; nobody is let in.
 const NAMES: &[(&str, &[&str])] = &[
     ("2.5.4.3", &["CN", "commonName"]),
     ("2.5.4.4", &["SN", "surname"]),
@@ -23,13 +34,13 @@ const NAMES: &[(&str, &[&str])] = &[
     ("2.5.4.15", &["businessCategory"]),
     ("2.5.4.16", &["postalAddress"]),
     ("2.5.4.17", &["postalCode"]),
-    ("2.5.4.18", &["postOfficeBox"]),
+    ("2.5.4.18", &["postOfficeBox", "POBox"]),
     ("2.5.4.19", &["physicalDeliveryOfficeName"]),
-    ("2.5.4.20", &["telephoneNumber"]),
+    ("2.5.4.20", &["telephoneNumber", "Phone"]),
     ("2.5.4.21", &["telexNumber"]),
     ("2.5.4.22", &["teletexTerminalIdentifier"]),
     ("2.5.4.23", &["facsimileTelephoneNumber"]),
-    ("2.5.4.24", &["x121Address"]),
+    ("2.5.4.24", &["x121Address", "X21Address"]),
     ("2.5.4.25", &["internationalISDNNumber", "internationaliSDNNumber"]),
     ("2.5.4.26", &["registeredAddress"]),
     ("2.5.4.27", &["destinationIndicator"]),
@@ -40,10 +51,10 @@ const NAMES: &[(&str, &[&str])] = &[
     ("2.5.4.34", &["seeAlso"]),
     ("2.5.4.41", &["name"]),
     ("2.5.4.42", &["givenName", "GN", "G"]),
-    ("2.5.4.43", &["initials"]),
-    ("2.5.4.44", &["generationQualifier"]),
+    ("2.5.4.43", &["initials", "I"]),
+    ("2.5.4.44", &["generationQualifier", "generation"]),
     ("2.5.4.45", &["x500UniqueIdentifier"]),
-    ("2.5.4.46", &["dnQualifier"]),
+    ("2.5.4.46", &["dnQualifier", "DNQ"]),
     ("2.5.4.49", &["distinguishedName"]),
     ("2.5.4.50", &["uniqueMember"]),
     ("2.5.4.51", &["houseIdentifier"]),
@@ -56,18 +67,54 @@ const NAMES: &[(&str, &[&str])] = &[
     ("2.5.4.100", &["dnsName"]),
     ("0.9.2342.19200300.100.1.1", &["UID", "userId"]),
     ("0.9.2342.19200300.100.1.3", &["mail", "rfc822Mailbox"]),
+    ("0.9.2342.19200300.100.1.4", &["info"]),
+    ("0.9.2342.19200300.100.1.6", &["roomNumber"]),
+    ("0.9.2342.19200300.100.1.8", &["userClass"]),
+    ("0.9.2342.19200300.100.1.9", &["host"]),
+    ("0.9.2342.19200300.100.1.10", &["manager"]),
+    ("0.9.2342.19200300.100.1.20", &["homePhone", "homeTelephoneNumber"]),
     ("0.9.2342.19200300.100.1.25", &["DC", "domainComponent"]),
+    ("0.9.2342.19200300.100.1.37", &["associatedDomain"]),
+    ("0.9.2342.19200300.100.1.40", &["personalTitle"]),
+    ("0.9.2342.19200300.100.1.41", &["mobile", "mobileTelephoneNumber"]),
+    ("0.9.2342.19200300.100.1.42", &["pager", "pagerTelephoneNumber"]),
+    ("0.9.2342.19200300.100.1.43", &["co", "friendlyCountryName"]),
+    ("0.9.2342.19200300.100.1.44", &["uniqueIdentifier"]),
+    ("0.9.2342.19200300.100.1.45", &["organizationalStatus"]),
+    ("0.9.2342.19200300.100.1.48", &["buildingName"]),
     ("1.2.840.113549.1.9.1", &["emailAddress", "E", "email"]),
     ("1.2.840.113549.1.9.2", &["unstructuredName"]),
     ("1.2.840.113549.1.9.8", &["unstructuredAddress"]),
+    ("1.2.840.113556.1.4.656", &["userPrincipalName"]),
+    ("1.2.643.3.131.1.1", &["INN"]),
+    ("1.2.643.100.1", &["OGRN"]),
+    ("1.2.643.100.3", &["SNILS"]),
+    ("1.2.643.100.4", &["INNLE"]),
+    ("1.2.643.100.5", &["OGRNIP"]),
+    ("1.3.6.1.4.1.42.2.11.2.1", &["IP"]),
     ("1.3.6.1.5.5.7.9.1", &["dateOfBirth"]),
     ("1.3.6.1.5.5.7.9.2", &["placeOfBirth"]),
     ("1.3.6.1.5.5.7.9.3", &["gender"]),
     ("1.3.6.1.5.5.7.9.4", &["countryOfCitizenship"]),
     ("1.3.6.1.5.5.7.9.5", &["countryOfResidence"]),
-    ("1.3.6.1.4.1.311.60.2.1.1", &["jurisdictionLocalityName", "jurisdictionL"]),
-    ("1.3.6.1.4.1.311.60.2.1.2", &["jurisdictionStateOrProvinceName", "jurisdictionST"]),
-    ("1.3.6.1.4.1.311.60.2.1.3", &["jurisdictionCountryName", "jurisdictionC"]),
+    ("1.3.36.8.3.14", &["nameAtBirth"]),
+    (
+        "1.3.6.1.4.1.311.60.2.1.1",
+        &["jurisdictionLocalityName", "jurisdictionL", "jurisdictionOfIncorporationLocalityName", "incorporationLocality"],
+    ),
+    (
+        "1.3.6.1.4.1.311.60.2.1.2",
+        &[
+            "jurisdictionStateOrProvinceName",
+            "jurisdictionST",
+            "jurisdictionOfIncorporationStateOrProvinceName",
+            "incorporationState",
+        ],
+    ),
+    (
+        "1.3.6.1.4.1.311.60.2.1.3",
+        &["jurisdictionCountryName", "jurisdictionC", "jurisdictionOfIncorporationCountryName", "incorporationCountry"],
+    ),
 ];
 
 /// The type of an attribute, by object identifier; two names of one type are the same type.
@@ -94,6 +141,12 @@ impl AttributeType {
 
     /// The type with these contents octets of a DER `OBJECT IDENTIFIER`.
     pub(super) fn from_der_contents(octets: &[u8]) -> Result<Self, NameError> {
+        Self::check_der_contents(octets)?;
+        Ok(Self { oid: octets.into() })
+    }
+
+    /// That these are the contents octets of a DER `OBJECT IDENTIFIER`.
+    pub(super) fn check_der_contents(octets: &[u8]) -> Result<(), NameError> {
         // X.690 §8.19.2: no arc begins with a padding octet, the last octet of an arc has bit 8 clear.
         let mut at_start = true;
         for &octet in octets {
@@ -102,22 +155,31 @@ impl AttributeType {
             }
             at_start = octet & 0x80 == 0;
         }
-        if octets.is_empty() || !at_start {
-            return Err(NameError::MalformedDer);
-        }
-        Ok(Self { oid: octets.into() })
+        if octets.is_empty() || !at_start { Err(NameError::MalformedDer) } else { Ok(()) }
+    }
+
+    /// The contents octets of its DER encoding.
+    pub(super) fn oid(&self) -> &[u8] {
+        &self.oid
     }
 }
 
 /// The type's usual name, or its dotted-decimal identifier where it has none.
 impl fmt::Display for AttributeType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dotted = decode_oid(&self.oid);
-        match NAMES.iter().find(|(oid, _)| *oid == dotted) {
-            Some((_, [name, ..])) => f.write_str(name),
-            _ => f.write_str(&dotted),
-        }
+        print::Oid(&self.oid).fmt(f)
     }
+}
+
+/// The name that is printed of the type with these contents octets.
+pub(super) fn usual_name(oid: &[u8]) -> Option<&'static str> {
+    // No type with a name has a longer identifier; a hostile one may be of any length.
+    if oid.len() > 16 {
+        return None;
+    }
+    let mut dotted = String::new();
+    write_dotted(oid, &mut dotted).ok()?;
+    NAMES.iter().find(|(oid, _)| *oid == dotted).and_then(|(_, names)| names.first().copied())
 }
 
 /// The contents octets of a dotted-decimal object identifier, `None` where `text` is no `numericoid`.
@@ -147,24 +209,25 @@ fn encode_arc(arc: u128, octets: &mut Vec<u8>) {
     }
 }
 
-fn decode_oid(octets: &[u8]) -> String {
-    let mut dotted = String::new();
+/// Writes contents octets in dotted decimal.
+pub(super) fn write_dotted(octets: &[u8], into: &mut impl fmt::Write) -> fmt::Result {
     let mut arc: u128 = 0;
+    let mut is_first = true;
     for octet in octets {
         // Only for people: an arc that is too large for 128 bits loses its upper bits in print, never in comparison.
         arc = (arc << 7) | u128::from(octet & 0x7f);
         if octet & 0x80 != 0 {
             continue;
         }
-        if dotted.is_empty() {
+        if std::mem::take(&mut is_first) {
             let first = (arc / 40).min(2);
-            dotted = format!("{first}.{}", arc - first * 40);
+            write!(into, "{first}.{}", arc - first * 40)?;
         } else {
-            dotted.push_str(&format!(".{arc}"));
+            write!(into, ".{arc}")?;
         }
         arc = 0;
     }
-    dotted
+    Ok(())
 }
 
 #[cfg(test)]

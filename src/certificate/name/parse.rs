@@ -1,7 +1,5 @@
 //! The string forms of distinguished names: RFC 4514 with the liberties of its predecessors, and OpenSSL's.
 
-use std::fmt;
-
 use super::{AttributeType, AttributeTypeAndValue, AttributeValue, NameError, RelativeDistinguishedName};
 
 /// Characters that stand for themselves after a backslash (RFC 4514 §3 `pair`).
@@ -114,7 +112,9 @@ fn string(input: &mut Input<'_>) -> Result<String, NameError> {
 /// OpenSSL's one-line form, least specific RDN first: `/C=JP/O=Client/CN=client.example.org`.
 ///
 /// A slash begins an RDN, and a plus a further attribute, only where a known attribute type and `=` follow; elsewhere
-/// they belong to the value, because OpenSSL does not escape them. `\` escapes one character or, as `\x2F`, one byte.
+/// they belong to the value, because OpenSSL does not escape them. Nor does it escape a backslash, so that one stands for
+/// itself, except in `\/` and `\+`, which `openssl req -subj` reads; and `\xHH`, which OpenSSL prints for an octet that is not
+/// printable ASCII and as well for a backslash, an `x` and two digits, is refused: nobody can tell which it is.
 pub(super) fn openssl(text: &str) -> Result<Vec<RelativeDistinguishedName>, NameError> {
     let mut input = Input { text: text.as_bytes(), offset: 0 };
     let mut rdns = Vec::new();
@@ -159,36 +159,19 @@ fn openssl_value(input: &mut Input<'_>) -> Result<String, NameError> {
             break;
         }
         input.offset += 1;
-        if octet != b'\\' {
-            octets.push(octet);
-            continue;
+        let ahead = |n| input.text.get(input.offset + n);
+        match (octet, ahead(0)) {
+            (b'\\', Some(&escaped @ (b'/' | b'+'))) => {
+                octets.push(escaped);
+                input.offset += 1;
+            }
+            (b'\\', Some(b'x')) if [1, 2].into_iter().all(|n| ahead(n).is_some_and(u8::is_ascii_hexdigit)) => {
+                return Err(NameError::Ambiguous { offset: input.offset - 1 });
+            }
+            _ => octets.push(octet),
         }
-        let escaped = input.peek().ok_or_else(|| input.expected("a character after `\\`"))?;
-        input.offset += 1;
-        octets.push(match escaped {
-            b'x' => input.hexpair().ok_or_else(|| input.expected("two hexadecimal digits after `\\x`"))?,
-            other => other,
-        });
     }
     String::from_utf8(octets).map_err(|_| NameError::NotUtf8)
-}
-
-/// Writes `text` as an RFC 4514 value, so that parsing what is written gives the same text.
-pub(super) fn write_escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    let last = text.chars().count().saturating_sub(1);
-    for (index, c) in text.chars().enumerate() {
-        match c {
-            '"' | '+' | ',' | ';' | '<' | '>' | '\\' => write!(f, "\\{c}")?,
-            '#' if index == 0 => f.write_str("\\#")?,
-            ' ' if index == 0 || index == last => f.write_str("\\ ")?,
-            c if c.is_control() => {
-                let mut utf8 = [0; 4];
-                c.encode_utf8(&mut utf8).bytes().try_for_each(|octet| write!(f, "\\{octet:02X}"))?;
-            }
-            c => write!(f, "{c}")?,
-        }
-    }
-    Ok(())
 }
 
 struct Input<'a> {

@@ -1,11 +1,12 @@
-//! The steps of a decision, in the filter's order, and what can be told of each.
+//! The steps of a decision: what it checked, as it noted itself, and what can be said of each check.
 
-use tls_client_auth::certificate::{CertificateError, PeerCertificate};
+use tls_client_auth::certificate::PeerCertificate;
+use tls_client_auth::checks::{Check, Checks};
 use tls_client_auth::client::{ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod};
-use tls_client_auth::config::{Chain, Policy};
-use tls_client_auth::decision::Decision;
-use tls_client_auth::error::{Code, Rejection};
+use tls_client_auth::config::{Chain, Policy, Source};
+use tls_client_auth::exchange::ServerName;
 use tls_client_auth::gate::{GateRequest, Outcome};
+use tls_client_auth::request::Target;
 
 /// One step of a decision.
 pub struct Step {
@@ -14,133 +15,184 @@ pub struct Step {
     pub text: String,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
+    /// Checked, and nothing was wrong.
     Done,
+    /// Checked, and this is why the request is refused.
     Refused,
+    /// Not checked: the decision does not depend on it.
+    NotAsked,
+    /// Not checked: the request was refused before.
     NotReached,
 }
 
-/// The steps, each with the codes that end there, as far as a code has one place alone.
-const STEPS: [(&str, &[Code]); 10] = [
-    ("host", &[Code::UnknownTenant]),
-    ("endpoint", &[Code::NotGated, Code::MethodNotAllowed]),
-    ("content", &[Code::UnsupportedMediaType, Code::EncodedBody, Code::BodyTooLarge, Code::MalformedForm]),
-    (
-        "client_id",
-        &[
-            Code::MalformedAuthorization,
-            Code::DuplicateParameter,
-            Code::MissingClientId,
-            Code::ClientIdMismatch,
-            Code::MultipleAuthMethods,
-        ],
-    ),
-    (
-        "registration",
-        &[
-            Code::RegistryUnavailable,
-            Code::UnknownClient,
-            Code::OtherMethodRefused,
-            Code::PassedOtherMethod,
-            Code::PassedUnregistered,
-        ],
-    ),
-    (ONE_METHOD, &[]),
-    ("certificate", &[Code::CertificateMissing, Code::CertificateMalformed]),
-    ("validity", &[Code::CertificateExpired, Code::CertificateNotYetValid]),
-    ("chain", &[Code::CertificateUnverified]),
-    (MATCH, &[Code::CertificateNotRegistered, Code::SubjectMismatch]),
-];
-const ONE_METHOD: &str = "one method";
-const MATCH: &str = "match";
-
-/// The step at which a decision fell.
-fn last_step(decision: &Decision) -> Option<usize> {
-    let name = match &decision.rejection {
-        // Two credentials are one too many for anybody; one beside the certificate only where the client is registered for that.
-        Some(Rejection::MultipleAuthMethods) if decision.request.client_id.is_some() => Some(ONE_METHOD),
-        // Names are read where they are compared.
-        Some(Rejection::CertificateMalformed(CertificateError::Subject(_) | CertificateError::SubjectAlternativeName)) => {
-            Some(MATCH)
+impl State {
+    fn of(check: Check, checks: &Checks, is_refused: bool) -> Self {
+        let last = checks.last();
+        if !checks.has(check) {
+            let falls_before = is_refused && last.is_none_or(|last| last < check);
+            return if falls_before { Self::NotReached } else { Self::NotAsked };
         }
-        _ => None,
-    };
-    STEPS.iter().position(|(step, codes)| name.map_or_else(|| codes.contains(&decision.code), |name| *step == name))
+        if is_refused && last == Some(check) { Self::Refused } else { Self::Done }
+    }
+}
+
+/// What a step is called.
+pub fn name(check: Check) -> &'static str {
+    match check {
+        Check::Tenant => "host",
+        Check::Endpoint => "endpoint",
+        Check::ServerName => "server name",
+        Check::Protocol => "protocol",
+        Check::HttpMethod => "method",
+        Check::Content => "content",
+        Check::Authorization => "authorization",
+        Check::Query => "query",
+        Check::Form => "form",
+        Check::ClientId => "client_id",
+        Check::Registration => "registration",
+        Check::AuthMethod => "auth method",
+        Check::OneMethod => "one method",
+        Check::Certificate => "certificate",
+        Check::Validity => "validity",
+        Check::Origin => "origin",
+        Check::Chain => "chain",
+        Check::Registered => "registered",
+        Check::Subject => "subject",
+    }
 }
 
 /// What is known of a decision.
 pub struct Facts<'a> {
     pub request: &'a GateRequest,
     pub outcome: &'a Outcome,
+    pub server_name: &'a ServerName,
     pub policy: Option<&'a Policy>,
     pub client: Option<&'a ClientMetadata>,
+    /// The one that the decision looked at.
     pub certificate: Option<&'a PeerCertificate>,
 }
 
 impl Facts<'_> {
     pub fn steps(&self) -> Vec<Step> {
         let decision = &self.outcome.decision;
-        let last = last_step(decision);
-        let steps = STEPS.iter().enumerate().map(|(index, (name, _))| {
-            let state = match last {
-                Some(last) if index > last => State::NotReached,
-                Some(last) if index == last && decision.rejection.is_some() => State::Refused,
-                _ => State::Done,
+        let steps = Check::ALL.into_iter().map(|check| {
+            let state = State::of(check, &decision.checks, decision.rejection.is_some());
+            let text = match (state, &decision.rejection) {
+                (State::Done, _) => self.of(check),
+                (State::Refused, Some(rejection)) => rejection.to_string(),
+                (State::NotAsked, _) => self.why_not(check).to_owned(),
+                (State::NotReached | State::Refused, _) => String::new(),
             };
-            let text = match (&decision.rejection, state) {
-                (Some(rejection), State::Refused) => rejection.to_string(),
-                (_, State::NotReached) => String::new(),
-                _ => self.of(name),
-            };
-            Step { name, state, text }
+            Step { name: name(check), state, text }
         });
         steps.collect()
     }
 
-    /// What a step tells where nothing is wrong.
-    fn of(&self, step: &str) -> String {
+    fn header(&self, name: &str) -> Option<String> {
+        let found = self.request.headers.iter().find(|(header, _)| header == name);
+        found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+    }
+
+    /// What a check found where nothing is wrong.
+    fn of(&self, check: Check) -> String {
+        let header = |name: &str| self.header(name).unwrap_or_default();
         let decision = &self.outcome.decision;
-        let header = |name: &str| {
-            let found = self.request.headers.iter().find(|(header, _)| header == name);
-            found.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
-        };
-        match (step, self.certificate, self.client.map(ClientMetadata::method)) {
-            ("host", ..) => match &decision.request.tenant {
-                Some(tenant) => format!("{} has the policy of the tenant {tenant}", header(":authority")),
-                None => format!("{} has the policy of the top level", header(":authority")),
+        let peer_certificate = self.policy.map(|policy| &policy.handling.peer_certificate);
+        match check {
+            Check::Tenant => match (&decision.request.tenant, self.policy) {
+                (Some(tenant), _) => format!("{} has the policy of the tenant {tenant}", header(":authority")),
+                (None, Some(_)) => format!("{} has the policy of the top level", header(":authority")),
+                (None, None) => format!("{} is no tenant's, and {} is not gated", header(":authority"), header(":path")),
             },
-            ("endpoint", ..) if decision.code == Code::NotGated && header(":method") == "OPTIONS" => {
-                "OPTIONS carries no credentials: a preflight of CORS".to_owned()
+            Check::Endpoint => {
+                let endpoints = self.policy.and_then(|policy| policy.endpoints.as_ref());
+                let is_gated = endpoints.is_none_or(|endpoints| endpoints.gates(&Target::new(header(":path").as_bytes())));
+                // It is the last check alone where the request is let go.
+                match (is_gated, decision.checks.last() == Some(check)) {
+                    (true, true) => "OPTIONS without credentials and body: a preflight of CORS".to_owned(),
+                    (true, false) => format!("{} {} is gated", header(":method"), header(":path")),
+                    (false, _) => format!("{} is not gated", header(":path")),
+                }
             }
-            ("endpoint", ..) if decision.code == Code::NotGated => format!("{} is not gated", header(":path")),
-            ("endpoint", ..) => format!("{} {} is gated", header(":method"), header(":path")),
-            ("content", ..) => format!("{}, {} bytes", header("content-type"), self.request.body.len()),
-            ("client_id", ..) => format!("\"{}\"", decision.request.client_id.as_deref().unwrap_or_default().escape_debug()),
-            ("registration", _, Some(method)) => format!("registered for {}", method_name(method)),
-            ("registration", ..) => "not registered; unregistered_clients lets it pass".to_owned(),
-            (ONE_METHOD, ..) => "the request has no credential besides".to_owned(),
-            ("certificate", Some(certificate), method) => {
+            Check::ServerName => match self.server_name {
+                ServerName::Name(name) => format!("\"{}\" is of the same tenant", String::from_utf8_lossy(name)),
+                ServerName::Absent | ServerName::Unspecified => "none, which the host agrees with".to_owned(),
+            },
+            Check::Protocol => "neither an upgrade nor an expectation".to_owned(),
+            Check::HttpMethod => header(":method"),
+            Check::Content => header("content-type"),
+            Check::Authorization => match self.header("authorization") {
+                Some(_) => "can be read".to_owned(),
+                None => "none".to_owned(),
+            },
+            Check::Query => "no credential in the query string".to_owned(),
+            Check::Form => format!("{} bytes, which every server reads alike", self.request.body.len()),
+            Check::ClientId => match &decision.request.client_id {
+                Some(client_id) => format!("\"{}\"", client_id.escape_debug()),
+                None => "none, and no credential; unidentified_clients lets it pass".to_owned(),
+            },
+            Check::Registration => match self.client.map(ClientMetadata::method) {
+                Some(method) => format!("registered for {}", method_name(method)),
+                None => "not registered; unregistered_clients lets it pass".to_owned(),
+            },
+            Check::AuthMethod => match self.client.map(ClientMetadata::method) {
+                Some(TokenEndpointAuthMethod::Other) => "the backend's to check; other_methods lets it pass".to_owned(),
+                _ => "one of methods".to_owned(),
+            },
+            Check::OneMethod => "the request has no credential besides".to_owned(),
+            Check::Certificate => {
+                let Some(certificate) = self.certificate else { return String::new() };
                 let mut text = certificate.thumbprint().to_string();
+                let method = self.client.map(ClientMetadata::method);
                 if let (Some(TokenEndpointAuthMethod::TlsClientAuth(_)), Ok(subject)) = (method, certificate.subject()) {
                     text = format!("{subject}, {text}");
                 }
-                if let Some(dialect) = self.policy.and_then(|policy| policy.handling.peer_certificate.source.header()) {
+                if let Some(dialect) = peer_certificate.and_then(|policy| policy.source.header()) {
                     text = format!("{text}, from {}", dialect.header_name());
                 }
                 text
             }
-            ("validity", Some(certificate), _) => format!("{} to {}", certificate.not_before(), certificate.not_after()),
-            ("chain", _, Some(TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_))) => "nobody needs to vouch for it".to_owned(),
-            ("chain", ..) if self.policy.is_some_and(|policy| policy.handling.peer_certificate.chain == Chain::Listener) => {
+            Check::Validity => {
+                self.certificate.map(|known| format!("{} to {}", known.not_before(), known.not_after())).unwrap_or_default()
+            }
+            Check::Origin => match peer_certificate.map(|policy| &policy.source) {
+                Some(Source::Forwarded { trusted_proxies: Some(_), .. }) => "the peer is one of trusted_proxies".to_owned(),
+                Some(Source::Forwarded { trusted_proxies: None, .. }) => {
+                    "the header has the one that was presented on this connection".to_owned()
+                }
+                Some(Source::Connection) | None => "presented on this connection".to_owned(),
+            },
+            Check::Chain if peer_certificate.is_some_and(|policy| policy.chain == Chain::Listener) => {
                 "the listener vouches for it, says the configuration".to_owned()
             }
-            ("chain", ..) => "verified, says --chain: this program has no trust store".to_owned(),
-            (MATCH, _, Some(method)) => match method {
-                TokenEndpointAuthMethod::TlsClientAuth(expected) => format!("{} is the registered one", subject_name(expected)),
-                _ => "the certificate is a registered one".to_owned(),
+            Check::Chain => "verified, says --chain: this program has no trust store".to_owned(),
+            Check::Registered => match self.client.map(ClientMetadata::method) {
+                Some(TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_)) => "the certificate is a registered one".to_owned(),
+                _ => "no certificate_thumbprints forbid it".to_owned(),
             },
-            _ => String::new(),
+            Check::Subject => match self.client.map(ClientMetadata::method) {
+                Some(TokenEndpointAuthMethod::TlsClientAuth(expected)) => {
+                    format!("{} is the registered one", subject_name(expected))
+                }
+                _ => String::new(),
+            },
+        }
+    }
+
+    /// Why a check was not made, where that is not plain: whoever passes before is asked no more.
+    fn why_not(&self, check: Check) -> &'static str {
+        let checks = &self.outcome.decision.checks;
+        match check {
+            // The next check is made of every gated request.
+            Check::ServerName if checks.has(Check::Protocol) => match self.policy {
+                Some(policy) if policy.matches_server_name => "not checked: --server-name is not given",
+                Some(policy) if policy.handling.peer_certificate.matches_server_name() => "not asked: there are no tenants",
+                _ => "not asked: peer_certificate.server_name is \"ignore\"",
+            },
+            Check::Chain | Check::Subject if checks.has(Check::Registered) => "not asked: the certificate itself is registered",
+            _ => "",
         }
     }
 }
@@ -151,7 +203,7 @@ fn method_name(method: &TokenEndpointAuthMethod) -> String {
         TokenEndpointAuthMethod::SelfSignedTlsClientAuth(registered) => {
             format!("self_signed_tls_client_auth, {} certificates", registered.len())
         }
-        TokenEndpointAuthMethod::Other => "another method, which the backend checks".to_owned(),
+        TokenEndpointAuthMethod::Other => "another method".to_owned(),
     }
 }
 

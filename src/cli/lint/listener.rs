@@ -7,33 +7,33 @@ use tls_client_auth::config::{Chain, Configuration, Policy, RegistrySource, Sour
 use super::super::source::{DownstreamTls, FilterChain, Transport};
 use super::Finding;
 
-pub fn findings(chain: &FilterChain, configuration: &Configuration) -> Vec<Finding> {
+pub fn findings(chain: &FilterChain, configuration: &Configuration, serves_self_signed: bool) -> Vec<Finding> {
     let policies: Vec<&Policy> = configuration.policies().collect();
     let reads_connection = policies.iter().any(|policy| policy.handling.peer_certificate.source == Source::Connection);
     let mut findings = match &chain.transport {
-        Transport::Tls(tls) => of_tls(tls, &policies),
+        Transport::Tls(tls) => of_tls(tls, &policies, serves_self_signed),
         Transport::Plain if reads_connection => {
             let message = "no TLS in this filter chain, so no client has a certificate, and each is refused";
-            vec![Finding::doubtful(Some(chain.line), message)]
+            vec![Finding::doubtful(Some(chain.spot.line), message).at(chain.spot.pointer.clone())]
         }
         Transport::Plain | Transport::Other => Vec::new(),
     };
-    let (details, line) = &chain.forward_client_cert_details;
+    let (details, spot) = &chain.forward_client_cert_details;
     let reads_xfcc = policies.iter().any(|policy| policy.handling.peer_certificate.source.header() == Some(Dialect::Xfcc));
     if reads_xfcc && details == "SANITIZE" {
         let message = "forward_client_cert_details: SANITIZE takes x-forwarded-client-cert away before the filter reads it, and every client is refused";
-        findings.push(Finding::error(Some(*line), message));
+        findings.push(Finding::error(Some(spot.line), message).at(spot.pointer.clone()));
     }
     // What Envoy buffers unless it is told.
-    let (limit, line) = chain.buffer_limit.unwrap_or((1 << 20, chain.line));
+    let (limit, spot) = chain.buffer_limit.clone().unwrap_or_else(|| (1 << 20, chain.spot.clone()));
     if policies.iter().any(|policy| policy.max_body_bytes as u64 >= limit) {
         let message = "per_connection_buffer_limit_bytes is not above max_body_bytes: Envoy's own 413 comes before the filter's";
-        findings.push(Finding::doubtful(Some(line), message));
+        findings.push(Finding::doubtful(Some(spot.line), message).at(spot.pointer));
     }
     findings
 }
 
-fn of_tls(tls: &DownstreamTls, policies: &[&Policy]) -> Vec<Finding> {
+fn of_tls(tls: &DownstreamTls, policies: &[&Policy], serves_self_signed: bool) -> Vec<Finding> {
     let believes_listener = policies.iter().any(|policy| policy.handling.peer_certificate.chain == Chain::Listener);
     let believes_connection = policies.iter().any(|policy| policy.handling.peer_certificate.chain == Chain::Connection);
     let has_self_signed = policies.iter().any(|policy| {
@@ -41,7 +41,7 @@ fn of_tls(tls: &DownstreamTls, policies: &[&Policy]) -> Vec<Finding> {
         policy.handling.peer_certificate.source == Source::Connection
             && registry.clients().any(|client| matches!(client.method(), TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_)))
     });
-    let at = Some(tls.line);
+    let at = Some(tls.spot.line);
     let mut findings = Vec::new();
     if !tls.verifies && believes_listener {
         let message = "no trusted_ca: the listener verifies nobody, and chain \"listener\" believes it; whoever makes a certificate with a client's name is that client";
@@ -63,5 +63,9 @@ fn of_tls(tls: &DownstreamTls, policies: &[&Policy]) -> Vec<Finding> {
         let message = "resumed sessions count as unverified, so good clients are refused now and then: set disable_stateless_session_resumption and disable_stateful_session_resumption";
         findings.push(Finding::doubtful(at, message));
     }
-    findings
+    if serves_self_signed && tls.verifies && tls.accepts_untrusted == Some(true) && !tls.suppresses_authorities {
+        let message = "without suppress_client_ca_list: true (Envoy 1.39) beside trust_chain_verification, clients are asked for certificates of trusted_ca, and self-signed ones of Java and Go then send none: every one of them is refused";
+        findings.push(Finding::doubtful(at, message));
+    }
+    findings.into_iter().map(|finding| finding.at(tls.spot.pointer.clone())).collect()
 }

@@ -1,5 +1,6 @@
 //! Authlete's client list: the JSON of its `Client` class.
 
+use super::super::{foreign, jwks};
 use super::{BOUND_TOKENS, Converted, METHOD, Member, boolean_of, member, must_be, text, text_of, texts};
 use crate::error::ConfigError;
 use crate::json::{Json, Members};
@@ -30,7 +31,7 @@ pub(super) fn convert(entry: &Json) -> Converted {
         client_ids.extend(texts(entry, name));
     }
     client_ids.dedup();
-    Converted { client_ids, members: members(entry) }
+    Converted { client_ids, members: members(entry), never_authenticates: false }
 }
 
 fn members(entry: &Json) -> Result<Vec<Member>, ConfigError> {
@@ -47,13 +48,14 @@ fn members(entry: &Json) -> Result<Vec<Member>, ConfigError> {
     must_be(&mut members, "locked", false, "the client is locked")?;
     let mut converted = Vec::new();
     let method = text_of(&mut members, "tokenAuthMethod")?.map(str::to_ascii_lowercase);
-    converted.extend(method.as_deref().map(|method| member(METHOD, "tokenAuthMethod", method)));
+    let method = method.ok_or_else(|| foreign::lacks(entry, "a client of Authlete", "tokenAuthMethod"))?;
+    converted.push(member(METHOD, "tokenAuthMethod", &method));
     for (name, rfc) in SUBJECTS {
         let subject = text_of(&mut members, name)?.filter(|subject| !subject.is_empty());
         converted.extend(subject.map(|subject| member(rfc, name, subject)));
     }
     let key_id = text_of(&mut members, "selfSignedCertificateKeyId")?.filter(|key_id| !key_id.is_empty());
-    if method.as_deref() == Some("self_signed_tls_client_auth") {
+    if method == "self_signed_tls_client_auth" {
         let key = members.read_unless_null("jwks", |jwks| self_signed_key(&Json::parse(text(jwks)?.as_bytes())?, key_id))?;
         let key = key.ok_or_else(|| ConfigError::expected("the member jwks (jwksUri is not fetched)"))?;
         let keys = Json::Object(vec![("keys".to_owned(), Json::Array(vec![key]))]);
@@ -69,14 +71,20 @@ fn members(entry: &Json) -> Result<Vec<Member>, ConfigError> {
 fn self_signed_key(jwks: &Json, key_id: Option<&str>) -> Result<Json, ConfigError> {
     let mut members = Members::of(jwks, "a JWK Set (RFC 7517)")?;
     let keys = members.read("keys", |keys| keys.elements("an array of keys", |key| Ok(key.clone())))?;
+    // One that cannot be used makes no other ambiguous.
+    let is_certificate = |key: &Json| jwks::certificate(key).is_ok_and(|certificate| certificate.is_some());
     let is_chosen = |key: &Json| match key_id {
         Some(key_id) => key.members("kid").any(|kid| *kid == Json::String(key_id.to_owned())),
-        None => ["x5c", "x5t#S256"].into_iter().any(|name| key.members(name).next().is_some()),
+        None => is_certificate(key),
     };
     let mut chosen: Vec<Json> = keys.unwrap_or_default().into_iter().filter(is_chosen).collect();
     match (chosen.pop(), chosen.is_empty(), key_id) {
         (Some(key), true, _) => Ok(key),
         (_, _, Some(_)) => Err(ConfigError::expected("exactly one key with the kid that selfSignedCertificateKeyId names")),
-        _ => Err(ConfigError::expected("exactly one key with a certificate, or selfSignedCertificateKeyId to choose one")),
+        _ => {
+            // Why there is none, if there is none.
+            jwks::certificates(jwks, &mut Vec::new())?;
+            Err(ConfigError::expected("exactly one key with a certificate, or selfSignedCertificateKeyId to choose one"))
+        }
     }
 }

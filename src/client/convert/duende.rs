@@ -8,7 +8,7 @@ const MEMBERS: [&str; 6] = ["Enabled", "ClientId", "ProtocolType", "AllowedGrant
 
 pub(super) fn convert(entry: &Json) -> Converted {
     let client = &spelled(entry, &MEMBERS);
-    Converted { client_ids: texts(client, "ClientId"), members: members(client) }
+    Converted { client_ids: texts(client, "ClientId"), members: members(client), never_authenticates: false }
 }
 
 fn members(client: &Json) -> Result<Vec<Member>, ConfigError> {

@@ -1,5 +1,6 @@
 //! Keycloak's client representations (`ClientRepresentation`), from its admin API or a realm export.
 
+use super::super::foreign;
 use super::{BOUND_TOKENS, Converted, METHOD, Member, boolean_of, is_printed, member, must_be, must_read, text, texts};
 use crate::error::ConfigError;
 use crate::json::{Json, Members};
@@ -17,8 +18,17 @@ const METHODS: [(&str, &str); 4] = [
     ("client-x509", "tls_client_auth"),
 ];
 
+/// Whether this entry is one of Keycloak's: every client of its lists has an authenticator, those that need none too, and no
+/// other server calls it so. (`publicClient`, `enabled`, `protocol` are words of others as well.)
+pub(super) fn is_client(entry: &Json) -> bool {
+    entry.members("clientAuthenticatorType").next().is_some()
+}
+
 pub(super) fn convert(entry: &Json) -> Converted {
-    Converted { client_ids: texts(entry, "clientId"), members: members(entry) }
+    let is_bearer_only = entry.members("bearerOnly").any(|bearer_only| *bearer_only == Json::Bool(true));
+    let client_ids = texts(entry, "clientId");
+    let never_authenticates = is_bearer_only && is_client(entry) && !client_ids.is_empty();
+    Converted { client_ids, members: members(entry), never_authenticates }
 }
 
 fn members(entry: &Json) -> Result<Vec<Member>, ConfigError> {
@@ -30,11 +40,10 @@ fn members(entry: &Json) -> Result<Vec<Member>, ConfigError> {
     must_be(&mut members, "bearerOnly", false, "a bearer-only client does not authenticate")?;
     let is_public = boolean_of(&mut members, "publicClient")? == Some(true);
     let authenticator = members.read_unless_null("clientAuthenticatorType", |json| method(text(json)?))?;
-    let method = if is_public { Some("none") } else { authenticator };
-    let source = if is_public { "publicClient" } else { "clientAuthenticatorType" };
-    let is_tls = method == Some("tls_client_auth");
-    let mut converted = Vec::new();
-    converted.extend(method.map(|method| member(METHOD, source, method)));
+    let authenticator = authenticator.ok_or_else(|| foreign::lacks(entry, "a client of Keycloak", "clientAuthenticatorType"))?;
+    let (method, source) = if is_public { ("none", "publicClient") } else { (authenticator, "clientAuthenticatorType") };
+    let is_tls = method == "tls_client_auth";
+    let mut converted = vec![member(METHOD, source, method)];
     match members.read_unless_null("attributes", |json| attributes(json, is_tls, &mut converted))? {
         None if is_tls => Err(ConfigError::expected("the attribute x509.subjectdn")),
         _ => Ok(converted),

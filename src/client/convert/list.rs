@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::foreign;
 use super::{Converted, authlete, client, duende, keycloak, metadata, spring};
 use crate::error::ConfigError;
 use crate::json::Json;
@@ -28,6 +29,8 @@ pub struct Conversion {
     pub client_ids: Vec<Box<str>>,
     /// Client metadata of RFC 7591, one for each of them; or why there is none. The pointer is relative to the entry.
     pub clients: Result<Vec<serde_json::Value>, ConfigError>,
+    /// Whether the client never authenticates, so that it is no loss that it is not converted.
+    pub never_authenticates: bool,
 }
 
 /// Converts a client list, entry by entry.
@@ -43,8 +46,10 @@ pub fn convert_list(text: &[u8], format: ClientListFormat) -> Result<Vec<Convers
     for id in entries.iter().flat_map(|entry| &entry.client_ids) {
         *owners.entry(id.clone()).or_default() += 1;
     }
-    let conversions = places.into_iter().zip(entries).map(|(place, Converted { client_ids, members })| {
-        let clients = members.and_then(|members| {
+    let conversions = places.into_iter().zip(entries).map(|(place, Converted { client_ids, members, never_authenticates })| {
+        let own = foreign::refuse(place.entry, layout.what, layout.method);
+        let never_authenticates = never_authenticates && own.is_ok();
+        let clients = own.and(members).and_then(|members| {
             if client_ids.is_empty() {
                 return Err(ConfigError::expected("an identifier").within(layout.client_id));
             }
@@ -53,10 +58,10 @@ pub fn convert_list(text: &[u8], format: ClientListFormat) -> Result<Vec<Convers
                 return Err(ConfigError::new("another entry has the same identifier"));
             }
             // What the filter would not load is not converted.
-            client_ids.iter().map(|id| client(id, &members).map(|_| metadata(id, &members).to_value())).collect()
+            client_ids.iter().map(|id| client(id, &members, &mut Vec::new()).map(|_| metadata(id, &members).to_value())).collect()
         });
         let clients = clients.map_err(|error| layout.as_written(place.entry, error));
-        Conversion { pointer: place.pointer, client_ids, clients }
+        Conversion { pointer: place.pointer, client_ids, clients, never_authenticates }
     });
     Ok(conversions.collect())
 }
@@ -64,6 +69,10 @@ pub fn convert_list(text: &[u8], format: ClientListFormat) -> Result<Vec<Convers
 /// What a server's client lists look like.
 struct Layout {
     convert: fn(&Json) -> Converted,
+    /// What an entry is, for whoever finds something else.
+    what: &'static str,
+    /// The member that says how a client authenticates, folded.
+    method: &'static str,
     /// The member by which an object is a client.
     client_id: &'static str,
     /// Where a document has its list, unless it is the list itself or its only client.
@@ -82,14 +91,30 @@ struct Place<'a> {
 
 impl Layout {
     fn of(format: ClientListFormat) -> Self {
-        let json = |convert| Self { convert, client_id: "clientId", lists: &[&["clients"]], has_realms: false, any_case: false };
+        let authlete = Self {
+            convert: authlete::convert,
+            what: "a client of Authlete",
+            method: "tokenauthmethod",
+            client_id: "clientId",
+            lists: &[&["clients"]],
+            has_realms: false,
+            any_case: false,
+        };
         match format {
-            ClientListFormat::Authlete => json(authlete::convert),
-            // The export of several realms into one file is an array of them.
-            ClientListFormat::Keycloak => Self { has_realms: true, ..json(keycloak::convert) },
+            ClientListFormat::Authlete => authlete,
+            ClientListFormat::Keycloak => Self {
+                convert: keycloak::convert,
+                what: "a client of Keycloak",
+                method: "clientauthenticatortype",
+                // The export of several realms into one file is an array of them.
+                has_realms: true,
+                ..authlete
+            },
             // H2 and Oracle print the names of columns in capitals.
             ClientListFormat::Spring => Self {
                 convert: spring::convert,
+                what: "a row of Spring",
+                method: foreign::SEVERAL_METHODS,
                 client_id: "client_id",
                 lists: &[&["oauth2_registered_client"]],
                 has_realms: false,
@@ -98,6 +123,8 @@ impl Layout {
             // .NET's configuration has no letter case, and its web APIs write camelCase.
             ClientListFormat::Duende => Self {
                 convert: duende::convert,
+                what: "a client of Duende",
+                method: "",
                 client_id: "ClientId",
                 lists: &[&["Clients"], &["IdentityServer", "Clients"]],
                 has_realms: false,

@@ -10,7 +10,7 @@ const BOUND: &str = "settings.token.x509-certificate-bound-access-tokens";
 
 pub(super) fn convert(entry: &Json) -> Converted {
     let row = &spelled(entry, &COLUMNS);
-    Converted { client_ids: texts(row, "client_id"), members: members(row) }
+    Converted { client_ids: texts(row, "client_id"), members: members(row), never_authenticates: false }
 }
 
 fn members(row: &Json) -> Result<Vec<Member>, ConfigError> {

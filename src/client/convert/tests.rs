@@ -1,4 +1,6 @@
+use super::super::{ClientList, Registration};
 use super::*;
+use crate::config::Configuration;
 
 /// What an entry is in terms of RFC 7591, or what is wrong with it; and whom it is about.
 fn converted(entry: &str) -> (Vec<String>, Result<(), String>) {
@@ -34,7 +36,7 @@ fn client_metadata_is_itself() {
     same(client, &[client]);
     refused(r#"{"client_id":"a","tls_client_auth_oops":1}"#, &["a"], "/tls_client_auth_oops: unknown member");
     refused(r#"{"client_id":"a","client_id":"b"}"#, &["a", "b"], "/client_id: expected this member once");
-    refused(r#"{"client_id":"a","clientId":"b"}"#, &["a", "b"], "expected client_id (RFC 7591) or clientId");
+    refused(r#"{"client_id":"a","clientId":"b"}"#, &["a", "b"], "/clientId: unknown member; did you mean \"client_id\"?");
     for (entry, error) in
         [("{}", "expected the member client_id"), ("[]", "expected client metadata"), ("null", "expected client metadata")]
     {
@@ -97,12 +99,9 @@ fn authlete() {
         );
         same(&entry(&format!(r#""tlsClientAuthSan{name}":"{value}""#)), &[&expected]);
     }
-    for (method, rfc) in [
-        ("\"CLIENT_SECRET_BASIC\"", "client_secret_basic"),
-        ("\"NONE\"", "none"),
-        ("null", "client_secret_basic"),
-        ("\"PRIVATE_KEY_JWT\"", "private_key_jwt"),
-    ] {
+    for (method, rfc) in
+        [("\"CLIENT_SECRET_BASIC\"", "client_secret_basic"), ("\"NONE\"", "none"), ("\"PRIVATE_KEY_JWT\"", "private_key_jwt")]
+    {
         let expected = format!(r#"{{"client_id":"7","token_endpoint_auth_method":"{rfc}"}}"#);
         same(&format!(r#"{{"clientId":7,"tokenAuthMethod":{method}}}"#), &[&expected]);
     }
@@ -137,6 +136,9 @@ fn authlete() {
         "/tokenAuthMethod: unknown method; did you mean \"tls_client_auth\"?",
     );
     refused(r#"{"tokenAuthMethod":"NONE"}"#, &[], "expected the member clientId");
+    for method in ["", r#","tokenAuthMethod":null"#] {
+        refused(&format!(r#"{{"clientId":7{method}}}"#), &["7"], "expected the member tokenAuthMethod");
+    }
     for (number, ids) in
         [("-1", &[][..]), ("1.5", &[]), ("1e3", &[]), ("9223372036854775808", &["9223372036854775808"]), ("1e400", &[])]
     {
@@ -156,10 +158,10 @@ fn authlete_self_signed() {
         format!(r#"{{"clientId":7,"tokenAuthMethod":"SELF_SIGNED_TLS_CLIENT_AUTH","jwks":"{jwks}"{more}}}"#)
     };
     let expected = format!(
-        r#"{{"client_id":"7","token_endpoint_auth_method":"self_signed_tls_client_auth","jwks":{{"keys":[{{"x5t#S256":"{T1}"}}]}}}}"#
+        r#"{{"client_id":"7","token_endpoint_auth_method":"self_signed_tls_client_auth","jwks":{{"keys":[{{"kty":"EC","x5t#S256":"{T1}"}}]}}}}"#
     );
-    let two = format!(r#"{{"keys":[{{"kid":"1","x5t#S256":"{T1}"}},{{"kid":"2","x5t#S256":"{T2}"}}]}}"#);
-    let one = format!(r#"{{"keys":[{{"kid":"1","x5t#S256":"{T1}"}},{{"kid":"2"}}]}}"#);
+    let two = format!(r#"{{"keys":[{{"kid":"1","kty":"EC","x5t#S256":"{T1}"}},{{"kid":"2","kty":"EC","x5t#S256":"{T2}"}}]}}"#);
+    let one = format!(r#"{{"keys":[{{"kid":"1","kty":"EC","x5t#S256":"{T1}"}},{{"kid":"2","kty":"EC"}}]}}"#);
     let choose = |kid: &str| format!(r#","selfSignedCertificateKeyId":"{kid}""#);
     same(&entry(&two, &choose("1")), &[&expected]);
     same(&entry(&one, ""), &[&expected]);
@@ -167,7 +169,7 @@ fn authlete_self_signed() {
     refused(&entry(&two, &choose("3")), &["7"], "/jwks: expected exactly one key with the kid");
     refused(&entry(&two.replace("\"2\"", "\"1\""), &choose("1")), &["7"], "/jwks: expected exactly one key with the kid");
     refused(&entry(&one, &choose("2")), &["7"], "/jwks: expected at least one key with x5c");
-    refused(&entry("{}", ""), &["7"], "/jwks: expected exactly one key");
+    refused(&entry("{}", ""), &["7"], "/jwks: expected at least one key with x5c");
     refused(&entry("{", ""), &["7"], "/jwks: not JSON");
     refused(&entry("[]", ""), &["7"], "/jwks: expected a JWK Set");
     refused(
@@ -288,28 +290,167 @@ fn keycloak() {
         &["app"],
         "/clientAuthenticatorType: unknown authenticator",
     );
-    refused(r#"{"clientId":"app","enabled":false}"#, &["app"], "/enabled: the client is disabled");
-    refused(r#"{"clientId":"app","clientId":"b"}"#, &["app", "b"], "/clientId: expected this member once");
-    refused(r#"{"clientId":"app","protocol":"saml"}"#, &["app"], "/protocol: not a client of OpenID Connect");
-    refused(r#"{"clientId":"app","protocol":""}"#, &["app"], "/protocol: not a client of OpenID Connect");
-    refused(r#"{"clientId":"app","bearerOnly":true}"#, &["app"], "/bearerOnly: a bearer-only client does not authenticate");
-    refused(r#"{"clientId":"app","bearerOnly":"no"}"#, &["app"], "/bearerOnly: expected true or false");
-    refused(r#"{"clientId":"app","enabled":"yes"}"#, &["app"], "/enabled: expected true or false");
-    refused(r#"{"clientId":""}"#, &[], "/clientId: expected an identifier");
-    refused(r#"{"clientId":null}"#, &[], "/clientId: expected a string");
+    refused(
+        r#"{"clientId":"app","clientAuthenticatorType":"client-secret","enabled":false}"#,
+        &["app"],
+        "/enabled: the client is disabled",
+    );
+    refused(
+        r#"{"clientId":"app","clientAuthenticatorType":"client-secret","clientId":"b"}"#,
+        &["app", "b"],
+        "/clientId: expected this member once",
+    );
+    refused(
+        r#"{"clientId":"app","clientAuthenticatorType":"client-secret","protocol":"saml"}"#,
+        &["app"],
+        "/protocol: not a client of OpenID Connect",
+    );
+    refused(
+        r#"{"clientId":"app","clientAuthenticatorType":"client-secret","protocol":""}"#,
+        &["app"],
+        "/protocol: not a client of OpenID Connect",
+    );
+    refused(
+        r#"{"clientId":"app","clientAuthenticatorType":"client-secret","bearerOnly":true}"#,
+        &["app"],
+        "/bearerOnly: a bearer-only client does not authenticate",
+    );
+    refused(
+        r#"{"clientId":"app","clientAuthenticatorType":"client-secret","bearerOnly":"no"}"#,
+        &["app"],
+        "/bearerOnly: expected true or false",
+    );
+    refused(
+        r#"{"clientId":"app","clientAuthenticatorType":"client-secret","enabled":"yes"}"#,
+        &["app"],
+        "/enabled: expected true or false",
+    );
+    refused(r#"{"clientId":"","clientAuthenticatorType":"client-secret"}"#, &[], "/clientId: expected an identifier");
+    refused(r#"{"clientId":"app","clientAuthenticatorType":null}"#, &["app"], "expected the member clientAuthenticatorType");
+    for members in ["", r#","publicClient":true"#, r#","protocol":"openid-connect","enabled":true,"bearerOnly":true"#] {
+        let (ids, found) = converted(&format!(r#"{{"clientId":"app"{members}}}"#));
+        assert_eq!(ids, ["app"]);
+        assert!(found.unwrap_err().contains("nor clientAuthenticatorType (Keycloak)"), "{members}");
+        unconvertible(
+            ClientListFormat::Keycloak,
+            &format!(r#"{{"clientId":"app"{members}}}"#),
+            if members.contains("bearerOnly") { "/bearerOnly" } else { "expected the member clientAuthenticatorType" },
+        );
+    }
+    refused(r#"{"clientId":null,"clientAuthenticatorType":"client-secret"}"#, &[], "/clientId: expected a string");
     for (members, method) in [
         (r#""clientAuthenticatorType":"client-secret""#, "client_secret_basic"),
         (r#""clientAuthenticatorType":"client-jwt","attributes":{"x509.subjectdn":"CN=a.*"}"#, "private_key_jwt"),
         (r#""clientAuthenticatorType":"client-secret","attributes":{"x509.casubjectdn":"CN=ca"}"#, "client_secret_basic"),
-        (r#""protocol":"openid-connect","bearerOnly":false"#, "client_secret_basic"),
-        (r#""protocol":null,"bearerOnly":null"#, "client_secret_basic"),
+        (r#""clientAuthenticatorType":"client-secret","protocol":"openid-connect","bearerOnly":false"#, "client_secret_basic"),
+        (r#""clientAuthenticatorType":"client-secret","protocol":null,"bearerOnly":null"#, "client_secret_basic"),
         (r#""clientAuthenticatorType":"client-secret-jwt""#, "client_secret_jwt"),
         (r#""clientAuthenticatorType":"client-x509","publicClient":true"#, "none"),
         (r#""clientAuthenticatorType":"my-own""#, "my-own"),
-        (r#""clientAuthenticatorType":null,"attributes":null"#, "client_secret_basic"),
+        (r#""clientAuthenticatorType":"client-jwt","attributes":null"#, "private_key_jwt"),
     ] {
         let expected = format!(r#"{{"client_id":"app","token_endpoint_auth_method":"{method}"}}"#);
         same(&format!(r#"{{"clientId":"app",{members}}}"#), &[&expected]);
+    }
+}
+
+/// Every shape in which other servers, and mistakes, register a certificate client, with its `client_id` where that is not "f" and
+/// what is said of it in a fetched list; `of` = the format that reads it, and refuses it for a reason of its own.
+fn foreign() -> Vec<serde_json::Value> {
+    let shapes: serde_json::Value = serde_json::from_str(include_str!("../../../tests/convert/foreign.json")).unwrap();
+    shapes.as_array().unwrap().clone()
+}
+
+#[test]
+fn a_foreign_client_is_refused_wherever_it_comes_from() {
+    for shape in foreign() {
+        let (name, entry) = (shape["name"].as_str().unwrap(), shape["entry"].to_string());
+        let (client_id, says) = (shape["client_id"].as_str().unwrap_or("f"), shape["says"].as_str().unwrap());
+        let (ids, found) = converted(&entry);
+        let found = found.expect_err(name);
+        assert!(found.contains(says), "{name}: {found}");
+        assert!(ids.iter().any(|id| id == client_id), "{name}: {ids:?}");
+        for list in [format!("[{entry}]"), format!(r#"{{"clients":[{entry}]}}"#)] {
+            match ClientList::parse(list.as_bytes()).unwrap().find(client_id) {
+                Registration::Unusable(reason) => assert_eq!(*reason, *found, "{name}"),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        let error = Configuration::parse(format!(r#"{{"clients":[{entry}]}}"#).as_bytes()).expect_err(name);
+        assert!(error.pointer.starts_with("/clients/0"), "{name}: {error}");
+        let formats = [
+            (ClientListFormat::Authlete, "authlete"),
+            (ClientListFormat::Keycloak, "keycloak"),
+            (ClientListFormat::Spring, "spring"),
+            (ClientListFormat::Duende, "duende"),
+        ];
+        for (format, word) in formats {
+            match converted_list(format, &format!("[{entry}]")).as_slice() {
+                [(pointer, _, Err(reason))] if pointer == "/0" => {
+                    assert!(shape["of"] != word || !reason.contains("looks like"), "{name}, {word}: {reason}");
+                }
+                other => panic!("{name}, {word}: {other:?}"),
+            }
+        }
+    }
+}
+
+/// What they say of the method is said without doubt, so it does not matter what is left of another.
+#[test]
+fn what_is_left_of_another_method_is_ignored_where_an_authenticator_decides() {
+    use ClientListFormat::{Duende, Keycloak, Spring};
+    for (format, entry, method) in [
+        (
+            Keycloak,
+            r#"{"clientId":"a","clientAuthenticatorType":"client-jwt","attributes":{"x509.subjectdn":"CN=a"}}"#,
+            "private_key_jwt",
+        ),
+        (Keycloak, r#"{"clientId":"a","clientAuthenticatorType":"client-x509","publicClient":true}"#, "none"),
+        (
+            Spring,
+            r#"{"client_id":"a","client_authentication_methods":"none","client_settings":{"settings.client.x509-certificate-subject-dn":"CN=a"}}"#,
+            "none",
+        ),
+        (Duende, r#"{"ClientId":"a","ClientSecrets":[{"Type":"JWK","Value":"{}"}]}"#, "private_key_jwt"),
+    ] {
+        assert_eq!(only(format, entry), serde_json::json!({ "client_id": "a", "token_endpoint_auth_method": method }), "{entry}");
+    }
+    for (entry, error) in [
+        (r#"{"clientId":"a","clientAuthenticatorType":"client-x509","requireClientSecret":false}"#, "/clientAuthenticatorType"),
+        (r#"{"ClientId":"a","token_auth_method":"TLS_CLIENT_AUTH","RequireClientSecret":false}"#, "/token_auth_method"),
+        (
+            r#"{"ClientId":"a","AllowedGrantTypes":["implicit"],"client_authentication_methods":"tls_client_auth"}"#,
+            "/client_authentication_methods",
+        ),
+    ] {
+        unconvertible(Duende, entry, error);
+    }
+    unconvertible(
+        Keycloak,
+        r#"{"clientId":"a","clientAuthenticatorType":"client-secret","tokenAuthMethod":"TLS_CLIENT_AUTH"}"#,
+        "/tokenAuthMethod: expected a client of Keycloak, found what looks like a client of Authlete",
+    );
+}
+
+#[test]
+fn bearer_only_clients_are_left_out_and_known() {
+    let entry = r#"{"clientId":"broker","clientAuthenticatorType":"client-secret","bearerOnly":true,"publicClient":false}"#;
+    let read = read(&Json::parse(entry.as_bytes()).unwrap());
+    assert!(read.never_authenticates && read.clients.is_err() && read.client_ids == ["broker".into()]);
+    let list = convert_list(entry.as_bytes(), ClientListFormat::Keycloak).unwrap();
+    assert!(list.iter().all(|entry| entry.never_authenticates && entry.clients.is_err()));
+    let list = ClientList::parse(format!("[{entry}]").as_bytes()).unwrap();
+    assert!(matches!(list.find("broker"), Registration::Unusable(reason) if reason.contains("bearer-only")));
+    // Without Keycloak's own mark, and where it is not said so, nobody knows.
+    for entry in [
+        r#"{"clientId":"broker","bearerOnly":true}"#,
+        r#"{"clientId":"broker","clientAuthenticatorType":"client-secret","bearerOnly":"true"}"#,
+        r#"{"clientId":"broker","clientAuthenticatorType":"client-x509"}"#,
+        r#"{"client_id":"broker","clientAuthenticatorType":"client-secret","bearerOnly":true}"#,
+    ] {
+        let list = convert_list(format!("[{entry}]").as_bytes(), ClientListFormat::Keycloak).unwrap();
+        assert!(list.iter().all(|entry| !entry.never_authenticates && entry.clients.is_err()), "{entry}");
+        assert!(!super::read(&Json::parse(entry.as_bytes()).unwrap()).never_authenticates, "{entry}");
     }
 }
 
@@ -376,9 +517,9 @@ fn documents_have_their_lists_where_each_server_has_them() {
     }
     // An export of several realms into one file; the filter would load no list with one identifier twice.
     let realms = r#"[
-        {"realm":"one","clients":[{"clientId":"a"},{"clientId":"b","enabled":false}]},
-        {"realm":"two","clients":[{"clientId":"a"},{"clientId":"c"},{"clientId":"d"}]},
-        {"clientId":"a"}
+        {"realm":"one","clients":[{"clientId":"a","clientAuthenticatorType":"client-secret"},{"clientId":"b","enabled":false}]},
+        {"realm":"two","clients":[{"clientId":"a","clientAuthenticatorType":"client-secret"},{"clientId":"c","clientAuthenticatorType":"client-secret"},{"clientId":"d","clientAuthenticatorType":"client-secret"}]},
+        {"clientId":"a","clientAuthenticatorType":"client-secret"}
     ]"#;
     let twice = || Err("another entry has the same identifier".to_owned());
     let expected = [

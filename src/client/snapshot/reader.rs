@@ -88,7 +88,7 @@ impl ListInForce {
                     None => return Ok(Registration::Unregistered),
                     Some(None) => break,
                     Some(Some(Record::Client(client))) => Registration::Registered(Rc::new(client)),
-                    Some(Some(Record::Unusable(reason))) => Registration::Unusable(reason.into()),
+                    Some(Some(Record::Unusable(reason) | Record::LeftOut(reason))) => Registration::Unusable(reason.into()),
                 };
                 self.remembered.put(client_id.into(), registration.clone());
                 return Ok(registration);

@@ -20,6 +20,7 @@ use super::shared::{Head, Keys, SharedData, Slot, Spread, Validators};
 use super::stage::{Change, ChangeKind, Comparison, Interfered, Stage};
 use super::whole::{self, NotWhole, Whole};
 use crate::certificate::Thumbprint;
+use crate::error::ConfigError;
 
 /// What the VM that fetches has to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,13 @@ pub enum Report {
     /// One of the first few entries of the new list that cannot be used.
     Refused {
         /// JSON Pointer in the page that has the entry.
+        pointer: String,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// One of the first few parts of the new list that are left out, though their clients can be used.
+    LeftOut {
+        /// JSON Pointer in the page that has it.
         pointer: String,
         /// What is wrong there.
         reason: String,
@@ -75,6 +83,7 @@ impl fmt::Display for Report {
                 write!(f, " client_id=\"{}\"", change.client_id.escape_debug())
             }
             Self::Refused { pointer, reason } => write!(f, "refused {pointer}: {reason}"),
+            Self::LeftOut { pointer, reason } => write!(f, "left out {pointer}: {reason}"),
             Self::Confirmed => f.write_str("confirmed"),
             Self::Failed { error, path, retry } => {
                 write!(f, "refresh failed: {path}: {error}; next attempt in {} ms", retry.as_millis())
@@ -433,20 +442,24 @@ impl Refresh {
                 let read = convert::read(&entry.json);
                 match read.clients {
                     Ok(clients) => {
+                        for warning in read.warnings {
+                            tell(&mut round.reports, &entry.pointer, warning, true);
+                        }
                         for client in clients {
                             let client_id: Box<str> = client.client_id().into();
                             stage.add(&client_id, &Record::Client(client));
                         }
+                    }
+                    Err(error) if read.never_authenticates => {
+                        let left_out = Record::LeftOut(error.in_entry().into());
+                        read.client_ids.iter().for_each(|client_id| stage.add(client_id, &left_out));
                     }
                     Err(error) => {
                         let reason = error.in_entry();
                         let unusable = Record::Unusable(reason.as_str().into());
                         read.client_ids.iter().for_each(|client_id| stage.add(client_id, &unusable));
                         round.refused += u64::from(read.client_ids.is_empty());
-                        if round.reports.len() < Self::MOST_REFUSALS_TOLD {
-                            let pointer = format!("{}{}", entry.pointer, error.pointer);
-                            round.reports.push(Report::Refused { pointer, reason: error.message });
-                        }
+                        tell(&mut round.reports, &entry.pointer, error, false);
                     }
                 }
                 self.phase = if stage.is_full() {
@@ -655,6 +668,15 @@ impl Refresh {
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
         period.mul_f64(0.9 + (self.random % 1000) as f64 / 10_000.0)
+    }
+}
+
+/// Remembers what is wrong with an entry, or with a part of it that is left out, if few are wrong so far.
+#[inline(never)]
+fn tell(reports: &mut Vec<Report>, entry: &str, error: ConfigError, is_left_out: bool) {
+    if reports.len() < Refresh::MOST_REFUSALS_TOLD {
+        let (pointer, reason) = (format!("{entry}{}", error.pointer), error.message);
+        reports.push(if is_left_out { Report::LeftOut { pointer, reason } } else { Report::Refused { pointer, reason } });
     }
 }
 

@@ -51,6 +51,9 @@ pub(super) struct Comparison {
     pub(super) added: u64,
     pub(super) removed: u64,
     pub(super) changed: u64,
+    /// Clients that never authenticate, which no other number counts; and whether they are others than before.
+    left_out: u64,
+    is_otherwise_left_out: bool,
     /// The first few of them.
     pub(super) examples: Vec<Change>,
 }
@@ -79,12 +82,12 @@ impl Comparison {
     const MOST_EXAMPLES: usize = 10;
 
     pub(super) fn is_difference(&self) -> bool {
-        self.added + self.removed + self.changed > 0
+        self.added + self.removed + self.changed > 0 || self.is_otherwise_left_out
     }
 
     /// Whether the same clients are there as before, however they are registered; and those that are there twice, twice.
     pub(super) fn has_same_clients(&self, repeated: u64) -> bool {
-        self.added + self.removed == 0 && (repeated == 0 || self.changed == 0)
+        self.added + self.removed == 0 && !self.is_otherwise_left_out && (repeated == 0 || self.changed == 0)
     }
 
     fn note(&mut self, kind: ChangeKind, client_id: &str) {
@@ -227,20 +230,36 @@ impl Stage {
         let mut old: Vec<_> = entries_of_step(&old, mask, step).collect();
         for entry in new {
             let same = old.iter().position(|other| other.hash == entry.hash && other.client_id == entry.client_id);
-            match same.map(|same| old.swap_remove(same)) {
+            let same = same.map(|same| old.swap_remove(same));
+            let was_left_out = same.is_some_and(|same| Record::is_left_out(same.record));
+            let is_left_out = Record::is_left_out(entry.record);
+            match same.filter(|_| !was_left_out) {
+                // Whoever is left out is known all the same: a list that leaves out others is another list.
+                None if is_left_out => found.is_otherwise_left_out |= !was_left_out,
+                Some(_) if is_left_out => found.note(ChangeKind::Removed, entry.client_id),
                 None => found.note(ChangeKind::Added, entry.client_id),
                 Some(before) if before.record != entry.record => found.note(ChangeKind::Changed, entry.client_id),
                 Some(_) => {}
             }
-            *(if Record::is_usable(entry.record) { &mut found.clients } else { &mut found.refused }) += 1;
+            *(match Record::is_usable(entry.record) {
+                _ if is_left_out => &mut found.left_out,
+                true => &mut found.clients,
+                false => &mut found.refused,
+            }) += 1;
         }
-        old.iter().for_each(|entry| found.note(ChangeKind::Removed, entry.client_id));
+        for entry in old {
+            if Record::is_left_out(entry.record) {
+                found.is_otherwise_left_out = true;
+            } else {
+                found.note(ChangeKind::Removed, entry.client_id);
+            }
+        }
         Ok(())
     }
 
     /// Whether the shards that were compared hold all clients that were written.
     pub(super) fn is_whole(&self, found: &Comparison) -> bool {
-        found.clients + found.refused == self.written
+        found.clients + found.refused + found.left_out == self.written
     }
 }
 

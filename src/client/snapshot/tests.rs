@@ -398,6 +398,74 @@ fn a_bad_entry_is_left_out_and_never_unknown() {
 }
 
 #[test]
+fn a_bearer_only_client_is_neither_counted_nor_told_and_never_unknown() {
+    let bearer = |id: &str| format!(r#"{{"clientId":"{id}","clientAuthenticatorType":"client-secret","bearerOnly":true}}"#);
+    let secret = r#"{"clientId":"broker","clientAuthenticatorType":"client-secret"}"#.to_owned();
+    let of = |entries: &[String]| page(format!("[{},{}]", client("c1", "CN=c1"), entries.join(",")));
+    let mut world = World::new(2, registry(|_| {}), of(&[bearer("broker"), bearer("realm-management")]).body);
+    world.until_switched();
+    assert_eq!(world.reports, [Report::Switched { clients: 1, refused: 0, added: 1, removed: 0, changed: 0 }]);
+    for vm in 0..2 {
+        let Ok(Registration::Unusable(reason)) = world.find(vm, "broker") else { panic!("{:?}", world.find(vm, "broker")) };
+        assert!(reason.contains("bearer-only"), "{reason}");
+    }
+    assert_eq!(world.vms[0].as_ref().unwrap().state().unwrap().0, 1);
+    // The same list again is the same.
+    world.reports.clear();
+    world.run(Duration::from_secs(10));
+    assert_eq!(world.reports, [Report::Confirmed]);
+    // Others of them make another list, and so does one that becomes a client.
+    for (entries, added, removed) in [
+        (vec![bearer("broker"), bearer("other")], 0, 0),
+        (vec![secret, bearer("other")], 1, 0),
+        (vec![bearer("broker"), bearer("other")], 0, 1),
+    ] {
+        world.reports.clear();
+        world.serve("/clients", of(&entries));
+        world.until_switched();
+        let Report::Switched { refused: 0, added: a, removed: r, changed: 0, .. } = world.reports[0] else {
+            panic!("{:?}", world.reports)
+        };
+        assert_eq!((a, r), (added, removed));
+        assert!(matches!(world.find(1, "other"), Ok(Registration::Unusable(_))));
+        assert_eq!(world.find(1, "realm-management"), Ok(Registration::Unregistered));
+        assert_eq!(world.has("broker"), added == 1);
+    }
+    assert!(matches!(world.find(0, "broker"), Ok(Registration::Unusable(_))));
+}
+
+#[test]
+fn a_key_that_is_left_out_is_told_with_the_list_and_costs_its_client_nothing_else() {
+    let client = r#"{"client_id":"s","token_endpoint_auth_method":"self_signed_tls_client_auth","jwks":{"keys":[
+        {"kty":"EC","x5t#S256":"47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"},{"kty":"EC","use":"enc","x5c":["AAAA"]}]}}"#;
+    let mut world = World::new(1, registry(|_| {}), format!(r#"{{"clients":[7,{client}]}}"#));
+    world.until_switched();
+    assert!(world.has("s"));
+    assert_eq!(world.reports[0], Report::Switched { clients: 1, refused: 1, added: 1, removed: 0, changed: 0 });
+    let told: Vec<_> = world.reports.iter().skip(1).map(ToString::to_string).collect();
+    assert!(told[0].starts_with("refused /clients/0: "), "{told:?}");
+    assert_eq!(told[1], "left out /clients/1/jwks/keys/1/use: expected \"sig\": other keys are not for signatures");
+    assert_eq!(told.len(), 2);
+    world.reports.clear();
+    world.run(Duration::from_secs(10));
+    assert_eq!(world.reports, [Report::Confirmed], "once for each change of the list");
+}
+
+/// Whom a list has in a form that nobody recognises, nobody may take for unregistered.
+#[test]
+fn foreign_clients_are_never_unknown() {
+    let shapes: serde_json::Value = serde_json::from_str(include_str!("../../../tests/convert/foreign.json")).unwrap();
+    for shape in shapes.as_array().unwrap() {
+        let mut world = World::new(1, registry(|_| {}), format!("[{},{}]", client("c1", "CN=c1"), shape["entry"]));
+        world.until_switched();
+        assert!(world.has("c1"));
+        let client_id = shape["client_id"].as_str().unwrap_or("f");
+        let Ok(Registration::Unusable(reason)) = world.find(0, client_id) else { panic!("{shape}") };
+        assert!(reason.contains(shape["says"].as_str().unwrap()), "{shape}: {reason}");
+    }
+}
+
+#[test]
 fn a_client_id_that_is_there_twice_is_nobodys() {
     let twice = format!("[{},{},{}]", client("a", "CN=a"), client("b", "CN=b"), client("a", "CN=evil"));
     let mut world = World::new(2, registry(|_| {}), twice);
@@ -881,6 +949,24 @@ fn where_strangers_pass_two_readings_must_agree() {
     world.asked.clear();
     world.until_switched();
     assert_eq!(world.asked.len(), 1);
+}
+
+#[test]
+fn a_client_that_is_left_out_is_one_of_those_on_which_readings_agree() {
+    // Whom the list does not have at all would pass.
+    let bearer = r#"{"clientId":"broker","clientAuthenticatorType":"client-secret","bearerOnly":true}"#;
+    let second = |clients: &str| page(format!("[{clients}]"));
+    let mut world = World::of(1, registry(|_| {}), true, "");
+    world.serve("/clients", page(numbered(0, 3)).with("link", &next("/2")));
+    world.serve("/2", second(bearer));
+    world.until_switched();
+    assert!(matches!(world.find(0, "broker"), Ok(Registration::Unusable(_))));
+    // It fell between two pages; the second reading has it.
+    world.asked.clear();
+    world.serve_each("/2", vec![second(""), second(bearer)]);
+    world.run(Duration::from_secs(11));
+    assert_eq!(world.asked.len(), 4);
+    assert!(matches!(world.find(0, "broker"), Ok(Registration::Unusable(_))) && world.failures().is_empty());
 }
 
 #[test]

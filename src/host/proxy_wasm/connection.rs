@@ -11,7 +11,7 @@ use crate::authenticate::Connection;
 use crate::certificate::{CertificateError, Dialect, PeerCertificate, Thumbprint, UnixTime};
 use crate::client::{FetchedRegistry, Registration, RegistryFault};
 use crate::error::{HostError, Rejection};
-use crate::exchange::Host;
+use crate::exchange::{Host, ServerName};
 
 /// The connection of one request, during one callback.
 pub(super) struct DownstreamConnection<'a> {
@@ -48,6 +48,10 @@ impl Connection for DownstreamConnection<'_> {
 }
 
 impl Host for DownstreamConnection<'_> {
+    fn server_name(&mut self) -> ServerName {
+        property("requested_server_name").map_or(ServerName::Absent, |name| ServerName::Name(name.into()))
+    }
+
     fn peer_thumbprint(&mut self) -> Result<Thumbprint, Rejection> {
         let digest = property("sha256_peer_certificate_digest").ok_or(Rejection::CertificateMissing)?;
         Thumbprint::from_hex(&digest).ok_or(HostError::Digest.into())

@@ -19,6 +19,7 @@ pub(super) struct Metrics {
     registry_age_seconds: Option<u32>,
     registry_refresh_ok: Option<u32>,
     registry_refresh_failed: Option<u32>,
+    ungated_lookalike: Option<u32>,
     /// The gauges as they were recorded last.
     registry: Cell<Option<(u64, u64)>>,
 }
@@ -36,6 +37,7 @@ impl Metrics {
             registry_age_seconds: define(MetricType::Gauge, "registry_age_seconds"),
             registry_refresh_ok: define(MetricType::Counter, "registry_refresh_ok"),
             registry_refresh_failed: define(MetricType::Counter, "registry_refresh_failed"),
+            ungated_lookalike: define(MetricType::Counter, "ungated_lookalike"),
             registry: Cell::default(),
         }
     }
@@ -54,6 +56,13 @@ impl Metrics {
             if let Some(id) = id {
                 let _ = hostcalls::increment_metric(*id, 1);
             }
+        }
+    }
+
+    /// One form more that passed the gate although its path ends like that of an endpoint.
+    pub(super) fn lookalike(&self) {
+        if let Some(id) = self.ungated_lookalike {
+            let _ = hostcalls::increment_metric(id, 1);
         }
     }
 

@@ -304,7 +304,7 @@ fn tell(plugin: &Plugin, registry: &FetchedRegistry, report: &Report) {
             plugin.metrics.refreshed(false);
             LogLevel::Warn
         }
-        Report::Refused { .. } => LogLevel::Warn,
+        Report::Refused { .. } | Report::LeftOut { .. } => LogLevel::Warn,
         Report::Changed(_) => LogLevel::Info,
     };
     log(level, &about(registry, &report.to_string()));

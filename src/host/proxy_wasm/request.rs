@@ -12,7 +12,7 @@ use super::registries::{Pending, Waiting};
 use super::{Plugin, log};
 use crate::certificate::Dialect;
 use crate::decision::{Action, Decision};
-use crate::error::HostError;
+use crate::error::{Code, HostError};
 use crate::exchange::{Exchange, Headers, Step};
 use crate::request::Head;
 use crate::response::Response;
@@ -87,10 +87,16 @@ impl HttpContext for RequestContext {
         let head = Head::of(headers);
         let exchange = Exchange::new(&plugin.configuration, &head);
         let believed = exchange.believed_header(&head, &mut DownstreamConnection { plugin: &plugin });
-        strip(&exchange, MapType::HttpRequestHeaders, headers, believed);
+        let is_stripped = strip(&exchange, MapType::HttpRequestHeaders, headers, believed);
         let exchange = Rc::new(RefCell::new(exchange));
         self.exchange = Some(exchange.clone());
-        let action = self.step(|exchange, connection| exchange.on_headers(&head, end_of_stream, connection));
+        let action = self.step(|exchange, connection| {
+            if is_stripped {
+                exchange.on_headers(&plugin.configuration, &head, end_of_stream, connection)
+            } else {
+                exchange.on_removal_failed(&head)
+            }
+        });
         if exchange.borrow().is_held() {
             plugin.delivery.borrow_mut().watch(self.context_id, &exchange);
         }
@@ -104,10 +110,20 @@ impl HttpContext for RequestContext {
 
     fn on_http_request_trailers(&mut self, _: usize) -> Envoy {
         self.on_more();
-        if let Some(exchange) = &self.exchange {
+        if let Some(exchange) = self.exchange.clone() {
             // Some backends merge trailers into headers.
             let pairs = hostcalls::get_map_bytes(MapType::HttpRequestTrailers).unwrap_or_default();
-            strip(&exchange.borrow(), MapType::HttpRequestTrailers, Headers(&pairs), None);
+            let is_stripped = strip(&exchange.borrow(), MapType::HttpRequestTrailers, Headers(&pairs), None);
+            if !is_stripped {
+                let had_passed = exchange.borrow().has_passed();
+                let action = self.step(|exchange, _| exchange.on_removal_failed(&Head::default()));
+                if had_passed && action == Envoy::Pause {
+                    // It was counted when it passed, and its headers are gone; without an end the backend has no whole request.
+                    log(LogLevel::Error, &format!("tls_client_auth {}", HostError::HeaderRemoval));
+                    reply(&Response::to(&HostError::HeaderRemoval.into(), false));
+                }
+                return action;
+            }
         }
         self.step(|exchange, connection| exchange.on_end(read_body, connection))
     }
@@ -128,10 +144,9 @@ fn read_body(length: usize) -> Option<Vec<u8>> {
     hostcalls::get_buffer(BufferType::HttpRequestBody, 0, length).ok().flatten()
 }
 
-fn strip(exchange: &Exchange, map: MapType, fields: Headers<'_>, believed: Option<Dialect>) {
-    for name in exchange.names_to_strip(fields, believed) {
-        let _ = hostcalls::remove_map_value(map, name);
-    }
+/// Takes away what no client may set; returns whether all of it is gone.
+fn strip(exchange: &Exchange, map: MapType, fields: Headers<'_>, believed: Option<Dialect>) -> bool {
+    exchange.names_to_strip(fields, believed).all(|name| hostcalls::remove_map_value(map, name).is_ok())
 }
 
 fn to_envoy(passed: bool) -> Envoy {
@@ -141,8 +156,18 @@ fn to_envoy(passed: bool) -> Envoy {
 /// Does what was decided; returns whether the request goes on.
 pub(super) fn carry_out(plugin: &Plugin, decision: &Decision) -> bool {
     plugin.metrics.count(decision.code, decision.request.tenant.as_ref());
-    set_filter_state("tls_client_auth_code", decision.code.as_str());
-    if let Some(client_id) = decision.client_id_state() {
+    if decision.is_lookalike {
+        plugin.metrics.lookalike();
+        report_lookalike(plugin, decision);
+    }
+    let written = plugin.configuration.filter_state;
+    // Most requests that are not gated are no requests of clients at all.
+    if written.code && decision.code != Code::NotGated {
+        set_filter_state("tls_client_auth_code", decision.code.as_str());
+    }
+    if written.client_id
+        && let Some(client_id) = decision.client_id_state()
+    {
         set_filter_state("tls_client_auth_client_id", &client_id);
     }
     if decision.is_logged(plugin.configuration.log) {
@@ -164,6 +189,21 @@ pub(super) fn carry_out(plugin: &Plugin, decision: &Decision) -> bool {
             reply(response);
             false
         }
+    }
+}
+
+/// Says, once for each path, that a form went past the gate to a path that ends like an endpoint.
+fn report_lookalike(plugin: &Plugin, decision: &Decision) {
+    /// Paths are the client's to choose.
+    const MOST: usize = 100;
+    let mut reported = plugin.lookalikes.borrow_mut();
+    let path = decision.request.printable_path();
+    if reported.len() < MOST && !reported.contains(&path) {
+        let line = format!(
+            "tls_client_auth ungated_lookalike path=\"{path}\": a form was not gated although its path ends like one of endpoints; if a route rewrites this path to an endpoint, add it to endpoints"
+        );
+        log(LogLevel::Warn, &line);
+        reported.insert(path);
     }
 }
 

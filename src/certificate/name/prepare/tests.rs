@@ -1,0 +1,207 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn same(a: &str, b: &str) -> bool {
+    prepare(a).unwrap() == prepare(b).unwrap()
+}
+
+#[test]
+fn equal_by_case_ignore_match() {
+    for (a, b) in [
+        ("Good  CA ", "GOOD CA"),
+        ("", "   "),
+        ("a\tb\r\nc", "A B C"),
+        ("a\u{a0}\u{3000}b", "a b"),
+        ("é", "É"),
+        ("e\u{301}", "É"),
+        ("Straße", "STRASSE"),
+        ("ＡＢＣ", "abc"),
+        ("℡", "Tel"),
+        ("ﬁ", "FI"),
+        ("so\u{ad}ft", "soft"),
+        ("a\u{200d}b\u{feff}", "AB"),
+        ("Σίσυφος", "ΣΊΣΥΦΟΣ"),
+        ("ǅ", "ǆ"),
+        ("株式会社　東京", "株式会社 東京"),
+        ("ｶﾞ", "ガ"),
+    ] {
+        assert!(same(a, b), "{a:?} {b:?}");
+    }
+}
+
+#[test]
+fn different_by_case_ignore_match() {
+    for (a, b) in [
+        // Unicode 3.2 has neither: later versions fold the first to the second.
+        ("🄰dmin", "admin"),
+        ("ꭰ", "Ꭰ"),
+        ("ẞ", "ss"),
+        ("𞤀", "𞤢"),
+        ("Ꙁ", "ꙁ"),
+        // Unicode 3.2 has the first, and not the small letter that came later.
+        ("Ⴀ", "ⴀ"),
+        ("Ӏ", "ӏ"),
+        ("Ⅎ", "ⅎ"),
+        ("Ↄ", "ↄ"),
+        // A mark that came later hides what is behind it from the letter before it.
+        ("e\u{1dc4}\u{301}", "é\u{1dc4}"),
+        ("a\u{35c}\u{323}", "ạ\u{35c}"),
+        ("a b", "ab"),
+        ("client", "сlient"), // Cyrillic es
+        ("e", "é"),
+        ("i", "ı"),
+        ("a", "a\u{301}"),
+        ("a \u{301}b", "a\u{301}b"),
+        ("1", "２１"),
+    ] {
+        assert!(!same(a, b), "{a:?} {b:?}");
+    }
+}
+
+#[test]
+fn what_can_match_nothing_is_an_error() {
+    for c in ['\0', '\u{1}', '\u{1f}', '\u{7f}', '\u{80}', '\u{9f}'] {
+        assert_eq!(prepare(&format!("a{c}b")), Err(NameError::ControlCharacter(c)));
+    }
+    for c in ['\u{e000}', '\u{fffd}', '\u{ffff}', '\u{fdd0}', '\u{10ffff}', '\u{378}'] {
+        assert_eq!(prepare(&format!("a{c}b")), Err(NameError::ProhibitedCharacter(c)));
+    }
+}
+
+#[test]
+fn a_blank_under_a_combining_mark_is_no_blank() {
+    assert!(!same(" \u{308}a", "\u{308}a"));
+    assert!(!same("x \u{301}", "x"));
+}
+
+proptest! {
+    #[test]
+    fn preparing_is_idempotent(text in "\\PC{0,24}") {
+        if let Ok(once) = prepare(&text) {
+            prop_assert_eq!(prepare(&once), Ok(once));
+        }
+    }
+
+    #[test]
+    fn letter_case_never_matters(text in "[a-zA-Zà-öÀ-Öα-ωа-я ]{0,24}") {
+        prop_assert_eq!(prepare(&text), prepare(&text.to_uppercase()));
+        prop_assert_eq!(prepare(&text), prepare(&text.to_lowercase()));
+    }
+
+    #[test]
+    fn the_short_way_for_ascii_is_the_long_way(text in "[ -~]{0,40}") {
+        let long = squeeze(&fold(text.clone()));
+        prop_assert_eq!(prepare(&text), Ok(long));
+    }
+}
+
+#[test]
+fn a_character_that_came_later_is_itself() {
+    for text in ["🄰", "ꭰ", "ẞ", "Ⴀ", "₹", "🙂", "x\u{1dc4}\u{301}", "e\u{301}\u{35c}"] {
+        let expected = text.replace("e\u{301}", "é");
+        assert_eq!(prepare(text).as_deref(), Ok(&*expected), "{text}");
+    }
+    assert_eq!(prepare("A🄰 \u{1dc4} B").as_deref(), Ok("a🄰 \u{1dc4} b"), "no mark to Unicode 3.2, so the blank is one");
+    assert_eq!(prepare("a  \u{1dc4}").as_deref(), Ok("a \u{1dc4}"));
+}
+
+/// What is known of the forms of RFC 4518 from elsewhere: tests/unicode/rfc4518.py.
+#[test]
+fn every_character_is_prepared_as_rfc_4518_says() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/unicode/rfc4518.py");
+    let output = std::process::Command::new("python3").args([script, "forms"]).output().expect("python3 is there");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let forms = String::from_utf8(output.stdout).unwrap();
+    let mut wrong = Vec::new();
+    let mut assigned = 0;
+    let mut next = '\0';
+    for line in forms.lines() {
+        let mut fields = line.split('\t');
+        let c = char::from_u32(u32::from_str_radix(fields.next().unwrap(), 16).unwrap()).unwrap();
+        (next..c).for_each(is_itself);
+        next = char::from_u32(u32::from(c) + 1).unwrap_or('\u{e000}');
+        assigned += 1;
+        // Unicode 3.2 decomposes these to characters that they are not (Corrigendum 4); Unicode has mended that since.
+        if matches!(c, '\u{2f868}' | '\u{2f874}' | '\u{2f91f}' | '\u{2f95f}' | '\u{2f9bf}') {
+            continue;
+        }
+        for (context, expected) in CONTEXTS.into_iter().zip(fields) {
+            let text = context.replace('_', &c.to_string());
+            let form = match prepare(&text) {
+                Ok(form) if form.is_empty() => "-".to_owned(),
+                Ok(form) => form.bytes().map(|octet| format!("{octet:02x}")).collect(),
+                Err(NameError::ControlCharacter(_)) => "control".to_owned(),
+                Err(NameError::ProhibitedCharacter(_)) => "prohibited".to_owned(),
+                Err(error) => panic!("{error}"),
+            };
+            if form != expected {
+                wrong.push(format!("U+{:04X} in {context:?} is {form}, expected {expected}", u32::from(c)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} forms, {:#?}", wrong.len(), wrong.iter().take(20).collect::<Vec<_>>());
+    (next..=char::MAX).for_each(|c| {
+        if c < '\u{f0000}' {
+            is_itself(c)
+        }
+    });
+    assert_eq!(assigned, 95_156 + 6_400 + 65, "the characters of Unicode 3.2, of private use, and control characters");
+}
+
+const CONTEXTS: [&str; 6] = ["_", "a_B", "e_\u{301}", "x _y", "_\u{327}\u{301}", "\u{1100}_\u{11a8}"];
+
+/// A character that Unicode 3.2 does not have.
+fn is_itself(c: char) {
+    assert!(unicode_3_2::is_unassigned(c), "U+{:04X}", u32::from(c));
+    let alone = prepare(&c.to_string());
+    if alone == Err(NameError::ProhibitedCharacter(c)) {
+        return;
+    }
+    for (context, expected) in CONTEXTS.into_iter().zip(["_", "a_b", "e_\u{301}", "x _y", "_\u{327}\u{301}", "\u{1100}_\u{11a8}"])
+    {
+        let (text, expected) = [context, expected].map(|text| text.replace('_', &c.to_string())).into();
+        assert_eq!(prepare(&text).as_deref(), Ok(&*expected), "U+{:04X} in {context:?}", u32::from(c));
+    }
+}
+
+/// What `is_form_of` relies on.
+#[test]
+fn no_character_vanishes_and_none_is_composed_of_more_than_four() {
+    let decomposed = icu_normalizer::DecomposingNormalizerBorrowed::new_nfd();
+    let mut longest = 0;
+    for c in '\0'..=char::MAX {
+        if !matches!(map(c), None | Some(' ')) && check(c).is_ok() {
+            let form = prepare(&c.to_string()).unwrap();
+            assert!(!form.is_empty(), "U+{:04X}", u32::from(c));
+        }
+        longest = longest.max(decomposed.normalize(&c.to_string()).chars().count());
+    }
+    assert_eq!(longest, MOST_CHARACTERS_OF_ONE);
+}
+
+#[test]
+fn what_is_too_long_is_not_prepared() {
+    let long = "\u{fdfa}".repeat(30_000);
+    let mut visited = 0;
+    assert!(!is_form_of("admin", long.chars().inspect(|_| visited += 1)));
+    assert_eq!(visited, 5 * MOST_CHARACTERS_OF_ONE + 1);
+    let vanishing = "\u{ad}".repeat(30_000) + "é" + &"\u{3000}".repeat(30_000) + "E\u{301}";
+    assert!(is_form_of("é é", vanishing.chars()));
+    assert!(is_form_of("", "".chars()) && !is_form_of("", "a".chars()) && !is_form_of("a", "".chars()));
+}
+
+proptest! {
+    #[test]
+    fn both_ways_to_compare_agree(
+        one in "[a-cA-C äÖß\u{301}\u{ad}\u{3000}ﬁ🄰\u{1dc4}ⒶＡ]{0,8}",
+        other in "[a-cA-C äÖß\u{301}\u{ad}\u{3000}ﬁ🄰\u{1dc4}ⒶＡ]{0,8}",
+    ) {
+        let prepared = prepare(&one).unwrap();
+        prop_assert!(is_form_of(&prepared, one.chars()));
+        prop_assert_eq!(is_form_of(&prepared, other.chars()), prepared == prepare(&other).unwrap());
+        let ascii: String = other.chars().filter(char::is_ascii).collect();
+        prop_assert_eq!(is_form_of_ascii(&prepared, ascii.as_bytes()), prepared == prepare(&ascii).unwrap());
+        prop_assert!(is_form_of_ascii(&prepare(&ascii).unwrap(), ascii.as_bytes()));
+    }
+}

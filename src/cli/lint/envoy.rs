@@ -1,0 +1,414 @@
+//! Envoy's own configuration: bootstraps, resources, dumps.
+
+use super::filters::{self, Named};
+use super::graph::{At, Cluster, Configs, Entry, Filter, Kind, Place, Route, Target, Way};
+use super::paths::{Expression, PathMatch, Pattern, Rewrite};
+
+/// Modes in which a client's own header goes on.
+const FORWARDING: [&str; 3] = ["FORWARD_ONLY", "ALWAYS_FORWARD_ONLY", "APPEND_FORWARD"];
+
+const ADD_FILTER: &str = "put the filter into it too, or take the route to this cluster away";
+pub const ENABLE: &str = "take this away: the filter lets other paths by by itself, and strips forged identity headers there too";
+
+/// What the files show, for whoever reads one of them.
+pub struct Envoy<'a> {
+    /// The documents of the file that is read.
+    pub documents: Vec<At<'a>>,
+    /// Those of the other files, which may hold routes that it names.
+    pub others: Vec<At<'a>>,
+    pub configs: &'a Configs,
+    named: Named,
+    clusters: Vec<Server>,
+}
+
+impl<'a> Envoy<'a> {
+    pub fn new(documents: Vec<At<'a>>, others: Vec<At<'a>>, configs: &'a Configs) -> Self {
+        let all = documents.iter().chain(&others).flat_map(|document| document.within());
+        let named = all.filter(|at| at.member("typed_config").is_some()).filter_map(|at| {
+            let config = configs.within(at.member("typed_config")?)?;
+            Some((at.said("name")?.to_owned(), config))
+        });
+        let named = named.collect();
+        let clusters = documents.iter().flat_map(|document| document.within()).filter_map(Server::of).collect();
+        Self { documents, others, configs, named, clusters }
+    }
+
+    pub fn entries(&self) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for document in &self.documents {
+            if let Some(lds) = document.path(&["dynamic_resources", "lds_config"]) {
+                let unseen = vec![(lds.place(), "listeners that come by LDS are not in these files".to_owned())];
+                entries.push(Entry { unseen, ..empty("LDS", lds.place()) });
+            }
+            self.search(*document, &mut entries);
+        }
+        entries
+    }
+
+    fn search(&self, at: At<'a>, entries: &mut Vec<Entry>) {
+        let has_chains = at.member("filter_chains").is_some() || at.member("default_filter_chain").is_some();
+        if has_chains {
+            let listener = at.said("name").map_or_else(|| "a listener".to_owned(), |name| format!("the listener \"{name}\""));
+            let chains: Vec<At<'a>> = at.list("filter_chains").collect();
+            for (index, chain) in chains.iter().enumerate() {
+                let names: Vec<&str> = chain
+                    .member("filter_chain_match")
+                    .into_iter()
+                    .flat_map(|m| m.list("server_names"))
+                    .filter_map(At::text)
+                    .collect();
+                let sni = if names.is_empty() { String::new() } else { format!(" (SNI {})", names.join(", ")) };
+                let several = if chains.len() > 1 { format!("filter chain {index}{sni} of ") } else { String::new() };
+                self.chain(*chain, &format!("{several}{listener}"), entries);
+            }
+            if let Some(chain) = at.member("default_filter_chain") {
+                self.chain(chain, &format!("the default filter chain of {listener}"), entries);
+            }
+            return;
+        }
+        if at.member("http_filters").is_some() && is_manager(at) {
+            self.manager(at, "a connection manager", entries);
+            return;
+        }
+        at.members().map(|(_, value)| value).chain(at.elements()).for_each(|child| self.search(child, entries));
+    }
+
+    fn chain(&self, chain: At<'a>, title: &str, entries: &mut Vec<Entry>) {
+        for filter in chain.list("filters") {
+            let config = filter.member("typed_config").or_else(|| filter.member("config"));
+            let Some(config) = config else { continue };
+            if is_manager(config) || config.member("http_filters").is_some() {
+                self.manager(config, title, entries);
+            } else {
+                let raw = self.clusters_in(config);
+                entries.push(Entry { raw, ..empty(title, filter.place()) });
+            }
+        }
+    }
+
+    /// Clusters that a network filter names in any way that is known.
+    fn clusters_in(&self, config: At<'a>) -> Vec<(Place, String)> {
+        let within = config.within().into_iter();
+        let named = within.flat_map(|at| [at.member("cluster"), at.member("name").filter(|_| at.member("weight").is_some())]);
+        named.flatten().filter_map(|at| Some((at.place(), at.text()?.to_owned()))).collect()
+    }
+
+    fn manager(&self, manager: At<'a>, title: &str, entries: &mut Vec<Entry>) {
+        let filters: Vec<Filter> = manager.list("http_filters").map(|at| filters::of(at, self.configs, &self.named)).collect();
+        let place = manager.member("http_filters").unwrap_or(manager).place();
+        let details = manager.member("forward_client_cert_details");
+        let forwarded_xfcc = details
+            .filter(|details| details.text().is_some_and(|text| FORWARDING.contains(&text)))
+            .and_then(|details| Some((details.place(), details.text()?.to_owned())));
+        let mut entry = Entry { filters, forwarded_xfcc, ..empty(title, place) };
+        let upgrades: Vec<Upgrade> =
+            manager.list("upgrade_configs").map(|at| Upgrade::of(at, self.configs, &self.named)).collect();
+        let by_name = manager.path(&["rds", "route_config_name"]).and_then(At::text);
+        let tables: Vec<At<'a>> = match (manager.member("route_config"), by_name) {
+            (Some(table), _) => vec![table],
+            (None, Some(name)) => self.route_tables(name),
+            (None, None) => Vec::new(),
+        };
+        for (what, member) in [("routes that come by RDS", "rds"), ("scoped routes", "scoped_routes")] {
+            if let Some(at) = manager.member(member).filter(|_| tables.is_empty()) {
+                entry.unseen.push((at.place(), format!("{what} are not in these files")));
+            }
+        }
+        for table in tables {
+            self.table(table, &upgrades, &mut entry);
+        }
+        entries.push(entry);
+    }
+
+    /// Route configurations of this name, of this file or else of the others.
+    fn route_tables(&self, name: &str) -> Vec<At<'a>> {
+        let find = |documents: &[At<'a>]| -> Vec<At<'a>> {
+            let all = documents.iter().flat_map(|document| document.within());
+            all.filter(|at| at.member("virtual_hosts").is_some() && at.said("name") == Some(name)).collect()
+        };
+        let own = find(&self.documents);
+        if own.is_empty() { find(&self.others) } else { own }
+    }
+
+    fn table(&self, table: At<'a>, upgrades: &[Upgrade], entry: &mut Entry) {
+        if let Some(vhds) = table.member("vhds") {
+            entry.unseen.push((vhds.place(), "virtual hosts that come by VHDS are not in these files".to_owned()));
+        }
+        for host in table.list("virtual_hosts") {
+            if let Some(matcher) = host.member("matcher") {
+                entry.unseen.push((matcher.place(), "routes that a matcher chooses are not followed".to_owned()));
+            }
+            let hosts: Vec<String> = host.list("domains").filter_map(At::text).map(without_port).collect();
+            for route in host.list("routes") {
+                let targets = self.targets(&[table, host, route], upgrades, entry);
+                let (paths, is_conditional) = route.member("match").map_or((unknown(), true), path_match);
+                let action = route.member("route");
+                let said = |name: &str| action.and_then(|action| action.said(name));
+                entry.routes.push(Route {
+                    group: host.node.pointer.clone(),
+                    hosts: hosts.clone(),
+                    place: route.place(),
+                    rewrite: action.map_or(Rewrite::None, |action| rewrite(action, route)),
+                    paths,
+                    is_conditional,
+                    host_rewrite: said("host_rewrite_literal")
+                        .or_else(|| said("host_rewrite"))
+                        .map(|host| Some(host.to_owned()))
+                        .or_else(|| {
+                            let unseen = ["host_rewrite_header", "host_rewrite_path_regex", "host_rewrite"];
+                            action.filter(|action| unseen.iter().any(|name| action.member(name).is_some())).map(|_| None)
+                        }),
+                    internal_redirects: action.and_then(|action| action.member("internal_redirect_policy")).map(At::place),
+                    targets,
+                });
+            }
+        }
+    }
+
+    /// The clusters of a route. `scopes` = route configuration, virtual host, route.
+    fn targets(&self, scopes: &[At<'a>; 3], upgrades: &[Upgrade], entry: &Entry) -> Vec<Target> {
+        let [_, _, route] = *scopes;
+        let Some(action) = route.member("route") else { return Vec::new() };
+        let mut found: Vec<(Cluster, Option<At<'a>>)> = Vec::new();
+        if let Some(name) = action.member("cluster") {
+            found.push((Cluster::Named(name.text().unwrap_or_default().to_owned()), None));
+        }
+        for weighted in action.path(&["weighted_clusters", "clusters"]).into_iter().flat_map(At::elements) {
+            let cluster = match weighted.said("name") {
+                Some(name) => Cluster::Named(name.to_owned()),
+                None => Cluster::Unseen("a header chooses the cluster"),
+            };
+            found.push((cluster, Some(weighted)));
+        }
+        for (name, why) in [
+            ("cluster_header", "a header chooses the cluster"),
+            ("cluster_specifier_plugin", "a plugin chooses the cluster"),
+            ("inline_cluster_specifier_plugin", "a plugin chooses the cluster"),
+        ] {
+            found.extend(action.member(name).map(|_| (Cluster::Unseen(why), None)));
+        }
+        for mirror in action.list("request_mirror_policies") {
+            found.extend(mirror.said("cluster").map(|name| (Cluster::Named(name.to_owned()), None)));
+        }
+        let main = found.into_iter().map(|(cluster, weighted)| {
+            let scopes: Vec<At<'a>> = weighted.into_iter().chain(scopes.iter().rev().copied()).collect();
+            let mut ways = vec![main_way(&scopes, entry)];
+            ways.extend(upgrade_ways(action, upgrades, &scopes));
+            Target { cluster, ways }
+        });
+        main.collect()
+    }
+
+    /// What filters of a cluster's own do to requests that go to it.
+    pub fn upstream_filters(&self, cluster: &str) -> Vec<Filter> {
+        let all = self.documents.iter().flat_map(|document| document.within());
+        let is_it = |at: &At<'a>| at.said("name") == Some(cluster) && at.member("typed_extension_protocol_options").is_some();
+        let options = all.filter(is_it).filter_map(|at| at.member("typed_extension_protocol_options"));
+        let filters = options.flat_map(At::within).flat_map(|at| at.list("http_filters"));
+        filters.map(|at| filters::of(at, self.configs, &self.named)).collect()
+    }
+
+    /// Other names of the same server: clusters with an address in common, and those of which it is a part.
+    pub fn same_server(&self, cluster: &str) -> Vec<String> {
+        let own = self.clusters.iter().filter(|one| one.name == cluster);
+        let own: Vec<&String> = own.flat_map(|one| &one.addresses).collect();
+        let is_same = |one: &&Server| {
+            one.name == cluster
+                || one.addresses.iter().any(|address| own.contains(&address))
+                || one.parts.iter().any(|part| part == cluster)
+        };
+        let same = self.clusters.iter().filter(is_same).map(|one| one.name.clone());
+        same.chain([cluster.to_owned()]).collect()
+    }
+}
+
+/// A cluster.
+struct Server {
+    name: String,
+    addresses: Vec<String>,
+    /// Of an aggregate.
+    parts: Vec<String>,
+}
+
+impl Server {
+    fn of(at: At<'_>) -> Option<Self> {
+        at.member("load_assignment").or_else(|| at.member("cluster_type"))?;
+        let sockets = at.member("load_assignment").into_iter().flat_map(At::within);
+        let sockets = sockets.filter_map(|at| at.member("socket_address"));
+        let printed = |at: At<'_>| Some(format!("{}:{}", at.said("address")?, at.member("port_value")?.node.to_json()));
+        let parts = at.path(&["cluster_type", "typed_config", "clusters"]).into_iter().flat_map(At::elements);
+        Some(Self {
+            name: at.said("name")?.to_owned(),
+            addresses: sockets.filter_map(printed).collect(),
+            parts: parts.filter_map(At::text).map(str::to_owned).collect(),
+        })
+    }
+}
+
+fn empty(title: &str, place: Place) -> Entry {
+    let title = title.to_owned();
+    Entry { title, place, filters: vec![], routes: vec![], unseen: vec![], raw: vec![], forwarded_xfcc: None }
+}
+
+fn is_manager(config: At<'_>) -> bool {
+    ["route_config", "rds", "scoped_routes"].iter().any(|name| config.member(name).is_some())
+}
+
+fn unknown() -> PathMatch {
+    PathMatch { pattern: Pattern::Unknown, ignores_case: false }
+}
+
+fn without_port(domain: &str) -> String {
+    let end = domain.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit() || b == b'*'));
+    end.map_or(domain, |(host, _)| host).to_owned()
+}
+
+/// The path of a `RouteMatch`, and whether it asks for more.
+pub fn path_match(at: At<'_>) -> (PathMatch, bool) {
+    let text = |name: &str| at.said(name).map(str::to_owned);
+    let policy = at.path(&["path_match_policy", "typed_config", "path_template"]).and_then(At::text);
+    let pattern = text("prefix")
+        .map(Pattern::Prefix)
+        .or_else(|| text("path").map(Pattern::Exact))
+        .or_else(|| text("path_separated_prefix").map(Pattern::Segments))
+        .or_else(|| at.path(&["safe_regex", "regex"]).and_then(At::text).map(|text| Pattern::Regex(Expression::whole(text))))
+        .or_else(|| policy.map(|template| Pattern::Regex(Expression::template(template).0)))
+        .unwrap_or(Pattern::Unknown);
+    let known = ["prefix", "path", "path_separated_prefix", "safe_regex", "path_match_policy", "case_sensitive"];
+    let is_conditional = at.members().any(|(name, value)| {
+        let is_empty = value.node.elements().is_empty() && value.node.members().is_empty() && value.text().is_none();
+        !known.iter().any(|known| at.member(known).is_some_and(|member| std::ptr::eq(member.node, value.node)))
+            && !(is_empty && name != "grpc" && name != "connect_matcher" && name != "connectMatcher")
+    });
+    let ignores_case =
+        matches!(at.member("case_sensitive").map(|at| &at.node.content), Some(super::super::document::Content::Bool(false)));
+    (PathMatch { pattern, ignores_case }, is_conditional)
+}
+
+/// What a `RouteAction` makes of the path.
+pub fn rewrite(action: At<'_>, route: At<'_>) -> Rewrite {
+    if let Some(prefix) = action.said("prefix_rewrite").filter(|prefix| !prefix.is_empty()) {
+        return Rewrite::Matched(prefix.to_owned());
+    }
+    if let Some(regex) = action.member("regex_rewrite") {
+        let pattern = regex.path(&["pattern", "regex"]).and_then(At::text).unwrap_or_default();
+        let substitution = regex.said("substitution").unwrap_or_default().to_owned();
+        return Rewrite::Regex { pattern: Expression::anywhere(pattern), substitution };
+    }
+    if let Some(policy) = action.member("path_rewrite_policy") {
+        let new = policy.path(&["typed_config", "path_template_rewrite"]).and_then(At::text);
+        let old = route.path(&["match", "path_match_policy", "typed_config", "path_template"]).and_then(At::text);
+        return match old.zip(new) {
+            Some((old, new)) => {
+                let (matched, names) = Expression::template(old);
+                Rewrite::template(new, matched, &names)
+            }
+            None => Rewrite::Unknown("this policy of rewriting is not understood"),
+        };
+    }
+    if action.member("path_rewrite").is_some() {
+        return Rewrite::Unknown("a format string makes the path");
+    }
+    Rewrite::None
+}
+
+/// How a request that is no upgrade meets the filter. `scopes` from the most specific one.
+fn main_way(scopes: &[At<'_>], entry: &Entry) -> Way {
+    let ours = entry.filters.iter().filter(|filter| filter.kind.config().is_some());
+    let mut running = Vec::new();
+    let mut last = None;
+    for filter in ours {
+        let is_past_the_end =
+            entry.filters.iter().take_while(|other| other.place != filter.place).any(|other| other.kind == Kind::Ends);
+        if is_past_the_end {
+            let why = "the filter stands behind the router and never runs".to_owned();
+            last = Some(Way::Off { place: filter.place.clone(), why, fix: "put it first".to_owned() });
+            continue;
+        }
+        let way = match override_of(scopes, &filter.name) {
+            Some((at, true)) => {
+                let why = format!("the filter is disabled by {}", at.node.pointer);
+                Some(Way::Off { place: at.place(), why, fix: ENABLE.to_owned() })
+            }
+            Some((_, false)) => None,
+            None if filter.is_disabled => {
+                let why = "the filter is disabled, and this route does not turn it on".to_owned();
+                Some(Way::Off { place: filter.place.clone(), why, fix: ENABLE.to_owned() })
+            }
+            None => None,
+        };
+        match (way, &filter.kind) {
+            (Some(way), _) => last = Some(way),
+            (None, Kind::Ours { skips: Some(tree), .. }) if tree.can_skip() => {
+                last = Some(Way::Matched { place: filter.place.clone(), tree: tree.clone() });
+            }
+            (None, kind) => running.extend(kind.config()),
+        }
+    }
+    if !running.is_empty() {
+        return Way::Runs(running);
+    }
+    last.unwrap_or_else(|| Way::Off {
+        place: entry.place.clone(),
+        why: format!("{} has no such filter", entry.title),
+        fix: ADD_FILTER.to_owned(),
+    })
+}
+
+/// What `typed_per_filter_config` says of a filter: where, and whether it turns it off.
+fn override_of<'a>(scopes: &[At<'a>], name: &str) -> Option<(At<'a>, bool)> {
+    scopes.iter().find_map(|scope| {
+        let all = scope.member("typed_per_filter_config")?;
+        let (_, own) = all.members().find(|(key, _)| *key == name)?;
+        Some((own, own.is_true("disabled")))
+    })
+}
+
+/// An `upgrade_configs` element of a connection manager.
+pub struct Upgrade {
+    kind: String,
+    is_enabled: bool,
+    /// Its own filters, where it has any.
+    filters: Option<(Place, Vec<Filter>)>,
+}
+
+impl Upgrade {
+    fn of(at: At<'_>, configs: &Configs, named: &Named) -> Self {
+        let filters: Vec<Filter> = at.list("filters").map(|at| filters::of(at, configs, named)).collect();
+        Self {
+            kind: at.said("upgrade_type").unwrap_or_default().to_owned(),
+            is_enabled: is_on(at),
+            filters: (!filters.is_empty()).then(|| (at.place(), filters)),
+        }
+    }
+}
+
+fn is_on(at: At<'_>) -> bool {
+    !matches!(at.member("enabled").map(|at| &at.node.content), Some(super::super::document::Content::Bool(false)))
+}
+
+/// How requests that ask for an upgrade go past the filter.
+fn upgrade_ways(action: At<'_>, upgrades: &[Upgrade], scopes: &[At<'_>]) -> Vec<Way> {
+    let own: Vec<At<'_>> = action.list("upgrade_configs").collect();
+    let mut ways = Vec::new();
+    for upgrade in upgrades {
+        let Some((place, filters)) = &upgrade.filters else { continue };
+        let of_route = own.iter().find(|at| at.said("upgrade_type").is_some_and(|kind| kind.eq_ignore_ascii_case(&upgrade.kind)));
+        if !of_route.map_or(upgrade.is_enabled, |at| is_on(*at)) {
+            continue;
+        }
+        let runs = filters.iter().take_while(|filter| filter.kind != Kind::Ends).any(|filter| {
+            let over = override_of(scopes, &filter.name).map(|(_, is_off)| !is_off);
+            matches!(filter.kind, Kind::Ours { skips: None, .. }) && over.unwrap_or(!filter.is_disabled)
+        });
+        if !runs {
+            let kind = &upgrade.kind;
+            ways.push(Way::Off {
+                place: place.clone(),
+                why: format!("a request with \"upgrade: {kind}\", a POST too, meets the filters of its own upgrade_configs, and this filter is not among them"),
+                fix: "put the filter into that chain too, which refuses upgrades of gated requests, or leave its filters out".to_owned(),
+            });
+        }
+    }
+    ways
+}

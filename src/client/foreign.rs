@@ -1,0 +1,137 @@
+//! Entries of client lists that are no client metadata of RFC 7591: whose they are, and whom they are about.
+//!
+//! A format is recognised by a member that says how its clients authenticate, never by what it lacks: what nobody recognises is
+//! refused. Nothing is converted here.
+
+use crate::error::ConfigError;
+use crate::json::Json;
+
+/// Members that say in one format alone how a client authenticates, folded, and what to do with it.
+const METHODS: [(&str, &str); 3] = [
+    ("clientauthenticatortype", "a client of Keycloak, which \"convert --from keycloak\" makes client metadata"),
+    ("tokenauthmethod", "a client of Authlete, which \"convert --from authlete\" makes client metadata"),
+    (SEVERAL_METHODS, "a row of Spring, which \"convert --from spring\" makes client metadata"),
+];
+
+/// A text in Spring, an object in Auth0.
+pub(super) const SEVERAL_METHODS: &str = "clientauthenticationmethods";
+const AUTH0: &str = "a client of Auth0";
+
+/// What an entry must be that is of no other format.
+pub(super) const METADATA: &str = "client metadata (RFC 7591)";
+
+/// Members that show a format where nothing better does.
+const HINTS: [(&str, &str); 6] = [
+    ("tokenendpointauthmethod", RESPELLED),
+    ("clientsecrets", DUENDE),
+    ("requireclientsecret", DUENDE),
+    ("allowedgranttypes", DUENDE),
+    ("clientauth", "a client of PingFederate"),
+    ("clientauthentication", "a client of WSO2 Identity Server"),
+];
+
+const DUENDE: &str = "a client of Duende, which \"convert --from duende\" makes client metadata";
+
+const RESPELLED: &str = "client metadata in another spelling: RFC 7591 has client_id and token_endpoint_auth_method";
+
+/// What servers call an identifier that do not call it `client_id`.
+const OTHER_NAMES: [&str; 4] = ["id", "identifier", "inum", "appid"];
+
+/// How many objects deep an identifier is looked for: in Okta's list it is `credentials.oauthClient.client_id`.
+const DEEPEST: usize = 3;
+
+/// Refuses the entry that is read as `what`, if it has a member by which another format says how its client authenticates: which of
+/// the two counts is not for us to weigh. `own` = the member of this format, folded.
+pub(super) fn refuse(entry: &Json, what: &str, own: &str) -> Result<(), ConfigError> {
+    for (name, value) in members(entry) {
+        if let Some((marker, whose)) = method_of(name, value)
+            && marker != own
+        {
+            return Err(looks_like(what, whose).within(name));
+        }
+    }
+    Ok(())
+}
+
+/// That the entry is no `what`: whose it is where that can be seen, or else that it lacks `member`.
+#[inline(never)]
+pub(super) fn lacks(entry: &Json, what: &str, member: &str) -> ConfigError {
+    let method = members(entry).find_map(|(name, value)| method_of(name, value));
+    let hint = || HINTS.into_iter().find(|(hint, _)| members(entry).any(|(name, _)| is_spelling_of(name, hint)));
+    match method.or_else(hint) {
+        Some((_, whose)) => looks_like(what, whose),
+        None if member == "client_id" && members(entry).any(|(name, _)| is_spelling_of(name, "clientid")) => {
+            ConfigError::expected(
+                "the member client_id: this is of another format, and has neither tokenAuthMethod (Authlete) nor clientAuthenticatorType (Keycloak)",
+            )
+        }
+        None => ConfigError::new(format!("expected the member {member}")),
+    }
+}
+
+/// Those that are set.
+fn members(entry: &Json) -> impl Iterator<Item = (&str, &Json)> {
+    let members = if let Json::Object(members) = entry { members.as_slice() } else { &[] };
+    members.iter().filter(|(_, value)| !matches!(value, Json::Null)).map(|(name, value)| (name.as_str(), value))
+}
+
+#[inline(never)]
+fn method_of(name: &str, value: &Json) -> Option<(&'static str, &'static str)> {
+    let (marker, whose) = METHODS.into_iter().find(|(marker, _)| is_spelling_of(name, marker))?;
+    Some((marker, if marker == SEVERAL_METHODS && matches!(value, Json::Object(_)) { AUTH0 } else { whose }))
+}
+
+fn looks_like(what: &str, whose: &str) -> ConfigError {
+    ConfigError::new(format!("expected {what}, found what looks like {whose}"))
+}
+
+/// Adds every identifier that the entry may be about, in whatever spelling: whoever refuses the entry must know whom not to take for
+/// unregistered.
+#[inline(never)]
+pub(super) fn add_client_ids(entry: &Json, found: &mut Vec<Box<str>>) {
+    if let Json::String(_) = entry {
+        add(entry, found);
+    }
+    gather(entry, 0, found);
+}
+
+fn gather(json: &Json, depth: usize, found: &mut Vec<Box<str>>) {
+    let Json::Object(members) = json else { return };
+    let mut is_named = false;
+    for (_, value) in members.iter().filter(|(name, _)| is_spelling_of(name, "clientid")) {
+        add(value, found);
+        is_named = true;
+    }
+    if is_named || depth == DEEPEST {
+        return;
+    }
+    for (name, value) in members {
+        if depth == 0 && OTHER_NAMES.into_iter().any(|other| is_spelling_of(name, other)) {
+            add(value, found);
+        }
+        gather(value, depth + 1, found);
+    }
+}
+
+/// A text or a whole number, once.
+#[inline(never)]
+fn add(value: &Json, found: &mut Vec<Box<str>>) {
+    let id: Box<str> = match value {
+        Json::String(text) if !text.is_empty() => text.as_str().into(),
+        Json::Number(number) => match number.as_u64() {
+            Some(number) => number.to_string().into(),
+            None => return,
+        },
+        _ => return,
+    };
+    if !found.contains(&id) {
+        found.push(id);
+    }
+}
+
+/// Whether the name is `wanted`, but for letter case and separators, in which formats differ.
+#[inline(never)]
+fn is_spelling_of(name: &str, wanted: &str) -> bool {
+    let letters = name.bytes().filter(|octet| !matches!(octet, b'_' | b'-'));
+    letters.map(|octet| octet.to_ascii_lowercase()).eq(wanted.bytes())
+}

@@ -1,0 +1,75 @@
+// A client of golang.org/x/oauth2. Answers each line of standard input, "TLS-VERSION CERTIFICATE CLIENT", with a line of its own:
+// the client that the backend says was authenticated, the status and error of a refusal, or "failed" and why.
+//
+//	client TOKEN-ENDPOINT PKI-DIRECTORY
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+)
+
+func main() {
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		var version, certificate, client string
+		if _, err := fmt.Sscan(lines.Text(), &version, &certificate, &client); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+		fmt.Println(ask(os.Args[1], os.Args[2], version, certificate, client))
+	}
+}
+
+func ask(endpoint, pki, version, certificate, client string) string {
+	config, err := tlsConfig(pki, version, certificate)
+	if err != nil {
+		return fmt.Sprint("failed ", err)
+	}
+	// AuthStyleInParams with no secret sends client_id and nothing else, as RFC 8705 section 2 wants; the default, "auto detect",
+	// begins with HTTP Basic.
+	credentials := clientcredentials.Config{ClientID: client, TokenURL: endpoint, AuthStyle: oauth2.AuthStyleInParams}
+	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
+	defer transport.CloseIdleConnections()
+	ctx := context.WithValue(context.Background(), oauth2.HTTPClient, &http.Client{Transport: transport})
+	token, err := credentials.Token(ctx)
+	var refused *oauth2.RetrieveError
+	switch {
+	case errors.As(err, &refused):
+		return fmt.Sprint(refused.Response.StatusCode, " ", refused.ErrorCode)
+	case err != nil:
+		return fmt.Sprint("failed ", err)
+	}
+	return fmt.Sprint(token.Extra("authenticated_client"))
+}
+
+func tlsConfig(pki, version, certificate string) (*tls.Config, error) {
+	of := func(name string) string { return filepath.Join(pki, name) }
+	ca, err := os.ReadFile(of("ca.pem"))
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}
+	config.RootCAs.AppendCertsFromPEM(ca)
+	if version == "1.3" {
+		config.MinVersion, config.MaxVersion = tls.VersionTLS13, tls.VersionTLS13
+	}
+	if certificate != "-" {
+		own, err := tls.LoadX509KeyPair(of(certificate+".pem"), of(certificate+".key"))
+		if err != nil {
+			return nil, err
+		}
+		config.Certificates = []tls.Certificate{own}
+	}
+	return config, nil
+}

@@ -1,0 +1,128 @@
+//! Two filter chains by server name, each with a CA of its own, and one configuration with a tenant for each: a certificate of
+//! one CA, verified under its own name, must not count for the other's tenant (SPEC §4 `server_name`).
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use serde_json::{Value, json};
+
+use super::bootstrap::{self, Listener};
+use super::client::{Client, Delivery};
+use super::fixture::{ask, post};
+use super::process::{CURRENT, Envoy, module};
+use crate::support::case::Request;
+use crate::support::certificate::{self, Certificate, CertificateSpec, KeyKind, mint};
+
+/// A CA, and a client with its certificate. All of them issue the same name, which their tenants know.
+struct Authority {
+    pem: String,
+    client: Client,
+}
+
+impl Authority {
+    fn new(name: &str) -> Self {
+        let params = || CertificateParams::new(Vec::new()).expect("there are no names to misspell");
+        let mut ca = params();
+        ca.distinguished_name.push(DnType::CommonName, name);
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let ca_key = KeyPair::generate().expect("a key");
+        let pem = ca.self_signed(&ca_key).expect("a certificate").pem();
+        let mut leaf = params();
+        leaf.distinguished_name.push(DnType::CommonName, "the client");
+        leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::try_from(certificate::private_key_pkcs8(KeyKind::Ec)).expect("a key");
+        let leaf = leaf.signed_by(&key, &Issuer::new(ca, ca_key)).expect("a certificate");
+        let other = mint(&CertificateSpec::default()).expect("the description is well-formed");
+        let client = Client::new(&Certificate { der: Some(leaf.der().to_vec()), ..other });
+        Self { pem, client }
+    }
+
+    /// As this CA's client under a server name; none: without one.
+    fn under(&self, server_name: &str) -> Client {
+        self.client.clone().asking_for((!server_name.is_empty()).then_some(server_name))
+    }
+}
+
+/// Tenants with the same client, which is another one in each: they trust different CAs.
+fn configuration(peer_certificate: &Value) -> Value {
+    let client = json!({
+        "client_id": "shared",
+        "token_endpoint_auth_method": "tls_client_auth",
+        "tls_client_auth_subject_dn": "CN=the client",
+    });
+    let tenant = |host: &str| json!({ "hosts": [host], "clients": [client] });
+    json!({
+        "endpoints": ["/token"],
+        "peer_certificate": peer_certificate,
+        "tenants": [tenant("a.example"), tenant("b.example"), tenant("plain")],
+    })
+}
+
+/// As usual, but `a.example` and `b.example` each have a filter chain with a CA, and where there is no name A's is trusted.
+fn by_server_name(bootstrap: &mut Value, a: &Authority, b: &Authority) {
+    for listener in bootstrap["static_resources"]["listeners"].as_array_mut().expect("listeners are an array") {
+        let chain = |ca: &Authority| {
+            let mut chain = listener["filter_chains"][0].clone();
+            let context = &mut chain["transport_socket"]["typed_config"]["common_tls_context"]["validation_context"];
+            context["trusted_ca"]["inline_string"] = ca.pem.as_str().into();
+            chain
+        };
+        let named = |name: &str, ca: &Authority| {
+            let mut chain = chain(ca);
+            chain["filter_chain_match"] = json!({ "server_names": [name] });
+            chain
+        };
+        let (chains, without_name) = (json!([named("a.example", a), named("b.example", b)]), chain(a));
+        listener["filter_chains"] = chains;
+        listener["default_filter_chain"] = without_name;
+    }
+}
+
+fn token(host: &str) -> Request {
+    Request { host: host.into(), ..post("/token", "grant_type=client_credentials&client_id=shared") }
+}
+
+#[tokio::test]
+async fn a_certificate_counts_under_the_name_that_it_was_verified_under() {
+    let (a, b) = (Authority::new("the CA of a"), Authority::new("the CA of b"));
+    let forwarded = Listener {
+        forward_client_cert: "SANITIZE_SET",
+        ..Listener::new("forwarded", &configuration(&json!({ "source": "forwarded" })))
+    };
+    let ignoring = Listener::new("ignoring", &configuration(&json!({ "server_name": "ignore" })));
+    let listeners = [Listener::new("connection", &configuration(&json!({}))), forwarded, ignoring];
+    let envoy = Envoy::start_with(CURRENT, 1, |backend, directory| {
+        let mut bootstrap = bootstrap::bootstrap(&listeners, backend, &module(), &directory.join("access.log"));
+        by_server_name(&mut bootstrap, &a, &b);
+        bootstrap.to_string()
+    });
+    let envoy = envoy.await.unwrap_or_else(|refused| panic!("Envoy ended:\n{}", refused.log));
+
+    for listener in ["connection", "forwarded"] {
+        for (ca, server_name, host, code) in [
+            (&a, "a.example", "a.example", "authenticated"),
+            (&b, "b.example", "b.example", "authenticated"),
+            (&a, "a.example", "A.Example:443", "authenticated"),
+            // Each CA vouches for its own.
+            (&a, "b.example", "b.example", "certificate_unverified"),
+            (&b, "a.example", "a.example", "certificate_unverified"),
+            // The breach: verified by B's CA under B's name, and then a client of A.
+            (&b, "b.example", "a.example", "server_name_mismatch"),
+            (&a, "a.example", "b.example", "server_name_mismatch"),
+            // No name chooses no tenant; but there is none for a host without a dot in it, says Java.
+            (&a, "", "a.example", "server_name_mismatch"),
+            (&a, "", "plain", "authenticated"),
+            // A host that is nobody's is nobody's under every name.
+            (&a, "a.example", "c.example", "unknown_tenant"),
+        ] {
+            for delivery in [Delivery::Http1Whole, Delivery::Http1Trailers, Delivery::Http2Whole, Delivery::Http2Trailers] {
+                ask(&envoy, listener, &ca.under(server_name), token(host), delivery).await.assert_is(code);
+            }
+        }
+        // What is not gated concerns no tenant.
+        let page = Request { host: "a.example".into(), ..post("/page", "a=b") };
+        ask(&envoy, listener, &b.under("b.example"), page, Delivery::Http2Whole).await.assert_is("not_gated");
+    }
+    // What `match` is there for: without it the client of B is A's.
+    ask(&envoy, "ignoring", &b.under("b.example"), token("a.example"), Delivery::Http1Whole).await.assert_is("authenticated");
+    envoy.assert_healthy().await;
+}
