@@ -952,6 +952,24 @@ fn where_strangers_pass_two_readings_must_agree() {
 }
 
 #[test]
+fn a_client_that_is_left_out_is_one_of_those_on_which_readings_agree() {
+    // Whom the list does not have at all would pass.
+    let bearer = r#"{"clientId":"broker","clientAuthenticatorType":"client-secret","bearerOnly":true}"#;
+    let second = |clients: &str| page(format!("[{clients}]"));
+    let mut world = World::of(1, registry(|_| {}), true, "");
+    world.serve("/clients", page(numbered(0, 3)).with("link", &next("/2")));
+    world.serve("/2", second(bearer));
+    world.until_switched();
+    assert!(matches!(world.find(0, "broker"), Ok(Registration::Unusable(_))));
+    // It fell between two pages; the second reading has it.
+    world.asked.clear();
+    world.serve_each("/2", vec![second(""), second(bearer)]);
+    world.run(Duration::from_secs(11));
+    assert_eq!(world.asked.len(), 4);
+    assert!(matches!(world.find(0, "broker"), Ok(Registration::Unusable(_))) && world.failures().is_empty());
+}
+
+#[test]
 fn where_strangers_are_refused_one_reading_will_do() {
     let mut world = World::new(2, registry(|_| {}), "");
     serve_readings(&mut world, &[(&["a", "b"], &["c"])]);
