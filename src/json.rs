@@ -184,11 +184,17 @@ impl<'a> Members<'a> {
         name: &'static str,
         read: impl FnOnce(&'a Json) -> Result<T, ConfigError>,
     ) -> Result<Option<T>, ConfigError> {
-        match self.value(name).filter(|value| !matches!(value, Json::Null)).map(read) {
+        match self.set(name).map(read) {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(value)),
             Some(Err(error)) => Err(error.within(name)),
         }
+    }
+
+    /// The value of the member `name`, unless that is null.
+    #[inline(never)]
+    pub(crate) fn set(&mut self, name: &'static str) -> Option<&'a Json> {
+        self.value(name).filter(|value| !matches!(value, Json::Null))
     }
 
     /// The names of members that nobody asked for.

@@ -49,8 +49,8 @@ function thumbprintRows(client, certificate) {
 /** The `x5t#S256` that a key registers; `undefined` where the filter leaves the key out (RFC 7517 §5), or it registers none. */
 export function thumbprintOf(key) {
   const { kty, use, key_ops: operations, x5c, "x5t#S256": thumbprint } = key ?? {};
-  if (typeof kty !== "string" || use === "enc") return undefined;
-  if (Array.isArray(operations) && !operations.includes("verify") && !operations.includes("sign")) return undefined;
+  if (typeof kty !== "string" || !kty || (use != null && use !== "sig" && use !== "tls")) return undefined;
+  if (operations != null && !(Array.isArray(operations) && (operations.includes("verify") || operations.includes("sign")))) return undefined;
   const stated = typeof thumbprint === "string" ? base64url(thumbprint) : undefined;
   if (!x5c) return stated;
   try {

@@ -109,8 +109,12 @@ impl AlternativeName {
             Self::Ip(_) => IP,
         };
         let mut found = FoundNames::default();
-        for entry in general_names(extension)? {
+        for (index, entry) in general_names(extension)?.enumerate() {
             let entry = entry?;
+            if index == FoundNames::MOST_ENTRIES {
+                found.are_all = false;
+                break;
+            }
             if entry.tag != wanted {
                 continue;
             }
@@ -126,28 +130,36 @@ impl AlternativeName {
 }
 
 /// The names of one type in a certificate, for people: the first few, and how many there are.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundNames {
     first: Vec<Box<str>>,
     number: usize,
+    are_all: bool,
+}
+
+impl Default for FoundNames {
+    fn default() -> Self {
+        Self { first: Vec::new(), number: 0, are_all: true }
+    }
 }
 
 impl FoundNames {
     const SHOWN: usize = 4;
     const MOST_CHARACTERS: usize = 512;
+    /// Entries of a certificate, of whatever type, that are looked at.
+    const MOST_ENTRIES: usize = 1_000;
 }
 
 impl fmt::Display for FoundNames {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.number == 0 {
-            return f.write_str("none of this type");
+        let entries = Self::MOST_ENTRIES;
+        match (self.first.as_slice(), self.number - self.first.len()) {
+            ([], 0) => f.write_str("none of this type")?,
+            ([], more) => write!(f, "{more} of this type that are no text")?,
+            (first, 0) => f.write_str(&first.join(", "))?,
+            (first, more) => write!(f, "{} and {more} more", first.join(", "))?,
         }
-        f.write_str(&self.first.join(", "))?;
-        match self.number - self.first.len() {
-            0 => Ok(()),
-            more if self.first.is_empty() => write!(f, "{more} of this type that are no text"),
-            more => write!(f, " and {more} more"),
-        }
+        if self.are_all { Ok(()) } else { write!(f, ", and has more names than the {entries} that were looked at") }
     }
 }
 
@@ -180,13 +192,17 @@ const IP: u8 = tag::context(7);
 fn general_names(extension: &[u8]) -> Result<impl Iterator<Item = Result<Tlv<'_>, MalformedDer>>, MalformedDer> {
     let contents = Tlv::only(extension)?.contents_of(tag::SEQUENCE)?;
     // otherName, x400Address and ediPartyName are SEQUENCEs; directoryName is a CHOICE, whose tag is always explicit.
-    const CONSTRUCTED: [u8; 4] =
-        [tag::context_constructed(0), tag::context_constructed(3), tag::context_constructed(4), tag::context_constructed(5)];
+    const OTHER_NAME: u8 = tag::context_constructed(0);
+    const X400_ADDRESS: u8 = tag::context_constructed(3);
+    const DIRECTORY_NAME: u8 = tag::context_constructed(4);
+    const EDI_PARTY_NAME: u8 = tag::context_constructed(5);
     const REGISTERED_ID: u8 = tag::context(8);
     Ok(Elements(contents).map(|entry| {
         let entry = entry?;
-        let is_general_name = matches!(entry.tag, EMAIL | DNS | URI | IP | REGISTERED_ID) || CONSTRUCTED.contains(&entry.tag);
-        if is_general_name { Ok(entry) } else { Err(MalformedDer) }
+        match entry.tag {
+            EMAIL | DNS | URI | IP | REGISTERED_ID | OTHER_NAME | X400_ADDRESS | DIRECTORY_NAME | EDI_PARTY_NAME => Ok(entry),
+            _ => Err(MalformedDer),
+        }
     }))
 }
 
@@ -356,5 +372,16 @@ mod tests {
         assert_eq!(names.len(), 401);
         assert_eq!(names.last(), AlternativeName::dns("last.example.com").as_ref());
         assert_eq!(names[400].is_in(&extension(&entries)), Ok(true));
+        let found = |extension: &[u8]| names[0].like(extension).unwrap().to_string();
+        assert_eq!(
+            found(&extension(&entries)),
+            "DNS:n0.example.com, DNS:n1.example.com, DNS:n2.example.com, DNS:n3.example.com and 397 more"
+        );
+        assert_eq!(found(&extension(&entries[..2])), "DNS:n0.example.com, DNS:n1.example.com");
+        assert_eq!(found(&extension(&[entry(6, b"a:b")])), "none of this type");
+        assert_eq!(found(&extension(&[entry(2, b"\x01")])), "1 of this type that are no text");
+        let many = vec![entry(2, b"a"); 5_000];
+        assert!(found(&extension(&many)).ends_with(" and 996 more, and has more names than the 1000 that were looked at"));
+        assert!(found(&extension(&[entry(2, &[b'a'; 30])])).len() < 40);
     }
 }

@@ -41,8 +41,6 @@ pub(super) struct Tlv<'a> {
     /// The identifier octet, which tells class, form and, up to 30, number; of a higher number the first of its octets.
     pub(super) tag: u8,
     pub(super) contents: &'a [u8],
-    /// All of the element.
-    pub(super) whole: &'a [u8],
 }
 
 impl<'a> Tlv<'a> {
@@ -51,7 +49,19 @@ impl<'a> Tlv<'a> {
         Self::read(input).ok_or(MalformedDer)
     }
 
+    // Certificates have thousands of short elements where a stranger wants that.
+    #[inline(always)]
     fn read(input: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (&[tag, length], rest) = input.split_first_chunk()?;
+        if length >= 0x80 || tag & 0x1f == 0x1f {
+            return Self::read_long(input);
+        }
+        let (contents, rest) = rest.split_at_checked(length.into())?;
+        Some((Self { tag, contents }, rest))
+    }
+
+    #[cold]
+    fn read_long(input: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (&tag, rest) = input.split_first()?;
         let rest = if tag & 0x1f == 0x1f { after_high_number(rest)? } else { rest };
         let (&first, rest) = rest.split_first()?;
@@ -67,8 +77,7 @@ impl<'a> Tlv<'a> {
             (length, rest)
         };
         let (contents, rest) = rest.split_at_checked(length)?;
-        let (whole, _) = input.split_at_checked(input.len() - rest.len())?;
-        Some((Self { tag, contents, whole }, rest))
+        Some((Self { tag, contents }, rest))
     }
 
     /// The element that is all of `input`.

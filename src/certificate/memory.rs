@@ -76,6 +76,12 @@ impl CertificateMemory {
         parsed
     }
 
+    /// Octets of memory that what is held takes, counted on the high side.
+    #[must_use]
+    pub fn octets(&self) -> usize {
+        self.octets
+    }
+
     /// Number of certificates held.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -226,7 +226,10 @@ impl AttributeValue {
     /// The value whose complete DER encoding is `der`.
     fn from_der(der: &[u8]) -> Result<Self, NameError> {
         match Text::of(Tlv::only(der)?)? {
-            Some(text) => Self::text(&text.to_text()?),
+            Some(text) => {
+                text.check()?;
+                Self::text(&text.to_text())
+            }
             None => Ok(Self::Der(der.into())),
         }
     }
@@ -263,7 +266,7 @@ impl Ord for AttributeValue {
 impl fmt::Display for AttributeValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text { printed, .. } => print::write_escaped(f, printed.chars()),
+            Self::Text { printed, .. } => print::write_escaped(f, printed),
             Self::Der(der) => print::write_hexadecimal(f, der),
         }
     }

@@ -227,8 +227,9 @@ impl<'a> Parts<'a> {
         let mut validity = Elements(signed.required()?.contents_of(tag::SEQUENCE)?);
         let (not_before, not_after) = (UnixTime::from_der(validity.required()?)?, UnixTime::from_der(validity.required()?)?);
         validity.end()?;
-        let subject = signed.required()?;
-        subject.contents_of(tag::SEQUENCE)?;
+        let subject = signed.0;
+        signed.required()?.contents_of(tag::SEQUENCE)?;
+        let subject = subject.get(..subject.len() - signed.0.len()).ok_or(MalformedDer)?;
         let mut key = Elements(signed.required()?.contents_of(tag::SEQUENCE)?);
         key.required()?.contents_of(tag::SEQUENCE)?;
         key.required()?.contents_of(tag::BIT_STRING)?;
@@ -242,7 +243,7 @@ impl<'a> Parts<'a> {
             return Err(MalformedDer);
         }
         let alternative_names = extensions.map_or(Ok(Ok(None)), alternative_names)?;
-        Ok(Self { not_before, not_after, subject: subject.whole, alternative_names })
+        Ok(Self { not_before, not_after, subject, alternative_names })
     }
 }
 

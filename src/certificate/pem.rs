@@ -33,8 +33,14 @@ fn plain(text: &[u8]) -> Cow<'_, [u8]> {
 
 fn der_of(plain: &[u8]) -> Option<Vec<u8>> {
     let base64 = plain.trim_ascii().strip_prefix(BEGIN.as_bytes())?.strip_suffix(END.as_bytes())?;
-    let base64: Vec<u8> = base64.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
-    STANDARD.decode(base64).ok()
+    let text = std::str::from_utf8(base64).ok()?;
+    // White space is no base64, so what can be decoded had none but at the ends of its lines, where nearly every PEM has it.
+    let mut lines = Vec::with_capacity(base64.len());
+    text.split('\n').for_each(|line| lines.extend_from_slice(line.trim_ascii().as_bytes()));
+    STANDARD.decode(lines).ok().or_else(|| {
+        let base64: Vec<u8> = base64.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+        STANDARD.decode(base64).ok()
+    })
 }
 
 /// `der` as plain PEM with lines of 64 characters.
@@ -72,6 +78,23 @@ mod tests {
             let der: Vec<u8> = (0..length).map(|n| (n * 7 + 250) as u8).collect();
             assert_eq!(decode(encode(&der).as_bytes()), Some(der.clone()));
             assert_eq!(decode(encode_escaped(&der).as_bytes()), Some(der));
+        }
+    }
+
+    #[test]
+    fn white_space_does_not_count_wherever_it_is() {
+        let der: Vec<u8> = (0..100).collect();
+        let pem = encode(&der);
+        let body = STANDARD.encode(&der);
+        for text in [
+            pem.replace('\n', "\r\n"),
+            pem.replace('\n', " "),
+            pem.replace('\n', "\n\n \t"),
+            format!("  {pem}\n\n"),
+            format!("{BEGIN}{}{END}", body.chars().map(|c| format!("{c} ")).collect::<String>()),
+            format!("{BEGIN}{body}{END}"),
+        ] {
+            assert_eq!(decode(text.as_bytes()), Some(der.clone()), "{text}");
         }
     }
 

@@ -3,10 +3,12 @@
 //! Settings are judged one by one (`settings`, `listener`). What stands round the filter becomes a graph, whatever format
 //! it is written in (`envoy`, `istio`, `gateway`), and the rules speak of that graph alone (`rules`).
 
+mod endpoints;
 mod envoy;
 mod filters;
 mod gateway;
 mod graph;
+mod install;
 mod istio;
 mod kubernetes;
 mod listener;
@@ -22,8 +24,9 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use tls_client_auth::config::Configuration;
 
+use self::endpoints::Config;
 use self::graph::{At, Configs, Graph, Remark};
-use self::rules::{Config, Rules};
+use self::rules::Rules;
 use super::Unusable;
 use super::output::{BOLD, Format, GREEN, PLAIN, RED, YELLOW, print_json, visible};
 use super::source::{self, File, Found};

@@ -119,7 +119,7 @@ pub struct DownstreamTls {
     pub accepts_untrusted: Option<bool>,
     /// Whether clients can resume a session, of either kind.
     pub resumes_sessions: bool,
-    /// `suppress_client_ca_list`: clients are not told which authorities are known.
+    /// `suppress_client_ca_list`: clients do not learn which authorities are known.
     pub suppresses_authorities: bool,
 }
 

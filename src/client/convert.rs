@@ -55,7 +55,9 @@ pub(crate) fn read(entry: &Json) -> Entry {
         // Whatever is of no format that is known by its own members, or of two, must be client metadata.
         _ => {
             let clients = ClientMetadata::read(entry, &mut warnings).map(|client| vec![client]);
-            return Entry { client_ids: foreign::client_ids(entry), clients, warnings, never_authenticates: false };
+            let mut client_ids = Vec::new();
+            foreign::add_client_ids(entry, &mut client_ids);
+            return Entry { client_ids, clients, warnings, never_authenticates: false };
         }
     };
     let clients = converted.members.and_then(|members| {
@@ -67,7 +69,7 @@ pub(crate) fn read(entry: &Json) -> Entry {
     });
     let Converted { mut client_ids, never_authenticates, .. } = converted;
     if clients.is_err() {
-        client_ids.extend(foreign::client_ids(entry).into_iter().filter(|id| !client_ids.contains(id)).collect::<Vec<_>>());
+        foreign::add_client_ids(entry, &mut client_ids);
     }
     Entry { client_ids, clients, warnings, never_authenticates }
 }
@@ -89,18 +91,14 @@ fn metadata(client_id: &str, members: &[Member]) -> Json {
 }
 
 fn client(client_id: &str, members: &[Member], warnings: &mut Vec<ConfigError>) -> Result<ClientMetadata, ConfigError> {
-    // The operator knows the entry, not what it was converted to.
-    let in_entry = |error: ConfigError| {
+    ClientMetadata::read(&metadata(client_id, members), warnings).map_err(|error| {
+        // The operator knows the entry, not what it was converted to. (Of what is left out both have the same pointer: it is in jwks.)
         let source = members.iter().find_map(|member| {
             let rest = error.pointer.strip_prefix('/')?.strip_prefix(member.name)?;
             (rest.is_empty() || rest.starts_with('/')).then(|| format!("/{}{rest}", member.source))
         });
         ConfigError { pointer: source.unwrap_or_default(), message: error.message }
-    };
-    let mut left_out = Vec::new();
-    let client = ClientMetadata::read(&metadata(client_id, members), &mut left_out).map_err(in_entry);
-    warnings.extend(left_out.into_iter().map(in_entry));
-    client
+    })
 }
 
 /// Texts and whole numbers among the values of a member, which may be repeated.

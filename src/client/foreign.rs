@@ -43,12 +43,14 @@ const DEEPEST: usize = 3;
 /// Refuses the entry that is read as `what`, if it has a member by which another format says how its client authenticates: which of
 /// the two counts is not for us to weigh. `own` = the member of this format, folded.
 pub(super) fn refuse(entry: &Json, what: &str, own: &str) -> Result<(), ConfigError> {
-    let found =
-        members(entry).find_map(|(name, value)| Some((name, method_of(name, value).filter(|(marker, _)| *marker != own)?)));
-    match found {
-        Some((name, (_, whose))) => Err(looks_like(what, whose).within(name)),
-        None => Ok(()),
+    for (name, value) in members(entry) {
+        if let Some((marker, whose)) = method_of(name, value)
+            && marker != own
+        {
+            return Err(looks_like(what, whose).within(name));
+        }
     }
+    Ok(())
 }
 
 /// That the entry is no `what`: whose it is where that can be seen, or else that it lacks `member`.
@@ -63,7 +65,7 @@ pub(super) fn lacks(entry: &Json, what: &str, member: &str) -> ConfigError {
                 "the member client_id: this is of another format, and has neither tokenAuthMethod (Authlete) nor clientAuthenticatorType (Keycloak)",
             )
         }
-        None => ConfigError::expected(format_args!("the member {member}")),
+        None => ConfigError::new(format!("expected the member {member}")),
     }
 }
 
@@ -73,24 +75,24 @@ fn members(entry: &Json) -> impl Iterator<Item = (&str, &Json)> {
     members.iter().filter(|(_, value)| !matches!(value, Json::Null)).map(|(name, value)| (name.as_str(), value))
 }
 
+#[inline(never)]
 fn method_of(name: &str, value: &Json) -> Option<(&'static str, &'static str)> {
     let (marker, whose) = METHODS.into_iter().find(|(marker, _)| is_spelling_of(name, marker))?;
     Some((marker, if marker == SEVERAL_METHODS && matches!(value, Json::Object(_)) { AUTH0 } else { whose }))
 }
 
 fn looks_like(what: &str, whose: &str) -> ConfigError {
-    ConfigError::expected(format_args!("{what}, found what looks like {whose}"))
+    ConfigError::new(format!("expected {what}, found what looks like {whose}"))
 }
 
-/// Every identifier that the entry may be about, in whatever spelling: whoever refuses the entry must know whom not to take for
+/// Adds every identifier that the entry may be about, in whatever spelling: whoever refuses the entry must know whom not to take for
 /// unregistered.
-pub(super) fn client_ids(entry: &Json) -> Vec<Box<str>> {
-    let mut found = Vec::new();
+#[inline(never)]
+pub(super) fn add_client_ids(entry: &Json, found: &mut Vec<Box<str>>) {
     if let Json::String(_) = entry {
-        add(entry, &mut found);
+        add(entry, found);
     }
-    gather(entry, 0, &mut found);
-    found
+    gather(entry, 0, found);
 }
 
 fn gather(json: &Json, depth: usize, found: &mut Vec<Box<str>>) {
@@ -112,6 +114,7 @@ fn gather(json: &Json, depth: usize, found: &mut Vec<Box<str>>) {
 }
 
 /// A text or a whole number, once.
+#[inline(never)]
 fn add(value: &Json, found: &mut Vec<Box<str>>) {
     let id: Box<str> = match value {
         Json::String(text) if !text.is_empty() => text.as_str().into(),
@@ -127,6 +130,7 @@ fn add(value: &Json, found: &mut Vec<Box<str>>) {
 }
 
 /// Whether the name is `wanted`, but for letter case and separators, in which formats differ.
+#[inline(never)]
 fn is_spelling_of(name: &str, wanted: &str) -> bool {
     let letters = name.bytes().filter(|octet| !matches!(octet, b'_' | b'-'));
     letters.map(|octet| octet.to_ascii_lowercase()).eq(wanted.bytes())

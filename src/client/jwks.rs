@@ -11,57 +11,67 @@ use crate::json::{Json, Members};
 /// §5 asks, and added to `left_out` with its reason: the client's other certificates must go on.
 ///
 /// # Errors
-/// No certificate is left. The pointer, like those of `left_out`, is relative to `jwks`.
+/// No certificate is left. The pointer is relative to `jwks`, those of `left_out` to the client.
 pub(super) fn certificates(jwks: &Json, left_out: &mut Vec<ConfigError>) -> Result<Vec<Thumbprint>, ConfigError> {
+    const MOST_SHOWN: usize = 8;
     let mut members = Members::of(jwks, "a JWK Set (RFC 7517)")?;
-    let keys = members.read("keys", |keys| keys.some_elements("at least one key", |key| Ok(certificate(key))))?;
+    let keys = match members.set("keys") {
+        None => &[],
+        Some(Json::Array(keys)) if !keys.is_empty() => keys.as_slice(),
+        Some(_) => return Err(ConfigError::expected("an array of keys, at least one").within("keys")),
+    };
     let (mut thumbprints, mut unusable) = (Vec::new(), Vec::new());
-    for (index, key) in keys.unwrap_or_default().into_iter().enumerate() {
-        match key {
-            Ok(certificate) => thumbprints.extend(certificate),
+    for (index, key) in keys.iter().enumerate() {
+        match certificate(key) {
+            Ok(None) => {}
+            Ok(Some(certificate)) => thumbprints.push(certificate),
             Err(error) => unusable.push(error.within(index).within("keys")),
         }
     }
-    if !thumbprints.is_empty() {
-        left_out.append(&mut unusable);
-        return Ok(thumbprints);
-    }
-    Err(match (unusable.pop(), unusable.as_slice()) {
-        (None, _) => ConfigError::expected("at least one key with x5c or x5t#S256"),
-        (Some(only), []) => only,
-        (Some(last), others) => {
-            const MOST_SHOWN: usize = 8;
-            let reasons = others.iter().chain([&last]).take(MOST_SHOWN).map(ConfigError::in_entry).collect::<Vec<_>>();
-            ConfigError::expected(format!("at least one key with a certificate, but no key can be used: {}", reasons.join("; ")))
+    if thumbprints.is_empty() {
+        if let [only] = unusable.as_slice() {
+            return Err(only.clone());
         }
-    })
+        let mut message = "expected at least one key with x5c or x5t#S256".to_owned();
+        for error in unusable.iter().take(MOST_SHOWN) {
+            message.push_str("; ");
+            message.push_str(&error.in_entry());
+        }
+        return Err(ConfigError::new(message));
+    }
+    for error in unusable {
+        left_out.push(error.within("jwks"));
+    }
+    Ok(thumbprints)
 }
 
 /// The certificate of one key: the first of `x5c`, or the one that `x5t#S256` names; `None` for a bare key.
 ///
 /// # Errors
 /// The key cannot be used, or is not for signatures: whatever is not understood without doubt must not authenticate.
+#[inline(never)]
 pub(super) fn certificate(json: &Json) -> Result<Option<Thumbprint>, ConfigError> {
     // Names that are there twice refuse the key (RFC 7517 §4).
     let mut members = Members::of(json, "a JSON Web Key")?;
-    let kind = members.read_unless_null("kty", |kty| kty.string("the type of the key"))?;
-    if kind.is_none_or(str::is_empty) {
+    if !matches!(members.set("kty"), Some(Json::String(kind)) if !kind.is_empty()) {
         return Err(ConfigError::expected("the member kty"));
     }
     // RFC 7517 §4.2 knows "sig" and "enc" and allows others; "tls" is what the directories of open banking write for exactly
     // these certificates.
-    members.read_unless_null("use", |usage| match usage {
-        Json::String(usage) if usage == "sig" || usage == "tls" => Ok(()),
-        _ => Err(ConfigError::expected("\"sig\": other keys are not for signatures")),
-    })?;
-    members.read_unless_null("key_ops", |operations| match operations {
-        Json::Array(operations)
-            if operations.iter().any(|one| matches!(one, Json::String(one) if one == "verify" || one == "sign")) =>
-        {
-            Ok(())
+    match members.set("use") {
+        None => {}
+        Some(Json::String(usage)) if usage == "sig" || usage == "tls" => {}
+        Some(_) => return Err(ConfigError::expected("\"sig\": other keys are not for signatures").within("use")),
+    }
+    let is_for_signatures = |operation: &Json| matches!(operation, Json::String(one) if one == "verify" || one == "sign");
+    match members.set("key_ops") {
+        None => {}
+        Some(Json::Array(operations)) if operations.iter().any(is_for_signatures) => {}
+        Some(_) => {
+            let error = ConfigError::expected("an array with \"verify\" or \"sign\": other keys are not for signatures");
+            return Err(error.within("key_ops"));
         }
-        _ => Err(ConfigError::expected("an array with \"verify\" or \"sign\": other keys are not for signatures")),
-    })?;
+    }
     let chain = members.read_unless_null("x5c", |chain| chain.some_elements("at least one certificate", Json::base64))?;
     let from_chain = match chain.as_deref() {
         Some([leaf, ..]) => {

@@ -56,6 +56,7 @@ impl ClientMetadata {
 
     /// The same. What of the client is left out, though the client can be used, is added to `warnings`, with its reason and a
     /// pointer that is relative to the client.
+    #[inline(never)]
     pub(crate) fn read(json: &Json, warnings: &mut Vec<ConfigError>) -> Result<Self, ConfigError> {
         let mut members = Members::of(json, "client metadata (RFC 7591)")?;
         let client_id = members.read("client_id", client_id)?;
@@ -64,17 +65,21 @@ impl ClientMetadata {
         let mut subjects = Vec::with_capacity(1);
         for (name, read) in SUBJECTS {
             // Servers that have a field for each of the five send those that are not set as empty texts.
-            let given = members.read_unless_null(name, |json| Ok((name, json, read)))?;
-            subjects.extend(given.filter(|(_, json, _)| !matches!(json, Json::String(text) if text.is_empty())));
+            match members.set(name) {
+                None => {}
+                Some(Json::String(text)) if text.is_empty() => {}
+                Some(json) => subjects.push((name, json, read)),
+            }
         }
-        let jwks = members.read_unless_null("jwks", Ok)?;
-        let jwks_uri = members.read_unless_null("jwks_uri", Ok)?;
+        let (jwks, jwks_uri) = (members.set("jwks"), members.set("jwks_uri"));
         let certificate_thumbprints = members.read_unless_null("certificate_thumbprints", |json| {
             json.some_elements("at least one SHA-256 thumbprint", thumbprint)
         })?;
         let backend_authentication = members.read_unless_null("backend_authentication", BackendAuthentication::from_json)?;
         for name in NOT_SUPPORTED {
-            members.read_unless_null(name, |_| Err::<(), _>(ConfigError::new("this version does not support this member")))?;
+            if members.set(name).is_some() {
+                return Err(ConfigError::new("this version does not support this member").within(name));
+            }
         }
         refuse_near_misses(&members)?;
         // RFC 7591 §2 has a default, but an authorization server always returns the method (§3.2.1): an entry without it is of a
@@ -84,12 +89,7 @@ impl ClientMetadata {
         let method = match method {
             "tls_client_auth" => TokenEndpointAuthMethod::TlsClientAuth(only_subject(&subjects)?),
             "self_signed_tls_client_auth" => TokenEndpointAuthMethod::SelfSignedTlsClientAuth(match (jwks, jwks_uri) {
-                (Some(jwks), None) => {
-                    let mut left_out = Vec::new();
-                    let certificates = jwks::certificates(jwks, &mut left_out).map_err(|error| error.within("jwks"))?;
-                    warnings.extend(left_out.into_iter().map(|error| error.within("jwks")));
-                    certificates
-                }
+                (Some(jwks), None) => jwks::certificates(jwks, warnings).map_err(|error| error.within("jwks"))?,
                 // RFC 7591 §2: they must not both be there.
                 (Some(_), Some(_)) => return Err(ConfigError::expected("jwks or jwks_uri, not both").within("jwks_uri")),
                 (None, _) => return Err(ConfigError::expected("jwks with the client's certificates (jwks_uri is not fetched)")),
@@ -188,8 +188,9 @@ fn method_name(json: &Json) -> Result<&str, ConfigError> {
         return Err(ConfigError::expected("the name of an authentication method"));
     }
     // Any other method is the backend's to check, so a slip here would let a client in without its certificate.
-    let folded = name.to_ascii_lowercase().replace(['-', ' '], "_");
-    match ["tls_client_auth", "self_signed_tls_client_auth"].into_iter().find(|known| strsim::osa_distance(known, &folded) <= 2) {
+    let letters = |name: &str| name.to_ascii_lowercase().replace(['-', ' ', '_'], "");
+    let is_near = |known: &&str| strsim::osa_distance(&letters(known), &letters(name)) <= 2;
+    match ["tls_client_auth", "self_signed_tls_client_auth"].into_iter().find(is_near) {
         Some(known) if known != name => Err(ConfigError::new(format!("unknown method; did you mean \"{known}\"?"))),
         _ => Ok(name),
     }

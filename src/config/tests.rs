@@ -147,6 +147,11 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
         (r#""token_endpoint_auth_method": null"#.to_owned(), "", "the member token_endpoint_auth_method"),
         (r#""token_endpoint_auth_method": "TLS-Client-Auth""#.to_owned(), "/token_endpoint_auth_method", "\"tls_client_auth\""),
         (
+            r#""token_endpoint_auth_method": "selfSignedTlsClientAuth""#.to_owned(),
+            "/token_endpoint_auth_method",
+            "\"self_signed_tls_client_auth\"",
+        ),
+        (
             r#""token_endpoint_auth_method": "self_signed_tls_client_aut""#.to_owned(),
             "/token_endpoint_auth_method",
             "\"self_signed_tls_client_auth\"",
@@ -163,7 +168,7 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
         (r#""certificate_thumbprints": ["x"]"#.to_owned(), "/certificate_thumbprints/0", "SHA-256"),
         (r#""trust_anchors": []"#.to_owned(), "/trust_anchors", "does not support"),
         (SELF_SIGNED.to_owned(), "", "jwks_uri is not fetched"),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": []}}"#), "/jwks/keys", "empty array"),
+        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": []}}"#), "/jwks/keys", "an array of keys, at least one"),
         (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC"}}]}}"#), "/jwks", "x5c or x5t#S256"),
         (
             format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5t#S256": "x"}}]}}"#),

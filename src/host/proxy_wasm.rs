@@ -1,9 +1,11 @@
 //! Envoy and Istio, by the proxy-wasm ABI.
 //!
-//! Only `hostcalls` is used, never the traits' shorthands: those unwrap, and a panic here takes a worker's VM down.
+//! Only `hostcalls` is used, never the traits' shorthands: those unwrap, and a panic here takes a worker's VM down. Where a host
+//! may refuse, in [`headers`], not even that is used: it panics on a status.
 
 mod connection;
 mod delivery;
+mod headers;
 mod metrics;
 mod registries;
 mod request;

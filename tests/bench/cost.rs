@@ -3,6 +3,9 @@
 //! The certificate is a file, and the clock, the registry and the requests are constants, so nothing here is random. The
 //! module has its memory to itself, so no address of the machine gets in.
 
+#[path = "hostile.rs"]
+pub mod hostile;
+
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
@@ -267,6 +270,7 @@ fn rows() -> Vec<Row> {
         })),
         hot().named("host_error").on(presenting(CERTIFICATE).with(PEER_CERTIFICATE_DIGEST, "no digest")),
     ];
+    rows.extend(hostile::rows());
     // A refusal that comes once costs nobody anything: measured is the one that comes again.
     for row in rows.iter_mut().filter(|row| row.before.body == hot().before.body) {
         row.before = row.request.clone();

@@ -155,6 +155,8 @@ fn tenants_that_the_server_name_does_not_tell_apart() {
     let nameless = "clients reach this host without a server name";
     for (top, tenants, wanted) in [
         ("", vec![tenant(a, ""), tenant(b, "")], &[][..]),
+        // One host is one server name, whatever is behind it.
+        ("", vec![tenant(r#""localhost""#, ""), tenant(r#""localhost""#, "")], &[]),
         (hop, vec![tenant(a, ""), tenant(b, "")], &[("/peer_certificate/trusted_proxies", of_hop)]),
         (hop, vec![tenant(a, "")], &[]),
         (
@@ -469,7 +471,7 @@ fn what_is_gated_is_listed() {
         "gated.json",
         r#"{
   "endpoints": ["/token",
-    "/oauth/introspect/"],
+    "/oauth/introspect/", "/realms/*/protocol/openid-connect/token", "/v2/**"],
   "tenants": [{"hosts": ["a.example"], "endpoints": ["/"], "clients": []}, {"hosts": ["b.example"], "clients": []}],
   "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]
 }"#,
@@ -482,6 +484,8 @@ fn what_is_gated_is_listed() {
         [
             (Some(2), Some("/endpoints/0"), Some("gates /token in every spelling")),
             (Some(3), Some("/endpoints/1"), Some("gates /oauth/introspect in every spelling")),
+            (Some(3), Some("/endpoints/2"), Some("gates /realms/<one segment>/protocol/openid-connect/token in every spelling"),),
+            (Some(3), Some("/endpoints/3"), Some("gates /v2 and everything below it in every spelling")),
             (Some(4), Some("/tenants/0/endpoints/0"), Some("gates / in every spelling")),
         ]
     );

@@ -64,7 +64,18 @@ async fn bad_entries_and_foreign_formats() {
         json!({ "id": "1", "clientId": id, "enabled": true, "clientAuthenticatorType": "client-x509", "attributes": attributes })
     };
     registry.serve("/keycloak", Reply::json(&json!([keycloak("literal", true), keycloak("pattern", false)])));
-    let listeners = ["bad", "authlete", "keycloak"].map(|name| {
+    let foreign = json!([
+        { "client_id": "auth0", "client_authentication_methods": { "tls_client_auth": { "credentials": [] } } },
+        { "CLIENT_ID": "spring", "CLIENT_AUTHENTICATION_METHODS": "tls_client_auth" },
+        { "clientId": "camel", "tokenEndpointAuthMethod": "tls_client_auth", "tlsClientAuthSubjectDn": dn },
+        { "ClientId": "duende", "ClientSecrets": [{ "Type": "X509Thumbprint", "Value": "AB" }] },
+        { "clientId": "ping", "enabled": true, "clientAuth": { "type": "CERTIFICATE" } },
+        { "client_id": "thumbprints", "certificate_thumbprints": ["47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"] },
+        { "clientId": "broker", "clientAuthenticatorType": "client-secret", "bearerOnly": true },
+        client("own"),
+    ]);
+    registry.serve("/foreign", Reply::json(&foreign));
+    let listeners = ["bad", "authlete", "keycloak", "foreign"].map(|name| {
         let mut configuration = snapshot(&format!("/{name}"), json!({}));
         // What cannot be used must not pass for unregistered.
         configuration["unregistered_clients"] = "pass".into();
@@ -80,12 +91,22 @@ async fn bad_entries_and_foreign_formats() {
         ("keycloak", "literal", "authenticated"),
         // A dot in a regular expression is any character, and this subject has some.
         ("keycloak", "pattern", "unknown_client"),
+        ("foreign", "own", "authenticated"),
+        ("foreign", "auth0", "unknown_client"),
+        ("foreign", "spring", "unknown_client"),
+        ("foreign", "camel", "unknown_client"),
+        ("foreign", "duende", "unknown_client"),
+        ("foreign", "ping", "unknown_client"),
+        ("foreign", "thumbprints", "unknown_client"),
+        ("foreign", "broker", "unknown_client"),
+        ("foreign", "nobody", "passed_unregistered"),
     ] {
         decided(&envoy, listener, client_id, code).await;
     }
     envoy.log_line("refused /clients/0: expected exactly one of").await;
     envoy.log_line("refused /clients/2").await;
     envoy.log_line("1 clients: 2 added, 0 removed, 0 changed, 2 refused").await;
+    envoy.log_line("1 clients: 7 added, 0 removed, 0 changed, 6 refused").await;
     envoy.assert_healthy().await;
 }
 

@@ -83,6 +83,8 @@ pub struct Host {
     /// Whether the running callback, one of a stream, answered another stream.
     pub answered_another: bool,
     pub metrics: Vec<Metric>,
+    /// A header that the host does not remove, whatever it is asked.
+    pub unremovable: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -126,6 +128,7 @@ impl Host {
             calls: Calls::default(),
             answered_another: false,
             metrics: Vec::new(),
+            unremovable: None,
         }
     }
 

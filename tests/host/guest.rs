@@ -105,6 +105,9 @@ impl Guest<'_> {
         if self.host().stream()?.reply.is_some() {
             bail!("a request header is written after the local reply");
         }
+        if matches!(change, Change::Remove) && self.host().unremovable.as_ref() == Some(&key) {
+            return Ok(Status::InternalFailure);
+        }
         let headers = self.fields(map)?;
         let headers = headers.ok_or_else(|| format_err!("a header is written after the request went upstream"))?;
         if !matches!(change, Change::Add(..)) {

@@ -282,6 +282,11 @@ impl Vm {
         self.store.data_mut().clock_step = nanoseconds;
     }
 
+    /// From now on the host refuses to remove this header.
+    pub fn refuse_removal(&mut self, name: &str) {
+        self.store.data_mut().unremovable = Some(name.to_owned());
+    }
+
     pub fn set_clock(&mut self, nanoseconds: u64) {
         self.store.data_mut().clock = nanoseconds;
     }

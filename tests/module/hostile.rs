@@ -422,3 +422,33 @@ fn identity_headers_in_trailers_do_not_reach_the_backend() {
         assert_eq!(forwarded.trailers, [("x-checksum".to_string(), b"1".to_vec())], "{path}");
     }
 }
+
+/// What a client must not set and the host does not take away goes no further: gated or not, in headers and in trailers.
+#[test]
+fn an_identity_header_that_stays_is_no_pass() {
+    const FORGED: &str = "x-ssl-client-dn";
+    let tenants = r#"{"mode": "shadow", "clients": [], "tenants": [{"hosts": ["a.example.com"], "mode": "enforce"}]}"#;
+    let shadow = r#"{"mode": "shadow", "clients": [], "tenants": [{"hosts": ["a.example.com"]}]}"#;
+    for (config, passes) in [(CONFIG, false), (tenants, false), (shadow, true)] {
+        for path in ["/token", "/x"] {
+            let mut vm = start(config.as_bytes(), CLOCK);
+            vm.refuse_removal(FORGED);
+            let mut request = post(b"client_id=client");
+            request.path = path.into();
+            request.headers.push((FORGED.into(), b"CN=victim".to_vec()));
+            let outcome = send(&mut vm, verified(&certificate()), &request, Delivery::WholeBody).expect("no fault");
+            assert_eq!((code(&outcome).as_str(), status(&outcome)), ("host_error", (!passes).then_some(500)), "{path} {config}");
+
+            let request = Request { headers: request.headers[..1].to_vec(), ..request };
+            let id = vm.open(verified(&certificate())).expect("no fault");
+            vm.headers(id, headers(&request), false).expect("no fault");
+            vm.body(id, &request.body, false).expect("no fault");
+            vm.trailers(id, vec![(FORGED.into(), b"CN=victim".to_vec())]).expect("no fault");
+            let outcome = vm.close(id).expect("no fault");
+            assert_eq!(status(&outcome), (!passes).then_some(500), "trailers, {path} {config}");
+            // What passed before was counted then, and is counted once.
+            let decisions = outcome.account.counted.iter().filter(|(name, _)| name.starts_with("tls_client_auth."));
+            assert_eq!(decisions.map(|(_, times)| *times).sum::<u64>(), 1, "{path} {config}: {:?}", outcome.account.counted);
+        }
+    }
+}

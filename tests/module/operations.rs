@@ -1,7 +1,7 @@
 //! What operators count on over many requests: each certificate is parsed once, memory stays bounded, streams do not
 //! meet, lines are few, and nobody waits for ever.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::calls::elapse;
@@ -302,4 +302,34 @@ fn a_new_configuration_serves_new_requests_and_a_wrong_one_none() {
     // What began under the old configuration ends under it.
     vm.body(begun, b"client_id=client", true).expect("no fault");
     assert_eq!(code(&vm.close(begun).expect("no fault")), "authenticated");
+}
+
+/// SPEC §8: each form is counted, each path reported once, and at most a hundred of them.
+#[test]
+fn forms_past_the_gate_are_counted_and_their_paths_reported() {
+    let config = r#"{"endpoints": ["/oauth/token"], "log": "none", "clients": []}"#;
+    let mut vm = start(config.as_bytes(), CLOCK);
+    let mut reports = Vec::new();
+    for round in 0..2 {
+        for number in 0..150 {
+            let request = Request { path: format!("/auth/{number}/Token?client_secret=x"), ..post("client_id=client") };
+            let outcome = send(&mut vm, verified(&certificate()), &request, Delivery::WholeBody).expect("no fault");
+            assert_eq!(code(&outcome), "not_gated");
+            assert_eq!(outcome.account.counted.get("tls_client_auth.ungated_lookalike"), Some(&1), "{round} {number}");
+            reports.extend(outcome.account.logs);
+        }
+    }
+    let paths: BTreeSet<_> = reports.iter().map(|log| &log.message).collect();
+    assert_eq!((reports.len(), paths.len()), (100, 100));
+    assert!(reports.iter().all(|log| log.level == 3 && log.message.contains("path=\"/auth/") && !log.message.contains("secret")));
+    // What is no form, and what is no POST, is no concern.
+    let json = vec![("content-type".into(), b"application/json".to_vec())];
+    for request in [
+        Request { path: "/a/token".into(), headers: json, ..post("{}") },
+        Request { path: "/a/token".into(), method: "PUT".into(), ..post("client_id=client") },
+        Request { path: "/a/tokens".into(), ..post("client_id=client") },
+    ] {
+        let outcome = send(&mut vm, verified(&certificate()), &request, Delivery::WholeBody).expect("no fault");
+        assert_eq!(outcome.account.counted.keys().collect::<Vec<_>>(), ["tls_client_auth.not_gated"]);
+    }
 }

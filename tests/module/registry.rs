@@ -281,9 +281,12 @@ fn authlete(from: u64, to: u64, total: u64) -> Value {
     json!({"clients": (from..to).map(client).collect::<Vec<_>>(), "start": from, "end": to, "totalCount": total})
 }
 
+/// The path of a page, headers of the answer, and its body.
+type Page<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a Value);
+
 /// Answers calls for pages, in this order; fails where another page is asked for.
 #[track_caller]
-fn give_pages(vm: &mut Vm, pages: &[(&str, &[(&str, &str)], &Value)]) {
+fn give_pages(vm: &mut Vm, pages: &[Page<'_>]) {
     for (path, headers, body) in pages {
         let call = tick_until_call(vm);
         assert_eq!(call.path(), *path);
@@ -462,6 +465,47 @@ fn where_strangers_pass_a_list_in_pages_is_read_until_two_readings_agree() {
     read(&mut vm, &["a"], &["c"]);
     assert_eq!(refreshed(&vm), (1, 0));
     assert_code(&mut vm, "b", "unknown_client");
+}
+
+/// An entry of a format that nobody recognises must never pass: neither as a client of another method nor as nobody's.
+#[test]
+fn foreign_clients_are_refused_even_where_unregistered_ones_pass() {
+    let pass = |configuration: &str| configuration.replacen('{', r#"{"unregistered_clients": "pass", "#, 1);
+    let shapes: Value = serde_json::from_str(include_str!("../convert/foreign.json")).expect("it is JSON");
+    for shape in shapes.as_array().expect("an array") {
+        let (entry, client_id) = (&shape["entry"], shape["client_id"].as_str().unwrap_or("f"));
+        let says = shape["says"].as_str().expect("a part of the reason");
+        let mut vm = loaded(&Process::new(), &pass(SNAPSHOT), &json!({ "clients": [client("a"), entry] }));
+        assert_code(&mut vm, "a", "authenticated");
+        assert_code(&mut vm, "nobody", "passed_unregistered");
+        assert_code(&mut vm, client_id, "unknown_client");
+        assert!(logs(&mut vm).iter().any(|line| line.contains("refused /clients/1") && line.contains(says)), "{shape}");
+        let mut vm = start_in(&Process::new(), pass(LOOKUP).as_bytes(), CLOCK);
+        let id = wait_for(&mut vm, client_id, Delivery::WholeBody);
+        let call = only_call(&vm);
+        give(&mut vm, &call, 200, entry);
+        assert_eq!(code(&closed(&mut vm, id)), "unknown_client", "{shape}");
+    }
+}
+
+#[test]
+fn bearer_only_clients_are_left_out_without_a_word_and_bad_keys_with_one() {
+    let configuration = SNAPSHOT.replacen('{', r#"{"unregistered_clients": "pass", "#, 1);
+    let broker = json!({ "clientId": "broker", "clientAuthenticatorType": "client-secret", "bearerOnly": true });
+    let certificate = certificate();
+    let keys = json!({ "keys": [{ "kty": "EC", "use": "enc", "x5c": ["AAAA"] }, { "kty": "EC", "x5c": [certificate.x5c()] }] });
+    let own = json!({ "client_id": "s", "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": keys });
+    let mut vm = loaded(&Process::new(), &configuration, &json!([broker, own]));
+    assert_code(&mut vm, "broker", "unknown_client");
+    let presented = run::connection_of(Some(&certificate), Some(true));
+    let outcome = send(&mut vm, presented, &post("s"), Delivery::WholeBody).expect("no fault");
+    assert_eq!(code(&outcome), "authenticated");
+    assert_eq!(vm.metric("tls_client_auth.registry_clients"), Some(1));
+    let logs = logs(&mut vm);
+    for expected in ["1 clients: 1 added, 0 removed, 0 changed, 0 refused", "left out /1/jwks/keys/0/use: expected \"sig\""] {
+        assert!(logs.iter().any(|line| line.contains(expected)), "{expected}: {logs:?}");
+    }
+    assert!(logs.iter().all(|line| !line.contains(" refused /") && !line.contains("broker")), "{logs:?}");
 }
 
 #[test]

@@ -31,7 +31,7 @@ VALUES = [b"victim", b"", b"good", b"victim;x=y", b"victim;x", b"victim;", b";vi
           b"victim%3Bx=y", b"=victim", b"victim=", b"victim==", b"a=b", b"victim+", b"+victim", b"%20victim", b"victim%20", b"victim%00", b"victim%00x",
           b"%00victim", b"victim%0A", b"victim%0D%0A", b"victim\n", b"victim\r\n", b"victim\0", b"victim ", b" victim", b"victim\t", b"victim%C2%A0",
           b"victim\xc2\xa0", b"%EF%BB%BFvictim", b"\xef\xbb\xbfvictim", b"Victim", b"VICTIM", b"victim,other", b"[victim]", b'["victim"]', b'"victim"',
-          b"{}", b"null", b"0", b"true", b"v%C3%ADctim", b"v\xc3\xadctim", b"vi%CC%81ctim", b"victim%2B", b"vic+tim", b"vic%2Btim", b"vic%252Btim",
+          b"{}", b"null", b"0", b"true", b"v%C3%ADctim", b"v\xc3\xadctim", b"v\xc3%ADctim", b"v%C3\xadctim", b"vi%CC%81ctim", b"victim%2B", b"vic+tim", b"vic%2Btim", b"vic%252Btim",
           b"%76ictim", b"%u0076ictim", b"victim%", b"victim%2", b"victim%zz", b"%C0%B6ictim", b"victim%ED%A0%80", b"victim\xff", b"&#118;ictim",
           b"%26%23118%3Bictim", b"$victim", b"victim#x", b"victim?x", b"victim/x", b"victim\\", b"victim'--", b"v" * 300, b"victim:secret"]
 OTHERS = [b"grant_type=client_credentials", b"scope=a+b", b"scope=a;b;c", b"resource=https%3A%2F%2Fa", b"resource=https%3A%2F%2Fb", b"a=1", b"b", b"=", b"=1",

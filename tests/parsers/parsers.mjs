@@ -82,7 +82,7 @@ const parsers = {
   'qs, allowDots': [version('qs'), (body) => members(qs.parse(body.toString(), { allowDots: true }))],
   'qs, all lenience': [version('qs'), (body) => members(qs.parse(body.toString(), {
     allowDots: true, decodeDotInKeys: true, allowPrototypes: true, plainObjects: true, allowSparse: true, allowEmptyArrays: true, ignoreQueryPrefix: true,
-    charsetSentinel: true, interpretNumericEntities: true, depth: 50, delimiter: /[&;]/,
+    charsetSentinel: true, depth: 50, delimiter: /[&;]/,
   }))],
   'Express 5': [version('express'), readByExpress(express, false)],
   'Express 5, extended': [version('express'), readByExpress(express, true)],

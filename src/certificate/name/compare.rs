@@ -22,8 +22,8 @@ impl DistinguishedName {
             for attribute in Elements(rdn) {
                 let attribute = Attribute::read(attribute?)?;
                 AttributeType::check_der_contents(attribute.oid)?;
-                if let Some(text) = text::Text::of(attribute.value)? {
-                    text.try_for_each(prepare::check)?;
+                if let Some(text) = text::Text::of(attribute.value()?)? {
+                    text.check()?;
                 }
             }
         }
@@ -86,8 +86,27 @@ fn are(registered: &[RelativeDistinguishedName], found: &[&[u8]]) -> Result<bool
 }
 
 impl RelativeDistinguishedName {
+    /// Whether the contents octets of a SET are a single attribute with a short value that is the registered one to the letter:
+    /// what nearly every RDN of nearly every client is, at every request.
+    fn is_to_the_letter(&self, set: &[u8]) -> bool {
+        let [super::AttributeTypeAndValue { attribute_type, value: AttributeValue::Text { printed, .. } }] = &*self.attributes
+        else {
+            return false;
+        };
+        let &[tag::SEQUENCE, length, tag::OBJECT_IDENTIFIER, of_oid, ref rest @ ..] = set else { return false };
+        let Some((oid, &[kind, of_value, ref value @ ..])) = rest.split_at_checked(of_oid.into()) else { return false };
+        // The lengths are in one octet each, and say what there is.
+        let is_whole = length < 0x80 && usize::from(length) == set.len() - 2;
+        let is_whole = is_whole && of_oid < 0x80 && of_value < 0x80 && usize::from(of_value) == value.len();
+        let is_utf8 = kind == tag::UTF8_STRING || (kind == tag::PRINTABLE_STRING && value.is_ascii());
+        is_whole && is_utf8 && *oid == *attribute_type.oid() && *value == *printed.as_bytes()
+    }
+
     /// Whether the attributes in the contents octets of a SET are these, in any order.
     fn is(&self, set: &[u8]) -> Result<bool, MalformedDer> {
+        if self.is_to_the_letter(set) {
+            return Ok(true);
+        }
         let mut rest = Elements(set);
         if let [registered] = self.attributes.as_slice() {
             let attribute = Attribute::read(rest.required()?)?;
@@ -117,16 +136,19 @@ impl RelativeDistinguishedName {
 /// An `AttributeTypeAndValue` as it is in the DER.
 struct Attribute<'a> {
     oid: &'a [u8],
-    value: Tlv<'a>,
+    /// The value, outer tag included.
+    der: &'a [u8],
 }
 
 impl<'a> Attribute<'a> {
     fn read(attribute: Tlv<'a>) -> Result<Self, MalformedDer> {
         let mut parts = Elements(attribute.contents_of(tag::SEQUENCE)?);
         let oid = parts.required()?.contents_of(tag::OBJECT_IDENTIFIER)?;
-        let value = parts.required()?;
-        parts.end()?;
-        Ok(Self { oid, value })
+        Ok(Self { oid, der: parts.0 })
+    }
+
+    fn value(&self) -> Result<Tlv<'a>, MalformedDer> {
+        Tlv::only(self.der)
     }
 }
 
@@ -135,9 +157,9 @@ impl super::AttributeTypeAndValue {
         if *self.attribute_type.oid() != *attribute.oid {
             return Ok(false);
         }
-        let value = attribute.value;
+        let value = attribute.value()?;
         match &self.value {
-            AttributeValue::Der(der) => Ok(**der == *value.whole),
+            AttributeValue::Der(der) => Ok(**der == *attribute.der),
             AttributeValue::Text { prepared, printed } => match text::Text::of(value)? {
                 Some(text) => Ok(text.has_form(prepared, printed)),
                 None => Ok(value.tag == tag::BIT_STRING && is_bit_string(value.contents, printed)),
@@ -179,7 +201,7 @@ fn beginning_of(set: &[u8]) -> String {
     for (index, attribute) in Elements(set).enumerate() {
         let Ok(attribute) = attribute.and_then(Attribute::read) else { break };
         let separator = if index > 0 { "+" } else { "" };
-        let written = write!(beginning, "{separator}{}={}", print::Oid(attribute.oid), print::Value(attribute.value));
+        let written = write!(beginning, "{separator}{}={}", print::Oid(attribute.oid), print::Value(attribute.der));
         if written.is_err() {
             beginning.0.push('…');
             break;

@@ -27,7 +27,7 @@ pub(super) fn prepare(text: &str) -> Result<Box<str>, NameError> {
     if is_printable_ascii(text.as_bytes()) {
         return Ok(squeeze_ascii(text));
     }
-    text.chars().try_for_each(check)?;
+    text.chars().find(|&c| !is_allowed(c)).map_or(Ok(()), check)?;
     Ok(squeeze(&folded(text)))
 }
 
@@ -64,7 +64,12 @@ pub(super) fn is_form_of(prepared: &str, text: impl Iterator<Item = char>) -> bo
     let most = prepared.len().saturating_mul(MOST_CHARACTERS_OF_ONE);
     let (mut significant, mut blanks) = (0, 0);
     let mut kept = String::new();
-    for c in text.filter_map(map) {
+    for (index, c) in text.enumerate() {
+        // Nobody's name has so many characters that do not count.
+        if index > most.saturating_add(MOST_WITHOUT_MEANING) {
+            return false;
+        }
+        let Some(c) = map(c) else { continue };
         if c == ' ' {
             blanks += 1;
             if blanks > 2 {
@@ -81,8 +86,18 @@ pub(super) fn is_form_of(prepared: &str, text: impl Iterator<Item = char>) -> bo
     *squeeze(&folded(&kept)) == *prepared
 }
 
+/// Characters of one value that vanish, or are blanks beside others, without which a text is too long to be compared.
+const MOST_WITHOUT_MEANING: usize = 8_192;
+
 /// The longest canonical decomposition of a character, which a test looks for.
 const MOST_CHARACTERS_OF_ONE: usize = 4;
+
+/// Whether `c` may be in a name at all.
+#[inline(always)]
+pub(super) fn is_allowed(c: char) -> bool {
+    // All assigned, and none of private use: no table needs to say so.
+    matches!(c, ' '..='~' | '\u{a0}'..='\u{377}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}') || check(c).is_ok()
+}
 
 /// That `c` may be in a name at all.
 pub(super) fn check(c: char) -> Result<(), NameError> {
@@ -97,7 +112,7 @@ pub(super) fn check(c: char) -> Result<(), NameError> {
 /// RFC 4518 §2.2, but for case: `None` = mapped to nothing.
 fn map(c: char) -> Option<char> {
     match c {
-        ' '..='~' => Some(c),
+        ' '..='~' | 'À'..='\u{34e}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => Some(c),
         '\u{9}'..='\u{d}' | '\u{85}' => Some(' '),
         '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => {
             Some(' ')

@@ -1,6 +1,6 @@
 //! Names as RFC 4514 §2 writes them.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::attribute;
 use super::text::Text;
@@ -18,37 +18,67 @@ impl fmt::Display for Oid<'_> {
     }
 }
 
-/// A value of a certificate's name.
-pub(super) struct Value<'a>(pub(super) Tlv<'a>);
+/// A value of a certificate's name, from its DER.
+pub(super) struct Value<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Text::of(self.0) {
-            Ok(Some(Text::Utf8(text))) => write_escaped(f, text.chars()),
-            Ok(Some(Text::Latin1(octets))) => write_escaped(f, octets.iter().map(|&octet| char::from(octet))),
-            Ok(Some(text)) => text.to_text().map_or(Err(fmt::Error), |text| write_escaped(f, text.chars())),
-            Ok(None) | Err(_) => write_hexadecimal(f, self.0.whole),
+        match Tlv::only(self.0).and_then(Text::of) {
+            Ok(Some(text)) => {
+                let mut escaped = Escaped::new(f);
+                text.write(&mut |c| escaped.write(c))?;
+                escaped.end()
+            }
+            Ok(None) | Err(_) => write_hexadecimal(f, self.0),
         }
     }
 }
 
 /// Writes a text as an RFC 4514 value, so that parsing what is written gives the same text.
-pub(super) fn write_escaped(f: &mut fmt::Formatter<'_>, text: impl Iterator<Item = char>) -> fmt::Result {
-    let mut text = text.enumerate().peekable();
-    while let Some((index, c)) = text.next() {
+pub(super) fn write_escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let mut escaped = Escaped::new(f);
+    text.chars().try_for_each(|c| escaped.write(c))?;
+    escaped.end()
+}
+
+/// What writes a value character by character.
+struct Escaped<'a, 'f> {
+    f: &'a mut fmt::Formatter<'f>,
+    is_start: bool,
+    /// A blank that is written when it is known whether it is the last.
+    has_blank: bool,
+}
+
+impl<'a, 'f> Escaped<'a, 'f> {
+    fn new(f: &'a mut fmt::Formatter<'f>) -> Self {
+        Self { f, is_start: true, has_blank: false }
+    }
+
+    fn write(&mut self, c: char) -> fmt::Result {
+        if std::mem::take(&mut self.has_blank) {
+            self.f.write_str(" ")?;
+        }
+        let is_start = std::mem::take(&mut self.is_start);
         match c {
-            '"' | '+' | ',' | ';' | '<' | '>' | '\\' => write!(f, "\\{c}")?,
-            '#' if index == 0 => f.write_str("\\#")?,
-            ' ' if index == 0 || text.peek().is_none() => f.write_str("\\ ")?,
+            '"' | '+' | ',' | ';' | '<' | '>' | '\\' => write!(self.f, "\\{c}"),
+            '#' if is_start => self.f.write_str("\\#"),
+            ' ' if is_start => self.f.write_str("\\ "),
+            ' ' => {
+                self.has_blank = true;
+                Ok(())
+            }
             // What a registered string may hold only where it is escaped.
             c if is_raw_control(c) => {
                 let mut utf8 = [0; 4];
-                c.encode_utf8(&mut utf8).bytes().try_for_each(|octet| write!(f, "\\{octet:02X}"))?;
+                c.encode_utf8(&mut utf8).bytes().try_for_each(|octet| write!(self.f, "\\{octet:02X}"))
             }
-            c => fmt::Write::write_char(f, c)?,
+            c => self.f.write_char(c),
         }
     }
-    Ok(())
+
+    fn end(self) -> fmt::Result {
+        if self.has_blank { self.f.write_str("\\ ") } else { Ok(()) }
+    }
 }
 
 /// `#` and the hexadecimal form of the DER.

@@ -129,6 +129,8 @@ fn case_blanks_and_string_types_do_not_count() {
             assert_eq!(registered(text).differs_from(&subject), None, "{tag:#x} {text}");
         }
         assert!(registered("serialNumber=12345").differs_from(&subject).is_some());
+    }
+    for tag in [PRINTABLE, T61] {
         // Latin-1 in a type that is ASCII, or T.61, by its name.
         let latin1 = certificate(&[&[("O", tag, b"Soci\xe9t\xe9")]]);
         for text in ["O=Société", "O=SOCIÉTÉ", "O=Socie\u{301}te\u{301}", "O=#1407536f6369e974e9", "O=#0c09536f6369c3a974c3a9"]
@@ -140,6 +142,14 @@ fn case_blanks_and_string_types_do_not_count() {
         let unknown = certificate(&[&[("O", tag, b"\x93Acme\x94")]]);
         assert_eq!(registered(&format!("O=#{tag:02x}069341636d6594")).differs_from(&unknown), None, "{tag:#x}");
         for text in ["O=Acme", "O=\u{201c}Acme\u{201d}", "O=#0c0441636d65"] {
+            assert!(registered(text).differs_from(&unknown).is_some(), "{tag:#x} {text}");
+        }
+    }
+    // ASCII alone, and byte for byte where it is not.
+    for tag in [NUMERIC, VISIBLE] {
+        let unknown = certificate(&[&[("O", tag, b"Soci\xe9t\xe9")]]);
+        assert_eq!(registered(&format!("O=#{tag:02x}07536f6369e974e9")).differs_from(&unknown), None, "{tag:#x}");
+        for text in ["O=Société", "O=#1407536f6369e974e9"] {
             assert!(registered(text).differs_from(&unknown).is_some(), "{tag:#x} {text}");
         }
     }
@@ -337,6 +347,7 @@ fn der_that_is_no_name() {
         (der(&[&[("CN", BMP, &[0xd8, 0])]]), NameError::MalformedDer),
         (der(&[&[("CN", UNIVERSAL, &[0, 0x11, 0, 0])]]), NameError::MalformedDer),
         (der(&[&[("CN", UTF8, b"\xff")]]), NameError::MalformedDer),
+        (der(&[&[("CN", IA5, b"\xe9")]]), NameError::MalformedDer),
         (vec![0x30, 0x81, 0], NameError::MalformedDer),
         ([&[0x30, 0x82, 0][..], &der(&[&[("CN", UTF8, b"x")]])[1..]].concat(), NameError::MalformedDer),
         (

@@ -1,12 +1,14 @@
 //! The strings that caseIgnoreMatch covers, in every type of string that certificates have them in.
 
+use std::fmt::{self, Write as _};
+
 use super::{NameError, prepare};
 use crate::certificate::der::{MalformedDer, Tlv, tag};
 
 /// A DirectoryString, or another type of string that issuers use in its place.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Text<'a> {
-    Utf8(&'a str),
+    Utf8(&'a [u8]),
     Latin1(&'a [u8]),
     Utf16(&'a [[u8; 2]]),
     Utf32(&'a [[u8; 4]]),
@@ -15,16 +17,18 @@ pub(super) enum Text<'a> {
 impl<'a> Text<'a> {
     /// The text of `value`; `None` for a type that is compared byte for byte.
     ///
-    /// PrintableString, NumericString, VisibleString and IA5String are ASCII, and issuers put Latin-1 in them all the same;
-    /// a T61String (TeletexString) nearly always holds Latin-1, seldom the T.61 that it is named after. A value with one of
-    /// Latin-1's upper control characters is in another character set, which nobody knows: it is compared byte for byte.
+    /// A T61String (TeletexString) nearly always holds Latin-1, seldom the T.61 that it is named after, and issuers put Latin-1
+    /// into a PrintableString too. A value with one of Latin-1's upper control characters is in another character set, which
+    /// nobody knows: it is compared byte for byte, and so is what is not ASCII in a NumericString or VisibleString.
     pub(super) fn of(value: Tlv<'a>) -> Result<Option<Self>, MalformedDer> {
         let text = match value.tag {
-            tag::UTF8_STRING => std::str::from_utf8(value.contents).ok().map(Self::Utf8),
+            tag::UTF8_STRING => Some(Self::Utf8(value.contents)),
+            tag::PRINTABLE_STRING | tag::TELETEX_STRING if value.contents.iter().any(|octet| matches!(octet, 0x80..=0x9f)) => {
+                return Ok(None);
+            }
+            tag::NUMERIC_STRING | tag::VISIBLE_STRING if !value.contents.is_ascii() => return Ok(None),
+            tag::IA5_STRING if !value.contents.is_ascii() => None,
             tag::PRINTABLE_STRING | tag::IA5_STRING | tag::TELETEX_STRING | tag::NUMERIC_STRING | tag::VISIBLE_STRING => {
-                if value.contents.iter().any(|octet| matches!(octet, 0x80..=0x9f)) {
-                    return Ok(None);
-                }
                 Some(Self::Latin1(value.contents))
             }
             tag::BMP_STRING => match value.contents.as_chunks() {
@@ -40,46 +44,78 @@ impl<'a> Text<'a> {
         text.map(Some).ok_or(MalformedDer)
     }
 
-    /// Visits each character, until one is refused.
+    /// That there is a character for all of it, and none that a name may not have.
     ///
     /// # Errors
-    /// `visit`'s own, and [`NameError::MalformedDer`] for what is no character.
-    pub(super) fn try_for_each(self, mut visit: impl FnMut(char) -> Result<(), NameError>) -> Result<(), NameError> {
-        match self {
-            Self::Utf8(text) if prepare::is_printable_ascii(text.as_bytes()) => Ok(()),
-            Self::Latin1(octets) if prepare::is_printable_ascii(octets) => Ok(()),
-            Self::Utf8(text) => text.chars().try_for_each(visit),
-            Self::Latin1(octets) => octets.iter().try_for_each(|&octet| visit(octet.into())),
-            Self::Utf16(units) => utf16(units).try_for_each(|c| visit(c.ok_or(NameError::MalformedDer)?)),
-            Self::Utf32(units) => utf32(units).try_for_each(|c| visit(c.ok_or(NameError::MalformedDer)?)),
-        }
+    /// [`NameError::MalformedDer`] for what is no character, and those of [`prepare::check`].
+    pub(super) fn check(self) -> Result<(), NameError> {
+        let refused = match self {
+            Self::Utf8(octets) | Self::Latin1(octets) if prepare::is_printable_ascii(octets) => None,
+            Self::Utf8(octets) => {
+                let text = std::str::from_utf8(octets).map_err(|_| NameError::MalformedDer)?;
+                text.chars().find(|&c| !prepare::is_allowed(c))
+            }
+            Self::Latin1(octets) => latin1(octets).find(|&c| !prepare::is_allowed(c)),
+            Self::Utf16(units) => first_refused(utf16(units))?,
+            Self::Utf32(units) => first_refused(utf32(units))?,
+        };
+        refused.map_or(Ok(()), prepare::check)
     }
 
-    /// Whether this text, every character of which was checked, has the form in which a registered text is compared.
+    /// Whether this text, which was checked, has the form in which a registered text is compared.
     pub(super) fn has_form(self, prepared: &str, registered: &str) -> bool {
         match self {
             // The text that was registered, to the letter: nobody needs to prepare it again.
-            Self::Utf8(text) if text == registered => true,
-            Self::Utf8(text) if prepare::is_printable_ascii(text.as_bytes()) => {
-                prepare::is_form_of_ascii(prepared, text.as_bytes())
+            Self::Utf8(octets) if octets == registered.as_bytes() => true,
+            Self::Utf8(octets) | Self::Latin1(octets) if prepare::is_printable_ascii(octets) => {
+                prepare::is_form_of_ascii(prepared, octets)
             }
-            Self::Latin1(octets) if prepare::is_printable_ascii(octets) => prepare::is_form_of_ascii(prepared, octets),
-            Self::Utf8(text) => prepare::is_form_of(prepared, text.chars()),
-            Self::Latin1(octets) => prepare::is_form_of(prepared, octets.iter().map(|&octet| char::from(octet))),
+            Self::Utf8(octets) => prepare::is_form_of(prepared, Utf8::new(octets)),
+            Self::Latin1(octets) => prepare::is_form_of(prepared, latin1(octets)),
             Self::Utf16(units) => prepare::is_form_of(prepared, utf16(units).map_while(|c| c)),
             Self::Utf32(units) => prepare::is_form_of(prepared, utf32(units).map_while(|c| c)),
         }
     }
 
-    /// All of the text.
-    pub(super) fn to_text(self) -> Result<String, NameError> {
+    /// All of the text, which was checked.
+    pub(super) fn to_text(self) -> String {
+        self.to_string()
+    }
+}
+
+/// The text, as far as it has characters.
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(&mut |c| f.write_char(c))
+    }
+}
+
+impl Text<'_> {
+    /// Gives each character to `write`, until it has enough.
+    ///
+    /// # Errors
+    /// That of `write`.
+    pub(super) fn write(self, write: &mut dyn FnMut(char) -> fmt::Result) -> fmt::Result {
         match self {
-            Self::Utf8(text) => Ok(text.to_owned()),
-            Self::Latin1(octets) => Ok(octets.iter().map(|&octet| char::from(octet)).collect()),
-            Self::Utf16(units) => utf16(units).collect::<Option<_>>().ok_or(NameError::MalformedDer),
-            Self::Utf32(units) => utf32(units).collect::<Option<_>>().ok_or(NameError::MalformedDer),
+            Self::Utf8(octets) => Utf8::new(octets).try_for_each(write),
+            Self::Latin1(octets) => latin1(octets).try_for_each(write),
+            Self::Utf16(units) => utf16(units).map_while(|c| c).try_for_each(write),
+            Self::Utf32(units) => utf32(units).map_while(|c| c).try_for_each(write),
         }
     }
+}
+
+/// The first that a name may not have.
+fn first_refused(mut characters: impl Iterator<Item = Option<char>>) -> Result<Option<char>, NameError> {
+    match characters.find(|c| !c.is_some_and(prepare::is_allowed)) {
+        Some(None) => Err(NameError::MalformedDer),
+        Some(refused) => Ok(refused),
+        None => Ok(None),
+    }
+}
+
+fn latin1(octets: &[u8]) -> impl Iterator<Item = char> {
+    octets.iter().map(|&octet| char::from(octet))
 }
 
 fn utf16(units: &[[u8; 2]]) -> impl Iterator<Item = Option<char>> {
@@ -88,4 +124,35 @@ fn utf16(units: &[[u8; 2]]) -> impl Iterator<Item = Option<char>> {
 
 fn utf32(units: &[[u8; 4]]) -> impl Iterator<Item = Option<char>> {
     units.iter().map(|&unit| char::from_u32(u32::from_be_bytes(unit)))
+}
+
+/// The characters of UTF-8, which is looked at in pieces: nobody reads to the end of what is refused at its beginning. It ends
+/// at what is no character.
+struct Utf8<'a> {
+    piece: std::str::Chars<'a>,
+    rest: &'a [u8],
+}
+
+impl<'a> Utf8<'a> {
+    fn new(octets: &'a [u8]) -> Self {
+        Self { piece: "".chars(), rest: octets }
+    }
+}
+
+impl Iterator for Utf8<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        const OCTETS: usize = 256;
+        if let Some(c) = self.piece.next() {
+            return Some(c);
+        }
+        let piece = self.rest.get(..OCTETS).unwrap_or(self.rest);
+        // Where the piece is cut within a character, the next one begins with it.
+        let length = std::str::from_utf8(piece).map_or_else(|error| error.valid_up_to(), str::len);
+        let (piece, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        self.piece = std::str::from_utf8(piece).ok()?.chars();
+        self.piece.next()
+    }
 }

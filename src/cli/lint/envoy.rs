@@ -1,5 +1,6 @@
 //! Envoy's own configuration: bootstraps, resources, dumps.
 
+use super::super::document::Content;
 use super::filters::{self, Named};
 use super::graph::{At, Cluster, Configs, Entry, Filter, Kind, Place, Route, Target, Way};
 use super::paths::{Expression, PathMatch, Pattern, Rewrite};
@@ -8,7 +9,7 @@ use super::paths::{Expression, PathMatch, Pattern, Rewrite};
 const FORWARDING: [&str; 3] = ["FORWARD_ONLY", "ALWAYS_FORWARD_ONLY", "APPEND_FORWARD"];
 
 const ADD_FILTER: &str = "put the filter into it too, or take the route to this cluster away";
-pub const ENABLE: &str = "take this away: the filter lets other paths by by itself, and strips forged identity headers there too";
+pub const ENABLE: &str = "take this away: other paths pass the filter anyway, which strips forged identity headers there too";
 
 /// What the files show, for whoever reads one of them.
 pub struct Envoy<'a> {
@@ -276,12 +277,18 @@ pub fn path_match(at: At<'_>) -> (PathMatch, bool) {
         .unwrap_or(Pattern::Unknown);
     let known = ["prefix", "path", "path_separated_prefix", "safe_regex", "path_match_policy", "case_sensitive"];
     let is_conditional = at.members().any(|(name, value)| {
-        let is_empty = value.node.elements().is_empty() && value.node.members().is_empty() && value.text().is_none();
-        !known.iter().any(|known| at.member(known).is_some_and(|member| std::ptr::eq(member.node, value.node)))
-            && !(is_empty && name != "grpc" && name != "connect_matcher" && name != "connectMatcher")
+        let is_known = known.iter().any(|known| at.member(known).is_some_and(|member| std::ptr::eq(member.node, value.node)));
+        // An empty list asks for nothing; an empty object may be all that there is to say.
+        let is_empty = match &value.node.content {
+            Content::Null => true,
+            Content::Array(elements) => elements.is_empty(),
+            Content::Object(members) => members.is_empty(),
+            Content::Bool(_) | Content::Number(_) | Content::Text(_) => false,
+        };
+        let is_object = ["grpc", "connect_matcher", "connectMatcher"].contains(&name);
+        !is_known && (is_object || !is_empty)
     });
-    let ignores_case =
-        matches!(at.member("case_sensitive").map(|at| &at.node.content), Some(super::super::document::Content::Bool(false)));
+    let ignores_case = matches!(at.member("case_sensitive").map(|at| &at.node.content), Some(Content::Bool(false)));
     (PathMatch { pattern, ignores_case }, is_conditional)
 }
 
@@ -384,7 +391,7 @@ impl Upgrade {
 }
 
 fn is_on(at: At<'_>) -> bool {
-    !matches!(at.member("enabled").map(|at| &at.node.content), Some(super::super::document::Content::Bool(false)))
+    !matches!(at.member("enabled").map(|at| &at.node.content), Some(Content::Bool(false)))
 }
 
 /// How requests that ask for an upgrade go past the filter.

@@ -140,7 +140,7 @@ fn kind_of(at: At<'_>, name: &str, configs: &Configs, named: &Named) -> Kind {
 fn of_type(url: &str, config: Option<At<'_>>) -> Kind {
     let lower = url.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
     let words: Vec<&str> = lower.split('.').collect();
-    let is = |wanted: &str| words.iter().any(|word| *word == wanted);
+    let is = |wanted: &str| words.contains(&wanted);
     // A filter of HTTP in the manner of Envoy or Istio; a word elsewhere means nothing.
     let is_known = lower.contains("filters.http.") || lower.starts_with("istio.") || lower.starts_with("stats.");
     if !is_known {

@@ -1,10 +1,14 @@
 //! The Gateway API, and Envoy Gateway's policies for it.
 
+use std::cmp::Reverse;
+
+use serde_json::Value;
+
+use super::endpoints::common_host;
 use super::graph::{At, Cluster, Configs, Entry, Filter, Graph, Kind, Remark, Route, Target, Way};
-use super::istio::{self, Install, Served};
+use super::install::{self, Install, Served};
 use super::kubernetes::{Resource, entry};
 use super::paths::{Answer, Expression, PathMatch, Pattern, Rewrite};
-use super::rules::common_host;
 
 /// What a policy is attached to, from the least specific.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +66,7 @@ fn of_listener(
         port: listener.member("port").map(|port| port.node.to_json().to_string()),
         has_tls: listener.said("protocol").is_some_and(|protocol| ["HTTPS", "TLS"].contains(&protocol)),
     };
-    let (mut filters, mut base) = istio::filters_of(installs, &served, &title, &listener.place());
+    let (mut filters, mut base) = install::filters_of(installs, &served, &title, &listener.place());
     if let Some((filter, covers)) = patched(resources, configs, gateway, name) {
         base = match covers {
             Answer::Yes => Way::Runs(filter.kind.config().into_iter().collect()),
@@ -99,7 +103,18 @@ fn of_listener(
         }
     }
     filters.extend(policy_filters(resources, configs, &used));
+    one.routes.sort_by_key(by_precedence);
     Entry { filters, ..one }
+}
+
+/// Exact paths before longer prefixes before shorter ones, and of one path those that ask for more first. What else there is
+/// stands before them all, so that no other is seen to take its requests; nor does it take theirs for sure.
+fn by_precedence(route: &Route) -> (u8, Reverse<usize>, bool) {
+    match &route.paths.pattern {
+        Pattern::Regex(_) | Pattern::Unknown => (0, Reverse(0), false),
+        Pattern::Exact(_) => (1, Reverse(0), !route.is_conditional),
+        Pattern::Prefix(prefix) | Pattern::Segments(prefix) => (2, Reverse(prefix.len()), !route.is_conditional),
+    }
 }
 
 /// Whether a route names a listener as its parent.
@@ -136,14 +151,12 @@ fn http_route<'a>(
 ) {
     for rule in route.list("rules") {
         let filters: Vec<At<'a>> = rule.list("filters").collect();
-        let answers = filters.iter().any(|filter| filter.said("type") == Some("RequestRedirect"));
         let (way, policy) = way_of(round, route, rule);
         used.extend(policy);
         let mirrored = filters.iter().filter_map(|filter| filter.path(&["requestMirror", "backendRef"]));
         let backends: Vec<At<'a>> = rule.list("backendRefs").chain(mirrored).collect();
         let targets: Vec<Target> = backends
             .into_iter()
-            .filter(|_| !answers)
             .filter_map(|backend| {
                 let cluster = Cluster::Named(backend_name(backend, route)?);
                 Some(Target { cluster, ways: vec![way.clone()] })
@@ -152,8 +165,8 @@ fn http_route<'a>(
         let matches: Vec<At<'a>> = rule.list("matches").collect();
         let mut add = |paths: PathMatch, is_conditional: bool| {
             entry.routes.push(Route {
-                // The most specific path wins, wherever it stands: none shadows another for sure, but an exact one itself.
-                group: format!("{}:{}", route.at.file, rule.node.pointer),
+                // The most specific path wins, wherever it stands: `by_precedence`.
+                group: hosts.join(" "),
                 hosts: hosts.to_vec(),
                 place: rule.place(),
                 rewrite: rewrite(round.resources, route, &filters),
@@ -183,7 +196,8 @@ fn path_match(at: At<'_>) -> (PathMatch, bool) {
         "RegularExpression" => Pattern::Regex(Expression::whole(value)),
         _ => Pattern::Unknown,
     };
-    let is_conditional = at.members().any(|(name, _)| name != "path");
+    let is_plain = matches!(pattern, Pattern::Exact(_) | Pattern::Segments(_));
+    let is_conditional = !is_plain || at.members().any(|(name, _)| name != "path");
     (PathMatch { pattern, ignores_case: false }, is_conditional)
 }
 
@@ -296,7 +310,7 @@ fn policies<'a>(round: &Round<'a, '_>, route: Resource<'a>, rule: At<'a>) -> Vec
 /// The filters of the policies that put this one into a listener.
 fn policy_filters(resources: &[Resource<'_>], configs: &Configs, used: &[(Resource<'_>, usize)]) -> Vec<Filter> {
     let mut filters: Vec<Filter> = Vec::new();
-    // Envoy Gateway puts Lua and external processing before wasm, unless it is told.
+    // Envoy Gateway puts Lua and external processing before wasm, but for an order of the operator's own.
     let is_reordered =
         resources.iter().any(|resource| resource.kind == "EnvoyProxy" && resource.list("filterOrder").next().is_some());
     for (policy, _) in used {
@@ -368,13 +382,12 @@ fn remarks(resources: &[Resource<'_>], configs: &Configs) -> Vec<Remark> {
         .filter(|resource| resource.kind == "EnvoyPatchPolicy")
         .flat_map(|resource| resource.list("jsonPatches").collect::<Vec<_>>())
         .collect();
-    let sets = |name: &str, wanted: &str| {
+    let sets = |name: &str, wanted: &Value| {
         patches.iter().filter_map(|patch| patch.member("operation")).any(|operation| {
             let place = [operation.said("path"), operation.said("jsonPath")].into_iter().flatten().collect::<String>();
             let value = operation.member("value");
-            let is_value = value.is_some_and(|value| value.node.to_json().to_string() == wanted);
-            let is_within =
-                value.and_then(|value| value.member(name)).is_some_and(|value| value.node.to_json().to_string() == wanted);
+            let is_value = value.is_some_and(|value| value.node.to_json() == *wanted);
+            let is_within = value.and_then(|value| value.member(name)).is_some_and(|value| value.node.to_json() == *wanted);
             operation.said("op") != Some("remove") && ((place.contains(name) && is_value) || is_within)
         })
     };
@@ -384,13 +397,13 @@ fn remarks(resources: &[Resource<'_>], configs: &Configs) -> Vec<Remark> {
             let mut add = |is_error: bool, message: &str| {
                 found.push(Remark { place: wasm.place(), is_error, message: message.to_owned() });
             };
-            if !sets("allow_on_headers_stop_iteration", "true") {
+            if !sets("allow_on_headers_stop_iteration", &true.into()) {
                 add(
                     true,
                     "without allow_on_headers_stop_iteration: true every gated request is answered with 500, and an EnvoyExtensionPolicy cannot set it: add an EnvoyPatchPolicy that does, and give it to lint too",
                 );
             }
-            if !sets("failure_policy", "\"FAIL_RELOAD\"") && !sets("failure_policy", "2") {
+            if !sets("failure_policy", &"FAIL_RELOAD".into()) && !sets("failure_policy", &2.into()) {
                 add(
                     false,
                     "without failure_policy: FAIL_RELOAD, which an EnvoyPatchPolicy can set, a fault is answered with 503 until Envoy is restarted",

@@ -2,6 +2,7 @@
 
 use super::gateway;
 use super::graph::{At, Configs, Entry, Graph, Place, Remark};
+use super::install;
 use super::istio;
 
 /// A resource.
@@ -65,7 +66,7 @@ fn resources<'a>(documents: &[At<'a>]) -> Vec<Resource<'a>> {
 /// What they add up to.
 pub fn graph(documents: &[At<'_>], configs: &Configs, serves_self_signed: bool) -> Graph {
     let resources = resources(documents);
-    let installs = istio::installs(&resources, configs);
+    let installs = install::installs(&resources, configs);
     let mut graph = istio::graph(&resources, &installs);
     let other = gateway::graph(&resources, configs, &installs);
     graph.entries.extend(other.entries);

@@ -7,7 +7,7 @@ use tls_client_auth::certificate::{Dialect, DistinguishedName};
 use tls_client_auth::config::Configuration;
 
 use super::super::source::{Failure, Filter, FilterChain, FilterKind};
-use super::{Finding, Severity, paths, rules};
+use super::{Finding, Severity, endpoints, paths};
 
 /// Settings that load and that somebody may not mean.
 pub fn doubts(configuration: &Value, listener: Option<&FilterChain>) -> Vec<Finding> {
@@ -36,7 +36,7 @@ pub fn doubts(configuration: &Value, listener: Option<&FilterChain>) -> Vec<Find
 
 /// What each entry of `endpoints` stands for.
 pub fn gated(configuration: &Value) -> Vec<Finding> {
-    let entries = rules::entries(configuration).into_iter();
+    let entries = endpoints::entries(configuration).into_iter();
     let listed = entries.filter_map(|(pointer, text, _)| {
         let message = format!("gates {}", paths::gated_by(text.as_deref()?.trim_end_matches('/')));
         Some(Finding { severity: Severity::Note, line: None, pointer: Some(pointer), message })

@@ -20,6 +20,7 @@ use super::shared::{Head, Keys, SharedData, Slot, Spread, Validators};
 use super::stage::{Change, ChangeKind, Comparison, Interfered, Stage};
 use super::whole::{self, NotWhole, Whole};
 use crate::certificate::Thumbprint;
+use crate::error::ConfigError;
 
 /// What the VM that fetches has to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -442,10 +443,7 @@ impl Refresh {
                 match read.clients {
                     Ok(clients) => {
                         for warning in read.warnings {
-                            if round.reports.len() < Self::MOST_REFUSALS_TOLD {
-                                let pointer = format!("{}{}", entry.pointer, warning.pointer);
-                                round.reports.push(Report::LeftOut { pointer, reason: warning.message });
-                            }
+                            tell(&mut round.reports, &entry.pointer, warning, true);
                         }
                         for client in clients {
                             let client_id: Box<str> = client.client_id().into();
@@ -461,10 +459,7 @@ impl Refresh {
                         let unusable = Record::Unusable(reason.as_str().into());
                         read.client_ids.iter().for_each(|client_id| stage.add(client_id, &unusable));
                         round.refused += u64::from(read.client_ids.is_empty());
-                        if round.reports.len() < Self::MOST_REFUSALS_TOLD {
-                            let pointer = format!("{}{}", entry.pointer, error.pointer);
-                            round.reports.push(Report::Refused { pointer, reason: error.message });
-                        }
+                        tell(&mut round.reports, &entry.pointer, error, false);
                     }
                 }
                 self.phase = if stage.is_full() {
@@ -673,6 +668,15 @@ impl Refresh {
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
         period.mul_f64(0.9 + (self.random % 1000) as f64 / 10_000.0)
+    }
+}
+
+/// Remembers what is wrong with an entry, or with a part of it that is left out, if few are wrong so far.
+#[inline(never)]
+fn tell(reports: &mut Vec<Report>, entry: &str, error: ConfigError, is_left_out: bool) {
+    if reports.len() < Refresh::MOST_REFUSALS_TOLD {
+        let (pointer, reason) = (format!("{entry}{}", error.pointer), error.message);
+        reports.push(if is_left_out { Report::LeftOut { pointer, reason } } else { Report::Refused { pointer, reason } });
     }
 }
 

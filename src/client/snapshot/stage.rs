@@ -87,7 +87,7 @@ impl Comparison {
 
     /// Whether the same clients are there as before, however they are registered; and those that are there twice, twice.
     pub(super) fn has_same_clients(&self, repeated: u64) -> bool {
-        self.added + self.removed == 0 && (repeated == 0 || self.changed == 0)
+        self.added + self.removed == 0 && !self.is_otherwise_left_out && (repeated == 0 || self.changed == 0)
     }
 
     fn note(&mut self, kind: ChangeKind, client_id: &str) {
@@ -228,32 +228,32 @@ impl Stage {
             *ids = with_identifiers(ids, &new);
         }
         let mut old: Vec<_> = entries_of_step(&old, mask, step).collect();
-        let (mut left_out_now, mut left_out_before) = (Vec::new(), Vec::new());
-        old.retain(|entry| {
-            !Record::is_left_out(entry.record) || {
-                left_out_before.push((entry.hash, entry.client_id));
-                false
-            }
-        });
         for entry in new {
-            if Record::is_left_out(entry.record) {
-                left_out_now.push((entry.hash, entry.client_id));
-                continue;
-            }
             let same = old.iter().position(|other| other.hash == entry.hash && other.client_id == entry.client_id);
-            match same.map(|same| old.swap_remove(same)) {
+            let same = same.map(|same| old.swap_remove(same));
+            let was_left_out = same.is_some_and(|same| Record::is_left_out(same.record));
+            let is_left_out = Record::is_left_out(entry.record);
+            match same.filter(|_| !was_left_out) {
+                // Whoever is left out is known all the same: a list that leaves out others is another list.
+                None if is_left_out => found.is_otherwise_left_out |= !was_left_out,
+                Some(_) if is_left_out => found.note(ChangeKind::Removed, entry.client_id),
                 None => found.note(ChangeKind::Added, entry.client_id),
                 Some(before) if before.record != entry.record => found.note(ChangeKind::Changed, entry.client_id),
                 Some(_) => {}
             }
-            *(if Record::is_usable(entry.record) { &mut found.clients } else { &mut found.refused }) += 1;
+            *(match Record::is_usable(entry.record) {
+                _ if is_left_out => &mut found.left_out,
+                true => &mut found.clients,
+                false => &mut found.refused,
+            }) += 1;
         }
-        old.iter().for_each(|entry| found.note(ChangeKind::Removed, entry.client_id));
-        found.left_out += left_out_now.len() as u64;
-        left_out_now.sort_unstable();
-        left_out_before.sort_unstable();
-        // Whoever is left out is known all the same: a list that leaves out others is another list.
-        found.is_otherwise_left_out |= left_out_now != left_out_before;
+        for entry in old {
+            if Record::is_left_out(entry.record) {
+                found.is_otherwise_left_out = true;
+            } else {
+                found.note(ChangeKind::Removed, entry.client_id);
+            }
+        }
         Ok(())
     }
 
@@ -298,5 +298,34 @@ impl Gathered {
                 ShardEntry::read(&mut Reader(self.octets.get(start as usize..)?))
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_of_one_set_of_clients() {
+        let (once, twice) = (Record::Unusable("why".into()).encode(), twice());
+        let digest = |before: &[u8], ids: &[&str], repeated: &[&str]| {
+            let record = |id| if repeated.contains(&id) { &twice } else { &once };
+            let entries: Vec<_> = ids.iter().map(|id| ShardEntry { hash: 0, client_id: id, record: record(*id) }).collect();
+            with_identifiers(&Thumbprint::of(before), &entries)
+        };
+        let known = digest(b"", &["a", "b", "c"], &[]);
+        assert_eq!(digest(b"", &["c", "a", "b"], &[]), known, "whatever the order in which they came");
+        for (before, ids, repeated) in [
+            (&b"x"[..], &["a", "b", "c"][..], &[][..]),
+            (b"", &["a", "b"], &[]),
+            (b"", &["a", "b", "c", "d"], &[]),
+            (b"", &["a", "bc"], &[]),
+            (b"", &["ab", "c"], &[]),
+            (b"", &["a", "b", "c"], &["b"]),
+            (b"", &["a", "b", "c", "b"], &[]),
+        ] {
+            assert_ne!(digest(before, ids, repeated), known, "{before:?} {ids:?} {repeated:?}");
+        }
+        assert_ne!(digest(b"", &["a", "b"], &["a"]), digest(b"", &["a", "b"], &["b"]));
     }
 }

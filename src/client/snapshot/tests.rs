@@ -802,6 +802,11 @@ fn half_a_list_is_no_list() {
         world.serve(path, page(clients.clone()).with("link", "</0>; rel=prev"));
         world.until_switched();
         assert!(world.has("c1"));
+        // The last page of several may be full.
+        world.serve(path, page(clients.clone()).with("link", &next("/clients?max=3&first=3")));
+        world.serve("/clients?max=3&first=3", page(numbered(3, 6)));
+        world.until_switched();
+        assert!(world.has("c5"));
     }
     // What is on a link that is no text counts.
     let mut world = World::new(1, registry(|_| {}), "");
@@ -971,6 +976,13 @@ fn a_client_on_two_pages_is_there_twice_only_if_it_stays_so() {
         world.until_switched();
         assert_eq!(world.asked.len(), if strict { 6 } else { 4 });
         assert!(["n", "a", "b", "c", "d"].iter().all(|id| world.has(id)));
+        // Others are there twice every time: that is motion, too.
+        let moving: [(&[&str], &[&str]); 3] =
+            [(&["n", "a", "b"], &["b", "c", "d"]), (&["n", "a", "b", "c"], &["c", "d"]), (&["n", "a", "b"], &["c", "d"])];
+        serve_readings(&mut world, &moving);
+        world.until(|world| !world.reports.is_empty());
+        assert_eq!(world.asked.len(), 6);
+        assert!(["n", "a", "b", "c", "d"].iter().all(|id| world.has(id)) && world.failures().is_empty());
         // There twice it is nobody's; and after that, one reading says the same.
         serve_readings(&mut world, &[(&["n", "a"], &["b", "a", "d", "c"])]);
         world.until_switched();

@@ -9,7 +9,7 @@ use proxy_wasm::types::{Action as Envoy, BufferType, LogLevel, MapType};
 
 use super::connection::{DownstreamConnection, now};
 use super::registries::{Pending, Waiting};
-use super::{Plugin, log};
+use super::{Plugin, headers, log};
 use crate::certificate::Dialect;
 use crate::decision::{Action, Decision};
 use crate::error::{Code, HostError};
@@ -146,7 +146,7 @@ fn read_body(length: usize) -> Option<Vec<u8>> {
 
 /// Takes away what no client may set; returns whether all of it is gone.
 fn strip(exchange: &Exchange, map: MapType, fields: Headers<'_>, believed: Option<Dialect>) -> bool {
-    exchange.names_to_strip(fields, believed).all(|name| hostcalls::remove_map_value(map, name).is_ok())
+    exchange.names_to_strip(fields, believed).all(|name| headers::remove(map, name))
 }
 
 fn to_envoy(passed: bool) -> Envoy {
@@ -176,7 +176,7 @@ pub(super) fn carry_out(plugin: &Plugin, decision: &Decision) -> bool {
     match &decision.action {
         Action::Continue { set } => {
             for (name, value) in set {
-                if hostcalls::set_map_value(MapType::HttpRequestHeaders, name, Some(value)).is_err() {
+                if !headers::replace(MapType::HttpRequestHeaders, name, value) {
                     // Without its identity headers the request must not reach a backend that trusts them.
                     log(LogLevel::Error, &format!("tls_client_auth {}: {name}", HostError::HeaderWrite));
                     reply(&Response::to(&HostError::HeaderWrite.into(), false));
