@@ -142,7 +142,7 @@ const states = {
     await sees("#certificate-error", /private key/);
     await page.getByLabel("Headers").fill(name);
     await page.getByLabel("Endpoints that it guards").fill(`${name} ${name}`);
-    await sees("#endpoints-error", /expected a plain path/);
+    await sees("#endpoints-error", /expected a path that begins with a slash/);
   },
 };
 

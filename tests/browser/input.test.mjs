@@ -55,7 +55,7 @@ test("each of several errors is told at its own field", async () => {
   await example("accepted");
   const endpoints = page.getByLabel("Endpoints that it guards");
   await endpoints.fill("/token https://as.example.com/token");
-  await sees("#endpoints-error", /“https:\/\/as\.example\.com\/token”: expected a plain path/);
+  await sees("#endpoints-error", /“https:\/\/as\.example\.com\/token”: expected a path that begins with a slash/);
   assert.equal(await text("#client-error"), "");
   await registered().fill("null");
   await page.getByLabel("Headers").fill("content-type: x\n\nno colon here");

@@ -61,7 +61,7 @@ test("every case is decided as the table says", () => {
   }
   assert.ok(gates.size > 50, `${gates.size} configurations`);
   for (const found of ["not_gated late", "method_not_allowed late", "method_not_allowed early"]) assert.ok(options.has(found), `${found}: ${[...options]}`);
-  for (const code of ["not_gated", "method_not_allowed", "unsupported_media_type", "unknown_tenant", "server_name_mismatch", "upgrade_refused"]) assert.ok(!codes.late.has(code), code);
+  for (const code of ["not_gated", "method_not_allowed", "encoded_body", "unknown_tenant", "server_name_mismatch", "upgrade_refused"]) assert.ok(!codes.late.has(code), code);
   for (const code of ["authenticated", "unknown_client", "malformed_form", "subject_mismatch"]) assert.ok(!codes.early.has(code), code);
 });
 
