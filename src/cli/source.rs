@@ -97,6 +97,9 @@ pub struct FilterChain {
     pub buffer_limit: Option<(u64, Spot)>,
     /// `forward_client_cert_details` of the connection manager.
     pub forward_client_cert_details: (String, Spot),
+    /// Whether Envoy knows the name that a client asks for: a listener filter reads it, which Envoy adds by itself where a
+    /// filter chain is chosen by it.
+    pub knows_server_name: bool,
 }
 
 /// How clients connect.
@@ -341,8 +344,23 @@ impl FilterChain {
             transport: Transport::of(chain, place),
             buffer_limit,
             forward_client_cert_details: details,
+            knows_server_name: knows_server_name(listener),
         })
     }
+}
+
+fn knows_server_name(listener: &Node) -> bool {
+    const INSPECTOR: &str = "tls_inspector";
+    let elements = |name| listener.member(name).map(Node::elements).unwrap_or_default().iter();
+    let is_inspector = |filter: &Node| {
+        let kind = filter.member("typed_config").and_then(|config| config.member("@type"));
+        [kind, filter.member("name")].into_iter().flatten().filter_map(Node::text).any(|text| text.contains(INSPECTOR))
+    };
+    let is_chosen_by_name = |chain: &Node| {
+        let names = chain.member("filter_chain_match").and_then(|wanted| wanted.member("server_names"));
+        names.is_some_and(|names| !names.elements().is_empty())
+    };
+    elements("listener_filters").any(is_inspector) || elements("filter_chains").any(is_chosen_by_name)
 }
 
 impl FilterChain {

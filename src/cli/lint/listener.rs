@@ -24,6 +24,10 @@ pub fn findings(chain: &FilterChain, configuration: &Configuration, serves_self_
         let message = "forward_client_cert_details: SANITIZE takes x-forwarded-client-cert away before the filter reads it, and every client is refused";
         findings.push(Finding::error(Some(spot.line), message).at(spot.pointer.clone()));
     }
+    if !chain.knows_server_name && policies.iter().any(|policy| policy.matches_server_name) {
+        let message = "without the listener filter envoy.filters.listener.tls_inspector Envoy does not know the server name of a TLS handshake, and every request of a tenant is refused as server_name_mismatch";
+        findings.push(Finding::error(Some(chain.spot.line), message).at(chain.spot.pointer.clone()));
+    }
     // What Envoy buffers unless it is told.
     let (limit, spot) = chain.buffer_limit.clone().unwrap_or_else(|| (1 << 20, chain.spot.clone()));
     if policies.iter().any(|policy| policy.max_body_bytes as u64 >= limit) {
