@@ -141,7 +141,7 @@ pub fn read_certificate(certificate: &[u8]) -> Result<String, JsError> {
 }
 
 fn certificate_json(certificate: &PeerCertificate) -> Value {
-    let names = certificate.alternative_names().unwrap_or_default().iter().map(|name| {
+    let names = certificate.alternative_names().unwrap_or_default().into_iter().map(|name| {
         let (kind, value) = match name {
             AlternativeName::Dns(name) => ("dns", name.to_string()),
             AlternativeName::Uri(name) => ("uri", name.to_string()),
