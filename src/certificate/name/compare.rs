@@ -88,7 +88,7 @@ fn are(registered: &[RelativeDistinguishedName], found: &[&[u8]]) -> Result<bool
 impl RelativeDistinguishedName {
     /// Whether the contents octets of a SET are a single attribute with a short value that is the registered one to the letter:
     /// what nearly every RDN of nearly every client is, at every request.
-    fn is_to_the_letter(&self, set: &[u8]) -> bool {
+    pub(super) fn is_to_the_letter(&self, set: &[u8]) -> bool {
         let [super::AttributeTypeAndValue { attribute_type, value: AttributeValue::Text { printed, .. } }] = &*self.attributes
         else {
             return false;

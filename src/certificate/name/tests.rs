@@ -272,6 +272,28 @@ fn the_first_difference_is_told() {
 }
 
 #[test]
+fn to_the_letter_is_the_whole_attribute() {
+    let registered = registered("CN=xy");
+    let is_to_the_letter = |set: &[u8]| registered.rdns[0].is_to_the_letter(set);
+    assert!(is_to_the_letter(&[0x30, 9, 6, 3, 0x55, 4, 3, UTF8, 2, b'x', b'y']));
+    for set in [
+        &[0x30, 8, 6, 3, 0x55, 4, 3, UTF8, 2, b'x', b'y'][..],
+        &[0x30, 10, 6, 3, 0x55, 4, 3, UTF8, 2, b'x', b'y'],
+        &[0x30, 9, 6, 3, 0x55, 4, 3, UTF8, 1, b'x', b'y'],
+        &[0x30, 9, 6, 3, 0x55, 4, 3, UTF8, 3, b'x', b'y'],
+        &[0x30, 9, 6, 3, 0x55, 4, 3, UTF8, 0x82, b'x', b'y'],
+        &[0x30, 9, 6, 3, 0x55, 4, 4, UTF8, 2, b'x', b'y'],
+        &[0x30, 9, 6, 3, 0x55, 4, 3, BMP, 2, b'x', b'y'],
+        &[0x30, 9, 6, 3, 0x55, 4, 3, UTF8, 2, b'x', b'Y'],
+        &[0x31, 9, 6, 3, 0x55, 4, 3, UTF8, 2, b'x', b'y'],
+        &[0x30, 9, 6, 9, 0x55, 4, 3, UTF8, 2, b'x', b'y'],
+        &[],
+    ] {
+        assert!(!is_to_the_letter(set), "{set:02x?}");
+    }
+}
+
+#[test]
 fn strings_that_are_no_names() {
     let syntax = |offset, expected| NameError::Syntax { offset, expected };
     let raw = |offset, character| NameError::RawControlCharacter { offset, character };
