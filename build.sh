@@ -19,7 +19,8 @@ usage: ./build.sh [--embed FILE] [COMMAND]
   bench         instructions and host calls of each kind of request, and the CPU time that a real Envoy adds for it
   bench registry  what a fetched registry costs with a million clients: takes minutes and some 2 GB of memory
   bench --accept  takes the instructions and host calls of this module as the new tests/bench/budget.json
-  test          every test: unit, property, the shipped module in wasmtime, real Envoys, interop, Istio manifests
+  test          every test: unit, property, the shipped module in wasmtime, real Envoys, form parsers, interop, clients, Istio
+                manifests
 
   --embed FILE  compiles FILE, a plugin configuration as in envoy/clients.json, into the module, which uses it
                 where Envoy gives it none
@@ -62,6 +63,15 @@ ensure_rust() {
   need rustup "without it, install the $rust_target target of your Rust yourself"
   say "installing the toolchain and the target of rust-toolchain.toml"
   rustup toolchain install
+}
+
+# Debian's packages, where they can be had; whoever needs what is in them says so if it is not there then.
+install_debian() {
+  if [[ $EUID == 0 ]] && command -v apt-get > /dev/null; then
+    say "installing Debian's $*"
+    { apt-get --quiet=2 install --yes --no-install-recommends "$@" ||
+      { apt-get --quiet=2 update && apt-get --quiet=2 install --yes --no-install-recommends "$@"; }; } > target/tools/debian.log 2>&1 || true
+  fi
 }
 
 # The packages of $1/package.json into $2, by the checksums of the lock file beside it; $3 says what they are.
@@ -127,10 +137,8 @@ test_playground() {
   rm -f "$home"/*.mjs
   cp tests/browser/*.mjs "$home/"
   [[ -n $chromium ]] || chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
-  if [[ -z $chromium && $EUID == 0 ]] && command -v apt-get > /dev/null; then
-    say "installing Debian's chromium"
-    { apt-get --quiet=2 install --yes --no-install-recommends chromium ||
-      { apt-get --quiet=2 update && apt-get --quiet=2 install --yes --no-install-recommends chromium; }; } > target/tools/chromium.log 2>&1 || true
+  if [[ -z $chromium ]]; then
+    install_debian chromium
     chromium=$(command -v chromium || true)
   fi
   [[ -n $chromium ]] || fail "the page is tested in Chromium: install it, or name it in CHROMIUM"
@@ -285,11 +293,7 @@ ensure_clients() {
     command -v "${tool%:*}" > /dev/null || missing+=("${tool#*:}")
   done
   mkdir -p "$home"
-  if ((${#missing[@]})) && [[ $EUID == 0 ]] && command -v apt-get > /dev/null; then
-    say "installing Debian's ${missing[*]}"
-    { apt-get --quiet=2 install --yes --no-install-recommends "${missing[@]}" ||
-      { apt-get --quiet=2 update && apt-get --quiet=2 install --yes --no-install-recommends "${missing[@]}"; }; } > "$home/apt.log" 2>&1 || true
-  fi
+  ((${#missing[@]} == 0)) || install_debian "${missing[@]}"
   need go "install Go 1.19 or later: the tests have a client in it"
   need javac "install a JDK of 17 or later: the tests have clients in Java"
   need mvn "install Maven, which brings what those clients are made of"
@@ -327,11 +331,7 @@ ensure_parsers() {
   command -v php > /dev/null || packages+=(php-cli)
   ruby -e 'require "rack"' 2> /dev/null || packages+=(ruby ruby-rack)
   command -v go > /dev/null || packages+=(golang-go)
-  if ((${#packages[@]})) && [[ $EUID == 0 ]] && command -v apt-get > /dev/null; then
-    say "installing Debian's ${packages[*]}"
-    { apt-get --quiet=2 install --yes --no-install-recommends "${packages[@]}" ||
-      { apt-get --quiet=2 update && apt-get --quiet=2 install --yes --no-install-recommends "${packages[@]}"; }; } > "$home/packages.log" 2>&1 || true
-  fi
+  ((${#packages[@]} == 0)) || install_debian "${packages[@]}"
   command -v php > /dev/null || fail "php is missing: install PHP 8 for the command line"
   ruby -e 'require "rack"' 2> /dev/null || fail "Ruby's rack is missing: install ruby and ruby-rack"
   need go "install Go 1.19 or later"
@@ -372,7 +372,7 @@ test_all() {
   say "the other shipped configurations"
   tests/manifests/run.sh "${envoy_versions[@]}"
   test_clients
-  say "passed: cargo test, the JavaScript package, the page in Chromium, the demos, interop, envoy/observability, envoy/*.yaml on Envoy ${envoy_versions[*]}, envoy/istio/*.yaml"
+  say "passed: cargo test, form parsers, the JavaScript package, the page in Chromium, the demos, interop, envoy/observability, envoy/*.yaml on Envoy ${envoy_versions[*]}, envoy/istio/*.yaml, clients in Go and Java"
 }
 
 command=build
