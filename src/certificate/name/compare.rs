@@ -58,11 +58,13 @@ impl DistinguishedName {
         found.reverse();
         for index in 0..self.rdns.len().max(found.len()) {
             let (registered, found) = (self.rdns.get(index), found.get(index));
-            let (position, expected) = (index + 1, registered.map(ToString::to_string));
-            match (registered, found) {
-                (Some(registered), Some(found)) if registered.is(found)? => {}
-                _ => return Ok(Some(NameDifference::Rdn { position, expected, found: found.map(|rdn| beginning_of(rdn)) })),
+            if let (Some(registered), Some(found)) = (registered, found)
+                && registered.is(found)?
+            {
+                continue;
             }
+            let (expected, found) = (registered.map(ToString::to_string), found.map(|rdn| beginning_of(rdn)));
+            return Ok(Some(NameDifference::Rdn { position: index + 1, expected, found }));
         }
         // Not reached: names with the same RDNs in the same order are equal.
         Ok(Some(NameDifference::ReverseOrder))
