@@ -161,7 +161,8 @@ impl Guest<'_> {
             check_header(name, value)?;
         }
         let host = self.host();
-        host.stream()?.answer(Reply { status, headers, body }).map_err(Error::msg)?;
+        let is_last_resort = host.unremovable.is_some();
+        host.stream()?.answer(Reply { status, headers, body }, is_last_resort).map_err(Error::msg)?;
         host.answered_another |= host.subject() != host.active;
         Ok(Status::Ok)
     }

@@ -250,8 +250,9 @@ impl Stream {
         self.ended = self.end_came;
     }
 
-    pub fn answer(&mut self, reply: Reply) -> Result<(), String> {
-        if self.is_released() {
+    /// `is_last_resort`: the filter may break off what went upstream, as Envoy lets it before there is an answer.
+    pub fn answer(&mut self, reply: Reply, is_last_resort: bool) -> Result<(), String> {
+        if self.is_released() && !is_last_resort {
             return Err("a local reply after the request went upstream".into());
         }
         if self.reply.is_some() {
