@@ -192,10 +192,10 @@ compile() {
   local sources=$1 into=$2
   shift 2
   # Panic messages name source files. Without the machine's own directories in them, equal sources give equal modules.
-  # Inlining less makes the module 5 % smaller and a request 6 % longer in instructions; more of it gains nothing.
+  # Inlining a little more than for the least size makes the module 1.5 % larger and a request 5 % shorter in instructions.
   (
     cd "$sources"
-    RUSTFLAGS="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo --remap-path-prefix=$PWD=. -C llvm-args=--inline-threshold=25" \
+    RUSTFLAGS="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo --remap-path-prefix=$PWD=. -C llvm-args=--inline-threshold=60" \
       cargo build --locked --release --target "$rust_target" --target-dir "$into" --lib "$@"
   )
 }

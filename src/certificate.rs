@@ -8,7 +8,6 @@ mod name;
 mod peer;
 pub mod pem;
 mod thumbprint;
-mod time;
 
 use std::fmt;
 

@@ -12,8 +12,6 @@ pub(super) mod tag {
     pub(in crate::certificate) const PRINTABLE_STRING: u8 = 0x13;
     pub(in crate::certificate) const TELETEX_STRING: u8 = 0x14;
     pub(in crate::certificate) const IA5_STRING: u8 = 0x16;
-    pub(in crate::certificate) const UTC_TIME: u8 = 0x17;
-    pub(in crate::certificate) const GENERALIZED_TIME: u8 = 0x18;
     pub(in crate::certificate) const VISIBLE_STRING: u8 = 0x1a;
     pub(in crate::certificate) const UNIVERSAL_STRING: u8 = 0x1c;
     pub(in crate::certificate) const BMP_STRING: u8 = 0x1e;

@@ -48,15 +48,20 @@ impl Extent {
 
 /// Whether `name` begins as one of [`IDENTITY`]. It is asked for each header of each request, and hardly any does.
 fn may_be_identity(name: &str) -> bool {
-    let Some([first, second, third]) = name.as_bytes().first_chunk::<3>().map(|start| start.map(|b| b.to_ascii_lowercase()))
-    else {
-        return false;
-    };
-    match first {
-        b'c' => matches!(second, b'l' | b'f'),
-        b'l' => second == b'5',
-        b's' => matches!(second, b's' | b'e'),
-        b'x' => matches!(third, b's' | b'c' | b'f' | b'a' | b'w'),
+    let Some([first, second, third, fourth]) = name.as_bytes().first_chunk() else { return false };
+    match first | 0x20 {
+        b'x' => match third | 0x20 {
+            b's' => fourth | 0x20 == b's',
+            b'c' => fourth | 0x20 == b'l',
+            b'a' => matches!(fourth | 0x20, b'm' | b'r'),
+            b'w' => fourth | 0x20 == b's',
+            // x-forwarded-tls-client-, and not the two of x-forwarded- that every request has.
+            b'f' => name.as_bytes().get(12).is_some_and(|b| b | 0x20 == b't'),
+            _ => false,
+        },
+        b'c' => matches!(second | 0x20, b'l' | b'f'),
+        b'l' => *second == b'5',
+        b's' => matches!(second | 0x20, b's' | b'e'),
         _ => false,
     }
 }

@@ -158,8 +158,10 @@ fn hidden_credential(body: &[u8]) -> Option<&'static str> {
 
 /// The credential as which some backend reads the parameter `name`, which is another one to this filter.
 fn look_alike(name: &str) -> Option<&'static str> {
-    // Nearly every name is spelled so, and then only an equal name reads as a credential.
-    if name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') || CREDENTIALS.contains(&name) {
+    // Nearly every name begins with a letter that no credential begins with, or is spelled so that only an equal name reads as one.
+    let first = name.as_bytes().first().copied().unwrap_or_default();
+    let is_plain = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if (first.is_ascii_lowercase() && first != b'c') || is_plain(name) || CREDENTIALS.contains(&name) {
         return None;
     }
     reads_as_credential(name)

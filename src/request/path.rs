@@ -4,7 +4,7 @@
 //! rules in many orders (decode then resolve, cut parameters then decode, …), so a path with anything unusual in it is
 //! followed through every combination: whatever can be reached from it is what some backend may see.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::form::{self, reads_as_credential};
@@ -133,6 +133,11 @@ impl Endpoint {
         is_below && (self.with_all_below || segments.next().is_none())
     }
 
+    /// The segments that a path of this endpoint must have.
+    fn words(&self) -> impl Iterator<Item = &str> {
+        self.path.split('/').filter(|segment| !segment.is_empty() && *segment != WILDCARD)
+    }
+
     /// The last segment; none where it is `*` or everything below, or where the path is the root.
     fn last_segment(&self) -> Option<&str> {
         let last = self.path.rsplit('/').next().filter(|_| !self.with_all_below)?;
@@ -177,12 +182,20 @@ impl Endpoints {
     /// route that rewrites paths may lead from here to the endpoint.
     #[must_use]
     pub fn resembles(&self, target: &Target<'_>) -> bool {
-        let decoded = percent_decoded(&percent_decoded(target.path));
+        /// Whatever is longer at the end of a path is no endpoint's name, and a client can make it long.
+        const MOST_OCTETS: usize = 256;
+        let end = target.path.len().checked_sub(MOST_OCTETS).and_then(|start| target.path.get(start..)).unwrap_or(target.path);
+        let is_last = |last: &str| self.endpoints.iter().filter_map(Endpoint::last_segment).any(|segment| segment == last);
+        if is_plain(target.path) {
+            let last = without_final_slash(end).rsplit(|&b| b == b'/').next().unwrap_or_default();
+            let is_equal = |segment: &str| segment.as_bytes().eq_ignore_ascii_case(last);
+            return self.endpoints.iter().filter_map(Endpoint::last_segment).any(is_equal);
+        }
+        let decoded = percent_decoded(&percent_decoded(end));
         let path = up_to(&decoded, b"?#\0");
         let segments = path.split(|b| matches!(b, b'/' | b'\\')).rev();
         let named = segments.map(|segment| trimmed_segments(&up_to(segment, b";"))).find(|segment| !segment.is_empty());
-        let Some(last) = named.map(|segment| folded(&String::from_utf8_lossy(&segment))) else { return false };
-        self.endpoints.iter().filter_map(Endpoint::last_segment).any(|segment| segment == last)
+        named.is_some_and(|segment| is_last(&folded(&String::from_utf8_lossy(&segment))))
     }
 
     fn lists(&self, path: &[u8]) -> bool {
@@ -196,9 +209,16 @@ impl Endpoints {
     }
 
     fn lists_any_spelling_of(&self, path: &[u8]) -> bool {
-        // No rule makes a path longer, so the search ends; the bound keeps a hostile path from costing milliseconds, and
-        // a path that exceeds it is gated, because nobody can say what it means.
-        let mut octets_left = (1 << 14) + 2 * path.len();
+        /// Most octets of spellings that are followed. A hostile path would have far more, at milliseconds for each.
+        const MOST_OCTETS: usize = 1 << 14;
+        /// Longer paths are first searched for the words of an endpoint.
+        const LONG: usize = 1 << 10;
+        if path.len() > LONG && !self.may_be_in(path) {
+            return false;
+        }
+        // No rule makes a path longer, so the search ends; a path that exceeds the bound is gated, because it cannot be said what
+        // it means.
+        let mut octets_left = MOST_OCTETS;
         let mut seen = BTreeSet::new();
         let mut open = vec![path.to_vec()];
         while let Some(path) = open.pop() {
@@ -206,6 +226,9 @@ impl Endpoints {
                 return true;
             }
             for rule in RULES {
+                // Rules copy the path, whatever comes of it.
+                let Some(left) = octets_left.checked_sub(path.len() / 4 + 16) else { return true };
+                octets_left = left;
                 let next = rule(&path);
                 if next == path || seen.contains(&next) {
                     continue;
@@ -217,6 +240,54 @@ impl Endpoints {
             }
         }
         false
+    }
+
+    /// Whether every word of some endpoint is in `path`. Rules take text away and decode it, but join nothing: where a word is
+    /// in no decoding, no spelling has it as a segment.
+    fn may_be_in(&self, path: &[u8]) -> bool {
+        /// Text that is still escaped after so many decodings is meant to be hard to follow.
+        const MOST_DECODINGS: usize = 8;
+        let mut decoded = path.to_vec();
+        let mut decodings = 0;
+        while decoded.contains(&b'%') {
+            let next = percent_decoded(&decoded);
+            if next.len() == decoded.len() {
+                break;
+            }
+            decodings += 1;
+            if decodings > MOST_DECODINGS {
+                return true;
+            }
+            decoded = next;
+        }
+        let text = if decoded.is_ascii() {
+            decoded.make_ascii_lowercase();
+            String::from_utf8(decoded).unwrap_or_default()
+        } else {
+            folded(&String::from_utf8_lossy(&decoded))
+        };
+        let mut words = Words { text: &text, found: BTreeMap::new() };
+        self.endpoints.iter().any(|endpoint| endpoint.words().all(|word| words.have(word)))
+    }
+}
+
+/// A text that is searched for each word once: a word between whatever may come to separate segments.
+struct Words<'a> {
+    text: &'a str,
+    found: BTreeMap<&'a str, bool>,
+}
+
+impl<'a> Words<'a> {
+    fn have(&mut self, word: &'a str) -> bool {
+        *self.found.entry(word).or_insert_with(|| {
+            self.text.match_indices(word).any(|(start, _)| {
+                let (before, rest) = self.text.split_at_checked(start).unwrap_or_default();
+                let after = rest.strip_prefix(word).unwrap_or_default();
+                let is_blank = |b: u8| b <= b' ' || b == 0x7f;
+                before.bytes().next_back().is_none_or(|b| is_blank(b) || matches!(b, b'/' | b'\\'))
+                    && after.bytes().next().is_none_or(|b| is_blank(b) || matches!(b, b'/' | b'\\' | b';' | b'?' | b'#'))
+            })
+        })
     }
 }
 
@@ -443,7 +514,13 @@ mod tests {
 
     #[test]
     fn a_path_too_tangled_to_follow_is_gated() {
-        assert!(gated(&format!("/{}", "%2525;/..\\".repeat(5_000))));
+        for word in ["token", "oauth/%2525/..\\introspect", "TO\u{212a}EN;x", "a/%25252574oken%00"] {
+            assert!(gated(&format!("/{}/{word}", "%2525;/..\\".repeat(5_000))), "{word}");
+        }
+        assert!(gated(&format!("/%{}74oken", "25".repeat(3_000))), "escaped too often to say");
+        for word in ["", "tokens", "a-token", "oauth", "introspect"] {
+            assert!(!gated(&format!("/{}/{word}", "%2525;/..\\".repeat(5_000))), "{word} is no endpoint's in any spelling");
+        }
         assert!(!gated(&format!("/files/{}", "%20a".repeat(500))), "long is not tangled");
     }
 

@@ -32,18 +32,9 @@ fn no_request_costs_more_than_its_budget() {
 /// What a stranger can send, however large and odd, is answered within two milliseconds.
 #[test]
 fn no_request_costs_more_than_two_milliseconds() {
-    let is_dear = |name: &str, cost: &Cost| (cost.instructions > cost::hostile::MOST_INSTRUCTIONS, name.to_owned());
-    let dear: BTreeSet<String> = cost::measure()
-        .iter()
-        .map(|(name, cost)| is_dear(name, cost))
-        .filter(|(is_dear, _)| *is_dear)
-        .map(|(_, name)| name)
-        .collect();
-    assert_eq!(
-        dear,
-        cost::hostile::KNOWN_TO_BE_DEAR.map(str::to_owned).into(),
-        "those that cost more, and those that are known to"
-    );
+    let dear: Costs =
+        cost::measure().into_iter().filter(|(_, cost)| cost.instructions > cost::hostile::MOST_INSTRUCTIONS).collect();
+    assert!(dear.is_empty(), "{dear:?}");
 }
 
 /// Two runs in one process have different addresses and hash seeds.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::host::stream::{PEER_CERTIFICATE_DIGEST, PEER_CERTIFICATE_VALID};
+use crate::host::stream::{PEER_CERTIFICATE_DIGEST, PEER_CERTIFICATE_VALID, REQUESTED_SERVER_NAME};
 use crate::host::{Connection, Outcome, Vm};
 use crate::request::{CLIENT, SUBJECT, configuration, token_request};
 use crate::run::{self, Delivery};
@@ -193,6 +193,14 @@ fn forwarded(name: &'static str) -> Row {
         .sending(with_header("x-forwarded-client-cert", &element))
 }
 
+/// A tenant's client, on a connection under the tenant's name.
+fn by_tenant(name: &'static str) -> Row {
+    hot()
+        .named(name)
+        .configured(json!({ "tenants": [{ "hosts": ["as.example.com"] }] }))
+        .on(presenting(CERTIFICATE).with(REQUESTED_SERVER_NAME, "as.example.com"))
+}
+
 /// The same, but that the DER ends early.
 fn presenting_a_part() -> Connection {
     let lines: Vec<&str> = CERTIFICATE.lines().collect();
@@ -229,13 +237,19 @@ fn rows() -> Vec<Row> {
             "tls_client_auth_subject_dn": SUBJECT,
             "backend_authentication": { "method": "client_secret_basic", "client_secret": "a secret of the backend" },
         })),
-        hot().named("authenticated, by tenant").configured(json!({ "tenants": [{ "hosts": ["as.example.com"] }] })),
+        by_tenant("authenticated, by tenant"),
+        hot()
+            .named("passed_unidentified")
+            .configured(json!({ "unidentified_clients": "pass" }))
+            .sending(body("grant_type=refresh_token&refresh_token=x")),
         hot().named("not_gated").sending(Request { path: "/.well-known/openid-configuration".into(), ..token_request() }),
         hot().named("passed_other_method").registered(json!({ "token_endpoint_auth_method": "private_key_jwt" })),
         hot()
             .named("passed_unregistered")
             .configured(json!({ "unregistered_clients": "pass" }))
             .sending(body("client_id=nobody")),
+        hot().named("not_gated, with an endpoint's name").sending(Request { path: "/auth/token".into(), ..token_request() }),
+        hot().named("upgrade_refused").sending(with_header("upgrade", "websocket")),
         hot().named("method_not_allowed").sending(Request { method: "PUT".into(), ..token_request() }),
         hot().named("unsupported_media_type").sending(with_header("content-type", "application/json")),
         hot().named("encoded_body").sending(with_header("content-encoding", "gzip")),
@@ -251,6 +265,7 @@ fn rows() -> Vec<Row> {
             .named("other_method_refused")
             .registered(json!({ "token_endpoint_auth_method": "private_key_jwt" }))
             .configured(json!({ "other_methods": "reject" })),
+        hot().named("method_not_supported").configured(json!({ "methods": ["self_signed_tls_client_auth"] })),
         hot().named("unknown_client").sending(body("client_id=nobody")),
         hot().named("certificate_missing").on(Connection::without_certificate()),
         hot().named("certificate_malformed").on(presenting_a_part()),
@@ -265,6 +280,10 @@ fn rows() -> Vec<Row> {
         hot().named("unknown_tenant").configured(json!({
             "endpoints": null, "clients": null, "tenants": [{ "hosts": ["other.example.com"], "clients": [] }],
         })),
+        Row {
+            connection: presenting(CERTIFICATE).with(REQUESTED_SERVER_NAME, "b.example.com"),
+            ..by_tenant("server_name_mismatch")
+        },
         hot().named("registry_unavailable").configured(json!({
             "clients": null, "registry": { "cluster": "registry", "authority": "registry.test", "path": "/clients" },
         })),

@@ -21,16 +21,6 @@ use crate::support::der::{self as asn1, tlv};
 #[allow(dead_code, reason = "the test of the budget compares with it")]
 pub const MOST_INSTRUCTIONS: u64 = 24_000_000;
 
-/// Rows that cost more all the same: the spellings of a path (`src/request/path.rs`).
-#[allow(dead_code, reason = "the test of the budget expects them")]
-pub const KNOWN_TO_BE_DEAR: [&str; 5] = [
-    "not_gated, path of backslashes",
-    "not_gated, path of dots",
-    "not_gated, path of escaped dots",
-    "not_gated, path of escapes",
-    "not_gated, path of parameters",
-];
-
 /// Octets of certificate that BoringSSL takes from a client, at most 100 kB with the chain.
 const MOST_OF_A_CERTIFICATE: usize = 90_000;
 
@@ -120,7 +110,7 @@ pub(super) fn rows() -> Vec<Row> {
     add(hot().sending(body(&parameters.join("&"))), "missing_client_id, body of 256 parameters");
     add(hot().sending(body(&"%61".repeat(MOST_OF_A_BODY / 3))), "missing_client_id, body of escapes");
     add(hot().sending(body(&format!("a={}", "+".repeat(MOST_OF_A_BODY - 2)))), "missing_client_id, body of blanks");
-    add(hot().sending(body(&"&".repeat(MOST_OF_A_BODY))), "missing_client_id, body of separators");
+    add(hot().sending(body(&"&".repeat(MOST_OF_A_BODY))), "malformed_form, body of separators");
     add(hot().sending(body(&format!("client_id={}", "x".repeat(MOST_OF_A_BODY - 10)))), "unknown_client, client_id of 64 kB");
     add(
         hot().sending(body(&format!("client_id={}", "%C3%A9".repeat((MOST_OF_A_BODY - 10) / 6)))),
@@ -132,9 +122,9 @@ pub(super) fn rows() -> Vec<Row> {
         body(&format!("{form}{}.c2ln", payload(json)))
     };
     let nested = format!("{}{}", "{\"a\":".repeat(5_000), "1");
-    add(hot().sending(assertion(&nested)), "missing_client_id, assertion of nested objects");
+    add(hot().sending(assertion(&nested)), "client_id_mismatch, assertion of nested objects");
     let flat = format!("{{{}\"b\":0}}", "\"a\":0,".repeat(7_500));
-    add(hot().sending(assertion(&flat)), "missing_client_id, assertion of members");
+    add(hot().sending(assertion(&flat)), "client_id_mismatch, assertion of members");
     let subjects = format!("{{{}\"b\":0}}", "\"sub\":\"a\",".repeat(4_500));
     add(hot().sending(assertion(&subjects)), "unknown_client, assertion of subjects");
     let escapes = format!("{{\"sub\":\"{}\"}}", "\\u0061".repeat(7_500));
@@ -152,6 +142,16 @@ pub(super) fn rows() -> Vec<Row> {
     add(to("%2f%2e%2e"), "not_gated, path of escaped dots");
     add(to(";a"), "not_gated, path of parameters");
     add(to("\\"), "not_gated, path of backslashes");
+    // An endpoint's name in it: it cannot be said what such a path means, so it is gated.
+    let to = |unit: &str| {
+        let path = format!("/a/../token/{}", unit.repeat(MOST_OF_A_PATH / unit.len()));
+        hot().sending(Request { path, ..token_request() })
+    };
+    add(to("a/../"), "authenticated, path of dots with an endpoint's name");
+    add(to("%2561"), "authenticated, path of escapes with an endpoint's name");
+    add(to("%2f%2e%2e"), "authenticated, path of escaped dots with an endpoint's name");
+    add(to(";a"), "authenticated, path of parameters with an endpoint's name");
+    add(to("\\"), "authenticated, path of backslashes with an endpoint's name");
     let query = |unit: &str| {
         let path = format!("/token?{}", unit.repeat(MOST_OF_A_PATH / unit.len()));
         hot().sending(Request { path, ..token_request() })
