@@ -19,15 +19,16 @@ usage: ./build.sh [--embed FILE] [COMMAND]
   bench         instructions and host calls of each kind of request, and the CPU time that a real Envoy adds for it
   bench registry  what a fetched registry costs with a million clients: takes minutes and some 2 GB of memory
   bench --accept  takes the instructions and host calls of this module as the new tests/bench/budget.json
-  test          every test: unit, property, the shipped module in wasmtime, real Envoys, form parsers, interop, clients, Istio
-                manifests
+  test          every test: unit, property, the shipped module in wasmtime, real Envoys, form parsers, the JavaScript package, the
+                page in Chromium, the demos, interop, envoy/observability, Istio manifests, clients in Go and Java
 
   --embed FILE  compiles FILE, a plugin configuration as in envoy/clients.json, into the module, which uses it
                 where Envoy gives it none
   --help        this text
 
 needs: rustup (or Rust with the wasm32-unknown-unknown target), Node.js with npm;
-       all commands also python3 with venv, curl and openssl
+       demo, interop, bench and test also python3 with venv, curl and openssl;
+       test also Chromium, Prometheus, Go, a JDK, Maven, PHP, and Ruby with rack
 END
 }
 

@@ -213,7 +213,7 @@ pub fn load(path: &Path) -> Result<File, Unusable> {
 
 /// Why a file without a configuration is of no use.
 pub fn without_configuration(path: &Path) -> Unusable {
-    let why = "no configuration of this filter: expected JSON, Envoy's wasm filter, a WasmPlugin or an EnvoyExtensionPolicy";
+    let why = "no configuration of this filter in this file: expected JSON, Envoy's wasm filter, an EnvoyFilter, a WasmPlugin or an EnvoyExtensionPolicy; give a file that only surrounds the filter (a Gateway, a policy) together with the file that has it";
     Unusable::new(format!("{}: {why}", path.display()))
 }
 

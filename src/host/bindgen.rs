@@ -31,6 +31,7 @@ impl JsGate {
     }
 
     /// Decides about a request; the headers are names in lower case, and values as octets, one for each.
+    #[expect(clippy::too_many_arguments, reason = "plain values cross the border to JavaScript one by one")]
     pub fn decide(
         &self,
         names: Vec<String>,

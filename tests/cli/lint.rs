@@ -513,7 +513,7 @@ fn what_is_shipped_has_no_findings() {
         (&["istio/tls-client-auth.yaml", "istio/gateway-mutual.yaml"], &[]),
         (&["istio/tls-client-auth.yaml", "istio/gateway-optional-mutual.yaml"], &[]),
         // Both depend on what stands elsewhere: on the gateway, and on a version of Istio.
-        (&["istio/sidecar.yaml", "istio/gateway-mutual.yaml"], &["names count", "whoever holds a key"]),
+        (&["istio/sidecar.yaml", "istio/gateway-mutual.yaml"], &["the names in trusted_proxies count", "whoever holds a key"]),
         (&["istio/wasmplugin.yaml"], &["a WasmPlugin cannot set"]),
     ];
     for (files, wanted) in doubts {

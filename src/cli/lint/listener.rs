@@ -25,7 +25,7 @@ pub fn findings(chain: &FilterChain, configuration: &Configuration, serves_self_
         findings.push(Finding::error(Some(spot.line), message).at(spot.pointer.clone()));
     }
     if !chain.knows_server_name && policies.iter().any(|policy| policy.matches_server_name) {
-        let message = "without the listener filter envoy.filters.listener.tls_inspector Envoy does not know the server name of a TLS handshake, and every request of a tenant is refused as server_name_mismatch";
+        let message = "without the listener filter envoy.filters.listener.tls_inspector Envoy does not know the server name of a TLS handshake, and every gated request of a tenant is refused as server_name_mismatch";
         findings.push(Finding::error(Some(chain.spot.line), message).at(chain.spot.pointer.clone()));
     }
     // What Envoy buffers unless it is told.

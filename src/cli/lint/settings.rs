@@ -143,6 +143,13 @@ impl Policy<'_> {
             ),
             ("/log", "none", "refusals leave no decision line"),
         ] {
+            let has_proxies = self.own.pointer("/peer_certificate/trusted_proxies").is_some();
+            let message = match (wanted, has_proxies) {
+                ("listener", true) => {
+                    "the names in trusted_proxies count though the filter does not know that the proxy's certificate was verified; the listener must refuse untrusted certificates (in Istio: PeerAuthentication with mode STRICT)"
+                }
+                _ => message,
+            };
             // A listener that is seen to refuse them leaves no doubt.
             let is_seen = wanted == "listener" && self.listener.is_some_and(FilterChain::refuses_untrusted);
             if !is_seen && self.own.pointer(pointer).and_then(Value::as_str) == Some(wanted) {
