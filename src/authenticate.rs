@@ -80,6 +80,8 @@ pub fn authenticate(
     }
     let client = match registration {
         Registration::Registered(client) => client,
+        // Some servers take the user name of HTTP Basic as it stands, and that may be a registered client.
+        Registration::Unregistered if claim.is_encoded => return Err(Rejection::UnknownClient),
         Registration::Unregistered if policy.passes_unregistered_clients => return Ok(Verdict::Unregistered),
         Registration::Unregistered => return Err(Rejection::UnknownClient),
         Registration::Unusable(reason) => return Err(Rejection::UnusableClient { reason }),

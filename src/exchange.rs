@@ -304,6 +304,15 @@ impl Exchange {
         matches!(self.phase, Phase::Held(_))
     }
 
+    /// A header of the request that the decision lets pass could not be written: the decision that comes in its place.
+    pub fn on_write_failed(&mut self, request: RequestSummary) -> Decision {
+        self.phase = Phase::Decided { passed: false };
+        let rejection = Rejection::HostError(HostError::HeaderWrite);
+        let action = Action::Reply(Response::to(&rejection, request.has_authorization));
+        let checks = self.checks;
+        Decision { code: rejection.code(), action, rejection: Some(rejection), request, checks, is_lookalike: false }
+    }
+
     /// Whether the decision fell, and the request went on.
     #[must_use]
     pub fn has_passed(&self) -> bool {

@@ -63,7 +63,7 @@ impl Forward {
             json.elements("an array of header names", one_of(&names.map(|header| (header.name(), header))))
         })?;
         let thumbprint = members.read("thumbprint", identity_header)?;
-        let keep = members.read("keep", |json| json.elements("an array of header names", header_name))?;
+        let keep = members.read("keep", |json| json.elements("an array of header names", kept_name))?;
         let strip = members.read("strip", |json| json.elements("an array of header names", HeaderPattern::from_json))?;
         members.finish()?;
         let forward = Self {
@@ -129,6 +129,12 @@ fn header_name(json: &Json) -> Result<Box<str>, ConfigError> {
     Ok(name.to_ascii_lowercase().into())
 }
 
+/// A name that is kept in exactly this spelling, so that a `*` would keep nothing.
+fn kept_name(json: &Json) -> Result<Box<str>, ConfigError> {
+    let name = header_name(json)?;
+    if name.contains('*') { Err(ConfigError::expected("one header name: * stands for itself here")) } else { Ok(name) }
+}
+
 fn identity_header(json: &Json) -> Result<Box<str>, ConfigError> {
     let name = header_name(json)?;
     // Servers take these for something else than what the filter would say.
@@ -163,6 +169,7 @@ mod tests {
             (r#"{"client_id": "x-a", "thumbprint": "x_a"}"#, ""),
             (r#"{"client_id": "x-a", "keep": ["b", "X_A"]}"#, "/keep/1"),
             (r#"{"keep": [1]}"#, "/keep/0"),
+            (r#"{"keep": ["x-a", "x-ssl-cert*"]}"#, "/keep/1"),
             (r#"{"kep": []}"#, "/kep"),
             (r#"{"client_id": "x_request_id"}"#, "/client_id"),
             (r#"{"client_id": "X-Envoy-Peer"}"#, "/client_id"),

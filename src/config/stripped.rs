@@ -67,12 +67,13 @@ fn may_be_identity(name: &str) -> bool {
 }
 
 /// Headers that mean something to HTTP or to Envoy: no identity is written into them, and no pattern takes them away.
-const RESERVED: [(&str, Extent); 15] = [
+const RESERVED: [(&str, Extent); 16] = [
     ("authorization", Extent::Name),
     ("connection", Extent::Name),
     ("content-", Extent::Beginning),
     ("cookie", Extent::Name),
     ("host", Extent::Name),
+    ("http2-settings", Extent::Name),
     ("keep-alive", Extent::Name),
     ("proxy-authenticate", Extent::Name),
     ("proxy-authorization", Extent::Name),

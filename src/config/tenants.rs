@@ -146,7 +146,9 @@ impl Tenants {
         let Some(authority) = host(authority) else { return false };
         let by_name = match server_name.map(host) {
             // RFC 6066 §3 has no literal addresses, and Java sends no name without a dot.
-            None if !authority.contains('.') || authority.parse::<Ipv4Addr>().is_ok() => return true,
+            None if !authority.contains('.') || authority.starts_with('[') || authority.parse::<Ipv4Addr>().is_ok() => {
+                return true;
+            }
             None => None,
             Some(Some(name)) => self.tenant_of(&name),
             Some(None) => return false,
@@ -187,7 +189,13 @@ fn host_of(authority: &str) -> Option<String> {
         _ => authority,
     };
     let host = host.strip_suffix('.').unwrap_or(host);
-    is_host(host).then(|| host.to_ascii_lowercase())
+    is_host(host).then(|| canonical(host))
+}
+
+/// A host in lower case, and an IPv6 address in its one form (RFC 5952).
+fn canonical(host: &str) -> String {
+    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).and_then(|text| text.parse::<Ipv6Addr>().ok());
+    address.map_or_else(|| host.to_ascii_lowercase(), |address| format!("[{address}]"))
 }
 
 /// A host name or an IPv6 literal in brackets.
@@ -208,7 +216,7 @@ fn host_pattern(json: &Json) -> Result<HostPattern, ConfigError> {
     if !is_host(name) || (is_suffix && name.starts_with('[')) {
         return Err(ConfigError::expected("a host name without port, such as \"as.example.com\" or \"*.example.net\""));
     }
-    let name = name.to_ascii_lowercase();
+    let name = canonical(name);
     Ok(if is_suffix { HostPattern::Suffix(format!(".{name}").into()) } else { HostPattern::Exact(name.into()) })
 }
 
@@ -224,6 +232,8 @@ mod tests {
             ("as.example.com.:8443", Some("as.example.com")),
             ("[2001:DB8::1]:443", Some("[2001:db8::1]")),
             ("[2001:db8::1]", Some("[2001:db8::1]")),
+            ("[2001:DB8:0::0001]:443", Some("[2001:db8::1]")),
+            ("[::ffff:c000:201]", Some("[::ffff:192.0.2.1]")),
             ("as.example.com:", Some("as.example.com")),
             ("192.0.2.1", Some("192.0.2.1")),
             ("user@as.example.com", None),

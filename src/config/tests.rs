@@ -236,6 +236,8 @@ fn server_names_and_authorities_choose_one_tenant() {
         (text, "10.0.0.1:8443", None, true),
         (text, "10.0.0.1", Some("b.example"), false),
         (text, "[::1]:8443", None, true),
+        (text, "[0::0001]", None, true),
+        (text, "[::ffff:192.0.2.1]", None, true),
         (text, "box", None, true),
         (text, "box", Some("b.example"), false),
         (with_top_level.as_str(), "other.example", Some("another.example"), true),

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use super::form::folded;
 use crate::json::Json;
 
 /// base64url with or without padding, as lenient as the backends are: an assertion that they can read must be read here.
@@ -16,12 +17,19 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
 /// token), or where one of them is no text or empty. Two of them mean that two readers could see two clients.
 pub(super) fn subjects(assertion: &str) -> Vec<String> {
     let mut parts = assertion.split('.');
-    let (Some(_), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+    let (Some(header), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
         return Vec::new();
     };
-    let Some(claims) = BASE64URL.decode(payload).ok().and_then(|json| Json::parse(&json).ok()) else {
+    let object = |part| BASE64URL.decode(part).ok().and_then(|json| Json::parse(&json).ok());
+    // What has no header of JSON is no JWT, but may be something else to a reader that skips the dots.
+    let (Some(Json::Object(_)), Some(claims @ Json::Object(_))) = (object(header), object(payload)) else {
         return Vec::new();
     };
+    // Go's JSON finds members without regard to letter case.
+    let names = if let Json::Object(members) = &claims { members.as_slice() } else { &[] };
+    if names.iter().any(|(name, _)| name != "sub" && name.chars().map(folded).eq("sub".chars())) {
+        return Vec::new();
+    }
     let subjects = claims.members("sub").map(|subject| {
         let subject = subject.string("a string").ok()?;
         (!subject.is_empty()).then(|| subject.to_owned())
@@ -54,6 +62,10 @@ mod tests {
             &jwt(r#"{"sub":""}"#),
             &jwt(r#"{"sub":"a","sub":""}"#),
             &jwt(r#"{"sub":1,"sub":"a"}"#),
+            &jwt(r#"{"sub":"a","SUB":"b"}"#),
+            &jwt("{\"sub\":\"a\",\"\u{17f}ub\":\"b\"}"),
+            "PHg.eyJzdWIiOiJhIn0.c2ln",
+            "WzFd.eyJzdWIiOiJhIn0.c2ln",
             &jwt(&nested),
         ] {
             assert!(subjects(other).is_empty(), "{other}");

@@ -22,6 +22,8 @@ pub enum Authorization {
     Basic {
         /// RFC 6749 §2.3.1: the client identifier.
         client_id: String,
+        /// Whether it is another one to a server that does not form-decode user names.
+        is_encoded: bool,
     },
     /// A token (RFC 6750, RFC 9449), which says nothing of the client that sends it.
     Token,
@@ -101,7 +103,7 @@ impl Authorization {
         }
         let (user, _password) = text.split_once(':').ok_or(AuthorizationError::NoColon)?;
         let client_id = form::decode(user.as_bytes()).map_err(|_| AuthorizationError::NotFormEncoded)?;
-        Ok(Self::Basic { client_id: client_id.into_owned() })
+        Ok(Self::Basic { is_encoded: client_id != user, client_id: client_id.into_owned() })
     }
 }
 
@@ -113,13 +115,14 @@ mod tests {
 
     #[test]
     fn readable_headers() {
-        let basic = |client_id: &str| Ok(Authorization::Basic { client_id: client_id.to_owned() });
+        let basic = |client_id: &str, is_encoded| Ok(Authorization::Basic { client_id: client_id.to_owned(), is_encoded });
         for (credentials, client_id) in [("a:b", "a"), ("a:", "a"), (":b", ""), ("my+client%2B:x:y", "my client+"), ("é:x", "é")]
         {
             for scheme in ["Basic", "basic", "BASIC "] {
                 for encoded in [STANDARD.encode(credentials), STANDARD_NO_PAD.encode(credentials)] {
                     let header = format!("{scheme} {encoded}");
-                    assert_eq!(Authorization::parse(header.as_bytes()), basic(client_id), "{header}");
+                    let is_encoded = credentials.contains('%');
+                    assert_eq!(Authorization::parse(header.as_bytes()), basic(client_id, is_encoded), "{header}");
                 }
             }
         }

@@ -142,17 +142,25 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// The credential that is no parameter of this form, but one to a backend that separates at semicolons too, as HTML 4.01 §B.2.2
 /// recommended, or that drops a byte order mark.
 fn hidden_credential(body: &[u8]) -> Option<&'static str> {
-    if let Some(body) = body.strip_prefix(BYTE_ORDER_MARK) {
-        let name = body.split(|b| matches!(b, b'&' | b';' | b'=')).next().and_then(|name| decode(name).ok());
-        return name.and_then(|name| reads_as_credential(&name)).or_else(|| hidden_credential(body));
+    let mut rest = body;
+    // However many there are: which of them a reader drops is its own affair.
+    while let Some(after) = rest.strip_prefix(BYTE_ORDER_MARK) {
+        rest = after;
     }
-    let name_of =
-        |text: &[u8]| decode(text.split(|&b| b == b'=').next().unwrap_or_default()).map(Cow::into_owned).unwrap_or_default();
-    body.split(|&b| b == b'&').filter(|sequence| sequence.contains(&b';')).find_map(|sequence| {
-        let own = name_of(sequence);
-        let mut parts = sequence.split(|&b| b == b';').map(name_of);
-        let first = parts.next().filter(|name| *name != own).and_then(|name| reads_as_credential(&name));
-        first.or_else(|| parts.find_map(|name| reads_as_credential(&name)))
+    // The names of all pieces are short where no credential is meant, and then there is nothing to decode.
+    fn name_of(text: &[u8]) -> Option<Cow<'_, str>> {
+        let name = text.split(|&b| b == b'=').next().filter(|name| name.len() >= CLIENT_ID.len())?;
+        decode(name).ok()
+    }
+    let credential_of = |text: &[u8]| name_of(text).and_then(|name| reads_as_credential(&name));
+    let behind_mark =
+        (rest.len() < body.len()).then(|| rest.split(|b| matches!(b, b'&' | b';')).next().and_then(credential_of)).flatten();
+    behind_mark.or_else(|| {
+        rest.split(|&b| b == b'&').filter(|sequence| sequence.contains(&b';')).find_map(|sequence| {
+            let mut parts = sequence.split(|&b| b == b';');
+            let first = parts.next().filter(|part| name_of(part) != name_of(sequence)).and_then(credential_of);
+            first.or_else(|| parts.find_map(credential_of))
+        })
     })
 }
 
@@ -178,21 +186,60 @@ pub(super) fn reads_as_credential(name: &str) -> Option<&'static str> {
     // A question mark at the start of a body is none of the name to the URLSearchParams of JavaScript.
     let name = name.trim_end_matches(is_blank).trim_start_matches(|c| is_blank(c) || matches!(c, '[' | ']' | '.' | '?'));
     // Every credential begins so, and this is asked for each parameter of a query string.
-    if !name.starts_with(['c', 'C']) {
+    let beginning = name.chars().take(7).map(|c| if c == '[' { '_' } else { folded(c) });
+    if name.len() < CLIENT_ID.len() || !beginning.eq("client_".chars()) {
         return None;
     }
-    let folded: String = name.chars().map(folded).collect();
-    CREDENTIALS.into_iter().find(|credential| {
-        // Each character has one in `folded`; those of a credential are octets.
-        let rest = name.chars().nth(credential.len());
-        let is_name = folded.starts_with(credential) && matches!(rest, None | Some('[' | ']' | '.'));
-        // PHP turns an unmatched `[` into `_` too.
-        is_name || folded.replace('[', "_") == **credential
-    })
+    CREDENTIALS.into_iter().find(|credential| reads_as(name, credential))
+}
+
+/// Whether the trimmed `name` is `credential` to some backend, or an array or object of that name.
+fn reads_as(name: &str, credential: &str) -> bool {
+    let mut rest = name.chars();
+    // PHP turns an unmatched `[` into `_` too.
+    let mut has_bracket = false;
+    for wanted in credential.chars() {
+        match rest.next() {
+            Some('[') if wanted == '_' => has_bracket = true,
+            Some(c) if folded(c) == wanted => {}
+            _ => return false,
+        }
+    }
+    match rest.next() {
+        None => true,
+        Some('[' | ']' | '.') => !has_bracket,
+        Some(_) => false,
+    }
+}
+
+/// What readers could make of a name in a query string that is not well-formed: escapes that are none as they stand, `%uXXXX`
+/// of .NET, and octets that are no UTF-8 as Latin-1 or as nothing known.
+pub(super) fn decode_leniently(name: &[u8]) -> [String; 2] {
+    let mut octets = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((&octet, after)) = rest.split_first() {
+        let wide = after.strip_prefix(b"u").or_else(|| after.strip_prefix(b"U")).filter(|_| octet == b'%');
+        let character = wide.and_then(|digits| {
+            let digits = std::str::from_utf8(digits.get(..4)?).ok()?;
+            char::from_u32(u32::from_str_radix(digits, 16).ok()?)
+        });
+        match character {
+            Some(character) => {
+                octets.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = after.get(5..).unwrap_or_default();
+            }
+            None => {
+                octets.push(if octet == b'+' { b' ' } else { octet });
+                rest = after;
+            }
+        }
+    }
+    let octets: Vec<u8> = percent_encoding::percent_decode(&octets).collect();
+    [String::from_utf8_lossy(&octets).into_owned(), octets.iter().map(|&octet| char::from(octet)).collect()]
 }
 
 /// What a reader without regard to letter case makes of `c`, or one that takes it for the underscore of a variable's name.
-fn folded(c: char) -> char {
+pub(super) fn folded(c: char) -> char {
     match c {
         '.' | ' ' | '-' | '+' => '_',
         // Java and others compare by upper case, in which these are `I` and `S`.
@@ -257,6 +304,35 @@ mod tests {
             ("%EF%BB%BFclient_id=x", &[("\u{feff}client_id", "x")]),
         ] {
             assert_eq!(parameters(body), pairs(expected), "{body}");
+        }
+    }
+
+    #[test]
+    fn any_number_of_byte_order_marks_is_one_too_many() {
+        let marks = "\u{feff}".repeat(20_000);
+        assert_eq!(Form::parse(format!("{marks}client_id=x").as_bytes()).unwrap().hidden, Some("client_id"));
+        assert_eq!(Form::parse(format!("{marks}a=x&client_id=y").as_bytes()).unwrap().hidden, None);
+        assert_eq!(Form::parse(marks.as_bytes()).unwrap().hidden, None);
+    }
+
+    #[test]
+    fn what_readers_make_of_malformed_names() {
+        for (name, reads) in [
+            (&b"client_id%00%ff"[..], true),
+            (b"client_id[%ff]", true),
+            (b"client_id[%zz]", true),
+            (b"%u0063lient_id", true),
+            (b"%U0063lient%u005Fsecret", true),
+            (b"client_id%A0", true),
+            (b"client+id[%", true),
+            (b"client+id%", false),
+            (b"%zzclient_id", false),
+            (b"client_id%ff", false),
+            (b"%u00", false),
+            (b"%", false),
+        ] {
+            let found = decode_leniently(name).iter().any(|name| reads_as_credential(name).is_some());
+            assert_eq!(found, reads, "{name:?}");
         }
     }
 

@@ -98,23 +98,25 @@ impl<'a> Head<'a> {
                 "authorization" => head.authorization.add(value),
                 "expect" => head.expect.add(value),
                 "upgrade" | ":protocol" => head.has_upgrade = true,
-                other => head.overrides_method |= overrides_method(other),
+                other => head.add_other_spelling(other, value),
             }
         }
         head
     }
-}
 
-/// Whether frameworks take the header `name` for the method; some of them read `_` and `.` as `-`.
-fn overrides_method(name: &str) -> bool {
-    // This is asked for each header of each request, and hardly any has one of these lengths.
-    let other = match name.len() {
-        13 => "x-http-method",
-        17 => "x-method-override",
-        22 => "x-http-method-override",
-        _ => return false,
-    };
-    same_header(other, name)
+    /// A header whose name some servers read as that of another one, because they read `_` and `.` as `-`; or one by which
+    /// frameworks let a client name another method.
+    fn add_other_spelling(&mut self, name: &str, value: &'a [u8]) {
+        // This is asked for each header of each request, and hardly any has one of these lengths.
+        match name.len() {
+            12 if same_header("content-type", name) => self.content_type.add(value),
+            16 if same_header("content-encoding", name) => self.content_encoding.add(value),
+            13 => self.overrides_method |= same_header("x-http-method", name),
+            17 => self.overrides_method |= same_header("x-method-override", name),
+            22 => self.overrides_method |= same_header("x-http-method-override", name),
+            _ => {}
+        }
+    }
 }
 
 /// Whether two names are one header to some backend: CGI and its heirs (WSGI, Rack, PHP, nginx) turn `-`, and some all that is

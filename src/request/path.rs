@@ -50,14 +50,13 @@ pub struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Splits `:path`; a fragment, which no request should have, counts as neither part.
+    /// Splits `:path`; a fragment, which no request should have, is no part of the path, and behind a `?` one of the query, since
+    /// some servers know none.
     #[must_use]
     pub fn new(path: &'a [u8]) -> Self {
-        let end = path.iter().position(|&b| b == b'#').unwrap_or(path.len());
-        let whole = path.split_at(end).0;
-        let question = whole.iter().position(|&b| b == b'?').unwrap_or(whole.len());
-        let (path, query) = whole.split_at(question);
-        Self { path, query: query.strip_prefix(b"?").unwrap_or_default() }
+        let end = path.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(path.len());
+        let (path, rest) = path.split_at(end);
+        Self { path, query: rest.strip_prefix(b"?").unwrap_or_default() }
     }
 
     /// The path without query, for the log.
@@ -76,11 +75,26 @@ impl<'a> Target<'a> {
         let hidden = decoded.iter().position(|&b| b == b'?').and_then(|question| decoded.get(question + 1..));
         let named = [self.query, hidden.unwrap_or_default()].into_iter().flat_map(|query| {
             // Some servers separate by semicolons too.
-            query.split(|b| matches!(b, b'&' | b';')).map(|sequence| sequence.split(|&b| b == b'=').next().unwrap_or_default())
+            query
+                .split(|b| matches!(b, b'&' | b';' | b'#'))
+                .map(|sequence| sequence.split(|&b| b == b'=').next().unwrap_or_default())
         });
-        named.filter_map(|name| form::decode(name).ok()).find(|name| reads_as_credential(name).is_some()).map(Into::into)
+        // Each takes several readings, and no client sends more than a slip.
+        const MOST_MALFORMED: usize = 64;
+        let mut malformed = 0;
+        named.filter(|name| name.len() >= SHORTEST_CREDENTIAL).find_map(|name| match form::decode(name) {
+            Ok(name) => reads_as_credential(&name).map(|_| name.into_owned()),
+            Err(_) => {
+                malformed += 1;
+                let mut readings = form::decode_leniently(name).into_iter();
+                readings.find(|name| malformed > MOST_MALFORMED || reads_as_credential(name).is_some())
+            }
+        })
     }
 }
+
+/// Whatever name is shorter is no credential's in any reading.
+const SHORTEST_CREDENTIAL: usize = "client_id".len();
 
 impl Endpoint {
     /// Reads a path or a pattern as it stands in the configuration.
@@ -90,7 +104,7 @@ impl Endpoint {
             Some(path) => (path, true),
             None => (text, false),
         };
-        if !(path.starts_with('/') || path.is_empty() && with_all_below) {
+        if !(path.starts_with('/') || path.is_empty() && with_all_below) || (with_all_below && path.ends_with('/')) {
             return Err(ConfigError::expected("a path that begins with a slash, without scheme and host"));
         }
         // Read letter by letter, a pattern of another language would gate nothing.
@@ -120,14 +134,14 @@ impl Endpoint {
 
     /// Whether `path`, which has no slash at its end, is this path or matches this pattern as it stands, letter case apart.
     fn lists(&self, path: &[u8]) -> bool {
-        if !self.is_pattern() {
+        if !self.is_pattern() && path.is_ascii() {
             return self.path.as_bytes().eq_ignore_ascii_case(path);
         }
         let mut segments = path.split(|&b| b == b'/');
         let is_below = self.path.split('/').all(|wanted| {
             segments.next().is_some_and(|found| match wanted {
                 WILDCARD => !found.is_empty(),
-                wanted => wanted.as_bytes().eq_ignore_ascii_case(found),
+                wanted => is_same_segment(wanted, found),
             })
         });
         is_below && (self.with_all_below || segments.next().is_none())
@@ -192,7 +206,7 @@ impl Endpoints {
             return self.endpoints.iter().filter_map(Endpoint::last_segment).any(is_equal);
         }
         let decoded = percent_decoded(&percent_decoded(end));
-        let path = up_to(&decoded, b"?#\0");
+        let path = resolve_dots(&up_to(&decoded, b"?#\0"));
         let segments = path.split(|b| matches!(b, b'/' | b'\\')).rev();
         let named = segments.map(|segment| trimmed_segments(&up_to(segment, b";"))).find(|segment| !segment.is_empty());
         named.is_some_and(|segment| is_last(&folded(&String::from_utf8_lossy(&segment))))
@@ -200,12 +214,7 @@ impl Endpoints {
 
     fn lists(&self, path: &[u8]) -> bool {
         let path = without_final_slash(path);
-        if path.is_ascii() {
-            return self.endpoints.iter().any(|endpoint| endpoint.lists(path));
-        }
-        // U+212A, the Kelvin sign, is a `K` to a comparison without regard to case.
-        let folded = folded(&String::from_utf8_lossy(path));
-        self.endpoints.iter().any(|endpoint| endpoint.lists(folded.as_bytes()))
+        self.endpoints.iter().any(|endpoint| endpoint.lists(path))
     }
 
     fn lists_any_spelling_of(&self, path: &[u8]) -> bool {
@@ -283,9 +292,8 @@ impl<'a> Words<'a> {
             self.text.match_indices(word).any(|(start, _)| {
                 let (before, rest) = self.text.split_at_checked(start).unwrap_or_default();
                 let after = rest.strip_prefix(word).unwrap_or_default();
-                let is_blank = |b: u8| b <= b' ' || b == 0x7f;
-                before.bytes().next_back().is_none_or(|b| is_blank(b) || matches!(b, b'/' | b'\\'))
-                    && after.bytes().next().is_none_or(|b| is_blank(b) || matches!(b, b'/' | b'\\' | b';' | b'?' | b'#'))
+                before.chars().next_back().is_none_or(|c| is_blank(c) || matches!(c, '/' | '\\'))
+                    && after.chars().next().is_none_or(|c| is_blank(c) || matches!(c, '/' | '\\' | ';' | '?' | '#'))
             })
         })
     }
@@ -318,9 +326,32 @@ const RULES: [Rule; 10] = [
     without_script,
 ];
 
-/// Lower case by Unicode's rules, as far as it is the same for all languages.
+/// Lower case by Unicode's rules, as far as it is the same for all languages, and `i` for `İ`, as Java has it. Characters that
+/// never become ASCII, as the names of endpoints are, stay as they are.
 fn folded(path: &str) -> String {
-    path.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+    let mut folded = String::with_capacity(path.len());
+    for c in path.chars() {
+        match c {
+            'İ' => folded.push('i'),
+            c if folds_to_ascii(c) => folded.extend(c.to_uppercase().flat_map(char::to_lowercase)),
+            c => folded.push(c.to_ascii_lowercase()),
+        }
+    }
+    folded
+}
+
+/// Whether a character beyond ASCII has ASCII letters in its upper or lower case.
+fn folds_to_ascii(c: char) -> bool {
+    matches!(c, 'ß' | 'ı' | 'ŉ' | 'ſ' | 'ǰ' | 'ẖ'..='ẛ' | '\u{212a}' | 'ﬀ'..='ﬆ')
+}
+
+/// Whether a segment is the wanted one, which is in lower case, to some comparison without regard to letter case.
+fn is_same_segment(wanted: &str, found: &[u8]) -> bool {
+    if found.is_ascii() {
+        return wanted.as_bytes().eq_ignore_ascii_case(found);
+    }
+    // U+212A, the Kelvin sign, is a `K` to such a comparison, and has three octets; no character has more than four.
+    found.len() <= 4 * wanted.len() && folded(&String::from_utf8_lossy(found)) == *wanted
 }
 
 fn without_final_slash(path: &[u8]) -> &[u8] {
@@ -361,14 +392,22 @@ fn without_script(path: &[u8]) -> Vec<u8> {
     script.and_then(|at| path.get(at + SCRIPT.len() - 1..)).unwrap_or(path).to_vec()
 }
 
-/// Blanks and control bytes at the ends of segments are dropped, as file systems and some routers do.
+/// Blanks and control characters at the ends of segments are dropped, as file systems and some routers do.
 fn trimmed_segments(path: &[u8]) -> Vec<u8> {
-    let is_blank = |b: &u8| *b <= b' ' || *b == 0x7f;
-    join(path.split(|&b| b == b'/').map(|segment| {
-        let start = segment.iter().position(|b| !is_blank(b)).unwrap_or(segment.len());
-        let end = segment.iter().rposition(|b| !is_blank(b)).map_or(start, |last| last + 1);
-        segment.get(start..end).unwrap_or_default()
+    join(path.split(|&b| b == b'/').map(|segment| match std::str::from_utf8(segment) {
+        Ok(text) => text.trim_matches(is_blank).as_bytes(),
+        // In Latin-1, what is a blank or a control character has one octet.
+        Err(_) => {
+            let is_blank = |b: &u8| is_blank(char::from(*b));
+            let start = segment.iter().position(|b| !is_blank(b)).unwrap_or(segment.len());
+            let end = segment.iter().rposition(|b| !is_blank(b)).map_or(start, |last| last + 1);
+            segment.get(start..end).unwrap_or_default()
+        }
     }))
+}
+
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c.is_control()
 }
 
 fn without_empty_segments(path: &[u8]) -> Vec<u8> {
@@ -419,6 +458,15 @@ mod tests {
 
     fn gated(path: &str) -> bool {
         endpoints(r#"["/token", "/oauth/Introspect/"]"#).unwrap().gates(&Target::new(path.as_bytes()))
+    }
+
+    #[test]
+    fn characters_that_become_ascii() {
+        for c in (0x80..=u32::from(char::MAX)).filter_map(char::from_u32).filter(|c| *c != 'İ') {
+            let whole: String = c.to_uppercase().flat_map(char::to_lowercase).collect();
+            assert!(folds_to_ascii(c) || whole.bytes().all(|b| !b.is_ascii_alphanumeric()), "{c}: {whole}");
+            assert!(!folds_to_ascii(c) || folded(&c.to_string()) == whole, "{c}: {whole}");
+        }
     }
 
     #[test]
@@ -480,6 +528,13 @@ mod tests {
             "/\\x/token",
             "/index.php/token",
             "/a/b.PHP/x/../token",
+            "/oauth/%C4%B0ntrospect",
+            "/oauth/%C4%B1NTROSPECT",
+            "/oauth/introspect%C2%A0",
+            "/oauth/introspect%C2%85",
+            "/oauth/introspect%E3%80%80",
+            "/%C2%A0token",
+            "/token%A0",
         ] {
             assert!(gated(path), "{path}");
         }
@@ -548,6 +603,8 @@ mod tests {
             "/**/token",
             "/a/***",
             "/a/**/",
+            "//**",
+            "/a//**",
             "/realms/{realm}/token",
             "/realms/:realm/token",
             "/realms/<realm>/token",
@@ -622,9 +679,18 @@ mod tests {
     #[test]
     fn resemblances_of_endpoints() {
         let endpoints = endpoints(r#"["/oauth/Token", "/realms/*/par", "/x/*", "/y/**", "/"]"#).unwrap();
-        for path in
-            ["/auth/token", "/token", "/a/TOKEN/", "/a/%74oken;x=1", "/a%2Ftoken%3Fx", "/a\\token//", "/a/ token ", "/b/par?x"]
-        {
+        for path in [
+            "/v1/token/.",
+            "/v1/token/x/..",
+            "/auth/token",
+            "/token",
+            "/a/TOKEN/",
+            "/a/%74oken;x=1",
+            "/a%2Ftoken%3Fx",
+            "/a\\token//",
+            "/a/ token ",
+            "/b/par?x",
+        ] {
             assert!(endpoints.resembles(&Target::new(path.as_bytes())), "{path}");
         }
         for path in ["/", "/tokens", "/token/info", "/*", "/x", "/y", "/a/**", ""] {
@@ -645,8 +711,18 @@ mod tests {
             ("/token%253Fclient_id=a", "client_id"),
             ("/token?%zz=1&client_id=a", "client_id"),
             ("/token?client_id%00x=a", "client_id\0x"),
+            ("/token?client_id%00%ff=a", "client_id\0\u{fffd}"),
+            ("/token?client_id[%zz]=a", "client_id[%zz]"),
+            ("/token?%u0063lient_secret=a", "client_secret"),
+            ("/token%3F%u0063lient_id=a", "client_id"),
+            ("/token?client_id%A0=a", "client_id\u{a0}"),
+            ("/token?a#&client_id=a", "client_id"),
+            ("/token?a#client_id=a", "client_id"),
         ] {
             assert_eq!(found(path).as_deref(), Some(name), "{path}");
+        }
+        for (number, is_refused) in [(64, false), (65, true)] {
+            assert_eq!(found(&format!("/token?{}", "%ffclientele&".repeat(number))).is_some(), is_refused, "{number}");
         }
         for path in ["/token", "/token?", "/token?clientid=a&scope=client_id", "/client_id", "/token?%ff=a", "/token#client_id=a"]
         {

@@ -29,6 +29,9 @@ impl fmt::Display for IdSource {
     }
 }
 
+/// RFC 7523 §2.2.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
 /// Whom a gated request is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
@@ -51,6 +54,8 @@ pub struct ClaimedClient {
     pub has_other_authentication: bool,
     /// [`Form::cuts_client_id`].
     pub is_cut_by_some: bool,
+    /// Whether a server that does not form-decode the user name of HTTP Basic reads another identifier.
+    pub is_encoded: bool,
 }
 
 impl Claim {
@@ -60,11 +65,14 @@ impl Claim {
     /// In this order: [`Rejection::ClientIdMismatch`] or [`Rejection::UnreadableAssertion`], [`Rejection::MultipleAuthMethods`].
     pub fn read(authorization: Option<&Authorization>, form: &Form<'_>) -> Result<Self, Rejection> {
         let basic = match authorization {
-            Some(Authorization::Basic { client_id }) => Some(client_id.as_str()),
+            Some(Authorization::Basic { client_id, .. }) => Some(client_id.as_str()),
             _ => None,
         };
+        let is_encoded = matches!(authorization, Some(Authorization::Basic { is_encoded: true, .. }));
         let (secret, assertion) = (form.value("client_secret"), form.value("client_assertion"));
-        let subjects = assertion.map(assertion::subjects).unwrap_or_default();
+        // RFC 7521 §4.2: the type says what the assertion is. One that is declared to be no JWT is not read as one.
+        let is_jwt = matches!(form.value("client_assertion_type"), None | Some("" | JWT_BEARER));
+        let subjects = assertion.filter(|_| is_jwt).map(assertion::subjects).unwrap_or_default();
 
         // RFC 6749 §3.2: a parameter without a value is as if it were not there.
         let named = [(IdSource::Body, form.value("client_id")), (IdSource::Basic, basic)].into_iter();
@@ -94,6 +102,7 @@ impl Claim {
                 client_id: client_id.to_owned(),
                 has_other_authentication: authorization.is_some() || number_of_credentials > 0,
                 is_cut_by_some: form.cuts_client_id(),
+                is_encoded,
             })),
         }
     }
@@ -108,7 +117,7 @@ mod tests {
     use crate::request::{Charset, FormError};
 
     fn basic(client_id: &str) -> Option<Authorization> {
-        Some(Authorization::Basic { client_id: client_id.to_owned() })
+        Some(Authorization::Basic { client_id: client_id.to_owned(), is_encoded: false })
     }
 
     fn assertion(payload: &str) -> String {
@@ -137,7 +146,8 @@ mod tests {
             (None, format!("client_id=a&{sub_a}"), true),
         ] {
             let claim = read(authorization.as_ref(), &body);
-            let client = ClaimedClient { client_id: "a".to_owned(), has_other_authentication, is_cut_by_some: false };
+            let client =
+                ClaimedClient { client_id: "a".to_owned(), has_other_authentication, is_cut_by_some: false, is_encoded: false };
             assert_eq!(claim, Ok(Claim::Client(client)), "{body}");
         }
     }

@@ -130,6 +130,11 @@ pub(super) fn rows() -> Vec<Row> {
     let escapes = format!("{{\"sub\":\"{}\"}}", "\\u0061".repeat(7_500));
     add(hot().sending(assertion(&escapes)), "unknown_client, assertion of escapes");
 
+    add(hot().sending(body(&"\u{feff}".repeat(MOST_OF_A_BODY / 3))), "missing_client_id, body of byte order marks");
+    add(hot().sending(body(&format!("client_id=client-050&a=b{}", ";c".repeat(32_000)))), "authenticated, body of semicolons");
+    let pieces = ";clientele".repeat(6_000);
+    add(hot().sending(body(&format!("client_id=client-050&a=b{pieces}"))), "authenticated, body of pieces like credentials");
+
     const MOST_OF_A_PATH: usize = 60_000;
     let to = |unit: &str| {
         let path = format!("/{}", unit.repeat(MOST_OF_A_PATH / unit.len()));
@@ -152,12 +157,17 @@ pub(super) fn rows() -> Vec<Row> {
     add(to("%2f%2e%2e"), "authenticated, path of escaped dots with an endpoint's name");
     add(to(";a"), "authenticated, path of parameters with an endpoint's name");
     add(to("\\"), "authenticated, path of backslashes with an endpoint's name");
+    add(to("\u{390}"), "authenticated, path of letters with an endpoint's name");
+    add(to("%CE%90"), "authenticated, path of escaped letters with an endpoint's name");
     let query = |unit: &str| {
         let path = format!("/token?{}", unit.repeat(MOST_OF_A_PATH / unit.len()));
         hot().sending(Request { path, ..token_request() })
     };
     add(query("a&"), "authenticated, query of parameters");
     add(query("%61"), "authenticated, query of escapes");
+    add(query("c&"), "authenticated, query of short names");
+    add(query("clientele&"), "authenticated, query of names like credentials");
+    add(query("%ffclientele&"), "client_id_mismatch, query of malformed names");
     let credentials = |text: String| hot().sending(with_header("authorization", &format!("Basic {text}")));
     add(credentials(STANDARD.encode("%41".repeat(15_000) + ":x")), "client_id_mismatch, credentials of 60 kB");
     add(credentials("!".repeat(60_000)), "malformed_authorization, 60 kB");

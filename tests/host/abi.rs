@@ -85,6 +85,8 @@ pub struct Host {
     pub metrics: Vec<Metric>,
     /// A header that the host does not remove, whatever it is asked.
     pub unremovable: Option<String>,
+    /// A header that the host does not write.
+    pub unwritable: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -129,6 +131,7 @@ impl Host {
             answered_another: false,
             metrics: Vec::new(),
             unremovable: None,
+            unwritable: None,
         }
     }
 

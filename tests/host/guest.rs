@@ -108,6 +108,9 @@ impl Guest<'_> {
         if matches!(change, Change::Remove) && self.host().unremovable.as_ref() == Some(&key) {
             return Ok(Status::InternalFailure);
         }
+        if !matches!(change, Change::Remove) && self.host().unwritable.as_ref() == Some(&key) {
+            return Ok(Status::InternalFailure);
+        }
         let headers = self.fields(map)?;
         let headers = headers.ok_or_else(|| format_err!("a header is written after the request went upstream"))?;
         if !matches!(change, Change::Add(..)) {

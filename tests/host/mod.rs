@@ -287,6 +287,11 @@ impl Vm {
         self.store.data_mut().unremovable = Some(name.to_owned());
     }
 
+    /// From now on the host refuses to write this header.
+    pub fn refuse_write(&mut self, name: &str) {
+        self.store.data_mut().unwritable = Some(name.to_owned());
+    }
+
     pub fn set_clock(&mut self, nanoseconds: u64) {
         self.store.data_mut().clock = nanoseconds;
     }

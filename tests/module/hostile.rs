@@ -452,3 +452,17 @@ fn an_identity_header_that_stays_is_no_pass() {
         }
     }
 }
+
+/// Without the headers that tell the backend who the client is, an authenticated request goes no further, and is none.
+#[test]
+fn an_identity_header_that_cannot_be_written_is_no_pass() {
+    for header in ["x-client-id", "client-cert"] {
+        let mut vm = start(CONFIG.as_bytes(), CLOCK);
+        vm.refuse_write(header);
+        let outcome = token_request(&mut vm, verified(&certificate()));
+        assert_eq!((code(&outcome).as_str(), status(&outcome)), ("host_error", Some(500)), "{header}");
+        let decisions: Vec<_> = outcome.account.counted.iter().filter(|(name, _)| name.starts_with("tls_client_auth.")).collect();
+        assert_eq!(decisions, [(&"tls_client_auth.host_error".to_owned(), &1)], "{header}");
+        assert!(outcome.account.logs.iter().any(|log| log.message.contains("code=host_error")), "{header}");
+    }
+}

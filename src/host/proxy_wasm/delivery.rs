@@ -98,7 +98,7 @@ pub(super) fn on_tick(plugin: &Plugin, elapsed: Duration) -> bool {
         }
         let step = request.exchange.borrow_mut().on_body_withheld();
         if let Step::Decide(decision) = step
-            && carry_out(plugin, &decision)
+            && carry_out(plugin, &request.exchange, *decision)
         {
             let _ = hostcalls::resume_http_request();
         }

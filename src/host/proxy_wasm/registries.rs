@@ -9,8 +9,8 @@ use std::time::Duration;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType};
 
-use super::connection::{DownstreamConnection, now, now_nanos};
-use super::request::carry_out;
+use super::connection::{DownstreamConnection, now_nanos};
+use super::request::{carry_out, log_bounded};
 use super::shared_data::HostSharedData;
 use super::{Plugin, log};
 use crate::client::{Answer, FetchedRegistry, Lookup, Mode, Registration, RegistryFault, Report, Request, Snapshot, Ticks};
@@ -160,7 +160,7 @@ impl Registries {
             }
             let step = waiting.exchange.borrow_mut().on_registration(result.clone(), &mut DownstreamConnection { plugin });
             if let Step::Decide(decision) = step
-                && carry_out(plugin, &decision)
+                && carry_out(plugin, &waiting.exchange, *decision)
             {
                 let _ = hostcalls::resume_http_request();
             }
@@ -312,13 +312,6 @@ fn tell(plugin: &Plugin, registry: &FetchedRegistry, report: &Report) {
 
 fn about(registry: &FetchedRegistry, text: &str) -> String {
     format!("tls_client_auth registry cluster=\"{}\" path=\"{}\": {text}", registry.cluster, registry.path)
-}
-
-/// Requests cause these lines, so they share the budget of decision lines.
-fn log_bounded(plugin: &Plugin, level: LogLevel, line: &str) {
-    if now().is_some_and(|now| plugin.lines.borrow_mut().admit(now).is_some()) {
-        log(level, line);
-    }
 }
 
 /// Sends a request; `None` = the host does not.

@@ -1,6 +1,7 @@
 //! One HTTP request: Envoy's callbacks into the exchange, its steps back to Envoy.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::rc::Rc;
 
 use proxy_wasm::hostcalls;
@@ -52,7 +53,7 @@ impl RequestContext {
             // A lookup follows no lookup.
             Step::Wait | Step::Lookup { .. } => Envoy::Pause,
             Step::Decided { passed } => to_envoy(passed),
-            Step::Decide(decision) => to_envoy(carry_out(plugin, &decision)),
+            Step::Decide(decision) => to_envoy(carry_out(plugin, &exchange, *decision)),
         }
     }
 
@@ -154,11 +155,17 @@ fn to_envoy(passed: bool) -> Envoy {
 }
 
 /// Does what was decided; returns whether the request goes on.
-pub(super) fn carry_out(plugin: &Plugin, decision: &Decision) -> bool {
+pub(super) fn carry_out(plugin: &Plugin, exchange: &RefCell<Exchange>, mut decision: Decision) -> bool {
+    if let Action::Continue { set } = &decision.action
+        && !set.iter().all(|(name, value)| headers::replace(MapType::HttpRequestHeaders, name, value))
+    {
+        // Without its identity headers the request must not reach a backend that trusts them.
+        decision = exchange.borrow_mut().on_write_failed(decision.request);
+    }
     plugin.metrics.count(decision.code, decision.request.tenant.as_ref());
     if decision.is_lookalike {
         plugin.metrics.lookalike();
-        report_lookalike(plugin, decision);
+        report_lookalike(plugin, &decision);
     }
     let written = plugin.configuration.filter_state;
     // Most requests that are not gated are no requests of clients at all.
@@ -171,20 +178,11 @@ pub(super) fn carry_out(plugin: &Plugin, decision: &Decision) -> bool {
         set_filter_state("tls_client_auth_client_id", &client_id);
     }
     if decision.is_logged(plugin.configuration.log) {
-        log_decision(plugin, decision);
+        let level = if decision.rejection.is_some() { LogLevel::Warn } else { LogLevel::Info };
+        log_bounded(plugin, level, &decision);
     }
     match &decision.action {
-        Action::Continue { set } => {
-            for (name, value) in set {
-                if !headers::replace(MapType::HttpRequestHeaders, name, value) {
-                    // Without its identity headers the request must not reach a backend that trusts them.
-                    log(LogLevel::Error, &format!("tls_client_auth {}: {name}", HostError::HeaderWrite));
-                    reply(&Response::to(&HostError::HeaderWrite.into(), false));
-                    return false;
-                }
-            }
-            true
-        }
+        Action::Continue { .. } => true,
         Action::Reply(response) => {
             reply(response);
             false
@@ -218,13 +216,13 @@ fn set_filter_state(name: &str, value: &str) {
     let _ = hostcalls::set_property(vec![name], Some(value.as_bytes()));
 }
 
-fn log_decision(plugin: &Plugin, decision: &Decision) {
+/// Requests cause these lines, so all of them share one budget; the next line says how many were left out.
+pub(super) fn log_bounded(plugin: &Plugin, level: LogLevel, line: &dyn fmt::Display) {
     let Some(now) = now() else { return };
     let Some(suppressed) = plugin.lines.borrow_mut().admit(now) else { return };
-    let level = if decision.rejection.is_some() { LogLevel::Warn } else { LogLevel::Info };
     let line = match suppressed {
-        0 => decision.to_string(),
-        more => format!("{decision} suppressed_lines={more}"),
+        0 => line.to_string(),
+        more => format!("{line} suppressed_lines={more}"),
     };
     log(level, &line);
 }
