@@ -87,29 +87,35 @@ impl<'a> Rules<'a> {
     /// The clusters that get an endpoint as it is listed, or in another spelling.
     fn owners(&self, endpoint: &Endpoint, only_running: bool) -> Vec<Owner> {
         let Some(config) = self.configs.get(endpoint.config).and_then(Option::as_ref) else { return Vec::new() };
-        let mut found = Vec::new();
+        let mut taking = Vec::new();
         for entry in self.graph.entries.iter().filter(|entry| entry.configs().any(|own| own == endpoint.config)) {
             for route in &entry.routes {
                 let Some(host) = host_of_both(&route.hosts, &endpoint.hosts) else { continue };
                 let hint = route.paths.hint();
                 let any = || vec![hint.clone(), format!("{hint}x"), "/x".to_owned()];
                 let plain = endpoint.text.as_ref().map_or_else(any, |text| samples(text, &hint));
-                let paths = plain.iter().cloned().chain(spellings(&plain));
-                let mut taken = paths
-                    .filter(|path| endpoint.is(path) && takes(entry, route, path) != Answer::No && config.gates(&host, path));
-                let Some(taken) = taken.next() else { continue };
-                for target in &route.targets {
-                    let runs = target.ways.iter().any(|way| match way {
-                        Way::Runs(configs) => configs.contains(&endpoint.config),
-                        Way::Matched { .. } => true,
-                        Way::Off { .. } | Way::Unclear { .. } => false,
-                    });
-                    if let (Cluster::Named(cluster), true) = (&target.cluster, runs || !only_running) {
-                        let image = route.rewrite.of(&route.paths, &taken).ok().filter(|image| *image != taken);
-                        let is_plain = plain.contains(&taken);
-                        let image = image.filter(|_| is_plain);
-                        found.push(Owner { clusters: (self.same_server)(cluster), image, is_plain });
-                    }
+                let is_taken =
+                    |path: &String| endpoint.is(path) && takes(entry, route, path) != Answer::No && config.gates(&host, path);
+                if let Some(taken) = plain.iter().find(|path| is_taken(path)) {
+                    taking.push((route, taken.clone(), true));
+                } else if let Some(taken) = spellings(&plain).into_iter().find(is_taken) {
+                    taking.push((route, taken, false));
+                }
+            }
+        }
+        // Where the listed path has a route, another spelling of it falls through to whatever takes the rest.
+        let has_plain = taking.iter().any(|(_, _, is_plain)| *is_plain);
+        let mut found = Vec::new();
+        for (route, taken, is_plain) in taking.into_iter().filter(|(_, _, is_plain)| *is_plain || !has_plain) {
+            for target in &route.targets {
+                let runs = target.ways.iter().any(|way| match way {
+                    Way::Runs(configs) => configs.contains(&endpoint.config),
+                    Way::Matched { .. } => true,
+                    Way::Off { .. } | Way::Unclear { .. } => false,
+                });
+                if let (Cluster::Named(cluster), true) = (&target.cluster, runs || !only_running) {
+                    let image = route.rewrite.of(&route.paths, &taken).ok().filter(|image| is_plain && *image != taken);
+                    found.push(Owner { clusters: (self.same_server)(cluster), image, is_plain });
                 }
             }
         }
