@@ -165,6 +165,15 @@ impl<'a> Rules<'a> {
         self.endpoints.iter().any(|endpoint| self.serves(cluster, endpoint))
     }
 
+    /// Whether trials tell if what the route makes of paths is an endpoint of this cluster.
+    fn is_followed(&self, route: &Route, cluster: &Cluster) -> bool {
+        let is_endpoint = |path: &str| {
+            let mut served = self.endpoints.iter().filter(|endpoint| self.serves(cluster, endpoint));
+            served.any(|endpoint| endpoint.is(path))
+        };
+        route.rewrite.is_followed(&route.paths, is_endpoint)
+    }
+
     fn of_way(&self, entry: &Entry, route: &Route, target: &Target, way: &Way) {
         let cluster = &target.cluster;
         if !self.is_of_the_server(cluster) {
@@ -200,7 +209,7 @@ impl<'a> Rules<'a> {
     ) {
         let cluster = &target.cluster;
         let to = printed(cluster);
-        let mut is_unclear = !route.rewrite.is_followed();
+        let mut is_unclear = !self.is_followed(route, cluster);
         for endpoint in self.endpoints.iter().filter(|endpoint| self.serves(cluster, endpoint)) {
             let found = self.arrival(entry, route, endpoint, |sent, _| skips(sent) == Answer::Yes);
             let found = found.or_else(|| self.arrival(entry, route, endpoint, |sent, _| skips(sent) == Answer::Maybe));
@@ -237,7 +246,7 @@ impl<'a> Rules<'a> {
     /// A way on which it runs: what is sent must be gated if what arrives is an endpoint.
     fn of_gated(&self, entry: &Entry, route: &Route, target: &Target, configs: &[usize]) {
         let cluster = &target.cluster;
-        let mut unfollowed = !route.rewrite.is_followed();
+        let mut unfollowed = !self.is_followed(route, cluster);
         for endpoint in self.endpoints.iter().filter(|endpoint| self.serves(cluster, endpoint)) {
             let Some(host) = host_of_both(&route.hosts, &endpoint.hosts) else { continue };
             let running: Vec<&Config> = configs.iter().filter_map(|number| self.configs.get(*number)?.as_ref()).collect();
