@@ -209,17 +209,33 @@ impl<'a> Envoy<'a> {
         filters.map(|at| filters::of(at, self.configs, &self.named)).collect()
     }
 
-    /// Other names of the same server: clusters with an address in common, and those of which it is a part.
+    /// Other names of the same server: clusters with an address in common, its parts, and those of which one of them is a
+    /// part.
     pub fn same_server(&self, cluster: &str) -> Vec<String> {
-        let own = self.clusters.iter().filter(|one| one.name == cluster);
-        let own: Vec<&String> = own.flat_map(|one| &one.addresses).collect();
-        let is_same = |one: &&Server| {
-            one.name == cluster
-                || one.addresses.iter().any(|address| own.contains(&address))
-                || one.parts.iter().any(|part| part == cluster)
+        let mut same = vec![cluster.to_owned()];
+        // Not down again from what is above: other parts of that are other servers.
+        for is_next in [Server::is_part_of as fn(&Server, &Server) -> bool, |one, of| of.is_part_of(one)] {
+            loop {
+                let known: Vec<&Server> = self.clusters.iter().filter(|one| same.contains(&one.name)).collect();
+                let is_new = |one: &&Server| !same.contains(&one.name);
+                let is_same = |one: &&Server| known.iter().any(|own| one.shares_address(own) || is_next(one, own));
+                let more = self.clusters.iter().filter(is_new).filter(is_same);
+                let more: Vec<String> = more.map(|one| one.name.clone()).collect();
+                if more.is_empty() {
+                    break;
+                }
+                same.extend(more);
+            }
+        }
+        same
+    }
+
+    /// Whether the files show the cluster, or no others come from elsewhere.
+    pub fn is_known(&self, cluster: &str) -> bool {
+        let is_dynamic = |document: &At<'a>| {
+            ["cds_config", "ads_config"].iter().any(|name| document.path(&["dynamic_resources", name]).is_some())
         };
-        let same = self.clusters.iter().filter(is_same).map(|one| one.name.clone());
-        same.chain([cluster.to_owned()]).collect()
+        self.clusters.iter().any(|one| one.name == cluster) || !self.documents.iter().any(is_dynamic)
     }
 }
 
@@ -233,17 +249,41 @@ struct Server {
 
 impl Server {
     fn of(at: At<'_>) -> Option<Self> {
-        at.member("load_assignment").or_else(|| at.member("cluster_type"))?;
-        let sockets = at.member("load_assignment").into_iter().flat_map(At::within);
-        let sockets = sockets.filter_map(|at| at.member("socket_address"));
-        let printed = |at: At<'_>| Some(format!("{}:{}", at.said("address")?, at.member("port_value")?.node.to_json()));
+        const TYPES: [&str; 5] = ["STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST"];
+        let is_cluster = ["load_assignment", "cluster_type", "eds_cluster_config"].iter().any(|name| at.member(name).is_some())
+            || at.said("type").is_some_and(|kind| TYPES.contains(&kind));
+        let name = at.said("name").filter(|_| is_cluster)?;
+        let within = at.member("load_assignment").into_iter().flat_map(At::within);
+        let mut addresses: Vec<String> = within.filter_map(address).collect();
+        if at.member("eds_cluster_config").is_some() || at.said("type") == Some("EDS") {
+            let service = at.path(&["eds_cluster_config", "service_name"]).and_then(At::text).filter(|name| !name.is_empty());
+            addresses.push(format!("eds {}", service.unwrap_or(name)));
+        }
         let parts = at.path(&["cluster_type", "typed_config", "clusters"]).into_iter().flat_map(At::elements);
-        Some(Self {
-            name: at.said("name")?.to_owned(),
-            addresses: sockets.filter_map(printed).collect(),
-            parts: parts.filter_map(At::text).map(str::to_owned).collect(),
-        })
+        let parts = parts.filter_map(At::text).map(str::to_owned).collect();
+        Some(Self { name: name.to_owned(), addresses, parts })
     }
+
+    fn shares_address(&self, other: &Self) -> bool {
+        self.addresses.iter().any(|address| other.addresses.contains(address))
+    }
+
+    fn is_part_of(&self, other: &Self) -> bool {
+        other.parts.contains(&self.name)
+    }
+}
+
+/// Of an endpoint, so that the same one reads the same.
+fn address(at: At<'_>) -> Option<String> {
+    if let Some(socket) = at.member("socket_address") {
+        let host = socket.said("address")?.to_ascii_lowercase();
+        return Some(format!("{}:{}", host.trim_end_matches('.'), socket.member("port_value")?.node.to_json()));
+    }
+    if let Some(path) = at.member("pipe").and_then(|pipe| pipe.said("path")) {
+        return Some(format!("pipe {path}"));
+    }
+    let internal = at.member("envoy_internal_address")?;
+    Some(format!("internal {} {}", internal.said("server_listener_name")?, internal.said("endpoint_id").unwrap_or_default()))
 }
 
 fn empty(title: &str, place: Place) -> Entry {

@@ -415,6 +415,31 @@ impl<'a> Rules<'a> {
         }
     }
 
+    /// Ways past the filter to clusters that the files do not show.
+    pub fn of_unknown_clusters(&self, is_known: impl Fn(&str) -> bool) {
+        if self.endpoints.iter().all(|endpoint| endpoint.owners.is_empty()) {
+            return;
+        }
+        for entry in &self.graph.entries {
+            let targets = entry.routes.iter().flat_map(|route| &route.targets);
+            let passing = targets.filter(|target| target.ways.iter().any(|way| !matches!(way, Way::Runs(_))));
+            let named = passing.filter_map(|target| match &target.cluster {
+                Cluster::Named(name) => Some(name),
+                Cluster::Unseen(_) => None,
+            });
+            let raw = entry.raw.iter().map(|(_, name)| name);
+            for name in named.chain(raw).filter(|name| !is_known(name)) {
+                if !self.is_of_the_server(&Cluster::Named(name.clone())) {
+                    let message = format!(
+                        "{} leads to \"{name}\" past the filter, a cluster that is not in these files: whether it is the server behind the filter cannot be followed; give lint the files with its clusters too",
+                        entry.title
+                    );
+                    self.add(&entry.place, false, format!("unknown {name}"), message);
+                }
+            }
+        }
+    }
+
     /// One finding for a place and a key, the gravest.
     fn add(&self, place: &Place, is_error: bool, key: String, message: String) {
         let remark = Remark { place: place.clone(), is_error, message };
