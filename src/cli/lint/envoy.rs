@@ -36,8 +36,11 @@ impl<'a> Envoy<'a> {
 
     pub fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
+        let is_bootstrap = |at: &At<'a>| ["static_resources", "dynamic_resources"].iter().any(|name| at.member(name).is_some());
+        let discovered = self.documents.iter().filter(|document| !is_bootstrap(document)).flat_map(|document| document.within());
+        let has_listeners = discovered.into_iter().any(|at| at.member("filter_chains").is_some());
         for document in &self.documents {
-            if let Some(lds) = document.path(&["dynamic_resources", "lds_config"]) {
+            if let Some(lds) = document.path(&["dynamic_resources", "lds_config"]).filter(|_| !has_listeners) {
                 let unseen = vec![(lds.place(), "listeners that come by LDS are not in these files".to_owned())];
                 entries.push(Entry { unseen, ..empty("LDS", lds.place()) });
             }
