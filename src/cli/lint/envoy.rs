@@ -3,6 +3,7 @@
 use super::super::document::Content;
 use super::filters::{self, Named};
 use super::graph::{At, Cluster, Configs, Entry, Filter, Kind, Place, Route, Target, Way};
+use super::matcher::Tree;
 use super::paths::{Expression, PathMatch, Pattern, Rewrite};
 
 /// Modes in which a client's own header goes on.
@@ -144,6 +145,7 @@ impl<'a> Envoy<'a> {
             }
             let hosts: Vec<String> = host.list("domains").filter_map(At::text).map(without_port).collect();
             for route in host.list("routes") {
+                turn_on(&[table, host, route], entry);
                 let targets = self.targets(&[table, host, route], upgrades, entry);
                 let (paths, is_conditional) = route.member("match").map_or((unknown(), true), path_match);
                 let action = route.member("route");
@@ -171,7 +173,7 @@ impl<'a> Envoy<'a> {
 
     /// The clusters of a route. `scopes` = route configuration, virtual host, route.
     fn targets(&self, scopes: &[At<'a>; 3], upgrades: &[Upgrade], entry: &Entry) -> Vec<Target> {
-        let [_, _, route] = *scopes;
+        let [table, host, route] = *scopes;
         let Some(action) = route.member("route") else { return Vec::new() };
         let mut found: Vec<(Cluster, Option<At<'a>>)> = Vec::new();
         if let Some(name) = action.member("cluster") {
@@ -191,13 +193,17 @@ impl<'a> Envoy<'a> {
         ] {
             found.extend(action.member(name).map(|_| (Cluster::Unseen(why), None)));
         }
-        for mirror in action.list("request_mirror_policies") {
-            found.extend(mirror.said("cluster").map(|name| (Cluster::Named(name.to_owned()), None)));
+        // Those of the most specific scope that has any, which are not merged.
+        let mirrors = [action, host, table].map(|scope| scope.list("request_mirror_policies").collect::<Vec<_>>());
+        for mirror in mirrors.into_iter().find(|mirrors| !mirrors.is_empty()).into_iter().flatten() {
+            let unseen = mirror.member("cluster_header").map(|_| Cluster::Unseen("a header chooses the cluster of a mirror"));
+            let named = mirror.said("cluster").filter(|name| !name.is_empty()).map(|name| Cluster::Named(name.to_owned()));
+            found.extend(named.or(unseen).map(|cluster| (cluster, None)));
         }
         let main = found.into_iter().map(|(cluster, weighted)| {
             let scopes: Vec<At<'a>> = weighted.into_iter().chain(scopes.iter().rev().copied()).collect();
-            let mut ways = vec![main_way(&scopes, entry)];
-            ways.extend(upgrade_ways(action, upgrades, &scopes));
+            let mut ways = vec![main_way(&scopes, entry, self.configs)];
+            ways.extend(upgrade_ways(action, upgrades, &scopes, self.configs));
             Target { cluster, ways }
         });
         main.collect()
@@ -363,7 +369,7 @@ pub fn rewrite(action: At<'_>, route: At<'_>) -> Rewrite {
 }
 
 /// How a request that is no upgrade meets the filter. `scopes` from the most specific one.
-fn main_way(scopes: &[At<'_>], entry: &Entry) -> Way {
+fn main_way(scopes: &[At<'_>], entry: &Entry, configs: &Configs) -> Way {
     let ours = entry.filters.iter().filter(|filter| filter.kind.config().is_some());
     let mut running = Vec::new();
     let mut last = None;
@@ -375,12 +381,17 @@ fn main_way(scopes: &[At<'_>], entry: &Entry) -> Way {
             last = Some(Way::Off { place: filter.place.clone(), why, fix: "put it first".to_owned() });
             continue;
         }
-        let way = match override_of(scopes, &filter.name) {
-            Some((at, true)) => {
+        let way = match override_of(scopes, &filter.name, configs) {
+            Some((at, Override::Off)) => {
                 let why = format!("the filter is disabled by {}", at.node.pointer);
                 Some(Way::Off { place: at.place(), why, fix: ENABLE.to_owned() })
             }
-            Some((_, false)) => None,
+            Some((at, Override::Matched(tree))) => Some(Way::Matched { place: at.place(), tree }),
+            Some((at, Override::Unclear)) => {
+                let why = format!("{} is no FilterConfig", at.node.pointer);
+                Some(Way::Unclear { place: at.place(), why })
+            }
+            Some((_, Override::On)) => None,
             None if filter.is_disabled => {
                 let why = "the filter is disabled, and this route does not turn it on".to_owned();
                 Some(Way::Off { place: filter.place.clone(), why, fix: ENABLE.to_owned() })
@@ -405,13 +416,67 @@ fn main_way(scopes: &[At<'_>], entry: &Entry) -> Way {
     })
 }
 
-/// What `typed_per_filter_config` says of a filter: where, and whether it turns it off.
-fn override_of<'a>(scopes: &[At<'a>], name: &str) -> Option<(At<'a>, bool)> {
-    scopes.iter().find_map(|scope| {
+/// What a route, or what it belongs to, says of a filter.
+enum Override {
+    On,
+    Off,
+    /// A matcher decides in place of the filter's own.
+    Matched(Tree),
+    Unclear,
+}
+
+/// What the most specific `typed_per_filter_config` says of a filter, and where.
+fn override_of<'a>(scopes: &[At<'a>], name: &str, configs: &Configs) -> Option<(At<'a>, Override)> {
+    let own = scopes.iter().find_map(|scope| {
         let all = scope.member("typed_per_filter_config")?;
-        let (_, own) = all.members().find(|(key, _)| *key == name)?;
-        Some((own, own.is_true("disabled")))
-    })
+        all.members().find(|(key, _)| *key == name).map(|(_, own)| own)
+    })?;
+    if own.is_true("disabled") {
+        return Some((own, Override::Off));
+    }
+    let is_of = |at: At<'_>, kind: &str| at.said("@type").is_some_and(|url| url.ends_with(kind));
+    let is_wrapped = own.said("@type").is_none() || is_of(own, ".FilterConfig");
+    let inner = if is_wrapped { own.member("config").filter(|config| config.members().next().is_some()) } else { Some(own) };
+    let over = match inner {
+        None => Override::On,
+        Some(inner) if is_of(inner, ".ExtensionWithMatcherPerRoute") => {
+            let of = |otherwise: bool| Tree::of_route(inner, otherwise, configs);
+            match (of(true).can_skip(), of(false).can_skip()) {
+                (true, _) => Override::Matched(of(true)),
+                // It depends on the filter that runs where nothing matches.
+                (false, true) => Override::Unclear,
+                (false, false) => Override::On,
+            }
+        }
+        Some(_) => Override::Unclear,
+    };
+    Some((own, over))
+}
+
+/// What routes make of filters that do nothing, or are off, where they do not say so.
+fn turn_on(scopes: &[At<'_>], entry: &mut Entry) {
+    let weighted = scopes.iter().flat_map(|scope| scope.path(&["route", "weighted_clusters", "clusters"]));
+    let weighted: Vec<At<'_>> = weighted.flat_map(At::elements).collect();
+    for all in scopes.iter().chain(&weighted).filter_map(|scope| scope.member("typed_per_filter_config")) {
+        for (name, own) in all.members().filter(|(_, own)| !own.is_true("disabled")) {
+            for filter in entry.filters.iter_mut().filter(|filter| filter.name == name) {
+                match filter.kind {
+                    Kind::Harmless if mutates_requests(own) => {
+                        filter.kind = Kind::Changes("a header mutation");
+                        (filter.place, filter.is_disabled) = (own.place(), false);
+                    }
+                    Kind::Changes(_) | Kind::Unknown(_) => filter.is_disabled = false,
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// Whether a value turns a header mutation into one of requests.
+fn mutates_requests(at: At<'_>) -> bool {
+    let is_it = |at: &At<'_>| at.said("@type").is_some_and(|url| url.ends_with(".HeaderMutationPerRoute"));
+    at.within().into_iter().filter(is_it).any(filters::mutates_requests)
 }
 
 /// An `upgrade_configs` element of a connection manager.
@@ -438,7 +503,7 @@ fn is_on(at: At<'_>) -> bool {
 }
 
 /// How requests that ask for an upgrade go past the filter.
-fn upgrade_ways(action: At<'_>, upgrades: &[Upgrade], scopes: &[At<'_>]) -> Vec<Way> {
+fn upgrade_ways(action: At<'_>, upgrades: &[Upgrade], scopes: &[At<'_>], configs: &Configs) -> Vec<Way> {
     let own: Vec<At<'_>> = action.list("upgrade_configs").collect();
     let mut ways = Vec::new();
     for upgrade in upgrades {
@@ -448,7 +513,7 @@ fn upgrade_ways(action: At<'_>, upgrades: &[Upgrade], scopes: &[At<'_>]) -> Vec<
             continue;
         }
         let runs = filters.iter().take_while(|filter| filter.kind != Kind::Ends).any(|filter| {
-            let over = override_of(scopes, &filter.name).map(|(_, is_off)| !is_off);
+            let over = override_of(scopes, &filter.name, configs).map(|(_, over)| !matches!(over, Override::Off));
             matches!(filter.kind, Kind::Ours { skips: None, .. }) && over.unwrap_or(!filter.is_disabled)
         });
         if !runs {
