@@ -13,6 +13,7 @@ mod istio;
 mod kubernetes;
 mod listener;
 mod matcher;
+mod patches;
 mod paths;
 mod rules;
 mod settings;
