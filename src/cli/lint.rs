@@ -223,7 +223,7 @@ fn of_surroundings(files: &[&File]) -> Vec<(usize, Option<Finding>)> {
         let graph = Graph { entries: envoy.entries(), remarks: Vec::new() };
         let same_server = |cluster: &str| envoy.same_server(cluster);
         let rules = Rules::new(&graph, &configs, &same_server);
-        rules.of_unknown_clusters(|cluster| envoy.is_known(cluster));
+        rules.of_unknown_clusters(|cluster| envoy.unknown(cluster));
         rules.of_upstream(|cluster| envoy.upstream_filters(cluster));
         remarks.extend(rules.findings());
     }

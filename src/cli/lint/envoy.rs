@@ -51,6 +51,7 @@ impl<'a> Envoy<'a> {
     }
 
     fn search(&self, at: At<'a>, entries: &mut Vec<Entry>) {
+        self.listener(at, entries);
         let has_chains = at.member("filter_chains").is_some() || at.member("default_filter_chain").is_some();
         if has_chains {
             let listener = at.said("name").map_or_else(|| "a listener".to_owned(), |name| format!("the listener \"{name}\""));
@@ -78,10 +79,42 @@ impl<'a> Envoy<'a> {
         at.members().map(|(_, value)| value).chain(at.elements()).for_each(|child| self.search(child, entries));
     }
 
+    /// What a listener has beside filter chains.
+    fn listener(&self, at: At<'a>, entries: &mut Vec<Entry>) {
+        let title = at.said("name").map_or_else(|| "a listener".to_owned(), |name| format!("the listener \"{name}\""));
+        if let Some(chains) = at.member("fcds_config") {
+            let unseen = vec![(chains.place(), "filter chains that come by FCDS are not in these files".to_owned())];
+            entries.push(Entry { unseen, ..empty(&title, chains.place()) });
+        }
+        for filter in at.list("listener_filters") {
+            for (place, name) in filter.member("typed_config").into_iter().flat_map(|config| self.clusters_in(config)) {
+                let why = format!("{title} passes datagrams on to it");
+                entries.push(unclear(&title, place, Cluster::Named(name), why));
+            }
+        }
+    }
+
+    /// Whether the files have the settings that a filter gets by discovery.
+    fn is_shown(&self, name: &str) -> bool {
+        let mut all = self.documents.iter().flat_map(|document| document.within());
+        all.any(|at| at.said("name") == Some(name) && at.member("typed_config").is_some())
+    }
+
     fn chain(&self, chain: At<'a>, title: &str, entries: &mut Vec<Entry>) {
         for filter in chain.list("filters") {
             let config = filter.member("typed_config").or_else(|| filter.member("config"));
+            let name = filter.said("name").unwrap_or_default();
+            if let Some(discovery) = filter.member("config_discovery").filter(|_| !self.is_shown(name)) {
+                let unseen =
+                    vec![(discovery.place(), "network filters that come by discovery are not in these files".to_owned())];
+                entries.push(Entry { unseen, ..empty(title, discovery.place()) });
+            }
             let Some(config) = config else { continue };
+            let kind = config.said("@type").unwrap_or(name);
+            if [".sni_cluster.", ".sni_dynamic_forward_proxy."].iter().any(|part| kind.contains(part)) {
+                let why = "the server name that a client sends chooses the cluster".to_owned();
+                entries.push(unclear(title, filter.place(), Cluster::Unseen("the server name chooses the cluster"), why));
+            }
             if is_manager(config) || config.member("http_filters").is_some() {
                 self.manager(config, title, entries);
             } else {
@@ -239,12 +272,15 @@ impl<'a> Envoy<'a> {
         same
     }
 
-    /// Whether the files show the cluster, or no others come from elsewhere.
-    pub fn is_known(&self, cluster: &str) -> bool {
+    /// Why it cannot be said which server a cluster is.
+    pub fn unknown(&self, cluster: &str) -> Option<&'static str> {
         let is_dynamic = |document: &At<'a>| {
             ["cds_config", "ads_config"].iter().any(|name| document.path(&["dynamic_resources", name]).is_some())
         };
-        self.clusters.iter().any(|one| one.name == cluster) || !self.documents.iter().any(is_dynamic)
+        match self.clusters.iter().find(|one| one.name == cluster) {
+            Some(server) => server.goes_anywhere.then_some("a cluster that goes wherever a request asks it to"),
+            None => self.documents.iter().any(is_dynamic).then_some("a cluster that is not in these files"),
+        }
     }
 }
 
@@ -254,6 +290,8 @@ struct Server {
     addresses: Vec<String>,
     /// Of an aggregate.
     parts: Vec<String>,
+    /// The request says to which address.
+    goes_anywhere: bool,
 }
 
 impl Server {
@@ -270,7 +308,10 @@ impl Server {
         }
         let parts = at.path(&["cluster_type", "typed_config", "clusters"]).into_iter().flat_map(At::elements);
         let parts = parts.filter_map(At::text).map(str::to_owned).collect();
-        Some(Self { name: name.to_owned(), addresses, parts })
+        let kind = at.path(&["cluster_type", "name"]).and_then(At::text).unwrap_or_default();
+        let goes_anywhere = at.said("type") == Some("ORIGINAL_DST")
+            || ["dynamic_forward_proxy", "original_dst"].iter().any(|name| kind.contains(name));
+        Some(Self { name: name.to_owned(), addresses, parts, goes_anywhere })
     }
 
     fn shares_address(&self, other: &Self) -> bool {
@@ -298,6 +339,23 @@ fn address(at: At<'_>) -> Option<String> {
 fn empty(title: &str, place: Place) -> Entry {
     let title = title.to_owned();
     Entry { title, place, filters: vec![], routes: vec![], unseen: vec![], raw: vec![], forwarded_xfcc: None }
+}
+
+/// A way of which the files do not say enough.
+pub fn unclear(title: &str, place: Place, cluster: Cluster, why: String) -> Entry {
+    let way = Way::Unclear { place: place.clone(), why };
+    let route = Route {
+        group: place.pointer.clone(),
+        hosts: vec!["*".to_owned()],
+        place: place.clone(),
+        paths: unknown(),
+        is_conditional: true,
+        rewrite: Rewrite::None,
+        host_rewrite: None,
+        internal_redirects: None,
+        targets: vec![Target { cluster, ways: vec![way] }],
+    };
+    Entry { routes: vec![route], ..empty(title, place) }
 }
 
 fn is_manager(config: At<'_>) -> bool {

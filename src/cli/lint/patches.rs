@@ -1,9 +1,9 @@
 //! What patches of Istio's EnvoyFilter bring beside HTTP filters: ways that the resources of Istio do not show.
 
-use super::graph::{At, Cluster, Entry, Place, Route, Target, Way};
+use super::envoy::unclear;
+use super::graph::{At, Cluster, Entry, Place};
 use super::install::Install;
-use super::kubernetes::{Resource, entry};
-use super::paths::{PathMatch, Pattern, Rewrite};
+use super::kubernetes::Resource;
 
 /// They change where a request goes, or as what it arrives, whatever else stands there.
 const UNSEEN: [&str; 15] = [
@@ -39,28 +39,10 @@ pub fn entries(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Vec<Entr
             let clusters = clusters(patch, value, resources, &ours);
             let clusters = clusters.into_iter().filter(|(_, cluster)| is_near || matches!(cluster, Cluster::Named(_)));
             let title = resource.printed();
-            let routes: Vec<Route> = clusters.map(|(place, cluster)| route(place, cluster, &title)).collect();
-            if !routes.is_empty() {
-                found.push(Entry { routes, ..entry(title, value.place()) });
-            }
+            found.extend(clusters.map(|(place, cluster)| unclear(&title, place, cluster, format!("{title} patches this in"))));
         }
     }
     found
-}
-
-fn route(place: Place, cluster: Cluster, title: &str) -> Route {
-    let way = Way::Unclear { place: place.clone(), why: format!("{title} patches this in") };
-    Route {
-        group: place.pointer.clone(),
-        hosts: vec!["*".to_owned()],
-        paths: PathMatch { pattern: Pattern::Prefix("/".to_owned()), ignores_case: false },
-        is_conditional: true,
-        rewrite: Rewrite::None,
-        host_rewrite: None,
-        internal_redirects: None,
-        targets: vec![Target { cluster, ways: vec![way] }],
-        place,
-    }
 }
 
 /// Where a patch leads.

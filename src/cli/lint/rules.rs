@@ -415,8 +415,8 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// Ways past the filter to clusters that the files do not show.
-    pub fn of_unknown_clusters(&self, is_known: impl Fn(&str) -> bool) {
+    /// Ways past the filter to clusters that may be any server; `unknown` = why.
+    pub fn of_unknown_clusters(&self, unknown: impl Fn(&str) -> Option<&'static str>) {
         if self.endpoints.iter().all(|endpoint| endpoint.owners.is_empty()) {
             return;
         }
@@ -428,10 +428,10 @@ impl<'a> Rules<'a> {
                 Cluster::Unseen(_) => None,
             });
             let raw = entry.raw.iter().map(|(_, name)| name);
-            for name in named.chain(raw).filter(|name| !is_known(name)) {
+            for (name, why) in named.chain(raw).filter_map(|name| Some((name, unknown(name)?))) {
                 if !self.is_of_the_server(&Cluster::Named(name.clone())) {
                     let message = format!(
-                        "{} leads to \"{name}\" past the filter, a cluster that is not in these files: whether it is the server behind the filter cannot be followed; give lint the files with its clusters too",
+                        "{} leads to \"{name}\" past the filter, {why}: whether that is the server behind the filter cannot be followed",
                         entry.title
                     );
                     self.add(&entry.place, false, format!("unknown {name}"), message);
