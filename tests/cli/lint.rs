@@ -483,7 +483,7 @@ fn what_is_discovered_belongs_to_the_bootstrap() {
     };
     for (name, here, there) in [("open", internal, oauth), ("filtered", oauth, internal)] {
         let (bootstrap, lds) =
-            (file(&format!("{name}.yaml"), &bootstrap(here)), file(&format!("{name}-lds.yaml"), &discovered(there)));
+            (file(&format!("{name}.yaml"), bootstrap(here)), file(&format!("{name}-lds.yaml"), discovered(there)));
         let (code, text) = told(&[&bootstrap, &lds]);
         assert!(code == 1 && text.matches("POST /token reaches \"authorization_server\"").count() == 1, "{text}");
         assert!(!text.contains("come by LDS"), "{text}");
@@ -495,7 +495,7 @@ fn what_is_discovered_belongs_to_the_bootstrap() {
     let listeners = format!("  - name: oauth{oauth}  - name: internal{internal}");
     let (before, after) = listeners.rsplit_once("authorization_server").expect("the route");
     let one = format!("dynamic_resources: {discovery}\nstatic_resources:\n  listeners:\n{before}alias{after}");
-    let (one, cds) = (file("cds-bootstrap.yaml", &one), file("cds.yaml", &format!("resources:{clusters}")));
+    let (one, cds) = (file("cds-bootstrap.yaml", &one), file("cds.yaml", format!("resources:{clusters}")));
     let (code, text) = told(&[&one, &cds]);
     assert!(code == 1 && text.contains("POST /token reaches \"alias\""), "{text}");
 }

@@ -103,7 +103,14 @@ impl<'a> Rules<'a> {
                 }
             }
         }
-        // Where the listed path has a route, another spelling of it falls through to whatever takes the rest.
+        // Where the listed path has a route, another spelling of it falls through to whatever takes the rest. So does the
+        // path without a slash where "/oauth/" has a route and "/oauth/**" is listed.
+        let base = endpoint.text.as_ref().and_then(|text| text.strip_suffix("/**"));
+        let segments = base.map_or(0, |base| base.split('/').count());
+        let is_rest = |route: &Route, path: &str| path.split('/').count() <= segments && route.paths.hint().len() <= 1;
+        if taking.iter().any(|(route, path, is_plain)| *is_plain && !is_rest(route, path)) {
+            taking.retain(|(route, path, _)| !is_rest(route, path));
+        }
         let has_plain = taking.iter().any(|(_, _, is_plain)| *is_plain);
         let mut found = Vec::new();
         for (route, taken, is_plain) in taking.into_iter().filter(|(_, _, is_plain)| *is_plain || !has_plain) {
