@@ -1,5 +1,7 @@
 //! Envoy's own configuration: bootstraps, resources, dumps.
 
+use std::collections::BTreeMap;
+
 use super::super::document::Content;
 use super::filters::{self, Named};
 use super::graph::{At, Cluster, Configs, Entry, Filter, Kind, Place, Route, Target, Way};
@@ -31,7 +33,19 @@ impl<'a> Envoy<'a> {
             Some((at.said("name")?.to_owned(), config))
         });
         let named = named.collect();
-        let clusters = documents.iter().flat_map(|document| document.within()).filter_map(Server::of).collect();
+        let all: Vec<At<'a>> = documents.iter().flat_map(|document| document.within()).collect();
+        let mut assigned: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for assignment in all.iter().filter(|at| at.member("endpoints").is_some()) {
+            if let Some(name) = assignment.said("cluster_name") {
+                assigned.entry(eds(name)).or_default().extend(assignment.within().into_iter().filter_map(address));
+            }
+        }
+        let mut clusters: Vec<Server> = all.into_iter().filter_map(Server::of).collect();
+        for server in &mut clusters {
+            let found: Vec<&String> = server.addresses.iter().filter_map(|own| assigned.get(own)).flatten().collect();
+            let found: Vec<String> = found.into_iter().cloned().collect();
+            server.addresses.extend(found);
+        }
         Self { documents, others, configs, named, clusters }
     }
 
@@ -304,7 +318,7 @@ impl Server {
         let mut addresses: Vec<String> = within.filter_map(address).collect();
         if at.member("eds_cluster_config").is_some() || at.said("type") == Some("EDS") {
             let service = at.path(&["eds_cluster_config", "service_name"]).and_then(At::text).filter(|name| !name.is_empty());
-            addresses.push(format!("eds {}", service.unwrap_or(name)));
+            addresses.push(eds(service.unwrap_or(name)));
         }
         let parts = at.path(&["cluster_type", "typed_config", "clusters"]).into_iter().flat_map(At::elements);
         let parts = parts.filter_map(At::text).map(str::to_owned).collect();
@@ -321,6 +335,11 @@ impl Server {
     fn is_part_of(&self, other: &Self) -> bool {
         other.parts.contains(&self.name)
     }
+}
+
+/// In place of an address: the name under which endpoints come by EDS.
+fn eds(name: &str) -> String {
+    format!("eds {name}")
 }
 
 /// Of an endpoint, so that the same one reads the same.
