@@ -13,10 +13,12 @@ mod istio;
 mod kubernetes;
 mod listener;
 mod matcher;
+mod patches;
 mod paths;
 mod rules;
 mod settings;
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -203,10 +205,17 @@ fn of_surroundings(files: &[&File]) -> Vec<(usize, Option<Finding>)> {
     };
     let all: Vec<At<'_>> = (0..files.len()).flat_map(documents).collect();
     let (resources, envoys): (Vec<At<'_>>, Vec<At<'_>>) = all.into_iter().partition(|at| kubernetes::is_resource(*at));
-    // A bootstrap is an Envoy of its own; what is none belongs to one.
-    let is_bootstrap = |file: usize| envoys.iter().any(|at| at.file == file && at.member("static_resources").is_some());
-    let mut groups: Vec<Vec<usize>> = (0..files.len()).filter(|file| is_bootstrap(*file)).map(|file| vec![file]).collect();
-    groups.push((0..files.len()).filter(|file| !is_bootstrap(*file)).collect());
+    // A bootstrap is an Envoy of its own; what is none comes to each of them by discovery.
+    let is_bootstrap = |file: &usize| {
+        let has = |at: &At<'_>| ["static_resources", "dynamic_resources"].iter().any(|name| at.member(name).is_some());
+        envoys.iter().any(|at| at.file == *file && has(at))
+    };
+    let (bootstraps, rest): (Vec<usize>, Vec<usize>) = (0..files.len()).partition(is_bootstrap);
+    let mut groups: Vec<Vec<usize>> =
+        bootstraps.iter().map(|bootstrap| [*bootstrap].into_iter().chain(rest.clone()).collect()).collect();
+    if groups.is_empty() {
+        groups.push(rest);
+    }
     let mut remarks: Vec<Remark> = Vec::new();
     for group in groups {
         let (own, others): (Vec<_>, Vec<_>) = envoys.iter().partition(|at| group.contains(&at.file));
@@ -214,9 +223,12 @@ fn of_surroundings(files: &[&File]) -> Vec<(usize, Option<Finding>)> {
         let graph = Graph { entries: envoy.entries(), remarks: Vec::new() };
         let same_server = |cluster: &str| envoy.same_server(cluster);
         let rules = Rules::new(&graph, &configs, &same_server);
+        rules.of_unknown_clusters(|cluster| envoy.unknown(cluster));
         rules.of_upstream(|cluster| envoy.upstream_filters(cluster));
         remarks.extend(rules.findings());
     }
+    let mut told = BTreeSet::new();
+    remarks.retain(|remark| told.insert((remark.place.clone(), remark.message.clone())));
     let graph = kubernetes::graph(&resources, &places, serves_self_signed);
     let services = graph.services();
     remarks.extend(Rules::new(&graph, &configs, &|name| kubernetes::same_service(name, &services)).findings());

@@ -221,7 +221,7 @@ pub fn without_configuration(path: &Path) -> Unusable {
 pub fn is_surrounding(document: &Node) -> bool {
     let is_resource = document.member("kind").is_some() && document.member("apiVersion").is_some();
     is_resource
-        || ["static_resources", "filter_chains", "virtual_hosts", "resources", "configs"]
+        || ["static_resources", "dynamic_resources", "filter_chains", "virtual_hosts", "load_assignment", "resources", "configs"]
             .iter()
             .any(|name| document.member(name).is_some())
 }

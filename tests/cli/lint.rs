@@ -464,6 +464,42 @@ fn files_are_read_together() {
     assert!(code(&output) == 0, "{output:?}");
 }
 
+/// A bootstrap and what comes to it by LDS and CDS are one Envoy.
+#[test]
+fn what_is_discovered_belongs_to_the_bootstrap() {
+    let whole = include_str!("../lint/envoy-second-listener.yaml");
+    let (_, rest) = whole.split_once("  - name: oauth").expect("the listener with the filter");
+    let (oauth, rest) = rest.split_once("  - name: internal").expect("the open listener");
+    let (internal, clusters) = rest.split_once("  clusters:").expect("clusters");
+    let discovery = "{lds_config: {path_config_source: {path: lds.yaml}}, cds_config: {path_config_source: {path: cds.yaml}}}";
+    let bootstrap = |listener: &str| {
+        format!("dynamic_resources: {discovery}\nstatic_resources:\n  listeners:\n  - name: one{listener}  clusters:{clusters}")
+    };
+    let discovered = |listener: &str| format!("resources:\n  - name: other{listener}");
+    let told = |files: &[&String]| {
+        let arguments: Vec<&str> = ["lint"].into_iter().chain(files.iter().map(|file| file.as_str())).collect();
+        let output = run(&arguments);
+        (code(&output), text(&output))
+    };
+    for (name, here, there) in [("open", internal, oauth), ("filtered", oauth, internal)] {
+        let (bootstrap, lds) =
+            (file(&format!("{name}.yaml"), bootstrap(here)), file(&format!("{name}-lds.yaml"), discovered(there)));
+        let (code, text) = told(&[&bootstrap, &lds]);
+        assert!(code == 1 && text.matches("POST /token reaches \"authorization_server\"").count() == 1, "{text}");
+        assert!(!text.contains("come by LDS"), "{text}");
+        // With a second bootstrap it is said once.
+        let (code, text) = told(&[&bootstrap, &lds, &file("second.yaml", "static_resources: {listeners: []}")]);
+        assert!(code == 1 && text.matches("POST /token reaches \"authorization_server\"").count() == 1, "{text}");
+    }
+    let clusters = clusters.replace("name: web", "name: alias").replace("10090", "10080");
+    let listeners = format!("  - name: oauth{oauth}  - name: internal{internal}");
+    let (before, after) = listeners.rsplit_once("authorization_server").expect("the route");
+    let one = format!("dynamic_resources: {discovery}\nstatic_resources:\n  listeners:\n{before}alias{after}");
+    let (one, cds) = (file("cds-bootstrap.yaml", &one), file("cds.yaml", format!("resources:{clusters}")));
+    let (code, text) = told(&[&one, &cds]);
+    assert!(code == 1 && text.contains("POST /token reaches \"alias\""), "{text}");
+}
+
 /// `lint` says what each entry of `endpoints` gates, and that is no finding.
 #[test]
 fn what_is_gated_is_listed() {

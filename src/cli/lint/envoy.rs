@@ -1,8 +1,11 @@
 //! Envoy's own configuration: bootstraps, resources, dumps.
 
+use std::collections::BTreeMap;
+
 use super::super::document::Content;
 use super::filters::{self, Named};
 use super::graph::{At, Cluster, Configs, Entry, Filter, Kind, Place, Route, Target, Way};
+use super::matcher::Tree;
 use super::paths::{Expression, PathMatch, Pattern, Rewrite};
 
 /// Modes in which a client's own header goes on.
@@ -30,14 +33,29 @@ impl<'a> Envoy<'a> {
             Some((at.said("name")?.to_owned(), config))
         });
         let named = named.collect();
-        let clusters = documents.iter().flat_map(|document| document.within()).filter_map(Server::of).collect();
+        let all: Vec<At<'a>> = documents.iter().flat_map(|document| document.within()).collect();
+        let mut assigned: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for assignment in all.iter().filter(|at| at.member("endpoints").is_some()) {
+            if let Some(name) = assignment.said("cluster_name") {
+                assigned.entry(eds(name)).or_default().extend(assignment.within().into_iter().filter_map(address));
+            }
+        }
+        let mut clusters: Vec<Server> = all.into_iter().filter_map(Server::of).collect();
+        for server in &mut clusters {
+            let found: Vec<&String> = server.addresses.iter().filter_map(|own| assigned.get(own)).flatten().collect();
+            let found: Vec<String> = found.into_iter().cloned().collect();
+            server.addresses.extend(found);
+        }
         Self { documents, others, configs, named, clusters }
     }
 
     pub fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
+        let is_bootstrap = |at: &At<'a>| ["static_resources", "dynamic_resources"].iter().any(|name| at.member(name).is_some());
+        let discovered = self.documents.iter().filter(|document| !is_bootstrap(document)).flat_map(|document| document.within());
+        let has_listeners = discovered.into_iter().any(|at| at.member("filter_chains").is_some());
         for document in &self.documents {
-            if let Some(lds) = document.path(&["dynamic_resources", "lds_config"]) {
+            if let Some(lds) = document.path(&["dynamic_resources", "lds_config"]).filter(|_| !has_listeners) {
                 let unseen = vec![(lds.place(), "listeners that come by LDS are not in these files".to_owned())];
                 entries.push(Entry { unseen, ..empty("LDS", lds.place()) });
             }
@@ -47,6 +65,7 @@ impl<'a> Envoy<'a> {
     }
 
     fn search(&self, at: At<'a>, entries: &mut Vec<Entry>) {
+        self.listener(at, entries);
         let has_chains = at.member("filter_chains").is_some() || at.member("default_filter_chain").is_some();
         if has_chains {
             let listener = at.said("name").map_or_else(|| "a listener".to_owned(), |name| format!("the listener \"{name}\""));
@@ -74,10 +93,42 @@ impl<'a> Envoy<'a> {
         at.members().map(|(_, value)| value).chain(at.elements()).for_each(|child| self.search(child, entries));
     }
 
+    /// What a listener has beside filter chains.
+    fn listener(&self, at: At<'a>, entries: &mut Vec<Entry>) {
+        let title = at.said("name").map_or_else(|| "a listener".to_owned(), |name| format!("the listener \"{name}\""));
+        if let Some(chains) = at.member("fcds_config") {
+            let unseen = vec![(chains.place(), "filter chains that come by FCDS are not in these files".to_owned())];
+            entries.push(Entry { unseen, ..empty(&title, chains.place()) });
+        }
+        for filter in at.list("listener_filters") {
+            for (place, name) in filter.member("typed_config").into_iter().flat_map(|config| self.clusters_in(config)) {
+                let why = format!("{title} passes datagrams on to it");
+                entries.push(unclear(&title, place, Cluster::Named(name), why));
+            }
+        }
+    }
+
+    /// Whether the files have the settings that a filter gets by discovery.
+    fn is_shown(&self, name: &str) -> bool {
+        let mut all = self.documents.iter().flat_map(|document| document.within());
+        all.any(|at| at.said("name") == Some(name) && at.member("typed_config").is_some())
+    }
+
     fn chain(&self, chain: At<'a>, title: &str, entries: &mut Vec<Entry>) {
         for filter in chain.list("filters") {
             let config = filter.member("typed_config").or_else(|| filter.member("config"));
+            let name = filter.said("name").unwrap_or_default();
+            if let Some(discovery) = filter.member("config_discovery").filter(|_| !self.is_shown(name)) {
+                let unseen =
+                    vec![(discovery.place(), "network filters that come by discovery are not in these files".to_owned())];
+                entries.push(Entry { unseen, ..empty(title, discovery.place()) });
+            }
             let Some(config) = config else { continue };
+            let kind = config.said("@type").unwrap_or(name);
+            if [".sni_cluster.", ".sni_dynamic_forward_proxy."].iter().any(|part| kind.contains(part)) {
+                let why = "the server name that a client sends chooses the cluster".to_owned();
+                entries.push(unclear(title, filter.place(), Cluster::Unseen("the server name chooses the cluster"), why));
+            }
             if is_manager(config) || config.member("http_filters").is_some() {
                 self.manager(config, title, entries);
             } else {
@@ -141,6 +192,7 @@ impl<'a> Envoy<'a> {
             }
             let hosts: Vec<String> = host.list("domains").filter_map(At::text).map(without_port).collect();
             for route in host.list("routes") {
+                turn_on(&[table, host, route], entry);
                 let targets = self.targets(&[table, host, route], upgrades, entry);
                 let (paths, is_conditional) = route.member("match").map_or((unknown(), true), path_match);
                 let action = route.member("route");
@@ -168,7 +220,7 @@ impl<'a> Envoy<'a> {
 
     /// The clusters of a route. `scopes` = route configuration, virtual host, route.
     fn targets(&self, scopes: &[At<'a>; 3], upgrades: &[Upgrade], entry: &Entry) -> Vec<Target> {
-        let [_, _, route] = *scopes;
+        let [table, host, route] = *scopes;
         let Some(action) = route.member("route") else { return Vec::new() };
         let mut found: Vec<(Cluster, Option<At<'a>>)> = Vec::new();
         if let Some(name) = action.member("cluster") {
@@ -188,13 +240,17 @@ impl<'a> Envoy<'a> {
         ] {
             found.extend(action.member(name).map(|_| (Cluster::Unseen(why), None)));
         }
-        for mirror in action.list("request_mirror_policies") {
-            found.extend(mirror.said("cluster").map(|name| (Cluster::Named(name.to_owned()), None)));
+        // Those of the most specific scope that has any, which are not merged.
+        let mirrors = [action, host, table].map(|scope| scope.list("request_mirror_policies").collect::<Vec<_>>());
+        for mirror in mirrors.into_iter().find(|mirrors| !mirrors.is_empty()).into_iter().flatten() {
+            let unseen = mirror.member("cluster_header").map(|_| Cluster::Unseen("a header chooses the cluster of a mirror"));
+            let named = mirror.said("cluster").filter(|name| !name.is_empty()).map(|name| Cluster::Named(name.to_owned()));
+            found.extend(named.or(unseen).map(|cluster| (cluster, None)));
         }
         let main = found.into_iter().map(|(cluster, weighted)| {
             let scopes: Vec<At<'a>> = weighted.into_iter().chain(scopes.iter().rev().copied()).collect();
-            let mut ways = vec![main_way(&scopes, entry)];
-            ways.extend(upgrade_ways(action, upgrades, &scopes));
+            let mut ways = vec![main_way(&scopes, entry, self.configs)];
+            ways.extend(upgrade_ways(action, upgrades, &scopes, self.configs));
             Target { cluster, ways }
         });
         main.collect()
@@ -209,17 +265,36 @@ impl<'a> Envoy<'a> {
         filters.map(|at| filters::of(at, self.configs, &self.named)).collect()
     }
 
-    /// Other names of the same server: clusters with an address in common, and those of which it is a part.
+    /// Other names of the same server: clusters with an address in common, its parts, and those of which one of them is a
+    /// part.
     pub fn same_server(&self, cluster: &str) -> Vec<String> {
-        let own = self.clusters.iter().filter(|one| one.name == cluster);
-        let own: Vec<&String> = own.flat_map(|one| &one.addresses).collect();
-        let is_same = |one: &&Server| {
-            one.name == cluster
-                || one.addresses.iter().any(|address| own.contains(&address))
-                || one.parts.iter().any(|part| part == cluster)
+        let mut same = vec![cluster.to_owned()];
+        // Not down again from what is above: other parts of that are other servers.
+        for is_next in [Server::is_part_of as fn(&Server, &Server) -> bool, |one, of| of.is_part_of(one)] {
+            loop {
+                let known: Vec<&Server> = self.clusters.iter().filter(|one| same.contains(&one.name)).collect();
+                let is_new = |one: &&Server| !same.contains(&one.name);
+                let is_same = |one: &&Server| known.iter().any(|own| one.shares_address(own) || is_next(one, own));
+                let more = self.clusters.iter().filter(is_new).filter(is_same);
+                let more: Vec<String> = more.map(|one| one.name.clone()).collect();
+                if more.is_empty() {
+                    break;
+                }
+                same.extend(more);
+            }
+        }
+        same
+    }
+
+    /// Why it cannot be said which server a cluster is.
+    pub fn unknown(&self, cluster: &str) -> Option<&'static str> {
+        let is_dynamic = |document: &At<'a>| {
+            ["cds_config", "ads_config"].iter().any(|name| document.path(&["dynamic_resources", name]).is_some())
         };
-        let same = self.clusters.iter().filter(is_same).map(|one| one.name.clone());
-        same.chain([cluster.to_owned()]).collect()
+        match self.clusters.iter().find(|one| one.name == cluster) {
+            Some(server) => server.goes_anywhere.then_some("a cluster that goes wherever a request asks it to"),
+            None => self.documents.iter().any(is_dynamic).then_some("a cluster that is not in these files"),
+        }
     }
 }
 
@@ -229,26 +304,77 @@ struct Server {
     addresses: Vec<String>,
     /// Of an aggregate.
     parts: Vec<String>,
+    /// The request says to which address.
+    goes_anywhere: bool,
 }
 
 impl Server {
     fn of(at: At<'_>) -> Option<Self> {
-        at.member("load_assignment").or_else(|| at.member("cluster_type"))?;
-        let sockets = at.member("load_assignment").into_iter().flat_map(At::within);
-        let sockets = sockets.filter_map(|at| at.member("socket_address"));
-        let printed = |at: At<'_>| Some(format!("{}:{}", at.said("address")?, at.member("port_value")?.node.to_json()));
+        const TYPES: [&str; 5] = ["STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST"];
+        let is_cluster = ["load_assignment", "cluster_type", "eds_cluster_config"].iter().any(|name| at.member(name).is_some())
+            || at.said("type").is_some_and(|kind| TYPES.contains(&kind));
+        let name = at.said("name").filter(|_| is_cluster)?;
+        let within = at.member("load_assignment").into_iter().flat_map(At::within);
+        let mut addresses: Vec<String> = within.filter_map(address).collect();
+        if at.member("eds_cluster_config").is_some() || at.said("type") == Some("EDS") {
+            let service = at.path(&["eds_cluster_config", "service_name"]).and_then(At::text).filter(|name| !name.is_empty());
+            addresses.push(eds(service.unwrap_or(name)));
+        }
         let parts = at.path(&["cluster_type", "typed_config", "clusters"]).into_iter().flat_map(At::elements);
-        Some(Self {
-            name: at.said("name")?.to_owned(),
-            addresses: sockets.filter_map(printed).collect(),
-            parts: parts.filter_map(At::text).map(str::to_owned).collect(),
-        })
+        let parts = parts.filter_map(At::text).map(str::to_owned).collect();
+        let kind = at.path(&["cluster_type", "name"]).and_then(At::text).unwrap_or_default();
+        let goes_anywhere = at.said("type") == Some("ORIGINAL_DST")
+            || ["dynamic_forward_proxy", "original_dst"].iter().any(|name| kind.contains(name));
+        Some(Self { name: name.to_owned(), addresses, parts, goes_anywhere })
     }
+
+    fn shares_address(&self, other: &Self) -> bool {
+        self.addresses.iter().any(|address| other.addresses.contains(address))
+    }
+
+    fn is_part_of(&self, other: &Self) -> bool {
+        other.parts.contains(&self.name)
+    }
+}
+
+/// In place of an address: the name under which endpoints come by EDS.
+fn eds(name: &str) -> String {
+    format!("eds {name}")
+}
+
+/// Of an endpoint, so that the same one reads the same.
+fn address(at: At<'_>) -> Option<String> {
+    if let Some(socket) = at.member("socket_address") {
+        let host = socket.said("address")?.to_ascii_lowercase();
+        return Some(format!("{}:{}", host.trim_end_matches('.'), socket.member("port_value")?.node.to_json()));
+    }
+    if let Some(path) = at.member("pipe").and_then(|pipe| pipe.said("path")) {
+        return Some(format!("pipe {path}"));
+    }
+    let internal = at.member("envoy_internal_address")?;
+    Some(format!("internal {} {}", internal.said("server_listener_name")?, internal.said("endpoint_id").unwrap_or_default()))
 }
 
 fn empty(title: &str, place: Place) -> Entry {
     let title = title.to_owned();
     Entry { title, place, filters: vec![], routes: vec![], unseen: vec![], raw: vec![], forwarded_xfcc: None }
+}
+
+/// A way of which the files do not say enough.
+pub fn unclear(title: &str, place: Place, cluster: Cluster, why: String) -> Entry {
+    let way = Way::Unclear { place: place.clone(), why };
+    let route = Route {
+        group: place.pointer.clone(),
+        hosts: vec!["*".to_owned()],
+        place: place.clone(),
+        paths: unknown(),
+        is_conditional: true,
+        rewrite: Rewrite::None,
+        host_rewrite: None,
+        internal_redirects: None,
+        targets: vec![Target { cluster, ways: vec![way] }],
+    };
+    Entry { routes: vec![route], ..empty(title, place) }
 }
 
 fn is_manager(config: At<'_>) -> bool {
@@ -320,7 +446,7 @@ pub fn rewrite(action: At<'_>, route: At<'_>) -> Rewrite {
 }
 
 /// How a request that is no upgrade meets the filter. `scopes` from the most specific one.
-fn main_way(scopes: &[At<'_>], entry: &Entry) -> Way {
+fn main_way(scopes: &[At<'_>], entry: &Entry, configs: &Configs) -> Way {
     let ours = entry.filters.iter().filter(|filter| filter.kind.config().is_some());
     let mut running = Vec::new();
     let mut last = None;
@@ -332,12 +458,17 @@ fn main_way(scopes: &[At<'_>], entry: &Entry) -> Way {
             last = Some(Way::Off { place: filter.place.clone(), why, fix: "put it first".to_owned() });
             continue;
         }
-        let way = match override_of(scopes, &filter.name) {
-            Some((at, true)) => {
+        let way = match override_of(scopes, &filter.name, configs) {
+            Some((at, Override::Off)) => {
                 let why = format!("the filter is disabled by {}", at.node.pointer);
                 Some(Way::Off { place: at.place(), why, fix: ENABLE.to_owned() })
             }
-            Some((_, false)) => None,
+            Some((at, Override::Matched(tree))) => Some(Way::Matched { place: at.place(), tree }),
+            Some((at, Override::Unclear)) => {
+                let why = format!("{} is no FilterConfig", at.node.pointer);
+                Some(Way::Unclear { place: at.place(), why })
+            }
+            Some((_, Override::On)) => None,
             None if filter.is_disabled => {
                 let why = "the filter is disabled, and this route does not turn it on".to_owned();
                 Some(Way::Off { place: filter.place.clone(), why, fix: ENABLE.to_owned() })
@@ -362,13 +493,67 @@ fn main_way(scopes: &[At<'_>], entry: &Entry) -> Way {
     })
 }
 
-/// What `typed_per_filter_config` says of a filter: where, and whether it turns it off.
-fn override_of<'a>(scopes: &[At<'a>], name: &str) -> Option<(At<'a>, bool)> {
-    scopes.iter().find_map(|scope| {
+/// What a route, or what it belongs to, says of a filter.
+enum Override {
+    On,
+    Off,
+    /// A matcher decides in place of the filter's own.
+    Matched(Tree),
+    Unclear,
+}
+
+/// What the most specific `typed_per_filter_config` says of a filter, and where.
+fn override_of<'a>(scopes: &[At<'a>], name: &str, configs: &Configs) -> Option<(At<'a>, Override)> {
+    let own = scopes.iter().find_map(|scope| {
         let all = scope.member("typed_per_filter_config")?;
-        let (_, own) = all.members().find(|(key, _)| *key == name)?;
-        Some((own, own.is_true("disabled")))
-    })
+        all.members().find(|(key, _)| *key == name).map(|(_, own)| own)
+    })?;
+    if own.is_true("disabled") {
+        return Some((own, Override::Off));
+    }
+    let is_of = |at: At<'_>, kind: &str| at.said("@type").is_some_and(|url| url.ends_with(kind));
+    let is_wrapped = own.said("@type").is_none() || is_of(own, ".FilterConfig");
+    let inner = if is_wrapped { own.member("config").filter(|config| config.members().next().is_some()) } else { Some(own) };
+    let over = match inner {
+        None => Override::On,
+        Some(inner) if is_of(inner, ".ExtensionWithMatcherPerRoute") => {
+            let of = |otherwise: bool| Tree::of_route(inner, otherwise, configs);
+            match (of(true).can_skip(), of(false).can_skip()) {
+                (true, _) => Override::Matched(of(true)),
+                // It depends on the filter that runs where nothing matches.
+                (false, true) => Override::Unclear,
+                (false, false) => Override::On,
+            }
+        }
+        Some(_) => Override::Unclear,
+    };
+    Some((own, over))
+}
+
+/// What routes make of filters that do nothing, or are off, where they do not say so.
+fn turn_on(scopes: &[At<'_>], entry: &mut Entry) {
+    let weighted = scopes.iter().flat_map(|scope| scope.path(&["route", "weighted_clusters", "clusters"]));
+    let weighted: Vec<At<'_>> = weighted.flat_map(At::elements).collect();
+    for all in scopes.iter().chain(&weighted).filter_map(|scope| scope.member("typed_per_filter_config")) {
+        for (name, own) in all.members().filter(|(_, own)| !own.is_true("disabled")) {
+            for filter in entry.filters.iter_mut().filter(|filter| filter.name == name) {
+                match filter.kind {
+                    Kind::Harmless if mutates_requests(own) => {
+                        filter.kind = Kind::Changes("a header mutation");
+                        (filter.place, filter.is_disabled) = (own.place(), false);
+                    }
+                    Kind::Changes(_) | Kind::Unknown(_) => filter.is_disabled = false,
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// Whether a value turns a header mutation into one of requests.
+fn mutates_requests(at: At<'_>) -> bool {
+    let is_it = |at: &At<'_>| at.said("@type").is_some_and(|url| url.ends_with(".HeaderMutationPerRoute"));
+    at.within().into_iter().filter(is_it).any(filters::mutates_requests)
 }
 
 /// An `upgrade_configs` element of a connection manager.
@@ -395,7 +580,7 @@ fn is_on(at: At<'_>) -> bool {
 }
 
 /// How requests that ask for an upgrade go past the filter.
-fn upgrade_ways(action: At<'_>, upgrades: &[Upgrade], scopes: &[At<'_>]) -> Vec<Way> {
+fn upgrade_ways(action: At<'_>, upgrades: &[Upgrade], scopes: &[At<'_>], configs: &Configs) -> Vec<Way> {
     let own: Vec<At<'_>> = action.list("upgrade_configs").collect();
     let mut ways = Vec::new();
     for upgrade in upgrades {
@@ -405,7 +590,7 @@ fn upgrade_ways(action: At<'_>, upgrades: &[Upgrade], scopes: &[At<'_>]) -> Vec<
             continue;
         }
         let runs = filters.iter().take_while(|filter| filter.kind != Kind::Ends).any(|filter| {
-            let over = override_of(scopes, &filter.name).map(|(_, is_off)| !is_off);
+            let over = override_of(scopes, &filter.name, configs).map(|(_, over)| !matches!(over, Override::Off));
             matches!(filter.kind, Kind::Ours { skips: None, .. }) && over.unwrap_or(!filter.is_disabled)
         });
         if !runs {

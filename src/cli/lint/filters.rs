@@ -159,7 +159,7 @@ fn of_type(url: &str, config: Option<At<'_>>) -> Kind {
 }
 
 /// Whether a header mutation touches requests, and not responses alone.
-fn mutates_requests(config: At<'_>) -> bool {
+pub fn mutates_requests(config: At<'_>) -> bool {
     let mutations = config.member("mutations");
     let touched = ["request_mutations", "query_parameter_mutations", "request_trailers_mutations"];
     mutations.is_none_or(|mutations| {

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use serde_json::Value;
 
 use super::endpoints::common_host;
+use super::envoy::unclear;
 use super::graph::{At, Cluster, Configs, Entry, Filter, Graph, Kind, Remark, Route, Target, Way};
 use super::install::{self, Install, Served};
 use super::kubernetes::{Resource, entry};
@@ -44,7 +45,27 @@ pub fn graph(resources: &[Resource<'_>], configs: &Configs, installs: &[Install<
             graph.entries.push(of_listener(resources, configs, installs, *gateway, listener));
         }
     }
+    graph.entries.extend(of_other_parents(resources));
     graph
+}
+
+/// Routes whose parent is no Gateway: a set of listeners, or a service in a mesh.
+fn of_other_parents(resources: &[Resource<'_>]) -> Vec<Entry> {
+    let mut found = Vec::new();
+    for route in resources.iter().filter(|resource| resource.group.ends_with("k8s.io") && resource.kind.ends_with("Route")) {
+        let is_other = |parent: &At<'_>| parent.said("kind").is_some_and(|kind| kind != "Gateway");
+        let parents: Vec<At<'_>> = route.list("parentRefs").filter(is_other).collect();
+        for parent in parents {
+            let title = route.printed();
+            let (kind, name) = (parent.said("kind").unwrap_or_default(), parent.said("name").unwrap_or_default());
+            for backend in route.list("rules").flat_map(|rule| rule.list("backendRefs").collect::<Vec<_>>()) {
+                let Some(name_of_backend) = backend_name(backend, *route) else { continue };
+                let why = format!("{title} belongs to {kind} \"{name}\", which is not followed");
+                found.push(unclear(&title, parent.place(), Cluster::Named(name_of_backend), why));
+            }
+        }
+    }
+    found
 }
 
 fn of_listener(

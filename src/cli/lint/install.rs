@@ -57,6 +57,11 @@ pub struct Served<'a> {
 }
 
 impl Scope<'_> {
+    /// Whether no workload can have both these labels and its own.
+    pub fn differs(&self, labels: &[(&str, &str)]) -> bool {
+        labels.iter().any(|(name, value)| self.labels.iter().any(|(own, other)| own == name && other != value))
+    }
+
     fn covers(&self, namespace: &str, served: &Served<'_>) -> Answer {
         if self.is_elsewhere || self.is_for_servers { Answer::No } else { self.selects(namespace, served) }
     }
@@ -147,8 +152,13 @@ fn by_envoy_filter<'a>(resource: Resource<'a>, patch: At<'a>, configs: &Configs,
             let name = behind.unwrap_or_default().to_owned();
             Filter { place: patch.place(), name, kind: Kind::Harmless, is_disabled: false, is_unordered: false, gap: None }
         }
+        Some(value) if value.is_true("disabled") => {
+            let name = behind.unwrap_or_default().to_owned();
+            Filter { place: value.place(), name, kind: Kind::Harmless, is_disabled: false, is_unordered: false, gap: None }
+        }
         _ => return None,
     };
+    let is_removal = is_removal || operation == "MERGE";
     let text = |at: Option<At<'a>>, name: &str| at.and_then(|at| at.said(name));
     let labels = resource.spec().and_then(|spec| spec.path(&["workloadSelector", "labels"]));
     let refs = resource.list("targetRefs").filter_map(|target| target.said("name"));
@@ -235,7 +245,8 @@ pub fn filters_of(installs: &[Install<'_>], served: &Served<'_>, title: &str, at
         installs.iter().map(|install| (install, install.covers(served))).filter(|(_, covers)| *covers != Answer::No).collect();
     let (ours, others): (Vec<_>, Vec<_>) = covering.iter().partition(|(install, _)| install.filter.kind.config().is_some());
     let removed = |install: &Install<'_>| {
-        covering.iter().find(|(other, _)| other.is_removal && other.filter.name == install.filter.name).map(|(other, _)| *other)
+        let is_it = |other: &Install<'_>| other.filter.name.is_empty() || other.filter.name == install.filter.name;
+        covering.iter().find(|(other, _)| other.is_removal && is_it(other)).map(|(other, _)| *other)
     };
     let mut filters: Vec<Filter> = Vec::new();
     for (other, _) in others.iter().filter(|(other, _)| !other.is_removal) {

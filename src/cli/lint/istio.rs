@@ -63,6 +63,7 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
     }
     disabled_routes(resources, installs, &mut graph);
     graph.entries.extend(mesh(resources, installs));
+    graph.entries.extend(super::patches::entries(resources, installs));
     graph
 }
 

@@ -1,7 +1,8 @@
 //! Resources of Kubernetes: what they are called, and to which graph those of all files add up.
 
+use super::envoy::unclear;
 use super::gateway;
-use super::graph::{At, Configs, Entry, Graph, Place, Remark};
+use super::graph::{At, Cluster, Configs, Entry, Graph, Place, Remark};
 use super::install;
 use super::istio;
 
@@ -71,11 +72,61 @@ pub fn graph(documents: &[At<'_>], configs: &Configs, serves_self_signed: bool) 
     let other = gateway::graph(&resources, configs, &installs);
     graph.entries.extend(other.entries);
     graph.remarks.extend(other.remarks);
+    graph.entries.extend(ingresses(&resources));
+    name_backends(&resources, &mut graph);
     graph.remarks.extend(xfcc(&resources));
     if serves_self_signed {
         graph.remarks.extend(authorities(&resources));
     }
     graph
+}
+
+/// What other controllers may serve.
+fn ingresses(resources: &[Resource<'_>]) -> Vec<Entry> {
+    let mut found = Vec::new();
+    for resource in resources.iter().filter(|resource| resource.kind == "Ingress") {
+        let title = resource.printed();
+        for backend in resource.spec().into_iter().flat_map(At::within).filter_map(|at| at.member("service")) {
+            let Some(name) = backend.said("name") else { continue };
+            let name = service(name, resource.namespace, backend.path(&["port", "number"]));
+            let why = format!("what serves {title} is not in these files");
+            found.push(unclear(&title, backend.place(), Cluster::Named(name), why));
+        }
+    }
+    found
+}
+
+/// Backends of Envoy Gateway are called as what stands at their address.
+fn name_backends(resources: &[Resource<'_>], graph: &mut Graph) {
+    let services = graph.services();
+    let address = |name: &str| -> Option<String> {
+        let name = name.strip_prefix("Backend ")?;
+        let (namespace, name) = name.split(':').next()?.split_once('/')?;
+        let is_it = |resource: &&Resource<'_>| (resource.kind, resource.namespace, resource.name) == ("Backend", namespace, name);
+        let addresses = resources.iter().find(is_it)?.list("endpoints").filter_map(|endpoint| {
+            let (at, host) = [("fqdn", "hostname"), ("ip", "address")]
+                .iter()
+                .find_map(|(kind, host)| endpoint.member(kind).and_then(|at| Some((at, at.said(host)?))))?;
+            let host = host.trim_end_matches('.').to_ascii_lowercase();
+            Some(service(&host, namespace, at.member("port")))
+        });
+        let addresses: Vec<String> = addresses.collect();
+        addresses.iter().find(|address| services.contains(address)).or(addresses.first()).cloned()
+    };
+    for entry in &mut graph.entries {
+        for target in entry.routes.iter_mut().flat_map(|route| &mut route.targets) {
+            if let Cluster::Named(name) = &mut target.cluster
+                && let Some(address) = address(name)
+            {
+                *name = address;
+            }
+        }
+        for (_, name) in &mut entry.raw {
+            if let Some(address) = address(name) {
+                *name = address;
+            }
+        }
+    }
 }
 
 /// An entry without anything in it.

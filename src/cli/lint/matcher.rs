@@ -36,6 +36,11 @@ impl Tree {
         matcher.map_or(Self::Leaf(inner), |matcher| Self::of_matcher(matcher, inner, configs))
     }
 
+    /// Of an `ExtensionWithMatcherPerRoute`; `otherwise` = whether this filter runs where nothing matches.
+    pub fn of_route(over: At<'_>, otherwise: bool, configs: &Configs) -> Self {
+        over.member("xds_matcher").map_or(Self::Unknown, |matcher| Self::of_matcher(matcher, otherwise, configs))
+    }
+
     fn of_matcher(matcher: At<'_>, otherwise: bool, configs: &Configs) -> Self {
         let last = matcher.member("on_no_match").map_or(Self::Leaf(otherwise), |on| Self::of_match(on, otherwise, configs));
         let mut cases = Vec::new();

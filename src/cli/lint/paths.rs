@@ -104,6 +104,31 @@ impl Expression {
         self.regex.as_ref().map_or(Answer::Maybe, |regex| regex.is_match(path).into())
     }
 
+    /// Whether it stands for one path, or for all that begin with it.
+    fn is_literal(&self) -> bool {
+        let text = self.text.trim_start_matches('^').trim_end_matches('$');
+        let tails = ["(/.*)?", "/?", "/.*", ".*"];
+        let text = tails.iter().find_map(|tail| text.strip_suffix(tail)).unwrap_or(text);
+        let literal = self.literal_prefix();
+        text == literal || text == regex_lite::escape(&literal) || text.replace("\\/", "/") == regex_lite::escape(&literal)
+    }
+
+    /// Whether nothing of a path is left over, whichever alternative matches.
+    fn is_of_whole_paths(&self) -> bool {
+        let (mut depth, mut is_escaped, mut has_alternatives) = (0_usize, false, false);
+        for c in self.text.chars() {
+            match c {
+                _ if is_escaped => {}
+                '(' => depth += 1,
+                ')' => depth = depth.saturating_sub(1),
+                '|' if depth == 0 => has_alternatives = true,
+                _ => {}
+            }
+            is_escaped = c == '\\' && !is_escaped;
+        }
+        self.text.starts_with('^') && self.text.ends_with('$') && !self.text.ends_with("\\$") && !has_alternatives
+    }
+
     /// The text that every match begins with, as far as it is plain to see.
     pub fn literal_prefix(&self) -> String {
         let (mut found, mut rest) =
@@ -206,20 +231,21 @@ impl Rewrite {
         }
     }
 
-    /// Whether a path that was not tried may come out as another one than those that were.
-    pub fn is_followed(&self) -> bool {
+    /// Whether a few trials tell what becomes of every path. What comes out of any number of paths must be no endpoint.
+    pub fn is_followed(&self, taken: &PathMatch, is_endpoint: impl Fn(&str) -> bool) -> bool {
         match self {
-            Self::None | Self::Matched(_) | Self::Full(_) => true,
+            Self::None => true,
+            Self::Matched(new) | Self::Full(new) => match &taken.pattern {
+                Pattern::Regex(regex) => regex.is_literal() || !is_endpoint(new),
+                Pattern::Unknown => matches!(self, Self::Full(_)) || !is_endpoint(new),
+                Pattern::Exact(_) | Pattern::Prefix(_) | Pattern::Segments(_) => true,
+            },
             Self::Unknown(_) => false,
-            // Anchored and without groups it is a prefix that is replaced; everything else needs more than a few trials.
+            // A prefix that is replaced, or a whole path; everything else needs more than a few trials.
             Self::Regex { pattern, substitution } => {
-                let literal = pattern.literal_prefix();
-                let plain = regex_lite::escape(&literal);
                 !has_groups(substitution)
                     && pattern.text.starts_with('^')
-                    && (pattern.text == format!("^{plain}")
-                        || pattern.text == format!("^{literal}")
-                        || pattern.text.ends_with('$'))
+                    && (pattern.is_literal() || (pattern.is_of_whole_paths() && !is_endpoint(substitution)))
             }
         }
     }

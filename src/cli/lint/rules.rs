@@ -87,29 +87,42 @@ impl<'a> Rules<'a> {
     /// The clusters that get an endpoint as it is listed, or in another spelling.
     fn owners(&self, endpoint: &Endpoint, only_running: bool) -> Vec<Owner> {
         let Some(config) = self.configs.get(endpoint.config).and_then(Option::as_ref) else { return Vec::new() };
-        let mut found = Vec::new();
+        let mut taking = Vec::new();
         for entry in self.graph.entries.iter().filter(|entry| entry.configs().any(|own| own == endpoint.config)) {
             for route in &entry.routes {
                 let Some(host) = host_of_both(&route.hosts, &endpoint.hosts) else { continue };
                 let hint = route.paths.hint();
                 let any = || vec![hint.clone(), format!("{hint}x"), "/x".to_owned()];
                 let plain = endpoint.text.as_ref().map_or_else(any, |text| samples(text, &hint));
-                let paths = plain.iter().cloned().chain(spellings(&plain));
-                let mut taken = paths
-                    .filter(|path| endpoint.is(path) && takes(entry, route, path) != Answer::No && config.gates(&host, path));
-                let Some(taken) = taken.next() else { continue };
-                for target in &route.targets {
-                    let runs = target.ways.iter().any(|way| match way {
-                        Way::Runs(configs) => configs.contains(&endpoint.config),
-                        Way::Matched { .. } => true,
-                        Way::Off { .. } | Way::Unclear { .. } => false,
-                    });
-                    if let (Cluster::Named(cluster), true) = (&target.cluster, runs || !only_running) {
-                        let image = route.rewrite.of(&route.paths, &taken).ok().filter(|image| *image != taken);
-                        let is_plain = plain.contains(&taken);
-                        let image = image.filter(|_| is_plain);
-                        found.push(Owner { clusters: (self.same_server)(cluster), image, is_plain });
-                    }
+                let is_taken =
+                    |path: &String| endpoint.is(path) && takes(entry, route, path) != Answer::No && config.gates(&host, path);
+                if let Some(taken) = plain.iter().find(|path| is_taken(path)) {
+                    taking.push((route, taken.clone(), true));
+                } else if let Some(taken) = spellings(&plain).into_iter().find(is_taken) {
+                    taking.push((route, taken, false));
+                }
+            }
+        }
+        // Where the listed path has a route, another spelling of it falls through to whatever takes the rest. So does the
+        // path without a slash where "/oauth/" has a route and "/oauth/**" is listed.
+        let base = endpoint.text.as_ref().and_then(|text| text.strip_suffix("/**"));
+        let segments = base.map_or(0, |base| base.split('/').count());
+        let is_rest = |route: &Route, path: &str| path.split('/').count() <= segments && route.paths.hint().len() <= 1;
+        if taking.iter().any(|(route, path, is_plain)| *is_plain && !is_rest(route, path)) {
+            taking.retain(|(route, path, _)| !is_rest(route, path));
+        }
+        let has_plain = taking.iter().any(|(_, _, is_plain)| *is_plain);
+        let mut found = Vec::new();
+        for (route, taken, is_plain) in taking.into_iter().filter(|(_, _, is_plain)| *is_plain || !has_plain) {
+            for target in &route.targets {
+                let runs = target.ways.iter().any(|way| match way {
+                    Way::Runs(configs) => configs.contains(&endpoint.config),
+                    Way::Matched { .. } => true,
+                    Way::Off { .. } | Way::Unclear { .. } => false,
+                });
+                if let (Cluster::Named(cluster), true) = (&target.cluster, runs || !only_running) {
+                    let image = route.rewrite.of(&route.paths, &taken).ok().filter(|image| is_plain && *image != taken);
+                    found.push(Owner { clusters: (self.same_server)(cluster), image, is_plain });
                 }
             }
         }
@@ -159,6 +172,15 @@ impl<'a> Rules<'a> {
         self.endpoints.iter().any(|endpoint| self.serves(cluster, endpoint))
     }
 
+    /// Whether trials tell if what the route makes of paths is an endpoint of this cluster.
+    fn is_followed(&self, route: &Route, cluster: &Cluster) -> bool {
+        let is_endpoint = |path: &str| {
+            let mut served = self.endpoints.iter().filter(|endpoint| self.serves(cluster, endpoint));
+            served.any(|endpoint| endpoint.is(path))
+        };
+        route.rewrite.is_followed(&route.paths, is_endpoint)
+    }
+
     fn of_way(&self, entry: &Entry, route: &Route, target: &Target, way: &Way) {
         let cluster = &target.cluster;
         if !self.is_of_the_server(cluster) {
@@ -194,7 +216,7 @@ impl<'a> Rules<'a> {
     ) {
         let cluster = &target.cluster;
         let to = printed(cluster);
-        let mut is_unclear = !route.rewrite.is_followed();
+        let mut is_unclear = !self.is_followed(route, cluster);
         for endpoint in self.endpoints.iter().filter(|endpoint| self.serves(cluster, endpoint)) {
             let found = self.arrival(entry, route, endpoint, |sent, _| skips(sent) == Answer::Yes);
             let found = found.or_else(|| self.arrival(entry, route, endpoint, |sent, _| skips(sent) == Answer::Maybe));
@@ -231,7 +253,7 @@ impl<'a> Rules<'a> {
     /// A way on which it runs: what is sent must be gated if what arrives is an endpoint.
     fn of_gated(&self, entry: &Entry, route: &Route, target: &Target, configs: &[usize]) {
         let cluster = &target.cluster;
-        let mut unfollowed = !route.rewrite.is_followed();
+        let mut unfollowed = !self.is_followed(route, cluster);
         for endpoint in self.endpoints.iter().filter(|endpoint| self.serves(cluster, endpoint)) {
             let Some(host) = host_of_both(&route.hosts, &endpoint.hosts) else { continue };
             let running: Vec<&Config> = configs.iter().filter_map(|number| self.configs.get(*number)?.as_ref()).collect();
@@ -397,6 +419,31 @@ impl<'a> Rules<'a> {
             let message =
                 format!("{what} of the cluster runs behind the filter and may change what was decided on: it cannot be followed");
             self.add(&filter.place, false, String::new(), message);
+        }
+    }
+
+    /// Ways past the filter to clusters that may be any server; `unknown` = why.
+    pub fn of_unknown_clusters(&self, unknown: impl Fn(&str) -> Option<&'static str>) {
+        if self.endpoints.iter().all(|endpoint| endpoint.owners.is_empty()) {
+            return;
+        }
+        for entry in &self.graph.entries {
+            let targets = entry.routes.iter().flat_map(|route| &route.targets);
+            let passing = targets.filter(|target| target.ways.iter().any(|way| !matches!(way, Way::Runs(_))));
+            let named = passing.filter_map(|target| match &target.cluster {
+                Cluster::Named(name) => Some(name),
+                Cluster::Unseen(_) => None,
+            });
+            let raw = entry.raw.iter().map(|(_, name)| name);
+            for (name, why) in named.chain(raw).filter_map(|name| Some((name, unknown(name)?))) {
+                if !self.is_of_the_server(&Cluster::Named(name.clone())) {
+                    let message = format!(
+                        "{} leads to \"{name}\" past the filter, {why}: whether that is the server behind the filter cannot be followed",
+                        entry.title
+                    );
+                    self.add(&entry.place, false, format!("unknown {name}"), message);
+                }
+            }
         }
     }
 
