@@ -35,10 +35,13 @@ const DUENDE: &str = "a client of Duende, which \"convert --from duende\" makes 
 const RESPELLED: &str = "client metadata in another spelling: RFC 7591 has client_id and token_endpoint_auth_method";
 
 /// What servers call an identifier that do not call it `client_id`.
-const OTHER_NAMES: [&str; 4] = ["id", "identifier", "inum", "appid"];
+const OTHER_NAMES: [&str; 7] = ["id", "identifier", "inum", "appid", "clientidentifier", "oauthclientid", "consumerkey"];
 
-/// How many objects deep an identifier is looked for: in Okta's list it is `credentials.oauthClient.client_id`.
-const DEEPEST: usize = 3;
+/// What requests may have as `client_id` besides the identifier itself, in Authlete (see `convert/authlete.rs`).
+const MORE_NAMES: [&str; 3] = ["clientidalias", "entityid", "metadatadocumentlocation"];
+
+/// How many objects and arrays deep an identifier is looked for: in Okta's list it is `credentials.oauthClient.client_id`.
+const DEEPEST: usize = 4;
 
 /// Refuses the entry that is read as `what`, if it has a member by which another format says how its client authenticates: which of
 /// the two counts is not for us to weigh. `own` = the member of this format, folded.
@@ -93,15 +96,34 @@ pub(super) fn add_client_ids(entry: &Json, found: &mut Vec<Box<str>>) {
         add(entry, found);
     }
     gather(entry, 0, found);
+    // By these alone nobody can say how else it is called.
+    if found.is_empty() {
+        return;
+    }
+    // An alias counts unless it is plainly said that it does not.
+    let mut enabled = members(entry).filter(|(name, _)| is_spelling_of(name, "clientidaliasenabled")).peekable();
+    let has_alias = enabled.peek().is_none() || enabled.any(|(_, value)| *value != Json::Bool(false));
+    for (name, value) in members(entry) {
+        let mut more = MORE_NAMES.into_iter().skip(usize::from(!has_alias));
+        if more.any(|more| is_spelling_of(name, more)) {
+            add(value, found);
+        }
+    }
 }
 
 fn gather(json: &Json, depth: usize, found: &mut Vec<Box<str>>) {
-    let Json::Object(members) = json else { return };
+    let members = match json {
+        Json::Object(members) => members,
+        Json::Array(elements) if depth < DEEPEST => {
+            return elements.iter().for_each(|element| gather(element, depth + 1, found));
+        }
+        _ => return,
+    };
     let mut is_named = false;
     for (_, value) in members.iter().filter(|(name, _)| is_spelling_of(name, "clientid")) {
-        add(value, found);
-        is_named = true;
+        is_named |= add(value, found);
     }
+    // What of it cannot be read, null and empty texts included, says nothing: then another member may.
     if is_named || depth == DEEPEST {
         return;
     }
@@ -113,25 +135,42 @@ fn gather(json: &Json, depth: usize, found: &mut Vec<Box<str>>) {
     }
 }
 
-/// A text or a whole number, once.
+/// Each text and each number once, also those of an array and the `value` of an object. Whether there are any.
 #[inline(never)]
-fn add(value: &Json, found: &mut Vec<Box<str>>) {
-    let id: Box<str> = match value {
-        Json::String(text) if !text.is_empty() => text.as_str().into(),
-        Json::Number(number) => match number.as_u64() {
-            Some(number) => number.to_string().into(),
-            None => return,
-        },
-        _ => return,
+fn add(value: &Json, found: &mut Vec<Box<str>>) -> bool {
+    /// Above it, others may have read another number.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let mut push = |id: &str| {
+        if !id.is_empty() && !found.iter().any(|known| **known == *id) {
+            found.push(id.into());
+        }
     };
-    if !found.contains(&id) {
-        found.push(id);
+    match value {
+        Json::String(text) => {
+            let inner = text.trim();
+            if !inner.is_empty() {
+                push(text);
+                // Some servers cut blanks off.
+                push(inner);
+            }
+            !inner.is_empty()
+        }
+        Json::Number(number) if number.is_f64() && number.as_f64().is_none_or(|number| number.abs() >= EXACT) => false,
+        Json::Number(number) => {
+            let text = number.to_string();
+            push(&text);
+            push(text.trim_end_matches(".0"));
+            true
+        }
+        Json::Array(elements) => elements.iter().fold(false, |any, element| add(element, found) || any),
+        Json::Object(_) => value.members("value").fold(false, |any, inner| add(inner, found) || any),
+        _ => false,
     }
 }
 
 /// Whether the name is `wanted`, but for letter case and separators, in which formats differ.
 #[inline(never)]
 fn is_spelling_of(name: &str, wanted: &str) -> bool {
-    let letters = name.bytes().filter(|octet| !matches!(octet, b'_' | b'-'));
+    let letters = name.bytes().filter(|octet| !matches!(octet, b'_' | b'-' | b'.' | b' '));
     letters.map(|octet| octet.to_ascii_lowercase()).eq(wanted.bytes())
 }

@@ -489,6 +489,24 @@ fn foreign_clients_are_refused_even_where_unregistered_ones_pass() {
     }
 }
 
+/// An entry of which nobody can say whom it is about: where strangers pass, so would this client.
+#[test]
+fn where_strangers_pass_a_list_with_an_entry_of_nobody_is_never_in_force() {
+    let pass = SNAPSHOT.replacen('{', r#"{"unregistered_clients": "pass", "#, 1);
+    let list = json!([client("a"), {"client_id": {"of": "b"}, "token_endpoint_auth_method": "tls_client_auth"}]);
+    let mut vm = loaded(&Process::new(), &pass, &list);
+    for client_id in ["a", "b"] {
+        assert_code(&mut vm, client_id, "registry_unavailable");
+    }
+    assert_eq!(refreshed(&vm), (0, 1));
+    let said = "an entry names no client, and unregistered_clients is \"pass\": /1/client_id: expected a client_id";
+    let logs = logs(&mut vm);
+    assert!(logs.iter().any(|line| line.contains(said)), "{logs:?}");
+    let mut vm = loaded(&Process::new(), SNAPSHOT, &list);
+    assert_code(&mut vm, "a", "authenticated");
+    assert_code(&mut vm, "b", "unknown_client");
+}
+
 #[test]
 fn bearer_only_clients_are_left_out_without_a_word_and_bad_keys_with_one() {
     let configuration = SNAPSHOT.replacen('{', r#"{"unregistered_clients": "pass", "#, 1);
