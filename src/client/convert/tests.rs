@@ -66,6 +66,55 @@ fn client_metadata_is_itself() {
 }
 
 #[test]
+fn no_method_that_means_mutual_tls_is_another() {
+    let of = |method: &str, more: &str| {
+        format!(r#"{{"client_id":"a","token_endpoint_auth_method":{}{more}}}"#, serde_json::Value::from(method))
+    };
+    for method in [
+        "tls-client-certificate",
+        "TlsClient",
+        "selfSignedTLS",
+        "Mutual TLS",
+        "mutual-tls",
+        "MTLS",
+        "m_tls",
+        "client-x509",
+        "X.509",
+        "tls_cl\u{200b}ient",
+        "none\ttls_client_auth",
+    ] {
+        refused(&of(method, ""), &["a"], "/token_endpoint_auth_method: unknown method");
+    }
+    for method in ["none,none", "none none", " none", "none\n", "client_secret_basic\0", "none\u{a0}", ","] {
+        refused(&of(method, ""), &["a"], "/token_endpoint_auth_method: expected the name of one authentication method");
+    }
+    for method in [
+        "none",
+        "client_secret_basic",
+        "client_secret_post",
+        "client_secret_jwt",
+        "private_key_jwt",
+        "attest_jwt_client_auth",
+        "spiffe_jwt",
+        "urn:example:params:oauth:client-auth",
+        "https://as.test/methods/secret;v=2",
+        "m\u{fc}nze",
+    ] {
+        assert_eq!(converted(&of(method, "")), (vec!["a".to_owned()], Ok(())), "{method}");
+    }
+    for name in
+        ["tlsclientauthcertificate", "TLSClientAuthSubject", "tls_clientauth_oops", "tls_client_auth_", "tls.client.auth.dn"]
+    {
+        refused(&of("none", &format!(r#","{name}":1"#)), &["a"], &format!("/{name}: unknown member"));
+    }
+    for name in
+        ["tls_client_authentication", "tlsClientAuthority", "tls_client_authorization_policy", "tls_client_auth", "tls_client"]
+    {
+        assert_eq!(converted(&of("none", &format!(r#","{name}":1"#))).1, Ok(()), "{name}");
+    }
+}
+
+#[test]
 fn authlete() {
     let dn = |id: &str| {
         format!(
