@@ -349,6 +349,11 @@ fn half_a_list_is_never_taken_for_the_whole() {
         (half("@odata.nextLink", json!("https://x/2")), "\"@odata.nextLink\" says that there is more"),
         (half("_links", json!({"next": {"href": "/2"}})), "\"_links\" says that there is more"),
         (half("links", json!([{"rel": "next", "href": "/2"}])), "\"links\" says that there is more"),
+        (half("TotalCount", json!(2)), "it ends with 1 entries, totalCount is 2"),
+        (half("nextCursor", json!("x")), "\"next_cursor\" says that there is more"),
+        (half("last", json!(false)), "\"last\" says that there is more"),
+        (half("meta", json!({"total": 2})), "it ends with 1 entries, total is 2"),
+        (half("page", json!({"totalPages": 2, "number": 0})), "\"total_pages\" says that there is more"),
         (json!([client("a")]), "exactly the 1 entries that max asks for"),
     ];
     // Everybody would pass as the clients of the other half.
@@ -382,7 +387,8 @@ fn half_a_list_is_never_taken_for_the_whole() {
 fn what_says_nothing_of_more_is_the_whole_list() {
     let silent = json!({"clients": [client("a")], "totalCount": 1, "total": null, "total_count": 0, "totalResults": "",
         "has_more": false, "hasMore": null, "next": null, "nextPageToken": "", "next_page_token": null, "cursor": 0,
-        "@odata.nextLink": "", "_links": {"self": {"href": "/1"}}, "links": [{"rel": "self", "href": "/1"}]});
+        "@odata.nextLink": "", "_links": {"self": {"href": "/1"}}, "links": [{"rel": "self", "href": "/1"}], "last": true,
+        "page": {"number": 0, "totalPages": 1, "totalElements": {"value": 1, "relation": "eq"}}});
     for list in [silent, json!([client("a"), client("b")])] {
         let configuration = SNAPSHOT.replace("/clients", "/clients?limit=1");
         let mut vm = start_in(&Process::new(), configuration.as_bytes(), CLOCK);
