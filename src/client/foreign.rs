@@ -89,16 +89,16 @@ fn looks_like(what: &str, whose: &str) -> ConfigError {
 }
 
 /// Adds every identifier that the entry may be about, in whatever spelling: whoever refuses the entry must know whom not to take for
-/// unregistered.
+/// unregistered. Whether these may not be all, because something cannot be read, or there are none.
 #[inline(never)]
-pub(super) fn add_client_ids(entry: &Json, found: &mut Vec<Box<str>>) {
+pub(super) fn add_client_ids(entry: &Json, found: &mut Vec<Box<str>>) -> bool {
     if let Json::String(_) = entry {
         add(entry, found);
     }
-    gather(entry, 0, found);
+    let is_in_doubt = gather(entry, 0, found);
     // By these alone nobody can say how else it is called.
     if found.is_empty() {
-        return;
+        return true;
     }
     // An alias counts unless it is plainly said that it does not.
     let mut enabled = members(entry).filter(|(name, _)| is_spelling_of(name, "clientidaliasenabled")).peekable();
@@ -109,35 +109,42 @@ pub(super) fn add_client_ids(entry: &Json, found: &mut Vec<Box<str>>) {
             add(value, found);
         }
     }
+    is_in_doubt
 }
 
-fn gather(json: &Json, depth: usize, found: &mut Vec<Box<str>>) {
+/// Whether an identifier is there that cannot be read.
+fn gather(json: &Json, depth: usize, found: &mut Vec<Box<str>>) -> bool {
     let members = match json {
         Json::Object(members) => members,
         Json::Array(elements) if depth < DEEPEST => {
-            return elements.iter().for_each(|element| gather(element, depth + 1, found));
+            return elements.iter().filter(|element| gather(element, depth + 1, found)).count() > 0;
         }
-        _ => return,
+        _ => return false,
     };
-    let mut is_named = false;
+    let (mut is_named, mut is_in_doubt) = (false, false);
     for (_, value) in members.iter().filter(|(name, _)| is_spelling_of(name, "clientid")) {
-        is_named |= add(value, found);
+        match add(value, found) {
+            Some(any) => is_named |= any,
+            None => is_in_doubt = true,
+        }
     }
-    // What of it cannot be read, null and empty texts included, says nothing: then another member may.
+    // Null and empty texts say nothing: then another member may.
     if is_named || depth == DEEPEST {
-        return;
+        return is_in_doubt;
     }
     for (name, value) in members {
         if depth == 0 && OTHER_NAMES.into_iter().any(|other| is_spelling_of(name, other)) {
             add(value, found);
         }
-        gather(value, depth + 1, found);
+        is_in_doubt |= gather(value, depth + 1, found);
     }
+    is_in_doubt
 }
 
-/// Each text and each number once, also those of an array and the `value` of an object. Whether there are any.
+/// Each text and each number once, also those of an array and the `value` of an object. Whether there are any; `None` = something
+/// cannot be read.
 #[inline(never)]
-fn add(value: &Json, found: &mut Vec<Box<str>>) -> bool {
+fn add(value: &Json, found: &mut Vec<Box<str>>) -> Option<bool> {
     /// Above it, others may have read another number.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let mut push = |id: &str| {
@@ -146,6 +153,7 @@ fn add(value: &Json, found: &mut Vec<Box<str>>) -> bool {
         }
     };
     match value {
+        Json::Null => Some(false),
         Json::String(text) => {
             let inner = text.trim();
             if !inner.is_empty() {
@@ -153,18 +161,27 @@ fn add(value: &Json, found: &mut Vec<Box<str>>) -> bool {
                 // Some servers cut blanks off.
                 push(inner);
             }
-            !inner.is_empty()
+            Some(!inner.is_empty())
         }
-        Json::Number(number) if number.is_f64() && number.as_f64().is_none_or(|number| number.abs() >= EXACT) => false,
+        Json::Number(number) if number.is_f64() && number.as_f64().is_none_or(|number| number.abs() >= EXACT) => None,
         Json::Number(number) => {
             let text = number.to_string();
             push(&text);
             push(text.trim_end_matches(".0"));
-            true
+            Some(true)
         }
-        Json::Array(elements) => elements.iter().fold(false, |any, element| add(element, found) || any),
-        Json::Object(_) => value.members("value").fold(false, |any, inner| add(inner, found) || any),
-        _ => false,
+        Json::Array(elements) => {
+            let mut any = Some(false);
+            for element in elements {
+                any = any.zip(add(element, found)).map(|(any, one)| any || one);
+            }
+            any
+        }
+        Json::Object(members) => match members.as_slice() {
+            [] => Some(false),
+            _ => add(value.members("value").next()?, found),
+        },
+        Json::Bool(_) => None,
     }
 }
 

@@ -455,7 +455,7 @@ impl Refresh {
                         read.client_ids.iter().for_each(|client_id| stage.add(client_id, &left_out));
                     }
                     // Whoever it is, everybody would pass as this client.
-                    Err(error) if self.is_strict && read.client_ids.is_empty() => {
+                    Err(error) if self.is_strict && read.is_in_doubt => {
                         let why = format!("{}{}: {}", entry.pointer, error.pointer, error.message);
                         self.fail(FetchError::Nameless(why.into()), round.path.clone(), Some(round));
                         return None;

@@ -474,6 +474,10 @@ fn where_strangers_pass_an_entry_of_nobody_is_no_list() {
         (r#"{"client_id":18446744073709551616}"#, "/1/client_id: expected a client_id"),
         (r#"{"client_id":1e300}"#, "/1/client_id: expected a client_id"),
         (r#"{"client_id":" ","name":"a"}"#, "/1/client_id: expected a client_id"),
+        (r#"{"client_id":["a",{"of":"b"}]}"#, "/1/client_id: expected a client_id"),
+        (r#"{"client_id":{"of":"b"},"id":"a"}"#, "/1/client_id: expected a client_id"),
+        (r#"{"client_id":"a","clientId":true}"#, "/1/clientId: unknown member"),
+        (r#"{"id":"a","credentials":{"client_id":1e30}}"#, "/1: expected the member client_id"),
         (r#"{"client_id":{"a":"b"}}"#, "/1/client_id: expected a client_id"),
         (r#"{"clientId":1e30,"tokenAuthMethod":"NONE","entityId":"x"}"#, "/1/clientId: expected a whole number"),
         (r#"{"clientId":true,"tokenAuthMethod":"NONE"}"#, "/1/clientId: expected a whole number"),
@@ -491,11 +495,14 @@ fn where_strangers_pass_an_entry_of_nobody_is_no_list() {
         assert!(world.has("c2") && world.failures().is_empty(), "{entry}");
     }
     // One that names somebody does not, and is not taken for unregistered.
-    let body = format!(r#"[{},{{"client_id":"bad"}},{{"client_id":-1}}]"#, client("c2", "CN=c2"));
+    let body = format!(
+        r#"[{},{{"client_id":"bad","peer":{{"client_id":true}}}},{{"client_id":-1}},{{"client_id":{{}},"id":7}}]"#,
+        client("c2", "CN=c2")
+    );
     let mut world = World::of(1, registry(|_| {}), true, body);
     world.until_switched();
     assert!(world.has("c2") && world.failures().is_empty());
-    for client_id in ["bad", "-1"] {
+    for client_id in ["bad", "-1", "7"] {
         assert!(matches!(world.find(0, client_id), Ok(Registration::Unusable(_))), "{client_id}");
     }
 }
