@@ -480,6 +480,10 @@ fn where_strangers_pass_an_entry_of_nobody_is_no_list() {
         (r#"{"id":"a","credentials":{"client_id":1e30}}"#, "/1: expected the member client_id"),
         (r#"{"client_id":{"a":"b"}}"#, "/1/client_id: expected a client_id"),
         (r#"{"clientId":1e30,"tokenAuthMethod":"NONE","entityId":"x"}"#, "/1/clientId: expected a whole number"),
+        (
+            r#"{"clientId":null,"tokenAuthMethod":"NONE","clientIdAlias":"x","clientIdAliasEnabled":true}"#,
+            "/1/clientId: expected a whole number",
+        ),
         (r#"{"clientId":true,"tokenAuthMethod":"NONE"}"#, "/1/clientId: expected a whole number"),
     ] {
         let body = format!("[{},{entry}]", client("c2", "CN=c2"));
