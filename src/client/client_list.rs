@@ -12,6 +12,8 @@ use super::snapshot::whole::Whole;
 #[derive(Clone, Debug, Default)]
 pub struct ClientList {
     clients: HashMap<Box<str>, Registration>,
+    /// The first entry of which nobody can say whom it is about: whoever is not found may be meant.
+    in_doubt: Option<Rc<str>>,
 }
 
 impl ClientList {
@@ -32,6 +34,13 @@ impl ClientList {
                 }
                 // Of those that never authenticate, too.
                 Err(error) => {
+                    if read.is_in_doubt && list.in_doubt.is_none() {
+                        let reason = format!(
+                            "it may be in an entry that names nobody: {}{}: {}",
+                            entry.pointer, error.pointer, error.message
+                        );
+                        list.in_doubt = Some(reason.into());
+                    }
                     let unusable = Registration::Unusable(error.in_entry().into());
                     read.client_ids.into_iter().for_each(|client_id| list.add(client_id, unusable.clone()));
                 }
@@ -46,10 +55,11 @@ impl ClientList {
         self.clients.entry(client_id).and_modify(|known| *known = twice()).or_insert(registration);
     }
 
-    /// The client with exactly this `client_id`.
+    /// The client with exactly this `client_id`. Where an entry names nobody, nobody is surely unregistered.
     #[must_use]
     pub fn find(&self, client_id: &str) -> Registration {
-        self.clients.get(client_id).cloned().unwrap_or(Registration::Unregistered)
+        let unknown = || self.in_doubt.clone().map_or(Registration::Unregistered, Registration::Unusable);
+        self.clients.get(client_id).cloned().unwrap_or_else(unknown)
     }
 }
 
@@ -76,7 +86,7 @@ mod tests {
     #[test]
     fn a_list_says_what_a_registry_would() {
         let text = br#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}, {"client_id": "b", "token_endpoint_auth_method": "none"}, {"client_id": "b", "token_endpoint_auth_method": "none"},
-            {"client_id": "c", "tls_client_auth_oops": 1}, 7, {"clientId": "k", "clientAuthenticatorType": "client-secret", "publicClient": true}]}"#;
+            {"client_id": "c", "tls_client_auth_oops": 1}, {"clientId": "k", "clientAuthenticatorType": "client-secret", "publicClient": true}]}"#;
         let list = ClientList::parse(text).unwrap();
         for client_id in ["a", "k"] {
             assert!(matches!(list.find(client_id), Registration::Registered(client) if client.client_id() == client_id));
@@ -84,6 +94,10 @@ mod tests {
         assert_eq!(list.find("b"), Registration::Unusable("the list has this client_id twice".into()));
         assert!(matches!(list.find("c"), Registration::Unusable(reason) if reason.starts_with("/tls_client_auth_oops")));
         assert_eq!(list.find("d"), Registration::Unregistered);
+        let list = ClientList::parse(br#"[{"client_id": "a", "token_endpoint_auth_method": "none"}, 7, {}]"#).unwrap();
+        assert!(matches!(list.find("a"), Registration::Registered(_)));
+        let expected = "it may be in an entry that names nobody: /1: expected client metadata";
+        assert!(matches!(list.find("d"), Registration::Unusable(reason) if reason.starts_with(expected)), "{:?}", list.find("d"));
         for text in [&b"7"[..], b"{}", b"[", b"[] x", b""] {
             assert!(ClientList::parse(text).is_err());
         }

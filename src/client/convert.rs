@@ -21,6 +21,8 @@ pub(crate) struct Entry {
     /// Every `client_id` that the entry is about, as far as it can be read: whoever refuses the entry must know whom not to
     /// take for unregistered.
     pub(crate) client_ids: Vec<Box<str>>,
+    /// Of an entry that is refused: whether it may be about others, too.
+    pub(crate) is_in_doubt: bool,
     /// A client for each of them, or what is wrong; the pointer is relative to the entry.
     pub(crate) clients: Result<Vec<ClientMetadata>, ConfigError>,
     /// What of them is left out, though they can be used; the pointers are relative to the entry.
@@ -56,8 +58,8 @@ pub(crate) fn read(entry: &Json) -> Entry {
         _ => {
             let clients = ClientMetadata::read(entry, &mut warnings).map(|client| vec![client]);
             let mut client_ids = Vec::new();
-            foreign::add_client_ids(entry, &mut client_ids);
-            return Entry { client_ids, clients, warnings, never_authenticates: false };
+            let is_in_doubt = foreign::add_client_ids(entry, &mut client_ids);
+            return Entry { client_ids, is_in_doubt, clients, warnings, never_authenticates: false };
         }
     };
     let clients = converted.members.and_then(|members| {
@@ -68,10 +70,8 @@ pub(crate) fn read(entry: &Json) -> Entry {
         clients.collect()
     });
     let Converted { mut client_ids, never_authenticates, .. } = converted;
-    if clients.is_err() {
-        foreign::add_client_ids(entry, &mut client_ids);
-    }
-    Entry { client_ids, clients, warnings, never_authenticates }
+    let is_in_doubt = clients.is_err() && foreign::add_client_ids(entry, &mut client_ids);
+    Entry { client_ids, is_in_doubt, clients, warnings, never_authenticates }
 }
 
 /// The same object with `names` spelled so, whatever the letter case in which it has them. One that it has in two spellings is

@@ -35,10 +35,13 @@ const DUENDE: &str = "a client of Duende, which \"convert --from duende\" makes 
 const RESPELLED: &str = "client metadata in another spelling: RFC 7591 has client_id and token_endpoint_auth_method";
 
 /// What servers call an identifier that do not call it `client_id`.
-const OTHER_NAMES: [&str; 4] = ["id", "identifier", "inum", "appid"];
+const OTHER_NAMES: [&str; 7] = ["id", "identifier", "inum", "appid", "clientidentifier", "oauthclientid", "consumerkey"];
 
-/// How many objects deep an identifier is looked for: in Okta's list it is `credentials.oauthClient.client_id`.
-const DEEPEST: usize = 3;
+/// What requests may have as `client_id` besides the identifier itself, in Authlete (see `convert/authlete.rs`).
+const MORE_NAMES: [&str; 3] = ["clientidalias", "entityid", "metadatadocumentlocation"];
+
+/// How many objects and arrays deep an identifier is looked for: in Okta's list it is `credentials.oauthClient.client_id`.
+const DEEPEST: usize = 4;
 
 /// Refuses the entry that is read as `what`, if it has a member by which another format says how its client authenticates: which of
 /// the two counts is not for us to weigh. `own` = the member of this format, folded.
@@ -86,52 +89,105 @@ fn looks_like(what: &str, whose: &str) -> ConfigError {
 }
 
 /// Adds every identifier that the entry may be about, in whatever spelling: whoever refuses the entry must know whom not to take for
-/// unregistered.
+/// unregistered. Whether these may not be all, because something cannot be read, or there are none.
 #[inline(never)]
-pub(super) fn add_client_ids(entry: &Json, found: &mut Vec<Box<str>>) {
+pub(super) fn add_client_ids(entry: &Json, found: &mut Vec<Box<str>>) -> bool {
     if let Json::String(_) = entry {
         add(entry, found);
     }
-    gather(entry, 0, found);
+    let is_in_doubt = gather(entry, 0, found);
+    // By these alone nobody can say how else it is called.
+    if found.is_empty() {
+        return true;
+    }
+    // An alias counts unless it is plainly said that it does not.
+    let mut enabled = members(entry).filter(|(name, _)| is_spelling_of(name, "clientidaliasenabled")).peekable();
+    let has_alias = enabled.peek().is_none() || enabled.any(|(_, value)| *value != Json::Bool(false));
+    for (name, value) in members(entry) {
+        let mut more = MORE_NAMES.into_iter().skip(usize::from(!has_alias));
+        if more.any(|more| is_spelling_of(name, more)) {
+            add(value, found);
+        }
+    }
+    is_in_doubt
 }
 
-fn gather(json: &Json, depth: usize, found: &mut Vec<Box<str>>) {
-    let Json::Object(members) = json else { return };
-    let mut is_named = false;
+/// Whether an identifier is there that cannot be read.
+fn gather(json: &Json, depth: usize, found: &mut Vec<Box<str>>) -> bool {
+    let members = match json {
+        Json::Object(members) => members,
+        Json::Array(elements) if depth < DEEPEST => {
+            return elements.iter().filter(|element| gather(element, depth + 1, found)).count() > 0;
+        }
+        _ => return false,
+    };
+    let (mut is_named, mut is_in_doubt) = (false, false);
     for (_, value) in members.iter().filter(|(name, _)| is_spelling_of(name, "clientid")) {
-        add(value, found);
-        is_named = true;
+        match add(value, found) {
+            Some(any) => is_named |= any,
+            None => is_in_doubt = true,
+        }
     }
+    // Null and empty texts say nothing: then another member may.
     if is_named || depth == DEEPEST {
-        return;
+        return is_in_doubt;
     }
     for (name, value) in members {
         if depth == 0 && OTHER_NAMES.into_iter().any(|other| is_spelling_of(name, other)) {
             add(value, found);
         }
-        gather(value, depth + 1, found);
+        is_in_doubt |= gather(value, depth + 1, found);
     }
+    is_in_doubt
 }
 
-/// A text or a whole number, once.
+/// Each text and each number once, also those of an array and the `value` of an object. Whether there are any; `None` = something
+/// cannot be read.
 #[inline(never)]
-fn add(value: &Json, found: &mut Vec<Box<str>>) {
-    let id: Box<str> = match value {
-        Json::String(text) if !text.is_empty() => text.as_str().into(),
-        Json::Number(number) => match number.as_u64() {
-            Some(number) => number.to_string().into(),
-            None => return,
-        },
-        _ => return,
+fn add(value: &Json, found: &mut Vec<Box<str>>) -> Option<bool> {
+    /// Above it, others may have read another number.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let mut push = |id: &str| {
+        if !id.is_empty() && !found.iter().any(|known| **known == *id) {
+            found.push(id.into());
+        }
     };
-    if !found.contains(&id) {
-        found.push(id);
+    match value {
+        Json::Null => Some(false),
+        Json::String(text) => {
+            let inner = text.trim();
+            if !inner.is_empty() {
+                push(text);
+                // Some servers cut blanks off.
+                push(inner);
+            }
+            Some(!inner.is_empty())
+        }
+        Json::Number(number) if number.is_f64() && number.as_f64().is_none_or(|number| number.abs() >= EXACT) => None,
+        Json::Number(number) => {
+            let text = number.to_string();
+            push(&text);
+            push(text.trim_end_matches(".0"));
+            Some(true)
+        }
+        Json::Array(elements) => {
+            let mut any = Some(false);
+            for element in elements {
+                any = any.zip(add(element, found)).map(|(any, one)| any || one);
+            }
+            any
+        }
+        Json::Object(members) => match members.as_slice() {
+            [] => Some(false),
+            _ => add(value.members("value").next()?, found),
+        },
+        Json::Bool(_) => None,
     }
 }
 
 /// Whether the name is `wanted`, but for letter case and separators, in which formats differ.
 #[inline(never)]
 fn is_spelling_of(name: &str, wanted: &str) -> bool {
-    let letters = name.bytes().filter(|octet| !matches!(octet, b'_' | b'-'));
+    let letters = name.bytes().filter(|octet| !matches!(octet, b'_' | b'-' | b'.' | b' '));
     letters.map(|octet| octet.to_ascii_lowercase()).eq(wanted.bytes())
 }

@@ -190,12 +190,31 @@ fn method_name(json: &Json) -> Result<&str, ConfigError> {
         return Err(ConfigError::expected("the name of an authentication method"));
     }
     // Any other method is the backend's to check, so a slip here would let a client in without its certificate.
-    let letters = |name: &str| name.to_ascii_lowercase().replace(['-', ' ', '_'], "");
-    let is_near = |known: &&str| strsim::osa_distance(&letters(known), &letters(name)) <= 2;
-    match ["tls_client_auth", "self_signed_tls_client_auth"].into_iter().find(is_near) {
-        Some(known) if known != name => Err(ConfigError::new(format!("unknown method; did you mean \"{known}\"?"))),
-        _ => Ok(name),
+    let folded = letters(name);
+    let is_near = |known: &&str| strsim::osa_distance(&letters(known), &folded) <= 2;
+    match TLS_METHODS.into_iter().find(is_near) {
+        Some(known) if known == name => Ok(name),
+        Some(known) => Err(ConfigError::new(format!("unknown method; did you mean \"{known}\"?"))),
+        None if MUTUAL_TLS.into_iter().any(|part| folded.contains(part)) => {
+            Err(ConfigError::new(format!("unknown method of mutual TLS; expected {}", TLS_METHODS.join(" or "))))
+        }
+        None if name.contains(|c: char| c == ',' || c.is_whitespace() || c.is_control()) => {
+            Err(ConfigError::expected("the name of one authentication method"))
+        }
+        None => Ok(name),
     }
+}
+
+/// The two methods of RFC 8705.
+const TLS_METHODS: [&str; 2] = ["tls_client_auth", "self_signed_tls_client_auth"];
+
+/// What is in the name of a method that is one of the two under another name, and in no other's; folded.
+const MUTUAL_TLS: [&str; 5] = ["tlsclient", "selfsignedtls", "mutualtls", "mtls", "x509"];
+
+/// The letters and digits of a name, in lower case.
+#[inline(never)]
+fn letters(name: &str) -> String {
+    name.bytes().filter(u8::is_ascii_alphanumeric).map(|octet| char::from(octet.to_ascii_lowercase())).collect()
 }
 
 fn subject_dn(text: &str) -> Result<ExpectedSubject, ConfigError> {
@@ -235,9 +254,10 @@ const METHOD: &str = "token_endpoint_auth_method";
 
 /// Whether the name begins as those of [`SUBJECTS`] do, in this or another spelling.
 fn registers_a_subject(name: &str) -> bool {
-    let in_snake_case = name.to_ascii_lowercase().replace('-', "_").starts_with("tls_client_auth_");
-    let rest = ["tlsClientAuth", "TlsClientAuth"].into_iter().find_map(|camel| name.strip_prefix(camel));
-    in_snake_case || rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()))
+    // Written in one word, the authentication and the authority of a TLS client begin so too, and register none.
+    let is_other = |rest: &str| rest.is_empty() || ["enticat", "orit", "oriz"].iter().any(|word| rest.starts_with(word));
+    name.to_ascii_lowercase().replace('-', "_").starts_with("tls_client_auth_")
+        || letters(name).strip_prefix("tlsclientauth").is_some_and(|rest| !is_other(rest))
 }
 
 fn refuse_near_misses(members: &Members<'_>) -> Result<(), ConfigError> {

@@ -65,6 +65,8 @@ pub enum FetchError {
     NextPage(&'static str),
     /// There is more of the list than came, or nobody knows.
     NotWhole(NotWhole),
+    /// Nobody can say whom an entry is about, and whom the list lacks would pass: where it is, and what is wrong with it.
+    Nameless(Box<str>),
     /// No usable client, where there were ten or more.
     Empty,
     /// The answer is about another client.
@@ -90,6 +92,9 @@ impl fmt::Display for FetchError {
             Self::Malformed(what) => f.write_str(what),
             Self::NextPage(what) => write!(f, "link to the next page: {what}"),
             Self::NotWhole(why) => write!(f, "not the whole list: {why}"),
+            Self::Nameless(entry) => {
+                write!(f, "an entry names no client, and unregistered_clients is \"pass\": {entry}")
+            }
             Self::Empty => f.write_str("the list is empty, and there were ten clients or more (allow_empty is not set)"),
             Self::OtherClient => f.write_str("the answer is about another client"),
             Self::SharedData => f.write_str("shared data could not be written, or another VM took over"),

@@ -349,6 +349,11 @@ fn half_a_list_is_never_taken_for_the_whole() {
         (half("@odata.nextLink", json!("https://x/2")), "\"@odata.nextLink\" says that there is more"),
         (half("_links", json!({"next": {"href": "/2"}})), "\"_links\" says that there is more"),
         (half("links", json!([{"rel": "next", "href": "/2"}])), "\"links\" says that there is more"),
+        (half("TotalCount", json!(2)), "it ends with 1 entries, totalCount is 2"),
+        (half("nextCursor", json!("x")), "\"next_cursor\" says that there is more"),
+        (half("last", json!(false)), "\"last\" says that there is more"),
+        (half("meta", json!({"total": 2})), "it ends with 1 entries, total is 2"),
+        (half("page", json!({"totalPages": 2, "number": 0})), "\"total_pages\" says that there is more"),
         (json!([client("a")]), "exactly the 1 entries that max asks for"),
     ];
     // Everybody would pass as the clients of the other half.
@@ -382,7 +387,8 @@ fn half_a_list_is_never_taken_for_the_whole() {
 fn what_says_nothing_of_more_is_the_whole_list() {
     let silent = json!({"clients": [client("a")], "totalCount": 1, "total": null, "total_count": 0, "totalResults": "",
         "has_more": false, "hasMore": null, "next": null, "nextPageToken": "", "next_page_token": null, "cursor": 0,
-        "@odata.nextLink": "", "_links": {"self": {"href": "/1"}}, "links": [{"rel": "self", "href": "/1"}]});
+        "@odata.nextLink": "", "_links": {"self": {"href": "/1"}}, "links": [{"rel": "self", "href": "/1"}], "last": true,
+        "page": {"number": 0, "totalPages": 1, "totalElements": {"value": 1, "relation": "eq"}}});
     for list in [silent, json!([client("a"), client("b")])] {
         let configuration = SNAPSHOT.replace("/clients", "/clients?limit=1");
         let mut vm = start_in(&Process::new(), configuration.as_bytes(), CLOCK);
@@ -487,6 +493,24 @@ fn foreign_clients_are_refused_even_where_unregistered_ones_pass() {
         give(&mut vm, &call, 200, entry);
         assert_eq!(code(&closed(&mut vm, id)), "unknown_client", "{shape}");
     }
+}
+
+/// An entry of which nobody can say whom it is about: where strangers pass, so would this client.
+#[test]
+fn where_strangers_pass_a_list_with_an_entry_of_nobody_is_never_in_force() {
+    let pass = SNAPSHOT.replacen('{', r#"{"unregistered_clients": "pass", "#, 1);
+    let list = json!([client("a"), {"client_id": {"of": "b"}, "token_endpoint_auth_method": "tls_client_auth"}]);
+    let mut vm = loaded(&Process::new(), &pass, &list);
+    for client_id in ["a", "b"] {
+        assert_code(&mut vm, client_id, "registry_unavailable");
+    }
+    assert_eq!(refreshed(&vm), (0, 1));
+    let said = "an entry names no client, and unregistered_clients is \"pass\": /1/client_id: expected a client_id";
+    let logs = logs(&mut vm);
+    assert!(logs.iter().any(|line| line.contains(said)), "{logs:?}");
+    let mut vm = loaded(&Process::new(), SNAPSHOT, &list);
+    assert_code(&mut vm, "a", "authenticated");
+    assert_code(&mut vm, "b", "unknown_client");
 }
 
 #[test]

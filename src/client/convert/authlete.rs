@@ -1,5 +1,7 @@
 //! Authlete's client list: the JSON of its `Client` class.
 
+use std::collections::BTreeSet;
+
 use super::super::{foreign, jwks};
 use super::{BOUND_TOKENS, Converted, METHOD, Member, boolean_of, member, must_be, text, text_of, texts};
 use crate::error::ConfigError;
@@ -27,10 +29,13 @@ pub(super) fn is_client(entry: &Json) -> bool {
 pub(super) fn convert(entry: &Json) -> Converted {
     let mut client_ids = texts(entry, "clientId");
     let has_alias = entry.members("clientIdAliasEnabled").any(|enabled| *enabled == Json::Bool(true));
-    for name in NAMES.into_iter().skip(usize::from(!has_alias)) {
+    // Where the number cannot be read, nobody can say by the others alone whom it is about.
+    let names = if client_ids.is_empty() { &[][..] } else { &NAMES[..] };
+    for name in names.iter().skip(usize::from(!has_alias)) {
         client_ids.extend(texts(entry, name));
     }
-    client_ids.dedup();
+    let mut seen = BTreeSet::new();
+    client_ids.retain(|client_id| seen.insert(client_id.clone()));
     Converted { client_ids, members: members(entry), never_authenticates: false }
 }
 

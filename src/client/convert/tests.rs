@@ -43,6 +43,75 @@ fn client_metadata_is_itself() {
         refused(entry, &[], error);
     }
     refused(r#"{"client_id":""}"#, &[], "/client_id: expected a client_id");
+    for (entry, client_ids) in [
+        (r#"{"clients":[{"client_id":"a"},{"client_id":"b"}]}"#, &["a", "b"][..]),
+        (r#"[["x",{"client_id":"a"}]]"#, &["a"]),
+        (r#"{"client_id":["a",{"value":"b"},{"value":["c"]},null,true,""]}"#, &["a", "b", "c"]),
+        (r#"{"client_id":" a "}"#, &[" a ", "a"]),
+        (r#"{"client_id":10.0}"#, &["10.0", "10"]),
+        (r#"{"client_id":1.5}"#, &["1.5"]),
+        (r#"{"client_id":-1}"#, &["-1"]),
+        (r#"{"client_id":18446744073709551615}"#, &["18446744073709551615"]),
+        (r#"{"client_id":18446744073709551616}"#, &[]),
+        (r#"{"client_id":9007199254740992.0}"#, &[]),
+        (r#"{"client_id":" "}"#, &[]),
+        // Whoever is named by its own member is not about those that it mentions.
+        (r#"{"client_id":"a","id":"b","peer":{"client_id":"c"}}"#, &["a"]),
+        (r#"{"a":{"b":{"c":{"d":{"client_id":"a"}}}}}"#, &["a"]),
+        (r#"{"a":{"b":{"c":{"d":{"e":{"client_id":"a"}}}}}}"#, &[]),
+        (r#"{"a":{"id":"a"}}"#, &[]),
+    ] {
+        refused(entry, client_ids, "");
+    }
+}
+
+#[test]
+fn no_method_that_means_mutual_tls_is_another() {
+    let of = |method: &str, more: &str| {
+        format!(r#"{{"client_id":"a","token_endpoint_auth_method":{}{more}}}"#, serde_json::Value::from(method))
+    };
+    for method in [
+        "tls-client-certificate",
+        "TlsClient",
+        "selfSignedTLS",
+        "Mutual TLS",
+        "mutual-tls",
+        "MTLS",
+        "m_tls",
+        "client-x509",
+        "X.509",
+        "tls_cl\u{200b}ient",
+        "none\ttls_client_auth",
+    ] {
+        refused(&of(method, ""), &["a"], "/token_endpoint_auth_method: unknown method");
+    }
+    for method in ["none,none", "none none", " none", "none\n", "client_secret_basic\0", "none\u{a0}", ","] {
+        refused(&of(method, ""), &["a"], "/token_endpoint_auth_method: expected the name of one authentication method");
+    }
+    for method in [
+        "none",
+        "client_secret_basic",
+        "client_secret_post",
+        "client_secret_jwt",
+        "private_key_jwt",
+        "attest_jwt_client_auth",
+        "spiffe_jwt",
+        "urn:example:params:oauth:client-auth",
+        "https://as.test/methods/secret;v=2",
+        "m\u{fc}nze",
+    ] {
+        assert_eq!(converted(&of(method, "")), (vec!["a".to_owned()], Ok(())), "{method}");
+    }
+    for name in
+        ["tlsclientauthcertificate", "TLSClientAuthSubject", "tls_clientauth_oops", "tls_client_auth_", "tls.client.auth.dn"]
+    {
+        refused(&of("none", &format!(r#","{name}":1"#)), &["a"], &format!("/{name}: unknown member"));
+    }
+    for name in
+        ["tls_client_authentication", "tlsClientAuthority", "tls_client_authorization_policy", "tls_client_auth", "tls_client"]
+    {
+        assert_eq!(converted(&of("none", &format!(r#","{name}":1"#))).1, Ok(()), "{name}");
+    }
 }
 
 #[test]
@@ -108,6 +177,15 @@ fn authlete() {
     let id = &["26478243745571"];
     refused(&entry(r#""locked":true"#), id, "/locked: the client is locked");
     refused(&entry(r#""locked":true,"clientIdAlias":"x","clientIdAliasEnabled":true"#), &["26478243745571", "x"], "/locked");
+    // Of an alias that is plainly not enabled nobody is afraid.
+    refused(&entry(r#""locked":true,"clientIdAlias":"x","clientIdAliasEnabled":false"#), id, "/locked");
+    refused(&entry(r#""locked":true,"clientIdAlias":"x","clientIdAliasEnabled":"false""#), &["26478243745571", "x"], "/");
+    same(
+        &entry(
+            r#""tlsClientAuthSubjectDn":"CN=a,O=b","clientIdAlias":"x","clientIdAliasEnabled":true,"entityId":"y","metadataDocumentLocation":"x""#,
+        ),
+        &[&dn("26478243745571"), &dn("x"), &dn("y")],
+    );
     refused(&entry(r#""developer2":1"#), id, "expected exactly one of tls_client_auth_subject_dn");
     refused(&entry(r#""tlsClientAuthSubjectDn":"CN=a","tlsClientAuthSanDns":"a.test""#), id, "expected exactly one of");
     refused(
@@ -117,7 +195,7 @@ fn authlete() {
     );
     refused(&entry(r#""tlsClientAuthSanIp":"1.2.3""#), id, "/tlsClientAuthSanIp: expected an IPv4");
     refused(&entry(r#""tlsClientAuthSanDns":7"#), id, "/tlsClientAuthSanDns: expected a string, found a number");
-    refused(&entry(r#""clientIdAlias":7"#), id, "/clientIdAlias: expected a string");
+    refused(&entry(r#""clientIdAlias":7"#), &["26478243745571", "7"], "/clientIdAlias: expected a string");
     refused(&entry(r#""entityId":7"#), &["26478243745571", "7"], "/entityId: expected a string");
     refused(
         &entry(r#""clientIdAlias":"a b\u0000","clientIdAliasEnabled":true,"tlsClientAuthSanDns":"a.test""#),
@@ -139,9 +217,14 @@ fn authlete() {
     for method in ["", r#","tokenAuthMethod":null"#] {
         refused(&format!(r#"{{"clientId":7{method}}}"#), &["7"], "expected the member tokenAuthMethod");
     }
-    for (number, ids) in
-        [("-1", &[][..]), ("1.5", &[]), ("1e3", &[]), ("9223372036854775808", &["9223372036854775808"]), ("1e400", &[])]
-    {
+    for (number, ids) in [
+        ("-1", &["-1"][..]),
+        ("1.5", &["1.5"]),
+        ("1e3", &["1000.0", "1000"]),
+        ("9223372036854775808", &["9223372036854775808"]),
+        ("1e30", &[]),
+        ("1e400", &[]),
+    ] {
         let entry = format!(r#"{{"clientId":{number},"tokenAuthMethod":"NONE"}}"#);
         match Json::parse(entry.as_bytes()) {
             Ok(_) => refused(&entry, ids, "/clientId: expected a whole number"),

@@ -454,6 +454,12 @@ impl Refresh {
                         let left_out = Record::LeftOut(error.in_entry().into());
                         read.client_ids.iter().for_each(|client_id| stage.add(client_id, &left_out));
                     }
+                    // Whoever it is, everybody would pass as this client.
+                    Err(error) if self.is_strict && read.is_in_doubt => {
+                        let why = format!("{}{}: {}", entry.pointer, error.pointer, error.message);
+                        self.fail(FetchError::Nameless(why.into()), round.path.clone(), Some(round));
+                        return None;
+                    }
                     Err(error) => {
                         let reason = error.in_entry();
                         let unusable = Record::Unusable(reason.as_str().into());

@@ -465,6 +465,52 @@ fn foreign_clients_are_never_unknown() {
     }
 }
 
+/// Whoever it is, everybody would pass as this client.
+#[test]
+fn where_strangers_pass_an_entry_of_nobody_is_no_list() {
+    for (entry, at) in [
+        ("7", "/1: expected client metadata"),
+        ("{}", "/1: expected the member client_id"),
+        (r#"{"client_id":18446744073709551616}"#, "/1/client_id: expected a client_id"),
+        (r#"{"client_id":1e300}"#, "/1/client_id: expected a client_id"),
+        (r#"{"client_id":" ","name":"a"}"#, "/1/client_id: expected a client_id"),
+        (r#"{"client_id":["a",{"of":"b"}]}"#, "/1/client_id: expected a client_id"),
+        (r#"{"client_id":{"of":"b"},"id":"a"}"#, "/1/client_id: expected a client_id"),
+        (r#"{"client_id":"a","clientId":true}"#, "/1/clientId: unknown member"),
+        (r#"{"id":"a","credentials":{"client_id":1e30}}"#, "/1: expected the member client_id"),
+        (r#"{"client_id":{"a":"b"}}"#, "/1/client_id: expected a client_id"),
+        (r#"{"clientId":1e30,"tokenAuthMethod":"NONE","entityId":"x"}"#, "/1/clientId: expected a whole number"),
+        (
+            r#"{"clientId":null,"tokenAuthMethod":"NONE","clientIdAlias":"x","clientIdAliasEnabled":true}"#,
+            "/1/clientId: expected a whole number",
+        ),
+        (r#"{"clientId":true,"tokenAuthMethod":"NONE"}"#, "/1/clientId: expected a whole number"),
+    ] {
+        let body = format!("[{},{entry}]", client("c2", "CN=c2"));
+        let mut world = World::of(1, registry(|_| {}), true, numbered(1, 2));
+        world.until_switched();
+        let FetchError::Nameless(why) = world.keeps_the_list(page(body.clone())) else { panic!("{entry}") };
+        assert!(why.starts_with(at), "{entry}: {why}");
+        assert!(!world.has("c2"), "{entry}");
+        assert_eq!(slots_in_use(&world), 1, "{entry}");
+        // Where they are refused, it costs nobody else anything.
+        let mut world = World::new(1, registry(|_| {}), body);
+        world.until_switched();
+        assert!(world.has("c2") && world.failures().is_empty(), "{entry}");
+    }
+    // One that names somebody does not, and is not taken for unregistered.
+    let body = format!(
+        r#"[{},{{"client_id":"bad","peer":{{"client_id":true}}}},{{"client_id":-1}},{{"client_id":{{}},"id":7}}]"#,
+        client("c2", "CN=c2")
+    );
+    let mut world = World::of(1, registry(|_| {}), true, body);
+    world.until_switched();
+    assert!(world.has("c2") && world.failures().is_empty());
+    for client_id in ["bad", "-1", "7"] {
+        assert!(matches!(world.find(0, client_id), Ok(Registration::Unusable(_))), "{client_id}");
+    }
+}
+
 #[test]
 fn a_client_id_that_is_there_twice_is_nobodys() {
     let twice = format!("[{},{},{}]", client("a", "CN=a"), client("b", "CN=b"), client("a", "CN=evil"));

@@ -88,14 +88,35 @@ impl fmt::Display for NotWhole {
     }
 }
 
-/// Members that say how many entries the whole list has.
-const TOTALS: [&str; 4] = [TOTAL_COUNT, "total", "total_count", "totalResults"];
+/// Members that say how many entries the whole list has. These and the others are known in every letter case, and without `_`
+/// and `-`.
+const TOTALS: [&str; 8] =
+    [TOTAL_COUNT, "total", "total_count", "totalResults", "totalElements", "totalItems", "totalRecords", "@odata.count"];
 /// Authlete's.
 const TOTAL_COUNT: &str = "totalCount";
 /// Members that say that there is more, unless they say nothing.
-const MORE: [&str; 7] = ["has_more", "hasMore", "next", "nextPageToken", "next_page_token", "cursor", "@odata.nextLink"];
+const MORE: [&str; 12] = [
+    "has_more",
+    "hasMore",
+    "next",
+    "nextPageToken",
+    "next_page_token",
+    "cursor",
+    "@odata.nextLink",
+    "nextLink",
+    "next_page",
+    "next_page_url",
+    "next_cursor",
+    "hasNext",
+];
+/// Members that say how many pages the list has.
+const PAGES: [&str; 2] = ["total_pages", "last_page"];
+/// Says that there is more where it is false. Where it is no boolean, it is a link to the last page.
+const LAST: &str = "last";
 /// Members that hold links, one of which may be to the next page: HAL's, and those of others.
-const LINKS: [&str; 2] = ["_links", "links"];
+const LINKS: [&str; 2] = ["links", "_links"];
+/// Objects of such members.
+const GROUPS: [&str; 4] = ["meta", "page", "paging", "pagination"];
 /// Parameters of a path that ask for so many entries.
 const LIMITS: [&str; 5] = ["max", "limit", "per_page", "pageSize", "page_size"];
 
@@ -112,6 +133,8 @@ pub(in crate::client) struct Page {
     /// The largest number of [`TOTALS`].
     total: Option<Total>,
     more: Option<&'static str>,
+    /// The largest number of [`PAGES`].
+    pages: Option<u64>,
     no_number: Option<&'static str>,
     /// Whether any member says that there is more, or that there is not.
     speaks: bool,
@@ -134,8 +157,16 @@ impl Page {
 
     /// Takes note of a member beside the entries.
     pub(super) fn member(&mut self, name: &str, value: &Json) {
-        let known = |names: &[&'static str]| names.iter().find(|known| **known == name).copied();
-        if let Some(member) = known(&TOTALS) {
+        match name {
+            "start" => self.start = number(value).ok().flatten(),
+            "end" => self.end = number(value).ok().flatten(),
+            _ => self.word(name, value),
+        }
+    }
+
+    /// The same, also of a member of one of [`GROUPS`].
+    fn word(&mut self, name: &str, value: &Json) {
+        if let Some(member) = known(&TOTALS, name) {
             self.speaks = true;
             match number(value) {
                 Err(NoNumber) => self.no_number = Some(member),
@@ -149,16 +180,22 @@ impl Page {
                     }
                 }
             }
-        } else if let Some(member) = known(&MORE) {
+        } else if let Some(member) = known(&MORE, name) {
             self.speaks = true;
             self.more = self.more.or(says_something(value).then_some(member));
-        } else if let Some(member) = known(&LINKS) {
+        } else if let Some(member) = known(&LINKS, name) {
             self.speaks = true;
             self.more = self.more.or(leads_on(value).then_some(member));
-        } else if name == "start" {
-            self.start = number(value).ok().flatten();
-        } else if name == "end" {
-            self.end = number(value).ok().flatten();
+        } else if known(&PAGES, name).is_some() {
+            // Others have a link of this name.
+            let pages = number(value).ok().flatten();
+            self.speaks |= pages.is_some();
+            self.pages = self.pages.max(pages);
+        } else if let (Some(member), Json::Bool(is_last)) = (known(&[LAST], name), value) {
+            self.speaks = true;
+            self.more = self.more.or((!is_last).then_some(member));
+        } else if let (Some(_), Json::Object(members)) = (known(&GROUPS, name), value) {
+            members.iter().for_each(|(name, value)| self.word(name, value));
         }
     }
 
@@ -178,9 +215,26 @@ impl Page {
     }
 }
 
+/// The one of `names` that `name` is: as it stands, or else in another spelling.
+#[inline(never)]
+fn known(names: &[&'static str], name: &str) -> Option<&'static str> {
+    let is_spelling = |known: &&&'static str| folded(known).eq(folded(name));
+    names.iter().find(|known| **known == name).or_else(|| names.iter().find(is_spelling)).copied()
+}
+
+fn folded(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().filter(|octet| !matches!(octet, b'_' | b'-')).map(|octet| octet.to_ascii_lowercase())
+}
+
+/// The values of an object's members of this name, in whatever spelling.
+fn members<'a>(json: &'a Json, wanted: &'static str) -> impl Iterator<Item = &'a Json> {
+    let members = if let Json::Object(members) = json { members.as_slice() } else { &[] };
+    members.iter().filter(move |(name, _)| known(&[wanted], name).is_some()).map(|(_, value)| value)
+}
+
 struct NoNumber;
 
-/// A whole number, also in quotes; `Ok(None)` = nothing is said. One below zero is no number of anything: "not known".
+/// A whole number, also in quotes or as the `value` of an object that does not say that there may be more (OpenSearch's `relation`); `Ok(None)` = nothing is said. One below zero is no number of anything: "not known".
 fn number(json: &Json) -> Result<Option<u64>, NoNumber> {
     match json {
         Json::Number(number) => match (number.as_u64(), number.as_f64()) {
@@ -190,6 +244,14 @@ fn number(json: &Json) -> Result<Option<u64>, NoNumber> {
             (None, None) => Err(NoNumber),
         },
         Json::String(text) if text.trim().parse::<u64>().is_ok() => Ok(text.trim().parse().ok()),
+        Json::Object(_) if members(json, "value").next().is_some() => {
+            let is_exact = |relation: &Json| matches!(relation, Json::String(relation) if relation.eq_ignore_ascii_case("eq"));
+            let mut values = members(json, "value");
+            match (values.next(), values.next()) {
+                (Some(value), None) if members(json, "relation").all(is_exact) => number(value),
+                _ => Err(NoNumber),
+            }
+        }
         other if says_something(other) => Err(NoNumber),
         _ => Ok(None),
     }
@@ -217,10 +279,10 @@ fn leads_on(links: &Json) -> bool {
     };
     match links {
         Json::Array(entries) => entries.iter().any(|entry| {
-            entry.members("rel").any(has_type)
-                && (entry.members("href").next().is_none() || entry.members("href").any(says_something))
+            members(entry, "rel").chain(members(entry, "relation")).any(has_type)
+                && (members(entry, "href").next().is_none() || members(entry, "href").any(says_something))
         }),
-        links => links.members("next").any(says_something),
+        links => members(links, "next").any(says_something),
     }
 }
 
@@ -311,7 +373,9 @@ impl Whole {
                 _ => Err(NotWhole::BelowTotal { member, entries, total }),
             };
         }
-        match page.more {
+        // The last page, too, says how many there are.
+        let more = page.more.or(page.pages.is_some_and(|pages| pages > self.pages).then_some("total_pages"));
+        match more {
             Some(member) => Err(NotWhole::SaysMore(member)),
             None if self.is_page_again => Err(NotWhole::PageAgain),
             None => Ok(None),
@@ -419,12 +483,29 @@ mod tests {
                 assert_eq!(read(&[&before]), Err(NotWhole::BelowTotal { member, entries: 2, total }), "{before}");
                 assert_eq!(Whole::only(&page(&before)), Err(NotWhole::BelowTotal { member, entries: 2, total }), "{before}");
             }
-            for value in ["2", "1", "0", "null", "false", "\"\"", "[]", "{}", "-1", "\"2\"", "1.5", "{\"value\":null}"] {
+            for value in [
+                "2",
+                "1",
+                "0",
+                "null",
+                "false",
+                "\"\"",
+                "[]",
+                "{}",
+                "-1",
+                "\"2\"",
+                "1.5",
+                "{\"value\":null}",
+                "{\"value\":2}",
+                "{\"relation\":\"eq\",\"value\":1}",
+            ] {
                 let body = format!(r#"{{"clients":[1,2],"{member}":{value}}}"#);
                 assert_eq!(read(&[&body]), Ok(vec![None]), "{body}");
                 assert_eq!(Whole::only(&page(&body)), Ok(()), "{body}");
             }
-            for value in ["true", "\"many\"", "{\"value\":2}", "[2]"] {
+            for value in
+                ["true", "\"many\"", "{\"of\":2}", "[2]", "{\"value\":2,\"relation\":\"gte\"}", "{\"value\":2,\"value\":3}"]
+            {
                 let body = format!(r#"{{"clients":[1,2],"{member}":{value}}}"#);
                 assert_eq!(read(&[&body]), Err(NotWhole::NoNumber(member)), "{body}");
                 assert_eq!(read(&[&format!("->{body}"), "[3]"]), Ok(vec![None, None]), "{body}");
@@ -475,9 +556,84 @@ mod tests {
             }
         }
         // Only what is said of the list counts, not what is said of a client or of something else.
-        let inner =
-            r#"{"clients":[{"next":"x","totalCount":9}],"meta":{"next":"x"},"nextUpdate":7,"Next":1,"limit":100,"start":0}"#;
+        let inner = r#"{"clients":[{"next":"x","totalCount":9}],"realm":{"next":"x"},"nextUpdate":7,"limit":100,"start":0}"#;
         assert_eq!(read(&[inner]), Ok(vec![None]));
+    }
+
+    #[test]
+    fn whatever_says_so_in_another_spelling_or_one_level_down() {
+        let below = |member, total| NotWhole::BelowTotal { member, entries: 1, total };
+        let more = NotWhole::SaysMore;
+        for (members, expected) in [
+            (r#""TotalCount":2"#, below("totalCount", 2)),
+            (r#""Total":2"#, below("total", 2)),
+            (r#""total-results":2"#, below("totalResults", 2)),
+            (r#""totalElements":2"#, below("totalElements", 2)),
+            (r#""total_items":2"#, below("totalItems", 2)),
+            (r#""TotalRecords":2"#, below("totalRecords", 2)),
+            (r#""@odata.count":2"#, below("@odata.count", 2)),
+            (r#""total":{"value":2,"relation":"eq"}"#, below("total", 2)),
+            (r#""total":{"Value":1,"Relation":"gte"}"#, NotWhole::NoNumber("total")),
+            (r#""HasMore":true"#, more("has_more")),
+            (r#""hasNext":true"#, more("hasNext")),
+            (r#""next_cursor":"x""#, more("next_cursor")),
+            (r#""nextCursor":"x""#, more("next_cursor")),
+            (r#""next_page":2"#, more("next_page")),
+            (r#""next_page_url":"/2""#, more("next_page_url")),
+            (r#""nextLink":"/2""#, more("nextLink")),
+            (r#""Links":[{"rel":"next"}]"#, more("links")),
+            (r#""links":[{"relation":"next"}]"#, more("links")),
+            (r#""links":[{"Rel":"Next","Href":"/2"}]"#, more("links")),
+            (r#""links":{"Next":"/2"}"#, more("links")),
+            (r#""last":false"#, more("last")),
+            (r#""total_pages":3"#, more("total_pages")),
+            (r#""totalPages":"2""#, more("total_pages")),
+            (r#""last_page":2,"current_page":2"#, more("total_pages")),
+            (r#""meta":{"total":2}"#, below("total", 2)),
+            (r#""meta":{"pagination":{"total":2}}"#, below("total", 2)),
+            (r#""Meta":{"Links":{"next":"/2"}}"#, more("links")),
+            (r#""paging":{"next":"/p"}"#, more("next")),
+            (r#""pagination":{"has_more":true}"#, more("has_more")),
+            (r#""page":{"totalElements":5,"totalPages":2,"number":0}"#, below("totalElements", 5)),
+            (r#""page":{"totalPages":2,"number":1}"#, more("total_pages")),
+        ] {
+            for body in [format!(r#"{{"clients":[1],{members}}}"#), format!(r#"{{{members},"clients":[1]}}"#)] {
+                assert_eq!(read(&[&body]), Err(expected), "{body}");
+                assert_eq!(Whole::only(&page(&body)), Err(expected), "{body}");
+                // What they say of the first of two linked pages is true.
+                assert_eq!(read(&[&format!("->{body}"), "[2,3,4,5,6]"]), Ok(vec![None, None]), "{body}");
+            }
+        }
+        for members in [
+            r#""last":true"#,
+            r#""last":"/clients?page=1""#,
+            r#""last":null"#,
+            r#""total":1,"totalElements":1,"Total":1"#,
+            r#""total":{"value":1,"relation":"eq"}"#,
+            r#""page":{"number":0,"totalPages":1,"totalElements":1,"size":20}"#,
+            r#""page":1,"pages":3,"count":9"#,
+            r#""total_pages":1,"last_page":"/clients?page=3""#,
+            r#""total_pages":0,"lastPage":null"#,
+            r#""meta":{"next":null,"has_more":false,"links":{}},"paging":null,"pagination":[]"#,
+            r#""meta":{"start":0,"end":1,"limit":100,"last":true}"#,
+            r#""next_page":null,"nextLink":"","next_cursor":"","@odata.count":1"#,
+            r#""Links":[{"Rel":"self","Href":"/2"}]"#,
+            r#""clientsMeta":{"total":9}"#,
+        ] {
+            for body in [format!(r#"{{"clients":[1],{members}}}"#), format!(r#"{{{members},"clients":[1]}}"#)] {
+                assert_eq!(read(&[&body]), Ok(vec![None]), "{body}");
+                assert_eq!(Whole::only(&page(&body)), Ok(()), "{body}");
+            }
+        }
+        // Every page says how many there are, the last one too.
+        let of_three = |n: u64| format!(r#"{{"clients":[{n}],"page":{{"number":{n},"totalPages":3}}}}"#);
+        let [first, second, third] = [0, 1, 2].map(of_three);
+        let linked = [format!("->{first}"), format!("->{second}")];
+        assert_eq!(read(&[&linked[0], &linked[1], &third]), Ok(vec![None; 3]));
+        assert_eq!(read(&[&linked[0], &second]), Err(more("total_pages")));
+        // Only at the top they are Authlete's, and lead on.
+        let below_top = r#"{"clients":[1,2],"page":{"totalCount":3,"end":2,"start":0}}"#;
+        assert_eq!(read(&[below_top]), Err(NotWhole::BelowTotal { member: "totalCount", entries: 2, total: 3 }));
     }
 
     #[test]
@@ -502,6 +658,10 @@ mod tests {
             ("/c?limit=2", r#"{"clients":[1,2],"total":2}"#, Ok(())),
             ("/c?limit=2", r#"{"clients":[1,2],"has_more":false}"#, Ok(())),
             ("/c?limit=2", r#"{"clients":[1,2],"_links":{}}"#, Ok(())),
+            ("/c?limit=2", r#"{"clients":[1,2],"Meta":{"Total":2}}"#, Ok(())),
+            ("/c?limit=2", r#"{"clients":[1,2],"last":true}"#, Ok(())),
+            ("/c?limit=2", r#"{"clients":[1,2],"total_pages":1}"#, Ok(())),
+            ("/c?limit=2", r#"{"clients":[1,2],"last":"/c","last_page":"/c","meta":{},"page":1}"#, as_long("limit", 2)),
         ] {
             assert_eq!(page(body).check_limit(path), expected, "{path} {body}");
         }
