@@ -49,7 +49,8 @@ async fn clients_come_and_go_on_every_worker() {
 async fn bad_entries_and_foreign_formats() {
     let registry = Registry::start().await;
     let bad = json!({ "client_id": "bad", "token_endpoint_auth_method": "tls_client_auth" });
-    registry.serve("/bad", Reply::json(&json!({ "clients": [bad, client("good"), 7] })));
+    registry.serve("/bad", Reply::json(&json!({ "clients": [bad, client("good")] })));
+    registry.serve("/nameless", Reply::json(&json!({ "clients": [client("good"), 7] })));
     let dn = client("")["tls_client_auth_subject_dn"].clone();
     let authlete = json!({
         "clientId": 4_326_385_670_u64, "clientIdAlias": "alias", "clientIdAliasEnabled": true,
@@ -75,7 +76,7 @@ async fn bad_entries_and_foreign_formats() {
         client("own"),
     ]);
     registry.serve("/foreign", Reply::json(&foreign));
-    let listeners = ["bad", "authlete", "keycloak", "foreign"].map(|name| {
+    let listeners = ["bad", "nameless", "authlete", "keycloak", "foreign"].map(|name| {
         let mut configuration = snapshot(&format!("/{name}"), json!({}));
         // What cannot be used must not pass for unregistered.
         configuration["unregistered_clients"] = "pass".into();
@@ -86,6 +87,9 @@ async fn bad_entries_and_foreign_formats() {
         ("bad", "good", "authenticated"),
         ("bad", "bad", "unknown_client"),
         ("bad", "nobody", "passed_unregistered"),
+        // Nobody can say whom the number concerns, so nobody is unregistered.
+        ("nameless", "good", "registry_unavailable"),
+        ("nameless", "nobody", "registry_unavailable"),
         ("authlete", "4326385670", "authenticated"),
         ("authlete", "alias", "authenticated"),
         ("keycloak", "literal", "authenticated"),
@@ -104,8 +108,8 @@ async fn bad_entries_and_foreign_formats() {
         decided(&envoy, listener, client_id, code).await;
     }
     envoy.log_line("refused /clients/0: expected exactly one of").await;
-    envoy.log_line("refused /clients/2").await;
-    envoy.log_line("1 clients: 2 added, 0 removed, 0 changed, 2 refused").await;
+    envoy.log_line("an entry names no client").await;
+    envoy.log_line("1 clients: 2 added, 0 removed, 0 changed, 1 refused").await;
     envoy.log_line("1 clients: 7 added, 0 removed, 0 changed, 6 refused").await;
     envoy.assert_healthy().await;
 }
