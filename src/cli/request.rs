@@ -4,7 +4,7 @@ use serde_json::Value;
 use tls_client_auth::certificate::UnixTime;
 use tls_client_auth::config::HostPolicy;
 use tls_client_auth::gate::{Gate, GateRequest};
-use tls_client_auth::request::Endpoints;
+use tls_client_auth::request::{Endpoints, is_token};
 
 /// What is said of a request; the rest is as most requests have it.
 #[derive(Debug, Default)]
@@ -85,6 +85,5 @@ fn first_endpoint(gate: &Gate, authority: &[u8]) -> String {
 
 /// RFC 9110 §5.6.2, with the colon of a pseudo-header before it.
 fn is_name(name: &str) -> bool {
-    let name = name.strip_prefix(':').unwrap_or(name);
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    is_token(name.strip_prefix(':').unwrap_or(name).as_bytes())
 }

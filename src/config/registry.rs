@@ -6,6 +6,7 @@ use crate::certificate::Thumbprint;
 use crate::client::{CLIENT_ID, FetchedRegistry, Mode};
 use crate::error::ConfigError;
 use crate::json::{Json, Members, first_repeated, one_of};
+use crate::request::is_token;
 
 /// SPEC §6; Envoy cuts an answer at 32 MiB unless its runtime says otherwise.
 const MAX_BYTES: u64 = 32 << 20;
@@ -130,15 +131,10 @@ type Headers = Vec<(Box<str>, Box<str>)>;
 const RESERVED: [&str; 7] =
     ["host", "if-none-match", "if-modified-since", "content-length", "transfer-encoding", "connection", "upgrade"];
 
-/// RFC 9110 §5.6.2.
-fn is_token(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-}
-
 /// The name of a header of the answers, in lower case.
 fn header_name(json: &Json) -> Result<Box<str>, ConfigError> {
     let name = json.string("the name of a header")?.to_ascii_lowercase();
-    if is_token(&name) { Ok(name.into()) } else { Err(ConfigError::expected("the name of a header")) }
+    if is_token(name.as_bytes()) { Ok(name.into()) } else { Err(ConfigError::expected("the name of a header")) }
 }
 
 fn headers(json: &Json) -> Result<Headers, ConfigError> {
@@ -146,7 +142,7 @@ fn headers(json: &Json) -> Result<Headers, ConfigError> {
     let mut headers: Headers = Vec::with_capacity(members.len());
     for (name, value) in members {
         let lower = name.to_ascii_lowercase();
-        if !is_token(&lower) || RESERVED.contains(&lower.as_str()) {
+        if !is_token(lower.as_bytes()) || RESERVED.contains(&lower.as_str()) {
             return Err(ConfigError::expected("the name of a header that the filter does not set itself").within(name));
         }
         let value = value.string("the value of a header").map_err(|error| error.within(name))?;
