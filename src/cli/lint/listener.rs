@@ -28,7 +28,7 @@ pub fn findings(chain: &FilterChain, configuration: &Configuration, serves_self_
         let message = "without the listener filter envoy.filters.listener.tls_inspector Envoy does not know the server name of a TLS handshake, and every gated request of a tenant is refused as server_name_mismatch";
         findings.push(Finding::error(Some(chain.spot.line), message).at(chain.spot.pointer.clone()));
     }
-    // What Envoy buffers unless it is told.
+    // Envoy's default per_connection_buffer_limit_bytes.
     let (limit, spot) = chain.buffer_limit.clone().unwrap_or_else(|| (1 << 20, chain.spot.clone()));
     if policies.iter().any(|policy| policy.max_body_bytes as u64 >= limit) {
         let message = "per_connection_buffer_limit_bytes is not above max_body_bytes: Envoy's own 413 comes before the filter's";

@@ -162,7 +162,7 @@ impl Policy<'_> {
                 "whoever holds a key of one of these is every client; each must refuse certificates that it cannot verify and overwrite the header",
             ));
         }
-        // 1 MiB is what Envoy buffers unless it is told.
+        // 1 MiB: Envoy's default per_connection_buffer_limit_bytes.
         if self.listener.is_none()
             && self.own.get("max_body_bytes").and_then(Value::as_u64).is_some_and(|octets| octets >= 1 << 20)
         {

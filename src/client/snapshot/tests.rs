@@ -1047,7 +1047,7 @@ fn a_client_on_two_pages_is_there_twice_only_if_it_stays_so() {
         world.until(|world| !world.reports.is_empty());
         assert_eq!(world.asked.len(), 6);
         assert!(["n", "a", "b", "c", "d"].iter().all(|id| world.has(id)) && world.failures().is_empty());
-        // There twice it is nobody's; and after that, one reading says the same.
+        // A client_id that both pages have is unusable, and the second reading has the same clients.
         serve_readings(&mut world, &[(&["n", "a"], &["b", "a", "d", "c"])]);
         world.until_switched();
         assert_eq!(world.asked.len(), 4);
