@@ -169,6 +169,9 @@ impl Configuration {
     /// # Errors
     /// The first mistake; nothing of a configuration with a mistake is used.
     pub fn parse(text: &[u8]) -> Result<Self, ConfigError> {
+        if text.is_empty() {
+            return Err(ConfigError::expected("a configuration object, found nothing"));
+        }
         Self::from_json(&Json::parse(text)?)
     }
 

@@ -21,15 +21,6 @@ impl ConfigError {
         Self { pointer: String::new(), message: message.into() }
     }
 
-    /// There is no configuration at all.
-    #[cfg_attr(
-        not(all(target_arch = "wasm32", feature = "proxy-wasm")),
-        allow(dead_code, reason = "Envoy alone can miss a configuration")
-    )]
-    pub(crate) fn missing() -> Self {
-        Self::expected("a configuration object, found nothing")
-    }
-
     pub(crate) fn expected(what: impl fmt::Display) -> Self {
         Self::new(format!("expected {what}"))
     }

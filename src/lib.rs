@@ -17,14 +17,11 @@
 //! | [`response`] | what a client may learn of a refusal |
 //! | [`error`] | the codes of the contract, and the errors for operators |
 //! | [`gate`] | a whole request in, a decision out: for those who have no Envoy |
-//! | `host` | Envoy, by proxy-wasm: bytes in, steps out |
 //!
-//! Data runs one way: host → exchange → request, certificate, client → authenticate → response → host. Nothing outside
-//! `host` knows Envoy or a clock.
+//! Data runs one way: host → exchange → request, certificate, client → authenticate → response → host. Hosts are
+//! other crates: nothing in here knows Envoy, JavaScript or a clock.
 
-// Envoy's host calls headers without the SDK, in one file.
-#![cfg_attr(not(all(feature = "proxy-wasm", target_arch = "wasm32")), forbid(unsafe_code))]
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 #![deny(missing_docs)]
 // No panic is reachable from a request, and none from a configuration.
 #![cfg_attr(
@@ -56,9 +53,3 @@ pub mod response;
 
 mod json;
 mod proof;
-
-#[cfg(all(any(feature = "bindgen", feature = "proxy-wasm"), target_arch = "wasm32"))]
-mod host;
-
-#[cfg(all(feature = "bindgen", feature = "proxy-wasm", target_arch = "wasm32"))]
-compile_error!("bindgen is a host in place of proxy-wasm: build with --no-default-features --features bindgen");

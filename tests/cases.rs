@@ -1,6 +1,6 @@
 //! The case table against the decision as native code, without any host.
 
-mod support;
+extern crate test_support as support;
 
 use std::fs;
 use std::path::Path;

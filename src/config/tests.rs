@@ -70,7 +70,7 @@ fn tenants_are_chosen_by_host_and_inherit() {
 #[test]
 fn every_mistake_has_its_place() {
     for (text, pointer, message) in [
-        ("", "", "not JSON"),
+        ("", "", "found nothing"),
         ("[]", "", "expected a configuration object"),
         ("{}", "", "expected the member clients"),
         (r#"{"clients": [], "client": []}"#, "/client", "did you mean \"clients\"?"),

@@ -1,16 +1,8 @@
 //! `./build.sh bench`: what the filter costs, in tables of plain text. Nothing here can fail for being slow.
 
-#[allow(unused_imports, reason = "every test binary uses its own part of this module")]
-#[path = "../host/mod.rs"]
-mod host;
-#[allow(dead_code, reason = "shared with the tests of the module")]
-#[path = "../module/random.rs"]
-mod random;
-#[allow(dead_code, reason = "shared with the tests of the module")]
-#[path = "../module/run.rs"]
-mod run;
-#[path = "../support/mod.rs"]
-mod support;
+extern crate test_support as support;
+
+use tls_client_auth_tests::{host, run};
 
 #[allow(dead_code, reason = "shared with the tests in Envoy")]
 #[path = "../envoy"]

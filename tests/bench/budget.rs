@@ -1,16 +1,8 @@
 //! No request may cost more than `tests/bench/budget.json` says. What `./build.sh bench` prints, without the printing.
 
-#[allow(unused_imports, reason = "every test binary uses its own part of this module")]
-#[path = "../host/mod.rs"]
-mod host;
-#[allow(dead_code, reason = "shared with the tests of the module")]
-#[path = "../module/random.rs"]
-mod random;
-#[allow(dead_code, reason = "shared with the tests of the module")]
-#[path = "../module/run.rs"]
-mod run;
-#[path = "../support/mod.rs"]
-mod support;
+extern crate test_support as support;
+
+use tls_client_auth_tests::{host, run};
 
 #[allow(dead_code, reason = "shared with the bench")]
 mod cost;

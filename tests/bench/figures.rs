@@ -1,7 +1,7 @@
 //! `budget.json`: the costs that were accepted, and what is more than that.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
@@ -14,7 +14,7 @@ pub const MEND: &str = "./build.sh bench --accept writes tests/bench/budget.json
 const TOLERATED_PERCENT: u64 = 105;
 
 fn path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/budget.json")
+    support::repository().join("tests/bench/budget.json")
 }
 
 pub fn committed() -> Costs {

@@ -93,7 +93,7 @@ fn shipped(file: &str, version: &str, backend: u16, directory: &Path) -> String 
     for (name, text) in files {
         fs::write(directory.join(name), text).expect("the directory is ours");
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("envoy").join(file);
+    let path = support::repository().join("envoy").join(file);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let changes = [
         ("port_value: 9901}", "port_value: 0}".to_string()),

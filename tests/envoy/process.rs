@@ -264,7 +264,7 @@ pub fn module() -> PathBuf {
 }
 
 fn existing(name: &str, mend: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join(name);
+    let path = support::repository().join("target").join(name);
     assert!(path.exists(), "target/{name} is missing: {mend}");
     path
 }

@@ -114,7 +114,7 @@ async fn two_filters_with_registries_of_their_own() {
 /// The C library that shifts the clock; Envoy's wall clock comes from nowhere else.
 fn clock() -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let (source, library) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/envoy/clock.c"), directory.join("clock.so"));
+    let (source, library) = (support::repository().join("tests/envoy/clock.c"), directory.join("clock.so"));
     let new = directory.join(format!("clock-{}.so", std::process::id()));
     let compiler = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&new).arg(source).arg("-ldl").status();
     assert!(compiler.is_ok_and(|status| status.success()), "a C compiler (cc) is needed, as it is to link Rust");

@@ -25,11 +25,11 @@ impl Module {
     pub fn shipped() -> &'static Module {
         static SHIPPED: OnceLock<Module> = OnceLock::new();
         SHIPPED.get_or_init(|| {
-            let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+            let root = support::repository();
             let path = root.join("target/tls_client_auth.wasm");
             let built = modified(&path).unwrap_or_else(|error| panic!("{error}: run ./build.sh first"));
             let newest = newest_source(root).unwrap_or_else(|error| panic!("{error}"));
-            assert!(newest <= built, "{} is older than src/: run ./build.sh", path.display());
+            assert!(newest <= built, "{} is older than its sources: run ./build.sh", path.display());
             let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             Module::compile(bytes).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()))
         })
@@ -47,7 +47,7 @@ impl Module {
 
 fn newest_source(root: &Path) -> Result<std::time::SystemTime, String> {
     let mut newest = modified(&root.join("Cargo.lock"))?;
-    let mut folders = vec![root.join("src")];
+    let mut folders = vec![root.join("src"), root.join("crates/proxy-wasm")];
     while let Some(folder) = folders.pop() {
         let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         for entry in entries {

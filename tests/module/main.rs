@@ -9,10 +9,9 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "../host/mod.rs"]
-mod host;
-#[path = "../support/mod.rs"]
-mod support;
+extern crate test_support as support;
+
+use tls_client_auth_tests::{host, random, run};
 
 mod calls;
 mod configurations;
@@ -21,7 +20,5 @@ mod harness;
 mod hostile;
 mod module_file;
 mod operations;
-mod random;
 mod registry;
-mod run;
 mod strictness;

@@ -13,11 +13,9 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "../host/mod.rs"]
-#[allow(unused_imports, reason = "every test binary uses its own part of this module")]
-mod host;
-#[path = "../support/mod.rs"]
-mod support;
+extern crate test_support as support;
+
+use tls_client_auth_tests::host;
 
 use std::collections::BTreeSet;
 use std::io::{self, BufWriter, Write as _};

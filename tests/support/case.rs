@@ -180,7 +180,7 @@ pub struct ExpectedError {
 
 /// The committed table; the test fails where it cannot be read whole.
 pub fn table() -> Table {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let directory = crate::repository().join("tests/cases");
     load(&directory).unwrap_or_else(|error| panic!("{error}"))
 }
 

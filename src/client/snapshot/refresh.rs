@@ -24,7 +24,6 @@ use crate::error::ConfigError;
 
 /// What the VM that fetches has to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Report {
     /// A new list is in force.
     Switched {

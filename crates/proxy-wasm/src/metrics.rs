@@ -7,7 +7,7 @@ use std::rc::Rc;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 
-use crate::error::Code;
+use tls_client_auth::error::Code;
 
 /// Identifiers of defined metrics; `None` = the host would not define it, and then it is not counted.
 pub(super) struct Metrics {

@@ -1,16 +1,33 @@
 //! JavaScript: plain values in, JSON out. `edge/` makes of it what people call.
+//!
+//! On other targets than wasm32 this crate is empty: there are no host functions to link.
 
+#![cfg(target_arch = "wasm32")]
+// No panic is reachable from a request, and none from a configuration.
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::dbg_macro
+)]
 use std::cell::RefCell;
 
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
-use crate::certificate::{AlternativeName, CertificateError, CertificateMemory, DistinguishedName, PeerCertificate, UnixTime};
-use crate::config::{Chain, HostPolicy, Mode};
-use crate::decision::Action;
-use crate::error::Rejection;
-use crate::exchange::ServerName;
-use crate::gate::{Gate, GateRequest, Outcome, Peer};
+use tls_client_auth::certificate::{
+    AlternativeName, CertificateError, CertificateMemory, DistinguishedName, PeerCertificate, UnixTime,
+};
+use tls_client_auth::config::{Chain, HostPolicy, Mode};
+use tls_client_auth::decision::Action;
+use tls_client_auth::error::Rejection;
+use tls_client_auth::exchange::ServerName;
+use tls_client_auth::gate::{Gate, GateRequest, Outcome, Peer};
 
 /// A configuration that decides.
 #[wasm_bindgen(js_name = Gate)]

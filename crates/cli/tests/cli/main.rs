@@ -2,8 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "../support/mod.rs"]
-mod support;
+extern crate test_support as support;
 
 mod audit;
 mod convert;
@@ -117,7 +116,7 @@ fn unusable_input_ends_with_two_and_says_what() {
 /// Each `$` line of the README's console, and what it prints.
 #[test]
 fn the_readme_shows_what_happens() {
-    let readme = include_str!("../../README.md");
+    let readme = include_str!("../../../../README.md");
     let (_, chapter) = readme.split_once("## The command line\n").expect("the README has the chapter");
     let block = |language: &str| {
         let (_, rest) = chapter.split_once(&format!("```{language}\n")).expect("the chapter has the block");
@@ -125,8 +124,8 @@ fn the_readme_shows_what_happens() {
     };
     let config = file("readme/config.json", block("json"));
     let directory = Path::new(&config).parent().expect("it has one");
-    file("readme/client.pem", include_str!("../bench/client.pem"));
-    file("readme/clients.json", include_str!("../convert/spring.json"));
+    file("readme/client.pem", include_str!("../../../../tests/bench/client.pem"));
+    file("readme/clients.json", include_str!("../../../../tests/convert/spring.json"));
     let requests =
         [json!({ "path": "/token" }), json!({ "client_id": "nobody" }), json!({ "client_id": "nobody", "path": "/userinfo" })];
     let requests = requests.map(|mut request| {

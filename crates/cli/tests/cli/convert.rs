@@ -95,7 +95,7 @@ fn client_lists_are_converted_exactly_or_not_at_all() {
         ),
     ] {
         let server = list.split('-').next().expect("it begins with the server");
-        let file_of_list = format!("{}/tests/convert/{list}.json", env!("CARGO_MANIFEST_DIR"));
+        let file_of_list = format!("{}/tests/convert/{list}.json", support::repository().display());
         let output = run(&["convert", "--from", server, &file_of_list]);
         assert_eq!((code(&output), value(&output)), (1, Value::from(converted)), "{list}");
         let said = String::from_utf8_lossy(&output.stderr);

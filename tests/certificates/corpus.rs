@@ -27,7 +27,7 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
 fn corpus(below: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for directory in below {
-        files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory), &mut found);
+        files(&test_support::repository().join(directory), &mut found);
     }
     found.retain(|path| {
         let content = fs::read(path).unwrap();
@@ -122,7 +122,7 @@ fn name((kind, content): &(String, String)) -> Option<AlternativeName> {
 
 #[test]
 fn names_and_times_are_what_another_reader_says() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = test_support::repository();
     let corpora = ["cryptography_vectors", "certifi", "certifi_icpbr"].map(|package| format!("{CORPUS}/{package}"));
     let below: Vec<&str> = corpora.iter().map(String::as_str).chain([NPM]).collect();
     let mut python = Command::new("python3");

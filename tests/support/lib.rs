@@ -14,3 +14,9 @@ pub mod case;
 pub mod certificate;
 pub mod der;
 pub mod moment;
+
+/// The root of the repository.
+pub fn repository() -> &'static std::path::Path {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    root.expect("this package lies in tests/support")
+}

@@ -2,7 +2,23 @@
 //!
 //! Only `hostcalls` is used, never the traits' shorthands: those unwrap, and a panic here takes a worker's VM down. Where a host
 //! may refuse, in [`headers`], not even that is used: it panics on a status.
+//!
+//! On other targets than wasm32 this crate is empty: there are no host functions to link.
 
+#![cfg(target_arch = "wasm32")]
+#![allow(missing_docs, reason = "what the SDK's macro exports is the ABI's")]
+// No panic is reachable from a request, and none from a configuration.
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::dbg_macro
+)]
 mod connection;
 mod delivery;
 mod headers;
@@ -24,10 +40,10 @@ use self::delivery::Delivery;
 use self::metrics::Metrics;
 use self::registries::Registries;
 use self::request::RequestContext;
-use crate::certificate::CertificateMemory;
-use crate::config::Configuration;
-use crate::decision::LineBudget;
-use crate::error::ConfigError;
+use tls_client_auth::certificate::CertificateMemory;
+use tls_client_auth::config::Configuration;
+use tls_client_auth::decision::LineBudget;
+use tls_client_auth::error::ConfigError;
 
 proxy_wasm::main! {{
     proxy_wasm::set_root_context(|_| Box::new(Root { plugin: None }));
@@ -114,7 +130,6 @@ fn configure(size: usize) -> Result<Plugin, ConfigError> {
     let given = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size).ok().flatten().unwrap_or_default();
     let configuration = match (given.as_slice(), EMBEDDED) {
         ([], Some(embedded)) => Configuration::parse(embedded)?,
-        ([], None) => return Err(ConfigError::missing()),
         (given, _) => Configuration::parse(given)?,
     };
     let metrics = Metrics::define();

@@ -284,7 +284,7 @@ fn a_configuration_is_found_wherever_tools_print_it() {
 #[test]
 fn the_listener_is_judged_with_the_filter() {
     let envoy = |configuration: &str, replaced: &[(&str, &str)]| {
-        let mut yaml = include_str!("../../envoy/envoy.yaml").to_owned();
+        let mut yaml = include_str!("../../../../envoy/envoy.yaml").to_owned();
         for (from, to) in [(r#""forward": { "client_id": "x-oauth-client-id" },"#, configuration)].iter().chain(replaced) {
             assert_eq!(yaml.matches(from).count(), 1, "{from}");
             yaml = yaml.replace(from, to);
@@ -537,9 +537,7 @@ fn what_is_gated_is_listed() {
 /// What is shipped, file by file and as it is applied together.
 #[test]
 fn what_is_shipped_has_no_findings() {
-    let at = |name: &str| {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("envoy").join(name).into_os_string().into_string().expect("UTF-8")
-    };
+    let at = |name: &str| support::repository().join("envoy").join(name).into_os_string().into_string().expect("UTF-8");
     let doubts: [(&[&str], &[&str]); 9] = [
         (&["envoy.yaml"], &[]),
         (&["envoy-listener-chain.yaml"], &[]),

@@ -2,7 +2,7 @@
 
 use proxy_wasm::hostcalls;
 
-use crate::client::{SharedData, Version};
+use tls_client_auth::client::{SharedData, Version};
 
 /// The host's table.
 pub(super) struct HostSharedData;

@@ -7,11 +7,11 @@ use std::time::{Duration, UNIX_EPOCH};
 use proxy_wasm::hostcalls;
 
 use super::Plugin;
-use crate::authenticate::Connection;
-use crate::certificate::{CertificateError, Dialect, PeerCertificate, Thumbprint, UnixTime};
-use crate::client::{FetchedRegistry, Registration, RegistryFault};
-use crate::error::{HostError, Rejection};
-use crate::exchange::{Host, ServerName};
+use tls_client_auth::authenticate::Connection;
+use tls_client_auth::certificate::{CertificateError, Dialect, PeerCertificate, Thumbprint, UnixTime};
+use tls_client_auth::client::{FetchedRegistry, Registration, RegistryFault};
+use tls_client_auth::error::{HostError, Rejection};
+use tls_client_auth::exchange::{Host, ServerName};
 
 /// The connection of one request, during one callback.
 pub(super) struct DownstreamConnection<'a> {

@@ -14,8 +14,8 @@ use proxy_wasm::types::LogLevel;
 
 use super::request::carry_out;
 use super::{Plugin, log};
-use crate::error::HostError;
-use crate::exchange::{Exchange, Step};
+use tls_client_auth::error::HostError;
+use tls_client_auth::exchange::{Exchange, Step};
 
 /// How often held requests are looked at, until the setting is proven.
 pub(super) const TICK: Duration = Duration::from_millis(500);

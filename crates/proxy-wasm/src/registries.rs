@@ -13,8 +13,10 @@ use super::connection::{DownstreamConnection, now_nanos};
 use super::request::{carry_out, log_bounded};
 use super::shared_data::HostSharedData;
 use super::{Plugin, log};
-use crate::client::{Answer, FetchedRegistry, Lookup, Mode, Registration, RegistryFault, Report, Request, Snapshot, Ticks};
-use crate::exchange::{Exchange, Step};
+use tls_client_auth::client::{
+    Answer, FetchedRegistry, Lookup, Mode, Registration, RegistryFault, Report, Request, Snapshot, Ticks,
+};
+use tls_client_auth::exchange::{Exchange, Step};
 
 /// How often shared data is looked at, where `refresh` is not short.
 const TICK: Duration = Duration::from_millis(250);

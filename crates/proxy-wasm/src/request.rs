@@ -11,12 +11,12 @@ use proxy_wasm::types::{Action as Envoy, BufferType, LogLevel, MapType};
 use super::connection::{DownstreamConnection, now};
 use super::registries::{Pending, Waiting};
 use super::{Plugin, headers, log};
-use crate::certificate::Dialect;
-use crate::decision::{Action, Decision};
-use crate::error::{Code, HostError};
-use crate::exchange::{Exchange, Headers, Step};
-use crate::request::Head;
-use crate::response::Response;
+use tls_client_auth::certificate::Dialect;
+use tls_client_auth::decision::{Action, Decision};
+use tls_client_auth::error::{Code, HostError};
+use tls_client_auth::exchange::{Exchange, Headers, Step};
+use tls_client_auth::request::Head;
+use tls_client_auth::response::Response;
 
 /// A request's state. Without a plugin or before its headers there is no exchange, and nothing passes.
 pub(super) struct RequestContext {

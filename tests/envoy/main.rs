@@ -1,0 +1,29 @@
+//! The shipped module in a real Envoy, with real TLS, in front of a backend that writes down all that reaches it.
+//!
+//! `./build.sh test` makes the module and gets Envoy; without them these tests fail and say so.
+
+extern crate test_support as support;
+
+pub mod backend;
+pub mod bootstrap;
+pub mod client;
+mod connections;
+mod decisions;
+mod delivery;
+mod endurance;
+pub mod fixture;
+mod forwarded;
+mod forwarding;
+mod hosts;
+pub mod http1;
+pub mod http2;
+pub mod process;
+pub mod registry;
+mod registry_faults;
+mod registry_lifecycle;
+mod registry_lookup;
+mod registry_snapshot;
+mod server_names;
+mod table;
+mod upgrades;
+pub mod wire;
