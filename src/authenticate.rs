@@ -3,57 +3,33 @@
 //! Everything that decides is on this page, in the order in which it is checked: a pass is a [`Verdict`], everything else
 //! a [`Rejection`].
 
-use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::certificate::{PeerCertificate, UnixTime};
+use crate::certificate::PeerCertificate;
 use crate::checks::{Check, Checks};
-use crate::client::{ClientMetadata, ExpectedSubject, Registration, TokenEndpointAuthMethod, is_client_id};
-use crate::config::{Chain, Policy};
-use crate::error::{HostError, Rejection};
+use crate::downstream::PresentedCertificate;
+use crate::policy::Policy;
+use crate::registration::{ClientMetadata, ExpectedSubject, Registration, TokenEndpointAuthMethod, is_client_id};
+use crate::rejection::{Rejection, SubjectMismatch, UnknownClient};
 use crate::request::{Claim, ClaimedClient};
+use crate::time::UnixTime;
 
 /// Why a gated request may pass.
 #[derive(Clone, Debug)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The certificate is this client's, who is the claimed one.
-    Authenticated(Rc<PeerCertificate>, Rc<ClientMetadata>),
+    Authenticated(Arc<PeerCertificate>, Arc<ClientMetadata>),
     /// The backend authenticates the client by another method.
     OtherMethod,
     /// The backend knows, or does not know, a client that is not in the registry.
     Unregistered,
 }
 
-/// What the host knows of the downstream connection. It is asked only for what a decision needs.
-pub trait Connection {
-    /// The time.
-    ///
-    /// # Errors
-    /// [`HostError::Time`].
-    fn now(&mut self) -> Result<UnixTime, HostError>;
-
-    /// The leaf certificate that the client proved possession of in the TLS handshake.
-    ///
-    /// # Errors
-    /// The rejection that its absence or its form deserves.
-    fn peer_certificate(&mut self) -> Result<Rc<PeerCertificate>, Rejection>;
-
-    /// Whether whoever handed the certificate over may speak for the client; asked after [`Connection::peer_certificate`].
-    ///
-    /// # Errors
-    /// The rejection that this deserves.
-    fn check_origin(&mut self) -> Result<(), Rejection> {
-        Ok(())
-    }
-
-    /// Whether the listener verified the certificate's chain; `None` = the host does not say.
-    fn is_peer_certificate_verified(&mut self) -> Option<bool>;
-}
-
 /// The client that a gated request names; `None` = it names none, and may pass all the same.
 ///
 /// # Errors
 /// [`Rejection::MissingClientId`].
-pub fn identify(claim: Claim, policy: &Policy) -> Result<Option<ClaimedClient>, Rejection> {
+pub(crate) fn identify(claim: Claim, policy: &Policy) -> Result<Option<ClaimedClient>, Rejection> {
     match claim {
         Claim::Client(client) => Ok(Some(client)),
         Claim::Unidentified { has_credential: false } if policy.passes_unidentified_clients => Ok(None),
@@ -65,26 +41,26 @@ pub fn identify(claim: Claim, policy: &Policy) -> Result<Option<ClaimedClient>, 
 /// in `checks` when it begins.
 ///
 /// # Errors
-/// The first check that fails, in the order of SPEC §7.
-pub fn authenticate(
+/// The first check that fails, in the order of contract §7.
+pub(crate) fn authenticate(
     claim: &ClaimedClient,
     registration: Registration,
     policy: &Policy,
-    connection: &mut dyn Connection,
+    presented: &mut PresentedCertificate<'_>,
     checks: &mut Checks,
 ) -> Result<Verdict, Rejection> {
     // Some backend reads another one, which may be registered: it ends it at a semicolon, trims it (`victim%20`), ends it at a
     // NUL or puts blanks for control characters. So it passes by no policy either.
     if claim.is_cut_by_some || !is_client_id(&claim.client_id) {
-        return Err(Rejection::UnknownClient);
+        return Err(Rejection::UnknownClient(UnknownClient::Unregistered));
     }
     let client = match registration {
         Registration::Registered(client) => client,
         // Some servers take the user name of HTTP Basic as it stands, and that may be a registered client.
-        Registration::Unregistered if claim.is_encoded => return Err(Rejection::UnknownClient),
+        Registration::Unregistered if claim.is_encoded => return Err(Rejection::UnknownClient(UnknownClient::Unregistered)),
         Registration::Unregistered if policy.passes_unregistered_clients => return Ok(Verdict::Unregistered),
-        Registration::Unregistered => return Err(Rejection::UnknownClient),
-        Registration::Unusable(reason) => return Err(Rejection::UnusableClient { reason }),
+        Registration::Unregistered => return Err(Rejection::UnknownClient(UnknownClient::Unregistered)),
+        Registration::Unusable(reason) => return Err(Rejection::UnknownClient(UnknownClient::Unusable { reason })),
     };
     checks.begin(Check::AuthMethod);
     match client.method() {
@@ -103,16 +79,16 @@ pub fn authenticate(
         return Err(Rejection::MultipleAuthMethods);
     }
     checks.begin(Check::Certificate);
-    let certificate = connection.peer_certificate()?;
+    let certificate = presented.read()?;
     // A name that cannot be read is a malformed certificate, which counts before everything that is wrong with a readable one.
     let mismatch = match client.method() {
         TokenEndpointAuthMethod::TlsClientAuth(expected) => compare(expected, &certificate)?,
         _ => None,
     };
     checks.begin(Check::Validity);
-    check_validity(&certificate, connection.now()?)?;
+    check_validity(&certificate, presented.now()?)?;
     checks.begin(Check::Origin);
-    connection.check_origin()?;
+    presented.check_origin()?;
     let thumbprint = certificate.thumbprint();
     match client.method() {
         // RFC 8705 §2.2: the certificate itself is registered, so its chain need not be verified.
@@ -123,7 +99,7 @@ pub fn authenticate(
         // RFC 8705 §2.1: the subject means something only in a chain that somebody verified.
         _ => {
             checks.begin(Check::Chain);
-            check_chain(policy.handling.peer_certificate.chain, connection)?;
+            presented.check_chain()?;
             checks.begin(Check::Registered);
             check_registered(client.admits(&thumbprint), &certificate)?;
             checks.begin(Check::Subject);
@@ -144,17 +120,6 @@ fn check_validity(certificate: &PeerCertificate, now: UnixTime) -> Result<(), Re
     Ok(())
 }
 
-pub(crate) fn check_chain(chain: Chain, connection: &mut dyn Connection) -> Result<(), Rejection> {
-    match chain {
-        Chain::Listener => Ok(()),
-        Chain::Connection => match connection.is_peer_certificate_verified() {
-            Some(true) => Ok(()),
-            Some(false) => Err(Rejection::CertificateUnverified),
-            None => Err(Rejection::VerificationNotGiven),
-        },
-    }
-}
-
 fn check_registered(is_registered: bool, certificate: &PeerCertificate) -> Result<(), Rejection> {
     if is_registered { Ok(()) } else { Err(Rejection::CertificateNotRegistered { presented: certificate.thumbprint() }) }
 }
@@ -167,7 +132,7 @@ fn compare(expected: &ExpectedSubject, certificate: &PeerCertificate) -> Result<
     match expected {
         ExpectedSubject::SubjectDn(expected) => {
             let difference = certificate.subject_difference(expected).map_err(Rejection::CertificateMalformed)?;
-            Ok(difference.map(Rejection::SubjectMismatch))
+            Ok(difference.map(|difference| Rejection::SubjectMismatch(SubjectMismatch::DistinguishedName(difference))))
         }
         ExpectedSubject::SanDns(expected)
         | ExpectedSubject::SanUri(expected)
@@ -178,7 +143,7 @@ fn compare(expected: &ExpectedSubject, certificate: &PeerCertificate) -> Result<
                 return Ok(None);
             }
             let found = certificate.alternative_names_like(expected).map_err(Rejection::CertificateMalformed)?;
-            Ok(Some(Rejection::AlternativeNameMismatch { expected: expected.clone(), found }))
+            Ok(Some(Rejection::SubjectMismatch(SubjectMismatch::AlternativeName { expected: expected.clone(), found })))
         }
     }
 }

@@ -1,14 +1,15 @@
 //! The one decision of an exchange: what the host does with the request, counts, remembers and logs.
 
 use std::fmt::{self, Write as _};
-use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::certificate::{PeerCertificate, UnixTime};
+use crate::certificate::PeerCertificate;
 use crate::checks::Checks;
-use crate::config::LogDecisions;
-use crate::error::{Code, Rejection};
-use crate::request::{Field, Head, Target};
+use crate::policy::LogDecisions;
+use crate::rejection::{Code, Rejection};
+use crate::request::{Head, SingletonField, Target};
 use crate::response::Response;
+use crate::time::UnixTime;
 
 /// A decision and its circumstances.
 #[derive(Clone, Debug)]
@@ -43,12 +44,12 @@ pub enum Action {
 /// What is known of the request for logs and filter state.
 #[derive(Clone, Debug, Default)]
 pub struct RequestSummary {
-    /// Whose policy decides: [`crate::config::Handling::tenant`].
-    pub tenant: Option<Rc<str>>,
+    /// Whose policy decides: [`crate::policy::CommonPolicy::tenant`].
+    pub tenant: Option<Arc<str>>,
     /// The claimed identifier, as far as the request has exactly one.
     pub client_id: Option<String>,
     /// The certificate, if it was looked at.
-    pub certificate: Option<Rc<PeerCertificate>>,
+    pub certificate: Option<Arc<PeerCertificate>>,
     /// Whether there was an `Authorization` header.
     pub has_authorization: bool,
     endpoint: Vec<u8>,
@@ -64,7 +65,7 @@ impl RequestSummary {
             tenant: None,
             client_id: None,
             certificate: None,
-            has_authorization: head.authorization != Field::Absent,
+            has_authorization: head.authorization != SingletonField::Absent,
             endpoint: cut(Target::new(head.path.unwrap_or_default()).path()),
             id: head.request_id.map(cut),
         }
@@ -119,7 +120,7 @@ impl Decision {
     }
 }
 
-/// The decision line (SPEC §8). It never holds a secret, a body or a whole certificate.
+/// The decision line (contract §8). It never holds a secret, a body or a whole certificate.
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "tls_client_auth code={}", self.code)?;

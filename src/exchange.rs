@@ -3,19 +3,20 @@
 //! A gated request is held from its headers to the end of its body; the decision falls exactly once, wherever the
 //! request ends: in the headers, in the body, or in the trailers.
 
-use std::rc::Rc;
-use std::task::Poll;
+use std::sync::Arc;
 
-use crate::authenticate::{Connection, Verdict, authenticate, identify};
-use crate::certificate::{CertificateError, Dialect, PeerCertificate, Thumbprint};
+use crate::authenticate::{Verdict, authenticate, identify};
+use crate::certificate::CertificateHeader;
 use crate::checks::{Check, Checks};
-use crate::client::{FetchedRegistry, Registration, RegistryFault};
-use crate::config::{Configuration, Handling, HostPolicy, Mode, Policy, RegistrySource};
 use crate::decision::{Action, Decision, RequestSummary};
-use crate::error::{Code, HostError, Rejection};
-use crate::proof::Proof;
+use crate::downstream::{Downstream, PresentedCertificate, ServerName};
+use crate::policy::{CommonPolicy, Configuration, Mode, Policy, RegistrySource, TenantPolicy};
+use crate::registration::Registration;
+use crate::registry::{FetchedRegistry, RegistryFault};
+use crate::rejection::{Code, HostError, Rejection};
 use crate::request::{
-    Authorization, Charset, Claim, ClaimedClient, Field, Form, Head, Target, check_content, check_length, is_form,
+    Authorization, Charset, Claim, ClaimedClient, ClientIdMismatch, Fields, Form, Head, SingletonField, Target, check_content,
+    check_length, is_form,
 };
 use crate::response::Response;
 
@@ -24,10 +25,11 @@ use crate::response::Response;
 pub enum Step {
     /// Hold the request, headers included, until there is more of it.
     Wait,
-    /// Hold the request, ask this registry for this client, and hand over what it says.
-    Lookup {
-        /// Whom to ask.
-        registry: Rc<FetchedRegistry>,
+    /// Ask this registry for this client and hand over what it says ([`Exchange::on_registration`]); hold the request while it
+    /// has no answer.
+    LookUp {
+        /// The registry to ask.
+        registry: Arc<FetchedRegistry>,
         /// The client.
         client_id: Box<str>,
     },
@@ -40,62 +42,10 @@ pub enum Step {
     },
 }
 
-/// What an exchange asks of its host.
-pub trait Host: Connection {
-    /// What a fetched registry says of a client; pending = it has to be asked ([`Step::Lookup`]).
-    ///
-    /// # Errors
-    /// The registry has no answer. A host that fetches nothing never has one.
-    fn registration(&mut self, registry: &Rc<FetchedRegistry>, client_id: &str) -> Poll<Result<Registration, RegistryFault>> {
-        let _ = (registry, client_id);
-        Poll::Ready(Err(RegistryFault::NoList))
-    }
-
-    /// The name that the client asked for in the TLS handshake (RFC 6066 §3).
-    fn server_name(&mut self) -> ServerName;
-
-    /// SHA-256 of the certificate of the connection's peer; a host may know it without the certificate.
-    ///
-    /// # Errors
-    /// The rejection that its absence or its form deserves.
-    fn peer_thumbprint(&mut self) -> Result<Thumbprint, Rejection> {
-        Ok(self.peer_certificate()?.thumbprint())
-    }
-
-    /// [`Dialect::read`]; a host may remember what it read before.
-    ///
-    /// # Errors
-    /// Those of [`Dialect::read`].
-    fn forwarded_certificate(
-        &mut self,
-        dialect: Dialect,
-        value: &[u8],
-        own_hop: Option<&Thumbprint>,
-    ) -> Result<Rc<PeerCertificate>, CertificateError> {
-        dialect.read(value, own_hop).map(Rc::new)
-    }
-}
-
-/// What is known of the name that a client asked for in the TLS handshake.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ServerName {
-    /// Whoever describes the connection does not say; then it is not compared. No host of real connections may say so.
-    #[default]
-    Unspecified,
-    /// The client asked for no name.
-    Absent,
-    /// It asked for this one.
-    Name(Box<[u8]>),
-}
-
-/// Request headers as the host gives them, pseudo-headers included; names are in lower case, values any bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct Headers<'a>(pub &'a [(String, Vec<u8>)]);
-
 /// The state of one request.
 #[derive(Debug)]
 pub struct Exchange {
-    policy: HostPolicy,
+    policy: TenantPolicy,
     /// The mode of refusals that are no tenant's.
     mode_of_all: Mode,
     phase: Phase,
@@ -108,7 +58,7 @@ enum Phase {
     /// A gated request whose body is awaited.
     Held(Held),
     /// A gated request about whose client the registry is asked.
-    LookedUp(Held, ClaimedClient),
+    AwaitingRegistration(Held, ClaimedClient),
     Decided {
         passed: bool,
     },
@@ -116,11 +66,11 @@ enum Phase {
 
 #[derive(Debug)]
 struct Held {
-    policy: Rc<Policy>,
+    policy: Arc<Policy>,
     authorization: Option<Authorization>,
     charset: Charset,
     /// The header that carries the certificate, where the policy names one.
-    certificate: OwnedField,
+    certificate: OwnedSingletonField,
     request: RequestSummary,
     /// Length of the body that the host has buffered so far, in bytes.
     buffered: usize,
@@ -134,20 +84,20 @@ impl Exchange {
         Self { policy, mode_of_all: configuration.mode_of_all(), phase: Phase::Start, checks: Checks::default() }
     }
 
-    /// Names of those headers or trailers that must not reach the backend as they came (SPEC §5). `believed` = what
-    /// [`Exchange::believed_header`] says; trailers are never believed.
-    pub fn names_to_strip<'a>(&self, fields: Headers<'a>, believed: Option<Dialect>) -> impl Iterator<Item = &'a str> {
-        let stripped = self.policy.handling().stripped.clone();
-        fields.0.iter().map(|(name, _)| name.as_str()).filter(move |name| stripped.strips(name, believed))
+    /// Names of those headers or trailers that must not reach the backend as they came (contract §5). `trusted` = what
+    /// [`Exchange::trusted_certificate_header`] says; trailers are never trusted.
+    pub fn names_to_strip<'a>(&self, fields: Fields<'a>, trusted: Option<CertificateHeader>) -> impl Iterator<Item = &'a str> {
+        let stripped = self.policy.common().stripped.clone();
+        fields.0.iter().map(|(name, _)| name.as_str()).filter(move |name| stripped.strips(name, trusted))
     }
 
     /// The header that tells the client's certificate to the filter and, because `keep` names it, to the backend; `None` =
-    /// none does, or the one that is there is not to be believed.
-    pub fn believed_header(&self, head: &Head<'_>, host: &mut dyn Host) -> Option<Dialect> {
-        let Handling { peer_certificate: policy, forward, .. } = self.policy.handling();
-        let dialect = policy.source.header().filter(|dialect| forward.keeps(dialect.header_name()))?;
-        let mut proof = Proof::new(policy, head.certificate.of(dialect), host);
-        (proof.peer_certificate().is_ok() && proof.check_origin().is_ok()).then_some(dialect)
+    /// none does, or the one that is there is not to be trusted.
+    pub fn trusted_certificate_header(&self, head: &Head<'_>, downstream: &mut dyn Downstream) -> Option<CertificateHeader> {
+        let CommonPolicy { peer_certificate: policy, forward, .. } = self.policy.common();
+        let header = policy.source.header().filter(|header| forward.keeps(header.name()))?;
+        let mut presented = PresentedCertificate::new(policy, head.certificate.of(header), downstream);
+        (presented.read().is_ok() && presented.check_origin().is_ok()).then_some(header)
     }
 
     /// The headers are there.
@@ -156,36 +106,36 @@ impl Exchange {
         configuration: &Configuration,
         head: &Head<'_>,
         end_of_stream: bool,
-        host: &mut dyn Host,
+        downstream: &mut dyn Downstream,
     ) -> Step {
         let mut request = RequestSummary::new(head);
-        request.tenant.clone_from(&self.policy.handling().tenant);
+        request.tenant.clone_from(&self.policy.common().tenant);
         self.checks.begin(Check::Tenant);
         // A request without a path cannot be told from a gated one.
         let target = Target::new(head.path.unwrap_or_default());
         let is_gated = self.policy.endpoints().is_none_or(|endpoints| endpoints.gates(&target));
         let policy = match self.policy.clone() {
-            HostPolicy::Policy(policy) => policy,
-            HostPolicy::UnknownTenant(_) if !is_gated => return self.pass_ungated(head, &target, request),
-            HostPolicy::UnknownTenant(unknown) => {
+            TenantPolicy::Known(policy) => policy,
+            TenantPolicy::Unknown(_) if !is_gated => return self.pass_ungated(head, &target, request),
+            TenantPolicy::Unknown(unknown) => {
                 let host = String::from_utf8_lossy(head.authority.unwrap_or_default()).into_owned();
-                return self.refuse(Rejection::UnknownTenant { host }, unknown.handling.mode, request);
+                return self.refuse(Rejection::UnknownTenant { host }, unknown.common.mode, request);
             }
         };
         self.checks.begin(Check::Endpoint);
         if !is_gated || is_preflight(head, &target, end_of_stream) {
             return self.pass_ungated(head, &target, request);
         }
-        let head_of_form = check_server_name(configuration, &policy, head, host, &mut self.checks)
+        let head_of_form = check_server_name(configuration, &policy, head, downstream, &mut self.checks)
             .and_then(|()| read_head(head, &target, &policy, &mut self.checks));
         match head_of_form {
             Ok((authorization, charset)) => {
-                let dialect = policy.handling.peer_certificate.source.header();
-                let certificate = dialect.map_or(Field::Absent, |dialect| head.certificate.of(dialect)).into();
+                let header = policy.common.peer_certificate.source.header();
+                let certificate = header.map_or(SingletonField::Absent, |header| head.certificate.of(header)).into();
                 self.phase = Phase::Held(Held { policy, authorization, charset, certificate, request, buffered: 0 });
-                if end_of_stream { self.on_end(|_| None, host) } else { Step::Wait }
+                if end_of_stream { self.on_end(|_| None, downstream) } else { Step::Wait }
             }
-            Err(rejection) => self.refuse(rejection, policy.handling.mode, request),
+            Err(rejection) => self.refuse(rejection, policy.common.mode, request),
         }
     }
 
@@ -193,7 +143,7 @@ impl Exchange {
     pub fn on_removal_failed(&mut self, head: &Head<'_>) -> Step {
         let request = match std::mem::replace(&mut self.phase, Phase::Decided { passed: false }) {
             Phase::Start => RequestSummary::new(head),
-            Phase::Held(held) | Phase::LookedUp(held, _) => held.request,
+            Phase::Held(held) | Phase::AwaitingRegistration(held, _) => held.request,
             Phase::Decided { passed } => {
                 let passed = passed && self.mode_of_all == Mode::Shadow;
                 self.phase = Phase::Decided { passed };
@@ -209,7 +159,7 @@ impl Exchange {
         buffered: usize,
         end_of_stream: bool,
         read: impl FnOnce(usize) -> Option<Vec<u8>>,
-        host: &mut dyn Host,
+        downstream: &mut dyn Downstream,
     ) -> Step {
         if let Phase::Held(held) = &mut self.phase {
             held.buffered = buffered;
@@ -222,12 +172,12 @@ impl Exchange {
                 return Step::Wait;
             }
         }
-        self.on_end(read, host)
+        self.on_end(read, downstream)
     }
 
     /// The request is complete: its body ended, or its trailers are there, after which no body follows.
-    pub fn on_end(&mut self, read: impl FnOnce(usize) -> Option<Vec<u8>>, host: &mut dyn Host) -> Step {
-        if let Phase::LookedUp(..) = self.phase {
+    pub fn on_end(&mut self, read: impl FnOnce(usize) -> Option<Vec<u8>>, downstream: &mut dyn Downstream) -> Step {
+        if let Phase::AwaitingRegistration(..) = self.phase {
             // Trailers of a request whose body had ended: no host has them, and they change nothing.
             return Step::Wait;
         }
@@ -239,31 +189,30 @@ impl Exchange {
         let claimed = match read_claim(body, &held, &mut self.checks) {
             Ok(Some(claimed)) => claimed,
             Ok(None) => return self.pass(Code::PassedUnidentified, Vec::new(), held.request),
-            Err(rejection) => return self.refuse(rejection, held.policy.handling.mode, held.request),
+            Err(rejection) => return self.refuse(rejection, held.policy.common.mode, held.request),
         };
         held.request.client_id = Some(claimed.client_id.clone());
         self.checks.begin(Check::Registration);
         let registry = match &held.policy.registry {
             RegistrySource::Embedded(registry) => {
                 let registration = registry.find(&claimed.client_id);
-                return self.decide(held, &claimed, Ok(registration), host);
+                return self.decide(held, &claimed, Ok(registration), downstream);
             }
             RegistrySource::Fetched(registry) => registry.clone(),
         };
-        match host.registration(&registry, &claimed.client_id) {
-            Poll::Ready(registration) => self.decide(held, &claimed, registration, host),
-            Poll::Pending => {
-                let client_id = claimed.client_id.as_str().into();
-                self.phase = Phase::LookedUp(held, claimed);
-                Step::Lookup { registry, client_id }
-            }
-        }
+        let client_id = claimed.client_id.as_str().into();
+        self.phase = Phase::AwaitingRegistration(held, claimed);
+        Step::LookUp { registry, client_id }
     }
 
-    /// The registry answered a [`Step::Lookup`], or did not.
-    pub fn on_registration(&mut self, registration: Result<Registration, RegistryFault>, host: &mut dyn Host) -> Step {
+    /// The registry answered a [`Step::LookUp`], or did not.
+    pub fn on_registration(
+        &mut self,
+        registration: Result<Registration, RegistryFault>,
+        downstream: &mut dyn Downstream,
+    ) -> Step {
         match std::mem::replace(&mut self.phase, Phase::Decided { passed: false }) {
-            Phase::LookedUp(held, claimed) => self.decide(held, &claimed, registration, host),
+            Phase::AwaitingRegistration(held, claimed) => self.decide(held, &claimed, registration, downstream),
             other => {
                 self.phase = other;
                 Step::Wait
@@ -276,25 +225,25 @@ impl Exchange {
         held: Held,
         claimed: &ClaimedClient,
         registration: Result<Registration, RegistryFault>,
-        host: &mut dyn Host,
+        downstream: &mut dyn Downstream,
     ) -> Step {
         let Held { policy, mut request, certificate, .. } = held;
-        let mut connection = Proof::new(&policy.handling.peer_certificate, certificate.field(), host);
+        let mut presented = PresentedCertificate::new(&policy.common.peer_certificate, certificate.field(), downstream);
         let checks = &mut self.checks;
         let registration = registration.map_err(Rejection::RegistryUnavailable);
-        let verdict = registration.and_then(|registration| authenticate(claimed, registration, &policy, &mut connection, checks));
-        request.certificate = connection.certificate;
+        let verdict = registration.and_then(|registration| authenticate(claimed, registration, &policy, &mut presented, checks));
+        request.certificate = presented.found();
         match verdict {
             Ok(Verdict::Authenticated(certificate, client)) => {
                 let client_id = client.client_id();
-                let mut set = policy.handling.forward.headers(client_id, &certificate);
+                let mut set = policy.common.forward.headers(client_id, &certificate);
                 let backend = client.backend_authentication();
                 set.extend(backend.map(|backend| ("authorization".to_owned(), backend.authorization(client_id))));
                 self.pass(Code::Authenticated, set, request)
             }
             Ok(Verdict::OtherMethod) => self.pass(Code::PassedOtherMethod, Vec::new(), request),
             Ok(Verdict::Unregistered) => self.pass(Code::PassedUnregistered, Vec::new(), request),
-            Err(rejection) => self.refuse(rejection, policy.handling.mode, request),
+            Err(rejection) => self.refuse(rejection, policy.common.mode, request),
         }
     }
 
@@ -336,7 +285,7 @@ impl Exchange {
 
     fn refuse_held(&mut self, rejection: Rejection) -> Step {
         match self.take_held() {
-            Ok(held) => self.refuse(rejection, held.policy.handling.mode, held.request),
+            Ok(held) => self.refuse(rejection, held.policy.common.mode, held.request),
             Err(step) => step,
         }
     }
@@ -344,7 +293,7 @@ impl Exchange {
     /// The held request, which is then no longer held: whatever happens next, it does not pass by accident.
     fn take_held(&mut self) -> Result<Held, Step> {
         match std::mem::replace(&mut self.phase, Phase::Decided { passed: false }) {
-            Phase::Held(held) | Phase::LookedUp(held, _) => Ok(held),
+            Phase::Held(held) | Phase::AwaitingRegistration(held, _) => Ok(held),
             Phase::Decided { passed } => {
                 self.phase = Phase::Decided { passed };
                 Err(Step::Decided { passed })
@@ -388,7 +337,7 @@ impl Exchange {
 fn is_preflight(head: &Head<'_>, target: &Target<'_>, end_of_stream: bool) -> bool {
     head.method == Some(b"OPTIONS")
         && end_of_stream
-        && head.authorization == Field::Absent
+        && head.authorization == SingletonField::Absent
         && !head.has_upgrade
         && !head.overrides_method
         && target.credential_in_query().is_none()
@@ -400,13 +349,13 @@ fn check_server_name(
     configuration: &Configuration,
     policy: &Policy,
     head: &Head<'_>,
-    host: &mut dyn Host,
+    downstream: &mut dyn Downstream,
     checks: &mut Checks,
 ) -> Result<(), Rejection> {
     if !policy.matches_server_name {
         return Ok(());
     }
-    let server_name = match host.server_name() {
+    let server_name = match downstream.server_name() {
         ServerName::Unspecified => return Ok(()),
         ServerName::Absent => None,
         ServerName::Name(name) => Some(name),
@@ -431,7 +380,8 @@ fn read_head(
     let is_continue = |expect: &[u8]| expect.trim_ascii().eq_ignore_ascii_case(b"100-continue");
     // A body may never end after an upgrade, so this is decided at the headers.
     if head.has_upgrade
-        || !matches!(head.expect, Field::Absent) && !matches!(head.expect, Field::Once(value) if is_continue(value))
+        || !matches!(head.expect, SingletonField::Absent)
+            && !matches!(head.expect, SingletonField::Present(value) if is_continue(value))
     {
         return Err(Rejection::UpgradeRefused);
     }
@@ -448,7 +398,7 @@ fn read_head(
     let authorization = Authorization::read(head.authorization).map_err(Rejection::MalformedAuthorization)?;
     checks.begin(Check::Query);
     match target.credential_in_query() {
-        Some(name) => Err(Rejection::CredentialInQuery { name }),
+        Some(name) => Err(Rejection::ClientIdMismatch(ClientIdMismatch::CredentialInQuery { name })),
         None => Ok((authorization, charset)),
     }
 }
@@ -463,30 +413,30 @@ fn read_claim(body: Option<Vec<u8>>, held: &Held, checks: &mut Checks) -> Result
     identify(Claim::read(held.authorization.as_ref(), &form)?, &held.policy)
 }
 
-/// A [`Field`] that outlives the headers.
+/// A [`SingletonField`] that outlives the headers.
 #[derive(Debug)]
-enum OwnedField {
+enum OwnedSingletonField {
     Absent,
-    Once(Box<[u8]>),
+    Present(Box<[u8]>),
     Repeated,
 }
 
-impl From<Field<'_>> for OwnedField {
-    fn from(field: Field<'_>) -> Self {
+impl From<SingletonField<'_>> for OwnedSingletonField {
+    fn from(field: SingletonField<'_>) -> Self {
         match field {
-            Field::Absent => Self::Absent,
-            Field::Once(value) => Self::Once(value.into()),
-            Field::Repeated => Self::Repeated,
+            SingletonField::Absent => Self::Absent,
+            SingletonField::Present(value) => Self::Present(value.into()),
+            SingletonField::Repeated => Self::Repeated,
         }
     }
 }
 
-impl OwnedField {
-    fn field(&self) -> Field<'_> {
+impl OwnedSingletonField {
+    fn field(&self) -> SingletonField<'_> {
         match self {
-            Self::Absent => Field::Absent,
-            Self::Once(value) => Field::Once(value),
-            Self::Repeated => Field::Repeated,
+            Self::Absent => SingletonField::Absent,
+            Self::Present(value) => SingletonField::Present(value),
+            Self::Repeated => SingletonField::Repeated,
         }
     }
 }

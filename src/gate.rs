@@ -2,17 +2,18 @@
 //!
 //! A [`Gate`] runs the same [`Exchange`] as the filter does. It holds what the command line and JavaScript share.
 
-use std::rc::Rc;
-use std::task::Poll;
+use std::sync::Arc;
 
-use crate::authenticate::Connection;
-use crate::certificate::{CertificateError, PeerCertificate, UnixTime};
-use crate::client::{ClientList, FetchedRegistry, Registration, RegistryFault};
-use crate::config::Configuration;
+use crate::certificate::{CertificateError, PeerCertificate};
 use crate::decision::{Action, Decision};
-use crate::error::{ConfigError, HostError, Rejection};
-use crate::exchange::{Exchange, Headers, Host, ServerName, Step};
-use crate::request::Head;
+use crate::downstream::{Downstream, ServerName};
+use crate::exchange::{Exchange, Step};
+use crate::json::JsonError;
+use crate::policy::Configuration;
+use crate::registry::{ClientList, RegistryFault};
+use crate::rejection::{HostError, MissingCertificate, Rejection};
+use crate::request::{Fields, Head};
+use crate::time::UnixTime;
 
 /// A configuration that decides.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub struct GateRequest {
 #[derive(Clone, Debug, Default)]
 pub struct Peer {
     /// The certificate that the client proved possession of; `None` = it sent none.
-    pub certificate: Option<Result<Rc<PeerCertificate>, CertificateError>>,
+    pub certificate: Option<Result<Arc<PeerCertificate>, CertificateError>>,
     /// Whether somebody verified the certificate's chain; `None` = nobody says.
     pub chain_valid: Option<bool>,
     /// The time; `None` = there is no clock, and nobody is authenticated.
@@ -41,7 +42,7 @@ pub struct Peer {
     /// The name that the client asked for in the TLS handshake; unspecified, it is not compared.
     pub server_name: ServerName,
     /// What a fetched registry says; `None` = nobody fetched it, and its clients are `registry_unavailable`.
-    pub list: Option<Rc<ClientList>>,
+    pub list: Option<Arc<ClientList>>,
 }
 
 /// A decision, and what becomes of the request's headers.
@@ -70,33 +71,27 @@ impl Peer {
         }
         let is_der = certificate.first() == Some(&0x30);
         let read = if is_der { PeerCertificate::from_der(certificate) } else { PeerCertificate::from_pem(certificate) };
-        self.certificate = Some(read.map(Rc::new));
+        self.certificate = Some(read.map(Arc::new));
         self
     }
 }
 
-impl Connection for Peer {
+impl Downstream for Peer {
     fn now(&mut self) -> Result<UnixTime, HostError> {
         self.now.ok_or(HostError::Time)
     }
 
-    fn peer_certificate(&mut self) -> Result<Rc<PeerCertificate>, Rejection> {
-        let certificate = self.certificate.clone().ok_or(Rejection::CertificateMissing)?;
+    fn peer_certificate(&mut self) -> Result<Arc<PeerCertificate>, Rejection> {
+        let certificate = self.certificate.clone().ok_or(Rejection::CertificateMissing(MissingCertificate::NotPresented))?;
         certificate.map_err(Rejection::CertificateMalformed)
     }
 
     fn is_peer_certificate_verified(&mut self) -> Option<bool> {
         self.chain_valid
     }
-}
 
-impl Host for Peer {
     fn server_name(&mut self) -> ServerName {
         self.server_name.clone()
-    }
-
-    fn registration(&mut self, _: &Rc<FetchedRegistry>, client_id: &str) -> Poll<Result<Registration, RegistryFault>> {
-        Poll::Ready(self.list.as_ref().map(|list| list.find(client_id)).ok_or(RegistryFault::NoList))
     }
 }
 
@@ -105,7 +100,7 @@ impl Gate {
     ///
     /// # Errors
     /// The first mistake in it.
-    pub fn new(configuration: &[u8]) -> Result<Self, ConfigError> {
+    pub fn new(configuration: &[u8]) -> Result<Self, JsonError> {
         Configuration::parse(configuration).map(|configuration| Self { configuration })
     }
 
@@ -123,10 +118,14 @@ impl Gate {
         if let Step::Wait = step {
             step = exchange.on_body(body.len(), true, |_| Some(body.clone()), peer);
         }
+        if let Step::LookUp { client_id, .. } = step {
+            let registration = peer.list.as_ref().map(|list| list.find(&client_id)).ok_or(RegistryFault::NoList);
+            step = exchange.on_registration(registration, peer);
+        }
         let decision = match step {
             Step::Decide(decision) => *decision,
             // A whole request is decided on. Were it not, it would not pass.
-            Step::Wait | Step::Lookup { .. } | Step::Decided { .. } => exchange.fail(HostError::Body),
+            Step::Wait | Step::LookUp { .. } | Step::Decided { .. } => exchange.fail(HostError::Body),
         };
         Outcome { decision, stripped }
     }
@@ -146,11 +145,11 @@ impl Gate {
     }
 
     fn begin(&self, headers: &[(String, Vec<u8>)], end_of_stream: bool, peer: &mut Peer) -> Begun {
-        let fields = Headers(headers);
+        let fields = Fields(headers);
         let head = Head::of(fields);
         let mut exchange = Exchange::new(&self.configuration, &head);
-        let believed = exchange.believed_header(&head, peer);
-        let stripped = exchange.names_to_strip(fields, believed).map(str::to_owned).collect();
+        let trusted = exchange.trusted_certificate_header(&head, peer);
+        let stripped = exchange.names_to_strip(fields, trusted).map(str::to_owned).collect();
         let step = exchange.on_headers(&self.configuration, &head, end_of_stream, peer);
         Begun { exchange, step, stripped }
     }

@@ -5,7 +5,52 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::error::ConfigError;
+/// A place in a configuration, and what is wrong there. Any such error refuses the whole configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonError {
+    /// JSON Pointer (RFC 6901) of the offending value; empty for the whole document.
+    pub pointer: String,
+    /// What stands there against what is wanted, in words for an operator.
+    pub message: String,
+}
+
+impl JsonError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { pointer: String::new(), message: message.into() }
+    }
+
+    pub(crate) fn expected(what: impl fmt::Display) -> Self {
+        Self::new(format!("expected {what}"))
+    }
+
+    /// The same error, seen from the value that contains the offending one as `step`.
+    pub(crate) fn within(self, step: impl fmt::Display) -> Self {
+        self.below(&step.to_string())
+    }
+
+    #[inline(never)]
+    fn below(mut self, step: &str) -> Self {
+        let step = step.replace('~', "~0").replace('/', "~1");
+        self.pointer = format!("/{step}{}", self.pointer);
+        self
+    }
+}
+
+impl JsonError {
+    /// Place and message, where the document is no configuration.
+    pub(crate) fn in_entry(&self) -> String {
+        if self.pointer.is_empty() { self.message.clone() } else { format!("{}: {}", self.pointer, self.message) }
+    }
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = if self.pointer.is_empty() { "the configuration" } else { &self.pointer };
+        write!(f, "{place}: {}", self.message)
+    }
+}
+
+impl std::error::Error for JsonError {}
 
 /// A JSON value. Objects keep their members in order and, unlike `serde_json::Value`, repeated ones too: a second
 /// `client_id` that silently wins is how two readers of one document come to disagree.
@@ -21,8 +66,8 @@ pub(crate) enum Json {
 
 impl Json {
     /// Parses one JSON text (RFC 8259).
-    pub(crate) fn parse(text: &[u8]) -> Result<Self, ConfigError> {
-        serde_json::from_slice(text).map_err(|error| ConfigError::new(format!("not JSON: {error}")))
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, JsonError> {
+        serde_json::from_slice(text).map_err(|error| JsonError::new(format!("not JSON: {error}")))
     }
 
     /// The same as others hold it. Of members of one name it keeps the last.
@@ -43,10 +88,10 @@ impl Json {
         members.iter().filter(move |(key, _)| key == name).map(|(_, value)| value)
     }
 
-    pub(crate) fn string(&self, what: &str) -> Result<&str, ConfigError> {
+    pub(crate) fn string(&self, what: &str) -> Result<&str, JsonError> {
         match self {
             Self::String(text) => Ok(text),
-            other => Err(ConfigError::new(format!("expected {what}, found {}", other.kind()))),
+            other => Err(JsonError::new(format!("expected {what}, found {}", other.kind()))),
         }
     }
 
@@ -54,10 +99,10 @@ impl Json {
     pub(crate) fn elements<T>(
         &self,
         what: &str,
-        mut read: impl FnMut(&Json) -> Result<T, ConfigError>,
-    ) -> Result<Vec<T>, ConfigError> {
+        mut read: impl FnMut(&Json) -> Result<T, JsonError>,
+    ) -> Result<Vec<T>, JsonError> {
         let Self::Array(elements) = self else {
-            return Err(ConfigError::new(format!("expected {what}, found {}", self.kind())));
+            return Err(JsonError::new(format!("expected {what}, found {}", self.kind())));
         };
         let located = elements.iter().enumerate();
         located.map(|(index, element)| read(element).map_err(|error| error.within(index))).collect()
@@ -67,11 +112,11 @@ impl Json {
     pub(crate) fn some_elements<T>(
         &self,
         what: &str,
-        read: impl FnMut(&Json) -> Result<T, ConfigError>,
-    ) -> Result<Vec<T>, ConfigError> {
+        read: impl FnMut(&Json) -> Result<T, JsonError>,
+    ) -> Result<Vec<T>, JsonError> {
         let elements = self.elements(what, read)?;
         if elements.is_empty() {
-            return Err(ConfigError::new(format!("expected {what}, found an empty array")));
+            return Err(JsonError::new(format!("expected {what}, found an empty array")));
         }
         Ok(elements)
     }
@@ -148,12 +193,12 @@ pub(crate) struct Members<'a> {
 impl<'a> Members<'a> {
     /// # Errors
     /// `json` is no object, or names a member twice.
-    pub(crate) fn of(json: &'a Json, what: &str) -> Result<Self, ConfigError> {
+    pub(crate) fn of(json: &'a Json, what: &str) -> Result<Self, JsonError> {
         let Json::Object(members) = json else {
-            return Err(ConfigError::new(format!("expected {what}, found {}", json.kind())));
+            return Err(JsonError::new(format!("expected {what}, found {}", json.kind())));
         };
         if let Some(name) = first_repeated(members.iter().map(|(name, _)| name.as_str())) {
-            return Err(ConfigError::new("expected this member once, found it twice").within(name));
+            return Err(JsonError::new("expected this member once, found it twice").within(name));
         }
         Ok(Self { members, known: Vec::new() })
     }
@@ -162,8 +207,8 @@ impl<'a> Members<'a> {
     pub(crate) fn read<T>(
         &mut self,
         name: &'static str,
-        read: impl FnOnce(&'a Json) -> Result<T, ConfigError>,
-    ) -> Result<Option<T>, ConfigError> {
+        read: impl FnOnce(&'a Json) -> Result<T, JsonError>,
+    ) -> Result<Option<T>, JsonError> {
         match self.value(name).map(read) {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(value)),
@@ -182,8 +227,8 @@ impl<'a> Members<'a> {
     pub(crate) fn read_unless_null<T>(
         &mut self,
         name: &'static str,
-        read: impl FnOnce(&'a Json) -> Result<T, ConfigError>,
-    ) -> Result<Option<T>, ConfigError> {
+        read: impl FnOnce(&'a Json) -> Result<T, JsonError>,
+    ) -> Result<Option<T>, JsonError> {
         match self.set(name).map(read) {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(value)),
@@ -218,13 +263,13 @@ impl<'a> Members<'a> {
 
     /// # Errors
     /// A member is left that nobody asked for.
-    pub(crate) fn finish(self) -> Result<(), ConfigError> {
+    pub(crate) fn finish(self) -> Result<(), JsonError> {
         let Some(name) = self.unread().next() else { return Ok(()) };
         let message = match self.nearest(name) {
             Some(known) => format!("unknown member; did you mean \"{known}\"?"),
             None => format!("unknown member; expected one of {}", self.known.join(", ")),
         };
-        Err(ConfigError::new(message).within(name))
+        Err(JsonError::new(message).within(name))
     }
 }
 
@@ -253,12 +298,12 @@ pub(crate) fn first_repeated<'a>(names: impl Iterator<Item = &'a str> + Clone) -
 }
 
 /// Reads one of a few words.
-pub(crate) fn one_of<T: Copy>(words: &[(&str, T)]) -> impl Fn(&Json) -> Result<T, ConfigError> {
+pub(crate) fn one_of<T: Copy>(words: &[(&str, T)]) -> impl Fn(&Json) -> Result<T, JsonError> {
     move |json| {
         let found = if let Json::String(text) = json { Some(text.as_str()) } else { None };
         let expected = || words.iter().map(|(word, _)| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ");
         let meant = words.iter().find(|(word, _)| Some(*word) == found);
-        meant.map(|(_, value)| *value).ok_or_else(|| ConfigError::expected(expected()))
+        meant.map(|(_, value)| *value).ok_or_else(|| JsonError::expected(expected()))
     }
 }
 
@@ -286,7 +331,7 @@ mod tests {
         assert_eq!(members.nearest("zzz"), None);
         let error = members.finish().unwrap_err();
         assert_eq!(error.to_string(), "/max_body_byte: unknown member; did you mean \"max_body_bytes\"?");
-        assert_eq!(ConfigError::expected("x").within("a/b~c").within(3).pointer, "/3/a~1b~0c");
+        assert_eq!(JsonError::expected("x").within("a/b~c").within(3).pointer, "/3/a~1b~0c");
     }
 
     #[test]

@@ -1,28 +1,67 @@
-//! OAuth 2.0 mutual-TLS client authentication (RFC 8705) at the edge.
+//! OAuth 2.0 mutual-TLS client authentication (RFC 8705) at the edge: the decision, as a library.
 //!
 //! One request is a **claim** (who it says it is), a **proof** (the certificate of its connection) and a **registration**
-//! (what was agreed with that client). The filter compares the three and answers.
+//! (what was agreed with that client). This crate compares the three and answers. It has no host, no clock and no I/O: what
+//! Envoy loads, what JavaScript calls and what operators run are crates around it.
+//!
+//! A [`Gate`] reads a configuration once and decides about whole requests, from any thread:
+//!
+//! ```
+//! use tls_client_auth::{Code, Gate, GateRequest, Peer, UnixTime};
+//!
+//! let gate = Gate::new(
+//!     br#"{
+//!         "endpoints": ["/token"],
+//!         "clients": [{
+//!             "client_id": "ledger",
+//!             "token_endpoint_auth_method": "tls_client_auth",
+//!             "tls_client_auth_san_dns": "ledger.example.org"
+//!         }]
+//!     }"#,
+//! )?;
+//! let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+//! let request = GateRequest {
+//!     headers: vec![
+//!         header(":method", "POST"),
+//!         header(":path", "/token"),
+//!         header(":authority", "as.example.org"),
+//!         header("content-type", "application/x-www-form-urlencoded"),
+//!     ],
+//!     body: b"grant_type=client_credentials&client_id=ledger".to_vec(),
+//! };
+//! // The connection had no certificate. One in PEM or DER is added by `Peer::presenting`.
+//! let mut peer = Peer { chain_valid: Some(true), now: Some(UnixTime(1_780_272_000)), ..Peer::default() };
+//! let outcome = gate.decide(&request, &mut peer);
+//! assert!(!outcome.passes());
+//! assert_eq!(outcome.decision.code, Code::CertificateMissing);
+//! # Ok::<(), tls_client_auth::JsonError>(())
+//! ```
+//!
+//! Hosts that see a request in pieces drive the exchange itself: [`host`]. Tools that explain configurations and decisions
+//! look into them with [`inspect`].
+//!
+//! # Map of the modules
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`authenticate`] | the decision of RFC 8705, on one page |
-//! | [`exchange`] | one request as a machine without I/O, from its headers to the decision |
-//! | [`request`] | the claim: form, `Authorization`, path |
-//! | [`certificate`] | the proof: X.509, distinguished names, alternative names, thumbprints |
-//! | [`client`] | the registration: client metadata, JWK Sets, the registry |
-//! | `proof` | on whose word a certificate is the client's: the connection's, or a header's |
-//! | [`config`] | the plugin configuration |
-//! | [`checks`] | which checks a decision made |
-//! | [`decision`] | what comes out: action, metrics word, log line |
-//! | [`response`] | what a client may learn of a refusal |
-//! | [`error`] | the codes of the contract, and the errors for operators |
-//! | [`gate`] | a whole request in, a decision out: for those who have no Envoy |
+//! | `authenticate` | the decision of RFC 8705, on one page |
+//! | `exchange` | one request as a machine without I/O, from its headers to the decision |
+//! | `request` | the claim: head, path, form, `Authorization`, assertion |
+//! | `certificate` | the proof: X.509, distinguished names, alternative names, thumbprints, headers that carry certificates |
+//! | `registration` | what was agreed with a client: client metadata, JWK Sets |
+//! | `registry` | where registrations are kept: embedded, a fetched list, lookups, formats of other servers |
+//! | `policy`, `config` | what an operator decided; how it is read from JSON |
+//! | `downstream` | what a host can say of the connection, and on whose word a certificate is the client's |
+//! | `rejection`, `response` | why a request is refused; what the client may learn of it |
+//! | `decision`, `checks` | what comes out: action, code, log line; which checks were made |
+//! | `gate` | a whole request in, a decision out |
+//! | `json`, `time` | JSON that knows its place; seconds since 1970 |
 //!
-//! Data runs one way: host → exchange → request, certificate, client → authenticate → response → host. Hosts are
-//! other crates: nothing in here knows Envoy, JavaScript or a clock.
+//! Data runs one way: host → exchange → request, certificate, registration → authenticate → decision → response → host. No
+//! two of these modules depend on each other; a test holds that.
 
 #![forbid(unsafe_code)]
-#![deny(missing_docs)]
+#![deny(missing_docs, unreachable_pub)]
 // No panic is reachable from a request, and none from a configuration.
 #![cfg_attr(
     not(test),
@@ -39,17 +78,59 @@
     )
 )]
 
-pub mod authenticate;
-pub mod certificate;
-pub mod checks;
-pub mod client;
-pub mod config;
-pub mod decision;
-pub mod error;
-pub mod exchange;
-pub mod gate;
-pub mod request;
-pub mod response;
-
+mod authenticate;
+mod certificate;
+mod checks;
+mod config;
+mod decision;
+mod downstream;
+mod exchange;
+mod gate;
 mod json;
-mod proof;
+mod policy;
+mod registration;
+mod registry;
+mod rejection;
+mod request;
+mod response;
+mod time;
+
+pub use certificate::{AlternativeName, CertificateError, DistinguishedName, NameError, PeerCertificate, Thumbprint};
+pub use decision::{Action, Decision, RequestSummary};
+pub use downstream::ServerName;
+pub use gate::{Gate, GateRequest, Outcome, Peer};
+pub use json::JsonError;
+pub use policy::Configuration;
+pub use registry::ClientList;
+pub use rejection::{Code, HostError, Rejection};
+pub use response::Response;
+pub use time::UnixTime;
+
+/// What a host needs that sees a request in pieces and fetches registries: the exchange, and this host's part in it.
+pub mod host {
+    pub use crate::certificate::{CertificateHeader, CertificateMemory};
+    pub use crate::decision::LineBudget;
+    pub use crate::downstream::Downstream;
+    pub use crate::exchange::{Exchange, Step};
+    pub use crate::policy::{FilterState, LogDecisions};
+    pub use crate::registration::Registration;
+    pub use crate::registry::{
+        Change, ChangeKind, FetchError, FetchMode, FetchedRegistry, Lookup, NotWhole, RegistryAnswer, RegistryFault,
+        RegistryRequest, Report, Settled, SharedData, Snapshot, Stopwatch, Turn, Validators, Version,
+    };
+    pub use crate::request::{CertificateHeaders, Fields, Head, SingletonField};
+}
+
+/// What tools look into that check configurations and explain decisions.
+pub mod inspect {
+    pub use crate::certificate::{AttributeType, FoundNames, NameDifference, pem};
+    pub use crate::checks::{Check, Checks};
+    pub use crate::policy::{
+        Chain, CommonPolicy, Forward, Methods, Mode, PeerCertificatePolicy, Policy, RegistrySource, Source, StrippedHeaders,
+        TenantPolicy, TrustedProxies, TrustedProxy, UnknownTenant,
+    };
+    pub use crate::registration::{BackendAuthentication, ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod};
+    pub use crate::registry::{ClientListFormat, Conversion, Registry, convert_list};
+    pub use crate::rejection::{MissingCertificate, SubjectMismatch, UnknownClient, UnverifiedCertificate};
+    pub use crate::request::{AuthorizationError, ClientIdMismatch, Endpoint, Endpoints, FormError, IdSource, Target, is_token};
+}

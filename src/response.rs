@@ -1,6 +1,6 @@
 //! What a client learns of a refusal: the only place that decides it.
 
-use crate::error::{Code, Rejection};
+use crate::rejection::{Code, Rejection};
 
 /// An HTTP answer of the filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +78,7 @@ impl Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rejection::{MissingCertificate, UnknownClient};
 
     #[test]
     fn every_code_has_a_body_that_rfc_6749_allows() {
@@ -92,9 +93,9 @@ mod tests {
 
     #[test]
     fn headers_depend_on_the_status_alone() {
-        let answer = Response::to(&Rejection::UnknownClient, true);
+        let answer = Response::to(&Rejection::UnknownClient(UnknownClient::Unregistered), true);
         assert_eq!(answer.headers.last(), Some(&("www-authenticate", "Basic realm=\"oauth\"")));
-        assert_eq!(answer.body, Response::to(&Rejection::CertificateMissing, false).body);
+        assert_eq!(answer.body, Response::to(&Rejection::CertificateMissing(MissingCertificate::NotPresented), false).body);
         assert_eq!(Response::to(&Rejection::MissingClientId, true).headers.len(), 3);
         assert_eq!(Response::to(&Rejection::MethodNotAllowed, false).headers.last(), Some(&("allow", "POST")));
     }

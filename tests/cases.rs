@@ -9,11 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use support::case::{Case, Configuration as ConfigurationCase, table};
-use tls_client_auth::certificate::UnixTime;
-use tls_client_auth::config::Configuration;
-use tls_client_auth::decision::{Action, Decision};
-use tls_client_auth::exchange::ServerName;
-use tls_client_auth::gate::{Gate, GateRequest, Outcome, Peer};
+use tls_client_auth::{Action, Configuration, Decision, Gate, GateRequest, Outcome, Peer, ServerName, UnixTime};
 
 /// Names in lower case, and values.
 type Fields = Vec<(String, Vec<u8>)>;

@@ -6,11 +6,13 @@ extern crate test_support as support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use support::certificate::{CertificateSpec, mint};
 use support::der::{self, tlv};
-use tls_client_auth::certificate::{CertificateMemory, Dialect, PeerCertificate, pem};
+use tls_client_auth::PeerCertificate;
+use tls_client_auth::host::{CertificateHeader, CertificateMemory};
+use tls_client_auth::inspect::pem;
 
 struct Counting;
 
@@ -76,9 +78,9 @@ fn the_memory_takes_what_it_says() {
         let number = 20;
         for n in 0..number {
             let key = format!("{n:064}");
-            let parsed = memory.recall_or(key.as_bytes(), || PeerCertificate::from_pem(text.as_bytes()).map(Rc::new));
+            let parsed = memory.recall_or(key.as_bytes(), || PeerCertificate::from_pem(text.as_bytes()).map(Arc::new));
             // What is compared later leaves nothing behind.
-            let registered = tls_client_auth::certificate::DistinguishedName::parse("CN=client").expect("it is a name");
+            let registered = tls_client_auth::DistinguishedName::parse("CN=client").expect("it is a name");
             let _ = parsed.map(|certificate| certificate.subject_difference(&registered).is_ok());
         }
         let held = (HELD.get() - before) as usize;
@@ -94,7 +96,7 @@ fn a_certificate_takes_little_more_than_its_der() {
     for (kind, text) in kinds() {
         let Ok(der) = pem::decode(text.as_bytes()).ok_or(kind) else { continue };
         let mut memory = CertificateMemory::new();
-        let _ = memory.recall_or(b"key", || PeerCertificate::from_der(&der).map(Rc::new));
+        let _ = memory.recall_or(b"key", || PeerCertificate::from_der(&der).map(Arc::new));
         assert!(memory.octets() < der.len() + 700, "{kind}: {} octets for {}", memory.octets(), der.len());
     }
 }
@@ -106,7 +108,7 @@ fn headers_are_counted_with_their_text() {
     let header = pem::encode_escaped(&der);
     let mut memory = CertificateMemory::new();
     let before = HELD.get();
-    let read = memory.recall_or_read(Dialect::XSslCert, header.as_bytes(), None);
+    let read = memory.recall_or_read(CertificateHeader::XSslCert, header.as_bytes(), None);
     assert!(read.is_ok());
     let held = (HELD.get() - before) as usize;
     assert!(held <= memory.octets(), "{held} octets are held, {} counted", memory.octets());

@@ -1,8 +1,7 @@
 //! What the README shows is true: its configurations load, its answer is the answer, its codes are the codes.
 
-use tls_client_auth::config::Configuration;
-use tls_client_auth::error::{Code, Rejection};
-use tls_client_auth::response::Response;
+use tls_client_auth::inspect::UnknownClient;
+use tls_client_auth::{Code, Configuration, Rejection, Response};
 
 const README: &str = include_str!("../README.md");
 
@@ -25,7 +24,7 @@ fn configurations_load() {
 
 #[test]
 fn the_answer_is_the_answer() {
-    let answer = Response::to(&Rejection::UnknownClient, false);
+    let answer = Response::to(&Rejection::UnknownClient(UnknownClient::Unregistered), false);
     let headers: String = answer.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
     let expected = format!("HTTP/1.1 {} Unauthorized\n{headers}\n{}", answer.status, answer.body);
     assert_eq!(blocks("http"), [expected]);

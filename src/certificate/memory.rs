@@ -1,16 +1,16 @@
 //! Certificates that were parsed before: each is parsed once, however many requests it makes.
 
 use std::num::NonZeroUsize;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use lru::LruCache;
 
-use super::forwarded::Dialect;
+use super::header::CertificateHeader;
 use super::peer::{CertificateError, OF_AN_ALLOCATION, PeerCertificate};
 use super::thumbprint::Thumbprint;
 
 /// What is remembered of one certificate: its parsed form, or that it has none.
-type Parsed = Result<Rc<PeerCertificate>, CertificateError>;
+type Parsed = Result<Arc<PeerCertificate>, CertificateError>;
 
 /// A bounded least-recently-used map to parsed certificates, either from the host's digest of each, in the host's own
 /// spelling, or from the text that carried it. Not both in one: a client chooses what is in a header.
@@ -51,16 +51,16 @@ impl CertificateMemory {
         }
     }
 
-    /// [`Dialect::read`], remembered.
+    /// [`CertificateHeader::read`], remembered.
     ///
     /// # Errors
-    /// Those of [`Dialect::read`].
-    pub fn recall_or_read(&mut self, dialect: Dialect, value: &[u8], own_hop: Option<&Thumbprint>) -> Parsed {
+    /// Those of [`CertificateHeader::read`].
+    pub fn recall_or_read(&mut self, header: CertificateHeader, value: &[u8], own_hop: Option<&Thumbprint>) -> Parsed {
         // All that the result depends on.
-        let kind = [dialect as u8, u8::from(own_hop.is_some())];
+        let kind = [header as u8, u8::from(own_hop.is_some())];
         let own_octets = own_hop.map_or(&[][..], |own_hop| own_hop.octets());
         let key = [&kind[..], own_octets, value].concat();
-        self.recall_or(&key, || dialect.read(value, own_hop).map(Rc::new))
+        self.recall_or(&key, || header.read(value, own_hop).map(Arc::new))
     }
 
     /// What is known of the certificate with this key; where nothing is, what `read` says, remembered.
@@ -100,7 +100,7 @@ impl CertificateMemory {
 fn octets(key: &[u8], parsed: &Parsed) -> usize {
     let node = size_of::<(Box<[u8]>, Parsed)>() + 2 * size_of::<usize>() + OF_AN_ALLOCATION;
     let slot = 4 * (2 * size_of::<usize>() + 1);
-    // An `Rc` holds two counts beside the certificate.
+    // An `Arc` holds two counts beside the certificate.
     let held = parsed.as_ref().map_or(0, |certificate| certificate.octets() + 2 * size_of::<usize>());
     key.len() + OF_AN_ALLOCATION + node + slot + held
 }
@@ -126,7 +126,7 @@ mod tests {
         let names: Vec<String> = (0..names).map(|n| format!("n{n}")).collect();
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
-        Ok(Rc::new(PeerCertificate::from_der(certificate.der()).unwrap()))
+        Ok(Arc::new(PeerCertificate::from_der(certificate.der()).unwrap()))
     }
 
     #[test]

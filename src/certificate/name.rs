@@ -118,7 +118,7 @@ impl fmt::Display for NameDifference {
 }
 
 impl DistinguishedName {
-    /// Reads a registered name: RFC 4514 with the liberties that SPEC §3 lists, or OpenSSL's `/C=../CN=..`.
+    /// Reads a registered name: RFC 4514 with the liberties that contract §3 lists, or OpenSSL's `/C=../CN=..`.
     ///
     /// # Errors
     /// Any [`NameError`]; a name that could never match a certificate is an error too.

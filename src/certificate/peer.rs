@@ -9,8 +9,9 @@ use x509_parser::prelude::FromDer as _;
 use super::alternative_name::{AlternativeName, FoundNames, GeneralNameType};
 use super::der::{Elements, MalformedDer, Tlv, tag};
 use super::name::{DistinguishedName, NameDifference, NameError};
+use super::pem;
 use super::thumbprint::Thumbprint;
-use super::{UnixTime, pem};
+use crate::time::UnixTime;
 
 /// Why a certificate cannot be used for what the client is registered by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum CertificateError {
     NotForwarded,
     /// The header that must carry it is malformed; what of it.
     Header(&'static str),
+    /// The header of this name, which must carry it, is there more than once.
+    HeaderRepeated(&'static str),
     /// Not one PEM certificate, plain or percent-encoded.
     Pem,
     /// Not the DER of one certificate (RFC 5280 §4.1).
@@ -35,6 +38,7 @@ impl fmt::Display for CertificateError {
         match self {
             Self::NotForwarded => f.write_str("no hop in front forwarded a certificate"),
             Self::Header(what) => write!(f, "forwarded certificate: {what}"),
+            Self::HeaderRepeated(header) => write!(f, "the request has {header} more than once"),
             Self::Pem => f.write_str("not one PEM certificate"),
             Self::Der => f.write_str("not the DER of an X.509 certificate"),
             Self::Subject(error) => write!(f, "subject: {error}"),

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Configuration;
-use crate::client::Registry;
-use crate::error::ConfigError;
-use crate::json::Json;
+use crate::json::{Json, JsonError};
+use crate::policy::Configuration;
+use crate::registry::Registry;
 
 impl Configuration {
     /// Every mistake, `most` at most; none where the configuration can be used.
@@ -13,12 +12,12 @@ impl Configuration {
     /// What is wrong is replaced by something that is right, or taken away, and the rest is read again. So a mistake that
     /// shows only in the presence of another may be missing; what is listed is always wrong.
     #[must_use]
-    pub fn mistakes(text: &[u8], most: usize) -> Vec<ConfigError> {
+    pub fn mistakes(text: &[u8], most: usize) -> Vec<JsonError> {
         let mut json = match Json::parse(text) {
             Ok(json) => json,
             Err(error) => return vec![error],
         };
-        let mut mistakes: Vec<ConfigError> = Vec::new();
+        let mut mistakes: Vec<JsonError> = Vec::new();
         let mut mended = Mended::default();
         while mistakes.len() < most {
             let Err(error) = Self::from_json(&json) else { break };
@@ -26,7 +25,7 @@ impl Configuration {
             // What a value lacks since something in it was taken away is no mistake of its own.
             let below = format!("{pointer}/");
             if !mistakes.iter().any(|earlier| earlier.pointer == pointer || earlier.pointer.starts_with(&below)) {
-                mistakes.push(ConfigError { pointer, message: error.message });
+                mistakes.push(JsonError { pointer, message: error.message });
             }
             if !mended.mend(&mut json, &error.pointer) {
                 break;
@@ -37,8 +36,8 @@ impl Configuration {
 
     /// What of the embedded clients is left out, though they can be used: keys of a `jwks` that cannot.
     #[must_use]
-    pub fn warnings(text: &[u8]) -> Vec<ConfigError> {
-        let of_clients = |policy: &Json| -> Vec<ConfigError> {
+    pub fn warnings(text: &[u8]) -> Vec<JsonError> {
+        let of_clients = |policy: &Json| -> Vec<JsonError> {
             let warnings = policy.members("clients").flat_map(Registry::warnings);
             warnings.map(|warning| warning.within("clients")).collect()
         };

@@ -1,14 +1,13 @@
-//! The member `registry` (SPEC §6).
+//! The member `registry` (contract §6).
 
 use std::time::Duration;
 
 use crate::certificate::Thumbprint;
-use crate::client::{CLIENT_ID, FetchedRegistry, Mode};
-use crate::error::ConfigError;
-use crate::json::{Json, Members, first_repeated, one_of};
+use crate::json::{Json, JsonError, Members, first_repeated, one_of};
+use crate::registry::{CLIENT_ID, FetchMode, FetchedRegistry};
 use crate::request::is_token;
 
-/// SPEC §6; Envoy cuts an answer at 32 MiB unless its runtime says otherwise.
+/// contract §6; Envoy cuts an answer at 32 MiB unless its runtime says otherwise.
 const MAX_BYTES: u64 = 32 << 20;
 /// A VM of 32 bits has to hold a page and more.
 const LARGEST_MAX_BYTES: u64 = 256 << 20;
@@ -21,7 +20,7 @@ const CACHE_ENTRIES: u64 = 10_000;
 impl FetchedRegistry {
     /// # Errors
     /// The pointer is relative to `registry`.
-    pub(super) fn from_json(json: &Json) -> Result<Self, ConfigError> {
+    pub(super) fn from_json(json: &Json) -> Result<Self, JsonError> {
         let mut members = Members::of(json, "an object")?;
         let cluster = required(&mut members, "cluster", "the name of an Envoy cluster")?;
         let authority = required(&mut members, "authority", "the registry's host, with its port if it is not the usual one")?;
@@ -39,14 +38,14 @@ impl FetchedRegistry {
         members.finish()?;
         check_path(path, is_lookup).map_err(|error| error.within("path"))?;
         if authority.contains(['/', '@', '?', '#']) {
-            return Err(ConfigError::expected("a host, with its port if need be, and nothing else").within("authority"));
+            return Err(JsonError::expected("a host, with its port if need be, and nothing else").within("authority"));
         }
         // All limits are far below what a pointer can address.
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let mode = if is_lookup {
-            Mode::Lookup { cache_entries: size(cache_entries) }
+            FetchMode::Lookup { cache_entries: size(cache_entries) }
         } else {
-            Mode::Snapshot { max_pages: size(max_pages), allow_empty }
+            FetchMode::Snapshot { max_pages: size(max_pages), allow_empty }
         };
         // Without the header a list is accepted that might not be with it: no two filters that differ in this share one.
         let identity = identity(&[cluster, authority, path, generation_header.as_deref().unwrap_or_default()], &headers);
@@ -68,29 +67,29 @@ fn identity(source: &[&str], headers: &[(Box<str>, Box<str>)]) -> Box<str> {
     Thumbprint::of(&octets).to_hex().chars().take(16).collect::<String>().into()
 }
 
-fn required<'a>(members: &mut Members<'a>, name: &'static str, what: &'static str) -> Result<&'a str, ConfigError> {
+fn required<'a>(members: &mut Members<'a>, name: &'static str, what: &'static str) -> Result<&'a str, JsonError> {
     let is_visible = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
     let text = members.read(name, |json| {
-        Some(json.string(what)?).filter(is_visible).ok_or_else(|| ConfigError::expected(format!("{what}, in visible ASCII")))
+        Some(json.string(what)?).filter(is_visible).ok_or_else(|| JsonError::expected(format!("{what}, in visible ASCII")))
     })?;
-    text.ok_or_else(|| ConfigError::expected(format!("the member {name}")))
+    text.ok_or_else(|| JsonError::expected(format!("the member {name}")))
 }
 
-fn check_path(path: &str, is_lookup: bool) -> Result<(), ConfigError> {
+fn check_path(path: &str, is_lookup: bool) -> Result<(), JsonError> {
     if !path.starts_with('/') || path.contains('#') {
-        return Err(ConfigError::expected("a path that begins with /, without fragment"));
+        return Err(JsonError::expected("a path that begins with /, without fragment"));
     }
     match (is_lookup, path.contains(CLIENT_ID)) {
-        (true, false) => Err(ConfigError::expected("{client_id} in the path, because mode is \"lookup\"")),
-        (false, true) => Err(ConfigError::expected("no {client_id} in the path, or mode \"lookup\"")),
+        (true, false) => Err(JsonError::expected("{client_id} in the path, because mode is \"lookup\"")),
+        (false, true) => Err(JsonError::expected("no {client_id} in the path, or mode \"lookup\"")),
         _ => Ok(()),
     }
 }
 
 /// `"500ms"`, `"30s"`, `"5m"`, `"24h"`.
-fn duration(json: &Json) -> Result<Duration, ConfigError> {
+fn duration(json: &Json) -> Result<Duration, JsonError> {
     const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
-    let expected = || ConfigError::expected("a duration such as \"500ms\", \"30s\", \"5m\" or \"24h\", greater than 0");
+    let expected = || JsonError::expected("a duration such as \"500ms\", \"30s\", \"5m\" or \"24h\", greater than 0");
     let text = json.string("a duration such as \"30s\"")?;
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits).ok_or_else(expected)?;
@@ -107,21 +106,21 @@ fn duration(json: &Json) -> Result<Duration, ConfigError> {
         return Err(expected());
     }
     if duration > LONGEST {
-        return Err(ConfigError::expected("a duration of at most ten years"));
+        return Err(JsonError::expected("a duration of at most ten years"));
     }
     Ok(duration)
 }
 
-fn integer(largest: u64) -> impl Fn(&Json) -> Result<u64, ConfigError> {
+fn integer(largest: u64) -> impl Fn(&Json) -> Result<u64, JsonError> {
     move |json| {
         let number = if let Json::Number(number) = json { number.as_u64() } else { None };
         let fits = number.filter(|number| (1..=largest).contains(number));
-        fits.ok_or_else(|| ConfigError::expected(format!("an integer from 1 to {largest}")))
+        fits.ok_or_else(|| JsonError::expected(format!("an integer from 1 to {largest}")))
     }
 }
 
-fn boolean(json: &Json) -> Result<bool, ConfigError> {
-    if let Json::Bool(value) = json { Ok(*value) } else { Err(ConfigError::expected("true or false")) }
+fn boolean(json: &Json) -> Result<bool, JsonError> {
+    if let Json::Bool(value) = json { Ok(*value) } else { Err(JsonError::expected("true or false")) }
 }
 
 /// Names in lower case, and values.
@@ -132,41 +131,41 @@ const RESERVED: [&str; 7] =
     ["host", "if-none-match", "if-modified-since", "content-length", "transfer-encoding", "connection", "upgrade"];
 
 /// The name of a header of the answers, in lower case.
-fn header_name(json: &Json) -> Result<Box<str>, ConfigError> {
+fn header_name(json: &Json) -> Result<Box<str>, JsonError> {
     let name = json.string("the name of a header")?.to_ascii_lowercase();
-    if is_token(name.as_bytes()) { Ok(name.into()) } else { Err(ConfigError::expected("the name of a header")) }
+    if is_token(name.as_bytes()) { Ok(name.into()) } else { Err(JsonError::expected("the name of a header")) }
 }
 
-fn headers(json: &Json) -> Result<Headers, ConfigError> {
-    let Json::Object(members) = json else { return Err(ConfigError::expected("an object of header names and values")) };
+fn headers(json: &Json) -> Result<Headers, JsonError> {
+    let Json::Object(members) = json else { return Err(JsonError::expected("an object of header names and values")) };
     let mut headers: Headers = Vec::with_capacity(members.len());
     for (name, value) in members {
         let lower = name.to_ascii_lowercase();
         if !is_token(lower.as_bytes()) || RESERVED.contains(&lower.as_str()) {
-            return Err(ConfigError::expected("the name of a header that the filter does not set itself").within(name));
+            return Err(JsonError::expected("the name of a header that the filter does not set itself").within(name));
         }
         let value = value.string("the value of a header").map_err(|error| error.within(name))?;
         // RFC 9110 §5.5: no controls, no blanks at the ends. The value is often a secret; it is not repeated.
         let is_value = value.trim() == value && !value.chars().any(char::is_control) && value.is_ascii();
         if !is_value {
-            return Err(ConfigError::expected("the value of a header, in ASCII, without blanks at its ends").within(name));
+            return Err(JsonError::expected("the value of a header, in ASCII, without blanks at its ends").within(name));
         }
         headers.push((lower.into(), value.into()));
     }
     match first_repeated(headers.iter().map(|(name, _)| &**name)) {
-        Some(name) => Err(ConfigError::new("expected this header once, found it twice").within(name)),
+        Some(name) => Err(JsonError::new("expected this header once, found it twice").within(name)),
         None => Ok(headers),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
+    use std::sync::Arc;
 
     use super::*;
     use crate::config::Configuration;
 
-    fn registries(text: &str) -> Vec<(Rc<FetchedRegistry>, bool)> {
+    fn registries(text: &str) -> Vec<(Arc<FetchedRegistry>, bool)> {
         Configuration::parse(text.replace("R", r#""registry": {"cluster": "c", "authority": "a", "path": "/""#).as_bytes())
             .unwrap_or_else(|error| panic!("{text}: {error}"))
             .fetched_registries()

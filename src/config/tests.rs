@@ -1,14 +1,15 @@
 use super::*;
-use crate::client::Registration;
+use crate::policy::{Chain, TenantPolicy};
+use crate::registration::Registration;
 
-fn parse(text: &str) -> Result<Configuration, ConfigError> {
+fn parse(text: &str) -> Result<Configuration, JsonError> {
     Configuration::parse(text.as_bytes())
 }
 
-fn policy(text: &str, authority: &str) -> Rc<Policy> {
+fn policy(text: &str, authority: &str) -> Arc<Policy> {
     match parse(text).unwrap().policy_for(authority.as_bytes()) {
-        HostPolicy::Policy(policy) => policy,
-        HostPolicy::UnknownTenant(_) => panic!("{authority} has no tenant"),
+        TenantPolicy::Known(policy) => policy,
+        TenantPolicy::Unknown(_) => panic!("{authority} has no tenant"),
     }
 }
 
@@ -20,13 +21,13 @@ fn knows(policy: &Policy, client_id: &str) -> bool {
 #[test]
 fn defaults_are_those_of_the_contract() {
     let policy = policy(r#"{"clients": []}"#, "any");
-    assert_eq!(policy.handling.mode, Mode::Enforce);
-    assert_eq!(*policy.handling.forward, Forward::default());
+    assert_eq!(policy.common.mode, Mode::Enforce);
+    assert_eq!(*policy.common.forward, Forward::default());
     assert_eq!(policy.endpoints, None);
     assert!(!policy.passes_unregistered_clients);
     assert!(policy.passes_other_methods);
     assert_eq!(policy.max_body_bytes, 65_536);
-    assert_eq!(policy.handling.peer_certificate.chain, Chain::Connection);
+    assert_eq!(policy.common.peer_certificate.chain, Chain::Connection);
     assert_eq!(parse(r#"{"clients": []}"#).unwrap().log, LogDecisions::Rejections);
 }
 
@@ -50,19 +51,19 @@ fn tenants_are_chosen_by_host_and_inherit() {
     ] {
         let policy = policy(text, authority);
         assert!(knows(&policy, client), "{authority}");
-        assert_eq!((policy.handling.mode, policy.max_body_bytes), (mode, 7));
+        assert_eq!((policy.common.mode, policy.max_body_bytes), (mode, 7));
     }
     for authority in ["example.net", "as.example.com.evil", "xas.example.com", "", ".example.net", "xexample.net"] {
-        let HostPolicy::UnknownTenant(unknown) = configuration.policy_for(authority.as_bytes()) else {
+        let TenantPolicy::Unknown(unknown) = configuration.policy_for(authority.as_bytes()) else {
             panic!("{authority} has a tenant");
         };
         // What is no host at all is refused as long as one tenant enforces.
         let is_host = !authority.is_empty() && !authority.starts_with('.');
-        assert_eq!(unknown.handling.mode, if is_host { Mode::Shadow } else { Mode::Enforce }, "{authority}");
+        assert_eq!(unknown.common.mode, if is_host { Mode::Shadow } else { Mode::Enforce }, "{authority}");
     }
     assert_eq!(configuration.mode_of_all(), Mode::Enforce);
     let with_default = r#"{"clients": [{"client_id": "d", "token_endpoint_auth_method": "none"}], "tenants": [{"hosts": ["a.b"], "mode": "shadow"}]}"#;
-    assert_eq!(policy(with_default, "c.d").handling.mode, Mode::Enforce);
+    assert_eq!(policy(with_default, "c.d").common.mode, Mode::Enforce);
     assert!(knows(&policy(with_default, "a.b"), "d"));
     assert_eq!(parse(with_default).unwrap().number_of_clients(), 1);
 }
@@ -210,7 +211,7 @@ fn shadow_of_all_needs_the_top_level_and_every_tenant() {
         let configuration = parse(text).unwrap();
         assert_eq!(configuration.mode_of_all(), mode, "{text}");
         if text.contains("tenants") {
-            assert_eq!(configuration.policy_for(b"user@host").handling().mode, mode, "{text}");
+            assert_eq!(configuration.policy_for(b"user@host").common().mode, mode, "{text}");
         }
     }
 }

@@ -1,5 +1,7 @@
 use super::*;
-use crate::certificate::UnixTime;
+use crate::certificate::PeerCertificate;
+use crate::rejection::MissingCertificate;
+use crate::time::UnixTime;
 
 const CONFIG: &[u8] =
     br#"{"endpoints": ["/token"], "max_body_bytes": 40, "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}], "other_methods": "pass"}"#;
@@ -8,19 +10,16 @@ const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded")
 /// A connection about which nothing must be asked.
 struct Unasked;
 
-impl Connection for Unasked {
+impl Downstream for Unasked {
     fn now(&mut self) -> Result<UnixTime, HostError> {
         panic!("asked for the time")
     }
-    fn peer_certificate(&mut self) -> Result<Rc<PeerCertificate>, Rejection> {
+    fn peer_certificate(&mut self) -> Result<Arc<PeerCertificate>, Rejection> {
         panic!("asked for the certificate")
     }
     fn is_peer_certificate_verified(&mut self) -> Option<bool> {
         panic!("asked for the chain")
     }
-}
-
-impl Host for Unasked {
     fn server_name(&mut self) -> ServerName {
         panic!("asked for the server name")
     }
@@ -34,8 +33,8 @@ fn headers(more: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
 fn started(config: &[u8], more: &[(&str, &str)], end_of_stream: bool) -> (Exchange, Step) {
     let headers = headers(more);
     let configuration = Configuration::parse(config).unwrap();
-    let mut exchange = Exchange::new(&configuration, &Head::of(Headers(&headers)));
-    let step = exchange.on_headers(&configuration, &Head::of(Headers(&headers)), end_of_stream, &mut Unasked);
+    let mut exchange = Exchange::new(&configuration, &Head::of(Fields(&headers)));
+    let step = exchange.on_headers(&configuration, &Head::of(Fields(&headers)), end_of_stream, &mut Unasked);
     (exchange, step)
 }
 
@@ -106,11 +105,11 @@ fn a_body_is_too_large_as_soon_as_that_is_known() {
 
 #[test]
 fn nothing_passes_before_the_headers() {
-    let mut exchange = Exchange::new(&Configuration::parse(CONFIG).unwrap(), &Head::of(Headers(&[])));
+    let mut exchange = Exchange::new(&Configuration::parse(CONFIG).unwrap(), &Head::of(Fields(&[])));
     assert_eq!(decision(exchange.on_body(1, true, must_not_read, &mut Unasked)).code, Code::HostError);
     let configuration = Configuration::parse(CONFIG).unwrap();
-    let mut exchange = Exchange::new(&configuration, &Head::of(Headers(&[])));
-    assert_eq!(decision(exchange.on_headers(&configuration, &Head::of(Headers(&[])), true, &mut Unasked)).code, Code::HostError);
+    let mut exchange = Exchange::new(&configuration, &Head::of(Fields(&[])));
+    assert_eq!(decision(exchange.on_headers(&configuration, &Head::of(Fields(&[])), true, &mut Unasked)).code, Code::HostError);
 }
 
 #[test]
@@ -156,38 +155,31 @@ fn identity_headers_are_stripped_by_the_policy_of_the_host() {
     let configuration = Configuration::parse(config).unwrap();
     let fields = headers(&[("x-ssl-cert", "a"), ("x_ssl_client_dn", "b"), ("x-id", "c")]);
     let stripped: Vec<&str> =
-        Exchange::new(&configuration, &Head::of(Headers(&fields))).names_to_strip(Headers(&fields), None).collect();
+        Exchange::new(&configuration, &Head::of(Fields(&fields))).names_to_strip(Fields(&fields), None).collect();
     assert_eq!(stripped, ["x_ssl_client_dn", "x-id"]);
     let elsewhere = [(":authority".to_owned(), b"other".to_vec())];
     let stripped: Vec<&str> =
-        Exchange::new(&configuration, &Head::of(Headers(&elsewhere))).names_to_strip(Headers(&fields), None).collect();
+        Exchange::new(&configuration, &Head::of(Fields(&elsewhere))).names_to_strip(Fields(&fields), None).collect();
     assert_eq!(stripped, ["x-ssl-cert", "x_ssl_client_dn", "x-id"]);
 }
 
 const FETCHED: &[u8] = br#"{"registry": {"cluster": "r", "authority": "r", "path": "/{client_id}", "mode": "lookup"}}"#;
 
-/// A host that asks its registry about everybody, and has no certificate.
-struct Asking;
+/// A connection without a certificate.
+struct WithoutCertificate;
 
-impl Connection for Asking {
+impl Downstream for WithoutCertificate {
     fn now(&mut self) -> Result<UnixTime, HostError> {
         Ok(UnixTime(0))
     }
-    fn peer_certificate(&mut self) -> Result<Rc<PeerCertificate>, Rejection> {
-        Err(Rejection::CertificateMissing)
+    fn peer_certificate(&mut self) -> Result<Arc<PeerCertificate>, Rejection> {
+        Err(Rejection::CertificateMissing(MissingCertificate::NotPresented))
     }
     fn is_peer_certificate_verified(&mut self) -> Option<bool> {
         None
     }
-}
-
-impl Host for Asking {
     fn server_name(&mut self) -> ServerName {
         ServerName::Absent
-    }
-
-    fn registration(&mut self, _: &Rc<FetchedRegistry>, _: &str) -> Poll<Result<Registration, RegistryFault>> {
-        Poll::Pending
     }
 }
 
@@ -195,8 +187,8 @@ impl Host for Asking {
 fn looked_up() -> Exchange {
     let (mut exchange, step) = started(FETCHED, &[FORM], false);
     assert!(matches!(step, Step::Wait));
-    let step = exchange.on_body(11, true, gives(b"client_id=a"), &mut Asking);
-    assert!(matches!(step, Step::Lookup { client_id, .. } if *client_id == *"a"));
+    let step = exchange.on_body(11, true, gives(b"client_id=a"), &mut WithoutCertificate);
+    assert!(matches!(step, Step::LookUp { client_id, .. } if *client_id == *"a"));
     exchange
 }
 
@@ -204,7 +196,7 @@ fn looked_up() -> Exchange {
 fn a_lookup_holds_the_request_until_its_answer() {
     let registered = |text: &[u8]| {
         let configuration = Configuration::parse(text).unwrap();
-        let HostPolicy::Policy(policy) = configuration.policy_for(b"") else { panic!("no tenants") };
+        let TenantPolicy::Known(policy) = configuration.policy_for(b"") else { panic!("no tenants") };
         let RegistrySource::Embedded(registry) = &policy.registry else { panic!("embedded") };
         registry.find("a")
     };
@@ -224,7 +216,7 @@ fn a_lookup_holds_the_request_until_its_answer() {
         // Nothing that comes in the meantime lets it pass.
         assert!(matches!(exchange.on_end(must_not_read, &mut Unasked), Step::Wait));
         assert!(matches!(exchange.on_body(11, true, must_not_read, &mut Unasked), Step::Wait));
-        let decided = decision(exchange.on_registration(registration, &mut Asking));
+        let decided = decision(exchange.on_registration(registration, &mut WithoutCertificate));
         assert_eq!(decided.code, code);
         assert_eq!(decided.request.client_id.as_deref(), Some("a"));
         let passed = code == Code::PassedOtherMethod;
@@ -249,63 +241,13 @@ fn an_unusable_client_is_not_unregistered() {
         [(Registration::Unregistered, Code::PassedUnregistered), (Registration::Unusable("x".into()), Code::UnknownClient)]
     {
         let (mut exchange, _) = started(pass, &[FORM], false);
-        exchange.on_body(11, true, gives(b"client_id=a"), &mut Asking);
-        assert_eq!(decision(exchange.on_registration(Ok(registration), &mut Asking)).code, code);
+        exchange.on_body(11, true, gives(b"client_id=a"), &mut WithoutCertificate);
+        assert_eq!(decision(exchange.on_registration(Ok(registration), &mut WithoutCertificate)).code, code);
     }
 }
 
 #[test]
-fn a_host_that_fetches_nothing_has_no_registry() {
-    let (mut exchange, _) = started(FETCHED, &[FORM], false);
-    assert_eq!(decision(exchange.on_body(11, true, gives(b"client_id=a"), &mut Unasked)).code, Code::RegistryUnavailable);
-}
-
-#[test]
-fn a_header_that_cannot_be_removed_refuses_unless_all_is_shadow() {
-    let shadow = br#"{"endpoints": ["/token"], "mode": "shadow", "clients": []}"#;
-    for (config, passes) in [(CONFIG, false), (shadow, true)] {
-        let configuration = Configuration::parse(config).unwrap();
-        let headers = headers(&[FORM]);
-        let head = Head::of(Headers(&headers));
-        let mut exchange = Exchange::new(&configuration, &head);
-        let refused = decision(exchange.on_removal_failed(&head));
-        assert_eq!(refused.rejection, Some(Rejection::HostError(HostError::HeaderRemoval)));
-        assert_eq!(matches!(refused.action, Action::Continue { .. }), passes);
-
-        let (mut held, _) = started(config, &[FORM], false);
-        let refused = decision(held.on_removal_failed(&Head::default()));
-        assert_eq!((refused.code, matches!(refused.action, Action::Continue { .. })), (Code::HostError, passes));
-
-        let configuration = Configuration::parse(config).unwrap();
-        let other = [(":method".to_owned(), b"GET".to_vec()), (":path".to_owned(), b"/".to_vec())];
-        let mut passed = Exchange::new(&configuration, &Head::of(Headers(&other)));
-        let step = passed.on_headers(&configuration, &Head::of(Headers(&other)), false, &mut Unasked);
-        assert_eq!(decision(step).code, Code::NotGated);
-        let step = passed.on_removal_failed(&Head::default());
-        assert!(matches!(step, Step::Decided { passed } if passed == passes));
-    }
-}
-
-#[test]
-fn the_checks_of_a_decision_are_noted() {
-    for (more, body, last, checks) in [
-        (vec![], "", Check::Content, 6),
-        (vec![FORM, ("upgrade", "x")], "", Check::Protocol, 4),
-        (vec![FORM, ("authorization", "x y,z")], "", Check::Authorization, 7),
-        (vec![FORM], "a=%", Check::Form, 9),
-        (vec![FORM], "", Check::ClientId, 10),
-        (vec![FORM], "client_id=b", Check::Registration, 11),
-        (vec![FORM], "client_id=a", Check::AuthMethod, 12),
-    ] {
-        let (mut exchange, step) = started(CONFIG, &more, false);
-        let step = match step {
-            Step::Wait => exchange.on_body(body.len(), true, |_| Some(body.into()), &mut Unasked),
-            step => step,
-        };
-        let decided = decision(step);
-        // Nothing was asked of the server name: there are no tenants.
-        let expected = checks - 1;
-        let made = Check::ALL.into_iter().filter(|check| decided.checks.has(*check)).count();
-        assert_eq!((decided.checks.last(), made), (Some(last), expected), "{body} {more:?}");
-    }
+fn without_an_answer_of_its_registry_no_request_passes() {
+    let decided = decision(looked_up().on_registration(Err(RegistryFault::NoList), &mut Unasked));
+    assert_eq!(decided.code, Code::RegistryUnavailable);
 }

@@ -7,7 +7,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::form;
-use super::head::{Field, is_token};
+use super::head::{SingletonField, is_token};
 
 /// Standard base64; padding is optional, because backends do not agree on it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -17,7 +17,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// One readable `Authorization` header.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Authorization {
+pub(crate) enum Authorization {
     /// HTTP Basic, with the form-decoded user name; the password is not kept.
     Basic {
         /// RFC 6749 §2.3.1: the client identifier.
@@ -69,11 +69,11 @@ impl Authorization {
     ///
     /// # Errors
     /// [`AuthorizationError`].
-    pub fn read(field: Field<'_>) -> Result<Option<Self>, AuthorizationError> {
+    pub(crate) fn read(field: SingletonField<'_>) -> Result<Option<Self>, AuthorizationError> {
         match field {
-            Field::Absent => Ok(None),
-            Field::Once(value) => Self::parse(value).map(Some),
-            Field::Repeated => Err(AuthorizationError::Repeated),
+            SingletonField::Absent => Ok(None),
+            SingletonField::Present(value) => Self::parse(value).map(Some),
+            SingletonField::Repeated => Err(AuthorizationError::Repeated),
         }
     }
 
@@ -81,7 +81,7 @@ impl Authorization {
     ///
     /// # Errors
     /// [`AuthorizationError`].
-    pub fn parse(value: &[u8]) -> Result<Self, AuthorizationError> {
+    pub(crate) fn parse(value: &[u8]) -> Result<Self, AuthorizationError> {
         // Envoy joins two headers by a comma, and then the second one's credentials would go unseen.
         if value.contains(&b',') {
             return Err(AuthorizationError::Repeated);

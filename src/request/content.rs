@@ -1,11 +1,11 @@
 //! The headers that say how a body is to be read. A form in any other dress could be read otherwise by the backend.
 
-use super::head::Field;
-use crate::error::Rejection;
+use super::error::RequestError;
+use super::head::SingletonField;
 
 /// How the octets of a form become characters, as far as `content-type` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Charset {
+pub(crate) enum Charset {
     /// UTF-8, which is what the form has where nothing is said.
     Utf8,
     /// US-ASCII. A reader that believes it makes something else of any other octet, so a body must not have one.
@@ -15,21 +15,24 @@ pub enum Charset {
 /// Lets exactly one `application/x-www-form-urlencoded` in UTF-8 or US-ASCII pass, without a content coding.
 ///
 /// # Errors
-/// [`Rejection::UnsupportedMediaType`] and [`Rejection::EncodedBody`].
-pub fn check_content(content_type: Field<'_>, content_encoding: Field<'_>) -> Result<Charset, Rejection> {
-    let Field::Once(content_type) = content_type else { return Err(Rejection::UnsupportedMediaType) };
-    let charset = form_charset(content_type).ok_or(Rejection::UnsupportedMediaType)?;
+/// [`RequestError::UnsupportedMediaType`] and [`RequestError::EncodedBody`].
+pub(crate) fn check_content(
+    content_type: SingletonField<'_>,
+    content_encoding: SingletonField<'_>,
+) -> Result<Charset, RequestError> {
+    let SingletonField::Present(content_type) = content_type else { return Err(RequestError::UnsupportedMediaType) };
+    let charset = form_charset(content_type).ok_or(RequestError::UnsupportedMediaType)?;
     match content_encoding {
-        Field::Absent => Ok(charset),
-        Field::Once(coding) if coding.trim_ascii().eq_ignore_ascii_case(b"identity") => Ok(charset),
-        Field::Once(_) | Field::Repeated => Err(Rejection::EncodedBody),
+        SingletonField::Absent => Ok(charset),
+        SingletonField::Present(coding) if coding.trim_ascii().eq_ignore_ascii_case(b"identity") => Ok(charset),
+        SingletonField::Present(_) | SingletonField::Repeated => Err(RequestError::EncodedBody),
     }
 }
 
 /// Whether the media type is that of forms, whatever its parameters are.
 #[must_use]
-pub fn is_form(content_type: Field<'_>) -> bool {
-    let Field::Once(content_type) = content_type else { return false };
+pub(crate) fn is_form(content_type: SingletonField<'_>) -> bool {
+    let SingletonField::Present(content_type) = content_type else { return false };
     let media_type = content_type.split(|b| matches!(b, b';' | b',')).next().unwrap_or_default();
     media_type.trim_ascii().eq_ignore_ascii_case(FORM.as_bytes())
 }
@@ -39,13 +42,13 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// Refuses a body whose announced length exceeds `limit`, before it is buffered.
 ///
 /// # Errors
-/// [`Rejection::BodyTooLarge`].
-pub fn check_length(content_length: Field<'_>, limit: usize) -> Result<(), Rejection> {
-    let Field::Once(length) = content_length else { return Ok(()) };
+/// [`RequestError::BodyTooLarge`].
+pub(crate) fn check_length(content_length: SingletonField<'_>, limit: usize) -> Result<(), RequestError> {
+    let SingletonField::Present(length) = content_length else { return Ok(()) };
     // A length that is no number is Envoy's to refuse, and the body itself is counted in any case.
     let announced = std::str::from_utf8(length).ok().and_then(|length| length.trim().parse::<u64>().ok());
     match announced {
-        Some(length) if length > limit as u64 => Err(Rejection::BodyTooLarge { limit }),
+        Some(length) if length > limit as u64 => Err(RequestError::BodyTooLarge { limit }),
         _ => Ok(()),
     }
 }
@@ -145,31 +148,31 @@ mod tests {
             ("application/json", false),
             ("", false),
         ] {
-            assert_eq!(is_form(Field::Once(content_type.as_bytes())), expected, "{content_type}");
+            assert_eq!(is_form(SingletonField::Present(content_type.as_bytes())), expected, "{content_type}");
         }
-        assert!(!is_form(Field::Absent) && !is_form(Field::Repeated));
+        assert!(!is_form(SingletonField::Absent) && !is_form(SingletonField::Repeated));
     }
 
     #[test]
     fn content() {
-        let form = Field::Once(b"application/x-www-form-urlencoded");
-        assert_eq!(check_content(form, Field::Absent), Ok(Charset::Utf8));
-        assert_eq!(check_content(form, Field::Once(b"Identity")), Ok(Charset::Utf8));
-        assert_eq!(check_content(form, Field::Repeated), Err(Rejection::EncodedBody));
-        assert_eq!(check_content(Field::Absent, Field::Absent), Err(Rejection::UnsupportedMediaType));
-        assert_eq!(check_content(Field::Repeated, Field::Absent), Err(Rejection::UnsupportedMediaType));
+        let form = SingletonField::Present(b"application/x-www-form-urlencoded");
+        assert_eq!(check_content(form, SingletonField::Absent), Ok(Charset::Utf8));
+        assert_eq!(check_content(form, SingletonField::Present(b"Identity")), Ok(Charset::Utf8));
+        assert_eq!(check_content(form, SingletonField::Repeated), Err(RequestError::EncodedBody));
+        assert_eq!(check_content(SingletonField::Absent, SingletonField::Absent), Err(RequestError::UnsupportedMediaType));
+        assert_eq!(check_content(SingletonField::Repeated, SingletonField::Absent), Err(RequestError::UnsupportedMediaType));
         for coding in [&b"gzip"[..], b"identity,gzip", b"", b"identity, identity", b"\xff"] {
-            assert_eq!(check_content(form, Field::Once(coding)), Err(Rejection::EncodedBody));
+            assert_eq!(check_content(form, SingletonField::Present(coding)), Err(RequestError::EncodedBody));
         }
     }
 
     #[test]
     fn lengths() {
-        let check = |length| check_length(Field::Once(length), 10);
+        let check = |length| check_length(SingletonField::Present(length), 10);
         assert_eq!(check(b"10"), Ok(()));
-        assert_eq!(check(b"11"), Err(Rejection::BodyTooLarge { limit: 10 }));
-        assert_eq!(check(b"18446744073709551615"), Err(Rejection::BodyTooLarge { limit: 10 }));
+        assert_eq!(check(b"11"), Err(RequestError::BodyTooLarge { limit: 10 }));
+        assert_eq!(check(b"18446744073709551615"), Err(RequestError::BodyTooLarge { limit: 10 }));
         assert_eq!(check(b"x"), Ok(()));
-        assert_eq!(check_length(Field::Absent, 10), Ok(()));
+        assert_eq!(check_length(SingletonField::Absent, 10), Ok(()));
     }
 }

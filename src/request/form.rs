@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::content::Charset;
-use crate::error::Rejection;
+use super::error::RequestError;
 use crate::json::first_repeated;
 
 /// Why a text is not a form.
@@ -41,7 +41,7 @@ pub(super) const CREDENTIALS: [&str; 4] = [CLIENT_ID, "client_secret", "client_a
 
 /// Decoded names and values in the order of the body; what needs no decoding is borrowed from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Form<'a> {
+pub(crate) struct Form<'a> {
     parameters: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// A credential that other readers see, and this one does not.
     hidden: Option<&'static str>,
@@ -51,13 +51,13 @@ pub struct Form<'a> {
 impl<'a> Form<'a> {
     /// Most parameters of a form. PHP, qs and others drop, without a word, what comes after a limit of their own, the lowest of
     /// which is 1,000: behind it they would read another request than this filter.
-    pub const MOST_PARAMETERS: usize = 256;
+    pub(crate) const MOST_PARAMETERS: usize = 256;
 
     /// Parses a body (WHATWG URL §5.1, but strict). Empty sequences between ampersands mean nothing, but they count.
     ///
     /// # Errors
     /// [`FormError`].
-    pub fn parse(body: &'a [u8]) -> Result<Self, FormError> {
+    pub(crate) fn parse(body: &'a [u8]) -> Result<Self, FormError> {
         // Half of a character as it is and half of it escaped is one to whoever decodes the octets, and none to whoever decodes
         // the text.
         if std::str::from_utf8(body).is_err() {
@@ -89,41 +89,41 @@ impl<'a> Form<'a> {
     /// Parses a body in which every reader finds the same parameters.
     ///
     /// # Errors
-    /// In this order: [`Rejection::MalformedForm`], [`Rejection::UnsupportedMediaType`], [`Rejection::DuplicateParameter`].
-    pub fn read(body: &'a [u8], charset: Charset) -> Result<Self, Rejection> {
-        let form = Self::parse(body).map_err(Rejection::MalformedForm)?;
+    /// In this order: [`RequestError::MalformedForm`], [`RequestError::UnsupportedMediaType`], [`RequestError::DuplicateParameter`].
+    pub(crate) fn read(body: &'a [u8], charset: Charset) -> Result<Self, RequestError> {
+        let form = Self::parse(body).map_err(RequestError::MalformedForm)?;
         if charset == Charset::UsAscii && !form.is_ascii() {
-            return Err(Rejection::UnsupportedMediaType);
+            return Err(RequestError::UnsupportedMediaType);
         }
         match form.offending_name() {
-            Some(name) => Err(Rejection::DuplicateParameter { name: name.to_owned() }),
+            Some(name) => Err(RequestError::DuplicateParameter { name: name.to_owned() }),
             None => Ok(form),
         }
     }
 
     /// The value of the first parameter `name`.
     #[must_use]
-    pub fn value(&self, name: &str) -> Option<&str> {
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref())
     }
 
     /// Whether the value of `client_id` ends at a semicolon to a backend that separates there too, as Rack and Ruby's CGI do: to
     /// it, `client_id=a;b` names another client.
     #[must_use]
-    pub fn cuts_client_id(&self) -> bool {
+    pub(crate) fn cuts_client_id(&self) -> bool {
         self.cuts_client_id
     }
 
     /// Whether every name and every value is ASCII after decoding.
     #[must_use]
-    pub fn is_ascii(&self) -> bool {
+    pub(crate) fn is_ascii(&self) -> bool {
         self.parameters.iter().all(|(name, value)| name.is_ascii() && value.is_ascii())
     }
 
     /// The name of a parameter that must not be there: one that some backend takes for a credential though it is none here, or
     /// one that is sent twice though it is not repeatable.
     #[must_use]
-    pub fn offending_name(&self) -> Option<&str> {
+    pub(crate) fn offending_name(&self) -> Option<&str> {
         let names = self.parameters.iter().map(|(name, _)| name.as_ref());
         names
             .clone()

@@ -1,8 +1,7 @@
 //! The request headers that matter, found in one pass: a request has a dozen, and every search of its own would go
 //! through all of them.
 
-use crate::certificate::Dialect;
-use crate::exchange::Headers;
+use crate::certificate::CertificateHeader;
 
 /// Whether `text` is a token (RFC 9110 §5.6.2), as field names and authentication schemes are.
 #[must_use]
@@ -10,43 +9,51 @@ pub fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
 }
 
+/// Header or trailer fields as the host gives them, pseudo-headers included; names are in lower case, values any bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Fields<'a>(pub &'a [(String, Vec<u8>)]);
+
 /// A header that a request should have once at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Field<'a> {
+pub enum SingletonField<'a> {
     /// Not there.
     #[default]
     Absent,
     /// There once, with this value.
-    Once(&'a [u8]),
+    Present(&'a [u8]),
     /// There more than once.
     Repeated,
 }
 
-impl<'a> Field<'a> {
+impl<'a> SingletonField<'a> {
     fn add(&mut self, value: &'a [u8]) {
-        *self = if *self == Self::Absent { Self::Once(value) } else { Self::Repeated };
+        *self = if *self == Self::Absent { Self::Present(value) } else { Self::Repeated };
     }
 }
 
 /// The headers that may carry a certificate.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ForwardedHeaders<'a> {
-    xfcc: Field<'a>,
-    client_cert: Field<'a>,
-    x_ssl_cert: Field<'a>,
+pub struct CertificateHeaders<'a> {
+    xfcc: SingletonField<'a>,
+    client_cert: SingletonField<'a>,
+    x_ssl_cert: SingletonField<'a>,
 }
 
-impl<'a> ForwardedHeaders<'a> {
-    /// The one of this dialect.
+impl<'a> CertificateHeaders<'a> {
+    /// The one of this form.
     #[must_use]
-    pub fn of(&self, dialect: Dialect) -> Field<'a> {
-        match dialect {
-            Dialect::Xfcc => self.xfcc,
-            Dialect::ClientCert => self.client_cert,
-            Dialect::XSslCert => self.x_ssl_cert,
+    pub fn of(&self, header: CertificateHeader) -> SingletonField<'a> {
+        match header {
+            CertificateHeader::XForwardedClientCert => self.xfcc,
+            CertificateHeader::ClientCert => self.client_cert,
+            CertificateHeader::XSslCert => self.x_ssl_cert,
         }
     }
 }
+
+const XFCC: &str = CertificateHeader::XForwardedClientCert.name();
+const CLIENT_CERT: &str = CertificateHeader::ClientCert.name();
+const X_SSL_CERT: &str = CertificateHeader::XSslCert.name();
 
 /// What the headers of a request say.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,17 +67,17 @@ pub struct Head<'a> {
     /// `x-request-id`
     pub request_id: Option<&'a [u8]>,
     /// `content-type`
-    pub content_type: Field<'a>,
+    pub content_type: SingletonField<'a>,
     /// `content-encoding`
-    pub content_encoding: Field<'a>,
+    pub content_encoding: SingletonField<'a>,
     /// `content-length`
-    pub content_length: Field<'a>,
+    pub content_length: SingletonField<'a>,
     /// `authorization`
-    pub authorization: Field<'a>,
+    pub authorization: SingletonField<'a>,
     /// The headers that may carry the client's certificate.
-    pub certificate: ForwardedHeaders<'a>,
+    pub certificate: CertificateHeaders<'a>,
     /// `expect`
-    pub expect: Field<'a>,
+    pub expect: SingletonField<'a>,
     /// Whether the request asks for another protocol: by `upgrade`, or by `:protocol` (RFC 8441 §4).
     pub has_upgrade: bool,
     /// Whether a header is there by which frameworks let a client name another method.
@@ -80,7 +87,7 @@ pub struct Head<'a> {
 impl<'a> Head<'a> {
     /// Reads `headers`, whose names are in lower case.
     #[must_use]
-    pub fn of(headers: Headers<'a>) -> Self {
+    pub fn of(headers: Fields<'a>) -> Self {
         let mut head = Self::default();
         for (name, value) in headers.0 {
             let value = value.as_slice();
@@ -92,9 +99,9 @@ impl<'a> Head<'a> {
                 "content-type" => head.content_type.add(value),
                 "content-encoding" => head.content_encoding.add(value),
                 "content-length" => head.content_length.add(value),
-                "x-forwarded-client-cert" => head.certificate.xfcc.add(value),
-                "client-cert" => head.certificate.client_cert.add(value),
-                "x-ssl-cert" => head.certificate.x_ssl_cert.add(value),
+                XFCC => head.certificate.xfcc.add(value),
+                CLIENT_CERT => head.certificate.client_cert.add(value),
+                X_SSL_CERT => head.certificate.x_ssl_cert.add(value),
                 "authorization" => head.authorization.add(value),
                 "expect" => head.expect.add(value),
                 "upgrade" | ":protocol" => head.has_upgrade = true,

@@ -8,8 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::form::{self, reads_as_credential};
-use crate::error::ConfigError;
-use crate::json::Json;
+use crate::json::{Json, JsonError};
 
 /// The paths that carry client authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,27 +97,27 @@ const SHORTEST_CREDENTIAL: usize = "client_id".len();
 
 impl Endpoint {
     /// Reads a path or a pattern as it stands in the configuration.
-    fn from_json(json: &Json) -> Result<Self, ConfigError> {
+    fn from_json(json: &Json) -> Result<Self, JsonError> {
         let text = json.string("a path")?;
         let (path, with_all_below) = match text.strip_suffix(ALL_BELOW) {
             Some(path) => (path, true),
             None => (text, false),
         };
         if !(path.starts_with('/') || path.is_empty() && with_all_below) || (with_all_below && path.ends_with('/')) {
-            return Err(ConfigError::expected("a path that begins with a slash, without scheme and host"));
+            return Err(JsonError::expected("a path that begins with a slash, without scheme and host"));
         }
         // Read letter by letter, a pattern of another language would gate nothing.
         let is_mark = |b: u8| b"{}[]()^$?|<>".contains(&b);
         let is_pattern = |segment: &str| segment.bytes().any(is_mark) || segment.starts_with(':');
         let mut segments = path.split('/').skip(1);
         if segments.any(|segment| is_pattern(segment) || (segment.contains(WILDCARD) && segment != WILDCARD)) {
-            return Err(ConfigError::expected(
+            return Err(JsonError::expected(
                 "a plain path, in which * may stand for one whole segment and /** at the end for everything below: other patterns are not understood",
             ));
         }
         let is_plain = path.bytes().all(|b| b.is_ascii_graphic() && !b"%#;\\\"`".contains(&b));
         if !is_plain || path.contains("//") || resolve_dots(path.as_bytes()) != path.as_bytes() {
-            return Err(ConfigError::expected(
+            return Err(JsonError::expected(
                 "a plain path that begins with a slash, without escapes, query, parameters, dot or empty segments",
             ));
         }
@@ -164,7 +163,7 @@ impl Endpoints {
     ///
     /// # Errors
     /// The pointer is relative to the array.
-    pub(crate) fn from_json(json: &Json) -> Result<Self, ConfigError> {
+    pub(crate) fn from_json(json: &Json) -> Result<Self, JsonError> {
         Ok(Self { endpoints: json.some_elements("at least one path", Endpoint::from_json)? })
     }
 
@@ -452,7 +451,7 @@ mod tests {
 
     use super::*;
 
-    fn endpoints(paths: &str) -> Result<Endpoints, ConfigError> {
+    fn endpoints(paths: &str) -> Result<Endpoints, JsonError> {
         Endpoints::from_json(&Json::parse(paths.as_bytes()).unwrap())
     }
 

@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::assertion;
 use super::authorization::Authorization;
+use super::error::{ClientIdMismatch, RequestError};
 use super::form::Form;
-use crate::error::Rejection;
 
 /// A place that names a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 
 /// Whom a gated request is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Claim {
+pub(crate) enum Claim {
     /// It names one client.
     Client(ClaimedClient),
     /// It names no client.
@@ -47,7 +47,7 @@ pub enum Claim {
 
 /// The client that a request names, and whether anything but its certificate is meant to authenticate it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimedClient {
+pub(crate) struct ClaimedClient {
     /// The one identifier that every source agrees on; claimed, not proven.
     pub client_id: String,
     /// Whether the request carries `Authorization` of any scheme, `client_secret` or `client_assertion`.
@@ -62,8 +62,8 @@ impl Claim {
     /// Reads the claim of a gated request.
     ///
     /// # Errors
-    /// In this order: [`Rejection::ClientIdMismatch`] or [`Rejection::UnreadableAssertion`], [`Rejection::MultipleAuthMethods`].
-    pub fn read(authorization: Option<&Authorization>, form: &Form<'_>) -> Result<Self, Rejection> {
+    /// In this order: [`RequestError::ClientIdMismatch`] or [`RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion)`], [`RequestError::MultipleAuthMethods`].
+    pub(crate) fn read(authorization: Option<&Authorization>, form: &Form<'_>) -> Result<Self, RequestError> {
         let basic = match authorization {
             Some(Authorization::Basic { client_id, .. }) => Some(client_id.as_str()),
             _ => None,
@@ -82,11 +82,11 @@ impl Claim {
         if let Some((source, client_id)) = named_first
             && let Some((other, _)) = named.find(|(_, id)| *id != client_id)
         {
-            return Err(Rejection::ClientIdMismatch(source, other));
+            return Err(RequestError::ClientIdMismatch(ClientIdMismatch::Sources(source, other)));
         }
         // Whom it speaks for only the backend can read, and that may be a client that must show its certificate.
         if assertion.is_some_and(|assertion| !assertion.is_empty()) && subjects.is_empty() {
-            return Err(Rejection::UnreadableAssertion);
+            return Err(RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion));
         }
 
         // RFC 6749 §2.3. A credential counts even where it is empty: some backend may compare it.
@@ -97,7 +97,7 @@ impl Claim {
                 let may_be_anyone = matches!(authorization, None | Some(Authorization::Token));
                 Ok(Self::Unidentified { has_credential: number_of_credentials > 0 || !may_be_anyone })
             }
-            Some(_) if number_of_credentials > 1 => Err(Rejection::MultipleAuthMethods),
+            Some(_) if number_of_credentials > 1 => Err(RequestError::MultipleAuthMethods),
             Some((_, client_id)) => Ok(Self::Client(ClaimedClient {
                 client_id: client_id.to_owned(),
                 has_other_authentication: authorization.is_some() || number_of_credentials > 0,
@@ -124,7 +124,7 @@ mod tests {
         format!("client_assertion=e30.{}.x", URL_SAFE_NO_PAD.encode(payload))
     }
 
-    fn read(authorization: Option<&Authorization>, body: &str) -> Result<Claim, Rejection> {
+    fn read(authorization: Option<&Authorization>, body: &str) -> Result<Claim, RequestError> {
         Claim::read(authorization, &Form::read(body.as_bytes(), Charset::Utf8)?)
     }
 
@@ -173,26 +173,50 @@ mod tests {
     fn contradictions() {
         let sub_b = assertion(r#"{"sub":"b"}"#);
         for (authorization, body, rejection) in [
-            (None, "client_assertion=a.b.c".to_owned(), Rejection::UnreadableAssertion),
-            (None, "client_id=a&client_assertion=PHNhbWw+".to_owned(), Rejection::UnreadableAssertion),
-            (None, "client_id=a&client_assertion=a.b.c.d.e".to_owned(), Rejection::UnreadableAssertion),
-            (None, format!("client_id=a&{}", assertion(r#"{"sub":""}"#)), Rejection::UnreadableAssertion),
-            (basic("a"), assertion(r#"{"iss":"a"}"#), Rejection::UnreadableAssertion),
-            (basic("b"), "client_id=a".to_owned(), Rejection::ClientIdMismatch(IdSource::Body, IdSource::Basic)),
-            (None, format!("client_id=a&{sub_b}"), Rejection::ClientIdMismatch(IdSource::Body, IdSource::Assertion)),
-            (basic("a"), sub_b, Rejection::ClientIdMismatch(IdSource::Basic, IdSource::Assertion)),
-            (None, assertion(r#"{"sub":"a","sub":"b"}"#), Rejection::ClientIdMismatch(IdSource::Assertion, IdSource::Assertion)),
-            (basic("a"), "client_secret=x".to_owned(), Rejection::MultipleAuthMethods),
-            (basic("a"), "client_assertion=".to_owned(), Rejection::MultipleAuthMethods),
-            (None, "client_id=a&client_secret=&client_assertion=".to_owned(), Rejection::MultipleAuthMethods),
-            (None, "client_id=%".to_owned(), Rejection::MalformedForm(FormError::PercentEscape)),
-            (None, "a;client_id=x".to_owned(), Rejection::DuplicateParameter { name: "client_id".to_owned() }),
-            (None, "client_id=a&b;client_id=c".to_owned(), Rejection::DuplicateParameter { name: "client_id".to_owned() }),
-            (None, "client_id=a&a&a".to_owned(), Rejection::DuplicateParameter { name: "a".to_owned() }),
+            (None, "client_assertion=a.b.c".to_owned(), RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion)),
+            (
+                None,
+                "client_id=a&client_assertion=PHNhbWw+".to_owned(),
+                RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion),
+            ),
+            (
+                None,
+                "client_id=a&client_assertion=a.b.c.d.e".to_owned(),
+                RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion),
+            ),
+            (
+                None,
+                format!("client_id=a&{}", assertion(r#"{"sub":""}"#)),
+                RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion),
+            ),
+            (basic("a"), assertion(r#"{"iss":"a"}"#), RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion)),
+            (
+                basic("b"),
+                "client_id=a".to_owned(),
+                RequestError::ClientIdMismatch(ClientIdMismatch::Sources(IdSource::Body, IdSource::Basic)),
+            ),
+            (
+                None,
+                format!("client_id=a&{sub_b}"),
+                RequestError::ClientIdMismatch(ClientIdMismatch::Sources(IdSource::Body, IdSource::Assertion)),
+            ),
+            (basic("a"), sub_b, RequestError::ClientIdMismatch(ClientIdMismatch::Sources(IdSource::Basic, IdSource::Assertion))),
+            (
+                None,
+                assertion(r#"{"sub":"a","sub":"b"}"#),
+                RequestError::ClientIdMismatch(ClientIdMismatch::Sources(IdSource::Assertion, IdSource::Assertion)),
+            ),
+            (basic("a"), "client_secret=x".to_owned(), RequestError::MultipleAuthMethods),
+            (basic("a"), "client_assertion=".to_owned(), RequestError::MultipleAuthMethods),
+            (None, "client_id=a&client_secret=&client_assertion=".to_owned(), RequestError::MultipleAuthMethods),
+            (None, "client_id=%".to_owned(), RequestError::MalformedForm(FormError::PercentEscape)),
+            (None, "a;client_id=x".to_owned(), RequestError::DuplicateParameter { name: "client_id".to_owned() }),
+            (None, "client_id=a&b;client_id=c".to_owned(), RequestError::DuplicateParameter { name: "client_id".to_owned() }),
+            (None, "client_id=a&a&a".to_owned(), RequestError::DuplicateParameter { name: "a".to_owned() }),
             (
                 basic("b"),
                 "client_id=a&client_secret[]=x".to_owned(),
-                Rejection::DuplicateParameter { name: "client_secret[]".to_owned() },
+                RequestError::DuplicateParameter { name: "client_secret[]".to_owned() },
             ),
         ] {
             assert_eq!(read(authorization.as_ref(), &body), Err(rejection), "{body}");
@@ -203,8 +227,8 @@ mod tests {
     fn a_body_in_us_ascii_has_no_other_octet() {
         let read = |body: &str| Form::read(body.as_bytes(), Charset::UsAscii).map(drop);
         assert_eq!(read("client_id=a&scope=%41"), Ok(()));
-        assert_eq!(read("client_id=a&scope=%C3%A9"), Err(Rejection::UnsupportedMediaType));
-        assert_eq!(read("client_id=a&client_id=%C3%A9"), Err(Rejection::UnsupportedMediaType));
-        assert_eq!(read("client_id=%C3"), Err(Rejection::MalformedForm(FormError::NotUtf8)));
+        assert_eq!(read("client_id=a&scope=%C3%A9"), Err(RequestError::UnsupportedMediaType));
+        assert_eq!(read("client_id=a&client_id=%C3%A9"), Err(RequestError::UnsupportedMediaType));
+        assert_eq!(read("client_id=%C3"), Err(RequestError::MalformedForm(FormError::NotUtf8)));
     }
 }

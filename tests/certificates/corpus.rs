@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
-use tls_client_auth::certificate::{AlternativeName, CertificateError, DistinguishedName, PeerCertificate, pem};
+use tls_client_auth::inspect::pem;
+use tls_client_auth::{AlternativeName, CertificateError, DistinguishedName, PeerCertificate};
 
 /// Where `./build.sh test` puts the PyPI package `cryptography_vectors`, which holds NIST's PKITS among much else, others with
 /// the roots of browsers and of the Brazilian state, and asn1crypto, which reads them too.

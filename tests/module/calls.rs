@@ -18,7 +18,7 @@ pub fn tick(vm: &mut Vm) {
     vm.tick().unwrap_or_else(|fault| panic!("{fault}"));
 }
 
-/// Ticks for so long.
+/// Stopwatch for so long.
 #[track_caller]
 pub fn elapse(vm: &mut Vm, time: Duration) {
     let end = vm.clock() + time.as_nanos() as u64;
@@ -27,7 +27,7 @@ pub fn elapse(vm: &mut Vm, time: Duration) {
     }
 }
 
-/// Ticks until there is something: at most a thousand times.
+/// Stopwatch until there is something: at most a thousand times.
 #[track_caller]
 pub fn tick_until<T>(vm: &mut Vm, mut find: impl FnMut(&mut Vm) -> Option<T>) -> T {
     for _ in 0..1000 {
@@ -39,7 +39,7 @@ pub fn tick_until<T>(vm: &mut Vm, mut find: impl FnMut(&mut Vm) -> Option<T>) ->
     panic!("nothing came of a thousand ticks");
 }
 
-/// Ticks until the module asks for something.
+/// Stopwatch until the module asks for something.
 #[track_caller]
 pub fn tick_until_call(vm: &mut Vm) -> HttpCall {
     tick_until(vm, |vm| vm.calls().into_iter().next())

@@ -25,10 +25,7 @@ use std::thread;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use tls_client_auth::certificate::UnixTime;
-use tls_client_auth::decision::Decision;
-use tls_client_auth::error::Rejection;
-use tls_client_auth::gate::{Gate, GateRequest, Peer};
+use tls_client_auth::{Decision, Gate, GateRequest, Peer, Rejection, UnixTime};
 
 use crate::host::{Connection, Module, Vm};
 use crate::support::case::{NOW, Request};

@@ -20,14 +20,12 @@ use std::cell::RefCell;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
-use tls_client_auth::certificate::{
-    AlternativeName, CertificateError, CertificateMemory, DistinguishedName, PeerCertificate, UnixTime,
+use tls_client_auth::host::CertificateMemory;
+use tls_client_auth::inspect::{Chain, Mode, TenantPolicy, UnverifiedCertificate};
+use tls_client_auth::{
+    Action, AlternativeName, CertificateError, DistinguishedName, Gate, GateRequest, Outcome, Peer, PeerCertificate, Rejection,
+    ServerName, UnixTime,
 };
-use tls_client_auth::config::{Chain, HostPolicy, Mode};
-use tls_client_auth::decision::Action;
-use tls_client_auth::error::Rejection;
-use tls_client_auth::exchange::ServerName;
-use tls_client_auth::gate::{Gate, GateRequest, Outcome, Peer};
 
 /// A configuration that decides.
 #[wasm_bindgen(js_name = Gate)]
@@ -83,18 +81,18 @@ impl JsGate {
     /// What an adapter must know of the policy for a host.
     pub fn policy(&self, host: &str) -> String {
         let policy = self.gate.configuration().policy_for(host.as_bytes());
-        let mode = match policy.handling().mode {
+        let mode = match policy.common().mode {
             Mode::Enforce => "enforce",
             Mode::Shadow => "shadow",
         };
-        let chain = match policy.handling().peer_certificate.chain {
+        let chain = match policy.common().peer_certificate.chain {
             Chain::Connection => "connection",
             Chain::Listener => "listener",
         };
         let max_body_bytes = match &policy {
-            HostPolicy::Policy(policy) => policy.max_body_bytes,
+            TenantPolicy::Known(policy) => policy.max_body_bytes,
             // The decision falls before the body.
-            HostPolicy::UnknownTenant(_) => 0,
+            TenantPolicy::Unknown(_) => 0,
         };
         json!({ "mode": mode, "chain": chain, "maxBodyBytes": max_body_bytes }).to_string()
     }
@@ -155,8 +153,12 @@ fn to_json(outcome: &Outcome) -> Value {
 /// The filter's words, but where they give advice for Envoy: who calls this has another host.
 fn detail(rejection: &Rejection) -> String {
     let text = match rejection {
-        Rejection::CertificateUnverified => "chainValid is false: the TLS server did not verify the chain of the certificate",
-        Rejection::VerificationNotGiven => "chainValid is not given: nobody says whether the chain was verified",
+        Rejection::CertificateUnverified(UnverifiedCertificate::Chain) => {
+            "chainValid is false: the TLS server did not verify the chain of the certificate"
+        }
+        Rejection::CertificateUnverified(UnverifiedCertificate::NotGiven) => {
+            "chainValid is not given: nobody says whether the chain was verified"
+        }
         other => return other.to_string(),
     };
     text.to_owned()

@@ -19,9 +19,9 @@
     clippy::string_slice,
     clippy::dbg_macro
 )]
-mod connection;
-mod delivery;
+mod downstream;
 mod headers;
+mod held_headers_watch;
 mod metrics;
 mod registries;
 mod request;
@@ -36,14 +36,12 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType, LogLevel};
 
-use self::delivery::Delivery;
+use self::held_headers_watch::HeldHeadersWatch;
 use self::metrics::Metrics;
 use self::registries::Registries;
 use self::request::RequestContext;
-use tls_client_auth::certificate::CertificateMemory;
-use tls_client_auth::config::Configuration;
-use tls_client_auth::decision::LineBudget;
-use tls_client_auth::error::ConfigError;
+use tls_client_auth::host::{CertificateMemory, LineBudget};
+use tls_client_auth::{Configuration, JsonError};
 
 proxy_wasm::main! {{
     proxy_wasm::set_root_context(|_| Box::new(Root { plugin: None }));
@@ -64,7 +62,7 @@ struct Plugin {
     /// By the header that carried them.
     forwarded_certificates: RefCell<CertificateMemory>,
     lines: RefCell<LineBudget>,
-    delivery: RefCell<Delivery>,
+    held_headers: RefCell<HeldHeadersWatch>,
     registries: Registries,
     /// Paths of forms that were not gated although they end like an endpoint, as far as a line in the log said so.
     lookalikes: RefCell<BTreeSet<String>>,
@@ -107,13 +105,13 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         let Some(plugin) = &self.plugin else { return };
         if plugin.registries.is_empty() {
-            if !delivery::on_tick(plugin, delivery::TICK) {
+            if !held_headers_watch::on_tick(plugin, held_headers_watch::TICK) {
                 // Nothing is left to watch for; without a period there are no more ticks.
                 let _ = hostcalls::set_tick_period(Duration::ZERO);
             }
         } else {
             let elapsed = plugin.registries.on_tick(plugin);
-            delivery::on_tick(plugin, elapsed);
+            held_headers_watch::on_tick(plugin, elapsed);
         }
     }
 
@@ -126,7 +124,7 @@ impl RootContext for Root {
     }
 }
 
-fn configure(size: usize) -> Result<Plugin, ConfigError> {
+fn configure(size: usize) -> Result<Plugin, JsonError> {
     let given = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size).ok().flatten().unwrap_or_default();
     let configuration = match (given.as_slice(), EMBEDDED) {
         ([], Some(embedded)) => Configuration::parse(embedded)?,
@@ -134,10 +132,10 @@ fn configure(size: usize) -> Result<Plugin, ConfigError> {
     };
     let metrics = Metrics::define();
     metrics.registry(configuration.number_of_clients() as u64, 0);
-    let registries = Registries::new(configuration.fetched_registries(), connection::now_nanos());
+    let registries = Registries::new(configuration.fetched_registries(), downstream::now_nanos());
     if !registries.is_empty() {
         registries.start();
-    } else if hostcalls::set_tick_period(delivery::TICK).is_err() {
+    } else if hostcalls::set_tick_period(held_headers_watch::TICK).is_err() {
         log(LogLevel::Warn, "tls_client_auth gets no ticks: a missing allow_on_headers_stop_iteration will not be detected");
     }
     Ok(Plugin {
@@ -146,7 +144,7 @@ fn configure(size: usize) -> Result<Plugin, ConfigError> {
         certificates: RefCell::default(),
         forwarded_certificates: RefCell::default(),
         lines: RefCell::default(),
-        delivery: RefCell::default(),
+        held_headers: RefCell::default(),
         registries,
         lookalikes: RefCell::default(),
     })

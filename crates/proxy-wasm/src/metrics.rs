@@ -2,12 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 
-use tls_client_auth::error::Code;
+use tls_client_auth::Code;
 
 /// Identifiers of defined metrics; `None` = the host would not define it, and then it is not counted.
 pub(super) struct Metrics {
@@ -24,7 +24,7 @@ pub(super) struct Metrics {
     registry: Cell<Option<(u64, u64)>>,
 }
 
-type ByTenant = HashMap<(Rc<str>, Code), Option<u32>>;
+type ByTenant = HashMap<(Arc<str>, Code), Option<u32>>;
 
 impl Metrics {
     /// Defines all metrics, so that each is there at zero before it is first counted.
@@ -43,7 +43,7 @@ impl Metrics {
     }
 
     /// One decision more, under the policy of `tenant`.
-    pub(super) fn count(&self, code: Code, tenant: Option<&Rc<str>>) {
+    pub(super) fn count(&self, code: Code, tenant: Option<&Arc<str>>) {
         if let Some(Some(id)) = self.decisions.get(code as usize) {
             let _ = hostcalls::increment_metric(*id, 1);
         }

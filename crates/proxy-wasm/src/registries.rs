@@ -3,20 +3,21 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType};
 
-use super::connection::{DownstreamConnection, now_nanos};
+use super::downstream::{DownstreamConnection, now_nanos};
 use super::request::{carry_out, log_bounded};
 use super::shared_data::HostSharedData;
 use super::{Plugin, log};
-use tls_client_auth::client::{
-    Answer, FetchedRegistry, Lookup, Mode, Registration, RegistryFault, Report, Request, Snapshot, Ticks,
+use tls_client_auth::host::{
+    Exchange, FetchMode, FetchedRegistry, Lookup, Registration, RegistryAnswer, RegistryFault, RegistryRequest, Report, Snapshot,
+    Step, Stopwatch,
 };
-use tls_client_auth::exchange::{Exchange, Step};
 
 /// How often shared data is looked at, where `refresh` is not short.
 const TICK: Duration = Duration::from_millis(250);
@@ -32,15 +33,15 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 /// The fetched registries of one filter in one VM.
 pub(super) struct Registries {
     known: Vec<Known>,
-    ticks: RefCell<Ticks>,
+    ticks: RefCell<Stopwatch>,
     /// The tick period in force.
     period: Cell<Duration>,
     /// Requests of the root context that are under way.
-    calls: RefCell<HashMap<u32, Call>>,
+    calls: RefCell<HashMap<u32, RegistryCall>>,
 }
 
 struct Known {
-    registry: Rc<FetchedRegistry>,
+    registry: Arc<FetchedRegistry>,
     part: Part,
 }
 
@@ -57,7 +58,7 @@ pub(super) struct Waiting {
 }
 
 /// What a request of the root context is for.
-enum Call {
+enum RegistryCall {
     List(usize),
     Client(usize, Box<str>),
 }
@@ -71,12 +72,12 @@ pub(super) struct Pending {
 
 impl Registries {
     /// Each with whether clients may pass that it lacks. `random` = a number that others can hardly foresee.
-    pub(super) fn new(registries: Vec<(Rc<FetchedRegistry>, bool)>, random: u64) -> Self {
+    pub(super) fn new(registries: Vec<(Arc<FetchedRegistry>, bool)>, random: u64) -> Self {
         let known = registries.into_iter().map(|(registry, passes_unregistered)| {
             let snapshot = || Box::new(RefCell::new(Snapshot::new(registry.clone(), passes_unregistered, random)));
             let part = match registry.mode {
-                Mode::Snapshot { .. } => Part::Snapshot(snapshot()),
-                Mode::Lookup { .. } => Part::Lookup(RefCell::new(Lookup::new(registry.clone()))),
+                FetchMode::Snapshot { .. } => Part::Snapshot(snapshot()),
+                FetchMode::Lookup { .. } => Part::Lookup(RefCell::new(Lookup::new(registry.clone()))),
             };
             Known { registry, part }
         });
@@ -88,7 +89,7 @@ impl Registries {
     }
 
     /// What is known of a client without asking.
-    pub(super) fn find(&self, registry: &Rc<FetchedRegistry>, client_id: &str) -> Poll<Result<Registration, RegistryFault>> {
+    pub(super) fn find(&self, registry: &Arc<FetchedRegistry>, client_id: &str) -> Poll<Result<Registration, RegistryFault>> {
         match self.part(registry).map(|(_, part)| part) {
             Some(Part::Snapshot(snapshot)) => {
                 Poll::Ready(snapshot.borrow_mut().find(client_id, &now_millis, &mut HostSharedData))
@@ -98,7 +99,7 @@ impl Registries {
         }
     }
 
-    fn part(&self, registry: &Rc<FetchedRegistry>) -> Option<(usize, &Part)> {
+    fn part(&self, registry: &Arc<FetchedRegistry>) -> Option<(usize, &Part)> {
         let mut same = self.known.iter().enumerate().filter(|(_, known)| known.registry == *registry);
         same.next().map(|(index, known)| (index, &known.part))
     }
@@ -110,7 +111,7 @@ impl Registries {
     pub(super) fn look_up(
         &self,
         plugin: &Plugin,
-        registry: &Rc<FetchedRegistry>,
+        registry: &Arc<FetchedRegistry>,
         client_id: &str,
         waiting: Waiting,
     ) -> Result<Pending, Result<Registration, RegistryFault>> {
@@ -141,8 +142,8 @@ impl Registries {
     pub(super) fn on_root_answer(&self, plugin: &Plugin, token: u32, headers: usize, body_size: usize) {
         let call = self.calls.borrow_mut().remove(&token);
         match call {
-            Some(Call::Client(index, client_id)) => self.on_client(plugin, index, &client_id, Some((headers, body_size))),
-            Some(Call::List(index)) => {
+            Some(RegistryCall::Client(index, client_id)) => self.on_client(plugin, index, &client_id, Some((headers, body_size))),
+            Some(RegistryCall::List(index)) => {
                 if let Some(Known { part: Part::Snapshot(snapshot), .. }) = self.known.get(index) {
                     with_answer(headers, body_size, |answer| snapshot.borrow_mut().on_answer(answer));
                     self.set_period(BUSY);
@@ -187,7 +188,7 @@ impl Registries {
                     for (client_id, request) in orphans {
                         match send(registry, &request) {
                             Some(token) => {
-                                self.calls.borrow_mut().insert(token, Call::Client(index, client_id));
+                                self.calls.borrow_mut().insert(token, RegistryCall::Client(index, client_id));
                             }
                             None => self.on_client(plugin, index, &client_id, None),
                         }
@@ -216,7 +217,7 @@ impl Registries {
         if let Some(request) = turn.ask {
             match send(registry, &request) {
                 Some(token) => {
-                    self.calls.borrow_mut().insert(token, Call::List(index));
+                    self.calls.borrow_mut().insert(token, RegistryCall::List(index));
                 }
                 None => snapshot.borrow_mut().not_sent(),
             }
@@ -317,19 +318,19 @@ fn about(registry: &FetchedRegistry, text: &str) -> String {
 }
 
 /// Sends a request; `None` = the host does not.
-fn send(registry: &FetchedRegistry, request: &Request) -> Option<u32> {
+fn send(registry: &FetchedRegistry, request: &RegistryRequest) -> Option<u32> {
     let headers = request.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
     hostcalls::dispatch_http_call(&registry.cluster, headers, None, Vec::new(), registry.timeout.min(LONGEST_TIMEOUT)).ok()
 }
 
 /// The answer that the host announces in this callback; without headers there is none.
-fn with_answer<T>(headers: usize, body_size: usize, take: impl FnOnce(Answer<'_>) -> T) -> T {
+fn with_answer<T>(headers: usize, body_size: usize, take: impl FnOnce(RegistryAnswer<'_>) -> T) -> T {
     let pairs =
         if headers == 0 { Vec::new() } else { hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default() };
     let status =
         pairs.iter().find(|(name, _)| name == ":status").and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse().ok());
     let read = |length| hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, length).ok().flatten();
-    take(Answer { status, headers: &pairs, body_size, read: &read })
+    take(RegistryAnswer { status, headers: &pairs, body_size, read: &read })
 }
 
 fn now_millis() -> u64 {

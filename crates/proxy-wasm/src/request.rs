@@ -3,20 +3,17 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
+use std::task::Poll;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action as Envoy, BufferType, LogLevel, MapType};
 
-use super::connection::{DownstreamConnection, now};
+use super::downstream::{DownstreamConnection, now};
 use super::registries::{Pending, Waiting};
 use super::{Plugin, headers, log};
-use tls_client_auth::certificate::Dialect;
-use tls_client_auth::decision::{Action, Decision};
-use tls_client_auth::error::{Code, HostError};
-use tls_client_auth::exchange::{Exchange, Headers, Step};
-use tls_client_auth::request::Head;
-use tls_client_auth::response::Response;
+use tls_client_auth::host::{CertificateHeader, Exchange, Fields, Head, Step};
+use tls_client_auth::{Action, Code, Decision, HostError, Response};
 
 /// A request's state. Without a plugin or before its headers there is no exchange, and nothing passes.
 pub(super) struct RequestContext {
@@ -39,19 +36,25 @@ impl RequestContext {
         };
         let plugin = &*plugin;
         let mut step = take(&mut exchange.borrow_mut(), &mut DownstreamConnection { plugin });
-        if let Step::Lookup { registry, client_id } = step {
-            let waiting = Waiting { context_id: self.context_id, exchange: exchange.clone() };
-            step = match plugin.registries.look_up(plugin, &registry, &client_id, waiting) {
+        if let Step::LookUp { registry, client_id } = step {
+            let answer = match plugin.registries.find(&registry, &client_id) {
+                Poll::Ready(answer) => Err(answer),
+                Poll::Pending => {
+                    let waiting = Waiting { context_id: self.context_id, exchange: exchange.clone() };
+                    plugin.registries.look_up(plugin, &registry, &client_id, waiting)
+                }
+            };
+            step = match answer {
                 Ok(pending) => {
                     self.pending = Some(pending);
                     Step::Wait
                 }
-                Err(result) => exchange.borrow_mut().on_registration(result, &mut DownstreamConnection { plugin }),
+                Err(answer) => exchange.borrow_mut().on_registration(answer, &mut DownstreamConnection { plugin }),
             };
         }
         match step {
             // A lookup follows no lookup.
-            Step::Wait | Step::Lookup { .. } => Envoy::Pause,
+            Step::Wait | Step::LookUp { .. } => Envoy::Pause,
             Step::Decided { passed } => to_envoy(passed),
             Step::Decide(decision) => to_envoy(carry_out(plugin, &exchange, *decision)),
         }
@@ -62,7 +65,7 @@ impl RequestContext {
         if let (Some(plugin), Some(exchange)) = (&self.plugin, &self.exchange)
             && exchange.borrow().is_held()
         {
-            plugin.delivery.borrow_mut().prove();
+            plugin.held_headers.borrow_mut().prove();
         }
     }
 }
@@ -84,11 +87,11 @@ impl HttpContext for RequestContext {
         };
         // One call for all of them: the names of identity headers are open-ended, and each single read is a call.
         let pairs = hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default();
-        let headers = Headers(&pairs);
+        let headers = Fields(&pairs);
         let head = Head::of(headers);
         let exchange = Exchange::new(&plugin.configuration, &head);
-        let believed = exchange.believed_header(&head, &mut DownstreamConnection { plugin: &plugin });
-        let is_stripped = strip(&exchange, MapType::HttpRequestHeaders, headers, believed);
+        let trusted = exchange.trusted_certificate_header(&head, &mut DownstreamConnection { plugin: &plugin });
+        let is_stripped = strip(&exchange, MapType::HttpRequestHeaders, headers, trusted);
         let exchange = Rc::new(RefCell::new(exchange));
         self.exchange = Some(exchange.clone());
         let action = self.step(|exchange, connection| {
@@ -99,7 +102,7 @@ impl HttpContext for RequestContext {
             }
         });
         if exchange.borrow().is_held() {
-            plugin.delivery.borrow_mut().watch(self.context_id, &exchange);
+            plugin.held_headers.borrow_mut().watch(self.context_id, &exchange);
         }
         action
     }
@@ -114,7 +117,7 @@ impl HttpContext for RequestContext {
         if let Some(exchange) = self.exchange.clone() {
             // Some backends merge trailers into headers.
             let pairs = hostcalls::get_map_bytes(MapType::HttpRequestTrailers).unwrap_or_default();
-            let is_stripped = strip(&exchange.borrow(), MapType::HttpRequestTrailers, Headers(&pairs), None);
+            let is_stripped = strip(&exchange.borrow(), MapType::HttpRequestTrailers, Fields(&pairs), None);
             if !is_stripped {
                 let had_passed = exchange.borrow().has_passed();
                 let action = self.step(|exchange, _| exchange.on_removal_failed(&Head::default()));
@@ -133,7 +136,7 @@ impl HttpContext for RequestContext {
 impl Drop for RequestContext {
     fn drop(&mut self) {
         if let Some(plugin) = &self.plugin {
-            plugin.delivery.borrow_mut().forget(self.context_id);
+            plugin.held_headers.borrow_mut().forget(self.context_id);
             if let Some(pending) = &self.pending {
                 plugin.registries.leave(self.context_id, pending);
             }
@@ -146,8 +149,8 @@ fn read_body(length: usize) -> Option<Vec<u8>> {
 }
 
 /// Takes away what no client may set; returns whether all of it is gone.
-fn strip(exchange: &Exchange, map: MapType, fields: Headers<'_>, believed: Option<Dialect>) -> bool {
-    exchange.names_to_strip(fields, believed).all(|name| headers::remove(map, name))
+fn strip(exchange: &Exchange, map: MapType, fields: Fields<'_>, trusted: Option<CertificateHeader>) -> bool {
+    exchange.names_to_strip(fields, trusted).all(|name| headers::remove(map, name))
 }
 
 fn to_envoy(passed: bool) -> Envoy {

@@ -2,7 +2,7 @@
 
 use proxy_wasm::hostcalls;
 
-use tls_client_auth::client::{SharedData, Version};
+use tls_client_auth::host::{SharedData, Version};
 
 /// The host's table.
 pub(super) struct HostSharedData;

@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, IsTerminal as _, Read, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
-use std::rc::Rc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -14,10 +13,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use tls_client_auth::certificate::{CertificateError, CertificateMemory, PeerCertificate};
-use tls_client_auth::client::ClientList;
-use tls_client_auth::exchange::ServerName;
-use tls_client_auth::gate::{Gate, Peer};
+use tls_client_auth::host::CertificateMemory;
+use tls_client_auth::{CertificateError, ClientList, Gate, Peer, PeerCertificate, ServerName};
 
 use super::explain::{answer, is_server_name_unchecked, server_name};
 use super::request::{Described, default_host, now, time};
@@ -144,7 +141,7 @@ fn work(configuration: &str, list: Option<&[u8]>, take: &Mutex<Receiver<Batch>>,
     // Read before by the main thread.
     let Ok(gate) = Gate::new(configuration.as_bytes()) else { return };
     let Ok(list) = list.map(ClientList::parse).transpose() else { return };
-    let (host, list) = (default_host(&gate, configuration), list.map(Rc::new));
+    let (host, list) = (default_host(&gate, configuration), list.map(Arc::new));
     let mut worker = Worker { gate, host, list, certificates: CertificateMemory::new() };
     loop {
         let batch = take.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -199,7 +196,7 @@ struct Worker {
     gate: Gate,
     /// Of lines that name none.
     host: String,
-    list: Option<Rc<ClientList>>,
+    list: Option<Arc<ClientList>>,
     certificates: CertificateMemory,
 }
 
@@ -298,7 +295,7 @@ impl Worker {
     }
 }
 
-type ReadCertificate = Result<Rc<PeerCertificate>, CertificateError>;
+type ReadCertificate = Result<Arc<PeerCertificate>, CertificateError>;
 
 /// `{"name": "value"}`, or `[["name", "value"], ...]`; a value may be `{"base64": ...}`, and in an object an array of those
 /// where a header comes more than once.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::Value;
-use tls_client_auth::client::{ClientListFormat, convert_list};
+use tls_client_auth::inspect::{ClientListFormat, convert_list};
 
 use super::output::{print_json, visible};
 use super::{ServerArgument, Unusable, source};

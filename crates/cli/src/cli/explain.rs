@@ -4,18 +4,18 @@ mod steps;
 
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tls_client_auth::certificate::{CertificateError, DistinguishedName, NameDifference, PeerCertificate};
-use tls_client_auth::checks::Check;
-use tls_client_auth::client::{ClientMetadata, ExpectedSubject, Registration, TokenEndpointAuthMethod};
-use tls_client_auth::config::{HostPolicy, Policy, RegistrySource};
-use tls_client_auth::decision::Action;
-use tls_client_auth::error::Rejection;
-use tls_client_auth::exchange::ServerName;
-use tls_client_auth::gate::{Gate, GateRequest, Outcome, Peer};
-use tls_client_auth::response::Response;
+use tls_client_auth::host::Registration;
+use tls_client_auth::inspect::{
+    Check, ClientMetadata, ExpectedSubject, MissingCertificate, NameDifference, Policy, RegistrySource, SubjectMismatch,
+    TenantPolicy, TokenEndpointAuthMethod, UnverifiedCertificate,
+};
+use tls_client_auth::{
+    Action, CertificateError, DistinguishedName, Gate, GateRequest, Outcome, Peer, PeerCertificate, Rejection, Response,
+    ServerName,
+};
 use unicode_width::UnicodeWidthStr as _;
 
 use self::steps::{Facts, State, Step};
@@ -80,7 +80,7 @@ fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
         None => now(),
     };
     let list =
-        arguments.registry.as_deref().map(|path| source::client_list(path, &source::bytes(path)?)).transpose()?.map(Rc::new);
+        arguments.registry.as_deref().map(|path| source::client_list(path, &source::bytes(path)?)).transpose()?.map(Arc::new);
     let server_name = arguments.server_name.as_deref().map(server_name).unwrap_or_default();
     let peer = Peer { certificate: None, chain_valid, now: Some(now), server_name, list };
     let Some(file) = &arguments.certificate else { return Ok(peer) };
@@ -128,7 +128,7 @@ struct Explained<'a> {
     /// The registered and the certificate's name, where they differ.
     names: Option<(DistinguishedName, DistinguishedName)>,
     /// The one that the decision looked at.
-    certificate: Option<Rc<PeerCertificate>>,
+    certificate: Option<Arc<PeerCertificate>>,
 }
 
 impl<'a> Explained<'a> {
@@ -149,7 +149,7 @@ impl<'a> Explained<'a> {
         let steps = facts.steps();
         let names = match (&decision.rejection, client.as_deref().map(ClientMetadata::method), &certificate) {
             (
-                Some(Rejection::SubjectMismatch(_)),
+                Some(Rejection::SubjectMismatch(SubjectMismatch::DistinguishedName(_))),
                 Some(TokenEndpointAuthMethod::TlsClientAuth(ExpectedSubject::SubjectDn(registered))),
                 Some(certificate),
             ) => certificate.subject().ok().map(|subject| (registered.clone(), subject)),
@@ -187,11 +187,11 @@ impl<'a> Explained<'a> {
         Ok(())
     }
 
-    /// What would mend it.
+    /// What would fix it.
     fn hint(&self) -> Option<String> {
         let certificate = self.certificate.as_ref();
         Some(match self.outcome.decision.rejection.as_ref()? {
-            Rejection::SubjectMismatch(difference) => {
+            Rejection::SubjectMismatch(SubjectMismatch::DistinguishedName(difference)) => {
                 let subject = certificate?.subject().ok()?;
                 match difference {
                     NameDifference::ReverseOrder => {
@@ -200,29 +200,29 @@ impl<'a> Explained<'a> {
                     _ => format!("if this is the client's certificate, register \"{subject}\""),
                 }
             }
-            Rejection::AlternativeNameMismatch { .. } => {
+            Rejection::SubjectMismatch(_) => {
                 "the certificate must have the registered name among its alternative names".into()
             }
             Rejection::CertificateNotRegistered { presented } => {
                 format!("if this is the client's certificate, register {presented}")
             }
-            Rejection::CertificateMissing => "give the client's certificate with --certificate".into(),
-            Rejection::ForwardedCertificateMissing { header } => {
+            Rejection::CertificateMissing(MissingCertificate::NotForwarded { header }) => {
                 format!("the client's certificate comes in a header here: give {header} with --header; --certificate is the proxy's")
             }
-            Rejection::ProxyNotTrusted { .. } => {
+            Rejection::CertificateMissing(MissingCertificate::ProxyNotTrusted { .. }) => {
                 "the client's certificate comes in a header here: --certificate is that of the proxy, which must be one of trusted_proxies".into()
             }
+            Rejection::CertificateMissing(_) => "give the client's certificate with --certificate".into(),
             Rejection::UnknownTenant { .. } => "choose one of the configuration's hosts with --host".into(),
             Rejection::ServerNameMismatch { .. } => {
                 "--server-name is what the client asks for in the TLS handshake: it must choose the same tenant as --host".into()
             }
             Rejection::MethodNotSupported(_) => "name the method in methods, if this service is to support it".into(),
             Rejection::MissingClientId => "some grants need no client: unidentified_clients \"pass\" lets them by".into(),
-            Rejection::CertificateUnverified => {
+            Rejection::CertificateUnverified(UnverifiedCertificate::Chain) => {
                 "the listener's trusted_ca must have the issuer; a resumed session counts as unverified".into()
             }
-            Rejection::VerificationNotGiven => "Envoy before 1.39 does not say: peer_certificate.chain \"listener\"".into(),
+            Rejection::CertificateUnverified(UnverifiedCertificate::NotGiven) => "Envoy before 1.39 does not say: peer_certificate.chain \"listener\"".into(),
             Rejection::RegistryUnavailable(_) => "this program fetches nothing: give what the registry answers with --registry".into(),
             Rejection::MultipleAuthMethods => {
                 "the client must send neither Authorization nor client_secret nor client_assertion".into()
@@ -285,11 +285,11 @@ fn print_names(
     Ok(())
 }
 
-fn policy(gate: &Gate, request: &GateRequest) -> Option<Rc<Policy>> {
+fn policy(gate: &Gate, request: &GateRequest) -> Option<Arc<Policy>> {
     let authority = request.headers.iter().find(|(name, _)| name == ":authority");
     match gate.configuration().policy_for(authority.map(|(_, value)| value.as_slice()).unwrap_or_default()) {
-        HostPolicy::Policy(policy) => Some(policy),
-        HostPolicy::UnknownTenant(_) => None,
+        TenantPolicy::Known(policy) => Some(policy),
+        TenantPolicy::Unknown(_) => None,
     }
 }
 
@@ -302,7 +302,7 @@ pub fn is_server_name_unchecked(gate: &Gate, request: &GateRequest, outcome: &Ou
         && policy(gate, request).is_some_and(|policy| policy.matches_server_name)
 }
 
-fn registered(policy: &Policy, peer: &Peer, client_id: &str) -> Option<Rc<ClientMetadata>> {
+fn registered(policy: &Policy, peer: &Peer, client_id: &str) -> Option<Arc<ClientMetadata>> {
     let registration = match &policy.registry {
         RegistrySource::Embedded(registry) => registry.find(client_id),
         RegistrySource::Fetched(_) => peer.list.as_ref()?.find(client_id),

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use tls_client_auth::config::Configuration;
+use tls_client_auth::Configuration;
 
 use self::endpoints::Config;
 use self::graph::{At, Configs, Graph, Remark};

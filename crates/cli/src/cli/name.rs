@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use tls_client_auth::certificate::DistinguishedName;
+use tls_client_auth::DistinguishedName;
 
 use super::Unusable;
 use super::output::{BOLD, Format, PLAIN, RED, print_json, visible};

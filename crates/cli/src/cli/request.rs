@@ -1,10 +1,8 @@
 //! A request as somebody describes it, completed to what Envoy would hand to the filter.
 
 use serde_json::Value;
-use tls_client_auth::certificate::UnixTime;
-use tls_client_auth::config::HostPolicy;
-use tls_client_auth::gate::{Gate, GateRequest};
-use tls_client_auth::request::{Endpoints, is_token};
+use tls_client_auth::inspect::{Endpoints, TenantPolicy, is_token};
+use tls_client_auth::{Gate, GateRequest, UnixTime};
 
 /// What is said of a request; the rest is as most requests have it.
 #[derive(Debug, Default)]
@@ -23,7 +21,7 @@ pub struct Described<'a> {
 /// A host of the configuration, for requests that name none: one without a policy would be refused for that alone.
 pub fn default_host(gate: &Gate, configuration: &str) -> String {
     const ANY: &str = "localhost";
-    if let HostPolicy::Policy(_) = gate.configuration().policy_for(ANY.as_bytes()) {
+    if let TenantPolicy::Known(_) = gate.configuration().policy_for(ANY.as_bytes()) {
         return ANY.to_owned();
     }
     let json: Value = serde_json::from_str(configuration).unwrap_or_default();

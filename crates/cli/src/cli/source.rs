@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
-use tls_client_auth::client::ClientList;
+use tls_client_auth::ClientList;
 
 use super::Unusable;
 use super::document::{self, Content, Lines, Member, Node};

@@ -1,12 +1,9 @@
 //! The steps of a decision: what it checked, as it noted itself, and what can be said of each check.
 
-use tls_client_auth::certificate::PeerCertificate;
-use tls_client_auth::checks::{Check, Checks};
-use tls_client_auth::client::{ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod};
-use tls_client_auth::config::{Chain, Policy, Source};
-use tls_client_auth::exchange::ServerName;
-use tls_client_auth::gate::{GateRequest, Outcome};
-use tls_client_auth::request::Target;
+use tls_client_auth::inspect::{
+    Chain, Check, Checks, ClientMetadata, ExpectedSubject, Policy, Source, Target, TokenEndpointAuthMethod,
+};
+use tls_client_auth::{GateRequest, Outcome, PeerCertificate, ServerName};
 
 /// One step of a decision.
 pub struct Step {
@@ -99,7 +96,7 @@ impl Facts<'_> {
     fn of(&self, check: Check) -> String {
         let header = |name: &str| self.header(name).unwrap_or_default();
         let decision = &self.outcome.decision;
-        let peer_certificate = self.policy.map(|policy| &policy.handling.peer_certificate);
+        let peer_certificate = self.policy.map(|policy| &policy.common.peer_certificate);
         match check {
             Check::Tenant => match (&decision.request.tenant, self.policy) {
                 (Some(tenant), _) => format!("{} has the policy of the tenant {tenant}", header(":authority")),
@@ -150,7 +147,7 @@ impl Facts<'_> {
                     text = format!("{subject}, {text}");
                 }
                 if let Some(dialect) = peer_certificate.and_then(|policy| policy.source.header()) {
-                    text = format!("{text}, from {}", dialect.header_name());
+                    text = format!("{text}, from {}", dialect.name());
                 }
                 text
             }
@@ -188,7 +185,7 @@ impl Facts<'_> {
             // The next check is made of every gated request.
             Check::ServerName if checks.has(Check::Protocol) => match self.policy {
                 Some(policy) if policy.matches_server_name => "not checked: --server-name is not given",
-                Some(policy) if policy.handling.peer_certificate.matches_server_name() => "not asked: there are no tenants",
+                Some(policy) if policy.common.peer_certificate.matches_server_name() => "not asked: there are no tenants",
                 _ => "not asked: peer_certificate.server_name is \"ignore\"",
             },
             Check::Chain | Check::Subject if checks.has(Check::Registered) => "not asked: the certificate itself is registered",

@@ -6,8 +6,7 @@ use test_support as support;
 
 use std::collections::BTreeSet;
 
-use tls_client_auth::certificate::UnixTime;
-use tls_client_auth::error::Code;
+use tls_client_auth::{Code, UnixTime};
 
 use self::support::case::{Case, table};
 use super::steps::name;

@@ -3,8 +3,7 @@
 //! That is asked of the filter's own code, never of a copy.
 
 use serde_json::{Value, json};
-use tls_client_auth::error::Code;
-use tls_client_auth::gate::{Gate, GateRequest, Peer};
+use tls_client_auth::{Code, Gate, GateRequest, Peer};
 
 use super::graph::Route;
 use super::paths::{Rewrite, samples, spellings};

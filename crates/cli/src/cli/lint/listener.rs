@@ -1,15 +1,15 @@
 //! What the listener must promise for a configuration to mean what it says.
 
-use tls_client_auth::certificate::Dialect;
-use tls_client_auth::client::TokenEndpointAuthMethod;
-use tls_client_auth::config::{Chain, Configuration, Policy, RegistrySource, Source};
+use tls_client_auth::Configuration;
+use tls_client_auth::host::CertificateHeader;
+use tls_client_auth::inspect::{Chain, Policy, RegistrySource, Source, TokenEndpointAuthMethod};
 
 use super::super::source::{DownstreamTls, FilterChain, Transport};
 use super::Finding;
 
 pub fn findings(chain: &FilterChain, configuration: &Configuration, serves_self_signed: bool) -> Vec<Finding> {
     let policies: Vec<&Policy> = configuration.policies().collect();
-    let reads_connection = policies.iter().any(|policy| policy.handling.peer_certificate.source == Source::Connection);
+    let reads_connection = policies.iter().any(|policy| policy.common.peer_certificate.source == Source::Connection);
     let mut findings = match &chain.transport {
         Transport::Tls(tls) => of_tls(tls, &policies, serves_self_signed),
         Transport::Plain if reads_connection => {
@@ -19,7 +19,9 @@ pub fn findings(chain: &FilterChain, configuration: &Configuration, serves_self_
         Transport::Plain | Transport::Other => Vec::new(),
     };
     let (details, spot) = &chain.forward_client_cert_details;
-    let reads_xfcc = policies.iter().any(|policy| policy.handling.peer_certificate.source.header() == Some(Dialect::Xfcc));
+    let reads_xfcc = policies
+        .iter()
+        .any(|policy| policy.common.peer_certificate.source.header() == Some(CertificateHeader::XForwardedClientCert));
     if reads_xfcc && details == "SANITIZE" {
         let message = "forward_client_cert_details: SANITIZE takes x-forwarded-client-cert away before the filter reads it, and every client is refused";
         findings.push(Finding::error(Some(spot.line), message).at(spot.pointer.clone()));
@@ -38,11 +40,11 @@ pub fn findings(chain: &FilterChain, configuration: &Configuration, serves_self_
 }
 
 fn of_tls(tls: &DownstreamTls, policies: &[&Policy], serves_self_signed: bool) -> Vec<Finding> {
-    let believes_listener = policies.iter().any(|policy| policy.handling.peer_certificate.chain == Chain::Listener);
-    let believes_connection = policies.iter().any(|policy| policy.handling.peer_certificate.chain == Chain::Connection);
+    let believes_listener = policies.iter().any(|policy| policy.common.peer_certificate.chain == Chain::Listener);
+    let believes_connection = policies.iter().any(|policy| policy.common.peer_certificate.chain == Chain::Connection);
     let has_self_signed = policies.iter().any(|policy| {
         let RegistrySource::Embedded(registry) = &policy.registry else { return false };
-        policy.handling.peer_certificate.source == Source::Connection
+        policy.common.peer_certificate.source == Source::Connection
             && registry.clients().any(|client| matches!(client.method(), TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_)))
     });
     let at = Some(tls.spot.line);

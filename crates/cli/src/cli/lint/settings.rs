@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 
 use serde_json::Value;
-use tls_client_auth::certificate::{Dialect, DistinguishedName};
-use tls_client_auth::config::Configuration;
+use tls_client_auth::host::CertificateHeader;
+use tls_client_auth::{Configuration, DistinguishedName};
 
 use super::super::source::{Failure, Filter, FilterChain, FilterKind};
 use super::{Finding, Severity, endpoints, paths};
@@ -188,16 +188,16 @@ impl Policy<'_> {
         let peer = self.own.get("peer_certificate").or_else(|| self.top.get("peer_certificate"));
         let said = |name: &str| peer.and_then(|peer| peer.get(name)).and_then(Value::as_str);
         let read = match (said("source"), said("dialect")) {
-            (Some("forwarded"), Some("client-cert")) => Some(Dialect::ClientCert),
-            (Some("forwarded"), Some("x-ssl-cert")) => Some(Dialect::XSslCert),
-            (Some("forwarded"), _) => Some(Dialect::Xfcc),
+            (Some("forwarded"), Some("client-cert")) => Some(CertificateHeader::ClientCert),
+            (Some("forwarded"), Some("x-ssl-cert")) => Some(CertificateHeader::XSslCert),
+            (Some("forwarded"), _) => Some(CertificateHeader::XForwardedClientCert),
             _ => None,
         };
         let kept = self.own.pointer("/forward/keep").and_then(Value::as_array).into_iter().flatten().enumerate();
         // The header that the filter itself reads goes on only where it was believed.
         let kept = kept.filter(|(_, name)| {
             let name = name.as_str().unwrap_or_default();
-            read.is_none_or(|read| !name.eq_ignore_ascii_case(read.header_name()))
+            read.is_none_or(|read| !name.eq_ignore_ascii_case(read.name()))
         });
         let message =
             "clients can send this header themselves, and it reaches the backend as it came; the backend must not believe it";

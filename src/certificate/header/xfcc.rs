@@ -1,0 +1,175 @@
+//! Envoy's `x-forwarded-client-cert`, as text or as JSON: elements, of which each hop wrote one.
+//!
+//! Every element must fit the certificate in it, and one that does not refuses the whole header.
+
+use std::borrow::Cow;
+
+use super::{BLANK, malformed};
+use crate::certificate::alternative_name::GeneralNameType;
+use crate::certificate::peer::{CertificateError, PeerCertificate};
+use crate::certificate::pem;
+use crate::certificate::thumbprint::Thumbprint;
+use crate::json::{Json, Members};
+
+/// What one hop wrote.
+#[derive(Debug, Default)]
+struct Element<'a> {
+    hash: Option<Cow<'a, str>>,
+    /// PEM, plain or percent-encoded.
+    cert: Option<Cow<'a, str>>,
+    /// PEM of the whole chain, leaf first.
+    chain: Option<Cow<'a, str>>,
+    /// Only the text form shows these: there they may end an element before its end.
+    names: Vec<(GeneralNameType, &'a str)>,
+}
+
+/// The certificate of the last element, which the nearest hop wrote.
+pub(super) fn nearest(text: &str, own_hop: Option<&Thumbprint>) -> Result<PeerCertificate, CertificateError> {
+    let mut elements = if text.starts_with('[') { json_elements(text)? } else { text_elements(text)? };
+    let describes = |element: &Element<'_>, certificate: &Thumbprint| {
+        element.hash.as_ref().and_then(|hash| Thumbprint::from_hex(hash.as_bytes())) == Some(*certificate)
+    };
+    if let Some(own_hop) = own_hop {
+        elements.pop_if(|element| describes(element, own_hop));
+    }
+    let mut nearest = None;
+    // What a client's name made of the element of its hop shows in that element, so all of them must be right.
+    for element in &elements {
+        let certificate = match (&element.cert, &element.chain) {
+            (Some(cert), _) => PeerCertificate::from_pem(cert.as_bytes())?,
+            (None, Some(chain)) => PeerCertificate::from_der(&pem::decode_first(chain.as_bytes()).ok_or(CertificateError::Pem)?)?,
+            (None, None) => return Err(malformed("an element without Cert and Chain")),
+        };
+        if element.hash.is_some() && !describes(element, &certificate.thumbprint()) {
+            return Err(malformed("Hash and Cert of one element differ"));
+        }
+        if !shows_names_of(element, &certificate)? {
+            return Err(malformed("the URI or DNS of an element are not those of its Cert"));
+        }
+        nearest = Some(certificate);
+    }
+    nearest.ok_or(CertificateError::NotForwarded)
+}
+
+/// Whether the names that the element shows are the certificate's, as far as it shows any. Neither quoted nor escaped, a
+/// name with a comma or a semicolon is more than it seems: it may bring a `Cert` of its own.
+fn shows_names_of(element: &Element<'_>, certificate: &PeerCertificate) -> Result<bool, CertificateError> {
+    if element.names.is_empty() {
+        return Ok(true);
+    }
+    for wanted in [GeneralNameType::Uri, GeneralNameType::Dns] {
+        let mut certified = certificate.names_as_they_stand(wanted)?;
+        let mut shown = element.names.iter().filter(|(kind, _)| *kind == wanted).map(|(_, name)| name.as_bytes());
+        // A proxy may show the first name only, or an empty one where there is none.
+        if !shown.all(|shown| certified.next().unwrap_or_default() == shown) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Most hops that a header may tell of: each costs the reading of a certificate.
+const MOST_ELEMENTS: usize = 8;
+
+/// `Key=value;Key="value",Key=value`: elements of pairs, keys in any letter case.
+fn text_elements(text: &str) -> Result<Vec<Element<'_>>, CertificateError> {
+    let mut elements = Vec::new();
+    let mut element = Element::default();
+    let mut rest = text;
+    loop {
+        let (key, after) = rest.split_once('=').ok_or(malformed("a key without a value"))?;
+        let key = key.trim_matches(BLANK);
+        if key.is_empty() || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+            return Err(malformed("no key where one must stand"));
+        }
+        let (value, after) = value(after)?;
+        element.add(key, value)?;
+        let mut separated = after.chars();
+        match separated.next() {
+            Some(';') => {}
+            separator => {
+                elements.push(std::mem::take(&mut element));
+                if separator.is_none() {
+                    return Ok(elements);
+                }
+                if elements.len() == MOST_ELEMENTS {
+                    return Err(malformed("too many elements"));
+                }
+            }
+        }
+        rest = separated.as_str();
+    }
+}
+
+/// A value, quoted or not, and what follows it: nothing, or something that begins with a separator.
+fn value(text: &str) -> Result<(&str, &str), CertificateError> {
+    let (value, rest) = match text.strip_prefix('"') {
+        Some(quoted) => {
+            let mut escaped = false;
+            let is_end = |c: char| {
+                let is_end = c == '"' && !escaped;
+                escaped = c == '\\' && !escaped;
+                is_end
+            };
+            let end = quoted.find(is_end).ok_or(malformed("a quotation that does not end"))?;
+            let (value, rest) = quoted.split_at_checked(end).ok_or(malformed("a quotation that does not end"))?;
+            (value, rest.strip_prefix('"').unwrap_or(rest).trim_start_matches(BLANK))
+        }
+        None => {
+            let end = text.find([';', ',']).unwrap_or(text.len());
+            let (value, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+            if value.contains('"') {
+                return Err(malformed("a quotation mark within a value"));
+            }
+            (value.trim_end_matches(BLANK), rest)
+        }
+    };
+    if rest.is_empty() || rest.starts_with([';', ',']) { Ok((value, rest)) } else { Err(malformed("text behind a quotation")) }
+}
+
+impl<'a> Element<'a> {
+    fn add(&mut self, key: &str, value: &'a str) -> Result<(), CertificateError> {
+        let mut show = |kind| {
+            self.names.push((kind, value));
+            Ok(())
+        };
+        let place = match key.to_ascii_lowercase().as_str() {
+            "hash" => &mut self.hash,
+            "cert" => &mut self.cert,
+            "chain" => &mut self.chain,
+            "uri" => return show(GeneralNameType::Uri),
+            "dns" => return show(GeneralNameType::Dns),
+            // Others, and those that a later Envoy may add, prove nothing.
+            _ => return Ok(()),
+        };
+        if place.replace(value.into()).is_some() {
+            return Err(malformed("a key twice in one element"));
+        }
+        Ok(())
+    }
+}
+
+/// Envoy's JSON form: an array of objects.
+fn json_elements(text: &str) -> Result<Vec<Element<'_>>, CertificateError> {
+    let elements = Json::parse(text.as_bytes()).and_then(|json| {
+        json.elements("an array of elements", |element| {
+            let mut members = Members::of(element, "an element")?;
+            let owned = |json: &Json| json.string("a string").map(|text| Cow::Owned(text.to_owned()));
+            let chain = members.read("chain", |json| json.elements("an array of certificates", owned))?;
+            Ok(Element {
+                hash: members.read("hash", owned)?,
+                cert: members.read("cert", owned)?,
+                chain: chain.and_then(|chain| chain.into_iter().next()),
+                names: Vec::new(),
+            })
+        })
+    });
+    let elements = elements.map_err(|_| malformed("not an array of elements in JSON"))?;
+    if elements.len() > MOST_ELEMENTS { Err(malformed("too many elements")) } else { Ok(elements) }
+}
+
+/// An element that describes `certificate`, as Envoy writes it.
+pub(super) fn write(certificate: &PeerCertificate) -> String {
+    let hash = certificate.thumbprint().to_hex();
+    format!("Hash={hash};Cert=\"{}\"", pem::encode_escaped(certificate.der()))
+}

@@ -1,0 +1,196 @@
+//! Which headers no client may set (contract §5): what the members of all policies read and write.
+
+use super::PolicyMembers;
+use crate::certificate::CertificateHeader;
+use crate::json::{Json, JsonError};
+use crate::policy::{Forward, HeaderPattern, Source, StrippedHeaders};
+use crate::request::same_header;
+
+/// An entry of `forward.strip`.
+///
+/// # Errors
+/// The pointer is relative to the entry.
+pub(super) fn header_pattern(json: &Json) -> Result<HeaderPattern, JsonError> {
+    HeaderPattern::parse(json.string("a header name")?).map_err(JsonError::expected)
+}
+
+/// The headers that the filter itself reads and writes, whichever tenant is concerned.
+pub(super) struct IdentityHeaders {
+    /// What the `forward` of the top level or of any tenant writes.
+    written: Vec<Box<str>>,
+    /// What the `peer_certificate` of any of them reads.
+    read: Vec<&'static str>,
+}
+
+impl IdentityHeaders {
+    /// Those of all `policies`.
+    pub(super) fn of<'a>(policies: impl Iterator<Item = &'a PolicyMembers>) -> Self {
+        let (mut written, mut read) = (Vec::<Box<str>>::new(), Vec::new());
+        for members in policies {
+            let source = members.peer_certificate.as_ref().map(|policy| &policy.source);
+            let header = source.and_then(Source::header).map(CertificateHeader::name);
+            read.extend(header.filter(|header| !read.contains(header)));
+            for name in members.forward.iter().flat_map(|forward| forward.written_names()) {
+                if !written.iter().any(|other| **other == *name) {
+                    written.push(name.into());
+                }
+            }
+        }
+        Self { written, read }
+    }
+
+    /// What is taken away under the members `own` of the top level, or of a tenant below the members `above`.
+    ///
+    /// # Errors
+    /// `forward.keep` of `own` names what must be taken away.
+    pub(super) fn stripped_under(
+        &self,
+        own: &PolicyMembers,
+        above: Option<&PolicyMembers>,
+    ) -> Result<StrippedHeaders, JsonError> {
+        let forwards = [above, Some(own)].map(|members| members.and_then(|members| members.forward.as_deref()));
+        let patterns: Vec<_> = forwards.iter().flatten().flat_map(|forward| forward.strip_patterns()).cloned().collect();
+        let kept = |forward: &Forward| forward.kept_names().to_vec();
+        if let Some(keep) = own.forward.as_deref().map(kept) {
+            for (index, name) in keep.iter().enumerate() {
+                let wanted = match () {
+                    // A client could send it itself, and the backend would take it for the filter's.
+                    () if self.written.iter().any(|written| same_header(written, name)) => "a header that no forward writes",
+                    () if patterns.iter().any(|pattern| pattern.covers(name)) => "a header that strip does not take away",
+                    () => continue,
+                };
+                return Err(JsonError::expected(wanted).within(index).within("keep").within("forward"));
+            }
+        }
+        let members = [Some(own), above];
+        let mut sources = members.iter().flatten().map(|members| members.peer_certificate.as_ref());
+        let source = sources.find_map(|policy| policy);
+        let own_header = source.and_then(|policy| policy.source.header());
+        let in_force = own.forward.as_deref().or(forwards.into_iter().flatten().next());
+        Ok(StrippedHeaders {
+            own: own_header,
+            read: self.read.clone(),
+            written: self.written.clone(),
+            kept: in_force.map(kept).unwrap_or_default(),
+            patterns,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Configuration, TenantPolicy};
+
+    fn stripped(configuration: &str, host: &str) -> StrippedHeaders {
+        let configuration = Configuration::parse(configuration.as_bytes()).unwrap();
+        let policy: TenantPolicy = configuration.policy_for(host.as_bytes());
+        policy.common().stripped.as_ref().clone()
+    }
+
+    #[test]
+    fn what_any_tenant_writes_reads_or_names() {
+        let text = r#"{
+            "clients": [], "forward": {"client_id": "X-Client-Id", "keep": ["ssl-client-verify", "client-cert"], "strip": ["x-who", "x-corp-*"]},
+            "tenants": [
+                {"hosts": ["a"]},
+                {"hosts": ["b"], "forward": {"thumbprint": "x-thumb", "strip": ["x-b"]}},
+                {"hosts": ["c"], "forward": {"certificate": ["x-forwarded-client-cert"], "keep": ["client-cert"]},
+                 "peer_certificate": {"source": "forwarded", "dialect": "client-cert"}}
+            ]
+        }"#;
+        for (host, name, strips) in [
+            ("other", "x-client-id", true),
+            ("other", "x_client_id", true),
+            ("other", "x-thumb", true),
+            ("other", "x-forwarded-client-cert", true),
+            ("other", "x-who", true),
+            ("other", "X.Corp.user", true),
+            ("other", "x-corp", false),
+            ("other", "x-b", false),
+            ("other", "ssl-client-verify", false),
+            ("other", "ssl_client_verify", true),
+            ("a", "ssl-client-verify", false),
+            ("a", "x-who", true),
+            ("b", "ssl-client-verify", true),
+            ("b", "x-who", true),
+            ("b", "x-b", true),
+            ("b", "x_b", true),
+            ("b", "client-cert", true),
+            ("c", "client-cert", true),
+            ("other", "client-cert", false),
+        ] {
+            assert_eq!(stripped(text, host).strips(name, None), strips, "{host} {name}");
+        }
+        let trusted = Some(CertificateHeader::ClientCert);
+        assert!(!stripped(text, "c").strips("client-cert", trusted));
+        assert!(stripped(text, "c").strips("client_cert", trusted));
+    }
+
+    #[test]
+    fn patterns() {
+        for (text, wanted) in [
+            ("x-corp-user", Ok(())),
+            ("X-Corp-*", Ok(())),
+            ("x-forwarded-client-cert", Ok(())),
+            ("x-forwarded-*", Ok(())),
+            ("expect", Ok(())),
+            ("*", Err("a header name")),
+            ("", Err("a header name")),
+            (":path", Err("a header name")),
+            (":pat*", Err("a header name")),
+            ("x-*-cert", Err("a header name")),
+            ("x-a**", Err("a header name")),
+            ("x-c*", Err("four characters")),
+            ("c*", Err("four characters")),
+            ("cont*", Err("content-")),
+            ("content-md5", Err("content-")),
+            ("content_length", Err("content-")),
+            ("content-type*", Err("content-")),
+            ("cookie", Err("cookie")),
+            ("cook*", Err("cookie")),
+            ("host", Err("host")),
+            ("host*", Err("host")),
+            ("hosts", Ok(())),
+            ("auth*", Err("authorization")),
+            ("Authorization", Err("authorization")),
+            ("x-en*", Err("x-envoy-")),
+            ("x-envoy-*", Err("x-envoy-")),
+            ("x_envoy_peer", Err("x-envoy-")),
+            ("x-re*", Err("x-request-id")),
+            ("x-request-id", Err("x-request-id")),
+            ("te", Err("te")),
+            ("transfer-encoding", Err("transfer-encoding")),
+            ("upgr*", Err("upgrade")),
+            ("proxy-*", Err("proxy-")),
+        ] {
+            let read = header_pattern(&Json::String(text.to_owned()));
+            match wanted {
+                Ok(()) => assert!(read.is_ok(), "{text}"),
+                Err(what) => assert!(read.as_ref().is_err_and(|error| error.message.contains(what)), "{text}: {read:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_must_go_is_not_kept() {
+        for (text, pointer) in [
+            (r#"{"clients": [], "forward": {"client_id": "x-a", "keep": ["b", "X_A"]}}"#, "/forward/keep/1"),
+            (r#"{"clients": [], "forward": {"strip": ["x-corp-*"], "keep": ["x_corp.a"]}}"#, "/forward/keep/0"),
+            (
+                r#"{"clients": [], "forward": {"keep": ["x-a"]}, "tenants": [{"hosts": ["a"], "forward": {"client_id": "x-a"}}]}"#,
+                "/forward/keep/0",
+            ),
+            (
+                r#"{"clients": [], "forward": {"client_id": "x-a"}, "tenants": [{"hosts": ["a"]}, {"hosts": ["b"], "forward": {"keep": ["y", "x-a"]}}]}"#,
+                "/tenants/1/forward/keep/1",
+            ),
+            (
+                r#"{"clients": [], "forward": {"strip": ["x-abc*"]}, "tenants": [{"hosts": ["b"], "forward": {"keep": ["x-abcd"]}}]}"#,
+                "/tenants/0/forward/keep/0",
+            ),
+        ] {
+            assert_eq!(Configuration::parse(text.as_bytes()).unwrap_err().pointer, pointer, "{text}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What an operator decided, in types that cannot be half-right; [`crate::config`] makes them of JSON.
+
+mod forward;
+mod peer_certificate;
+mod stripped_headers;
+mod tenants;
+
+use std::sync::Arc;
+
+pub use self::forward::Forward;
+pub use self::peer_certificate::{Chain, PeerCertificatePolicy, Source, TrustedProxies, TrustedProxy};
+pub use self::stripped_headers::StrippedHeaders;
+pub(crate) use self::stripped_headers::{HeaderPattern, is_reserved};
+pub(crate) use self::tenants::{HostPattern, Tenants};
+use crate::registry::{FetchedRegistry, Registry};
+use crate::request::Endpoints;
+
+/// A whole configuration: one policy for every host, or one for each tenant.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    pub(crate) tenants: Tenants,
+    /// Which decisions are logged.
+    pub log: LogDecisions,
+    /// What is written into filter state.
+    pub filter_state: FilterState,
+}
+
+/// `filter_state`: what of a decision is written into filter state. Each costs some microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilterState {
+    /// `"code"`
+    pub code: bool,
+    /// `"client_id"`
+    pub client_id: bool,
+}
+
+/// What applies to the requests of one host.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// How a decision is carried out.
+    pub common: CommonPolicy,
+    /// `endpoints`; `None` = every request is gated.
+    pub endpoints: Option<Endpoints>,
+    /// `clients` or `registry`.
+    pub registry: RegistrySource,
+    /// `unregistered_clients: "pass"`.
+    pub passes_unregistered_clients: bool,
+    /// `other_methods: "pass"`.
+    pub passes_other_methods: bool,
+    /// `unidentified_clients: "pass"`.
+    pub passes_unidentified_clients: bool,
+    /// `methods`.
+    pub methods: Methods,
+    /// `peer_certificate.server_name: "match"`, in force because there are tenants.
+    pub matches_server_name: bool,
+    /// `max_body_bytes`.
+    pub max_body_bytes: usize,
+}
+
+/// `methods`: which of the two methods of RFC 8705 the service supports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Methods {
+    /// `tls_client_auth`
+    pub tls_client_auth: bool,
+    /// `self_signed_tls_client_auth`
+    pub self_signed_tls_client_auth: bool,
+}
+
+/// Where the clients come from.
+#[derive(Clone, Debug)]
+pub enum RegistrySource {
+    /// `clients`: they are in the configuration.
+    Embedded(Arc<Registry>),
+    /// `registry`: the host fetches them.
+    Fetched(Arc<FetchedRegistry>),
+}
+
+/// What is done with every request, whatever is decided.
+#[derive(Clone, Debug, Default)]
+pub struct CommonPolicy {
+    /// `mode`.
+    pub mode: Mode,
+    /// `forward`.
+    pub forward: Arc<Forward>,
+    /// `peer_certificate`.
+    pub peer_certificate: Arc<PeerCertificatePolicy>,
+    /// The headers and trailers that must not reach the backend as they came.
+    pub stripped: Arc<StrippedHeaders>,
+    /// The first of the tenant's `hosts`, its name in metrics and logs; `None` = the policy of the top level.
+    pub tenant: Option<Arc<str>>,
+}
+
+/// Whether decisions bind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// A refusal refuses.
+    #[default]
+    Enforce,
+    /// Everything passes; decisions are counted and logged.
+    Shadow,
+}
+
+/// Which decisions get a line in the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogDecisions {
+    /// Refusals.
+    #[default]
+    Rejections,
+    /// All.
+    All,
+    /// None.
+    None,
+}
+
+/// The policy of one request's host.
+#[derive(Clone, Debug)]
+pub enum TenantPolicy {
+    /// Some tenant's, or the top level's.
+    Known(Arc<Policy>),
+    /// No tenant names the host and the top level has no registry.
+    Unknown(Arc<UnknownTenant>),
+}
+
+/// What applies to a host that is no tenant's.
+#[derive(Clone, Debug)]
+pub struct UnknownTenant {
+    /// The top level's; its mode is that of such a refusal.
+    pub common: CommonPolicy,
+    /// The paths on which there is something to refuse; `None` = every path.
+    pub endpoints: Option<Endpoints>,
+}
+
+impl TenantPolicy {
+    /// What is done with every request of the host.
+    #[must_use]
+    pub fn common(&self) -> &CommonPolicy {
+        match self {
+            Self::Known(policy) => &policy.common,
+            Self::Unknown(unknown) => &unknown.common,
+        }
+    }
+
+    /// The paths that carry client authentication; `None` = every path.
+    #[must_use]
+    pub fn endpoints(&self) -> Option<&Endpoints> {
+        match self {
+            Self::Known(policy) => policy.endpoints.as_ref(),
+            Self::Unknown(unknown) => unknown.endpoints.as_ref(),
+        }
+    }
+}
+
+impl Configuration {
+    /// The policy for `:authority`.
+    #[must_use]
+    pub fn policy_for(&self, authority: &[u8]) -> TenantPolicy {
+        self.tenants.policy_for(authority)
+    }
+
+    /// Whether the name that the client asked for in the TLS handshake (RFC 6066 §3), or that it asked for none, chooses the
+    /// same tenant as `authority` does. An authority for which TLS has no name, an IP address or a name without a dot, agrees
+    /// with none.
+    #[must_use]
+    pub fn server_name_agrees(&self, authority: &[u8], server_name: Option<&[u8]>) -> bool {
+        self.tenants.server_name_agrees(authority, server_name)
+    }
+
+    /// The mode of refusals that are no tenant's: shadow only where the top level and every tenant are.
+    #[must_use]
+    pub fn mode_of_all(&self) -> Mode {
+        self.tenants.mode_of_all()
+    }
+
+    /// Every policy, those of tenants and that of the top level, if it has one for other hosts.
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.tenants.policies()
+    }
+
+    /// Number of clients in all embedded registries.
+    #[must_use]
+    pub fn number_of_clients(&self) -> usize {
+        let mut counted: Vec<&Arc<Registry>> = Vec::new();
+        for source in self.policies().map(|policy| &policy.registry) {
+            if let RegistrySource::Embedded(registry) = source
+                && !counted.iter().any(|other| Arc::ptr_eq(other, registry))
+            {
+                counted.push(registry);
+            }
+        }
+        counted.iter().map(|registry| registry.len()).sum()
+    }
+
+    /// Every fetched registry once, however many tenants name it; and whether one of them lets unregistered clients pass.
+    #[must_use]
+    pub fn fetched_registries(&self) -> Vec<(Arc<FetchedRegistry>, bool)> {
+        let mut registries: Vec<(Arc<FetchedRegistry>, bool)> = Vec::new();
+        for policy in self.policies() {
+            let RegistrySource::Fetched(registry) = &policy.registry else { continue };
+            match registries.iter_mut().find(|(known, _)| known == registry) {
+                Some((_, passes)) => *passes |= policy.passes_unregistered_clients,
+                None => registries.push((registry.clone(), policy.passes_unregistered_clients)),
+            }
+        }
+        registries
+    }
+}

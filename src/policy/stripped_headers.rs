@@ -1,0 +1,236 @@
+//! Which request headers and trailers no client may set (contract §5).
+
+use crate::certificate::CertificateHeader;
+use crate::request::{is_token, same_header};
+
+/// Names that carry a client's identity at some server or proxy, and beginnings of such names.
+const IDENTITY: [(&str, Extent); 19] = [
+    ("client-cert", Extent::Name),
+    ("client-cert-chain", Extent::Name),
+    ("client-certificate", Extent::Name),
+    ("x-ssl-cert", Extent::Beginning),
+    ("x-ssl-client-", Extent::Beginning),
+    ("ssl-client-", Extent::Beginning),
+    ("x-client-cert", Extent::Beginning),
+    ("x-clientcert", Extent::Beginning),
+    ("x-forwarded-tls-client-", Extent::Beginning),
+    ("x-amzn-mtls-", Extent::Beginning),
+    ("x-arr-clientcert", Extent::Name),
+    ("cf-client-cert-", Extent::Beginning),
+    ("cloudfront-viewer-cert-", Extent::Beginning),
+    ("x-client-verify", Extent::Name),
+    ("x-client-dn", Extent::Name),
+    ("x-client-subject", Extent::Beginning),
+    ("x-wso2-mutual-auth-cert", Extent::Name),
+    ("sec-client-x509-cert", Extent::Beginning),
+    ("l5d-client-id", Extent::Name),
+];
+
+/// How much of a header's name is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    Name,
+    Beginning,
+}
+
+impl Extent {
+    /// Whether `name` is `given`, or begins so, to some backend.
+    fn covers(self, given: &str, name: &str) -> bool {
+        match self {
+            Self::Name => same_header(given, name),
+            Self::Beginning => name.get(..given.len()).is_some_and(|start| same_header(given, start)),
+        }
+    }
+}
+
+/// Whether `name` begins as one of [`IDENTITY`]. It is asked for each header of each request, and hardly any does.
+fn may_be_identity(name: &str) -> bool {
+    let Some([first, second, third, fourth]) = name.as_bytes().first_chunk() else { return false };
+    match first | 0x20 {
+        b'x' => match third | 0x20 {
+            b's' => fourth | 0x20 == b's',
+            b'c' => fourth | 0x20 == b'l',
+            b'a' => matches!(fourth | 0x20, b'm' | b'r'),
+            b'w' => fourth | 0x20 == b's',
+            // x-forwarded-tls-client-, and not the two of x-forwarded- that every request has.
+            b'f' => name.as_bytes().get(12).is_some_and(|b| b | 0x20 == b't'),
+            _ => false,
+        },
+        b'c' => matches!(second | 0x20, b'l' | b'f'),
+        b'l' => *second == b'5',
+        b's' => matches!(second | 0x20, b's' | b'e'),
+        _ => false,
+    }
+}
+
+/// Headers that mean something to HTTP or to Envoy: no identity is written into them, and no pattern takes them away.
+const RESERVED: [(&str, Extent); 16] = [
+    ("authorization", Extent::Name),
+    ("connection", Extent::Name),
+    ("content-", Extent::Beginning),
+    ("cookie", Extent::Name),
+    ("host", Extent::Name),
+    ("http2-settings", Extent::Name),
+    ("keep-alive", Extent::Name),
+    ("proxy-authenticate", Extent::Name),
+    ("proxy-authorization", Extent::Name),
+    ("proxy-connection", Extent::Name),
+    ("te", Extent::Name),
+    ("trailer", Extent::Name),
+    ("transfer-encoding", Extent::Name),
+    ("upgrade", Extent::Name),
+    ("x-envoy-", Extent::Beginning),
+    ("x-request-id", Extent::Name),
+];
+
+/// Whether `name` is one of the headers that HTTP or Envoy need.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.iter().any(|(reserved, extent)| extent.covers(reserved, name))
+}
+
+/// An entry of `forward.strip`: a name, or the beginning of names before a `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HeaderPattern {
+    /// In lower case, without the `*`.
+    text: Box<str>,
+    extent: Extent,
+}
+
+impl HeaderPattern {
+    /// Fewer characters before a `*` would take away headers that nobody thought of.
+    const FEWEST_BEFORE_WILDCARD: usize = 4;
+
+    /// Reads a name, or the beginning of names with `*` behind it.
+    ///
+    /// # Errors
+    /// What is expected instead.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let text = text.to_ascii_lowercase();
+        let (text, extent) = match text.strip_suffix('*') {
+            Some(beginning) => (beginning.into(), Extent::Beginning),
+            None => (text.into(), Extent::Name),
+        };
+        let pattern = Self { text, extent };
+        if !is_token(pattern.text.as_bytes()) || pattern.text.contains('*') {
+            return Err("a header name (RFC 9110 section 5.1), with * at its end at most".to_owned());
+        }
+        if extent == Extent::Beginning && pattern.text.len() < Self::FEWEST_BEFORE_WILDCARD {
+            return Err("at least four characters before the *".to_owned());
+        }
+        if let Some((reserved, _)) = RESERVED.iter().find(|(reserved, extent)| pattern.meets(reserved, *extent)) {
+            return Err(format!("headers that HTTP can do without: this takes \"{reserved}\" away"));
+        }
+        Ok(pattern)
+    }
+
+    /// Whether the entry takes the header `name` away, in whatever spelling.
+    pub(crate) fn covers(&self, name: &str) -> bool {
+        self.extent.covers(&self.text, name)
+    }
+
+    /// Whether there is a name that both cover.
+    fn meets(&self, other: &str, extent: Extent) -> bool {
+        extent.covers(other, &self.text) || (self.extent == Extent::Beginning && self.covers(other))
+    }
+}
+
+/// The headers and trailers that no client may hand to the backend under one policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StrippedHeaders {
+    /// The header from which this policy reads the certificate.
+    pub(crate) own: Option<CertificateHeader>,
+    pub(crate) read: Vec<&'static str>,
+    pub(crate) written: Vec<Box<str>>,
+    pub(crate) kept: Vec<Box<str>>,
+    pub(crate) patterns: Vec<HeaderPattern>,
+}
+
+impl StrippedHeaders {
+    /// Whether a header or trailer of this name must not reach the backend as it came. `trusted` = the header from which the
+    /// client's certificate was read, if it was.
+    #[must_use]
+    pub fn strips(&self, name: &str, trusted: Option<CertificateHeader>) -> bool {
+        if self.written.iter().any(|written| same_header(written, name))
+            || self.patterns.iter().any(|pattern| pattern.covers(name))
+        {
+            return true;
+        }
+        let is_identity = may_be_identity(name) && IDENTITY.iter().any(|(identity, extent)| extent.covers(identity, name));
+        if !is_identity && !self.read.iter().any(|read| same_header(read, name)) {
+            return false;
+        }
+        let is_kept = self.kept.iter().any(|kept| kept.as_ref() == name);
+        let is_own = self.own.is_some_and(|own| same_header(own.name(), name));
+        !is_kept || (is_own && trusted != self.own)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identity_headers_are_stripped() {
+        let nothing = StrippedHeaders::default();
+        for name in [
+            "client-cert",
+            "client-cert-chain",
+            "client-certificate",
+            "x-ssl-cert",
+            "x-ssl-cert-chain-0",
+            "x-ssl-certificate",
+            "x-ssl-client-dn",
+            "x-ssl-client-",
+            "ssl-client-verify",
+            "x-client-cert",
+            "x-client-certificate",
+            "x-clientcert",
+            "x-forwarded-tls-client-cert",
+            "x-forwarded-tls-client-cert-info",
+            "x-amzn-mtls-clientcert",
+            "x-arr-clientcert",
+            "cf-client-cert-der-base64",
+            "cloudfront-viewer-cert-pem",
+            "x-client-verify",
+            "x-client-dn",
+            "x-client-subject-dn",
+            "x-wso2-mutual-auth-cert",
+            "sec-client-x509-cert",
+            "l5d-client-id",
+            "x_ssl_cert",
+            "ssl_client_s-dn",
+            "X-SSL-Cert",
+            "client_cert",
+            "x.ssl.cert",
+        ] {
+            for spelt in [name.to_owned(), name.replace('-', "_"), name.replace('-', ".")] {
+                assert!(nothing.strips(&spelt, None), "{spelt}");
+            }
+        }
+        for name in [
+            "x-forwarded-client-cert",
+            "x-forwarded-for",
+            "client-certx",
+            "client-certificate-x",
+            "x-ssl",
+            "authorization",
+            "ssl-client",
+            "x-arr-clientcertx",
+            "x-client-verified",
+            "l5d-client-ids",
+            "cf-client-cert",
+            "x",
+            "",
+            "é-ssl-client",
+        ] {
+            assert!(!nothing.strips(name, None), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_short_look_at_a_name_misses_no_identity() {
+        for (name, _) in IDENTITY {
+            assert!(may_be_identity(name) && may_be_identity(&name.replace('-', "_")), "{name}");
+        }
+    }
+}

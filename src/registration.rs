@@ -1,0 +1,24 @@
+//! The registration: what was agreed with a client (RFC 7591, RFC 8705).
+
+mod backend_authentication;
+mod client_metadata;
+pub(crate) mod foreign;
+pub(crate) mod jwks;
+
+use std::sync::Arc;
+
+pub use self::backend_authentication::BackendAuthentication;
+pub(crate) use self::client_metadata::is_client_id;
+pub use self::client_metadata::{ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod};
+
+/// What a registry says of one `client_id`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// The client is registered.
+    Registered(Arc<ClientMetadata>),
+    /// The registry has an entry for this client that cannot be used, and the reason. Such a client is never treated as
+    /// unregistered: a policy that lets those pass would let it pass without its certificate.
+    Unusable(Arc<str>),
+    /// The registry has no such client.
+    Unregistered,
+}

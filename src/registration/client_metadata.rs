@@ -1,0 +1,273 @@
+//! Client metadata (RFC 7591 §2, RFC 8705 §2.1.2 and §2.2.2), read into a form that cannot be half-right.
+
+use std::fmt;
+
+use super::backend_authentication::BackendAuthentication;
+use super::{foreign, jwks};
+use crate::certificate::{AlternativeName, DistinguishedName, Thumbprint};
+use crate::json::{Json, JsonError, Members};
+
+/// One registered client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientMetadata {
+    client_id: Box<str>,
+    method: TokenEndpointAuthMethod,
+    /// `certificate_thumbprints`: the only certificates that this client may use; `None` = any that matches.
+    certificate_thumbprints: Option<Vec<Thumbprint>>,
+    backend_authentication: Option<BackendAuthentication>,
+}
+
+/// How the client authenticates, with all that the method needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenEndpointAuthMethod {
+    /// RFC 8705 §2.1: a verified chain and exactly one expected subject.
+    TlsClientAuth(ExpectedSubject),
+    /// RFC 8705 §2.2: one of these certificates.
+    SelfSignedTlsClientAuth(Vec<Thumbprint>),
+    /// A method that the backend checks.
+    Other,
+}
+
+/// The one subject value that a `tls_client_auth` client registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExpectedSubject {
+    /// `tls_client_auth_subject_dn`
+    SubjectDn(DistinguishedName),
+    /// `tls_client_auth_san_dns`
+    SanDns(AlternativeName),
+    /// `tls_client_auth_san_uri`
+    SanUri(AlternativeName),
+    /// `tls_client_auth_san_ip`
+    SanIp(AlternativeName),
+    /// `tls_client_auth_san_email`
+    SanEmail(AlternativeName),
+}
+
+impl ClientMetadata {
+    /// Reads one client. Members that this filter does not use are ignored, unless their name begins with
+    /// `tls_client_auth_` or nearly is the name of one that it uses: a typing mistake there would weaken the client.
+    ///
+    /// # Errors
+    /// The pointer is relative to the client.
+    pub(crate) fn from_json(json: &Json) -> Result<Self, JsonError> {
+        Self::read(json, &mut Vec::new())
+    }
+
+    /// The same. What of the client is left out, though the client can be used, is added to `warnings`, with its reason and a
+    /// pointer that is relative to the client.
+    #[inline(never)]
+    pub(crate) fn read(json: &Json, warnings: &mut Vec<JsonError>) -> Result<Self, JsonError> {
+        let mut members = Members::of(json, "client metadata (RFC 7591)")?;
+        let client_id = members.read("client_id", client_id)?;
+        let client_id = client_id.ok_or_else(|| foreign::lacks(json, foreign::METADATA, "client_id"))?;
+        let method = members.read_unless_null(METHOD, method_name)?;
+        let mut subjects = Vec::with_capacity(1);
+        for (name, read) in SUBJECTS {
+            // Servers that have a field for each of the five send those that are not set as empty texts.
+            match members.set(name) {
+                None => {}
+                Some(Json::String(text)) if text.is_empty() => {}
+                Some(json) => subjects.push((name, json, read)),
+            }
+        }
+        let (jwks, jwks_uri) = (members.set("jwks"), members.set("jwks_uri"));
+        let certificate_thumbprints = members.read_unless_null("certificate_thumbprints", |json| {
+            json.some_elements("at least one SHA-256 thumbprint", thumbprint)
+        })?;
+        let backend_authentication = members.read_unless_null("backend_authentication", BackendAuthentication::from_json)?;
+        for name in NOT_SUPPORTED {
+            if members.set(name).is_some() {
+                return Err(JsonError::new("this version does not support this member").within(name));
+            }
+        }
+        refuse_near_misses(&members)?;
+        // RFC 7591 §2 has a default, but an authorization server always returns the method (§3.2.1): an entry without it is of a
+        // format that nobody recognised, and the default would let a certificate client in without its certificate.
+        let method = method.ok_or_else(|| foreign::lacks(json, foreign::METADATA, METHOD))?;
+        foreign::refuse(json, foreign::METADATA, "")?;
+        let method = match method {
+            "tls_client_auth" => TokenEndpointAuthMethod::TlsClientAuth(only_subject(&subjects)?),
+            "self_signed_tls_client_auth" => TokenEndpointAuthMethod::SelfSignedTlsClientAuth(match (jwks, jwks_uri) {
+                (Some(jwks), None) => jwks::certificates(jwks, warnings).map_err(|error| error.within("jwks"))?,
+                // RFC 7591 §2: they must not both be there.
+                (Some(_), Some(_)) => return Err(JsonError::expected("jwks or jwks_uri, not both").within("jwks_uri")),
+                (None, _) => return Err(JsonError::expected("jwks with the client's certificates (jwks_uri is not fetched)")),
+            }),
+            _ => TokenEndpointAuthMethod::Other,
+        };
+        // Whoever has one of these means another method than the one that is there, and would pass unasked.
+        if method == TokenEndpointAuthMethod::Other {
+            let subject = subjects.first().map(|(name, ..)| *name);
+            let pinned = certificate_thumbprints.is_some().then_some("certificate_thumbprints");
+            let backend = backend_authentication.is_some().then_some("backend_authentication");
+            if let Some(name) = subject.or(pinned).or(backend) {
+                let error = JsonError::expected("a client that authenticates by tls_client_auth or self_signed_tls_client_auth");
+                return Err(error.within(name));
+            }
+        }
+        Ok(Self { client_id, method, certificate_thumbprints, backend_authentication })
+    }
+
+    /// A client as another VM of this process read it.
+    pub(crate) fn new(
+        client_id: &str,
+        method: TokenEndpointAuthMethod,
+        certificate_thumbprints: Option<Vec<Thumbprint>>,
+        backend_authentication: Option<BackendAuthentication>,
+    ) -> Self {
+        Self { client_id: client_id.into(), method, certificate_thumbprints, backend_authentication }
+    }
+
+    /// The identifier, unique in its registry.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// How this client authenticates.
+    #[must_use]
+    pub fn method(&self) -> &TokenEndpointAuthMethod {
+        &self.method
+    }
+
+    pub(crate) fn certificate_thumbprints(&self) -> Option<&[Thumbprint]> {
+        self.certificate_thumbprints.as_deref()
+    }
+
+    /// `backend_authentication`: what the backend is told in place of a certificate.
+    #[must_use]
+    pub fn backend_authentication(&self) -> Option<&BackendAuthentication> {
+        self.backend_authentication.as_ref()
+    }
+
+    /// Whether `certificate_thumbprints`, if there are any, name this certificate.
+    #[must_use]
+    pub fn admits(&self, certificate: &Thumbprint) -> bool {
+        self.certificate_thumbprints.as_ref().is_none_or(|admitted| admitted.contains(certificate))
+    }
+}
+
+type ReadSubject = fn(&str) -> Result<ExpectedSubject, JsonError>;
+
+/// The members that register a subject (RFC 8705 §2.1.2), and how each is read.
+const SUBJECTS: [(&str, ReadSubject); 5] = [
+    ("tls_client_auth_subject_dn", subject_dn),
+    ("tls_client_auth_san_dns", san_dns),
+    ("tls_client_auth_san_uri", san_uri),
+    ("tls_client_auth_san_ip", san_ip),
+    ("tls_client_auth_san_email", san_email),
+];
+
+/// RFC 8705 §2.1.2: a client must use exactly one of the five.
+fn only_subject(given: &[(&str, &Json, ReadSubject)]) -> Result<ExpectedSubject, JsonError> {
+    match given {
+        [(name, json, read)] => json.string("a string").and_then(read).map_err(|error| error.within(name)),
+        _ => Err(JsonError::new(format!("expected exactly one of {}", SUBJECTS.map(|(name, _)| name).join(", ")))),
+    }
+}
+
+/// Whether a client can be called so. A blank at an end is lost in HTTP headers, and a control character can split them: both
+/// make one client another.
+pub(crate) fn is_client_id(id: &str) -> bool {
+    // Nearly every identifier is so, and each request has one.
+    let is_plain = id.bytes().all(|b| b.is_ascii_graphic());
+    !id.is_empty() && (is_plain || (id.trim() == id && !id.contains(|c: char| c.is_control())))
+}
+
+fn client_id(json: &Json) -> Result<Box<str>, JsonError> {
+    let id = json.string("a client_id")?;
+    if !is_client_id(id) {
+        return Err(JsonError::expected("a client_id without control characters and without blanks at its ends"));
+    }
+    Ok(id.into())
+}
+
+fn method_name(json: &Json) -> Result<&str, JsonError> {
+    let name = json.string("the name of an authentication method")?;
+    if name.is_empty() {
+        return Err(JsonError::expected("the name of an authentication method"));
+    }
+    // Any other method is the backend's to check, so a slip here would let a client in without its certificate.
+    let folded = letters(name);
+    let is_near = |known: &&str| strsim::osa_distance(&letters(known), &folded) <= 2;
+    match TLS_METHODS.into_iter().find(is_near) {
+        Some(known) if known == name => Ok(name),
+        Some(known) => Err(JsonError::new(format!("unknown method; did you mean \"{known}\"?"))),
+        None if MUTUAL_TLS.into_iter().any(|part| folded.contains(part)) => {
+            Err(JsonError::new(format!("unknown method of mutual TLS; expected {}", TLS_METHODS.join(" or "))))
+        }
+        None if name.contains(|c: char| c == ',' || c.is_whitespace() || c.is_control()) => {
+            Err(JsonError::expected("the name of one authentication method"))
+        }
+        None => Ok(name),
+    }
+}
+
+/// The two methods of RFC 8705.
+const TLS_METHODS: [&str; 2] = ["tls_client_auth", "self_signed_tls_client_auth"];
+
+/// What is in the name of a method that is one of the two under another name, and in no other's; folded.
+const MUTUAL_TLS: [&str; 5] = ["tlsclient", "selfsignedtls", "mutualtls", "mtls", "x509"];
+
+/// The letters and digits of a name, in lower case.
+#[inline(never)]
+fn letters(name: &str) -> String {
+    name.bytes().filter(u8::is_ascii_alphanumeric).map(|octet| char::from(octet.to_ascii_lowercase())).collect()
+}
+
+fn subject_dn(text: &str) -> Result<ExpectedSubject, JsonError> {
+    let invalid = |error: &dyn fmt::Display| JsonError::new(format!("expected an RFC 4514 distinguished name: {error}"));
+    DistinguishedName::parse(text).map(ExpectedSubject::SubjectDn).map_err(|error| invalid(&error))
+}
+
+fn san_dns(text: &str) -> Result<ExpectedSubject, JsonError> {
+    let name = AlternativeName::dns(text).map(ExpectedSubject::SanDns);
+    name.ok_or_else(|| JsonError::expected("a host name in ASCII (A-labels), without port"))
+}
+
+fn san_uri(text: &str) -> Result<ExpectedSubject, JsonError> {
+    let name = AlternativeName::uri(text).map(ExpectedSubject::SanUri);
+    name.ok_or_else(|| JsonError::expected("an absolute URI in ASCII"))
+}
+
+fn san_ip(text: &str) -> Result<ExpectedSubject, JsonError> {
+    let name = AlternativeName::ip(text).map(ExpectedSubject::SanIp);
+    name.ok_or_else(|| JsonError::expected("an IPv4 or IPv6 address, without brackets, prefix length or port"))
+}
+
+fn san_email(text: &str) -> Result<ExpectedSubject, JsonError> {
+    let name = AlternativeName::email(text).map(ExpectedSubject::SanEmail);
+    name.ok_or_else(|| JsonError::expected("a mailbox in ASCII, local-part@domain"))
+}
+
+fn thumbprint(json: &Json) -> Result<Thumbprint, JsonError> {
+    let expected = "the SHA-256 of a certificate's DER, in base64url without padding or in hexadecimal";
+    Thumbprint::parse(json.string(expected)?).ok_or_else(|| JsonError::expected(expected))
+}
+
+/// Members that a later version knows. Ignoring them would serve the client with less than was asked for.
+const NOT_SUPPORTED: [&str; 2] = ["trust_anchors", "certificate_binding"];
+
+const METHOD: &str = "token_endpoint_auth_method";
+
+/// Whether the name begins as those of [`SUBJECTS`] do, in this or another spelling.
+fn registers_a_subject(name: &str) -> bool {
+    // Written in one word, the authentication and the authority of a TLS client begin so too, and register none.
+    let is_other = |rest: &str| rest.is_empty() || ["enticat", "orit", "oriz"].iter().any(|word| rest.starts_with(word));
+    name.to_ascii_lowercase().replace('-', "_").starts_with("tls_client_auth_")
+        || letters(name).strip_prefix("tlsclientauth").is_some_and(|rest| !is_other(rest))
+}
+
+fn refuse_near_misses(members: &Members<'_>) -> Result<(), JsonError> {
+    for name in members.unread() {
+        let message = match members.nearest(name) {
+            Some(known) => format!("unknown member; did you mean \"{known}\"?"),
+            None if registers_a_subject(name) => {
+                format!("unknown member; expected one of {}", SUBJECTS.map(|(name, _)| name).join(", "))
+            }
+            None => continue,
+        };
+        return Err(JsonError::new(message).within(name));
+    }
+    Ok(())
+}

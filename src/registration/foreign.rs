@@ -1,0 +1,190 @@
+//! Entries of client lists that are no client metadata of RFC 7591: whose they are, and whom they are about.
+//!
+//! A format is recognised by a member that says how its clients authenticate, never by what it lacks: what nobody recognises is
+//! refused. Nothing is converted here.
+
+use crate::json::{Json, JsonError};
+
+/// Members that say in one format alone how a client authenticates, folded, and what to do with it.
+const METHODS: [(&str, &str); 3] = [
+    ("clientauthenticatortype", "a client of Keycloak, which \"convert --from keycloak\" makes client metadata"),
+    ("tokenauthmethod", "a client of Authlete, which \"convert --from authlete\" makes client metadata"),
+    (SEVERAL_METHODS, "a row of Spring, which \"convert --from spring\" makes client metadata"),
+];
+
+/// A text in Spring, an object in Auth0.
+pub(crate) const SEVERAL_METHODS: &str = "clientauthenticationmethods";
+const AUTH0: &str = "a client of Auth0";
+
+/// What an entry must be that is of no other format.
+pub(crate) const METADATA: &str = "client metadata (RFC 7591)";
+
+/// Members that show a format where nothing better does.
+const HINTS: [(&str, &str); 6] = [
+    ("tokenendpointauthmethod", RESPELLED),
+    ("clientsecrets", DUENDE),
+    ("requireclientsecret", DUENDE),
+    ("allowedgranttypes", DUENDE),
+    ("clientauth", "a client of PingFederate"),
+    ("clientauthentication", "a client of WSO2 Identity Server"),
+];
+
+const DUENDE: &str = "a client of Duende, which \"convert --from duende\" makes client metadata";
+
+const RESPELLED: &str = "client metadata in another spelling: RFC 7591 has client_id and token_endpoint_auth_method";
+
+/// What servers call an identifier that do not call it `client_id`.
+const OTHER_NAMES: [&str; 7] = ["id", "identifier", "inum", "appid", "clientidentifier", "oauthclientid", "consumerkey"];
+
+/// What requests may have as `client_id` besides the identifier itself, in Authlete (see `convert/authlete.rs`).
+const MORE_NAMES: [&str; 3] = ["clientidalias", "entityid", "metadatadocumentlocation"];
+
+/// How many objects and arrays deep an identifier is looked for: in Okta's list it is `credentials.oauthClient.client_id`.
+const DEEPEST: usize = 4;
+
+/// Refuses the entry that is read as `what`, if it has a member by which another format says how its client authenticates: which of
+/// the two counts is not for us to weigh. `own` = the member of this format, folded.
+pub(crate) fn refuse(entry: &Json, what: &str, own: &str) -> Result<(), JsonError> {
+    for (name, value) in members(entry) {
+        if let Some((marker, whose)) = method_of(name, value)
+            && marker != own
+        {
+            return Err(looks_like(what, whose).within(name));
+        }
+    }
+    Ok(())
+}
+
+/// That the entry is no `what`: whose it is where that can be seen, or else that it lacks `member`.
+#[inline(never)]
+pub(crate) fn lacks(entry: &Json, what: &str, member: &str) -> JsonError {
+    let method = members(entry).find_map(|(name, value)| method_of(name, value));
+    let hint = || HINTS.into_iter().find(|(hint, _)| members(entry).any(|(name, _)| is_spelling_of(name, hint)));
+    match method.or_else(hint) {
+        Some((_, whose)) => looks_like(what, whose),
+        None if member == "client_id" && members(entry).any(|(name, _)| is_spelling_of(name, "clientid")) => JsonError::expected(
+            "the member client_id: this is of another format, and has neither tokenAuthMethod (Authlete) nor clientAuthenticatorType (Keycloak)",
+        ),
+        None => JsonError::new(format!("expected the member {member}")),
+    }
+}
+
+/// Those that are set.
+fn members(entry: &Json) -> impl Iterator<Item = (&str, &Json)> {
+    let members = if let Json::Object(members) = entry { members.as_slice() } else { &[] };
+    members.iter().filter(|(_, value)| !matches!(value, Json::Null)).map(|(name, value)| (name.as_str(), value))
+}
+
+#[inline(never)]
+fn method_of(name: &str, value: &Json) -> Option<(&'static str, &'static str)> {
+    let (marker, whose) = METHODS.into_iter().find(|(marker, _)| is_spelling_of(name, marker))?;
+    Some((marker, if marker == SEVERAL_METHODS && matches!(value, Json::Object(_)) { AUTH0 } else { whose }))
+}
+
+fn looks_like(what: &str, whose: &str) -> JsonError {
+    JsonError::new(format!("expected {what}, found what looks like {whose}"))
+}
+
+/// Adds every identifier that the entry may be about, in whatever spelling: whoever refuses the entry must know whom not to take for
+/// unregistered. Whether these may not be all, because something cannot be read, or there are none.
+#[inline(never)]
+pub(crate) fn add_client_ids(entry: &Json, found: &mut Vec<Box<str>>) -> bool {
+    if let Json::String(_) = entry {
+        add(entry, found);
+    }
+    let is_in_doubt = gather(entry, 0, found);
+    // By these alone nobody can say how else it is called.
+    if found.is_empty() {
+        return true;
+    }
+    // An alias counts unless it is plainly said that it does not.
+    let mut enabled = members(entry).filter(|(name, _)| is_spelling_of(name, "clientidaliasenabled")).peekable();
+    let has_alias = enabled.peek().is_none() || enabled.any(|(_, value)| *value != Json::Bool(false));
+    for (name, value) in members(entry) {
+        let mut more = MORE_NAMES.into_iter().skip(usize::from(!has_alias));
+        if more.any(|more| is_spelling_of(name, more)) {
+            add(value, found);
+        }
+    }
+    is_in_doubt
+}
+
+/// Whether an identifier is there that cannot be read.
+fn gather(json: &Json, depth: usize, found: &mut Vec<Box<str>>) -> bool {
+    let members = match json {
+        Json::Object(members) => members,
+        Json::Array(elements) if depth < DEEPEST => {
+            return elements.iter().filter(|element| gather(element, depth + 1, found)).count() > 0;
+        }
+        _ => return false,
+    };
+    let (mut is_named, mut is_in_doubt) = (false, false);
+    for (_, value) in members.iter().filter(|(name, _)| is_spelling_of(name, "clientid")) {
+        match add(value, found) {
+            Some(any) => is_named |= any,
+            None => is_in_doubt = true,
+        }
+    }
+    // Null and empty texts say nothing: then another member may.
+    if is_named || depth == DEEPEST {
+        return is_in_doubt;
+    }
+    for (name, value) in members {
+        if depth == 0 && OTHER_NAMES.into_iter().any(|other| is_spelling_of(name, other)) {
+            add(value, found);
+        }
+        is_in_doubt |= gather(value, depth + 1, found);
+    }
+    is_in_doubt
+}
+
+/// Each text and each number once, also those of an array and the `value` of an object. Whether there are any; `None` = something
+/// cannot be read.
+#[inline(never)]
+fn add(value: &Json, found: &mut Vec<Box<str>>) -> Option<bool> {
+    /// Above it, others may have read another number.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let mut push = |id: &str| {
+        if !id.is_empty() && !found.iter().any(|known| **known == *id) {
+            found.push(id.into());
+        }
+    };
+    match value {
+        Json::Null => Some(false),
+        Json::String(text) => {
+            let inner = text.trim();
+            if !inner.is_empty() {
+                push(text);
+                // Some servers cut blanks off.
+                push(inner);
+            }
+            Some(!inner.is_empty())
+        }
+        Json::Number(number) if number.is_f64() && number.as_f64().is_none_or(|number| number.abs() >= EXACT) => None,
+        Json::Number(number) => {
+            let text = number.to_string();
+            push(&text);
+            push(text.trim_end_matches(".0"));
+            Some(true)
+        }
+        Json::Array(elements) => {
+            let mut any = Some(false);
+            for element in elements {
+                any = any.zip(add(element, found)).map(|(any, one)| any || one);
+            }
+            any
+        }
+        Json::Object(members) => match members.as_slice() {
+            [] => Some(false),
+            _ => add(value.members("value").next()?, found),
+        },
+        Json::Bool(_) => None,
+    }
+}
+
+/// Whether the name is `wanted`, but for letter case and separators, in which formats differ.
+#[inline(never)]
+fn is_spelling_of(name: &str, wanted: &str) -> bool {
+    let letters = name.bytes().filter(|octet| !matches!(octet, b'_' | b'-' | b'.' | b' '));
+    letters.map(|octet| octet.to_ascii_lowercase()).eq(wanted.bytes())
+}

@@ -1,0 +1,101 @@
+//! The certificates in a client's JWK Set (RFC 7517 §4.7 and §4.9, RFC 8705 §2.2.2).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::certificate::{PeerCertificate, Thumbprint};
+use crate::json::{Json, JsonError, Members};
+
+/// Thumbprints of the certificates that the keys of `jwks` name, at least one. A key that cannot be used is left out, as RFC 7517
+/// §5 asks, and added to `left_out` with its reason: the client's other certificates must go on.
+///
+/// # Errors
+/// No certificate is left. The pointer is relative to `jwks`, those of `left_out` to the client.
+pub(crate) fn certificates(jwks: &Json, left_out: &mut Vec<JsonError>) -> Result<Vec<Thumbprint>, JsonError> {
+    const MOST_SHOWN: usize = 8;
+    let mut members = Members::of(jwks, "a JWK Set (RFC 7517)")?;
+    let keys = match members.set("keys") {
+        None => &[],
+        Some(Json::Array(keys)) if !keys.is_empty() => keys.as_slice(),
+        Some(_) => return Err(JsonError::expected("an array of keys, at least one").within("keys")),
+    };
+    let (mut thumbprints, mut unusable) = (Vec::new(), Vec::new());
+    for (index, key) in keys.iter().enumerate() {
+        match certificate(key) {
+            Ok(None) => {}
+            Ok(Some(certificate)) => thumbprints.push(certificate),
+            Err(error) => unusable.push(error.within(index).within("keys")),
+        }
+    }
+    if thumbprints.is_empty() {
+        if let [only] = unusable.as_slice() {
+            return Err(only.clone());
+        }
+        let mut message = "expected at least one key with x5c or x5t#S256".to_owned();
+        for error in unusable.iter().take(MOST_SHOWN) {
+            message.push_str("; ");
+            message.push_str(&error.in_entry());
+        }
+        return Err(JsonError::new(message));
+    }
+    for error in unusable {
+        left_out.push(error.within("jwks"));
+    }
+    Ok(thumbprints)
+}
+
+/// The certificate of one key: the first of `x5c`, or the one that `x5t#S256` names; `None` for a bare key.
+///
+/// # Errors
+/// The key cannot be used, or is not for signatures: whatever is not understood without doubt must not authenticate.
+#[inline(never)]
+pub(crate) fn certificate(json: &Json) -> Result<Option<Thumbprint>, JsonError> {
+    // Names that are there twice refuse the key (RFC 7517 §4).
+    let mut members = Members::of(json, "a JSON Web Key")?;
+    if !matches!(members.set("kty"), Some(Json::String(kind)) if !kind.is_empty()) {
+        return Err(JsonError::expected("the member kty"));
+    }
+    // RFC 7517 §4.2 knows "sig" and "enc" and allows others; "tls" is what the directories of open banking write for exactly
+    // these certificates.
+    match members.set("use") {
+        None => {}
+        Some(Json::String(usage)) if usage == "sig" || usage == "tls" => {}
+        Some(_) => return Err(JsonError::expected("\"sig\": other keys are not for signatures").within("use")),
+    }
+    let is_for_signatures = |operation: &Json| matches!(operation, Json::String(one) if one == "verify" || one == "sign");
+    match members.set("key_ops") {
+        None => {}
+        Some(Json::Array(operations)) if operations.iter().any(is_for_signatures) => {}
+        Some(_) => {
+            let error = JsonError::expected("an array with \"verify\" or \"sign\": other keys are not for signatures");
+            return Err(error.within("key_ops"));
+        }
+    }
+    let chain = members.read_unless_null("x5c", |chain| chain.some_elements("at least one certificate", Json::base64))?;
+    let from_chain = match chain.as_deref() {
+        Some([leaf, ..]) => {
+            let leaf =
+                PeerCertificate::from_der(leaf).map_err(|error| JsonError::new(error.to_string()).within(0).within("x5c"))?;
+            Some(leaf.thumbprint())
+        }
+        _ => None,
+    };
+    let named = members.read_unless_null("x5t#S256", |json| {
+        let expected = "a base64url SHA-256 thumbprint";
+        Thumbprint::parse(json.string(expected)?).ok_or_else(|| JsonError::expected(expected))
+    })?;
+    match (from_chain, named) {
+        (Some(one), Some(other)) if one != other => {
+            Err(JsonError::expected("the thumbprint of the first certificate of x5c").within("x5t#S256"))
+        }
+        (one, other) => Ok(one.or(other)),
+    }
+}
+
+impl Json {
+    /// RFC 7517 §4.7: standard base64, not base64url.
+    fn base64(&self) -> Result<Vec<u8>, JsonError> {
+        let expected = "base64 (RFC 4648 §4) of a certificate's DER";
+        STANDARD.decode(self.string(expected)?).map_err(|_| JsonError::expected(expected))
+    }
+}

@@ -1,0 +1,23 @@
+//! Where registrations are kept.
+//!
+//! A registry is embedded in the configuration ([`Registry`]) or fetched ([`FetchedRegistry`]): as a whole list ([`Snapshot`]) or
+//! one client at a time ([`Lookup`]). Neither reads a clock or sends a request: what the host must do, they say.
+
+mod client_list;
+mod embedded;
+mod error;
+mod fetched;
+mod import;
+mod list;
+mod lookup;
+mod snapshot;
+
+pub use self::client_list::ClientList;
+pub use self::embedded::Registry;
+pub use self::error::{FetchError, RegistryFault};
+pub(crate) use self::fetched::CLIENT_ID;
+pub use self::fetched::{FetchMode, FetchedRegistry, RegistryAnswer, RegistryRequest};
+pub use self::import::{ClientListFormat, Conversion, convert_list};
+pub use self::list::NotWhole;
+pub use self::lookup::{Lookup, Settled};
+pub use self::snapshot::{Change, ChangeKind, Report, SharedData, Snapshot, Stopwatch, Turn, Validators, Version};

@@ -1,0 +1,70 @@
+//! The embedded registry: clients by `client_id`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::json::{Json, JsonError};
+use crate::registration::ClientMetadata;
+use crate::registration::Registration;
+
+/// A list of clients, complete and without contradiction.
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    clients: HashMap<Box<str>, Arc<ClientMetadata>>,
+}
+
+impl Registry {
+    /// Reads an array of client metadata.
+    ///
+    /// # Errors
+    /// Any client's error, or a `client_id` that occurs twice.
+    pub(crate) fn from_json(json: &Json) -> Result<Self, JsonError> {
+        let mut registry = Self::default();
+        json.elements("an array of client metadata", |client| {
+            let client = ClientMetadata::from_json(client)?;
+            let before = registry.clients.insert(client.client_id().into(), Arc::new(client));
+            match before {
+                None => Ok(()),
+                Some(_) => Err(JsonError::expected("a client_id that no other client of the list has").within("client_id")),
+            }
+        })?;
+        Ok(registry)
+    }
+
+    /// What of the clients of an array is left out, though they can be used.
+    pub(crate) fn warnings(json: &Json) -> Vec<JsonError> {
+        let mut warnings = Vec::new();
+        let clients = if let Json::Array(clients) = json { clients.as_slice() } else { &[] };
+        for (index, client) in clients.iter().enumerate() {
+            let mut own = Vec::new();
+            // What cannot be used is an error, which others tell.
+            if ClientMetadata::read(client, &mut own).is_ok() {
+                warnings.extend(own.into_iter().map(|warning| warning.within(index)));
+            }
+        }
+        warnings
+    }
+
+    /// The client with exactly this `client_id`.
+    #[must_use]
+    pub fn find(&self, client_id: &str) -> Registration {
+        self.clients.get(client_id).cloned().map_or(Registration::Unregistered, Registration::Registered)
+    }
+
+    /// Every client, in no order.
+    pub fn clients(&self) -> impl Iterator<Item = &ClientMetadata> {
+        self.clients.values().map(Arc::as_ref)
+    }
+
+    /// Number of clients.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Whether there is no client.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+}

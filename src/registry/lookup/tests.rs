@@ -1,0 +1,227 @@
+use std::time::Duration;
+
+use super::*;
+
+fn registry(change: impl FnOnce(&mut FetchedRegistry)) -> Arc<FetchedRegistry> {
+    let mut registry = FetchedRegistry {
+        identity: "r".into(),
+        cluster: "registry".into(),
+        authority: "registry.test".into(),
+        path: "/clients/{client_id}".into(),
+        mode: FetchMode::Lookup { cache_entries: 3 },
+        refresh: Duration::from_secs(60),
+        timeout: Duration::from_secs(2),
+        max_stale: Duration::from_secs(3600),
+        headers: Vec::new(),
+        max_bytes: 1000,
+        generation_header: None,
+    };
+    change(&mut registry);
+    Arc::new(registry)
+}
+
+fn lookup() -> Lookup<u32> {
+    Lookup::new(registry(|_| {}))
+}
+
+fn client(id: &str) -> String {
+    format!(
+        "{{\"client_id\":\"{id}\",\"token_endpoint_auth_method\":\"tls_client_auth\",\"tls_client_auth_san_dns\":\"a.test\"}}"
+    )
+}
+
+/// The answer to the lookup of `client_id`.
+fn answer(
+    lookup: &mut Lookup<u32>,
+    client_id: &str,
+    now: u64,
+    status: u16,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Settled<u32> {
+    let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
+    let read = |length: usize| Some(body.as_bytes()[..length].to_vec());
+    let answer = RegistryAnswer { status: Some(status), headers: &headers, body_size: body.len(), read: &read };
+    lookup.on_answer(client_id, Some(&answer), now)
+}
+
+fn is_registered(registration: &Registration) -> bool {
+    matches!(registration, Registration::Registered(client) if client.client_id() == "a")
+}
+
+#[test]
+fn one_request_for_all_who_wait() {
+    let mut lookup = lookup();
+    assert!(lookup.find("a", 0).is_pending());
+    let request = lookup.wait("a", 1).unwrap();
+    assert!(request.headers.contains(&(":path".into(), "/clients/a".into())));
+    assert!(lookup.wait("a", 2).is_none() && lookup.wait("a", 3).is_none());
+    assert!(lookup.wait("b", 4).is_some());
+    let settled = answer(&mut lookup, "a", 0, 200, &[], &client("a"));
+    assert_eq!(settled.waiting, [1, 2, 3]);
+    assert!(is_registered(&settled.result.unwrap()) && settled.failure.is_none());
+    assert!(matches!(lookup.find("a", 59_999), Poll::Ready(known) if is_registered(&known)));
+    assert!(lookup.find("a", 60_000).is_pending(), "refresh has gone by");
+    assert!(lookup.find("b", 0).is_pending());
+}
+
+#[test]
+fn identifiers_are_encoded_and_never_a_path() {
+    let mut lookup = lookup();
+    for (client_id, path) in [
+        ("a b/../%2e", "/clients/a%20b%2F..%2F%252e"),
+        ("ü?x=1&y#z", "/clients/%C3%BC%3Fx%3D1%26y%23z"),
+        ("a.b_c~d-e", "/clients/a.b_c~d-e"),
+        ("{client_id}", "/clients/%7Bclient_id%7D"),
+        ("...", "/clients/..."),
+    ] {
+        let request = lookup.wait(client_id, 0).unwrap();
+        assert_eq!(&*request.headers[3].1, path);
+    }
+    for client_id in [".", "..", &"x".repeat(2000)] {
+        assert_eq!(lookup.find(client_id, 0), Poll::Ready(Registration::Unregistered));
+    }
+}
+
+#[test]
+fn answers_are_held_as_they_say() {
+    for (headers, seconds) in [
+        (&[("cache-control", "max-age=5")][..], 5),
+        (&[("cache-control", "private, Max-Age=\"7\"")], 7),
+        (&[("cache-control", "max-age=100"), ("age", "60")], 40),
+        (&[("cache-control", "max-age=5"), ("age", "60")], 0),
+        (&[("cache-control", "max-age=5"), ("cache-control", "no-cache")], 0),
+        (&[("cache-control", "no-store, max-age=5")], 0),
+        (&[("cache-control", "max-age=x")], 0),
+        (&[("cache-control", "public")], 60),
+        (&[("cache-control", "max-age=99999999999999999")], 3600),
+        (&[], 60),
+    ] {
+        let mut lookup = lookup();
+        answer(&mut lookup, "a", 1000, 200, headers, &client("a"));
+        assert_eq!(lookup.find("a", 1000).is_ready(), seconds > 0, "{headers:?}");
+        assert_eq!(lookup.find("a", 999 + seconds * 1000).is_ready(), seconds > 0, "{headers:?}");
+        assert!(lookup.find("a", 1000 + seconds * 1000).is_pending(), "{headers:?}");
+        assert!(lookup.find("a", 999).is_pending(), "the clock went backwards");
+    }
+}
+
+#[test]
+fn absence_is_held_for_ten_seconds_at_most() {
+    for (headers, millis) in
+        [(&[][..], 10_000), (&[("cache-control", "max-age=3")], 3_000), (&[("cache-control", "max-age=60")], 10_000)]
+    {
+        for (status, body) in [(404, ""), (404, "<html>"), (200, "[]"), (200, "{\"clients\":[]}")] {
+            let mut lookup = lookup();
+            let settled = answer(&mut lookup, "a", 0, status, headers, body);
+            assert_eq!(settled.result, Ok(Registration::Unregistered));
+            assert_eq!(lookup.find("a", millis - 1), Poll::Ready(Registration::Unregistered));
+            assert!(lookup.find("a", millis).is_pending());
+        }
+    }
+}
+
+#[test]
+fn what_is_no_answer_about_the_client_is_none() {
+    let twice = format!("[{},{}]", client("a"), client("a"));
+    let other = format!("[{},{}]", client("a"), client("b"));
+    let malformed = |text: &str| FetchError::Malformed(text.into());
+    for (status, body, expected) in [
+        (500, "", FetchError::Status(500)),
+        (302, "", FetchError::Status(302)),
+        (304, "", FetchError::Status(304)),
+        (204, "", FetchError::Status(204)),
+        (401, "", FetchError::Status(401)),
+        (410, "", FetchError::Status(410)),
+        (200, &*client("b"), FetchError::OtherClient),
+        (200, &client("A"), FetchError::OtherClient),
+        (200, &other, FetchError::OtherClient),
+        (200, "<html>", malformed("not JSON: expected value at line 1 column 1")),
+        (200, "", malformed("not JSON: EOF while parsing a value at line 1 column 0")),
+        (200, &" ".repeat(1001), FetchError::TooLarge(1000)),
+    ] {
+        let mut lookup = lookup();
+        lookup.wait("a", 1);
+        let settled = answer(&mut lookup, "a", 0, status, &[], body);
+        assert_eq!(settled.failure.as_ref(), Some(&expected), "{body}");
+        assert_eq!(settled.result, Err(RegistryFault::Lookup(expected)));
+        assert_eq!(settled.waiting, [1]);
+        assert!(lookup.find("a", 0).is_pending(), "errors are not held");
+        assert!(lookup.wait("a", 1).is_some());
+    }
+    for body in ["{\"error\":\"x\"}", "null", "[[]]", "{\"clients\":{}}", "{\"clients\":[],\"clients\":[]}"] {
+        let failure = answer(&mut lookup(), "a", 0, 200, &[], body).failure;
+        assert!(matches!(failure, Some(FetchError::Malformed(_))), "{body}: {failure:?}");
+    }
+    let settled = answer(&mut lookup(), "a", 0, 200, &[], &twice);
+    assert_eq!(settled.result, Ok(Registration::Unusable("the registry has this client_id twice".into())));
+    let settled =
+        answer(&mut lookup(), "a", 0, 200, &[], "{\"client_id\":\"a\",\"token_endpoint_auth_method\":\"tls_client_auth\"}");
+    assert!(matches!(settled.result, Ok(Registration::Unusable(_))));
+    let mut without = lookup();
+    without.wait("a", 1);
+    let nothing = RegistryAnswer { status: None, headers: &[], body_size: 0, read: &|_| None };
+    assert_eq!(without.on_answer("a", Some(&nothing), 0).failure, Some(FetchError::NoAnswer));
+    assert_eq!(without.on_answer("a", None, 0).failure, Some(FetchError::NotSent));
+    let cut = RegistryAnswer { status: Some(200), headers: &[], body_size: 10, read: &|_| Some(b"{}".to_vec()) };
+    assert_eq!(without.on_answer("a", Some(&cut), 0).failure, Some(FetchError::Body));
+}
+
+#[test]
+fn a_client_seen_before_outlives_its_registry() {
+    let mut lookup = lookup();
+    answer(&mut lookup, "a", 0, 200, &[("cache-control", "max-age=1")], &client("a"));
+    assert!(lookup.find("a", 1000).is_pending());
+    lookup.wait("a", 1);
+    let settled = answer(&mut lookup, "a", 1000, 500, &[], "");
+    assert!(is_registered(&settled.result.unwrap()));
+    assert_eq!(settled.failure, Some(FetchError::Status(500)));
+    assert!(lookup.find("a", 5_999).is_ready(), "not every request waits for a registry that fails");
+    assert!(lookup.find("a", 6_000).is_pending());
+    assert!(is_registered(&answer(&mut lookup, "a", 3_600_000, 500, &[], "").result.unwrap()));
+    assert!(answer(&mut lookup, "a", 3_600_001, 500, &[], "").result.is_err(), "max_stale");
+    // A clear answer counts, whatever was known.
+    answer(&mut lookup, "a", 0, 200, &[], &client("a"));
+    answer(&mut lookup, "a", 1, 404, &[], "");
+    assert_eq!(lookup.find("a", 2), Poll::Ready(Registration::Unregistered));
+    assert!(answer(&mut lookup, "a", 20_000, 500, &[], "").result.is_err(), "a client that is gone does not come back");
+}
+
+#[test]
+fn the_least_recently_used_is_forgotten_first() {
+    let mut lookup = lookup();
+    for (now, id) in ["a", "b", "c"].iter().enumerate() {
+        answer(&mut lookup, id, now as u64, 200, &[], &client(id));
+    }
+    assert!(lookup.find("a", 5).is_ready());
+    answer(&mut lookup, "d", 5, 200, &[], &client("d"));
+    assert!(lookup.find("b", 5).is_pending());
+    // Whoever asks for identifiers that nobody has drives no client out.
+    for n in 0..5000 {
+        answer(&mut lookup, &format!("x{n}"), 5, 404, &[], "");
+    }
+    for id in ["a", "c", "d"] {
+        assert!(lookup.find(id, 5).is_ready(), "{id}");
+    }
+    assert_eq!(lookup.absent.known.len(), 3);
+}
+
+#[test]
+fn who_leaves_is_not_told_and_an_orphan_is_asked_for_again() {
+    let mut lookup = lookup();
+    lookup.wait("a", 1);
+    lookup.wait("a", 2);
+    lookup.leave("a", false, |waiting| *waiting == 2);
+    assert!(lookup.take_orphans().is_empty(), "the one that asked is still there");
+    lookup.wait("a", 3);
+    lookup.leave("a", true, |waiting| *waiting == 1);
+    let orphans = lookup.take_orphans();
+    assert_eq!(orphans.len(), 1);
+    assert_eq!((&*orphans[0].0, &*orphans[0].1.headers[3].1), ("a", "/clients/a"));
+    assert!(lookup.take_orphans().is_empty(), "once");
+    assert_eq!(answer(&mut lookup, "a", 0, 200, &[], &client("a")).waiting, [3]);
+    lookup.wait("b", 4);
+    lookup.leave("b", true, |waiting| *waiting == 4);
+    assert!(lookup.take_orphans().is_empty(), "nobody waits any more");
+    assert!(lookup.wait("b", 5).is_some());
+}

@@ -1,0 +1,114 @@
+//! The list in force, as every VM of the process reads it.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lru::LruCache;
+
+use super::super::error::RegistryFault;
+use super::shared::{Head, Keys, Shard, ShardLayout, SharedData, Validators};
+use super::stored_client::StoredClient;
+use crate::registration::Registration;
+
+/// Most clients that one VM remembers parsed; the others are read again. One takes about 500 octets.
+const MOST_REMEMBERED: NonZeroUsize = NonZeroUsize::new(2048).expect("not zero");
+
+/// One VM's view of the list in force.
+#[derive(Debug)]
+pub(super) struct ListInForce {
+    keys: Keys,
+    max_stale: Duration,
+    head: Option<Head>,
+    /// How long ago the list in force was confirmed, as of the last look.
+    age: Duration,
+    /// Clients of the generation of `head`.
+    remembered: LruCache<Box<str>, Registration>,
+}
+
+impl ListInForce {
+    pub(super) fn new(keys: Keys, max_stale: Duration) -> Self {
+        Self { keys, max_stale, head: None, age: Duration::ZERO, remembered: LruCache::new(MOST_REMEMBERED) }
+    }
+
+    pub(super) fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
+    }
+
+    /// How long ago the list in force was confirmed; `None` = there is none.
+    pub(super) fn age(&self) -> Option<Duration> {
+        self.head.as_ref().map(|_| self.age)
+    }
+
+    /// Looks which list is in force. `elapsed` went by since the last look; `now` = milliseconds since 1970.
+    pub(super) fn look(&mut self, elapsed: Duration, now: u64, shared: &mut dyn SharedData) {
+        self.age += elapsed;
+        let Some(stored) = shared.read(&self.keys.head()).and_then(|(octets, _)| Head::decode(&octets)) else { return };
+        match &self.head {
+            Some(known) if *known == stored => return,
+            // The same list, distrusted.
+            Some(known) if known.confirmations == stored.confirmations && known.generation == stored.generation => {}
+            Some(_) => self.age = Duration::ZERO,
+            // A VM that has just started knows no better than the clock.
+            None => self.age = Duration::from_millis(now.saturating_sub(stored.confirmed_at)),
+        }
+        if self.head.as_ref().map(|known| known.generation) != Some(stored.generation) {
+            self.remembered.clear();
+        }
+        self.head = Some(stored);
+    }
+
+    /// What the list in force says of a client. `clock` gives milliseconds since 1970; a client that is remembered needs none.
+    ///
+    /// # Errors
+    /// There is no list, it is too old, or it is damaged.
+    pub(super) fn find(
+        &mut self,
+        client_id: &str,
+        clock: &dyn Fn() -> u64,
+        shared: &mut dyn SharedData,
+    ) -> Result<Registration, RegistryFault> {
+        if self.head.is_none() {
+            self.look(Duration::ZERO, clock(), shared);
+        }
+        // The list may have been switched since the last look; its successor is then in force already.
+        for _ in 0..2 {
+            let head = self.head.as_ref().ok_or(RegistryFault::NoList)?;
+            if self.age > self.max_stale {
+                return Err(RegistryFault::Stale);
+            }
+            if let Some(known) = self.remembered.get(client_id) {
+                return Ok(known.clone());
+            }
+            let hash = ShardLayout::hash(head.spread.seed, client_id);
+            let value = shared.read(&self.keys.shard(head.slot, hash & (head.spread.shards - 1)));
+            let value = value.map(|(octets, _)| octets).unwrap_or_default();
+            if let Some(shard) = Shard::read(&value).filter(|shard| shard.generation == head.generation) {
+                let found = shard.find(hash, client_id).map(|record| StoredClient::decode(client_id, record));
+                let registration = match found {
+                    None => return Ok(Registration::Unregistered),
+                    Some(None) => break,
+                    Some(Some(StoredClient::Client(client))) => Registration::Registered(Arc::new(client)),
+                    Some(Some(StoredClient::Unusable(reason) | StoredClient::LeftOut(reason))) => {
+                        Registration::Unusable(reason.into())
+                    }
+                };
+                self.remembered.put(client_id.into(), registration.clone());
+                return Ok(registration);
+            }
+            self.look(Duration::ZERO, clock(), shared);
+        }
+        self.distrust(shared);
+        Err(RegistryFault::Inconsistent)
+    }
+
+    /// A part of the list in force is missing: the next request for a list must bring one, not a confirmation.
+    fn distrust(&self, shared: &mut dyn SharedData) {
+        let Some(head) = &self.head else { return };
+        let Some((octets, Some(version))) = shared.read(&self.keys.head()) else { return };
+        let without = Head { validators: Validators::default(), ..head.clone() };
+        if Head::decode(&octets).as_ref() == Some(head) && without != *head {
+            shared.write(&self.keys.head(), &without.encode(), Some(version));
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! One client as the VMs of one process hand it to each other: what [`ClientMetadata`] holds and nothing else, so that a
+//! million clients fit and whatever was odd in the registry's JSON was dealt with once.
+
+use super::codec::{Reader, Writer};
+use crate::certificate::{AlternativeName, DistinguishedName};
+use crate::registration::BackendAuthentication;
+use crate::registration::{ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod};
+
+/// An entry of a fetched list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum StoredClient {
+    Client(ClientMetadata),
+    /// The entry cannot be used, and why.
+    Unusable(Box<str>),
+    /// The same of a client that never authenticates: nobody counts or misses it.
+    LeftOut(Box<str>),
+}
+
+const OTHER: u8 = 0;
+const SUBJECT_DN: u8 = 1;
+const SAN_DNS: u8 = 2;
+const SAN_URI: u8 = 3;
+const SAN_IP: u8 = 4;
+const SAN_EMAIL: u8 = 5;
+const SELF_SIGNED: u8 = 6;
+const UNUSABLE: u8 = 7;
+const LEFT_OUT: u8 = 8;
+
+/// Members that a record may have besides, as bits of an octet.
+const ADMITTED: u8 = 1;
+const BACKEND: u8 = 2;
+
+impl StoredClient {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        match self {
+            Self::Unusable(reason) | Self::LeftOut(reason) => {
+                writer.u8(if matches!(self, Self::LeftOut(_)) { LEFT_OUT } else { UNUSABLE });
+                writer.octets(reason.as_bytes());
+            }
+            Self::Client(client) => {
+                match client.method() {
+                    TokenEndpointAuthMethod::Other => writer.u8(OTHER),
+                    TokenEndpointAuthMethod::TlsClientAuth(expected) => {
+                        let (kind, text) = subject(expected);
+                        writer.u8(kind);
+                        writer.octets(text.as_bytes());
+                    }
+                    TokenEndpointAuthMethod::SelfSignedTlsClientAuth(registered) => {
+                        writer.u8(SELF_SIGNED);
+                        writer.thumbprints(registered);
+                    }
+                }
+                // Hardly any client has one of these: so a record ends where the rest of it is missing.
+                let (admitted, backend) = (client.certificate_thumbprints(), client.backend_authentication());
+                if admitted.is_some() || backend.is_some() {
+                    let admits = if admitted.is_some() { ADMITTED } else { 0 };
+                    writer.u8(admits | if backend.is_some() { BACKEND } else { 0 });
+                    admitted.into_iter().for_each(|admitted| writer.thumbprints(admitted));
+                }
+                backend.into_iter().for_each(|backend| writer.octets(backend.client_secret().as_bytes()));
+            }
+        }
+        writer.0
+    }
+
+    /// Whether these octets, the record of a list, are a client.
+    pub(super) fn is_usable(octets: &[u8]) -> bool {
+        octets.first() != Some(&UNUSABLE)
+    }
+
+    /// Whether these octets, the record of a list, are a client that never authenticates.
+    pub(super) fn is_left_out(octets: &[u8]) -> bool {
+        octets.first() == Some(&LEFT_OUT)
+    }
+
+    /// `None` = these octets are no record.
+    pub(super) fn decode(client_id: &str, octets: &[u8]) -> Option<Self> {
+        let mut reader = Reader(octets);
+        let kind = reader.u8()?;
+        let method = match kind {
+            UNUSABLE | LEFT_OUT => {
+                let reason = reader.text()?.into();
+                reader.end()?;
+                return Some(if kind == LEFT_OUT { Self::LeftOut(reason) } else { Self::Unusable(reason) });
+            }
+            OTHER => TokenEndpointAuthMethod::Other,
+            SELF_SIGNED => TokenEndpointAuthMethod::SelfSignedTlsClientAuth(reader.thumbprints()?),
+            kind => TokenEndpointAuthMethod::TlsClientAuth(expected_subject(kind, reader.text()?)?),
+        };
+        let (mut admitted, mut backend) = (None, None);
+        if !reader.0.is_empty() {
+            let members = reader.u8().filter(|members| (1..=ADMITTED | BACKEND).contains(members))?;
+            if members & ADMITTED != 0 {
+                admitted = Some(reader.thumbprints()?);
+            }
+            if members & BACKEND != 0 {
+                backend = Some(BackendAuthentication::new(reader.text()?));
+            }
+        }
+        reader.end()?;
+        Some(Self::Client(ClientMetadata::new(client_id, method, admitted, backend)))
+    }
+}
+
+/// The subject's kind, and a text that [`expected_subject`] reads as the same subject.
+fn subject(expected: &ExpectedSubject) -> (u8, String) {
+    let name = |name: &AlternativeName| match name {
+        AlternativeName::Dns(text) | AlternativeName::Uri(text) | AlternativeName::Email(text) => text.to_string(),
+        AlternativeName::Ip(address) => address.to_string(),
+    };
+    match expected {
+        ExpectedSubject::SubjectDn(dn) => (SUBJECT_DN, dn.to_string()),
+        ExpectedSubject::SanDns(dns) => (SAN_DNS, name(dns)),
+        ExpectedSubject::SanUri(uri) => (SAN_URI, name(uri)),
+        ExpectedSubject::SanIp(ip) => (SAN_IP, name(ip)),
+        ExpectedSubject::SanEmail(email) => (SAN_EMAIL, name(email)),
+    }
+}
+
+fn expected_subject(kind: u8, text: &str) -> Option<ExpectedSubject> {
+    match kind {
+        SUBJECT_DN => DistinguishedName::parse(text).ok().map(ExpectedSubject::SubjectDn),
+        SAN_DNS => AlternativeName::dns(text).map(ExpectedSubject::SanDns),
+        SAN_URI => AlternativeName::uri(text).map(ExpectedSubject::SanUri),
+        SAN_IP => AlternativeName::ip(text).map(ExpectedSubject::SanIp),
+        SAN_EMAIL => AlternativeName::email(text).map(ExpectedSubject::SanEmail),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::json::Json;
+
+    fn client(members: &str) -> StoredClient {
+        let json = Json::parse(format!("{{\"client_id\":\"c\",{members}}}").as_bytes()).unwrap();
+        StoredClient::Client(ClientMetadata::from_json(&json).unwrap_or_else(|error| panic!("{members}: {error}")))
+    }
+
+    const THUMBPRINT: &str = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
+
+    #[test]
+    fn every_kind_of_client_is_read_back_as_itself() {
+        let thumbprints = format!("\"certificate_thumbprints\":[\"{THUMBPRINT}\"]");
+        for members in [
+            r#""token_endpoint_auth_method":"private_key_jwt""#,
+            r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_subject_dn":"CN=a\\,b+OU=\\C3\\A4,2.5.4.97=#0C0141,1.2.3=#0402AbCd,O= x ""#,
+            r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_subject_dn":"/C=JP/O=x\\/y/CN=ﬁ""#,
+            r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_dns":"A.example.""#,
+            r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_uri":"urn:x:Y""#,
+            r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_ip":"2001:DB8:0::1""#,
+            r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_email":"A@B.example""#,
+        ] {
+            let record = client(members);
+            assert_eq!(StoredClient::decode("c", &record.encode()), Some(record), "{members}");
+            if members.contains("private_key_jwt") {
+                continue;
+            }
+            let record = client(&format!("{members},{thumbprints}"));
+            assert_eq!(StoredClient::decode("c", &record.encode()), Some(record), "{members}");
+        }
+        let backend = r#""backend_authentication":{"method":"client_secret_basic","client_secret":"s"}"#;
+        let dns = r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_dns":"a.example""#;
+        for members in [format!("{dns},{backend}"), format!("{dns},{backend},{thumbprints}")] {
+            let record = client(&members);
+            assert!(format!("{record:?}").contains("backend_authentication: Some"));
+            assert_eq!(StoredClient::decode("c", &record.encode()), Some(record), "{members}");
+        }
+        let jwks = format!("\"jwks\":{{\"keys\":[{{\"kty\":\"EC\",\"x5t#S256\":\"{THUMBPRINT}\"}}]}}");
+        let record = client(&format!("\"token_endpoint_auth_method\":\"self_signed_tls_client_auth\",{jwks}"));
+        assert_eq!(StoredClient::decode("c", &record.encode()), Some(record));
+        for record in [StoredClient::Unusable("because".into()), StoredClient::LeftOut("because".into())] {
+            assert_eq!(StoredClient::decode("c", &record.encode()), Some(record));
+        }
+    }
+
+    proptest! {
+        /// What a name prints is what it was: the text of a subject crosses the process in this form.
+        #[test]
+        fn printed_names_are_read_as_the_same_name(values in proptest::collection::vec("\\PC{1,12}", 1..4), hex in "([0-9a-f]{2}){0,6}") {
+            let quoted: Vec<_> = values.iter().map(|value| {
+                value.bytes().map(|octet| format!("\\{octet:02x}")).collect::<String>()
+            }).collect();
+            let text = format!("CN={},1.2.3=#04{:02x}{hex}", quoted.join("+OU="), hex.len() / 2);
+            if let Ok(name) = DistinguishedName::parse(&text) {
+                prop_assert_eq!(DistinguishedName::parse(&name.to_string()), Ok(name));
+            }
+        }
+
+        #[test]
+        fn damaged_records_are_no_records_or_whole_ones(octets in proptest::collection::vec(any::<u8>(), 0..80)) {
+            if let Some(record) = StoredClient::decode("c", &octets) {
+                prop_assert_eq!(StoredClient::decode("c", &record.encode()), Some(record));
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_record_is_none() {
+        let octets = client(r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_dns":"a.example""#).encode();
+        assert!((0..octets.len()).all(|end| StoredClient::decode("c", &octets[..end]).is_none()));
+        assert_eq!(StoredClient::decode("c", &[octets.as_slice(), &[0]].concat()), None);
+    }
+}

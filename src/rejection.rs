@@ -1,0 +1,200 @@
+//! Why a request is refused: one variant for each code of the contract, with what an operator needs to see.
+
+mod causes;
+mod code;
+mod host_error;
+
+use std::fmt;
+
+pub use self::causes::{MissingCertificate, SubjectMismatch, UnknownClient, UnverifiedCertificate};
+pub use self::code::Code;
+pub use self::host_error::HostError;
+use crate::certificate::{CertificateError, Thumbprint};
+use crate::registry::RegistryFault;
+use crate::request::{AuthorizationError, ClientIdMismatch, FormError, RequestError};
+use crate::time::UnixTime;
+
+/// Why a request is refused. The client sees only what [`crate::Response`] makes of it; `Display` is the detail for the
+/// operator's log, which never holds a secret, a body or a whole certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// The request asks for another protocol (RFC 9110 §7.8, RFC 8441 §4), or expects something (RFC 9110 §10.1.1).
+    UpgradeRefused,
+    /// RFC 6749 §3.2: token requests are POST.
+    MethodNotAllowed,
+    /// Not exactly one `application/x-www-form-urlencoded`, or in another charset than UTF-8.
+    UnsupportedMediaType,
+    /// Any `content-encoding` but `identity`.
+    EncodedBody,
+    /// The body has more than this many bytes.
+    BodyTooLarge {
+        /// `max_body_bytes`.
+        limit: usize,
+    },
+    /// The body is not a form.
+    MalformedForm(FormError),
+    /// RFC 6749 §3.2: parameters must not be sent twice.
+    DuplicateParameter {
+        /// The name as it was sent, after decoding.
+        name: String,
+    },
+    /// No `client_id` in any place that can carry one.
+    MissingClientId,
+    /// The request does not name one client.
+    ClientIdMismatch(ClientIdMismatch),
+    /// `Authorization` cannot be read.
+    MalformedAuthorization(AuthorizationError),
+    /// RFC 6749 §2.3: a client must not use more than one authentication method.
+    MultipleAuthMethods,
+    /// Policy `other_methods: "reject"`.
+    OtherMethodRefused,
+    /// Policy `methods`: the service does not support the client's method, by its name.
+    MethodNotSupported(&'static str),
+    /// Policy `unregistered_clients: "reject"`, or an entry of the registry that cannot be used.
+    UnknownClient(UnknownClient),
+    /// There is no certificate that counts as the client's.
+    CertificateMissing(MissingCertificate),
+    /// The certificate cannot be read, or not the part that matters.
+    CertificateMalformed(CertificateError),
+    /// RFC 5280 §4.1.2.5.
+    CertificateExpired {
+        /// Last second of validity.
+        not_after: UnixTime,
+    },
+    /// RFC 5280 §4.1.2.5.
+    CertificateNotYetValid {
+        /// First second of validity.
+        not_before: UnixTime,
+    },
+    /// The chain, or who presented the certificate, is not vouched for.
+    CertificateUnverified(UnverifiedCertificate),
+    /// RFC 8705 §2.2, or `certificate_thumbprints`.
+    CertificateNotRegistered {
+        /// The certificate that was presented.
+        presented: Thumbprint,
+    },
+    /// RFC 8705 §2.1: the certificate does not have the registered name.
+    SubjectMismatch(SubjectMismatch),
+    /// No tenant has this host, and the top level has no registry.
+    UnknownTenant {
+        /// `:authority`.
+        host: String,
+    },
+    /// The name of the TLS handshake chooses another tenant than `:authority`.
+    ServerNameMismatch {
+        /// The name; `None` = the client asked for none.
+        server_name: Option<String>,
+        /// `:authority`.
+        host: String,
+    },
+    /// The registry has no answer about the client.
+    RegistryUnavailable(RegistryFault),
+    /// The host did not give what it must.
+    HostError(HostError),
+}
+
+impl Rejection {
+    /// The one stable word.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::UpgradeRefused => Code::UpgradeRefused,
+            Self::MethodNotAllowed => Code::MethodNotAllowed,
+            Self::UnsupportedMediaType => Code::UnsupportedMediaType,
+            Self::EncodedBody => Code::EncodedBody,
+            Self::BodyTooLarge { .. } => Code::BodyTooLarge,
+            Self::MalformedForm(_) => Code::MalformedForm,
+            Self::DuplicateParameter { .. } => Code::DuplicateParameter,
+            Self::MissingClientId => Code::MissingClientId,
+            Self::ClientIdMismatch(_) => Code::ClientIdMismatch,
+            Self::MalformedAuthorization(_) => Code::MalformedAuthorization,
+            Self::MultipleAuthMethods => Code::MultipleAuthMethods,
+            Self::OtherMethodRefused => Code::OtherMethodRefused,
+            Self::MethodNotSupported(_) => Code::MethodNotSupported,
+            Self::UnknownClient(_) => Code::UnknownClient,
+            Self::CertificateMissing(_) => Code::CertificateMissing,
+            Self::CertificateMalformed(_) => Code::CertificateMalformed,
+            Self::CertificateExpired { .. } => Code::CertificateExpired,
+            Self::CertificateNotYetValid { .. } => Code::CertificateNotYetValid,
+            Self::CertificateUnverified(_) => Code::CertificateUnverified,
+            Self::CertificateNotRegistered { .. } => Code::CertificateNotRegistered,
+            Self::SubjectMismatch(_) => Code::SubjectMismatch,
+            Self::UnknownTenant { .. } => Code::UnknownTenant,
+            Self::ServerNameMismatch { .. } => Code::ServerNameMismatch,
+            Self::RegistryUnavailable(_) => Code::RegistryUnavailable,
+            Self::HostError(_) => Code::HostError,
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UpgradeRefused => {
+                f.write_str("a gated request must not have upgrade, :protocol or any expect but 100-continue")
+            }
+            Self::MethodNotAllowed => f.write_str("a gated request must be POST"),
+            Self::UnsupportedMediaType => f.write_str(
+                "content-type must be one application/x-www-form-urlencoded, in UTF-8, or in US-ASCII with an ASCII body, \
+                 if it names a charset",
+            ),
+            Self::EncodedBody => f.write_str("content-encoding must be absent or identity"),
+            Self::BodyTooLarge { limit } => write!(f, "more than max_body_bytes = {limit}"),
+            Self::MalformedForm(error) => error.fmt(f),
+            Self::DuplicateParameter { name } => {
+                write!(f, "parameter \"{name}\" is sent twice, or is read as a credential by some backends and not by others")
+            }
+            Self::MissingClientId => f.write_str("no client_id in the body, in HTTP Basic or as sub of a client_assertion"),
+            Self::ClientIdMismatch(mismatch) => mismatch.fmt(f),
+            Self::MalformedAuthorization(error) => error.fmt(f),
+            Self::MultipleAuthMethods => f.write_str("more than one way of client authentication in one request"),
+            Self::OtherMethodRefused => f.write_str("registered with another token_endpoint_auth_method"),
+            Self::MethodNotSupported(method) => write!(f, "registered for {method}, which methods does not name"),
+            Self::UnknownClient(cause) => cause.fmt(f),
+            Self::CertificateMissing(cause) => cause.fmt(f),
+            Self::CertificateMalformed(error) => error.fmt(f),
+            Self::CertificateExpired { not_after } => write!(f, "valid until {not_after}"),
+            Self::CertificateNotYetValid { not_before } => write!(f, "valid from {not_before}"),
+            Self::CertificateUnverified(cause) => cause.fmt(f),
+            Self::CertificateNotRegistered { presented } => {
+                write!(f, "certificate {presented} is not a registered one")
+            }
+            Self::SubjectMismatch(mismatch) => mismatch.fmt(f),
+            Self::UnknownTenant { host } => write!(f, "no tenant has the host \"{host}\""),
+            Self::ServerNameMismatch { server_name: Some(name), host } => {
+                write!(f, "the TLS server name \"{name}\" and the host \"{host}\" are not of one tenant")
+            }
+            Self::ServerNameMismatch { server_name: None, host } => write!(
+                f,
+                "without a TLS server name, the host \"{host}\" is not of one tenant with the connection: the client asked \
+                 for none, or Envoy does not know it (the listener filter tls_inspector reads it)"
+            ),
+            Self::RegistryUnavailable(fault) => fault.fmt(f),
+            Self::HostError(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+impl From<HostError> for Rejection {
+    fn from(error: HostError) -> Self {
+        Self::HostError(error)
+    }
+}
+
+impl From<RequestError> for Rejection {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::UnsupportedMediaType => Self::UnsupportedMediaType,
+            RequestError::EncodedBody => Self::EncodedBody,
+            RequestError::BodyTooLarge { limit } => Self::BodyTooLarge { limit },
+            RequestError::MalformedForm(error) => Self::MalformedForm(error),
+            RequestError::DuplicateParameter { name } => Self::DuplicateParameter { name },
+            RequestError::ClientIdMismatch(mismatch) => Self::ClientIdMismatch(mismatch),
+            RequestError::MalformedAuthorization(error) => Self::MalformedAuthorization(error),
+            RequestError::MultipleAuthMethods => Self::MultipleAuthMethods,
+        }
+    }
+}

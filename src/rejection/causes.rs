@@ -1,0 +1,123 @@
+//! Different causes that have one code.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::certificate::{AlternativeName, FoundNames, NameDifference, Thumbprint};
+
+/// Why the client counts as unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnknownClient {
+    /// The registry does not have it, or no client can be called so.
+    Unregistered,
+    /// The registry's entry for the client cannot be used, whatever the policy says of clients that it does not have.
+    Unusable {
+        /// What is wrong with it.
+        reason: Arc<str>,
+    },
+}
+
+impl fmt::Display for UnknownClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unregistered => f.write_str("not in the registry"),
+            Self::Unusable { reason } => write!(f, "the registry's entry cannot be used: {reason}"),
+        }
+    }
+}
+
+/// Why there is no certificate that counts as the client's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MissingCertificate {
+    /// The connection has no client certificate.
+    NotPresented,
+    /// The connection has a client certificate, but this host does not hand it over.
+    NotGiven,
+    /// The header that must carry the certificate is absent or empty.
+    NotForwarded {
+        /// Its name.
+        header: &'static str,
+    },
+    /// The peer of the connection is none of `trusted_proxies`.
+    ProxyNotTrusted {
+        /// Its certificate.
+        peer: Thumbprint,
+    },
+}
+
+impl fmt::Display for MissingCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotPresented => f.write_str("the connection has no client certificate"),
+            Self::NotGiven => f.write_str(
+                "the connection has a client certificate, but the host does not give connection.peer_certificate: this takes \
+                 Envoy 1.38 or later",
+            ),
+            Self::NotForwarded { header } => write!(f, "the request has no {header} of the hop in front"),
+            Self::ProxyNotTrusted { peer } => {
+                write!(f, "the peer of the connection, {peer}, is none of trusted_proxies")
+            }
+        }
+    }
+}
+
+/// What is not vouched for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnverifiedCertificate {
+    /// The listener's trust store does not vouch for the chain, or the session was resumed.
+    Chain,
+    /// This host does not say whether the chain was verified.
+    NotGiven,
+    /// The header does not describe the certificate of the connection, and no proxy is trusted.
+    OfAnotherConnection {
+        /// The certificate in the header.
+        forwarded: Thumbprint,
+        /// The certificate of the connection.
+        own: Thumbprint,
+    },
+}
+
+impl fmt::Display for UnverifiedCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chain => f.write_str(
+                "connection.peer_certificate_valid is not true: an untrusted chain, or a resumed TLS session (switch session \
+                 resumption off in the listener)",
+            ),
+            Self::NotGiven => f.write_str(
+                "the host does not give connection.peer_certificate_valid: this takes Envoy 1.39 or later, or a listener that \
+                 refuses untrusted certificates and peer_certificate.chain: \"listener\"",
+            ),
+            Self::OfAnotherConnection { forwarded, own } => {
+                write!(f, "the forwarded certificate {forwarded} is not that of the connection, {own}, and no proxy is trusted")
+            }
+        }
+    }
+}
+
+/// What tells the certificate's names from the registered one (RFC 8705 §2.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubjectMismatch {
+    /// The subject is not the registered distinguished name.
+    DistinguishedName(NameDifference),
+    /// No alternative name is the registered one.
+    AlternativeName {
+        /// The registered name.
+        expected: AlternativeName,
+        /// The certificate's names of that type.
+        found: FoundNames,
+    },
+}
+
+impl fmt::Display for SubjectMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DistinguishedName(difference) => difference.fmt(f),
+            Self::AlternativeName { expected, found } => write!(f, "expected {expected}, certificate has {found}"),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What a host failed to give.
+
+use std::fmt;
+
+/// What the host failed to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HostError {
+    /// The request headers.
+    Headers,
+    /// The pseudo-header `:method` or `:path`.
+    PseudoHeader,
+    /// The buffered body, in full.
+    Body,
+    /// The body while the headers are held.
+    BodyWithHeadersHeld,
+    /// The time.
+    Time,
+    /// A digest in the form that it documents.
+    Digest,
+    /// The certificate of the digest that it named.
+    CertificateOfDigest,
+    /// A header of an accepted request could not be written.
+    HeaderWrite,
+    /// A header that no client may set could not be taken away.
+    HeaderRemoval,
+    /// A configuration before the first request.
+    Configuration,
+}
+
+impl fmt::Display for HostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Headers => "the host gives no request headers",
+            Self::PseudoHeader => "the request has no :method or no :path",
+            Self::Body => "the host does not give the body that it announced",
+            Self::BodyWithHeadersHeld => {
+                "the host gives no body while headers are held: set allow_on_headers_stop_iteration: true in the plugin configuration of this wasm filter (Envoy 1.35 and later)"
+            }
+            Self::Time => "the host gives no time",
+            Self::Digest => "connection.sha256_peer_certificate_digest is not a SHA-256 digest",
+            Self::CertificateOfDigest => {
+                "connection.peer_certificate is not the certificate that connection.sha256_peer_certificate_digest names"
+            }
+            Self::Configuration => "the filter has no configuration",
+            Self::HeaderWrite => "the host does not let a request header be written",
+            Self::HeaderRemoval => "the host does not let a request header be removed",
+        })
+    }
+}
