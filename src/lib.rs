@@ -134,3 +134,15 @@ pub mod inspect {
     pub use crate::rejection::{MissingCertificate, SubjectMismatch, UnknownClient, UnverifiedCertificate};
     pub use crate::request::{AuthorizationError, ClientIdMismatch, Endpoint, Endpoints, FormError, IdSource, Target, is_token};
 }
+
+/// A gate is asked by as many threads as there are; so is what it is made of.
+const _: () = {
+    const fn is_shared_by_threads<T: Send + Sync>() {}
+    is_shared_by_threads::<Gate>();
+    is_shared_by_threads::<Configuration>();
+    is_shared_by_threads::<inspect::Policy>();
+    is_shared_by_threads::<inspect::Registry>();
+    is_shared_by_threads::<ClientList>();
+    is_shared_by_threads::<PeerCertificate>();
+    is_shared_by_threads::<Decision>();
+};

@@ -2,33 +2,41 @@
 
 extern crate test_support as support;
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::{env, fs, thread};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use support::case::{Case, Configuration as ConfigurationCase, table};
+use support::case::{Case, Configuration as ConfigurationCase, Table, table};
 use tls_client_auth::{Action, Configuration, Decision, Gate, GateRequest, Outcome, Peer, ServerName, UnixTime};
 
 /// Names in lower case, and values.
 type Fields = Vec<(String, Vec<u8>)>;
 
-/// Runs a case; returns the decision and the headers that the backend would see.
-fn decide(case: &Case) -> Result<(Decision, Fields), String> {
-    let gate = Gate::new(case.config.to_string().as_bytes()).map_err(|error| error.to_string())?;
-    let request = GateRequest { headers: case.request.header_map(), body: case.request.body.clone() };
+fn request(case: &Case) -> GateRequest {
+    GateRequest { headers: case.request.header_map(), body: case.request.body.clone() }
+}
+
+fn peer(case: &Case) -> Peer {
     let server_name = match case.server_name.as_deref() {
         Some(name) => ServerName::Name(name.as_bytes().into()),
         None => ServerName::Absent,
     };
     let now = Some(UnixTime(case.now.0));
     let peer = Peer { chain_valid: case.chain_valid, now, server_name, ..Peer::default() };
-    let mut peer = match &case.certificate {
+    match &case.certificate {
         Some(certificate) => peer.presenting(certificate.host_text.as_bytes()),
         None => peer,
-    };
-    let Outcome { decision, stripped } = gate.decide(&request, &mut peer);
+    }
+}
+
+/// Runs a case; returns the decision and the headers that the backend would see.
+fn decide(case: &Case) -> Result<(Decision, Fields), String> {
+    let gate = Gate::new(case.config.to_string().as_bytes()).map_err(|error| error.to_string())?;
+    let request = request(case);
+    let Outcome { decision, stripped } = gate.decide(&request, &mut peer(case));
     let mut seen: Vec<_> = request.headers.into_iter().filter(|(name, _)| !stripped.contains(name)).collect();
     if let Action::Continue { set } = &decision.action {
         seen.retain(|(name, _)| set.iter().all(|(written, _)| written != name));
@@ -139,24 +147,64 @@ fn the_table_is_there_for_other_hosts() {
     fs::write(&file, Value::from(cases).to_string()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
 }
 
-fn report(failures: Vec<String>, cases: usize) {
-    assert!(cases > 0, "a table without cases proves nothing");
-    assert!(failures.is_empty(), "{} of {cases} cases fail:\n{}", failures.len(), failures.join("\n"));
+/// Those rows of the table that CASE in the environment names, as `file.json: name` or as `name`; without it, all.
+fn chosen<T>(rows: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<T> {
+    let Ok(wanted) = env::var("CASE") else { return rows };
+    let Table { cases, configurations } = table();
+    let is_wanted = |name: &str| name == wanted || name.ends_with(&format!(": {wanted}"));
+    let mut names = cases.iter().map(|case| &case.name).chain(configurations.iter().map(|case| &case.name));
+    assert!(names.any(|name| is_wanted(name)), "no row of tests/cases/*.json has the name CASE={wanted:?}");
+    rows.into_iter().filter(|row| is_wanted(name(row))).collect()
+}
+
+fn report(failures: &[String], rows: usize) {
+    assert!(rows > 0 || env::var("CASE").is_ok(), "a table without rows proves nothing");
+    assert!(failures.is_empty(), "{} of {rows} rows fail:\n{}", failures.len(), failures.join("\n"));
 }
 
 #[test]
 fn every_case_is_decided_as_the_table_says() {
-    let cases = table().cases;
+    let cases = chosen(table().cases, |case| &case.name);
     let failures =
         cases.iter().filter_map(|case| compare(case).err().map(|why| format!("{} ({}): {why}", case.name, case.source)));
-    report(failures.collect(), cases.len());
+    report(&failures.collect::<Vec<_>>(), cases.len());
+    if env::var("CASE").is_ok() {
+        for case in &cases {
+            let decided = decide(case).map_or_else(|error| error, |(decision, _)| decision.to_string());
+            println!("{}: as the table says: {decided}", case.name);
+        }
+    }
 }
 
 #[test]
 fn every_configuration_is_read_as_the_table_says() {
-    let cases = table().configurations;
+    let cases = chosen(table().configurations, |case| &case.name);
     let failures = cases
         .iter()
         .filter_map(|case| compare_configuration(case).err().map(|why| format!("{} ({}): {why}", case.name, case.source)));
-    report(failures.collect(), cases.len());
+    report(&failures.collect::<Vec<_>>(), cases.len());
+}
+
+/// One gate for each configuration, and eight threads that ask all of them at once: no decision depends on who else asks.
+#[test]
+fn eight_threads_decide_as_one() {
+    let cases: Vec<Case> = table().cases.into_iter().step_by(4).collect();
+    let mut gates: BTreeMap<String, Gate> = BTreeMap::new();
+    for case in &cases {
+        let text = case.config.to_string();
+        let gate = Gate::new(text.as_bytes()).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        gates.insert(text, gate);
+    }
+    thread::scope(|scope| {
+        for n in 0..8 {
+            let (cases, gates) = (&cases, &gates);
+            scope.spawn(move || {
+                // Each begins elsewhere, so that the same gate is asked different things at one time.
+                for case in cases.iter().cycle().skip(n * cases.len() / 8).take(cases.len()) {
+                    let decision = gates[&case.config.to_string()].decide(&request(case), &mut peer(case)).decision;
+                    assert_eq!(decision.code.as_str(), case.expect.code, "{}", case.name);
+                }
+            });
+        }
+    });
 }

@@ -251,3 +251,53 @@ fn without_an_answer_of_its_registry_no_request_passes() {
     let decided = decision(looked_up().on_registration(Err(RegistryFault::NoList), &mut Unasked));
     assert_eq!(decided.code, Code::RegistryUnavailable);
 }
+
+#[test]
+fn a_header_that_cannot_be_removed_refuses_unless_all_is_shadow() {
+    let shadow = br#"{"endpoints": ["/token"], "mode": "shadow", "clients": []}"#;
+    for (config, passes) in [(CONFIG, false), (shadow, true)] {
+        let configuration = Configuration::parse(config).unwrap();
+        let headers = headers(&[FORM]);
+        let head = Head::of(Fields(&headers));
+        let mut exchange = Exchange::new(&configuration, &head);
+        let refused = decision(exchange.on_removal_failed(&head));
+        assert_eq!(refused.rejection, Some(Rejection::HostError(HostError::HeaderRemoval)));
+        assert_eq!(matches!(refused.action, Action::Continue { .. }), passes);
+
+        let (mut held, _) = started(config, &[FORM], false);
+        let refused = decision(held.on_removal_failed(&Head::default()));
+        assert_eq!((refused.code, matches!(refused.action, Action::Continue { .. })), (Code::HostError, passes));
+
+        let configuration = Configuration::parse(config).unwrap();
+        let other = [(":method".to_owned(), b"GET".to_vec()), (":path".to_owned(), b"/".to_vec())];
+        let mut passed = Exchange::new(&configuration, &Head::of(Fields(&other)));
+        let step = passed.on_headers(&configuration, &Head::of(Fields(&other)), false, &mut Unasked);
+        assert_eq!(decision(step).code, Code::NotGated);
+        let step = passed.on_removal_failed(&Head::default());
+        assert!(matches!(step, Step::Decided { passed } if passed == passes));
+    }
+}
+
+#[test]
+fn the_checks_of_a_decision_are_noted() {
+    for (more, body, last, checks) in [
+        (vec![], "", Check::Content, 6),
+        (vec![FORM, ("upgrade", "x")], "", Check::Protocol, 4),
+        (vec![FORM, ("authorization", "x y,z")], "", Check::Authorization, 7),
+        (vec![FORM], "a=%", Check::Form, 9),
+        (vec![FORM], "", Check::ClientId, 10),
+        (vec![FORM], "client_id=b", Check::Registration, 11),
+        (vec![FORM], "client_id=a", Check::AuthMethod, 12),
+    ] {
+        let (mut exchange, step) = started(CONFIG, &more, false);
+        let step = match step {
+            Step::Wait => exchange.on_body(body.len(), true, |_| Some(body.into()), &mut Unasked),
+            step => step,
+        };
+        let decided = decision(step);
+        // Nothing was asked of the server name: there are no tenants.
+        let expected = checks - 1;
+        let made = Check::ALL.into_iter().filter(|check| decided.checks.has(*check)).count();
+        assert_eq!((decided.checks.last(), made), (Some(last), expected), "{body} {more:?}");
+    }
+}

@@ -5,7 +5,6 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::error::FetchError;
-use super::snapshot::Validators;
 
 /// The configuration of a fetched registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +61,17 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 pub struct RegistryRequest {
     /// Pseudo-headers first.
     pub headers: Vec<(Box<str>, Box<str>)>,
+}
+
+/// What makes the next request conditional (RFC 9110 §13.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Validators {
+    /// `ETag`, quotes included.
+    pub etag: Option<Box<str>>,
+    /// `Last-Modified`.
+    pub last_modified: Option<Box<str>>,
+    /// Conditional requests in a row that were answered "not modified".
+    pub(in crate::registry) unmodified: u8,
 }
 
 /// An answer of the registry, as the host gives it.

@@ -33,7 +33,7 @@ use self::reader::ListInForce;
 use self::refresh::Refresh;
 pub use self::refresh::{Report, Turn};
 use self::shared::Keys;
-pub use self::shared::{SharedData, Validators, Version};
+pub use self::shared::{SharedData, Version};
 pub use self::staged_list::{Change, ChangeKind};
 pub use self::stopwatch::Stopwatch;
 use super::error::RegistryFault;

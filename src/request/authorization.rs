@@ -1,11 +1,10 @@
 //! The `Authorization` header (RFC 9110 §11.6.2): which scheme, and for Basic which client (RFC 6749 §2.3.1).
 
-use std::fmt;
-
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use super::error::AuthorizationError;
 use super::form;
 use super::head::{SingletonField, is_token};
 
@@ -30,39 +29,6 @@ pub(crate) enum Authorization {
     /// Any other scheme.
     Other,
 }
-
-/// Why an `Authorization` header cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AuthorizationError {
-    /// Two headers, or one with a comma, which is what Envoy makes of two.
-    Repeated,
-    /// No scheme.
-    Scheme,
-    /// Basic without valid base64.
-    Base64,
-    /// Basic credentials that are not UTF-8 or hold control characters.
-    NotText,
-    /// Basic credentials without a colon.
-    NoColon,
-    /// A user name that is not form-encoded.
-    NotFormEncoded,
-}
-
-impl fmt::Display for AuthorizationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Repeated => "authorization is sent twice",
-            Self::Scheme => "authorization without a scheme",
-            Self::Base64 => "Basic credentials that are not base64",
-            Self::NotText => "Basic credentials that are not UTF-8 text",
-            Self::NoColon => "Basic credentials without a colon",
-            Self::NotFormEncoded => "a Basic user name that is not form-encoded (RFC 6749 section 2.3.1)",
-        })
-    }
-}
-
-impl std::error::Error for AuthorizationError {}
 
 impl Authorization {
     /// Reads the header that a request has once or not at all.

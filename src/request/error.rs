@@ -2,10 +2,6 @@
 
 use std::fmt;
 
-use super::authorization::AuthorizationError;
-use super::form::FormError;
-use super::token_request::IdSource;
-
 /// Why a request makes no claim that every reader reads alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -61,3 +57,85 @@ impl fmt::Display for ClientIdMismatch {
         }
     }
 }
+
+/// A place that names a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IdSource {
+    /// `client_id` in the body (RFC 6749 §2.3.1).
+    Body,
+    /// The user name of HTTP Basic.
+    Basic,
+    /// `sub` of the `client_assertion` (RFC 7523 §3).
+    Assertion,
+}
+
+impl fmt::Display for IdSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Body => "client_id of the body",
+            Self::Basic => "the user name of HTTP Basic",
+            Self::Assertion => "sub of client_assertion",
+        })
+    }
+}
+
+/// Why a text is not a form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FormError {
+    /// A `%` without two hexadecimal digits.
+    PercentEscape,
+    /// A name or a value is not UTF-8 after decoding.
+    NotUtf8,
+    /// A control character in a name.
+    ControlCharacter,
+    /// More than 256.
+    TooManyParameters,
+}
+
+impl fmt::Display for FormError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PercentEscape => "a % without two hexadecimal digits",
+            Self::NotUtf8 => "a name or value that is not UTF-8",
+            Self::ControlCharacter => "a control character in a parameter name",
+            Self::TooManyParameters => "more than 256 parameters",
+        })
+    }
+}
+
+impl std::error::Error for FormError {}
+
+/// Why an `Authorization` header cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AuthorizationError {
+    /// Two headers, or one with a comma, which is what Envoy makes of two.
+    Repeated,
+    /// No scheme.
+    Scheme,
+    /// Basic without valid base64.
+    Base64,
+    /// Basic credentials that are not UTF-8 or hold control characters.
+    NotText,
+    /// Basic credentials without a colon.
+    NoColon,
+    /// A user name that is not form-encoded.
+    NotFormEncoded,
+}
+
+impl fmt::Display for AuthorizationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Repeated => "authorization is sent twice",
+            Self::Scheme => "authorization without a scheme",
+            Self::Base64 => "Basic credentials that are not base64",
+            Self::NotText => "Basic credentials that are not UTF-8 text",
+            Self::NoColon => "Basic credentials without a colon",
+            Self::NotFormEncoded => "a Basic user name that is not form-encoded (RFC 6749 section 2.3.1)",
+        })
+    }
+}
+
+impl std::error::Error for AuthorizationError {}

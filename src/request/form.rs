@@ -1,38 +1,10 @@
 //! `application/x-www-form-urlencoded`, read strictly: what two parsers could read in two ways is an error.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use super::content::Charset;
-use super::error::RequestError;
+use super::error::{FormError, RequestError};
 use crate::json::first_repeated;
-
-/// Why a text is not a form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FormError {
-    /// A `%` without two hexadecimal digits.
-    PercentEscape,
-    /// A name or a value is not UTF-8 after decoding.
-    NotUtf8,
-    /// A control character in a name.
-    ControlCharacter,
-    /// More than [`Form::MOST_PARAMETERS`].
-    TooManyParameters,
-}
-
-impl fmt::Display for FormError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::PercentEscape => "a % without two hexadecimal digits",
-            Self::NotUtf8 => "a name or value that is not UTF-8",
-            Self::ControlCharacter => "a control character in a parameter name",
-            Self::TooManyParameters => "more than 256 parameters",
-        })
-    }
-}
-
-impl std::error::Error for FormError {}
 
 const CLIENT_ID: &str = "client_id";
 

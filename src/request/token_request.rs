@@ -1,33 +1,9 @@
 //! Who the request says that its client is, from every place that can say so.
 
-use std::fmt;
-
 use super::assertion;
 use super::authorization::Authorization;
-use super::error::{ClientIdMismatch, RequestError};
+use super::error::{ClientIdMismatch, IdSource, RequestError};
 use super::form::Form;
-
-/// A place that names a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum IdSource {
-    /// `client_id` in the body (RFC 6749 §2.3.1).
-    Body,
-    /// The user name of HTTP Basic.
-    Basic,
-    /// `sub` of the `client_assertion` (RFC 7523 §3).
-    Assertion,
-}
-
-impl fmt::Display for IdSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Body => "client_id of the body",
-            Self::Basic => "the user name of HTTP Basic",
-            Self::Assertion => "sub of client_assertion",
-        })
-    }
-}
 
 /// RFC 7523 §2.2.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

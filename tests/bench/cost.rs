@@ -209,7 +209,7 @@ fn presenting_a_part() -> Connection {
     presenting(&part)
 }
 
-/// Every way to pass, and every code of SPEC §7.
+/// Every way to pass, and every code of contract §7.
 fn rows() -> Vec<Row> {
     let mut rows = vec![
         hot(),

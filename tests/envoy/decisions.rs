@@ -1,4 +1,4 @@
-//! Every code of SPEC §7, produced by a real request and answered as promised.
+//! Every code of contract §7, produced by a real request and answered as promised.
 
 use std::collections::BTreeSet;
 
@@ -108,7 +108,7 @@ async fn every_code_is_produced_and_answered_as_promised() {
         produced.insert(code);
         assert!(envoy.metric(code).await > 0, "{code} is not counted");
     }
-    assert_eq!(produced, DECISIONS.iter().map(|(code, _)| *code).collect(), "the codes of SPEC §7");
+    assert_eq!(produced, DECISIONS.iter().map(|(code, _)| *code).collect(), "the codes of contract §7");
     envoy.assert_healthy().await;
 }
 

@@ -143,7 +143,7 @@ async fn a_large_body_is_refused_as_soon_as_it_is_known_to_be() {
     envoy.assert_healthy().await;
 }
 
-/// SPEC §2: paths that some backend routes to `/token`, sent as they are.
+/// contract §2: paths that some backend routes to `/token`, sent as they are.
 #[tokio::test]
 async fn odd_spellings_of_a_path_are_gated() {
     let envoy = Envoy::start(vec![Listener::new("gate", &configuration())]).await;

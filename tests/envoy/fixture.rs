@@ -160,9 +160,9 @@ impl Outcome {
         self.logged.code.as_deref().unwrap_or("not_gated")
     }
 
-    /// That this is the outcome that SPEC §7 knows under `code`.
+    /// That this is the outcome that contract §7 knows under `code`.
     pub fn assert_is(&self, code: &str) -> &Self {
-        let (_, refusal) = DECISIONS.iter().find(|(known, _)| *known == code).expect("it is a code of SPEC §7");
+        let (_, refusal) = DECISIONS.iter().find(|(known, _)| *known == code).expect("it is a code of contract §7");
         assert_eq!(self.code(), code, "{self:?}");
         match refusal {
             None => self.assert_passed(),
@@ -202,5 +202,5 @@ impl Outcome {
     }
 }
 
-/// SPEC §7: nobody learns from a 401 which clients exist.
+/// contract §7: nobody learns from a 401 which clients exist.
 static INVALID_CLIENT: std::sync::OnceLock<String> = std::sync::OnceLock::new();

@@ -1,4 +1,4 @@
-//! SPEC §5 as the backend sees it: what the filter vouches for is there, and what a client made up is gone.
+//! contract §5 as the backend sees it: what the filter vouches for is there, and what a client made up is gone.
 
 use serde_json::json;
 

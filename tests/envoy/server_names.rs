@@ -1,5 +1,5 @@
 //! Two filter chains by server name, each with a CA of its own, and one configuration with a tenant for each: a certificate of
-//! one CA, verified under its own name, must not count for the other's tenant (SPEC §4 `server_name`).
+//! one CA, verified under its own name, must not count for the other's tenant (contract §4 `server_name`).
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
 //! A listener that lets upgrades in: at an endpoint they are refused at the headers, because their body may never end and belongs
-//! to another protocol (SPEC §7 `upgrade_refused`).
+//! to another protocol (contract §7 `upgrade_refused`).
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The whole table, each request in every way that its frames can arrive, and what SPEC §5, §7 and §8 promise of every one.
+//! The whole table, each request in every way that its frames can arrive, and what contract §5, §7 and §8 promise of every one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
@@ -101,7 +101,7 @@ pub fn check(case: &Case, outcome: &Outcome, delivery: Delivery) -> Result<(), S
     }
 }
 
-// SPEC §8: both, unless the configuration says otherwise; what is not gated has none.
+// contract §8: both, unless the configuration says otherwise; what is not gated has none.
 fn check_filter_state(case: &Case, outcome: &Outcome) -> Result<(), String> {
     let wanted = |name: &str| case.config["filter_state"].as_array().is_none_or(|names| names.iter().any(|other| other == name));
     let stated = |name: &str| outcome.properties.contains_key(&format!("tls_client_auth_{name}"));
@@ -123,7 +123,7 @@ fn check_tenant(case: &Case, outcome: &Outcome) -> Result<(), String> {
     }
 }
 
-// SPEC §7
+// contract §7
 fn check_answer(case: &Case, headers: &Headers, body: &[u8]) -> Result<(), String> {
     let status = case.expect.status.unwrap_or_default();
     let mut expected =
@@ -159,7 +159,7 @@ fn check_answer(case: &Case, headers: &Headers, body: &[u8]) -> Result<(), Strin
     }
 }
 
-// SPEC §5: what the client sent, less the identity headers, plus what the case says.
+// contract §5: what the client sent, less the identity headers, plus what the case says.
 fn check_forwarded(case: &Case, at_backend: &Headers) -> Result<(), String> {
     let stated = |name: &str| case.expect.forwarded.contains_key(name);
     let mut received = crate::host::Stream::new(crate::host::Connection::default());
@@ -183,7 +183,7 @@ fn check_forwarded(case: &Case, at_backend: &Headers) -> Result<(), String> {
     Ok(())
 }
 
-// SPEC §8, under the default `log: "rejections"` unless the case sets it.
+// contract §8, under the default `log: "rejections"` unless the case sets it.
 fn check_log(case: &Case, logs: &[Log]) -> Result<(), String> {
     let refused = DECISIONS.iter().any(|(code, answer)| *code == case.expect.code && answer.is_some());
     let wanted = refused || case.config["log"] == "all";

@@ -304,7 +304,7 @@ fn a_new_configuration_serves_new_requests_and_a_wrong_one_none() {
     assert_eq!(code(&vm.close(begun).expect("no fault")), "authenticated");
 }
 
-/// SPEC §8: each form is counted, each path reported once, and at most a hundred of them.
+/// contract §8: each form is counted, each path reported once, and at most a hundred of them.
 #[test]
 fn forms_past_the_gate_are_counted_and_their_paths_reported() {
     let config = r#"{"endpoints": ["/oauth/token"], "log": "none", "clients": []}"#;

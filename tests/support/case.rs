@@ -32,7 +32,7 @@ pub const NOW: Moment = Moment(1_780_272_000); // 2026-06-01T00:00:00Z
 const FORM: &str = "application/x-www-form-urlencoded";
 const HOST: &str = "as.example.com";
 
-/// SPEC §7: each code with the status and `error` of its answer; none where the request passes.
+/// contract §7: each code with the status and `error` of its answer; none where the request passes.
 pub const DECISIONS: &[(&str, Option<(u16, &str)>)] = &[
     ("authenticated", None),
     ("passed_other_method", None),
@@ -142,9 +142,9 @@ pub struct Expect {
     pub tenant: Option<String>,
     /// A part of the decision line.
     pub detail: Option<String>,
-    /// Whether the answer has the header. Absent: it follows from the request (SPEC §7).
+    /// Whether the answer has the header. Absent: it follows from the request (contract §7).
     pub www_authenticate: Option<bool>,
-    /// Whether it is counted as a form that was not gated although its path ends like an endpoint (SPEC §8).
+    /// Whether it is counted as a form that was not gated although its path ends like an endpoint (contract §8).
     #[serde(default)]
     pub lookalike: bool,
     /// Headers at the backend; null: must be absent.
@@ -398,7 +398,7 @@ fn check(case: &Case, verified: bool) -> Result<(), String> {
     let (_, answer) = DECISIONS
         .iter()
         .find(|(code, _)| *code == expect.code)
-        .ok_or_else(|| format!("{:?} is no code of SPEC §7", expect.code))?;
+        .ok_or_else(|| format!("{:?} is no code of contract §7", expect.code))?;
     let stated = expect.status.zip(expect.error.as_deref());
     let shadow = stated.is_none() && case.config.to_string().contains(r#""mode":"shadow""#);
     if (stated != *answer && !shadow) || expect.status.is_some() != expect.error.is_some() {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use proxy_wasm::hostcalls;
-
-use super::Plugin;
 use tls_client_auth::host::{CertificateHeader, Downstream};
 use tls_client_auth::inspect::MissingCertificate;
 use tls_client_auth::{CertificateError, HostError, PeerCertificate, Rejection, ServerName, Thumbprint, UnixTime};
+
+use super::Plugin;
 
 /// The connection of one request, during one callback.
 pub(super) struct DownstreamConnection<'a> {

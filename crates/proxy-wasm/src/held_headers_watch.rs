@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::LogLevel;
-
-use super::request::carry_out;
-use super::{Plugin, log};
 use tls_client_auth::HostError;
 use tls_client_auth::host::{Exchange, Step};
+
+use super::outcome::carry_out;
+use super::{Plugin, log};
 
 /// How often held requests are looked at, until the setting is proven.
 pub(super) const TICK: Duration = Duration::from_millis(500);

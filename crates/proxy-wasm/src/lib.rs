@@ -23,6 +23,7 @@ mod downstream;
 mod headers;
 mod held_headers_watch;
 mod metrics;
+mod outcome;
 mod registries;
 mod request;
 mod shared_data;
@@ -35,13 +36,13 @@ use std::time::Duration;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType, LogLevel};
+use tls_client_auth::host::{CertificateMemory, LineBudget};
+use tls_client_auth::{Configuration, JsonError};
 
 use self::held_headers_watch::HeldHeadersWatch;
 use self::metrics::Metrics;
 use self::registries::Registries;
 use self::request::RequestContext;
-use tls_client_auth::host::{CertificateMemory, LineBudget};
-use tls_client_auth::{Configuration, JsonError};
 
 proxy_wasm::main! {{
     proxy_wasm::set_root_context(|_| Box::new(Root { plugin: None }));

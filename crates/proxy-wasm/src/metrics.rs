@@ -1,4 +1,4 @@
-//! Counters and gauges (SPEC §8); Envoy shows them under `wasmcustom.`.
+//! Counters and gauges (contract §8); Envoy shows them under `wasmcustom.`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType};
-
-use super::downstream::{DownstreamConnection, now_nanos};
-use super::request::{carry_out, log_bounded};
-use super::shared_data::HostSharedData;
-use super::{Plugin, log};
 use tls_client_auth::host::{
     Exchange, FetchMode, FetchedRegistry, Lookup, Registration, RegistryAnswer, RegistryFault, RegistryRequest, Report, Snapshot,
     Step, Stopwatch,
 };
+
+use super::downstream::{DownstreamConnection, now_nanos};
+use super::outcome::{carry_out, log_bounded};
+use super::shared_data::HostSharedData;
+use super::{Plugin, log};
 
 /// How often shared data is looked at, where `refresh` is not short.
 const TICK: Duration = Duration::from_millis(250);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{NameError, print};
+use super::NameError;
 
 /// Object identifiers that have a name here, each with its names; the first one is the name that is printed.
 ///
@@ -167,7 +167,7 @@ impl AttributeType {
 /// The type's usual name, or its dotted-decimal identifier where it has none.
 impl fmt::Display for AttributeType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        print::Oid(&self.oid).fmt(f)
+        Oid(&self.oid).fmt(f)
     }
 }
 
@@ -228,6 +228,18 @@ pub(super) fn write_dotted(octets: &[u8], into: &mut impl fmt::Write) -> fmt::Re
         arc = 0;
     }
     Ok(())
+}
+
+/// An attribute type, from the contents octets of its identifier: its usual name, or dotted-decimal where it has none.
+pub(super) struct Oid<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for Oid<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match usual_name(self.0) {
+            Some(name) => f.write_str(name),
+            None => write_dotted(self.0, f),
+        }
+    }
 }
 
 #[cfg(test)]

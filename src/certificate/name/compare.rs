@@ -3,6 +3,7 @@
 
 use std::fmt::{self, Write as _};
 
+use super::attribute::Oid;
 use super::{
     AttributeType, AttributeValue, DistinguishedName, NameDifference, NameError, RelativeDistinguishedName, prepare, print, text,
 };
@@ -203,7 +204,7 @@ fn beginning_of(set: &[u8]) -> String {
     for (index, attribute) in Elements(set).enumerate() {
         let Ok(attribute) = attribute.and_then(Attribute::read) else { break };
         let separator = if index > 0 { "+" } else { "" };
-        let written = write!(beginning, "{separator}{}={}", print::Oid(attribute.oid), print::Value(attribute.der));
+        let written = write!(beginning, "{separator}{}={}", Oid(attribute.oid), print::Value(attribute.der));
         if written.is_err() {
             beginning.0.push('…');
             break;

@@ -2,21 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-use super::attribute;
 use super::text::Text;
 use crate::certificate::der::Tlv;
-
-/// An attribute type, from the contents octets of its identifier: its usual name, or dotted-decimal where it has none.
-pub(super) struct Oid<'a>(pub(super) &'a [u8]);
-
-impl fmt::Display for Oid<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match attribute::usual_name(self.0) {
-            Some(name) => f.write_str(name),
-            None => attribute::write_dotted(self.0, f),
-        }
-    }
-}
 
 /// A value of a certificate's name, from its DER.
 pub(super) struct Value<'a>(pub(super) &'a [u8]);

@@ -7,9 +7,10 @@ use std::time::Duration;
 use lru::LruCache;
 
 use super::super::error::RegistryFault;
-use super::shared::{Head, Keys, Shard, ShardLayout, SharedData, Validators};
+use super::shared::{Head, Keys, Shard, ShardLayout, SharedData};
 use super::stored_client::StoredClient;
 use crate::registration::Registration;
+use crate::registry::fetched::Validators;
 
 /// Most clients that one VM remembers parsed; the others are read again. One takes about 500 octets.
 const MOST_REMEMBERED: NonZeroUsize = NonZeroUsize::new(2048).expect("not zero");

@@ -15,11 +15,12 @@ use super::super::import;
 use super::super::list::{self, ListReader, NotWhole, Whole};
 use super::lease::Lease;
 use super::link;
-use super::shared::{Head, Keys, ShardLayout, SharedData, Slot, Validators};
+use super::shared::{Head, Keys, ShardLayout, SharedData, Slot};
 use super::staged_list::{Change, ChangeKind, Comparison, StagedList, WriteConflict};
 use super::stored_client::StoredClient;
 use crate::certificate::Thumbprint;
 use crate::json::JsonError;
+use crate::registry::fetched::Validators;
 
 /// What the VM that fetches has to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]

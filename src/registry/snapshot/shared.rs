@@ -1,6 +1,7 @@
 //! What the VMs of one process share, as a trait: the host has it, tests have a map.
 
 use super::codec::{Reader, Writer};
+use crate::registry::fetched::Validators;
 
 /// The version of a shared value; two writes never give the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,17 +121,6 @@ pub(super) struct Head {
     /// When the last of them came, in milliseconds since 1970 of the host's clock.
     pub(super) confirmed_at: u64,
     pub(super) validators: Validators,
-}
-
-/// What makes the next request conditional (RFC 9110 §13.1).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Validators {
-    /// `ETag`, quotes included.
-    pub etag: Option<Box<str>>,
-    /// `Last-Modified`.
-    pub last_modified: Option<Box<str>>,
-    /// Conditional requests in a row that were answered "not modified".
-    pub(super) unmodified: u8,
 }
 
 impl Head {

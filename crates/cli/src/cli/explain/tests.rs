@@ -29,7 +29,7 @@ fn explain(case: &Case, server_name: ServerName) -> (Outcome, Vec<Step>) {
     (outcome, steps)
 }
 
-/// The steps at which each code may fall, most of them at one alone (SPEC §7).
+/// The steps at which each code may fall, most of them at one alone (contract §7).
 fn steps_of(code: Code) -> &'static [&'static str] {
     match code.as_str() {
         "unknown_tenant" => &["host"],

@@ -1,0 +1,260 @@
+//! The arrows between the modules of the decision: no two depend on each other, but for a parent and its children.
+//!
+//! What is read is text: the `use` declarations and the paths that begin with `crate::`, outside of tests. A name that a
+//! module only hands on counts as an arrow to the module that has it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A module by the names on the way to it; the crate's root is empty.
+type Name = Vec<String>;
+
+/// The modules of a crate.
+#[derive(Default)]
+struct Modules {
+    /// Each with the paths that it names.
+    paths: BTreeMap<Name, Vec<Name>>,
+    /// What each hands on: a name, and the whole path of what it stands for.
+    handed_on: BTreeMap<(Name, String), Name>,
+}
+
+impl Modules {
+    fn read(source: &Path) -> Self {
+        let mut modules = Self::default();
+        for file in files(source) {
+            let within = file.strip_prefix(source).unwrap().with_extension("");
+            let mut name: Name = within.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
+            if name.last().is_some_and(|last| last == "tests") {
+                continue;
+            }
+            if name == ["lib"] {
+                name.clear();
+            }
+            modules.add(&name, &code(&fs::read_to_string(&file).unwrap()));
+        }
+        modules
+    }
+
+    fn add(&mut self, name: &Name, code: &str) {
+        let mut paths = Vec::new();
+        for (start, _) in code.match_indices("use ") {
+            let before = code[..start].chars().next_back().unwrap_or(' ');
+            let Some(end) = code[start..].find(';').map(|length| start + length) else { continue };
+            if before.is_alphanumeric() || before == '_' {
+                continue;
+            }
+            let declared = expand(&code[start + 4..end]);
+            let is_public = code[..start].trim_end().ends_with("pub") || code[..start].trim_end().ends_with(')');
+            for path in declared.into_iter().map(|path| absolute(name, path)) {
+                if let (true, Some(last)) = (is_public, path.last()) {
+                    self.handed_on.insert((name.clone(), last.clone()), path.clone());
+                }
+                paths.push(path);
+            }
+        }
+        for root in ["crate::", "super::"] {
+            for (start, _) in code.match_indices(root) {
+                let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+                let path: String = code[start..].chars().take_while(|c| is_path(*c)).collect();
+                let path = path.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect();
+                paths.push(absolute(name, path));
+            }
+        }
+        self.paths.insert(name.clone(), paths);
+    }
+
+    /// The module that has what `path` names; `None` = it is of another crate.
+    fn owner(&self, path: &Name) -> Option<Name> {
+        let mut path = path.clone();
+        // What is handed on may be handed on again.
+        for _ in 0..8 {
+            let depth = (0..=path.len()).rev().find(|depth| self.paths.contains_key(&path[..*depth]))?;
+            let module = path[..depth].to_vec();
+            let item = path.get(depth).cloned().unwrap_or_default();
+            match self.handed_on.get(&(module.clone(), item)) {
+                Some(further) if *further != path => path = further.clone(),
+                _ => return if depth == 0 && path.len() > 1 { None } else { Some(module) },
+            }
+        }
+        None
+    }
+
+    fn arrows(&self) -> BTreeSet<(Name, Name)> {
+        let mut arrows = BTreeSet::new();
+        for (from, paths) in &self.paths {
+            for to in paths.iter().filter_map(|path| self.owner(path)) {
+                // A parent and its children are one thing, and the root hands everything on.
+                if !from.is_empty() && !to.is_empty() && !from.starts_with(&to) && !to.starts_with(from) {
+                    arrows.insert((from.clone(), to));
+                }
+            }
+        }
+        arrows
+    }
+}
+
+fn files(below: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(below).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// A file without its comments and without the tests at its end.
+fn code(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.take_while(|line| *line != "#[cfg(test)]").map(|line| format!("{line}\n")).collect()
+}
+
+/// The paths of one `use` declaration, without its braces and renamings.
+fn expand(declaration: &str) -> Vec<Name> {
+    let declaration = declaration.trim();
+    let Some((prefix, rest)) = declaration.split_once('{') else {
+        let path = declaration.split(" as ").next().unwrap_or_default();
+        return vec![path.split("::").map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()];
+    };
+    let prefix: Name = prefix.split("::").map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect();
+    let inner = &rest[..rest.rfind('}').unwrap_or(rest.len())];
+    let (mut depth, mut start, mut parts) = (0, 0, Vec::new());
+    for (index, c) in inner.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&inner[start..index]);
+                start = index + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&inner[start..]);
+    let parts = parts.into_iter().filter(|part| !part.trim().is_empty());
+    parts.flat_map(expand).map(|path| [prefix.clone(), path].concat()).collect()
+}
+
+/// `path` from the crate's root, as the module `name` means it.
+fn absolute(name: &Name, path: Name) -> Name {
+    let mut at = match path.first().map(String::as_str) {
+        Some("crate") => Vec::new(),
+        Some("self" | "super") => name.clone(),
+        // Another crate's.
+        _ => return [vec!["::".to_owned()], path].concat(),
+    };
+    for part in path {
+        match part.as_str() {
+            "crate" | "self" => {}
+            "super" => drop(at.pop()),
+            _ => at.push(part),
+        }
+    }
+    at
+}
+
+/// A way along the arrows from a module back to itself.
+fn cycle(arrows: &BTreeSet<(Name, Name)>) -> Option<Vec<Name>> {
+    fn walk(at: &Name, arrows: &BTreeSet<(Name, Name)>, way: &mut Vec<Name>, done: &mut BTreeSet<Name>) -> bool {
+        if let Some(start) = way.iter().position(|name| name == at) {
+            way.drain(..start);
+            way.push(at.clone());
+            return true;
+        }
+        if !done.insert(at.clone()) {
+            return false;
+        }
+        way.push(at.clone());
+        let next = arrows.iter().filter(|(from, _)| from == at);
+        let found = next.into_iter().any(|(_, to)| walk(to, arrows, way, done));
+        if !found {
+            way.pop();
+        }
+        found
+    }
+    let mut done = BTreeSet::new();
+    arrows.iter().find_map(|(from, _)| {
+        let mut way = Vec::new();
+        walk(from, arrows, &mut way, &mut done).then_some(way)
+    })
+}
+
+fn check(arrows: &BTreeSet<(Name, Name)>) -> Result<(), String> {
+    let Some(way) = cycle(arrows) else { return Ok(()) };
+    let way: Vec<String> = way.iter().map(|name| name.join("::")).collect();
+    Err(format!(
+        "these modules depend on each other: {}\nThe way out: move what both need into a module below both, or hand it over \
+         as a parameter or by a trait of the lower one. docs/architecture.md says which way the arrows run.",
+        way.join(" -> ")
+    ))
+}
+
+/// The arrows between the folders, each as one module with all that is in it.
+fn between_folders(arrows: &BTreeSet<(Name, Name)>) -> BTreeSet<(Name, Name)> {
+    let of_folders = arrows.iter().map(|(from, to)| (from[..1].to_vec(), to[..1].to_vec()));
+    of_folders.filter(|(from, to)| from != to).collect()
+}
+
+#[test]
+fn no_two_modules_depend_on_each_other() {
+    let modules = Modules::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let arrows = modules.arrows();
+    // So many there are that a reader which finds none would be noticed.
+    assert!(modules.paths.len() > 50 && arrows.len() > 100, "{} modules, {} arrows", modules.paths.len(), arrows.len());
+    for arrows in [&arrows, &between_folders(&arrows)] {
+        if let Err(error) = check(arrows) {
+            panic!("{error}");
+        }
+    }
+}
+
+fn modules(of: &[(&str, &str)]) -> Modules {
+    let mut modules = Modules::default();
+    for (name, text) in of {
+        let name = name.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        modules.add(&name, &code(text));
+    }
+    modules
+}
+
+#[test]
+fn a_cycle_is_found_and_the_way_out_is_said() {
+    for (ring, of) in [
+        ("a -> b -> a", &[("a", "use crate::b::B;"), ("b", "fn f() { crate::a::g() }")][..]),
+        ("a -> b -> c -> a", &[("a", "use crate::b;"), ("b", "use crate::{c::C, std::x};"), ("c", "use super::a::A as Z;")]),
+        // By a name that the parent only hands on.
+        (
+            "p::a -> p::b -> p::a",
+            &[
+                ("p", "pub use self::a::A;\npub(crate) use self::b::{B, C};"),
+                ("p::a", "use super::C;"),
+                ("p::b", "use super::A;"),
+            ],
+        ),
+    ] {
+        let error = check(&modules(of).arrows()).unwrap_err();
+        assert!(error.contains(ring) && error.contains("The way out"), "{error}");
+    }
+    // No file of the one depends on a file that depends on it, and yet the folders do.
+    let folders =
+        modules(&[("p", ""), ("q", ""), ("p::a", "use crate::q::b;"), ("q::b", ""), ("q::c", "use crate::p::d;"), ("p::d", "")]);
+    assert_eq!(check(&folders.arrows()), Ok(()));
+    assert!(check(&between_folders(&folders.arrows())).is_err());
+}
+
+#[test]
+fn what_is_no_arrow() {
+    let of = [
+        ("a", "//! use crate::b;\nuse std::fmt;\nuse crate::c;\n#[cfg(test)]\nmod tests { use crate::b; }"),
+        ("b", "use crate::a::A;"),
+        ("c", "pub use self::d::D;\nuse self::d::E;"),
+        ("c::d", "use super::F;"),
+    ];
+    let arrows = modules(&of).arrows();
+    let name = |text: &str| vec![text.to_owned()];
+    assert_eq!(arrows, [(name("a"), name("c")), (name("b"), name("a"))].into());
+}
