@@ -7,6 +7,7 @@ mod registry;
 mod stripped_headers;
 mod tenants;
 
+use crate::limits;
 use std::sync::Arc;
 
 use self::tenants::TenantMembers;
@@ -94,11 +95,6 @@ struct PolicyMembers {
 }
 
 impl PolicyMembers {
-    /// contract §2: 64 KiB.
-    const MAX_BODY_BYTES: usize = 65_536;
-    /// Envoy buffers bodies in memory; nothing that authenticates a client needs more.
-    const LARGEST_MAX_BODY_BYTES: u64 = 16 << 20;
-
     fn read(members: &mut Members<'_>) -> Result<Self, JsonError> {
         Ok(Self {
             endpoints: members.read("endpoints", Endpoints::from_json)?,
@@ -153,7 +149,7 @@ impl PolicyMembers {
             passes_other_methods: self.passes_other_methods.unwrap_or(true),
             passes_unidentified_clients: self.passes_unidentified_clients.unwrap_or(false),
             methods: self.methods.unwrap_or(Methods::ALL),
-            max_body_bytes: self.max_body_bytes.unwrap_or(Self::MAX_BODY_BYTES),
+            max_body_bytes: self.max_body_bytes.unwrap_or(limits::DEFAULT_BODY_BYTES),
         })
     }
 }
@@ -172,9 +168,9 @@ fn registry_source(members: &mut Members<'_>) -> Result<Option<RegistrySource>, 
 
 fn max_body_bytes(json: &Json) -> Result<usize, JsonError> {
     let number = if let Json::Number(number) = json { number.as_u64() } else { None };
-    let fits = number.filter(|bytes| (1..=PolicyMembers::LARGEST_MAX_BODY_BYTES).contains(bytes));
+    let fits = number.filter(|bytes| (1..=limits::LARGEST_BODY_BYTES).contains(bytes));
     fits.and_then(|bytes| usize::try_from(bytes).ok())
-        .ok_or_else(|| JsonError::expected(format!("an integer from 1 to {}", PolicyMembers::LARGEST_MAX_BODY_BYTES)))
+        .ok_or_else(|| JsonError::expected(format!("an integer from 1 to {}", limits::LARGEST_BODY_BYTES)))
 }
 
 #[cfg(test)]

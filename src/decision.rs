@@ -1,5 +1,6 @@
 //! The one decision of an exchange: what the host does with the request, counts, remembers and logs.
 
+use crate::limits;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
@@ -60,7 +61,7 @@ impl RequestSummary {
     /// What the headers tell.
     #[must_use]
     pub fn new(head: &Head<'_>) -> Self {
-        let cut = |text: &[u8]| text.get(..Self::MOST_LOGGED_BYTES).unwrap_or(text).to_vec();
+        let cut = |text: &[u8]| text.get(..limits::LOGGED_BYTES).unwrap_or(text).to_vec();
         Self {
             tenant: None,
             client_id: None,
@@ -70,9 +71,6 @@ impl RequestSummary {
             id: head.request_id.map(cut),
         }
     }
-
-    /// Most bytes of anything that a client chose in logs and filter state.
-    const MOST_LOGGED_BYTES: usize = 128;
 
     /// The path without its query, in printable ASCII, at most 128 bytes of it.
     #[must_use]
@@ -91,7 +89,7 @@ impl RequestSummary {
 fn printable(text: &[u8]) -> String {
     let mut out = String::new();
     for escaped in text.iter().map(|&b| std::ascii::escape_default(b)) {
-        if out.len() + escaped.len() > RequestSummary::MOST_LOGGED_BYTES {
+        if out.len() + escaped.len() > limits::LOGGED_BYTES {
             break;
         }
         out.extend(escaped.map(char::from));
@@ -100,8 +98,6 @@ fn printable(text: &[u8]) -> String {
 }
 
 impl Decision {
-    const MOST_DETAIL_CHARACTERS: usize = 512;
-
     /// Whether `log` wants a line for this decision.
     #[must_use]
     pub fn is_logged(&self, log: LogDecisions) -> bool {
@@ -143,11 +139,11 @@ impl fmt::Display for Decision {
         if let Some(rejection) = &self.rejection {
             f.write_str(" detail=\"")?;
             let detail = rejection.to_string();
-            for c in detail.chars().take(Self::MOST_DETAIL_CHARACTERS) {
+            for c in detail.chars().take(limits::DETAIL_CHARACTERS) {
                 // Names of certificates are text that somebody else chose.
                 if c == '\'' { f.write_char(c)? } else { write!(f, "{}", c.escape_debug())? }
             }
-            if detail.chars().nth(Self::MOST_DETAIL_CHARACTERS).is_some() {
+            if detail.chars().nth(limits::DETAIL_CHARACTERS).is_some() {
                 f.write_str("...")?;
             }
             f.write_str("\"")?;
@@ -165,8 +161,6 @@ pub struct LineBudget {
 }
 
 impl LineBudget {
-    const LINES_PER_SECOND: u32 = 10;
-
     /// Whether a line may be written at `now`, and how many were suppressed since the last one.
     pub fn admit(&mut self, now: UnixTime) -> Option<u64> {
         // A clock that goes backwards begins a new second as well.
@@ -174,7 +168,7 @@ impl LineBudget {
             self.second = Some(now);
             self.lines = 0;
         }
-        if self.lines == Self::LINES_PER_SECOND {
+        if self.lines == limits::LINES_PER_SECOND {
             self.suppressed += 1;
             return None;
         }

@@ -55,6 +55,7 @@
 //! | `rejection`, `response` | why a request is refused; what the client may learn of it |
 //! | `decision`, `checks` | what comes out: action, code, log line; which checks were made |
 //! | `gate` | a whole request in, a decision out |
+//! | [`limits`] | every limit, with its reason |
 //! | `json`, `time` | JSON that knows its place; seconds since 1970 |
 //!
 //! Data runs one way: host → exchange → request, certificate, registration → authenticate → decision → response → host. No
@@ -87,6 +88,7 @@ mod downstream;
 mod exchange;
 mod gate;
 mod json;
+pub mod limits;
 mod policy;
 mod registration;
 mod registry;

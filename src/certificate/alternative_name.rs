@@ -1,5 +1,6 @@
 //! Subject alternative names (RFC 5280 §4.2.1.6), in the forms in which RFC 8705 §2.1.2 compares them.
 
+use crate::limits;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -111,17 +112,17 @@ impl AlternativeName {
         let mut found = FoundNames::default();
         for (index, entry) in general_names(extension)?.enumerate() {
             let entry = entry?;
-            if index == FoundNames::MOST_ENTRIES {
+            if index == limits::SEARCHED_NAMES {
                 found.are_all = false;
                 break;
             }
             if entry.tag != wanted {
                 continue;
             }
-            if found.first.len() < FoundNames::SHOWN
+            if found.first.len() < limits::SHOWN_NAMES
                 && let Some(name) = Self::from_general_name(entry)?
             {
-                found.first.push(name.to_string().chars().take(FoundNames::MOST_CHARACTERS).collect());
+                found.first.push(name.to_string().chars().take(limits::DETAIL_CHARACTERS).collect());
             }
             found.number += 1;
         }
@@ -143,16 +144,11 @@ impl Default for FoundNames {
     }
 }
 
-impl FoundNames {
-    const SHOWN: usize = 4;
-    const MOST_CHARACTERS: usize = 512;
-    /// Entries of a certificate, of whatever type, that are looked at.
-    const MOST_ENTRIES: usize = 1_000;
-}
+impl FoundNames {}
 
 impl fmt::Display for FoundNames {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entries = Self::MOST_ENTRIES;
+        let entries = limits::SEARCHED_NAMES;
         match (self.first.as_slice(), self.number - self.first.len()) {
             ([], 0) => f.write_str("none of this type")?,
             ([], more) => write!(f, "{more} of this type that are no text")?,

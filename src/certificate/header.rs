@@ -5,6 +5,7 @@
 
 mod xfcc;
 
+use crate::limits;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
@@ -31,10 +32,6 @@ impl CertificateHeader {
     /// Every form, so that `form as usize` is its index.
     pub const ALL: [Self; 3] = [Self::XForwardedClientCert, Self::ClientCert, Self::XSslCert];
 
-    /// Most octets of a header that is read. Room for a leaf and a chain of large keys, and less than what Envoy lets all
-    /// headers together take.
-    pub const MOST_OCTETS: usize = 48 << 10;
-
     /// The header's name in lower case.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -60,7 +57,7 @@ impl CertificateHeader {
     /// # Errors
     /// The header or the certificate in it is malformed.
     pub fn read(self, value: &[u8], own_hop: Option<&Thumbprint>) -> Result<PeerCertificate, CertificateError> {
-        if value.len() > Self::MOST_OCTETS {
+        if value.len() > limits::CERTIFICATE_HEADER_OCTETS {
             return Err(malformed("too long"));
         }
         let text = std::str::from_utf8(value).map_err(|_| malformed("not UTF-8"))?;

@@ -1,6 +1,6 @@
 //! Certificates that were parsed before: each is parsed once, however many requests it makes.
 
-use std::num::NonZeroUsize;
+use crate::limits;
 use std::sync::Arc;
 
 use lru::LruCache;
@@ -23,15 +23,10 @@ pub struct CertificateMemory {
 }
 
 impl CertificateMemory {
-    /// Most certificates held. One costs about 1.5 kB, so this is some 1.5 MB in each worker.
-    pub const MOST_CERTIFICATES: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
-    /// Most octets of memory that they take; binding when clients send certificates of tens of kilobytes.
-    pub const MOST_OCTETS: usize = 4 << 20;
-
     /// A memory without any certificate.
     #[must_use]
     pub fn new() -> Self {
-        Self { parsed: LruCache::new(Self::MOST_CERTIFICATES), octets: 0 }
+        Self { parsed: LruCache::new(limits::REMEMBERED_CERTIFICATES), octets: 0 }
     }
 
     /// What is known of the certificate with this digest.
@@ -45,7 +40,7 @@ impl CertificateMemory {
         if let Some((digest, forgotten)) = self.parsed.push(digest.into(), parsed) {
             self.octets -= octets(&digest, &forgotten);
         }
-        while self.octets > Self::MOST_OCTETS {
+        while self.octets > limits::REMEMBERED_CERTIFICATE_OCTETS {
             let Some((digest, forgotten)) = self.parsed.pop_lru() else { break };
             self.octets -= octets(&digest, &forgotten);
         }
@@ -132,7 +127,7 @@ mod tests {
     #[test]
     fn the_least_recently_used_is_forgotten_first() {
         let mut memory = CertificateMemory::new();
-        let most = CertificateMemory::MOST_CERTIFICATES.get();
+        let most = limits::REMEMBERED_CERTIFICATES.get();
         for n in 0..most {
             memory.remember(&digest(n), Err(CertificateError::Der));
         }
@@ -150,9 +145,9 @@ mod tests {
         let each = octets(&digest(0), &large);
         for n in 0..200 {
             memory.remember(&digest(n), large.clone());
-            assert!(memory.octets <= CertificateMemory::MOST_OCTETS);
+            assert!(memory.octets <= limits::REMEMBERED_CERTIFICATE_OCTETS);
         }
-        assert_eq!(memory.len(), CertificateMemory::MOST_OCTETS / each);
+        assert_eq!(memory.len(), limits::REMEMBERED_CERTIFICATE_OCTETS / each);
     }
 
     #[test]

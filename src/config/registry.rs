@@ -1,21 +1,12 @@
 //! The member `registry` (contract §6).
 
+use crate::limits;
 use std::time::Duration;
 
 use crate::certificate::Thumbprint;
 use crate::json::{Json, JsonError, Members, first_repeated, one_of};
 use crate::registry::{CLIENT_ID, FetchMode, FetchedRegistry};
 use crate::request::is_token;
-
-/// contract §6; Envoy cuts an answer at 32 MiB unless its runtime says otherwise.
-const MAX_BYTES: u64 = 32 << 20;
-/// A VM of 32 bits has to hold a page and more.
-const LARGEST_MAX_BYTES: u64 = 256 << 20;
-const REFRESH: Duration = Duration::from_secs(60);
-const TIMEOUT: Duration = Duration::from_secs(5);
-const MAX_STALE: Duration = Duration::from_secs(24 * 3600);
-const MAX_PAGES: u64 = 1000;
-const CACHE_ENTRIES: u64 = 10_000;
 
 impl FetchedRegistry {
     /// # Errors
@@ -26,14 +17,15 @@ impl FetchedRegistry {
         let authority = required(&mut members, "authority", "the registry's host, with its port if it is not the usual one")?;
         let path = required(&mut members, "path", "a path")?;
         let is_lookup = members.read("mode", one_of(&[("snapshot", false), ("lookup", true)]))?.unwrap_or(false);
-        let refresh = members.read("refresh", duration)?.unwrap_or(REFRESH);
-        let timeout = members.read("timeout", duration)?.unwrap_or(TIMEOUT);
-        let max_stale = members.read("max_stale", duration)?.unwrap_or(MAX_STALE);
+        let refresh = members.read("refresh", duration)?.unwrap_or(limits::DEFAULT_REFRESH);
+        let timeout = members.read("timeout", duration)?.unwrap_or(limits::DEFAULT_TIMEOUT);
+        let max_stale = members.read("max_stale", duration)?.unwrap_or(limits::DEFAULT_MAX_STALE);
         let headers = members.read("headers", headers)?.unwrap_or_default();
-        let max_bytes = members.read("max_bytes", integer(LARGEST_MAX_BYTES))?.unwrap_or(MAX_BYTES);
+        let max_bytes = members.read("max_bytes", integer(limits::LARGEST_ANSWER_BYTES))?.unwrap_or(limits::DEFAULT_ANSWER_BYTES);
         let allow_empty = members.read("allow_empty", boolean)?.unwrap_or(false);
-        let max_pages = members.read("max_pages", integer(1_000_000))?.unwrap_or(MAX_PAGES);
-        let cache_entries = members.read("cache_entries", integer(10_000_000))?.unwrap_or(CACHE_ENTRIES);
+        let max_pages = members.read("max_pages", integer(limits::LARGEST_PAGES))?.unwrap_or(limits::DEFAULT_PAGES);
+        let cache_entries =
+            members.read("cache_entries", integer(limits::LARGEST_CACHE_ENTRIES))?.unwrap_or(limits::DEFAULT_CACHE_ENTRIES);
         let generation_header = members.read("generation_header", header_name)?;
         members.finish()?;
         check_path(path, is_lookup).map_err(|error| error.within("path"))?;
@@ -88,7 +80,6 @@ fn check_path(path: &str, is_lookup: bool) -> Result<(), JsonError> {
 
 /// `"500ms"`, `"30s"`, `"5m"`, `"24h"`.
 fn duration(json: &Json) -> Result<Duration, JsonError> {
-    const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
     let expected = || JsonError::expected("a duration such as \"500ms\", \"30s\", \"5m\" or \"24h\", greater than 0");
     let text = json.string("a duration such as \"30s\"")?;
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -105,7 +96,7 @@ fn duration(json: &Json) -> Result<Duration, JsonError> {
     if duration.is_zero() {
         return Err(expected());
     }
-    if duration > LONGEST {
+    if duration > limits::LONGEST_DURATION {
         return Err(JsonError::expected("a duration of at most ten years"));
     }
     Ok(duration)

@@ -1,6 +1,7 @@
 //! Which request headers and trailers no client may set (contract §5).
 
 use crate::certificate::CertificateHeader;
+use crate::limits;
 use crate::request::{is_token, same_header};
 
 /// Names that carry a client's identity at some server or proxy, and beginnings of such names.
@@ -97,9 +98,6 @@ pub(crate) struct HeaderPattern {
 }
 
 impl HeaderPattern {
-    /// Fewer characters before a `*` would take away headers that nobody thought of.
-    const FEWEST_BEFORE_WILDCARD: usize = 4;
-
     /// Reads a name, or the beginning of names with `*` behind it.
     ///
     /// # Errors
@@ -114,7 +112,7 @@ impl HeaderPattern {
         if !is_token(pattern.text.as_bytes()) || pattern.text.contains('*') {
             return Err("a header name (RFC 9110 section 5.1), with * at its end at most".to_owned());
         }
-        if extent == Extent::Beginning && pattern.text.len() < Self::FEWEST_BEFORE_WILDCARD {
+        if extent == Extent::Beginning && pattern.text.len() < limits::STRIP_PREFIX_CHARACTERS {
             return Err("at least four characters before the *".to_owned());
         }
         if let Some((reserved, _)) = RESERVED.iter().find(|(reserved, extent)| pattern.meets(reserved, *extent)) {

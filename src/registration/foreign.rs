@@ -4,6 +4,7 @@
 //! refused. Nothing is converted here.
 
 use crate::json::{Json, JsonError};
+use crate::limits;
 
 /// Members that say in one format alone how a client authenticates, folded, and what to do with it.
 const METHODS: [(&str, &str); 3] = [
@@ -38,9 +39,6 @@ const OTHER_NAMES: [&str; 7] = ["id", "identifier", "inum", "appid", "clientiden
 
 /// What requests may have as `client_id` besides the identifier itself, in Authlete (see `convert/authlete.rs`).
 const MORE_NAMES: [&str; 3] = ["clientidalias", "entityid", "metadatadocumentlocation"];
-
-/// How many objects and arrays deep an identifier is looked for: in Okta's list it is `credentials.oauthClient.client_id`.
-const DEEPEST: usize = 4;
 
 /// Refuses the entry that is read as `what`, if it has a member by which another format says how its client authenticates: which of
 /// the two counts is not for us to weigh. `own` = the member of this format, folded.
@@ -113,7 +111,7 @@ pub(crate) fn add_client_ids(entry: &Json, found: &mut Vec<Box<str>>) -> bool {
 fn gather(json: &Json, depth: usize, found: &mut Vec<Box<str>>) -> bool {
     let members = match json {
         Json::Object(members) => members,
-        Json::Array(elements) if depth < DEEPEST => {
+        Json::Array(elements) if depth < limits::IDENTIFIER_DEPTH => {
             return elements.iter().filter(|element| gather(element, depth + 1, found)).count() > 0;
         }
         _ => return false,
@@ -126,7 +124,7 @@ fn gather(json: &Json, depth: usize, found: &mut Vec<Box<str>>) -> bool {
         }
     }
     // Null and empty texts say nothing: then another member may.
-    if is_named || depth == DEEPEST {
+    if is_named || depth == limits::IDENTIFIER_DEPTH {
         return is_in_doubt;
     }
     for (name, value) in members {

@@ -1,5 +1,6 @@
 //! The certificates in a client's JWK Set (RFC 7517 §4.7 and §4.9, RFC 8705 §2.2.2).
 
+use crate::limits;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -12,7 +13,6 @@ use crate::json::{Json, JsonError, Members};
 /// # Errors
 /// No certificate is left. The pointer is relative to `jwks`, those of `left_out` to the client.
 pub(crate) fn certificates(jwks: &Json, left_out: &mut Vec<JsonError>) -> Result<Vec<Thumbprint>, JsonError> {
-    const MOST_SHOWN: usize = 8;
     let mut members = Members::of(jwks, "a JWK Set (RFC 7517)")?;
     let keys = match members.set("keys") {
         None => &[],
@@ -32,7 +32,7 @@ pub(crate) fn certificates(jwks: &Json, left_out: &mut Vec<JsonError>) -> Result
             return Err(only.clone());
         }
         let mut message = "expected at least one key with x5c or x5t#S256".to_owned();
-        for error in unusable.iter().take(MOST_SHOWN) {
+        for error in unusable.iter().take(limits::SHOWN_KEYS) {
             message.push_str("; ");
             message.push_str(&error.in_entry());
         }

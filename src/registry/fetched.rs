@@ -1,5 +1,6 @@
 //! A registry that is fetched: what is asked of it, and what its answers look like (contract §6).
 
+use crate::limits;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -113,10 +114,8 @@ impl FetchedRegistry {
     /// The path of a lookup; `None` = this identifier cannot stand in a path.
     #[must_use]
     pub fn path_for(&self, client_id: &str) -> Option<String> {
-        /// Longer ones are nobody's, and Envoy would not send them.
-        const LONGEST: usize = 1024;
         // Dot segments are taken out of a path, encoded or not (RFC 3986 §5.2.4): the request would ask for something else.
-        if client_id.len() > LONGEST || matches!(client_id, "." | "..") {
+        if client_id.len() > limits::LOOKUP_ID_OCTETS || matches!(client_id, "." | "..") {
             return None;
         }
         Some(self.path.replace(CLIENT_ID, &utf8_percent_encode(client_id, RESERVED).to_string()))

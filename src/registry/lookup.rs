@@ -1,6 +1,7 @@
 //! One client at a time: what was asked is held for as long as the answer allows, and asked once however many wait for it
 //! (contract §6).
 
+use crate::limits;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::Poll;
@@ -91,19 +92,11 @@ impl<T> Memory<T> {
 }
 
 impl<W> Lookup<W> {
-    /// contract §6: how long "not found" is believed at most, in milliseconds.
-    const LONGEST_ABSENCE: u64 = 10_000;
-    /// Most identifiers held that the registry does not have.
-    const MOST_ABSENT: usize = 1024;
-    /// For how long a client that serves after a failure is not asked for again, in milliseconds: where a registry does not
-    /// answer, not every request must wait for its time-out.
-    const AFTER_FAILURE: u64 = 5_000;
-
     /// Nothing is known yet.
     #[must_use]
     pub fn new(registry: Arc<FetchedRegistry>) -> Self {
         let most = if let FetchMode::Lookup { cache_entries } = registry.mode { cache_entries } else { 0 };
-        let absent = Memory::new(most.min(Self::MOST_ABSENT));
+        let absent = Memory::new(most.min(limits::ABSENT_CLIENTS));
         Self { registry, clients: Memory::new(most), absent, calls: HashMap::new() }
     }
 
@@ -161,7 +154,7 @@ impl<W> Lookup<W> {
         let failure = read.as_ref().err().cloned();
         let result = match read {
             Ok(Registration::Unregistered) => {
-                let millis = answer.map_or(0, |answer| self.freshness(answer)).min(Self::LONGEST_ABSENCE);
+                let millis = answer.map_or(0, |answer| self.freshness(answer)).min(limits::LONGEST_ABSENCE_MILLIS);
                 self.clients.known.pop(client_id);
                 self.absent.hold(client_id, Fresh::new(now, millis));
                 Ok(Registration::Unregistered)
@@ -175,7 +168,7 @@ impl<W> Lookup<W> {
             // RFC 5861 §4, stale-if-error, for as long as the operator says.
             Err(ref error) => match self.clients.known.get_mut(client_id) {
                 Some(held) if u128::from(now.saturating_sub(held.confirmed_at)) <= self.registry.max_stale.as_millis() => {
-                    held.fresh = Fresh::new(now, Self::AFTER_FAILURE);
+                    held.fresh = Fresh::new(now, limits::PAUSE_AFTER_FAILURE_MILLIS);
                     Ok(held.registration.clone())
                 }
                 _ => Err(RegistryFault::Lookup(error.clone())),

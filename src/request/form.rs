@@ -1,5 +1,6 @@
 //! `application/x-www-form-urlencoded`, read strictly: what two parsers could read in two ways is an error.
 
+use crate::limits;
 use std::borrow::Cow;
 
 use super::content::Charset;
@@ -21,10 +22,6 @@ pub(crate) struct Form<'a> {
 }
 
 impl<'a> Form<'a> {
-    /// Most parameters of a form. PHP, qs and others drop, without a word, what comes after a limit of their own, the lowest of
-    /// which is 1,000: behind it they would read another request than this filter.
-    pub(crate) const MOST_PARAMETERS: usize = 256;
-
     /// Parses a body (WHATWG URL §5.1, but strict). Empty sequences between ampersands mean nothing, but they count.
     ///
     /// # Errors
@@ -38,7 +35,7 @@ impl<'a> Form<'a> {
         let mut parameters = Vec::with_capacity(8);
         let mut cuts_client_id = false;
         for (index, sequence) in body.split(|&b| b == b'&').enumerate() {
-            if index == Self::MOST_PARAMETERS {
+            if index == limits::FORM_PARAMETERS {
                 return Err(FormError::TooManyParameters);
             }
             if sequence.is_empty() {

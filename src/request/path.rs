@@ -4,6 +4,7 @@
 //! rules in many orders (decode then resolve, cut parameters then decode, …), so a path with anything unusual in it is
 //! followed through every combination: whatever can be reached from it is what some backend may see.
 
+use crate::limits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -79,14 +80,13 @@ impl<'a> Target<'a> {
                 .map(|sequence| sequence.split(|&b| b == b'=').next().unwrap_or_default())
         });
         // Each takes several readings, and no client sends more than a slip.
-        const MOST_MALFORMED: usize = 64;
         let mut malformed = 0;
         named.filter(|name| name.len() >= SHORTEST_CREDENTIAL).find_map(|name| match form::decode(name) {
             Ok(name) => reads_as_credential(&name).map(|_| name.into_owned()),
             Err(_) => {
                 malformed += 1;
                 let mut readings = form::decode_leniently(name).into_iter();
-                readings.find(|name| malformed > MOST_MALFORMED || reads_as_credential(name).is_some())
+                readings.find(|name| malformed > limits::MALFORMED_QUERY_NAMES || reads_as_credential(name).is_some())
             }
         })
     }
@@ -195,9 +195,12 @@ impl Endpoints {
     /// route that rewrites paths may lead from here to the endpoint.
     #[must_use]
     pub fn resembles(&self, target: &Target<'_>) -> bool {
-        /// Whatever is longer at the end of a path is no endpoint's name, and a client can make it long.
-        const MOST_OCTETS: usize = 256;
-        let end = target.path.len().checked_sub(MOST_OCTETS).and_then(|start| target.path.get(start..)).unwrap_or(target.path);
+        let end = target
+            .path
+            .len()
+            .checked_sub(limits::LOOKALIKE_SEGMENT_OCTETS)
+            .and_then(|start| target.path.get(start..))
+            .unwrap_or(target.path);
         let is_last = |last: &str| self.endpoints.iter().filter_map(Endpoint::last_segment).any(|segment| segment == last);
         if is_plain(target.path) {
             let last = without_final_slash(end).rsplit(|&b| b == b'/').next().unwrap_or_default();
@@ -217,16 +220,12 @@ impl Endpoints {
     }
 
     fn lists_any_spelling_of(&self, path: &[u8]) -> bool {
-        /// Most octets of spellings that are followed. A hostile path would have far more, at milliseconds for each.
-        const MOST_OCTETS: usize = 1 << 14;
-        /// Longer paths are first searched for the words of an endpoint.
-        const LONG: usize = 1 << 10;
-        if path.len() > LONG && !self.may_be_in(path) {
+        if path.len() > limits::LONG_PATH_OCTETS && !self.may_be_in(path) {
             return false;
         }
         // No rule makes a path longer, so the search ends; a path that exceeds the bound is gated, because it cannot be said what
         // it means.
-        let mut octets_left = MOST_OCTETS;
+        let mut octets_left = limits::PATH_SPELLING_OCTETS;
         let mut seen = BTreeSet::new();
         let mut open = vec![path.to_vec()];
         while let Some(path) = open.pop() {
@@ -253,8 +252,6 @@ impl Endpoints {
     /// Whether every word of some endpoint is in `path`. Rules take text away and decode it, but join nothing: where a word is
     /// in no decoding, no spelling has it as a segment.
     fn may_be_in(&self, path: &[u8]) -> bool {
-        /// Text that is still escaped after so many decodings is meant to be hard to follow.
-        const MOST_DECODINGS: usize = 8;
         let mut decoded = path.to_vec();
         let mut decodings = 0;
         while decoded.contains(&b'%') {
@@ -263,7 +260,7 @@ impl Endpoints {
                 break;
             }
             decodings += 1;
-            if decodings > MOST_DECODINGS {
+            if decodings > limits::PATH_DECODINGS {
                 return true;
             }
             decoded = next;

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
+use tls_client_auth::limits;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::LogLevel;
@@ -16,11 +17,6 @@ use tls_client_auth::host::{Exchange, Step};
 
 use super::outcome::carry_out;
 use super::{Plugin, log};
-
-/// How often held requests are looked at, until the setting is proven.
-pub(super) const TICK: Duration = Duration::from_millis(500);
-/// Bytes must have waited for so long: a filter before this one may hold a body for a moment.
-const LATE: Duration = Duration::from_millis(1500);
 
 /// What this VM knows of the setting.
 pub(super) enum HeldHeadersWatch {
@@ -78,7 +74,7 @@ impl HeldHeadersWatch {
             let has_more =
                 hostcalls::set_effective_context(*context_id).is_ok() && received().is_some_and(|now| now > request.received);
             request.late += if has_more { elapsed } else { Duration::ZERO };
-            request.late >= LATE
+            request.late >= limits::WITHHELD
         };
         let late: Vec<_> = held.extract_if(.., is_late).collect();
         if !late.is_empty() && !std::mem::replace(is_reported, true) {

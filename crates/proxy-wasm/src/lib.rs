@@ -37,6 +37,7 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType, LogLevel};
 use tls_client_auth::host::{CertificateMemory, LineBudget};
+use tls_client_auth::limits;
 use tls_client_auth::{Configuration, JsonError};
 
 use self::held_headers_watch::HeldHeadersWatch;
@@ -106,7 +107,7 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         let Some(plugin) = &self.plugin else { return };
         if plugin.registries.is_empty() {
-            if !held_headers_watch::on_tick(plugin, held_headers_watch::TICK) {
+            if !held_headers_watch::on_tick(plugin, limits::HELD_HEADERS_TICK) {
                 // Nothing is left to watch for; without a period there are no more ticks.
                 let _ = hostcalls::set_tick_period(Duration::ZERO);
             }
@@ -136,7 +137,7 @@ fn configure(size: usize) -> Result<Plugin, JsonError> {
     let registries = Registries::new(configuration.fetched_registries(), downstream::now_nanos());
     if !registries.is_empty() {
         registries.start();
-    } else if hostcalls::set_tick_period(held_headers_watch::TICK).is_err() {
+    } else if hostcalls::set_tick_period(limits::HELD_HEADERS_TICK).is_err() {
         log(LogLevel::Warn, "tls_client_auth gets no ticks: a missing allow_on_headers_stop_iteration will not be detected");
     }
     Ok(Plugin {

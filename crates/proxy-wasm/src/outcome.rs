@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use tls_client_auth::limits;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{LogLevel, MapType};
@@ -49,11 +50,9 @@ pub(super) fn carry_out(plugin: &Plugin, exchange: &RefCell<Exchange>, mut decis
 
 /// Says, once for each path, that a form went past the gate to a path that ends like an endpoint.
 fn report_lookalike(plugin: &Plugin, decision: &Decision) {
-    /// Paths are the client's to choose.
-    const MOST: usize = 100;
     let mut reported = plugin.lookalikes.borrow_mut();
     let path = decision.request.printable_path();
-    if reported.len() < MOST && !reported.contains(&path) {
+    if reported.len() < limits::LOOKALIKE_PATHS && !reported.contains(&path) {
         let line = format!(
             "tls_client_auth ungated_lookalike path=\"{path}\": a form was not gated although its path ends like one of endpoints; if a route rewrites this path to an endpoint, add it to endpoints"
         );

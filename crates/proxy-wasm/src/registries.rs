@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
+use tls_client_auth::limits;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType};
@@ -18,17 +19,6 @@ use super::downstream::{DownstreamConnection, now_nanos};
 use super::outcome::{carry_out, log_bounded};
 use super::shared_data::HostSharedData;
 use super::{Plugin, log};
-
-/// How often shared data is looked at, where `refresh` is not short.
-const TICK: Duration = Duration::from_millis(250);
-/// While there is no list, or a lookup may have been orphaned.
-const SOON: Duration = Duration::from_millis(50);
-/// While there is a list to be read.
-const BUSY: Duration = Duration::from_millis(2);
-/// For how long a tick works on a list, in nanoseconds. Requests of the same worker wait as long.
-const SLICE: u64 = 500_000;
-/// Envoy takes milliseconds in 32 bits.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// The fetched registries of one filter in one VM.
 pub(super) struct Registries {
@@ -146,7 +136,7 @@ impl Registries {
             Some(RegistryCall::List(index)) => {
                 if let Some(Known { part: Part::Snapshot(snapshot), .. }) = self.known.get(index) {
                     with_answer(headers, body_size, |answer| snapshot.borrow_mut().on_answer(answer));
-                    self.set_period(BUSY);
+                    self.set_period(limits::REGISTRY_TICK_BUSY);
                 }
             }
             None => {}
@@ -180,7 +170,7 @@ impl Registries {
                 Part::Snapshot(snapshot) => {
                     let turn = self.tick_snapshot(plugin, index, registry, snapshot, elapsed, now);
                     if turn {
-                        period = BUSY;
+                        period = limits::REGISTRY_TICK_BUSY;
                     }
                 }
                 Part::Lookup(lookup) => {
@@ -212,7 +202,8 @@ impl Registries {
         now: u64,
     ) -> bool {
         let start = now_nanos();
-        let mut has_time = || now_nanos().checked_sub(start).is_some_and(|spent| spent < SLICE);
+        let mut has_time =
+            || now_nanos().checked_sub(start).is_some_and(|spent| Duration::from_nanos(spent) < limits::TICK_SLICE);
         let turn = snapshot.borrow_mut().tick(elapsed, now, &mut HostSharedData, &mut has_time);
         if let Some(request) = turn.ask {
             match send(registry, &request) {
@@ -232,11 +223,11 @@ impl Registries {
     /// How often ticks are due while there is nothing to read.
     fn idle_period(&self) -> Duration {
         let each = self.known.iter().map(|Known { registry, part }| match part {
-            Part::Snapshot(snapshot) if snapshot.borrow().state().is_none() => SOON,
-            Part::Snapshot(_) => (registry.period() / 4).clamp(SOON, TICK),
-            Part::Lookup(_) => SOON,
+            Part::Snapshot(snapshot) if snapshot.borrow().state().is_none() => limits::REGISTRY_TICK_SOON,
+            Part::Snapshot(_) => (registry.period() / 4).clamp(limits::REGISTRY_TICK_SOON, limits::REGISTRY_TICK),
+            Part::Lookup(_) => limits::REGISTRY_TICK_SOON,
         });
-        each.min().unwrap_or(TICK)
+        each.min().unwrap_or(limits::REGISTRY_TICK)
     }
 
     fn set_period(&self, period: Duration) {
@@ -247,7 +238,7 @@ impl Registries {
 
     /// Begins to tick.
     pub(super) fn start(&self) {
-        self.set_period(SOON);
+        self.set_period(limits::REGISTRY_TICK_SOON);
     }
 
     fn record(&self, plugin: &Plugin) {
@@ -320,7 +311,8 @@ fn about(registry: &FetchedRegistry, text: &str) -> String {
 /// Sends a request; `None` = the host does not.
 fn send(registry: &FetchedRegistry, request: &RegistryRequest) -> Option<u32> {
     let headers = request.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-    hostcalls::dispatch_http_call(&registry.cluster, headers, None, Vec::new(), registry.timeout.min(LONGEST_TIMEOUT)).ok()
+    hostcalls::dispatch_http_call(&registry.cluster, headers, None, Vec::new(), registry.timeout.min(limits::LONGEST_TIMEOUT))
+        .ok()
 }
 
 /// The answer that the host announces in this callback; without headers there is none.

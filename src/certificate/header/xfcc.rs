@@ -2,6 +2,7 @@
 //!
 //! Every element must fit the certificate in it, and one that does not refuses the whole header.
 
+use crate::limits;
 use std::borrow::Cow;
 
 use super::{BLANK, malformed};
@@ -68,9 +69,6 @@ fn shows_names_of(element: &Element<'_>, certificate: &PeerCertificate) -> Resul
     Ok(true)
 }
 
-/// Most hops that a header may tell of: each costs the reading of a certificate.
-const MOST_ELEMENTS: usize = 8;
-
 /// `Key=value;Key="value",Key=value`: elements of pairs, keys in any letter case.
 fn text_elements(text: &str) -> Result<Vec<Element<'_>>, CertificateError> {
     let mut elements = Vec::new();
@@ -92,7 +90,7 @@ fn text_elements(text: &str) -> Result<Vec<Element<'_>>, CertificateError> {
                 if separator.is_none() {
                     return Ok(elements);
                 }
-                if elements.len() == MOST_ELEMENTS {
+                if elements.len() == limits::FORWARDED_ELEMENTS {
                     return Err(malformed("too many elements"));
                 }
             }
@@ -165,7 +163,7 @@ fn json_elements(text: &str) -> Result<Vec<Element<'_>>, CertificateError> {
         })
     });
     let elements = elements.map_err(|_| malformed("not an array of elements in JSON"))?;
-    if elements.len() > MOST_ELEMENTS { Err(malformed("too many elements")) } else { Ok(elements) }
+    if elements.len() > limits::FORWARDED_ELEMENTS { Err(malformed("too many elements")) } else { Ok(elements) }
 }
 
 /// An element that describes `certificate`, as Envoy writes it.

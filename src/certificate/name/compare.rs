@@ -1,6 +1,7 @@
 //! A registered name against the DER of a certificate's, which is read as far as the registered name goes and no further:
 //! what a stranger's name is compared with is short, and so is the work, whatever it holds.
 
+use crate::limits;
 use std::fmt::{self, Write as _};
 
 use super::attribute::Oid;
@@ -189,14 +190,12 @@ fn is_bit_string(contents: &[u8], registered: &str) -> bool {
 
 /// An RDN as RFC 4514 writes it, from the contents octets of its SET; no more of it than a line of a log has room for.
 fn beginning_of(set: &[u8]) -> String {
-    const MOST_OCTETS: usize = 512;
-
     struct Beginning(String);
 
     impl fmt::Write for Beginning {
         fn write_str(&mut self, text: &str) -> fmt::Result {
             self.0.push_str(text);
-            if self.0.len() > MOST_OCTETS { Err(fmt::Error) } else { Ok(()) }
+            if self.0.len() > limits::DETAIL_CHARACTERS { Err(fmt::Error) } else { Ok(()) }
         }
     }
 

@@ -3,6 +3,7 @@
 //! RFC 4518 is on Unicode 3.2. A character that came later matches itself and nothing else: it is not folded, and what is
 //! beside it is normalized as if the text ended there, because to Unicode 3.2 it is no letter, mark or blank.
 
+use crate::limits;
 use std::borrow::Cow;
 
 use icu_casemap::CaseMapperBorrowed;
@@ -66,7 +67,7 @@ pub(super) fn is_form_of(prepared: &str, text: impl Iterator<Item = char>) -> bo
     let mut kept = String::new();
     for (index, c) in text.enumerate() {
         // Nobody's name has so many characters that do not count.
-        if index > most.saturating_add(MOST_WITHOUT_MEANING) {
+        if index > most.saturating_add(limits::MEANINGLESS_CHARACTERS) {
             return false;
         }
         let Some(c) = map(c) else { continue };
@@ -85,9 +86,6 @@ pub(super) fn is_form_of(prepared: &str, text: impl Iterator<Item = char>) -> bo
     }
     *squeeze(&folded(&kept)) == *prepared
 }
-
-/// Characters of one value that vanish, or are blanks beside others, without which a text is too long to be compared.
-const MOST_WITHOUT_MEANING: usize = 8_192;
 
 /// The longest canonical decomposition of a character, which a test looks for.
 const MOST_CHARACTERS_OF_ONE: usize = 4;

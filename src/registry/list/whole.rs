@@ -1,6 +1,7 @@
 //! Whether a list is whole (contract §6). Half of one makes every client of the other half unknown, and where the policy is
 //! `unregistered_clients: "pass"`, everybody passes as them.
 
+use crate::limits;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -297,9 +298,8 @@ fn parameters(path: &str) -> Vec<(&str, &str)> {
 /// The path of the page from `start` on, for five hundred entries: Authlete's way. `start` and `end` of `path` are replaced
 /// where they stand.
 pub(in crate::registry) fn page_from(path: &str, start: u64) -> Box<str> {
-    const WIDTH: u64 = 500;
     let mut page = path.split('?').next().unwrap_or_default().to_owned();
-    let mut left = [("start", Some(start)), ("end", Some(start.saturating_add(WIDTH)))];
+    let mut left = [("start", Some(start)), ("end", Some(start.saturating_add(limits::AUTHLETE_PAGE_ENTRIES)))];
     // Where there is none to be replaced, it comes last.
     for (name, rest) in parameters(path).into_iter().chain([("start", ""), ("end", "")]) {
         let value;

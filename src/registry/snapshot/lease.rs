@@ -3,15 +3,11 @@
 //! No clock is read: whoever wants the lease watches it, and takes it when it showed no sign of life for a while. So a
 //! clock that jumps makes nobody lose it, and a dead VM loses it.
 
+use crate::limits;
 use std::time::Duration;
 
 use super::codec::{Reader, Writer};
 use super::shared::{SharedData, Version};
-
-/// Without a sign of life for so long, the holder is taken for dead. A VM ticks at least four times a second.
-const QUIET: Duration = Duration::from_secs(2);
-/// How often the holder gives one.
-const BEAT: Duration = Duration::from_millis(500);
 
 /// One VM's view of the lease.
 #[derive(Debug)]
@@ -79,7 +75,7 @@ impl Lease {
             View::Held { owner, since_beat } if stored.owner == owner => {
                 let since_beat = since_beat + elapsed;
                 self.view = View::Held { owner, since_beat };
-                return since_beat < BEAT || self.write(owner, stored, version, shared);
+                return since_beat < limits::LEASE_BEAT || self.write(owner, stored, version, shared);
             }
             View::Held { .. } => (None, Duration::ZERO),
             View::Watching { seen, quiet } => (seen, quiet),
@@ -88,7 +84,8 @@ impl Lease {
         self.view = View::Watching { seen: Some(version), quiet };
         // A VM that fetches more often does it for the others too, never the other way round.
         let is_slower = u128::from(stored.refresh_millis) > self.refresh.as_millis();
-        (stored.owner == 0 || is_slower || quiet >= QUIET) && self.write(stored.number(version), stored, version, shared)
+        (stored.owner == 0 || is_slower || quiet >= limits::LEASE_SILENCE)
+            && self.write(stored.number(version), stored, version, shared)
     }
 
     /// A number for a list that no other list has, so that what a dead VM left behind is never taken for a part of it;
@@ -224,6 +221,6 @@ mod tests {
         first.tick(TICK, &mut process);
         first.tick(TICK, &mut process);
         assert!(!second.tick(TICK, &mut process));
-        assert!(second.tick(QUIET, &mut process));
+        assert!(second.tick(limits::LEASE_SILENCE, &mut process));
     }
 }

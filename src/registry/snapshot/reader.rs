@@ -1,6 +1,6 @@
 //! The list in force, as every VM of the process reads it.
 
-use std::num::NonZeroUsize;
+use crate::limits;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +11,6 @@ use super::shared::{Head, Keys, Shard, ShardLayout, SharedData};
 use super::stored_client::StoredClient;
 use crate::registration::Registration;
 use crate::registry::fetched::Validators;
-
-/// Most clients that one VM remembers parsed; the others are read again. One takes about 500 octets.
-const MOST_REMEMBERED: NonZeroUsize = NonZeroUsize::new(2048).expect("not zero");
 
 /// One VM's view of the list in force.
 #[derive(Debug)]
@@ -29,7 +26,7 @@ pub(super) struct ListInForce {
 
 impl ListInForce {
     pub(super) fn new(keys: Keys, max_stale: Duration) -> Self {
-        Self { keys, max_stale, head: None, age: Duration::ZERO, remembered: LruCache::new(MOST_REMEMBERED) }
+        Self { keys, max_stale, head: None, age: Duration::ZERO, remembered: LruCache::new(limits::REMEMBERED_CLIENTS) }
     }
 
     pub(super) fn head(&self) -> Option<&Head> {

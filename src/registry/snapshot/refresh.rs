@@ -3,6 +3,7 @@
 //! The list in force is never touched. A new one is written beside it, whole, compared with it, and only then put in its
 //! place; whatever goes wrong on the way costs nothing but the new list.
 
+use crate::limits;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::mem;
@@ -177,20 +178,6 @@ pub struct Turn {
 }
 
 impl Refresh {
-    /// The host calls back after `timeout`; some time later it will not any more.
-    const GRACE: Duration = Duration::from_secs(5);
-    /// How long a VM whose host does not call back leaves the lease to the others.
-    const STAND_BACK: Duration = Duration::from_secs(60);
-    const FIRST_RETRY: Duration = Duration::from_secs(1);
-    const LATEST_RETRY: Duration = Duration::from_secs(30);
-    /// An empty list in place of so many clients is more likely a mistake than the truth.
-    const MANY: u64 = 10;
-    /// So many confirmations in a row are believed: a registry may answer "not modified" for ever by mistake.
-    const MOST_UNMODIFIED: u8 = 9;
-    const MOST_REFUSALS_TOLD: usize = 10;
-    /// contract §6: so often the pages of a list that changes between them are read, then the attempt failed.
-    const MOST_READINGS: u32 = 3;
-
     /// `random` = a number that others can hardly foresee, for the jitter and the hash of the shards.
     pub(super) fn new(registry: Arc<FetchedRegistry>, keys: Keys, is_strict: bool, random: u64) -> Self {
         let lease = Lease::new(keys.lease(), registry.period());
@@ -250,12 +237,12 @@ impl Refresh {
             Phase::Waiting(left) => *left = left.saturating_sub(elapsed),
             Phase::Asked(round, waited) => {
                 *waited += elapsed;
-                if *waited > self.registry.timeout + Self::GRACE {
+                if *waited > self.registry.timeout + limits::CALL_BACK_GRACE {
                     let path = round.path.clone();
                     self.fail(FetchError::NeverCalledBack, path, None);
                     // Perhaps another VM's host does call back.
                     self.lease.release(shared);
-                    self.stands_back = Self::STAND_BACK;
+                    self.stands_back = limits::STAND_BACK;
                     return Turn::default();
                 }
             }
@@ -294,8 +281,8 @@ impl Refresh {
         }
         let known = head.map(|head| &head.validators);
         let is_outgrown = mem::take(&mut self.is_outgrown);
-        let known =
-            known.filter(|known| !is_outgrown && known.unmodified < Self::MOST_UNMODIFIED && **known != Validators::default());
+        let known = known
+            .filter(|known| !is_outgrown && known.unmodified < limits::UNMODIFIED_ANSWERS && **known != Validators::default());
         let path: Box<str> = self.registry.path.clone();
         let request = self.registry.request(&path, known);
         let stage = StagedList::new(self.keys.clone(), generation, self.seed, head);
@@ -560,7 +547,7 @@ impl Refresh {
         }
         found.refused += round.refused;
         let allow_empty = matches!(self.registry.mode, FetchMode::Snapshot { allow_empty: true, .. });
-        if found.clients == 0 && head.is_some_and(|head| head.clients >= Self::MANY) && !allow_empty {
+        if found.clients == 0 && head.is_some_and(|head| head.clients >= limits::CLIENTS_NOT_LOST_AT_ONCE) && !allow_empty {
             return self.fail(FetchError::Empty, round.path.clone(), Some(round));
         }
         if let Some(ids) = ids {
@@ -568,7 +555,7 @@ impl Refresh {
             let is_in_force = head.is_some() && found.has_same_clients(stage.repeated);
             let agrees = is_in_force || self.before.replace(ids) == Some(ids);
             // Where nobody passes by it, the last reading counts whatever it is.
-            if !agrees && (self.is_strict || self.readings + 1 < Self::MOST_READINGS) {
+            if !agrees && (self.is_strict || self.readings + 1 < limits::READINGS) {
                 return self.read_again(NotWhole::Unsettled, round);
             }
         }
@@ -638,7 +625,7 @@ impl Refresh {
     /// The list changed between two pages: they are read once more at once, unless that was done often enough.
     fn read_again(&mut self, why: NotWhole, round: Round) {
         self.readings += 1;
-        if self.readings >= Self::MOST_READINGS {
+        if self.readings >= limits::READINGS {
             return self.fail(FetchError::NotWhole(why), round.path.clone(), Some(round));
         }
         self.empty(Some(round), Duration::ZERO);
@@ -655,8 +642,8 @@ impl Refresh {
 
     /// An attempt failed; what it wrote is emptied.
     fn fail(&mut self, error: FetchError, path: Box<str>, round: Option<Round>) {
-        let latest = self.registry.period().max(Self::LATEST_RETRY);
-        let retry = Self::FIRST_RETRY.saturating_mul(1 << self.failures.min(20)).min(latest);
+        let latest = self.registry.period().max(limits::LATEST_RETRY);
+        let retry = limits::FIRST_RETRY.saturating_mul(1 << self.failures.min(20)).min(latest);
         let retry = self.jitter(retry);
         self.failures += 1;
         self.readings = 0;
@@ -686,7 +673,7 @@ impl Refresh {
 /// Remembers what is wrong with an entry, or with a part of it that is left out, if few are wrong so far.
 #[inline(never)]
 fn tell(reports: &mut Vec<Report>, entry: &str, error: JsonError, is_left_out: bool) {
-    if reports.len() < Refresh::MOST_REFUSALS_TOLD {
+    if reports.len() < limits::SHOWN_REFUSALS {
         let (pointer, reason) = (format!("{entry}{}", error.pointer), error.message);
         reports.push(if is_left_out { Report::LeftOut { pointer, reason } } else { Report::Refused { pointer, reason } });
     }

@@ -5,15 +5,7 @@ use super::codec::{Reader, Writer};
 use super::shared::{Head, Keys, Shard, ShardEntry, ShardLayout, SharedData, Slot};
 use super::stored_client::StoredClient;
 use crate::certificate::Thumbprint;
-
-/// Most shards of a list. A shared-data table of so many keys is filled in some 20 ms; with a million clients a shard has
-/// about 60 of them, so that the one that a request needs is copied in a few microseconds.
-const MOST_SHARDS: u32 = 1 << 14;
-/// Clients in a shard, where the length of the list is known before its first shard is written.
-const CLIENTS_IN_SHARD: u32 = 64;
-/// Most clients, and octets of them, that are gathered before they are added to their shards.
-const MOST_GATHERED: usize = 1 << 16;
-const MOST_GATHERED_OCTETS: usize = 8 << 20;
+use crate::limits;
 
 /// The new list. Each method that takes a shard does a bounded piece of work.
 #[derive(Debug)]
@@ -79,8 +71,6 @@ pub enum ChangeKind {
 }
 
 impl Comparison {
-    const MOST_EXAMPLES: usize = 10;
-
     pub(super) fn is_difference(&self) -> bool {
         self.added + self.removed + self.changed > 0 || self.is_otherwise_left_out
     }
@@ -96,7 +86,7 @@ impl Comparison {
             ChangeKind::Removed => self.removed += 1,
             ChangeKind::Changed => self.changed += 1,
         }
-        if self.examples.len() < Self::MOST_EXAMPLES {
+        if self.examples.len() < limits::SHOWN_CHANGES {
             self.examples.push(Change { client_id: client_id.into(), kind });
         }
     }
@@ -119,7 +109,7 @@ impl StagedList {
     pub(super) fn add(&mut self, client_id: &str, record: &StoredClient) {
         let gathered = &mut self.gathered;
         if gathered.buckets.is_empty() {
-            gathered.buckets.resize(MOST_SHARDS as usize, NONE);
+            gathered.buckets.resize(limits::SHARDS as usize, NONE);
         }
         let hash = ShardLayout::hash(self.seed, client_id);
         // Both fit: what is gathered is far below 4 GiB.
@@ -127,21 +117,21 @@ impl StagedList {
         let mut writer = Writer(std::mem::take(&mut gathered.octets));
         ShardEntry { hash, client_id, record: &record.encode() }.write(&mut writer);
         gathered.octets = writer.0;
-        if let Some(last) = gathered.buckets.get_mut((hash & (MOST_SHARDS - 1)) as usize) {
+        if let Some(last) = gathered.buckets.get_mut((hash & (limits::SHARDS - 1)) as usize) {
             gathered.clients.push((start, std::mem::replace(last, number)));
         }
     }
 
     /// Whether what is gathered should go into its shards before more comes.
     pub(super) fn is_full(&self) -> bool {
-        self.gathered.clients.len() >= MOST_GATHERED || self.gathered.octets.len() >= MOST_GATHERED_OCTETS
+        self.gathered.clients.len() >= limits::GATHERED_CLIENTS || self.gathered.octets.len() >= limits::GATHERED_OCTETS
     }
 
     /// How the list is spread; from the first call on it is settled.
     pub(super) fn settle(&mut self, is_complete: bool) -> ShardLayout {
         *self.spread.get_or_insert_with(|| {
-            let few = (self.gathered.clients.len() as u32 / CLIENTS_IN_SHARD).max(1).next_power_of_two();
-            ShardLayout { seed: self.seed, shards: if is_complete { few.min(MOST_SHARDS) } else { MOST_SHARDS } }
+            let few = (self.gathered.clients.len() as u32 / limits::CLIENTS_IN_SHARD).max(1).next_power_of_two();
+            ShardLayout { seed: self.seed, shards: if is_complete { few.min(limits::SHARDS) } else { limits::SHARDS } }
         })
     }
 

@@ -1,5 +1,6 @@
 //! How much time went by between two ticks, from a clock that may jump.
 
+use crate::limits;
 use std::time::Duration;
 
 /// A measure of time that only goes forward. The host's clock is the only one there is, and operators set clocks.
@@ -9,14 +10,11 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// A tick may come late, on a thread that has more to do; ten times its period later, it is the clock that jumped.
-    const MOST_PERIODS: u32 = 10;
-
     /// The time since the last tick. `now` = milliseconds since 1970; `period` = how often ticks are due.
     pub fn elapsed(&mut self, now: u64, period: Duration) -> Duration {
         let Some(last) = self.last.replace(now) else { return Duration::ZERO };
         match now.checked_sub(last) {
-            Some(millis) => Duration::from_millis(millis).min(period.saturating_mul(Self::MOST_PERIODS)),
+            Some(millis) => Duration::from_millis(millis).min(period.saturating_mul(limits::LATE_PERIODS)),
             None => period,
         }
     }
