@@ -1,33 +1,59 @@
-// Whether a module accepts the configuration that is compiled into it: starts it as Envoy does, with an empty plugin
-// configuration. usage: node accepts.mjs MODULE
-import { readFileSync } from 'node:fs';
+// Whether a module accepts a configuration: starts it as Envoy does.
+// usage: node accepts.mjs MODULE, which asks about the configuration that is compiled into it.
+import { readFileSync, realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 const OK = 0, NOT_FOUND = 1;
-const lines = [];
-let memory;
-const text = (data, size) => new TextDecoder().decode(new Uint8Array(memory.buffer, data, size));
-
-// What a start needs; every other host function may be imported, but not called.
-const host = {
-  proxy_log: (level, data, size) => (lines.push(text(data, size)), OK),
-  proxy_get_buffer_bytes: () => NOT_FOUND,
-  proxy_define_metric: (type, data, size, id) => (new DataView(memory.buffer).setUint32(id, 1, true), OK),
-  proxy_record_metric: () => OK,
-  proxy_set_tick_period_milliseconds: () => OK,
-};
-
-const module = new WebAssembly.Module(readFileSync(process.argv[2]));
-const refuse = (name) => () => {
-  throw new Error(`the module called ${name} while it started`);
-};
-const env = Object.fromEntries(WebAssembly.Module.imports(module).map(({ name }) => [name, host[name] ?? refuse(name)]));
-const { exports } = new WebAssembly.Instance(module, { env });
-memory = exports.memory;
-exports._initialize();
 const root = 1;
-exports.proxy_on_context_create(root, 0);
-const accepted = exports.proxy_on_vm_start(root, 0) && exports.proxy_on_configure(root, 0);
-if (!accepted) {
-  console.error(lines.join('\n') || 'the module refuses its configuration and does not say why');
-  process.exit(1);
+
+// Gives a function that starts the module in `file` anew with a plugin configuration. What that
+// returns says whether the module accepted it, and has the lines of its log.
+export function load(file) {
+  const module = new WebAssembly.Module(readFileSync(file));
+  return (configuration = '') => start(module, new TextEncoder().encode(configuration));
+}
+
+function start(module, configuration) {
+  const lines = [];
+  let exports;
+  const view = () => new DataView(exports.memory.buffer);
+  const octets = (...range) => new Uint8Array(exports.memory.buffer, ...range);
+  const text = (data, size) => new TextDecoder().decode(octets(data, size));
+
+  // What a start needs; every other host function may be imported, but not called.
+  const host = {
+    proxy_log: (level, data, size) => (lines.push(text(data, size)), OK),
+    proxy_get_buffer_bytes: (type, from, most, data, size) => {
+      if (configuration.length === 0) return NOT_FOUND;
+      const copy = exports.malloc(configuration.length);
+      octets().set(configuration, copy);
+      view().setUint32(data, copy, true);
+      view().setUint32(size, configuration.length, true);
+      return OK;
+    },
+    proxy_get_current_time_nanoseconds: (time) => (view().setBigUint64(time, 0n, true), OK),
+    proxy_define_metric: (type, data, size, id) => (view().setUint32(id, 1, true), OK),
+    proxy_record_metric: () => OK,
+    proxy_set_tick_period_milliseconds: () => OK,
+  };
+  const refuse = (name) => () => {
+    throw new Error(`the module called ${name} while it started`);
+  };
+  const names = WebAssembly.Module.imports(module).map(({ name }) => name);
+  const env = Object.fromEntries(names.map((name) => [name, host[name] ?? refuse(name)]));
+  ({ exports } = new WebAssembly.Instance(module, { env }));
+  exports._initialize();
+  exports.proxy_on_context_create(root, 0);
+  const started = exports.proxy_on_vm_start(root, 0);
+  const accepted = started && exports.proxy_on_configure(root, configuration.length);
+  return { accepted: Boolean(accepted), lines };
+}
+
+const program = process.argv[1];
+if (program !== undefined && realpathSync(program) === fileURLToPath(import.meta.url)) {
+  const { accepted, lines } = load(process.argv[2])();
+  if (!accepted) {
+    console.error(lines.join('\n') || 'the module refuses its configuration and does not say why');
+    process.exit(1);
+  }
 }
