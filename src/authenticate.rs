@@ -1,7 +1,8 @@
-//! The decision of RFC 8705: does the certificate of the connection belong to the client that the request names?
+//! The decision of RFC 8705: does the certificate of the connection belong to the client that the
+//! request names?
 //!
-//! Everything that decides is on this page, in the order in which it is checked: a pass is a [`Verdict`], everything else
-//! a [`Rejection`].
+//! Everything that decides is on this page, in the order in which it is checked: a pass is a
+//! [`Verdict`], everything else a [`Rejection`].
 
 use std::sync::Arc;
 
@@ -9,7 +10,9 @@ use crate::certificate::PeerCertificate;
 use crate::checks::{Check, Checks};
 use crate::downstream::PresentedCertificate;
 use crate::policy::Policy;
-use crate::registration::{ClientMetadata, ExpectedSubject, Registration, TokenEndpointAuthMethod, is_client_id};
+use crate::registration::{
+    ClientMetadata, ExpectedSubject, Registration, TokenEndpointAuthMethod, is_client_id,
+};
 use crate::rejection::{Rejection, SubjectMismatch, UnknownClient};
 use crate::request::{Claim, ClaimedClient};
 use crate::time::UnixTime;
@@ -32,13 +35,15 @@ pub(crate) enum Verdict {
 pub(crate) fn identify(claim: Claim, policy: &Policy) -> Result<Option<ClaimedClient>, Rejection> {
     match claim {
         Claim::Client(client) => Ok(Some(client)),
-        Claim::Unidentified { has_credential: false } if policy.passes_unidentified_clients => Ok(None),
+        Claim::Unidentified { has_credential: false } if policy.passes_unidentified_clients => {
+            Ok(None)
+        }
         Claim::Unidentified { .. } => Err(Rejection::MissingClientId),
     }
 }
 
-/// Decides about a gated request that names a client, and about whose client the registry gave an answer. Each check is noted
-/// in `checks` when it begins.
+/// Decides about a gated request that names a client, and about whose client the registry gave an
+/// answer. Each check is noted in `checks` when it begins.
 ///
 /// # Errors
 /// The first check that fails, in the order of contract §7.
@@ -49,26 +54,41 @@ pub(crate) fn authenticate(
     presented: &mut PresentedCertificate<'_>,
     checks: &mut Checks,
 ) -> Result<Verdict, Rejection> {
-    // Some backend reads another one, which may be registered: it ends it at a semicolon, trims it (`victim%20`), ends it at a
-    // NUL or puts blanks for control characters. So it passes by no policy either.
+    // Some backend reads another one, which may be registered: it ends it at a semicolon, trims it
+    // (`victim%20`), ends it at a NUL or puts blanks for control characters. So it passes by no
+    // policy either.
     if claim.is_cut_by_some || !is_client_id(&claim.client_id) {
         return Err(Rejection::UnknownClient(UnknownClient::Unregistered));
     }
     let client = match registration {
         Registration::Registered(client) => client,
-        // Some servers take the user name of HTTP Basic as it stands, and that may be a registered client.
-        Registration::Unregistered if claim.is_encoded => return Err(Rejection::UnknownClient(UnknownClient::Unregistered)),
-        Registration::Unregistered if policy.passes_unregistered_clients => return Ok(Verdict::Unregistered),
-        Registration::Unregistered => return Err(Rejection::UnknownClient(UnknownClient::Unregistered)),
-        Registration::Unusable(reason) => return Err(Rejection::UnknownClient(UnknownClient::Unusable { reason })),
+        // Some servers take the user name of HTTP Basic as it stands, and that may be a registered
+        // client.
+        Registration::Unregistered if claim.is_encoded => {
+            return Err(Rejection::UnknownClient(UnknownClient::Unregistered));
+        }
+        Registration::Unregistered if policy.passes_unregistered_clients => {
+            return Ok(Verdict::Unregistered);
+        }
+        Registration::Unregistered => {
+            return Err(Rejection::UnknownClient(UnknownClient::Unregistered));
+        }
+        Registration::Unusable(reason) => {
+            return Err(Rejection::UnknownClient(UnknownClient::Unusable { reason }));
+        }
     };
     checks.begin(Check::AuthMethod);
     match client.method() {
-        TokenEndpointAuthMethod::Other if policy.passes_other_methods => return Ok(Verdict::OtherMethod),
+        TokenEndpointAuthMethod::Other if policy.passes_other_methods => {
+            return Ok(Verdict::OtherMethod);
+        }
         TokenEndpointAuthMethod::Other => return Err(Rejection::OtherMethodRefused),
         TokenEndpointAuthMethod::TlsClientAuth(_) if policy.methods.tls_client_auth => {}
-        TokenEndpointAuthMethod::TlsClientAuth(_) => return Err(Rejection::MethodNotSupported("tls_client_auth")),
-        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_) if policy.methods.self_signed_tls_client_auth => {}
+        TokenEndpointAuthMethod::TlsClientAuth(_) => {
+            return Err(Rejection::MethodNotSupported("tls_client_auth"));
+        }
+        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_)
+            if policy.methods.self_signed_tls_client_auth => {}
         TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_) => {
             return Err(Rejection::MethodNotSupported("self_signed_tls_client_auth"));
         }
@@ -80,7 +100,8 @@ pub(crate) fn authenticate(
     }
     checks.begin(Check::Certificate);
     let certificate = presented.read()?;
-    // A name that cannot be read is a malformed certificate, which counts before everything that is wrong with a readable one.
+    // A name that cannot be read is a malformed certificate, which counts before everything that is
+    // wrong with a readable one.
     let mismatch = match client.method() {
         TokenEndpointAuthMethod::TlsClientAuth(expected) => compare(expected, &certificate)?,
         _ => None,
@@ -94,7 +115,10 @@ pub(crate) fn authenticate(
         // RFC 8705 §2.2: the certificate itself is registered, so its chain need not be verified.
         TokenEndpointAuthMethod::SelfSignedTlsClientAuth(registered) => {
             checks.begin(Check::Registered);
-            check_registered(registered.contains(&thumbprint) && client.admits(&thumbprint), &certificate)?;
+            check_registered(
+                registered.contains(&thumbprint) && client.admits(&thumbprint),
+                &certificate,
+            )?;
         }
         // RFC 8705 §2.1: the subject means something only in a chain that somebody verified.
         _ => {
@@ -121,29 +145,49 @@ fn check_validity(certificate: &PeerCertificate, now: UnixTime) -> Result<(), Re
 }
 
 fn check_registered(is_registered: bool, certificate: &PeerCertificate) -> Result<(), Rejection> {
-    if is_registered { Ok(()) } else { Err(Rejection::CertificateNotRegistered { presented: certificate.thumbprint() }) }
+    if is_registered {
+        Ok(())
+    } else {
+        Err(Rejection::CertificateNotRegistered { presented: certificate.thumbprint() })
+    }
 }
 
-/// RFC 8705 §2.1.2: what tells the certificate's names from the registered one; `None` = it is the client's.
+/// RFC 8705 §2.1.2: what tells the certificate's names from the registered one; `None` = it is the
+/// client's.
 ///
 /// # Errors
-/// What the registration looks at cannot be read. The cost is bounded, so this may come before anything else is checked.
-fn compare(expected: &ExpectedSubject, certificate: &PeerCertificate) -> Result<Option<Rejection>, Rejection> {
+/// What the registration looks at cannot be read. The cost is bounded, so this may come before
+/// anything else is checked.
+fn compare(
+    expected: &ExpectedSubject,
+    certificate: &PeerCertificate,
+) -> Result<Option<Rejection>, Rejection> {
     match expected {
         ExpectedSubject::SubjectDn(expected) => {
-            let difference = certificate.subject_difference(expected).map_err(Rejection::CertificateMalformed)?;
-            Ok(difference.map(|difference| Rejection::SubjectMismatch(SubjectMismatch::DistinguishedName(difference))))
+            let difference = certificate
+                .subject_difference(expected)
+                .map_err(Rejection::CertificateMalformed)?;
+            Ok(difference.map(|difference| {
+                Rejection::SubjectMismatch(SubjectMismatch::DistinguishedName(difference))
+            }))
         }
         ExpectedSubject::SanDns(expected)
         | ExpectedSubject::SanUri(expected)
         | ExpectedSubject::SanIp(expected)
         | ExpectedSubject::SanEmail(expected) => {
-            let is_there = certificate.has_alternative_name(expected).map_err(Rejection::CertificateMalformed)?;
+            let is_there = certificate
+                .has_alternative_name(expected)
+                .map_err(Rejection::CertificateMalformed)?;
             if is_there {
                 return Ok(None);
             }
-            let found = certificate.alternative_names_like(expected).map_err(Rejection::CertificateMalformed)?;
-            Ok(Some(Rejection::SubjectMismatch(SubjectMismatch::AlternativeName { expected: expected.clone(), found })))
+            let found = certificate
+                .alternative_names_like(expected)
+                .map_err(Rejection::CertificateMalformed)?;
+            Ok(Some(Rejection::SubjectMismatch(SubjectMismatch::AlternativeName {
+                expected: expected.clone(),
+                found,
+            })))
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Which checks a decision made, noted by the code that makes them: whoever explains a decision need not guess its order.
+//! Which checks a decision made, noted by the code that makes them: whoever explains a decision
+//! need not guess its order.
 
 /// One check of a decision; [`Check::ALL`] has them in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,7 +70,8 @@ impl Check {
     ];
 }
 
-/// The checks that one decision began. All but the last one were passed; that one too, unless the decision is a refusal.
+/// The checks that one decision began. All but the last one were passed; that one too, unless the
+/// decision is a refusal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Checks {
     begun: u32,
@@ -102,12 +104,17 @@ mod tests {
 
     #[test]
     fn what_began_is_known() {
-        assert!(Check::ALL.is_sorted() && Check::ALL.array_windows().all(|[one, other]| one != other));
+        assert!(
+            Check::ALL.is_sorted() && Check::ALL.array_windows().all(|[one, other]| one != other)
+        );
         let mut checks = Checks::default();
         assert_eq!(checks.last(), None);
         checks.begin(Check::Tenant);
         checks.begin(Check::Subject);
         let begun: Vec<_> = Check::ALL.into_iter().filter(|check| checks.has(*check)).collect();
-        assert_eq!((begun, checks.last()), (vec![Check::Tenant, Check::Subject], Some(Check::Subject)));
+        assert_eq!(
+            (begun, checks.last()),
+            (vec![Check::Tenant, Check::Subject], Some(Check::Subject))
+        );
     }
 }

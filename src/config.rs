@@ -13,8 +13,8 @@ use std::sync::Arc;
 use self::tenants::TenantMembers;
 use crate::json::{Json, JsonError, Members, one_of};
 use crate::policy::{
-    CommonPolicy, Configuration, FilterState, Forward, LogDecisions, Methods, Mode, PeerCertificatePolicy, Policy,
-    RegistrySource, StrippedHeaders,
+    CommonPolicy, Configuration, FilterState, Forward, LogDecisions, Methods, Mode,
+    PeerCertificatePolicy, Policy, RegistrySource, StrippedHeaders,
 };
 use crate::registry::{FetchedRegistry, Registry};
 use crate::request::Endpoints;
@@ -35,16 +35,22 @@ impl Configuration {
         let mut members = Members::of(json, "a configuration object")?;
         let defaults = PolicyMembers::read(&mut members)?;
         let log = members.read("log", one_of(&LOG))?.unwrap_or_default();
-        let filter_state = members.read("filter_state", FilterState::from_json)?.unwrap_or(FilterState::ALL);
-        let tenants = members.read("tenants", |json| json.some_elements("at least one tenant", TenantMembers::from_json))?;
+        let filter_state =
+            members.read("filter_state", FilterState::from_json)?.unwrap_or(FilterState::ALL);
+        let tenants = members.read("tenants", |json| {
+            json.some_elements("at least one tenant", TenantMembers::from_json)
+        })?;
         members.finish()?;
         let tenants = tenants::tenants(&defaults, tenants.unwrap_or_default())?;
         Ok(Self { tenants, log, filter_state })
     }
 }
 
-const LOG: [(&str, LogDecisions); 3] =
-    [("rejections", LogDecisions::Rejections), ("all", LogDecisions::All), ("none", LogDecisions::None)];
+const LOG: [(&str, LogDecisions); 3] = [
+    ("rejections", LogDecisions::Rejections),
+    ("all", LogDecisions::All),
+    ("none", LogDecisions::None),
+];
 
 impl FilterState {
     /// contract §2: both.
@@ -66,17 +72,27 @@ impl Methods {
     fn from_json(json: &Json) -> Result<Self, JsonError> {
         const TLS: &str = "tls_client_auth";
         const SELF_SIGNED: &str = "self_signed_tls_client_auth";
-        let names = json.some_elements("at least one method", one_of(&[(TLS, TLS), (SELF_SIGNED, SELF_SIGNED)]))?;
+        let names = json.some_elements(
+            "at least one method",
+            one_of(&[(TLS, TLS), (SELF_SIGNED, SELF_SIGNED)]),
+        )?;
         once_each(&names)?;
-        Ok(Self { tls_client_auth: names.contains(&TLS), self_signed_tls_client_auth: names.contains(&SELF_SIGNED) })
+        Ok(Self {
+            tls_client_auth: names.contains(&TLS),
+            self_signed_tls_client_auth: names.contains(&SELF_SIGNED),
+        })
     }
 }
 
 /// Refuses an array that says a word twice.
 fn once_each(words: &[&str]) -> Result<(), JsonError> {
-    let repeated = words.iter().enumerate().find(|(index, word)| words.iter().take(*index).any(|other| other == *word));
-    repeated
-        .map_or(Ok(()), |(index, word)| Err(JsonError::new(format!("expected each once, found \"{word}\" twice")).within(index)))
+    let repeated = words
+        .iter()
+        .enumerate()
+        .find(|(index, word)| words.iter().take(*index).any(|other| other == *word));
+    repeated.map_or(Ok(()), |(index, word)| {
+        Err(JsonError::new(format!("expected each once, found \"{word}\" twice")).within(index))
+    })
 }
 
 /// The members that the top level and each tenant can have. `None` = not given.
@@ -99,13 +115,19 @@ impl PolicyMembers {
         Ok(Self {
             endpoints: members.read("endpoints", Endpoints::from_json)?,
             registry: registry_source(members)?,
-            passes_unregistered_clients: members.read("unregistered_clients", one_of(&[("reject", false), ("pass", true)]))?,
-            passes_other_methods: members.read("other_methods", one_of(&[("pass", true), ("reject", false)]))?,
-            passes_unidentified_clients: members.read("unidentified_clients", one_of(&[("reject", false), ("pass", true)]))?,
+            passes_unregistered_clients: members
+                .read("unregistered_clients", one_of(&[("reject", false), ("pass", true)]))?,
+            passes_other_methods: members
+                .read("other_methods", one_of(&[("pass", true), ("reject", false)]))?,
+            passes_unidentified_clients: members
+                .read("unidentified_clients", one_of(&[("reject", false), ("pass", true)]))?,
             methods: members.read("methods", Methods::from_json)?,
-            mode: members.read("mode", one_of(&[("enforce", Mode::Enforce), ("shadow", Mode::Shadow)]))?,
+            mode: members
+                .read("mode", one_of(&[("enforce", Mode::Enforce), ("shadow", Mode::Shadow)]))?,
             max_body_bytes: members.read("max_body_bytes", max_body_bytes)?,
-            peer_certificate: members.read("peer_certificate", |json| PeerCertificatePolicy::from_json(json).map(Arc::new))?,
+            peer_certificate: members.read("peer_certificate", |json| {
+                PeerCertificatePolicy::from_json(json).map(Arc::new)
+            })?,
             forward: members.read("forward", |json| Forward::from_json(json).map(Arc::new))?,
         })
     }
@@ -116,9 +138,13 @@ impl PolicyMembers {
         Self {
             endpoints: self.endpoints.or(defaults.endpoints),
             registry: self.registry.or(defaults.registry),
-            passes_unregistered_clients: self.passes_unregistered_clients.or(defaults.passes_unregistered_clients),
+            passes_unregistered_clients: self
+                .passes_unregistered_clients
+                .or(defaults.passes_unregistered_clients),
             passes_other_methods: self.passes_other_methods.or(defaults.passes_other_methods),
-            passes_unidentified_clients: self.passes_unidentified_clients.or(defaults.passes_unidentified_clients),
+            passes_unidentified_clients: self
+                .passes_unidentified_clients
+                .or(defaults.passes_unidentified_clients),
             methods: self.methods.or(defaults.methods),
             mode: self.mode.or(defaults.mode),
             max_body_bytes: self.max_body_bytes.or(defaults.max_body_bytes),
@@ -139,7 +165,9 @@ impl PolicyMembers {
     }
 
     fn into_policy(self, common: CommonPolicy, has_tenants: bool) -> Result<Policy, JsonError> {
-        let registry = self.registry.ok_or_else(|| JsonError::expected("the member clients or the member registry"))?;
+        let registry = self
+            .registry
+            .ok_or_else(|| JsonError::expected("the member clients or the member registry"))?;
         Ok(Policy {
             matches_server_name: has_tenants && common.peer_certificate.matches_server_name(),
             common,
@@ -156,7 +184,9 @@ impl PolicyMembers {
 
 /// contract §2: exactly one of the two.
 fn registry_source(members: &mut Members<'_>) -> Result<Option<RegistrySource>, JsonError> {
-    let embedded = members.read("clients", |json| Registry::from_json(json).map(Arc::new).map(RegistrySource::Embedded))?;
+    let embedded = members.read("clients", |json| {
+        Registry::from_json(json).map(Arc::new).map(RegistrySource::Embedded)
+    })?;
     let fetched = members.read("registry", |json| {
         if embedded.is_some() {
             return Err(JsonError::expected("either clients or registry, not both"));
@@ -169,8 +199,9 @@ fn registry_source(members: &mut Members<'_>) -> Result<Option<RegistrySource>, 
 fn max_body_bytes(json: &Json) -> Result<usize, JsonError> {
     let number = if let Json::Number(number) = json { number.as_u64() } else { None };
     let fits = number.filter(|bytes| (1..=limits::LARGEST_BODY_BYTES).contains(bytes));
-    fits.and_then(|bytes| usize::try_from(bytes).ok())
-        .ok_or_else(|| JsonError::expected(format!("an integer from 1 to {}", limits::LARGEST_BODY_BYTES)))
+    fits.and_then(|bytes| usize::try_from(bytes).ok()).ok_or_else(|| {
+        JsonError::expected(format!("an integer from 1 to {}", limits::LARGEST_BODY_BYTES))
+    })
 }
 
 #[cfg(test)]

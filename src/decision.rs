@@ -1,4 +1,5 @@
-//! The one decision of an exchange: what the host does with the request, counts, remembers and logs.
+//! The one decision of an exchange: what the host does with the request, counts, remembers and
+//! logs.
 
 use crate::limits;
 use std::fmt::{self, Write as _};
@@ -25,8 +26,8 @@ pub struct Decision {
     pub request: RequestSummary,
     /// What was checked.
     pub checks: Checks,
-    /// Whether this is a form that was not gated although its path ends like that of an endpoint: a route that rewrites the
-    /// path may bring it there.
+    /// Whether this is a form that was not gated although its path ends like that of an endpoint: a
+    /// route that rewrites the path may bring it there.
     pub is_lookalike: bool,
 }
 
@@ -108,11 +109,15 @@ impl Decision {
         }
     }
 
-    /// The value of the filter state `tls_client_auth_client_id`: the identifier itself where it is proven, printable
-    /// ASCII where it is only claimed.
+    /// The value of the filter state `tls_client_auth_client_id`: the identifier itself where it is
+    /// proven, printable ASCII where it is only claimed.
     #[must_use]
     pub fn client_id_state(&self) -> Option<String> {
-        if self.code == Code::Authenticated { self.request.client_id.clone() } else { self.request.printable_client_id() }
+        if self.code == Code::Authenticated {
+            self.request.client_id.clone()
+        } else {
+            self.request.printable_client_id()
+        }
     }
 }
 
@@ -184,8 +189,9 @@ mod tests {
     #[test]
     fn ten_lines_a_second() {
         let mut budget = LineBudget::default();
-        let admitted =
-            |budget: &mut LineBudget, second| (0..25).filter_map(|_| budget.admit(UnixTime(second))).collect::<Vec<_>>();
+        let admitted = |budget: &mut LineBudget, second| {
+            (0..25).filter_map(|_| budget.admit(UnixTime(second))).collect::<Vec<_>>()
+        };
         assert_eq!(admitted(&mut budget, 7), [0; 10]);
         assert_eq!(admitted(&mut budget, 8), [[15].as_slice(), &[0; 9]].concat());
         assert_eq!(admitted(&mut budget, 7).len(), 10, "the clock went backwards");

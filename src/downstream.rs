@@ -1,8 +1,10 @@
-//! What a host can say of the downstream connection, and which certificate the client proved possession of.
+//! What a host can say of the downstream connection, and which certificate the client proved
+//! possession of.
 //!
-//! Either it is the certificate of the downstream connection, or it is in a header. A header is trusted where it describes
-//! the certificate of the connection, so that no client could have made it up, or where the peer of the connection is a
-//! proxy that the operator trusts. From any other peer it is not even read.
+//! Either it is the certificate of the downstream connection, or it is in a header. A header is
+//! trusted where it describes the certificate of the connection, so that no client could have made
+//! it up, or where the peer of the connection is a proxy that the operator trusts. From any other
+//! peer it is not even read.
 
 use std::sync::Arc;
 
@@ -23,7 +25,8 @@ pub trait Downstream {
     /// The name that the client asked for in the TLS handshake (RFC 6066 §3).
     fn server_name(&mut self) -> ServerName;
 
-    /// The leaf certificate that the peer of the connection proved possession of in the TLS handshake.
+    /// The leaf certificate that the peer of the connection proved possession of in the TLS
+    /// handshake.
     ///
     /// # Errors
     /// The rejection that its absence or its form deserves.
@@ -57,7 +60,8 @@ pub trait Downstream {
 /// What is known of the name that a client asked for in the TLS handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ServerName {
-    /// Whoever describes the connection does not say; then it is not compared. No host of real connections may say so.
+    /// Whoever describes the connection does not say; then it is not compared. No host of real
+    /// connections may say so.
     #[default]
     Unspecified,
     /// The client asked for no name.
@@ -81,14 +85,19 @@ pub(crate) struct PresentedCertificate<'a> {
 enum Origin {
     /// The connection's, or that of a proxy which is known by its certificate.
     Known,
-    /// That of a proxy which is known by a name, and a name means something only in a chain that somebody verified.
+    /// That of a proxy which is known by a name, and a name means something only in a chain that
+    /// somebody verified.
     NamedProxy,
     /// A header's that does not describe this connection.
     Unknown(Rejection),
 }
 
 impl<'a> PresentedCertificate<'a> {
-    pub(crate) fn new(policy: &'a PeerCertificatePolicy, field: SingletonField<'a>, downstream: &'a mut dyn Downstream) -> Self {
+    pub(crate) fn new(
+        policy: &'a PeerCertificatePolicy,
+        field: SingletonField<'a>,
+        downstream: &'a mut dyn Downstream,
+    ) -> Self {
         Self { policy, field, downstream, found: None, origin: Origin::Known }
     }
 
@@ -99,7 +108,9 @@ impl<'a> PresentedCertificate<'a> {
     pub(crate) fn read(&mut self) -> Result<Arc<PeerCertificate>, Rejection> {
         let certificate = match &self.policy.source {
             Source::Connection => self.downstream.peer_certificate()?,
-            Source::Forwarded { header, trusted_proxies } => self.forwarded(*header, trusted_proxies.as_ref())?,
+            Source::Forwarded { header, trusted_proxies } => {
+                self.forwarded(*header, trusted_proxies.as_ref())?
+            }
         };
         self.found = Some(certificate.clone());
         Ok(certificate)
@@ -115,7 +126,8 @@ impl<'a> PresentedCertificate<'a> {
         self.downstream.now()
     }
 
-    /// Whether the one that handed the certificate over may speak for the client; asked after [`PresentedCertificate::read`].
+    /// Whether the one that handed the certificate over may speak for the client; asked after
+    /// [`PresentedCertificate::read`].
     pub(crate) fn check_origin(&mut self) -> Result<(), Rejection> {
         match &self.origin {
             Origin::Known => Ok(()),
@@ -124,7 +136,8 @@ impl<'a> PresentedCertificate<'a> {
         }
     }
 
-    /// Whether the chain of the connection's certificate is vouched for, as `peer_certificate.chain` asks.
+    /// Whether the chain of the connection's certificate is vouched for, as
+    /// `peer_certificate.chain` asks.
     pub(crate) fn check_chain(&mut self) -> Result<(), Rejection> {
         match self.policy.chain {
             Chain::Listener => Ok(()),
@@ -143,14 +156,20 @@ impl<'a> PresentedCertificate<'a> {
         trusted_proxies: Option<&TrustedProxies>,
     ) -> Result<Arc<PeerCertificate>, Rejection> {
         let own = self.downstream.peer_thumbprint()?;
-        let proxy = trusted_proxies.map(|proxies| trusted_proxy(proxies, &own, self.downstream)).transpose()?;
-        let missing = Rejection::CertificateMissing(MissingCertificate::NotForwarded { header: header.name() });
+        let proxy = trusted_proxies
+            .map(|proxies| trusted_proxy(proxies, &own, self.downstream))
+            .transpose()?;
+        let missing = Rejection::CertificateMissing(MissingCertificate::NotForwarded {
+            header: header.name(),
+        });
         let value = match self.field {
             // What proxies write where the client has no certificate.
             SingletonField::Absent | SingletonField::Present([]) => return Err(missing),
             SingletonField::Present(value) => value,
             SingletonField::Repeated => {
-                return Err(Rejection::CertificateMalformed(CertificateError::HeaderRepeated(header.name())));
+                return Err(Rejection::CertificateMalformed(CertificateError::HeaderRepeated(
+                    header.name(),
+                )));
             }
         };
         let own_hop = trusted_proxies.map(|_| &own);
@@ -182,10 +201,15 @@ fn trusted_proxy(
     if trusted.contains(&TrustedProxy::Certificate(*own)) {
         return Ok(Origin::Known);
     }
-    let untrusted = || Rejection::CertificateMissing(MissingCertificate::ProxyNotTrusted { peer: *own });
+    let untrusted =
+        || Rejection::CertificateMissing(MissingCertificate::ProxyNotTrusted { peer: *own });
     if !trusted.iter().any(|proxy| matches!(proxy, TrustedProxy::Name(_))) {
         return Err(untrusted());
     }
     let proxy = downstream.peer_certificate()?;
-    if trusted.iter().any(|trusted| trusted.is(&proxy)) { Ok(Origin::NamedProxy) } else { Err(untrusted()) }
+    if trusted.iter().any(|trusted| trusted.is(&proxy)) {
+        Ok(Origin::NamedProxy)
+    } else {
+        Err(untrusted())
+    }
 }

@@ -1,7 +1,8 @@
-//! One request as a machine without I/O: what the host reports goes in, what the host must do comes out.
+//! One request as a machine without I/O: what the host reports goes in, what the host must do comes
+//! out.
 //!
-//! A gated request is held from its headers to the end of its body; the decision falls exactly once, wherever the
-//! request ends: in the headers, in the body, or in the trailers.
+//! A gated request is held from its headers to the end of its body; the decision falls exactly
+//! once, wherever the request ends: in the headers, in the body, or in the trailers.
 
 use std::sync::Arc;
 
@@ -15,8 +16,8 @@ use crate::registration::Registration;
 use crate::registry::{FetchedRegistry, RegistryFault};
 use crate::rejection::{Code, HostError, Rejection};
 use crate::request::{
-    Authorization, Charset, Claim, ClaimedClient, ClientIdMismatch, Fields, Form, Head, SingletonField, Target, check_content,
-    check_length, is_form,
+    Authorization, Charset, Claim, ClaimedClient, ClientIdMismatch, Fields, Form, Head,
+    SingletonField, Target, check_content, check_length, is_form,
 };
 use crate::response::Response;
 
@@ -25,8 +26,8 @@ use crate::response::Response;
 pub enum Step {
     /// Hold the request, headers included, until there is more of it.
     Wait,
-    /// Ask this registry for this client and hand over what it says ([`Exchange::on_registration`]); hold the request while it
-    /// has no answer.
+    /// Ask this registry for this client and hand over what it says
+    /// ([`Exchange::on_registration`]); hold the request while it has no answer.
     LookUp {
         /// The registry to ask.
         registry: Arc<FetchedRegistry>,
@@ -81,22 +82,41 @@ impl Exchange {
     #[must_use]
     pub fn new(configuration: &Configuration, head: &Head<'_>) -> Self {
         let policy = configuration.policy_for(head.authority.unwrap_or_default());
-        Self { policy, mode_of_all: configuration.mode_of_all(), phase: Phase::Start, checks: Checks::default() }
+        Self {
+            policy,
+            mode_of_all: configuration.mode_of_all(),
+            phase: Phase::Start,
+            checks: Checks::default(),
+        }
     }
 
-    /// Names of those headers or trailers that must not reach the backend as they came (contract §5). `trusted` = what
-    /// [`Exchange::trusted_certificate_header`] says; trailers are never trusted.
-    pub fn names_to_strip<'a>(&self, fields: Fields<'a>, trusted: Option<CertificateHeader>) -> impl Iterator<Item = &'a str> {
+    /// Names of those headers or trailers that must not reach the backend as they came (contract
+    /// §5). `trusted` = what [`Exchange::trusted_certificate_header`] says; trailers are never
+    /// trusted.
+    pub fn names_to_strip<'a>(
+        &self,
+        fields: Fields<'a>,
+        trusted: Option<CertificateHeader>,
+    ) -> impl Iterator<Item = &'a str> {
         let stripped = self.policy.common().stripped.clone();
-        fields.0.iter().map(|(name, _)| name.as_str()).filter(move |name| stripped.strips(name, trusted))
+        fields
+            .0
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .filter(move |name| stripped.strips(name, trusted))
     }
 
-    /// The header that tells the client's certificate to the filter and, because `keep` names it, to the backend; `None` =
-    /// none does, or the one that is there is not to be trusted.
-    pub fn trusted_certificate_header(&self, head: &Head<'_>, downstream: &mut dyn Downstream) -> Option<CertificateHeader> {
+    /// The header that tells the client's certificate to the filter and, because `keep` names it,
+    /// to the backend; `None` = none does, or the one that is there is not to be trusted.
+    pub fn trusted_certificate_header(
+        &self,
+        head: &Head<'_>,
+        downstream: &mut dyn Downstream,
+    ) -> Option<CertificateHeader> {
         let CommonPolicy { peer_certificate: policy, forward, .. } = self.policy.common();
         let header = policy.source.header().filter(|header| forward.keeps(header.name()))?;
-        let mut presented = PresentedCertificate::new(policy, head.certificate.of(header), downstream);
+        let mut presented =
+            PresentedCertificate::new(policy, head.certificate.of(header), downstream);
         (presented.read().is_ok() && presented.check_origin().is_ok()).then_some(header)
     }
 
@@ -116,30 +136,47 @@ impl Exchange {
         let is_gated = self.policy.endpoints().is_none_or(|endpoints| endpoints.gates(&target));
         let policy = match self.policy.clone() {
             TenantPolicy::Known(policy) => policy,
-            TenantPolicy::Unknown(_) if !is_gated => return self.pass_ungated(head, &target, request),
+            TenantPolicy::Unknown(_) if !is_gated => {
+                return self.pass_ungated(head, &target, request);
+            }
             TenantPolicy::Unknown(unknown) => {
                 let host = String::from_utf8_lossy(head.authority.unwrap_or_default()).into_owned();
-                return self.refuse(Rejection::UnknownTenant { host }, unknown.common.mode, request);
+                return self.refuse(
+                    Rejection::UnknownTenant { host },
+                    unknown.common.mode,
+                    request,
+                );
             }
         };
         self.checks.begin(Check::Endpoint);
         if !is_gated || is_preflight(head, &target, end_of_stream) {
             return self.pass_ungated(head, &target, request);
         }
-        let head_of_form = check_server_name(configuration, &policy, head, downstream, &mut self.checks)
-            .and_then(|()| read_head(head, &target, &policy, &mut self.checks));
+        let head_of_form =
+            check_server_name(configuration, &policy, head, downstream, &mut self.checks)
+                .and_then(|()| read_head(head, &target, &policy, &mut self.checks));
         match head_of_form {
             Ok((authorization, charset)) => {
                 let header = policy.common.peer_certificate.source.header();
-                let certificate = header.map_or(SingletonField::Absent, |header| head.certificate.of(header)).into();
-                self.phase = Phase::Held(Held { policy, authorization, charset, certificate, request, buffered: 0 });
+                let certificate = header
+                    .map_or(SingletonField::Absent, |header| head.certificate.of(header))
+                    .into();
+                self.phase = Phase::Held(Held {
+                    policy,
+                    authorization,
+                    charset,
+                    certificate,
+                    request,
+                    buffered: 0,
+                });
                 if end_of_stream { self.on_end(|_| None, downstream) } else { Step::Wait }
             }
             Err(rejection) => self.refuse(rejection, policy.common.mode, request),
         }
     }
 
-    /// A header or trailer that must not reach the backend could not be removed. A request that passed before goes no further.
+    /// A header or trailer that must not reach the backend could not be removed. A request that
+    /// passed before goes no further.
     pub fn on_removal_failed(&mut self, head: &Head<'_>) -> Step {
         let request = match std::mem::replace(&mut self.phase, Phase::Decided { passed: false }) {
             Phase::Start => RequestSummary::new(head),
@@ -153,7 +190,8 @@ impl Exchange {
         self.refuse(HostError::HeaderRemoval.into(), self.mode_of_all, request)
     }
 
-    /// The host has `buffered` bytes of the body in all, which `read` hands over once the body is complete.
+    /// The host has `buffered` bytes of the body in all, which `read` hands over once the body is
+    /// complete.
     pub fn on_body(
         &mut self,
         buffered: usize,
@@ -175,10 +213,16 @@ impl Exchange {
         self.on_end(read, downstream)
     }
 
-    /// The request is complete: its body ended, or its trailers are there, after which no body follows.
-    pub fn on_end(&mut self, read: impl FnOnce(usize) -> Option<Vec<u8>>, downstream: &mut dyn Downstream) -> Step {
+    /// The request is complete: its body ended, or its trailers are there, after which no body
+    /// follows.
+    pub fn on_end(
+        &mut self,
+        read: impl FnOnce(usize) -> Option<Vec<u8>>,
+        downstream: &mut dyn Downstream,
+    ) -> Step {
         if let Phase::AwaitingRegistration(..) = self.phase {
-            // Trailers of a request whose body had ended: no host has them, and they change nothing.
+            // Trailers of a request whose body had ended: no host has them, and they change
+            // nothing.
             return Step::Wait;
         }
         let mut held = match self.take_held() {
@@ -212,7 +256,9 @@ impl Exchange {
         downstream: &mut dyn Downstream,
     ) -> Step {
         match std::mem::replace(&mut self.phase, Phase::Decided { passed: false }) {
-            Phase::AwaitingRegistration(held, claimed) => self.decide(held, &claimed, registration, downstream),
+            Phase::AwaitingRegistration(held, claimed) => {
+                self.decide(held, &claimed, registration, downstream)
+            }
             other => {
                 self.phase = other;
                 Step::Wait
@@ -228,17 +274,27 @@ impl Exchange {
         downstream: &mut dyn Downstream,
     ) -> Step {
         let Held { policy, mut request, certificate, .. } = held;
-        let mut presented = PresentedCertificate::new(&policy.common.peer_certificate, certificate.field(), downstream);
+        let mut presented = PresentedCertificate::new(
+            &policy.common.peer_certificate,
+            certificate.field(),
+            downstream,
+        );
         let checks = &mut self.checks;
         let registration = registration.map_err(Rejection::RegistryUnavailable);
-        let verdict = registration.and_then(|registration| authenticate(claimed, registration, &policy, &mut presented, checks));
+        let verdict = registration.and_then(|registration| {
+            authenticate(claimed, registration, &policy, &mut presented, checks)
+        });
         request.certificate = presented.found();
         match verdict {
             Ok(Verdict::Authenticated(certificate, client)) => {
                 let client_id = client.client_id();
                 let mut set = policy.common.forward.headers(client_id, &certificate);
                 let backend = client.backend_authentication();
-                set.extend(backend.map(|backend| ("authorization".to_owned(), backend.authorization(client_id))));
+                set.extend(
+                    backend.map(|backend| {
+                        ("authorization".to_owned(), backend.authorization(client_id))
+                    }),
+                );
                 self.pass(Code::Authenticated, set, request)
             }
             Ok(Verdict::OtherMethod) => self.pass(Code::PassedOtherMethod, Vec::new(), request),
@@ -253,13 +309,21 @@ impl Exchange {
         matches!(self.phase, Phase::Held(_))
     }
 
-    /// A header of the request that the decision lets pass could not be written: the decision that comes in its place.
+    /// A header of the request that the decision lets pass could not be written: the decision that
+    /// comes in its place.
     pub fn on_write_failed(&mut self, request: RequestSummary) -> Decision {
         self.phase = Phase::Decided { passed: false };
         let rejection = Rejection::HostError(HostError::HeaderWrite);
         let action = Action::Reply(Response::to(&rejection, request.has_authorization));
         let checks = self.checks;
-        Decision { code: rejection.code(), action, rejection: Some(rejection), request, checks, is_lookalike: false }
+        Decision {
+            code: rejection.code(),
+            action,
+            rejection: Some(rejection),
+            request,
+            checks,
+            is_lookalike: false,
+        }
     }
 
     /// Whether the decision fell, and the request went on.
@@ -280,7 +344,14 @@ impl Exchange {
         let rejection = Rejection::HostError(error);
         let action = Action::Reply(Response::to(&rejection, false));
         let checks = self.checks;
-        Decision { code: rejection.code(), action, rejection: Some(rejection), request, checks, is_lookalike: false }
+        Decision {
+            code: rejection.code(),
+            action,
+            rejection: Some(rejection),
+            request,
+            checks,
+            is_lookalike: false,
+        }
     }
 
     fn refuse_held(&mut self, rejection: Rejection) -> Step {
@@ -290,7 +361,8 @@ impl Exchange {
         }
     }
 
-    /// The held request, which is then no longer held: whatever happens next, it does not pass by accident.
+    /// The held request, which is then no longer held: whatever happens next, it does not pass by
+    /// accident.
     fn take_held(&mut self) -> Result<Held, Step> {
         match std::mem::replace(&mut self.phase, Phase::Decided { passed: false }) {
             Phase::Held(held) | Phase::AwaitingRegistration(held, _) => Ok(held),
@@ -299,17 +371,33 @@ impl Exchange {
                 Err(Step::Decided { passed })
             }
             // A body or trailers before any headers: no host does this, and nothing of it may pass.
-            Phase::Start => Err(self.refuse(Rejection::HostError(HostError::Headers), Mode::Enforce, RequestSummary::default())),
+            Phase::Start => Err(self.refuse(
+                Rejection::HostError(HostError::Headers),
+                Mode::Enforce,
+                RequestSummary::default(),
+            )),
         }
     }
 
     fn pass(&mut self, code: Code, set: Vec<(String, String)>, request: RequestSummary) -> Step {
         self.phase = Phase::Decided { passed: true };
         let action = Action::Continue { set };
-        Step::Decide(Box::new(Decision { code, action, rejection: None, request, checks: self.checks, is_lookalike: false }))
+        Step::Decide(Box::new(Decision {
+            code,
+            action,
+            rejection: None,
+            request,
+            checks: self.checks,
+            is_lookalike: false,
+        }))
     }
 
-    fn pass_ungated(&mut self, head: &Head<'_>, target: &Target<'_>, request: RequestSummary) -> Step {
+    fn pass_ungated(
+        &mut self,
+        head: &Head<'_>,
+        target: &Target<'_>,
+        request: RequestSummary,
+    ) -> Step {
         let is_lookalike = head.method == Some(b"POST")
             && is_form(head.content_type)
             && self.policy.endpoints().is_some_and(|endpoints| endpoints.resembles(target));
@@ -329,11 +417,19 @@ impl Exchange {
             Action::Reply(Response::to(&rejection, request.has_authorization))
         };
         let (code, checks) = (rejection.code(), self.checks);
-        Step::Decide(Box::new(Decision { code, action, rejection: Some(rejection), request, checks, is_lookalike: false }))
+        Step::Decide(Box::new(Decision {
+            code,
+            action,
+            rejection: Some(rejection),
+            request,
+            checks,
+            is_lookalike: false,
+        }))
     }
 }
 
-/// A CORS preflight carries no credentials and nothing behind its headers; what asks to be taken for another request is none.
+/// A CORS preflight carries no credentials and nothing behind its headers; what asks to be taken
+/// for another request is none.
 fn is_preflight(head: &Head<'_>, target: &Target<'_>, end_of_stream: bool) -> bool {
     head.method == Some(b"OPTIONS")
         && end_of_stream
@@ -343,8 +439,9 @@ fn is_preflight(head: &Head<'_>, target: &Target<'_>, end_of_stream: bool) -> bo
         && target.credential_in_query().is_none()
 }
 
-/// Whether the connection was made to the tenant that the request is for. Otherwise a client whom another tenant's CA vouches for
-/// could connect there, where the listener trusts that CA, and then ask here.
+/// Whether the connection was made to the tenant that the request is for. Otherwise a client whom
+/// another tenant's CA vouches for could connect there, where the listener trusts that CA, and then
+/// ask here.
 fn check_server_name(
     configuration: &Configuration,
     policy: &Policy,
@@ -366,7 +463,10 @@ fn check_server_name(
         return Ok(());
     }
     let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
-    Err(Rejection::ServerNameMismatch { server_name: server_name.as_deref().map(text), host: text(authority) })
+    Err(Rejection::ServerNameMismatch {
+        server_name: server_name.as_deref().map(text),
+        host: text(authority),
+    })
 }
 
 /// Everything that the headers alone can tell of a gated request.
@@ -388,23 +488,32 @@ fn read_head(
     checks.begin(Check::HttpMethod);
     match (head.method, head.path) {
         (Some(b"POST"), Some(_)) => {}
-        (None, _) | (Some(b"POST"), None) => return Err(Rejection::HostError(HostError::PseudoHeader)),
+        (None, _) | (Some(b"POST"), None) => {
+            return Err(Rejection::HostError(HostError::PseudoHeader));
+        }
         (Some(_), _) => return Err(Rejection::MethodNotAllowed),
     }
     checks.begin(Check::Content);
     let charset = check_content(head.content_type, head.content_encoding)?;
     check_length(head.content_length, policy.max_body_bytes)?;
     checks.begin(Check::Authorization);
-    let authorization = Authorization::read(head.authorization).map_err(Rejection::MalformedAuthorization)?;
+    let authorization =
+        Authorization::read(head.authorization).map_err(Rejection::MalformedAuthorization)?;
     checks.begin(Check::Query);
     match target.credential_in_query() {
-        Some(name) => Err(Rejection::ClientIdMismatch(ClientIdMismatch::CredentialInQuery { name })),
+        Some(name) => {
+            Err(Rejection::ClientIdMismatch(ClientIdMismatch::CredentialInQuery { name }))
+        }
         None => Ok((authorization, charset)),
     }
 }
 
 /// What a complete request claims; `None` = it names no client, and may pass all the same.
-fn read_claim(body: Option<Vec<u8>>, held: &Held, checks: &mut Checks) -> Result<Option<ClaimedClient>, Rejection> {
+fn read_claim(
+    body: Option<Vec<u8>>,
+    held: &Held,
+    checks: &mut Checks,
+) -> Result<Option<ClaimedClient>, Rejection> {
     checks.begin(Check::Form);
     // A part of a body could lack the very parameter that makes it a refusal.
     let body = body.filter(|body| body.len() == held.buffered).ok_or(HostError::Body)?;

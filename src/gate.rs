@@ -1,6 +1,8 @@
-//! One whole request and one certificate in, one decision out: the filter for those who have no Envoy.
+//! One whole request and one certificate in, one decision out: the filter for those who have no
+//! Envoy.
 //!
-//! A [`Gate`] runs the same [`Exchange`] as the filter does. It holds what the command line and JavaScript share.
+//! A [`Gate`] runs the same [`Exchange`] as the filter does. It holds what the command line and
+//! JavaScript share.
 
 use std::sync::Arc;
 
@@ -24,7 +26,8 @@ pub struct Gate {
 /// A whole request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GateRequest {
-    /// Names in lower case, the pseudo-headers `:method`, `:path` and `:authority` among them; values any bytes.
+    /// Names in lower case, the pseudo-headers `:method`, `:path` and `:authority` among them;
+    /// values any bytes.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The body.
     pub body: Vec<u8>,
@@ -41,7 +44,8 @@ pub struct Peer {
     pub now: Option<UnixTime>,
     /// The name that the client asked for in the TLS handshake; unspecified, it is not compared.
     pub server_name: ServerName,
-    /// What a fetched registry says; `None` = nobody fetched it, and its clients are `registry_unavailable`.
+    /// What a fetched registry says; `None` = nobody fetched it, and its clients are
+    /// `registry_unavailable`.
     pub list: Option<Arc<ClientList>>,
 }
 
@@ -63,14 +67,19 @@ impl Outcome {
 }
 
 impl Peer {
-    /// A certificate in PEM, plain or percent-encoded, or in DER. Without any octets there is none, as with Envoy.
+    /// A certificate in PEM, plain or percent-encoded, or in DER. Without any octets there is none,
+    /// as with Envoy.
     #[must_use]
     pub fn presenting(mut self, certificate: &[u8]) -> Self {
         if certificate.is_empty() {
             return Self { certificate: None, ..self };
         }
         let is_der = certificate.first() == Some(&0x30);
-        let read = if is_der { PeerCertificate::from_der(certificate) } else { PeerCertificate::from_pem(certificate) };
+        let read = if is_der {
+            PeerCertificate::from_der(certificate)
+        } else {
+            PeerCertificate::from_pem(certificate)
+        };
         self.certificate = Some(read.map(Arc::new));
         self
     }
@@ -82,7 +91,10 @@ impl Downstream for Peer {
     }
 
     fn peer_certificate(&mut self) -> Result<Arc<PeerCertificate>, Rejection> {
-        let certificate = self.certificate.clone().ok_or(Rejection::CertificateMissing(MissingCertificate::NotPresented))?;
+        let certificate = self
+            .certificate
+            .clone()
+            .ok_or(Rejection::CertificateMissing(MissingCertificate::NotPresented))?;
         certificate.map_err(Rejection::CertificateMalformed)
     }
 
@@ -114,23 +126,28 @@ impl Gate {
     #[must_use]
     pub fn decide(&self, request: &GateRequest, peer: &mut Peer) -> Outcome {
         let body = &request.body;
-        let Begun { mut exchange, mut step, stripped } = self.begin(&request.headers, body.is_empty(), peer);
+        let Begun { mut exchange, mut step, stripped } =
+            self.begin(&request.headers, body.is_empty(), peer);
         if let Step::Wait = step {
             step = exchange.on_body(body.len(), true, |_| Some(body.clone()), peer);
         }
         if let Step::LookUp { client_id, .. } = step {
-            let registration = peer.list.as_ref().map(|list| list.find(&client_id)).ok_or(RegistryFault::NoList);
+            let registration =
+                peer.list.as_ref().map(|list| list.find(&client_id)).ok_or(RegistryFault::NoList);
             step = exchange.on_registration(registration, peer);
         }
         let decision = match step {
             Step::Decide(decision) => *decision,
             // A whole request is decided on. Were it not, it would not pass.
-            Step::Wait | Step::LookUp { .. } | Step::Decided { .. } => exchange.fail(HostError::Body),
+            Step::Wait | Step::LookUp { .. } | Step::Decided { .. } => {
+                exchange.fail(HostError::Body)
+            }
         };
         Outcome { decision, stripped }
     }
 
-    /// Decides about a request before there is anything of its body; `None` = it takes the body, or that there is none.
+    /// Decides about a request before there is anything of its body; `None` = it takes the body, or
+    /// that there is none.
     #[must_use]
     pub fn decide_head(&self, headers: &[(String, Vec<u8>)], peer: &mut Peer) -> Option<Outcome> {
         let outcome = self.decide_begun(headers, false, peer)?;
@@ -139,9 +156,18 @@ impl Gate {
         (outcome.decision.code == without_body.decision.code).then_some(outcome)
     }
 
-    fn decide_begun(&self, headers: &[(String, Vec<u8>)], end_of_stream: bool, peer: &mut Peer) -> Option<Outcome> {
+    fn decide_begun(
+        &self,
+        headers: &[(String, Vec<u8>)],
+        end_of_stream: bool,
+        peer: &mut Peer,
+    ) -> Option<Outcome> {
         let Begun { step, stripped, .. } = self.begin(headers, end_of_stream, peer);
-        if let Step::Decide(decision) = step { Some(Outcome { decision: *decision, stripped }) } else { None }
+        if let Step::Decide(decision) = step {
+            Some(Outcome { decision: *decision, stripped })
+        } else {
+            None
+        }
     }
 
     fn begin(&self, headers: &[(String, Vec<u8>)], end_of_stream: bool, peer: &mut Peer) -> Begun {

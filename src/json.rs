@@ -1,11 +1,13 @@
-//! JSON as a tree that still shows repeated members, and a reader of objects that leaves nothing unread.
+//! JSON as a tree that still shows repeated members, and a reader of objects that leaves nothing
+//! unread.
 
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// A place in a configuration, and what is wrong there. Any such error refuses the whole configuration.
+/// A place in a configuration, and what is wrong there. Any such error refuses the whole
+/// configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonError {
     /// JSON Pointer (RFC 6901) of the offending value; empty for the whole document.
@@ -39,7 +41,11 @@ impl JsonError {
 impl JsonError {
     /// Place and message, where the document is no configuration.
     pub(crate) fn in_entry(&self) -> String {
-        if self.pointer.is_empty() { self.message.clone() } else { format!("{}: {}", self.pointer, self.message) }
+        if self.pointer.is_empty() {
+            self.message.clone()
+        } else {
+            format!("{}: {}", self.pointer, self.message)
+        }
     }
 }
 
@@ -52,8 +58,9 @@ impl fmt::Display for JsonError {
 
 impl std::error::Error for JsonError {}
 
-/// A JSON value. Objects keep their members in order and, unlike `serde_json::Value`, repeated ones too: a second
-/// `client_id` that silently wins is how two readers of one document come to disagree.
+/// A JSON value. Objects keep their members in order and, unlike `serde_json::Value`, repeated ones
+/// too: a second `client_id` that silently wins is how two readers of one document come to
+/// disagree.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Json {
     Null,
@@ -78,11 +85,14 @@ impl Json {
             Self::Number(number) => serde_json::Value::Number(number.clone()),
             Self::String(text) => text.as_str().into(),
             Self::Array(elements) => elements.iter().map(Self::to_value).collect(),
-            Self::Object(members) => members.iter().map(|(name, value)| (name.clone(), value.to_value())).collect(),
+            Self::Object(members) => {
+                members.iter().map(|(name, value)| (name.clone(), value.to_value())).collect()
+            }
         }
     }
 
-    /// The values of the member `name`, of which a well-formed object has at most one; none where this is no object.
+    /// The values of the member `name`, of which a well-formed object has at most one; none where
+    /// this is no object.
     pub(crate) fn members<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Json> {
         let members = if let Self::Object(members) = self { members.as_slice() } else { &[] };
         members.iter().filter(move |(key, _)| key == name).map(|(_, value)| value)
@@ -223,7 +233,8 @@ impl<'a> Members<'a> {
         self.members.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    /// Like [`Members::read`], where the registries of authorization servers write `null` for "not set".
+    /// Like [`Members::read`], where the registries of authorization servers write `null` for "not
+    /// set".
     pub(crate) fn read_unless_null<T>(
         &mut self,
         name: &'static str,
@@ -247,7 +258,8 @@ impl<'a> Members<'a> {
         self.members.iter().map(|(name, _)| name.as_str()).filter(|name| !self.known.contains(name))
     }
 
-    /// The known name that `name` was probably meant to be, whatever its letter case and separators.
+    /// The known name that `name` was probably meant to be, whatever its letter case and
+    /// separators.
     pub(crate) fn nearest(&self, name: &str) -> Option<&'static str> {
         // One slip in a short name, two in a long one.
         let most = |known: &str| if known.len() < 8 { 1 } else { 2 };
@@ -273,7 +285,8 @@ impl<'a> Members<'a> {
     }
 }
 
-/// The letters of a name: `maxBodyBytes` and `max-body-bytes` are `max_body_bytes` to whoever wrote them.
+/// The letters of a name: `maxBodyBytes` and `max-body-bytes` are `max_body_bytes` to whoever wrote
+/// them.
 fn letters(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect()
 }
@@ -301,7 +314,8 @@ pub(crate) fn first_repeated<'a>(names: impl Iterator<Item = &'a str> + Clone) -
 pub(crate) fn one_of<T: Copy>(words: &[(&str, T)]) -> impl Fn(&Json) -> Result<T, JsonError> {
     move |json| {
         let found = if let Json::String(text) = json { Some(text.as_str()) } else { None };
-        let expected = || words.iter().map(|(word, _)| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ");
+        let expected =
+            || words.iter().map(|(word, _)| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ");
         let meant = words.iter().find(|(word, _)| Some(*word) == found);
         meant.map(|(_, value)| *value).ok_or_else(|| JsonError::expected(expected()))
     }
@@ -313,7 +327,8 @@ mod tests {
 
     #[test]
     fn repeated_members_stay_visible() {
-        let json = Json::parse(br#"{"a": 1, "b": {"c": [true, null, -1, 1.5, "x"]}, "a": 2}"#).unwrap();
+        let json =
+            Json::parse(br#"{"a": 1, "b": {"c": [true, null, -1, 1.5, "x"]}, "a": 2}"#).unwrap();
         assert_eq!(json.members("a").count(), 2);
         let error = Members::of(&json, "an object").err().unwrap();
         assert_eq!(error.to_string(), "/a: expected this member once, found it twice");
@@ -324,21 +339,36 @@ mod tests {
         let json = Json::parse(br#"{"max_body_byte": 1, "zzz": 2}"#).unwrap();
         let mut members = Members::of(&json, "an object").unwrap();
         assert_eq!(members.read("max_body_bytes", |_| Ok(())), Ok(None));
-        for name in ["Max_Body_Bytes", "maxBodyBytes", "max-body-bytes", "maxBodyByt", "MAXBODYBYTES", "mxa_body_bytes"] {
+        for name in [
+            "Max_Body_Bytes",
+            "maxBodyBytes",
+            "max-body-bytes",
+            "maxBodyByt",
+            "MAXBODYBYTES",
+            "mxa_body_bytes",
+        ] {
             assert_eq!(members.nearest(name), Some("max_body_bytes"), "{name}");
         }
         assert_eq!(members.nearest("maxBodyB"), None);
         assert_eq!(members.nearest("zzz"), None);
         let error = members.finish().unwrap_err();
-        assert_eq!(error.to_string(), "/max_body_byte: unknown member; did you mean \"max_body_bytes\"?");
+        assert_eq!(
+            error.to_string(),
+            "/max_body_byte: unknown member; did you mean \"max_body_bytes\"?"
+        );
         assert_eq!(JsonError::expected("x").within("a/b~c").within(3).pointer, "/3/a~1b~0c");
     }
 
     #[test]
     fn what_is_not_json_says_where() {
-        for text in [&b"{"[..], b"", b"{} {}", b"{\"a\":}", b"\"\xff\"", b"[1,]", &b"[".repeat(10_000)] {
+        for text in
+            [&b"{"[..], b"", b"{} {}", b"{\"a\":}", b"\"\xff\"", b"[1,]", &b"[".repeat(10_000)]
+        {
             let error = Json::parse(text).unwrap_err();
-            assert!(error.message.starts_with("not JSON: ") && error.message.contains("line 1"), "{error}");
+            assert!(
+                error.message.starts_with("not JSON: ") && error.message.contains("line 1"),
+                "{error}"
+            );
         }
     }
 }

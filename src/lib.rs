@@ -1,8 +1,9 @@
 //! OAuth 2.0 mutual-TLS client authentication (RFC 8705) at the edge: the decision, as a library.
 //!
-//! One request is a **claim** (who it says it is), a **proof** (the certificate of its connection) and a **registration**
-//! (what was agreed with that client). This crate compares the three and answers. It has no host, no clock and no I/O: what
-//! Envoy loads, what JavaScript calls and what operators run are crates around it.
+//! One request is a **claim** (who it says it is), a **proof** (the certificate of its connection)
+//! and a **registration** (what was agreed with that client). This crate compares the three and
+//! answers. It has no host, no clock and no I/O: what Envoy loads, what JavaScript calls and what
+//! operators run are crates around it.
 //!
 //! A [`Gate`] reads a configuration once and decides about whole requests, from any thread:
 //!
@@ -37,8 +38,8 @@
 //! # Ok::<(), tls_client_auth::JsonError>(())
 //! ```
 //!
-//! Hosts that see a request in pieces drive the exchange itself: [`host`]. Tools that explain configurations and decisions
-//! look into them with [`inspect`].
+//! Hosts that see a request in pieces drive the exchange itself: [`host`]. Tools that explain
+//! configurations and decisions look into them with [`inspect`].
 //!
 //! # Map of the modules
 //!
@@ -58,8 +59,8 @@
 //! | [`limits`] | every limit, with its reason |
 //! | `json`, `time` | JSON that knows its place; seconds since 1970 |
 //!
-//! Data runs one way: host → exchange → request, certificate, registration → authenticate → decision → response → host. No
-//! two of these modules depend on each other; a test holds that.
+//! Data runs one way: host → exchange → request, certificate, registration → authenticate →
+//! decision → response → host. No two of these modules depend on each other; a test holds that.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs, unreachable_pub)]
@@ -97,7 +98,9 @@ mod request;
 mod response;
 mod time;
 
-pub use certificate::{AlternativeName, CertificateError, DistinguishedName, NameError, PeerCertificate, Thumbprint};
+pub use certificate::{
+    AlternativeName, CertificateError, DistinguishedName, NameError, PeerCertificate, Thumbprint,
+};
 pub use decision::{Action, Decision, RequestSummary};
 pub use downstream::ServerName;
 pub use gate::{Gate, GateRequest, Outcome, Peer};
@@ -108,7 +111,8 @@ pub use rejection::{Code, HostError, Rejection};
 pub use response::Response;
 pub use time::UnixTime;
 
-/// What a host needs that sees a request in pieces and fetches registries: the exchange, and this host's part in it.
+/// What a host needs that sees a request in pieces and fetches registries: the exchange, and this
+/// host's part in it.
 pub mod host {
     pub use crate::certificate::{CertificateHeader, CertificateMemory};
     pub use crate::decision::LineBudget;
@@ -117,8 +121,9 @@ pub mod host {
     pub use crate::policy::{FilterState, LogDecisions};
     pub use crate::registration::Registration;
     pub use crate::registry::{
-        Change, ChangeKind, FetchError, FetchMode, FetchedRegistry, Lookup, NotWhole, RegistryAnswer, RegistryFault,
-        RegistryRequest, Report, Settled, SharedData, Snapshot, Stopwatch, Turn, Validators, Version,
+        Change, ChangeKind, FetchError, FetchMode, FetchedRegistry, Lookup, NotWhole,
+        RegistryAnswer, RegistryFault, RegistryRequest, Report, Settled, SharedData, Snapshot,
+        Stopwatch, Turn, Validators, Version,
     };
     pub use crate::request::{CertificateHeaders, Fields, Head, SingletonField};
 }
@@ -128,13 +133,20 @@ pub mod inspect {
     pub use crate::certificate::{AttributeType, FoundNames, NameDifference, pem};
     pub use crate::checks::{Check, Checks};
     pub use crate::policy::{
-        Chain, CommonPolicy, Forward, Methods, Mode, PeerCertificatePolicy, Policy, RegistrySource, Source, StrippedHeaders,
-        TenantPolicy, TrustedProxies, TrustedProxy, UnknownTenant,
+        Chain, CommonPolicy, Forward, Methods, Mode, PeerCertificatePolicy, Policy, RegistrySource,
+        Source, StrippedHeaders, TenantPolicy, TrustedProxies, TrustedProxy, UnknownTenant,
     };
-    pub use crate::registration::{BackendAuthentication, ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod};
+    pub use crate::registration::{
+        BackendAuthentication, ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod,
+    };
     pub use crate::registry::{ClientListFormat, Conversion, Registry, convert_list};
-    pub use crate::rejection::{MissingCertificate, SubjectMismatch, UnknownClient, UnverifiedCertificate};
-    pub use crate::request::{AuthorizationError, ClientIdMismatch, Endpoint, Endpoints, FormError, IdSource, Target, is_token};
+    pub use crate::rejection::{
+        MissingCertificate, SubjectMismatch, UnknownClient, UnverifiedCertificate,
+    };
+    pub use crate::request::{
+        AuthorizationError, ClientIdMismatch, Endpoint, Endpoints, FormError, IdSource, Target,
+        is_token,
+    };
 }
 
 /// A gate is asked by as many threads as there are; so is what it is made of.

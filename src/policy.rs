@@ -1,4 +1,5 @@
-//! What an operator decided, in types that cannot be half-right; [`crate::config`] makes them of JSON.
+//! What an operator decided, in types that cannot be half-right; [`crate::config`] makes them of
+//! JSON.
 
 mod forward;
 mod peer_certificate;
@@ -8,7 +9,9 @@ mod tenants;
 use std::sync::Arc;
 
 pub use self::forward::Forward;
-pub use self::peer_certificate::{Chain, PeerCertificatePolicy, Source, TrustedProxies, TrustedProxy};
+pub use self::peer_certificate::{
+    Chain, PeerCertificatePolicy, Source, TrustedProxies, TrustedProxy,
+};
 pub use self::stripped_headers::StrippedHeaders;
 pub(crate) use self::stripped_headers::{HeaderPattern, is_reserved};
 pub(crate) use self::tenants::{HostPattern, Tenants};
@@ -86,7 +89,8 @@ pub struct CommonPolicy {
     pub peer_certificate: Arc<PeerCertificatePolicy>,
     /// The headers and trailers that must not reach the backend as they came.
     pub stripped: Arc<StrippedHeaders>,
-    /// The first of the tenant's `hosts`, its name in metrics and logs; `None` = the policy of the top level.
+    /// The first of the tenant's `hosts`, its name in metrics and logs; `None` = the policy of the
+    /// top level.
     pub tenant: Option<Arc<str>>,
 }
 
@@ -157,15 +161,16 @@ impl Configuration {
         self.tenants.policy_for(authority)
     }
 
-    /// Whether the name that the client asked for in the TLS handshake (RFC 6066 §3), or that it asked for none, chooses the
-    /// same tenant as `authority` does. An authority for which TLS has no name, an IP address or a name without a dot, agrees
-    /// with none.
+    /// Whether the name that the client asked for in the TLS handshake (RFC 6066 §3), or that it
+    /// asked for none, chooses the same tenant as `authority` does. An authority for which TLS has
+    /// no name, an IP address or a name without a dot, agrees with none.
     #[must_use]
     pub fn server_name_agrees(&self, authority: &[u8], server_name: Option<&[u8]>) -> bool {
         self.tenants.server_name_agrees(authority, server_name)
     }
 
-    /// The mode of refusals that are no tenant's: shadow only where the top level and every tenant are.
+    /// The mode of refusals that are no tenant's: shadow only where the top level and every tenant
+    /// are.
     #[must_use]
     pub fn mode_of_all(&self) -> Mode {
         self.tenants.mode_of_all()
@@ -190,7 +195,8 @@ impl Configuration {
         counted.iter().map(|registry| registry.len()).sum()
     }
 
-    /// Every fetched registry once, however many tenants name it; and whether one of them lets unregistered clients pass.
+    /// Every fetched registry once, however many tenants name it; and whether one of them lets
+    /// unregistered clients pass.
     #[must_use]
     pub fn fetched_registries(&self) -> Vec<(Arc<FetchedRegistry>, bool)> {
         let mut registries: Vec<(Arc<FetchedRegistry>, bool)> = Vec::new();

@@ -16,8 +16,9 @@ pub use self::client_metadata::{ClientMetadata, ExpectedSubject, TokenEndpointAu
 pub enum Registration {
     /// The client is registered.
     Registered(Arc<ClientMetadata>),
-    /// The registry has an entry for this client that cannot be used, and the reason. Such a client is never treated as
-    /// unregistered: a policy that lets those pass would let it pass without its certificate.
+    /// The registry has an entry for this client that cannot be used, and the reason. Such a client
+    /// is never treated as unregistered: a policy that lets those pass would let it pass without
+    /// its certificate.
     Unusable(Arc<str>),
     /// The registry has no such client.
     Unregistered,

@@ -1,7 +1,8 @@
 //! Where registrations are kept.
 //!
-//! A registry is embedded in the configuration ([`Registry`]) or fetched ([`FetchedRegistry`]): as a whole list ([`Snapshot`]) or
-//! one client at a time ([`Lookup`]). Neither reads a clock or sends a request: what the host must do, they say.
+//! A registry is embedded in the configuration ([`Registry`]) or fetched ([`FetchedRegistry`]): as
+//! a whole list ([`Snapshot`]) or one client at a time ([`Lookup`]). Neither reads a clock or sends
+//! a request: what the host must do, they say.
 
 mod client_list;
 mod embedded;
@@ -20,4 +21,6 @@ pub use self::fetched::{FetchMode, FetchedRegistry, RegistryAnswer, RegistryRequ
 pub use self::import::{ClientListFormat, Conversion, convert_list};
 pub use self::list::NotWhole;
 pub use self::lookup::{Lookup, Settled};
-pub use self::snapshot::{Change, ChangeKind, Report, SharedData, Snapshot, Stopwatch, Turn, Version};
+pub use self::snapshot::{
+    Change, ChangeKind, Report, SharedData, Snapshot, Stopwatch, Turn, Version,
+};

@@ -1,4 +1,5 @@
-//! Why a request is refused: one variant for each code of the contract, with what an operator needs to see.
+//! Why a request is refused: one variant for each code of the contract, with what an operator needs
+//! to see.
 
 mod causes;
 mod code;
@@ -14,12 +15,13 @@ use crate::registry::RegistryFault;
 use crate::request::{AuthorizationError, ClientIdMismatch, FormError, RequestError};
 use crate::time::UnixTime;
 
-/// Why a request is refused. The client sees only what [`crate::Response`] makes of it; `Display` is the detail for the
-/// operator's log, which never holds a secret, a body or a whole certificate.
+/// Why a request is refused. The client sees only what [`crate::Response`] makes of it; `Display`
+/// is the detail for the operator's log, which never holds a secret, a body or a whole certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// The request asks for another protocol (RFC 9110 §7.8, RFC 8441 §4), or expects something (RFC 9110 §10.1.1).
+    /// The request asks for another protocol (RFC 9110 §7.8, RFC 8441 §4), or expects something
+    /// (RFC 9110 §10.1.1).
     UpgradeRefused,
     /// RFC 6749 §3.2: token requests are POST.
     MethodNotAllowed,
@@ -131,26 +133,45 @@ impl Rejection {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UpgradeRefused => {
-                f.write_str("a gated request must not have upgrade, :protocol or any expect but 100-continue")
-            }
+            Self::UpgradeRefused => f.write_str(
+                "a gated request must not have upgrade, :protocol or any expect but \
+                    100-continue",
+            ),
             Self::MethodNotAllowed => f.write_str("a gated request must be POST"),
             Self::UnsupportedMediaType => f.write_str(
-                "content-type must be one application/x-www-form-urlencoded, in UTF-8, or in US-ASCII with an ASCII body, \
+                "content-type must be one application/x-www-form-urlencoded, in UTF-8, or in \
+                 US-ASCII with an ASCII body, \
                  if it names a charset",
             ),
             Self::EncodedBody => f.write_str("content-encoding must be absent or identity"),
             Self::BodyTooLarge { limit } => write!(f, "more than max_body_bytes = {limit}"),
             Self::MalformedForm(error) => error.fmt(f),
             Self::DuplicateParameter { name } => {
-                write!(f, "parameter \"{name}\" is sent twice, or is read as a credential by some backends and not by others")
+                write!(
+                    f,
+                    "parameter \"{name}\" is sent twice, or is read as a credential by some \
+                    backends and not by others"
+                )
             }
-            Self::MissingClientId => f.write_str("no client_id in the body, in HTTP Basic or as sub of a client_assertion"),
+            Self::MissingClientId => f.write_str(
+                "no client_id in the body, in HTTP Basic or as \
+                sub of a client_assertion",
+            ),
             Self::ClientIdMismatch(mismatch) => mismatch.fmt(f),
             Self::MalformedAuthorization(error) => error.fmt(f),
-            Self::MultipleAuthMethods => f.write_str("more than one way of client authentication in one request"),
-            Self::OtherMethodRefused => f.write_str("registered with another token_endpoint_auth_method"),
-            Self::MethodNotSupported(method) => write!(f, "registered for {method}, which methods does not name"),
+            Self::MultipleAuthMethods => f.write_str(
+                "more than one way of client authentication \
+                in one request",
+            ),
+            Self::OtherMethodRefused => f.write_str(
+                "registered with another \
+                token_endpoint_auth_method",
+            ),
+            Self::MethodNotSupported(method) => write!(
+                f,
+                "registered for {method}, which methods \
+                does not name"
+            ),
             Self::UnknownClient(cause) => cause.fmt(f),
             Self::CertificateMissing(cause) => cause.fmt(f),
             Self::CertificateMalformed(error) => error.fmt(f),
@@ -163,11 +184,16 @@ impl fmt::Display for Rejection {
             Self::SubjectMismatch(mismatch) => mismatch.fmt(f),
             Self::UnknownTenant { host } => write!(f, "no tenant has the host \"{host}\""),
             Self::ServerNameMismatch { server_name: Some(name), host } => {
-                write!(f, "the TLS server name \"{name}\" and the host \"{host}\" are not of one tenant")
+                write!(
+                    f,
+                    "the TLS server name \"{name}\" and the host \"{host}\" are not of one \
+                    tenant"
+                )
             }
             Self::ServerNameMismatch { server_name: None, host } => write!(
                 f,
-                "without a TLS server name, the host \"{host}\" is not of one tenant with the connection: the client asked \
+                "without a TLS server name, the host \"{host}\" is not of one tenant with the \
+                 connection: the client asked \
                  for none, or Envoy does not know it (the listener filter tls_inspector reads it)"
             ),
             Self::RegistryUnavailable(fault) => fault.fmt(f),

@@ -13,29 +13,54 @@ pub struct Response {
     pub body: String,
 }
 
-/// Status, `error` and `error_description`; constant for each code, so that nothing of a request is ever echoed.
+/// Status, `error` and `error_description`; constant for each code, so that nothing of a request is
+/// ever echoed.
 fn public(code: Code) -> (u16, &'static str, &'static str) {
     match code {
-        Code::UpgradeRefused => (400, "invalid_request", "The request must not ask for another protocol."),
+        Code::UpgradeRefused => {
+            (400, "invalid_request", "The request must not ask for another protocol.")
+        }
         Code::MethodNotAllowed => (405, "invalid_request", "The request method must be POST."),
-        Code::UnsupportedMediaType => {
-            (400, "invalid_request", "The content type must be application/x-www-form-urlencoded, in UTF-8.")
+        Code::UnsupportedMediaType => (
+            400,
+            "invalid_request",
+            "The content type must be application/x-www-form-urlencoded, in UTF-8.",
+        ),
+        Code::EncodedBody => {
+            (400, "invalid_request", "The request body must not have a content encoding.")
         }
-        Code::EncodedBody => (400, "invalid_request", "The request body must not have a content encoding."),
         Code::BodyTooLarge => (413, "invalid_request", "The request body is too large."),
-        Code::MalformedForm => (400, "invalid_request", "The request body is not a well-formed form."),
-        Code::DuplicateParameter => {
-            (400, "invalid_request", "A parameter is repeated, or spelled so that it could be taken for another.")
+        Code::MalformedForm => {
+            (400, "invalid_request", "The request body is not a well-formed form.")
         }
-        Code::MissingClientId => (400, "invalid_request", "The request does not identify a client."),
-        Code::ClientIdMismatch => {
-            (400, "invalid_request", "The request does not name one client, or has credentials in its query string.")
+        Code::DuplicateParameter => (
+            400,
+            "invalid_request",
+            "A parameter is repeated, or spelled so that it could be taken for another.",
+        ),
+        Code::MissingClientId => {
+            (400, "invalid_request", "The request does not identify a client.")
         }
-        Code::MalformedAuthorization => (400, "invalid_request", "The Authorization header cannot be read."),
-        Code::MultipleAuthMethods => (400, "invalid_request", "The request uses more than one client authentication method."),
+        Code::ClientIdMismatch => (
+            400,
+            "invalid_request",
+            "The request does not name one client, or has credentials in its query string.",
+        ),
+        Code::MalformedAuthorization => {
+            (400, "invalid_request", "The Authorization header cannot be read.")
+        }
+        Code::MultipleAuthMethods => {
+            (400, "invalid_request", "The request uses more than one client authentication method.")
+        }
         Code::UnknownTenant => (421, "invalid_request", "This host is not served here."),
-        Code::ServerNameMismatch => (421, "invalid_request", "This host is not served on this connection."),
-        Code::RegistryUnavailable => (503, "temporarily_unavailable", "Client registrations are not available at the moment."),
+        Code::ServerNameMismatch => {
+            (421, "invalid_request", "This host is not served on this connection.")
+        }
+        Code::RegistryUnavailable => (
+            503,
+            "temporarily_unavailable",
+            "Client registrations are not available at the moment.",
+        ),
         // One and the same answer for all of these, so that nobody learns which clients exist.
         Code::OtherMethodRefused
         | Code::MethodNotSupported
@@ -62,16 +87,27 @@ impl Response {
     #[must_use]
     pub fn to(rejection: &Rejection, with_authorization: bool) -> Self {
         let (status, error, description) = public(rejection.code());
-        let mut headers = vec![("content-type", "application/json"), ("cache-control", "no-store"), ("pragma", "no-cache")];
+        let mut headers = vec![
+            ("content-type", "application/json"),
+            ("cache-control", "no-store"),
+            ("pragma", "no-cache"),
+        ];
         match status {
             405 => headers.push(("allow", "POST")),
-            // In seconds (RFC 9110 §10.2.3). A registry that failed is asked again after one second at first.
+            // In seconds (RFC 9110 §10.2.3). A registry that failed is asked again after one second
+            // at first.
             503 => headers.push(("retry-after", "1")),
             // RFC 6749 §5.2: only for a client that attempted to authenticate by this header.
-            401 if with_authorization => headers.push(("www-authenticate", "Basic realm=\"oauth\"")),
+            401 if with_authorization => {
+                headers.push(("www-authenticate", "Basic realm=\"oauth\""))
+            }
             _ => {}
         }
-        Self { status, headers, body: format!("{{\"error\":\"{error}\",\"error_description\":\"{description}\"}}") }
+        Self {
+            status,
+            headers,
+            body: format!("{{\"error\":\"{error}\",\"error_description\":\"{description}\"}}"),
+        }
     }
 }
 
@@ -86,7 +122,9 @@ mod tests {
             let (status, error, description) = public(*code);
             assert!((400..=503).contains(&status));
             // RFC 6749 §5.2: %x20-21 / %x23-5B / %x5D-7E, which also need no escape in JSON.
-            let allowed = |text: &str| text.bytes().all(|b| matches!(b, 0x20..=0x7e) && b != b'"' && b != b'\\');
+            let allowed = |text: &str| {
+                text.bytes().all(|b| matches!(b, 0x20..=0x7e) && b != b'"' && b != b'\\')
+            };
             assert!(allowed(error) && allowed(description), "{code}");
         }
     }
@@ -95,8 +133,15 @@ mod tests {
     fn headers_depend_on_the_status_alone() {
         let answer = Response::to(&Rejection::UnknownClient(UnknownClient::Unregistered), true);
         assert_eq!(answer.headers.last(), Some(&("www-authenticate", "Basic realm=\"oauth\"")));
-        assert_eq!(answer.body, Response::to(&Rejection::CertificateMissing(MissingCertificate::NotPresented), false).body);
+        assert_eq!(
+            answer.body,
+            Response::to(&Rejection::CertificateMissing(MissingCertificate::NotPresented), false)
+                .body
+        );
         assert_eq!(Response::to(&Rejection::MissingClientId, true).headers.len(), 3);
-        assert_eq!(Response::to(&Rejection::MethodNotAllowed, false).headers.last(), Some(&("allow", "POST")));
+        assert_eq!(
+            Response::to(&Rejection::MethodNotAllowed, false).headers.last(),
+            Some(&("allow", "POST"))
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! The arrows between the modules of the decision: no two depend on each other, but for a parent and its children.
+//! The arrows between the modules of the decision: no two depend on each other, but for a parent
+//! and its children.
 //!
-//! What is read is text: the `use` declarations and the paths that begin with `crate::`, outside of tests. A name that a
-//! module only hands on counts as an arrow to the module that has it.
+//! What is read is text: the `use` declarations and the paths that begin with `crate::`, outside of
+//! tests. A name that a module only hands on counts as an arrow to the module that has it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,7 +25,8 @@ impl Modules {
         let mut modules = Self::default();
         for file in files(source) {
             let within = file.strip_prefix(source).unwrap().with_extension("");
-            let mut name: Name = within.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
+            let mut name: Name =
+                within.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
             if name.last().is_some_and(|last| last == "tests") {
                 continue;
             }
@@ -45,7 +47,8 @@ impl Modules {
                 continue;
             }
             let declared = expand(&code[start + 4..end]);
-            let is_public = code[..start].trim_end().ends_with("pub") || code[..start].trim_end().ends_with(')');
+            let is_public = code[..start].trim_end().ends_with("pub")
+                || code[..start].trim_end().ends_with(')');
             for path in declared.into_iter().map(|path| absolute(name, path)) {
                 if let (true, Some(last)) = (is_public, path.last()) {
                     self.handed_on.insert((name.clone(), last.clone()), path.clone());
@@ -57,7 +60,8 @@ impl Modules {
             for (start, _) in code.match_indices(root) {
                 let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
                 let path: String = code[start..].chars().take_while(|c| is_path(*c)).collect();
-                let path = path.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect();
+                let path =
+                    path.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect();
                 paths.push(absolute(name, path));
             }
         }
@@ -69,7 +73,8 @@ impl Modules {
         let mut path = path.clone();
         // What is handed on may be handed on again.
         for _ in 0..8 {
-            let depth = (0..=path.len()).rev().find(|depth| self.paths.contains_key(&path[..*depth]))?;
+            let depth =
+                (0..=path.len()).rev().find(|depth| self.paths.contains_key(&path[..*depth]))?;
             let module = path[..depth].to_vec();
             let item = path.get(depth).cloned().unwrap_or_default();
             match self.handed_on.get(&(module.clone(), item)) {
@@ -85,7 +90,11 @@ impl Modules {
         for (from, paths) in &self.paths {
             for to in paths.iter().filter_map(|path| self.owner(path)) {
                 // A parent and its children are one thing, and the root hands everything on.
-                if !from.is_empty() && !to.is_empty() && !from.starts_with(&to) && !to.starts_with(from) {
+                if !from.is_empty()
+                    && !to.is_empty()
+                    && !from.starts_with(&to)
+                    && !to.starts_with(from)
+                {
                     arrows.insert((from.clone(), to));
                 }
             }
@@ -118,9 +127,18 @@ fn expand(declaration: &str) -> Vec<Name> {
     let declaration = declaration.trim();
     let Some((prefix, rest)) = declaration.split_once('{') else {
         let path = declaration.split(" as ").next().unwrap_or_default();
-        return vec![path.split("::").map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()];
+        return vec![
+            path.split("::")
+                .map(|part| part.trim().to_owned())
+                .filter(|part| !part.is_empty())
+                .collect(),
+        ];
     };
-    let prefix: Name = prefix.split("::").map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect();
+    let prefix: Name = prefix
+        .split("::")
+        .map(|part| part.trim().to_owned())
+        .filter(|part| !part.is_empty())
+        .collect();
     let inner = &rest[..rest.rfind('}').unwrap_or(rest.len())];
     let (mut depth, mut start, mut parts) = (0, 0, Vec::new());
     for (index, c) in inner.char_indices() {
@@ -159,7 +177,12 @@ fn absolute(name: &Name, path: Name) -> Name {
 
 /// A way along the arrows from a module back to itself.
 fn cycle(arrows: &BTreeSet<(Name, Name)>) -> Option<Vec<Name>> {
-    fn walk(at: &Name, arrows: &BTreeSet<(Name, Name)>, way: &mut Vec<Name>, done: &mut BTreeSet<Name>) -> bool {
+    fn walk(
+        at: &Name,
+        arrows: &BTreeSet<(Name, Name)>,
+        way: &mut Vec<Name>,
+        done: &mut BTreeSet<Name>,
+    ) -> bool {
         if let Some(start) = way.iter().position(|name| name == at) {
             way.drain(..start);
             way.push(at.clone());
@@ -187,8 +210,10 @@ fn check(arrows: &BTreeSet<(Name, Name)>) -> Result<(), String> {
     let Some(way) = cycle(arrows) else { return Ok(()) };
     let way: Vec<String> = way.iter().map(|name| name.join("::")).collect();
     Err(format!(
-        "these modules depend on each other: {}\nThe way out: move what both need into a module below both, or hand it over \
-         as a parameter or by a trait of the lower one. docs/architecture.md says which way the arrows run.",
+        "these modules depend on each other: {}\nThe way out: move what both need into a module \
+         below both, or hand it over \
+         as a parameter or by a trait of the lower one. docs/architecture.md says which way the \
+         arrows run.",
         way.join(" -> ")
     ))
 }
@@ -204,7 +229,12 @@ fn no_two_modules_depend_on_each_other() {
     let modules = Modules::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     let arrows = modules.arrows();
     // So many there are that a reader which finds none would be noticed.
-    assert!(modules.paths.len() > 50 && arrows.len() > 100, "{} modules, {} arrows", modules.paths.len(), arrows.len());
+    assert!(
+        modules.paths.len() > 50 && arrows.len() > 100,
+        "{} modules, {} arrows",
+        modules.paths.len(),
+        arrows.len()
+    );
     for arrows in [&arrows, &between_folders(&arrows)] {
         if let Err(error) = check(arrows) {
             panic!("{error}");
@@ -225,7 +255,14 @@ fn modules(of: &[(&str, &str)]) -> Modules {
 fn a_cycle_is_found_and_the_way_out_is_said() {
     for (ring, of) in [
         ("a -> b -> a", &[("a", "use crate::b::B;"), ("b", "fn f() { crate::a::g() }")][..]),
-        ("a -> b -> c -> a", &[("a", "use crate::b;"), ("b", "use crate::{c::C, std::x};"), ("c", "use super::a::A as Z;")]),
+        (
+            "a -> b -> c -> a",
+            &[
+                ("a", "use crate::b;"),
+                ("b", "use crate::{c::C, std::x};"),
+                ("c", "use super::a::A as Z;"),
+            ],
+        ),
         // By a name that the parent only hands on.
         (
             "p::a -> p::b -> p::a",
@@ -240,8 +277,14 @@ fn a_cycle_is_found_and_the_way_out_is_said() {
         assert!(error.contains(ring) && error.contains("The way out"), "{error}");
     }
     // No file of the one depends on a file that depends on it, and yet the folders do.
-    let folders =
-        modules(&[("p", ""), ("q", ""), ("p::a", "use crate::q::b;"), ("q::b", ""), ("q::c", "use crate::p::d;"), ("p::d", "")]);
+    let folders = modules(&[
+        ("p", ""),
+        ("q", ""),
+        ("p::a", "use crate::q::b;"),
+        ("q::b", ""),
+        ("q::c", "use crate::p::d;"),
+        ("p::d", ""),
+    ]);
     assert_eq!(check(&folders.arrows()), Ok(()));
     assert!(check(&between_folders(&folders.arrows())).is_err());
 }
@@ -249,7 +292,11 @@ fn a_cycle_is_found_and_the_way_out_is_said() {
 #[test]
 fn what_is_no_arrow() {
     let of = [
-        ("a", "//! use crate::b;\nuse std::fmt;\nuse crate::c;\n#[cfg(test)]\nmod tests { use crate::b; }"),
+        (
+            "a",
+            "//! use crate::b;\nuse std::fmt;\nuse crate::c;\n#[cfg(test)]\nmod tests { use \
+             crate::b; }",
+        ),
         ("b", "use crate::a::A;"),
         ("c", "pub use self::d::D;\nuse self::d::E;"),
         ("c::d", "use super::F;"),

@@ -10,7 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use support::case::{Case, Configuration as ConfigurationCase, Table, table};
-use tls_client_auth::{Action, Configuration, Decision, Gate, GateRequest, Outcome, Peer, ServerName, UnixTime};
+use tls_client_auth::{
+    Action, Configuration, Decision, Gate, GateRequest, Outcome, Peer, ServerName, UnixTime,
+};
 
 /// Names in lower case, and values.
 type Fields = Vec<(String, Vec<u8>)>;
@@ -37,7 +39,8 @@ fn decide(case: &Case) -> Result<(Decision, Fields), String> {
     let gate = Gate::new(case.config.to_string().as_bytes()).map_err(|error| error.to_string())?;
     let request = request(case);
     let Outcome { decision, stripped } = gate.decide(&request, &mut peer(case));
-    let mut seen: Vec<_> = request.headers.into_iter().filter(|(name, _)| !stripped.contains(name)).collect();
+    let mut seen: Vec<_> =
+        request.headers.into_iter().filter(|(name, _)| !stripped.contains(name)).collect();
     if let Action::Continue { set } = &decision.action {
         seen.retain(|(name, _)| set.iter().all(|(written, _)| written != name));
         seen.extend(set.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())));
@@ -47,7 +50,9 @@ fn decide(case: &Case) -> Result<(Decision, Fields), String> {
 
 fn expects_challenge(case: &Case) -> bool {
     let expect = &case.expect;
-    expect.www_authenticate.unwrap_or(expect.status == Some(401) && case.request.has_header("authorization"))
+    expect
+        .www_authenticate
+        .unwrap_or(expect.status == Some(401) && case.request.has_header("authorization"))
 }
 
 fn compare(case: &Case) -> Result<(), String> {
@@ -87,8 +92,11 @@ fn compare(case: &Case) -> Result<(), String> {
         return differs("detail", String::new());
     }
     for (name, expected) in &expect.forwarded {
-        let found: Vec<_> =
-            seen.iter().filter(|(header, _)| header == name).map(|(_, value)| String::from_utf8_lossy(value)).collect();
+        let found: Vec<_> = seen
+            .iter()
+            .filter(|(header, _)| header == name)
+            .map(|(_, value)| String::from_utf8_lossy(value))
+            .collect();
         if found != expected.iter().map(String::as_str).collect::<Vec<_>>() {
             return differs(name, format!("{found:?}"));
         }
@@ -99,16 +107,21 @@ fn compare(case: &Case) -> Result<(), String> {
 fn compare_configuration(case: &ConfigurationCase) -> Result<(), String> {
     match (Configuration::parse(case.text.as_bytes()), &case.error) {
         (Ok(_), None) => Ok(()),
-        (Ok(_), Some(expected)) => Err(format!("accepted, expected an error at {:?}", expected.pointer)),
+        (Ok(_), Some(expected)) => {
+            Err(format!("accepted, expected an error at {:?}", expected.pointer))
+        }
         (Err(error), None) => Err(format!("refused: {error}")),
-        (Err(error), Some(expected)) if error.pointer != expected.pointer || !error.message.contains(&expected.contains) => {
+        (Err(error), Some(expected))
+            if error.pointer != expected.pointer || !error.message.contains(&expected.contains) =>
+        {
             Err(format!("another error: {error}"))
         }
         (Err(_), Some(_)) => Ok(()),
     }
 }
 
-/// The table as hosts in other languages read it: completed, with its certificates, octets in base64.
+/// The table as hosts in other languages read it: completed, with its certificates, octets in
+/// base64.
 #[test]
 fn the_table_is_there_for_other_hosts() {
     let octets = |value: &[u8]| STANDARD.encode(value);
@@ -144,33 +157,46 @@ fn the_table_is_there_for_other_hosts() {
         })
         .collect();
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cases.json");
-    fs::write(&file, Value::from(cases).to_string()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    fs::write(&file, Value::from(cases).to_string())
+        .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
 }
 
-/// Those rows of the table that CASE in the environment names, as `file.json: name` or as `name`; without it, all.
+/// Those rows of the table that CASE in the environment names, as `file.json: name` or as `name`;
+/// without it, all.
 fn chosen<T>(rows: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<T> {
     let Ok(wanted) = env::var("CASE") else { return rows };
     let Table { cases, configurations } = table();
     let is_wanted = |name: &str| name == wanted || name.ends_with(&format!(": {wanted}"));
-    let mut names = cases.iter().map(|case| &case.name).chain(configurations.iter().map(|case| &case.name));
-    assert!(names.any(|name| is_wanted(name)), "no row of tests/cases/*.json has the name CASE={wanted:?}");
+    let mut names =
+        cases.iter().map(|case| &case.name).chain(configurations.iter().map(|case| &case.name));
+    assert!(
+        names.any(|name| is_wanted(name)),
+        "no row of tests/cases/*.json has the name CASE={wanted:?}"
+    );
     rows.into_iter().filter(|row| is_wanted(name(row))).collect()
 }
 
 fn report(failures: &[String], rows: usize) {
     assert!(rows > 0 || env::var("CASE").is_ok(), "a table without rows proves nothing");
-    assert!(failures.is_empty(), "{} of {rows} rows fail:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {rows} rows fail:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 #[test]
 fn every_case_is_decided_as_the_table_says() {
     let cases = chosen(table().cases, |case| &case.name);
-    let failures =
-        cases.iter().filter_map(|case| compare(case).err().map(|why| format!("{} ({}): {why}", case.name, case.source)));
+    let failures = cases.iter().filter_map(|case| {
+        compare(case).err().map(|why| format!("{} ({}): {why}", case.name, case.source))
+    });
     report(&failures.collect::<Vec<_>>(), cases.len());
     if env::var("CASE").is_ok() {
         for case in &cases {
-            let decided = decide(case).map_or_else(|error| error, |(decision, _)| decision.to_string());
+            let decided =
+                decide(case).map_or_else(|error| error, |(decision, _)| decision.to_string());
             println!("{}: as the table says: {decided}", case.name);
         }
     }
@@ -179,29 +205,36 @@ fn every_case_is_decided_as_the_table_says() {
 #[test]
 fn every_configuration_is_read_as_the_table_says() {
     let cases = chosen(table().configurations, |case| &case.name);
-    let failures = cases
-        .iter()
-        .filter_map(|case| compare_configuration(case).err().map(|why| format!("{} ({}): {why}", case.name, case.source)));
+    let failures = cases.iter().filter_map(|case| {
+        compare_configuration(case)
+            .err()
+            .map(|why| format!("{} ({}): {why}", case.name, case.source))
+    });
     report(&failures.collect::<Vec<_>>(), cases.len());
 }
 
-/// One gate for each configuration, and eight threads that ask all of them at once: no decision depends on who else asks.
+/// One gate for each configuration, and eight threads that ask all of them at once: no decision
+/// depends on who else asks.
 #[test]
 fn eight_threads_decide_as_one() {
     let cases: Vec<Case> = table().cases.into_iter().step_by(4).collect();
     let mut gates: BTreeMap<String, Gate> = BTreeMap::new();
     for case in &cases {
         let text = case.config.to_string();
-        let gate = Gate::new(text.as_bytes()).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let gate =
+            Gate::new(text.as_bytes()).unwrap_or_else(|error| panic!("{}: {error}", case.name));
         gates.insert(text, gate);
     }
     thread::scope(|scope| {
         for n in 0..8 {
             let (cases, gates) = (&cases, &gates);
             scope.spawn(move || {
-                // Each begins elsewhere, so that the same gate is asked different things at one time.
+                // Each begins elsewhere, so that the same gate is asked different things at one
+                // time.
                 for case in cases.iter().cycle().skip(n * cases.len() / 8).take(cases.len()) {
-                    let decision = gates[&case.config.to_string()].decide(&request(case), &mut peer(case)).decision;
+                    let decision = gates[&case.config.to_string()]
+                        .decide(&request(case), &mut peer(case))
+                        .decision;
                     assert_eq!(decision.code.as_str(), case.expect.code, "{}", case.name);
                 }
             });

@@ -1,4 +1,5 @@
-//! A host of proxy-wasm modules in wasmtime, as strict as Envoy, for all tests that load the shipped one.
+//! A host of proxy-wasm modules in wasmtime, as strict as Envoy, for all tests that load the
+//! shipped one.
 
 #![allow(
     clippy::expect_used,

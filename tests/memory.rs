@@ -1,4 +1,5 @@
-//! What the memory of certificates says that it takes is what it takes: counted by the allocator itself.
+//! What the memory of certificates says that it takes is what it takes: counted by the allocator
+//! itself.
 
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
@@ -54,17 +55,26 @@ fn kinds() -> Vec<(&'static str, String)> {
         let common_name = tlv(der::OBJECT_IDENTIFIER, &[[0x55, 4, 3]]);
         tlv(der::SET, &[tlv(der::SEQUENCE, &[common_name, tlv(der::UTF8_STRING, &[value])])])
     };
-    let subject =
-        |rdns: &[Vec<u8>]| CertificateSpec { subject_hex: Some(hex(&tlv(der::SEQUENCE, rdns))), ..CertificateSpec::default() };
-    let names = CertificateSpec { san: Some(Vec::new()), san_filler: 3_000, ..CertificateSpec::default() };
+    let subject = |rdns: &[Vec<u8>]| CertificateSpec {
+        subject_hex: Some(hex(&tlv(der::SEQUENCE, rdns))),
+        ..CertificateSpec::default()
+    };
+    let names =
+        CertificateSpec { san: Some(Vec::new()), san_filler: 3_000, ..CertificateSpec::default() };
     [
         ("an ordinary one", CertificateSpec::default()),
         ("thousands of RDNs", subject(&vec![attribute(b"x"); 4_000])),
-        ("a long value that normalizes to a far longer one", subject(&[attribute("\u{fdfa}".repeat(15_000).as_bytes())])),
+        (
+            "a long value that normalizes to a far longer one",
+            subject(&[attribute("\u{fdfa}".repeat(15_000).as_bytes())]),
+        ),
         ("a subject that cannot be compared", subject(&[attribute(b"\0")])),
         ("thousands of names", names),
         ("a large extension", CertificateSpec { filler: 60, ..CertificateSpec::default() }),
-        ("no certificate at all", CertificateSpec { pem: Some("nonsense".to_owned()), ..CertificateSpec::default() }),
+        (
+            "no certificate at all",
+            CertificateSpec { pem: Some("nonsense".to_owned()), ..CertificateSpec::default() },
+        ),
     ]
     .map(|(kind, spec)| (kind, mint(&spec).expect("it can be minted").host_text))
     .into()
@@ -78,15 +88,21 @@ fn the_memory_takes_what_it_says() {
         let number = 20;
         for n in 0..number {
             let key = format!("{n:064}");
-            let parsed = memory.recall_or(key.as_bytes(), || PeerCertificate::from_pem(text.as_bytes()).map(Arc::new));
+            let parsed = memory.recall_or(key.as_bytes(), || {
+                PeerCertificate::from_pem(text.as_bytes()).map(Arc::new)
+            });
             // What is compared later leaves nothing behind.
-            let registered = tls_client_auth::DistinguishedName::parse("CN=client").expect("it is a name");
+            let registered =
+                tls_client_auth::DistinguishedName::parse("CN=client").expect("it is a name");
             let _ = parsed.map(|certificate| certificate.subject_difference(&registered).is_ok());
         }
         let held = (HELD.get() - before) as usize;
         let counted = memory.octets();
         assert!(held <= counted, "{kind}: {held} octets are held, {counted} counted");
-        assert!(counted <= held + number * 400, "{kind}: {held} octets are held, {counted} counted");
+        assert!(
+            counted <= held + number * 400,
+            "{kind}: {held} octets are held, {counted} counted"
+        );
     }
 }
 
@@ -97,7 +113,12 @@ fn a_certificate_takes_little_more_than_its_der() {
         let Ok(der) = pem::decode(text.as_bytes()).ok_or(kind) else { continue };
         let mut memory = CertificateMemory::new();
         let _ = memory.recall_or(b"key", || PeerCertificate::from_der(&der).map(Arc::new));
-        assert!(memory.octets() < der.len() + 700, "{kind}: {} octets for {}", memory.octets(), der.len());
+        assert!(
+            memory.octets() < der.len() + 700,
+            "{kind}: {} octets for {}",
+            memory.octets(),
+            der.len()
+        );
     }
 }
 

@@ -1,4 +1,5 @@
-//! Subject alternative names (RFC 5280 §4.2.1.6), in the forms in which RFC 8705 §2.1.2 compares them.
+//! Subject alternative names (RFC 5280 §4.2.1.6), in the forms in which RFC 8705 §2.1.2 compares
+//! them.
 
 use crate::limits;
 use std::fmt;
@@ -6,7 +7,8 @@ use std::net::IpAddr;
 
 use super::der::{Elements, MalformedDer, Tlv, tag};
 
-/// One alternative name of a type that a client can be registered by, in its canonical form: equal names are equal values.
+/// One alternative name of a type that a client can be registered by, in its canonical form: equal
+/// names are equal values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AlternativeName {
     /// `dNSName` in lower case, without a trailing dot.
@@ -20,14 +22,19 @@ pub enum AlternativeName {
 }
 
 impl AlternativeName {
-    /// A registered host name; `*` is a character like any other, because RFC 8705 knows no wildcards.
+    /// A registered host name; `*` is a character like any other, because RFC 8705 knows no
+    /// wildcards.
     #[must_use]
     pub fn dns(text: &str) -> Option<Self> {
         let name = without_trailing_dot(text);
         let is_label = |label: &str| {
-            (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'*'))
+            (1..=63).contains(&label.len())
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'*'))
         };
-        (name.len() <= 253 && name.split('.').all(is_label)).then(|| Self::Dns(name.to_ascii_lowercase().into()))
+        (name.len() <= 253 && name.split('.').all(is_label))
+            .then(|| Self::Dns(name.to_ascii_lowercase().into()))
     }
 
     /// A registered URI: it must be able to stand in an IA5String and have a scheme (RFC 3986 §3).
@@ -36,7 +43,8 @@ impl AlternativeName {
         let (scheme, rest) = text.split_once(':')?;
         let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-        (is_scheme && !rest.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())).then(|| Self::Uri(text.into()))
+        (is_scheme && !rest.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()))
+            .then(|| Self::Uri(text.into()))
     }
 
     /// A registered address: dotted decimal or any RFC 4291 §2.2 form.
@@ -54,8 +62,8 @@ impl AlternativeName {
         is_local.then(|| Self::Email(format!("{local}@{domain}").into()))
     }
 
-    /// Whether the value of a `subjectAltName` extension has this name. It is read to its end all the same: a name in an
-    /// extension that is malformed further on counts for nothing.
+    /// Whether the value of a `subjectAltName` extension has this name. It is read to its end all
+    /// the same: a name in an extension that is malformed further on counts for nothing.
     pub(super) fn is_in(&self, extension: &[u8]) -> Result<bool, MalformedDer> {
         let mut is_there = false;
         for entry in general_names(extension)? {
@@ -64,16 +72,23 @@ impl AlternativeName {
         Ok(is_there)
     }
 
-    /// Whether a GeneralName is this name: without making a name of it, because a certificate may have thousands.
+    /// Whether a GeneralName is this name: without making a name of it, because a certificate may
+    /// have thousands.
     fn is(&self, entry: Tlv<'_>) -> Result<bool, MalformedDer> {
-        let host = |name: &str, found: &[u8]| found.strip_suffix(b".").unwrap_or(found).eq_ignore_ascii_case(name.as_bytes());
+        let host = |name: &str, found: &[u8]| {
+            found.strip_suffix(b".").unwrap_or(found).eq_ignore_ascii_case(name.as_bytes())
+        };
         Ok(match (self, entry.tag) {
             (Self::Dns(name), DNS) => host(name, entry.contents),
             (Self::Uri(uri), URI) => uri.as_bytes() == entry.contents,
-            (Self::Email(mailbox), EMAIL) => match (mailbox.rsplit_once('@'), split_mailbox(entry.contents)) {
-                (Some((local, domain)), Some((found, of))) => local.as_bytes() == found && host(domain, of),
-                _ => false,
-            },
+            (Self::Email(mailbox), EMAIL) => {
+                match (mailbox.rsplit_once('@'), split_mailbox(entry.contents)) {
+                    (Some((local, domain)), Some((found, of))) => {
+                        local.as_bytes() == found && host(domain, of)
+                    }
+                    _ => false,
+                }
+            }
             (_, IP) => {
                 let address = address(entry.contents)?;
                 matches!(self, Self::Ip(registered) if *registered == address)
@@ -82,18 +97,23 @@ impl AlternativeName {
         })
     }
 
-    /// The names in the value of a `subjectAltName` extension. Other types are passed over, and so is an entry with a
-    /// control character or a byte above ASCII, which no registered name can equal.
+    /// The names in the value of a `subjectAltName` extension. Other types are passed over, and so
+    /// is an entry with a control character or a byte above ASCII, which no registered name can
+    /// equal.
     pub(super) fn all_from_der(extension: &[u8]) -> Result<Vec<Self>, MalformedDer> {
-        let names = general_names(extension)?.filter_map(|entry| entry.and_then(Self::from_general_name).transpose());
+        let names = general_names(extension)?
+            .filter_map(|entry| entry.and_then(Self::from_general_name).transpose());
         names.collect()
     }
 
     fn from_general_name(entry: Tlv<'_>) -> Result<Option<Self>, MalformedDer> {
-        let lower = |octets: &[u8]| Some(printable(octets.strip_suffix(b".").unwrap_or(octets))?.to_ascii_lowercase());
+        let lower = |octets: &[u8]| {
+            Some(printable(octets.strip_suffix(b".").unwrap_or(octets))?.to_ascii_lowercase())
+        };
         Ok(match entry.tag {
-            EMAIL => split_mailbox(entry.contents)
-                .and_then(|(local, domain)| Some(Self::Email(format!("{}@{}", printable(local)?, lower(domain)?).into()))),
+            EMAIL => split_mailbox(entry.contents).and_then(|(local, domain)| {
+                Some(Self::Email(format!("{}@{}", printable(local)?, lower(domain)?).into()))
+            }),
             DNS => lower(entry.contents).map(|name| Self::Dns(name.into())),
             URI => printable(entry.contents).map(|uri| Self::Uri(uri.into())),
             IP => Some(Self::Ip(address(entry.contents)?)),
@@ -122,7 +142,9 @@ impl AlternativeName {
             if found.first.len() < limits::SHOWN_NAMES
                 && let Some(name) = Self::from_general_name(entry)?
             {
-                found.first.push(name.to_string().chars().take(limits::DETAIL_CHARACTERS).collect());
+                found
+                    .first
+                    .push(name.to_string().chars().take(limits::DETAIL_CHARACTERS).collect());
             }
             found.number += 1;
         }
@@ -155,7 +177,11 @@ impl fmt::Display for FoundNames {
             (first, 0) => f.write_str(&first.join(", "))?,
             (first, more) => write!(f, "{} and {more} more", first.join(", "))?,
         }
-        if self.are_all { Ok(()) } else { write!(f, ", and has more names than the {entries} that were looked at") }
+        if self.are_all {
+            Ok(())
+        } else {
+            write!(f, ", and has more names than the {entries} that were looked at")
+        }
     }
 }
 
@@ -168,10 +194,16 @@ pub(super) enum GeneralNameType {
 
 impl GeneralNameType {
     /// The names of this type in the value of a `subjectAltName` extension.
-    pub(super) fn all_from_der(self, extension: &[u8]) -> Result<impl Iterator<Item = &[u8]>, MalformedDer> {
+    pub(super) fn all_from_der(
+        self,
+        extension: &[u8],
+    ) -> Result<impl Iterator<Item = &[u8]>, MalformedDer> {
         let wanted = if self == Self::Dns { DNS } else { URI };
         general_names(extension)?.try_for_each(|entry| entry.map(|_| ()))?;
-        Ok(general_names(extension)?.flatten().filter(move |entry| entry.tag == wanted).map(|entry| entry.contents))
+        Ok(general_names(extension)?
+            .flatten()
+            .filter(move |entry| entry.tag == wanted)
+            .map(|entry| entry.contents))
     }
 }
 
@@ -183,11 +215,15 @@ const IP: u8 = tag::context(7);
 
 /// Each GeneralName in the value of a `subjectAltName` extension.
 ///
-/// An entry whose tag none of the nine types has is an error, as it is to OpenSSL: a constructed string (`a2`), which is
-/// BER, a number above 8, or a small number in the form for large ones (`9f02`).
-fn general_names(extension: &[u8]) -> Result<impl Iterator<Item = Result<Tlv<'_>, MalformedDer>>, MalformedDer> {
+/// An entry whose tag none of the nine types has is an error, as it is to OpenSSL: a constructed
+/// string (`a2`), which is BER, a number above 8, or a small number in the form for large ones
+/// (`9f02`).
+fn general_names(
+    extension: &[u8],
+) -> Result<impl Iterator<Item = Result<Tlv<'_>, MalformedDer>>, MalformedDer> {
     let contents = Tlv::only(extension)?.contents_of(tag::SEQUENCE)?;
-    // otherName, x400Address and ediPartyName are SEQUENCEs; directoryName is a CHOICE, whose tag is always explicit.
+    // otherName, x400Address and ediPartyName are SEQUENCEs; directoryName is a CHOICE, whose tag
+    // is always explicit.
     const OTHER_NAME: u8 = tag::context_constructed(0);
     const X400_ADDRESS: u8 = tag::context_constructed(3);
     const DIRECTORY_NAME: u8 = tag::context_constructed(4);
@@ -196,7 +232,8 @@ fn general_names(extension: &[u8]) -> Result<impl Iterator<Item = Result<Tlv<'_>
     Ok(Elements(contents).map(|entry| {
         let entry = entry?;
         match entry.tag {
-            EMAIL | DNS | URI | IP | REGISTERED_ID | OTHER_NAME | X400_ADDRESS | DIRECTORY_NAME | EDI_PARTY_NAME => Ok(entry),
+            EMAIL | DNS | URI | IP | REGISTERED_ID | OTHER_NAME | X400_ADDRESS | DIRECTORY_NAME
+            | EDI_PARTY_NAME => Ok(entry),
             _ => Err(MalformedDer),
         }
     }))
@@ -259,7 +296,11 @@ mod tests {
     fn satisfies(tag: u8, contents: &[u8], registered: &AlternativeName) -> bool {
         let extension = extension(&[entry(tag, contents)]);
         let is_there = registered.is_in(&extension).unwrap();
-        assert_eq!(AlternativeName::all_from_der(&extension).unwrap().contains(registered), is_there, "{registered}");
+        assert_eq!(
+            AlternativeName::all_from_der(&extension).unwrap().contains(registered),
+            is_there,
+            "{registered}"
+        );
         is_there
     }
 
@@ -269,15 +310,24 @@ mod tests {
         for contents in ["a.example.com", "A.EXAMPLE.com.", "a.example.com."] {
             assert!(satisfies(2, contents.as_bytes(), &registered), "{contents}");
         }
-        for contents in
-            ["*.example.com", "a.example.com\n", "a.example.com\0", "", ".example.com", "a.example.com..", " a.example.com"]
-        {
+        for contents in [
+            "*.example.com",
+            "a.example.com\n",
+            "a.example.com\0",
+            "",
+            ".example.com",
+            "a.example.com..",
+            " a.example.com",
+        ] {
             assert!(!satisfies(2, contents.as_bytes(), &registered), "{contents:?}");
         }
         assert!(!satisfies(6, b"a.example.com", &registered), "a URI is no host name");
         assert!(satisfies(2, b"a.example.com", &AlternativeName::dns("a.example.com.").unwrap()));
         assert!(!satisfies(2, b"8.8.8.8", &AlternativeName::ip("8.8.8.8").unwrap()));
-        assert!(satisfies(2, b"*.example.com", &AlternativeName::dns("*.example.com").unwrap()), "the literal text");
+        assert!(
+            satisfies(2, b"*.example.com", &AlternativeName::dns("*.example.com").unwrap()),
+            "the literal text"
+        );
     }
 
     #[test]
@@ -292,7 +342,9 @@ mod tests {
         for length in [0, 3, 5, 8, 32] {
             let extension = extension(&[entry(7, &vec![1; length])]);
             assert_eq!(AlternativeName::all_from_der(&extension), Err(MalformedDer));
-            for registered in [AlternativeName::ip("1.1.1.1").unwrap(), AlternativeName::dns("a").unwrap()] {
+            for registered in
+                [AlternativeName::ip("1.1.1.1").unwrap(), AlternativeName::dns("a").unwrap()]
+            {
                 assert_eq!(registered.is_in(&extension), Err(MalformedDer), "{registered}");
             }
         }
@@ -311,13 +363,26 @@ mod tests {
 
     #[test]
     fn what_cannot_be_registered() {
-        for text in ["", ".", ".example.com", "a..b", "a b", "a.com/", "a:1", "é.com", "a.com..", &"a".repeat(64)] {
+        for text in [
+            "",
+            ".",
+            ".example.com",
+            "a..b",
+            "a b",
+            "a.com/",
+            "a:1",
+            "é.com",
+            "a.com..",
+            &"a".repeat(64),
+        ] {
             assert_eq!(AlternativeName::dns(text), None, "{text}");
         }
         for text in ["", "a", "1a:b", ":b", "urn:", "urn: a", "urn:é", "urn:a\n"] {
             assert_eq!(AlternativeName::uri(text), None, "{text}");
         }
-        for text in ["", "1.2.3", "1.2.3.4.5", "01.2.3.4", "1.2.3.4/8", "[::1]", "::1%eth0", "fe80::g"] {
+        for text in
+            ["", "1.2.3", "1.2.3.4.5", "01.2.3.4", "1.2.3.4/8", "[::1]", "::1%eth0", "fe80::g"]
+        {
             assert_eq!(AlternativeName::ip(text), None, "{text}");
         }
         for text in ["", "@", "a@", "@b.c", "a b@c.d", "ab", "a@b c"] {
@@ -332,7 +397,14 @@ mod tests {
             assert_eq!(AlternativeName::all_from_der(der), Err(MalformedDer), "{der:02x?}");
             assert_eq!(registered.is_in(der), Err(MalformedDer), "{der:02x?}");
         };
-        for der in [&[][..], &[0x31, 0], &[0x30, 1, 0x82], &[0x30, 2, 0x0c, 0], &[0x30, 0, 0], &[0x30, 3, 0x82, 5, b'a']] {
+        for der in [
+            &[][..],
+            &[0x31, 0],
+            &[0x30, 1, 0x82],
+            &[0x30, 2, 0x0c, 0],
+            &[0x30, 0, 0],
+            &[0x30, 3, 0x82, 5, b'a'],
+        ] {
             is_malformed(der);
         }
         assert_eq!(AlternativeName::all_from_der(&[0x30, 0]), Ok(vec![]));
@@ -347,12 +419,17 @@ mod tests {
         let registered = AlternativeName::dns("a").unwrap();
         let read = |tag: u8| registered.is_in(&[0x30, 6, 0x82, 1, b'a', tag, 1, b'a']);
         for tag in 0u8..=0xff {
-            // Another name behind the right one: those of RFC 5280 §4.2.1.6 are passed over, the rest spoil the extension.
+            // Another name behind the right one: those of RFC 5280 §4.2.1.6 are passed over, the
+            // rest spoil the extension.
             let expected = matches!(tag, 0xa0 | 0x81 | 0x82 | 0xa3 | 0xa4 | 0xa5 | 0x86 | 0x88);
             assert_eq!(read(tag), if expected { Ok(true) } else { Err(MalformedDer) }, "{tag:02x}");
         }
-        for entry in [&[0x9f, 0x02, 1, b'a'][..], &[0xa2, 3, 0x16, 1, b'a'], &[0x82, 0x81, 1, b'a'], &[0x9f, 0x82, 0x02, 1, b'a']]
-        {
+        for entry in [
+            &[0x9f, 0x02, 1, b'a'][..],
+            &[0xa2, 3, 0x16, 1, b'a'],
+            &[0x82, 0x81, 1, b'a'],
+            &[0x9f, 0x82, 0x02, 1, b'a'],
+        ] {
             let extension = [&[0x30, entry.len() as u8][..], entry].concat();
             assert_eq!(registered.is_in(&extension), Err(MalformedDer), "{entry:02x?}");
             let names = GeneralNameType::Dns.all_from_der(&extension).map(|names| names.count());
@@ -362,7 +439,8 @@ mod tests {
 
     #[test]
     fn the_last_of_many_counts() {
-        let mut entries: Vec<Vec<u8>> = (0..400).map(|n| entry(2, format!("n{n}.example.com").as_bytes())).collect();
+        let mut entries: Vec<Vec<u8>> =
+            (0..400).map(|n| entry(2, format!("n{n}.example.com").as_bytes())).collect();
         entries.push(entry(2, b"last.example.com"));
         let names = AlternativeName::all_from_der(&extension(&entries)).unwrap();
         assert_eq!(names.len(), 401);
@@ -371,13 +449,17 @@ mod tests {
         let found = |extension: &[u8]| names[0].like(extension).unwrap().to_string();
         assert_eq!(
             found(&extension(&entries)),
-            "DNS:n0.example.com, DNS:n1.example.com, DNS:n2.example.com, DNS:n3.example.com and 397 more"
+            "DNS:n0.example.com, DNS:n1.example.com, DNS:n2.example.com, DNS:n3.example.com and \
+             397 more"
         );
         assert_eq!(found(&extension(&entries[..2])), "DNS:n0.example.com, DNS:n1.example.com");
         assert_eq!(found(&extension(&[entry(6, b"a:b")])), "none of this type");
         assert_eq!(found(&extension(&[entry(2, b"\x01")])), "1 of this type that are no text");
         let many = vec![entry(2, b"a"); 5_000];
-        assert!(found(&extension(&many)).ends_with(" and 996 more, and has more names than the 1000 that were looked at"));
+        assert!(
+            found(&extension(&many))
+                .ends_with(" and 996 more, and has more names than the 1000 that were looked at")
+        );
         assert!(found(&extension(&[entry(2, &[b'a'; 30])])).len() < 40);
     }
 }

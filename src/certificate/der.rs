@@ -1,4 +1,5 @@
-//! The little DER (X.690) that certificates need, strict: definite lengths in the fewest octets, nothing left over.
+//! The little DER (X.690) that certificates need, strict: definite lengths in the fewest octets,
+//! nothing left over.
 
 /// Identifier octets of the types that are read.
 pub(super) mod tag {
@@ -36,7 +37,8 @@ pub(super) struct MalformedDer;
 /// One DER element.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tlv<'a> {
-    /// The identifier octet, which tells class, form and, up to 30, number; of a higher number the first of its octets.
+    /// The identifier octet, which tells class, form and, up to 30, number; of a higher number the
+    /// first of its octets.
     pub(super) tag: u8,
     pub(super) contents: &'a [u8],
 }
@@ -66,9 +68,14 @@ impl<'a> Tlv<'a> {
         let (length, rest) = if first < 0x80 {
             (usize::from(first), rest)
         } else {
-            // X.690 §10.1: the definite form, in the fewest octets. Nothing here has more than four of them.
-            let (octets, rest) = rest.split_at_checked(usize::from(first & 0x7f)).filter(|(octets, _)| octets.len() <= 4)?;
-            let length = octets.iter().try_fold(0usize, |length, &octet| length.checked_mul(256)?.checked_add(octet.into()))?;
+            // X.690 §10.1: the definite form, in the fewest octets. Nothing here has more than four
+            // of them.
+            let (octets, rest) = rest
+                .split_at_checked(usize::from(first & 0x7f))
+                .filter(|(octets, _)| octets.len() <= 4)?;
+            let length = octets.iter().try_fold(0usize, |length, &octet| {
+                length.checked_mul(256)?.checked_add(octet.into())
+            })?;
             if octets.first().is_none_or(|&octet| octet == 0) || length < 0x80 {
                 return None;
             }
@@ -107,7 +114,8 @@ fn after_high_number(input: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// The elements of a SEQUENCE or SET one by one, from its contents octets; an error is the last item.
+/// The elements of a SEQUENCE or SET one by one, from its contents octets; an error is the last
+/// item.
 #[derive(Clone, Debug)]
 pub(super) struct Elements<'a>(pub(super) &'a [u8]);
 
@@ -121,7 +129,11 @@ impl<'a> Elements<'a> {
 
     /// The contents octets of the next element, if it has this identifier octet.
     pub(super) fn optional(&mut self, tag: u8) -> Result<Option<&'a [u8]>, MalformedDer> {
-        if self.0.first() == Some(&tag) { self.required().map(|tlv| Some(tlv.contents)) } else { Ok(None) }
+        if self.0.first() == Some(&tag) {
+            self.required().map(|tlv| Some(tlv.contents))
+        } else {
+            Ok(None)
+        }
     }
 
     /// That nothing is left.
@@ -178,7 +190,9 @@ mod tests {
 
     #[test]
     fn elements_end_at_the_first_that_is_malformed() {
-        let read = Elements(&[2, 1, 5, 4, 9]).map(|element| element.map(|tlv| tlv.tag)).collect::<Vec<_>>();
+        let read = Elements(&[2, 1, 5, 4, 9])
+            .map(|element| element.map(|tlv| tlv.tag))
+            .collect::<Vec<_>>();
         assert_eq!(read, [Ok(2), Err(MalformedDer)]);
     }
 }

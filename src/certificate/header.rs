@@ -1,7 +1,8 @@
-//! The headers in which one hop reports the client's certificate to the next: read and written in one place.
+//! The headers in which one hop reports the client's certificate to the next: read and written in
+//! one place.
 //!
-//! A header is text that a client may have had a hand in: what its certificate names, a proxy prints. So the grammar is
-//! strict, and what does not fit refuses the whole header.
+//! A header is text that a client may have had a hand in: what its certificate names, a proxy
+//! prints. So the grammar is strict, and what does not fit refuses the whole header.
 
 mod xfcc;
 
@@ -15,8 +16,8 @@ use super::peer::{CertificateError, PeerCertificate};
 use super::pem;
 use super::thumbprint::Thumbprint;
 
-/// A header that carries a client's certificate. A new form is a variant here: [`CertificateHeader::ALL`], its names, how it is
-/// read and how it is written.
+/// A header that carries a client's certificate. A new form is a variant here:
+/// [`CertificateHeader::ALL`], its names, how it is read and how it is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CertificateHeader {
     /// Envoy's `x-forwarded-client-cert`, read as text or as JSON, written with `Hash` and `Cert`.
@@ -51,12 +52,16 @@ impl CertificateHeader {
         }
     }
 
-    /// The certificate in a header field's value. A last element that describes the certificate `own_hop` is this hop's own,
-    /// and the one before it counts.
+    /// The certificate in a header field's value. A last element that describes the certificate
+    /// `own_hop` is this hop's own, and the one before it counts.
     ///
     /// # Errors
     /// The header or the certificate in it is malformed.
-    pub fn read(self, value: &[u8], own_hop: Option<&Thumbprint>) -> Result<PeerCertificate, CertificateError> {
+    pub fn read(
+        self,
+        value: &[u8],
+        own_hop: Option<&Thumbprint>,
+    ) -> Result<PeerCertificate, CertificateError> {
         if value.len() > limits::CERTIFICATE_HEADER_OCTETS {
             return Err(malformed("too long"));
         }
@@ -88,7 +93,8 @@ const BLANK: [char; 2] = [' ', '\t'];
 
 /// A Byte Sequence (RFC 8941 §3.3.5) without parameters, of which RFC 9440 defines none.
 fn byte_sequence(text: &str) -> Result<Vec<u8>, CertificateError> {
-    // RFC 8941 §4.2.7: parsers should not fail on padding that is not there, or on bits behind the last octet.
+    // RFC 8941 §4.2.7: parsers should not fail on padding that is not there, or on bits behind the
+    // last octet.
     const BASE64: GeneralPurpose = GeneralPurpose::new(
         &alphabet::STANDARD,
         GeneralPurposeConfig::new()
@@ -96,7 +102,9 @@ fn byte_sequence(text: &str) -> Result<Vec<u8>, CertificateError> {
             .with_decode_allow_trailing_bits(true),
     );
     let base64 = text.strip_prefix(':').and_then(|text| text.strip_suffix(':'));
-    base64.and_then(|base64| BASE64.decode(base64).ok()).ok_or(malformed("not one Byte Sequence of RFC 8941"))
+    base64
+        .and_then(|base64| BASE64.decode(base64).ok())
+        .ok_or(malformed("not one Byte Sequence of RFC 8941"))
 }
 
 fn malformed(what: &'static str) -> CertificateError {
@@ -112,10 +120,13 @@ mod tests {
 
     /// A certificate with these URIs, and its DER.
     fn certificate(uris: &[String]) -> PeerCertificate {
-        static KEY: std::sync::LazyLock<KeyPair> = std::sync::LazyLock::new(|| KeyPair::generate().unwrap());
+        static KEY: std::sync::LazyLock<KeyPair> =
+            std::sync::LazyLock::new(|| KeyPair::generate().unwrap());
         let mut params = CertificateParams::default();
-        params.subject_alt_names = uris.iter().map(|uri| SanType::URI(uri.as_str().try_into().unwrap())).collect();
-        let certificate = params.signed_by(&*KEY, &Issuer::new(CertificateParams::default(), &*KEY)).unwrap();
+        params.subject_alt_names =
+            uris.iter().map(|uri| SanType::URI(uri.as_str().try_into().unwrap())).collect();
+        let certificate =
+            params.signed_by(&*KEY, &Issuer::new(CertificateParams::default(), &*KEY)).unwrap();
         PeerCertificate::from_der(certificate.der()).unwrap()
     }
 
@@ -123,11 +134,19 @@ mod tests {
     fn element(certificate: &PeerCertificate, uris: &[String]) -> String {
         let hash = certificate.thumbprint().to_hex();
         let cert = pem::encode_escaped(certificate.der());
-        let uris: String = if uris.is_empty() { ";URI=".into() } else { uris.iter().map(|uri| format!(";URI={uri}")).collect() };
-        format!("By=spiffe://mesh/edge;Hash={hash};Cert=\"{cert}\";Chain=\"{cert}\";Subject=\"CN=a\\, b\"{uris}")
+        let uris: String = if uris.is_empty() {
+            ";URI=".into()
+        } else {
+            uris.iter().map(|uri| format!(";URI={uri}")).collect()
+        };
+        format!(
+            "By=spiffe://mesh/edge;Hash={hash};Cert=\"{cert}\";Chain=\"{cert}\";Subject=\"CN=a\\, \
+             b\"{uris}"
+        )
     }
 
-    static VICTIM: std::sync::LazyLock<PeerCertificate> = std::sync::LazyLock::new(|| certificate(&[]));
+    static VICTIM: std::sync::LazyLock<PeerCertificate> =
+        std::sync::LazyLock::new(|| certificate(&[]));
 
     /// Found by the property below.
     #[test]
@@ -137,30 +156,50 @@ mod tests {
         let mallory = certificate(std::slice::from_ref(&name));
         let header = element(&mallory, &[name]);
         for own_hop in [None, Some(&Thumbprint::of(b"proxy"))] {
-            assert!(CertificateHeader::XForwardedClientCert.read(header.as_bytes(), own_hop).is_err());
+            assert!(
+                CertificateHeader::XForwardedClientCert.read(header.as_bytes(), own_hop).is_err()
+            );
         }
     }
 
     /// Text that somebody who wants to be the victim would choose.
     fn hostile_text() -> impl Strategy<Value = String> {
         let victim = pem::encode_escaped(VICTIM.der());
-        let mut words: Vec<String> =
-            [",", ";", "\"", "=", "\\", "x", " ", "By=", "URI=", "Cert=", "Subject=\"", "[", "]", "{", "}", ":"]
-                .map(String::from)
-                .into();
+        let mut words: Vec<String> = [
+            ",",
+            ";",
+            "\"",
+            "=",
+            "\\",
+            "x",
+            " ",
+            "By=",
+            "URI=",
+            "Cert=",
+            "Subject=\"",
+            "[",
+            "]",
+            "{",
+            "}",
+            ":",
+        ]
+        .map(String::from)
+        .into();
         words.push(format!("Hash={}", VICTIM.thumbprint().to_hex()));
         words.push(format!("Hash={}", Thumbprint::of(b"proxy").to_hex()));
         words.push(format!("Cert=\"{victim}\""));
         words.push(format!("Cert={victim}"));
         words.push(format!(",Hash={};Cert=\"{victim}\"", VICTIM.thumbprint().to_hex()));
         words.push(format!("{{\"cert\":{:?}}}", pem::encode(VICTIM.der())));
-        proptest::collection::vec(proptest::sample::select(words), 0..7).prop_map(|words| words.concat())
+        proptest::collection::vec(proptest::sample::select(words), 0..7)
+            .prop_map(|words| words.concat())
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-        /// Whatever a client calls itself, and whatever it sends to a proxy that appends: it is never another one.
+        /// Whatever a client calls itself, and whatever it sends to a proxy that appends: it is
+        /// never another one.
         #[test]
         fn no_name_and_no_header_of_a_client_make_it_another(
             uris in proptest::collection::vec(hostile_text(), 0..3),

@@ -12,8 +12,9 @@ use super::thumbprint::Thumbprint;
 /// What is remembered of one certificate: its parsed form, or that it has none.
 type Parsed = Result<Arc<PeerCertificate>, CertificateError>;
 
-/// A bounded least-recently-used map to parsed certificates, either from the host's digest of each, in the host's own
-/// spelling, or from the text that carried it. Not both in one: a client chooses what is in a header.
+/// A bounded least-recently-used map to parsed certificates, either from the host's digest of each,
+/// in the host's own spelling, or from the text that carried it. Not both in one: a client chooses
+/// what is in a header.
 ///
 /// Failures are remembered too, so that a client with a monstrous certificate pays for it once.
 #[derive(Debug)]
@@ -50,7 +51,12 @@ impl CertificateMemory {
     ///
     /// # Errors
     /// Those of [`CertificateHeader::read`].
-    pub fn recall_or_read(&mut self, header: CertificateHeader, value: &[u8], own_hop: Option<&Thumbprint>) -> Parsed {
+    pub fn recall_or_read(
+        &mut self,
+        header: CertificateHeader,
+        value: &[u8],
+        own_hop: Option<&Thumbprint>,
+    ) -> Parsed {
         // All that the result depends on.
         let kind = [header as u8, u8::from(own_hop.is_some())];
         let own_octets = own_hop.map_or(&[][..], |own_hop| own_hop.octets());
@@ -58,7 +64,8 @@ impl CertificateMemory {
         self.recall_or(&key, || header.read(value, own_hop).map(Arc::new))
     }
 
-    /// What is known of the certificate with this key; where nothing is, what `read` says, remembered.
+    /// What is known of the certificate with this key; where nothing is, what `read` says,
+    /// remembered.
     ///
     /// # Errors
     /// Those of `read`.
@@ -90,13 +97,15 @@ impl CertificateMemory {
     }
 }
 
-/// What an entry takes: its key, its node in the list, its slot in the table, which doubles as it grows, and what it holds.
-/// A certificate that a request still uses is counted as long as it is remembered.
+/// What an entry takes: its key, its node in the list, its slot in the table, which doubles as it
+/// grows, and what it holds. A certificate that a request still uses is counted as long as it is
+/// remembered.
 fn octets(key: &[u8], parsed: &Parsed) -> usize {
     let node = size_of::<(Box<[u8]>, Parsed)>() + 2 * size_of::<usize>() + OF_AN_ALLOCATION;
     let slot = 4 * (2 * size_of::<usize>() + 1);
     // An `Arc` holds two counts beside the certificate.
-    let held = parsed.as_ref().map_or(0, |certificate| certificate.octets() + 2 * size_of::<usize>());
+    let held =
+        parsed.as_ref().map_or(0, |certificate| certificate.octets() + 2 * size_of::<usize>());
     key.len() + OF_AN_ALLOCATION + node + slot + held
 }
 

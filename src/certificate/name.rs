@@ -1,7 +1,8 @@
 //! Distinguished names and how they are compared: distinguishedNameMatch (RFC 4517 §4.2.15).
 //!
-//! A name is read from one of two sources, the string that a client registered or the DER of a certificate, into one
-//! form in which equality is plain equality. Nothing here ever compares printed names.
+//! A name is read from one of two sources, the string that a client registered or the DER of a
+//! certificate, into one form in which equality is plain equality. Nothing here ever compares
+//! printed names.
 
 mod attribute;
 mod compare;
@@ -33,15 +34,17 @@ pub enum NameError {
         /// What the grammar wants there.
         expected: &'static str,
     },
-    /// A line end or control character as it stands, where a registered string must have an escape (RFC 4514 §2.4): a
-    /// subject of several lines is no RFC 4514 string, and one read as a single line would be another name.
+    /// A line end or control character as it stands, where a registered string must have an escape
+    /// (RFC 4514 §2.4): a subject of several lines is no RFC 4514 string, and one read as a single
+    /// line would be another name.
     RawControlCharacter {
         /// Offset of the character in bytes.
         offset: usize,
         /// What stands there.
         character: char,
     },
-    /// `\xHH` in OpenSSL's one-line form, which is printed for an octet and for a backslash with `xHH` behind it.
+    /// `\xHH` in OpenSSL's one-line form, which is printed for an octet and for a backslash with
+    /// `xHH` behind it.
     Ambiguous {
         /// Offset of the backslash in bytes.
         offset: usize,
@@ -52,7 +55,8 @@ pub enum NameError {
     ControlCharacter(char),
     /// A character that RFC 4518 §2.4 prohibits: a value with it matches nothing.
     ProhibitedCharacter(char),
-    /// The DER of the name or of a value is not well formed, or a string breaks its own type's rules.
+    /// The DER of the name or of a value is not well formed, or a string breaks its own type's
+    /// rules.
     MalformedDer,
 }
 
@@ -60,20 +64,26 @@ impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the name is empty"),
-            Self::UnknownAttributeType(text) => write!(f, "unknown attribute type \"{}\"", text.escape_debug()),
+            Self::UnknownAttributeType(text) => {
+                write!(f, "unknown attribute type \"{}\"", text.escape_debug())
+            }
             Self::Syntax { offset, expected } => write!(f, "expected {expected} at byte {offset}"),
             Self::RawControlCharacter { offset, character } => write!(
                 f,
-                "line end or control character U+{:04X} at byte {offset}: expected one line, and `\\` with hexadecimal digits \
+                "line end or control character U+{:04X} at byte {offset}: expected one line, and \
+                 `\\` with hexadecimal digits \
                  where the name has such a character",
                 u32::from(*character)
             ),
             Self::Ambiguous { offset } => write!(
                 f,
-                "`\\x` at byte {offset}, which is ambiguous in OpenSSL's one-line form: expected the name in the form of RFC 4514"
+                "`\\x` at byte {offset}, which is ambiguous in OpenSSL's one-line form: expected \
+                 the name in the form of RFC 4514"
             ),
             Self::NotUtf8 => f.write_str("a value is not UTF-8"),
-            Self::ControlCharacter(c) => write!(f, "control character U+{:04X} in a value", u32::from(*c)),
+            Self::ControlCharacter(c) => {
+                write!(f, "control character U+{:04X} in a value", u32::from(*c))
+            }
             Self::ProhibitedCharacter(c) => {
                 write!(f, "character U+{:04X}, which RFC 4518 prohibits, in a value", u32::from(*c))
             }
@@ -84,7 +94,8 @@ impl fmt::Display for NameError {
 
 impl std::error::Error for NameError {}
 
-/// A name as a sequence of RDNs in the order of RFC 4514 strings: most specific first, the reverse of the DER.
+/// A name as a sequence of RDNs in the order of RFC 4514 strings: most specific first, the reverse
+/// of the DER.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DistinguishedName {
     rdns: Vec<RelativeDistinguishedName>,
@@ -110,45 +121,60 @@ pub enum NameDifference {
 impl fmt::Display for NameDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::Rdn { position, expected, found } = self else {
-            return f.write_str("reverse order: the registered name has the certificate's RDNs from last to first");
+            return f.write_str(
+                "reverse order: the registered name has the certificate's RDNs from last to first",
+            );
         };
         let or_nothing = |rdn: &Option<String>| rdn.clone().unwrap_or_else(|| "nothing".to_owned());
-        write!(f, "RDN {position}: expected {}, certificate has {}", or_nothing(expected), or_nothing(found))
+        write!(
+            f,
+            "RDN {position}: expected {}, certificate has {}",
+            or_nothing(expected),
+            or_nothing(found)
+        )
     }
 }
 
 impl DistinguishedName {
-    /// Reads a registered name: RFC 4514 with the liberties that contract §3 lists, or OpenSSL's `/C=../CN=..`.
+    /// Reads a registered name: RFC 4514 with the liberties that contract §3 lists, or OpenSSL's
+    /// `/C=../CN=..`.
     ///
     /// # Errors
     /// Any [`NameError`]; a name that could never match a certificate is an error too.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        if let Some((offset, character)) = text.char_indices().find(|(_, c)| print::is_raw_control(*c)) {
+        if let Some((offset, character)) =
+            text.char_indices().find(|(_, c)| print::is_raw_control(*c))
+        {
             return Err(NameError::RawControlCharacter { offset, character });
         }
-        let rdns = if text.starts_with('/') { parse::openssl(text)? } else { parse::rfc4514(text)? };
+        let rdns =
+            if text.starts_with('/') { parse::openssl(text)? } else { parse::rfc4514(text)? };
         if rdns.is_empty() {
             return Err(NameError::Empty);
         }
         Ok(Self { rdns })
     }
 
-    /// Reads the DER of a `Name` (RFC 5280 §4.1.2.4), outer tag included. An empty sequence is a name without RDNs.
+    /// Reads the DER of a `Name` (RFC 5280 §4.1.2.4), outer tag included. An empty sequence is a
+    /// name without RDNs.
     ///
     /// # Errors
     /// [`NameError::MalformedDer`], or a value's own error.
     pub fn from_der(der: &[u8]) -> Result<Self, NameError> {
         let contents = Tlv::only(der)?.contents_of(tag::SEQUENCE)?;
-        let rdns = Elements(contents).map(|rdn| RelativeDistinguishedName::from_der_contents(rdn?.contents_of(tag::SET)?));
+        let rdns = Elements(contents)
+            .map(|rdn| RelativeDistinguishedName::from_der_contents(rdn?.contents_of(tag::SET)?));
         let mut rdns = rdns.collect::<Result<Vec<_>, _>>()?;
         rdns.reverse();
         Ok(Self { rdns })
     }
 
-    /// Each RDN in the order of the string, most specific first: its attributes as type and value, both as RFC 4514 writes
-    /// them.
+    /// Each RDN in the order of the string, most specific first: its attributes as type and value,
+    /// both as RFC 4514 writes them.
     pub fn rdns(&self) -> impl Iterator<Item = Vec<(String, String)>> {
-        let printed = |attribute: &AttributeTypeAndValue| (attribute.attribute_type.to_string(), attribute.value.to_string());
+        let printed = |attribute: &AttributeTypeAndValue| {
+            (attribute.attribute_type.to_string(), attribute.value.to_string())
+        };
         self.rdns.iter().map(move |rdn| rdn.attributes.iter().map(printed).collect())
     }
 
@@ -278,7 +304,11 @@ impl From<MalformedDer> for NameError {
     }
 }
 
-fn write_separated<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T], separator: &str) -> fmt::Result {
+fn write_separated<T: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    items: &[T],
+    separator: &str,
+) -> fmt::Result {
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
             f.write_str(separator)?;

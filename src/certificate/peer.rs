@@ -42,23 +42,28 @@ impl fmt::Display for CertificateError {
             Self::Pem => f.write_str("not one PEM certificate"),
             Self::Der => f.write_str("not the DER of an X.509 certificate"),
             Self::Subject(error) => write!(f, "subject: {error}"),
-            Self::SubjectAlternativeName => f.write_str("malformed or repeated subject alternative name extension"),
+            Self::SubjectAlternativeName => {
+                f.write_str("malformed or repeated subject alternative name extension")
+            }
         }
     }
 }
 
 impl std::error::Error for CertificateError {}
 
-/// What the decision needs of a leaf certificate. Parsing is not verification: who vouches for the chain is asked elsewhere.
+/// What the decision needs of a leaf certificate. Parsing is not verification: who vouches for the
+/// chain is asked elsewhere.
 ///
-/// Names are not held beside the DER: they are read where they are compared, and only as far as that takes. What a stranger
-/// puts into a certificate then costs the one walk through it that finds what cannot be compared.
+/// Names are not held beside the DER: they are read where they are compared, and only as far as
+/// that takes. What a stranger puts into a certificate then costs the one walk through it that
+/// finds what cannot be compared.
 #[derive(Clone, Debug)]
 pub struct PeerCertificate {
     thumbprint: Thumbprint,
     not_before: UnixTime,
     not_after: UnixTime,
-    // Kept as results: a client that is registered by something else is not concerned by an odd subject.
+    // Kept as results: a client that is registered by something else is not concerned by an odd
+    // subject.
     subject: Result<Range<usize>, NameError>,
     /// The value of the extension; `None` where there is none.
     alternative_names: Result<Option<Range<usize>>, MalformedDer>,
@@ -88,8 +93,11 @@ impl PeerCertificate {
             thumbprint: Thumbprint::of(&der),
             not_before: parts.not_before,
             not_after: parts.not_after,
-            subject: DistinguishedName::check_der(parts.subject).map(|()| place(&der, parts.subject)),
-            alternative_names: parts.alternative_names.map(|value| value.map(|value| place(&der, value))),
+            subject: DistinguishedName::check_der(parts.subject)
+                .map(|()| place(&der, parts.subject)),
+            alternative_names: parts
+                .alternative_names
+                .map(|value| value.map(|value| place(&der, value))),
             der: der.into(),
         })
     }
@@ -112,7 +120,8 @@ impl PeerCertificate {
         self.not_after
     }
 
-    /// The subject, read anew: for people. A decision asks for [`PeerCertificate::subject_difference`].
+    /// The subject, read anew: for people. A decision asks for
+    /// [`PeerCertificate::subject_difference`].
     ///
     /// # Errors
     /// [`CertificateError::Subject`] if it cannot be compared.
@@ -120,35 +129,45 @@ impl PeerCertificate {
         DistinguishedName::from_der(self.subject_der()?).map_err(CertificateError::Subject)
     }
 
-    /// Where the subject first differs from the registered name; `None` = they match. The work is bounded by the length of
-    /// the registered name, and by that of the certificate at a few instructions an octet.
+    /// Where the subject first differs from the registered name; `None` = they match. The work is
+    /// bounded by the length of the registered name, and by that of the certificate at a few
+    /// instructions an octet.
     ///
     /// # Errors
     /// [`CertificateError::Subject`] if the subject cannot be compared.
-    pub fn subject_difference(&self, registered: &DistinguishedName) -> Result<Option<NameDifference>, CertificateError> {
+    pub fn subject_difference(
+        &self,
+        registered: &DistinguishedName,
+    ) -> Result<Option<NameDifference>, CertificateError> {
         registered.difference(self.subject_der()?).map_err(CertificateError::Subject)
     }
 
     fn subject_der(&self) -> Result<&[u8], CertificateError> {
-        let subject = self.subject.as_ref().map_err(|error| CertificateError::Subject(error.clone()))?;
+        let subject =
+            self.subject.as_ref().map_err(|error| CertificateError::Subject(error.clone()))?;
         self.der.get(subject.clone()).ok_or(CertificateError::Der)
     }
 
-    /// The alternative names of the types that a client can be registered by, read anew: for people. Empty without the
-    /// extension. A decision asks for [`PeerCertificate::has_alternative_name`].
+    /// The alternative names of the types that a client can be registered by, read anew: for
+    /// people. Empty without the extension. A decision asks for
+    /// [`PeerCertificate::has_alternative_name`].
     ///
     /// # Errors
     /// [`CertificateError::SubjectAlternativeName`].
     pub fn alternative_names(&self) -> Result<Vec<AlternativeName>, CertificateError> {
         let Some(extension) = self.extension()? else { return Ok(Vec::new()) };
-        AlternativeName::all_from_der(extension).map_err(|_| CertificateError::SubjectAlternativeName)
+        AlternativeName::all_from_der(extension)
+            .map_err(|_| CertificateError::SubjectAlternativeName)
     }
 
     /// Whether one of the alternative names is the registered one.
     ///
     /// # Errors
     /// [`CertificateError::SubjectAlternativeName`].
-    pub fn has_alternative_name(&self, registered: &AlternativeName) -> Result<bool, CertificateError> {
+    pub fn has_alternative_name(
+        &self,
+        registered: &AlternativeName,
+    ) -> Result<bool, CertificateError> {
         let Some(extension) = self.extension()? else { return Ok(false) };
         registered.is_in(extension).map_err(|_| CertificateError::SubjectAlternativeName)
     }
@@ -157,7 +176,10 @@ impl PeerCertificate {
     ///
     /// # Errors
     /// [`CertificateError::SubjectAlternativeName`].
-    pub fn alternative_names_like(&self, registered: &AlternativeName) -> Result<FoundNames, CertificateError> {
+    pub fn alternative_names_like(
+        &self,
+        registered: &AlternativeName,
+    ) -> Result<FoundNames, CertificateError> {
         let Some(extension) = self.extension()? else { return Ok(FoundNames::default()) };
         registered.like(extension).map_err(|_| CertificateError::SubjectAlternativeName)
     }
@@ -166,15 +188,25 @@ impl PeerCertificate {
     ///
     /// # Errors
     /// [`CertificateError::SubjectAlternativeName`].
-    pub(super) fn names_as_they_stand(&self, kind: GeneralNameType) -> Result<impl Iterator<Item = &[u8]>, CertificateError> {
+    pub(super) fn names_as_they_stand(
+        &self,
+        kind: GeneralNameType,
+    ) -> Result<impl Iterator<Item = &[u8]>, CertificateError> {
         let malformed = |_| CertificateError::SubjectAlternativeName;
-        let names = self.extension()?.map(|extension| kind.all_from_der(extension)).transpose().map_err(malformed)?;
+        let names = self
+            .extension()?
+            .map(|extension| kind.all_from_der(extension))
+            .transpose()
+            .map_err(malformed)?;
         Ok(names.into_iter().flatten())
     }
 
     /// The value of the `subjectAltName` extension.
     fn extension(&self) -> Result<Option<&[u8]>, CertificateError> {
-        let place = self.alternative_names.as_ref().map_err(|_| CertificateError::SubjectAlternativeName)?;
+        let place = self
+            .alternative_names
+            .as_ref()
+            .map_err(|_| CertificateError::SubjectAlternativeName)?;
         Ok(place.as_ref().and_then(|place| self.der.get(place.clone())))
     }
 
@@ -214,9 +246,10 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// RFC 5280 §4.1, strict as to the structure. What this filter does not look at (issuer, key, other extensions) must not be
-    /// able to fail it, and is not read: `X509CertificateParser` makes an object of each attribute and each extension, which takes
-    /// 5 ms where a stranger sends 90 kB of them, and brings 110 kB of parsers of extensions into the module.
+    /// RFC 5280 §4.1, strict as to the structure. What this filter does not look at (issuer, key,
+    /// other extensions) must not be able to fail it, and is not read: `X509CertificateParser`
+    /// makes an object of each attribute and each extension, which takes 5 ms where a stranger
+    /// sends 90 kB of them, and brings 110 kB of parsers of extensions into the module.
     fn of(der: &'a [u8]) -> Result<Self, MalformedDer> {
         let mut certificate = Elements(Tlv::only(der)?.contents_of(tag::SEQUENCE)?);
         let mut signed = Elements(certificate.required()?.contents_of(tag::SEQUENCE)?);
@@ -234,7 +267,8 @@ impl<'a> Parts<'a> {
         signed.required()?.contents_of(tag::SEQUENCE)?;
         let (subject, validity) = Validity::from_der(signed.0).map_err(|_| MalformedDer)?;
         signed.0 = subject;
-        let [not_before, not_after] = [validity.not_before, validity.not_after].map(|time| UnixTime(time.timestamp()));
+        let [not_before, not_after] =
+            [validity.not_before, validity.not_after].map(|time| UnixTime(time.timestamp()));
         signed.required()?.contents_of(tag::SEQUENCE)?;
         let subject = subject.get(..subject.len() - signed.0.len()).ok_or(MalformedDer)?;
         let mut key = Elements(signed.required()?.contents_of(tag::SEQUENCE)?);
@@ -254,9 +288,11 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The value of the one `subjectAltName` among the extensions. RFC 5280 §4.2: a second one is an error, but of these names
-/// alone.
-fn alternative_names(extensions: &[u8]) -> Result<Result<Option<&[u8]>, MalformedDer>, MalformedDer> {
+/// The value of the one `subjectAltName` among the extensions. RFC 5280 §4.2: a second one is an
+/// error, but of these names alone.
+fn alternative_names(
+    extensions: &[u8],
+) -> Result<Result<Option<&[u8]>, MalformedDer>, MalformedDer> {
     // 2.5.29.17
     const SUBJECT_ALTERNATIVE_NAME: [u8; 3] = [0x55, 0x1d, 0x11];
     let mut found = Ok(None);

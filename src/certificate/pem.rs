@@ -9,7 +9,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-/// What nginx, Envoy and others leave unescaped in a percent-encoded PEM: the unreserved characters of RFC 3986 §2.3.
+/// What nginx, Envoy and others leave unescaped in a percent-encoded PEM: the unreserved characters
+/// of RFC 3986 §2.3.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The DER in `text`, which holds exactly one certificate; `None` for anything else.
@@ -27,14 +28,16 @@ pub fn decode_first(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn plain(text: &[u8]) -> Cow<'_, [u8]> {
-    // Plain PEM has no percent sign, so one is proof of the other form. A `+` stands for itself in both.
+    // Plain PEM has no percent sign, so one is proof of the other form. A `+` stands for itself in
+    // both.
     if text.contains(&b'%') { percent_decode(text).into() } else { text.into() }
 }
 
 fn der_of(plain: &[u8]) -> Option<Vec<u8>> {
     let base64 = plain.trim_ascii().strip_prefix(BEGIN.as_bytes())?.strip_suffix(END.as_bytes())?;
     let text = std::str::from_utf8(base64).ok()?;
-    // White space is no base64, so what can be decoded had none but at the ends of its lines, where nearly every PEM has it.
+    // White space is no base64, so what can be decoded had none but at the ends of its lines, where
+    // nearly every PEM has it.
     let mut lines = Vec::with_capacity(base64.len());
     text.split('\n').for_each(|line| lines.extend_from_slice(line.trim_ascii().as_bytes()));
     STANDARD.decode(lines).ok().or_else(|| {
@@ -104,7 +107,10 @@ mod tests {
         for chain in [leaf.clone(), leaf.clone() + &issuer, format!("{leaf}garbage")] {
             assert_eq!(decode_first(chain.as_bytes()), Some(vec![1, 2, 3]), "{chain}");
         }
-        assert_eq!(decode_first((encode_escaped(&[1, 2, 3]) + &encode_escaped(&[4])).as_bytes()), Some(vec![1, 2, 3]));
+        assert_eq!(
+            decode_first((encode_escaped(&[1, 2, 3]) + &encode_escaped(&[4])).as_bytes()),
+            Some(vec![1, 2, 3])
+        );
         for text in [String::new(), "x".into(), leaf.replace("END", "DNE"), format!("x{leaf}")] {
             assert_eq!(decode_first(text.as_bytes()), None, "{text}");
         }

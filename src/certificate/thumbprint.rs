@@ -25,7 +25,8 @@ impl Thumbprint {
         Self(octets)
     }
 
-    /// Reads base64url without padding (43 characters) or hexadecimal (64 digits, colons between octets allowed).
+    /// Reads base64url without padding (43 characters) or hexadecimal (64 digits, colons between
+    /// octets allowed).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() == 43 {
@@ -33,7 +34,10 @@ impl Thumbprint {
         }
         if text.len() == 95 {
             let octets: Vec<&str> = text.split(':').collect();
-            return octets.iter().all(|octet| octet.len() == 2).then(|| Self::from_hex(octets.concat().as_bytes()))?;
+            return octets
+                .iter()
+                .all(|octet| octet.len() == 2)
+                .then(|| Self::from_hex(octets.concat().as_bytes()))?;
         }
         Self::from_hex(text.as_bytes())
     }
@@ -77,10 +81,19 @@ mod tests {
     fn every_spelling_is_one_thumbprint() {
         let thumbprint = Thumbprint::of(b"abc");
         let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        let colons: Vec<String> = hex.as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).to_uppercase()).collect();
+        let colons: Vec<String> = hex
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| String::from_utf8_lossy(pair).to_uppercase())
+            .collect();
         assert_eq!(thumbprint.to_hex(), hex);
         assert_eq!(thumbprint.to_string(), "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
-        for text in [hex, &hex.to_uppercase(), &colons.join(":"), "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"] {
+        for text in [
+            hex,
+            &hex.to_uppercase(),
+            &colons.join(":"),
+            "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0",
+        ] {
             assert_eq!(Thumbprint::parse(text), Some(thumbprint), "{text}");
         }
     }

@@ -17,8 +17,10 @@ impl Forward {
             json.elements("an array of header names", one_of(&names))
         })?;
         let thumbprint = members.read("thumbprint", identity_header)?;
-        let keep = members.read("keep", |json| json.elements("an array of header names", kept_name))?;
-        let strip = members.read("strip", |json| json.elements("an array of header names", header_pattern))?;
+        let keep =
+            members.read("keep", |json| json.elements("an array of header names", kept_name))?;
+        let strip = members
+            .read("strip", |json| json.elements("an array of header names", header_pattern))?;
         members.finish()?;
         let forward = Self {
             client_id,
@@ -28,15 +30,23 @@ impl Forward {
             strip: strip.unwrap_or_default(),
         };
 
-        if let Some(index) = forward.keep.iter().position(|kept| forward.written_names().any(|name| same_header(name, kept))) {
+        if let Some(index) = forward
+            .keep
+            .iter()
+            .position(|kept| forward.written_names().any(|name| same_header(name, kept)))
+        {
             // A client could send it itself, and the backend would believe it.
             let error = JsonError::expected("a header that forward does not write");
             return Err(error.within(index).within("keep"));
         }
-        let written: Vec<String> =
-            forward.written_names().map(|name| name.replace(|c: char| !c.is_ascii_alphanumeric(), "-")).collect();
+        let written: Vec<String> = forward
+            .written_names()
+            .map(|name| name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"))
+            .collect();
         if let Some(name) = first_repeated(written.iter().map(String::as_str)) {
-            return Err(JsonError::new(format!("expected different headers, found \"{name}\" twice")));
+            return Err(JsonError::new(format!(
+                "expected different headers, found \"{name}\" twice"
+            )));
         }
         Ok(forward)
     }
@@ -54,7 +64,11 @@ fn header_name(json: &Json) -> Result<Box<str>, JsonError> {
 /// A name that is kept in exactly this spelling, so that a `*` would keep nothing.
 fn kept_name(json: &Json) -> Result<Box<str>, JsonError> {
     let name = header_name(json)?;
-    if name.contains('*') { Err(JsonError::expected("one header name: * stands for itself here")) } else { Ok(name) }
+    if name.contains('*') {
+        Err(JsonError::expected("one header name: * stands for itself here"))
+    } else {
+        Ok(name)
+    }
 }
 
 fn identity_header(json: &Json) -> Result<Box<str>, JsonError> {

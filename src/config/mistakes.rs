@@ -1,4 +1,5 @@
-//! Every mistake of a configuration, for whoever mends it. The filter itself needs no more than the first.
+//! Every mistake of a configuration, for whoever mends it. The filter itself needs no more than the
+//! first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +10,9 @@ use crate::registry::Registry;
 impl Configuration {
     /// Every mistake, `most` at most; none where the configuration can be used.
     ///
-    /// What is wrong is replaced by something that is right, or taken away, and the rest is read again. So a mistake that
-    /// shows only in the presence of another may be missing; what is listed is always wrong.
+    /// What is wrong is replaced by something that is right, or taken away, and the rest is read
+    /// again. So a mistake that shows only in the presence of another may be missing; what is
+    /// listed is always wrong.
     #[must_use]
     pub fn mistakes(text: &[u8], most: usize) -> Vec<JsonError> {
         let mut json = match Json::parse(text) {
@@ -24,7 +26,10 @@ impl Configuration {
             let pointer = mended.original(&error.pointer);
             // What a value lacks since something in it was taken away is no mistake of its own.
             let below = format!("{pointer}/");
-            if !mistakes.iter().any(|earlier| earlier.pointer == pointer || earlier.pointer.starts_with(&below)) {
+            if !mistakes
+                .iter()
+                .any(|earlier| earlier.pointer == pointer || earlier.pointer.starts_with(&below))
+            {
                 mistakes.push(JsonError { pointer, message: error.message });
             }
             if !mended.mend(&mut json, &error.pointer) {
@@ -34,7 +39,8 @@ impl Configuration {
         mistakes
     }
 
-    /// What of the embedded clients is left out, though they can be used: keys of a `jwks` that cannot.
+    /// What of the embedded clients is left out, though they can be used: keys of a `jwks` that
+    /// cannot.
     #[must_use]
     pub fn warnings(text: &[u8]) -> Vec<JsonError> {
         let of_clients = |policy: &Json| -> Vec<JsonError> {
@@ -46,7 +52,11 @@ impl Configuration {
         for tenants in json.members("tenants") {
             let tenants = if let Json::Array(tenants) = tenants { tenants.as_slice() } else { &[] };
             for (index, tenant) in tenants.iter().enumerate() {
-                warnings.extend(of_clients(tenant).into_iter().map(|warning| warning.within(index).within("tenants")));
+                warnings.extend(
+                    of_clients(tenant)
+                        .into_iter()
+                        .map(|warning| warning.within(index).within("tenants")),
+                );
             }
         }
         warnings
@@ -58,7 +68,8 @@ impl Configuration {
 struct Mended {
     /// Places where something right was put, as they are now.
     replaced: BTreeSet<String>,
-    /// Elements that were taken out of arrays: by the pointer of the array, their places in the beginning.
+    /// Elements that were taken out of arrays: by the pointer of the array, their places in the
+    /// beginning.
     removed: BTreeMap<String, BTreeSet<usize>>,
 }
 
@@ -72,22 +83,32 @@ impl Mended {
             Some(Json::Object(members)) => {
                 if members.iter().filter(|(member, _)| *member == name).count() > 1 {
                     let mut seen = false;
-                    members.retain(|(member, _)| *member != name || !std::mem::replace(&mut seen, true));
+                    members.retain(|(member, _)| {
+                        *member != name || !std::mem::replace(&mut seen, true)
+                    });
                     return true;
                 }
                 let right = stand_in(members, &name, self.replaced.len());
-                let Some(index) = members.iter().position(|(member, _)| *member == name) else { return false };
+                let Some(index) = members.iter().position(|(member, _)| *member == name) else {
+                    return false;
+                };
                 match (members.get_mut(index), right) {
-                    (Some((_, value)), Some(right)) if self.replaced.insert(pointer.to_owned()) => *value = right,
+                    (Some((_, value)), Some(right)) if self.replaced.insert(pointer.to_owned()) => {
+                        *value = right
+                    }
                     _ => drop(members.remove(index)),
                 }
                 true
             }
             Some(Json::Array(elements)) => {
-                let Some(index) = name.parse().ok().filter(|index| *index < elements.len()) else { return false };
+                let Some(index) = name.parse().ok().filter(|index| *index < elements.len()) else {
+                    return false;
+                };
                 elements.remove(index);
                 let removed = self.removed.entry(original).or_default();
-                let original = removed.iter().fold(index, |index, removed| index + usize::from(*removed <= index));
+                let original = removed
+                    .iter()
+                    .fold(index, |index, removed| index + usize::from(*removed <= index));
                 removed.insert(original);
                 // The elements behind it are elsewhere now.
                 self.replaced.retain(|replaced| !replaced.starts_with(&format!("{parent}/")));
@@ -102,9 +123,10 @@ impl Mended {
         let mut original = String::new();
         for step in pointer.split('/').skip(1) {
             let place = match (self.removed.get(&original), step.parse::<usize>()) {
-                (Some(removed), Ok(index)) => {
-                    removed.iter().fold(index, |index, removed| index + usize::from(*removed <= index)).to_string()
-                }
+                (Some(removed), Ok(index)) => removed
+                    .iter()
+                    .fold(index, |index, removed| index + usize::from(*removed <= index))
+                    .to_string(),
                 _ => step.to_owned(),
             };
             original = format!("{original}/{place}");
@@ -124,24 +146,32 @@ fn find<'a>(json: &'a mut Json, pointer: &str) -> Option<&'a mut Json> {
     })
 }
 
-/// Something right for the member `name` of an object, where its absence would make others wrong; `n` keeps identifiers apart.
+/// Something right for the member `name` of an object, where its absence would make others wrong;
+/// `n` keeps identifiers apart.
 fn stand_in(members: &[(String, Json)], name: &str, n: usize) -> Option<Json> {
     let has = |wanted: &str| members.iter().any(|(member, _)| member.starts_with(wanted));
     let is_lookup = members.iter().any(|(member, value)| match value {
-        Json::String(text) => (member == "mode" && text == "lookup") || (member == "path" && text.contains("{client_id}")),
+        Json::String(text) => {
+            (member == "mode" && text == "lookup")
+                || (member == "path" && text.contains("{client_id}"))
+        }
         _ => false,
     });
     let object = |members: &[(&str, Json)]| {
-        Json::Object(members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
+        Json::Object(
+            members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+        )
     };
     let text = |text: &str| Json::String(text.to_owned());
     Some(match name {
         "client_id" => Json::String(format!("stand-in-{n}")),
         "hosts" => Json::Array(vec![Json::String(format!("stand-in-{n}.example"))]),
         "clients" if !has("registry") => Json::Array(Vec::new()),
-        "registry" if !has("clients") => {
-            object(&[("cluster", text("stand-in")), ("authority", text("stand-in.example")), ("path", text("/"))])
-        }
+        "registry" if !has("clients") => object(&[
+            ("cluster", text("stand-in")),
+            ("authority", text("stand-in.example")),
+            ("path", text("/")),
+        ]),
         "cluster" => text("stand-in"),
         "authority" => text("stand-in.example"),
         "path" if is_lookup => text("/{client_id}"),
@@ -149,7 +179,9 @@ fn stand_in(members: &[(String, Json)], name: &str, n: usize) -> Option<Json> {
         "mode" if is_lookup => text("lookup"),
         "source" if has("dialect") || has("trusted_proxies") => text("forwarded"),
         "token_endpoint_auth_method"
-            if has("tls_client_auth_") || has("backend_authentication") || has("certificate_thumbprints") =>
+            if has("tls_client_auth_")
+                || has("backend_authentication")
+                || has("certificate_thumbprints") =>
         {
             text("tls_client_auth")
         }
@@ -161,7 +193,10 @@ fn stand_in(members: &[(String, Json)], name: &str, n: usize) -> Option<Json> {
         "tls_client_auth_san_ip" => text("192.0.2.1"),
         "tls_client_auth_san_email" => text("stand-in@stand-in.example"),
         "jwks" => {
-            let key = object(&[("kty", text("EC")), ("x5t#S256", text("47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"))]);
+            let key = object(&[
+                ("kty", text("EC")),
+                ("x5t#S256", text("47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU")),
+            ]);
             object(&[("keys", Json::Array(vec![key]))])
         }
         "method" if has("client_secret") => text("client_secret_basic"),
@@ -175,7 +210,10 @@ mod tests {
     use super::*;
 
     fn pointers(text: &str) -> Vec<String> {
-        Configuration::mistakes(text.as_bytes(), 100).into_iter().map(|mistake| mistake.pointer).collect()
+        Configuration::mistakes(text.as_bytes(), 100)
+            .into_iter()
+            .map(|mistake| mistake.pointer)
+            .collect()
     }
 
     #[test]
@@ -192,7 +230,8 @@ mod tests {
         );
         let warnings = Configuration::warnings(text.as_bytes()).into_iter();
         let warnings: Vec<_> = warnings.map(|warning| (warning.pointer, warning.message)).collect();
-        let (unreadable, untyped) = ("not the DER of an X.509 certificate", "expected the member kty");
+        let (unreadable, untyped) =
+            ("not the DER of an X.509 certificate", "expected the member kty");
         for (warning, (pointer, message)) in warnings.iter().zip([
             ("/clients/0/jwks/keys/0/x5c/0", unreadable),
             ("/clients/0/jwks/keys/3", untyped),
@@ -210,13 +249,15 @@ mod tests {
 
     #[test]
     fn each_mistake_is_found_once_and_hides_no_other() {
-        const CLIENT: &str =
-            r#"{"client_id": "x", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": "x.test"}"#;
+        const CLIENT: &str = r#"{"client_id": "x", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": "x.test"}"#;
         for (text, wanted) in [
             (r#"{"clients": []}"#, &[][..]),
             ("{", &[""]),
             ("[]", &[""]),
-            (r#"{"endpoints": ["/a", "b", "/c", "d", 7], "clients": []}"#, &["/endpoints/1", "/endpoints/3", "/endpoints/4"]),
+            (
+                r#"{"endpoints": ["/a", "b", "/c", "d", 7], "clients": []}"#,
+                &["/endpoints/1", "/endpoints/3", "/endpoints/4"],
+            ),
             // Nothing is left: that is no mistake of its own.
             (r#"{"endpoints": ["b"], "clients": []}"#, &["/endpoints/0"]),
             (r#"{"endpoints": [], "clients": []}"#, &["/endpoints"]),
@@ -225,7 +266,10 @@ mod tests {
                 r#"{"clients": {}, "tenants": [{"hosts": ["a.test"]}, {"hosts": ["b.test"], "mode": 1}]}"#,
                 &["/clients", "/tenants/1/mode"],
             ),
-            (r#"{"tenants": [{"hosts": 7, "clients": []}, {"hosts": ["a.test"]}]}"#, &["/tenants/0/hosts", "/tenants/1"]),
+            (
+                r#"{"tenants": [{"hosts": 7, "clients": []}, {"hosts": ["a.test"]}]}"#,
+                &["/tenants/0/hosts", "/tenants/1"],
+            ),
             // Of words that decide what others mean.
             (
                 r#"{"peer_certificate": {"source": "forward", "dialect": "xfcc", "trusted_proxies": ["a.test"]}, "clients": []}"#,
@@ -247,23 +291,34 @@ mod tests {
             ),
             (
                 r#"{"clients": [{"client_id": "", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_ip": "x"}, 7, {"client_id": "a", "token_endpoint_auth_method": "none"}, {"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
-                &["/clients/0/client_id", "/clients/0/tls_client_auth_san_ip", "/clients/1", "/clients/3/client_id"],
+                &[
+                    "/clients/0/client_id",
+                    "/clients/0/tls_client_auth_san_ip",
+                    "/clients/1",
+                    "/clients/3/client_id",
+                ],
             ),
             // Repeated members stay visible however much was mended before.
             (
                 r#"{"mode": 1, "clients": [{"client_id": "a", "client_id": "b"}, {"client_id": "c", "token_endpoint_auth_method": "none", "x": 1, "x": 2, "x": 3}], "mode": 2}"#,
                 &["/mode", "/clients/0/client_id", "/clients/1/x"],
             ),
-            (r#"{"clients": [], "registry": {"cluster": "c", "authority": "a.test", "path": "/"}}"#, &["/registry"]),
+            (
+                r#"{"clients": [], "registry": {"cluster": "c", "authority": "a.test", "path": "/"}}"#,
+                &["/registry"],
+            ),
         ] {
             assert_eq!(pointers(text), wanted, "{text}");
         }
         let client = |n: usize| {
-            CLIENT.replace("\"x\"", &format!("\"{n}\"")).replace("x.test", if n.is_multiple_of(2) { "a b" } else { "x.test" })
+            CLIENT
+                .replace("\"x\"", &format!("\"{n}\""))
+                .replace("x.test", if n.is_multiple_of(2) { "a b" } else { "x.test" })
         };
         let clients: Vec<String> = (0..20).map(client).collect();
         let text = format!(r#"{{"clients": [{}]}}"#, clients.join(","));
-        let wanted: Vec<String> = (0..20).step_by(2).map(|n| format!("/clients/{n}/tls_client_auth_san_dns")).collect();
+        let wanted: Vec<String> =
+            (0..20).step_by(2).map(|n| format!("/clients/{n}/tls_client_auth_san_dns")).collect();
         assert_eq!(pointers(&text), wanted);
         assert_eq!(Configuration::mistakes(text.as_bytes(), 3).len(), 3);
     }

@@ -14,23 +14,35 @@ impl FetchedRegistry {
     pub(super) fn from_json(json: &Json) -> Result<Self, JsonError> {
         let mut members = Members::of(json, "an object")?;
         let cluster = required(&mut members, "cluster", "the name of an Envoy cluster")?;
-        let authority = required(&mut members, "authority", "the registry's host, with its port if it is not the usual one")?;
+        let authority = required(
+            &mut members,
+            "authority",
+            "the registry's host, with its port if it is not the usual one",
+        )?;
         let path = required(&mut members, "path", "a path")?;
-        let is_lookup = members.read("mode", one_of(&[("snapshot", false), ("lookup", true)]))?.unwrap_or(false);
+        let is_lookup = members
+            .read("mode", one_of(&[("snapshot", false), ("lookup", true)]))?
+            .unwrap_or(false);
         let refresh = members.read("refresh", duration)?.unwrap_or(limits::DEFAULT_REFRESH);
         let timeout = members.read("timeout", duration)?.unwrap_or(limits::DEFAULT_TIMEOUT);
         let max_stale = members.read("max_stale", duration)?.unwrap_or(limits::DEFAULT_MAX_STALE);
         let headers = members.read("headers", headers)?.unwrap_or_default();
-        let max_bytes = members.read("max_bytes", integer(limits::LARGEST_ANSWER_BYTES))?.unwrap_or(limits::DEFAULT_ANSWER_BYTES);
+        let max_bytes = members
+            .read("max_bytes", integer(limits::LARGEST_ANSWER_BYTES))?
+            .unwrap_or(limits::DEFAULT_ANSWER_BYTES);
         let allow_empty = members.read("allow_empty", boolean)?.unwrap_or(false);
-        let max_pages = members.read("max_pages", integer(limits::LARGEST_PAGES))?.unwrap_or(limits::DEFAULT_PAGES);
-        let cache_entries =
-            members.read("cache_entries", integer(limits::LARGEST_CACHE_ENTRIES))?.unwrap_or(limits::DEFAULT_CACHE_ENTRIES);
+        let max_pages = members
+            .read("max_pages", integer(limits::LARGEST_PAGES))?
+            .unwrap_or(limits::DEFAULT_PAGES);
+        let cache_entries = members
+            .read("cache_entries", integer(limits::LARGEST_CACHE_ENTRIES))?
+            .unwrap_or(limits::DEFAULT_CACHE_ENTRIES);
         let generation_header = members.read("generation_header", header_name)?;
         members.finish()?;
         check_path(path, is_lookup).map_err(|error| error.within("path"))?;
         if authority.contains(['/', '@', '?', '#']) {
-            return Err(JsonError::expected("a host, with its port if need be, and nothing else").within("authority"));
+            return Err(JsonError::expected("a host, with its port if need be, and nothing else")
+                .within("authority"));
         }
         // All limits are far below what a pointer can address.
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
@@ -39,15 +51,32 @@ impl FetchedRegistry {
         } else {
             FetchMode::Snapshot { max_pages: size(max_pages), allow_empty }
         };
-        // Without the header a list is accepted that might not be with it: no two filters that differ in this share one.
-        let identity = identity(&[cluster, authority, path, generation_header.as_deref().unwrap_or_default()], &headers);
+        // Without the header a list is accepted that might not be with it: no two filters that
+        // differ in this share one.
+        let identity = identity(
+            &[cluster, authority, path, generation_header.as_deref().unwrap_or_default()],
+            &headers,
+        );
         let [cluster, authority, path] = [cluster, authority, path].map(Into::into);
         let max_bytes = size(max_bytes);
-        Ok(Self { identity, cluster, authority, path, mode, refresh, timeout, max_stale, headers, max_bytes, generation_header })
+        Ok(Self {
+            identity,
+            cluster,
+            authority,
+            path,
+            mode,
+            refresh,
+            timeout,
+            max_stale,
+            headers,
+            max_bytes,
+            generation_header,
+        })
     }
 }
 
-/// A short name of what is fetched; how often is left out, so that a list survives a change of that.
+/// A short name of what is fetched; how often is left out, so that a list survives a change of
+/// that.
 fn identity(source: &[&str], headers: &[(Box<str>, Box<str>)]) -> Box<str> {
     let headers = headers.iter().flat_map(|(name, value)| [&**name, &**value]);
     let mut octets = Vec::new();
@@ -59,10 +88,16 @@ fn identity(source: &[&str], headers: &[(Box<str>, Box<str>)]) -> Box<str> {
     Thumbprint::of(&octets).to_hex().chars().take(16).collect::<String>().into()
 }
 
-fn required<'a>(members: &mut Members<'a>, name: &'static str, what: &'static str) -> Result<&'a str, JsonError> {
+fn required<'a>(
+    members: &mut Members<'a>,
+    name: &'static str,
+    what: &'static str,
+) -> Result<&'a str, JsonError> {
     let is_visible = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
     let text = members.read(name, |json| {
-        Some(json.string(what)?).filter(is_visible).ok_or_else(|| JsonError::expected(format!("{what}, in visible ASCII")))
+        Some(json.string(what)?)
+            .filter(is_visible)
+            .ok_or_else(|| JsonError::expected(format!("{what}, in visible ASCII")))
     })?;
     text.ok_or_else(|| JsonError::expected(format!("the member {name}")))
 }
@@ -72,7 +107,9 @@ fn check_path(path: &str, is_lookup: bool) -> Result<(), JsonError> {
         return Err(JsonError::expected("a path that begins with /, without fragment"));
     }
     match (is_lookup, path.contains(CLIENT_ID)) {
-        (true, false) => Err(JsonError::expected("{client_id} in the path, because mode is \"lookup\"")),
+        (true, false) => {
+            Err(JsonError::expected("{client_id} in the path, because mode is \"lookup\""))
+        }
         (false, true) => Err(JsonError::expected("no {client_id} in the path, or mode \"lookup\"")),
         _ => Ok(()),
     }
@@ -80,7 +117,11 @@ fn check_path(path: &str, is_lookup: bool) -> Result<(), JsonError> {
 
 /// `"500ms"`, `"30s"`, `"5m"`, `"24h"`.
 fn duration(json: &Json) -> Result<Duration, JsonError> {
-    let expected = || JsonError::expected("a duration such as \"500ms\", \"30s\", \"5m\" or \"24h\", greater than 0");
+    let expected = || {
+        JsonError::expected(
+            "a duration such as \"500ms\", \"30s\", \"5m\" or \"24h\", greater than 0",
+        )
+    };
     let text = json.string("a duration such as \"30s\"")?;
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits).ok_or_else(expected)?;
@@ -111,35 +152,60 @@ fn integer(largest: u64) -> impl Fn(&Json) -> Result<u64, JsonError> {
 }
 
 fn boolean(json: &Json) -> Result<bool, JsonError> {
-    if let Json::Bool(value) = json { Ok(*value) } else { Err(JsonError::expected("true or false")) }
+    if let Json::Bool(value) = json {
+        Ok(*value)
+    } else {
+        Err(JsonError::expected("true or false"))
+    }
 }
 
 /// Names in lower case, and values.
 type Headers = Vec<(Box<str>, Box<str>)>;
 
 /// Headers that the filter sets itself, or that are not the configuration's to set.
-const RESERVED: [&str; 7] =
-    ["host", "if-none-match", "if-modified-since", "content-length", "transfer-encoding", "connection", "upgrade"];
+const RESERVED: [&str; 7] = [
+    "host",
+    "if-none-match",
+    "if-modified-since",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+];
 
 /// The name of a header of the answers, in lower case.
 fn header_name(json: &Json) -> Result<Box<str>, JsonError> {
     let name = json.string("the name of a header")?.to_ascii_lowercase();
-    if is_token(name.as_bytes()) { Ok(name.into()) } else { Err(JsonError::expected("the name of a header")) }
+    if is_token(name.as_bytes()) {
+        Ok(name.into())
+    } else {
+        Err(JsonError::expected("the name of a header"))
+    }
 }
 
 fn headers(json: &Json) -> Result<Headers, JsonError> {
-    let Json::Object(members) = json else { return Err(JsonError::expected("an object of header names and values")) };
+    let Json::Object(members) = json else {
+        return Err(JsonError::expected("an object of header names and values"));
+    };
     let mut headers: Headers = Vec::with_capacity(members.len());
     for (name, value) in members {
         let lower = name.to_ascii_lowercase();
         if !is_token(lower.as_bytes()) || RESERVED.contains(&lower.as_str()) {
-            return Err(JsonError::expected("the name of a header that the filter does not set itself").within(name));
+            return Err(JsonError::expected(
+                "the name of a header that the filter does not set itself",
+            )
+            .within(name));
         }
         let value = value.string("the value of a header").map_err(|error| error.within(name))?;
-        // RFC 9110 §5.5: no controls, no blanks at the ends. The value is often a secret; it is not repeated.
-        let is_value = value.trim() == value && !value.chars().any(char::is_control) && value.is_ascii();
+        // RFC 9110 §5.5: no controls, no blanks at the ends. The value is often a secret; it is not
+        // repeated.
+        let is_value =
+            value.trim() == value && !value.chars().any(char::is_control) && value.is_ascii();
         if !is_value {
-            return Err(JsonError::expected("the value of a header, in ASCII, without blanks at its ends").within(name));
+            return Err(JsonError::expected(
+                "the value of a header, in ASCII, without blanks at its ends",
+            )
+            .within(name));
         }
         headers.push((lower.into(), value.into()));
     }
@@ -157,9 +223,12 @@ mod tests {
     use crate::config::Configuration;
 
     fn registries(text: &str) -> Vec<(Arc<FetchedRegistry>, bool)> {
-        Configuration::parse(text.replace("R", r#""registry": {"cluster": "c", "authority": "a", "path": "/""#).as_bytes())
-            .unwrap_or_else(|error| panic!("{text}: {error}"))
-            .fetched_registries()
+        Configuration::parse(
+            text.replace("R", r#""registry": {"cluster": "c", "authority": "a", "path": "/""#)
+                .as_bytes(),
+        )
+        .unwrap_or_else(|error| panic!("{text}: {error}"))
+        .fetched_registries()
     }
 
     #[test]
@@ -173,9 +242,18 @@ mod tests {
                 vec![true],
             ),
             // The same registry, named twice; and two that are not the same.
-            (r#"{"tenants": [{"hosts": ["a"], "unregistered_clients": "pass", R}}, {"hosts": ["b"], R}}]}"#, vec![true]),
-            (r#"{"tenants": [{"hosts": ["b"], R}}, {"hosts": ["a"], R, "refresh": "1s"}}]}"#, vec![false, false]),
-            (r#"{R}, "tenants": [{"hosts": ["a"], "unregistered_clients": "pass", "clients": []}]}"#, vec![false]),
+            (
+                r#"{"tenants": [{"hosts": ["a"], "unregistered_clients": "pass", R}}, {"hosts": ["b"], R}}]}"#,
+                vec![true],
+            ),
+            (
+                r#"{"tenants": [{"hosts": ["b"], R}}, {"hosts": ["a"], R, "refresh": "1s"}}]}"#,
+                vec![false, false],
+            ),
+            (
+                r#"{R}, "tenants": [{"hosts": ["a"], "unregistered_clients": "pass", "clients": []}]}"#,
+                vec![false],
+            ),
         ] {
             let found: Vec<bool> = registries(text).into_iter().map(|(_, passes)| passes).collect();
             assert_eq!(found, expected, "{text}");
@@ -184,13 +262,23 @@ mod tests {
 
     #[test]
     fn what_is_fetched_otherwise_is_another_registry() {
-        let identity = |members: &str| registries(&format!("{{R{members}}}}}"))[0].0.identity.clone();
+        let identity =
+            |members: &str| registries(&format!("{{R{members}}}}}"))[0].0.identity.clone();
         assert_eq!(identity(""), identity(r#", "refresh": "1s", "max_pages": 3"#));
-        let others =
-            ["", r#", "generation_header": "etag""#, r#", "generation_header": "x-etag""#, r#", "headers": {"etag": "x"}"#];
-        let identities: std::collections::BTreeSet<_> = others.iter().map(|members| identity(members)).collect();
+        let others = [
+            "",
+            r#", "generation_header": "etag""#,
+            r#", "generation_header": "x-etag""#,
+            r#", "headers": {"etag": "x"}"#,
+        ];
+        let identities: std::collections::BTreeSet<_> =
+            others.iter().map(|members| identity(members)).collect();
         assert_eq!(identities.len(), others.len());
-        assert_eq!(identity(others[1]), identity(r#", "generation_header": "ETag""#), "letter case is none of a header's name");
+        assert_eq!(
+            identity(others[1]),
+            identity(r#", "generation_header": "ETag""#),
+            "letter case is none of a header's name"
+        );
         assert!(identity("").len() == 16 && identity("").bytes().all(|b| b.is_ascii_hexdigit()));
     }
 }

@@ -39,7 +39,8 @@ impl IdentityHeaders {
         Self { written, read }
     }
 
-    /// What is taken away under the members `own` of the top level, or of a tenant below the members `above`.
+    /// What is taken away under the members `own` of the top level, or of a tenant below the
+    /// members `above`.
     ///
     /// # Errors
     /// `forward.keep` of `own` names what must be taken away.
@@ -48,18 +49,32 @@ impl IdentityHeaders {
         own: &PolicyMembers,
         above: Option<&PolicyMembers>,
     ) -> Result<StrippedHeaders, JsonError> {
-        let forwards = [above, Some(own)].map(|members| members.and_then(|members| members.forward.as_deref()));
-        let patterns: Vec<_> = forwards.iter().flatten().flat_map(|forward| forward.strip_patterns()).cloned().collect();
+        let forwards = [above, Some(own)]
+            .map(|members| members.and_then(|members| members.forward.as_deref()));
+        let patterns: Vec<_> = forwards
+            .iter()
+            .flatten()
+            .flat_map(|forward| forward.strip_patterns())
+            .cloned()
+            .collect();
         let kept = |forward: &Forward| forward.kept_names().to_vec();
         if let Some(keep) = own.forward.as_deref().map(kept) {
             for (index, name) in keep.iter().enumerate() {
                 let wanted = match () {
-                    // A client could send it itself, and the backend would take it for the filter's.
-                    () if self.written.iter().any(|written| same_header(written, name)) => "a header that no forward writes",
-                    () if patterns.iter().any(|pattern| pattern.covers(name)) => "a header that strip does not take away",
+                    // A client could send it itself, and the backend would take it for the
+                    // filter's.
+                    () if self.written.iter().any(|written| same_header(written, name)) => {
+                        "a header that no forward writes"
+                    }
+                    () if patterns.iter().any(|pattern| pattern.covers(name)) => {
+                        "a header that strip does not take away"
+                    }
                     () => continue,
                 };
-                return Err(JsonError::expected(wanted).within(index).within("keep").within("forward"));
+                return Err(JsonError::expected(wanted)
+                    .within(index)
+                    .within("keep")
+                    .within("forward"));
             }
         }
         let members = [Some(own), above];
@@ -167,7 +182,10 @@ mod tests {
             let read = header_pattern(&Json::String(text.to_owned()));
             match wanted {
                 Ok(()) => assert!(read.is_ok(), "{text}"),
-                Err(what) => assert!(read.as_ref().is_err_and(|error| error.message.contains(what)), "{text}: {read:?}"),
+                Err(what) => assert!(
+                    read.as_ref().is_err_and(|error| error.message.contains(what)),
+                    "{text}: {read:?}"
+                ),
             }
         }
     }
@@ -175,8 +193,14 @@ mod tests {
     #[test]
     fn what_must_go_is_not_kept() {
         for (text, pointer) in [
-            (r#"{"clients": [], "forward": {"client_id": "x-a", "keep": ["b", "X_A"]}}"#, "/forward/keep/1"),
-            (r#"{"clients": [], "forward": {"strip": ["x-corp-*"], "keep": ["x_corp.a"]}}"#, "/forward/keep/0"),
+            (
+                r#"{"clients": [], "forward": {"client_id": "x-a", "keep": ["b", "X_A"]}}"#,
+                "/forward/keep/1",
+            ),
+            (
+                r#"{"clients": [], "forward": {"strip": ["x-corp-*"], "keep": ["x_corp.a"]}}"#,
+                "/forward/keep/0",
+            ),
             (
                 r#"{"clients": [], "forward": {"keep": ["x-a"]}, "tenants": [{"hosts": ["a"], "forward": {"client_id": "x-a"}}]}"#,
                 "/forward/keep/0",
@@ -190,7 +214,11 @@ mod tests {
                 "/tenants/0/forward/keep/0",
             ),
         ] {
-            assert_eq!(Configuration::parse(text.as_bytes()).unwrap_err().pointer, pointer, "{text}");
+            assert_eq!(
+                Configuration::parse(text.as_bytes()).unwrap_err().pointer,
+                pointer,
+                "{text}"
+            );
         }
     }
 }

@@ -19,7 +19,8 @@ impl TenantMembers {
     /// The pointer is relative to the tenant.
     pub(super) fn from_json(json: &Json) -> Result<Self, JsonError> {
         let mut members = Members::of(json, "a tenant")?;
-        let hosts = members.read("hosts", |json| json.some_elements("at least one host", host_pattern))?;
+        let hosts =
+            members.read("hosts", |json| json.some_elements("at least one host", host_pattern))?;
         let hosts = hosts.ok_or_else(|| JsonError::expected("the member hosts"))?;
         let own = PolicyMembers::read(&mut members)?;
         members.finish()?;
@@ -29,10 +30,15 @@ impl TenantMembers {
 
 /// # Errors
 /// The pointer is relative to the whole configuration.
-pub(super) fn tenants(defaults: &PolicyMembers, tenants: Vec<TenantMembers>) -> Result<Tenants, JsonError> {
+pub(super) fn tenants(
+    defaults: &PolicyMembers,
+    tenants: Vec<TenantMembers>,
+) -> Result<Tenants, JsonError> {
     let has_tenants = !tenants.is_empty();
     // What one forward writes or one policy reads, a client must not be able to set for any other.
-    let identity = IdentityHeaders::of(std::iter::once(defaults).chain(tenants.iter().map(|tenant| &tenant.own)));
+    let identity = IdentityHeaders::of(
+        std::iter::once(defaults).chain(tenants.iter().map(|tenant| &tenant.own)),
+    );
     let common = defaults.common(identity.stripped_under(defaults, None)?);
     let mut mode_of_all = common.mode;
     let other = match defaults.clone().into_policy(common.clone(), has_tenants) {
@@ -42,11 +48,14 @@ pub(super) fn tenants(defaults: &PolicyMembers, tenants: Vec<TenantMembers>) -> 
     };
     let mut all = Tenants::new(other);
     for (index, tenant) in tenants.into_iter().enumerate() {
-        let mode = add(&mut all, tenant, defaults, &identity).map_err(|error| error.within(index).within("tenants"))?;
+        let mode = add(&mut all, tenant, defaults, &identity)
+            .map_err(|error| error.within(index).within("tenants"))?;
         mode_of_all = if mode == Mode::Enforce { mode } else { mode_of_all };
     }
-    // What is no host is no tenant's and not the top level's either, on no path: some backend may take it for any of them.
-    Ok(all.with_unreadable(mode_of_all, unknown(CommonPolicy { mode: mode_of_all, ..common }, None)))
+    // What is no host is no tenant's and not the top level's either, on no path: some backend may
+    // take it for any of them.
+    Ok(all
+        .with_unreadable(mode_of_all, unknown(CommonPolicy { mode: mode_of_all, ..common }, None)))
 }
 
 /// Adds a tenant; returns its mode.
@@ -64,7 +73,9 @@ fn add(
     let policy = Arc::new(members.into_policy(common, true)?);
     for (index, host) in hosts.into_iter().enumerate() {
         if !all.add(host, &policy) {
-            return Err(JsonError::expected("a host that is not named before").within(index).within("hosts"));
+            return Err(JsonError::expected("a host that is not named before")
+                .within(index)
+                .within("hosts"));
         }
     }
     Ok(mode)

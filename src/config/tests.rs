@@ -53,13 +53,24 @@ fn tenants_are_chosen_by_host_and_inherit() {
         assert!(knows(&policy, client), "{authority}");
         assert_eq!((policy.common.mode, policy.max_body_bytes), (mode, 7));
     }
-    for authority in ["example.net", "as.example.com.evil", "xas.example.com", "", ".example.net", "xexample.net"] {
+    for authority in [
+        "example.net",
+        "as.example.com.evil",
+        "xas.example.com",
+        "",
+        ".example.net",
+        "xexample.net",
+    ] {
         let TenantPolicy::Unknown(unknown) = configuration.policy_for(authority.as_bytes()) else {
             panic!("{authority} has a tenant");
         };
         // What is no host at all is refused as long as one tenant enforces.
         let is_host = !authority.is_empty() && !authority.starts_with('.');
-        assert_eq!(unknown.common.mode, if is_host { Mode::Shadow } else { Mode::Enforce }, "{authority}");
+        assert_eq!(
+            unknown.common.mode,
+            if is_host { Mode::Shadow } else { Mode::Enforce },
+            "{authority}"
+        );
     }
     assert_eq!(configuration.mode_of_all(), Mode::Enforce);
     let with_default = r#"{"clients": [{"client_id": "d", "token_endpoint_auth_method": "none"}], "tenants": [{"hosts": ["a.b"], "mode": "shadow"}]}"#;
@@ -85,20 +96,56 @@ fn every_mistake_has_its_place() {
         (r#"{"clients": [], "max_body_bytes": "1"}"#, "/max_body_bytes", "from 1 to"),
         (r#"{"clients": [], "max_body_bytes": 16777217}"#, "/max_body_bytes", "from 1 to"),
         (r#"{"clients": [], "endpoints": []}"#, "/endpoints", "empty array"),
-        (r#"{"clients": [], "peer_certificate": {"source": "x"}}"#, "/peer_certificate/source", "\"connection\""),
-        (r#"{"clients": [], "peer_certificate": {"chain": "anchors"}}"#, "/peer_certificate/chain", "\"listener\""),
-        (r#"{"clients": [], "peer_certificate": {"chains": "x"}}"#, "/peer_certificate/chains", "\"chain\""),
+        (
+            r#"{"clients": [], "peer_certificate": {"source": "x"}}"#,
+            "/peer_certificate/source",
+            "\"connection\"",
+        ),
+        (
+            r#"{"clients": [], "peer_certificate": {"chain": "anchors"}}"#,
+            "/peer_certificate/chain",
+            "\"listener\"",
+        ),
+        (
+            r#"{"clients": [], "peer_certificate": {"chains": "x"}}"#,
+            "/peer_certificate/chains",
+            "\"chain\"",
+        ),
         (r#"{"clients": [], "trust_anchors": []}"#, "/trust_anchors", "unknown member"),
         (r#"{"clients": [], "tenants": []}"#, "/tenants", "empty array"),
         (r#"{"clients": [], "tenants": [{}]}"#, "/tenants/0", "hosts"),
         (r#"{"tenants": [{"hosts": ["a"]}]}"#, "/tenants/0", "clients"),
-        (r#"{"clients": [], "tenants": [{"hosts": ["a", "A"]}]}"#, "/tenants/0/hosts/1", "not named before"),
-        (r#"{"clients": [], "tenants": [{"hosts": ["*.a"]}, {"hosts": ["*.A"]}]}"#, "/tenants/1/hosts/0", "not named before"),
-        (r#"{"clients": [], "tenants": [{"hosts": ["a:443"]}]}"#, "/tenants/0/hosts/0", "without port"),
+        (
+            r#"{"clients": [], "tenants": [{"hosts": ["a", "A"]}]}"#,
+            "/tenants/0/hosts/1",
+            "not named before",
+        ),
+        (
+            r#"{"clients": [], "tenants": [{"hosts": ["*.a"]}, {"hosts": ["*.A"]}]}"#,
+            "/tenants/1/hosts/0",
+            "not named before",
+        ),
+        (
+            r#"{"clients": [], "tenants": [{"hosts": ["a:443"]}]}"#,
+            "/tenants/0/hosts/0",
+            "without port",
+        ),
         (r#"{"clients": [], "tenants": [{"hosts": ["*"]}]}"#, "/tenants/0/hosts/0", "host name"),
-        (r#"{"clients": [], "tenants": [{"hosts": ["a.*.b"]}]}"#, "/tenants/0/hosts/0", "host name"),
-        (r#"{"clients": [], "tenants": [{"hosts": ["a"], "log": "all"}]}"#, "/tenants/0/log", "unknown member"),
-        (r#"{"clients": [], "tenants": [{"hosts": ["a"], "tenants": []}]}"#, "/tenants/0/tenants", "unknown member"),
+        (
+            r#"{"clients": [], "tenants": [{"hosts": ["a.*.b"]}]}"#,
+            "/tenants/0/hosts/0",
+            "host name",
+        ),
+        (
+            r#"{"clients": [], "tenants": [{"hosts": ["a"], "log": "all"}]}"#,
+            "/tenants/0/log",
+            "unknown member",
+        ),
+        (
+            r#"{"clients": [], "tenants": [{"hosts": ["a"], "tenants": []}]}"#,
+            "/tenants/0/tenants",
+            "unknown member",
+        ),
         (r#"{"clients": [1]}"#, "/clients/0", "client metadata"),
         (r#"{"clients": [{}]}"#, "/clients/0", "client_id"),
         (r#"{"clients": [{"client_id": ""}]}"#, "/clients/0/client_id", "client_id"),
@@ -132,21 +179,79 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
     let digest = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
     for (members, pointer, message) in [
         (TLS.to_owned(), "", "exactly one of"),
-        (format!(r#"{TLS}, "tls_client_auth_san_dns": "a.b", "tls_client_auth_san_uri": "urn:a""#), "", "exactly one of"),
-        (format!(r#"{TLS}, "tls_client_auth_subject_dn": "CNN=x""#), "/tls_client_auth_subject_dn", "\"CNN\""),
-        (format!(r#"{TLS}, "tls_client_auth_subject_dn": ["CN=x"]"#), "/tls_client_auth_subject_dn", "found an array"),
-        (format!(r#"{TLS}, "tls_client_auth_san_dns": "a b""#), "/tls_client_auth_san_dns", "host name"),
+        (
+            format!(
+                r#"{TLS}, "tls_client_auth_san_dns": "a.b", "tls_client_auth_san_uri": "urn:a""#
+            ),
+            "",
+            "exactly one of",
+        ),
+        (
+            format!(r#"{TLS}, "tls_client_auth_subject_dn": "CNN=x""#),
+            "/tls_client_auth_subject_dn",
+            "\"CNN\"",
+        ),
+        (
+            format!(r#"{TLS}, "tls_client_auth_subject_dn": ["CN=x"]"#),
+            "/tls_client_auth_subject_dn",
+            "found an array",
+        ),
+        (
+            format!(r#"{TLS}, "tls_client_auth_san_dns": "a b""#),
+            "/tls_client_auth_san_dns",
+            "host name",
+        ),
         (format!(r#"{TLS}, "tls_client_auth_san_uri": "a""#), "/tls_client_auth_san_uri", "URI"),
-        (format!(r#"{TLS}, "tls_client_auth_san_ip": "1.2.3""#), "/tls_client_auth_san_ip", "address"),
-        (format!(r#"{TLS}, "tls_client_auth_san_email": "a""#), "/tls_client_auth_san_email", "mailbox"),
-        (r#""tls_client_auth_san_dsn": "a""#.to_owned(), "/tls_client_auth_san_dsn", "\"tls_client_auth_san_dns\""),
-        (r#""tls_client_auth_issuer": "a""#.to_owned(), "/tls_client_auth_issuer", "unknown member"),
-        (r#""certificate_thumbprint": []"#.to_owned(), "/certificate_thumbprint", "\"certificate_thumbprints\""),
-        (r#""token_endpoint_auth_methods": []"#.to_owned(), "/token_endpoint_auth_methods", "token_endpoint_auth_method"),
-        (r#""tls_client_auth_san_dns": "a.b""#.to_owned(), "", "the member token_endpoint_auth_method"),
-        (r#""client_secret": "x", "jwks_uri": "https://a.test/""#.to_owned(), "", "the member token_endpoint_auth_method"),
-        (r#""token_endpoint_auth_method": null"#.to_owned(), "", "the member token_endpoint_auth_method"),
-        (r#""token_endpoint_auth_method": "TLS-Client-Auth""#.to_owned(), "/token_endpoint_auth_method", "\"tls_client_auth\""),
+        (
+            format!(r#"{TLS}, "tls_client_auth_san_ip": "1.2.3""#),
+            "/tls_client_auth_san_ip",
+            "address",
+        ),
+        (
+            format!(r#"{TLS}, "tls_client_auth_san_email": "a""#),
+            "/tls_client_auth_san_email",
+            "mailbox",
+        ),
+        (
+            r#""tls_client_auth_san_dsn": "a""#.to_owned(),
+            "/tls_client_auth_san_dsn",
+            "\"tls_client_auth_san_dns\"",
+        ),
+        (
+            r#""tls_client_auth_issuer": "a""#.to_owned(),
+            "/tls_client_auth_issuer",
+            "unknown member",
+        ),
+        (
+            r#""certificate_thumbprint": []"#.to_owned(),
+            "/certificate_thumbprint",
+            "\"certificate_thumbprints\"",
+        ),
+        (
+            r#""token_endpoint_auth_methods": []"#.to_owned(),
+            "/token_endpoint_auth_methods",
+            "token_endpoint_auth_method",
+        ),
+        (
+            r#""tls_client_auth_san_dns": "a.b""#.to_owned(),
+            "",
+            "the member token_endpoint_auth_method",
+        ),
+        (
+            r#""client_secret": "x", "jwks_uri": "https://a.test/""#.to_owned(),
+            "",
+            "the member token_endpoint_auth_method",
+        ),
+        (
+            r#""token_endpoint_auth_method": null"#.to_owned(),
+            "",
+            "the member token_endpoint_auth_method",
+        ),
+        (
+            r#""token_endpoint_auth_method": "TLS-Client-Auth""#.to_owned(),
+            "/token_endpoint_auth_method",
+            "\"tls_client_auth\"",
+        ),
         (
             r#""token_endpoint_auth_method": "selfSignedTlsClientAuth""#.to_owned(),
             "/token_endpoint_auth_method",
@@ -157,30 +262,75 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
             "/token_endpoint_auth_method",
             "\"self_signed_tls_client_auth\"",
         ),
-        (r#""token_endpoint_auth_method": """#.to_owned(), "/token_endpoint_auth_method", "authentication method"),
+        (
+            r#""token_endpoint_auth_method": """#.to_owned(),
+            "/token_endpoint_auth_method",
+            "authentication method",
+        ),
         (r#""certificate_thumbprints": []"#.to_owned(), "/certificate_thumbprints", "empty array"),
-        (r#""certificate_binding": {"jwks": {}}"#.to_owned(), "/certificate_binding", "does not support"),
+        (
+            r#""certificate_binding": {"jwks": {}}"#.to_owned(),
+            "/certificate_binding",
+            "does not support",
+        ),
         (r#""trust_anchor": []"#.to_owned(), "/trust_anchor", "did you mean \"trust_anchors\"?"),
-        (r#""tokenEndpointAuthMethod": "none""#.to_owned(), "/tokenEndpointAuthMethod", "\"token_endpoint_auth_method\""),
-        (r#""tlsClientAuthSanDns": "a.b""#.to_owned(), "/tlsClientAuthSanDns", "\"tls_client_auth_san_dns\""),
+        (
+            r#""tokenEndpointAuthMethod": "none""#.to_owned(),
+            "/tokenEndpointAuthMethod",
+            "\"token_endpoint_auth_method\"",
+        ),
+        (
+            r#""tlsClientAuthSanDns": "a.b""#.to_owned(),
+            "/tlsClientAuthSanDns",
+            "\"tls_client_auth_san_dns\"",
+        ),
         (r#""tlsClientAuthIssuer": "a""#.to_owned(), "/tlsClientAuthIssuer", "unknown member"),
-        (r#""tls-client-auth-issuer": "a""#.to_owned(), "/tls-client-auth-issuer", "unknown member"),
-        (r#""certificateThumbprints": ["x"]"#.to_owned(), "/certificateThumbprints", "\"certificate_thumbprints\""),
+        (
+            r#""tls-client-auth-issuer": "a""#.to_owned(),
+            "/tls-client-auth-issuer",
+            "unknown member",
+        ),
+        (
+            r#""certificateThumbprints": ["x"]"#.to_owned(),
+            "/certificateThumbprints",
+            "\"certificate_thumbprints\"",
+        ),
         (r#""certificate_thumbprints": ["x"]"#.to_owned(), "/certificate_thumbprints/0", "SHA-256"),
         (r#""trust_anchors": []"#.to_owned(), "/trust_anchors", "does not support"),
         (SELF_SIGNED.to_owned(), "", "jwks_uri is not fetched"),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": []}}"#), "/jwks/keys", "an array of keys, at least one"),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC"}}]}}"#), "/jwks", "x5c or x5t#S256"),
+        (
+            format!(r#"{SELF_SIGNED}, "jwks": {{"keys": []}}"#),
+            "/jwks/keys",
+            "an array of keys, at least one",
+        ),
+        (
+            format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC"}}]}}"#),
+            "/jwks",
+            "x5c or x5t#S256",
+        ),
         (
             format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5t#S256": "x"}}]}}"#),
             "/jwks/keys/0/x5t#S256",
             "thumbprint",
         ),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5c": []}}]}}"#), "/jwks/keys/0/x5c", "empty array"),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5c": ["*"]}}]}}"#), "/jwks/keys/0/x5c/0", "base64"),
-        (format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5c": ["AAAA"]}}]}}"#), "/jwks/keys/0/x5c/0", "X.509"),
+        (
+            format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5c": []}}]}}"#),
+            "/jwks/keys/0/x5c",
+            "empty array",
+        ),
+        (
+            format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5c": ["*"]}}]}}"#),
+            "/jwks/keys/0/x5c/0",
+            "base64",
+        ),
+        (
+            format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC", "x5c": ["AAAA"]}}]}}"#),
+            "/jwks/keys/0/x5c/0",
+            "X.509",
+        ),
     ] {
-        let (found, error) = client_error(&members).unwrap_or_else(|| panic!("accepted: {members}"));
+        let (found, error) =
+            client_error(&members).unwrap_or_else(|| panic!("accepted: {members}"));
         assert_eq!(found, pointer, "{members}: {error}");
         assert!(error.contains(message), "{members}: {error}");
     }
@@ -248,7 +398,9 @@ fn server_names_and_authorities_choose_one_tenant() {
         (alone, "a.example", Some("b.example"), true),
         (alone, "a.example", None, true),
     ] {
-        let found = parse(text).unwrap().server_name_agrees(authority.as_bytes(), server_name.map(str::as_bytes));
+        let found = parse(text)
+            .unwrap()
+            .server_name_agrees(authority.as_bytes(), server_name.map(str::as_bytes));
         assert_eq!(found, agrees, "{authority} {server_name:?}");
     }
 }
@@ -262,7 +414,9 @@ fn server_names_are_compared_where_there_are_tenants_and_no_proxies() {
         (r#"{"source": "forwarded", "trusted_proxies": ["a.b"]}"#, false),
         (r#"{"source": "forwarded", "trusted_proxies": ["a.b"], "server_name": "match"}"#, true),
     ] {
-        let tenants = format!(r#"{{"peer_certificate": {peer_certificate}, "tenants": [{{"hosts": ["a"], "clients": []}}]}}"#);
+        let tenants = format!(
+            r#"{{"peer_certificate": {peer_certificate}, "tenants": [{{"hosts": ["a"], "clients": []}}]}}"#
+        );
         assert_eq!(policy(&tenants, "a").matches_server_name, matches, "{peer_certificate}");
         let alone = format!(r#"{{"peer_certificate": {peer_certificate}, "clients": []}}"#);
         assert!(!policy(&alone, "a").matches_server_name, "{peer_certificate}");
@@ -271,10 +425,17 @@ fn server_names_are_compared_where_there_are_tenants_and_no_proxies() {
 
 #[test]
 fn what_is_written_and_supported() {
-    let filter_state = |text: &str| parse(&format!(r#"{{"clients": [] {text}}}"#)).unwrap().filter_state;
+    let filter_state =
+        |text: &str| parse(&format!(r#"{{"clients": [] {text}}}"#)).unwrap().filter_state;
     assert_eq!(filter_state(""), FilterState { code: true, client_id: true });
-    assert_eq!(filter_state(r#", "filter_state": []"#), FilterState { code: false, client_id: false });
-    assert_eq!(filter_state(r#", "filter_state": ["client_id"]"#), FilterState { code: false, client_id: true });
+    assert_eq!(
+        filter_state(r#", "filter_state": []"#),
+        FilterState { code: false, client_id: false }
+    );
+    assert_eq!(
+        filter_state(r#", "filter_state": ["client_id"]"#),
+        FilterState { code: false, client_id: true }
+    );
     let methods = |text: &str| policy(&format!(r#"{{"clients": [] {text}}}"#), "a").methods;
     assert_eq!(methods(""), Methods { tls_client_auth: true, self_signed_tls_client_auth: true });
     let only = methods(r#", "methods": ["self_signed_tls_client_auth"]"#);
@@ -290,6 +451,10 @@ fn what_is_written_and_supported() {
         (r#""peer_certificate": {"server_name": "any"}"#, "/peer_certificate/server_name"),
         (r#""tenants": [{"hosts": ["a"], "filter_state": []}]"#, "/tenants/0/filter_state"),
     ] {
-        assert_eq!(parse(&format!(r#"{{"clients": [], {text}}}"#)).unwrap_err().pointer, pointer, "{text}");
+        assert_eq!(
+            parse(&format!(r#"{{"clients": [], {text}}}"#)).unwrap_err().pointer,
+            pointer,
+            "{text}"
+        );
     }
 }

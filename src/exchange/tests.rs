@@ -27,14 +27,23 @@ impl Downstream for Unasked {
 
 fn headers(more: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
     let pseudo = [(":method", "POST"), (":path", "/token"), (":authority", "as.example.com")];
-    pseudo.iter().chain(more).map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect()
+    pseudo
+        .iter()
+        .chain(more)
+        .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+        .collect()
 }
 
 fn started(config: &[u8], more: &[(&str, &str)], end_of_stream: bool) -> (Exchange, Step) {
     let headers = headers(more);
     let configuration = Configuration::parse(config).unwrap();
     let mut exchange = Exchange::new(&configuration, &Head::of(Fields(&headers)));
-    let step = exchange.on_headers(&configuration, &Head::of(Fields(&headers)), end_of_stream, &mut Unasked);
+    let step = exchange.on_headers(
+        &configuration,
+        &Head::of(Fields(&headers)),
+        end_of_stream,
+        &mut Unasked,
+    );
     (exchange, step)
 }
 
@@ -71,11 +80,21 @@ fn a_gated_request_is_held_until_its_body_ends() {
 fn trailers_end_a_request_too() {
     let (mut exchange, _) = started(CONFIG, &[FORM], false);
     assert!(matches!(exchange.on_body(11, false, must_not_read, &mut Unasked), Step::Wait));
-    assert_eq!(decision(exchange.on_end(gives(b"client_id=b"), &mut Unasked)).code, Code::UnknownClient);
-    assert!(matches!(exchange.on_body(11, true, must_not_read, &mut Unasked), Step::Decided { passed: false }));
+    assert_eq!(
+        decision(exchange.on_end(gives(b"client_id=b"), &mut Unasked)).code,
+        Code::UnknownClient
+    );
+    assert!(matches!(
+        exchange.on_body(11, true, must_not_read, &mut Unasked),
+        Step::Decided { passed: false }
+    ));
 
     let (mut exchange, _) = started(CONFIG, &[FORM], false);
-    assert_eq!(decision(exchange.on_end(must_not_read, &mut Unasked)).code, Code::MissingClientId, "no data at all");
+    assert_eq!(
+        decision(exchange.on_end(must_not_read, &mut Unasked)).code,
+        Code::MissingClientId,
+        "no data at all"
+    );
 }
 
 #[test]
@@ -99,17 +118,31 @@ fn a_body_is_too_large_as_soon_as_that_is_known() {
     assert_eq!(decision(step).code, Code::BodyTooLarge);
     let (mut exchange, _) = started(CONFIG, &[FORM], false);
     assert!(matches!(exchange.on_body(40, false, must_not_read, &mut Unasked), Step::Wait));
-    assert_eq!(decision(exchange.on_body(41, false, must_not_read, &mut Unasked)).code, Code::BodyTooLarge);
-    assert!(matches!(exchange.on_body(50, true, must_not_read, &mut Unasked), Step::Decided { passed: false }));
+    assert_eq!(
+        decision(exchange.on_body(41, false, must_not_read, &mut Unasked)).code,
+        Code::BodyTooLarge
+    );
+    assert!(matches!(
+        exchange.on_body(50, true, must_not_read, &mut Unasked),
+        Step::Decided { passed: false }
+    ));
 }
 
 #[test]
 fn nothing_passes_before_the_headers() {
-    let mut exchange = Exchange::new(&Configuration::parse(CONFIG).unwrap(), &Head::of(Fields(&[])));
-    assert_eq!(decision(exchange.on_body(1, true, must_not_read, &mut Unasked)).code, Code::HostError);
+    let mut exchange =
+        Exchange::new(&Configuration::parse(CONFIG).unwrap(), &Head::of(Fields(&[])));
+    assert_eq!(
+        decision(exchange.on_body(1, true, must_not_read, &mut Unasked)).code,
+        Code::HostError
+    );
     let configuration = Configuration::parse(CONFIG).unwrap();
     let mut exchange = Exchange::new(&configuration, &Head::of(Fields(&[])));
-    assert_eq!(decision(exchange.on_headers(&configuration, &Head::of(Fields(&[])), true, &mut Unasked)).code, Code::HostError);
+    assert_eq!(
+        decision(exchange.on_headers(&configuration, &Head::of(Fields(&[])), true, &mut Unasked))
+            .code,
+        Code::HostError
+    );
 }
 
 #[test]
@@ -126,9 +159,15 @@ fn shadow_decides_and_lets_pass() {
     let config = br#"{"mode": "shadow", "clients": []}"#;
     let (mut exchange, step) = started(config, &[("content-type", "text/plain")], false);
     let refused = decision(step);
-    assert_eq!((refused.code, &refused.action), (Code::UnsupportedMediaType, &Action::Continue { set: Vec::new() }));
+    assert_eq!(
+        (refused.code, &refused.action),
+        (Code::UnsupportedMediaType, &Action::Continue { set: Vec::new() })
+    );
     assert!(refused.to_string().contains(" mode=shadow "));
-    assert!(matches!(exchange.on_body(99_999, true, must_not_read, &mut Unasked), Step::Decided { passed: true }));
+    assert!(matches!(
+        exchange.on_body(99_999, true, must_not_read, &mut Unasked),
+        Step::Decided { passed: true }
+    ));
 }
 
 #[test]
@@ -141,7 +180,12 @@ fn the_decision_line_tells_what_an_operator_needs_and_no_more() {
         r#"tls_client_auth code=host_error endpoint="/token" request_id="r-1\"" detail="the host does not give the body that it announced""#
     );
     let (mut exchange, _) = started(CONFIG, &more, false);
-    let refused = decision(exchange.on_body(34, true, gives(b"client_id=x%0A%22&code=secret-code"), &mut Unasked));
+    let refused = decision(exchange.on_body(
+        34,
+        true,
+        gives(b"client_id=x%0A%22&code=secret-code"),
+        &mut Unasked,
+    ));
     assert_eq!(
         refused.to_string(),
         r#"tls_client_auth code=unknown_client client_id="x\n\"" endpoint="/token" request_id="r-1\"" detail="not in the registry""#
@@ -154,12 +198,14 @@ fn identity_headers_are_stripped_by_the_policy_of_the_host() {
     let config = br#"{"forward": {"client_id": "x-id"}, "tenants": [{"hosts": ["as.example.com"], "clients": [], "forward": {"keep": ["x-ssl-cert"]}}]}"#;
     let configuration = Configuration::parse(config).unwrap();
     let fields = headers(&[("x-ssl-cert", "a"), ("x_ssl_client_dn", "b"), ("x-id", "c")]);
-    let stripped: Vec<&str> =
-        Exchange::new(&configuration, &Head::of(Fields(&fields))).names_to_strip(Fields(&fields), None).collect();
+    let stripped: Vec<&str> = Exchange::new(&configuration, &Head::of(Fields(&fields)))
+        .names_to_strip(Fields(&fields), None)
+        .collect();
     assert_eq!(stripped, ["x_ssl_client_dn", "x-id"]);
     let elsewhere = [(":authority".to_owned(), b"other".to_vec())];
-    let stripped: Vec<&str> =
-        Exchange::new(&configuration, &Head::of(Fields(&elsewhere))).names_to_strip(Fields(&fields), None).collect();
+    let stripped: Vec<&str> = Exchange::new(&configuration, &Head::of(Fields(&elsewhere)))
+        .names_to_strip(Fields(&fields), None)
+        .collect();
     assert_eq!(stripped, ["x-ssl-cert", "x_ssl_client_dn", "x-id"]);
 }
 
@@ -196,11 +242,15 @@ fn looked_up() -> Exchange {
 fn a_lookup_holds_the_request_until_its_answer() {
     let registered = |text: &[u8]| {
         let configuration = Configuration::parse(text).unwrap();
-        let TenantPolicy::Known(policy) = configuration.policy_for(b"") else { panic!("no tenants") };
+        let TenantPolicy::Known(policy) = configuration.policy_for(b"") else {
+            panic!("no tenants")
+        };
         let RegistrySource::Embedded(registry) = &policy.registry else { panic!("embedded") };
         registry.find("a")
     };
-    let other = || registered(br#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#);
+    let other = || {
+        registered(br#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#)
+    };
     let by_certificate = registered(
         br#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": "a"}]}"#,
     );
@@ -220,29 +270,40 @@ fn a_lookup_holds_the_request_until_its_answer() {
         assert_eq!(decided.code, code);
         assert_eq!(decided.request.client_id.as_deref(), Some("a"));
         let passed = code == Code::PassedOtherMethod;
-        assert!(matches!(exchange.on_end(must_not_read, &mut Unasked), Step::Decided { passed: found } if found == passed));
+        assert!(
+            matches!(exchange.on_end(must_not_read, &mut Unasked), Step::Decided { passed: found } if found == passed)
+        );
         // An answer comes once.
         assert!(matches!(exchange.on_registration(Ok(other()), &mut Unasked), Step::Wait));
-        assert!(matches!(exchange.on_end(must_not_read, &mut Unasked), Step::Decided { passed: found } if found == passed));
+        assert!(
+            matches!(exchange.on_end(must_not_read, &mut Unasked), Step::Decided { passed: found } if found == passed)
+        );
     }
 }
 
 #[test]
 fn an_answer_without_a_question_decides_nothing() {
     let (mut exchange, _) = started(FETCHED, &[FORM], false);
-    assert!(matches!(exchange.on_registration(Ok(Registration::Unregistered), &mut Unasked), Step::Wait));
+    assert!(matches!(
+        exchange.on_registration(Ok(Registration::Unregistered), &mut Unasked),
+        Step::Wait
+    ));
     assert!(exchange.is_held());
 }
 
 #[test]
 fn an_unusable_client_is_not_unregistered() {
     let pass = br#"{"unregistered_clients": "pass", "registry": {"cluster": "r", "authority": "r", "path": "/{client_id}", "mode": "lookup"}}"#;
-    for (registration, code) in
-        [(Registration::Unregistered, Code::PassedUnregistered), (Registration::Unusable("x".into()), Code::UnknownClient)]
-    {
+    for (registration, code) in [
+        (Registration::Unregistered, Code::PassedUnregistered),
+        (Registration::Unusable("x".into()), Code::UnknownClient),
+    ] {
         let (mut exchange, _) = started(pass, &[FORM], false);
         exchange.on_body(11, true, gives(b"client_id=a"), &mut WithoutCertificate);
-        assert_eq!(decision(exchange.on_registration(Ok(registration), &mut WithoutCertificate)).code, code);
+        assert_eq!(
+            decision(exchange.on_registration(Ok(registration), &mut WithoutCertificate)).code,
+            code
+        );
     }
 }
 
@@ -266,12 +327,16 @@ fn a_header_that_cannot_be_removed_refuses_unless_all_is_shadow() {
 
         let (mut held, _) = started(config, &[FORM], false);
         let refused = decision(held.on_removal_failed(&Head::default()));
-        assert_eq!((refused.code, matches!(refused.action, Action::Continue { .. })), (Code::HostError, passes));
+        assert_eq!(
+            (refused.code, matches!(refused.action, Action::Continue { .. })),
+            (Code::HostError, passes)
+        );
 
         let configuration = Configuration::parse(config).unwrap();
         let other = [(":method".to_owned(), b"GET".to_vec()), (":path".to_owned(), b"/".to_vec())];
         let mut passed = Exchange::new(&configuration, &Head::of(Fields(&other)));
-        let step = passed.on_headers(&configuration, &Head::of(Fields(&other)), false, &mut Unasked);
+        let step =
+            passed.on_headers(&configuration, &Head::of(Fields(&other)), false, &mut Unasked);
         assert_eq!(decision(step).code, Code::NotGated);
         let step = passed.on_removal_failed(&Head::default());
         assert!(matches!(step, Step::Decided { passed } if passed == passes));

@@ -40,9 +40,18 @@ impl Forward {
     #[must_use]
     pub fn headers(&self, client_id: &str, certificate: &PeerCertificate) -> Vec<(String, String)> {
         let mut headers = Vec::new();
-        headers.extend(self.client_id.as_ref().map(|name| (name.to_string(), client_id.to_owned())));
-        headers.extend(self.thumbprint.as_ref().map(|name| (name.to_string(), certificate.thumbprint().to_string())));
-        headers.extend(self.certificate.iter().map(|header| (header.name().to_owned(), header.write(certificate))));
+        headers
+            .extend(self.client_id.as_ref().map(|name| (name.to_string(), client_id.to_owned())));
+        headers.extend(
+            self.thumbprint
+                .as_ref()
+                .map(|name| (name.to_string(), certificate.thumbprint().to_string())),
+        );
+        headers.extend(
+            self.certificate
+                .iter()
+                .map(|header| (header.name().to_owned(), header.write(certificate))),
+        );
         headers
     }
 }

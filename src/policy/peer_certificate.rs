@@ -9,7 +9,8 @@ pub struct PeerCertificatePolicy {
     pub chain: Chain,
     /// `source`.
     pub source: Source,
-    /// `server_name`: whether the name of the TLS handshake must be the tenant's; `None` = not given.
+    /// `server_name`: whether the name of the TLS handshake must be the tenant's; `None` = not
+    /// given.
     pub(crate) server_name_matches: Option<bool>,
 }
 
@@ -33,7 +34,8 @@ pub enum Source {
     Forwarded {
         /// `dialect`: the header, and how the certificate is written in it.
         header: CertificateHeader,
-        /// `trusted_proxies`; `None` = the header must describe the certificate of the downstream connection.
+        /// `trusted_proxies`; `None` = the header must describe the certificate of the downstream
+        /// connection.
         trusted_proxies: Option<TrustedProxies>,
     },
 }
@@ -71,11 +73,12 @@ impl Source {
 }
 
 impl PeerCertificatePolicy {
-    /// Whether the server name of the TLS handshake must choose the tenant that `:authority` chooses. Behind a trusted proxy the
-    /// name is the proxy's own.
+    /// Whether the server name of the TLS handshake must choose the tenant that `:authority`
+    /// chooses. Behind a trusted proxy the name is the proxy's own.
     #[must_use]
     pub fn matches_server_name(&self) -> bool {
-        let has_proxies = matches!(&self.source, Source::Forwarded { trusted_proxies: Some(_), .. });
+        let has_proxies =
+            matches!(&self.source, Source::Forwarded { trusted_proxies: Some(_), .. });
         self.server_name_matches.unwrap_or(!has_proxies)
     }
 }

@@ -39,12 +39,15 @@ impl Extent {
     fn covers(self, given: &str, name: &str) -> bool {
         match self {
             Self::Name => same_header(given, name),
-            Self::Beginning => name.get(..given.len()).is_some_and(|start| same_header(given, start)),
+            Self::Beginning => {
+                name.get(..given.len()).is_some_and(|start| same_header(given, start))
+            }
         }
     }
 }
 
-/// Whether `name` begins as one of [`IDENTITY`]. It is asked for each header of each request, and hardly any does.
+/// Whether `name` begins as one of [`IDENTITY`]. It is asked for each header of each request, and
+/// hardly any does.
 fn may_be_identity(name: &str) -> bool {
     let Some([first, second, third, fourth]) = name.as_bytes().first_chunk() else { return false };
     match first | 0x20 {
@@ -64,7 +67,8 @@ fn may_be_identity(name: &str) -> bool {
     }
 }
 
-/// Headers that mean something to HTTP or to Envoy: no identity is written into them, and no pattern takes them away.
+/// Headers that mean something to HTTP or to Envoy: no identity is written into them, and no
+/// pattern takes them away.
 const RESERVED: [(&str, Extent); 16] = [
     ("authorization", Extent::Name),
     ("connection", Extent::Name),
@@ -110,13 +114,19 @@ impl HeaderPattern {
         };
         let pattern = Self { text, extent };
         if !is_token(pattern.text.as_bytes()) || pattern.text.contains('*') {
-            return Err("a header name (RFC 9110 section 5.1), with * at its end at most".to_owned());
+            return Err(
+                "a header name (RFC 9110 section 5.1), with * at its end at most".to_owned()
+            );
         }
         if extent == Extent::Beginning && pattern.text.len() < limits::STRIP_PREFIX_CHARACTERS {
             return Err("at least four characters before the *".to_owned());
         }
-        if let Some((reserved, _)) = RESERVED.iter().find(|(reserved, extent)| pattern.meets(reserved, *extent)) {
-            return Err(format!("headers that HTTP can do without: this takes \"{reserved}\" away"));
+        if let Some((reserved, _)) =
+            RESERVED.iter().find(|(reserved, extent)| pattern.meets(reserved, *extent))
+        {
+            return Err(format!(
+                "headers that HTTP can do without: this takes \"{reserved}\" away"
+            ));
         }
         Ok(pattern)
     }
@@ -144,8 +154,8 @@ pub struct StrippedHeaders {
 }
 
 impl StrippedHeaders {
-    /// Whether a header or trailer of this name must not reach the backend as it came. `trusted` = the header from which the
-    /// client's certificate was read, if it was.
+    /// Whether a header or trailer of this name must not reach the backend as it came. `trusted` =
+    /// the header from which the client's certificate was read, if it was.
     #[must_use]
     pub fn strips(&self, name: &str, trusted: Option<CertificateHeader>) -> bool {
         if self.written.iter().any(|written| same_header(written, name))
@@ -153,7 +163,8 @@ impl StrippedHeaders {
         {
             return true;
         }
-        let is_identity = may_be_identity(name) && IDENTITY.iter().any(|(identity, extent)| extent.covers(identity, name));
+        let is_identity = may_be_identity(name)
+            && IDENTITY.iter().any(|(identity, extent)| extent.covers(identity, name));
         if !is_identity && !self.read.iter().any(|read| same_header(read, name)) {
             return false;
         }

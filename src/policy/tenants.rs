@@ -38,7 +38,11 @@ impl HostPattern {
             return None;
         }
         let name = canonical(name);
-        Some(if is_suffix { Self::Suffix(format!(".{name}").into()) } else { Self::Exact(name.into()) })
+        Some(if is_suffix {
+            Self::Suffix(format!(".{name}").into())
+        } else {
+            Self::Exact(name.into())
+        })
     }
 
     /// As it is written in the configuration, but in lower case.
@@ -54,7 +58,13 @@ impl Tenants {
     /// No tenants: `other` is the policy of every host.
     pub(crate) fn new(other: TenantPolicy) -> Self {
         let mode_of_all = other.common().mode;
-        Self { exact: HashMap::new(), suffixes: Vec::new(), unreadable: other.clone(), other, mode_of_all }
+        Self {
+            exact: HashMap::new(),
+            suffixes: Vec::new(),
+            unreadable: other.clone(),
+            other,
+            mode_of_all,
+        }
     }
 
     /// Adds a host of a tenant; whether none of that name was there before.
@@ -77,7 +87,8 @@ impl Tenants {
     /// Every policy, once for each of its hosts.
     pub(crate) fn policies(&self) -> impl Iterator<Item = &Policy> {
         let other = if let TenantPolicy::Known(policy) = &self.other { Some(policy) } else { None };
-        let policies = self.exact.values().chain(self.suffixes.iter().map(|(_, policy)| policy)).chain(other);
+        let policies =
+            self.exact.values().chain(self.suffixes.iter().map(|(_, policy)| policy)).chain(other);
         policies.map(Arc::as_ref)
     }
 
@@ -105,7 +116,10 @@ impl Tenants {
         let Some(authority) = host(authority) else { return false };
         let by_name = match server_name.map(host) {
             // RFC 6066 §3 has no literal addresses, and Java sends no name without a dot.
-            None if !authority.contains('.') || authority.starts_with('[') || authority.parse::<Ipv4Addr>().is_ok() => {
+            None if !authority.contains('.')
+                || authority.starts_with('[')
+                || authority.parse::<Ipv4Addr>().is_ok() =>
+            {
                 return true;
             }
             None => None,
@@ -126,7 +140,8 @@ impl Tenants {
     /// The policy of the tenant that names `host`, in lower case.
     fn tenant_of(&self, host: &str) -> Option<&Arc<Policy>> {
         let by_suffix = || {
-            let is_below = |suffix: &str| host.strip_suffix(suffix).is_some_and(|label| !label.is_empty());
+            let is_below =
+                |suffix: &str| host.strip_suffix(suffix).is_some_and(|label| !label.is_empty());
             let below = self.suffixes.iter().filter(|(suffix, _)| is_below(suffix));
             below.max_by_key(|(suffix, _)| suffix.len()).map(|(_, policy)| policy)
         };
@@ -134,13 +149,15 @@ impl Tenants {
     }
 }
 
-/// The host of `:authority` in lower case, without port and final dot; `None` where it is none (RFC 9110 §4.2.3: no user
-/// information).
+/// The host of `:authority` in lower case, without port and final dot; `None` where it is none (RFC
+/// 9110 §4.2.3: no user information).
 fn host_of(authority: &str) -> Option<String> {
     let is_port = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     let host = match authority.rsplit_once(':') {
         // The last colon of an IPv6 literal without port stands inside the brackets.
-        Some((host, port)) if is_port(port) && (!host.starts_with('[') || host.ends_with(']')) => host,
+        Some((host, port)) if is_port(port) && (!host.starts_with('[') || host.ends_with(']')) => {
+            host
+        }
         _ => authority,
     };
     let host = host.strip_suffix('.').unwrap_or(host);
@@ -149,13 +166,18 @@ fn host_of(authority: &str) -> Option<String> {
 
 /// A host in lower case, and an IPv6 address in its one form (RFC 5952).
 fn canonical(host: &str) -> String {
-    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).and_then(|text| text.parse::<Ipv6Addr>().ok());
+    let address = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .and_then(|text| text.parse::<Ipv6Addr>().ok());
     address.map_or_else(|| host.to_ascii_lowercase(), |address| format!("[{address}]"))
 }
 
 /// A host name or an IPv6 literal in brackets.
 fn is_host(text: &str) -> bool {
-    let is_label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
     match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
         None => text.split('.').all(is_label),

@@ -8,7 +8,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::json::{Json, JsonError, Members, one_of};
 
-/// What the serializer of `application/x-www-form-urlencoded` leaves as it is, and the blank, which becomes a plus.
+/// What the serializer of `application/x-www-form-urlencoded` leaves as it is, and the blank, which
+/// becomes a plus.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
 
 /// `backend_authentication`: the client's secret at the backend.
@@ -44,7 +45,8 @@ impl BackendAuthentication {
         &self.client_secret
     }
 
-    /// The value of `Authorization` (RFC 6749 §2.3.1): identifier and secret, each form-encoded, in HTTP Basic.
+    /// The value of `Authorization` (RFC 6749 §2.3.1): identifier and secret, each form-encoded, in
+    /// HTTP Basic.
     #[must_use]
     pub fn authorization(&self, client_id: &str) -> String {
         let encode = |text| utf8_percent_encode(text, ENCODED).to_string().replace("%20", "+");
@@ -71,7 +73,8 @@ mod tests {
     #[test]
     fn identifier_and_secret_are_form_encoded() {
         // RFC 6749 appendix B: " %&+£€".
-        let authentication = read(r#"{"method": "client_secret_basic", "client_secret": " %&+£€"}"#).unwrap();
+        let authentication =
+            read(r#"{"method": "client_secret_basic", "client_secret": " %&+£€"}"#).unwrap();
         let value = authentication.authorization("my id:1*-._~");
         let decoded = STANDARD.decode(value.strip_prefix("Basic ").unwrap()).unwrap();
         assert_eq!(decoded, b"my+id%3A1*-._%7E:+%25%26%2B%C2%A3%E2%82%AC");
@@ -79,7 +82,10 @@ mod tests {
 
     #[test]
     fn a_secret_is_not_printed() {
-        assert_eq!(format!("{:?}", BackendAuthentication::new("hush")), "BackendAuthentication { .. }");
+        assert_eq!(
+            format!("{:?}", BackendAuthentication::new("hush")),
+            "BackendAuthentication { .. }"
+        );
     }
 
     #[test]
@@ -92,7 +98,10 @@ mod tests {
             (r#"{"method": "client_secret_basic", "client_secret": ""}"#, "/client_secret"),
             (r#"{"method": "client_secret_basic", "client_secret": "x\n"}"#, "/client_secret"),
             (r#"{"method": "client_secret_basic", "client_secret": 1}"#, "/client_secret"),
-            (r#"{"method": "client_secret_basic", "client_secret": "x", "secret": "y"}"#, "/secret"),
+            (
+                r#"{"method": "client_secret_basic", "client_secret": "x", "secret": "y"}"#,
+                "/secret",
+            ),
         ] {
             let error = read(json).unwrap_err();
             assert_eq!(error.pointer, pointer, "{json}");

@@ -1,4 +1,5 @@
-//! Client metadata (RFC 7591 §2, RFC 8705 §2.1.2 and §2.2.2), read into a form that cannot be half-right.
+//! Client metadata (RFC 7591 §2, RFC 8705 §2.1.2 and §2.2.2), read into a form that cannot be
+//! half-right.
 
 use std::fmt;
 
@@ -12,7 +13,8 @@ use crate::json::{Json, JsonError, Members};
 pub struct ClientMetadata {
     client_id: Box<str>,
     method: TokenEndpointAuthMethod,
-    /// `certificate_thumbprints`: the only certificates that this client may use; `None` = any that matches.
+    /// `certificate_thumbprints`: the only certificates that this client may use; `None` = any that
+    /// matches.
     certificate_thumbprints: Option<Vec<Thumbprint>>,
     backend_authentication: Option<BackendAuthentication>,
 }
@@ -44,8 +46,9 @@ pub enum ExpectedSubject {
 }
 
 impl ClientMetadata {
-    /// Reads one client. Members that this filter does not use are ignored, unless their name begins with
-    /// `tls_client_auth_` or nearly is the name of one that it uses: a typing mistake there would weaken the client.
+    /// Reads one client. Members that this filter does not use are ignored, unless their name
+    /// begins with `tls_client_auth_` or nearly is the name of one that it uses: a typing mistake
+    /// there would weaken the client.
     ///
     /// # Errors
     /// The pointer is relative to the client.
@@ -53,17 +56,19 @@ impl ClientMetadata {
         Self::read(json, &mut Vec::new())
     }
 
-    /// The same. What of the client is left out, though the client can be used, is added to `warnings`, with its reason and a
-    /// pointer that is relative to the client.
+    /// The same. What of the client is left out, though the client can be used, is added to
+    /// `warnings`, with its reason and a pointer that is relative to the client.
     #[inline(never)]
     pub(crate) fn read(json: &Json, warnings: &mut Vec<JsonError>) -> Result<Self, JsonError> {
         let mut members = Members::of(json, "client metadata (RFC 7591)")?;
         let client_id = members.read("client_id", client_id)?;
-        let client_id = client_id.ok_or_else(|| foreign::lacks(json, foreign::METADATA, "client_id"))?;
+        let client_id =
+            client_id.ok_or_else(|| foreign::lacks(json, foreign::METADATA, "client_id"))?;
         let method = members.read_unless_null(METHOD, method_name)?;
         let mut subjects = Vec::with_capacity(1);
         for (name, read) in SUBJECTS {
-            // Servers that have a field for each of the five send those that are not set as empty texts.
+            // Servers that have a field for each of the five send those that are not set as empty
+            // texts.
             match members.set(name) {
                 None => {}
                 Some(Json::String(text)) if text.is_empty() => {}
@@ -71,37 +76,57 @@ impl ClientMetadata {
             }
         }
         let (jwks, jwks_uri) = (members.set("jwks"), members.set("jwks_uri"));
-        let certificate_thumbprints = members.read_unless_null("certificate_thumbprints", |json| {
-            json.some_elements("at least one SHA-256 thumbprint", thumbprint)
-        })?;
-        let backend_authentication = members.read_unless_null("backend_authentication", BackendAuthentication::from_json)?;
+        let certificate_thumbprints = members
+            .read_unless_null("certificate_thumbprints", |json| {
+                json.some_elements("at least one SHA-256 thumbprint", thumbprint)
+            })?;
+        let backend_authentication =
+            members.read_unless_null("backend_authentication", BackendAuthentication::from_json)?;
         for name in NOT_SUPPORTED {
             if members.set(name).is_some() {
-                return Err(JsonError::new("this version does not support this member").within(name));
+                return Err(
+                    JsonError::new("this version does not support this member").within(name)
+                );
             }
         }
         refuse_near_misses(&members)?;
-        // RFC 7591 §2 has a default, but an authorization server always returns the method (§3.2.1): an entry without it is of a
-        // format that nobody recognised, and the default would let a certificate client in without its certificate.
+        // RFC 7591 §2 has a default, but an authorization server always returns the method
+        // (§3.2.1): an entry without it is of a format that nobody recognised, and the default
+        // would let a certificate client in without its certificate.
         let method = method.ok_or_else(|| foreign::lacks(json, foreign::METADATA, METHOD))?;
         foreign::refuse(json, foreign::METADATA, "")?;
         let method = match method {
             "tls_client_auth" => TokenEndpointAuthMethod::TlsClientAuth(only_subject(&subjects)?),
-            "self_signed_tls_client_auth" => TokenEndpointAuthMethod::SelfSignedTlsClientAuth(match (jwks, jwks_uri) {
-                (Some(jwks), None) => jwks::certificates(jwks, warnings).map_err(|error| error.within("jwks"))?,
-                // RFC 7591 §2: they must not both be there.
-                (Some(_), Some(_)) => return Err(JsonError::expected("jwks or jwks_uri, not both").within("jwks_uri")),
-                (None, _) => return Err(JsonError::expected("jwks with the client's certificates (jwks_uri is not fetched)")),
-            }),
+            "self_signed_tls_client_auth" => {
+                TokenEndpointAuthMethod::SelfSignedTlsClientAuth(match (jwks, jwks_uri) {
+                    (Some(jwks), None) => {
+                        jwks::certificates(jwks, warnings).map_err(|error| error.within("jwks"))?
+                    }
+                    // RFC 7591 §2: they must not both be there.
+                    (Some(_), Some(_)) => {
+                        return Err(
+                            JsonError::expected("jwks or jwks_uri, not both").within("jwks_uri")
+                        );
+                    }
+                    (None, _) => {
+                        return Err(JsonError::expected(
+                            "jwks with the client's certificates (jwks_uri is not fetched)",
+                        ));
+                    }
+                })
+            }
             _ => TokenEndpointAuthMethod::Other,
         };
-        // Whoever has one of these means another method than the one that is there, and would pass unasked.
+        // Whoever has one of these means another method than the one that is there, and would pass
+        // unasked.
         if method == TokenEndpointAuthMethod::Other {
             let subject = subjects.first().map(|(name, ..)| *name);
             let pinned = certificate_thumbprints.is_some().then_some("certificate_thumbprints");
             let backend = backend_authentication.is_some().then_some("backend_authentication");
             if let Some(name) = subject.or(pinned).or(backend) {
-                let error = JsonError::expected("a client that authenticates by tls_client_auth or self_signed_tls_client_auth");
+                let error = JsonError::expected(
+                    "a client that authenticates by tls_client_auth or self_signed_tls_client_auth",
+                );
                 return Err(error.within(name));
             }
         }
@@ -115,7 +140,12 @@ impl ClientMetadata {
         certificate_thumbprints: Option<Vec<Thumbprint>>,
         backend_authentication: Option<BackendAuthentication>,
     ) -> Self {
-        Self { client_id: client_id.into(), method, certificate_thumbprints, backend_authentication }
+        Self {
+            client_id: client_id.into(),
+            method,
+            certificate_thumbprints,
+            backend_authentication,
+        }
     }
 
     /// The identifier, unique in its registry.
@@ -161,13 +191,18 @@ const SUBJECTS: [(&str, ReadSubject); 5] = [
 /// RFC 8705 §2.1.2: a client must use exactly one of the five.
 fn only_subject(given: &[(&str, &Json, ReadSubject)]) -> Result<ExpectedSubject, JsonError> {
     match given {
-        [(name, json, read)] => json.string("a string").and_then(read).map_err(|error| error.within(name)),
-        _ => Err(JsonError::new(format!("expected exactly one of {}", SUBJECTS.map(|(name, _)| name).join(", ")))),
+        [(name, json, read)] => {
+            json.string("a string").and_then(read).map_err(|error| error.within(name))
+        }
+        _ => Err(JsonError::new(format!(
+            "expected exactly one of {}",
+            SUBJECTS.map(|(name, _)| name).join(", ")
+        ))),
     }
 }
 
-/// Whether a client can be called so. A blank at an end is lost in HTTP headers, and a control character can split them: both
-/// make one client another.
+/// Whether a client can be called so. A blank at an end is lost in HTTP headers, and a control
+/// character can split them: both make one client another.
 pub(crate) fn is_client_id(id: &str) -> bool {
     // Nearly every identifier is so, and each request has one.
     let is_plain = id.bytes().all(|b| b.is_ascii_graphic());
@@ -177,7 +212,9 @@ pub(crate) fn is_client_id(id: &str) -> bool {
 fn client_id(json: &Json) -> Result<Box<str>, JsonError> {
     let id = json.string("a client_id")?;
     if !is_client_id(id) {
-        return Err(JsonError::expected("a client_id without control characters and without blanks at its ends"));
+        return Err(JsonError::expected(
+            "a client_id without control characters and without blanks at its ends",
+        ));
     }
     Ok(id.into())
 }
@@ -187,15 +224,16 @@ fn method_name(json: &Json) -> Result<&str, JsonError> {
     if name.is_empty() {
         return Err(JsonError::expected("the name of an authentication method"));
     }
-    // Any other method is the backend's to check, so a slip here would let a client in without its certificate.
+    // Any other method is the backend's to check, so a slip here would let a client in without its
+    // certificate.
     let folded = letters(name);
     let is_near = |known: &&str| strsim::osa_distance(&letters(known), &folded) <= 2;
     match TLS_METHODS.into_iter().find(is_near) {
         Some(known) if known == name => Ok(name),
         Some(known) => Err(JsonError::new(format!("unknown method; did you mean \"{known}\"?"))),
-        None if MUTUAL_TLS.into_iter().any(|part| folded.contains(part)) => {
-            Err(JsonError::new(format!("unknown method of mutual TLS; expected {}", TLS_METHODS.join(" or "))))
-        }
+        None if MUTUAL_TLS.into_iter().any(|part| folded.contains(part)) => Err(JsonError::new(
+            format!("unknown method of mutual TLS; expected {}", TLS_METHODS.join(" or ")),
+        )),
         None if name.contains(|c: char| c == ',' || c.is_whitespace() || c.is_control()) => {
             Err(JsonError::expected("the name of one authentication method"))
         }
@@ -206,17 +244,23 @@ fn method_name(json: &Json) -> Result<&str, JsonError> {
 /// The two methods of RFC 8705.
 const TLS_METHODS: [&str; 2] = ["tls_client_auth", "self_signed_tls_client_auth"];
 
-/// What is in the name of a method that is one of the two under another name, and in no other's; folded.
+/// What is in the name of a method that is one of the two under another name, and in no other's;
+/// folded.
 const MUTUAL_TLS: [&str; 5] = ["tlsclient", "selfsignedtls", "mutualtls", "mtls", "x509"];
 
 /// The letters and digits of a name, in lower case.
 #[inline(never)]
 fn letters(name: &str) -> String {
-    name.bytes().filter(u8::is_ascii_alphanumeric).map(|octet| char::from(octet.to_ascii_lowercase())).collect()
+    name.bytes()
+        .filter(u8::is_ascii_alphanumeric)
+        .map(|octet| char::from(octet.to_ascii_lowercase()))
+        .collect()
 }
 
 fn subject_dn(text: &str) -> Result<ExpectedSubject, JsonError> {
-    let invalid = |error: &dyn fmt::Display| JsonError::new(format!("expected an RFC 4514 distinguished name: {error}"));
+    let invalid = |error: &dyn fmt::Display| {
+        JsonError::new(format!("expected an RFC 4514 distinguished name: {error}"))
+    };
     DistinguishedName::parse(text).map(ExpectedSubject::SubjectDn).map_err(|error| invalid(&error))
 }
 
@@ -232,7 +276,9 @@ fn san_uri(text: &str) -> Result<ExpectedSubject, JsonError> {
 
 fn san_ip(text: &str) -> Result<ExpectedSubject, JsonError> {
     let name = AlternativeName::ip(text).map(ExpectedSubject::SanIp);
-    name.ok_or_else(|| JsonError::expected("an IPv4 or IPv6 address, without brackets, prefix length or port"))
+    name.ok_or_else(|| {
+        JsonError::expected("an IPv4 or IPv6 address, without brackets, prefix length or port")
+    })
 }
 
 fn san_email(text: &str) -> Result<ExpectedSubject, JsonError> {
@@ -241,19 +287,24 @@ fn san_email(text: &str) -> Result<ExpectedSubject, JsonError> {
 }
 
 fn thumbprint(json: &Json) -> Result<Thumbprint, JsonError> {
-    let expected = "the SHA-256 of a certificate's DER, in base64url without padding or in hexadecimal";
+    let expected =
+        "the SHA-256 of a certificate's DER, in base64url without padding or in hexadecimal";
     Thumbprint::parse(json.string(expected)?).ok_or_else(|| JsonError::expected(expected))
 }
 
-/// Members that a later version knows. Ignoring them would serve the client with less than was asked for.
+/// Members that a later version knows. Ignoring them would serve the client with less than was
+/// asked for.
 const NOT_SUPPORTED: [&str; 2] = ["trust_anchors", "certificate_binding"];
 
 const METHOD: &str = "token_endpoint_auth_method";
 
 /// Whether the name begins as those of [`SUBJECTS`] do, in this or another spelling.
 fn registers_a_subject(name: &str) -> bool {
-    // Written in one word, the authentication and the authority of a TLS client begin so too, and register none.
-    let is_other = |rest: &str| rest.is_empty() || ["enticat", "orit", "oriz"].iter().any(|word| rest.starts_with(word));
+    // Written in one word, the authentication and the authority of a TLS client begin so too, and
+    // register none.
+    let is_other = |rest: &str| {
+        rest.is_empty() || ["enticat", "orit", "oriz"].iter().any(|word| rest.starts_with(word))
+    };
     name.to_ascii_lowercase().replace('-', "_").starts_with("tls_client_auth_")
         || letters(name).strip_prefix("tlsclientauth").is_some_and(|rest| !is_other(rest))
 }
@@ -263,7 +314,10 @@ fn refuse_near_misses(members: &Members<'_>) -> Result<(), JsonError> {
         let message = match members.nearest(name) {
             Some(known) => format!("unknown member; did you mean \"{known}\"?"),
             None if registers_a_subject(name) => {
-                format!("unknown member; expected one of {}", SUBJECTS.map(|(name, _)| name).join(", "))
+                format!(
+                    "unknown member; expected one of {}",
+                    SUBJECTS.map(|(name, _)| name).join(", ")
+                )
             }
             None => continue,
         };

@@ -1,15 +1,22 @@
-//! Entries of client lists that are no client metadata of RFC 7591: whose they are, and whom they are about.
+//! Entries of client lists that are no client metadata of RFC 7591: whose they are, and whom they
+//! are about.
 //!
-//! A format is recognised by a member that says how its clients authenticate, never by what it lacks: what nobody recognises is
-//! refused. Nothing is converted here.
+//! A format is recognised by a member that says how its clients authenticate, never by what it
+//! lacks: what nobody recognises is refused. Nothing is converted here.
 
 use crate::json::{Json, JsonError};
 use crate::limits;
 
 /// Members that say in one format alone how a client authenticates, folded, and what to do with it.
 const METHODS: [(&str, &str); 3] = [
-    ("clientauthenticatortype", "a client of Keycloak, which \"convert --from keycloak\" makes client metadata"),
-    ("tokenauthmethod", "a client of Authlete, which \"convert --from authlete\" makes client metadata"),
+    (
+        "clientauthenticatortype",
+        "a client of Keycloak, which \"convert --from keycloak\" makes client metadata",
+    ),
+    (
+        "tokenauthmethod",
+        "a client of Authlete, which \"convert --from authlete\" makes client metadata",
+    ),
     (SEVERAL_METHODS, "a row of Spring, which \"convert --from spring\" makes client metadata"),
 ];
 
@@ -32,16 +39,20 @@ const HINTS: [(&str, &str); 6] = [
 
 const DUENDE: &str = "a client of Duende, which \"convert --from duende\" makes client metadata";
 
-const RESPELLED: &str = "client metadata in another spelling: RFC 7591 has client_id and token_endpoint_auth_method";
+const RESPELLED: &str =
+    "client metadata in another spelling: RFC 7591 has client_id and token_endpoint_auth_method";
 
 /// What servers call an identifier that do not call it `client_id`.
-const OTHER_NAMES: [&str; 7] = ["id", "identifier", "inum", "appid", "clientidentifier", "oauthclientid", "consumerkey"];
+const OTHER_NAMES: [&str; 7] =
+    ["id", "identifier", "inum", "appid", "clientidentifier", "oauthclientid", "consumerkey"];
 
-/// What requests may have as `client_id` besides the identifier itself, in Authlete (see `convert/authlete.rs`).
+/// What requests may have as `client_id` besides the identifier itself, in Authlete (see
+/// `convert/authlete.rs`).
 const MORE_NAMES: [&str; 3] = ["clientidalias", "entityid", "metadatadocumentlocation"];
 
-/// Refuses the entry that is read as `what`, if it has a member by which another format says how its client authenticates: which of
-/// the two counts is not for us to weigh. `own` = the member of this format, folded.
+/// Refuses the entry that is read as `what`, if it has a member by which another format says how
+/// its client authenticates: which of the two counts is not for us to weigh. `own` = the member of
+/// this format, folded.
 pub(crate) fn refuse(entry: &Json, what: &str, own: &str) -> Result<(), JsonError> {
     for (name, value) in members(entry) {
         if let Some((marker, whose)) = method_of(name, value)
@@ -57,12 +68,21 @@ pub(crate) fn refuse(entry: &Json, what: &str, own: &str) -> Result<(), JsonErro
 #[inline(never)]
 pub(crate) fn lacks(entry: &Json, what: &str, member: &str) -> JsonError {
     let method = members(entry).find_map(|(name, value)| method_of(name, value));
-    let hint = || HINTS.into_iter().find(|(hint, _)| members(entry).any(|(name, _)| is_spelling_of(name, hint)));
+    let hint = || {
+        HINTS
+            .into_iter()
+            .find(|(hint, _)| members(entry).any(|(name, _)| is_spelling_of(name, hint)))
+    };
     match method.or_else(hint) {
         Some((_, whose)) => looks_like(what, whose),
-        None if member == "client_id" && members(entry).any(|(name, _)| is_spelling_of(name, "clientid")) => JsonError::expected(
-            "the member client_id: this is of another format, and has neither tokenAuthMethod (Authlete) nor clientAuthenticatorType (Keycloak)",
-        ),
+        None if member == "client_id"
+            && members(entry).any(|(name, _)| is_spelling_of(name, "clientid")) =>
+        {
+            JsonError::expected(
+                "the member client_id: this is of another format, and has neither tokenAuthMethod \
+                 (Authlete) nor clientAuthenticatorType (Keycloak)",
+            )
+        }
         None => JsonError::new(format!("expected the member {member}")),
     }
 }
@@ -70,21 +90,28 @@ pub(crate) fn lacks(entry: &Json, what: &str, member: &str) -> JsonError {
 /// Those that are set.
 fn members(entry: &Json) -> impl Iterator<Item = (&str, &Json)> {
     let members = if let Json::Object(members) = entry { members.as_slice() } else { &[] };
-    members.iter().filter(|(_, value)| !matches!(value, Json::Null)).map(|(name, value)| (name.as_str(), value))
+    members
+        .iter()
+        .filter(|(_, value)| !matches!(value, Json::Null))
+        .map(|(name, value)| (name.as_str(), value))
 }
 
 #[inline(never)]
 fn method_of(name: &str, value: &Json) -> Option<(&'static str, &'static str)> {
     let (marker, whose) = METHODS.into_iter().find(|(marker, _)| is_spelling_of(name, marker))?;
-    Some((marker, if marker == SEVERAL_METHODS && matches!(value, Json::Object(_)) { AUTH0 } else { whose }))
+    Some((
+        marker,
+        if marker == SEVERAL_METHODS && matches!(value, Json::Object(_)) { AUTH0 } else { whose },
+    ))
 }
 
 fn looks_like(what: &str, whose: &str) -> JsonError {
     JsonError::new(format!("expected {what}, found what looks like {whose}"))
 }
 
-/// Adds every identifier that the entry may be about, in whatever spelling: whoever refuses the entry must know whom not to take for
-/// unregistered. Whether these may not be all, because something cannot be read, or there are none.
+/// Adds every identifier that the entry may be about, in whatever spelling: whoever refuses the
+/// entry must know whom not to take for unregistered. Whether these may not be all, because
+/// something cannot be read, or there are none.
 #[inline(never)]
 pub(crate) fn add_client_ids(entry: &Json, found: &mut Vec<Box<str>>) -> bool {
     if let Json::String(_) = entry {
@@ -96,8 +123,10 @@ pub(crate) fn add_client_ids(entry: &Json, found: &mut Vec<Box<str>>) -> bool {
         return true;
     }
     // An alias counts unless it is plainly said that it does not.
-    let mut enabled = members(entry).filter(|(name, _)| is_spelling_of(name, "clientidaliasenabled")).peekable();
-    let has_alias = enabled.peek().is_none() || enabled.any(|(_, value)| *value != Json::Bool(false));
+    let mut enabled =
+        members(entry).filter(|(name, _)| is_spelling_of(name, "clientidaliasenabled")).peekable();
+    let has_alias =
+        enabled.peek().is_none() || enabled.any(|(_, value)| *value != Json::Bool(false));
     for (name, value) in members(entry) {
         let mut more = MORE_NAMES.into_iter().skip(usize::from(!has_alias));
         if more.any(|more| is_spelling_of(name, more)) {
@@ -136,8 +165,8 @@ fn gather(json: &Json, depth: usize, found: &mut Vec<Box<str>>) -> bool {
     is_in_doubt
 }
 
-/// Each text and each number once, also those of an array and the `value` of an object. Whether there are any; `None` = something
-/// cannot be read.
+/// Each text and each number once, also those of an array and the `value` of an object. Whether
+/// there are any; `None` = something cannot be read.
 #[inline(never)]
 fn add(value: &Json, found: &mut Vec<Box<str>>) -> Option<bool> {
     /// Above it, others may have read another number.
@@ -158,7 +187,11 @@ fn add(value: &Json, found: &mut Vec<Box<str>>) -> Option<bool> {
             }
             Some(!inner.is_empty())
         }
-        Json::Number(number) if number.is_f64() && number.as_f64().is_none_or(|number| number.abs() >= EXACT) => None,
+        Json::Number(number)
+            if number.is_f64() && number.as_f64().is_none_or(|number| number.abs() >= EXACT) =>
+        {
+            None
+        }
         Json::Number(number) => {
             let text = number.to_string();
             push(&text);

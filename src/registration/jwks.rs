@@ -7,12 +7,16 @@ use base64::engine::general_purpose::STANDARD;
 use crate::certificate::{PeerCertificate, Thumbprint};
 use crate::json::{Json, JsonError, Members};
 
-/// Thumbprints of the certificates that the keys of `jwks` name, at least one. A key that cannot be used is left out, as RFC 7517
-/// §5 asks, and added to `left_out` with its reason: the client's other certificates must go on.
+/// Thumbprints of the certificates that the keys of `jwks` name, at least one. A key that cannot be
+/// used is left out, as RFC 7517 §5 asks, and added to `left_out` with its reason: the client's
+/// other certificates must go on.
 ///
 /// # Errors
 /// No certificate is left. The pointer is relative to `jwks`, those of `left_out` to the client.
-pub(crate) fn certificates(jwks: &Json, left_out: &mut Vec<JsonError>) -> Result<Vec<Thumbprint>, JsonError> {
+pub(crate) fn certificates(
+    jwks: &Json,
+    left_out: &mut Vec<JsonError>,
+) -> Result<Vec<Thumbprint>, JsonError> {
     let mut members = Members::of(jwks, "a JWK Set (RFC 7517)")?;
     let keys = match members.set("keys") {
         None => &[],
@@ -44,10 +48,12 @@ pub(crate) fn certificates(jwks: &Json, left_out: &mut Vec<JsonError>) -> Result
     Ok(thumbprints)
 }
 
-/// The certificate of one key: the first of `x5c`, or the one that `x5t#S256` names; `None` for a bare key.
+/// The certificate of one key: the first of `x5c`, or the one that `x5t#S256` names; `None` for a
+/// bare key.
 ///
 /// # Errors
-/// The key cannot be used, or is not for signatures: whatever is not understood without doubt must not authenticate.
+/// The key cannot be used, or is not for signatures: whatever is not understood without doubt must
+/// not authenticate.
 #[inline(never)]
 pub(crate) fn certificate(json: &Json) -> Result<Option<Thumbprint>, JsonError> {
     // Names that are there twice refuse the key (RFC 7517 §4).
@@ -55,27 +61,35 @@ pub(crate) fn certificate(json: &Json) -> Result<Option<Thumbprint>, JsonError> 
     if !matches!(members.set("kty"), Some(Json::String(kind)) if !kind.is_empty()) {
         return Err(JsonError::expected("the member kty"));
     }
-    // RFC 7517 §4.2 knows "sig" and "enc" and allows others; "tls" is what the directories of open banking write for exactly
-    // these certificates.
+    // RFC 7517 §4.2 knows "sig" and "enc" and allows others; "tls" is what the directories of open
+    // banking write for exactly these certificates.
     match members.set("use") {
         None => {}
         Some(Json::String(usage)) if usage == "sig" || usage == "tls" => {}
-        Some(_) => return Err(JsonError::expected("\"sig\": other keys are not for signatures").within("use")),
+        Some(_) => {
+            return Err(
+                JsonError::expected("\"sig\": other keys are not for signatures").within("use")
+            );
+        }
     }
     let is_for_signatures = |operation: &Json| matches!(operation, Json::String(one) if one == "verify" || one == "sign");
     match members.set("key_ops") {
         None => {}
         Some(Json::Array(operations)) if operations.iter().any(is_for_signatures) => {}
         Some(_) => {
-            let error = JsonError::expected("an array with \"verify\" or \"sign\": other keys are not for signatures");
+            let error = JsonError::expected(
+                "an array with \"verify\" or \"sign\": other keys are not for signatures",
+            );
             return Err(error.within("key_ops"));
         }
     }
-    let chain = members.read_unless_null("x5c", |chain| chain.some_elements("at least one certificate", Json::base64))?;
+    let chain = members.read_unless_null("x5c", |chain| {
+        chain.some_elements("at least one certificate", Json::base64)
+    })?;
     let from_chain = match chain.as_deref() {
         Some([leaf, ..]) => {
-            let leaf =
-                PeerCertificate::from_der(leaf).map_err(|error| JsonError::new(error.to_string()).within(0).within("x5c"))?;
+            let leaf = PeerCertificate::from_der(leaf)
+                .map_err(|error| JsonError::new(error.to_string()).within(0).within("x5c"))?;
             Some(leaf.thumbprint())
         }
         _ => None,
@@ -86,7 +100,8 @@ pub(crate) fn certificate(json: &Json) -> Result<Option<Thumbprint>, JsonError> 
     })?;
     match (from_chain, named) {
         (Some(one), Some(other)) if one != other => {
-            Err(JsonError::expected("the thumbprint of the first certificate of x5c").within("x5t#S256"))
+            Err(JsonError::expected("the thumbprint of the first certificate of x5c")
+                .within("x5t#S256"))
         }
         (one, other) => Ok(one.or(other)),
     }

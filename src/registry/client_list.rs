@@ -8,7 +8,8 @@ use super::list::ListReader;
 use super::list::Whole;
 use crate::registration::Registration;
 
-/// What a fetched registry says of each client of a list. Its formats are those of the `registry` member.
+/// What a fetched registry says of each client of a list. Its formats are those of the `registry`
+/// member.
 #[derive(Clone, Debug, Default)]
 pub struct ClientList {
     clients: HashMap<Box<str>, Registration>,
@@ -20,7 +21,8 @@ impl ClientList {
     /// Reads a list, all of its pages in one.
     ///
     /// # Errors
-    /// It is no list, or says that there is more of it. An entry that cannot be used is no error: its client is [`Registration::Unusable`].
+    /// It is no list, or says that there is more of it. An entry that cannot be used is no error:
+    /// its client is [`Registration::Unusable`].
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let mut list = Self::default();
         let mut reader = ListReader::new(text.to_vec());
@@ -29,7 +31,10 @@ impl ClientList {
             match read.clients {
                 Ok(clients) => {
                     for client in clients {
-                        list.add(client.client_id().into(), Registration::Registered(Arc::new(client)));
+                        list.add(
+                            client.client_id().into(),
+                            Registration::Registered(Arc::new(client)),
+                        );
                     }
                 }
                 // Of those that never authenticate, too.
@@ -42,7 +47,9 @@ impl ClientList {
                         list.in_doubt = Some(reason.into());
                     }
                     let unusable = Registration::Unusable(error.in_entry().into());
-                    read.client_ids.into_iter().for_each(|client_id| list.add(client_id, unusable.clone()));
+                    read.client_ids
+                        .into_iter()
+                        .for_each(|client_id| list.add(client_id, unusable.clone()));
                 }
             }
         }
@@ -55,10 +62,12 @@ impl ClientList {
         self.clients.entry(client_id).and_modify(|known| *known = twice()).or_insert(registration);
     }
 
-    /// The client with exactly this `client_id`. Where an entry names nobody, nobody is surely unregistered.
+    /// The client with exactly this `client_id`. Where an entry names nobody, nobody is surely
+    /// unregistered.
     #[must_use]
     pub fn find(&self, client_id: &str) -> Registration {
-        let unknown = || self.in_doubt.clone().map_or(Registration::Unregistered, Registration::Unusable);
+        let unknown =
+            || self.in_doubt.clone().map_or(Registration::Unregistered, Registration::Unusable);
         self.clients.get(client_id).cloned().unwrap_or_else(unknown)
     }
 }
@@ -70,12 +79,21 @@ mod tests {
     #[test]
     fn half_a_list_is_no_list() {
         for (text, expected) in [
-            (&br#"{"start": 0, "end": 1, "totalCount": 2, "clients": [{"client_id": "a"}]}"#[..], "totalCount is 2"),
-            (br#"{"clients": [{"client_id": "a"}], "has_more": true}"#, "\"has_more\" says that there is more"),
+            (
+                &br#"{"start": 0, "end": 1, "totalCount": 2, "clients": [{"client_id": "a"}]}"#[..],
+                "totalCount is 2",
+            ),
+            (
+                br#"{"clients": [{"client_id": "a"}], "has_more": true}"#,
+                "\"has_more\" says that there is more",
+            ),
             (br#"{"clients": [], "total": 1}"#, "an empty page after 0 of 1 entries"),
         ] {
             let error = ClientList::parse(text).unwrap_err();
-            assert!(error.starts_with("not the whole list: ") && error.contains(expected), "{error}");
+            assert!(
+                error.starts_with("not the whole list: ") && error.contains(expected),
+                "{error}"
+            );
         }
         assert!(
             ClientList::parse(br#"{"start": 0, "end": 5, "totalCount": 1, "clients": [{"client_id": "a"}], "next": null}"#)
@@ -89,15 +107,29 @@ mod tests {
             {"client_id": "c", "tls_client_auth_oops": 1}, {"clientId": "k", "clientAuthenticatorType": "client-secret", "publicClient": true}]}"#;
         let list = ClientList::parse(text).unwrap();
         for client_id in ["a", "k"] {
-            assert!(matches!(list.find(client_id), Registration::Registered(client) if client.client_id() == client_id));
+            assert!(
+                matches!(list.find(client_id), Registration::Registered(client) if client.client_id() == client_id)
+            );
         }
-        assert_eq!(list.find("b"), Registration::Unusable("the list has this client_id twice".into()));
-        assert!(matches!(list.find("c"), Registration::Unusable(reason) if reason.starts_with("/tls_client_auth_oops")));
+        assert_eq!(
+            list.find("b"),
+            Registration::Unusable("the list has this client_id twice".into())
+        );
+        assert!(
+            matches!(list.find("c"), Registration::Unusable(reason) if reason.starts_with("/tls_client_auth_oops"))
+        );
         assert_eq!(list.find("d"), Registration::Unregistered);
-        let list = ClientList::parse(br#"[{"client_id": "a", "token_endpoint_auth_method": "none"}, 7, {}]"#).unwrap();
+        let list = ClientList::parse(
+            br#"[{"client_id": "a", "token_endpoint_auth_method": "none"}, 7, {}]"#,
+        )
+        .unwrap();
         assert!(matches!(list.find("a"), Registration::Registered(_)));
         let expected = "it may be in an entry that names nobody: /1: expected client metadata";
-        assert!(matches!(list.find("d"), Registration::Unusable(reason) if reason.starts_with(expected)), "{:?}", list.find("d"));
+        assert!(
+            matches!(list.find("d"), Registration::Unusable(reason) if reason.starts_with(expected)),
+            "{:?}",
+            list.find("d")
+        );
         for text in [&b"7"[..], b"{}", b"[", b"[] x", b""] {
             assert!(ClientList::parse(text).is_err());
         }

@@ -25,7 +25,10 @@ impl Registry {
             let before = registry.clients.insert(client.client_id().into(), Arc::new(client));
             match before {
                 None => Ok(()),
-                Some(_) => Err(JsonError::expected("a client_id that no other client of the list has").within("client_id")),
+                Some(_) => {
+                    Err(JsonError::expected("a client_id that no other client of the list has")
+                        .within("client_id"))
+                }
             }
         })?;
         Ok(registry)
@@ -48,7 +51,10 @@ impl Registry {
     /// The client with exactly this `client_id`.
     #[must_use]
     pub fn find(&self, client_id: &str) -> Registration {
-        self.clients.get(client_id).cloned().map_or(Registration::Unregistered, Registration::Registered)
+        self.clients
+            .get(client_id)
+            .cloned()
+            .map_or(Registration::Unregistered, Registration::Registered)
     }
 
     /// Every client, in no order.

@@ -51,7 +51,8 @@ pub enum FetchError {
     NextPage(&'static str),
     /// There is more of the list than came, or nobody knows.
     NotWhole(NotWhole),
-    /// Nobody can say whom an entry is about, and whom the list lacks would pass: where it is, and what is wrong with it.
+    /// Nobody can say whom an entry is about, and whom the list lacks would pass: where it is, and
+    /// what is wrong with it.
     Nameless(Box<str>),
     /// No usable client, where there were ten or more.
     Empty,
@@ -64,14 +65,27 @@ pub enum FetchError {
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotSent => f.write_str("Envoy does not send the request: is there a cluster of this name?"),
+            Self::NotSent => f.write_str(
+                "Envoy does not send the request: is there a cluster of \
+                this name?",
+            ),
             Self::NoAnswer => f.write_str(
-                "no answer: time-out, connection failure, a body cut short, or more than Envoy buffers (32 MiB; a longer list must come in pages)",
+                "no answer: time-out, connection failure, a body cut short, or more than Envoy \
+                 buffers (32 MiB; a longer list must come in pages)",
             ),
             Self::NeverCalledBack => f.write_str("Envoy never called back"),
-            Self::Status(status @ 300..=399) => write!(f, "status {status}: redirects are not followed"),
-            // Envoy says so itself where the time is up or no host can be reached; nothing tells the two apart.
-            Self::Status(status @ 503..=504) => write!(f, "status {status}, Envoy's own where the registry gave none"),
+            Self::Status(status @ 300..=399) => write!(
+                f,
+                "status {status}: redirects are not \
+                followed"
+            ),
+            // Envoy says so itself where the time is up or no host can be reached; nothing tells
+            // the two apart.
+            Self::Status(status @ 503..=504) => write!(
+                f,
+                "status {status}, Envoy's own where the \
+                registry gave none"
+            ),
             Self::Status(status) => write!(f, "status {status}"),
             Self::TooLarge(max_bytes) => write!(f, "more than max_bytes = {max_bytes}"),
             Self::Body => f.write_str("Envoy does not hand over the body of the answer"),
@@ -81,9 +95,15 @@ impl fmt::Display for FetchError {
             Self::Nameless(entry) => {
                 write!(f, "an entry names no client, and unregistered_clients is \"pass\": {entry}")
             }
-            Self::Empty => f.write_str("the list is empty, and there were ten clients or more (allow_empty is not set)"),
+            Self::Empty => f.write_str(
+                "the list is empty, and there were ten clients or more \
+                (allow_empty is not set)",
+            ),
             Self::OtherClient => f.write_str("the answer is about another client"),
-            Self::SharedData => f.write_str("shared data could not be written, or another VM took over"),
+            Self::SharedData => f.write_str(
+                "shared data could not be written, or another VM took \
+                over",
+            ),
         }
     }
 }

@@ -30,7 +30,8 @@ pub struct FetchedRegistry {
     pub headers: Vec<(Box<str>, Box<str>)>,
     /// Largest body of an answer, in bytes.
     pub max_bytes: usize,
-    /// A header of the answers, in lower case, that all pages of one list share; `None` = there is none.
+    /// A header of the answers, in lower case, that all pages of one list share; `None` = there is
+    /// none.
     pub generation_header: Option<Box<str>>,
 }
 
@@ -88,7 +89,8 @@ pub struct RegistryAnswer<'a> {
 }
 
 impl FetchedRegistry {
-    /// How often a list is fetched at least: nothing must grow older than `max_stale` between two good answers.
+    /// How often a list is fetched at least: nothing must grow older than `max_stale` between two
+    /// good answers.
     #[must_use]
     pub fn period(&self) -> Duration {
         self.refresh.min(self.max_stale / 2)
@@ -98,15 +100,25 @@ impl FetchedRegistry {
     #[must_use]
     pub fn request(&self, path: &str, known: Option<&Validators>) -> RegistryRequest {
         let mut headers: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(8);
-        let fixed = [(":method", "GET"), (":scheme", "http"), (":authority", &*self.authority), (":path", path)];
+        let fixed = [
+            (":method", "GET"),
+            (":scheme", "http"),
+            (":authority", &*self.authority),
+            (":path", path),
+        ];
         headers.extend(fixed.map(|(name, value)| (name.into(), value.into())));
         if self.headers.iter().all(|(name, _)| **name != *"accept") {
             headers.push(("accept".into(), "application/json".into()));
         }
         headers.extend(self.headers.iter().cloned());
         if let Some(known) = known {
-            let conditions = [("if-none-match", &known.etag), ("if-modified-since", &known.last_modified)];
-            headers.extend(conditions.into_iter().filter_map(|(name, value)| Some((name.into(), value.clone()?))));
+            let conditions =
+                [("if-none-match", &known.etag), ("if-modified-since", &known.last_modified)];
+            headers.extend(
+                conditions
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((name.into(), value.clone()?))),
+            );
         }
         RegistryRequest { headers }
     }
@@ -114,7 +126,8 @@ impl FetchedRegistry {
     /// The path of a lookup; `None` = this identifier cannot stand in a path.
     #[must_use]
     pub fn path_for(&self, client_id: &str) -> Option<String> {
-        // Dot segments are taken out of a path, encoded or not (RFC 3986 §5.2.4): the request would ask for something else.
+        // Dot segments are taken out of a path, encoded or not (RFC 3986 §5.2.4): the request would
+        // ask for something else.
         if client_id.len() > limits::LOOKUP_ID_OCTETS || matches!(client_id, "." | "..") {
             return None;
         }
@@ -129,8 +142,8 @@ impl RegistryAnswer<'_> {
         self.fields(name).find_map(|value| std::str::from_utf8(value).ok())
     }
 
-    /// All fields of this name as one list (RFC 9110 §5.3). What is no text in them is replaced, because whoever asks must
-    /// not overlook a field for one octet.
+    /// All fields of this name as one list (RFC 9110 §5.3). What is no text in them is replaced,
+    /// because whoever asks must not overlook a field for one octet.
     #[must_use]
     pub fn all(&self, name: &str) -> String {
         String::from_utf8_lossy(&self.octets(name)).into_owned()
@@ -169,6 +182,8 @@ impl RegistryAnswer<'_> {
         if self.body_size == 0 {
             return Ok(Vec::new());
         }
-        (self.read)(self.body_size).filter(|body| body.len() == self.body_size).ok_or(FetchError::Body)
+        (self.read)(self.body_size)
+            .filter(|body| body.len() == self.body_size)
+            .ok_or(FetchError::Body)
     }
 }

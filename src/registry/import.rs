@@ -1,7 +1,9 @@
-//! Entries of client lists in terms of RFC 7591 (contract §6, §12): client metadata itself, and what the lists of Authlete,
-//! Keycloak, Spring Authorization Server and Duende IdentityServer have.
+//! Entries of client lists in terms of RFC 7591 (contract §6, §12): client metadata itself, and
+//! what the lists of Authlete, Keycloak, Spring Authorization Server and Duende IdentityServer
+//! have.
 //!
-//! A client is converted exactly or not at all: what cannot be carried over is refused with its reason, never rounded.
+//! A client is converted exactly or not at all: what cannot be carried over is refused with its
+//! reason, never rounded.
 
 mod authlete;
 mod duende;
@@ -17,8 +19,8 @@ use crate::registration::foreign;
 /// One entry of a client list.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    /// Every `client_id` that the entry is about, as far as it can be read: whoever refuses the entry must know whom not to
-    /// take for unregistered.
+    /// Every `client_id` that the entry is about, as far as it can be read: whoever refuses the
+    /// entry must know whom not to take for unregistered.
     pub(crate) client_ids: Vec<Box<str>>,
     /// Of an entry that is refused: whether it may be about others, too.
     pub(crate) is_in_doubt: bool,
@@ -26,7 +28,8 @@ pub(crate) struct Entry {
     pub(crate) clients: Result<Vec<ClientMetadata>, JsonError>,
     /// What of them is left out, though they can be used; the pointers are relative to the entry.
     pub(crate) warnings: Vec<JsonError>,
-    /// Whether these never authenticate, so that nobody misses them: they are refused without a word.
+    /// Whether these never authenticate, so that nobody misses them: they are refused without a
+    /// word.
     pub(crate) never_authenticates: bool,
 }
 
@@ -53,19 +56,27 @@ pub(crate) fn read(entry: &Json) -> Entry {
     let converted = match (authlete::is_client(entry), keycloak::is_client(entry)) {
         (true, false) if !is_own => authlete::convert(entry),
         (false, true) if !is_own => keycloak::convert(entry),
-        // Whatever is of no format that is known by its own members, or of two, must be client metadata.
+        // Whatever is of no format that is known by its own members, or of two, must be client
+        // metadata.
         _ => {
             let clients = ClientMetadata::read(entry, &mut warnings).map(|client| vec![client]);
             let mut client_ids = Vec::new();
             let is_in_doubt = foreign::add_client_ids(entry, &mut client_ids);
-            return Entry { client_ids, is_in_doubt, clients, warnings, never_authenticates: false };
+            return Entry {
+                client_ids,
+                is_in_doubt,
+                clients,
+                warnings,
+                never_authenticates: false,
+            };
         }
     };
     let clients = converted.members.and_then(|members| {
         if converted.client_ids.is_empty() {
             return Err(JsonError::expected("an identifier").within("clientId"));
         }
-        let clients = converted.client_ids.iter().map(|client_id| client(client_id, &members, &mut warnings));
+        let clients =
+            converted.client_ids.iter().map(|client_id| client(client_id, &members, &mut warnings));
         clients.collect()
     });
     let Converted { mut client_ids, never_authenticates, .. } = converted;
@@ -73,12 +84,16 @@ pub(crate) fn read(entry: &Json) -> Entry {
     Entry { client_ids, is_in_doubt, clients, warnings, never_authenticates }
 }
 
-/// The same object with `names` spelled so, whatever the letter case in which it has them. One that it has in two spellings is
-/// there twice then, which every reader refuses.
+/// The same object with `names` spelled so, whatever the letter case in which it has them. One that
+/// it has in two spellings is there twice then, which every reader refuses.
 fn spelled(json: &Json, names: &[&str]) -> Json {
     let Json::Object(members) = json else { return json.clone() };
-    let spell =
-        |key: &String| names.iter().find(|name| name.eq_ignore_ascii_case(key)).map_or_else(|| key.clone(), ToString::to_string);
+    let spell = |key: &String| {
+        names
+            .iter()
+            .find(|name| name.eq_ignore_ascii_case(key))
+            .map_or_else(|| key.clone(), ToString::to_string)
+    };
     Json::Object(members.iter().map(|(key, value)| (spell(key), value.clone())).collect())
 }
 
@@ -89,9 +104,14 @@ fn metadata(client_id: &str, members: &[Member]) -> Json {
     Json::Object(std::iter::once(id).chain(members).collect())
 }
 
-fn client(client_id: &str, members: &[Member], warnings: &mut Vec<JsonError>) -> Result<ClientMetadata, JsonError> {
+fn client(
+    client_id: &str,
+    members: &[Member],
+    warnings: &mut Vec<JsonError>,
+) -> Result<ClientMetadata, JsonError> {
     ClientMetadata::read(&metadata(client_id, members), warnings).map_err(|error| {
-        // The operator knows the entry, not what it was converted to. (Of what is left out both have the same pointer: it is in jwks.)
+        // The operator knows the entry, not what it was converted to. (Of what is left out both
+        // have the same pointer: it is in jwks.)
         let source = members.iter().find_map(|member| {
             let rest = error.pointer.strip_prefix('/')?.strip_prefix(member.name)?;
             (rest.is_empty() || rest.starts_with('/')).then(|| format!("/{}{rest}", member.source))
@@ -110,8 +130,9 @@ fn texts(entry: &Json, name: &str) -> Vec<Box<str>> {
     entry.members(name).filter_map(text).collect()
 }
 
-/// Whether Java and .NET print names so: "CN=a, O=b + OU=c", with quotes round what needs them; and Java each type in capitals.
-/// A text that is none of theirs equals no name, and a backslash, which .NET leaves as it is, means something else to us.
+/// Whether Java and .NET print names so: "CN=a, O=b + OU=c", with quotes round what needs them; and
+/// Java each type in capitals. A text that is none of theirs equals no name, and a backslash, which
+/// .NET leaves as it is, means something else to us.
 fn is_printed(name: &str, in_capitals: bool) -> bool {
     #[derive(Clone, Copy)]
     enum At {
@@ -131,7 +152,9 @@ fn is_printed(name: &str, in_capitals: bool) -> bool {
             (At::Separator, b' ') => At::Type,
             (At::Value, b'"') => At::Quoted,
             (At::Value, b' ') if before == b'=' => return false,
-            (At::Type | At::Separator, _) | (_, b'\\') | (At::Value, b',' | b'+' | b'=' | b'<' | b'>' | b'#' | b';') => {
+            (At::Type | At::Separator, _)
+            | (_, b'\\')
+            | (At::Value, b',' | b'+' | b'=' | b'<' | b'>' | b'#' | b';') => {
                 return false;
             }
             (At::Value | At::Quoted, _) => at,
@@ -143,7 +166,12 @@ fn is_printed(name: &str, in_capitals: bool) -> bool {
 
 /// Refuses the client for the `reason`, where its member `name` is there and says otherwise.
 #[inline(never)]
-fn must_be(members: &mut Members<'_>, name: &'static str, wanted: bool, reason: &str) -> Result<(), JsonError> {
+fn must_be(
+    members: &mut Members<'_>,
+    name: &'static str,
+    wanted: bool,
+    reason: &str,
+) -> Result<(), JsonError> {
     match boolean_of(members, name)? {
         Some(found) if found != wanted => Err(JsonError::new(reason).within(name)),
         _ => Ok(()),
@@ -152,16 +180,25 @@ fn must_be(members: &mut Members<'_>, name: &'static str, wanted: bool, reason: 
 
 /// The same for texts.
 #[inline(never)]
-fn must_read(members: &mut Members<'_>, name: &'static str, wanted: &str, reason: &str) -> Result<(), JsonError> {
+fn must_read(
+    members: &mut Members<'_>,
+    name: &'static str,
+    wanted: &str,
+    reason: &str,
+) -> Result<(), JsonError> {
     match text_of(members, name)? {
         Some(found) if found != wanted => Err(JsonError::new(reason).within(name)),
         _ => Ok(()),
     }
 }
 
-/// A text that may be absent or null. One copy of it serves for all, as does one of [`boolean_of`]: the module has a limit.
+/// A text that may be absent or null. One copy of it serves for all, as does one of [`boolean_of`]:
+/// the module has a limit.
 #[inline(never)]
-fn text_of<'a>(members: &mut Members<'a>, name: &'static str) -> Result<Option<&'a str>, JsonError> {
+fn text_of<'a>(
+    members: &mut Members<'a>,
+    name: &'static str,
+) -> Result<Option<&'a str>, JsonError> {
     members.read_unless_null(name, text)
 }
 
@@ -175,7 +212,11 @@ fn text(json: &Json) -> Result<&str, JsonError> {
 }
 
 fn boolean(json: &Json) -> Result<bool, JsonError> {
-    if let Json::Bool(value) = json { Ok(*value) } else { Err(JsonError::expected("true or false")) }
+    if let Json::Bool(value) = json {
+        Ok(*value)
+    } else {
+        Err(JsonError::expected("true or false"))
+    }
 }
 
 fn member(name: &'static str, source: &'static str, value: &str) -> Member {

@@ -1,4 +1,5 @@
-//! One page of a client list, read entry by entry: a long one is never a tree in memory, and never stalls a worker.
+//! One page of a client list, read entry by entry: a long one is never a tree in memory, and never
+//! stalls a worker.
 
 use serde_json::Deserializer;
 
@@ -8,7 +9,8 @@ pub use self::whole::NotWhole;
 pub(super) use self::whole::{Page, Whole, page_from};
 use crate::json::Json;
 
-/// A body that is read from its beginning to its end: an array of clients, or an object with the array `clients`.
+/// A body that is read from its beginning to its end: an array of clients, or an object with the
+/// array `clients`.
 #[derive(Debug)]
 pub(in crate::registry) struct ListReader {
     body: Vec<u8>,
@@ -76,13 +78,18 @@ impl ListReader {
                 }
                 State::Entries { fresh } => {
                     if self.is_closed(b']', fresh)? {
-                        self.state = if self.in_object { State::Members { fresh: false } } else { State::End };
+                        self.state = if self.in_object {
+                            State::Members { fresh: false }
+                        } else {
+                            State::End
+                        };
                         continue;
                     }
                     let start = self.at;
                     let json = self.value()?;
                     self.page.entry(self.body.get(start..self.at).unwrap_or_default());
-                    let pointer = format!("{}/{}", if self.in_object { "/clients" } else { "" }, self.index);
+                    let pointer =
+                        format!("{}/{}", if self.in_object { "/clients" } else { "" }, self.index);
                     self.index += 1;
                     self.state = State::Entries { fresh: false };
                     return Ok(Some(ListEntry { json, pointer }));
@@ -161,7 +168,11 @@ impl ListReader {
     }
 
     fn no_json(&self) -> String {
-        if self.at >= self.body.len() { CUT.to_owned() } else { format!("not JSON at byte {}", self.at) }
+        if self.at >= self.body.len() {
+            CUT.to_owned()
+        } else {
+            format!("not JSON at byte {}", self.at)
+        }
     }
 }
 
@@ -201,11 +212,32 @@ mod tests {
 
     #[test]
     fn what_is_no_list() {
-        for body in ["{}", "null", "7", "\"x\"", r#"{"error":"x"}"#, r#"{"clients":{}}"#, r#"{"clients":null}"#] {
+        for body in [
+            "{}",
+            "null",
+            "7",
+            "\"x\"",
+            r#"{"error":"x"}"#,
+            r#"{"clients":{}}"#,
+            r#"{"clients":null}"#,
+        ] {
             assert_eq!(read(body.as_bytes()), Err(NO_LIST.to_owned()), "{body}");
         }
-        assert_eq!(read(br#"{"clients":[],"clients":[]}"#), Err("the member clients is there twice".to_owned()));
-        for body in ["", " ", "[", "[{}", "[{},", "{\"clients\":[", "{\"clients\"", "[\"x", "{\"clients\":[]"] {
+        assert_eq!(
+            read(br#"{"clients":[],"clients":[]}"#),
+            Err("the member clients is there twice".to_owned())
+        );
+        for body in [
+            "",
+            " ",
+            "[",
+            "[{}",
+            "[{},",
+            "{\"clients\":[",
+            "{\"clients\"",
+            "[\"x",
+            "{\"clients\":[]",
+        ] {
             assert!(read(body.as_bytes()).unwrap_err().starts_with("not JSON: it ends"), "{body}");
         }
         for body in [
@@ -230,7 +262,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the reader takes, serde_json takes, and the other way round, up to repeated members.
+        /// Whatever the reader takes, serde_json takes, and the other way round, up to repeated
+        /// members.
         #[test]
         fn it_takes_what_is_json(body in r#"[\[\]{},: "a1]{0,12}"#) {
             let is_json = serde_json::from_str::<serde_json::Value>(&body);

@@ -1,5 +1,5 @@
-//! One client at a time: what was asked is held for as long as the answer allows, and asked once however many wait for it
-//! (contract §6).
+//! One client at a time: what was asked is held for as long as the answer allows, and asked once
+//! however many wait for it (contract §6).
 
 use crate::limits;
 use std::collections::HashMap;
@@ -14,14 +14,15 @@ use super::import::{self, Entry};
 use crate::json::Json;
 use crate::registration::Registration;
 
-/// One VM's part in a registry that is asked for single clients. `W` is whoever waits for an answer.
+/// One VM's part in a registry that is asked for single clients. `W` is whoever waits for an
+/// answer.
 #[derive(Debug)]
 pub struct Lookup<W> {
     registry: Arc<FetchedRegistry>,
     /// Clients that the registry has.
     clients: Memory<Held>,
-    /// Identifiers that it does not have, and until when that is believed. Apart from the clients, because anybody can ask for
-    /// identifiers that nobody has.
+    /// Identifiers that it does not have, and until when that is believed. Apart from the clients,
+    /// because anybody can ask for identifiers that nobody has.
     absent: Memory<Fresh>,
     calls: HashMap<Box<str>, Call<W>>,
 }
@@ -41,8 +42,8 @@ struct Held {
     confirmed_at: u64,
 }
 
-/// A span of the host's clock, in milliseconds since 1970. A clock that was set back is before it, and then nothing is
-/// believed that was learned in what is now the future.
+/// A span of the host's clock, in milliseconds since 1970. A clock that was set back is before it,
+/// and then nothing is believed that was learned in what is now the future.
 #[derive(Clone, Copy, Debug)]
 struct Fresh {
     from: u64,
@@ -95,12 +96,14 @@ impl<W> Lookup<W> {
     /// Nothing is known yet.
     #[must_use]
     pub fn new(registry: Arc<FetchedRegistry>) -> Self {
-        let most = if let FetchMode::Lookup { cache_entries } = registry.mode { cache_entries } else { 0 };
+        let most =
+            if let FetchMode::Lookup { cache_entries } = registry.mode { cache_entries } else { 0 };
         let absent = Memory::new(most.min(limits::ABSENT_CLIENTS));
         Self { registry, clients: Memory::new(most), absent, calls: HashMap::new() }
     }
 
-    /// What is held about a client at `now`, in milliseconds since 1970; pending = the registry must be asked.
+    /// What is held about a client at `now`, in milliseconds since 1970; pending = the registry
+    /// must be asked.
     pub fn find(&mut self, client_id: &str, now: u64) -> Poll<Registration> {
         if let Some(held) = self.clients.known.get(client_id)
             && held.fresh.contains(now)
@@ -129,7 +132,8 @@ impl<W> Lookup<W> {
         self.registry.path_for(client_id).map(|path| self.registry.request(&path, None))
     }
 
-    /// Those for whom `is_gone` holds wait no longer; `had_asked` = the answer would have come to one of them.
+    /// Those for whom `is_gone` holds wait no longer; `had_asked` = the answer would have come to
+    /// one of them.
     pub fn leave(&mut self, client_id: &str, had_asked: bool, is_gone: impl Fn(&W) -> bool) {
         let Some(call) = self.calls.get_mut(client_id) else { return };
         call.waiting.retain(|waiting| !is_gone(waiting));
@@ -142,19 +146,32 @@ impl<W> Lookup<W> {
     /// The requests to send again, because whoever sent them is gone and others still wait.
     pub fn take_orphans(&mut self) -> Vec<(Box<str>, RegistryRequest)> {
         let calls = self.calls.iter_mut();
-        let orphans = calls.filter_map(|(client_id, call)| std::mem::take(&mut call.is_orphan).then(|| client_id.clone()));
+        let orphans = calls.filter_map(|(client_id, call)| {
+            std::mem::take(&mut call.is_orphan).then(|| client_id.clone())
+        });
         let orphans: Vec<Box<str>> = orphans.collect();
-        orphans.into_iter().filter_map(|client_id| Some((client_id.clone(), self.request(&client_id)?))).collect()
+        orphans
+            .into_iter()
+            .filter_map(|client_id| Some((client_id.clone(), self.request(&client_id)?)))
+            .collect()
     }
 
     /// The answer about a client, or `None` = its request was not sent.
-    pub fn on_answer(&mut self, client_id: &str, answer: Option<&RegistryAnswer<'_>>, now: u64) -> Settled<W> {
+    pub fn on_answer(
+        &mut self,
+        client_id: &str,
+        answer: Option<&RegistryAnswer<'_>>,
+        now: u64,
+    ) -> Settled<W> {
         let waiting = self.calls.remove(client_id).map(|call| call.waiting).unwrap_or_default();
-        let read = answer.ok_or(FetchError::NotSent).and_then(|answer| self.read(client_id, answer));
+        let read =
+            answer.ok_or(FetchError::NotSent).and_then(|answer| self.read(client_id, answer));
         let failure = read.as_ref().err().cloned();
         let result = match read {
             Ok(Registration::Unregistered) => {
-                let millis = answer.map_or(0, |answer| self.freshness(answer)).min(limits::LONGEST_ABSENCE_MILLIS);
+                let millis = answer
+                    .map_or(0, |answer| self.freshness(answer))
+                    .min(limits::LONGEST_ABSENCE_MILLIS);
                 self.clients.known.pop(client_id);
                 self.absent.hold(client_id, Fresh::new(now, millis));
                 Ok(Registration::Unregistered)
@@ -162,12 +179,18 @@ impl<W> Lookup<W> {
             Ok(registration) => {
                 let fresh = Fresh::new(now, answer.map_or(0, |answer| self.freshness(answer)));
                 self.absent.known.pop(client_id);
-                self.clients.hold(client_id, Held { registration: registration.clone(), fresh, confirmed_at: now });
+                self.clients.hold(
+                    client_id,
+                    Held { registration: registration.clone(), fresh, confirmed_at: now },
+                );
                 Ok(registration)
             }
             // RFC 5861 §4, stale-if-error, for as long as the operator says.
             Err(ref error) => match self.clients.known.get_mut(client_id) {
-                Some(held) if u128::from(now.saturating_sub(held.confirmed_at)) <= self.registry.max_stale.as_millis() => {
+                Some(held)
+                    if u128::from(now.saturating_sub(held.confirmed_at))
+                        <= self.registry.max_stale.as_millis() =>
+                {
                     held.fresh = Fresh::new(now, limits::PAUSE_AFTER_FAILURE_MILLIS);
                     Ok(held.registration.clone())
                 }
@@ -178,33 +201,44 @@ impl<W> Lookup<W> {
     }
 
     /// What an answer says of the client that was asked for.
-    fn read(&self, client_id: &str, answer: &RegistryAnswer<'_>) -> Result<Registration, FetchError> {
+    fn read(
+        &self,
+        client_id: &str,
+        answer: &RegistryAnswer<'_>,
+    ) -> Result<Registration, FetchError> {
         match answer.status.ok_or(FetchError::NoAnswer)? {
             200 => {}
             404 => return Ok(Registration::Unregistered),
             status => return Err(FetchError::Status(status)),
         }
         let body = answer.body(self.registry.max_bytes)?;
-        let json = Json::parse(&body).map_err(|error| FetchError::Malformed(error.message.into()))?;
+        let json =
+            Json::parse(&body).map_err(|error| FetchError::Malformed(error.message.into()))?;
         let mut lists = json.members("clients").filter(|list| matches!(list, Json::Array(_)));
         let entries = match (&json, lists.next()) {
-            (Json::Array(entries), _) | (Json::Object(_), Some(Json::Array(entries))) if lists.next().is_none() => {
+            (Json::Array(entries), _) | (Json::Object(_), Some(Json::Array(entries)))
+                if lists.next().is_none() =>
+            {
                 entries.as_slice()
             }
             (other, _) => std::slice::from_ref(other),
         };
-        let mut entries = entries.iter().map(import::read).map(|entry| registration(client_id, entry));
+        let mut entries =
+            entries.iter().map(import::read).map(|entry| registration(client_id, entry));
         let Some(first) = entries.next() else { return Ok(Registration::Unregistered) };
         let first = first?;
         match entries.next() {
             None => Ok(first),
-            Some(second) => second.map(|_| Registration::Unusable("the registry has this client_id twice".into())),
+            Some(second) => second
+                .map(|_| Registration::Unusable("the registry has this client_id twice".into())),
         }
     }
 
-    /// For how long an answer may be used, in milliseconds (RFC 9111 §4.2.1, as far as the contract has it).
+    /// For how long an answer may be used, in milliseconds (RFC 9111 §4.2.1, as far as the contract
+    /// has it).
     fn freshness(&self, answer: &RegistryAnswer<'_>) -> u64 {
-        let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let millis =
+            |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let directives = answer.all("cache-control").to_ascii_lowercase();
         let mut max_age = None;
         for directive in directives.split(',').map(str::trim) {
@@ -212,7 +246,9 @@ impl<W> Lookup<W> {
             match name {
                 "no-store" | "no-cache" => return 0,
                 // What cannot be read is stale (RFC 9111 §4.2.1).
-                "max-age" if max_age.is_none() => max_age = Some(value.trim_matches('"').parse().unwrap_or(0)),
+                "max-age" if max_age.is_none() => {
+                    max_age = Some(value.trim_matches('"').parse().unwrap_or(0))
+                }
                 _ => {}
             }
         }
@@ -227,14 +263,17 @@ impl<W> Lookup<W> {
 fn registration(client_id: &str, entry: Entry) -> Result<Registration, FetchError> {
     if entry.client_ids.iter().all(|id| **id != *client_id) {
         return Err(match entry.clients {
-            Err(error) if entry.client_ids.is_empty() => FetchError::Malformed(error.in_entry().into()),
+            Err(error) if entry.client_ids.is_empty() => {
+                FetchError::Malformed(error.in_entry().into())
+            }
             _ => FetchError::OtherClient,
         });
     }
     match entry.clients {
         Ok(clients) => {
             let own = clients.into_iter().find(|client| client.client_id() == client_id);
-            own.map(|client| Registration::Registered(Arc::new(client))).ok_or(FetchError::OtherClient)
+            own.map(|client| Registration::Registered(Arc::new(client)))
+                .ok_or(FetchError::OtherClient)
         }
         Err(error) => Ok(Registration::Unusable(error.in_entry().into())),
     }

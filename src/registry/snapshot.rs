@@ -1,10 +1,12 @@
-//! The whole client list of a registry: fetched by one VM of the process, shared by all (contract §6).
+//! The whole client list of a registry: fetched by one VM of the process, shared by all (contract
+//! §6).
 //!
-//! ONE copy for all workers lies in the host's shared data, spread over shards by a hash of the `client_id`; a VM copies out
-//! the shard that it needs and remembers the clients that it has met. Alternatives that were weighed: a list in every VM (a million
-//! clients cost every worker 200 MB and seconds of parsing); a key for each client (keys are never deleted, so clients
-//! that come and go would pile up, and the table's growth stalls all workers at once); messages to the other VMs by
-//! shared queues (each would still need its own copy).
+//! ONE copy for all workers lies in the host's shared data, spread over shards by a hash of the
+//! `client_id`; a VM copies out the shard that it needs and remembers the clients that it has met.
+//! Alternatives that were weighed: a list in every VM (a million clients cost every worker 200 MB
+//! and seconds of parsing); a key for each client (keys are never deleted, so clients that come and
+//! go would pile up, and the table's growth stalls all workers at once); messages to the other VMs
+//! by shared queues (each would still need its own copy).
 //!
 //! | module | holds |
 //! |---|---|
@@ -48,8 +50,9 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// `passes_unregistered` = whom the list lacks may pass (contract §6: then pages count only where the list stood still, or
-    /// where two readings agree). `random` = a number that others can hardly foresee.
+    /// `passes_unregistered` = whom the list lacks may pass (contract §6: then pages count only
+    /// where the list stood still, or where two readings agree). `random` = a number that others
+    /// can hardly foresee.
     #[must_use]
     pub fn new(registry: Arc<FetchedRegistry>, passes_unregistered: bool, random: u64) -> Self {
         let keys = Keys::of(&registry.identity, passes_unregistered);
@@ -57,11 +60,18 @@ impl Snapshot {
         Self { list, refresh: Refresh::new(registry, keys, passes_unregistered, random) }
     }
 
-    /// Does what is due. `elapsed` went by since the last tick; `now` = milliseconds since 1970; work goes on while
-    /// `has_time`.
-    pub fn tick(&mut self, elapsed: Duration, now: u64, shared: &mut dyn SharedData, has_time: &mut dyn FnMut() -> bool) -> Turn {
+    /// Does what is due. `elapsed` went by since the last tick; `now` = milliseconds since 1970;
+    /// work goes on while `has_time`.
+    pub fn tick(
+        &mut self,
+        elapsed: Duration,
+        now: u64,
+        shared: &mut dyn SharedData,
+        has_time: &mut dyn FnMut() -> bool,
+    ) -> Turn {
         self.list.look(elapsed, now, shared);
-        let turn = self.refresh.tick(elapsed, now, (self.list.head(), self.list.age()), shared, has_time);
+        let turn =
+            self.refresh.tick(elapsed, now, (self.list.head(), self.list.age()), shared, has_time);
         // What this VM has just switched to, it should not be the last to use.
         self.list.look(Duration::ZERO, now, shared);
         turn
@@ -95,7 +105,8 @@ impl Snapshot {
         self.list.find(client_id, clock, shared)
     }
 
-    /// Number of usable clients of the list in force, and how long ago it was confirmed; `None` = there is none.
+    /// Number of usable clients of the list in force, and how long ago it was confirmed; `None` =
+    /// there is none.
     #[must_use]
     pub fn state(&self) -> Option<(u64, Duration)> {
         Some((self.list.head()?.clients, self.list.age()?))

@@ -11,7 +11,8 @@ use crate::certificate::{AlternativeName, FoundNames, NameDifference, Thumbprint
 pub enum UnknownClient {
     /// The registry does not have it, or no client can be called so.
     Unregistered,
-    /// The registry's entry for the client cannot be used, whatever the policy says of clients that it does not have.
+    /// The registry's entry for the client cannot be used, whatever the policy says of clients that
+    /// it does not have.
     Unusable {
         /// What is wrong with it.
         reason: Arc<str>,
@@ -52,10 +53,15 @@ impl fmt::Display for MissingCertificate {
         match self {
             Self::NotPresented => f.write_str("the connection has no client certificate"),
             Self::NotGiven => f.write_str(
-                "the connection has a client certificate, but the host does not give connection.peer_certificate: this takes \
+                "the connection has a client certificate, but the host does not give \
+                 connection.peer_certificate: this takes \
                  Envoy 1.38 or later",
             ),
-            Self::NotForwarded { header } => write!(f, "the request has no {header} of the hop in front"),
+            Self::NotForwarded { header } => write!(
+                f,
+                "the request has no {header} of the hop in \
+                front"
+            ),
             Self::ProxyNotTrusted { peer } => {
                 write!(f, "the peer of the connection, {peer}, is none of trusted_proxies")
             }
@@ -84,15 +90,21 @@ impl fmt::Display for UnverifiedCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Chain => f.write_str(
-                "connection.peer_certificate_valid is not true: an untrusted chain, or a resumed TLS session (switch session \
+                "connection.peer_certificate_valid is not true: an untrusted chain, or a resumed \
+                 TLS session (switch session \
                  resumption off in the listener)",
             ),
             Self::NotGiven => f.write_str(
-                "the host does not give connection.peer_certificate_valid: this takes Envoy 1.39 or later, or a listener that \
+                "the host does not give connection.peer_certificate_valid: this takes Envoy 1.39 \
+                 or later, or a listener that \
                  refuses untrusted certificates and peer_certificate.chain: \"listener\"",
             ),
             Self::OfAnotherConnection { forwarded, own } => {
-                write!(f, "the forwarded certificate {forwarded} is not that of the connection, {own}, and no proxy is trusted")
+                write!(
+                    f,
+                    "the forwarded certificate {forwarded} is not that of the connection, \
+                    {own}, and no proxy is trusted"
+                )
             }
         }
     }
@@ -117,7 +129,9 @@ impl fmt::Display for SubjectMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DistinguishedName(difference) => difference.fmt(f),
-            Self::AlternativeName { expected, found } => write!(f, "expected {expected}, certificate has {found}"),
+            Self::AlternativeName { expected, found } => {
+                write!(f, "expected {expected}, certificate has {found}")
+            }
         }
     }
 }

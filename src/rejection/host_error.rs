@@ -35,12 +35,15 @@ impl fmt::Display for HostError {
             Self::PseudoHeader => "the request has no :method or no :path",
             Self::Body => "the host does not give the body that it announced",
             Self::BodyWithHeadersHeld => {
-                "the host gives no body while headers are held: set allow_on_headers_stop_iteration: true in the plugin configuration of this wasm filter (Envoy 1.35 and later)"
+                "the host gives no body while headers are held: set \
+                 allow_on_headers_stop_iteration: true in the plugin configuration of this wasm \
+                 filter (Envoy 1.35 and later)"
             }
             Self::Time => "the host gives no time",
             Self::Digest => "connection.sha256_peer_certificate_digest is not a SHA-256 digest",
             Self::CertificateOfDigest => {
-                "connection.peer_certificate is not the certificate that connection.sha256_peer_certificate_digest names"
+                "connection.peer_certificate is not the certificate that \
+                 connection.sha256_peer_certificate_digest names"
             }
             Self::Configuration => "the filter has no configuration",
             Self::HeaderWrite => "the host does not let a request header be written",

@@ -1,4 +1,5 @@
-//! `client_assertion` (RFC 7521 §4.2, RFC 7523 §3): whom it speaks for. Its signature is the backend's business.
+//! `client_assertion` (RFC 7521 §4.2, RFC 7523 §3): whom it speaks for. Its signature is the
+//! backend's business.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -7,22 +8,30 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::form::folded;
 use crate::json::Json;
 
-/// base64url with or without padding, as lenient as the backends are: an assertion that they can read must be read here.
+/// base64url with or without padding, as lenient as the backends are: an assertion that they can
+/// read must be read here.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
-/// Every non-empty `sub` in the payload of a JWT; none where `assertion` is no signed JWT (a SAML assertion, an encrypted
-/// token), or where one of them is no text or empty. Two of them mean that two readers could see two clients.
+/// Every non-empty `sub` in the payload of a JWT; none where `assertion` is no signed JWT (a SAML
+/// assertion, an encrypted token), or where one of them is no text or empty. Two of them mean that
+/// two readers could see two clients.
 pub(super) fn subjects(assertion: &str) -> Vec<String> {
     let mut parts = assertion.split('.');
-    let (Some(header), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+    let (Some(header), Some(payload), Some(_), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         return Vec::new();
     };
     let object = |part| BASE64URL.decode(part).ok().and_then(|json| Json::parse(&json).ok());
-    // What has no header of JSON is no JWT, but may be something else to a reader that skips the dots.
-    let (Some(Json::Object(_)), Some(claims @ Json::Object(_))) = (object(header), object(payload)) else {
+    // What has no header of JSON is no JWT, but may be something else to a reader that skips the
+    // dots.
+    let (Some(Json::Object(_)), Some(claims @ Json::Object(_))) = (object(header), object(payload))
+    else {
         return Vec::new();
     };
     // Go's JSON finds members without regard to letter case.

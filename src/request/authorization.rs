@@ -1,4 +1,5 @@
-//! The `Authorization` header (RFC 9110 §11.6.2): which scheme, and for Basic which client (RFC 6749 §2.3.1).
+//! The `Authorization` header (RFC 9110 §11.6.2): which scheme, and for Basic which client (RFC
+//! 6749 §2.3.1).
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -48,7 +49,8 @@ impl Authorization {
     /// # Errors
     /// [`AuthorizationError`].
     pub(crate) fn parse(value: &[u8]) -> Result<Self, AuthorizationError> {
-        // Envoy joins two headers by a comma, and then the second one's credentials would go unseen.
+        // Envoy joins two headers by a comma, and then the second one's credentials would go
+        // unseen.
         if value.contains(&b',') {
             return Err(AuthorizationError::Repeated);
         }
@@ -59,16 +61,19 @@ impl Authorization {
             return Err(AuthorizationError::Scheme);
         }
         if !scheme.eq_ignore_ascii_case(b"basic") {
-            let is_token = [&b"bearer"[..], b"dpop"].iter().any(|token| scheme.eq_ignore_ascii_case(token));
+            let is_token =
+                [&b"bearer"[..], b"dpop"].iter().any(|token| scheme.eq_ignore_ascii_case(token));
             return Ok(if is_token { Self::Token } else { Self::Other });
         }
-        let decoded = BASE64.decode(credentials.trim_ascii()).map_err(|_| AuthorizationError::Base64)?;
+        let decoded =
+            BASE64.decode(credentials.trim_ascii()).map_err(|_| AuthorizationError::Base64)?;
         let text = String::from_utf8(decoded).map_err(|_| AuthorizationError::NotText)?;
         if text.contains(|c: char| c.is_control()) {
             return Err(AuthorizationError::NotText);
         }
         let (user, _password) = text.split_once(':').ok_or(AuthorizationError::NoColon)?;
-        let client_id = form::decode(user.as_bytes()).map_err(|_| AuthorizationError::NotFormEncoded)?;
+        let client_id =
+            form::decode(user.as_bytes()).map_err(|_| AuthorizationError::NotFormEncoded)?;
         Ok(Self::Basic { is_encoded: client_id != user, client_id: client_id.into_owned() })
     }
 }
@@ -81,14 +86,25 @@ mod tests {
 
     #[test]
     fn readable_headers() {
-        let basic = |client_id: &str, is_encoded| Ok(Authorization::Basic { client_id: client_id.to_owned(), is_encoded });
-        for (credentials, client_id) in [("a:b", "a"), ("a:", "a"), (":b", ""), ("my+client%2B:x:y", "my client+"), ("é:x", "é")]
-        {
+        let basic = |client_id: &str, is_encoded| {
+            Ok(Authorization::Basic { client_id: client_id.to_owned(), is_encoded })
+        };
+        for (credentials, client_id) in [
+            ("a:b", "a"),
+            ("a:", "a"),
+            (":b", ""),
+            ("my+client%2B:x:y", "my client+"),
+            ("é:x", "é"),
+        ] {
             for scheme in ["Basic", "basic", "BASIC "] {
                 for encoded in [STANDARD.encode(credentials), STANDARD_NO_PAD.encode(credentials)] {
                     let header = format!("{scheme} {encoded}");
                     let is_encoded = credentials.contains('%');
-                    assert_eq!(Authorization::parse(header.as_bytes()), basic(client_id, is_encoded), "{header}");
+                    assert_eq!(
+                        Authorization::parse(header.as_bytes()),
+                        basic(client_id, is_encoded),
+                        "{header}"
+                    );
                 }
             }
         }
@@ -102,7 +118,8 @@ mod tests {
 
     #[test]
     fn unreadable_headers() {
-        let basic = |credentials: &[u8]| format!("Basic {}", STANDARD.encode(credentials)).into_bytes();
+        let basic =
+            |credentials: &[u8]| format!("Basic {}", STANDARD.encode(credentials)).into_bytes();
         for (header, error) in [
             (b"".to_vec(), AuthorizationError::Scheme),
             (b"   ".to_vec(), AuthorizationError::Scheme),

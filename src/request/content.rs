@@ -1,4 +1,5 @@
-//! The headers that say how a body is to be read. A form in any other dress could be read otherwise by the backend.
+//! The headers that say how a body is to be read. A form in any other dress could be read otherwise
+//! by the backend.
 
 use super::error::RequestError;
 use super::head::SingletonField;
@@ -8,11 +9,13 @@ use super::head::SingletonField;
 pub(crate) enum Charset {
     /// UTF-8, which is what the form has where nothing is said.
     Utf8,
-    /// US-ASCII. A reader that believes it makes something else of any other octet, so a body must not have one.
+    /// US-ASCII. A reader that believes it makes something else of any other octet, so a body must
+    /// not have one.
     UsAscii,
 }
 
-/// Lets exactly one `application/x-www-form-urlencoded` in UTF-8 or US-ASCII pass, without a content coding.
+/// Lets exactly one `application/x-www-form-urlencoded` in UTF-8 or US-ASCII pass, without a
+/// content coding.
 ///
 /// # Errors
 /// [`RequestError::UnsupportedMediaType`] and [`RequestError::EncodedBody`].
@@ -20,11 +23,17 @@ pub(crate) fn check_content(
     content_type: SingletonField<'_>,
     content_encoding: SingletonField<'_>,
 ) -> Result<Charset, RequestError> {
-    let SingletonField::Present(content_type) = content_type else { return Err(RequestError::UnsupportedMediaType) };
+    let SingletonField::Present(content_type) = content_type else {
+        return Err(RequestError::UnsupportedMediaType);
+    };
     let charset = form_charset(content_type).ok_or(RequestError::UnsupportedMediaType)?;
     match content_encoding {
         SingletonField::Absent => Ok(charset),
-        SingletonField::Present(coding) if coding.trim_ascii().eq_ignore_ascii_case(b"identity") => Ok(charset),
+        SingletonField::Present(coding)
+            if coding.trim_ascii().eq_ignore_ascii_case(b"identity") =>
+        {
+            Ok(charset)
+        }
         SingletonField::Present(_) | SingletonField::Repeated => Err(RequestError::EncodedBody),
     }
 }
@@ -43,18 +52,23 @@ const FORM: &str = "application/x-www-form-urlencoded";
 ///
 /// # Errors
 /// [`RequestError::BodyTooLarge`].
-pub(crate) fn check_length(content_length: SingletonField<'_>, limit: usize) -> Result<(), RequestError> {
+pub(crate) fn check_length(
+    content_length: SingletonField<'_>,
+    limit: usize,
+) -> Result<(), RequestError> {
     let SingletonField::Present(length) = content_length else { return Ok(()) };
     // A length that is no number is Envoy's to refuse, and the body itself is counted in any case.
-    let announced = std::str::from_utf8(length).ok().and_then(|length| length.trim().parse::<u64>().ok());
+    let announced =
+        std::str::from_utf8(length).ok().and_then(|length| length.trim().parse::<u64>().ok());
     match announced {
         Some(length) if length > limit as u64 => Err(RequestError::BodyTooLarge { limit }),
         _ => Ok(()),
     }
 }
 
-/// The charset of a form's `content-type` (RFC 9110 §8.3.1); `None` = it is no form, or in a charset that is not understood. The
-/// type knows no parameters, but real clients send `charset=UTF-8`.
+/// The charset of a form's `content-type` (RFC 9110 §8.3.1); `None` = it is no form, or in a
+/// charset that is not understood. The type knows no parameters, but real clients send
+/// `charset=UTF-8`.
 fn form_charset(content_type: &[u8]) -> Option<Charset> {
     const NAME: &[u8] = b"charset";
     let text = std::str::from_utf8(content_type).ok()?;
@@ -67,7 +81,9 @@ fn form_charset(content_type: &[u8]) -> Option<Charset> {
         return None;
     }
     // Some readers search for `charset` wherever it stands, so it may stand in its own place alone.
-    let mut named = parts.filter(|part| part.as_bytes().windows(NAME.len()).any(|text| text.eq_ignore_ascii_case(NAME)));
+    let mut named = parts.filter(|part| {
+        part.as_bytes().windows(NAME.len()).any(|text| text.eq_ignore_ascii_case(NAME))
+    });
     match (named.next(), named.next()) {
         (None, _) => Some(Charset::Utf8),
         (Some(parameter), None) => charset(parameter),
@@ -148,7 +164,11 @@ mod tests {
             ("application/json", false),
             ("", false),
         ] {
-            assert_eq!(is_form(SingletonField::Present(content_type.as_bytes())), expected, "{content_type}");
+            assert_eq!(
+                is_form(SingletonField::Present(content_type.as_bytes())),
+                expected,
+                "{content_type}"
+            );
         }
         assert!(!is_form(SingletonField::Absent) && !is_form(SingletonField::Repeated));
     }
@@ -159,10 +179,19 @@ mod tests {
         assert_eq!(check_content(form, SingletonField::Absent), Ok(Charset::Utf8));
         assert_eq!(check_content(form, SingletonField::Present(b"Identity")), Ok(Charset::Utf8));
         assert_eq!(check_content(form, SingletonField::Repeated), Err(RequestError::EncodedBody));
-        assert_eq!(check_content(SingletonField::Absent, SingletonField::Absent), Err(RequestError::UnsupportedMediaType));
-        assert_eq!(check_content(SingletonField::Repeated, SingletonField::Absent), Err(RequestError::UnsupportedMediaType));
+        assert_eq!(
+            check_content(SingletonField::Absent, SingletonField::Absent),
+            Err(RequestError::UnsupportedMediaType)
+        );
+        assert_eq!(
+            check_content(SingletonField::Repeated, SingletonField::Absent),
+            Err(RequestError::UnsupportedMediaType)
+        );
         for coding in [&b"gzip"[..], b"identity,gzip", b"", b"identity, identity", b"\xff"] {
-            assert_eq!(check_content(form, SingletonField::Present(coding)), Err(RequestError::EncodedBody));
+            assert_eq!(
+                check_content(form, SingletonField::Present(coding)),
+                Err(RequestError::EncodedBody)
+            );
         }
     }
 

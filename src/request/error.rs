@@ -36,7 +36,8 @@ pub enum RequestError {
 pub enum ClientIdMismatch {
     /// Two sources disagree about the client.
     Sources(IdSource, IdSource),
-    /// The subject of the `client_assertion` cannot be read (an encrypted or a SAML assertion), or there is none.
+    /// The subject of the `client_assertion` cannot be read (an encrypted or a SAML assertion), or
+    /// there is none.
     UnreadableAssertion,
     /// RFC 6749 §2.3.1: credentials must not be in the request URI.
     CredentialInQuery {
@@ -50,7 +51,8 @@ impl fmt::Display for ClientIdMismatch {
         match self {
             Self::Sources(one, other) => write!(f, "{one} and {other} name different clients"),
             Self::UnreadableAssertion => f.write_str(
-                "client_assertion has no readable sub (encrypted, SAML, or without one): such assertions cannot be used at \
+                "client_assertion has no readable sub (encrypted, SAML, or without one): such \
+                 assertions cannot be used at \
                  gated endpoints",
             ),
             Self::CredentialInQuery { name } => write!(f, "the query string has \"{name}\""),
@@ -133,7 +135,9 @@ impl fmt::Display for AuthorizationError {
             Self::Base64 => "Basic credentials that are not base64",
             Self::NotText => "Basic credentials that are not UTF-8 text",
             Self::NoColon => "Basic credentials without a colon",
-            Self::NotFormEncoded => "a Basic user name that is not form-encoded (RFC 6749 section 2.3.1)",
+            Self::NotFormEncoded => {
+                "a Basic user name that is not form-encoded (RFC 6749 section 2.3.1)"
+            }
         })
     }
 }

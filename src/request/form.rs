@@ -1,4 +1,5 @@
-//! `application/x-www-form-urlencoded`, read strictly: what two parsers could read in two ways is an error.
+//! `application/x-www-form-urlencoded`, read strictly: what two parsers could read in two ways is
+//! an error.
 
 use crate::limits;
 use std::borrow::Cow;
@@ -10,7 +11,8 @@ use crate::json::first_repeated;
 const CLIENT_ID: &str = "client_id";
 
 /// Parameters that authenticate a client or say who it is (RFC 6749 §2.3.1, RFC 7521 §4.2).
-pub(super) const CREDENTIALS: [&str; 4] = [CLIENT_ID, "client_secret", "client_assertion", "client_assertion_type"];
+pub(super) const CREDENTIALS: [&str; 4] =
+    [CLIENT_ID, "client_secret", "client_assertion", "client_assertion_type"];
 
 /// Decoded names and values in the order of the body; what needs no decoding is borrowed from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,13 +24,14 @@ pub(crate) struct Form<'a> {
 }
 
 impl<'a> Form<'a> {
-    /// Parses a body (WHATWG URL §5.1, but strict). Empty sequences between ampersands mean nothing, but they count.
+    /// Parses a body (WHATWG URL §5.1, but strict). Empty sequences between ampersands mean
+    /// nothing, but they count.
     ///
     /// # Errors
     /// [`FormError`].
     pub(crate) fn parse(body: &'a [u8]) -> Result<Self, FormError> {
-        // Half of a character as it is and half of it escaped is one to whoever decodes the octets, and none to whoever decodes
-        // the text.
+        // Half of a character as it is and half of it escaped is one to whoever decodes the octets,
+        // and none to whoever decodes the text.
         if std::str::from_utf8(body).is_err() {
             return Err(FormError::NotUtf8);
         }
@@ -52,13 +55,18 @@ impl<'a> Form<'a> {
             parameters.push((name, decode(value.strip_prefix(b"=").unwrap_or_default())?));
         }
         let may_hide = body.contains(&b';') || body.starts_with(BYTE_ORDER_MARK);
-        Ok(Self { parameters, hidden: if may_hide { hidden_credential(body) } else { None }, cuts_client_id })
+        Ok(Self {
+            parameters,
+            hidden: if may_hide { hidden_credential(body) } else { None },
+            cuts_client_id,
+        })
     }
 
     /// Parses a body in which every reader finds the same parameters.
     ///
     /// # Errors
-    /// In this order: [`RequestError::MalformedForm`], [`RequestError::UnsupportedMediaType`], [`RequestError::DuplicateParameter`].
+    /// In this order: [`RequestError::MalformedForm`], [`RequestError::UnsupportedMediaType`],
+    /// [`RequestError::DuplicateParameter`].
     pub(crate) fn read(body: &'a [u8], charset: Charset) -> Result<Self, RequestError> {
         let form = Self::parse(body).map_err(RequestError::MalformedForm)?;
         if charset == Charset::UsAscii && !form.is_ascii() {
@@ -76,8 +84,8 @@ impl<'a> Form<'a> {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref())
     }
 
-    /// Whether the value of `client_id` ends at a semicolon to a backend that separates there too, as Rack and Ruby's CGI do: to
-    /// it, `client_id=a;b` names another client.
+    /// Whether the value of `client_id` ends at a semicolon to a backend that separates there too,
+    /// as Rack and Ruby's CGI do: to it, `client_id=a;b` names another client.
     #[must_use]
     pub(crate) fn cuts_client_id(&self) -> bool {
         self.cuts_client_id
@@ -89,8 +97,8 @@ impl<'a> Form<'a> {
         self.parameters.iter().all(|(name, value)| name.is_ascii() && value.is_ascii())
     }
 
-    /// The name of a parameter that must not be there: one that some backend takes for a credential though it is none here, or
-    /// one that is sent twice though it is not repeatable.
+    /// The name of a parameter that must not be there: one that some backend takes for a credential
+    /// though it is none here, or one that is sent twice though it is not repeatable.
     #[must_use]
     pub(crate) fn offending_name(&self) -> Option<&str> {
         let names = self.parameters.iter().map(|(name, _)| name.as_ref());
@@ -105,55 +113,73 @@ impl<'a> Form<'a> {
 /// RFC 8707 §2 and RFC 8693 §2.1 let these be sent more than once.
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
-/// U+FEFF in UTF-8. Whoever decodes a body to text before it parses the form loses one at the start of it.
+/// U+FEFF in UTF-8. Whoever decodes a body to text before it parses the form loses one at the start
+/// of it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The credential that is no parameter of this form, but one to a backend that separates at semicolons too, as HTML 4.01 §B.2.2
-/// recommended, or that drops a byte order mark.
+/// The credential that is no parameter of this form, but one to a backend that separates at
+/// semicolons too, as HTML 4.01 §B.2.2 recommended, or that drops a byte order mark.
 fn hidden_credential(body: &[u8]) -> Option<&'static str> {
     let mut rest = body;
     // However many there are: which of them a reader drops is its own affair.
     while let Some(after) = rest.strip_prefix(BYTE_ORDER_MARK) {
         rest = after;
     }
-    // The names of all pieces are short where no credential is meant, and then there is nothing to decode.
+    // The names of all pieces are short where no credential is meant, and then there is nothing to
+    // decode.
     fn name_of(text: &[u8]) -> Option<Cow<'_, str>> {
-        let name = text.split(|&b| b == b'=').next().filter(|name| name.len() >= CLIENT_ID.len())?;
+        let name =
+            text.split(|&b| b == b'=').next().filter(|name| name.len() >= CLIENT_ID.len())?;
         decode(name).ok()
     }
     let credential_of = |text: &[u8]| name_of(text).and_then(|name| reads_as_credential(&name));
-    let behind_mark =
-        (rest.len() < body.len()).then(|| rest.split(|b| matches!(b, b'&' | b';')).next().and_then(credential_of)).flatten();
+    let behind_mark = (rest.len() < body.len())
+        .then(|| rest.split(|b| matches!(b, b'&' | b';')).next().and_then(credential_of))
+        .flatten();
     behind_mark.or_else(|| {
-        rest.split(|&b| b == b'&').filter(|sequence| sequence.contains(&b';')).find_map(|sequence| {
-            let mut parts = sequence.split(|&b| b == b';');
-            let first = parts.next().filter(|part| name_of(part) != name_of(sequence)).and_then(credential_of);
-            first.or_else(|| parts.find_map(credential_of))
-        })
+        rest.split(|&b| b == b'&').filter(|sequence| sequence.contains(&b';')).find_map(
+            |sequence| {
+                let mut parts = sequence.split(|&b| b == b';');
+                let first = parts
+                    .next()
+                    .filter(|part| name_of(part) != name_of(sequence))
+                    .and_then(credential_of);
+                first.or_else(|| parts.find_map(credential_of))
+            },
+        )
     })
 }
 
-/// The credential as which some backend reads the parameter `name`, which is another one to this filter.
+/// The credential as which some backend reads the parameter `name`, which is another one to this
+/// filter.
 fn look_alike(name: &str) -> Option<&'static str> {
-    // Nearly every name begins with a letter that no credential begins with, or is spelled so that only an equal name reads as one.
+    // Nearly every name begins with a letter that no credential begins with, or is spelled so that
+    // only an equal name reads as one.
     let first = name.as_bytes().first().copied().unwrap_or_default();
     let is_plain = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    if (first.is_ascii_lowercase() && first != b'c') || is_plain(name) || CREDENTIALS.contains(&name) {
+    if (first.is_ascii_lowercase() && first != b'c')
+        || is_plain(name)
+        || CREDENTIALS.contains(&name)
+    {
         return None;
     }
     reads_as_credential(name)
 }
 
-/// The credential as which some backend reads the parameter `name`: without regard to letter case and outer blanks, up to a
-/// NUL, as an array (`client_id[]`, `client_id[0]`), with stray brackets (Rack reads `client_id]` and `[client_id]`), with dots
-/// for brackets (qs reads `client_id.x` and `.client_id` where it is set to, as Koa sets it), or with the characters that PHP and
-/// relaxed binders turn into `_`.
+/// The credential as which some backend reads the parameter `name`: without regard to letter case
+/// and outer blanks, up to a NUL, as an array (`client_id[]`, `client_id[0]`), with stray brackets
+/// (Rack reads `client_id]` and `[client_id]`), with dots for brackets (qs reads `client_id.x` and
+/// `.client_id` where it is set to, as Koa sets it), or with the characters that PHP and relaxed
+/// binders turn into `_`.
 #[must_use]
 pub(super) fn reads_as_credential(name: &str) -> Option<&'static str> {
     let name = name.split('\0').next().unwrap_or_default();
     let is_blank = |c: char| c.is_whitespace() || c.is_control();
-    // A question mark at the start of a body is none of the name to the URLSearchParams of JavaScript.
-    let name = name.trim_end_matches(is_blank).trim_start_matches(|c| is_blank(c) || matches!(c, '[' | ']' | '.' | '?'));
+    // A question mark at the start of a body is none of the name to the URLSearchParams of
+    // JavaScript.
+    let name = name
+        .trim_end_matches(is_blank)
+        .trim_start_matches(|c| is_blank(c) || matches!(c, '[' | ']' | '.' | '?'));
     // Every credential begins so, and this is asked for each parameter of a query string.
     let beginning = name.chars().take(7).map(|c| if c == '[' { '_' } else { folded(c) });
     if name.len() < CLIENT_ID.len() || !beginning.eq("client_".chars()) {
@@ -181,13 +207,15 @@ fn reads_as(name: &str, credential: &str) -> bool {
     }
 }
 
-/// What readers could make of a name in a query string that is not well-formed: escapes that are none as they stand, `%uXXXX`
-/// of .NET, and octets that are no UTF-8 as Latin-1 or as nothing known.
+/// What readers could make of a name in a query string that is not well-formed: escapes that are
+/// none as they stand, `%uXXXX` of .NET, and octets that are no UTF-8 as Latin-1 or as nothing
+/// known.
 pub(super) fn decode_leniently(name: &[u8]) -> [String; 2] {
     let mut octets = Vec::with_capacity(name.len());
     let mut rest = name;
     while let Some((&octet, after)) = rest.split_first() {
-        let wide = after.strip_prefix(b"u").or_else(|| after.strip_prefix(b"U")).filter(|_| octet == b'%');
+        let wide =
+            after.strip_prefix(b"u").or_else(|| after.strip_prefix(b"U")).filter(|_| octet == b'%');
         let character = wide.and_then(|digits| {
             let digits = std::str::from_utf8(digits.get(..4)?).ok()?;
             char::from_u32(u32::from_str_radix(digits, 16).ok()?)
@@ -204,10 +232,14 @@ pub(super) fn decode_leniently(name: &[u8]) -> [String; 2] {
         }
     }
     let octets: Vec<u8> = percent_encoding::percent_decode(&octets).collect();
-    [String::from_utf8_lossy(&octets).into_owned(), octets.iter().map(|&octet| char::from(octet)).collect()]
+    [
+        String::from_utf8_lossy(&octets).into_owned(),
+        octets.iter().map(|&octet| char::from(octet)).collect(),
+    ]
 }
 
-/// What a reader without regard to letter case makes of `c`, or one that takes it for the underscore of a variable's name.
+/// What a reader without regard to letter case makes of `c`, or one that takes it for the
+/// underscore of a variable's name.
 pub(super) fn folded(c: char) -> char {
     match c {
         '.' | ' ' | '-' | '+' => '_',
@@ -252,7 +284,10 @@ mod tests {
 
     fn parameters(body: &str) -> Vec<(String, String)> {
         let form = Form::parse(body.as_bytes()).unwrap();
-        form.parameters.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
+        form.parameters
+            .into_iter()
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect()
     }
 
     fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -279,7 +314,10 @@ mod tests {
     #[test]
     fn any_number_of_byte_order_marks_is_one_too_many() {
         let marks = "\u{feff}".repeat(20_000);
-        assert_eq!(Form::parse(format!("{marks}client_id=x").as_bytes()).unwrap().hidden, Some("client_id"));
+        assert_eq!(
+            Form::parse(format!("{marks}client_id=x").as_bytes()).unwrap().hidden,
+            Some("client_id")
+        );
         assert_eq!(Form::parse(format!("{marks}a=x&client_id=y").as_bytes()).unwrap().hidden, None);
         assert_eq!(Form::parse(marks.as_bytes()).unwrap().hidden, None);
     }
@@ -300,7 +338,8 @@ mod tests {
             (b"%u00", false),
             (b"%", false),
         ] {
-            let found = decode_leniently(name).iter().any(|name| reads_as_credential(name).is_some());
+            let found =
+                decode_leniently(name).iter().any(|name| reads_as_credential(name).is_some());
             assert_eq!(found, reads, "{name:?}");
         }
     }
@@ -321,7 +360,9 @@ mod tests {
 
     #[test]
     fn ascii_is_told_after_decoding() {
-        for (body, is_ascii) in [("a=%41", true), ("", true), ("a=%C3%A9", false), ("%C3%A9", false), ("a=é", false)] {
+        for (body, is_ascii) in
+            [("a=%41", true), ("", true), ("a=%C3%A9", false), ("%C3%A9", false), ("a=é", false)]
+        {
             assert_eq!(Form::parse(body.as_bytes()).unwrap().is_ascii(), is_ascii, "{body}");
         }
     }
@@ -413,7 +454,10 @@ mod tests {
             (".client_assertion=a", Some(".client_assertion")),
             ("[.client_id=a", Some("[.client_id")),
             ("client_id_.=a&client_ids=b&client_identity=c&xclient_id=d&client_i=e&client=f", None),
-            ("client_id_hint=b&client_secret_expires_at=c&client_assertions=d&client_assertion_types=e", None),
+            (
+                "client_id_hint=b&client_secret_expires_at=c&client_assertions=d&client_assertion_types=e",
+                None,
+            ),
             ("é=1&[]=2&=3", None),
         ] {
             assert_eq!(Form::parse(body.as_bytes()).unwrap().offending_name(), offending, "{body}");

@@ -1,15 +1,17 @@
-//! The request headers that matter, found in one pass: a request has a dozen, and every search of its own would go
-//! through all of them.
+//! The request headers that matter, found in one pass: a request has a dozen, and every search of
+//! its own would go through all of them.
 
 use crate::certificate::CertificateHeader;
 
 /// Whether `text` is a token (RFC 9110 §5.6.2), as field names and authentication schemes are.
 #[must_use]
 pub fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
+    !text.is_empty()
+        && text.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
 }
 
-/// Header or trailer fields as the host gives them, pseudo-headers included; names are in lower case, values any bytes.
+/// Header or trailer fields as the host gives them, pseudo-headers included; names are in lower
+/// case, values any bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'a>(pub &'a [(String, Vec<u8>)]);
 
@@ -78,7 +80,8 @@ pub struct Head<'a> {
     pub certificate: CertificateHeaders<'a>,
     /// `expect`
     pub expect: SingletonField<'a>,
-    /// Whether the request asks for another protocol: by `upgrade`, or by `:protocol` (RFC 8441 §4).
+    /// Whether the request asks for another protocol: by `upgrade`, or by `:protocol` (RFC 8441
+    /// §4).
     pub has_upgrade: bool,
     /// Whether a header is there by which frameworks let a client name another method.
     pub overrides_method: bool,
@@ -111,8 +114,8 @@ impl<'a> Head<'a> {
         head
     }
 
-    /// A header whose name some servers read as that of another one, because they read `_` and `.` as `-`; or one by which
-    /// frameworks let a client name another method.
+    /// A header whose name some servers read as that of another one, because they read `_` and `.`
+    /// as `-`; or one by which frameworks let a client name another method.
     fn add_other_spelling(&mut self, name: &str, value: &'a [u8]) {
         // This is asked for each header of each request, and hardly any has one of these lengths.
         match name.len() {
@@ -126,10 +129,12 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Whether two names are one header to some backend: CGI and its heirs (WSGI, Rack, PHP, nginx) turn `-`, and some all that is
-/// no letter or digit, into `_`, so `x_ssl_cert` and `x.ssl.cert` would arrive as `X-SSL-Cert` does.
+/// Whether two names are one header to some backend: CGI and its heirs (WSGI, Rack, PHP, nginx)
+/// turn `-`, and some all that is no letter or digit, into `_`, so `x_ssl_cert` and `x.ssl.cert`
+/// would arrive as `X-SSL-Cert` does.
 #[must_use]
 pub(crate) fn same_header(one: &str, other: &str) -> bool {
     let fold = |b: u8| if b.is_ascii_alphanumeric() { b.to_ascii_lowercase() } else { b'-' };
-    one.len() == other.len() && one.bytes().zip(other.bytes()).all(|(one, other)| fold(one) == fold(other))
+    one.len() == other.len()
+        && one.bytes().zip(other.bytes()).all(|(one, other)| fold(one) == fold(other))
 }

@@ -1,8 +1,9 @@
 //! Which requests are gated, and what a query string must not carry.
 //!
-//! A path is gated if any spelling rule that a common backend applies brings it to a listed path. Backends combine the
-//! rules in many orders (decode then resolve, cut parameters then decode, …), so a path with anything unusual in it is
-//! followed through every combination: whatever can be reached from it is what some backend may see.
+//! A path is gated if any spelling rule that a common backend applies brings it to a listed path.
+//! Backends combine the rules in many orders (decode then resolve, cut parameters then decode, …),
+//! so a path with anything unusual in it is followed through every combination: whatever can be
+//! reached from it is what some backend may see.
 
 use crate::limits;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,8 +51,8 @@ pub struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Splits `:path`; a fragment, which no request should have, is no part of the path, and behind a `?` one of the query, since
-    /// some servers know none.
+    /// Splits `:path`; a fragment, which no request should have, is no part of the path, and behind
+    /// a `?` one of the query, since some servers know none.
     #[must_use]
     pub fn new(path: &'a [u8]) -> Self {
         let end = path.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(path.len());
@@ -65,14 +66,18 @@ impl<'a> Target<'a> {
         self.path
     }
 
-    /// The name of a credential in the query string, or in what becomes one when a backend decodes `%3F` first.
+    /// The name of a credential in the query string, or in what becomes one when a backend decodes
+    /// `%3F` first.
     #[must_use]
     pub fn credential_in_query(&self) -> Option<String> {
         if self.query.is_empty() && !self.path.contains(&b'%') {
             return None;
         }
         let decoded = percent_decoded(&percent_decoded(self.path));
-        let hidden = decoded.iter().position(|&b| b == b'?').and_then(|question| decoded.get(question + 1..));
+        let hidden = decoded
+            .iter()
+            .position(|&b| b == b'?')
+            .and_then(|question| decoded.get(question + 1..));
         let named = [self.query, hidden.unwrap_or_default()].into_iter().flat_map(|query| {
             // Some servers separate by semicolons too.
             query
@@ -81,12 +86,17 @@ impl<'a> Target<'a> {
         });
         // Each takes several readings, and no client sends more than a slip.
         let mut malformed = 0;
-        named.filter(|name| name.len() >= SHORTEST_CREDENTIAL).find_map(|name| match form::decode(name) {
-            Ok(name) => reads_as_credential(&name).map(|_| name.into_owned()),
-            Err(_) => {
-                malformed += 1;
-                let mut readings = form::decode_leniently(name).into_iter();
-                readings.find(|name| malformed > limits::MALFORMED_QUERY_NAMES || reads_as_credential(name).is_some())
+        named.filter(|name| name.len() >= SHORTEST_CREDENTIAL).find_map(|name| {
+            match form::decode(name) {
+                Ok(name) => reads_as_credential(&name).map(|_| name.into_owned()),
+                Err(_) => {
+                    malformed += 1;
+                    let mut readings = form::decode_leniently(name).into_iter();
+                    readings.find(|name| {
+                        malformed > limits::MALFORMED_QUERY_NAMES
+                            || reads_as_credential(name).is_some()
+                    })
+                }
             }
         })
     }
@@ -103,26 +113,38 @@ impl Endpoint {
             Some(path) => (path, true),
             None => (text, false),
         };
-        if !(path.starts_with('/') || path.is_empty() && with_all_below) || (with_all_below && path.ends_with('/')) {
-            return Err(JsonError::expected("a path that begins with a slash, without scheme and host"));
+        if !(path.starts_with('/') || path.is_empty() && with_all_below)
+            || (with_all_below && path.ends_with('/'))
+        {
+            return Err(JsonError::expected(
+                "a path that begins with a slash, without scheme and host",
+            ));
         }
         // Read letter by letter, a pattern of another language would gate nothing.
         let is_mark = |b: u8| b"{}[]()^$?|<>".contains(&b);
         let is_pattern = |segment: &str| segment.bytes().any(is_mark) || segment.starts_with(':');
         let mut segments = path.split('/').skip(1);
-        if segments.any(|segment| is_pattern(segment) || (segment.contains(WILDCARD) && segment != WILDCARD)) {
+        if segments.any(|segment| {
+            is_pattern(segment) || (segment.contains(WILDCARD) && segment != WILDCARD)
+        }) {
             return Err(JsonError::expected(
-                "a plain path, in which * may stand for one whole segment and /** at the end for everything below: other patterns are not understood",
+                "a plain path, in which * may stand for one whole segment and /** at the end for \
+                 everything below: other patterns are not understood",
             ));
         }
         let is_plain = path.bytes().all(|b| b.is_ascii_graphic() && !b"%#;\\\"`".contains(&b));
         if !is_plain || path.contains("//") || resolve_dots(path.as_bytes()) != path.as_bytes() {
             return Err(JsonError::expected(
-                "a plain path that begins with a slash, without escapes, query, parameters, dot or empty segments",
+                "a plain path that begins with a slash, without escapes, query, parameters, dot or \
+                 empty segments",
             ));
         }
         let path = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
-        Ok(Self { has_wildcard: path.split('/').any(|segment| segment == WILDCARD), path: path.into(), with_all_below })
+        Ok(Self {
+            has_wildcard: path.split('/').any(|segment| segment == WILDCARD),
+            path: path.into(),
+            with_all_below,
+        })
     }
 
     /// Whether it is a pattern, and not one path alone.
@@ -131,7 +153,8 @@ impl Endpoint {
         self.has_wildcard || self.with_all_below
     }
 
-    /// Whether `path`, which has no slash at its end, is this path or matches this pattern as it stands, letter case apart.
+    /// Whether `path`, which has no slash at its end, is this path or matches this pattern as it
+    /// stands, letter case apart.
     fn lists(&self, path: &[u8]) -> bool {
         if !self.is_pattern() && path.is_ascii() {
             return self.path.as_bytes().eq_ignore_ascii_case(path);
@@ -176,7 +199,8 @@ impl Endpoints {
     #[must_use]
     pub fn example(&self) -> Option<String> {
         let path = &self.endpoints.first()?.path;
-        let segments = path.split('/').map(|segment| if segment == WILDCARD { "any" } else { segment });
+        let segments =
+            path.split('/').map(|segment| if segment == WILDCARD { "any" } else { segment });
         Some(if path.is_empty() { "/".to_owned() } else { segments.collect::<Vec<_>>().join("/") })
     }
 
@@ -187,12 +211,13 @@ impl Endpoints {
         if is_plain(path) {
             return self.lists(path);
         }
-        // What does not begin with a slash is no path; some backends strip a scheme and host, some add the slash.
+        // What does not begin with a slash is no path; some backends strip a scheme and host, some
+        // add the slash.
         !path.starts_with(b"/") || self.lists_any_spelling_of(path)
     }
 
-    /// Whether the last segment of `target` is that of an endpoint, in any spelling that a backend could make the same of: a
-    /// route that rewrites paths may lead from here to the endpoint.
+    /// Whether the last segment of `target` is that of an endpoint, in any spelling that a backend
+    /// could make the same of: a route that rewrites paths may lead from here to the endpoint.
     #[must_use]
     pub fn resembles(&self, target: &Target<'_>) -> bool {
         let end = target
@@ -201,7 +226,9 @@ impl Endpoints {
             .checked_sub(limits::LOOKALIKE_SEGMENT_OCTETS)
             .and_then(|start| target.path.get(start..))
             .unwrap_or(target.path);
-        let is_last = |last: &str| self.endpoints.iter().filter_map(Endpoint::last_segment).any(|segment| segment == last);
+        let is_last = |last: &str| {
+            self.endpoints.iter().filter_map(Endpoint::last_segment).any(|segment| segment == last)
+        };
         if is_plain(target.path) {
             let last = without_final_slash(end).rsplit(|&b| b == b'/').next().unwrap_or_default();
             let is_equal = |segment: &str| segment.as_bytes().eq_ignore_ascii_case(last);
@@ -210,7 +237,9 @@ impl Endpoints {
         let decoded = percent_decoded(&percent_decoded(end));
         let path = resolve_dots(&up_to(&decoded, b"?#\0"));
         let segments = path.split(|b| matches!(b, b'/' | b'\\')).rev();
-        let named = segments.map(|segment| trimmed_segments(&up_to(segment, b";"))).find(|segment| !segment.is_empty());
+        let named = segments
+            .map(|segment| trimmed_segments(&up_to(segment, b";")))
+            .find(|segment| !segment.is_empty());
         named.is_some_and(|segment| is_last(&folded(&String::from_utf8_lossy(&segment))))
     }
 
@@ -223,8 +252,8 @@ impl Endpoints {
         if path.len() > limits::LONG_PATH_OCTETS && !self.may_be_in(path) {
             return false;
         }
-        // No rule makes a path longer, so the search ends; a path that exceeds the bound is gated, because it cannot be said what
-        // it means.
+        // No rule makes a path longer, so the search ends; a path that exceeds the bound is gated,
+        // because it cannot be said what it means.
         let mut octets_left = limits::PATH_SPELLING_OCTETS;
         let mut seen = BTreeSet::new();
         let mut open = vec![path.to_vec()];
@@ -249,8 +278,8 @@ impl Endpoints {
         false
     }
 
-    /// Whether every word of some endpoint is in `path`. Rules take text away and decode it, but join nothing: where a word is
-    /// in no decoding, no spelling has it as a segment.
+    /// Whether every word of some endpoint is in `path`. Rules take text away and decode it, but
+    /// join nothing: where a word is in no decoding, no spelling has it as a segment.
     fn may_be_in(&self, path: &[u8]) -> bool {
         let mut decoded = path.to_vec();
         let mut decodings = 0;
@@ -276,7 +305,8 @@ impl Endpoints {
     }
 }
 
-/// A text that is searched for each word once: a word between whatever may come to separate segments.
+/// A text that is searched for each word once: a word between whatever may come to separate
+/// segments.
 struct Words<'a> {
     text: &'a str,
     found: BTreeMap<&'a str, bool>,
@@ -289,19 +319,26 @@ impl<'a> Words<'a> {
                 let (before, rest) = self.text.split_at_checked(start).unwrap_or_default();
                 let after = rest.strip_prefix(word).unwrap_or_default();
                 before.chars().next_back().is_none_or(|c| is_blank(c) || matches!(c, '/' | '\\'))
-                    && after.chars().next().is_none_or(|c| is_blank(c) || matches!(c, '/' | '\\' | ';' | '?' | '#'))
+                    && after
+                        .chars()
+                        .next()
+                        .is_none_or(|c| is_blank(c) || matches!(c, '/' | '\\' | ';' | '?' | '#'))
             })
         })
     }
 }
 
-/// Whether no rule changes more than the letter case of `path`, which is so for nearly every request.
+/// Whether no rule changes more than the letter case of `path`, which is so for nearly every
+/// request.
 fn is_plain(path: &[u8]) -> bool {
     path.starts_with(b"/")
-        && path.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'~' | b'.'))
+        && path
+            .iter()
+            .all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'~' | b'.'))
         && !path.windows(2).any(|pair| pair == b"//")
         && !path.split(|&b| b == b'/').any(|segment| {
-            let is_script = segment.last_chunk::<4>().is_some_and(|end| end.eq_ignore_ascii_case(b".php"));
+            let is_script =
+                segment.last_chunk::<4>().is_some_and(|end| end.eq_ignore_ascii_case(b".php"));
             is_script || matches!(segment, b"." | b"..")
         })
 }
@@ -322,8 +359,9 @@ const RULES: [Rule; 10] = [
     without_script,
 ];
 
-/// Lower case by Unicode's rules, as far as it is the same for all languages, and `i` for `İ`, as Java has it. Characters that
-/// never become ASCII, as the names of endpoints are, stay as they are.
+/// Lower case by Unicode's rules, as far as it is the same for all languages, and `i` for `İ`, as
+/// Java has it. Characters that never become ASCII, as the names of endpoints are, stay as they
+/// are.
 fn folded(path: &str) -> String {
     let mut folded = String::with_capacity(path.len());
     for c in path.chars() {
@@ -341,12 +379,14 @@ fn folds_to_ascii(c: char) -> bool {
     matches!(c, 'ß' | 'ı' | 'ŉ' | 'ſ' | 'ǰ' | 'ẖ'..='ẛ' | '\u{212a}' | 'ﬀ'..='ﬆ')
 }
 
-/// Whether a segment is the wanted one, which is in lower case, to some comparison without regard to letter case.
+/// Whether a segment is the wanted one, which is in lower case, to some comparison without regard
+/// to letter case.
 fn is_same_segment(wanted: &str, found: &[u8]) -> bool {
     if found.is_ascii() {
         return wanted.as_bytes().eq_ignore_ascii_case(found);
     }
-    // U+212A, the Kelvin sign, is a `K` to such a comparison, and has three octets; no character has more than four.
+    // U+212A, the Kelvin sign, is a `K` to such a comparison, and has three octets; no character
+    // has more than four.
     found.len() <= 4 * wanted.len() && folded(&String::from_utf8_lossy(found)) == *wanted
 }
 
@@ -366,12 +406,17 @@ fn up_to(path: &[u8], ends: &[u8]) -> Vec<u8> {
     path.iter().copied().take_while(|b| !ends.contains(b)).collect()
 }
 
-/// Each segment up to its first semicolon, as servlet containers see it: `/token;x=1`, `/x/..;/token`.
+/// Each segment up to its first semicolon, as servlet containers see it: `/token;x=1`,
+/// `/x/..;/token`.
 fn without_parameters(path: &[u8]) -> Vec<u8> {
-    join(path.split(|&b| b == b'/').map(|segment| segment.split(|&b| b == b';').next().unwrap_or_default()))
+    join(
+        path.split(|&b| b == b'/')
+            .map(|segment| segment.split(|&b| b == b';').next().unwrap_or_default()),
+    )
 }
 
-/// Without the host of a network-path reference (RFC 3986 §4.2), which URL parsers see in `//host/token`.
+/// Without the host of a network-path reference (RFC 3986 §4.2), which URL parsers see in
+/// `//host/token`.
 fn without_authority(path: &[u8]) -> Vec<u8> {
     let slashes = path.iter().take_while(|&&b| b == b'/').count();
     let rest = path.get(slashes..).unwrap_or_default();
@@ -388,7 +433,8 @@ fn without_script(path: &[u8]) -> Vec<u8> {
     script.and_then(|at| path.get(at + SCRIPT.len() - 1..)).unwrap_or(path).to_vec()
 }
 
-/// Blanks and control characters at the ends of segments are dropped, as file systems and some routers do.
+/// Blanks and control characters at the ends of segments are dropped, as file systems and some
+/// routers do.
 fn trimmed_segments(path: &[u8]) -> Vec<u8> {
     join(path.split(|&b| b == b'/').map(|segment| match std::str::from_utf8(segment) {
         Ok(text) => text.trim_matches(is_blank).as_bytes(),
@@ -453,14 +499,19 @@ mod tests {
     }
 
     fn gated(path: &str) -> bool {
-        endpoints(r#"["/token", "/oauth/Introspect/"]"#).unwrap().gates(&Target::new(path.as_bytes()))
+        endpoints(r#"["/token", "/oauth/Introspect/"]"#)
+            .unwrap()
+            .gates(&Target::new(path.as_bytes()))
     }
 
     #[test]
     fn characters_that_become_ascii() {
         for c in (0x80..=u32::from(char::MAX)).filter_map(char::from_u32).filter(|c| *c != 'İ') {
             let whole: String = c.to_uppercase().flat_map(char::to_lowercase).collect();
-            assert!(folds_to_ascii(c) || whole.bytes().all(|b| !b.is_ascii_alphanumeric()), "{c}: {whole}");
+            assert!(
+                folds_to_ascii(c) || whole.bytes().all(|b| !b.is_ascii_alphanumeric()),
+                "{c}: {whole}"
+            );
             assert!(!folds_to_ascii(c) || folded(&c.to_string()) == whole, "{c}: {whole}");
         }
     }
@@ -565,12 +616,16 @@ mod tests {
 
     #[test]
     fn a_path_too_tangled_to_follow_is_gated() {
-        for word in ["token", "oauth/%2525/..\\introspect", "TO\u{212a}EN;x", "a/%25252574oken%00"] {
+        for word in ["token", "oauth/%2525/..\\introspect", "TO\u{212a}EN;x", "a/%25252574oken%00"]
+        {
             assert!(gated(&format!("/{}/{word}", "%2525;/..\\".repeat(5_000))), "{word}");
         }
         assert!(gated(&format!("/%{}74oken", "25".repeat(3_000))), "escaped too often to say");
         for word in ["", "tokens", "a-token", "oauth", "introspect"] {
-            assert!(!gated(&format!("/{}/{word}", "%2525;/..\\".repeat(5_000))), "{word} is no endpoint's in any spelling");
+            assert!(
+                !gated(&format!("/{}/{word}", "%2525;/..\\".repeat(5_000))),
+                "{word} is no endpoint's in any spelling"
+            );
         }
         assert!(!gated(&format!("/files/{}", "%20a".repeat(500))), "long is not tangled");
     }
@@ -616,12 +671,19 @@ mod tests {
         }
         assert!(endpoints("[]").is_err());
         assert!(endpoints("\"/token\"").is_err());
-        assert!(endpoints(r#"["/", "/.well-known/a.b", "/a/", "/v1/token:revoke", "/**", "/*", "/*/a/**"]"#).is_ok());
+        assert!(
+            endpoints(
+                r#"["/", "/.well-known/a.b", "/a/", "/v1/token:revoke", "/**", "/*", "/*/a/**"]"#
+            )
+            .is_ok()
+        );
     }
 
     #[test]
     fn patterns() {
-        let patterns = endpoints(r#"["/realms/*/protocol/openid-connect/token", "/Oauth2/**", "/a/*"]"#).unwrap();
+        let patterns =
+            endpoints(r#"["/realms/*/protocol/openid-connect/token", "/Oauth2/**", "/a/*"]"#)
+                .unwrap();
         for path in [
             "/realms/bank/protocol/openid-connect/token",
             "/REALMS/Bank/protocol/openid-connect/token/",
@@ -653,7 +715,10 @@ mod tests {
         ] {
             assert!(!patterns.gates(&Target::new(path.as_bytes())), "{path}");
         }
-        assert_eq!(patterns.example().as_deref(), Some("/realms/any/protocol/openid-connect/token"));
+        assert_eq!(
+            patterns.example().as_deref(),
+            Some("/realms/any/protocol/openid-connect/token")
+        );
         let printed: Vec<_> = patterns.iter().map(ToString::to_string).collect();
         assert_eq!(printed, ["/realms/*/protocol/openid-connect/token", "/oauth2/**", "/a/*"]);
         for (pattern, path, gates) in [
@@ -668,13 +733,17 @@ mod tests {
         ] {
             let endpoints = endpoints(pattern).unwrap();
             assert_eq!(endpoints.gates(&Target::new(path.as_bytes())), gates, "{pattern} {path}");
-            assert!(endpoints.gates(&Target::new(endpoints.example().unwrap().as_bytes())), "{pattern}");
+            assert!(
+                endpoints.gates(&Target::new(endpoints.example().unwrap().as_bytes())),
+                "{pattern}"
+            );
         }
     }
 
     #[test]
     fn resemblances_of_endpoints() {
-        let endpoints = endpoints(r#"["/oauth/Token", "/realms/*/par", "/x/*", "/y/**", "/"]"#).unwrap();
+        let endpoints =
+            endpoints(r#"["/oauth/Token", "/realms/*/par", "/x/*", "/y/**", "/"]"#).unwrap();
         for path in [
             "/v1/token/.",
             "/v1/token/x/..",
@@ -718,10 +787,20 @@ mod tests {
             assert_eq!(found(path).as_deref(), Some(name), "{path}");
         }
         for (number, is_refused) in [(64, false), (65, true)] {
-            assert_eq!(found(&format!("/token?{}", "%ffclientele&".repeat(number))).is_some(), is_refused, "{number}");
+            assert_eq!(
+                found(&format!("/token?{}", "%ffclientele&".repeat(number))).is_some(),
+                is_refused,
+                "{number}"
+            );
         }
-        for path in ["/token", "/token?", "/token?clientid=a&scope=client_id", "/client_id", "/token?%ff=a", "/token#client_id=a"]
-        {
+        for path in [
+            "/token",
+            "/token?",
+            "/token?clientid=a&scope=client_id",
+            "/client_id",
+            "/token?%ff=a",
+            "/token#client_id=a",
+        ] {
             assert_eq!(found(path), None, "{path}");
         }
     }

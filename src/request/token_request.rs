@@ -15,22 +15,25 @@ pub(crate) enum Claim {
     Client(ClaimedClient),
     /// It names no client.
     Unidentified {
-        /// Whether something in it is meant to authenticate one all the same: `client_secret`, `client_assertion`, or
-        /// `Authorization` of any scheme but `Bearer` and `DPoP`.
+        /// Whether something in it is meant to authenticate one all the same: `client_secret`,
+        /// `client_assertion`, or `Authorization` of any scheme but `Bearer` and `DPoP`.
         has_credential: bool,
     },
 }
 
-/// The client that a request names, and whether anything but its certificate is meant to authenticate it.
+/// The client that a request names, and whether anything but its certificate is meant to
+/// authenticate it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClaimedClient {
     /// The one identifier that every source agrees on; claimed, not proven.
     pub client_id: String,
-    /// Whether the request carries `Authorization` of any scheme, `client_secret` or `client_assertion`.
+    /// Whether the request carries `Authorization` of any scheme, `client_secret` or
+    /// `client_assertion`.
     pub has_other_authentication: bool,
     /// [`Form::cuts_client_id`].
     pub is_cut_by_some: bool,
-    /// Whether a server that does not form-decode the user name of HTTP Basic reads another identifier.
+    /// Whether a server that does not form-decode the user name of HTTP Basic reads another
+    /// identifier.
     pub is_encoded: bool,
 }
 
@@ -38,29 +41,40 @@ impl Claim {
     /// Reads the claim of a gated request.
     ///
     /// # Errors
-    /// In this order: [`RequestError::ClientIdMismatch`] or [`RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion)`], [`RequestError::MultipleAuthMethods`].
-    pub(crate) fn read(authorization: Option<&Authorization>, form: &Form<'_>) -> Result<Self, RequestError> {
+    /// In this order: [`RequestError::ClientIdMismatch`] or
+    /// [`RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion)`],
+    /// [`RequestError::MultipleAuthMethods`].
+    pub(crate) fn read(
+        authorization: Option<&Authorization>,
+        form: &Form<'_>,
+    ) -> Result<Self, RequestError> {
         let basic = match authorization {
             Some(Authorization::Basic { client_id, .. }) => Some(client_id.as_str()),
             _ => None,
         };
-        let is_encoded = matches!(authorization, Some(Authorization::Basic { is_encoded: true, .. }));
+        let is_encoded =
+            matches!(authorization, Some(Authorization::Basic { is_encoded: true, .. }));
         let (secret, assertion) = (form.value("client_secret"), form.value("client_assertion"));
-        // RFC 7521 §4.2: the type says what the assertion is. One that is declared to be no JWT is not read as one.
+        // RFC 7521 §4.2: the type says what the assertion is. One that is declared to be no JWT is
+        // not read as one.
         let is_jwt = matches!(form.value("client_assertion_type"), None | Some("" | JWT_BEARER));
         let subjects = assertion.filter(|_| is_jwt).map(assertion::subjects).unwrap_or_default();
 
         // RFC 6749 §3.2: a parameter without a value is as if it were not there.
-        let named = [(IdSource::Body, form.value("client_id")), (IdSource::Basic, basic)].into_iter();
-        let named = named.filter_map(|(source, id)| Some((source, id.filter(|id| !id.is_empty())?)));
-        let mut named = named.chain(subjects.iter().map(|subject| (IdSource::Assertion, subject.as_str())));
+        let named =
+            [(IdSource::Body, form.value("client_id")), (IdSource::Basic, basic)].into_iter();
+        let named =
+            named.filter_map(|(source, id)| Some((source, id.filter(|id| !id.is_empty())?)));
+        let mut named =
+            named.chain(subjects.iter().map(|subject| (IdSource::Assertion, subject.as_str())));
         let named_first = named.next();
         if let Some((source, client_id)) = named_first
             && let Some((other, _)) = named.find(|(_, id)| *id != client_id)
         {
             return Err(RequestError::ClientIdMismatch(ClientIdMismatch::Sources(source, other)));
         }
-        // Whom it speaks for only the backend can read, and that may be a client that must show its certificate.
+        // Whom it speaks for only the backend can read, and that may be a client that must show its
+        // certificate.
         if assertion.is_some_and(|assertion| !assertion.is_empty()) && subjects.is_empty() {
             return Err(RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion));
         }
@@ -71,7 +85,9 @@ impl Claim {
         match named_first {
             None => {
                 let may_be_anyone = matches!(authorization, None | Some(Authorization::Token));
-                Ok(Self::Unidentified { has_credential: number_of_credentials > 0 || !may_be_anyone })
+                Ok(Self::Unidentified {
+                    has_credential: number_of_credentials > 0 || !may_be_anyone,
+                })
             }
             Some(_) if number_of_credentials > 1 => Err(RequestError::MultipleAuthMethods),
             Some((_, client_id)) => Ok(Self::Client(ClaimedClient {
@@ -122,8 +138,12 @@ mod tests {
             (None, format!("client_id=a&{sub_a}"), true),
         ] {
             let claim = read(authorization.as_ref(), &body);
-            let client =
-                ClaimedClient { client_id: "a".to_owned(), has_other_authentication, is_cut_by_some: false, is_encoded: false };
+            let client = ClaimedClient {
+                client_id: "a".to_owned(),
+                has_other_authentication,
+                is_cut_by_some: false,
+                is_encoded: false,
+            };
             assert_eq!(claim, Ok(Claim::Client(client)), "{body}");
         }
     }
@@ -141,7 +161,11 @@ mod tests {
             (None, "client_secret=", true),
             (None, "client_assertion=", true),
         ] {
-            assert_eq!(read(authorization.as_ref(), body), Ok(Claim::Unidentified { has_credential }), "{body}");
+            assert_eq!(
+                read(authorization.as_ref(), body),
+                Ok(Claim::Unidentified { has_credential }),
+                "{body}"
+            );
         }
     }
 
@@ -149,7 +173,11 @@ mod tests {
     fn contradictions() {
         let sub_b = assertion(r#"{"sub":"b"}"#);
         for (authorization, body, rejection) in [
-            (None, "client_assertion=a.b.c".to_owned(), RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion)),
+            (
+                None,
+                "client_assertion=a.b.c".to_owned(),
+                RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion),
+            ),
             (
                 None,
                 "client_id=a&client_assertion=PHNhbWw+".to_owned(),
@@ -165,30 +193,66 @@ mod tests {
                 format!("client_id=a&{}", assertion(r#"{"sub":""}"#)),
                 RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion),
             ),
-            (basic("a"), assertion(r#"{"iss":"a"}"#), RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion)),
+            (
+                basic("a"),
+                assertion(r#"{"iss":"a"}"#),
+                RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion),
+            ),
             (
                 basic("b"),
                 "client_id=a".to_owned(),
-                RequestError::ClientIdMismatch(ClientIdMismatch::Sources(IdSource::Body, IdSource::Basic)),
+                RequestError::ClientIdMismatch(ClientIdMismatch::Sources(
+                    IdSource::Body,
+                    IdSource::Basic,
+                )),
             ),
             (
                 None,
                 format!("client_id=a&{sub_b}"),
-                RequestError::ClientIdMismatch(ClientIdMismatch::Sources(IdSource::Body, IdSource::Assertion)),
+                RequestError::ClientIdMismatch(ClientIdMismatch::Sources(
+                    IdSource::Body,
+                    IdSource::Assertion,
+                )),
             ),
-            (basic("a"), sub_b, RequestError::ClientIdMismatch(ClientIdMismatch::Sources(IdSource::Basic, IdSource::Assertion))),
+            (
+                basic("a"),
+                sub_b,
+                RequestError::ClientIdMismatch(ClientIdMismatch::Sources(
+                    IdSource::Basic,
+                    IdSource::Assertion,
+                )),
+            ),
             (
                 None,
                 assertion(r#"{"sub":"a","sub":"b"}"#),
-                RequestError::ClientIdMismatch(ClientIdMismatch::Sources(IdSource::Assertion, IdSource::Assertion)),
+                RequestError::ClientIdMismatch(ClientIdMismatch::Sources(
+                    IdSource::Assertion,
+                    IdSource::Assertion,
+                )),
             ),
             (basic("a"), "client_secret=x".to_owned(), RequestError::MultipleAuthMethods),
             (basic("a"), "client_assertion=".to_owned(), RequestError::MultipleAuthMethods),
-            (None, "client_id=a&client_secret=&client_assertion=".to_owned(), RequestError::MultipleAuthMethods),
+            (
+                None,
+                "client_id=a&client_secret=&client_assertion=".to_owned(),
+                RequestError::MultipleAuthMethods,
+            ),
             (None, "client_id=%".to_owned(), RequestError::MalformedForm(FormError::PercentEscape)),
-            (None, "a;client_id=x".to_owned(), RequestError::DuplicateParameter { name: "client_id".to_owned() }),
-            (None, "client_id=a&b;client_id=c".to_owned(), RequestError::DuplicateParameter { name: "client_id".to_owned() }),
-            (None, "client_id=a&a&a".to_owned(), RequestError::DuplicateParameter { name: "a".to_owned() }),
+            (
+                None,
+                "a;client_id=x".to_owned(),
+                RequestError::DuplicateParameter { name: "client_id".to_owned() },
+            ),
+            (
+                None,
+                "client_id=a&b;client_id=c".to_owned(),
+                RequestError::DuplicateParameter { name: "client_id".to_owned() },
+            ),
+            (
+                None,
+                "client_id=a&a&a".to_owned(),
+                RequestError::DuplicateParameter { name: "a".to_owned() },
+            ),
             (
                 basic("b"),
                 "client_id=a&client_secret[]=x".to_owned(),

@@ -1,4 +1,5 @@
-//! `./build.sh bench`: what the filter costs, in tables of plain text. Nothing here can fail for being slow.
+//! `./build.sh bench`: what the filter costs, in tables of plain text. Nothing here can fail for
+//! being slow.
 
 extern crate test_support as support;
 
@@ -32,35 +33,54 @@ fn main() {
     // `cargo test` and `cargo bench` add arguments of their own.
     if std::env::args().any(|argument| argument == "--accept") {
         figures::accept(&costs);
-        println!("tests/bench/budget.json has the figures of this module. Say in the commit why they changed.");
+        println!(
+            "tests/bench/budget.json has the figures of this module. Say in the commit why they \
+             changed."
+        );
         return;
     }
     if std::env::args().any(|argument| argument == "registry") {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
         println!("\nA fetched registry, in wasmtime and in Envoy {}.\n", envoy::process::CURRENT);
         print_table(&scale::measure(&runtime));
         return;
     }
     print_costs(&costs);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     print_load(&runtime.block_on(load::measure()));
 }
 
 fn print_costs(costs: &Costs) {
     let budget = figures::committed();
-    println!("\nOne request in the shipped module, in wasmtime: the same figures on every machine.");
+    println!(
+        "\nOne request in the shipped module, in wasmtime: the same figures on every machine."
+    );
     println!(
         "Aims for `{}`: at most {} instructions and {} host calls.\n",
         cost::HOT,
         thousands(cost::AIM.instructions),
         cost::AIM.host_calls
     );
-    let mut rows = vec![["decision", "instructions", "budget", "host calls", "budget"].map(String::from).to_vec()];
+    let mut rows = vec![
+        ["decision", "instructions", "budget", "host calls", "budget"].map(String::from).to_vec(),
+    ];
     for (name, cost) in costs {
         let budget = figures::of(&budget, name);
-        let [instructions, host_calls] = [budget.map(|cost| cost.instructions), budget.map(|cost| cost.host_calls)]
-            .map(|figure| figure.map_or("none".into(), thousands));
-        rows.push(vec![name.clone(), thousands(cost.instructions), instructions, cost.host_calls.to_string(), host_calls]);
+        let [instructions, host_calls] =
+            [budget.map(|cost| cost.instructions), budget.map(|cost| cost.host_calls)]
+                .map(|figure| figure.map_or("none".into(), thousands));
+        rows.push(vec![
+            name.clone(),
+            thousands(cost.instructions),
+            instructions,
+            cost.host_calls.to_string(),
+            host_calls,
+        ]);
     }
     print_table(&rows);
     for excess in figures::excesses(&budget, costs) {
@@ -69,22 +89,39 @@ fn print_costs(costs: &Costs) {
 
     let (phases, host_calls) = cost::profile();
     println!("\n`{}` in parts:\n", cost::HOT);
-    let phases =
-        phases.into_iter().map(|(phase, instructions)| vec![phase.into(), thousands(instructions), "instructions".into()]);
-    let host_calls = host_calls.into_iter().map(|(name, calls)| vec![name.into(), calls.to_string(), "host calls".into()]);
+    let phases = phases.into_iter().map(|(phase, instructions)| {
+        vec![phase.into(), thousands(instructions), "instructions".into()]
+    });
+    let host_calls = host_calls
+        .into_iter()
+        .map(|(name, calls)| vec![name.into(), calls.to_string(), "host calls".into()]);
     print_table(&phases.chain(host_calls).collect::<Vec<_>>());
 }
 
 fn print_load(rounds: &Rounds) {
     println!(
-        "\nCPU time of a whole Envoy {} per request, HTTP/1.1 over TLS 1.3, one kept connection with a client certificate.",
+        "\nCPU time of a whole Envoy {} per request, HTTP/1.1 over TLS 1.3, one kept connection \
+         with a client certificate.",
         envoy::process::CURRENT
     );
-    println!("{ROUNDS} rounds of {REQUESTS} requests for each, in turns. Added: the median of the differences within a round.\n");
+    println!(
+        "{ROUNDS} rounds of {REQUESTS} requests for each, in turns. Added: the median of the \
+         differences within a round.\n"
+    );
     let column = |place: usize| rounds.iter().map(move |round| round[place] as i64);
-    let added = |place: usize| rounds.iter().map(move |round| round[place] as i64 - round[0] as i64);
-    let names = ["no filter", "wasm that only waits for the body (the floor)", "this filter", "Lua that compares the subject"];
-    let mut rows = vec![["", "median", "added", "1st quarter", "3rd quarter", "least", "most"].map(String::from).to_vec()];
+    let added =
+        |place: usize| rounds.iter().map(move |round| round[place] as i64 - round[0] as i64);
+    let names = [
+        "no filter",
+        "wasm that only waits for the body (the floor)",
+        "this filter",
+        "Lua that compares the subject",
+    ];
+    let mut rows = vec![
+        ["", "median", "added", "1st quarter", "3rd quarter", "least", "most"]
+            .map(String::from)
+            .to_vec(),
+    ];
     for (place, name) in names.into_iter().enumerate() {
         let mut row = vec![name.into(), microseconds(median(column(place)))];
         if place > 0 {
@@ -99,8 +136,16 @@ fn print_load(rounds: &Rounds) {
     let [floor, filter, lua] = [1, 2, 3].map(|place| median(added(place)) as f64);
     println!();
     print_table(&[
-        vec!["added by this filter / by the floor".into(), format!("{:.2}", filter / floor), "aim: at most 1.50".into()],
-        vec!["added by this filter / by Lua".into(), format!("{:.2}", filter / lua), "aim: at most 1.00".into()],
+        vec![
+            "added by this filter / by the floor".into(),
+            format!("{:.2}", filter / floor),
+            "aim: at most 1.50".into(),
+        ],
+        vec![
+            "added by this filter / by Lua".into(),
+            format!("{:.2}", filter / lua),
+            "aim: at most 1.00".into(),
+        ],
     ]);
 }
 
@@ -121,18 +166,26 @@ fn microseconds(nanoseconds: i64) -> String {
 
 fn thousands(number: u64) -> String {
     let digits = number.to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .filter_map(|group| std::str::from_utf8(group).ok())
+        .collect();
     groups.join(",")
 }
 
 /// The first column to the left, the others to the right.
 fn print_table(rows: &[Vec<String>]) {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let width = |column: usize| {
+        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
+    };
     for row in rows {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             let width = width(column);
-            line += &if column == 0 { format!("{cell:<width$}") } else { format!("  {cell:>width$}") };
+            line +=
+                &if column == 0 { format!("{cell:<width$}") } else { format!("  {cell:>width$}") };
         }
         println!("{}", line.trim_end());
     }

@@ -1,4 +1,5 @@
-//! No request may cost more than `tests/bench/budget.json` says. What `./build.sh bench` prints, without the printing.
+//! No request may cost more than `tests/bench/budget.json` says. What `./build.sh bench` prints,
+//! without the printing.
 
 extern crate test_support as support;
 
@@ -18,14 +19,21 @@ use support::case::DECISIONS;
 #[test]
 fn no_request_costs_more_than_its_budget() {
     let excesses = figures::excesses(&figures::committed(), &cost::measure());
-    assert!(excesses.is_empty(), "{}\nif that is the price of something wanted: {}", excesses.join("\n"), figures::MEND);
+    assert!(
+        excesses.is_empty(),
+        "{}\nif that is the price of something wanted: {}",
+        excesses.join("\n"),
+        figures::MEND
+    );
 }
 
 /// What a stranger can send, however large and odd, is answered within two milliseconds.
 #[test]
 fn no_request_costs_more_than_two_milliseconds() {
-    let dear: Costs =
-        cost::measure().into_iter().filter(|(_, cost)| cost.instructions > cost::hostile::MOST_INSTRUCTIONS).collect();
+    let dear: Costs = cost::measure()
+        .into_iter()
+        .filter(|(_, cost)| cost.instructions > cost::hostile::MOST_INSTRUCTIONS)
+        .collect();
     assert!(dear.is_empty(), "{dear:?}");
 }
 
@@ -38,7 +46,8 @@ fn the_figures_are_the_same_in_every_run() {
 #[test]
 fn every_code_has_a_figure() {
     let costs = figures::committed();
-    let codes: BTreeSet<&str> = costs.iter().filter_map(|(name, _)| name.split(',').next()).collect();
+    let codes: BTreeSet<&str> =
+        costs.iter().filter_map(|(name, _)| name.split(',').next()).collect();
     assert_eq!(codes, DECISIONS.iter().map(|(code, _)| *code).collect());
 }
 

@@ -1,7 +1,9 @@
-//! What one request costs in the shipped module: instructions and host calls, the same on every machine.
+//! What one request costs in the shipped module: instructions and host calls, the same on every
+//! machine.
 //!
-//! The certificate is a file, and the clock, the registry and the requests are constants, so nothing here is random. The
-//! module has its memory to itself, so no address of the machine gets in.
+//! The certificate is a file, and the clock, the registry and the requests are constants, so
+//! nothing here is random. The module has its memory to itself, so no address of the machine gets
+//! in.
 
 #[path = "hostile.rs"]
 pub mod hostile;
@@ -71,8 +73,12 @@ impl Row {
     /// Replaces the metadata of the client.
     fn registered(mut self, mut metadata: Value) -> Row {
         metadata["client_id"] = CLIENT.into();
-        let clients = self.configuration["clients"].as_array_mut().expect("a constant of this project");
-        *clients.iter_mut().find(|client| client["client_id"] == CLIENT).expect("the client is there") = metadata;
+        let clients =
+            self.configuration["clients"].as_array_mut().expect("a constant of this project");
+        *clients
+            .iter_mut()
+            .find(|client| client["client_id"] == CLIENT)
+            .expect("the client is there") = metadata;
         self
     }
 
@@ -90,8 +96,10 @@ impl Row {
 
     fn start(&self) -> Vm {
         let clock = Moment::parse(self.clock).expect("a constant of this file");
-        let mut vm = run::start(self.configuration.to_string().as_bytes(), clock.0 as u64 * 1_000_000_000);
-        // The first requests of a VM also prove that Envoy delivers bodies, and get memory from the host.
+        let mut vm =
+            run::start(self.configuration.to_string().as_bytes(), clock.0 as u64 * 1_000_000_000);
+        // The first requests of a VM also prove that Envoy delivers bodies, and get memory from the
+        // host.
         for _ in 0..2 {
             self.send(&mut vm, &self.before);
         }
@@ -99,28 +107,45 @@ impl Row {
     }
 
     fn send(&self, vm: &mut Vm, request: &Request) -> Outcome {
-        let sent = run::send(vm, self.connection.clone(), &as_envoy_forwards(request), Delivery::WholeBody);
+        let sent = run::send(
+            vm,
+            self.connection.clone(),
+            &as_envoy_forwards(request),
+            Delivery::WholeBody,
+        );
         sent.unwrap_or_else(|fault| panic!("{}: {fault}", self.name))
     }
 
     fn measure(&self) -> Cost {
         let mut vm = self.start();
         let outcome = self.send(&mut vm, &self.request);
-        assert_eq!(run::code(&outcome), self.code(), "{}: another decision than the one to measure", self.name);
+        assert_eq!(
+            run::code(&outcome),
+            self.code(),
+            "{}: another decision than the one to measure",
+            self.name
+        );
         cost(&outcome)
     }
 }
 
 fn cost(outcome: &Outcome) -> Cost {
     let account = &outcome.account;
-    Cost { instructions: account.fuel, host_calls: account.host_calls.values().map(|calls| u64::from(*calls)).sum() }
+    Cost {
+        instructions: account.fuel,
+        host_calls: account.host_calls.values().map(|calls| u64::from(*calls)).sum(),
+    }
 }
 
 /// The request with what Envoy and the client's HTTP library add to it.
 fn as_envoy_forwards(request: &Request) -> Request {
     let mut request = request.clone();
     let length = request.body.len().to_string();
-    for (name, value) in [("content-length", &*length), ("x-forwarded-for", "192.0.2.7"), ("x-forwarded-proto", "https")] {
+    for (name, value) in [
+        ("content-length", &*length),
+        ("x-forwarded-for", "192.0.2.7"),
+        ("x-forwarded-proto", "https"),
+    ] {
         if !request.has_header(name) {
             request.headers.push((name.into(), value.into()));
         }
@@ -185,8 +210,14 @@ fn sha256(pem: &str) -> [u8; 32] {
 /// The certificate in the header that Envoy writes about its own connection.
 fn forwarded(name: &'static str) -> Row {
     let hash: String = sha256(CERTIFICATE).iter().map(|byte| format!("{byte:02x}")).collect();
-    let cert = CERTIFICATE.replace(' ', "%20").replace('+', "%2B").replace('/', "%2F").replace('=', "%3D").replace('\n', "%0A");
-    let element = format!("By=spiffe://example.com/edge;Hash={hash};Cert=\"{cert}\";Subject=\"{SUBJECT}\"");
+    let cert = CERTIFICATE
+        .replace(' ', "%20")
+        .replace('+', "%2B")
+        .replace('/', "%2F")
+        .replace('=', "%3D")
+        .replace('\n', "%0A");
+    let element =
+        format!("By=spiffe://example.com/edge;Hash={hash};Cert=\"{cert}\";Subject=\"{SUBJECT}\"");
     hot()
         .named(name)
         .configured(json!({ "peer_certificate": { "source": "forwarded" } }))
@@ -205,7 +236,12 @@ fn by_tenant(name: &'static str) -> Row {
 fn presenting_a_part() -> Connection {
     let lines: Vec<&str> = CERTIFICATE.lines().collect();
     let (end, rest) = lines.split_last().expect("a certificate");
-    let part = rest.iter().take(rest.len() - 1).chain([end]).map(|line| format!("{line}\n")).collect::<String>();
+    let part = rest
+        .iter()
+        .take(rest.len() - 1)
+        .chain([end])
+        .map(|line| format!("{line}\n"))
+        .collect::<String>();
     presenting(&part)
 }
 
@@ -214,7 +250,8 @@ fn rows() -> Vec<Row> {
     let mut rows = vec![
         hot(),
         // A client_id that nobody has is decided on before the certificate is looked at.
-        Row { before: body("client_id=nobody"), ..hot().named("authenticated, certificate not seen before") },
+        Row { before: body("client_id=nobody"), ..hot().named("authenticated, certificate not seen \
+            before") },
         hot().named("authenticated, identity headers written").configured(json!({
             "forward": { "client_id": "x-client-id", "thumbprint": "x-client-thumbprint", "certificate": ["client-cert"] },
         })),
@@ -223,7 +260,8 @@ fn rows() -> Vec<Row> {
         })),
         hot().named("authenticated, self-signed").registered(self_signed(sha256(CERTIFICATE))),
         forwarded("authenticated, by Envoy's own header"),
-        Row { before: body("client_id=nobody"), ..forwarded("authenticated, header not seen before") },
+        Row { before: body("client_id=nobody"), ..forwarded("authenticated, header not seen \
+            before") },
         hot()
             .named("authenticated, by a proxy's header")
             .configured(json!({ "peer_certificate": {
@@ -260,7 +298,8 @@ fn rows() -> Vec<Row> {
         hot().named("client_id_mismatch").sending(Request { path: "/token?client_id=client-051".into(), ..token_request() }),
         hot().named("malformed_authorization").sending(with_header("authorization", "Basic !")),
         // client-050:secret
-        hot().named("multiple_auth_methods").sending(with_header("authorization", "Basic Y2xpZW50LTA1MDpzZWNyZXQ=")),
+        hot().named("multiple_auth_methods").sending(with_header("authorization", "Basic \
+            Y2xpZW50LTA1MDpzZWNyZXQ=")),
         hot()
             .named("other_method_refused")
             .registered(json!({ "token_endpoint_auth_method": "private_key_jwt" }))

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use crate::cost::{Cost, Costs};
 
 /// How new figures are accepted.
-pub const MEND: &str = "./build.sh bench --accept writes tests/bench/budget.json anew, for the reviewer to see";
+pub const MEND: &str =
+    "./build.sh bench --accept writes tests/bench/budget.json anew, for the reviewer to see";
 
 /// A figure may be so many per cent of its budget. What grows by less is noise of the compiler.
 const TOLERATED_PERCENT: u64 = 105;
@@ -18,9 +19,14 @@ fn path() -> PathBuf {
 }
 
 pub fn committed() -> Costs {
-    let text = fs::read_to_string(path()).unwrap_or_else(|error| panic!("tests/bench/budget.json: {error}; {MEND}"));
-    let rows: Map<String, Value> = serde_json::from_str(&text).unwrap_or_else(|error| panic!("tests/bench/budget.json: {error}"));
-    let cost = |value| serde_json::from_value::<Cost>(value).unwrap_or_else(|error| panic!("tests/bench/budget.json: {error}"));
+    let text = fs::read_to_string(path())
+        .unwrap_or_else(|error| panic!("tests/bench/budget.json: {error}; {MEND}"));
+    let rows: Map<String, Value> = serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("tests/bench/budget.json: {error}"));
+    let cost = |value| {
+        serde_json::from_value::<Cost>(value)
+            .unwrap_or_else(|error| panic!("tests/bench/budget.json: {error}"))
+    };
     rows.into_iter().map(|(name, value)| (name, cost(value))).collect()
 }
 
@@ -28,10 +34,13 @@ pub fn accept(costs: &Costs) {
     let lines: Vec<String> = costs
         .iter()
         .map(|(name, Cost { instructions, host_calls })| {
-            format!("  {name:?}: {{ \"instructions\": {instructions}, \"host_calls\": {host_calls} }}")
+            format!(
+                "  {name:?}: {{ \"instructions\": {instructions}, \"host_calls\": {host_calls} }}"
+            )
         })
         .collect();
-    fs::write(path(), format!("{{\n{}\n}}\n", lines.join(",\n"))).expect("the repository can be written");
+    fs::write(path(), format!("{{\n{}\n}}\n", lines.join(",\n")))
+        .expect("the repository can be written");
 }
 
 /// The budget of a row.
@@ -43,13 +52,25 @@ pub fn of<'a>(costs: &'a Costs, name: &str) -> Option<&'a Cost> {
 pub fn excesses(budget: &Costs, measured: &Costs) -> Vec<String> {
     let missing = budget.iter().filter(|(name, _)| of(measured, name).is_none());
     let missing = missing.map(|(name, _)| format!("{name}: in the budget, and no longer measured"));
-    missing.chain(measured.iter().flat_map(|(name, cost)| excess(name, of(budget, name), cost))).collect()
+    missing
+        .chain(measured.iter().flat_map(|(name, cost)| excess(name, of(budget, name), cost)))
+        .collect()
 }
 
 fn excess(name: &str, budget: Option<&Cost>, measured: &Cost) -> Vec<String> {
-    let Some(budget) = budget else { return vec![format!("{name}: measured, and not in the budget")] };
-    let figures =
-        [("instructions", measured.instructions, budget.instructions), ("host calls", measured.host_calls, budget.host_calls)];
-    let grown = figures.into_iter().filter(|(_, measured, budget)| measured * 100 > budget * TOLERATED_PERCENT);
-    grown.map(|(unit, measured, budget)| format!("{name}: {measured} {unit}, the budget is {budget}")).collect()
+    let Some(budget) = budget else {
+        return vec![format!("{name}: measured, and not in the budget")];
+    };
+    let figures = [
+        ("instructions", measured.instructions, budget.instructions),
+        ("host calls", measured.host_calls, budget.host_calls),
+    ];
+    let grown = figures
+        .into_iter()
+        .filter(|(_, measured, budget)| measured * 100 > budget * TOLERATED_PERCENT);
+    grown
+        .map(|(unit, measured, budget)| {
+            format!("{name}: {measured} {unit}, the budget is {budget}")
+        })
+        .collect()
 }

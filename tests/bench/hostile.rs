@@ -1,6 +1,8 @@
-//! What a stranger can send to make a request dear: each kind as large as Envoy lets it be, or as the filter reads it.
+//! What a stranger can send to make a request dear: each kind as large as Envoy lets it be, or as
+//! the filter reads it.
 //!
-//! None may cost more than two milliseconds of a worker before its answer, see [`MOST_INSTRUCTIONS`].
+//! None may cost more than two milliseconds of a worker before its answer, see
+//! [`MOST_INSTRUCTIONS`].
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -15,9 +17,10 @@ use crate::support::der::{self as asn1, tlv};
 
 /// Two milliseconds, in instructions as they are counted here.
 ///
-/// Measured with the module of before, which prepared a subject of 90 kB of U+FDFA whole: 939 million instructions here, and
-/// 78 ms of a worker in Envoy, so that V8 runs 12 of them in a nanosecond. (wasmtime, which counts them, runs 10 to 15 where the
-/// machine has nothing else to do.)
+/// Measured with the module of before, which prepared a subject of 90 kB of U+FDFA whole: 939
+/// million instructions here, and 78 ms of a worker in Envoy, so that V8 runs 12 of them in a
+/// nanosecond. (wasmtime, which counts them, runs 10 to 15 where the machine has nothing else to
+/// do.)
 #[allow(dead_code, reason = "the test of the budget compares with it")]
 pub const MOST_INSTRUCTIONS: u64 = 24_000_000;
 
@@ -29,32 +32,58 @@ pub(super) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     let mut add = |row: Row, name: &'static str| rows.push(unseen(row).named(name));
 
-    let text = |tag, unit: &[u8]| name(&attribute(tag, &unit.repeat(MOST_OF_A_CERTIFICATE / unit.len())));
+    let text =
+        |tag, unit: &[u8]| name(&attribute(tag, &unit.repeat(MOST_OF_A_CERTIFICATE / unit.len())));
     let subject = |subject: Vec<u8>| hot().on(with_names(&subject, &[]));
-    add(subject(text(asn1::UTF8_STRING, "\u{fdfa}".as_bytes())), "subject_mismatch, 90 kB of U+FDFA");
-    add(subject(text(asn1::UTF8_STRING, "\u{301}".as_bytes())), "subject_mismatch, 90 kB of accents");
+    add(
+        subject(text(asn1::UTF8_STRING, "\u{fdfa}".as_bytes())),
+        "subject_mismatch, 90 kB of U+FDFA",
+    );
+    add(
+        subject(text(asn1::UTF8_STRING, "\u{301}".as_bytes())),
+        "subject_mismatch, 90 kB of accents",
+    );
     add(subject(text(asn1::BMP_STRING, &[0x4e, 0x00])), "subject_mismatch, 90 kB in a BMPString");
     add(subject(text(asn1::TELETEX_STRING, &[0xe9])), "subject_mismatch, 90 kB in a T61String");
     add(subject(text(asn1::UTF8_STRING, b"x")), "subject_mismatch, 90 kB of ASCII");
-    add(subject(text(asn1::UTF8_STRING, "\u{ad}".as_bytes())), "subject_mismatch, 90 kB of nothing");
+    add(
+        subject(text(asn1::UTF8_STRING, "\u{ad}".as_bytes())),
+        "subject_mismatch, 90 kB of nothing",
+    );
     add(subject(text(asn1::OCTET_STRING, b"x")), "subject_mismatch, 90 kB in an OCTET STRING");
     let rdn = tlv(asn1::SET, &[attribute(asn1::UTF8_STRING, b"")]);
     let rdns = tlv(asn1::SEQUENCE, &vec![rdn.clone(); MOST_OF_A_CERTIFICATE / rdn.len()]);
     add(subject(rdns.clone()), "subject_mismatch, 90 kB of RDNs");
     let one = attribute(asn1::UTF8_STRING, b"");
-    let one_rdn = tlv(asn1::SEQUENCE, &[tlv(asn1::SET, &vec![one.clone(); MOST_OF_A_CERTIFICATE / one.len()])]);
+    let one_rdn = tlv(
+        asn1::SEQUENCE,
+        &[tlv(asn1::SET, &vec![one.clone(); MOST_OF_A_CERTIFICATE / one.len()])],
+    );
     add(subject(one_rdn), "subject_mismatch, 90 kB in one RDN");
-    let oid = tlv(asn1::SEQUENCE, &[tlv(asn1::OBJECT_IDENTIFIER, &[[0x55].repeat(MOST_OF_A_CERTIFICATE)]), tlv(5, &[[]])]);
-    add(subject(tlv(asn1::SEQUENCE, &[tlv(asn1::SET, &[oid])])), "subject_mismatch, an identifier of 90 kB");
+    let oid = tlv(
+        asn1::SEQUENCE,
+        &[tlv(asn1::OBJECT_IDENTIFIER, &[[0x55].repeat(MOST_OF_A_CERTIFICATE)]), tlv(5, &[[]])],
+    );
+    add(
+        subject(tlv(asn1::SEQUENCE, &[tlv(asn1::SET, &[oid])])),
+        "subject_mismatch, an identifier of 90 kB",
+    );
     add(hot().on(connection(&rdns, &client_name(), &[])), "subject_mismatch, an issuer of 90 kB");
-    let extension = tlv(asn1::SEQUENCE, &[tlv(asn1::OBJECT_IDENTIFIER, &[[0x2a]]), tlv(asn1::OCTET_STRING, &[[]])]);
+    let extension = tlv(
+        asn1::SEQUENCE,
+        &[tlv(asn1::OBJECT_IDENTIFIER, &[[0x2a]]), tlv(asn1::OCTET_STRING, &[[]])],
+    );
     let extensions = extension.repeat(MOST_OF_A_CERTIFICATE / extension.len());
-    add(hot().on(connection(&name(&[]), &client_name(), &extensions)), "subject_mismatch, 90 kB of extensions");
+    add(
+        hot().on(connection(&name(&[]), &client_name(), &extensions)),
+        "subject_mismatch, 90 kB of extensions",
+    );
 
     let by_san = |member: &'static str, value: &str| {
         hot().registered(json!({ "token_endpoint_auth_method": "tls_client_auth", member: value }))
     };
-    let entries = |entry: &[u8]| with_names(&name(&[]), &entry.repeat(MOST_OF_A_CERTIFICATE / entry.len()));
+    let entries =
+        |entry: &[u8]| with_names(&name(&[]), &entry.repeat(MOST_OF_A_CERTIFICATE / entry.len()));
     let dns = || by_san("tls_client_auth_san_dns", "client.example.org");
     add(dns().on(entries(&[0x82, 1, b'a'])), "subject_mismatch, 90 kB of host names");
     add(dns().on(entries(&[0x86, 0])), "subject_mismatch, 90 kB of empty URIs");
@@ -67,7 +96,11 @@ pub(super) fn rows() -> Vec<Row> {
     let long = tlv(asn1::context(2), &[[b'a'].repeat(MOST_OF_A_CERTIFICATE)]);
     add(dns().on(with_names(&name(&[]), &long)), "subject_mismatch, a host name of 90 kB");
     // The same again: it was read before, and is compared anew.
-    rows.push(dns().on(entries(&[0x82, 1, b'a'])).named("subject_mismatch, 90 kB of host names seen before"));
+    rows.push(
+        dns()
+            .on(entries(&[0x82, 1, b'a']))
+            .named("subject_mismatch, 90 kB of host names seen before"),
+    );
     let fdfa = subject(text(asn1::UTF8_STRING, "\u{fdfa}".as_bytes()));
     rows.push(fdfa.named("subject_mismatch, 90 kB of U+FDFA seen before"));
 
@@ -83,19 +116,34 @@ pub(super) fn rows() -> Vec<Row> {
     add(header(fill("URI=a;").trim_end_matches(';')), "certificate_malformed, header of URIs");
     add(header(&format!("By=\"{}\"", fill("\\\""))), "certificate_malformed, header of escapes");
     add(header(&fill("[")), "certificate_malformed, header of brackets");
-    add(header(&format!("[{}]", fill("{},").trim_end_matches(','))), "certificate_malformed, header of objects");
+    add(
+        header(&format!("[{}]", fill("{},").trim_end_matches(','))),
+        "certificate_malformed, header of objects",
+    );
     let hash: String = sha256(CERTIFICATE).iter().map(|byte| format!("{byte:02x}")).collect();
-    let element =
-        |pem: &str| format!("Hash={hash};Cert=\"{}\"", pem.replace('\n', "%0A").replace('+', "%2B").replace('/', "%2F"));
+    let element = |pem: &str| {
+        format!(
+            "Hash={hash};Cert=\"{}\"",
+            pem.replace('\n', "%0A").replace('+', "%2B").replace('/', "%2F")
+        )
+    };
     let eight = vec![element(CERTIFICATE); 8].join(",");
     add(header(&eight), "authenticated, header of eight elements");
     let padded = certificate(
         &name(&[]),
         &client_name(),
-        &tlv(asn1::SEQUENCE, &[tlv(asn1::OBJECT_IDENTIFIER, &[[0x2a]]), tlv(asn1::OCTET_STRING, &[[7].repeat(30_000)])]),
+        &tlv(
+            asn1::SEQUENCE,
+            &[
+                tlv(asn1::OBJECT_IDENTIFIER, &[[0x2a]]),
+                tlv(asn1::OCTET_STRING, &[[7].repeat(30_000)]),
+            ],
+        ),
     );
-    let element =
-        format!("Cert=\"{}\"", pem("CERTIFICATE", &padded).replace('\n', "%0A").replace('+', "%2B").replace('/', "%2F"));
+    let element = format!(
+        "Cert=\"{}\"",
+        pem("CERTIFICATE", &padded).replace('\n', "%0A").replace('+', "%2B").replace('/', "%2F")
+    );
     add(header(&element), "certificate_unverified, header of one large element");
     let trusted = URL_SAFE_NO_PAD.encode(sha256(CERTIFICATE));
     let proxied = hot().configured(json!({
@@ -106,12 +154,22 @@ pub(super) fn rows() -> Vec<Row> {
     add(proxied.sending(with_header("client-cert", &value)), "subject_mismatch, header of U+FDFA");
 
     const MOST_OF_A_BODY: usize = 65_536;
-    let parameters: Vec<String> = (0..256).map(|n| format!("p{n:03}={}", "b".repeat(250))).collect();
+    let parameters: Vec<String> =
+        (0..256).map(|n| format!("p{n:03}={}", "b".repeat(250))).collect();
     add(hot().sending(body(&parameters.join("&"))), "missing_client_id, body of 256 parameters");
-    add(hot().sending(body(&"%61".repeat(MOST_OF_A_BODY / 3))), "missing_client_id, body of escapes");
-    add(hot().sending(body(&format!("a={}", "+".repeat(MOST_OF_A_BODY - 2)))), "missing_client_id, body of blanks");
+    add(
+        hot().sending(body(&"%61".repeat(MOST_OF_A_BODY / 3))),
+        "missing_client_id, body of escapes",
+    );
+    add(
+        hot().sending(body(&format!("a={}", "+".repeat(MOST_OF_A_BODY - 2)))),
+        "missing_client_id, body of blanks",
+    );
     add(hot().sending(body(&"&".repeat(MOST_OF_A_BODY))), "malformed_form, body of separators");
-    add(hot().sending(body(&format!("client_id={}", "x".repeat(MOST_OF_A_BODY - 10)))), "unknown_client, client_id of 64 kB");
+    add(
+        hot().sending(body(&format!("client_id={}", "x".repeat(MOST_OF_A_BODY - 10)))),
+        "unknown_client, client_id of 64 kB",
+    );
     add(
         hot().sending(body(&format!("client_id={}", "%C3%A9".repeat((MOST_OF_A_BODY - 10) / 6)))),
         "unknown_client, escaped client_id of 64 kB",
@@ -130,10 +188,19 @@ pub(super) fn rows() -> Vec<Row> {
     let escapes = format!("{{\"sub\":\"{}\"}}", "\\u0061".repeat(7_500));
     add(hot().sending(assertion(&escapes)), "unknown_client, assertion of escapes");
 
-    add(hot().sending(body(&"\u{feff}".repeat(MOST_OF_A_BODY / 3))), "missing_client_id, body of byte order marks");
-    add(hot().sending(body(&format!("client_id=client-050&a=b{}", ";c".repeat(32_000)))), "authenticated, body of semicolons");
+    add(
+        hot().sending(body(&"\u{feff}".repeat(MOST_OF_A_BODY / 3))),
+        "missing_client_id, body of byte order marks",
+    );
+    add(
+        hot().sending(body(&format!("client_id=client-050&a=b{}", ";c".repeat(32_000)))),
+        "authenticated, body of semicolons",
+    );
     let pieces = ";clientele".repeat(6_000);
-    add(hot().sending(body(&format!("client_id=client-050&a=b{pieces}"))), "authenticated, body of pieces like credentials");
+    add(
+        hot().sending(body(&format!("client_id=client-050&a=b{pieces}"))),
+        "authenticated, body of pieces like credentials",
+    );
 
     const MOST_OF_A_PATH: usize = 60_000;
     let to = |unit: &str| {
@@ -168,10 +235,17 @@ pub(super) fn rows() -> Vec<Row> {
     add(query("c&"), "authenticated, query of short names");
     add(query("clientele&"), "authenticated, query of names like credentials");
     add(query("%ffclientele&"), "client_id_mismatch, query of malformed names");
-    let credentials = |text: String| hot().sending(with_header("authorization", &format!("Basic {text}")));
-    add(credentials(STANDARD.encode("%41".repeat(15_000) + ":x")), "client_id_mismatch, credentials of 60 kB");
+    let credentials =
+        |text: String| hot().sending(with_header("authorization", &format!("Basic {text}")));
+    add(
+        credentials(STANDARD.encode("%41".repeat(15_000) + ":x")),
+        "client_id_mismatch, credentials of 60 kB",
+    );
     add(credentials("!".repeat(60_000)), "malformed_authorization, 60 kB");
-    add(hot().sending(with_header("content-type", &"a;".repeat(30_000))), "unsupported_media_type, 60 kB");
+    add(
+        hot().sending(with_header("content-type", &"a;".repeat(30_000))),
+        "unsupported_media_type, 60 kB",
+    );
     rows
 }
 
@@ -187,7 +261,11 @@ fn attribute(tag: u8, value: &[u8]) -> Vec<u8> {
 
 /// A name of one RDN with these attributes, or of none.
 fn name(attributes: &[u8]) -> Vec<u8> {
-    if attributes.is_empty() { tlv(asn1::SEQUENCE, &[[]]) } else { tlv(asn1::SEQUENCE, &[tlv(asn1::SET, &[attributes])]) }
+    if attributes.is_empty() {
+        tlv(asn1::SEQUENCE, &[[]])
+    } else {
+        tlv(asn1::SEQUENCE, &[tlv(asn1::SET, &[attributes])])
+    }
 }
 
 fn client_name() -> Vec<u8> {
@@ -212,14 +290,18 @@ fn connection(issuer: &[u8], subject: &[u8], extensions: &[u8]) -> Connection {
 /// A certificate that nobody signed: the filter leaves signatures to others.
 fn certificate(issuer: &[u8], subject: &[u8], extensions: &[u8]) -> Vec<u8> {
     let algorithm = tlv(asn1::SEQUENCE, &[tlv(asn1::OBJECT_IDENTIFIER, &[[0x2a, 3]])]);
-    let validity = tlv(asn1::SEQUENCE, &["200101000000Z", "490101000000Z"].map(|time| tlv(asn1::UTC_TIME, &[time])));
+    let validity = tlv(
+        asn1::SEQUENCE,
+        &["200101000000Z", "490101000000Z"].map(|time| tlv(asn1::UTC_TIME, &[time])),
+    );
     let key = tlv(asn1::SEQUENCE, &[algorithm.clone(), asn1::bit_string(&[1])]);
     let extensions = match extensions {
         [] => Vec::new(),
         some => tlv(asn1::context_constructed(3), &[tlv(asn1::SEQUENCE, &[some])]),
     };
     let version = tlv(asn1::context_constructed(0), &[asn1::integer(2)]);
-    let parts = [&version, &asn1::integer(1), &algorithm, issuer, &validity, subject, &key, &extensions];
+    let parts =
+        [&version, &asn1::integer(1), &algorithm, issuer, &validity, subject, &key, &extensions];
     let signed = tlv(asn1::SEQUENCE, &parts);
     tlv(asn1::SEQUENCE, &[signed, algorithm, asn1::bit_string(&[1])])
 }

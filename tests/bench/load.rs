@@ -1,8 +1,9 @@
 //! CPU time that filters add to a request in a real Envoy.
 //!
-//! One Envoy for each variant, all up at the same time, one of them under load at a time, in turns: what the machine
-//! does besides hits all of them. The unit is the whole CPU time of the Envoy process per request, as the kernel counts
-//! it, so neither the client nor the backend is in it, and waiting is not.
+//! One Envoy for each variant, all up at the same time, one of them under load at a time, in turns:
+//! what the machine does besides hits all of them. The unit is the whole CPU time of the Envoy
+//! process per request, as the kernel counts it, so neither the client nor the backend is in it,
+//! and waiting is not.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,8 @@ use crate::envoy::http1::{self, Http1};
 use crate::envoy::process::{self, CURRENT, Envoy};
 use crate::request::{CLIENT, SUBJECT, configuration, token_request};
 
-/// Many short turns: what disturbs a turn disturbs its neighbours as well, and so falls out of their difference.
+/// Many short turns: what disturbs a turn disturbs its neighbours as well, and so falls out of
+/// their difference.
 pub const ROUNDS: usize = 80;
 pub const REQUESTS: usize = 200;
 const WARM_UP: usize = 2_000;
@@ -41,7 +43,8 @@ impl Variant {
     }
 }
 
-/// CPU time per request in nanoseconds, by variant in the order of [`Variant::ALL`], round by round.
+/// CPU time per request in nanoseconds, by variant in the order of [`Variant::ALL`], round by
+/// round.
 pub type Rounds = Vec<[u64; 4]>;
 
 pub async fn measure() -> Rounds {
@@ -81,21 +84,38 @@ impl Lane {
                 Variant::Floor => floor(directory),
                 _ => process::module(),
             };
-            let mut bootstrap = bootstrap::bootstrap(&[Listener::new("gate", &configuration())], backend, &module, directory);
+            let mut bootstrap = bootstrap::bootstrap(
+                &[Listener::new("gate", &configuration())],
+                backend,
+                &module,
+                directory,
+            );
             change_filters(&mut bootstrap, variant);
             bootstrap.to_string()
         };
         let envoy = Envoy::start_with(CURRENT, 1, make).await;
         let envoy = envoy.unwrap_or_else(|refused| panic!("{variant:?}: {}", refused.log));
-        let connection = Client::new(&CERTIFICATES.seed).http1(envoy.address("gate")).await.expect("a connection");
+        let connection = Client::new(&CERTIFICATES.seed)
+            .http1(envoy.address("gate"))
+            .await
+            .expect("a connection");
         Self { variant, envoy, connection }
     }
 
     /// A comparison of costs is one only if the variants do what they are there for.
     async fn assert_decides(&self) {
         let other = Client::new(&CERTIFICATES.other_subject);
-        let answer = other.send(self.envoy.address("gate"), &token_request(), Delivery::Http1Whole).await.expect("an answer");
-        assert_eq!(answer.status, if self.variant.decides() { 401 } else { 200 }, "{:?}: {}", self.variant, self.envoy.log());
+        let answer = other
+            .send(self.envoy.address("gate"), &token_request(), Delivery::Http1Whole)
+            .await
+            .expect("an answer");
+        assert_eq!(
+            answer.status,
+            if self.variant.decides() { 401 } else { 200 },
+            "{:?}: {}",
+            self.variant,
+            self.envoy.log()
+        );
     }
 
     /// Sends one request after the other; the answer is the CPU time of each in nanoseconds.
@@ -110,7 +130,12 @@ impl Lane {
                 self.connection.answer("bench").await
             };
             let answer = within_deadline(exchange).await.expect("an answer");
-            assert_eq!((answer.status, answer.text()), (200, backend::ANSWER.into()), "{:?}", self.variant);
+            assert_eq!(
+                (answer.status, answer.text()),
+                (200, backend::ANSWER.into()),
+                "{:?}",
+                self.variant
+            );
         }
         let spent = cpu_time(self.envoy.process.id()) - before;
         u64::try_from(spent.as_nanos() / requests as u128).unwrap_or(u64::MAX)
@@ -134,7 +159,8 @@ fn change_filters(bootstrap: &mut Value, variant: Variant) {
         Variant::Nothing => drop(filters.remove(0)),
         Variant::Floor | Variant::Filter => {}
         Variant::Lua => {
-            let script = include_str!("subject.lua").replace("CLIENT", CLIENT).replace("SUBJECT", SUBJECT);
+            let script =
+                include_str!("subject.lua").replace("CLIENT", CLIENT).replace("SUBJECT", SUBJECT);
             filters[0] = json!({ "name": "lua", "typed_config": {
                 "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
                 "default_source_code": { "inline_string": script },
@@ -143,13 +169,18 @@ fn change_filters(bootstrap: &mut Value, variant: Variant) {
     }
 }
 
-/// CPU time of all threads. `/proc/PID/stat` has the same in ticks of 10 ms, which are too coarse for one round.
+/// CPU time of all threads. `/proc/PID/stat` has the same in ticks of 10 ms, which are too coarse
+/// for one round.
 fn cpu_time(process: u32) -> Duration {
     let threads = fs::read_dir(format!("/proc/{process}/task")).expect("Linux, and Envoy runs");
     let nanoseconds = threads.map(|thread| {
         let path = thread.expect("it can be listed").path().join("schedstat");
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        text.split(' ').next().and_then(|time| time.parse::<u64>().ok()).unwrap_or_else(|| panic!("{}: {text:?}", path.display()))
+        let text =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        text.split(' ')
+            .next()
+            .and_then(|time| time.parse::<u64>().ok())
+            .unwrap_or_else(|| panic!("{}: {text:?}", path.display()))
     });
     Duration::from_nanos(nanoseconds.sum())
 }

@@ -12,7 +12,11 @@ pub const SUBJECT: &str = "CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo,
 pub fn configuration() -> Value {
     let client = |number: usize| {
         let client_id = format!("client-{number:03}");
-        let subject = if client_id == CLIENT { SUBJECT.into() } else { format!("CN={client_id}.example.org,O=Client,C=JP") };
+        let subject = if client_id == CLIENT {
+            SUBJECT.into()
+        } else {
+            format!("CN={client_id}.example.org,O=Client,C=JP")
+        };
         json!({
             "client_id": client_id,
             "token_endpoint_auth_method": "tls_client_auth",
@@ -27,7 +31,8 @@ pub fn configuration() -> Value {
 
 /// A token request with the headers that an OpenID client library sends.
 pub fn token_request() -> Request {
-    let body = format!("grant_type=client_credentials&client_id={CLIENT}&scope=accounts%20payments");
+    let body =
+        format!("grant_type=client_credentials&client_id={CLIENT}&scope=accounts%20payments");
     let headers = [
         ("user-agent", "openid-client/6.8.1 (https://github.com/panva/openid-client)"),
         ("accept", "application/json"),

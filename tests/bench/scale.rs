@@ -1,5 +1,6 @@
-//! What a fetched registry costs with a million clients, against ten; what a refresh costs the requests beside it; how
-//! long a change takes. Every figure is a ratio or a difference within one run.
+//! What a fetched registry costs with a million clients, against ten; what a refresh costs the
+//! requests beside it; how long a change takes. Every figure is a ratio or a difference within one
+//! run.
 
 use std::fs;
 use std::time::Duration;
@@ -31,10 +32,22 @@ pub fn measure(runtime: &Runtime) -> Vec<Vec<String>> {
     };
     let (few, many) = (Lookups::measure(FEW), Lookups::measure(MANY));
     let ratio = |one: f64, other: f64| format!("{:.2}", one / other);
-    row("host calls of a known client among 1,000,000 / among 10", ratio(many.hot_calls, few.hot_calls), "at most 1.20");
-    row("instructions of a known client among 1,000,000 / among 10", ratio(many.hot_fuel, few.hot_fuel), "at most 1.50");
+    row(
+        "host calls of a known client among 1,000,000 / among 10",
+        ratio(many.hot_calls, few.hot_calls),
+        "at most 1.20",
+    );
+    row(
+        "instructions of a known client among 1,000,000 / among 10",
+        ratio(many.hot_fuel, few.hot_fuel),
+        "at most 1.50",
+    );
     let added = (many.cold_seconds - few.cold_seconds) * 1e6;
-    row("a client not met before, among 1,000,000 against among 10", format!("{added:+.1} us"), "at most +20 us");
+    row(
+        "a client not met before, among 1,000,000 against among 10",
+        format!("{added:+.1} us"),
+        "at most +20 us",
+    );
     row("  its instructions, among 1,000,000 / among 10", ratio(many.cold_fuel, few.cold_fuel), "");
 
     let memory = |workers, clients| runtime.block_on(resident(workers, clients));
@@ -48,12 +61,20 @@ pub fn measure(runtime: &Runtime) -> Vec<Vec<String>> {
     );
     row("  the same at 10 clients", format!("{:.1} MB", further(small_4, small_1)), "");
     let each = large_4.saturating_sub(small_4) as f64 / MANY as f64;
-    row("resident memory of the process per client at 1,000,000 clients", format!("{each:.0} bytes"), "at most 600 bytes");
+    row(
+        "resident memory of the process per client at 1,000,000 clients",
+        format!("{each:.0} bytes"),
+        "at most 600 bytes",
+    );
 
     for (name, page) in [("in pages of 2,500", 2_500), ("in one answer", REFRESHED)] {
         let (quiet, busy) = runtime.block_on(latencies(page));
         let what = format!("p99 of requests while 100,000 clients are refreshed {name} / quiet");
-        row(&what, format!("{:.2} ({:.2} ms / {:.2} ms)", busy / quiet, busy * 1e3, quiet * 1e3), "at most 2.00");
+        row(
+            &what,
+            format!("{:.2} ({:.2} ms / {:.2} ms)", busy / quiet, busy * 1e3, quiet * 1e3),
+            "at most 2.00",
+        );
     }
     let slowest = runtime.block_on(changes());
     row(
@@ -71,7 +92,9 @@ fn numbered(number: usize) -> Value {
 /// The pages of a list of so many clients.
 fn pages(clients: usize, page: usize) -> Vec<String> {
     let numbers: Vec<usize> = (0..clients).collect();
-    let text = |part: &[usize]| json!(part.iter().map(|number| numbered(*number)).collect::<Vec<_>>()).to_string();
+    let text = |part: &[usize]| {
+        json!(part.iter().map(|number| numbered(*number)).collect::<Vec<_>>()).to_string()
+    };
     numbers.chunks(page).map(text).collect()
 }
 
@@ -89,7 +112,9 @@ impl Lookups {
         let connection = run::connection_of(Some(&CERTIFICATES.seed), Some(true));
         let mut cost = |number: usize| {
             let begin = Instant::now();
-            let outcome = run::send(&mut vm, connection.clone(), &request(number), InModule::WholeBody).expect("no fault");
+            let outcome =
+                run::send(&mut vm, connection.clone(), &request(number), InModule::WholeBody)
+                    .expect("no fault");
             let seconds = begin.elapsed().as_secs_f64();
             assert_eq!(run::code(&outcome), "authenticated");
             let calls: u32 = outcome.account.host_calls.values().sum();
@@ -118,7 +143,8 @@ fn request(number: usize) -> Request {
 /// A VM with this list in force.
 fn loaded(clients: usize) -> Vm {
     let configuration = snapshot("/clients", json!({})).to_string();
-    let mut vm = run::start_in(&Process::new(), configuration.as_bytes(), NOW.0 as u64 * 1_000_000_000);
+    let mut vm =
+        run::start_in(&Process::new(), configuration.as_bytes(), NOW.0 as u64 * 1_000_000_000);
     // A microsecond for each look at the clock: what fits into a slice fits into a callback.
     vm.set_clock_step(1_000);
     let pages = pages(clients, 100_000);
@@ -132,9 +158,16 @@ fn loaded(clients: usize) -> Vm {
             let (number, body) = next.next().expect("no page after the last");
             let mut headers = vec![(":status".to_string(), b"200".to_vec())];
             if number + 1 < last {
-                headers.push(("link".into(), format!("</clients?page={}>; rel=next", number + 1).into_bytes()));
+                headers.push((
+                    "link".into(),
+                    format!("</clients?page={}>; rel=next", number + 1).into_bytes(),
+                ));
             }
-            vm.answer(call.token, HttpAnswer { headers, body: body.into_bytes(), trailers: Vec::new() }).expect("no fault");
+            vm.answer(
+                call.token,
+                HttpAnswer { headers, body: body.into_bytes(), trailers: Vec::new() },
+            )
+            .expect("no fault");
         }
     }
     vm.set_clock_step(0);
@@ -147,7 +180,8 @@ fn serve(registry: &Registry, path: &str, pages: Vec<String>) {
     for (number, body) in pages.into_iter().enumerate() {
         let here = if number == 0 { path.to_string() } else { format!("{path}/{number}") };
         let reply = Reply::body(body);
-        let reply = if number + 1 < last { reply.next(&format!("{path}/{}", number + 1)) } else { reply };
+        let reply =
+            if number + 1 < last { reply.next(&format!("{path}/{}", number + 1)) } else { reply };
         registry.serve(&here, reply);
     }
 }
@@ -166,41 +200,61 @@ async fn resident(workers: u32, clients: usize) -> u64 {
     }
     // Every worker has met some clients.
     for number in 0..200.min(clients) {
-        let answer = Client::new(&CERTIFICATES.seed).send(envoy.address("gate"), &request(number), Delivery::Http1Whole).await;
+        let answer = Client::new(&CERTIFICATES.seed)
+            .send(envoy.address("gate"), &request(number), Delivery::Http1Whole)
+            .await;
         assert_eq!(answer.expect("an answer").status, 200);
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let status = fs::read_to_string(format!("/proc/{}/status", envoy.process.id())).expect("Linux, and Envoy runs");
-    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let status = fs::read_to_string(format!("/proc/{}/status", envoy.process.id()))
+        .expect("Linux, and Envoy runs");
+    let kilobytes = status.lines().find_map(|line| {
+        line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+    });
     kilobytes.expect("the kernel says it") * 1024
 }
 
-/// p99 of requests in seconds, quiet and while a list is refreshed, in turns. Each list is another one, so that it is written
-/// and compared as well.
+/// p99 of requests in seconds, quiet and while a list is refreshed, in turns. Each list is another
+/// one, so that it is written and compared as well.
 async fn latencies(page: usize) -> (f64, f64) {
     let registry = Registry::start().await;
     let texts = [pages(REFRESHED, page), pages(REFRESHED - 1, page)];
     serve(&registry, "/clients", texts[0].clone());
     let configuration = snapshot("/clients", json!({ "refresh": "1s", "timeout": "10s" }));
     let envoy = start(2, &registry, vec![Listener::new("gate", &configuration)]).await;
-    eventually("the list is in force", async || (envoy.metric("registry_clients").await == REFRESHED as u64).then_some(())).await;
+    eventually("the list is in force", async || {
+        (envoy.metric("registry_clients").await == REFRESHED as u64).then_some(())
+    })
+    .await;
     let (mut quiet, mut busy) = (Vec::new(), Vec::new());
     let mut connections = Vec::new();
     for _ in 0..4 {
-        connections.push(Client::new(&CERTIFICATES.seed).http1(envoy.address("gate")).await.expect("a connection"));
+        connections.push(
+            Client::new(&CERTIFICATES.seed)
+                .http1(envoy.address("gate"))
+                .await
+                .expect("a connection"),
+        );
     }
     load(&mut connections, Duration::from_secs(2)).await;
     for round in 1..=3 {
         // A registry that refuses leaves the VMs alone, once what was under way is done.
         let failed = envoy.metric("registry_refresh_failed").await;
         registry.serve("/clients", Reply::status(500));
-        eventually("nothing is under way", async || (envoy.metric("registry_refresh_failed").await > failed).then_some(())).await;
+        eventually("nothing is under way", async || {
+            (envoy.metric("registry_refresh_failed").await > failed).then_some(())
+        })
+        .await;
         for _ in 0..16 {
             quiet.extend(load(&mut connections, Duration::from_millis(250)).await);
         }
-        let (refreshed, asked) = (envoy.metric("registry_refresh_ok").await, registry.asked("/clients").len());
+        let (refreshed, asked) =
+            (envoy.metric("registry_refresh_ok").await, registry.asked("/clients").len());
         serve(&registry, "/clients", texts[round % 2].clone());
-        eventually("the registry is asked again", async || (registry.asked("/clients").len() > asked).then_some(())).await;
+        eventually("the registry is asked again", async || {
+            (registry.asked("/clients").len() > asked).then_some(())
+        })
+        .await;
         loop {
             let part = load(&mut connections, Duration::from_millis(250)).await;
             // Only what was sent while the list was read and written counts.
@@ -250,7 +304,8 @@ async fn load(connections: &mut Vec<Http1>, duration: Duration) -> Vec<f64> {
 async fn changes() -> Duration {
     let registry = Registry::start().await;
     registry.serve("/clients", Reply::clients(&["round-0"]));
-    let envoy = start(4, &registry, vec![Listener::new("gate", &snapshot("/clients", json!({})))]).await;
+    let envoy =
+        start(4, &registry, vec![Listener::new("gate", &snapshot("/clients", json!({})))]).await;
     let mut slowest = Duration::ZERO;
     for round in 0..=8 {
         let id = format!("round-{round}");
@@ -258,7 +313,9 @@ async fn changes() -> Duration {
         registry.serve("/clients", Reply::clients(&[&id]));
         let mut in_a_row = 0;
         while in_a_row < 16 {
-            let answer = Client::new(&CERTIFICATES.seed).send(envoy.address("gate"), &token(&id), Delivery::Http1Whole).await;
+            let answer = Client::new(&CERTIFICATES.seed)
+                .send(envoy.address("gate"), &token(&id), Delivery::Http1Whole)
+                .await;
             in_a_row = if answer.expect("an answer").status == 200 { in_a_row + 1 } else { 0 };
         }
         // The first one is the start of Envoy.

@@ -1,5 +1,6 @@
-//! Certificates in bulk: whatever others collected to break parsers, or to be trusted, gets an answer; every name that can be
-//! compared is read back from its printed form as itself; and names and times are what another reader says they are.
+//! Certificates in bulk: whatever others collected to break parsers, or to be trusted, gets an
+//! answer; every name that can be compared is read back from its printed form as itself; and names
+//! and times are what another reader says they are.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,15 +10,17 @@ use serde::Deserialize;
 use tls_client_auth::inspect::pem;
 use tls_client_auth::{AlternativeName, CertificateError, DistinguishedName, PeerCertificate};
 
-/// Where `./build.sh test` puts the PyPI package `cryptography_vectors`, which holds NIST's PKITS among much else, others with
-/// the roots of browsers and of the Brazilian state, and asn1crypto, which reads them too.
+/// Where `./build.sh test` puts the PyPI package `cryptography_vectors`, which holds NIST's PKITS
+/// among much else, others with the roots of browsers and of the Brazilian state, and asn1crypto,
+/// which reads them too.
 const CORPUS: &str = "target/corpus";
 /// The same of npm.
 const NPM: &str = "target/tools/certificates/node_modules";
 
 fn files(directory: &Path, found: &mut Vec<PathBuf>) {
-    let entries =
-        fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}; ./build.sh test gets it", directory.display()));
+    let entries = fs::read_dir(directory).unwrap_or_else(|error| {
+        panic!("{}: {error}; ./build.sh test gets it", directory.display())
+    });
     for entry in entries {
         let path = entry.unwrap().path();
         if path.is_dir() { files(&path, found) } else { found.push(path) }
@@ -32,7 +35,8 @@ fn corpus(below: &[&str]) -> Vec<PathBuf> {
     }
     found.retain(|path| {
         let content = fs::read(path).unwrap();
-        content.starts_with(&[0x30]) || content.windows(27).any(|window| window == b"-----BEGIN CERTIFICATE-----")
+        content.starts_with(&[0x30])
+            || content.windows(27).any(|window| window == b"-----BEGIN CERTIFICATE-----")
     });
     found.sort();
     found
@@ -43,7 +47,9 @@ fn candidates(file: &[u8]) -> Vec<Vec<u8>> {
     let text = String::from_utf8_lossy(file);
     let blocks = text.split("-----BEGIN CERTIFICATE-----").skip(1).filter_map(|rest| {
         let base64 = rest.split("-----END CERTIFICATE-----").next()?;
-        pem::decode(format!("-----BEGIN CERTIFICATE-----{base64}-----END CERTIFICATE-----").as_bytes())
+        pem::decode(
+            format!("-----BEGIN CERTIFICATE-----{base64}-----END CERTIFICATE-----").as_bytes(),
+        )
     });
     blocks.chain([file.to_vec()]).collect()
 }
@@ -63,7 +69,12 @@ fn odd_certificates_get_an_answer_and_names_survive_printing() {
             compared += 1;
             let printed = DistinguishedName::parse(&subject.to_string());
             assert_eq!(printed.as_ref(), Ok(&subject), "{}: {subject}", path.display());
-            assert_eq!(certificate.subject_difference(&subject), Ok(None), "{}: {subject}", path.display());
+            assert_eq!(
+                certificate.subject_difference(&subject),
+                Ok(None),
+                "{}: {subject}",
+                path.display()
+            );
             // What is left of a certificate that was cut or damaged must not panic either.
             for length in [der.len() / 3, der.len() / 2, der.len() - 1] {
                 let _ = PeerCertificate::from_der(&der[..length]);
@@ -73,18 +84,30 @@ fn odd_certificates_get_an_answer_and_names_survive_printing() {
                 let mut damaged = der.clone();
                 damaged[position] ^= 0x81;
                 if let Ok(certificate) = PeerCertificate::from_der(&damaged) {
-                    // What is compared as it is read agrees with what is read whole, also where that fails.
+                    // What is compared as it is read agrees with what is read whole, also where
+                    // that fails.
                     let read = certificate.subject().map(|read| read == subject);
-                    let compared = certificate.subject_difference(&subject).map(|difference| difference.is_none());
+                    let compared = certificate
+                        .subject_difference(&subject)
+                        .map(|difference| difference.is_none());
                     assert_eq!(compared, read, "{} damaged at {position}", path.display());
-                    let read = certificate.alternative_names().map(|names| names.contains(&registered));
-                    assert_eq!(certificate.has_alternative_name(&registered), read, "{} damaged at {position}", path.display());
+                    let read =
+                        certificate.alternative_names().map(|names| names.contains(&registered));
+                    assert_eq!(
+                        certificate.has_alternative_name(&registered),
+                        read,
+                        "{} damaged at {position}",
+                        path.display()
+                    );
                 }
             }
         }
     }
     // The package has more; far fewer would mean that this test looked at something else.
-    assert!(parsed > 300 && compared > 200, "only {parsed} certificates parsed, {compared} names compared");
+    assert!(
+        parsed > 300 && compared > 200,
+        "only {parsed} certificates parsed, {compared} names compared"
+    );
 }
 
 /// A line of tests/certificates/read.py.
@@ -124,10 +147,14 @@ fn name((kind, content): &(String, String)) -> Option<AlternativeName> {
 #[test]
 fn names_and_times_are_what_another_reader_says() {
     let root = test_support::repository();
-    let corpora = ["cryptography_vectors", "certifi", "certifi_icpbr"].map(|package| format!("{CORPUS}/{package}"));
+    let corpora = ["cryptography_vectors", "certifi", "certifi_icpbr"]
+        .map(|package| format!("{CORPUS}/{package}"));
     let below: Vec<&str> = corpora.iter().map(String::as_str).chain([NPM]).collect();
     let mut python = Command::new("python3");
-    python.env("PYTHONPATH", root.join(CORPUS)).arg(root.join("tests/certificates/read.py")).args(corpus(&below));
+    python
+        .env("PYTHONPATH", root.join(CORPUS))
+        .arg(root.join("tests/certificates/read.py"))
+        .args(corpus(&below));
     let output = python.output().expect("python3 is there");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let (mut names, mut alternative_names, mut wrong) = (0, 0, Vec::new());
@@ -142,14 +169,22 @@ fn names_and_times_are_what_another_reader_says() {
             Ok(certificate) => certificate,
             Err(error) => {
                 // Another reader may be more patient, but not with what browsers trust.
-                check(!read.file.contains("certifi") && !read.file.contains(NPM), &error.to_string());
+                check(
+                    !read.file.contains("certifi") && !read.file.contains(NPM),
+                    &error.to_string(),
+                );
                 continue;
             }
         };
         if let Some(validity) = read.validity {
-            check(validity == [certificate.not_before().0, certificate.not_after().0], "the validity");
+            check(
+                validity == [certificate.not_before().0, certificate.not_after().0],
+                "the validity",
+            );
         }
-        for registered in [&read.hex, &read.text].into_iter().flatten().filter(|text| !text.is_empty()) {
+        for registered in
+            [&read.hex, &read.text].into_iter().flatten().filter(|text| !text.is_empty())
+        {
             match DistinguishedName::parse(registered) {
                 Ok(name) => {
                     names += 1;
@@ -157,10 +192,16 @@ fn names_and_times_are_what_another_reader_says() {
                     check(certificate.subject() == Ok(name), registered);
                     let other = DistinguishedName::parse(&format!("{registered}x"))
                         .or_else(|_| DistinguishedName::parse(&format!("{registered},2.5.4.3=x")));
-                    check(matches!(certificate.subject_difference(&other.unwrap()), Ok(Some(_))), "another name matches");
+                    check(
+                        matches!(certificate.subject_difference(&other.unwrap()), Ok(Some(_))),
+                        "another name matches",
+                    );
                 }
                 // What cannot be registered can match nothing, and says why in the same words.
-                Err(error) => check(certificate.subject().map(|_| ()) == Err(CertificateError::Subject(error)), registered),
+                Err(error) => check(
+                    certificate.subject().map(|_| ()) == Err(CertificateError::Subject(error)),
+                    registered,
+                ),
             }
         }
         if let Some(expected) = &read.alternative_names {
@@ -173,6 +214,14 @@ fn names_and_times_are_what_another_reader_says() {
             check(certificate.alternative_names() == Ok(expected), "the alternative names");
         }
     }
-    assert!(wrong.is_empty(), "{} of {names} names: {:#?}", wrong.len(), wrong.iter().take(30).collect::<Vec<_>>());
-    assert!(names > 1_400 && alternative_names > 60, "only {names} names compared, and {alternative_names} alternative names");
+    assert!(
+        wrong.is_empty(),
+        "{} of {names} names: {:#?}",
+        wrong.len(),
+        wrong.iter().take(30).collect::<Vec<_>>()
+    );
+    assert!(
+        names > 1_400 && alternative_names > 60,
+        "only {names} names compared, and {alternative_names} alternative names"
+    );
 }

@@ -1,4 +1,5 @@
-//! The authorization server behind Envoy: it answers everything with 200 and writes down all that reaches it.
+//! The authorization server behind Envoy: it answers everything with 200 and writes down all that
+//! reaches it.
 
 use std::fmt;
 use std::io::Cursor;
@@ -47,7 +48,8 @@ impl Seen {
 
 type Log = Arc<Mutex<Vec<Seen>>>;
 
-/// Speaks HTTP/1.1 and HTTP/2 without TLS on one port. Ends with the runtime of the test that started it.
+/// Speaks HTTP/1.1 and HTTP/2 without TLS on one port. Ends with the runtime of the test that
+/// started it.
 #[derive(Debug)]
 pub struct Backend {
     pub address: SocketAddr,
@@ -128,7 +130,9 @@ async fn serve_http1(stream: TcpStream, log: Log) -> std::io::Result<()> {
 }
 
 async fn serve_http2(stream: TcpStream, log: Log) {
-    let Ok(mut connection) = h2::server::Builder::new().handshake::<_, Cursor<&'static str>>(stream).await else {
+    let Ok(mut connection) =
+        h2::server::Builder::new().handshake::<_, Cursor<&'static str>>(stream).await
+    else {
         return;
     };
     while let Some(Ok((request, respond))) = connection.accept().await {
@@ -157,5 +161,9 @@ async fn answer_http2(
 }
 
 pub fn fields(map: &http::HeaderMap) -> Fields {
-    map.iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
+    map.iter()
+        .map(|(name, value)| {
+            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
+        .collect()
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::support::certificate::{self, Certificate, KeyKind};
 
-/// A listener with the filter in front of a cluster of its own, both called `name`, so that Envoy's own counters tell
-/// what went through.
+/// A listener with the filter in front of a cluster of its own, both called `name`, so that Envoy's
+/// own counters tell what went through.
 #[derive(Clone, Debug)]
 pub struct Listener {
     pub name: String,
@@ -44,7 +44,8 @@ pub enum Upstream {
 }
 
 impl Listener {
-    /// The listener that the documentation recommends, but that the filter sees every kind of client.
+    /// The listener that the documentation recommends, but that the filter sees every kind of
+    /// client.
     pub fn new(name: &str, configuration: &Value) -> Self {
         Self {
             name: name.into(),
@@ -62,7 +63,12 @@ impl Listener {
     }
 }
 
-pub fn bootstrap(listeners: &[Listener], backend: SocketAddr, module: &Path, access_log: &Path) -> Value {
+pub fn bootstrap(
+    listeners: &[Listener],
+    backend: SocketAddr,
+    module: &Path,
+    access_log: &Path,
+) -> Value {
     json!({
         "admin": { "address": address("127.0.0.1", 0) },
         "static_resources": {
@@ -74,22 +80,37 @@ pub fn bootstrap(listeners: &[Listener], backend: SocketAddr, module: &Path, acc
 
 /// The same with one more cluster, which is not behind any listener.
 pub fn with_cluster(mut bootstrap: Value, name: &str, hosts: SocketAddr) -> Value {
-    let endpoint = json!({ "endpoint": { "address": address(&hosts.ip().to_string(), hosts.port()) } });
+    let endpoint =
+        json!({ "endpoint": { "address": address(&hosts.ip().to_string(), hosts.port()) } });
     let cluster = json!({
         "name": name,
         "type": "STATIC",
         "connect_timeout": "1s",
         "load_assignment": { "cluster_name": name, "endpoints": [{ "lb_endpoints": [endpoint] }] },
     });
-    bootstrap["static_resources"]["clusters"].as_array_mut().expect("clusters are an array").push(cluster);
+    bootstrap["static_resources"]["clusters"]
+        .as_array_mut()
+        .expect("clusters are an array")
+        .push(cluster);
     bootstrap
 }
 
-/// A proxy without the filter, whose one listener hands all requests to `next` over TLS with this certificate.
-pub fn proxy(edge: &Listener, next: SocketAddr, identity: &Certificate, module: &Path, access_log: &Path) -> Value {
+/// A proxy without the filter, whose one listener hands all requests to `next` over TLS with this
+/// certificate.
+pub fn proxy(
+    edge: &Listener,
+    next: SocketAddr,
+    identity: &Certificate,
+    module: &Path,
+    access_log: &Path,
+) -> Value {
     let mut proxy = bootstrap(std::slice::from_ref(edge), next, module, access_log);
-    let manager = &mut proxy["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
-    manager["http_filters"].as_array_mut().expect("filters are an array").retain(|filter| filter["name"] == "router");
+    let manager = &mut proxy["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
+        ["typed_config"];
+    manager["http_filters"]
+        .as_array_mut()
+        .expect("filters are an array")
+        .retain(|filter| filter["name"] == "router");
     let tls = typed(
         "transport_sockets.tls.v3.UpstreamTlsContext",
         json!({ "common_tls_context": {
@@ -97,7 +118,8 @@ pub fn proxy(edge: &Listener, next: SocketAddr, identity: &Certificate, module: 
             "validation_context": { "trusted_ca": { "inline_string": certificate::authority_pem() } },
         } }),
     );
-    proxy["static_resources"]["clusters"][0]["transport_socket"] = json!({ "name": "tls", "typed_config": tls });
+    proxy["static_resources"]["clusters"][0]["transport_socket"] =
+        json!({ "name": "tls", "typed_config": tls });
     proxy
 }
 
@@ -127,11 +149,13 @@ pub fn with_dynamic_listeners(mut bootstrap: Value, file: &Path) -> (Value, Stri
 fn listener(listener: &Listener, module: &Path, access_log: &Path) -> Value {
     let mut filters = vec![wasm(listener, module)];
     if listener.buffer_after {
-        let buffer = typed("filters.http.buffer.v3.Buffer", json!({ "max_request_bytes": 1_048_576 }));
+        let buffer =
+            typed("filters.http.buffer.v3.Buffer", json!({ "max_request_bytes": 1_048_576 }));
         filters.push(json!({ "name": "buffer", "typed_config": buffer }));
     }
     filters.push(json!({ "name": "router", "typed_config": typed("filters.http.router.v3.Router", json!({})) }));
-    let mut details = json!({ "subject": true, "cert": true, "chain": true, "uri": true, "dns": true });
+    let mut details =
+        json!({ "subject": true, "cert": true, "chain": true, "uri": true, "dns": true });
     if listener.client_cert_in_json {
         details["format"] = "JSON".into();
     }
@@ -171,7 +195,8 @@ fn listener(listener: &Listener, module: &Path, access_log: &Path) -> Value {
 }
 
 fn tls(listener: &Listener) -> Value {
-    let server = certificate::server_certificate().expect("the server's certificate is well-formed");
+    let server =
+        certificate::server_certificate().expect("the server's certificate is well-formed");
     let trust = match listener.trust {
         Trust::Verify => "VERIFY_TRUST_CHAIN",
         Trust::AcceptUntrusted => "ACCEPT_UNTRUSTED",
@@ -227,8 +252,10 @@ fn access_log_entry(listener: &Listener, access_log: &Path) -> Value {
         "client_id": "%FILTER_STATE(wasm.tls_client_auth_client_id:PLAIN)%",
         "details": "%RESPONSE_CODE_DETAILS%",
     });
-    let file =
-        typed("access_loggers.file.v3.FileAccessLog", json!({ "path": access_log, "log_format": { "json_format": line } }));
+    let file = typed(
+        "access_loggers.file.v3.FileAccessLog",
+        json!({ "path": access_log, "log_format": { "json_format": line } }),
+    );
     json!({ "name": "file", "typed_config": file })
 }
 
@@ -241,7 +268,8 @@ fn cluster(listener: &Listener, backend: SocketAddr) -> Value {
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         "explicit_http_config": protocol,
     });
-    let endpoint = json!({ "endpoint": { "address": address(&backend.ip().to_string(), backend.port()) } });
+    let endpoint =
+        json!({ "endpoint": { "address": address(&backend.ip().to_string(), backend.port()) } });
     json!({
         "name": listener.name,
         "type": "STATIC",

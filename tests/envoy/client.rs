@@ -11,7 +11,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion,
+};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -66,7 +69,10 @@ impl Delivery {
     ];
 
     fn is_http2(self) -> bool {
-        matches!(self, Self::Http2Whole | Self::Http2Bytes | Self::Http2EmptyEnd | Self::Http2Trailers)
+        matches!(
+            self,
+            Self::Http2Whole | Self::Http2Bytes | Self::Http2EmptyEnd | Self::Http2Trailers
+        )
     }
 }
 
@@ -114,24 +120,36 @@ impl Client {
         Self::build(None, rustls::ALL_VERSIONS)
     }
 
-    pub fn build(certificate: Option<&Certificate>, versions: &[&'static SupportedProtocolVersion]) -> Self {
+    pub fn build(
+        certificate: Option<&Certificate>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = RootCertStore::empty();
         let authority = CertificateDer::from_pem_slice(certificate::authority_pem().as_bytes());
         roots.add(authority.expect("the authority is PEM")).expect("the authority is well-formed");
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+                .build();
         let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)
             .expect("the provider has these versions")
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Localhost(verifier.expect("the authority is a root"))));
+            .with_custom_certificate_verifier(Arc::new(Localhost(
+                verifier.expect("the authority is a root"),
+            )));
         let config = match certificate {
             None => config.with_no_client_auth(),
             Some(certificate) => {
-                let der = certificate.der.clone().expect("a real connection needs a real certificate");
+                let der =
+                    certificate.der.clone().expect("a real connection needs a real certificate");
                 let key = PrivatePkcs8KeyDer::from(certificate::private_key_pkcs8(certificate.key));
-                let key = provider.key_provider.load_private_key(key.into()).expect("the key is of a known kind");
-                // Not `with_client_auth_cert`: that refuses to present a certificate that is malformed.
+                let key = provider
+                    .key_provider
+                    .load_private_key(key.into())
+                    .expect("the key is of a known kind");
+                // Not `with_client_auth_cert`: that refuses to present a certificate that is
+                // malformed.
                 let presented = CertifiedKey::new(vec![CertificateDer::from(der)], key);
                 config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(presented)))
             }
@@ -141,18 +159,30 @@ impl Client {
 
     /// The same, asking for another name.
     pub fn asking_for(mut self, server_name: Option<&str>) -> Self {
-        self.server_name = server_name.map_or(ServerNameChoice::None, |name| ServerNameChoice::Name(name.into()));
+        self.server_name =
+            server_name.map_or(ServerNameChoice::None, |name| ServerNameChoice::Name(name.into()));
         self
     }
 
-    /// Sends one request on a connection of its own. An error is one of the connection: Envoy let no answer out.
-    pub async fn send(&self, to: SocketAddr, request: &Request, delivery: Delivery) -> io::Result<Answer> {
+    /// Sends one request on a connection of its own. An error is one of the connection: Envoy let
+    /// no answer out.
+    pub async fn send(
+        &self,
+        to: SocketAddr,
+        request: &Request,
+        delivery: Delivery,
+    ) -> io::Result<Answer> {
         let id = next_id();
         let exchange = async {
             if delivery.is_http2() {
-                Http2::new(self.connect(to, b"h2", &request.host).await?).await?.exchange(&id, request, delivery).await
+                Http2::new(self.connect(to, b"h2", &request.host).await?)
+                    .await?
+                    .exchange(&id, request, delivery)
+                    .await
             } else {
-                Http1::new(self.connect(to, b"http/1.1", &request.host).await?).exchange(&id, request, delivery).await
+                Http1::new(self.connect(to, b"http/1.1", &request.host).await?)
+                    .exchange(&id, request, delivery)
+                    .await
             }
         };
         within_deadline(exchange).await
@@ -178,7 +208,9 @@ impl Client {
             ServerNameChoice::None => "",
         };
         // What is no name of TLS, no client asks for.
-        let name = ServerName::try_from(name.to_owned()).ok().filter(|name| matches!(name, ServerName::DnsName(_)));
+        let name = ServerName::try_from(name.to_owned())
+            .ok()
+            .filter(|name| matches!(name, ServerName::DnsName(_)));
         config.enable_sni = name.is_some();
         let name = name.unwrap_or_else(|| ServerName::try_from(HOST).expect("it is a DNS name"));
         TlsConnector::from(Arc::new(config)).connect(name, stream).await
@@ -232,5 +264,7 @@ pub fn next_id() -> String {
 }
 
 pub async fn within_deadline<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(DEADLINE, work).await.expect("an answer before the deadline: the request hangs")
+    tokio::time::timeout(DEADLINE, work)
+        .await
+        .expect("an answer before the deadline: the request hangs")
 }

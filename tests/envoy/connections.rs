@@ -1,4 +1,5 @@
-//! What TLS can do to a decision: versions, keys, resumption, listeners that verify and listeners that do not.
+//! What TLS can do to a decision: versions, keys, resumption, listeners that verify and listeners
+//! that do not.
 
 use rustls::version::{TLS12, TLS13};
 
@@ -42,22 +43,30 @@ async fn a_listener_that_verifies_admits_only_verified_clients() {
     for listener in ["required", "optional"] {
         for version in [&TLS12, &TLS13] {
             let good = Client::build(Some(&all.seed), &[version]);
-            ask(&envoy, listener, &good, token("seed"), Delivery::Http1Whole).await.assert_is("authenticated");
+            ask(&envoy, listener, &good, token("seed"), Delivery::Http1Whole)
+                .await
+                .assert_is("authenticated");
             for bad in [&all.untrusted, &all.expired, &all.not_yet_valid, &all.self_signed] {
                 let bad = Client::build(Some(bad), &[version]);
-                let sent = bad.send(envoy.address(listener), &token("seed"), Delivery::Http1Whole).await;
+                let sent =
+                    bad.send(envoy.address(listener), &token("seed"), Delivery::Http1Whole).await;
                 assert!(sent.is_err(), "{sent:?}");
             }
         }
     }
     let nobody = Client::without_certificate();
-    assert!(nobody.send(envoy.address("required"), &token("seed"), Delivery::Http1Whole).await.is_err());
-    ask(&envoy, "optional", &nobody, token("seed"), Delivery::Http1Whole).await.assert_is("certificate_missing");
+    assert!(
+        nobody.send(envoy.address("required"), &token("seed"), Delivery::Http1Whole).await.is_err()
+    );
+    ask(&envoy, "optional", &nobody, token("seed"), Delivery::Http1Whole)
+        .await
+        .assert_is("certificate_missing");
     assert_eq!(envoy.upstream_requests("required").await, 2);
     assert_eq!(envoy.upstream_requests("optional").await, 2);
 }
 
-/// On a resumed session Envoy has verified nothing and says so. The mend is in the listener, not in the filter.
+/// On a resumed session Envoy has verified nothing and says so. The mend is in the listener, not in
+/// the filter.
 #[tokio::test]
 async fn a_resumed_session_is_unverified_and_a_listener_without_resumption_has_none() {
     let envoy = Envoy::start(vec![
@@ -68,10 +77,15 @@ async fn a_resumed_session_is_unverified_and_a_listener_without_resumption_has_n
     for version in [&TLS12, &TLS13] {
         let client = Client::build(Some(&CERTIFICATES.seed), &[version]);
         for (listener, resumes) in [("resuming", true), ("fresh", false)] {
-            ask(&envoy, listener, &client, token("seed"), Delivery::Http1Whole).await.assert_is("authenticated");
-            let mut again = client.http1(envoy.address(listener)).await.expect("a second connection");
+            ask(&envoy, listener, &client, token("seed"), Delivery::Http1Whole)
+                .await
+                .assert_is("authenticated");
+            let mut again =
+                client.http1(envoy.address(listener)).await.expect("a second connection");
             assert_eq!(again.is_resumed(), resumes, "{listener} {version:?}");
-            let answer = within_deadline(again.exchange(&next_id(), &token("seed"), Delivery::Http1Whole)).await;
+            let answer =
+                within_deadline(again.exchange(&next_id(), &token("seed"), Delivery::Http1Whole))
+                    .await;
             let answer = answer.expect("an answer");
             let code = if resumes { "certificate_unverified" } else { "authenticated" };
             outcome(&envoy, token("seed"), answer).await.assert_is(code);
@@ -82,14 +96,21 @@ async fn a_resumed_session_is_unverified_and_a_listener_without_resumption_has_n
 /// Where the operator says that the listener verifies, the filter does not ask.
 #[tokio::test]
 async fn chain_listener_takes_the_word_of_the_operator() {
-    let configuration = configuration_with(serde_json::json!({ "peer_certificate": { "chain": "listener" } }));
-    let verifying = Listener { trust: Trust::Verify, session_resumption: true, ..Listener::new("verifying", &configuration) };
+    let configuration =
+        configuration_with(serde_json::json!({ "peer_certificate": { "chain": "listener" } }));
+    let verifying = Listener {
+        trust: Trust::Verify,
+        session_resumption: true,
+        ..Listener::new("verifying", &configuration)
+    };
     let envoy = Envoy::start(vec![verifying]).await;
     let client = Client::new(&CERTIFICATES.seed);
     for resumed in [false, true] {
         let mut connection = client.http1(envoy.address("verifying")).await.expect("a connection");
         assert_eq!(connection.is_resumed(), resumed);
-        let answer = within_deadline(connection.exchange(&next_id(), &token("seed"), Delivery::Http1Whole)).await;
+        let answer =
+            within_deadline(connection.exchange(&next_id(), &token("seed"), Delivery::Http1Whole))
+                .await;
         outcome(&envoy, token("seed"), answer.expect("an answer")).await.assert_is("authenticated");
     }
 }
@@ -111,12 +132,19 @@ async fn verdicts_do_not_leak_between_requests_or_connections() {
         (&seed, "nobody", "unknown_client"),
         (&seed, "seed", "authenticated"),
     ];
-    let (mut seed1, mut names1) = (seed.http1(to).await.expect("HTTP/1.1"), names.http1(to).await.expect("HTTP/1.1"));
-    let (seed2, names2) = (seed.http2(to).await.expect("HTTP/2"), names.http2(to).await.expect("HTTP/2"));
+    let (mut seed1, mut names1) =
+        (seed.http1(to).await.expect("HTTP/1.1"), names.http1(to).await.expect("HTTP/1.1"));
+    let (seed2, names2) =
+        (seed.http2(to).await.expect("HTTP/2"), names.http2(to).await.expect("HTTP/2"));
     for (client, client_id, code) in questions {
         let is_seed = std::ptr::eq(client, &seed);
         let keep_alive = if is_seed { &mut seed1 } else { &mut names1 };
-        let answer = within_deadline(keep_alive.exchange(&next_id(), &token(client_id), Delivery::Http1Whole)).await;
+        let answer = within_deadline(keep_alive.exchange(
+            &next_id(),
+            &token(client_id),
+            Delivery::Http1Whole,
+        ))
+        .await;
         outcome(&envoy, token(client_id), answer.expect("an answer")).await.assert_is(code);
     }
     // All at once: every stream is open before the first one ends.

@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::bootstrap::Listener;
 use super::client::{Client, Delivery};
-use super::fixture::{CERTIFICATES, ask, configuration, configuration_with, post, token, with_header};
+use super::fixture::{
+    CERTIFICATES, ask, configuration, configuration_with, post, token, with_header,
+};
 use super::process::Envoy;
 use crate::support::case::{DECISIONS, Request};
 
@@ -34,8 +36,14 @@ async fn start() -> Envoy {
         Listener::new(GATE, &configuration()),
         Listener::new(POLICY, &policy),
         Listener::new(TENANTS, &tenants),
-        Listener::new(NO_REGISTRY, &json!({ "registry": { "cluster": "nowhere", "authority": "a", "path": "/" } })),
-        Listener { allow_on_headers_stop_iteration: false, ..Listener::new(WITHOUT_FLAG, &configuration()) },
+        Listener::new(
+            NO_REGISTRY,
+            &json!({ "registry": { "cluster": "nowhere", "authority": "a", "path": "/" } }),
+        ),
+        Listener {
+            allow_on_headers_stop_iteration: false,
+            ..Listener::new(WITHOUT_FLAG, &configuration())
+        },
     ])
     .await
 }
@@ -47,8 +55,12 @@ fn rows() -> Vec<Row> {
     let all = &*CERTIFICATES;
     let seed = || Client::new(&all.seed);
     let basic = |credentials| with_header(token("seed"), "authorization", credentials);
-    let method = |method: &str| Request { method: method.into(), body: Vec::new(), ..token("seed") };
-    let typed = |kind: &str| Request { headers: vec![("content-type".into(), kind.into())], ..token("seed") };
+    let method =
+        |method: &str| Request { method: method.into(), body: Vec::new(), ..token("seed") };
+    let typed = |kind: &str| Request {
+        headers: vec![("content-type".into(), kind.into())],
+        ..token("seed")
+    };
     let form = |body| post("/token", body);
     let elsewhere = Request { host: "other.example.com".into(), ..token("seed") };
     let big = post("/token", &format!("client_id=seed&padding={}", "x".repeat(100)));
@@ -60,40 +72,100 @@ fn rows() -> Vec<Row> {
         Row("authenticated", GATE, Client::new(&all.names), token("ip"), Http1Whole),
         Row("authenticated", GATE, Client::new(&all.names), token("email"), Http1Whole),
         Row("authenticated", GATE, Client::new(&all.self_signed), token("self-signed"), Http1Whole),
-        Row("authenticated", GATE, Client::new(&all.self_signed_rsa), token("self-signed-rsa"), Http2Whole),
+        Row(
+            "authenticated",
+            GATE,
+            Client::new(&all.self_signed_rsa),
+            token("self-signed-rsa"),
+            Http2Whole,
+        ),
         Row("authenticated", TENANTS, seed(), token("seed"), Http1Whole),
-        Row("passed_other_method", GATE, Client::without_certificate(), token("secret"), Http1Whole),
+        Row(
+            "passed_other_method",
+            GATE,
+            Client::without_certificate(),
+            token("secret"),
+            Http1Whole,
+        ),
         Row("passed_unregistered", POLICY, seed(), token("nobody"), Http1Whole),
-        Row("passed_unidentified", POLICY, Client::without_certificate(), form("grant_type=refresh_token"), Http1Whole),
+        Row(
+            "passed_unidentified",
+            POLICY,
+            Client::without_certificate(),
+            form("grant_type=refresh_token"),
+            Http1Whole,
+        ),
         Row("not_gated", GATE, Client::without_certificate(), post("/userinfo", "a=b"), Http1Whole),
         Row("not_gated", GATE, Client::without_certificate(), method("OPTIONS"), Http1Whole),
-        Row("upgrade_refused", GATE, seed(), with_header(token("seed"), "expect", "200-ok"), Http1Whole),
+        Row(
+            "upgrade_refused",
+            GATE,
+            seed(),
+            with_header(token("seed"), "expect", "200-ok"),
+            Http1Whole,
+        ),
         Row("method_not_allowed", GATE, seed(), method("GET"), Http1Whole),
         Row("method_not_allowed", GATE, seed(), method("PUT"), Http2Whole),
         Row("unsupported_media_type", GATE, seed(), typed("application/json"), Http1Whole),
-        Row("encoded_body", GATE, seed(), with_header(token("seed"), "content-encoding", "gzip"), Http1Whole),
+        Row(
+            "encoded_body",
+            GATE,
+            seed(),
+            with_header(token("seed"), "content-encoding", "gzip"),
+            Http1Whole,
+        ),
         Row("body_too_large", POLICY, seed(), big.clone(), Http1Whole),
         Row("body_too_large", POLICY, seed(), big, Http1Chunked),
         Row("malformed_form", GATE, seed(), form("client_id=%zz"), Http1Whole),
         Row("duplicate_parameter", GATE, seed(), form("client_id=seed&client_id=seed"), Http1Whole),
         Row("missing_client_id", GATE, seed(), form("grant_type=client_credentials"), Http1Whole),
-        Row("client_id_mismatch", GATE, seed(), post("/token?client_id=dns", "client_id=seed"), Http1Whole),
+        Row(
+            "client_id_mismatch",
+            GATE,
+            seed(),
+            post("/token?client_id=dns", "client_id=seed"),
+            Http1Whole,
+        ),
         Row("malformed_authorization", GATE, seed(), basic("Basic !"), Http1Whole),
         Row("multiple_auth_methods", GATE, seed(), basic("Basic c2VlZDpzZWNyZXQ="), Http1Whole),
         Row("other_method_refused", POLICY, seed(), token("secret"), Http1Whole),
-        Row("method_not_supported", POLICY, Client::new(&all.self_signed), token("self-signed"), Http1Whole),
+        Row(
+            "method_not_supported",
+            POLICY,
+            Client::new(&all.self_signed),
+            token("self-signed"),
+            Http1Whole,
+        ),
         Row("unknown_client", GATE, seed(), token("nobody"), Http1Whole),
         Row("certificate_missing", GATE, Client::without_certificate(), token("seed"), Http1Whole),
         Row("certificate_malformed", GATE, Client::new(&all.malformed), token("dns"), Http1Whole),
         Row("certificate_expired", GATE, Client::new(&all.expired), token("seed"), Http1Whole),
-        Row("certificate_not_yet_valid", GATE, Client::new(&all.not_yet_valid), token("seed"), Http1Whole),
+        Row(
+            "certificate_not_yet_valid",
+            GATE,
+            Client::new(&all.not_yet_valid),
+            token("seed"),
+            Http1Whole,
+        ),
         Row("certificate_unverified", GATE, Client::new(&all.untrusted), token("seed"), Http1Whole),
-        Row("certificate_not_registered", GATE, Client::new(&all.other_subject), token("self-signed"), Http1Whole),
+        Row(
+            "certificate_not_registered",
+            GATE,
+            Client::new(&all.other_subject),
+            token("self-signed"),
+            Http1Whole,
+        ),
         Row("certificate_not_registered", GATE, seed(), token("pinned"), Http1Whole),
         Row("subject_mismatch", GATE, Client::new(&all.other_subject), token("seed"), Http1Whole),
         Row("registry_unavailable", NO_REGISTRY, seed(), token("seed"), Http2Whole),
         Row("unknown_tenant", TENANTS, seed(), elsewhere, Http1Whole),
-        Row("server_name_mismatch", TENANTS, seed().asking_for(Some("other.example.com")), token("seed"), Http2Whole),
+        Row(
+            "server_name_mismatch",
+            TENANTS,
+            seed().asking_for(Some("other.example.com")),
+            token("seed"),
+            Http2Whole,
+        ),
         Row("server_name_mismatch", TENANTS, seed().asking_for(None), token("seed"), Http1Whole),
         Row("host_error", WITHOUT_FLAG, seed(), token("seed"), Http1Whole),
     ]
@@ -108,11 +180,16 @@ async fn every_code_is_produced_and_answered_as_promised() {
         produced.insert(code);
         assert!(envoy.metric(code).await > 0, "{code} is not counted");
     }
-    assert_eq!(produced, DECISIONS.iter().map(|(code, _)| *code).collect(), "the codes of contract §7");
+    assert_eq!(
+        produced,
+        DECISIONS.iter().map(|(code, _)| *code).collect(),
+        "the codes of contract §7"
+    );
     envoy.assert_healthy().await;
 }
 
-/// RFC 6749 §5.2: the challenge answers a client that used the `Authorization` header, and no other.
+/// RFC 6749 §5.2: the challenge answers a client that used the `Authorization` header, and no
+/// other.
 #[tokio::test]
 async fn a_401_challenges_the_client_that_used_authorization() {
     let envoy = start().await;
@@ -129,16 +206,23 @@ async fn a_401_challenges_the_client_that_used_authorization() {
 async fn a_listener_without_the_flag_is_found_out_and_told_so() {
     let envoy = start().await;
     let client = Client::new(&CERTIFICATES.seed);
-    // Envoy delivers the body of a request that it lets go on, flag or no flag: that proves nothing.
-    ask(&envoy, WITHOUT_FLAG, &client, post("/userinfo", "a=b"), Delivery::Http2Bytes).await.assert_is("not_gated");
+    // Envoy delivers the body of a request that it lets go on, flag or no flag: that proves
+    // nothing.
+    ask(&envoy, WITHOUT_FLAG, &client, post("/userinfo", "a=b"), Delivery::Http2Bytes)
+        .await
+        .assert_is("not_gated");
     for delivery in Delivery::ALL {
         ask(&envoy, WITHOUT_FLAG, &client, token("seed"), delivery).await.assert_is("host_error");
     }
     envoy.log_line("allow_on_headers_stop_iteration").await;
     // What needs no body does not need the flag either.
-    ask(&envoy, WITHOUT_FLAG, &client, post("/userinfo", "a=b"), Delivery::Http1Trailers).await.assert_is("not_gated");
+    ask(&envoy, WITHOUT_FLAG, &client, post("/userinfo", "a=b"), Delivery::Http1Trailers)
+        .await
+        .assert_is("not_gated");
     let get = Request { method: "GET".into(), body: Vec::new(), ..token("seed") };
-    ask(&envoy, WITHOUT_FLAG, &client, get, Delivery::Http1Whole).await.assert_is("method_not_allowed");
+    ask(&envoy, WITHOUT_FLAG, &client, get, Delivery::Http1Whole)
+        .await
+        .assert_is("method_not_allowed");
     assert_eq!(envoy.upstream_requests(WITHOUT_FLAG).await, 2);
     envoy.assert_healthy().await;
 }

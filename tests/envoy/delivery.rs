@@ -1,10 +1,13 @@
-//! However a request arrives, the decision is the same, and what is refused never reaches the backend.
+//! However a request arrives, the decision is the same, and what is refused never reaches the
+//! backend.
 
 use serde_json::json;
 
 use super::bootstrap::{Listener, Upstream};
 use super::client::{Answer, Client, Delivery, next_id, within_deadline};
-use super::fixture::{CERTIFICATES, ask, configuration, configuration_with, outcome, post, token, with_header};
+use super::fixture::{
+    CERTIFICATES, ask, configuration, configuration_with, outcome, post, token, with_header,
+};
 use super::http1;
 use super::process::Envoy;
 
@@ -60,7 +63,9 @@ async fn nothing_reaches_the_backend_before_the_body_is_complete() {
     connection.write(most).await.expect("it is open");
     envoy.stat_becomes("http.gate.downstream_rq_active", 1).await;
     // A second request, sent later and answered, is the proof that time has passed.
-    ask(&envoy, "gate", &client, token("seed"), Delivery::Http2Whole).await.assert_is("authenticated");
+    ask(&envoy, "gate", &client, token("seed"), Delivery::Http2Whole)
+        .await
+        .assert_is("authenticated");
     assert_eq!(envoy.upstream_requests("gate").await, 1);
     assert!(envoy.backend.request(&id).is_none());
     connection.write(last).await.expect("it is open");
@@ -72,7 +77,9 @@ async fn nothing_reaches_the_backend_before_the_body_is_complete() {
     let mut stream = connection.open(&id, &request, false).await.expect("a stream");
     stream.data(&request.body, false).expect("it is open");
     envoy.stat_becomes("http.gate.downstream_rq_active", 1).await;
-    ask(&envoy, "gate", &client, token("seed"), Delivery::Http1Whole).await.assert_is("authenticated");
+    ask(&envoy, "gate", &client, token("seed"), Delivery::Http1Whole)
+        .await
+        .assert_is("authenticated");
     assert_eq!(envoy.upstream_requests("gate").await, 3);
     assert!(envoy.backend.request(&id).is_none());
     stream.trailers(&[("x-trailer", "last")]).expect("it is open");
@@ -81,8 +88,9 @@ async fn nothing_reaches_the_backend_before_the_body_is_complete() {
     envoy.assert_healthy().await;
 }
 
-/// Several requests in one write: each has its own verdict, in order. Not more than two where one is refused: Envoy cuts
-/// a connection off that makes it queue answers ("Too many responses queued").
+/// Several requests in one write: each has its own verdict, in order. Not more than two where one
+/// is refused: Envoy cuts a connection off that makes it queue answers ("Too many responses
+/// queued").
 #[tokio::test]
 async fn pipelined_requests_are_decided_one_by_one() {
     let envoy = Envoy::start(vec![Listener::new("gate", &configuration())]).await;
@@ -122,16 +130,22 @@ async fn a_large_body_is_refused_as_soon_as_it_is_known_to_be() {
     assert_eq!(at_the_limit.body.len(), 64);
     let over = post("/token", &format!("client_id=seed&p={}", "x".repeat(65 - 17)));
     for delivery in Delivery::ALL {
-        ask(&envoy, "gate", &client, at_the_limit.clone(), delivery).await.assert_is("authenticated");
+        ask(&envoy, "gate", &client, at_the_limit.clone(), delivery)
+            .await
+            .assert_is("authenticated");
         ask(&envoy, "gate", &client, over.clone(), delivery).await.assert_is("body_too_large");
     }
     // Announced: no byte of the body is awaited.
     let (id, request) = (next_id(), token("seed"));
     let mut connection = client.http1(to).await.expect("HTTP/1.1");
-    connection.write(&http1::head(&id, &request, &["content-length: 4000000000"])).await.expect("it is open");
+    connection
+        .write(&http1::head(&id, &request, &["content-length: 4000000000"]))
+        .await
+        .expect("it is open");
     let answer: Answer = within_deadline(connection.answer(&id)).await.expect("an answer");
     outcome(&envoy, request.clone(), answer).await.assert_is("body_too_large");
-    // Not announced: the end is not awaited. Far above what Envoy itself would buffer, the answer is still the filter's.
+    // Not announced: the end is not awaited. Far above what Envoy itself would buffer, the answer
+    // is still the filter's.
     for size in [65, 3_000_000] {
         let connection = client.http2(to).await.expect("HTTP/2");
         let mut stream = connection.open(&next_id(), &request, false).await.expect("a stream");
@@ -169,11 +183,15 @@ async fn odd_spellings_of_a_path_are_gated() {
     ];
     for path in gated {
         let request = post(path, "client_id=seed");
-        ask(&envoy, "gate", &nobody, request, Delivery::Http1Whole).await.assert_is("certificate_missing");
+        ask(&envoy, "gate", &nobody, request, Delivery::Http1Whole)
+            .await
+            .assert_is("certificate_missing");
     }
     assert_eq!(envoy.upstream_requests("gate").await, 0);
     for path in ["/tokens", "/token/info", "/x?/token"] {
-        ask(&envoy, "gate", &nobody, post(path, "client_id=seed"), Delivery::Http1Whole).await.assert_is("not_gated");
+        ask(&envoy, "gate", &nobody, post(path, "client_id=seed"), Delivery::Http1Whole)
+            .await
+            .assert_is("not_gated");
     }
     envoy.assert_healthy().await;
 }

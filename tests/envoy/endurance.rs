@@ -5,7 +5,9 @@ use tokio::task::JoinSet;
 
 use super::bootstrap::Listener;
 use super::client::{Client, Delivery, next_id, within_deadline};
-use super::fixture::{CERTIFICATES, ask, configuration, configuration_with, post, token, with_header};
+use super::fixture::{
+    CERTIFICATES, ask, configuration, configuration_with, post, token, with_header,
+};
 use super::http1;
 use super::process::{CURRENT, Envoy};
 
@@ -13,7 +15,8 @@ use super::process::{CURRENT, Envoy};
 async fn a_barrage_of_bad_requests_leaves_the_filter_well() {
     let envoy = Envoy::start(vec![Listener::new("gate", &configuration())]).await;
     let client = Client::new(&CERTIFICATES.seed);
-    let many = |count: usize, unit: &dyn Fn(usize) -> String| (0..count).map(unit).collect::<String>();
+    let many =
+        |count: usize, unit: &dyn Fn(usize) -> String| (0..count).map(unit).collect::<String>();
     let bodies = [
         "&".repeat(60_000),
         "=".repeat(60_000),
@@ -27,31 +30,42 @@ async fn a_barrage_of_bad_requests_leaves_the_filter_well() {
     let fields = [
         ("authorization", format!("Basic {}", "A".repeat(40_000))),
         ("authorization", " ".repeat(10_000)),
-        ("content-type", format!("application/x-www-form-urlencoded{}", ";charset=utf-8".repeat(2_000))),
+        (
+            "content-type",
+            format!("application/x-www-form-urlencoded{}", ";charset=utf-8".repeat(2_000)),
+        ),
         ("x-ssl-client-verify", "x".repeat(40_000)),
     ];
     let by_body = bodies.iter().map(|body| post("/token", body));
     let by_field = fields.iter().map(|(name, value)| with_header(token("seed"), name, value));
-    let by_path = ["/%".repeat(5_000), "/../".repeat(5_000), "/%25".repeat(5_000), "/;".repeat(5_000)];
+    let by_path =
+        ["/%".repeat(5_000), "/../".repeat(5_000), "/%25".repeat(5_000), "/;".repeat(5_000)];
     let by_path = by_path.iter().map(|path| post(path, "client_id=seed"));
     for request in by_body.chain(by_field).chain(by_path) {
         for delivery in [Delivery::Http1Whole, Delivery::Http2Trailers] {
             let outcome = ask(&envoy, "gate", &client, request.clone(), delivery).await;
-            let what = String::from_utf8_lossy(&request.body[..request.body.len().min(40)]).into_owned();
+            let what =
+                String::from_utf8_lossy(&request.body[..request.body.len().min(40)]).into_owned();
             // What is not gated has no filter state, and reaches the backend.
             let is_decided = outcome.logged.code.is_some() || outcome.seen.is_some();
             assert!(is_decided, "no decision on {} {what}: {:?}", request.path, outcome.logged);
             assert!([200, 400, 401].contains(&outcome.answer.status), "{what}: {outcome:?}");
         }
     }
-    ask(&envoy, "gate", &client, token("seed"), Delivery::Http1Whole).await.assert_is("authenticated");
+    ask(&envoy, "gate", &client, token("seed"), Delivery::Http1Whole)
+        .await
+        .assert_is("authenticated");
     envoy.assert_healthy().await;
 }
 
-/// What a client leaves behind when it goes in the middle must be gone too, with and without the flag of the listener.
+/// What a client leaves behind when it goes in the middle must be gone too, with and without the
+/// flag of the listener.
 #[tokio::test]
 async fn clients_that_leave_in_mid_request_do_no_harm() {
-    let forgetful = Listener { allow_on_headers_stop_iteration: false, ..Listener::new("forgetful", &configuration()) };
+    let forgetful = Listener {
+        allow_on_headers_stop_iteration: false,
+        ..Listener::new("forgetful", &configuration())
+    };
     let envoy = Envoy::start(vec![Listener::new("gate", &configuration()), forgetful]).await;
     let client = Client::new(&CERTIFICATES.seed);
     let request = token("seed");
@@ -59,13 +73,18 @@ async fn clients_that_leave_in_mid_request_do_no_harm() {
         let to = envoy.address(listener);
         for part in [0, 1, request.body.len() - 1] {
             let mut connection = client.http1(to).await.expect("HTTP/1.1");
-            let head = http1::head(&next_id(), &request, &[&format!("content-length: {}", request.body.len())]);
+            let head = http1::head(
+                &next_id(),
+                &request,
+                &[&format!("content-length: {}", request.body.len())],
+            );
             connection.write(&[&head, &request.body[..part]].concat()).await.expect("it is open");
             drop(connection);
 
             let connection = client.http2(to).await.expect("HTTP/2");
             for how in 0..3 {
-                let mut stream = connection.open(&next_id(), &request, false).await.expect("a stream");
+                let mut stream =
+                    connection.open(&next_id(), &request, false).await.expect("a stream");
                 stream.data(&request.body[..part], false).expect("it is open");
                 match how {
                     0 => stream.body.send_reset(h2::Reason::CANCEL),
@@ -81,8 +100,12 @@ async fn clients_that_leave_in_mid_request_do_no_harm() {
         envoy.stat_becomes(&format!("http.{listener}.downstream_cx_active"), 0).await;
     }
     // Found out by the filter's clock, so that clock has met what the others left behind.
-    ask(&envoy, "forgetful", &client, token("seed"), Delivery::Http1Whole).await.assert_is("host_error");
-    ask(&envoy, "gate", &client, token("seed"), Delivery::Http1Whole).await.assert_is("authenticated");
+    ask(&envoy, "forgetful", &client, token("seed"), Delivery::Http1Whole)
+        .await
+        .assert_is("host_error");
+    ask(&envoy, "gate", &client, token("seed"), Delivery::Http1Whole)
+        .await
+        .assert_is("authenticated");
     assert_eq!(envoy.upstream_requests("gate").await, 1);
     assert_eq!(envoy.upstream_requests("forgetful").await, 0);
     envoy.assert_healthy().await;
@@ -92,7 +115,8 @@ async fn clients_that_leave_in_mid_request_do_no_harm() {
 async fn under_load_on_two_workers_every_answer_is_right() {
     const CONNECTIONS: usize = 8;
     const REQUESTS: usize = 40;
-    let configuration = configuration_with(json!({ "forward": { "client_id": "x-authenticated-client" } }));
+    let configuration =
+        configuration_with(json!({ "forward": { "client_id": "x-authenticated-client" } }));
     let envoy = Envoy::try_start(CURRENT, 2, vec![Listener::new("gate", &configuration)]).await;
     let envoy = envoy.unwrap_or_else(|refused| panic!("Envoy ended:\n{}", refused.log));
     let to = envoy.address("gate");

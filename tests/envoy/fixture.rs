@@ -34,7 +34,11 @@ pub struct Certificates {
 
 pub static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
     let seed = || CertificateSpec { subject: Some(seed_subject()), ..CertificateSpec::default() };
-    let san = [("dns", "client.example.org"), ("uri", "https://client.example.org/id"), ("ip", "192.0.2.7")];
+    let san = [
+        ("dns", "client.example.org"),
+        ("uri", "https://client.example.org/id"),
+        ("ip", "192.0.2.7"),
+    ];
     let san = san.into_iter().chain([("email", "ops@example.org")]);
     let entry = |kind: &str, name: &str| BTreeMap::from([(kind.to_string(), name.to_string())]);
     let names = san.map(|(kind, name)| entry(kind, name)).collect();
@@ -45,17 +49,34 @@ pub static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
         seed_rsa: make(CertificateSpec { key: KeyKind::Rsa, ..seed() }),
         untrusted: make(CertificateSpec { issuer: Issuer::Untrusted, ..seed() }),
         expired: make(CertificateSpec { not_before: year(2020), not_after: year(2021), ..seed() }),
-        not_yet_valid: make(CertificateSpec { not_before: year(2110), not_after: year(2120), ..seed() }),
+        not_yet_valid: make(CertificateSpec {
+            not_before: year(2110),
+            not_after: year(2120),
+            ..seed()
+        }),
         malformed: make(CertificateSpec { san: Some(vec![entry("ip_hex", "0a0000")]), ..seed() }),
         other_subject: make(CertificateSpec::default()),
         names: make(CertificateSpec { san: Some(names), ..CertificateSpec::default() }),
-        self_signed: make(CertificateSpec { issuer: Issuer::SelfSigned, ..CertificateSpec::default() }),
-        self_signed_rsa: make(CertificateSpec { issuer: Issuer::SelfSigned, key: KeyKind::Rsa, ..CertificateSpec::default() }),
+        self_signed: make(CertificateSpec {
+            issuer: Issuer::SelfSigned,
+            ..CertificateSpec::default()
+        }),
+        self_signed_rsa: make(CertificateSpec {
+            issuer: Issuer::SelfSigned,
+            key: KeyKind::Rsa,
+            ..CertificateSpec::default()
+        }),
     }
 });
 
 fn seed_subject() -> Vec<Vec<Vec<String>>> {
-    let rdns = [("C", "JP"), ("ST", "Tokyo"), ("L", "Chiyoda-ku"), ("O", "Client"), ("CN", "client.example.org")];
+    let rdns = [
+        ("C", "JP"),
+        ("ST", "Tokyo"),
+        ("L", "Chiyoda-ku"),
+        ("O", "Client"),
+        ("CN", "client.example.org"),
+    ];
     rdns.into_iter().map(|(kind, value)| vec![vec![kind.to_string(), value.to_string()]]).collect()
 }
 
@@ -63,7 +84,8 @@ fn seed_subject() -> Vec<Vec<Vec<String>>> {
 pub fn configuration() -> Value {
     let seed = "CN=client.example.org, O=Client, L=Chiyoda-ku, ST=Tokyo, C=JP";
     let tls = |client_id: &str, member: &str, value: &str| {
-        let mut client = json!({ "client_id": client_id, "token_endpoint_auth_method": "tls_client_auth" });
+        let mut client =
+            json!({ "client_id": client_id, "token_endpoint_auth_method": "tls_client_auth" });
         client[member] = value.into();
         client
     };
@@ -130,7 +152,13 @@ pub struct Outcome {
 }
 
 /// Sends a request on a connection of its own and waits until Envoy has logged it.
-pub async fn ask(envoy: &Envoy, listener: &str, client: &Client, request: Request, delivery: Delivery) -> Outcome {
+pub async fn ask(
+    envoy: &Envoy,
+    listener: &str,
+    client: &Client,
+    request: Request,
+    delivery: Delivery,
+) -> Outcome {
     let answer = client.send(envoy.address(listener), &request, delivery).await;
     let answer = answer.unwrap_or_else(|error| panic!("{delivery:?} {request:?}: {error}"));
     outcome(envoy, request, answer).await
@@ -145,12 +173,26 @@ pub async fn outcome(envoy: &Envoy, request: Request, answer: Answer) -> Outcome
 impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { request, answer, logged, seen } = self;
-        let lossy = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(500)]).into_owned();
-        writeln!(f, "{} {} at {}: {}", request.method, request.path, request.host, lossy(&request.body))?;
+        let lossy =
+            |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(500)]).into_owned();
+        writeln!(
+            f,
+            "{} {} at {}: {}",
+            request.method,
+            request.path,
+            request.host,
+            lossy(&request.body)
+        )?;
         for (name, value) in &request.headers {
             writeln!(f, "  {name}: {}", lossy(value))?;
         }
-        writeln!(f, "answer {} {:?} {}\n{logged:?}\nat the backend: {seen:?}", answer.status, answer.fields, answer.text())
+        writeln!(
+            f,
+            "answer {} {:?} {}\n{logged:?}\nat the backend: {seen:?}",
+            answer.status,
+            answer.fields,
+            answer.text()
+        )
     }
 }
 
@@ -162,7 +204,10 @@ impl Outcome {
 
     /// That this is the outcome that contract §7 knows under `code`.
     pub fn assert_is(&self, code: &str) -> &Self {
-        let (_, refusal) = DECISIONS.iter().find(|(known, _)| *known == code).expect("it is a code of contract §7");
+        let (_, refusal) = DECISIONS
+            .iter()
+            .find(|(known, _)| *known == code)
+            .expect("it is a code of contract §7");
         assert_eq!(self.code(), code, "{self:?}");
         match refusal {
             None => self.assert_passed(),
@@ -173,20 +218,33 @@ impl Outcome {
 
     /// That the backend has the whole request and the client has the backend's answer.
     pub fn assert_passed(&self) {
-        assert_eq!((self.answer.status, self.answer.text()), (200, backend::ANSWER.into()), "{self:?}");
-        let seen = self.seen.as_ref().unwrap_or_else(|| panic!("the backend has not seen {self:?}"));
+        assert_eq!(
+            (self.answer.status, self.answer.text()),
+            (200, backend::ANSWER.into()),
+            "{self:?}"
+        );
+        let seen =
+            self.seen.as_ref().unwrap_or_else(|| panic!("the backend has not seen {self:?}"));
         assert!(seen.complete, "{self:?}");
         assert_eq!(seen.body, self.request.body, "{self:?}");
-        assert_eq!((&seen.method, &seen.path), (&self.request.method, &self.request.path), "{self:?}");
+        assert_eq!(
+            (&seen.method, &seen.path),
+            (&self.request.method, &self.request.path),
+            "{self:?}"
+        );
     }
 
     fn assert_refused(&self, status: u16, error: &str) {
         assert!(self.seen.is_none(), "refused, and yet at the backend: {self:?}");
         let answer = &self.answer;
         assert_eq!(answer.status, status, "{self:?}");
-        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        let body: Value = serde_json::from_slice(&answer.body)
+            .unwrap_or_else(|error| panic!("{error}: {self:?}"));
         assert_eq!(body["error"], error, "{self:?}");
-        assert!(body["error_description"].as_str().is_some_and(|text| !text.is_empty()), "{self:?}");
+        assert!(
+            body["error_description"].as_str().is_some_and(|text| !text.is_empty()),
+            "{self:?}"
+        );
         assert_eq!(body.as_object().map(serde_json::Map::len), Some(2), "{self:?}");
         assert_eq!(answer.field("content-type"), Some("application/json"), "{self:?}");
         assert_eq!(answer.field("cache-control"), Some("no-store"), "{self:?}");
@@ -195,9 +253,17 @@ impl Outcome {
         assert_eq!(answer.field("allow"), (status == 405).then_some("POST"), "{self:?}");
         let challenged = status == 401 && self.request.has_header("authorization");
         let challenge = answer.field("www-authenticate");
-        assert_eq!(challenge.is_some_and(|value| value.starts_with("Basic realm=")), challenged, "{self:?}");
+        assert_eq!(
+            challenge.is_some_and(|value| value.starts_with("Basic realm=")),
+            challenged,
+            "{self:?}"
+        );
         if status == 401 {
-            assert_eq!(answer.text(), INVALID_CLIENT.get_or_init(|| answer.text()).as_str(), "all 401s are one");
+            assert_eq!(
+                answer.text(),
+                INVALID_CLIENT.get_or_init(|| answer.text()).as_str(),
+                "all 401s are one"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The certificate in a header: as Envoy itself writes it, from a proxy in front, and from those who have no say.
+//! The certificate in a header: as Envoy itself writes it, from a proxy in front, and from those
+//! who have no say.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::bootstrap::{self, Listener, Trust};
 use super::client::{Client, Delivery};
-use super::fixture::{CERTIFICATES, Outcome, ask, configuration_with, outcome, post, token, with_header};
+use super::fixture::{
+    CERTIFICATES, Outcome, ask, configuration_with, outcome, post, token, with_header,
+};
 use super::process::{CURRENT, Envoy, OLDEST, module};
 use crate::support::certificate::{Certificate, CertificateSpec, mint};
 
@@ -26,9 +29,17 @@ fn element(certificate: &Certificate) -> String {
 
 /// A certificate of the trusted authority with this subject and these names.
 fn certificate(name: &str, names: &[(&str, &str)]) -> Certificate {
-    let names = names.iter().map(|(kind, name)| BTreeMap::from([(kind.to_string(), name.to_string())])).collect();
+    let names = names
+        .iter()
+        .map(|(kind, name)| BTreeMap::from([(kind.to_string(), name.to_string())]))
+        .collect();
     let subject = vec![vec![vec!["CN".into(), name.into()]]];
-    mint(&CertificateSpec { subject: Some(subject), san: Some(names), ..CertificateSpec::default() }).expect("well-formed")
+    mint(&CertificateSpec {
+        subject: Some(subject),
+        san: Some(names),
+        ..CertificateSpec::default()
+    })
+    .expect("well-formed")
 }
 
 /// Before Envoy 1.38 there is no other way to a certificate.
@@ -39,21 +50,37 @@ async fn the_oldest_envoy_authenticates_by_its_own_header() {
         forward_client_cert: "SANITIZE_SET",
         ..Listener::new("gate", &forwarded(json!({ "chain": "listener" })))
     };
-    let envoy = Envoy::try_start(OLDEST, 1, vec![gate]).await.unwrap_or_else(|refused| panic!("Envoy ended:\n{}", refused.log));
+    let envoy = Envoy::try_start(OLDEST, 1, vec![gate])
+        .await
+        .unwrap_or_else(|refused| panic!("Envoy ended:\n{}", refused.log));
     let spoofed = || with_header(token("seed"), HEADER, element(&CERTIFICATES.seed));
     for delivery in Delivery::ALL {
-        let good = ask(&envoy, "gate", &Client::new(&CERTIFICATES.seed), token("seed"), delivery).await;
-        assert_eq!(good.assert_is("authenticated").seen.as_ref().and_then(|seen| seen.field(HEADER)), None, "{good:?}");
-        ask(&envoy, "gate", &Client::new(&CERTIFICATES.other_subject), spoofed(), delivery).await.assert_is("subject_mismatch");
-        ask(&envoy, "gate", &Client::without_certificate(), spoofed(), delivery).await.assert_is("certificate_missing");
+        let good =
+            ask(&envoy, "gate", &Client::new(&CERTIFICATES.seed), token("seed"), delivery).await;
+        assert_eq!(
+            good.assert_is("authenticated").seen.as_ref().and_then(|seen| seen.field(HEADER)),
+            None,
+            "{good:?}"
+        );
+        ask(&envoy, "gate", &Client::new(&CERTIFICATES.other_subject), spoofed(), delivery)
+            .await
+            .assert_is("subject_mismatch");
+        ask(&envoy, "gate", &Client::without_certificate(), spoofed(), delivery)
+            .await
+            .assert_is("certificate_missing");
     }
     envoy.assert_healthy().await;
 }
 
-/// In text and in JSON, alone and behind what the client sent; names that break the text are nobody else's.
+/// In text and in JSON, alone and behind what the client sent; names that break the text are nobody
+/// else's.
 #[tokio::test]
 async fn what_envoy_writes_of_this_connection_is_read_in_every_form() {
-    let injected = format!("urn:x,Hash={};Cert=\"{}\"", CERTIFICATES.seed.sha256_hex(), CERTIFICATES.seed.percent_encoded_pem());
+    let injected = format!(
+        "urn:x,Hash={};Cert=\"{}\"",
+        CERTIFICATES.seed.sha256_hex(),
+        CERTIFICATES.seed.percent_encoded_pem()
+    );
     let mallory = certificate("mallory", &[("uri", &injected), ("dns", "a,b;c")]);
     let mut listeners = Vec::new();
     for (name, forward_client_cert, client_cert_in_json) in [
@@ -62,7 +89,11 @@ async fn what_envoy_writes_of_this_connection_is_read_in_every_form() {
         ("append-text", "APPEND_FORWARD", false),
         ("append-json", "APPEND_FORWARD", true),
     ] {
-        listeners.push(Listener { forward_client_cert, client_cert_in_json, ..Listener::new(name, &forwarded(json!({}))) });
+        listeners.push(Listener {
+            forward_client_cert,
+            client_cert_in_json,
+            ..Listener::new(name, &forwarded(json!({})))
+        });
     }
     let names: Vec<String> = listeners.iter().map(|listener| listener.name.clone()).collect();
     let envoy = Envoy::start(listeners).await;
@@ -75,17 +106,38 @@ async fn what_envoy_writes_of_this_connection_is_read_in_every_form() {
             (&CERTIFICATES.untrusted, "seed", "certificate_unverified"),
             (&CERTIFICATES.expired, "seed", "certificate_expired"),
         ] {
-            ask(&envoy, name, &Client::new(client), token(id), Delivery::Http2Whole).await.assert_is(code);
+            ask(&envoy, name, &Client::new(client), token(id), Delivery::Http2Whole)
+                .await
+                .assert_is(code);
         }
         // Whatever a client sends, it is the one whose certificate it has.
         for value in [seed.as_str(), "garbage", "Subject=\"", "[{\"a\":\"", "[]", "[{\"x\":\"]"] {
             let request = with_header(token("seed"), HEADER, value);
-            let outcome = ask(&envoy, name, &Client::new(&CERTIFICATES.other_subject), request, Delivery::Http1Whole).await;
-            assert!(!outcome.logged.code.as_deref().unwrap_or_default().starts_with("auth"), "{value}: {outcome:?}");
-            assert_eq!((outcome.answer.status, outcome.seen.is_some()), (401, false), "{value}: {outcome:?}");
+            let outcome = ask(
+                &envoy,
+                name,
+                &Client::new(&CERTIFICATES.other_subject),
+                request,
+                Delivery::Http1Whole,
+            )
+            .await;
+            assert!(
+                !outcome.logged.code.as_deref().unwrap_or_default().starts_with("auth"),
+                "{value}: {outcome:?}"
+            );
+            assert_eq!(
+                (outcome.answer.status, outcome.seen.is_some()),
+                (401, false),
+                "{value}: {outcome:?}"
+            );
         }
-        let outcome = ask(&envoy, name, &Client::new(&mallory), token("seed"), Delivery::Http1Whole).await;
-        outcome.assert_is(if name.ends_with("json") { "subject_mismatch" } else { "certificate_malformed" });
+        let outcome =
+            ask(&envoy, name, &Client::new(&mallory), token("seed"), Delivery::Http1Whole).await;
+        outcome.assert_is(if name.ends_with("json") {
+            "subject_mismatch"
+        } else {
+            "certificate_malformed"
+        });
     }
     envoy.assert_healthy().await;
 }
@@ -93,22 +145,35 @@ async fn what_envoy_writes_of_this_connection_is_read_in_every_form() {
 /// An edge proxy terminates the clients' TLS and speaks mutual TLS to the one with the filter.
 #[tokio::test]
 async fn a_proxy_in_front_tells_and_nobody_else() {
-    let edge_identity = certificate("edge", &[("uri", "spiffe://mesh/ns/edge/sa/gateway"), ("dns", "edge.example")]);
+    let edge_identity = certificate(
+        "edge",
+        &[("uri", "spiffe://mesh/ns/edge/sa/gateway"), ("dns", "edge.example")],
+    );
     let other_workload = certificate("other", &[("uri", "spiffe://mesh/ns/edge/sa/other")]);
     let injected = format!(",By=x;Cert=\"{}\"", CERTIFICATES.seed.percent_encoded_pem());
     let mallory = certificate("mallory", &[("uri", &injected)]);
     let trusted = |proxy: &str| {
         let mut configuration = forwarded(json!({ "trusted_proxies": [proxy] }));
-        configuration["forward"] = json!({ "client_id": "x-client-id", "thumbprint": "x-thumbprint" });
+        configuration["forward"] =
+            json!({ "client_id": "x-client-id", "thumbprint": "x-thumbprint" });
         configuration
     };
-    // The inner proxy may add an element for the connection between the two, or leave the header as it came.
+    // The inner proxy may add an element for the connection between the two, or leave the header as
+    // it came.
     let inner = Envoy::start(vec![
-        Listener { forward_client_cert: "FORWARD_ONLY", ..Listener::new("by-uri", &trusted("spiffe://mesh/ns/edge/sa/gateway")) },
-        Listener { forward_client_cert: "APPEND_FORWARD", ..Listener::new("by-digest", &trusted(&edge_identity.sha256_hex())) },
+        Listener {
+            forward_client_cert: "FORWARD_ONLY",
+            ..Listener::new("by-uri", &trusted("spiffe://mesh/ns/edge/sa/gateway"))
+        },
+        Listener {
+            forward_client_cert: "APPEND_FORWARD",
+            ..Listener::new("by-digest", &trusted(&edge_identity.sha256_hex()))
+        },
     ])
     .await;
-    for (name, client_cert_in_json) in [("by-uri", false), ("by-uri", true), ("by-digest", false), ("by-digest", true)] {
+    for (name, client_cert_in_json) in
+        [("by-uri", false), ("by-uri", true), ("by-digest", false), ("by-digest", true)]
+    {
         let listener = Listener {
             forward_client_cert: "SANITIZE_SET",
             client_cert_in_json,
@@ -117,49 +182,92 @@ async fn a_proxy_in_front_tells_and_nobody_else() {
         };
         let next = inner.address(name);
         let edge = Envoy::start_with(CURRENT, 1, |_, directory| {
-            bootstrap::proxy(&listener, next, &edge_identity, &module(), &directory.join("access.log")).to_string()
+            bootstrap::proxy(
+                &listener,
+                next,
+                &edge_identity,
+                &module(),
+                &directory.join("access.log"),
+            )
+            .to_string()
         });
         let edge = edge.await.unwrap_or_else(|refused| panic!("the edge ended:\n{}", refused.log));
         let through_edge = async |client: &Client, request, delivery| -> Outcome {
-            let answer = client.send(edge.address("edge"), &request, delivery).await.expect("an answer");
+            let answer =
+                client.send(edge.address("edge"), &request, delivery).await.expect("an answer");
             outcome(&inner, request, answer).await
         };
-        for delivery in [Delivery::Http1Whole, Delivery::Http1Trailers, Delivery::Http2Whole, Delivery::Http2Trailers] {
+        for delivery in [
+            Delivery::Http1Whole,
+            Delivery::Http1Trailers,
+            Delivery::Http2Whole,
+            Delivery::Http2Trailers,
+        ] {
             let spoofed = |id| with_header(token(id), HEADER, element(&CERTIFICATES.seed));
-            let good = through_edge(&Client::new(&CERTIFICATES.seed), token("seed"), delivery).await;
+            let good =
+                through_edge(&Client::new(&CERTIFICATES.seed), token("seed"), delivery).await;
             let seen = good.assert_is("authenticated").seen.as_ref().expect("it passed");
             assert_eq!(seen.field("x-client-id"), Some("seed"), "{good:?}");
-            assert_eq!(seen.field("x-thumbprint"), Some(CERTIFICATES.seed.x5t_s256().as_str()), "{good:?}");
+            assert_eq!(
+                seen.field("x-thumbprint"),
+                Some(CERTIFICATES.seed.x5t_s256().as_str()),
+                "{good:?}"
+            );
             assert_eq!(seen.field(HEADER), None, "{good:?}");
-            through_edge(&Client::new(&CERTIFICATES.other_subject), token("seed"), delivery).await.assert_is("subject_mismatch");
+            through_edge(&Client::new(&CERTIFICATES.other_subject), token("seed"), delivery)
+                .await
+                .assert_is("subject_mismatch");
             through_edge(&Client::new(&CERTIFICATES.other_subject), spoofed("seed"), delivery)
                 .await
                 .assert_is("subject_mismatch");
-            through_edge(&Client::without_certificate(), spoofed("seed"), delivery).await.assert_is("certificate_missing");
+            through_edge(&Client::without_certificate(), spoofed("seed"), delivery)
+                .await
+                .assert_is("certificate_missing");
         }
-        let injection = through_edge(&Client::new(&mallory), token("seed"), Delivery::Http1Whole).await;
-        injection.assert_is(if client_cert_in_json { "subject_mismatch" } else { "certificate_malformed" });
+        let injection =
+            through_edge(&Client::new(&mallory), token("seed"), Delivery::Http1Whole).await;
+        injection.assert_is(if client_cert_in_json {
+            "subject_mismatch"
+        } else {
+            "certificate_malformed"
+        });
     }
-    // Straight to the inner one: with a client's certificate, with another workload's, with none, with a proxy's name on
-    // a certificate of nobody.
+    // Straight to the inner one: with a client's certificate, with another workload's, with none,
+    // with a proxy's name on a certificate of nobody.
     for name in ["by-uri", "by-digest"] {
-        for client in [Client::new(&CERTIFICATES.seed), Client::new(&other_workload), Client::without_certificate()] {
+        for client in [
+            Client::new(&CERTIFICATES.seed),
+            Client::new(&other_workload),
+            Client::without_certificate(),
+        ] {
             for delivery in Delivery::ALL {
                 let request = with_header(token("seed"), HEADER, element(&CERTIFICATES.seed));
-                ask(&inner, name, &client, request, delivery).await.assert_is("certificate_missing");
-                let request = with_header(post("/userinfo", "a=b"), HEADER, element(&CERTIFICATES.seed));
+                ask(&inner, name, &client, request, delivery)
+                    .await
+                    .assert_is("certificate_missing");
+                let request =
+                    with_header(post("/userinfo", "a=b"), HEADER, element(&CERTIFICATES.seed));
                 let passed = ask(&inner, name, &client, request, delivery).await;
-                assert_eq!(passed.assert_is("not_gated").seen.as_ref().and_then(|seen| seen.field(HEADER)), None, "{passed:?}");
+                assert_eq!(
+                    passed.assert_is("not_gated").seen.as_ref().and_then(|seen| seen.field(HEADER)),
+                    None,
+                    "{passed:?}"
+                );
             }
         }
     }
     let forged = mint(&CertificateSpec {
         issuer: crate::support::certificate::Issuer::Untrusted,
-        san: Some(vec![BTreeMap::from([("uri".into(), "spiffe://mesh/ns/edge/sa/gateway".into())])]),
+        san: Some(vec![BTreeMap::from([(
+            "uri".into(),
+            "spiffe://mesh/ns/edge/sa/gateway".into(),
+        )])]),
         ..CertificateSpec::default()
     });
     let forged = Client::new(&forged.expect("well-formed"));
     let request = with_header(token("seed"), HEADER, element(&CERTIFICATES.seed));
-    ask(&inner, "by-uri", &forged, request, Delivery::Http1Whole).await.assert_is("certificate_unverified");
+    ask(&inner, "by-uri", &forged, request, Delivery::Http1Whole)
+        .await
+        .assert_is("certificate_unverified");
     inner.assert_healthy().await;
 }

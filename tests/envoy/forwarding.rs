@@ -1,4 +1,5 @@
-//! contract §5 as the backend sees it: what the filter vouches for is there, and what a client made up is gone.
+//! contract §5 as the backend sees it: what the filter vouches for is there, and what a client made
+//! up is gone.
 
 use serde_json::json;
 
@@ -36,8 +37,11 @@ async fn start() -> Envoy {
         "certificate": ["client-cert", "x-ssl-cert", "x-forwarded-client-cert"],
         "thumbprint": "x-thumbprint",
     } }));
-    let keeping = configuration_with(json!({ "forward": { "keep": ["x-ssl-client-verify", "client-cert"] } }));
-    Envoy::start(vec![Listener::new("everything", &everything), Listener::new("keeping", &keeping)]).await
+    let keeping = configuration_with(
+        json!({ "forward": { "keep": ["x-ssl-client-verify", "client-cert"] } }),
+    );
+    Envoy::start(vec![Listener::new("everything", &everything), Listener::new("keeping", &keeping)])
+        .await
 }
 
 fn spoof(mut request: Request) -> Request {
@@ -51,7 +55,10 @@ fn spoof(mut request: Request) -> Request {
 /// The names of all fields, trailers too, that hold what the attacker wrote.
 fn spoofed_names(seen: &Seen) -> Vec<String> {
     let fields = seen.fields.iter().chain(&seen.trailers);
-    fields.filter(|(_, value)| value.contains("spoofed")).map(|(name, _)| name.to_ascii_lowercase()).collect()
+    fields
+        .filter(|(_, value)| value.contains("spoofed"))
+        .map(|(name, _)| name.to_ascii_lowercase())
+        .collect()
 }
 
 #[tokio::test]
@@ -67,9 +74,13 @@ async fn an_authenticated_request_carries_what_was_proved_and_nothing_else() {
         assert_eq!(seen.all("x-thumbprint"), [certificate.x5t_s256()]);
         assert_eq!(seen.all("client-cert"), [format!(":{}:", certificate.x5c())]);
         let [x_ssl_cert] = seen.all("x-ssl-cert")[..] else { panic!("{seen:?}") };
-        let pem = percent_encoding::percent_decode_str(x_ssl_cert).decode_utf8().expect("it is text");
+        let pem =
+            percent_encoding::percent_decode_str(x_ssl_cert).decode_utf8().expect("it is text");
         assert_eq!(pem.replace("\r\n", "\n").trim(), certificate.pem().trim());
-        assert!(!x_ssl_cert.contains(['\n', '+', ' ']), "what a form decoder would change is escaped: {x_ssl_cert}");
+        assert!(
+            !x_ssl_cert.contains(['\n', '+', ' ']),
+            "what a form decoder would change is escaped: {x_ssl_cert}"
+        );
         let [xfcc] = seen.all("x-forwarded-client-cert")[..] else { panic!("{seen:?}") };
         assert!(xfcc.contains(&certificate.sha256_hex()), "{xfcc}");
         assert!(seen.body.starts_with(b"grant_type=client_credentials&client_id=seed"));
@@ -82,12 +93,18 @@ async fn a_request_that_passes_unauthenticated_carries_no_identity() {
     let envoy = start().await;
     let client = Client::new(&CERTIFICATES.seed);
     let get = Request { method: "GET".into(), body: Vec::new(), ..post("/userinfo", "") };
-    let questions = [(post("/userinfo", "a=b"), "not_gated"), (get, "not_gated"), (token("secret"), "passed_other_method")];
+    let questions = [
+        (post("/userinfo", "a=b"), "not_gated"),
+        (get, "not_gated"),
+        (token("secret"), "passed_other_method"),
+    ];
     for (request, code) in questions {
         for delivery in Delivery::ALL {
-            let outcome = ask(&envoy, "everything", &client, spoof(request.clone()), delivery).await;
+            let outcome =
+                ask(&envoy, "everything", &client, spoof(request.clone()), delivery).await;
             let seen = outcome.assert_is(code).seen.clone().expect("it passed");
-            let identity: Vec<_> = SPOOFED.iter().filter(|name| seen.field(name).is_some()).collect();
+            let identity: Vec<_> =
+                SPOOFED.iter().filter(|name| seen.field(name).is_some()).collect();
             assert!(identity.is_empty(), "{code} {delivery:?}: {identity:?}");
         }
     }
@@ -103,8 +120,12 @@ async fn what_the_operator_keeps_is_kept_and_the_rest_stripped() {
         let mut kept = spoofed_names(&outcome.seen.expect("it passed"));
         kept.sort();
         kept.dedup();
-        // The last three are nobody's until `forward` writes them, and x-forwarded-client-cert is Envoy's business.
-        assert_eq!(kept, ["client-cert", "x-authenticated-client", "x-ssl-client-verify", "x-thumbprint"]);
+        // The last three are nobody's until `forward` writes them, and x-forwarded-client-cert is
+        // Envoy's business.
+        assert_eq!(
+            kept,
+            ["client-cert", "x-authenticated-client", "x-ssl-client-verify", "x-thumbprint"]
+        );
     }
 }
 
@@ -123,7 +144,8 @@ async fn trailers_carry_no_identity_either() {
             if !body.is_empty() {
                 stream.data(body, false).expect("it is open");
             }
-            let names = ["client-cert", "x-ssl-client-verify", "x-authenticated-client", "x-harmless"];
+            let names =
+                ["client-cert", "x-ssl-client-verify", "x-authenticated-client", "x-harmless"];
             stream.trailers(&names.map(|name| (name, "spoofed"))).expect("it is open");
             let answer = within_deadline(stream.answer()).await.expect("an answer");
             let outcome = outcome(&envoy, request.clone(), answer).await;

@@ -34,11 +34,16 @@ impl Http1 {
     }
 
     /// The connection stays usable afterwards, unless Envoy closes it.
-    pub async fn exchange(&mut self, id: &str, request: &Request, delivery: Delivery) -> io::Result<Answer> {
+    pub async fn exchange(
+        &mut self,
+        id: &str,
+        request: &Request,
+        delivery: Delivery,
+    ) -> io::Result<Answer> {
         let go_on = Notify::new();
         let (reading, mut writing) = tokio::io::split(&mut self.stream);
-        // Envoy may answer, and stop reading, long before the body is out: then only the answer counts. What a failed
-        // write means is for the reader to find out.
+        // Envoy may answer, and stop reading, long before the body is out: then only the answer
+        // counts. What a failed write means is for the reader to find out.
         let write = async {
             let _ = deliver(&mut writing, id, request, delivery, &go_on).await;
             std::future::pending::<()>().await;
@@ -53,8 +58,11 @@ impl Http1 {
 
 /// The head of `request` with the fields that its delivery needs.
 pub fn head(id: &str, request: &Request, framing: &[&str]) -> Vec<u8> {
-    let mut head =
-        format!("{} {} HTTP/1.1\r\nhost: {}\r\nx-test-id: {id}\r\n", request.method, request.path, request.host).into_bytes();
+    let mut head = format!(
+        "{} {} HTTP/1.1\r\nhost: {}\r\nx-test-id: {id}\r\n",
+        request.method, request.path, request.host
+    )
+    .into_bytes();
     for (name, value) in &request.headers {
         head.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
     }
@@ -87,7 +95,8 @@ async fn deliver(
             for byte in request.body.chunks(1) {
                 write(stream, &[b"1\r\n", byte, b"\r\n"].concat()).await?;
             }
-            write(stream, if trailers { b"0\r\nx-trailer: last\r\n\r\n" } else { b"0\r\n\r\n" }).await?;
+            write(stream, if trailers { b"0\r\nx-trailer: last\r\n\r\n" } else { b"0\r\n\r\n" })
+                .await?;
         }
         Delivery::Http1Expect => {
             write(stream, &head(id, request, &[length, "expect: 100-continue"])).await?;
@@ -114,7 +123,11 @@ async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Resu
     stream.flush().await
 }
 
-async fn answer(stream: &mut (impl tokio::io::AsyncBufRead + Unpin), id: &str, go_on: &Notify) -> io::Result<Answer> {
+async fn answer(
+    stream: &mut (impl tokio::io::AsyncBufRead + Unpin),
+    id: &str,
+    go_on: &Notify,
+) -> io::Result<Answer> {
     loop {
         let head = wire::read_head(stream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
         let status = head.word(1).parse().map_err(io::Error::other)?;

@@ -26,21 +26,34 @@ pub struct Stream {
 
 impl Http2 {
     pub async fn new(stream: TlsStream) -> io::Result<Self> {
-        let (requests, connection) = h2::client::Builder::new().handshake(stream).await.map_err(io::Error::other)?;
+        let (requests, connection) =
+            h2::client::Builder::new().handshake(stream).await.map_err(io::Error::other)?;
         // It ends in an error where Envoy closes the connection; the streams tell.
         let connection = tokio::spawn(async { drop(connection.await) });
         Ok(Self { requests, connection })
     }
 
     /// Sends the headers. Streams of one connection may be open side by side.
-    pub async fn open(&self, id: &str, request: &Request, end_of_stream: bool) -> io::Result<Stream> {
+    pub async fn open(
+        &self,
+        id: &str,
+        request: &Request,
+        end_of_stream: bool,
+    ) -> io::Result<Stream> {
         let mut requests = self.requests.clone().ready().await.map_err(io::Error::other)?;
-        let (answer, body) = requests.send_request(head(id, request)?, end_of_stream).map_err(io::Error::other)?;
+        let (answer, body) =
+            requests.send_request(head(id, request)?, end_of_stream).map_err(io::Error::other)?;
         Ok(Stream { id: id.into(), answer, body })
     }
 
-    /// Sends the headers of an extended CONNECT (RFC 8441), once Envoy has said that it takes those.
-    pub async fn connect(&self, id: &str, request: &Request, protocol: &'static str) -> io::Result<Stream> {
+    /// Sends the headers of an extended CONNECT (RFC 8441), once Envoy has said that it takes
+    /// those.
+    pub async fn connect(
+        &self,
+        id: &str,
+        request: &Request,
+        protocol: &'static str,
+    ) -> io::Result<Stream> {
         let mut requests = self.requests.clone().ready().await.map_err(io::Error::other)?;
         while !requests.is_extended_connect_protocol_enabled() {
             tokio::task::yield_now().await;
@@ -52,8 +65,14 @@ impl Http2 {
         Ok(Stream { id: id.into(), answer, body })
     }
 
-    pub async fn exchange(&self, id: &str, request: &Request, delivery: Delivery) -> io::Result<Answer> {
-        let nothing_more = request.body.is_empty() && matches!(delivery, Delivery::Http2Whole | Delivery::Http2Bytes);
+    pub async fn exchange(
+        &self,
+        id: &str,
+        request: &Request,
+        delivery: Delivery,
+    ) -> io::Result<Answer> {
+        let nothing_more = request.body.is_empty()
+            && matches!(delivery, Delivery::Http2Whole | Delivery::Http2Bytes);
         let mut stream = self.open(id, request, nothing_more).await?;
         if !nothing_more {
             // Envoy may answer and reset the stream before all is out: only the answer counts.
@@ -89,8 +108,9 @@ impl Stream {
     }
 
     pub fn trailers(&mut self, trailers: &[(&'static str, &'static str)]) -> Result<(), h2::Error> {
-        let trailer =
-            |(name, value): &(&'static str, &'static str)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+        let trailer = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
         self.body.send_trailers(trailers.iter().map(trailer).collect())
     }
 
@@ -102,17 +122,26 @@ impl Stream {
             stream.flow_control().release_capacity(data.len()).map_err(io::Error::other)?;
             body.extend_from_slice(&data);
         }
-        Ok(Answer { id: self.id, status: head.status.as_u16(), fields: fields(&head.headers), body })
+        Ok(Answer {
+            id: self.id,
+            status: head.status.as_u16(),
+            fields: fields(&head.headers),
+            body,
+        })
     }
 }
 
-/// Whether the client library lets this request out. HTTP/1.1 is written by hand and carries everything.
+/// Whether the client library lets this request out. HTTP/1.1 is written by hand and carries
+/// everything.
 pub fn can_carry(request: &Request) -> bool {
     head("any", request).is_ok()
 }
 
 fn head(id: &str, request: &Request) -> io::Result<http::Request<()>> {
-    let uri = Uri::builder().scheme("https").authority(request.host.as_str()).path_and_query(request.path.as_str());
+    let uri = Uri::builder()
+        .scheme("https")
+        .authority(request.host.as_str())
+        .path_and_query(request.path.as_str());
     let mut head = http::Request::new(());
     *head.method_mut() = request.method.parse().map_err(io::Error::other)?;
     *head.uri_mut() = uri.build().map_err(io::Error::other)?;

@@ -1,4 +1,5 @@
-//! The shipped module in a real Envoy, with real TLS, in front of a backend that writes down all that reaches it.
+//! The shipped module in a real Envoy, with real TLS, in front of a backend that writes down all
+//! that reaches it.
 //!
 //! `./build.sh test` makes the module and gets Envoy; without them these tests fail and say so.
 

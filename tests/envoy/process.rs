@@ -52,18 +52,25 @@ pub struct Logged {
 impl Envoy {
     /// The current Envoy with one worker.
     pub async fn start(listeners: Vec<Listener>) -> Self {
-        Self::try_start(CURRENT, 1, listeners).await.unwrap_or_else(|refused| panic!("Envoy ended:\n{}", refused.log))
+        Self::try_start(CURRENT, 1, listeners)
+            .await
+            .unwrap_or_else(|refused| panic!("Envoy ended:\n{}", refused.log))
     }
 
-    pub async fn try_start(version: &str, workers: u32, listeners: Vec<Listener>) -> Result<Self, Refused> {
+    pub async fn try_start(
+        version: &str,
+        workers: u32,
+        listeners: Vec<Listener>,
+    ) -> Result<Self, Refused> {
         let generate = |backend, directory: &Path| {
-            bootstrap::bootstrap(&listeners, backend, &module(), &directory.join("access.log")).to_string()
+            bootstrap::bootstrap(&listeners, backend, &module(), &directory.join("access.log"))
+                .to_string()
         };
         Self::start_with(version, workers, generate).await
     }
 
-    /// Starts with the bootstrap that `make` gives for the backend's address and a directory for files of its own.
-    /// What Envoy writes to its standard output goes to `access.log` there.
+    /// Starts with the bootstrap that `make` gives for the backend's address and a directory for
+    /// files of its own. What Envoy writes to its standard output goes to `access.log` there.
     pub async fn start_with(
         version: &str,
         workers: u32,
@@ -85,7 +92,13 @@ impl Envoy {
         let file = directory.join("bootstrap.yaml");
         fs::write(&file, make(backend.address, &directory)).expect("the directory is ours");
         let process = spawn(version, workers, environment, &file, &directory);
-        let mut envoy = Self { backend, process, directory, admin: ([127, 0, 0, 1], 0).into(), ports: BTreeMap::new() };
+        let mut envoy = Self {
+            backend,
+            process,
+            directory,
+            admin: ([127, 0, 0, 1], 0).into(),
+            ports: BTreeMap::new(),
+        };
         envoy.wait_until_ready().await?;
         Ok(envoy)
     }
@@ -104,7 +117,9 @@ impl Envoy {
             }
             Err(Refused { log: self.log() })
         };
-        tokio::time::timeout(DEADLINE, ready).await.expect("Envoy is ready, or has ended, before the deadline")
+        tokio::time::timeout(DEADLINE, ready)
+            .await
+            .expect("Envoy is ready, or has ended, before the deadline")
     }
 
     /// Learns the ports anew, after an update of the listeners.
@@ -120,11 +135,19 @@ impl Envoy {
             let port = socket["port_value"].as_u64().and_then(|port| u16::try_from(port).ok())?;
             Some((listener["name"].as_str()?.to_string(), SocketAddr::from(([127, 0, 0, 1], port))))
         };
-        listeners["listener_statuses"].as_array().into_iter().flatten().filter_map(address).collect()
+        listeners["listener_statuses"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(address)
+            .collect()
     }
 
     pub fn address(&self, listener: &str) -> SocketAddr {
-        *self.ports.get(listener).unwrap_or_else(|| panic!("{listener} is no listener of {:?}", self.ports))
+        *self
+            .ports
+            .get(listener)
+            .unwrap_or_else(|| panic!("{listener} is no listener of {:?}", self.ports))
     }
 
     /// All that Envoy and the filter have logged so far.
@@ -142,7 +165,8 @@ impl Envoy {
 
     /// Waits until the access log has the request with this `x-test-id`.
     pub async fn logged(&self, id: &str) -> Logged {
-        serde_json::from_str(&self.access_log_line(&format!("\"{id}\"")).await).expect("each line is JSON")
+        serde_json::from_str(&self.access_log_line(&format!("\"{id}\"")).await)
+            .expect("each line is JSON")
     }
 
     /// Waits for a line of the access log with this text.
@@ -177,11 +201,14 @@ impl Envoy {
 
     /// Waits until a statistic has this value.
     pub async fn stat_becomes(&self, name: &str, value: u64) {
-        eventually(&format!("{name} = {value}"), async || (self.stat(name).await == value).then_some(())).await;
+        eventually(&format!("{name} = {value}"), async || {
+            (self.stat(name).await == value).then_some(())
+        })
+        .await;
     }
 
-    /// How many requests Envoy has begun to send to the backend of this listener. Counted before a byte leaves, so a
-    /// refused request that does reach the backend a moment later is seen too.
+    /// How many requests Envoy has begun to send to the backend of this listener. Counted before a
+    /// byte leaves, so a refused request that does reach the backend a moment later is seen too.
     pub async fn upstream_requests(&self, listener: &str) -> u64 {
         self.stat(&format!("cluster.{listener}.upstream_rq_total")).await
     }
@@ -191,7 +218,8 @@ impl Envoy {
         let stats = self.stats().await;
         let failures = stats.iter().filter(|(name, value)| {
             let wasm = name.starts_with("wasm.") || name.contains("wasm_filter");
-            wasm && **value != 0 && ["fail", "error", "reload", "crash"].iter().any(|bad| name.contains(bad))
+            wasm && **value != 0
+                && ["fail", "error", "reload", "crash"].iter().any(|bad| name.contains(bad))
         });
         assert_eq!(failures.collect::<Vec<_>>(), [], "{}", self.log());
         let log = self.log();
@@ -210,7 +238,9 @@ impl Envoy {
     }
 
     fn read(&self, file: &str) -> String {
-        fs::read(self.directory.join(file)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        fs::read(self.directory.join(file))
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
     }
 }
 
@@ -236,17 +266,31 @@ pub async fn eventually<T>(what: &str, probe: impl AsyncFn() -> Option<T>) -> T 
             tokio::time::sleep(POLL).await;
         }
     };
-    tokio::time::timeout(DEADLINE, found).await.unwrap_or_else(|_| panic!("in vain waited for {what}"))
+    tokio::time::timeout(DEADLINE, found)
+        .await
+        .unwrap_or_else(|_| panic!("in vain waited for {what}"))
 }
 
-fn spawn(version: &str, workers: u32, environment: &[(&str, String)], bootstrap: &Path, directory: &Path) -> Child {
+fn spawn(
+    version: &str,
+    workers: u32,
+    environment: &[(&str, String)],
+    bootstrap: &Path,
+    directory: &Path,
+) -> Child {
     let create = |name| File::create(directory.join(name)).expect("the directory is ours");
     Command::new(existing(&format!("envoy/{version}/bin/envoy"), "./build.sh test gets it"))
         .arg("--config-path")
         .arg(bootstrap)
         .arg("--admin-address-path")
         .arg(directory.join("admin"))
-        .args(["--concurrency", &workers.to_string(), "--disable-hot-restart", "--file-flush-interval-msec", "5"])
+        .args([
+            "--concurrency",
+            &workers.to_string(),
+            "--disable-hot-restart",
+            "--file-flush-interval-msec",
+            "5",
+        ])
         .args(["--log-level", "warning", "--component-log-level", "wasm:info"])
         // Whatever an update replaces is gone at once.
         .args(["--drain-time-s", "1", "--drain-strategy", "immediate"])
@@ -272,7 +316,8 @@ fn existing(name: &str, mend: &str) -> PathBuf {
 fn new_directory() -> PathBuf {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("envoy-{}-{number}", std::process::id()));
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("envoy-{}-{number}", std::process::id()));
     fs::create_dir_all(&path).expect("cargo gives tests a directory");
     path
 }

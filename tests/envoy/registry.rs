@@ -118,7 +118,8 @@ pub fn client(id: &str) -> Value {
     json!({
         "client_id": id,
         "token_endpoint_auth_method": "tls_client_auth",
-        "tls_client_auth_subject_dn": "CN=client.example.org, O=Client, L=Chiyoda-ku, ST=Tokyo, C=JP",
+        "tls_client_auth_subject_dn": "CN=client.example.org, O=Client, L=Chiyoda-ku, ST=Tokyo, \
+            C=JP",
     })
 }
 
@@ -149,13 +150,17 @@ impl Registry {
     pub async fn stop(&mut self) {
         self.server.abort();
         let address = self.address;
-        eventually("the registry is gone", async || TcpStream::connect(address).await.is_err().then_some(())).await;
+        eventually("the registry is gone", async || {
+            TcpStream::connect(address).await.is_err().then_some(())
+        })
+        .await;
     }
 
     /// Comes back at the same address.
     pub async fn start_again(&mut self) {
         let address = self.address;
-        let listener = eventually("the port is free", async || TcpListener::bind(address).await.ok()).await;
+        let listener =
+            eventually("the port is free", async || TcpListener::bind(address).await.ok()).await;
         self.server = tokio::spawn(accept(listener, Arc::clone(&self.state)));
     }
 
@@ -165,7 +170,12 @@ impl Registry {
 
     /// The header fields of every request for this path so far.
     pub fn asked(&self, path: &str) -> Vec<Fields> {
-        self.state().asked.iter().filter(|(asked, _)| asked == path).map(|(_, fields)| fields.clone()).collect()
+        self.state()
+            .asked
+            .iter()
+            .filter(|(asked, _)| asked == path)
+            .map(|(_, fields)| fields.clone())
+            .collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -187,7 +197,8 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
     }
 }
 
-/// One request to a connection: what is still open when the registry goes is an answer that is on its way.
+/// One request to a connection: what is still open when the registry goes is an answer that is on
+/// its way.
 async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let Some(head) = wire::read_head(&mut stream).await? else { return Ok(()) };
@@ -203,7 +214,8 @@ async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()> {
 }
 
 async fn write(stream: &mut BufReader<TcpStream>, reply: &Reply, head: &Head) -> io::Result<()> {
-    let etag = reply.fields.iter().find(|(name, _)| *name == "etag").map(|(_, value)| value.as_str());
+    let etag =
+        reply.fields.iter().find(|(name, _)| *name == "etag").map(|(_, value)| value.as_str());
     let known = wire::field(&head.fields, "if-none-match");
     let not_modified = match reply.not_modified {
         NotModified::Never => false,
@@ -242,13 +254,19 @@ async fn write(stream: &mut BufReader<TcpStream>, reply: &Reply, head: &Head) ->
 
 /// A plugin configuration whose clients come from this path, asked for every second.
 pub fn snapshot(path: &str, members: Value) -> Value {
-    with(json!({ "cluster": CLUSTER, "authority": "registry.test", "path": path, "refresh": "1s", "timeout": "1s" }), members)
+    with(
+        json!({ "cluster": CLUSTER, "authority": "registry.test", "path": path, "refresh": "1s", "timeout": "1s" }),
+        members,
+    )
 }
 
 /// A plugin configuration that looks clients up.
 pub fn lookup(members: Value) -> Value {
     let path = "/clients/{client_id}";
-    with(json!({ "cluster": CLUSTER, "authority": "registry.test", "path": path, "mode": "lookup", "timeout": "1s" }), members)
+    with(
+        json!({ "cluster": CLUSTER, "authority": "registry.test", "path": path, "mode": "lookup", "timeout": "1s" }),
+        members,
+    )
 }
 
 fn with(mut registry: Value, members: Value) -> Value {
@@ -261,7 +279,8 @@ fn with(mut registry: Value, members: Value) -> Value {
 /// An Envoy that knows the registry.
 pub async fn start(workers: u32, registry: &Registry, listeners: Vec<Listener>) -> Envoy {
     let make = |backend, directory: &Path| {
-        let bootstrap = bootstrap::bootstrap(&listeners, backend, &module(), &directory.join("access.log"));
+        let bootstrap =
+            bootstrap::bootstrap(&listeners, backend, &module(), &directory.join("access.log"));
         bootstrap::with_cluster(bootstrap, CLUSTER, registry.address).to_string()
     };
     let envoy = Envoy::start_with(CURRENT, workers, make).await;
@@ -270,7 +289,8 @@ pub async fn start(workers: u32, registry: &Registry, listeners: Vec<Listener>) 
 
 /// A token request of this client, with the right certificate, on a connection of its own.
 pub async fn request(envoy: &Envoy, listener: &str, client_id: &str) -> Outcome {
-    ask(envoy, listener, &Client::new(&CERTIFICATES.seed), token(client_id), Delivery::Http1Whole).await
+    ask(envoy, listener, &Client::new(&CERTIFICATES.seed), token(client_id), Delivery::Http1Whole)
+        .await
 }
 
 /// Waits until every worker decides so about this client: Envoy spreads new connections over them.

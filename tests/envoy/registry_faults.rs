@@ -1,5 +1,5 @@
-//! What a registry can do wrong. Whatever it is, the last good list serves, the log says why, and it is over when the
-//! registry is well again.
+//! What a registry can do wrong. Whatever it is, the last good list serves, the log says why, and
+//! it is over when the registry is well again.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ async fn down_at_the_start_and_then_up() {
     let mut registry = Registry::start().await;
     registry.serve("/clients", Reply::clients(&["seed"]));
     registry.stop().await;
-    let envoy = start(2, &registry, vec![Listener::new("gate", &snapshot("/clients", json!({})))]).await;
+    let envoy =
+        start(2, &registry, vec![Listener::new("gate", &snapshot("/clients", json!({})))]).await;
     envoy.log_line("refresh failed: /clients: ").await;
     // 503 with retry-after, and nothing of it at the backend.
     decided(&envoy, "gate", "seed", "registry_unavailable").await;
@@ -32,7 +33,10 @@ async fn dead_after_a_good_list() {
     let mut registry = Registry::start().await;
     registry.serve("/clients", Reply::clients(&["seed"]));
     let short = snapshot("/clients", json!({ "max_stale": "4s" }));
-    let listeners = vec![Listener::new("gate", &snapshot("/clients", json!({}))), Listener::new("short", &short)];
+    let listeners = vec![
+        Listener::new("gate", &snapshot("/clients", json!({}))),
+        Listener::new("short", &short),
+    ];
     let envoy = start(2, &registry, listeners).await;
     decided(&envoy, "gate", "seed", "authenticated").await;
     decided(&envoy, "short", "seed", "authenticated").await;
@@ -78,18 +82,31 @@ async fn whatever_is_no_list_keeps_the_old_one() {
         ("slow", evil().after(Duration::from_secs(30)), "status 504, Envoy's own"),
         ("short", evil().short(), "no answer"),
         ("short-chunks", evil().short_chunks(), "no answer"),
-        ("html", Reply::body("<html>evil</html>").field("content-type", "text/html"), "not JSON at byte 0"),
+        (
+            "html",
+            Reply::body("<html>evil</html>").field("content-type", "text/html"),
+            "not JSON at byte 0",
+        ),
         ("cut", Reply::body("[{\"client_id\":\"evil\""), "not JSON: it ends in the middle"),
         ("other-json", Reply::body("{\"error\":\"evil\"}"), "expected an array of clients"),
         ("status", Reply::status(500), "status 500"),
-        ("redirect", Reply::status(302).field("location", "/elsewhere"), "status 302: redirects are not followed"),
-        ("other-host", evil().next("https://other.test/2"), "link to the next page: another authority"),
+        (
+            "redirect",
+            Reply::status(302).field("location", "/elsewhere"),
+            "status 302: redirects are not followed",
+        ),
+        (
+            "other-host",
+            evil().next("https://other.test/2"),
+            "link to the next page: another authority",
+        ),
         ("endless", evil().next("/endless-2"), ""),
         ("circle", evil().next("/circle"), "link to the next page: a page that came before"),
         (
             "hundred-megabytes",
             evil().padded(100 << 20),
-            "no answer: time-out, connection failure, a body cut short, or more than Envoy buffers (32 MiB",
+            "no answer: time-out, connection failure, a body cut short, or more than Envoy buffers \
+             (32 MiB",
         ),
         ("too-large", evil().padded(1 << 20), "more than max_bytes = 100000"),
     ];
@@ -109,7 +126,11 @@ async fn whatever_is_no_list_keeps_the_old_one() {
         if *name == "endless" {
             decided(&envoy, name, "c1", "authenticated").await;
             registry.serve("/endless", bad);
-            envoy.log_line("refresh failed: /endless-3: link to the next page: more pages than max_pages").await;
+            envoy
+                .log_line(
+                    "refresh failed: /endless-3: link to the next page: more pages than max_pages",
+                )
+                .await;
             request(&envoy, name, "c1").await.assert_is("authenticated");
             request(&envoy, name, "evil").await.assert_is("unknown_client");
         } else {
@@ -158,7 +179,8 @@ async fn an_empty_list_in_place_of_ten_clients() {
     envoy.assert_healthy().await;
 }
 
-/// The same ETag with another list is another list, and a registry that says "not modified" for ever is not believed for ever.
+/// The same ETag with another list is another list, and a registry that says "not modified" for
+/// ever is not believed for ever.
 #[tokio::test]
 async fn an_etag_that_never_changes() {
     let registry = Registry::start().await;
@@ -166,7 +188,8 @@ async fn an_etag_that_never_changes() {
         registry.serve(path, Reply::clients(&["seed"]).field("etag", "\"1\""));
     }
     let fast = json!({ "refresh": "250ms" });
-    let listeners = ["frozen", "always-304"].map(|name| Listener::new(name, &snapshot(&format!("/{name}"), fast.clone())));
+    let listeners = ["frozen", "always-304"]
+        .map(|name| Listener::new(name, &snapshot(&format!("/{name}"), fast.clone())));
     let envoy = start(2, &registry, listeners.into()).await;
     for listener in ["frozen", "always-304"] {
         decided(&envoy, listener, "seed", "authenticated").await;
@@ -179,7 +202,10 @@ async fn an_etag_that_never_changes() {
     }
     eventually("most requests are conditional", async || {
         let asked = registry.asked("/always-304");
-        let conditional = asked.iter().filter(|fields| super::wire::field(fields, "if-none-match").is_some()).count();
+        let conditional = asked
+            .iter()
+            .filter(|fields| super::wire::field(fields, "if-none-match").is_some())
+            .count();
         (conditional >= 9).then_some(())
     })
     .await;

@@ -21,7 +21,8 @@ impl Dynamic {
     async fn start(workers: u32, registry: Registry, listeners: &[Listener]) -> Self {
         let make = |backend, directory: &Path| {
             let file = directory.join("listeners.json");
-            let static_ = bootstrap::bootstrap(listeners, backend, &module(), &directory.join("access.log"));
+            let static_ =
+                bootstrap::bootstrap(listeners, backend, &module(), &directory.join("access.log"));
             let with_registry = bootstrap::with_cluster(static_, CLUSTER, registry.address);
             let (bootstrap, resources) = bootstrap::with_dynamic_listeners(with_registry, &file);
             fs::write(&file, resources).expect("the directory is ours");
@@ -37,7 +38,12 @@ impl Dynamic {
         let before = self.envoy.stat("listener_manager.lds.update_success").await;
         let file = self.envoy.directory.join("listeners.json");
         let backend = self.envoy.backend.address;
-        let static_ = bootstrap::bootstrap(listeners, backend, &module(), &self.envoy.directory.join("access.log"));
+        let static_ = bootstrap::bootstrap(
+            listeners,
+            backend,
+            &module(),
+            &self.envoy.directory.join("access.log"),
+        );
         let (_, resources) = bootstrap::with_dynamic_listeners(static_, &file);
         // Envoy watches for a file that is moved here.
         let new = file.with_extension("new");
@@ -79,13 +85,17 @@ async fn an_update_while_a_fetch_is_under_way() {
     registry.serve("/new", Reply::clients(&["new"]));
     let slow = snapshot("/old", json!({ "timeout": "20s" }));
     let mut world = Dynamic::start(2, registry, &[Listener::new("gate", &slow)]).await;
-    eventually("the old list is on its way", async || (!world.registry.asked("/old").is_empty()).then_some(())).await;
+    eventually("the old list is on its way", async || {
+        (!world.registry.asked("/old").is_empty()).then_some(())
+    })
+    .await;
     request(&world.envoy, "gate", "old").await.assert_is("registry_unavailable");
     world.update(&[gate("/new", "")]).await;
     decided(&world.envoy, "gate", "new", "authenticated").await;
     decided(&world.envoy, "gate", "old", "unknown_client").await;
     world.envoy.stat_becomes("listener_manager.total_listeners_draining", 0).await;
-    // Once more the other way round, and with the same VM: what was late the first time is welcome now.
+    // Once more the other way round, and with the same VM: what was late the first time is welcome
+    // now.
     world.registry.serve("/old", Reply::clients(&["old"]));
     world.update(&[gate("/old", "")]).await;
     decided(&world.envoy, "gate", "old", "authenticated").await;
@@ -98,7 +108,8 @@ async fn two_filters_with_registries_of_their_own() {
     let registry = Registry::start().await;
     registry.serve("/one", Reply::clients(&["one", "both"]));
     registry.serve("/two", Reply::clients(&["two", "both"]));
-    let listeners = ["one", "two"].map(|name| Listener::new(name, &snapshot(&format!("/{name}"), json!({}))));
+    let listeners =
+        ["one", "two"].map(|name| Listener::new(name, &snapshot(&format!("/{name}"), json!({}))));
     let envoy = start(2, &registry, listeners.into()).await;
     for (listener, own, others) in [("one", "one", "two"), ("two", "two", "one")] {
         decided(&envoy, listener, own, "authenticated").await;
@@ -114,10 +125,19 @@ async fn two_filters_with_registries_of_their_own() {
 /// The C library that shifts the clock; Envoy's wall clock comes from nowhere else.
 fn clock() -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let (source, library) = (support::repository().join("tests/envoy/clock.c"), directory.join("clock.so"));
+    let (source, library) =
+        (support::repository().join("tests/envoy/clock.c"), directory.join("clock.so"));
     let new = directory.join(format!("clock-{}.so", std::process::id()));
-    let compiler = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&new).arg(source).arg("-ldl").status();
-    assert!(compiler.is_ok_and(|status| status.success()), "a C compiler (cc) is needed, as it is to link Rust");
+    let compiler = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .arg(&new)
+        .arg(source)
+        .arg("-ldl")
+        .status();
+    assert!(
+        compiler.is_ok_and(|status| status.success()),
+        "a C compiler (cc) is needed, as it is to link Rust"
+    );
     fs::rename(&new, &library).expect("the directory is ours");
     library
 }
@@ -126,13 +146,18 @@ fn clock() -> PathBuf {
 async fn a_clock_that_is_set_back() {
     let registry = Registry::start().await;
     registry.serve("/clients", Reply::clients(&["c0"]));
-    let shift = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("clock-shift-{}", std::process::id()));
+    let shift =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("clock-shift-{}", std::process::id()));
     fs::write(&shift, "0").expect("the directory is ours");
     let short = snapshot("/clients", json!({ "max_stale": "10s" }));
-    let environment = [("LD_PRELOAD", clock().display().to_string()), ("CLOCK_SHIFT", shift.display().to_string())];
+    let environment = [
+        ("LD_PRELOAD", clock().display().to_string()),
+        ("CLOCK_SHIFT", shift.display().to_string()),
+    ];
     let make = |backend, directory: &Path| {
         let listeners = [Listener::new("gate", &short)];
-        let bootstrap = bootstrap::bootstrap(&listeners, backend, &module(), &directory.join("access.log"));
+        let bootstrap =
+            bootstrap::bootstrap(&listeners, backend, &module(), &directory.join("access.log"));
         bootstrap::with_cluster(bootstrap, CLUSTER, registry.address).to_string()
     };
     let envoy = Envoy::start_in(CURRENT, 2, &environment, make).await;

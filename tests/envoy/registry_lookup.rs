@@ -29,23 +29,34 @@ fn says(envoy: &Envoy, client_id: &str, said: &str) -> Option<()> {
 async fn found_and_not_found_in_every_delivery() {
     let registry = Registry::start().await;
     let envoy = gate(&registry, json!({})).await;
-    let (right, wrong) = (Client::new(&CERTIFICATES.seed), Client::new(&CERTIFICATES.other_subject));
+    let (right, wrong) =
+        (Client::new(&CERTIFICATES.seed), Client::new(&CERTIFICATES.other_subject));
     let mut passed = 0;
     for (number, delivery) in Delivery::ALL.into_iter().enumerate() {
         let client_id = format!("c{number}");
         registry.serve(&of(&client_id), Reply::json(&client(&client_id)));
         // The first of these asks, the others know.
         for _ in 0..2 {
-            ask(&envoy, "gate", &right, token(&client_id), delivery).await.assert_is("authenticated");
-            ask(&envoy, "gate", &wrong, token(&client_id), delivery).await.assert_is("subject_mismatch");
-            ask(&envoy, "gate", &right, token(&format!("x{number}")), delivery).await.assert_is("unknown_client");
-            ask(&envoy, "gate", &right, post("/userinfo", "a=b"), delivery).await.assert_is("not_gated");
+            ask(&envoy, "gate", &right, token(&client_id), delivery)
+                .await
+                .assert_is("authenticated");
+            ask(&envoy, "gate", &wrong, token(&client_id), delivery)
+                .await
+                .assert_is("subject_mismatch");
+            ask(&envoy, "gate", &right, token(&format!("x{number}")), delivery)
+                .await
+                .assert_is("unknown_client");
+            ask(&envoy, "gate", &right, post("/userinfo", "a=b"), delivery)
+                .await
+                .assert_is("not_gated");
             passed += 2;
         }
         assert_eq!(registry.asked(&of(&client_id)).len(), 1, "{delivery:?}");
         assert_eq!(registry.asked(&of(&format!("x{number}"))).len(), 1, "{delivery:?}");
     }
-    ask(&envoy, "gate", &right, token("a%2Fb%3F%20%C3%BC"), Delivery::Http2Whole).await.assert_is("unknown_client");
+    ask(&envoy, "gate", &right, token("a%2Fb%3F%20%C3%BC"), Delivery::Http2Whole)
+        .await
+        .assert_is("unknown_client");
     assert_eq!(registry.asked("/clients/a%2Fb%3F%20%C3%BC").len(), 1);
     assert_eq!(envoy.upstream_requests("gate").await, passed);
     envoy.assert_healthy().await;
@@ -61,7 +72,9 @@ async fn one_call_for_all_who_wait() {
     for number in 0..20 {
         let right = Client::new(&CERTIFICATES.seed);
         let delivery = Delivery::ALL[number % Delivery::ALL.len()];
-        all.spawn(async move { right.send(to, &token("seed"), delivery).await.map(|answer| answer.status) });
+        all.spawn(async move {
+            right.send(to, &token("seed"), delivery).await.map(|answer| answer.status)
+        });
     }
     for answer in all.join_all().await {
         assert_eq!(answer.expect("an answer"), 200);
@@ -78,7 +91,11 @@ async fn what_is_no_answer_is_no_pass() {
         ("slow", Reply::json(&client("slow")).after(Duration::from_secs(30)), "status 504"),
         ("broken", Reply::status(500), "status 500"),
         ("busy", Reply::status(503), "status 503"),
-        ("moved", Reply::status(301).field("location", "/clients/seed"), "redirects are not followed"),
+        (
+            "moved",
+            Reply::status(301).field("location", "/clients/seed"),
+            "redirects are not followed",
+        ),
         ("other", Reply::json(&client("seed")), "the answer is about another client"),
         ("html", Reply::body("<html>"), "not JSON"),
         ("short", Reply::json(&client("short")).short(), "no answer"),
@@ -89,7 +106,12 @@ async fn what_is_no_answer_is_no_pass() {
         registry.serve(&of(client_id), reply.clone());
     }
     let nowhere = lookup(json!({ "cluster": "missing" }));
-    let envoy = start(1, &registry, vec![Listener::new("gate", &lookup(json!({}))), Listener::new("nowhere", &nowhere)]).await;
+    let envoy = start(
+        1,
+        &registry,
+        vec![Listener::new("gate", &lookup(json!({}))), Listener::new("nowhere", &nowhere)],
+    )
+    .await;
     for (client_id, _, said) in &faults {
         for _ in 0..2 {
             request(&envoy, "gate", client_id).await.assert_is("registry_unavailable");
@@ -119,8 +141,11 @@ async fn what_is_no_answer_is_no_pass() {
 #[tokio::test]
 async fn answers_are_held_as_they_say_and_outlive_the_registry() {
     let mut registry = Registry::start().await;
-    for (client_id, control) in [("never", "no-store"), ("second", "max-age=1"), ("long", "max-age=3600")] {
-        registry.serve(&of(client_id), Reply::json(&client(client_id)).field("cache-control", control));
+    for (client_id, control) in
+        [("never", "no-store"), ("second", "max-age=1"), ("long", "max-age=3600")]
+    {
+        registry
+            .serve(&of(client_id), Reply::json(&client(client_id)).field("cache-control", control));
     }
     let envoy = gate(&registry, json!({})).await;
     let all = ["never", "second", "long"];
@@ -156,13 +181,25 @@ async fn a_client_that_leaves_takes_nobody_along() {
     let envoy = gate(&registry, json!({ "timeout": "20s" })).await;
     let to = envoy.address("gate");
     // The first one asks, and leaves while it waits.
-    let first = tokio::spawn(async move { Client::new(&CERTIFICATES.seed).send(to, &token("seed"), Delivery::Http1Whole).await });
-    eventually("the registry is asked", async || (registry.asked(&of("seed")).len() == 1).then_some(())).await;
-    let second =
-        tokio::spawn(async move { Client::new(&CERTIFICATES.seed).send(to, &token("seed"), Delivery::Http2Trailers).await });
-    eventually("the second one waits", async || (envoy.stat("http.gate.downstream_rq_active").await == 2).then_some(())).await;
+    let first = tokio::spawn(async move {
+        Client::new(&CERTIFICATES.seed).send(to, &token("seed"), Delivery::Http1Whole).await
+    });
+    eventually("the registry is asked", async || {
+        (registry.asked(&of("seed")).len() == 1).then_some(())
+    })
+    .await;
+    let second = tokio::spawn(async move {
+        Client::new(&CERTIFICATES.seed).send(to, &token("seed"), Delivery::Http2Trailers).await
+    });
+    eventually("the second one waits", async || {
+        (envoy.stat("http.gate.downstream_rq_active").await == 2).then_some(())
+    })
+    .await;
     first.abort();
-    eventually("the first one is gone", async || (envoy.stat("http.gate.downstream_rq_active").await == 1).then_some(())).await;
+    eventually("the first one is gone", async || {
+        (envoy.stat("http.gate.downstream_rq_active").await == 1).then_some(())
+    })
+    .await;
     let answer = second.await.expect("it runs to its end").expect("an answer");
     assert_eq!(answer.status, 200);
     assert_eq!(registry.asked(&of("seed")).len(), 2, "asked again for the one who waits");

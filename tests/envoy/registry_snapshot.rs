@@ -13,7 +13,8 @@ use super::wire;
 async fn clients_come_and_go_on_every_worker() {
     let registry = Registry::start().await;
     registry.serve("/clients", Reply::clients(&["seed"]).etag("\"1\""));
-    let configuration = snapshot("/clients", json!({ "headers": { "authorization": "Bearer secret" } }));
+    let configuration =
+        snapshot("/clients", json!({ "headers": { "authorization": "Bearer secret" } }));
     let envoy = start(4, &registry, vec![Listener::new("gate", &configuration)]).await;
     decided(&envoy, "gate", "seed", "authenticated").await;
     request(&envoy, "gate", "new").await.assert_is("unknown_client");
@@ -23,7 +24,9 @@ async fn clients_come_and_go_on_every_worker() {
     registry.serve("/clients", Reply::clients(&["new"]).etag("\"3\""));
     decided(&envoy, "gate", "seed", "unknown_client").await;
     request(&envoy, "gate", "new").await.assert_is("authenticated");
-    for line in ["1 clients: 1 added", "added client_id=\\\"new\\\"", "removed client_id=\\\"seed\\\""] {
+    for line in
+        ["1 clients: 1 added", "added client_id=\\\"new\\\"", "removed client_id=\\\"seed\\\""]
+    {
         let line = line.replace('\\', "");
         envoy.log_line(&line).await;
     }
@@ -37,7 +40,11 @@ async fn clients_come_and_go_on_every_worker() {
     let asked = registry.asked("/clients");
     assert!((2..=5).contains(&(asked.len() - before)), "{} requests in 3 s", asked.len() - before);
     assert_eq!(wire::field(asked.last().expect("asked"), "if-none-match"), Some("\"3\""));
-    for (name, value) in [("authorization", "Bearer secret"), ("accept", "application/json"), ("host", "registry.test")] {
+    for (name, value) in [
+        ("authorization", "Bearer secret"),
+        ("accept", "application/json"),
+        ("host", "registry.test"),
+    ] {
         assert_eq!(wire::field(&asked[0], name), Some(value));
     }
     assert!(!envoy.log().contains("secret"));
@@ -56,7 +63,10 @@ async fn bad_entries_and_foreign_formats() {
         "clientId": 4_326_385_670_u64, "clientIdAlias": "alias", "clientIdAliasEnabled": true,
         "tokenAuthMethod": "TLS_CLIENT_AUTH", "tlsClientAuthSubjectDn": dn,
     });
-    registry.serve("/authlete", Reply::json(&json!({ "start": 0, "end": 1, "totalCount": 1, "clients": [authlete] })));
+    registry.serve(
+        "/authlete",
+        Reply::json(&json!({ "start": 0, "end": 1, "totalCount": 1, "clients": [authlete] })),
+    );
     let keycloak = |id: &str, literal: bool| {
         let mut attributes = json!({ "x509.subjectdn": dn });
         if literal {
@@ -64,7 +74,10 @@ async fn bad_entries_and_foreign_formats() {
         }
         json!({ "id": "1", "clientId": id, "enabled": true, "clientAuthenticatorType": "client-x509", "attributes": attributes })
     };
-    registry.serve("/keycloak", Reply::json(&json!([keycloak("literal", true), keycloak("pattern", false)])));
+    registry.serve(
+        "/keycloak",
+        Reply::json(&json!([keycloak("literal", true), keycloak("pattern", false)])),
+    );
     let foreign = json!([
         { "client_id": "auth0", "client_authentication_methods": { "tls_client_auth": { "credentials": [] } } },
         { "CLIENT_ID": "spring", "CLIENT_AUTHENTICATION_METHODS": "tls_client_auth" },
@@ -140,14 +153,19 @@ async fn lists_in_pages() {
 fn authlete(from: u64, to: u64, total: u64) -> Reply {
     let dn = client("")["tls_client_auth_subject_dn"].clone();
     let client = |n| json!({ "clientId": n, "tokenAuthMethod": "TLS_CLIENT_AUTH", "tlsClientAuthSubjectDn": dn });
-    Reply::json(&json!({ "start": from, "end": to, "totalCount": total, "clients": (from..to).map(client).collect::<Vec<_>>() }))
+    Reply::json(
+        &json!({ "start": from, "end": to, "totalCount": total, "clients": (from..to).map(client).collect::<Vec<_>>() }),
+    )
 }
 
 #[tokio::test]
 async fn authletes_list_five_at_a_time() {
     let registry = Registry::start().await;
-    let (first, second, third) =
-        ("/api/client/get/list", "/api/client/get/list?start=5&end=505", "/api/client/get/list?start=7&end=507");
+    let (first, second, third) = (
+        "/api/client/get/list",
+        "/api/client/get/list?start=5&end=505",
+        "/api/client/get/list?start=7&end=507",
+    );
     registry.serve(first, authlete(0, 5, 9));
     // Whoever asks for five hundred may get fewer.
     registry.serve(second, authlete(5, 7, 9));
@@ -164,7 +182,9 @@ async fn authletes_list_five_at_a_time() {
     ] {
         registry.serve(third, page);
         envoy.log_line(&format!("refresh failed: {third}: not the whole list: {said}")).await;
-        for (client_id, code) in [("0", "authenticated"), ("8", "authenticated"), ("9", "unknown_client")] {
+        for (client_id, code) in
+            [("0", "authenticated"), ("8", "authenticated"), ("9", "unknown_client")]
+        {
             request(&envoy, "gate", client_id).await.assert_is(code);
         }
     }
@@ -182,14 +202,21 @@ async fn half_a_list_lets_nobody_pass() {
     let halves = [
         ("/total", half("total", json!(2)), "it ends with 1 entries, total is 2"),
         ("/more", half("hasMore", json!(true)), "\"hasMore\" says that there is more"),
-        ("/links", half("_links", json!({ "next": { "href": "/2" } })), "\"_links\" says that there is more"),
+        (
+            "/links",
+            half("_links", json!({ "next": { "href": "/2" } })),
+            "\"_links\" says that there is more",
+        ),
         ("/max?max=1", json!([client("one")]), "exactly the 1 entries that max asks for"),
     ];
     let listeners = halves.iter().map(|(path, half, _)| {
         registry.serve(path, Reply::json(half));
         let mut configuration = snapshot(path, json!({}));
         configuration["unregistered_clients"] = "pass".into();
-        Listener::new(path.trim_matches(|c: char| !c.is_ascii_lowercase()).split('?').next().expect("a word"), &configuration)
+        Listener::new(
+            path.trim_matches(|c: char| !c.is_ascii_lowercase()).split('?').next().expect("a word"),
+            &configuration,
+        )
     });
     let envoy = start(1, &registry, listeners.collect()).await;
     registry.serve("/2", Reply::clients(&["two"]));
@@ -212,9 +239,17 @@ async fn pages_of_one_generation_only() {
     registry.serve("/p?page=2", Reply::clients(&["two"]).field("x-revision", "2"));
     let members = json!({ "generation_header": "X-Revision" });
     let envoy = start(2, &registry, vec![Listener::new("gate", &snapshot("/p", members))]).await;
-    envoy.log_line("refresh failed: /p?page=2: not the whole list: the generation_header changed between pages").await;
+    envoy
+        .log_line(
+            "refresh failed: /p?page=2: not the whole list: the generation_header changed \
+        between pages",
+        )
+        .await;
     let failed = envoy.metric("registry_refresh_failed").await;
-    assert!(registry.asked("/p").len() as u64 >= 3 * failed, "each attempt reads the list three times");
+    assert!(
+        registry.asked("/p").len() as u64 >= 3 * failed,
+        "each attempt reads the list three times"
+    );
     request(&envoy, "gate", "one").await.assert_is("registry_unavailable");
     registry.serve("/p?page=2", Reply::clients(&["two"]).field("x-revision", "1"));
     for client_id in ["one", "two"] {
@@ -249,7 +284,12 @@ async fn a_list_of_many_thousands() {
     let ids: Vec<String> = (0..30_000).map(|n| format!("client-{n}")).collect();
     let list: Vec<Value> = ids.iter().map(|id| client(id)).collect();
     registry.serve("/clients", Reply::json(&json!(list)).etag("\"1\""));
-    let envoy = start(2, &registry, vec![Listener::new("gate", &snapshot("/clients", json!({ "timeout": "5s" })))]).await;
+    let envoy = start(
+        2,
+        &registry,
+        vec![Listener::new("gate", &snapshot("/clients", json!({ "timeout": "5s" })))],
+    )
+    .await;
     for id in ["client-0", "client-17", "client-29999"] {
         decided(&envoy, "gate", id, "authenticated").await;
     }
@@ -257,6 +297,9 @@ async fn a_list_of_many_thousands() {
     registry.serve("/clients", Reply::json(&json!(list[1..])).etag("\"2\""));
     decided(&envoy, "gate", "client-0", "unknown_client").await;
     request(&envoy, "gate", "client-29999").await.assert_is("authenticated");
-    eventually("the gauge", async || (envoy.metric("registry_clients").await == 29_999).then_some(())).await;
+    eventually("the gauge", async || {
+        (envoy.metric("registry_clients").await == 29_999).then_some(())
+    })
+    .await;
     envoy.assert_healthy().await;
 }

@@ -1,7 +1,11 @@
-//! Two filter chains by server name, each with a CA of its own, and one configuration with a tenant for each: a certificate of
-//! one CA, verified under its own name, must not count for the other's tenant (contract §4 `server_name`).
+//! Two filter chains by server name, each with a CA of its own, and one configuration with a tenant
+//! for each: a certificate of one CA, verified under its own name, must not count for the other's
+//! tenant (contract §4 `server_name`).
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
 use serde_json::{Value, json};
 
 use super::bootstrap::{self, Listener};
@@ -11,7 +15,8 @@ use super::process::{CURRENT, Envoy, module};
 use crate::support::case::Request;
 use crate::support::certificate::{self, Certificate, CertificateSpec, KeyKind, mint};
 
-/// A CA, and a client with its certificate. All of them issue the same name, which their tenants know.
+/// A CA, and a client with its certificate. All of them issue the same name, which their tenants
+/// know.
 struct Authority {
     pem: String,
     client: Client,
@@ -57,9 +62,12 @@ fn configuration(peer_certificate: &Value) -> Value {
     })
 }
 
-/// As usual, but `a.example` and `b.example` each have a filter chain with a CA, and where there is no name A's is trusted.
+/// As usual, but `a.example` and `b.example` each have a filter chain with a CA, and where there is
+/// no name A's is trusted.
 fn by_server_name(bootstrap: &mut Value, a: &Authority, b: &Authority) {
-    for listener in bootstrap["static_resources"]["listeners"].as_array_mut().expect("listeners are an array") {
+    for listener in
+        bootstrap["static_resources"]["listeners"].as_array_mut().expect("listeners are an array")
+    {
         let chain = |ca: &Authority| {
             let mut chain = listener["filter_chains"][0].clone();
             let context = &mut chain["transport_socket"]["typed_config"]["common_tls_context"]["validation_context"];
@@ -71,14 +79,18 @@ fn by_server_name(bootstrap: &mut Value, a: &Authority, b: &Authority) {
             chain["filter_chain_match"] = json!({ "server_names": [name] });
             chain
         };
-        let (chains, without_name) = (json!([named("a.example", a), named("b.example", b)]), chain(a));
+        let (chains, without_name) =
+            (json!([named("a.example", a), named("b.example", b)]), chain(a));
         listener["filter_chains"] = chains;
         listener["default_filter_chain"] = without_name;
     }
 }
 
 fn token(host: &str) -> Request {
-    Request { host: host.into(), ..post("/token", "grant_type=client_credentials&client_id=shared") }
+    Request {
+        host: host.into(),
+        ..post("/token", "grant_type=client_credentials&client_id=shared")
+    }
 }
 
 #[tokio::test]
@@ -91,7 +103,8 @@ async fn a_certificate_counts_under_the_name_that_it_was_verified_under() {
     let ignoring = Listener::new("ignoring", &configuration(&json!({ "server_name": "ignore" })));
     let listeners = [Listener::new("connection", &configuration(&json!({}))), forwarded, ignoring];
     let envoy = Envoy::start_with(CURRENT, 1, |backend, directory| {
-        let mut bootstrap = bootstrap::bootstrap(&listeners, backend, &module(), &directory.join("access.log"));
+        let mut bootstrap =
+            bootstrap::bootstrap(&listeners, backend, &module(), &directory.join("access.log"));
         by_server_name(&mut bootstrap, &a, &b);
         bootstrap.to_string()
     });
@@ -108,21 +121,33 @@ async fn a_certificate_counts_under_the_name_that_it_was_verified_under() {
             // The breach: verified by B's CA under B's name, and then a client of A.
             (&b, "b.example", "a.example", "server_name_mismatch"),
             (&a, "a.example", "b.example", "server_name_mismatch"),
-            // No name chooses no tenant; but there is none for a host without a dot in it, says Java.
+            // No name chooses no tenant; but there is none for a host without a dot in it, says
+            // Java.
             (&a, "", "a.example", "server_name_mismatch"),
             (&a, "", "plain", "authenticated"),
             // A host that is nobody's is nobody's under every name.
             (&a, "a.example", "c.example", "unknown_tenant"),
         ] {
-            for delivery in [Delivery::Http1Whole, Delivery::Http1Trailers, Delivery::Http2Whole, Delivery::Http2Trailers] {
-                ask(&envoy, listener, &ca.under(server_name), token(host), delivery).await.assert_is(code);
+            for delivery in [
+                Delivery::Http1Whole,
+                Delivery::Http1Trailers,
+                Delivery::Http2Whole,
+                Delivery::Http2Trailers,
+            ] {
+                ask(&envoy, listener, &ca.under(server_name), token(host), delivery)
+                    .await
+                    .assert_is(code);
             }
         }
         // What is not gated concerns no tenant.
         let page = Request { host: "a.example".into(), ..post("/page", "a=b") };
-        ask(&envoy, listener, &b.under("b.example"), page, Delivery::Http2Whole).await.assert_is("not_gated");
+        ask(&envoy, listener, &b.under("b.example"), page, Delivery::Http2Whole)
+            .await
+            .assert_is("not_gated");
     }
     // What `match` is there for: without it the client of B is A's.
-    ask(&envoy, "ignoring", &b.under("b.example"), token("a.example"), Delivery::Http1Whole).await.assert_is("authenticated");
+    ask(&envoy, "ignoring", &b.under("b.example"), token("a.example"), Delivery::Http1Whole)
+        .await
+        .assert_is("authenticated");
     envoy.assert_healthy().await;
 }

@@ -27,10 +27,13 @@ async fn the_case_table_holds_in_a_real_envoy() {
     let mut wrong = Vec::new();
     for case in &cases {
         let listener = &listeners[&case.config.to_string()].name;
-        let client = case.certificate.as_deref().map_or_else(Client::without_certificate, Client::new);
+        let client =
+            case.certificate.as_deref().map_or_else(Client::without_certificate, Client::new);
         let client = client.asking_for(case.server_name.as_deref());
         for delivery in [Delivery::Http1Whole, Delivery::Http2Trailers] {
-            if delivery == Delivery::Http1Whole || (http2::can_carry(&case.request) && !case.is_preflight()) {
+            if delivery == Delivery::Http1Whole
+                || (http2::can_carry(&case.request) && !case.is_preflight())
+            {
                 let outcome = ask(&envoy, listener, &client, case.request.clone(), delivery).await;
                 if outcome.code() == case.expect.code {
                     check(case, &outcome);

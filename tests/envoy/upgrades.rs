@@ -1,5 +1,5 @@
-//! A listener that lets upgrades in: at an endpoint they are refused at the headers, because their body may never end and belongs
-//! to another protocol (contract §7 `upgrade_refused`).
+//! A listener that lets upgrades in: at an endpoint they are refused at the headers, because their
+//! body may never end and belongs to another protocol (contract §7 `upgrade_refused`).
 
 use serde_json::json;
 
@@ -13,9 +13,12 @@ use crate::support::case::Request;
 async fn envoy_with_upgrades() -> Envoy {
     let envoy = Envoy::start_with(CURRENT, 1, |backend, directory| {
         let listeners = [Listener::new("gate", &configuration())];
-        let mut bootstrap = bootstrap::bootstrap(&listeners, backend, &module(), &directory.join("access.log"));
-        let manager = &mut bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
-        manager["upgrade_configs"] = json!([{ "upgrade_type": "websocket" }, { "upgrade_type": "other" }]);
+        let mut bootstrap =
+            bootstrap::bootstrap(&listeners, backend, &module(), &directory.join("access.log"));
+        let manager = &mut bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"]
+            [0]["typed_config"];
+        manager["upgrade_configs"] =
+            json!([{ "upgrade_type": "websocket" }, { "upgrade_type": "other" }]);
         manager["http2_protocol_options"] = json!({ "allow_connect": true });
         bootstrap.to_string()
     });
@@ -33,7 +36,9 @@ async fn an_upgrade_at_an_endpoint_is_refused_before_its_body() {
     let get = |path: &str| Request { method: "GET".into(), body: Vec::new(), ..post(path, "") };
     for protocol in ["websocket", "WebSocket", "other"] {
         for request in [token("seed"), token("nobody"), get("/token"), get("/x/..//%74oken")] {
-            ask(&envoy, "gate", &client, upgrade(request, protocol), Delivery::Http1Whole).await.assert_is("upgrade_refused");
+            ask(&envoy, "gate", &client, upgrade(request, protocol), Delivery::Http1Whole)
+                .await
+                .assert_is("upgrade_refused");
         }
         // Nothing but the headers has come, nor will come.
         let request = upgrade(token("seed"), protocol);
@@ -47,7 +52,9 @@ async fn an_upgrade_at_an_endpoint_is_refused_before_its_body() {
         outcome(&envoy, request, answer).await.assert_is("upgrade_refused");
     }
     // Not an endpoint: none of this filter's business.
-    let page = ask(&envoy, "gate", &client, upgrade(get("/page"), "websocket"), Delivery::Http1Whole).await;
+    let page =
+        ask(&envoy, "gate", &client, upgrade(get("/page"), "websocket"), Delivery::Http1Whole)
+            .await;
     assert_eq!(page.code(), "not_gated", "{page:?}");
     assert_eq!(envoy.upstream_requests("gate").await, 1);
     envoy.assert_healthy().await;
@@ -57,7 +64,9 @@ async fn an_upgrade_at_an_endpoint_is_refused_before_its_body() {
 async fn so_is_an_extended_connect() {
     let envoy = envoy_with_upgrades().await;
     let client = Client::new(&CERTIFICATES.seed);
-    for (path, code) in [("/token", "upgrade_refused"), ("//%74oken;x", "upgrade_refused"), ("/page", "not_gated")] {
+    for (path, code) in
+        [("/token", "upgrade_refused"), ("//%74oken;x", "upgrade_refused"), ("/page", "not_gated")]
+    {
         let request = post(path, "");
         let id = next_id();
         let answer = within_deadline(async {
@@ -82,9 +91,16 @@ async fn an_unknown_expectation_is_refused_too() {
     let envoy = envoy_with_upgrades().await;
     let client = Client::new(&CERTIFICATES.seed);
     let request = with_header(token("seed"), "expect", "a-miracle");
-    for delivery in [Delivery::Http1Whole, Delivery::Http1Chunked, Delivery::Http2Whole, Delivery::Http2Trailers] {
+    for delivery in [
+        Delivery::Http1Whole,
+        Delivery::Http1Chunked,
+        Delivery::Http2Whole,
+        Delivery::Http2Trailers,
+    ] {
         ask(&envoy, "gate", &client, request.clone(), delivery).await.assert_is("upgrade_refused");
     }
-    ask(&envoy, "gate", &client, token("seed"), Delivery::Http1Expect).await.assert_is("authenticated");
+    ask(&envoy, "gate", &client, token("seed"), Delivery::Http1Expect)
+        .await
+        .assert_is("authenticated");
     envoy.assert_healthy().await;
 }

@@ -1,4 +1,5 @@
-//! HTTP/1.1 as bytes, for both ends: what goes over the wire is what a test says, not what a library thinks proper.
+//! HTTP/1.1 as bytes, for both ends: what goes over the wire is what a test says, not what a
+//! library thinks proper.
 
 use std::io;
 
@@ -23,7 +24,10 @@ impl Head {
 
 /// The first field of this name.
 pub fn field<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
-    fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    fields
+        .iter()
+        .find(|(field, _)| field.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.as_str())
 }
 
 /// None where the peer has closed between two messages.
@@ -37,12 +41,19 @@ pub async fn read_head(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<O
 }
 
 /// The body and the trailers that follow `head`.
-pub async fn read_body(stream: &mut (impl AsyncBufRead + Unpin), head: &Head) -> io::Result<(Vec<u8>, Fields)> {
+pub async fn read_body(
+    stream: &mut (impl AsyncBufRead + Unpin),
+    head: &Head,
+) -> io::Result<(Vec<u8>, Fields)> {
     let mut body = Vec::new();
-    if field(&head.fields, "transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+    if field(&head.fields, "transfer-encoding")
+        .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
+    {
         loop {
             let size = line(stream).await?;
-            let size = std::str::from_utf8(trim(&size)).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
+            let size = std::str::from_utf8(trim(&size))
+                .ok()
+                .and_then(|size| usize::from_str_radix(size, 16).ok());
             let size = size.ok_or_else(|| io::Error::other("a chunk without its size"))?;
             if size == 0 {
                 return Ok((body, read_fields(stream).await?));
@@ -58,7 +69,11 @@ pub async fn read_body(stream: &mut (impl AsyncBufRead + Unpin), head: &Head) ->
     Ok((body, Fields::new()))
 }
 
-async fn read_exactly(stream: &mut (impl AsyncBufRead + Unpin), size: usize, body: &mut Vec<u8>) -> io::Result<()> {
+async fn read_exactly(
+    stream: &mut (impl AsyncBufRead + Unpin),
+    size: usize,
+    body: &mut Vec<u8>,
+) -> io::Result<()> {
     let read = stream.take(size as u64).read_to_end(body).await?;
     if read == size { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
@@ -74,7 +89,10 @@ async fn read_fields(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Fie
         if line.is_empty() {
             return Ok(fields);
         }
-        let colon = line.iter().position(|byte| *byte == b':').ok_or_else(|| io::Error::other("a field without a colon"))?;
+        let colon = line
+            .iter()
+            .position(|byte| *byte == b':')
+            .ok_or_else(|| io::Error::other("a field without a colon"))?;
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         fields.push((text(&line[..colon]), text(line[colon + 1..].trim_ascii())));
     }

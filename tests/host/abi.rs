@@ -1,5 +1,6 @@
-//! The functions that the host gives the module: proxy-wasm ABI 0.2.1, as Envoy implements it, but strict. What Envoy
-//! would let pass in silence, or answer with a status that the filter has no business to cause, ends the test here.
+//! The functions that the host gives the module: proxy-wasm ABI 0.2.1, as Envoy implements it, but
+//! strict. What Envoy would let pass in silence, or answer with a status that the filter has no
+//! business to cause, ends the test here.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,8 @@ use super::stream::{Status, Stream};
 /// The identifier of the first root context; all others count up from here.
 pub const ROOT: u32 = 1;
 
-/// proxy-wasm functions that Envoy 1.35 to 1.40 register for ABI 0.2.1 (`exports.h` of proxy-wasm-cpp-host).
+/// proxy-wasm functions that Envoy 1.35 to 1.40 register for ABI 0.2.1 (`exports.h` of
+/// proxy-wasm-cpp-host).
 pub const PROVIDED_BY_ENVOY: &[&str] = &[
     "proxy_add_header_map_value",
     "proxy_call_foreign_function",
@@ -150,23 +152,33 @@ impl Host {
 
     pub fn subject_root(&self) -> Result<u32> {
         let context = self.subject();
-        let root = if self.roots.contains_key(&context) { Some(context) } else { self.parents.get(&context).copied() };
+        let root = if self.roots.contains_key(&context) {
+            Some(context)
+        } else {
+            self.parents.get(&context).copied()
+        };
         root.ok_or_else(|| format_err!("context {context} is none of this VM"))
     }
 
     pub fn stream(&mut self) -> Result<&mut Stream> {
         let context = self.subject();
-        self.streams.get_mut(&context).ok_or_else(|| format_err!("context {context} is not an HTTP stream"))
+        self.streams
+            .get_mut(&context)
+            .ok_or_else(|| format_err!("context {context} is not an HTTP stream"))
     }
 
     pub fn metric(&mut self, id: u32) -> Result<&mut Metric> {
-        // Envoy answers NotFound; a filter that asks for what it never defined is wrong in any case.
-        self.metrics.get_mut(id as usize).ok_or_else(|| format_err!("metric {id} was never defined"))
+        // Envoy answers NotFound; a filter that asks for what it never defined is wrong in any
+        // case.
+        self.metrics
+            .get_mut(id as usize)
+            .ok_or_else(|| format_err!("metric {id} was never defined"))
     }
 }
 
-/// Links exactly what `module` imports. The SDK imports more than a filter calls, so what Envoy has and this host has
-/// not may be imported; calling it is an error, not a stub: a stub would answer something that no Envoy ever said.
+/// Links exactly what `module` imports. The SDK imports more than a filter calls, so what Envoy has
+/// and this host has not may be imported; calling it is an error, not a stub: a stub would answer
+/// something that no Envoy ever said.
 pub fn link(linker: &mut Linker<Host>, module: &Module) -> Result<()> {
     for import in module.imports() {
         let name = import.name();
@@ -176,8 +188,11 @@ pub fn link(linker: &mut Linker<Host>, module: &Module) -> Result<()> {
         if link_function(linker, name)? {
             continue;
         }
-        let ExternType::Func(signature) = import.ty() else { bail!("import env.{name} is no function") };
-        let refusal = format!("{name}: give it to tests/host as Envoy implements it, or do without it");
+        let ExternType::Func(signature) = import.ty() else {
+            bail!("import env.{name} is no function")
+        };
+        let refusal =
+            format!("{name}: give it to tests/host as Envoy implements it, or do without it");
         linker.func_new("env", name, signature, move |_, _, _| Err(Error::msg(refusal.clone())))?;
     }
     Ok(())
@@ -186,48 +201,85 @@ pub fn link(linker: &mut Linker<Host>, module: &Module) -> Result<()> {
 /// Whether there is such a function.
 fn link_function(linker: &mut Linker<Host>, name: &str) -> Result<bool> {
     match name {
-        "proxy_log" => linker.func_wrap("env", name, |caller: Caller<'_, Host>, level: u32, text: u32, size: u32| {
-            enter(caller, "proxy_log", |guest| guest.log(level, text, size))
-        }),
-        "proxy_get_log_level" => linker.func_wrap("env", name, |caller: Caller<'_, Host>, out: u32| {
-            enter(caller, "proxy_get_log_level", |guest| guest.write(out, &0u32.to_le_bytes()))
-        }),
-        "proxy_get_current_time_nanoseconds" => linker.func_wrap("env", name, |caller: Caller<'_, Host>, out: u32| {
-            enter(caller, "proxy_get_current_time_nanoseconds", |guest| guest.current_time(out))
-        }),
-        "proxy_set_tick_period_milliseconds" => linker.func_wrap("env", name, |caller: Caller<'_, Host>, period: u32| {
-            enter(caller, "proxy_set_tick_period_milliseconds", |guest| guest.set_tick_period(period))
-        }),
+        "proxy_log" => linker.func_wrap(
+            "env",
+            name,
+            |caller: Caller<'_, Host>, level: u32, text: u32, size: u32| {
+                enter(caller, "proxy_log", |guest| guest.log(level, text, size))
+            },
+        ),
+        "proxy_get_log_level" => {
+            linker.func_wrap("env", name, |caller: Caller<'_, Host>, out: u32| {
+                enter(caller, "proxy_get_log_level", |guest| guest.write(out, &0u32.to_le_bytes()))
+            })
+        }
+        "proxy_get_current_time_nanoseconds" => {
+            linker.func_wrap("env", name, |caller: Caller<'_, Host>, out: u32| {
+                enter(caller, "proxy_get_current_time_nanoseconds", |guest| guest.current_time(out))
+            })
+        }
+        "proxy_set_tick_period_milliseconds" => {
+            linker.func_wrap("env", name, |caller: Caller<'_, Host>, period: u32| {
+                enter(caller, "proxy_set_tick_period_milliseconds", |guest| {
+                    guest.set_tick_period(period)
+                })
+            })
+        }
         "proxy_get_buffer_bytes" => linker.func_wrap(
             "env",
             name,
-            |caller: Caller<'_, Host>, buffer: u32, start: u32, size: u32, data_out: u32, size_out: u32| {
-                enter(caller, "proxy_get_buffer_bytes", |guest| guest.buffer_bytes(buffer, start, size, (data_out, size_out)))
+            |caller: Caller<'_, Host>,
+             buffer: u32,
+             start: u32,
+             size: u32,
+             data_out: u32,
+             size_out: u32| {
+                enter(caller, "proxy_get_buffer_bytes", |guest| {
+                    guest.buffer_bytes(buffer, start, size, (data_out, size_out))
+                })
             },
         ),
-        "proxy_get_header_map_pairs" => {
-            linker.func_wrap("env", name, |caller: Caller<'_, Host>, map: u32, data_out: u32, size_out: u32| {
-                enter(caller, "proxy_get_header_map_pairs", |guest| guest.header_pairs(map, (data_out, size_out)))
-            })
-        }
+        "proxy_get_header_map_pairs" => linker.func_wrap(
+            "env",
+            name,
+            |caller: Caller<'_, Host>, map: u32, data_out: u32, size_out: u32| {
+                enter(caller, "proxy_get_header_map_pairs", |guest| {
+                    guest.header_pairs(map, (data_out, size_out))
+                })
+            },
+        ),
         "proxy_get_header_map_value" => linker.func_wrap(
             "env",
             name,
-            |caller: Caller<'_, Host>, map: u32, key: u32, key_size: u32, data_out: u32, size_out: u32| {
+            |caller: Caller<'_, Host>,
+             map: u32,
+             key: u32,
+             key_size: u32,
+             data_out: u32,
+             size_out: u32| {
                 enter(caller, "proxy_get_header_map_value", |guest| {
                     guest.header_value(map, (key, key_size), (data_out, size_out))
                 })
             },
         ),
-        "proxy_remove_header_map_value" => {
-            linker.func_wrap("env", name, |caller: Caller<'_, Host>, map: u32, key: u32, key_size: u32| {
-                enter(caller, "proxy_remove_header_map_value", |guest| guest.change_header(map, (key, key_size), Change::Remove))
-            })
-        }
+        "proxy_remove_header_map_value" => linker.func_wrap(
+            "env",
+            name,
+            |caller: Caller<'_, Host>, map: u32, key: u32, key_size: u32| {
+                enter(caller, "proxy_remove_header_map_value", |guest| {
+                    guest.change_header(map, (key, key_size), Change::Remove)
+                })
+            },
+        ),
         "proxy_replace_header_map_value" => linker.func_wrap(
             "env",
             name,
-            |caller: Caller<'_, Host>, map: u32, key: u32, key_size: u32, value: u32, value_size: u32| {
+            |caller: Caller<'_, Host>,
+             map: u32,
+             key: u32,
+             key_size: u32,
+             value: u32,
+             value_size: u32| {
                 enter(caller, "proxy_replace_header_map_value", |guest| {
                     guest.change_header(map, (key, key_size), Change::Replace(value, value_size))
                 })
@@ -236,22 +288,35 @@ fn link_function(linker: &mut Linker<Host>, name: &str) -> Result<bool> {
         "proxy_add_header_map_value" => linker.func_wrap(
             "env",
             name,
-            |caller: Caller<'_, Host>, map: u32, key: u32, key_size: u32, value: u32, value_size: u32| {
+            |caller: Caller<'_, Host>,
+             map: u32,
+             key: u32,
+             key_size: u32,
+             value: u32,
+             value_size: u32| {
                 enter(caller, "proxy_add_header_map_value", |guest| {
                     guest.change_header(map, (key, key_size), Change::Add(value, value_size))
                 })
             },
         ),
-        "proxy_get_property" => {
-            linker.func_wrap("env", name, |caller: Caller<'_, Host>, path: u32, path_size: u32, data_out: u32, size_out: u32| {
-                enter(caller, "proxy_get_property", |guest| guest.property((path, path_size), (data_out, size_out)))
-            })
-        }
-        "proxy_set_property" => {
-            linker.func_wrap("env", name, |caller: Caller<'_, Host>, path: u32, path_size: u32, value: u32, value_size: u32| {
-                enter(caller, "proxy_set_property", |guest| guest.set_property((path, path_size), (value, value_size)))
-            })
-        }
+        "proxy_get_property" => linker.func_wrap(
+            "env",
+            name,
+            |caller: Caller<'_, Host>, path: u32, path_size: u32, data_out: u32, size_out: u32| {
+                enter(caller, "proxy_get_property", |guest| {
+                    guest.property((path, path_size), (data_out, size_out))
+                })
+            },
+        ),
+        "proxy_set_property" => linker.func_wrap(
+            "env",
+            name,
+            |caller: Caller<'_, Host>, path: u32, path_size: u32, value: u32, value_size: u32| {
+                enter(caller, "proxy_set_property", |guest| {
+                    guest.set_property((path, path_size), (value, value_size))
+                })
+            },
+        ),
         "proxy_send_local_response" => linker.func_wrap(
             "env",
             name,
@@ -266,7 +331,12 @@ fn link_function(linker: &mut Linker<Host>, name: &str) -> Result<bool> {
              grpc_status: i32| {
                 enter(caller, "proxy_send_local_response", |guest| {
                     guest.read_text(details, details_size)?;
-                    guest.local_response(status, (body, body_size), (headers, headers_size), grpc_status)
+                    guest.local_response(
+                        status,
+                        (body, body_size),
+                        (headers, headers_size),
+                        grpc_status,
+                    )
                 })
             },
         ),
@@ -286,13 +356,20 @@ fn link_function(linker: &mut Linker<Host>, name: &str) -> Result<bool> {
              token_out: u32| {
                 let (cluster, headers) = ((cluster, cluster_size), (headers, headers_size));
                 let (body, trailers) = ((body, body_size), (trailers, trailers_size));
-                enter(caller, "proxy_http_call", |guest| guest.http_call(cluster, headers, body, trailers, timeout_ms, token_out))
+                enter(caller, "proxy_http_call", |guest| {
+                    guest.http_call(cluster, headers, body, trailers, timeout_ms, token_out)
+                })
             },
         ),
         "proxy_get_shared_data" => linker.func_wrap(
             "env",
             name,
-            |caller: Caller<'_, Host>, key: u32, key_size: u32, data_out: u32, size_out: u32, cas_out: u32| {
+            |caller: Caller<'_, Host>,
+             key: u32,
+             key_size: u32,
+             data_out: u32,
+             size_out: u32,
+             cas_out: u32| {
                 enter(caller, "proxy_get_shared_data", |guest| {
                     guest.get_shared_data((key, key_size), (data_out, size_out), cas_out)
                 })
@@ -301,33 +378,58 @@ fn link_function(linker: &mut Linker<Host>, name: &str) -> Result<bool> {
         "proxy_set_shared_data" => linker.func_wrap(
             "env",
             name,
-            |caller: Caller<'_, Host>, key: u32, key_size: u32, value: u32, value_size: u32, cas: u32| {
-                enter(caller, "proxy_set_shared_data", |guest| guest.set_shared_data((key, key_size), (value, value_size), cas))
+            |caller: Caller<'_, Host>,
+             key: u32,
+             key_size: u32,
+             value: u32,
+             value_size: u32,
+             cas: u32| {
+                enter(caller, "proxy_set_shared_data", |guest| {
+                    guest.set_shared_data((key, key_size), (value, value_size), cas)
+                })
             },
         ),
-        "proxy_define_metric" => {
-            linker.func_wrap("env", name, |caller: Caller<'_, Host>, kind: u32, metric: u32, metric_size: u32, id_out: u32| {
-                enter(caller, "proxy_define_metric", |guest| guest.define_metric(kind, (metric, metric_size), id_out))
+        "proxy_define_metric" => linker.func_wrap(
+            "env",
+            name,
+            |caller: Caller<'_, Host>, kind: u32, metric: u32, metric_size: u32, id_out: u32| {
+                enter(caller, "proxy_define_metric", |guest| {
+                    guest.define_metric(kind, (metric, metric_size), id_out)
+                })
+            },
+        ),
+        "proxy_increment_metric" => {
+            linker.func_wrap("env", name, |caller: Caller<'_, Host>, id: u32, offset: i64| {
+                enter(caller, "proxy_increment_metric", |guest| guest.increment_metric(id, offset))
             })
         }
-        "proxy_increment_metric" => linker.func_wrap("env", name, |caller: Caller<'_, Host>, id: u32, offset: i64| {
-            enter(caller, "proxy_increment_metric", |guest| guest.increment_metric(id, offset))
-        }),
-        "proxy_record_metric" => linker.func_wrap("env", name, |caller: Caller<'_, Host>, id: u32, value: u64| {
-            enter(caller, "proxy_record_metric", |guest| guest.record_metric(id, value))
-        }),
-        "proxy_continue_stream" => linker.func_wrap("env", name, |caller: Caller<'_, Host>, kind: u32| {
-            enter(caller, "proxy_continue_stream", |guest| guest.continue_stream(kind))
-        }),
-        "proxy_set_effective_context" => linker.func_wrap("env", name, |caller: Caller<'_, Host>, context: u32| {
-            enter(caller, "proxy_set_effective_context", |guest| guest.set_effective_context(context))
-        }),
+        "proxy_record_metric" => {
+            linker.func_wrap("env", name, |caller: Caller<'_, Host>, id: u32, value: u64| {
+                enter(caller, "proxy_record_metric", |guest| guest.record_metric(id, value))
+            })
+        }
+        "proxy_continue_stream" => {
+            linker.func_wrap("env", name, |caller: Caller<'_, Host>, kind: u32| {
+                enter(caller, "proxy_continue_stream", |guest| guest.continue_stream(kind))
+            })
+        }
+        "proxy_set_effective_context" => {
+            linker.func_wrap("env", name, |caller: Caller<'_, Host>, context: u32| {
+                enter(caller, "proxy_set_effective_context", |guest| {
+                    guest.set_effective_context(context)
+                })
+            })
+        }
         _ => return Ok(false),
     }?;
     Ok(true)
 }
 
-fn enter(mut caller: Caller<'_, Host>, name: &'static str, call: impl FnOnce(&mut Guest<'_>) -> Result<Status>) -> Result<u32> {
+fn enter(
+    mut caller: Caller<'_, Host>,
+    name: &'static str,
+    call: impl FnOnce(&mut Guest<'_>) -> Result<Status>,
+) -> Result<u32> {
     *caller.data_mut().account().host_calls.entry(name).or_default() += 1;
     let memory = caller.get_export("memory").and_then(|export| export.into_memory());
     let memory = memory.ok_or_else(|| format_err!("the module exports no memory"))?;

@@ -26,7 +26,9 @@ impl fmt::Display for StartError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Fault(fault) => fault.fmt(formatter),
-            StartError::Refused(logs) => write!(formatter, "the configuration was refused: {logs:?}"),
+            StartError::Refused(logs) => {
+                write!(formatter, "the configuration was refused: {logs:?}")
+            }
         }
     }
 }

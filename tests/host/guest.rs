@@ -15,8 +15,8 @@ const PLUGIN_CONFIGURATION: u32 = 7;
 const HTTP_REQUEST: u32 = 0;
 const HISTOGRAM: u32 = 2;
 
-/// The module during one of its host calls. Pairs of numbers are an address and a size in its memory, or the two
-/// addresses where it wants to find those.
+/// The module during one of its host calls. Pairs of numbers are an address and a size in its
+/// memory, or the two addresses where it wants to find those.
 pub struct Guest<'a> {
     caller: Caller<'a, Host>,
     memory: Memory,
@@ -58,7 +58,13 @@ impl Guest<'_> {
         Ok(Status::Ok)
     }
 
-    pub fn buffer_bytes(&mut self, buffer: u32, start: u32, size: u32, out: (u32, u32)) -> Result<Status> {
+    pub fn buffer_bytes(
+        &mut self,
+        buffer: u32,
+        start: u32,
+        size: u32,
+        out: (u32, u32),
+    ) -> Result<Status> {
         let bytes = match buffer {
             PLUGIN_CONFIGURATION => self.host().configuration.as_deref(),
             VM_CONFIGURATION => self.host().configuration.is_some().then_some(&[][..]),
@@ -99,7 +105,9 @@ impl Guest<'_> {
         let key = self.read_text(key.0, key.1)?.to_ascii_lowercase();
         let value = match change {
             Change::Remove => None,
-            Change::Replace(value, size) | Change::Add(value, size) => Some(self.read(value, size)?),
+            Change::Replace(value, size) | Change::Add(value, size) => {
+                Some(self.read(value, size)?)
+            }
         };
         check_header(&key, value.as_deref().unwrap_or_default())?;
         if self.host().stream()?.reply.is_some() {
@@ -112,7 +120,8 @@ impl Guest<'_> {
             return Ok(Status::InternalFailure);
         }
         let headers = self.fields(map)?;
-        let headers = headers.ok_or_else(|| format_err!("a header is written after the request went upstream"))?;
+        let headers = headers
+            .ok_or_else(|| format_err!("a header is written after the request went upstream"))?;
         if !matches!(change, Change::Add(..)) {
             headers.retain(|(name, _)| *name != key);
         }
@@ -130,7 +139,11 @@ impl Guest<'_> {
     }
 
     fn readable_fields(&mut self, map: u32) -> Result<Option<&Headers>> {
-        if is_answer_map(map) { self.answer_fields(map) } else { Ok(self.fields(map)?.map(|headers| &*headers)) }
+        if is_answer_map(map) {
+            self.answer_fields(map)
+        } else {
+            Ok(self.fields(map)?.map(|headers| &*headers))
+        }
     }
 
     pub fn property(&mut self, path: (u32, u32), out: (u32, u32)) -> Result<Status> {
@@ -151,7 +164,13 @@ impl Guest<'_> {
         Ok(Status::Ok)
     }
 
-    pub fn local_response(&mut self, status: u32, body: (u32, u32), headers: (u32, u32), grpc_status: i32) -> Result<Status> {
+    pub fn local_response(
+        &mut self,
+        status: u32,
+        body: (u32, u32),
+        headers: (u32, u32),
+        grpc_status: i32,
+    ) -> Result<Status> {
         if !(200..600).contains(&status) {
             bail!("{status} is no final HTTP status");
         }
@@ -165,7 +184,9 @@ impl Guest<'_> {
         }
         let host = self.host();
         let is_last_resort = host.unremovable.is_some();
-        host.stream()?.answer(Reply { status, headers, body }, is_last_resort).map_err(Error::msg)?;
+        host.stream()?
+            .answer(Reply { status, headers, body }, is_last_resort)
+            .map_err(Error::msg)?;
         host.answered_another |= host.subject() != host.active;
         Ok(Status::Ok)
     }
@@ -227,11 +248,14 @@ impl Guest<'_> {
     pub fn read(&self, address: u32, size: u32) -> Result<Vec<u8>> {
         let (start, end) = (address as usize, address as usize + size as usize);
         let bytes = self.memory.data(&self.caller).get(start..end);
-        Ok(bytes.ok_or_else(|| format_err!("{start}..{end} is outside the module's memory"))?.to_vec())
+        Ok(bytes
+            .ok_or_else(|| format_err!("{start}..{end} is outside the module's memory"))?
+            .to_vec())
     }
 
     pub fn read_text(&self, address: u32, size: u32) -> Result<String> {
-        String::from_utf8(self.read(address, size)?).map_err(|error| format_err!("not UTF-8: {error}"))
+        String::from_utf8(self.read(address, size)?)
+            .map_err(|error| format_err!("not UTF-8: {error}"))
     }
 
     pub fn write(&mut self, address: u32, bytes: &[u8]) -> Result<Status> {
@@ -239,7 +263,8 @@ impl Guest<'_> {
         Ok(Status::Ok)
     }
 
-    // As proxy-wasm-cpp-host: an empty value is a null pointer, so the SDK cannot tell it from none.
+    // As proxy-wasm-cpp-host: an empty value is a null pointer, so the SDK cannot tell it from
+    // none.
     pub fn give(&mut self, bytes: &[u8], (data_out, size_out): (u32, u32)) -> Result<Status> {
         let size = bytes.len() as u32;
         let address = if bytes.is_empty() { 0 } else { self.allocate(size)? };

@@ -1,8 +1,8 @@
 //! HTTP calls that the module makes itself (`proxy_http_call`), and what a test answers them.
 //!
-//! A call belongs to the root context, whoever made it: it outlives the stream that made it, and its answer comes to the
-//! root. What Envoy shows of an answer it shows during that callback only; afterwards it would say "nothing there",
-//! which is a [`Fault`] here.
+//! A call belongs to the root context, whoever made it: it outlives the stream that made it, and
+//! its answer comes to the root. What Envoy shows of an answer it shows during that callback only;
+//! afterwards it would say "nothing there", which is a [`Fault`] here.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,8 @@ impl HttpCall {
     }
 
     pub fn path(&self) -> String {
-        String::from_utf8_lossy(self.header(":path").first().copied().unwrap_or_default()).into_owned()
+        String::from_utf8_lossy(self.header(":path").first().copied().unwrap_or_default())
+            .into_owned()
     }
 }
 
@@ -130,14 +131,20 @@ impl Guest<'_> {
             cluster: self.read_text(cluster.0, cluster.1)?,
             headers: decode_pairs(&self.read(headers.0, headers.1)?)?,
             body: self.read(body.0, body.1)?,
-            trailers: if trailers.1 == 0 { Headers::new() } else { decode_pairs(&self.read(trailers.0, trailers.1)?)? },
+            trailers: if trailers.1 == 0 {
+                Headers::new()
+            } else {
+                decode_pairs(&self.read(trailers.0, trailers.1)?)?
+            },
             timeout_ms,
             made_for: self.host().subject_stream(),
             root: self.host().subject_root()?,
         };
         let host = self.host();
         if host.is_configuring {
-            bail!("a call from on_vm_start or on_configure: the answer never comes to Envoy's base VM");
+            bail!(
+                "a call from on_vm_start or on_configure: the answer never comes to Envoy's base VM"
+            );
         }
         let (status, token) = match host.calls.place(call)? {
             Ok(token) => (Status::Ok, token),
@@ -147,7 +154,8 @@ impl Guest<'_> {
         Ok(status)
     }
 
-    /// A header map of the answer; none where Envoy has none: the call failed, or there are no trailers.
+    /// A header map of the answer; none where Envoy has none: the call failed, or there are no
+    /// trailers.
     pub fn answer_fields(&mut self, map: u32) -> Result<Option<&Headers>> {
         let Some(answer) = self.shown_answer()? else { return Ok(None) };
         Ok(match map {
@@ -177,10 +185,11 @@ impl Vm {
         self.store.data_mut().calls.clusters = clusters.iter().map(ToString::to_string).collect();
     }
 
-    /// Those of the clusters that have no healthy host: a call is refused at once (InternalFailure), and no callback
-    /// comes.
+    /// Those of the clusters that have no healthy host: a call is refused at once
+    /// (InternalFailure), and no callback comes.
     pub fn set_unreachable(&mut self, clusters: &[&str]) {
-        self.store.data_mut().calls.unreachable = clusters.iter().map(ToString::to_string).collect();
+        self.store.data_mut().calls.unreachable =
+            clusters.iter().map(ToString::to_string).collect();
     }
 
     /// The calls that wait for an answer, the oldest first.
@@ -188,7 +197,8 @@ impl Vm {
         self.store.data().calls.pending.clone()
     }
 
-    /// Answers a call. Streams that the module answers or continues meanwhile go on as in [`Vm::tick`].
+    /// Answers a call. Streams that the module answers or continues meanwhile go on as in
+    /// [`Vm::tick`].
     pub fn answer(&mut self, token: u32, answer: HttpAnswer) -> Result<(), Fault> {
         if answer.body.len() > ANSWER_LIMIT {
             return Err(Fault("Envoy fails a call with an answer of more than 32 MiB".into()));
@@ -199,7 +209,8 @@ impl Vm {
         self.finish(token, Some(answer))
     }
 
-    /// A time-out, a connection that failed, an answer that is too long: Envoy tells them apart in no way.
+    /// A time-out, a connection that failed, an answer that is too long: Envoy tells them apart in
+    /// no way.
     pub fn fail(&mut self, token: u32) -> Result<(), Fault> {
         self.finish(token, None)
     }
@@ -210,11 +221,15 @@ impl Vm {
         let at = calls.pending.iter().position(|call| call.token == token);
         let at = at.ok_or_else(|| Fault(format!("there is no pending call {token}")))?;
         let root = calls.pending.remove(at).root;
-        let sizes = answer
-            .as_ref()
-            .map_or((0, 0, 0), |answer| (answer.headers.len() as u32, answer.body.len() as u32, answer.trailers.len() as u32));
+        let sizes = answer.as_ref().map_or((0, 0, 0), |answer| {
+            (answer.headers.len() as u32, answer.body.len() as u32, answer.trailers.len() as u32)
+        });
         calls.shown = Some(Shown { root, answer });
-        let result = self.call::<_, ()>(root, "proxy_on_http_call_response", (root, token, sizes.0, sizes.1, sizes.2));
+        let result = self.call::<_, ()>(
+            root,
+            "proxy_on_http_call_response",
+            (root, token, sizes.0, sizes.1, sizes.2),
+        );
         self.store.data_mut().calls.shown = None;
         result?;
         self.settle(others)

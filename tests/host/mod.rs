@@ -1,19 +1,21 @@
 //! A proxy-wasm host that behaves as Envoy does and forgives nothing.
 //!
-//! Driven call by call: [`Vm::open`], [`Vm::headers`], [`Vm::body`], [`Vm::trailers`], [`Vm::close`]; [`Vm::tick`];
-//! [`Vm::calls`], [`Vm::answer`], [`Vm::fail`]. All state is in the wasmtime `Store` and in the [`Process`] that VMs may
-//! share, so tests run in parallel on one compiled module. Instructions are counted and bounded: what does not end fails,
-//! and costs are the same in every run.
+//! Driven call by call: [`Vm::open`], [`Vm::headers`], [`Vm::body`], [`Vm::trailers`],
+//! [`Vm::close`]; [`Vm::tick`]; [`Vm::calls`], [`Vm::answer`], [`Vm::fail`]. All state is in the
+//! wasmtime `Store` and in the [`Process`] that VMs may share, so tests run in parallel on one
+//! compiled module. Instructions are counted and bounded: what does not end fails, and costs are
+//! the same in every run.
 //!
-//! Strictness is the point. A [`Fault`] is: an import or argument that this host does not know, a trap, an endless
-//! loop, a second reply, a reply or header write after the request went upstream, a Continue after a reply, a Continue of a
-//! stream whose callback answered another one, an HTTP call that nobody could ever answer, an answer read after its
-//! callback.
+//! Strictness is the point. A [`Fault`] is: an import or argument that this host does not know, a
+//! trap, an endless loop, a second reply, a reply or header write after the request went upstream,
+//! a Continue after a reply, a Continue of a stream whose callback answered another one, an HTTP
+//! call that nobody could ever answer, an answer read after its callback.
 //!
-//! So is a request that is held at its end and that nothing may wake. To come to hold one, an HTTP call must be pending, or
-//! there was one before and the timer runs: an answer may be read in slices, one tick after another, and a call that was
-//! made for a stream that has gone may be repeated at a tick. To go on holding one, a call must be pending or the timer
-//! must run. So a filter that ticks and forgets a request is not found here: ask [`Vm::waiting`].
+//! So is a request that is held at its end and that nothing may wake. To come to hold one, an HTTP
+//! call must be pending, or there was one before and the timer runs: an answer may be read in
+//! slices, one tick after another, and a call that was made for a stream that has gone may be
+//! repeated at a tick. To go on holding one, a call must be pending or the timer must run. So a
+//! filter that ticks and forgets a request is not found here: ask [`Vm::waiting`].
 
 #![allow(dead_code, reason = "every test binary uses its own part of this module")]
 #![allow(
@@ -54,8 +56,8 @@ pub struct Vm {
     /// The root context of the configuration in force.
     root: u32,
     next_context: u32,
-    /// The plugin's `allow_on_headers_stop_iteration`. Without it a Pause at the headers stops everything: Envoy calls
-    /// no body callback.
+    /// The plugin's `allow_on_headers_stop_iteration`. Without it a Pause at the headers stops
+    /// everything: Envoy calls no body callback.
     pub allow_on_headers_stop_iteration: bool,
 }
 
@@ -73,14 +75,21 @@ pub struct Outcome {
 }
 
 impl Vm {
-    /// Starts the module with a plugin configuration, at `clock` nanoseconds since 1970, in a process of its own.
+    /// Starts the module with a plugin configuration, at `clock` nanoseconds since 1970, in a
+    /// process of its own.
     pub fn start(module: &Module, configuration: &[u8], clock: u64) -> Result<Vm, StartError> {
         Vm::start_in(&Process::new(), module, configuration, clock)
     }
 
-    /// One more VM of a process, as every worker thread has one. Dropping it is the end of that thread: its pending
-    /// calls and its streams are gone, what it wrote to the process's shared data stays.
-    pub fn start_in(process: &Process, module: &Module, configuration: &[u8], clock: u64) -> Result<Vm, StartError> {
+    /// One more VM of a process, as every worker thread has one. Dropping it is the end of that
+    /// thread: its pending calls and its streams are gone, what it wrote to the process's shared
+    /// data stays.
+    pub fn start_in(
+        process: &Process,
+        module: &Module,
+        configuration: &[u8],
+        clock: u64,
+    ) -> Result<Vm, StartError> {
         let mut vm = Vm::instantiate(process, module, clock).map_err(StartError::Fault)?;
         vm.configure(ROOT, configuration)?;
         Ok(vm)
@@ -93,15 +102,23 @@ impl Vm {
         let mut store = Store::new(engine, Host::new(process.clone(), clock));
         // A start function may run before the first callback.
         store.set_fuel(CALLBACK_FUEL).map_err(|error| Fault(error.to_string()))?;
-        let instance = linker.instantiate(&mut store, &module.0).map_err(|error| Fault(format!("{error:#}")))?;
-        let mut vm = Vm { store, instance, root: ROOT, next_context: ROOT + 1, allow_on_headers_stop_iteration: true };
+        let instance = linker
+            .instantiate(&mut store, &module.0)
+            .map_err(|error| Fault(format!("{error:#}")))?;
+        let mut vm = Vm {
+            store,
+            instance,
+            root: ROOT,
+            next_context: ROOT + 1,
+            allow_on_headers_stop_iteration: true,
+        };
         vm.call::<_, ()>(ROOT, "proxy_abi_version_0_2_1", ())?;
         vm.call::<_, ()>(ROOT, "_initialize", ())?;
         Ok(vm)
     }
 
-    /// An update of the plugin's configuration: a new root context in the same VM, for streams from now on. Where it is
-    /// refused, the old one goes on serving.
+    /// An update of the plugin's configuration: a new root context in the same VM, for streams from
+    /// now on. Where it is refused, the old one goes on serving.
     pub fn reconfigure(&mut self, configuration: &[u8]) -> Result<(), StartError> {
         let root = self.next_context;
         self.next_context += 1;
@@ -129,7 +146,8 @@ impl Vm {
         self.store.data_mut().configuration = Some(configuration.to_vec());
         let size = configuration.len() as u32;
         // Envoy starts a VM once, with its first root context.
-        let accepted = (root != ROOT || self.call::<_, u32>(root, "proxy_on_vm_start", (root, 0u32))? != 0)
+        let accepted = (root != ROOT
+            || self.call::<_, u32>(root, "proxy_on_vm_start", (root, 0u32))? != 0)
             && self.call::<_, u32>(root, "proxy_on_configure", (root, size))? != 0;
         self.store.data_mut().configuration = None;
         Ok(accepted)
@@ -145,7 +163,12 @@ impl Vm {
         Ok(StreamId(id))
     }
 
-    pub fn headers(&mut self, id: StreamId, headers: Headers, end_of_stream: bool) -> Result<(), Fault> {
+    pub fn headers(
+        &mut self,
+        id: StreamId,
+        headers: Headers,
+        end_of_stream: bool,
+    ) -> Result<(), Fault> {
         let stream = self.stream_mut(id);
         stream.receive_headers(headers);
         let count = stream.headers.len() as u32;
@@ -166,7 +189,12 @@ impl Vm {
         self.stream_mut(id).count_received(chunk);
     }
 
-    fn deliver_body(&mut self, id: StreamId, chunk: &[u8], end_of_stream: bool) -> Result<(), Fault> {
+    fn deliver_body(
+        &mut self,
+        id: StreamId,
+        chunk: &[u8],
+        end_of_stream: bool,
+    ) -> Result<(), Fault> {
         let stream = self.stream_mut(id);
         if stream.reply.is_some() {
             return Ok(());
@@ -204,7 +232,10 @@ impl Vm {
         self.call_if_there::<_, ()>(id.0, "proxy_on_log", id.0)?;
         self.call::<_, ()>(id.0, "proxy_on_delete", id.0)?;
         let host = self.store.data_mut();
-        let stream = host.streams.remove(&id.0).ok_or_else(|| Fault("the stream is already closed".into()))?;
+        let stream = host
+            .streams
+            .remove(&id.0)
+            .ok_or_else(|| Fault("the stream is already closed".into()))?;
         host.parents.remove(&id.0);
         let account = host.accounts.remove(&id.0).unwrap_or_default();
         self.retire_roots();
@@ -231,19 +262,22 @@ impl Vm {
         let host = self.store.data();
         let may_wake = host.calls.any_pending() || host.roots.values().any(Option::is_some);
         match self.waiting().first() {
-            Some(StreamId(id)) if !may_wake => {
-                Err(Fault(format!("stream {id} is held at its end: no call is pending and no tick period is set")))
-            }
+            Some(StreamId(id)) if !may_wake => Err(Fault(format!(
+                "stream {id} is held at its end: no call is pending and no tick period is set"
+            ))),
             _ => Ok(()),
         }
     }
 
-    // A root that serves no stream any more. Envoy cancels its calls and its timer. (Its last callbacks, on_done and
-    // on_delete, are not run here.)
+    // A root that serves no stream any more. Envoy cancels its calls and its timer. (Its last
+    // callbacks, on_done and on_delete, are not run here.)
     fn retire_roots(&mut self) {
         let host = self.store.data_mut();
-        let retired: Vec<u32> = host.roots.keys().copied().filter(|root| *root != self.root).collect();
-        for root in retired.into_iter().filter(|root| !host.parents.values().any(|parent| parent == root)) {
+        let retired: Vec<u32> =
+            host.roots.keys().copied().filter(|root| *root != self.root).collect();
+        for root in
+            retired.into_iter().filter(|root| !host.parents.values().any(|parent| parent == root))
+        {
             host.roots.remove(&root);
             host.calls.cancel(root);
         }
@@ -306,7 +340,8 @@ impl Vm {
 
     /// The value of a metric; none where no such metric was defined.
     pub fn metric(&self, name: &str) -> Option<u64> {
-        let mut same = self.store.data().metrics.iter().filter(|metric| metric.name == name).peekable();
+        let mut same =
+            self.store.data().metrics.iter().filter(|metric| metric.name == name).peekable();
         same.peek()?;
         Some(same.map(|metric| metric.value).sum())
     }
@@ -321,7 +356,9 @@ impl Vm {
     }
 
     pub fn memory_bytes(&mut self) -> usize {
-        self.instance.get_memory(&mut self.store, "memory").map_or(0, |memory| memory.data_size(&self.store))
+        self.instance
+            .get_memory(&mut self.store, "memory")
+            .map_or(0, |memory| memory.data_size(&self.store))
     }
 
     /// The streams that are held at their end.
@@ -339,7 +376,13 @@ impl Vm {
         streams.filter(|(_, stream)| stream.reply.is_none()).map(|(id, _)| StreamId(*id)).collect()
     }
 
-    fn proceed<P: WasmParams>(&mut self, id: StreamId, callback: &str, arguments: P, end_of_stream: bool) -> Result<(), Fault> {
+    fn proceed<P: WasmParams>(
+        &mut self,
+        id: StreamId,
+        callback: &str,
+        arguments: P,
+        end_of_stream: bool,
+    ) -> Result<(), Fault> {
         let others = self.unanswered_but(id);
         let action = match self.call::<_, u32>(id.0, callback, arguments)? {
             0 => Action::Continue,
@@ -349,11 +392,17 @@ impl Vm {
         let host = self.store.data();
         // sendLocalResponse stops the callback that it is called from, whomever it is about.
         if action == Action::Continue && host.answered_another {
-            return Err(Fault(format!("{callback}: Continue, after a reply to another stream that makes Envoy stop this one")));
+            return Err(Fault(format!(
+                "{callback}: Continue, after a reply to another stream that makes Envoy stop this \
+                 one"
+            )));
         }
-        let may_wake = host.calls.any_pending() || host.calls.any_made() && host.roots.values().any(Option::is_some);
+        let may_wake = host.calls.any_pending()
+            || host.calls.any_made() && host.roots.values().any(Option::is_some);
         let stream = self.stream_mut(id);
-        stream.proceed(action, end_of_stream, may_wake).map_err(|why| Fault(format!("{callback}: {why}")))?;
+        stream
+            .proceed(action, end_of_stream, may_wake)
+            .map_err(|why| Fault(format!("{callback}: {why}")))?;
         self.run_response_callbacks(id)?;
         self.settle(others)
     }
@@ -363,9 +412,17 @@ impl Vm {
         let Some(reply) = &self.stream(id).reply else { return Ok(()) };
         let (headers, size) = (reply.headers.len() as u32 + 1, reply.body.len() as u32);
         let end = u32::from(size == 0);
-        let mut actions = vec![self.call_if_there::<_, u32>(id.0, "proxy_on_response_headers", (id.0, headers, end))?];
+        let mut actions = vec![self.call_if_there::<_, u32>(
+            id.0,
+            "proxy_on_response_headers",
+            (id.0, headers, end),
+        )?];
         if size > 0 {
-            actions.push(self.call_if_there::<_, u32>(id.0, "proxy_on_response_body", (id.0, size, 1u32))?);
+            actions.push(self.call_if_there::<_, u32>(
+                id.0,
+                "proxy_on_response_body",
+                (id.0, size, 1u32),
+            )?);
         }
         if actions.iter().flatten().any(|action| *action != 0) {
             return Err(Fault("the filter holds back its own reply".into()));
@@ -386,9 +443,15 @@ impl Vm {
         }
     }
 
-    fn call<P: WasmParams, R: WasmResults>(&mut self, context: u32, export: &str, arguments: P) -> Result<R, Fault> {
+    fn call<P: WasmParams, R: WasmResults>(
+        &mut self,
+        context: u32,
+        export: &str,
+        arguments: P,
+    ) -> Result<R, Fault> {
         let fault = |error: wasmtime::Error| Fault(format!("{export}: {error:#}"));
-        let function = self.instance.get_typed_func::<P, R>(&mut self.store, export).map_err(fault)?;
+        let function =
+            self.instance.get_typed_func::<P, R>(&mut self.store, export).map_err(fault)?;
         self.store.data_mut().active = context;
         self.store.data_mut().effective = None;
         self.store.data_mut().answered_another = false;
@@ -398,6 +461,8 @@ impl Vm {
         let account = self.store.data_mut().account();
         account.fuel += spent;
         // A panic of the module tells its place in the log only.
-        result.map_err(|error| Fault(format!("{export}: {error:#}; last log: {:?}", account.logs.last())))
+        result.map_err(|error| {
+            Fault(format!("{export}: {error:#}; last log: {:?}", account.logs.last()))
+        })
     }
 }

@@ -18,7 +18,9 @@ impl Module {
             config.consume_fuel(true);
             Engine::new(&config).expect("wasmtime runs on this machine")
         });
-        wasmtime::Module::new(engine, bytes).map(Module).map_err(|error| Fault(format!("{error:#}")))
+        wasmtime::Module::new(engine, bytes)
+            .map(Module)
+            .map_err(|error| Fault(format!("{error:#}")))
     }
 
     /// The file that operators get. An old one would test code that is no longer there.
@@ -27,10 +29,16 @@ impl Module {
         SHIPPED.get_or_init(|| {
             let root = support::repository();
             let path = root.join("target/tls_client_auth.wasm");
-            let built = modified(&path).unwrap_or_else(|error| panic!("{error}: run ./build.sh first"));
+            let built =
+                modified(&path).unwrap_or_else(|error| panic!("{error}: run ./build.sh first"));
             let newest = newest_source(root).unwrap_or_else(|error| panic!("{error}"));
-            assert!(newest <= built, "{} is older than its sources: run ./build.sh", path.display());
-            let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert!(
+                newest <= built,
+                "{} is older than its sources: run ./build.sh",
+                path.display()
+            );
+            let bytes =
+                std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             Module::compile(bytes).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()))
         })
     }
@@ -49,7 +57,8 @@ fn newest_source(root: &Path) -> Result<std::time::SystemTime, String> {
     let mut newest = modified(&root.join("Cargo.lock"))?;
     let mut folders = vec![root.join("src"), root.join("crates/proxy-wasm")];
     while let Some(folder) = folders.pop() {
-        let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let entries =
+            std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         for entry in entries {
             let path = entry.map_err(|error| error.to_string())?.path();
             if path.is_dir() {

@@ -28,7 +28,10 @@ pub fn check_head(headers: &Headers) -> Result<()> {
         }
         let breaks = value.is_empty() || value.iter().any(|byte| *byte <= b' ' || *byte == 0x7f);
         if breaks || headers.iter().filter(|(other, _)| other == name).count() > 1 {
-            bail!("{name}: {:?} would break the request, or is there twice", String::from_utf8_lossy(value));
+            bail!(
+                "{name}: {:?} would break the request, or is there twice",
+                String::from_utf8_lossy(value)
+            );
         }
     }
     Ok(())
@@ -52,7 +55,9 @@ pub fn encode_pairs(headers: &Headers) -> Vec<u8> {
 
 pub fn decode_pairs(mut bytes: &[u8]) -> Result<Headers> {
     let count = take_size(&mut bytes)?;
-    let sizes = (0..count).map(|_| Ok((take_size(&mut bytes)?, take_size(&mut bytes)?))).collect::<Result<Vec<_>>>()?;
+    let sizes = (0..count)
+        .map(|_| Ok((take_size(&mut bytes)?, take_size(&mut bytes)?)))
+        .collect::<Result<Vec<_>>>()?;
     let headers = sizes
         .into_iter()
         .map(|(name, value)| {
@@ -60,7 +65,11 @@ pub fn decode_pairs(mut bytes: &[u8]) -> Result<Headers> {
             Ok((name, take_terminated(&mut bytes, value)?))
         })
         .collect::<Result<Headers>>()?;
-    if bytes.is_empty() { Ok(headers) } else { bail!("{} bytes after the last header", bytes.len()) }
+    if bytes.is_empty() {
+        Ok(headers)
+    } else {
+        bail!("{} bytes after the last header", bytes.len())
+    }
 }
 
 fn take_size(bytes: &mut &[u8]) -> Result<usize> {

@@ -1,7 +1,9 @@
 //! Cases and requests, run in the module.
 
 use crate::host::stream::REQUESTED_SERVER_NAME;
-use crate::host::{Connection, Fault, Headers, Module, Outcome, Process, StartError, StreamId, Verdict, Vm};
+use crate::host::{
+    Connection, Fault, Headers, Module, Outcome, Process, StartError, StreamId, Verdict, Vm,
+};
 use crate::random::Random;
 use crate::support::case::{Case, DECISIONS, Request};
 use crate::support::certificate::Certificate;
@@ -46,8 +48,12 @@ impl Delivery {
     pub fn frames(self, body: &[u8]) -> Vec<(Vec<u8>, bool)> {
         let mut frames: Vec<(Vec<u8>, bool)> = match self {
             Delivery::EndInHeaders => Vec::new(),
-            Delivery::SmallChunks => body.chunks(body.len() / 1000 + 1).map(|chunk| (chunk.to_vec(), false)).collect(),
-            Delivery::RandomChunks => random_chunks(body).into_iter().map(|chunk| (chunk, false)).collect(),
+            Delivery::SmallChunks => {
+                body.chunks(body.len() / 1000 + 1).map(|chunk| (chunk.to_vec(), false)).collect()
+            }
+            Delivery::RandomChunks => {
+                random_chunks(body).into_iter().map(|chunk| (chunk, false)).collect()
+            }
             Delivery::Trailers if body.is_empty() => Vec::new(),
             _ => vec![(body.to_vec(), false)],
         };
@@ -103,7 +109,9 @@ pub fn clock(case: &Case) -> u64 {
 pub fn connection_of(certificate: Option<&Certificate>, chain_valid: Option<bool>) -> Connection {
     match certificate {
         None => Connection::without_certificate(),
-        Some(certificate) => Connection::mutual_tls(&certificate.host_text, &certificate.sha256_hex(), chain_valid),
+        Some(certificate) => {
+            Connection::mutual_tls(&certificate.host_text, &certificate.sha256_hex(), chain_valid)
+        }
     }
 }
 
@@ -123,13 +131,23 @@ pub fn run(vm: &mut Vm, case: &Case, delivery: Delivery) -> Result<Outcome, Faul
     send(vm, connection(case), &case.request, delivery)
 }
 
-pub fn send(vm: &mut Vm, connection: Connection, request: &Request, delivery: Delivery) -> Result<Outcome, Fault> {
+pub fn send(
+    vm: &mut Vm,
+    connection: Connection,
+    request: &Request,
+    delivery: Delivery,
+) -> Result<Outcome, Fault> {
     let id = deliver(vm, connection, request, delivery)?;
     vm.close(id)
 }
 
 /// Sends a whole request and leaves its stream open: it may wait for something.
-pub fn deliver(vm: &mut Vm, connection: Connection, request: &Request, delivery: Delivery) -> Result<StreamId, Fault> {
+pub fn deliver(
+    vm: &mut Vm,
+    connection: Connection,
+    request: &Request,
+    delivery: Delivery,
+) -> Result<StreamId, Fault> {
     let id = vm.open(connection)?;
     vm.headers(id, headers(request), delivery == Delivery::EndInHeaders)?;
     for (chunk, end_of_stream) in delivery.frames(&request.body) {
@@ -150,8 +168,12 @@ pub fn open(vm: &mut Vm, case: &Case) -> Result<StreamId, Fault> {
 
 /// The code in filter state; what is not gated has none, and is counted alone.
 pub fn code(outcome: &Outcome) -> String {
-    let stated = outcome.properties.get("tls_client_auth_code").map(|code| String::from_utf8_lossy(code).into_owned());
-    let counted = || outcome.account.counted.keys().filter_map(|name| name.strip_prefix("tls_client_auth."));
+    let stated = outcome
+        .properties
+        .get("tls_client_auth_code")
+        .map(|code| String::from_utf8_lossy(code).into_owned());
+    let counted =
+        || outcome.account.counted.keys().filter_map(|name| name.strip_prefix("tls_client_auth."));
     let is_code = |name: &&str| DECISIONS.iter().any(|(code, _)| code == name);
     stated.or_else(|| counted().find(is_code).map(String::from)).unwrap_or_else(|| "no code".into())
 }

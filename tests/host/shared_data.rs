@@ -1,5 +1,5 @@
-//! What the VMs of one Envoy process share: `proxy_get_shared_data`, `proxy_set_shared_data`, as `SharedData` of
-//! proxy-wasm-cpp-host does them for one `vm_id`.
+//! What the VMs of one Envoy process share: `proxy_get_shared_data`, `proxy_set_shared_data`, as
+//! `SharedData` of proxy-wasm-cpp-host does them for one `vm_id`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,8 +34,8 @@ impl Process {
         self.lock().entries.get(key.as_ref()).cloned()
     }
 
-    /// Writes as a module would: `cas` 0 writes in any case, another one only where it is the present one or where there
-    /// is no such key.
+    /// Writes as a module would: `cas` 0 writes in any case, another one only where it is the
+    /// present one or where there is no such key.
     pub fn set(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>, cas: u32) -> Status {
         let mut data = self.lock();
         let present = data.entries.get(key.as_ref()).map(|(_, cas)| *cas);
@@ -61,14 +61,24 @@ impl Process {
 }
 
 impl Guest<'_> {
-    pub fn get_shared_data(&mut self, key: (u32, u32), out: (u32, u32), cas_out: u32) -> Result<Status> {
+    pub fn get_shared_data(
+        &mut self,
+        key: (u32, u32),
+        out: (u32, u32),
+        cas_out: u32,
+    ) -> Result<Status> {
         let key = self.read(key.0, key.1)?;
         let Some((value, cas)) = self.host().process.get(key) else { return Ok(Status::NotFound) };
         self.give(&value, out)?;
         self.write(cas_out, &cas.to_le_bytes())
     }
 
-    pub fn set_shared_data(&mut self, key: (u32, u32), value: (u32, u32), cas: u32) -> Result<Status> {
+    pub fn set_shared_data(
+        &mut self,
+        key: (u32, u32),
+        value: (u32, u32),
+        cas: u32,
+    ) -> Result<Status> {
         let (key, value) = (self.read(key.0, key.1)?, self.read(value.0, value.1)?);
         Ok(self.host().process.set(key, value, cas))
     }

@@ -1,5 +1,5 @@
-//! One HTTP stream as Envoy's filter manager and wasm filter see it: what is held back, what has gone upstream, what
-//! was answered. Knows nothing of wasm.
+//! One HTTP stream as Envoy's filter manager and wasm filter see it: what is held back, what has
+//! gone upstream, what was answered. Knows nothing of wasm.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +23,8 @@ pub enum Action {
     Pause,
 }
 
-/// The attributes that Envoy would give, by dotted name. A listed attribute that is not here is `NotFound`; one that
-/// is not listed in [`ATTRIBUTES`] fails the test.
+/// The attributes that Envoy would give, by dotted name. A listed attribute that is not here is
+/// `NotFound`; one that is not listed in [`ATTRIBUTES`] fails the test.
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
     pub attributes: BTreeMap<&'static str, Result<Vec<u8>, Status>>,
@@ -50,14 +50,17 @@ pub const REQUESTED_SERVER_NAME: &str = "connection.requested_server_name";
 pub const PEER_CERTIFICATE_DIGEST: &str = "connection.sha256_peer_certificate_digest";
 
 impl Connection {
-    /// TLS without a client certificate: Envoy leaves out what it has no value for, and says "not valid".
+    /// TLS without a client certificate: Envoy leaves out what it has no value for, and says "not
+    /// valid".
     pub fn without_certificate() -> Connection {
         Connection::default().with(PEER_CERTIFICATE_VALID, [0])
     }
 
     /// `valid` none: an Envoy before 1.39.
     pub fn mutual_tls(peer_certificate: &str, sha256_hex: &str, valid: Option<bool>) -> Connection {
-        let connection = Connection::default().with(PEER_CERTIFICATE, peer_certificate).with(PEER_CERTIFICATE_DIGEST, sha256_hex);
+        let connection = Connection::default()
+            .with(PEER_CERTIFICATE, peer_certificate)
+            .with(PEER_CERTIFICATE_DIGEST, sha256_hex);
         match valid {
             Some(valid) => connection.with(PEER_CERTIFICATE_VALID, [u8::from(valid)]),
             None => connection,
@@ -138,7 +141,8 @@ pub struct Stream {
     end_came: bool,
     /// The backend sees the end of the request.
     ended: bool,
-    /// StopAll: Envoy calls no callback until the stream is continued or answered; what came in the meantime.
+    /// StopAll: Envoy calls no callback until the stream is continued or answered; what came in the
+    /// meantime.
     pub stopped: Option<Withheld>,
 }
 
@@ -172,7 +176,10 @@ impl Stream {
         for (name, value) in headers {
             self.received += (name.len() + value.len()) as u64;
             let name = name.to_ascii_lowercase();
-            let first = self.headers.iter_mut().find(|(header, _)| *header == name && JOINED.contains(&&*name));
+            let first = self
+                .headers
+                .iter_mut()
+                .find(|(header, _)| *header == name && JOINED.contains(&&*name));
             match first {
                 Some((_, joined)) => {
                     joined.push(b',');
@@ -207,17 +214,26 @@ impl Stream {
         self.shows_trailers = true;
     }
 
-    /// Acts on what a request callback returned. `end_of_stream` includes trailers, after which nothing comes. `may_wake`:
-    /// something may wake a request that nothing more comes for.
-    pub fn proceed(&mut self, action: Action, end_of_stream: bool, may_wake: bool) -> Result<(), String> {
+    /// Acts on what a request callback returned. `end_of_stream` includes trailers, after which
+    /// nothing comes. `may_wake`: something may wake a request that nothing more comes for.
+    pub fn proceed(
+        &mut self,
+        action: Action,
+        end_of_stream: bool,
+        may_wake: bool,
+    ) -> Result<(), String> {
         self.end_came |= end_of_stream;
         match action {
             Action::Continue if self.reply.is_some() => {
-                Err("Continue after a local reply: only Envoy's mercy keeps the request from the backend".into())
+                Err("Continue after a local reply: only Envoy's mercy keeps the request from the \
+                    backend"
+                    .into())
             }
             Action::Pause if self.reply.is_some() => Ok(()),
             Action::Pause if end_of_stream && !may_wake => {
-                Err("Pause at the end of the stream without a reply: nothing will ever wake this request".into())
+                Err("Pause at the end of the stream without a reply: nothing will ever wake this \
+                    request"
+                    .into())
             }
             Action::Pause => Ok(()),
             Action::Continue => {
@@ -243,14 +259,17 @@ impl Stream {
 
     fn release(&mut self) {
         let headers = &self.headers;
-        let upstream = self.upstream.get_or_insert_with(|| Forwarded { headers: headers.clone(), ..Forwarded::default() });
+        let upstream = self
+            .upstream
+            .get_or_insert_with(|| Forwarded { headers: headers.clone(), ..Forwarded::default() });
         upstream.body.append(&mut self.buffered);
         upstream.trailers = self.trailers.clone();
         self.shows_trailers = false;
         self.ended = self.end_came;
     }
 
-    /// `is_last_resort`: the filter may break off what went upstream, as Envoy lets it before there is an answer.
+    /// `is_last_resort`: the filter may break off what went upstream, as Envoy lets it before there
+    /// is an answer.
     pub fn answer(&mut self, reply: Reply, is_last_resort: bool) -> Result<(), String> {
         if self.is_released() && !is_last_resort {
             return Err("a local reply after the request went upstream".into());
@@ -282,7 +301,9 @@ impl Stream {
 
     pub fn attribute(&self, name: &str) -> Result<Result<Vec<u8>, Status>, String> {
         if !ATTRIBUTES.contains(&name) {
-            return Err(format!("attribute {name:?}: this host does not know what Envoy would say"));
+            return Err(format!(
+                "attribute {name:?}: this host does not know what Envoy would say"
+            ));
         }
         if let Some(value) = self.connection.attributes.get(name) {
             return Ok(value.clone());
@@ -297,10 +318,20 @@ impl Stream {
             "request.path" => ":path",
             _ => return Ok(Err(Status::NotFound)),
         };
-        Ok(values(&self.headers, header).first().map(|value| value.to_vec()).ok_or(Status::NotFound))
+        Ok(values(&self.headers, header)
+            .first()
+            .map(|value| value.to_vec())
+            .ok_or(Status::NotFound))
     }
 }
 
 // Envoy's inline headers: one entry in the map, repeated fields joined by a comma.
-const JOINED: &[&str] =
-    &["accept", "authorization", "content-encoding", "content-type", "user-agent", "x-forwarded-client-cert", "x-forwarded-for"];
+const JOINED: &[&str] = &[
+    "accept",
+    "authorization",
+    "content-encoding",
+    "content-type",
+    "user-agent",
+    "x-forwarded-client-cert",
+    "x-forwarded-for",
+];

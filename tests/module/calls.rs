@@ -7,7 +7,11 @@ use crate::host::{HttpAnswer, HttpCall, Vm};
 pub fn answer(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> HttpAnswer {
     let status = (":status".to_string(), status.to_string().into_bytes());
     let headers = headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
-    HttpAnswer { headers: std::iter::once(status).chain(headers).collect(), body: body.as_ref().to_vec(), trailers: Vec::new() }
+    HttpAnswer {
+        headers: std::iter::once(status).chain(headers).collect(),
+        body: body.as_ref().to_vec(),
+        trailers: Vec::new(),
+    }
 }
 
 /// The next tick, and the time until then.

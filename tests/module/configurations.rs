@@ -23,8 +23,17 @@ fn failure_of(configuration: &Configuration) -> Option<String> {
         (Err(StartError::Fault(fault)), _) => fail(format!("fault: {fault}")),
         (Err(StartError::Refused(logs)), None) => fail(format!("refused: {logs:?}")),
         (Err(StartError::Refused(logs)), Some(error)) => match logs.as_slice() {
-            [log] if log.level == ERROR && log.message.contains(&error.pointer) && log.message.contains(&error.contains) => None,
-            logs => fail(format!("expected one error line with {:?} and {:?}: {logs:?}", error.pointer, error.contains)),
+            [log]
+                if log.level == ERROR
+                    && log.message.contains(&error.pointer)
+                    && log.message.contains(&error.contains) =>
+            {
+                None
+            }
+            logs => fail(format!(
+                "expected one error line with {:?} and {:?}: {logs:?}",
+                error.pointer, error.contains
+            )),
         },
     }
 }

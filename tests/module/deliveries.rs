@@ -1,4 +1,5 @@
-//! The whole table, each request in every way that its frames can arrive, and what contract §5, §7 and §8 promise of every one.
+//! The whole table, each request in every way that its frames can arrive, and what contract §5, §7
+//! and §8 promise of every one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
@@ -6,7 +7,9 @@ use std::num::NonZero;
 use serde_json::Value;
 
 use crate::host::{Headers, Log, Outcome, Verdict};
-use crate::run::{DELIVERIES, Delivery, REQUEST_ID, clock, code, headers, run, start_for, try_start};
+use crate::run::{
+    DELIVERIES, Delivery, REQUEST_ID, clock, code, headers, run, start_for, try_start,
+};
 use crate::support::case::{Case, DECISIONS, table};
 
 const WARN: u32 = 3;
@@ -20,18 +23,25 @@ fn every_case_in_every_delivery() {
     let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
     let failures: Vec<String> = std::thread::scope(|scope| {
         let shares: Vec<_> = cases.chunks(cases.len().div_ceil(workers)).collect();
-        let threads: Vec<_> =
-            shares.into_iter().map(|share| scope.spawn(|| share.iter().flat_map(failures_of).collect::<Vec<_>>())).collect();
-        threads.into_iter().flat_map(|thread| thread.join().expect("a worker does not panic")).collect()
+        let threads: Vec<_> = shares
+            .into_iter()
+            .map(|share| scope.spawn(|| share.iter().flat_map(failures_of).collect::<Vec<_>>()))
+            .collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().expect("a worker does not panic"))
+            .collect()
     });
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 
 #[test]
 fn every_code_of_the_contract_occurs() {
-    let occurring: BTreeSet<String> = table().cases.into_iter().map(|case| case.expect.code).collect();
+    let occurring: BTreeSet<String> =
+        table().cases.into_iter().map(|case| case.expect.code).collect();
     // What no request can cause but a host can is in hostile.rs.
-    let promised = DECISIONS.iter().map(|(code, _)| code.to_string()).filter(|code| code != "host_error");
+    let promised =
+        DECISIONS.iter().map(|(code, _)| code.to_string()).filter(|code| code != "host_error");
     assert_eq!(occurring, promised.collect());
 }
 
@@ -40,7 +50,9 @@ fn all_refusals_of_a_client_have_one_body() {
     let mut bodies = BTreeSet::new();
     for case in table().cases.iter().filter(|case| case.expect.status == Some(401)) {
         let outcome = run(&mut start_for(case), case, Delivery::WholeBody).expect(&case.name);
-        let Verdict::Replied(reply) = outcome.verdict else { panic!("{}: not answered", case.name) };
+        let Verdict::Replied(reply) = outcome.verdict else {
+            panic!("{}: not answered", case.name)
+        };
         bodies.insert(String::from_utf8(reply.body).expect("an answer is UTF-8"));
     }
     assert_eq!(bodies.len(), 1, "{bodies:?}");
@@ -73,16 +85,26 @@ pub fn check(case: &Case, outcome: &Outcome, delivery: Delivery) -> Result<(), S
     let counted = BTreeMap::from([(format!("tls_client_auth.{}", expect.code), 1)]);
     // What was asked of a registry is counted beside the decision.
     let is_decision = |name: &&String| {
-        name.starts_with("tls_client_auth.") && !name.starts_with("tls_client_auth.registry_refresh_") && *name != LOOKALIKE
+        name.starts_with("tls_client_auth.")
+            && !name.starts_with("tls_client_auth.registry_refresh_")
+            && *name != LOOKALIKE
     };
-    let found = outcome.account.counted.iter().filter(|(name, _)| is_decision(name)).map(|(name, n)| (name.clone(), *n));
+    let found = outcome
+        .account
+        .counted
+        .iter()
+        .filter(|(name, _)| is_decision(name))
+        .map(|(name, n)| (name.clone(), *n));
     equal("metrics", &found.collect(), &counted)?;
     let lookalikes = outcome.account.counted.get(LOOKALIKE).copied().unwrap_or_default();
     equal("lookalikes", &lookalikes, &u64::from(expect.lookalike))?;
     check_filter_state(case, outcome)?;
     check_tenant(case, outcome)?;
     if let Some(client_id) = &expect.client_id {
-        let stated = outcome.properties.get("tls_client_auth_client_id").map(|id| String::from_utf8_lossy(id));
+        let stated = outcome
+            .properties
+            .get("tls_client_auth_client_id")
+            .map(|id| String::from_utf8_lossy(id));
         equal("client_id", &stated.as_deref(), &Some(client_id.as_str()))?;
     }
     check_log(case, &outcome.account.logs)?;
@@ -95,7 +117,11 @@ pub fn check(case: &Case, outcome: &Outcome, delivery: Delivery) -> Result<(), S
         Verdict::Forwarded(forwarded) => {
             equal("status", &None, &expect.status)?;
             equal("body at the backend", &forwarded.body, &case.request.body)?;
-            equal("trailers at the backend", &forwarded.trailers.len(), &usize::from(delivery == Delivery::Trailers))?;
+            equal(
+                "trailers at the backend",
+                &forwarded.trailers.len(),
+                &usize::from(delivery == Delivery::Trailers),
+            )?;
             check_forwarded(case, &forwarded.headers)
         }
     }
@@ -103,9 +129,17 @@ pub fn check(case: &Case, outcome: &Outcome, delivery: Delivery) -> Result<(), S
 
 // contract §8: both, unless the configuration says otherwise; what is not gated has none.
 fn check_filter_state(case: &Case, outcome: &Outcome) -> Result<(), String> {
-    let wanted = |name: &str| case.config["filter_state"].as_array().is_none_or(|names| names.iter().any(|other| other == name));
+    let wanted = |name: &str| {
+        case.config["filter_state"]
+            .as_array()
+            .is_none_or(|names| names.iter().any(|other| other == name))
+    };
     let stated = |name: &str| outcome.properties.contains_key(&format!("tls_client_auth_{name}"));
-    equal("code in filter state", &stated("code"), &(wanted("code") && case.expect.code != "not_gated"))?;
+    equal(
+        "code in filter state",
+        &stated("code"),
+        &(wanted("code") && case.expect.code != "not_gated"),
+    )?;
     if stated("client_id") && !wanted("client_id") {
         return Err("client_id in filter state".into());
     }
@@ -113,12 +147,20 @@ fn check_filter_state(case: &Case, outcome: &Outcome) -> Result<(), String> {
 }
 
 fn check_tenant(case: &Case, outcome: &Outcome) -> Result<(), String> {
-    let counted = outcome.account.counted.iter().filter(|(name, _)| name.starts_with("tls_client_auth_tenant."));
+    let counted = outcome
+        .account
+        .counted
+        .iter()
+        .filter(|(name, _)| name.starts_with("tls_client_auth_tenant."));
     let counted: BTreeMap<_, _> = counted.map(|(name, n)| (name.clone(), *n)).collect();
     let name = |tenant| format!("tls_client_auth_tenant.{tenant}.{}", case.expect.code);
     match &case.expect.tenant {
-        Some(tenant) => equal("metrics of the tenant", &counted, &BTreeMap::from([(name(tenant), 1)])),
-        None if case.config["tenants"].is_null() => equal("metrics of a tenant", &counted, &BTreeMap::new()),
+        Some(tenant) => {
+            equal("metrics of the tenant", &counted, &BTreeMap::from([(name(tenant), 1)]))
+        }
+        None if case.config["tenants"].is_null() => {
+            equal("metrics of a tenant", &counted, &BTreeMap::new())
+        }
         None => Ok(()),
     }
 }
@@ -126,8 +168,11 @@ fn check_tenant(case: &Case, outcome: &Outcome) -> Result<(), String> {
 // contract §7
 fn check_answer(case: &Case, headers: &Headers, body: &[u8]) -> Result<(), String> {
     let status = case.expect.status.unwrap_or_default();
-    let mut expected =
-        BTreeMap::from([("content-type", "application/json"), ("cache-control", "no-store"), ("pragma", "no-cache")]);
+    let mut expected = BTreeMap::from([
+        ("content-type", "application/json"),
+        ("cache-control", "no-store"),
+        ("pragma", "no-cache"),
+    ]);
     if status == 405 {
         expected.insert("allow", "POST");
     }
@@ -135,7 +180,11 @@ fn check_answer(case: &Case, headers: &Headers, body: &[u8]) -> Result<(), Strin
         expected.insert("retry-after", "1");
     }
     let challenged = status == 401 && case.request.has_header("authorization");
-    equal("www_authenticate of the table", &case.expect.www_authenticate.unwrap_or(challenged), &challenged)?;
+    equal(
+        "www_authenticate of the table",
+        &case.expect.www_authenticate.unwrap_or(challenged),
+        &challenged,
+    )?;
     let mut given = BTreeMap::new();
     for (name, value) in headers {
         let value = std::str::from_utf8(value).map_err(|error| format!("{name}: {error}"))?;
@@ -145,13 +194,18 @@ fn check_answer(case: &Case, headers: &Headers, body: &[u8]) -> Result<(), Strin
     }
     match (given.remove("www-authenticate"), challenged) {
         (None, false) => {}
-        (Some(challenge), true) if challenge.starts_with("Basic realm=\"") && challenge.ends_with('"') => {}
+        (Some(challenge), true)
+            if challenge.starts_with("Basic realm=\"") && challenge.ends_with('"') => {}
         (challenge, _) => return Err(format!("www-authenticate is {challenge:?}")),
     }
     equal("headers", &given, &expected)?;
     let json: Value = serde_json::from_slice(body).map_err(|error| format!("body: {error}"))?;
     let members = json.as_object().ok_or("the body is no object")?;
-    equal("members", &members.keys().map(String::as_str).collect(), &BTreeSet::from(["error", "error_description"]))?;
+    equal(
+        "members",
+        &members.keys().map(String::as_str).collect(),
+        &BTreeSet::from(["error", "error_description"]),
+    )?;
     equal("error", &members["error"].as_str(), &case.expect.error.as_deref())?;
     match members["error_description"].as_str() {
         Some(text) if !text.is_empty() => Ok(()),
@@ -176,7 +230,8 @@ fn check_forwarded(case: &Case, at_backend: &Headers) -> Result<(), String> {
         let values = crate::host::stream::values(at_backend, name);
         let expected: Vec<&[u8]> = expected.iter().map(|value| value.as_bytes()).collect();
         if values != expected {
-            let printed: Vec<_> = values.iter().map(|value| String::from_utf8_lossy(value)).collect();
+            let printed: Vec<_> =
+                values.iter().map(|value| String::from_utf8_lossy(value)).collect();
             return Err(format!("{name} at the backend: {printed:?}"));
         }
     }
@@ -185,11 +240,15 @@ fn check_forwarded(case: &Case, at_backend: &Headers) -> Result<(), String> {
 
 // contract §8, under the default `log: "rejections"` unless the case sets it.
 fn check_log(case: &Case, logs: &[Log]) -> Result<(), String> {
-    let refused = DECISIONS.iter().any(|(code, answer)| *code == case.expect.code && answer.is_some());
+    let refused =
+        DECISIONS.iter().any(|(code, answer)| *code == case.expect.code && answer.is_some());
     let wanted = refused || case.config["log"] == "all";
     // A path is reported once, and a case is sent in several deliveries.
-    let (reports, logs): (Vec<&Log>, Vec<&Log>) = logs.iter().partition(|log| log.message.contains("ungated_lookalike"));
-    if reports.len() > usize::from(case.expect.lookalike) || reports.iter().any(|report| report.level != WARN) {
+    let (reports, logs): (Vec<&Log>, Vec<&Log>) =
+        logs.iter().partition(|log| log.message.contains("ungated_lookalike"));
+    if reports.len() > usize::from(case.expect.lookalike)
+        || reports.iter().any(|report| report.level != WARN)
+    {
         return Err(format!("reported: {reports:?}"));
     }
     equal("log lines", &logs.len(), &usize::from(wanted))?;
@@ -197,7 +256,10 @@ fn check_log(case: &Case, logs: &[Log]) -> Result<(), String> {
     if refused {
         equal("log level", level, &WARN)?;
     }
-    for part in [Some(case.expect.code.as_str()), Some(REQUEST_ID), case.expect.detail.as_deref()].into_iter().flatten() {
+    for part in [Some(case.expect.code.as_str()), Some(REQUEST_ID), case.expect.detail.as_deref()]
+        .into_iter()
+        .flatten()
+    {
         if !message.contains(part) {
             return Err(format!("the log line lacks {part:?}: {message}"));
         }
@@ -208,7 +270,10 @@ fn check_log(case: &Case, logs: &[Log]) -> Result<(), String> {
         }
     }
     if message.len() > MOST_LINE_BYTES || message.chars().any(char::is_control) {
-        return Err(format!("the log line is {} bytes long, or holds control characters: {message:.300}", message.len()));
+        return Err(format!(
+            "the log line is {} bytes long, or holds control characters: {message:.300}",
+            message.len()
+        ));
     }
     Ok(())
 }
@@ -217,18 +282,29 @@ fn check_log(case: &Case, logs: &[Log]) -> Result<(), String> {
 fn secrets(case: &Case) -> Vec<String> {
     let request = &case.request;
     let query = request.path.split_once('?').map(|(_, query)| query.to_string());
-    let credentials = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    let credentials =
+        request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
     let credentials = credentials.map(|(_, value)| String::from_utf8_lossy(value).into_owned());
     let body = String::from_utf8_lossy(&request.body).into_owned();
     let body = body.contains('=').then_some(body);
     let certificate = case.certificate.iter().map(|certificate| certificate.x5c());
     let clients = case.config["clients"].as_array().into_iter().flatten();
-    let backend =
-        clients.filter_map(|client| client.pointer("/backend_authentication/client_secret")?.as_str().map(String::from));
-    let secrets = query.into_iter().chain(backend).chain(credentials).chain(certificate).chain(body);
+    let backend = clients.filter_map(|client| {
+        client.pointer("/backend_authentication/client_secret")?.as_str().map(String::from)
+    });
+    let secrets =
+        query.into_iter().chain(backend).chain(credentials).chain(certificate).chain(body);
     secrets.filter(|secret| secret.len() > 8).chain(["BEGIN CERTIFICATE".to_string()]).collect()
 }
 
-fn equal<T: PartialEq + std::fmt::Debug>(what: &str, given: &T, expected: &T) -> Result<(), String> {
-    if given == expected { Ok(()) } else { Err(format!("{what}: {given:.400?}, expected {expected:.400?}")) }
+fn equal<T: PartialEq + std::fmt::Debug>(
+    what: &str,
+    given: &T,
+    expected: &T,
+) -> Result<(), String> {
+    if given == expected {
+        Ok(())
+    } else {
+        Err(format!("{what}: {given:.400?}, expected {expected:.400?}"))
+    }
 }

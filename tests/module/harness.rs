@@ -1,4 +1,5 @@
-//! The table and the certificates themselves: a slip in a row must be an error, not a test of something else.
+//! The table and the certificates themselves: a slip in a row must be an error, not a test of
+//! something else.
 
 use std::path::PathBuf;
 
@@ -39,22 +40,47 @@ fn a_good_file_is_read() {
 fn slips_are_errors() {
     let slips: &[(&str, &str, Value, &str)] = &[
         ("unknown-member", "/cases/0/expected", json!({}), "unknown field `expected`"),
-        ("unknown-request-member", "/cases/0/request", json!({"bodyhex": ""}), "unknown field `bodyhex`"),
+        (
+            "unknown-request-member",
+            "/cases/0/request",
+            json!({"bodyhex": ""}),
+            "unknown field `bodyhex`",
+        ),
         ("unknown-code", "/cases/0/expect/code", json!("no_certificate"), "is no code"),
         ("wrong-status", "/cases/0/expect/status", json!(400), "is answered with"),
         ("wrong-error", "/cases/0/expect/error", json!("invalid_request"), "is answered with"),
-        ("passes-without-saying-so", "/cases/0/expect", json!({"code": "certificate_missing"}), "is answered with"),
+        (
+            "passes-without-saying-so",
+            "/cases/0/expect",
+            json!({"code": "certificate_missing"}),
+            "is answered with",
+        ),
         ("answers-a-pass", "/cases/0/expect/code", json!("authenticated"), "is answered with"),
         ("no-such-certificate", "/cases/0/certificate", json!("clent"), "no certificate is called"),
         ("bad-certificate", "/certificates/client/isuer", json!("ca"), "unknown field `isuer`"),
-        ("bad-placeholder", "/cases/0/request", json!({"body": "${x5c:nobody}"}), "no such certificate"),
-        ("bad-placeholder-kind", "/cases/0/request", json!({"body": "${x5x:client}"}), "no such kind"),
+        (
+            "bad-placeholder",
+            "/cases/0/request",
+            json!({"body": "${x5c:nobody}"}),
+            "no such certificate",
+        ),
+        (
+            "bad-placeholder-kind",
+            "/cases/0/request",
+            json!({"body": "${x5x:client}"}),
+            "no such kind",
+        ),
         ("no-client-to-patch", "/config", json!({}), ""),
         ("no-cases", "/cases", json!([]), "not one row"),
         ("no-about", "/about", json!(""), "no `about`"),
         ("no-source", "/cases/0/source", json!(""), "`source` is empty"),
         ("another-time-in-envoy", "/cases/0/now", json!(5), "`in_envoy` must be false"),
-        ("another-chain-in-envoy", "/cases/0/chain_valid", json!(false), "`in_envoy` must be false"),
+        (
+            "another-chain-in-envoy",
+            "/cases/0/chain_valid",
+            json!(false),
+            "`in_envoy` must be false",
+        ),
     ];
     for (name, pointer, value, why) in slips {
         let mut file = good();
@@ -96,7 +122,8 @@ fn moments_and_back() {
     }
 }
 
-// By another parser than the one that writes: what is minted is a certificate, and says what was asked for.
+// By another parser than the one that writes: what is minted is a certificate, and says what was
+// asked for.
 #[test]
 fn minted_certificates_are_certificates() {
     use x509_parser::prelude::*;
@@ -105,7 +132,9 @@ fn minted_certificates_are_certificates() {
         "san": [{"dns": "a.example"}, {"ip": "2001:db8::1"}, {"email": "a@b.example"}, {"uri": "https://a/"}],
         "not_after": "2060-01-01T00:00:00Z", "filler": 3,
     });
-    for (key, issuer) in [("ec", "ca"), ("rsa", "ca"), ("ec", "self"), ("rsa", "self"), ("ec", "untrusted")] {
+    for (key, issuer) in
+        [("ec", "ca"), ("rsa", "ca"), ("ec", "self"), ("rsa", "self"), ("ec", "untrusted")]
+    {
         let mut spec = spec.clone();
         spec["key"] = json!(key);
         spec["issuer"] = json!(issuer);

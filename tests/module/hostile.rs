@@ -1,4 +1,5 @@
-//! Clients that send anything, and hosts that do not give what they must: always an answer, never a pass, a trap or a wait.
+//! Clients that send anything, and hosts that do not give what they must: always an answer, never a
+//! pass, a trap or a wait.
 
 use crate::host::stream::{PEER_CERTIFICATE, PEER_CERTIFICATE_DIGEST, PEER_CERTIFICATE_VALID};
 use crate::host::{Connection, Outcome, Status, Verdict, Vm};
@@ -60,7 +61,8 @@ fn bytes_that_are_no_text_in_every_header() {
         "x-forwarded-client-cert",
         "x-any",
     ];
-    let values: [&[u8]; 6] = [b"", b"\xff", b"\xc3\x28", b"/token\xff", b"Basic \xff\xfe", b"\xf0\x9f\x92"];
+    let values: [&[u8]; 6] =
+        [b"", b"\xff", b"\xc3\x28", b"/token\xff", b"Basic \xff\xfe", b"\xf0\x9f\x92"];
     for name in names {
         for value in values {
             for end_of_stream in [false, true] {
@@ -68,9 +70,11 @@ fn bytes_that_are_no_text_in_every_header() {
                 let mut map = headers(&post(b"client_id=client"));
                 map.retain(|(header, _)| header != name);
                 map.push((name.into(), value.to_vec()));
-                vm.headers(id, map, end_of_stream).unwrap_or_else(|fault| panic!("{name} {value:?}: {fault}"));
+                vm.headers(id, map, end_of_stream)
+                    .unwrap_or_else(|fault| panic!("{name} {value:?}: {fault}"));
                 if !end_of_stream {
-                    vm.body(id, b"client_id=client", true).unwrap_or_else(|fault| panic!("{name} {value:?}: {fault}"));
+                    vm.body(id, b"client_id=client", true)
+                        .unwrap_or_else(|fault| panic!("{name} {value:?}: {fault}"));
                 }
                 let outcome = vm.close(id).expect("no fault");
                 assert_ne!(outcome.verdict, Verdict::Held, "{name} {value:?}");
@@ -83,7 +87,12 @@ fn bytes_that_are_no_text_in_every_header() {
 #[test]
 fn no_headers_at_all() {
     let mut vm = start(CONFIG.as_bytes(), CLOCK);
-    for missing in [&[":method"][..], &[":path"], &[":authority"], &[":method", ":path", ":authority", ":scheme"]] {
+    for missing in [
+        &[":method"][..],
+        &[":path"],
+        &[":authority"],
+        &[":method", ":path", ":authority", ":scheme"],
+    ] {
         let id = vm.open(verified(&certificate())).expect("no fault");
         let mut map = headers(&post(b""));
         map.retain(|(name, _)| !missing.contains(&name.as_str()));
@@ -104,7 +113,11 @@ fn random_requests() {
         let outcome = send(&mut vm, verified(&certificate), &request, delivery)
             .unwrap_or_else(|fault| panic!("round {round}, {delivery:?}, {request:?}: {fault}"));
         assert_ne!(outcome.verdict, Verdict::Held, "round {round}: {request:?}");
-        assert!(outcome.account.fuel < MOST_FUEL, "round {round}: {} instructions: {request:?}", outcome.account.fuel);
+        assert!(
+            outcome.account.fuel < MOST_FUEL,
+            "round {round}: {} instructions: {request:?}",
+            outcome.account.fuel
+        );
         if code(&outcome) == "authenticated" {
             let honest = request.body.windows(16).any(|part| part == b"client_id=client");
             assert!(honest, "round {round}: {request:?}");
@@ -137,10 +150,30 @@ fn random_request(random: &mut Random) -> Request {
         b"[]",
         b".",
     ];
-    const PATHS: &[&str] =
-        &["/token", "//token", "/token?", "/%74oken", "/x", "", "*", "?", "/%", "/..;/", "/token?client_id=%zz", "\\", "/%25%32"];
-    const HEADERS: &[&str] =
-        &["authorization", "content-type", "content-encoding", "content-length", "client-cert", "x-client-id", "cookie"];
+    const PATHS: &[&str] = &[
+        "/token",
+        "//token",
+        "/token?",
+        "/%74oken",
+        "/x",
+        "",
+        "*",
+        "?",
+        "/%",
+        "/..;/",
+        "/token?client_id=%zz",
+        "\\",
+        "/%25%32",
+    ];
+    const HEADERS: &[&str] = &[
+        "authorization",
+        "content-type",
+        "content-encoding",
+        "content-length",
+        "client-cert",
+        "x-client-id",
+        "cookie",
+    ];
     const VALUES: &[&[u8]] = &[
         b"Basic Y2xpZW50OnM=",
         b"Basic",
@@ -197,12 +230,23 @@ fn random_damage_to_certificates() {
             }
         }
         let hex: String = damaged.iter().map(|byte| format!("{byte:02x}")).collect();
-        let certificate = mint(&CertificateSpec { der_hex: Some(hex.clone()), ..CertificateSpec::default() }).expect("bytes");
+        let certificate =
+            mint(&CertificateSpec { der_hex: Some(hex.clone()), ..CertificateSpec::default() })
+                .expect("bytes");
         for client in ["client_id=client", "client_id=san"] {
-            let outcome = send(&mut vm, verified(&certificate), &post(client.as_bytes()), Delivery::WholeBody)
-                .unwrap_or_else(|fault| panic!("round {round}, {hex}: {fault}"));
+            let outcome = send(
+                &mut vm,
+                verified(&certificate),
+                &post(client.as_bytes()),
+                Delivery::WholeBody,
+            )
+            .unwrap_or_else(|fault| panic!("round {round}, {hex}: {fault}"));
             assert_ne!(outcome.verdict, Verdict::Held);
-            assert!(outcome.account.fuel < MOST_FUEL, "round {round}: {} instructions: {hex}", outcome.account.fuel);
+            assert!(
+                outcome.account.fuel < MOST_FUEL,
+                "round {round}: {} instructions: {hex}",
+                outcome.account.fuel
+            );
         }
     }
 }
@@ -220,13 +264,21 @@ fn random_text_in_place_of_a_pem() {
                 0 => text[at] = random.below(256) as u8,
                 1 => text.truncate(at.max(1)),
                 _ => text
-                    .splice(at..at, random.pick(&[&b"-----"[..], b"%", b"%2", b"\n", b"=", b"\xff"]).iter().copied())
+                    .splice(
+                        at..at,
+                        random
+                            .pick(&[&b"-----"[..], b"%", b"%2", b"\n", b"=", b"\xff"])
+                            .iter()
+                            .copied(),
+                    )
                     .for_each(drop),
             }
         }
         let connection = verified(&good).with(PEER_CERTIFICATE, &text);
         let outcome = send(&mut vm, connection, &post(b"client_id=client"), Delivery::WholeBody)
-            .unwrap_or_else(|fault| panic!("round {round}, {:?}: {fault}", String::from_utf8_lossy(&text)));
+            .unwrap_or_else(|fault| {
+                panic!("round {round}, {:?}: {fault}", String::from_utf8_lossy(&text))
+            });
         assert_ne!(outcome.verdict, Verdict::Held);
     }
 }
@@ -234,13 +286,18 @@ fn random_text_in_place_of_a_pem() {
 #[test]
 fn nested_names_and_long_lists_take_linear_time() {
     let mut vm = start(CONFIG.as_bytes(), CLOCK);
-    let attribute = der::tlv(der::SEQUENCE, &[der::oid("2.5.4.3").expect("an OID"), der::tlv(der::UTF8_STRING, &["client"])]);
+    let attribute = der::tlv(
+        der::SEQUENCE,
+        &[der::oid("2.5.4.3").expect("an OID"), der::tlv(der::UTF8_STRING, &["client"])],
+    );
     let rdn = der::tlv(der::SET, std::slice::from_ref(&attribute));
     let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let mut cost = |spec: CertificateSpec| {
         let certificate = mint(&spec).expect("it can be minted");
-        let outcomes = ["client_id=client", "client_id=san"]
-            .map(|body| send(&mut vm, verified(&certificate), &post(body.as_bytes()), Delivery::WholeBody).expect("no fault"));
+        let outcomes = ["client_id=client", "client_id=san"].map(|body| {
+            send(&mut vm, verified(&certificate), &post(body.as_bytes()), Delivery::WholeBody)
+                .expect("no fault")
+        });
         assert!(outcomes.iter().all(|outcome| status(outcome) == Some(401)));
         outcomes.iter().map(|outcome| outcome.account.fuel).sum::<u64>()
     };
@@ -253,13 +310,21 @@ fn nested_names_and_long_lists_take_linear_time() {
     assert!(many_rdns(4000) < 12 * many_rdns(400), "RDNs");
     let mut many_attributes = |n| {
         cost(CertificateSpec {
-            subject_hex: Some(hex(der::tlv(der::SEQUENCE, &[der::tlv(der::SET, &vec![attribute.clone(); n])]))),
+            subject_hex: Some(hex(der::tlv(
+                der::SEQUENCE,
+                &[der::tlv(der::SET, &vec![attribute.clone(); n])],
+            ))),
             ..CertificateSpec::default()
         })
     };
     assert!(many_attributes(4000) < 14 * many_attributes(400), "attributes of one RDN");
     let mut many_names = |n| {
-        cost(CertificateSpec { subject: Some(Vec::new()), san: Some(Vec::new()), san_filler: n, ..CertificateSpec::default() })
+        cost(CertificateSpec {
+            subject: Some(Vec::new()),
+            san: Some(Vec::new()),
+            san_filler: n,
+            ..CertificateSpec::default()
+        })
     };
     assert!(many_names(4000) < 12 * many_names(400), "alternative names");
 }
@@ -273,7 +338,10 @@ fn a_host_that_does_not_give_what_it_must() {
         ("an empty digest", verified(&good).with(PEER_CERTIFICATE_DIGEST, "")),
         ("a digest that is no digest", verified(&good).with(PEER_CERTIFICATE_DIGEST, "abc")),
         ("a digest that is no text", verified(&good).with(PEER_CERTIFICATE_DIGEST, [0xff; 64])),
-        ("the digest of another certificate", verified(&good).with(PEER_CERTIFICATE_DIGEST, other.sha256_hex())),
+        (
+            "the digest of another certificate",
+            verified(&good).with(PEER_CERTIFICATE_DIGEST, other.sha256_hex()),
+        ),
         ("no certificate", verified(&good).without(PEER_CERTIFICATE)),
         ("an empty certificate", verified(&good).with(PEER_CERTIFICATE, "")),
         ("no word on the chain", verified(&good).without(PEER_CERTIFICATE_VALID)),
@@ -282,9 +350,18 @@ fn a_host_that_does_not_give_what_it_must() {
         ("valid: empty", verified(&good).with(PEER_CERTIFICATE_VALID, [])),
         ("valid: 8 bytes", verified(&good).with(PEER_CERTIFICATE_VALID, 1u64.to_le_bytes())),
         ("valid: text", verified(&good).with(PEER_CERTIFICATE_VALID, "true")),
-        ("digest: serialization failure", verified(&good).failing(PEER_CERTIFICATE_DIGEST, Status::SerializationFailure)),
-        ("certificate: internal failure", verified(&good).failing(PEER_CERTIFICATE, Status::InternalFailure)),
-        ("valid: serialization failure", verified(&good).failing(PEER_CERTIFICATE_VALID, Status::SerializationFailure)),
+        (
+            "digest: serialization failure",
+            verified(&good).failing(PEER_CERTIFICATE_DIGEST, Status::SerializationFailure),
+        ),
+        (
+            "certificate: internal failure",
+            verified(&good).failing(PEER_CERTIFICATE, Status::InternalFailure),
+        ),
+        (
+            "valid: serialization failure",
+            verified(&good).failing(PEER_CERTIFICATE_VALID, Status::SerializationFailure),
+        ),
     ];
     for (name, connection) in refusals {
         let mut vm = start(CONFIG.as_bytes(), CLOCK);
@@ -299,9 +376,11 @@ fn a_host_that_does_not_give_what_it_must() {
 #[test]
 fn a_known_digest_with_another_certificate_does_not_change_what_is_remembered() {
     let mut vm = start(CONFIG.as_bytes(), CLOCK);
-    let mallory =
-        mint(&CertificateSpec { subject: Some(vec![vec![vec!["CN".into(), "mallory".into()]]]), ..CertificateSpec::default() })
-            .expect("it can be minted");
+    let mallory = mint(&CertificateSpec {
+        subject: Some(vec![vec![vec!["CN".into(), "mallory".into()]]]),
+        ..CertificateSpec::default()
+    })
+    .expect("it can be minted");
     let good = certificate();
     // First the lie, then the truth about the same digest.
     let lie = verified(&good).with(PEER_CERTIFICATE_DIGEST, mallory.sha256_hex());
@@ -311,9 +390,11 @@ fn a_known_digest_with_another_certificate_does_not_change_what_is_remembered() 
 
 #[test]
 fn odd_clocks() {
-    for (clock, expected) in
-        [(0, "certificate_not_yet_valid"), (1, "certificate_not_yet_valid"), (u64::MAX, "certificate_expired")]
-    {
+    for (clock, expected) in [
+        (0, "certificate_not_yet_valid"),
+        (1, "certificate_not_yet_valid"),
+        (u64::MAX, "certificate_expired"),
+    ] {
         let mut vm = start(CONFIG.as_bytes(), clock);
         assert_eq!(code(&token_request(&mut vm, verified(&certificate()))), expected, "{clock}");
     }
@@ -346,8 +427,12 @@ fn a_missing_allow_on_headers_stop_iteration_is_answered_and_explained() {
             assert_eq!((code(&outcome).as_str(), status(&outcome)), ("host_error", Some(500)));
         }
     }
-    let explained =
-        |vm: &mut Vm| vm.root_account().logs.iter().any(|log| log.message.contains("allow_on_headers_stop_iteration: true"));
+    let explained = |vm: &mut Vm| {
+        vm.root_account()
+            .logs
+            .iter()
+            .any(|log| log.message.contains("allow_on_headers_stop_iteration: true"))
+    };
     assert!(explained(&mut vm));
     // What needs no body is decided as ever.
     let id = vm.open(Connection::without_certificate()).expect("no fault");
@@ -366,7 +451,10 @@ fn a_missing_allow_on_headers_stop_iteration_blocks_nobody_in_shadow_mode() {
     tick_until_late(&mut vm);
     let outcome = vm.close(id).expect("no fault");
     let Verdict::Forwarded(forwarded) = &outcome.verdict else { panic!("{outcome:?}") };
-    assert_eq!((code(&outcome).as_str(), forwarded.body.as_slice()), ("host_error", &b"client_id=client"[..]));
+    assert_eq!(
+        (code(&outcome).as_str(), forwarded.body.as_slice()),
+        ("host_error", &b"client_id=client"[..])
+    );
 }
 
 #[test]
@@ -387,7 +475,8 @@ fn a_slow_client_is_not_taken_for_a_missing_allow_on_headers_stop_iteration() {
 }
 
 #[test]
-fn a_filter_before_this_one_that_holds_the_body_is_not_taken_for_a_missing_allow_on_headers_stop_iteration() {
+fn a_filter_before_this_one_that_holds_the_body_is_not_taken_for_a_missing_allow_on_headers_stop_iteration()
+ {
     let mut vm = start(CONFIG.as_bytes(), CLOCK);
     let id = vm.open(verified(&certificate())).expect("no fault");
     vm.headers(id, headers(&post(b"client_id=client")), false).expect("no fault");
@@ -416,14 +505,18 @@ fn identity_headers_in_trailers_do_not_reach_the_backend() {
         let id = vm.open(verified(&certificate())).expect("no fault");
         vm.headers(id, headers(&request), false).expect("no fault");
         vm.body(id, &request.body, false).expect("no fault");
-        let trailers = ["client-cert", "x-client-id", "x-ssl-client-dn", "x-checksum"].map(|name| (name.into(), b"1".to_vec()));
+        let trailers = ["client-cert", "x-client-id", "x-ssl-client-dn", "x-checksum"]
+            .map(|name| (name.into(), b"1".to_vec()));
         vm.trailers(id, trailers.to_vec()).expect("no fault");
-        let Verdict::Forwarded(forwarded) = vm.close(id).expect("no fault").verdict else { panic!("not forwarded") };
+        let Verdict::Forwarded(forwarded) = vm.close(id).expect("no fault").verdict else {
+            panic!("not forwarded")
+        };
         assert_eq!(forwarded.trailers, [("x-checksum".to_string(), b"1".to_vec())], "{path}");
     }
 }
 
-/// What a client must not set and the host does not take away goes no further: gated or not, in headers and in trailers.
+/// What a client must not set and the host does not take away goes no further: gated or not, in
+/// headers and in trailers.
 #[test]
 fn an_identity_header_that_stays_is_no_pass() {
     const FORGED: &str = "x-ssl-client-dn";
@@ -436,8 +529,13 @@ fn an_identity_header_that_stays_is_no_pass() {
             let mut request = post(b"client_id=client");
             request.path = path.into();
             request.headers.push((FORGED.into(), b"CN=victim".to_vec()));
-            let outcome = send(&mut vm, verified(&certificate()), &request, Delivery::WholeBody).expect("no fault");
-            assert_eq!((code(&outcome).as_str(), status(&outcome)), ("host_error", (!passes).then_some(500)), "{path} {config}");
+            let outcome = send(&mut vm, verified(&certificate()), &request, Delivery::WholeBody)
+                .expect("no fault");
+            assert_eq!(
+                (code(&outcome).as_str(), status(&outcome)),
+                ("host_error", (!passes).then_some(500)),
+                "{path} {config}"
+            );
 
             let request = Request { headers: request.headers[..1].to_vec(), ..request };
             let id = vm.open(verified(&certificate())).expect("no fault");
@@ -447,22 +545,44 @@ fn an_identity_header_that_stays_is_no_pass() {
             let outcome = vm.close(id).expect("no fault");
             assert_eq!(status(&outcome), (!passes).then_some(500), "trailers, {path} {config}");
             // What passed before was counted then, and is counted once.
-            let decisions = outcome.account.counted.iter().filter(|(name, _)| name.starts_with("tls_client_auth."));
-            assert_eq!(decisions.map(|(_, times)| *times).sum::<u64>(), 1, "{path} {config}: {:?}", outcome.account.counted);
+            let decisions = outcome
+                .account
+                .counted
+                .iter()
+                .filter(|(name, _)| name.starts_with("tls_client_auth."));
+            assert_eq!(
+                decisions.map(|(_, times)| *times).sum::<u64>(),
+                1,
+                "{path} {config}: {:?}",
+                outcome.account.counted
+            );
         }
     }
 }
 
-/// Without the headers that tell the backend who the client is, an authenticated request goes no further, and is none.
+/// Without the headers that tell the backend who the client is, an authenticated request goes no
+/// further, and is none.
 #[test]
 fn an_identity_header_that_cannot_be_written_is_no_pass() {
     for header in ["x-client-id", "client-cert"] {
         let mut vm = start(CONFIG.as_bytes(), CLOCK);
         vm.refuse_write(header);
         let outcome = token_request(&mut vm, verified(&certificate()));
-        assert_eq!((code(&outcome).as_str(), status(&outcome)), ("host_error", Some(500)), "{header}");
-        let decisions: Vec<_> = outcome.account.counted.iter().filter(|(name, _)| name.starts_with("tls_client_auth.")).collect();
+        assert_eq!(
+            (code(&outcome).as_str(), status(&outcome)),
+            ("host_error", Some(500)),
+            "{header}"
+        );
+        let decisions: Vec<_> = outcome
+            .account
+            .counted
+            .iter()
+            .filter(|(name, _)| name.starts_with("tls_client_auth."))
+            .collect();
         assert_eq!(decisions, [(&"tls_client_auth.host_error".to_owned(), &1)], "{header}");
-        assert!(outcome.account.logs.iter().any(|log| log.message.contains("code=host_error")), "{header}");
+        assert!(
+            outcome.account.logs.iter().any(|log| log.message.contains("code=host_error")),
+            "{header}"
+        );
     }
 }

@@ -30,6 +30,8 @@ fn exports_what_envoy_calls() {
     ] {
         assert!(exports.iter().any(|export| export == name), "no export {name}: {exports:?}");
     }
-    let allocators = exports.iter().filter(|export| ["malloc", "proxy_on_memory_allocate"].contains(&export.as_str()));
+    let allocators = exports
+        .iter()
+        .filter(|export| ["malloc", "proxy_on_memory_allocate"].contains(&export.as_str()));
     assert_eq!(allocators.count(), 1, "{exports:?}");
 }

@@ -89,7 +89,8 @@ fn cases_with_a_list() -> Vec<(Case, Vec<Value>)> {
 fn with_registry(case: &Case, mode: &str) -> Vec<u8> {
     let path = if mode == "lookup" { "/clients/{client_id}" } else { "/clients" };
     let mut config = case.config.clone();
-    config["registry"] = json!({"cluster": REGISTRY, "authority": "registry.test", "path": path, "mode": mode});
+    config["registry"] =
+        json!({"cluster": REGISTRY, "authority": "registry.test", "path": path, "mode": mode});
     config.to_string().into_bytes()
 }
 
@@ -106,10 +107,14 @@ fn every_case_is_decided_alike_from_a_fetched_list() {
         let mut vm = start_in(&Process::new(), &with_registry(case, "snapshot"), clock(case));
         let call = tick_until_call(&mut vm);
         give(&mut vm, &call, 200, &json!(clients));
-        tick_until(&mut vm, |vm| (vm.metric("tls_client_auth.registry_refresh_ok") == Some(1)).then_some(()));
+        tick_until(&mut vm, |vm| {
+            (vm.metric("tls_client_auth.registry_refresh_ok") == Some(1)).then_some(())
+        });
         vm.set_clock(clock(case));
-        let delivery = if case.request.body.is_empty() { Delivery::EndInHeaders } else { Delivery::WholeBody };
-        let outcome = run(&mut vm, case, delivery).unwrap_or_else(|fault| panic!("{}: {fault}", case.name));
+        let delivery =
+            if case.request.body.is_empty() { Delivery::EndInHeaders } else { Delivery::WholeBody };
+        let outcome =
+            run(&mut vm, case, delivery).unwrap_or_else(|fault| panic!("{}: {fault}", case.name));
         check(case, &outcome, delivery).err().map(|why| format!("{}: {why}", case.name))
     });
     report(&failures.collect::<Vec<_>>(), cases.len());
@@ -122,13 +127,16 @@ fn every_case_is_decided_alike_by_lookup() {
     let failures = cases.iter().filter_map(|(case, clients)| {
         let by_path: BTreeMap<String, &Value> = clients
             .iter()
-            .map(|client| (format!("/clients/{}", encoded(client["client_id"].as_str().unwrap())), client))
+            .map(|client| {
+                (format!("/clients/{}", encoded(client["client_id"].as_str().unwrap())), client)
+            })
             .collect();
         let mut vm = start_in(&Process::new(), &with_registry(case, "lookup"), clock(case));
-        let delivery = if case.request.body.is_empty() { Delivery::EndInHeaders } else { Delivery::Trailers };
+        let delivery =
+            if case.request.body.is_empty() { Delivery::EndInHeaders } else { Delivery::Trailers };
         let request = &case.request;
-        let id =
-            deliver(&mut vm, run::connection(case), request, delivery).unwrap_or_else(|fault| panic!("{}: {fault}", case.name));
+        let id = deliver(&mut vm, run::connection(case), request, delivery)
+            .unwrap_or_else(|fault| panic!("{}: {fault}", case.name));
         for call in vm.calls() {
             asked += 1;
             match by_path.get(&call.path()) {
@@ -150,13 +158,16 @@ fn every_case_is_decided_alike_by_lookup() {
 
 fn encoded(text: &str) -> String {
     let is_plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~".contains(b);
-    text.bytes().map(|b| if is_plain(&b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    text.bytes()
+        .map(|b| if is_plain(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
 }
 
 #[test]
 fn one_vm_fetches_and_every_vm_decides() {
     let process = Process::new();
-    let mut vms: Vec<Vm> = (0..4).map(|n| start_in(&process, SNAPSHOT.as_bytes(), CLOCK + n)).collect();
+    let mut vms: Vec<Vm> =
+        (0..4).map(|n| start_in(&process, SNAPSHOT.as_bytes(), CLOCK + n)).collect();
     let early = ask(&mut vms[0], "a");
     assert_eq!((code(&early).as_str(), status(&early)), ("registry_unavailable", Some(503)));
     let Verdict::Replied(reply) = &early.verdict else { panic!("answered") };
@@ -168,7 +179,10 @@ fn one_vm_fetches_and_every_vm_decides() {
     let holder = holder.expect("somebody asks");
     assert_eq!(vms.iter().map(|vm| vm.calls().len()).sum::<usize>(), 1);
     let call = only_call(&vms[holder]);
-    assert_eq!((call.cluster.as_str(), call.path().as_str(), call.timeout_ms), (REGISTRY, "/clients", 5000));
+    assert_eq!(
+        (call.cluster.as_str(), call.path().as_str(), call.timeout_ms),
+        (REGISTRY, "/clients", 5000)
+    );
     assert_eq!(call.header(":authority"), [b"registry.test"]);
     give(&mut vms[holder], &call, 200, &json!([client("a"), client("b")]));
     for _ in 0..20 {
@@ -205,7 +219,8 @@ fn a_known_client_costs_what_an_embedded_one_does() {
     let mut vm = run::start(embedded.as_bytes(), CLOCK);
     let connection = verified();
     let cost = |vm: &mut Vm, client_id: &str| {
-        let outcome = send(vm, connection.clone(), &post(client_id), Delivery::WholeBody).expect("no fault");
+        let outcome =
+            send(vm, connection.clone(), &post(client_id), Delivery::WholeBody).expect("no fault");
         assert_eq!(code(&outcome), "authenticated");
         outcome.account
     };
@@ -235,7 +250,11 @@ fn a_long_list_is_read_in_slices() {
         assert!(spent < 3_000_000, "{spent} instructions in one tick");
         // All of it or nothing.
         let is_loaded = vm.metric("tls_client_auth.registry_refresh_ok") != Some(0);
-        assert_code(&mut vm, "c7", if is_loaded { "authenticated" } else { "registry_unavailable" });
+        assert_code(
+            &mut vm,
+            "c7",
+            if is_loaded { "authenticated" } else { "registry_unavailable" },
+        );
         slices += 1;
         assert!(slices < 2000);
     }
@@ -247,7 +266,11 @@ fn a_long_list_is_read_in_slices() {
 
 #[test]
 fn what_the_registry_does_wrong_is_told_and_its_secret_is_not() {
-    let mut vm = loaded(&Process::new(), SNAPSHOT, &json!([client("a"), {"client_id": "bad", "tls_client_auth_oops": 1}]));
+    let mut vm = loaded(
+        &Process::new(),
+        SNAPSHOT,
+        &json!([client("a"), {"client_id": "bad", "tls_client_auth_oops": 1}]),
+    );
     assert_code(&mut vm, "bad", "unknown_client");
     for failure in ["fails", "500", "html"] {
         let call = tick_until_call(&mut vm);
@@ -269,7 +292,11 @@ fn what_the_registry_does_wrong_is_told_and_its_secret_is_not() {
         "status 500",
         "not JSON at byte 0",
     ] {
-        assert!(logs.iter().any(|line| line.contains(expected) && line.contains("cluster=\"registry\"")), "{expected}: {logs:?}");
+        assert!(
+            logs.iter()
+                .any(|line| line.contains(expected) && line.contains("cluster=\"registry\"")),
+            "{expected}: {logs:?}"
+        );
     }
     assert!(logs.iter().all(|line| !line.contains("secret")), "{logs:?}");
     assert_eq!(vm.metric("tls_client_auth.registry_refresh_failed"), Some(3));
@@ -308,7 +335,10 @@ fn authletes_nine_clients_five_at_a_time() {
     let configuration = SNAPSHOT.replace("\"/clients\"", "\"/list?end=5\"");
     let mut vm = start_in(&Process::new(), configuration.as_bytes(), CLOCK);
     let second = "/list?end=505&start=5";
-    give_pages(&mut vm, &[("/list?end=5", &[], &authlete(0, 5, 9)), (second, &[], &authlete(5, 9, 9))]);
+    give_pages(
+        &mut vm,
+        &[("/list?end=5", &[], &authlete(0, 5, 9)), (second, &[], &authlete(5, 9, 9))],
+    );
     for client_id in ["0", "4", "5", "8"] {
         assert_code(&mut vm, client_id, "authenticated");
     }
@@ -317,7 +347,10 @@ fn authletes_nine_clients_five_at_a_time() {
     for (failed, (page, said)) in [
         (authlete(5, 5, 9), "not the whole list: an empty page after 5 of 9 entries"),
         (authlete(5, 8, 8), "not the whole list: totalCount was 9 and is 8 on a later page"),
-        (json!({"start": 5, "end": 9, "totalCount": 9, "clients": []}), "an empty page after 5 of 9 entries"),
+        (
+            json!({"start": 5, "end": 9, "totalCount": 9, "clients": []}),
+            "an empty page after 5 of 9 entries",
+        ),
         (authlete(0, 5, 9), "not the whole list: a page begins at 0 instead of 5"),
     ]
     .into_iter()
@@ -326,7 +359,10 @@ fn authletes_nine_clients_five_at_a_time() {
         give_pages(&mut vm, &[("/list?end=5", &[], &authlete(0, 5, 9)), (second, &[], &page)]);
         assert_eq!(refreshed(&vm), (1, failed as u64 + 1), "{said}");
         let logs = logs(&mut vm);
-        assert!(logs.iter().any(|line| line.contains(said) && line.contains(second)), "{said}: {logs:?}");
+        assert!(
+            logs.iter().any(|line| line.contains(said) && line.contains(second)),
+            "{said}: {logs:?}"
+        );
         assert_code(&mut vm, "8", "authenticated");
     }
 }
@@ -346,14 +382,23 @@ fn half_a_list_is_never_taken_for_the_whole() {
         (half("nextPageToken", json!("x")), "\"nextPageToken\" says that there is more"),
         (half("next_page_token", json!("x")), "\"next_page_token\" says that there is more"),
         (half("cursor", json!("x")), "\"cursor\" says that there is more"),
-        (half("@odata.nextLink", json!("https://x/2")), "\"@odata.nextLink\" says that there is more"),
+        (
+            half("@odata.nextLink", json!("https://x/2")),
+            "\"@odata.nextLink\" says that there is more",
+        ),
         (half("_links", json!({"next": {"href": "/2"}})), "\"_links\" says that there is more"),
-        (half("links", json!([{"rel": "next", "href": "/2"}])), "\"links\" says that there is more"),
+        (
+            half("links", json!([{"rel": "next", "href": "/2"}])),
+            "\"links\" says that there is more",
+        ),
         (half("TotalCount", json!(2)), "it ends with 1 entries, totalCount is 2"),
         (half("nextCursor", json!("x")), "\"next_cursor\" says that there is more"),
         (half("last", json!(false)), "\"last\" says that there is more"),
         (half("meta", json!({"total": 2})), "it ends with 1 entries, total is 2"),
-        (half("page", json!({"totalPages": 2, "number": 0})), "\"total_pages\" says that there is more"),
+        (
+            half("page", json!({"totalPages": 2, "number": 0})),
+            "\"total_pages\" says that there is more",
+        ),
         (json!([client("a")]), "exactly the 1 entries that max asks for"),
     ];
     // Everybody would pass as the clients of the other half.
@@ -367,9 +412,13 @@ fn half_a_list_is_never_taken_for_the_whole() {
         assert_code(&mut vm, "b", "registry_unavailable");
         assert_eq!(refreshed(&vm), (0, 1), "{said}");
         let logs = logs(&mut vm);
-        assert!(logs.iter().any(|line| line.contains(said) && line.contains("not the whole list")), "{said}: {logs:?}");
+        assert!(
+            logs.iter().any(|line| line.contains(said) && line.contains("not the whole list")),
+            "{said}: {logs:?}"
+        );
         // With a way to the rest it is a page (and read again, because strangers pass).
-        let (first, rest) = (("/clients?max=1", &[("link", "</2>; rel=next")][..], body), json!([client("b")]));
+        let (first, rest) =
+            (("/clients?max=1", &[("link", "</2>; rel=next")][..], body), json!([client("b")]));
         let second = ("/2", &[][..], &rest);
         give_pages(&mut vm, &[first, second, first, second]);
         assert_code(&mut vm, "a", "authenticated");
@@ -378,7 +427,13 @@ fn half_a_list_is_never_taken_for_the_whole() {
     }
     // Authlete's first page leads on, but who does not answer the second has no list.
     let mut vm = start_in(&Process::new(), configuration.as_bytes(), CLOCK);
-    give_pages(&mut vm, &[("/clients?max=1", &[], &bodies[0].0), ("/clients?max=1&start=5&end=505", &[], &json!([]))]);
+    give_pages(
+        &mut vm,
+        &[
+            ("/clients?max=1", &[], &bodies[0].0),
+            ("/clients?max=1&start=5&end=505", &[], &json!([])),
+        ],
+    );
     assert_code(&mut vm, "7", "registry_unavailable");
     assert_eq!(refreshed(&vm), (0, 1));
 }
@@ -406,12 +461,16 @@ fn what_says_nothing_of_more_is_the_whole_list() {
 
 #[test]
 fn pages_of_two_generations_are_read_three_times_and_never_joined() {
-    let configuration = SNAPSHOT.replace("\"refresh\"", "\"generation_header\": \"X-Revision\", \"refresh\"");
+    let configuration =
+        SNAPSHOT.replace("\"refresh\"", "\"generation_header\": \"X-Revision\", \"refresh\"");
     let (one, two) = (json!([client("a")]), json!([client("b")]));
     let revised = |first: &'static str, second: &'static str| {
         [(first, "link"), (second, "")].map(|(revision, link)| {
             let headers = [("x-revision", revision), (link, "</2>; rel=next")];
-            headers.into_iter().filter(|(name, value)| !name.is_empty() && !value.is_empty()).collect::<Vec<_>>()
+            headers
+                .into_iter()
+                .filter(|(name, value)| !name.is_empty() && !value.is_empty())
+                .collect::<Vec<_>>()
         })
     };
     for (tries, failed) in [
@@ -464,7 +523,11 @@ fn where_strangers_pass_a_list_in_pages_is_read_until_two_readings_agree() {
             read(&mut vm, &["a"], &["c", third]);
         }
         assert_eq!(refreshed(&vm), (2, 1));
-        assert!(logs(&mut vm).iter().any(|line| line.contains("three readings of its pages had different clients")));
+        assert!(
+            logs(&mut vm)
+                .iter()
+                .any(|line| line.contains("three readings of its pages had different clients"))
+        );
         assert_code(&mut vm, "b", "authenticated");
     }
     // Where nobody passes by it, one reading will do.
@@ -474,19 +537,29 @@ fn where_strangers_pass_a_list_in_pages_is_read_until_two_readings_agree() {
     assert_code(&mut vm, "b", "unknown_client");
 }
 
-/// An entry of a format that nobody recognises must never pass: neither as a client of another method nor as nobody's.
+/// An entry of a format that nobody recognises must never pass: neither as a client of another
+/// method nor as nobody's.
 #[test]
 fn foreign_clients_are_refused_even_where_unregistered_ones_pass() {
-    let pass = |configuration: &str| configuration.replacen('{', r#"{"unregistered_clients": "pass", "#, 1);
-    let shapes: Value = serde_json::from_str(include_str!("../convert/foreign.json")).expect("it is JSON");
+    let pass = |configuration: &str| {
+        configuration.replacen('{', r#"{"unregistered_clients": "pass", "#, 1)
+    };
+    let shapes: Value =
+        serde_json::from_str(include_str!("../convert/foreign.json")).expect("it is JSON");
     for shape in shapes.as_array().expect("an array") {
         let (entry, client_id) = (&shape["entry"], shape["client_id"].as_str().unwrap_or("f"));
         let says = shape["says"].as_str().expect("a part of the reason");
-        let mut vm = loaded(&Process::new(), &pass(SNAPSHOT), &json!({ "clients": [client("a"), entry] }));
+        let mut vm =
+            loaded(&Process::new(), &pass(SNAPSHOT), &json!({ "clients": [client("a"), entry] }));
         assert_code(&mut vm, "a", "authenticated");
         assert_code(&mut vm, "nobody", "passed_unregistered");
         assert_code(&mut vm, client_id, "unknown_client");
-        assert!(logs(&mut vm).iter().any(|line| line.contains("refused /clients/1") && line.contains(says)), "{shape}");
+        assert!(
+            logs(&mut vm)
+                .iter()
+                .any(|line| line.contains("refused /clients/1") && line.contains(says)),
+            "{shape}"
+        );
         let mut vm = start_in(&Process::new(), pass(LOOKUP).as_bytes(), CLOCK);
         let id = wait_for(&mut vm, client_id, Delivery::WholeBody);
         let call = only_call(&vm);
@@ -505,7 +578,8 @@ fn where_strangers_pass_a_list_with_an_entry_of_nobody_is_never_in_force() {
         assert_code(&mut vm, client_id, "registry_unavailable");
     }
     assert_eq!(refreshed(&vm), (0, 1));
-    let said = "an entry names no client, and unregistered_clients is \"pass\": /1/client_id: expected a client_id";
+    let said = "an entry names no client, and unregistered_clients is \"pass\": /1/client_id: \
+        expected a client_id";
     let logs = logs(&mut vm);
     assert!(logs.iter().any(|line| line.contains(said)), "{logs:?}");
     let mut vm = loaded(&Process::new(), SNAPSHOT, &list);
@@ -527,20 +601,31 @@ fn bearer_only_clients_are_left_out_without_a_word_and_bad_keys_with_one() {
     assert_eq!(code(&outcome), "authenticated");
     assert_eq!(vm.metric("tls_client_auth.registry_clients"), Some(1));
     let logs = logs(&mut vm);
-    for expected in ["1 clients: 1 added, 0 removed, 0 changed, 0 refused", "left out /1/jwks/keys/0/use: expected \"sig\""] {
+    for expected in [
+        "1 clients: 1 added, 0 removed, 0 changed, 0 refused",
+        "left out /1/jwks/keys/0/use: expected \"sig\"",
+    ] {
         assert!(logs.iter().any(|line| line.contains(expected)), "{expected}: {logs:?}");
     }
-    assert!(logs.iter().all(|line| !line.contains(" refused /") && !line.contains("broker")), "{logs:?}");
+    assert!(
+        logs.iter().all(|line| !line.contains(" refused /") && !line.contains("broker")),
+        "{logs:?}"
+    );
 }
 
 #[test]
 fn one_lookup_for_all_who_wait() {
     let mut vm = start_in(&Process::new(), LOOKUP.as_bytes(), CLOCK);
-    let deliveries = [Delivery::WholeBody, Delivery::Trailers, Delivery::EmptyDataAtEnd, Delivery::SmallChunks];
-    let waiting: Vec<_> = deliveries.iter().map(|delivery| wait_for(&mut vm, "a", *delivery)).collect();
+    let deliveries =
+        [Delivery::WholeBody, Delivery::Trailers, Delivery::EmptyDataAtEnd, Delivery::SmallChunks];
+    let waiting: Vec<_> =
+        deliveries.iter().map(|delivery| wait_for(&mut vm, "a", *delivery)).collect();
     let stranger = wait_for(&mut vm, "x/y", Delivery::WholeBody);
     let calls = vm.calls();
-    assert_eq!(calls.iter().map(HttpCall::path).collect::<Vec<_>>(), ["/clients/a", "/clients/x%2Fy"]);
+    assert_eq!(
+        calls.iter().map(HttpCall::path).collect::<Vec<_>>(),
+        ["/clients/a", "/clients/x%2Fy"]
+    );
     assert_eq!(vm.waiting().len(), 5);
     give(&mut vm, &calls[0], 200, &client("a"));
     for id in waiting {
@@ -572,9 +657,16 @@ fn a_lookup_that_fails_is_no_pass() {
             _ => give(&mut vm, &call, 200, &json!({"error": "x"})),
         }
         let outcome = closed(&mut vm, id);
-        assert_eq!((code(&outcome).as_str(), status(&outcome)), ("registry_unavailable", Some(503)));
+        assert_eq!(
+            (code(&outcome).as_str(), status(&outcome)),
+            ("registry_unavailable", Some(503))
+        );
         assert_eq!(vm.metric("tls_client_auth.registry_refresh_failed"), Some(1));
-        assert!(logs(&mut vm).iter().any(|line| line.contains("client_id=\"a\"") && line.contains("asked in vain")));
+        assert!(
+            logs(&mut vm)
+                .iter()
+                .any(|line| line.contains("client_id=\"a\"") && line.contains("asked in vain"))
+        );
         assert!(logs(&mut vm).iter().all(|line| !line.contains("secret")));
     }
     // Who was seen before outlives the registry.
@@ -598,7 +690,8 @@ fn a_lookup_that_fails_is_no_pass() {
 fn who_leaves_takes_nobody_along() {
     let mut vm = start_in(&Process::new(), LOOKUP.as_bytes(), CLOCK);
     let first = wait_for(&mut vm, "a", Delivery::WholeBody);
-    let (second, third) = (wait_for(&mut vm, "a", Delivery::WholeBody), wait_for(&mut vm, "a", Delivery::Trailers));
+    let (second, third) =
+        (wait_for(&mut vm, "a", Delivery::WholeBody), wait_for(&mut vm, "a", Delivery::Trailers));
     let call = only_call(&vm);
     closed(&mut vm, third);
     closed(&mut vm, first);
@@ -655,14 +748,20 @@ fn tenants_have_their_own_registries() {
         ("other.example.com", "b", "unknown_client"),
     ] {
         let connection = verified().with(REQUESTED_SERVER_NAME, host);
-        let outcome = send(&mut vm, connection, &at(host, client_id), Delivery::WholeBody).expect("no fault");
+        let outcome =
+            send(&mut vm, connection, &at(host, client_id), Delivery::WholeBody).expect("no fault");
         assert_eq!(code(&outcome), expected, "{host} {client_id}");
     }
     let connection = verified().with(REQUESTED_SERVER_NAME, "a.example.com");
-    let id = deliver(&mut vm, connection, &at("a.example.com", "a"), Delivery::WholeBody).expect("no fault");
+    let id = deliver(&mut vm, connection, &at("a.example.com", "a"), Delivery::WholeBody)
+        .expect("no fault");
     let call = only_call(&vm);
     assert_eq!(call.path(), "/a/a");
     give(&mut vm, &call, 200, &client("a"));
     assert_eq!(code(&closed(&mut vm, id)), "authenticated");
-    assert_eq!(vm.metric("tls_client_auth.registry_clients"), Some(2), "the embedded one and the fetched one");
+    assert_eq!(
+        vm.metric("tls_client_auth.registry_clients"),
+        Some(2),
+        "the embedded one and the fetched one"
+    );
 }

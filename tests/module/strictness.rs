@@ -1,4 +1,5 @@
-//! The host itself: a filter that misbehaves must not get through it. Each module here is wrong in one thing.
+//! The host itself: a filter that misbehaves must not get through it. Each module here is wrong in
+//! one thing.
 
 use self::wat::{CONTINUE, Filter, PAUSE};
 use crate::host::{Connection, Fault, Module, StartError, StreamId, Vm};
@@ -16,7 +17,8 @@ fn filter(imports: &str, on_headers: &str, on_body: &str) -> String {
 const REPLY_IMPORT: &str = r#"(import "env" "proxy_send_local_response"
     (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))"#;
 // 403 with an empty header map (four zero bytes at 16), no gRPC status.
-const REPLY: &str = "(drop (call $reply (i32.const 403) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+const REPLY: &str =
+    "(drop (call $reply (i32.const 403) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
     (i32.const 16) (i32.const 4) (i32.const -1)))";
 const REMOVE_IMPORT: &str = r#"(import "env" "proxy_remove_header_map_value" (func $remove (param i32 i32 i32) (result i32)))"#;
 const REMOVE: &str = r#"(drop (call $remove (i32.const 0) (i32.const 32) (i32.const 1)))"#;
@@ -65,43 +67,71 @@ fn an_honest_filter_gets_through() {
 
 #[test]
 fn unknown_imports() {
-    does_not_start(&filter(r#"(import "env" "proxy_invented" (func))"#, CONTINUE, CONTINUE), "unknown import env.proxy_invented");
-    does_not_start(&filter(r#"(import "wasi_snapshot_preview1" "fd_write" (func))"#, CONTINUE, CONTINUE), "unknown import wasi");
-    does_not_start(&filter(r#"(import "env" "proxy_log" (func (param i32)))"#, CONTINUE, CONTINUE), "proxy_log");
+    does_not_start(
+        &filter(r#"(import "env" "proxy_invented" (func))"#, CONTINUE, CONTINUE),
+        "unknown import env.proxy_invented",
+    );
+    does_not_start(
+        &filter(r#"(import "wasi_snapshot_preview1" "fd_write" (func))"#, CONTINUE, CONTINUE),
+        "unknown import wasi",
+    );
+    does_not_start(
+        &filter(r#"(import "env" "proxy_log" (func (param i32)))"#, CONTINUE, CONTINUE),
+        "proxy_log",
+    );
 }
 
 #[test]
 fn a_function_that_envoy_has_and_this_host_has_not() {
     let import = r#"(import "env" "proxy_done" (func $done (result i32)))"#;
     drive(&filter(import, CONTINUE, CONTINUE)).expect("it is imported and not called");
-    fails(drive(&filter(import, "(drop (call $done)) (i32.const 0)", CONTINUE)), "proxy_done: give it to tests/host");
+    fails(
+        drive(&filter(import, "(drop (call $done)) (i32.const 0)", CONTINUE)),
+        "proxy_done: give it to tests/host",
+    );
 }
 
 #[test]
 fn a_second_reply() {
-    fails(drive(&filter(REPLY_IMPORT, &format!("{REPLY} {REPLY} {PAUSE}"), PAUSE)), "a second local reply");
+    fails(
+        drive(&filter(REPLY_IMPORT, &format!("{REPLY} {REPLY} {PAUSE}"), PAUSE)),
+        "a second local reply",
+    );
 }
 
 #[test]
 fn a_reply_after_continue() {
-    fails(drive(&filter(REPLY_IMPORT, CONTINUE, &format!("{REPLY} {PAUSE}"))), "a local reply after the request went upstream");
+    fails(
+        drive(&filter(REPLY_IMPORT, CONTINUE, &format!("{REPLY} {PAUSE}"))),
+        "a local reply after the request went upstream",
+    );
 }
 
 #[test]
 fn continue_after_a_reply() {
-    fails(drive(&filter(REPLY_IMPORT, &format!("{REPLY} {CONTINUE}"), CONTINUE)), "Continue after a local reply");
+    fails(
+        drive(&filter(REPLY_IMPORT, &format!("{REPLY} {CONTINUE}"), CONTINUE)),
+        "Continue after a local reply",
+    );
 }
 
 #[test]
 fn no_body_callback_after_a_reply() {
-    drive(&filter(REPLY_IMPORT, &format!("{REPLY} {PAUSE}"), "(unreachable)")).expect("Envoy calls no more");
+    drive(&filter(REPLY_IMPORT, &format!("{REPLY} {PAUSE}"), "(unreachable)"))
+        .expect("Envoy calls no more");
 }
 
 #[test]
 fn pause_at_the_end_of_the_stream() {
-    fails(drive(&filter("", PAUSE, PAUSE)), "proxy_on_request_body: Pause at the end of the stream");
+    fails(
+        drive(&filter("", PAUSE, PAUSE)),
+        "proxy_on_request_body: Pause at the end of the stream",
+    );
     let (mut vm, id) = start(&filter("", PAUSE, PAUSE));
-    fails(vm.headers(id, Vec::new(), true), "proxy_on_request_headers: Pause at the end of the stream");
+    fails(
+        vm.headers(id, Vec::new(), true),
+        "proxy_on_request_headers: Pause at the end of the stream",
+    );
     let (mut vm, id) = start(&filter("", PAUSE, PAUSE));
     vm.headers(id, Vec::new(), false).expect("there may be more");
     fails(vm.trailers(id, Vec::new()), "proxy_on_request_trailers: Pause at the end of the stream");
@@ -111,7 +141,8 @@ fn pause_at_the_end_of_the_stream() {
 fn a_header_written_too_late() {
     let late = format!("{REMOVE} {CONTINUE}");
     fails(drive(&filter(REMOVE_IMPORT, CONTINUE, &late)), "no header name");
-    let named = filter(REMOVE_IMPORT, CONTINUE, &late).replace(r#"(data "#, r#"(data (i32.const 32) "x") (data "#);
+    let named = filter(REMOVE_IMPORT, CONTINUE, &late)
+        .replace(r#"(data "#, r#"(data (i32.const 32) "x") (data "#);
     fails(drive(&named), "a header is written after the request went upstream");
 }
 
@@ -130,14 +161,19 @@ fn an_action_that_is_none() {
 fn arguments_that_no_host_knows() {
     let log = r#"(import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))"#;
     let call = |level: u32, address: u32, size: u32| {
-        let call = format!("(drop (call $log (i32.const {level}) (i32.const {address}) (i32.const {size}))) (i32.const 0)");
+        let call = format!(
+            "(drop (call $log (i32.const {level}) (i32.const {address}) (i32.const {size}))) \
+             (i32.const 0)"
+        );
         drive(&filter(log, &call, CONTINUE))
     };
     call(3, 0, 4).expect("a log line");
     fails(call(6, 0, 4), "no log level");
     fails(call(3, 65_000, 1000), "outside the module's memory");
-    let property = r#"(import "env" "proxy_get_property" (func $get (param i32 i32 i32 i32) (result i32)))"#;
-    let get = "(drop (call $get (i32.const 32) (i32.const 1) (i32.const 0) (i32.const 4))) (i32.const 0)";
+    let property =
+        r#"(import "env" "proxy_get_property" (func $get (param i32 i32 i32 i32) (result i32)))"#;
+    let get =
+        "(drop (call $get (i32.const 32) (i32.const 1) (i32.const 0) (i32.const 4))) (i32.const 0)";
     fails(drive(&filter(property, get, CONTINUE)), "does not know what Envoy would say");
 }
 

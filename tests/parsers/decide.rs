@@ -1,8 +1,10 @@
-//! What the filter says to a body: as native code, and as the shipped module in wasmtime, which must say the same.
+//! What the filter says to a body: as native code, and as the shipped module in wasmtime, which
+//! must say the same.
 //!
-//! A line of JSON in, `{"body": base64, "headers": [[name, base64], ...]}`; one out, `{"code", "client_id", "certificate", "saw"}`:
-//! the decision under the most permissive policy there is; the client that the filter saw; the decision where that client is
-//! registered for mutual TLS and presents its certificate; and the credentials that it saw.
+//! A line of JSON in, `{"body": base64, "headers": [[name, base64], ...]}`; one out, `{"code",
+//! "client_id", "certificate", "saw"}`: the decision under the most permissive policy there is; the
+//! client that the filter saw; the decision where that client is registered for mutual TLS and
+//! presents its certificate; and the credentials that it saw.
 
 #![allow(
     clippy::expect_used,
@@ -31,7 +33,8 @@ use crate::host::{Connection, Module, Vm};
 use crate::support::case::{NOW, Request};
 use crate::support::certificate::{Certificate, CertificateSpec, mint};
 
-const CREDENTIALS: [&str; 4] = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
+const CREDENTIALS: [&str; 4] =
+    ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
 
 /// What a decision says of a body.
 struct Said {
@@ -43,8 +46,10 @@ struct Said {
 }
 
 fn main() {
-    let requests: Vec<Request> = io::stdin().lines().map(|line| request(&line.expect("standard input is text"))).collect();
-    let certificate: CertificateSpec = serde_json::from_value(json!({})).expect("a constant description");
+    let requests: Vec<Request> =
+        io::stdin().lines().map(|line| request(&line.expect("standard input is text"))).collect();
+    let certificate: CertificateSpec =
+        serde_json::from_value(json!({})).expect("a constant description");
     let certificate = mint(&certificate).expect("it can be minted");
 
     let permissive = json!({
@@ -58,15 +63,21 @@ fn main() {
     let named: BTreeSet<&str> = pass.iter().filter_map(|said| said.client_id.as_deref()).collect();
     let client = |client_id: &str| json!({"client_id": client_id, "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": "CN=client"});
     // Those that nobody can register can only pass unregistered.
-    let clients =
-        named.iter().map(|id| client(id)).filter(|client| Gate::new(json!({"clients": [client]}).to_string().as_bytes()).is_ok());
-    let registered = json!({"clients": clients.collect::<Vec<_>>(), "unidentified_clients": "pass"});
+    let clients = named
+        .iter()
+        .map(|id| client(id))
+        .filter(|client| Gate::new(json!({"clients": [client]}).to_string().as_bytes()).is_ok());
+    let registered =
+        json!({"clients": clients.collect::<Vec<_>>(), "unidentified_clients": "pass"});
     let by_certificate = decide_all(&registered.to_string(), &certificate, &requests);
     let gate = Gate::new(permissive.as_bytes()).expect("it was one before");
 
     let mut out = BufWriter::new(io::stdout().lock());
     for ((request, pass), by_certificate) in requests.iter().zip(&pass).zip(&by_certificate) {
-        let saw: Vec<&str> = CREDENTIALS.into_iter().filter(|name| pass.passes && saw(&gate, request, name)).collect();
+        let saw: Vec<&str> = CREDENTIALS
+            .into_iter()
+            .filter(|name| pass.passes && saw(&gate, request, name))
+            .collect();
         let answer = json!({"code": pass.code, "client_id": pass.client_id, "certificate": by_certificate.code, "saw": saw});
         writeln!(out, "{answer}").expect("standard output takes it");
     }
@@ -75,13 +86,17 @@ fn main() {
 
 fn request(line: &str) -> Request {
     let line: Value = serde_json::from_str(line).expect("a line is JSON");
-    let octets = |value: &Value| STANDARD.decode(value.as_str().expect("a string")).expect("base64");
+    let octets =
+        |value: &Value| STANDARD.decode(value.as_str().expect("a string")).expect("base64");
     let headers = line["headers"].as_array().expect("headers are an array");
     Request {
         method: "POST".into(),
         path: "/token".into(),
         host: "as.example.com".into(),
-        headers: headers.iter().map(|pair| (pair[0].as_str().expect("a name").to_owned(), octets(&pair[1]))).collect(),
+        headers: headers
+            .iter()
+            .map(|pair| (pair[0].as_str().expect("a name").to_owned(), octets(&pair[1])))
+            .collect(),
         body: octets(&line["body"]),
     }
 }
@@ -90,8 +105,10 @@ fn request(line: &str) -> Request {
 fn saw(gate: &Gate, request: &Request, name: &str) -> bool {
     let mut sequences: Vec<&[u8]> = request.body.split(|&b| b == b'&').collect();
     // In the place of one that nobody takes for a credential: there is a limit to their number.
-    let is_plain =
-        |sequence: &&[u8]| !sequence.contains(&b'%') && !sequence.to_ascii_lowercase().windows(6).any(|part| part == b"client");
+    let is_plain = |sequence: &&[u8]| {
+        !sequence.contains(&b'%')
+            && !sequence.to_ascii_lowercase().windows(6).any(|part| part == b"client")
+    };
     if let Some(plain) = sequences.iter().position(is_plain) {
         sequences.remove(plain);
     }
@@ -102,7 +119,11 @@ fn saw(gate: &Gate, request: &Request, name: &str) -> bool {
 
 fn decide(gate: &Gate, request: &Request, certificate: Option<&Certificate>) -> Decision {
     let request = GateRequest { headers: request.header_map(), body: request.body.clone() };
-    let peer = Peer { chain_valid: certificate.map(|_| true), now: Some(UnixTime(NOW.0)), ..Peer::default() };
+    let peer = Peer {
+        chain_valid: certificate.map(|_| true),
+        now: Some(UnixTime(NOW.0)),
+        ..Peer::default()
+    };
     let mut peer = match certificate {
         Some(certificate) => peer.presenting(certificate.host_text.as_bytes()),
         None => peer,
@@ -115,7 +136,9 @@ fn decide_all(configuration: &str, certificate: &Certificate, requests: &[Reques
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
     let shares = requests.chunks(requests.len().div_ceil(workers).max(1));
     thread::scope(|scope| {
-        let threads: Vec<_> = shares.map(|share| scope.spawn(move || decide_share(configuration, certificate, share))).collect();
+        let threads: Vec<_> = shares
+            .map(|share| scope.spawn(move || decide_share(configuration, certificate, share)))
+            .collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("no decision differs")).collect()
     })
 }
@@ -133,19 +156,33 @@ fn decide_share(configuration: &str, certificate: &Certificate, requests: &[Requ
             client_id: decision.request.client_id,
         };
         let (code, client_id) = decide_in(&mut vm, request, certificate);
-        assert_eq!((code, client_id), (said.code.clone(), said.client_id_state.clone()), "{}", request.body.escape_ascii());
+        assert_eq!(
+            (code, client_id),
+            (said.code.clone(), said.client_id_state.clone()),
+            "{}",
+            request.body.escape_ascii()
+        );
         said
     });
     said.collect()
 }
 
 /// The code and the client that the module writes into filter state.
-fn decide_in(vm: &mut Vm, request: &Request, certificate: &Certificate) -> (String, Option<String>) {
-    let connection = Connection::mutual_tls(&certificate.host_text, &certificate.sha256_hex(), Some(true));
+fn decide_in(
+    vm: &mut Vm,
+    request: &Request,
+    certificate: &Certificate,
+) -> (String, Option<String>) {
+    let connection =
+        Connection::mutual_tls(&certificate.host_text, &certificate.sha256_hex(), Some(true));
     let stream = vm.open(connection).expect("a stream opens");
     vm.headers(stream, request.header_map(), false).expect("the module takes headers");
     vm.body(stream, &request.body, true).expect("the module takes a body");
     let properties = vm.close(stream).expect("a stream ends").properties;
-    let text = |name: &str| properties.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
-    (text("tls_client_auth_code").expect("every decision has its code"), text("tls_client_auth_client_id"))
+    let text =
+        |name: &str| properties.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
+    (
+        text("tls_client_auth_code").expect("every decision has its code"),
+        text("tls_client_auth_client_id"),
+    )
 }

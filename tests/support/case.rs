@@ -1,7 +1,8 @@
-//! The case table: `tests/cases/*.json`, read, completed with the defaults, and checked for typing mistakes.
+//! The case table: `tests/cases/*.json`, read, completed with the defaults, and checked for typing
+//! mistakes.
 //!
-//! One table serves the native decision, the shipped module in wasmtime, and real Envoy, so it says what goes in and
-//! what must come out, and nothing about how it is run.
+//! One table serves the native decision, the shipped module in wasmtime, and real Envoy, so it says
+//! what goes in and what must come out, and nothing about how it is run.
 //!
 //! Every string of a file may hold `${kind:argument}`:
 //!
@@ -120,7 +121,9 @@ impl Request {
             .into_iter()
             .map(|(name, value)| (name.to_string(), value.clone().into_bytes()))
             .chain([(":scheme".to_string(), b"https".to_vec())])
-            .chain(self.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())))
+            .chain(
+                self.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())),
+            )
             .collect()
     }
 
@@ -144,7 +147,8 @@ pub struct Expect {
     pub detail: Option<String>,
     /// Whether the answer has the header. Absent: it follows from the request (contract §7).
     pub www_authenticate: Option<bool>,
-    /// Whether it is counted as a form that was not gated although its path ends like an endpoint (contract §8).
+    /// Whether it is counted as a form that was not gated although its path ends like an endpoint
+    /// (contract §8).
     #[serde(default)]
     pub lookalike: bool,
     /// Headers at the backend; null: must be absent.
@@ -184,8 +188,8 @@ pub fn table() -> Table {
     load(&directory).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Reads every `.json` file of `directory`. Anything unreadable, and a directory without cases, is an error: a test
-/// that passes on nothing is none.
+/// Reads every `.json` file of `directory`. Anything unreadable, and a directory without cases, is
+/// an error: a test that passes on nothing is none.
 pub fn load(directory: &Path) -> Result<Table, String> {
     let mut files = std::fs::read_dir(directory)
         .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>())
@@ -295,15 +299,23 @@ fn default_certificate() -> Value {
 }
 
 // Keeps `null` apart from an absent member.
-fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
 /// What a TLS library asks for where it is to connect to `host`.
 fn server_name(host: &str) -> Option<String> {
-    let name = host.split(':').next().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
-    let is_label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    let is_name = name.contains('.') && name.split('.').all(is_label) && name.parse::<std::net::Ipv4Addr>().is_err();
+    let name =
+        host.split(':').next().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    let is_name = name.contains('.')
+        && name.split('.').all(is_label)
+        && name.parse::<std::net::Ipv4Addr>().is_err();
     is_name.then_some(name)
 }
 
@@ -328,7 +340,12 @@ fn read_configurations(file: &str, document: Value, table: &mut Table) -> Result
         };
         unique(&mut names, &written.name)?;
         let name = format!("{file}: {}", written.name);
-        table.configurations.push(Configuration { name, source: written.source, text, error: written.error });
+        table.configurations.push(Configuration {
+            name,
+            source: written.source,
+            text,
+            error: written.error,
+        });
     }
     Ok(())
 }
@@ -338,15 +355,20 @@ fn read_cases(file: &str, document: Value, table: &mut Table) -> Result<(), Stri
     not_empty(&about, cases.len())?;
     let mut minted = BTreeMap::new();
     for (name, spec) in certificates {
-        let certificate = expand(spec, &minted).and_then(mint).map_err(|error| format!("certificate {name:?}: {error}"))?;
+        let certificate = expand(spec, &minted)
+            .and_then(mint)
+            .map_err(|error| format!("certificate {name:?}: {error}"))?;
         minted.insert(name, Arc::new(certificate));
     }
     let config = expand(config, &minted)?;
     let mut names = BTreeSet::new();
     for written in cases {
         let label = written["name"].to_string();
-        let written = expand(written, &minted).and_then(typed).map_err(|error| format!("case {label}: {error}"))?;
-        let case = complete(file, &config, &minted, written).map_err(|error| format!("case {label}: {error}"))?;
+        let written = expand(written, &minted)
+            .and_then(typed)
+            .map_err(|error| format!("case {label}: {error}"))?;
+        let case = complete(file, &config, &minted, written)
+            .map_err(|error| format!("case {label}: {error}"))?;
         unique(&mut names, &case.name)?;
         table.cases.push(case);
     }
@@ -362,14 +384,16 @@ fn complete(
     let mut config = config.clone();
     merge_patch(&mut config, written.config);
     if !written.client.is_null() {
-        let first = config.pointer_mut("/clients/0").ok_or("`client` patches a client that is not there")?;
+        let first = config
+            .pointer_mut("/clients/0")
+            .ok_or("`client` patches a client that is not there")?;
         merge_patch(first, written.client);
     }
     let certificate = match written.certificate {
         Value::Null => None,
-        Value::String(name) => {
-            Some(Arc::clone(certificates.get(&name).ok_or_else(|| format!("no certificate is called {name:?}"))?))
-        }
+        Value::String(name) => Some(Arc::clone(
+            certificates.get(&name).ok_or_else(|| format!("no certificate is called {name:?}"))?,
+        )),
         // Expanded with the rest of the row.
         spec => Some(Arc::new(mint(spec)?)),
     };
@@ -407,10 +431,9 @@ fn check(case: &Case, verified: bool) -> Result<(), String> {
     if case.source.is_empty() {
         return Err("`source` is empty".into());
     }
-    let odd = case
-        .certificate
-        .as_ref()
-        .is_some_and(|certificate| certificate.der.is_none() || certificate.host_text != certificate.pem());
+    let odd = case.certificate.as_ref().is_some_and(|certificate| {
+        certificate.der.is_none() || certificate.host_text != certificate.pem()
+    });
     if case.in_envoy && (odd || case.now != NOW || case.chain_valid != Some(verified)) {
         return Err("no real connection looks like this: `in_envoy` must be false".into());
     }
@@ -458,7 +481,11 @@ fn not_empty(about: &str, rows: usize) -> Result<(), String> {
 }
 
 fn unique(names: &mut BTreeSet<String>, name: &str) -> Result<(), String> {
-    if names.insert(name.to_string()) { Ok(()) } else { Err(format!("two rows are called {name:?}")) }
+    if names.insert(name.to_string()) {
+        Ok(())
+    } else {
+        Err(format!("two rows are called {name:?}"))
+    }
 }
 
 // RFC 7396 §2
@@ -482,22 +509,34 @@ fn merge_patch(target: &mut Value, patch: Value) {
     }
 }
 
-fn expand(value: Value, certificates: &BTreeMap<String, Arc<Certificate>>) -> Result<Value, String> {
+fn expand(
+    value: Value,
+    certificates: &BTreeMap<String, Arc<Certificate>>,
+) -> Result<Value, String> {
     Ok(match value {
         Value::String(text) => Value::String(expand_text(&text, certificates)?),
-        Value::Array(items) => Value::Array(items.into_iter().map(|item| expand(item, certificates)).collect::<Result<_, _>>()?),
+        Value::Array(items) => Value::Array(
+            items.into_iter().map(|item| expand(item, certificates)).collect::<Result<_, _>>()?,
+        ),
         Value::Object(members) => Value::Object(
-            members.into_iter().map(|(name, value)| Ok((name, expand(value, certificates)?))).collect::<Result<_, String>>()?,
+            members
+                .into_iter()
+                .map(|(name, value)| Ok((name, expand(value, certificates)?)))
+                .collect::<Result<_, String>>()?,
         ),
         other => other,
     })
 }
 
-fn expand_text(text: &str, certificates: &BTreeMap<String, Arc<Certificate>>) -> Result<String, String> {
+fn expand_text(
+    text: &str,
+    certificates: &BTreeMap<String, Arc<Certificate>>,
+) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, placeholder)) = rest.split_once("${") {
-        let (inside, after) = placeholder.split_once('}').ok_or_else(|| format!("{text:?}: `${{` without `}}`"))?;
+        let (inside, after) =
+            placeholder.split_once('}').ok_or_else(|| format!("{text:?}: `${{` without `}}`"))?;
         out.push_str(before);
         out.push_str(&placeholder_value(inside, certificates)?);
         rest = after;
@@ -506,14 +545,21 @@ fn expand_text(text: &str, certificates: &BTreeMap<String, Arc<Certificate>>) ->
     Ok(out)
 }
 
-fn placeholder_value(inside: &str, certificates: &BTreeMap<String, Arc<Certificate>>) -> Result<String, String> {
-    let (kind, argument) = inside.split_once(':').ok_or_else(|| format!("${{{inside}}}: no argument"))?;
+fn placeholder_value(
+    inside: &str,
+    certificates: &BTreeMap<String, Arc<Certificate>>,
+) -> Result<String, String> {
+    let (kind, argument) =
+        inside.split_once(':').ok_or_else(|| format!("${{{inside}}}: no argument"))?;
     if kind == "repeat" {
-        let (count, unit) = argument.split_once(':').ok_or_else(|| format!("${{{inside}}}: no count"))?;
-        let count: usize = count.parse().map_err(|_| format!("${{{inside}}}: {count:?} is no count"))?;
+        let (count, unit) =
+            argument.split_once(':').ok_or_else(|| format!("${{{inside}}}: no count"))?;
+        let count: usize =
+            count.parse().map_err(|_| format!("${{{inside}}}: {count:?} is no count"))?;
         return Ok(unit.repeat(count));
     }
-    let certificate = certificates.get(argument).ok_or_else(|| format!("${{{inside}}}: no such certificate"))?;
+    let certificate =
+        certificates.get(argument).ok_or_else(|| format!("${{{inside}}}: no such certificate"))?;
     match kind {
         "x5c" => Ok(certificate.x5c()),
         "x5t" => Ok(certificate.x5t_s256()),

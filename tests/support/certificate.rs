@@ -1,8 +1,9 @@
 //! Certificates made to order, from a description that fits in a row of a table.
 //!
-//! The bytes are written here, not by a library, because a library refuses to make what a client can send: a SAN
-//! extension twice, an IP address of three bytes, a name with an embedded NUL. What is signed is signed properly, so
-//! that a real Envoy accepts it under the certification authority of [`authority_pem`].
+//! The bytes are written here, not by a library, because a library refuses to make what a client
+//! can send: a SAN extension twice, an IP address of three bytes, a name with an embedded NUL. What
+//! is signed is signed properly, so that a real Envoy accepts it under the certification authority
+//! of [`authority_pem`].
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -21,12 +22,14 @@ use super::moment::Moment;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CertificateSpec {
-    /// RDNs in the order of the DER (most significant first), each a set of attributes `["CN", "text"]` (UTF8String),
-    /// `["C", "printable", "JP"]`, or `["2.5.4.97", "hex", "0c03414243"]` (tag, length and value). Absent: `CN=client`.
+    /// RDNs in the order of the DER (most significant first), each a set of attributes `["CN",
+    /// "text"]` (UTF8String), `["C", "printable", "JP"]`, or `["2.5.4.97", "hex", "0c03414243"]`
+    /// (tag, length and value). Absent: `CN=client`.
     pub subject: Option<Vec<Vec<Vec<String>>>>,
     /// The whole Name in hexadecimal, in place of `subject`.
     pub subject_hex: Option<String>,
-    /// `{"dns": text}`, `uri`, `email`, `ip`; with `_hex` the content bytes; `{"tag_hex": ..}` a whole GeneralName.
+    /// `{"dns": text}`, `uri`, `email`, `ip`; with `_hex` the content bytes; `{"tag_hex": ..}` a
+    /// whole GeneralName.
     pub san: Option<Vec<BTreeMap<String, String>>>,
     /// The whole value of the SAN extension in hexadecimal, in place of `san`.
     pub san_hex: Option<String>,
@@ -74,7 +77,8 @@ pub enum KeyKind {
 pub enum PemEncoding {
     #[default]
     Plain,
-    /// As in `x-forwarded-client-cert`; the documentation of Envoy promises it for `connection.peer_certificate` too.
+    /// As in `x-forwarded-client-cert`; the documentation of Envoy promises it for
+    /// `connection.peer_certificate` too.
     Percent,
 }
 
@@ -92,7 +96,8 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// SHA-256 of the DER; of the host's text where that holds none, for the host always gives some digest.
+    /// SHA-256 of the DER; of the host's text where that holds none, for the host always gives some
+    /// digest.
     pub fn sha256(&self) -> [u8; 32] {
         Sha256::digest(self.der.as_deref().unwrap_or(self.host_text.as_bytes())).into()
     }
@@ -107,7 +112,8 @@ impl Certificate {
         URL_SAFE_NO_PAD.encode(self.sha256())
     }
 
-    /// An element of `x5c` (RFC 7515 §4.1.6); between colons the value of `client-cert` (RFC 9440 §2.1).
+    /// An element of `x5c` (RFC 7515 §4.1.6); between colons the value of `client-cert` (RFC 9440
+    /// §2.1).
     pub fn x5c(&self) -> String {
         STANDARD.encode(self.der.as_deref().unwrap_or_default())
     }
@@ -137,7 +143,8 @@ pub fn authority_pem() -> String {
     pem("CERTIFICATE", &authority(Issuer::Ca).certificate)
 }
 
-/// A server certificate (DER) under the trusted authority, with the key of [`private_key_pkcs8`], for `localhost`.
+/// A server certificate (DER) under the trusted authority, with the key of [`private_key_pkcs8`],
+/// for `localhost`.
 pub fn server_certificate() -> Result<Vec<u8>, String> {
     let spec = CertificateSpec {
         subject: Some(vec![vec![vec!["CN".into(), "localhost".into()]]]),
@@ -151,7 +158,8 @@ pub fn server_certificate() -> Result<Vec<u8>, String> {
     mint(&spec)?.der.ok_or_else(|| "a minted certificate has a DER form".into())
 }
 
-/// Makes the certificate that `spec` describes. Two calls give two certificates: serial number and signature differ.
+/// Makes the certificate that `spec` describes. Two calls give two certificates: serial number and
+/// signature differ.
 pub fn mint(spec: &CertificateSpec) -> Result<Certificate, String> {
     let not_before = spec.not_before.unwrap_or(CENTURY.0);
     let not_after = spec.not_after.unwrap_or(CENTURY.1);
@@ -194,10 +202,13 @@ fn authority(issuer: Issuer) -> &'static Authority {
         let basic_constraints = tlv(der::SEQUENCE, &[tlv(der::BOOLEAN, &[[0xff]])]);
         let key_cert_sign_and_crl_sign = tlv(der::BIT_STRING, &[[0x01, 0x06]]);
         let extensions = [
-            extension("2.5.29.19", true, &basic_constraints).expect("a constant OID is well-formed"),
-            extension("2.5.29.15", true, &key_cert_sign_and_crl_sign).expect("a constant OID is well-formed"),
+            extension("2.5.29.19", true, &basic_constraints)
+                .expect("a constant OID is well-formed"),
+            extension("2.5.29.15", true, &key_cert_sign_and_crl_sign)
+                .expect("a constant OID is well-formed"),
         ];
-        let certificate = certificate(&name, &name, CENTURY, &key, &key, &extensions).expect("a key that was just made signs");
+        let certificate = certificate(&name, &name, CENTURY, &key, &key, &extensions)
+            .expect("a key that was just made signs");
         Authority { key, name, certificate }
     })
 }
@@ -211,12 +222,18 @@ fn leaf_key(kind: KeyKind) -> &'static KeyPair {
     static RSA: OnceLock<KeyPair> = OnceLock::new();
     match kind {
         KeyKind::Ec => EC.get_or_init(new_ec_key),
-        KeyKind::Rsa => RSA
-            .get_or_init(|| KeyPair::from_pem(include_str!("rsa_2048.test-only.pem")).expect("the fixture is a PKCS #8 RSA key")),
+        KeyKind::Rsa => RSA.get_or_init(|| {
+            KeyPair::from_pem(include_str!("rsa_2048.test-only.pem"))
+                .expect("the fixture is a PKCS #8 RSA key")
+        }),
     }
 }
 
-fn sign_leaf(spec: &CertificateSpec, not_before: Moment, not_after: Moment) -> Result<Vec<u8>, String> {
+fn sign_leaf(
+    spec: &CertificateSpec,
+    not_before: Moment,
+    not_after: Moment,
+) -> Result<Vec<u8>, String> {
     let subject = match (&spec.subject, &spec.subject_hex) {
         (Some(_), Some(_)) => return Err("`subject` and `subject_hex` exclude each other".into()),
         (Some(rdns), None) => name(rdns)?,
@@ -246,7 +263,8 @@ fn extensions(spec: &CertificateSpec) -> Result<Vec<Vec<u8>>, String> {
     let san = match (&spec.san, &spec.san_hex) {
         (Some(_), Some(_)) => return Err("`san` and `san_hex` exclude each other".into()),
         (Some(entries), None) => {
-            let filler = (0..spec.san_filler).map(|n| tlv(context(2), &[format!("filler{n}.example.org")]));
+            let filler =
+                (0..spec.san_filler).map(|n| tlv(context(2), &[format!("filler{n}.example.org")]));
             let names = entries.iter().map(general_name).collect::<Result<Vec<_>, _>>()?;
             Some(tlv(der::SEQUENCE, &filler.chain(names).collect::<Vec<_>>()))
         }
@@ -318,7 +336,8 @@ fn name(rdns: &[Vec<Vec<String>>]) -> Result<Vec<u8>, String> {
     let rdns = rdns
         .iter()
         .map(|rdn| {
-            let mut attributes = rdn.iter().map(|written| attribute(written)).collect::<Result<Vec<_>, _>>()?;
+            let mut attributes =
+                rdn.iter().map(|written| attribute(written)).collect::<Result<Vec<_>, _>>()?;
             // DER sorts the elements of a SET OF (X.690 §11.6).
             attributes.sort();
             Ok(tlv(der::SET, &attributes))
@@ -340,8 +359,13 @@ fn attribute(written: &[String]) -> Result<Vec<u8>, String> {
         "numeric" => tlv(der::NUMERIC_STRING, &[text]),
         "visible" => tlv(der::VISIBLE_STRING, &[text]),
         "teletex" => tlv(der::TELETEX_STRING, &[latin_1(text)?]),
-        "bmp" => tlv(der::BMP_STRING, &text.encode_utf16().map(u16::to_be_bytes).collect::<Vec<_>>()),
-        "universal" => tlv(der::UNIVERSAL_STRING, &text.chars().map(|c| u32::from(c).to_be_bytes()).collect::<Vec<_>>()),
+        "bmp" => {
+            tlv(der::BMP_STRING, &text.encode_utf16().map(u16::to_be_bytes).collect::<Vec<_>>())
+        }
+        "universal" => tlv(
+            der::UNIVERSAL_STRING,
+            &text.chars().map(|c| u32::from(c).to_be_bytes()).collect::<Vec<_>>(),
+        ),
         "hex" => hex(text)?,
         _ => return Err(format!("{form:?} is no form of an attribute value")),
     };
@@ -415,5 +439,9 @@ pub fn pem(label: &str, der: &[u8]) -> String {
 
 // Exactly the characters that Envoy escapes in a PEM.
 fn percent_encode(pem: &str) -> String {
-    pem.replace('\n', "%0A").replace(' ', "%20").replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")
+    pem.replace('\n', "%0A")
+        .replace(' ', "%20")
+        .replace('+', "%2B")
+        .replace('/', "%2F")
+        .replace('=', "%3D")
 }

@@ -1,4 +1,5 @@
-//! A DER writer that refuses nothing, so that tests can say exactly what is wrong with a certificate.
+//! A DER writer that refuses nothing, so that tests can say exactly what is wrong with a
+//! certificate.
 
 pub const BOOLEAN: u8 = 0x01;
 pub const INTEGER: u8 = 0x02;
@@ -63,7 +64,9 @@ pub fn integer(value: u64) -> Vec<u8> {
 pub fn oid(dotted: &str) -> Result<Vec<u8>, String> {
     let arcs = dotted
         .split('.')
-        .map(|arc| arc.parse::<u64>().map_err(|_| format!("{dotted:?} is not a dotted object identifier")))
+        .map(|arc| {
+            arc.parse::<u64>().map_err(|_| format!("{dotted:?} is not a dotted object identifier"))
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let [first, second, rest @ ..] = arcs.as_slice() else {
         return Err(format!("{dotted:?} is not a dotted object identifier"));
@@ -93,6 +96,8 @@ pub fn hex(text: &str) -> Result<Vec<u8>, String> {
         .map(|c| c.to_digit(16).map(|digit| digit as u8))
         .collect::<Option<Vec<_>>>()
         .filter(|digits| digits.len() % 2 == 0)
-        .ok_or_else(|| format!("{:?} is not hexadecimal", text.chars().take(60).collect::<String>()))?;
+        .ok_or_else(|| {
+            format!("{:?} is not hexadecimal", text.chars().take(60).collect::<String>())
+        })?;
     Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }

@@ -11,7 +11,10 @@ const DAY: i64 = 86_400;
 impl Moment {
     pub fn parse(text: &str) -> Option<Moment> {
         let separators = [(4, '-'), (7, '-'), (10, 'T'), (13, ':'), (16, ':'), (19, 'Z')];
-        if text.len() != 20 || !text.is_ascii() || separators.iter().any(|(at, c)| !text[*at..].starts_with(*c)) {
+        if text.len() != 20
+            || !text.is_ascii()
+            || separators.iter().any(|(at, c)| !text[*at..].starts_with(*c))
+        {
             return None;
         }
         let number = |from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
@@ -38,14 +41,15 @@ impl<'de> Deserialize<'de> for Moment {
         }
         match Written::deserialize(deserializer)? {
             Written::Seconds(seconds) => Ok(Moment(seconds)),
-            Written::Text(text) => {
-                Moment::parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is not like 2026-06-01T00:00:00Z")))
-            }
+            Written::Text(text) => Moment::parse(&text).ok_or_else(|| {
+                D::Error::custom(format!("{text:?} is not like 2026-06-01T00:00:00Z"))
+            }),
         }
     }
 }
 
-// Days since 1970-01-01 in the proleptic Gregorian calendar; years are counted from March so that the leap day is last.
+// Days since 1970-01-01 in the proleptic Gregorian calendar; years are counted from March so that
+// the leap day is last.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let era = year.div_euclid(400);
@@ -58,9 +62,14 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day_of_year - (153 * shifted + 2) / 5 + 1)
+    (
+        era * 400 + year_of_era + i64::from(month <= 2),
+        month,
+        day_of_year - (153 * shifted + 2) / 5 + 1,
+    )
 }

@@ -26,7 +26,8 @@ const UNUSABLE: u8 = 2;
 #[command(
     name = "tls-client-auth",
     version,
-    about = "Mutual-TLS client authentication (RFC 8705) at the edge: what the filter would decide, and why",
+    about = "Mutual-TLS client authentication (RFC 8705) at the edge: what the filter would \
+        decide, and why",
     max_term_width = 120
 )]
 struct Arguments {
@@ -36,34 +37,45 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Every error and doubtful setting of configurations, with file, line and JSON Pointer, and the mend
-    #[command(
-        after_help = "Examples:\n  tls-client-auth lint envoy.yaml\n  tls-client-auth lint --format json clients.json wasmplugin.yaml\n\nExit code: 0 no error, 1 errors, 2 a file that cannot be used"
-    )]
+    /// Every error and doubtful setting of configurations, with file, line and JSON Pointer, and
+    /// the mend
+    #[command(after_help = "Examples:\n  tls-client-auth lint envoy.yaml\n  tls-client-auth lint \
+            --format json clients.json wasmplugin.yaml\n\nExit code: 0 no error, 1 errors, 2 a \
+            file that cannot be used")]
     Lint(LintArguments),
     /// The decision on one request, step by step
     #[command(
-        after_help = "Examples:\n  tls-client-auth explain --config envoy.yaml --certificate client.pem --client-id s6BhdRkqt3\n  tls-client-auth explain --config envoy.yaml --certificate client.pem --client-id s6BhdRkqt3 \\\n    --body request.txt --header 'authorization: Basic ...' --path /revoke\n\nExit code: 0 the request passes, 1 it is refused, 2 input that cannot be used"
+        after_help = "Examples:\n  tls-client-auth explain --config envoy.yaml --certificate \
+            client.pem --client-id s6BhdRkqt3\n  tls-client-auth explain --config envoy.yaml \
+            --certificate client.pem --client-id s6BhdRkqt3 \\\n    --body request.txt --header \
+            'authorization: Basic ...' --path /revoke\n\nExit code: 0 the request passes, 1 it is \
+            refused, 2 input that cannot be used"
     )]
     Explain(ExplainArguments),
     /// Decisions in bulk: one JSON object a line in, one decision a line out
     ///
-    /// A line is an object with "client_id", "certificate" (PEM, or base64 of DER; null: none), and if wanted "chain_valid"
-    /// (true unless said), "body" or "body_base64", "headers" (an object, or pairs of name and value), "path", "method", "host",
-    /// "server_name" (of the TLS handshake; null: none; not given: not checked), "now" (RFC 3339, or seconds since 1970) and "id".
-    /// A decision is an object with "code", "status", "error" and "detail", and the "id" of its line.
-    #[command(
-        after_help = "Examples:\n  tls-client-auth audit --config envoy.yaml --input requests.jsonl > decisions.jsonl\n\nExit code: 0 every line was decided, 2 a line that cannot be used"
-    )]
+    /// A line is an object with "client_id", "certificate" (PEM, or base64 of DER; null: none), and
+    /// if wanted "chain_valid" (true unless said), "body" or "body_base64", "headers" (an object,
+    /// or pairs of name and value), "path", "method", "host", "server_name" (of the TLS handshake;
+    /// null: none; not given: not checked), "now" (RFC 3339, or seconds since 1970) and "id". A
+    /// decision is an object with "code", "status", "error" and "detail", and the "id" of its line.
+    #[command(after_help = "Examples:\n  tls-client-auth audit --config envoy.yaml --input \
+            requests.jsonl > decisions.jsonl\n\nExit code: 0 every line was decided, 2 a line that \
+            cannot be used")]
     Audit(AuditArguments),
     /// Distinguished names as they were understood
     #[command(
-        after_help = "Examples:\n  tls-client-auth name 'CN=client.example.org, O=Client, C=JP' '/C=JP/O=Client/CN=client.example.org'\n\nExit code: 0 all of them are names, 1 one of them is none"
+        after_help = "Examples:\n  tls-client-auth name 'CN=client.example.org, O=Client, C=JP' \
+            '/C=JP/O=Client/CN=client.example.org'\n\nExit code: 0 all of them are names, 1 one of \
+            them is none"
     )]
     Name(NameArguments),
     /// Client lists of other servers as client metadata of RFC 7591
     #[command(
-        after_help = "Converted clients go to standard output, a JSON array; what cannot be carried over exactly is told on standard error, by client.\n\nExamples:\n  tls-client-auth convert --from keycloak realm-export.json > clients.json\n\nExit code: 0 every client was converted, 1 some were not, 2 a file that cannot be used"
+        after_help = "Converted clients go to standard output, a JSON array; what cannot be \
+            carried over exactly is told on standard error, by client.\n\nExamples:\n  \
+            tls-client-auth convert --from keycloak realm-export.json > clients.json\n\nExit code: \
+            0 every client was converted, 1 some were not, 2 a file that cannot be used"
     )]
     Convert(ConvertArguments),
     /// A script that completes these commands in a shell
@@ -81,7 +93,8 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct LintArguments {
-    /// Plugin configurations in JSON, or Envoy's or Istio's YAML or JSON with one inside; - for standard input
+    /// Plugin configurations in JSON, or Envoy's or Istio's YAML or JSON with one inside; - for
+    /// standard input
     #[arg(required = true, value_name = "CONFIG")]
     configs: Vec<PathBuf>,
     #[command(flatten)]
@@ -99,7 +112,8 @@ struct ExplainArguments {
     /// The client's certificate, PEM (the first of a chain) or DER; none: the client has none
     #[arg(long)]
     certificate: Option<PathBuf>,
-    /// The client; without --body this makes the body of a POST, grant_type=client_credentials&client_id=...
+    /// The client; without --body this makes the body of a POST,
+    /// grant_type=client_credentials&client_id=...
     #[arg(long, required_unless_present = "body")]
     client_id: Option<String>,
     /// A file with the body, byte for byte
@@ -117,7 +131,8 @@ struct ExplainArguments {
     /// The host, which chooses the tenant; without it, one that the configuration names
     #[arg(long)]
     host: Option<String>,
-    /// The name that the client asks for in the TLS handshake; empty: none; not given, it is not checked
+    /// The name that the client asks for in the TLS handshake; empty: none; not given, it is not
+    /// checked
     #[arg(long)]
     server_name: Option<String>,
     /// Whether Envoy verified the chain: this program has no trust store
@@ -194,11 +209,18 @@ pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Lint(arguments) => lint::run(&arguments.configs, arguments.output.format),
         Command::Explain(arguments) => explain::run(&arguments),
-        Command::Audit(arguments) => audit::run(&arguments.config, arguments.registry.as_deref(), &arguments.input),
+        Command::Audit(arguments) => {
+            audit::run(&arguments.config, arguments.registry.as_deref(), &arguments.input)
+        }
         Command::Name(arguments) => name::run(&arguments.names, arguments.output.format),
         Command::Convert(arguments) => convert::run(arguments.from, &arguments.file),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "tls-client-auth", &mut io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "tls-client-auth",
+                &mut io::stdout(),
+            );
             Ok(ExitCode::SUCCESS)
         }
         Command::Manual { command } => manual(command.as_deref()).map(|()| ExitCode::SUCCESS),
@@ -216,7 +238,8 @@ fn manual(command: Option<&str>) -> Result<(), Unusable> {
     let of = match command {
         None => program,
         Some(name) => {
-            let found = program.get_subcommands().find(|command| command.get_name() == name).cloned();
+            let found =
+                program.get_subcommands().find(|command| command.get_name() == name).cloned();
             let found = found.ok_or_else(|| Unusable::new(format!("no command {name:?}")))?;
             // `build` gave it a name with a blank, and a page has one word.
             found.display_name(format!("tls-client-auth-{name}"))
@@ -267,13 +290,17 @@ impl Unusable {
     fn print(&self) {
         // Whoever reads no more, as `head`, wants no message either.
         if !self.is_broken_pipe {
-            let _ = writeln!(anstream::stderr(), "tls-client-auth: {}", output::visible(&self.message));
+            let _ =
+                writeln!(anstream::stderr(), "tls-client-auth: {}", output::visible(&self.message));
         }
     }
 }
 
 impl From<io::Error> for Unusable {
     fn from(error: io::Error) -> Self {
-        Self { message: error.to_string(), is_broken_pipe: error.kind() == io::ErrorKind::BrokenPipe }
+        Self {
+            message: error.to_string(),
+            is_broken_pipe: error.kind() == io::ErrorKind::BrokenPipe,
+        }
     }
 }

@@ -23,8 +23,8 @@ use wasm_bindgen::prelude::*;
 use tls_client_auth::host::CertificateMemory;
 use tls_client_auth::inspect::{Chain, Mode, TenantPolicy, UnverifiedCertificate};
 use tls_client_auth::{
-    Action, AlternativeName, CertificateError, DistinguishedName, Gate, GateRequest, Outcome, Peer, PeerCertificate, Rejection,
-    ServerName, UnixTime,
+    Action, AlternativeName, CertificateError, DistinguishedName, Gate, GateRequest, Outcome, Peer,
+    PeerCertificate, Rejection, ServerName, UnixTime,
 };
 
 /// A configuration that decides.
@@ -41,12 +41,17 @@ impl JsGate {
     /// Reads a plugin configuration; throws with the JSON Pointer of the first mistake.
     #[wasm_bindgen(constructor)]
     pub fn new(configuration: &str) -> Result<JsGate, JsError> {
-        let gate = Gate::new(configuration.as_bytes()).map_err(|error| JsError::new(&error.to_string()))?;
+        let gate = Gate::new(configuration.as_bytes())
+            .map_err(|error| JsError::new(&error.to_string()))?;
         Ok(Self { gate, certificates: RefCell::default() })
     }
 
-    /// Decides about a request; the headers are names in lower case, and values as octets, one for each.
-    #[expect(clippy::too_many_arguments, reason = "plain values cross the border to JavaScript one by one")]
+    /// Decides about a request; the headers are names in lower case, and values as octets, one for
+    /// each.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "plain values cross the border to JavaScript one by one"
+    )]
     pub fn decide(
         &self,
         names: Vec<String>,
@@ -58,11 +63,13 @@ impl JsGate {
         body: Vec<u8>,
     ) -> String {
         let request = GateRequest { headers: fields(names, values), body };
-        let outcome = self.gate.decide(&request, &mut self.peer(certificate, chain_valid, now, server_name));
+        let outcome =
+            self.gate.decide(&request, &mut self.peer(certificate, chain_valid, now, server_name));
         to_json(&outcome).to_string()
     }
 
-    /// Decides about a request before there is anything of its body; `null` = it takes the body, or that there is none.
+    /// Decides about a request before there is anything of its body; `null` = it takes the body, or
+    /// that there is none.
     #[wasm_bindgen(js_name = decideHead)]
     pub fn decide_head(
         &self,
@@ -107,17 +114,29 @@ impl JsGate {
         now: Option<f64>,
         server_name: Option<String>,
     ) -> Peer {
-        let certificate = certificate.filter(|certificate| !certificate.is_empty()).map(|certificate| {
-            let read = || Peer::default().presenting(&certificate).certificate.unwrap_or(Err(CertificateError::Pem));
-            self.certificates.borrow_mut().recall_or(&certificate, read)
-        });
+        let certificate =
+            certificate.filter(|certificate| !certificate.is_empty()).map(|certificate| {
+                let read = || {
+                    Peer::default()
+                        .presenting(&certificate)
+                        .certificate
+                        .unwrap_or(Err(CertificateError::Pem))
+                };
+                self.certificates.borrow_mut().recall_or(&certificate, read)
+            });
         let server_name = match server_name {
             None => ServerName::Unspecified,
             Some(name) if name.is_empty() => ServerName::Absent,
             Some(name) => ServerName::Name(name.into_bytes().into()),
         };
         // Seconds since 1970 are whole numbers far below 2^53.
-        Peer { certificate, chain_valid, now: now.map(|now| UnixTime(now as i64)), list: None, server_name }
+        Peer {
+            certificate,
+            chain_valid,
+            now: now.map(|now| UnixTime(now as i64)),
+            list: None,
+            server_name,
+        }
     }
 }
 
@@ -129,9 +148,15 @@ fn fields(names: Vec<String>, values: &js_sys::Array) -> Vec<(String, Vec<u8>)> 
 fn to_json(outcome: &Outcome) -> Value {
     let decision = &outcome.decision;
     let (status, headers, body, set) = match &decision.action {
-        Action::Continue { set } => (Value::Null, Value::Object(Default::default()), Value::Null, Some(set)),
+        Action::Continue { set } => {
+            (Value::Null, Value::Object(Default::default()), Value::Null, Some(set))
+        }
         Action::Reply(reply) => {
-            let headers = reply.headers.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
+            let headers = reply
+                .headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), Value::from(*value)))
+                .collect();
             (reply.status.into(), Value::Object(headers), reply.body.as_str().into(), None)
         }
     };
@@ -201,5 +226,6 @@ fn certificate_json(certificate: &PeerCertificate) -> Value {
 #[wasm_bindgen(js_name = readName)]
 pub fn read_name(text: &str) -> Result<String, JsError> {
     let name = DistinguishedName::parse(text).map_err(|error| JsError::new(&error.to_string()))?;
-    Ok(json!({ "rfc4514": name.to_string(), "rdns": name.printed_rdns().collect::<Vec<_>>() }).to_string())
+    Ok(json!({ "rfc4514": name.to_string(), "rdns": name.printed_rdns().collect::<Vec<_>>() })
+        .to_string())
 }

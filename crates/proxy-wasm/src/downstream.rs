@@ -6,7 +6,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use proxy_wasm::hostcalls;
 use tls_client_auth::host::{CertificateHeader, Downstream};
 use tls_client_auth::inspect::MissingCertificate;
-use tls_client_auth::{CertificateError, HostError, PeerCertificate, Rejection, ServerName, Thumbprint, UnixTime};
+use tls_client_auth::{
+    CertificateError, HostError, PeerCertificate, Rejection, ServerName, Thumbprint, UnixTime,
+};
 
 use super::Plugin;
 
@@ -21,14 +23,15 @@ impl Downstream for DownstreamConnection<'_> {
     }
 
     fn peer_certificate(&mut self) -> Result<Arc<PeerCertificate>, Rejection> {
-        let digest =
-            property("sha256_peer_certificate_digest").ok_or(Rejection::CertificateMissing(MissingCertificate::NotPresented))?;
+        let digest = property("sha256_peer_certificate_digest")
+            .ok_or(Rejection::CertificateMissing(MissingCertificate::NotPresented))?;
         let mut memory = self.plugin.certificates.borrow_mut();
         let parsed = match memory.recall(&digest) {
             Some(parsed) => parsed,
             None => {
                 let thumbprint = Thumbprint::from_hex(&digest).ok_or(HostError::Digest)?;
-                let text = property("peer_certificate").ok_or(Rejection::CertificateMissing(MissingCertificate::NotGiven))?;
+                let text = property("peer_certificate")
+                    .ok_or(Rejection::CertificateMissing(MissingCertificate::NotGiven))?;
                 let parsed = PeerCertificate::from_pem(&text).map(Arc::new);
                 if parsed.as_ref().is_ok_and(|certificate| certificate.thumbprint() != thumbprint) {
                     return Err(HostError::CertificateOfDigest.into());
@@ -44,12 +47,13 @@ impl Downstream for DownstreamConnection<'_> {
         property("peer_certificate_valid").map(|value| value == [1])
     }
     fn server_name(&mut self) -> ServerName {
-        property("requested_server_name").map_or(ServerName::Absent, |name| ServerName::Name(name.into()))
+        property("requested_server_name")
+            .map_or(ServerName::Absent, |name| ServerName::Name(name.into()))
     }
 
     fn peer_thumbprint(&mut self) -> Result<Thumbprint, Rejection> {
-        let digest =
-            property("sha256_peer_certificate_digest").ok_or(Rejection::CertificateMissing(MissingCertificate::NotPresented))?;
+        let digest = property("sha256_peer_certificate_digest")
+            .ok_or(Rejection::CertificateMissing(MissingCertificate::NotPresented))?;
         Thumbprint::from_hex(&digest).ok_or(HostError::Digest.into())
     }
 
@@ -66,7 +70,10 @@ impl Downstream for DownstreamConnection<'_> {
 
 /// The attribute `connection.name`; `None` = Envoy does not give it, or gives nothing.
 fn property(name: &str) -> Option<Vec<u8>> {
-    hostcalls::get_property(vec!["connection", name]).ok().flatten().filter(|value| !value.is_empty())
+    hostcalls::get_property(vec!["connection", name])
+        .ok()
+        .flatten()
+        .filter(|value| !value.is_empty())
 }
 
 /// Envoy's clock.

@@ -1,6 +1,7 @@
 //! Request headers and trailers, changed so that a host which refuses can be answered.
 //!
-//! The SDK panics on any status but Ok, and a panic takes the worker's VM down. Here alone the host is called without it.
+//! The SDK panics on any status but Ok, and a panic takes the worker's VM down. Here alone the host
+//! is called without it.
 
 #![allow(unsafe_code, reason = "calls into the host")]
 
@@ -30,5 +31,13 @@ pub(super) fn remove(map: MapType, name: &str) -> bool {
 /// Puts one field in place of every field `name`; returns whether the host did.
 pub(super) fn replace(map: MapType, name: &str, value: &str) -> bool {
     // SAFETY: as above.
-    unsafe { proxy_replace_header_map_value(map as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len()) == OK }
+    unsafe {
+        proxy_replace_header_map_value(
+            map as u32,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        ) == OK
+    }
 }

@@ -1,8 +1,9 @@
 //! Detects that `allow_on_headers_stop_iteration` is missing.
 //!
-//! Without it Envoy takes "hold these headers" for "stop everything": it buffers the body, calls nobody, and the request
-//! hangs until a time-out that explains nothing. A tick sees that bytes arrived which no callback delivered. As soon as
-//! one body or trailer was delivered for held headers, the setting is proven and all of this costs nothing any more.
+//! Without it Envoy takes "hold these headers" for "stop everything": it buffers the body, calls
+//! nobody, and the request hangs until a time-out that explains nothing. A tick sees that bytes
+//! arrived which no callback delivered. As soon as one body or trailer was delivered for held
+//! headers, the setting is proven and all of this costs nothing any more.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -51,7 +52,10 @@ impl HeldHeadersWatch {
         if let Self::Unknown { held, .. } = self
             && let Some(received) = received()
         {
-            held.insert(context_id, WatchedRequest { received, late: Duration::ZERO, exchange: exchange.clone() });
+            held.insert(
+                context_id,
+                WatchedRequest { received, late: Duration::ZERO, exchange: exchange.clone() },
+            );
         }
     }
 
@@ -67,12 +71,13 @@ impl HeldHeadersWatch {
         }
     }
 
-    /// Looks at the held requests; returns those whose bodies Envoy keeps to itself. `None` = nothing is left to watch for.
+    /// Looks at the held requests; returns those whose bodies Envoy keeps to itself. `None` =
+    /// nothing is left to watch for.
     fn take_late(&mut self, elapsed: Duration) -> Option<Vec<(u32, WatchedRequest)>> {
         let Self::Unknown { held, is_reported } = self else { return None };
         let is_late = |context_id: &u32, request: &mut WatchedRequest| {
-            let has_more =
-                hostcalls::set_effective_context(*context_id).is_ok() && received().is_some_and(|now| now > request.received);
+            let has_more = hostcalls::set_effective_context(*context_id).is_ok()
+                && received().is_some_and(|now| now > request.received);
             request.late += if has_more { elapsed } else { Duration::ZERO };
             request.late >= limits::WITHHELD
         };
@@ -84,7 +89,8 @@ impl HeldHeadersWatch {
     }
 }
 
-/// Answers the held requests whose bodies will not come; returns whether there is something left to watch for.
+/// Answers the held requests whose bodies will not come; returns whether there is something left to
+/// watch for.
 pub(super) fn on_tick(plugin: &Plugin, elapsed: Duration) -> bool {
     let late = plugin.held_headers.borrow_mut().take_late(elapsed);
     let is_watching = late.is_some();
@@ -102,7 +108,8 @@ pub(super) fn on_tick(plugin: &Plugin, elapsed: Duration) -> bool {
     is_watching
 }
 
-/// `request.total_size`: bytes of headers and body that Envoy has received. (`request.size` is the announced length.)
+/// `request.total_size`: bytes of headers and body that Envoy has received. (`request.size` is the
+/// announced length.)
 fn received() -> Option<u64> {
     let value = hostcalls::get_property(vec!["request", "total_size"]).ok()??;
     value.try_into().ok().map(u64::from_le_bytes)

@@ -1,7 +1,8 @@
 //! Envoy and Istio, by the proxy-wasm ABI.
 //!
-//! Only `hostcalls` is used, never the traits' shorthands: those unwrap, and a panic here takes a worker's VM down. Where a host
-//! may refuse, in [`headers`], not even that is used: it panics on a status.
+//! Only `hostcalls` is used, never the traits' shorthands: those unwrap, and a panic here takes a
+//! worker's VM down. Where a host may refuse, in [`headers`], not even that is used: it panics on a
+//! status.
 //!
 //! On other targets than wasm32 this crate is empty: there are no host functions to link.
 
@@ -49,7 +50,8 @@ proxy_wasm::main! {{
     proxy_wasm::set_root_context(|_| Box::new(Root { plugin: None }));
 }}
 
-/// The configuration compiled into this module by `./build.sh --embed FILE`, used where the plugin configuration is empty.
+/// The configuration compiled into this module by `./build.sh --embed FILE`, used where the plugin
+/// configuration is empty.
 #[cfg(feature = "embed")]
 const EMBEDDED: Option<&[u8]> = Some(include_bytes!(env!("TLS_CLIENT_AUTH_EMBED")));
 #[cfg(not(feature = "embed"))]
@@ -66,7 +68,8 @@ struct Plugin {
     lines: RefCell<LineBudget>,
     held_headers: RefCell<HeldHeadersWatch>,
     registries: Registries,
-    /// Paths of forms that were not gated although they end like an endpoint, as far as a line in the log said so.
+    /// Paths of forms that were not gated although they end like an endpoint, as far as a line in
+    /// the log said so.
     lookalikes: RefCell<BTreeSet<String>>,
 }
 
@@ -127,7 +130,10 @@ impl RootContext for Root {
 }
 
 fn configure(size: usize) -> Result<Plugin, JsonError> {
-    let given = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size).ok().flatten().unwrap_or_default();
+    let given = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size)
+        .ok()
+        .flatten()
+        .unwrap_or_default();
     let configuration = match (given.as_slice(), EMBEDDED) {
         ([], Some(embedded)) => Configuration::parse(embedded)?,
         (given, _) => Configuration::parse(given)?,
@@ -138,7 +144,11 @@ fn configure(size: usize) -> Result<Plugin, JsonError> {
     if !registries.is_empty() {
         registries.start();
     } else if hostcalls::set_tick_period(limits::HELD_HEADERS_TICK).is_err() {
-        log(LogLevel::Warn, "tls_client_auth gets no ticks: a missing allow_on_headers_stop_iteration will not be detected");
+        log(
+            LogLevel::Warn,
+            "tls_client_auth gets no ticks: a missing allow_on_headers_stop_iteration will not be \
+             detected",
+        );
     }
     Ok(Plugin {
         configuration,

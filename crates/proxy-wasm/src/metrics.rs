@@ -9,11 +9,13 @@ use proxy_wasm::types::MetricType;
 
 use tls_client_auth::Code;
 
-/// Identifiers of defined metrics; `None` = the host would not define it, and then it is not counted.
+/// Identifiers of defined metrics; `None` = the host would not define it, and then it is not
+/// counted.
 pub(super) struct Metrics {
     /// By [`Code`].
     decisions: Vec<Option<u32>>,
-    /// The same by tenant. Defined when first counted: most of some hundred tenants' codes never occur.
+    /// The same by tenant. Defined when first counted: most of some hundred tenants' codes never
+    /// occur.
     by_tenant: RefCell<ByTenant>,
     registry_clients: Option<u32>,
     registry_age_seconds: Option<u32>,
@@ -29,9 +31,14 @@ type ByTenant = HashMap<(Arc<str>, Code), Option<u32>>;
 impl Metrics {
     /// Defines all metrics, so that each is there at zero before it is first counted.
     pub(super) fn define() -> Self {
-        let define = |kind, name: &str| hostcalls::define_metric(kind, &format!("tls_client_auth.{name}")).ok();
+        let define = |kind, name: &str| {
+            hostcalls::define_metric(kind, &format!("tls_client_auth.{name}")).ok()
+        };
         Self {
-            decisions: Code::ALL.iter().map(|code| define(MetricType::Counter, code.as_str())).collect(),
+            decisions: Code::ALL
+                .iter()
+                .map(|code| define(MetricType::Counter, code.as_str()))
+                .collect(),
             by_tenant: RefCell::default(),
             registry_clients: define(MetricType::Gauge, "registry_clients"),
             registry_age_seconds: define(MetricType::Gauge, "registry_age_seconds"),
@@ -68,7 +75,9 @@ impl Metrics {
 
     /// One answer of a fetched registry more.
     pub(super) fn refreshed(&self, is_ok: bool) {
-        if let Some(id) = if is_ok { self.registry_refresh_ok } else { self.registry_refresh_failed } {
+        if let Some(id) =
+            if is_ok { self.registry_refresh_ok } else { self.registry_refresh_failed }
+        {
             let _ = hostcalls::increment_metric(id, 1);
         }
     }

@@ -13,9 +13,15 @@ use super::downstream::now;
 use super::{Plugin, headers, log};
 
 /// Does what was decided; returns whether the request goes on.
-pub(super) fn carry_out(plugin: &Plugin, exchange: &RefCell<Exchange>, mut decision: Decision) -> bool {
+pub(super) fn carry_out(
+    plugin: &Plugin,
+    exchange: &RefCell<Exchange>,
+    mut decision: Decision,
+) -> bool {
     if let Action::Continue { set } = &decision.action
-        && !set.iter().all(|(name, value)| headers::replace(MapType::HttpRequestHeaders, name, value))
+        && !set
+            .iter()
+            .all(|(name, value)| headers::replace(MapType::HttpRequestHeaders, name, value))
     {
         // Without its identity headers the request must not reach a backend that trusts them.
         decision = exchange.borrow_mut().on_write_failed(decision.request);
@@ -54,7 +60,9 @@ fn report_lookalike(plugin: &Plugin, decision: &Decision) {
     let path = decision.request.printable_path();
     if reported.len() < limits::LOOKALIKE_PATHS && !reported.contains(&path) {
         let line = format!(
-            "tls_client_auth ungated_lookalike path=\"{path}\": a form was not gated although its path ends like one of endpoints; if a route rewrites this path to an endpoint, add it to endpoints"
+            "tls_client_auth ungated_lookalike path=\"{path}\": a form was not gated although its \
+             path ends like one of endpoints; if a route rewrites this path to an endpoint, add it \
+             to endpoints"
         );
         log(LogLevel::Warn, &line);
         reported.insert(path);
@@ -63,7 +71,9 @@ fn report_lookalike(plugin: &Plugin, decision: &Decision) {
 
 pub(super) fn reply(response: &Response) {
     let body = Some(response.body.as_bytes());
-    if hostcalls::send_http_response(response.status.into(), response.headers.clone(), body).is_err() {
+    if hostcalls::send_http_response(response.status.into(), response.headers.clone(), body)
+        .is_err()
+    {
         log(LogLevel::Error, "tls_client_auth could not answer a refused request; it stays held");
     }
 }
@@ -72,7 +82,8 @@ fn set_filter_state(name: &str, value: &str) {
     let _ = hostcalls::set_property(vec![name], Some(value.as_bytes()));
 }
 
-/// Requests cause these lines, so all of them share one budget; the next line says how many were left out.
+/// Requests cause these lines, so all of them share one budget; the next line says how many were
+/// left out.
 pub(super) fn log_bounded(plugin: &Plugin, level: LogLevel, line: &dyn fmt::Display) {
     let Some(now) = now() else { return };
     let Some(suppressed) = plugin.lines.borrow_mut().admit(now) else { return };

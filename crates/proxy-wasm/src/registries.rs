@@ -11,8 +11,8 @@ use tls_client_auth::limits;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType};
 use tls_client_auth::host::{
-    Exchange, FetchMode, FetchedRegistry, Lookup, Registration, RegistryAnswer, RegistryFault, RegistryRequest, Report, Snapshot,
-    Step, Stopwatch,
+    Exchange, FetchMode, FetchedRegistry, Lookup, Registration, RegistryAnswer, RegistryFault,
+    RegistryRequest, Report, Snapshot, Step, Stopwatch,
 };
 
 use super::downstream::{DownstreamConnection, now_nanos};
@@ -53,7 +53,8 @@ enum RegistryCall {
     Client(usize, Box<str>),
 }
 
-/// A request that waits: for which registry, for which client, and whether the answer comes to its context.
+/// A request that waits: for which registry, for which client, and whether the answer comes to its
+/// context.
 pub(super) struct Pending {
     registry: usize,
     client_id: Box<str>,
@@ -61,17 +62,27 @@ pub(super) struct Pending {
 }
 
 impl Registries {
-    /// Each with whether clients may pass that it lacks. `random` = a number that others can hardly foresee.
+    /// Each with whether clients may pass that it lacks. `random` = a number that others can hardly
+    /// foresee.
     pub(super) fn new(registries: Vec<(Arc<FetchedRegistry>, bool)>, random: u64) -> Self {
         let known = registries.into_iter().map(|(registry, passes_unregistered)| {
-            let snapshot = || Box::new(RefCell::new(Snapshot::new(registry.clone(), passes_unregistered, random)));
+            let snapshot = || {
+                Box::new(RefCell::new(Snapshot::new(registry.clone(), passes_unregistered, random)))
+            };
             let part = match registry.mode {
                 FetchMode::Snapshot { .. } => Part::Snapshot(snapshot()),
-                FetchMode::Lookup { .. } => Part::Lookup(RefCell::new(Lookup::new(registry.clone()))),
+                FetchMode::Lookup { .. } => {
+                    Part::Lookup(RefCell::new(Lookup::new(registry.clone())))
+                }
             };
             Known { registry, part }
         });
-        Self { known: known.collect(), ticks: RefCell::default(), period: Cell::new(Duration::ZERO), calls: RefCell::default() }
+        Self {
+            known: known.collect(),
+            ticks: RefCell::default(),
+            period: Cell::new(Duration::ZERO),
+            calls: RefCell::default(),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -79,7 +90,11 @@ impl Registries {
     }
 
     /// What is known of a client without asking.
-    pub(super) fn find(&self, registry: &Arc<FetchedRegistry>, client_id: &str) -> Poll<Result<Registration, RegistryFault>> {
+    pub(super) fn find(
+        &self,
+        registry: &Arc<FetchedRegistry>,
+        client_id: &str,
+    ) -> Poll<Result<Registration, RegistryFault>> {
         match self.part(registry).map(|(_, part)| part) {
             Some(Part::Snapshot(snapshot)) => {
                 Poll::Ready(snapshot.borrow_mut().find(client_id, &now_millis, &mut HostSharedData))
@@ -90,7 +105,8 @@ impl Registries {
     }
 
     fn part(&self, registry: &Arc<FetchedRegistry>) -> Option<(usize, &Part)> {
-        let mut same = self.known.iter().enumerate().filter(|(_, known)| known.registry == *registry);
+        let mut same =
+            self.known.iter().enumerate().filter(|(_, known)| known.registry == *registry);
         same.next().map(|(index, known)| (index, &known.part))
     }
 
@@ -105,7 +121,9 @@ impl Registries {
         client_id: &str,
         waiting: Waiting,
     ) -> Result<Pending, Result<Registration, RegistryFault>> {
-        let Some((index, Part::Lookup(lookup))) = self.part(registry) else { return Err(Err(RegistryFault::NoList)) };
+        let Some((index, Part::Lookup(lookup))) = self.part(registry) else {
+            return Err(Err(RegistryFault::NoList));
+        };
         let request = lookup.borrow_mut().wait(client_id, waiting);
         let has_asked = match request {
             None => false,
@@ -116,7 +134,13 @@ impl Registries {
     }
 
     /// The answer to a request that [`Registries::look_up`] sent.
-    pub(super) fn on_answer(&self, plugin: &Plugin, pending: &Pending, headers: usize, body_size: usize) {
+    pub(super) fn on_answer(
+        &self,
+        plugin: &Plugin,
+        pending: &Pending,
+        headers: usize,
+        body_size: usize,
+    ) {
         self.on_client(plugin, pending.registry, &pending.client_id, Some((headers, body_size)));
     }
 
@@ -129,13 +153,23 @@ impl Registries {
     }
 
     /// The answer to a request of the root context.
-    pub(super) fn on_root_answer(&self, plugin: &Plugin, token: u32, headers: usize, body_size: usize) {
+    pub(super) fn on_root_answer(
+        &self,
+        plugin: &Plugin,
+        token: u32,
+        headers: usize,
+        body_size: usize,
+    ) {
         let call = self.calls.borrow_mut().remove(&token);
         match call {
-            Some(RegistryCall::Client(index, client_id)) => self.on_client(plugin, index, &client_id, Some((headers, body_size))),
+            Some(RegistryCall::Client(index, client_id)) => {
+                self.on_client(plugin, index, &client_id, Some((headers, body_size)))
+            }
             Some(RegistryCall::List(index)) => {
                 if let Some(Known { part: Part::Snapshot(snapshot), .. }) = self.known.get(index) {
-                    with_answer(headers, body_size, |answer| snapshot.borrow_mut().on_answer(answer));
+                    with_answer(headers, body_size, |answer| {
+                        snapshot.borrow_mut().on_answer(answer)
+                    });
                     self.set_period(limits::REGISTRY_TICK_BUSY);
                 }
             }
@@ -144,14 +178,25 @@ impl Registries {
     }
 
     /// Tells everybody who waits for a client what the registry said.
-    fn on_client(&self, plugin: &Plugin, index: usize, client_id: &str, answer: Option<(usize, usize)>) {
-        let Some(Known { registry, part: Part::Lookup(lookup) }) = self.known.get(index) else { return };
+    fn on_client(
+        &self,
+        plugin: &Plugin,
+        index: usize,
+        client_id: &str,
+        answer: Option<(usize, usize)>,
+    ) {
+        let Some(Known { registry, part: Part::Lookup(lookup) }) = self.known.get(index) else {
+            return;
+        };
         let (result, waiting) = settle(plugin, registry, lookup, client_id, answer);
         for waiting in waiting {
             if hostcalls::set_effective_context(waiting.context_id).is_err() {
                 continue;
             }
-            let step = waiting.exchange.borrow_mut().on_registration(result.clone(), &mut DownstreamConnection { plugin });
+            let step = waiting
+                .exchange
+                .borrow_mut()
+                .on_registration(result.clone(), &mut DownstreamConnection { plugin });
             if let Step::Decide(decision) = step
                 && carry_out(plugin, &waiting.exchange, *decision)
             {
@@ -178,7 +223,9 @@ impl Registries {
                     for (client_id, request) in orphans {
                         match send(registry, &request) {
                             Some(token) => {
-                                self.calls.borrow_mut().insert(token, RegistryCall::Client(index, client_id));
+                                self.calls
+                                    .borrow_mut()
+                                    .insert(token, RegistryCall::Client(index, client_id));
                             }
                             None => self.on_client(plugin, index, &client_id, None),
                         }
@@ -202,8 +249,11 @@ impl Registries {
         now: u64,
     ) -> bool {
         let start = now_nanos();
-        let mut has_time =
-            || now_nanos().checked_sub(start).is_some_and(|spent| Duration::from_nanos(spent) < limits::TICK_SLICE);
+        let mut has_time = || {
+            now_nanos()
+                .checked_sub(start)
+                .is_some_and(|spent| Duration::from_nanos(spent) < limits::TICK_SLICE)
+        };
         let turn = snapshot.borrow_mut().tick(elapsed, now, &mut HostSharedData, &mut has_time);
         if let Some(request) = turn.ask {
             match send(registry, &request) {
@@ -223,8 +273,12 @@ impl Registries {
     /// How often ticks are due while there is nothing to read.
     fn idle_period(&self) -> Duration {
         let each = self.known.iter().map(|Known { registry, part }| match part {
-            Part::Snapshot(snapshot) if snapshot.borrow().state().is_none() => limits::REGISTRY_TICK_SOON,
-            Part::Snapshot(_) => (registry.period() / 4).clamp(limits::REGISTRY_TICK_SOON, limits::REGISTRY_TICK),
+            Part::Snapshot(snapshot) if snapshot.borrow().state().is_none() => {
+                limits::REGISTRY_TICK_SOON
+            }
+            Part::Snapshot(_) => {
+                (registry.period() / 4).clamp(limits::REGISTRY_TICK_SOON, limits::REGISTRY_TICK)
+            }
             Part::Lookup(_) => limits::REGISTRY_TICK_SOON,
         });
         each.min().unwrap_or(limits::REGISTRY_TICK)
@@ -246,8 +300,12 @@ impl Registries {
             Part::Snapshot(snapshot) => snapshot.borrow().state(),
             Part::Lookup(_) => None,
         });
-        let (clients, age) = states.fold((0, Duration::ZERO), |(clients, oldest), (more, age)| (clients + more, oldest.max(age)));
-        plugin.metrics.registry(plugin.configuration.number_of_clients() as u64 + clients, age.as_secs());
+        let (clients, age) = states.fold((0, Duration::ZERO), |(clients, oldest), (more, age)| {
+            (clients + more, oldest.max(age))
+        });
+        plugin
+            .metrics
+            .registry(plugin.configuration.number_of_clients() as u64 + clients, age.as_secs());
     }
 
     /// Leaves the fetching to other VMs.
@@ -271,14 +329,15 @@ fn settle(
     let now = now_millis();
     let settled = match answer {
         None => lookup.borrow_mut().on_answer(client_id, None, now),
-        Some((headers, body_size)) => {
-            with_answer(headers, body_size, |answer| lookup.borrow_mut().on_answer(client_id, Some(&answer), now))
-        }
+        Some((headers, body_size)) => with_answer(headers, body_size, |answer| {
+            lookup.borrow_mut().on_answer(client_id, Some(&answer), now)
+        }),
     };
     plugin.metrics.refreshed(settled.failure.is_none());
     // Where nothing older serves, the line of the decision says it.
     if let (Some(error), Ok(_)) = (&settled.failure, &settled.result) {
-        let text = format!("client_id=\"{}\" is served from memory: {error}", client_id.escape_debug());
+        let text =
+            format!("client_id=\"{}\" is served from memory: {error}", client_id.escape_debug());
         log_bounded(plugin, LogLevel::Warn, &about(registry, &text));
     }
     (settled.result, settled.waiting)
@@ -305,23 +364,42 @@ fn tell(plugin: &Plugin, registry: &FetchedRegistry, report: &Report) {
 }
 
 fn about(registry: &FetchedRegistry, text: &str) -> String {
-    format!("tls_client_auth registry cluster=\"{}\" path=\"{}\": {text}", registry.cluster, registry.path)
+    format!(
+        "tls_client_auth registry cluster=\"{}\" path=\"{}\": {text}",
+        registry.cluster, registry.path
+    )
 }
 
 /// Sends a request; `None` = the host does not.
 fn send(registry: &FetchedRegistry, request: &RegistryRequest) -> Option<u32> {
     let headers = request.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-    hostcalls::dispatch_http_call(&registry.cluster, headers, None, Vec::new(), registry.timeout.min(limits::LONGEST_TIMEOUT))
-        .ok()
+    hostcalls::dispatch_http_call(
+        &registry.cluster,
+        headers,
+        None,
+        Vec::new(),
+        registry.timeout.min(limits::LONGEST_TIMEOUT),
+    )
+    .ok()
 }
 
 /// The answer that the host announces in this callback; without headers there is none.
-fn with_answer<T>(headers: usize, body_size: usize, take: impl FnOnce(RegistryAnswer<'_>) -> T) -> T {
-    let pairs =
-        if headers == 0 { Vec::new() } else { hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default() };
-    let status =
-        pairs.iter().find(|(name, _)| name == ":status").and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse().ok());
-    let read = |length| hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, length).ok().flatten();
+fn with_answer<T>(
+    headers: usize,
+    body_size: usize,
+    take: impl FnOnce(RegistryAnswer<'_>) -> T,
+) -> T {
+    let pairs = if headers == 0 {
+        Vec::new()
+    } else {
+        hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default()
+    };
+    let status = pairs
+        .iter()
+        .find(|(name, _)| name == ":status")
+        .and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse().ok());
+    let read =
+        |length| hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, length).ok().flatten();
     take(RegistryAnswer { status, headers: &pairs, body_size, read: &read })
 }
 

@@ -15,7 +15,8 @@ use super::outcome::{carry_out, reply};
 use super::registries::{Pending, Waiting};
 use super::{Plugin, headers, log};
 
-/// A request's state. Without a plugin or before its headers there is no exchange, and nothing passes.
+/// A request's state. Without a plugin or before its headers there is no exchange, and nothing
+/// passes.
 pub(super) struct RequestContext {
     context_id: u32,
     plugin: Option<Rc<Plugin>>,
@@ -30,7 +31,10 @@ impl RequestContext {
     }
 
     /// Lets the exchange take a step and does what comes of it.
-    fn step(&mut self, take: impl FnOnce(&mut Exchange, &mut DownstreamConnection<'_>) -> Step) -> Envoy {
+    fn step(
+        &mut self,
+        take: impl FnOnce(&mut Exchange, &mut DownstreamConnection<'_>) -> Step,
+    ) -> Envoy {
         let (Some(plugin), Some(exchange)) = (self.plugin.clone(), self.exchange.clone()) else {
             return Envoy::Pause;
         };
@@ -40,7 +44,8 @@ impl RequestContext {
             let answer = match plugin.registries.find(&registry, &client_id) {
                 Poll::Ready(answer) => Err(answer),
                 Poll::Pending => {
-                    let waiting = Waiting { context_id: self.context_id, exchange: exchange.clone() };
+                    let waiting =
+                        Waiting { context_id: self.context_id, exchange: exchange.clone() };
                     plugin.registries.look_up(plugin, &registry, &client_id, waiting)
                 }
             };
@@ -49,7 +54,9 @@ impl RequestContext {
                     self.pending = Some(pending);
                     Step::Wait
                 }
-                Err(answer) => exchange.borrow_mut().on_registration(answer, &mut DownstreamConnection { plugin }),
+                Err(answer) => exchange
+                    .borrow_mut()
+                    .on_registration(answer, &mut DownstreamConnection { plugin }),
             };
         }
         match step {
@@ -81,16 +88,19 @@ impl Context for RequestContext {
 impl HttpContext for RequestContext {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Envoy {
         let Some(plugin) = self.plugin.clone() else {
-            // Envoy routes no request to a filter that refused its configuration; if it did, none must pass or hang.
+            // Envoy routes no request to a filter that refused its configuration; if it did, none
+            // must pass or hang.
             reply(&Response::to(&HostError::Configuration.into(), false));
             return Envoy::Pause;
         };
-        // One call for all of them: the names of identity headers are open-ended, and each single read is a call.
+        // One call for all of them: the names of identity headers are open-ended, and each single
+        // read is a call.
         let pairs = hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default();
         let headers = Fields(&pairs);
         let head = Head::of(headers);
         let exchange = Exchange::new(&plugin.configuration, &head);
-        let trusted = exchange.trusted_certificate_header(&head, &mut DownstreamConnection { plugin: &plugin });
+        let trusted = exchange
+            .trusted_certificate_header(&head, &mut DownstreamConnection { plugin: &plugin });
         let is_stripped = strip(&exchange, MapType::HttpRequestHeaders, headers, trusted);
         let exchange = Rc::new(RefCell::new(exchange));
         self.exchange = Some(exchange.clone());
@@ -109,7 +119,9 @@ impl HttpContext for RequestContext {
 
     fn on_http_request_body(&mut self, buffered: usize, end_of_stream: bool) -> Envoy {
         self.on_more();
-        self.step(|exchange, connection| exchange.on_body(buffered, end_of_stream, read_body, connection))
+        self.step(|exchange, connection| {
+            exchange.on_body(buffered, end_of_stream, read_body, connection)
+        })
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Envoy {
@@ -117,12 +129,14 @@ impl HttpContext for RequestContext {
         if let Some(exchange) = self.exchange.clone() {
             // Some backends merge trailers into headers.
             let pairs = hostcalls::get_map_bytes(MapType::HttpRequestTrailers).unwrap_or_default();
-            let is_stripped = strip(&exchange.borrow(), MapType::HttpRequestTrailers, Fields(&pairs), None);
+            let is_stripped =
+                strip(&exchange.borrow(), MapType::HttpRequestTrailers, Fields(&pairs), None);
             if !is_stripped {
                 let had_passed = exchange.borrow().has_passed();
                 let action = self.step(|exchange, _| exchange.on_removal_failed(&Head::default()));
                 if had_passed && action == Envoy::Pause {
-                    // It was counted when it passed, and its headers are gone; without an end the backend has no whole request.
+                    // It was counted when it passed, and its headers are gone; without an end the
+                    // backend has no whole request.
                     log(LogLevel::Error, &format!("tls_client_auth {}", HostError::HeaderRemoval));
                     reply(&Response::to(&HostError::HeaderRemoval.into(), false));
                 }
@@ -149,7 +163,12 @@ fn read_body(length: usize) -> Option<Vec<u8>> {
 }
 
 /// Takes away what no client may set; returns whether all of it is gone.
-fn strip(exchange: &Exchange, map: MapType, fields: Fields<'_>, trusted: Option<CertificateHeader>) -> bool {
+fn strip(
+    exchange: &Exchange,
+    map: MapType,
+    fields: Fields<'_>,
+    trusted: Option<CertificateHeader>,
+) -> bool {
     exchange.names_to_strip(fields, trusted).all(|name| headers::remove(map, name))
 }
 

@@ -15,6 +15,7 @@ impl SharedData for HostSharedData {
     }
 
     fn write(&mut self, key: &str, value: &[u8], expected: Option<Version>) -> bool {
-        hostcalls::set_shared_data(key, Some(value), expected.map(|Version(version)| version)).is_ok()
+        hostcalls::set_shared_data(key, Some(value), expected.map(|Version(version)| version))
+            .is_ok()
     }
 }

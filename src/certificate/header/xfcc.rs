@@ -25,20 +25,28 @@ struct Element<'a> {
 }
 
 /// The certificate of the last element, which the nearest hop wrote.
-pub(super) fn nearest(text: &str, own_hop: Option<&Thumbprint>) -> Result<PeerCertificate, CertificateError> {
-    let mut elements = if text.starts_with('[') { json_elements(text)? } else { text_elements(text)? };
+pub(super) fn nearest(
+    text: &str,
+    own_hop: Option<&Thumbprint>,
+) -> Result<PeerCertificate, CertificateError> {
+    let mut elements =
+        if text.starts_with('[') { json_elements(text)? } else { text_elements(text)? };
     let describes = |element: &Element<'_>, certificate: &Thumbprint| {
-        element.hash.as_ref().and_then(|hash| Thumbprint::from_hex(hash.as_bytes())) == Some(*certificate)
+        element.hash.as_ref().and_then(|hash| Thumbprint::from_hex(hash.as_bytes()))
+            == Some(*certificate)
     };
     if let Some(own_hop) = own_hop {
         elements.pop_if(|element| describes(element, own_hop));
     }
     let mut nearest = None;
-    // What a client's name made of the element of its hop shows in that element, so all of them must be right.
+    // What a client's name made of the element of its hop shows in that element, so all of them
+    // must be right.
     for element in &elements {
         let certificate = match (&element.cert, &element.chain) {
             (Some(cert), _) => PeerCertificate::from_pem(cert.as_bytes())?,
-            (None, Some(chain)) => PeerCertificate::from_der(&pem::decode_first(chain.as_bytes()).ok_or(CertificateError::Pem)?)?,
+            (None, Some(chain)) => PeerCertificate::from_der(
+                &pem::decode_first(chain.as_bytes()).ok_or(CertificateError::Pem)?,
+            )?,
             (None, None) => return Err(malformed("an element without Cert and Chain")),
         };
         if element.hash.is_some() && !describes(element, &certificate.thumbprint()) {
@@ -52,15 +60,23 @@ pub(super) fn nearest(text: &str, own_hop: Option<&Thumbprint>) -> Result<PeerCe
     nearest.ok_or(CertificateError::NotForwarded)
 }
 
-/// Whether the names that the element shows are the certificate's, as far as it shows any. Neither quoted nor escaped, a
-/// name with a comma or a semicolon is more than it seems: it may bring a `Cert` of its own.
-fn shows_names_of(element: &Element<'_>, certificate: &PeerCertificate) -> Result<bool, CertificateError> {
+/// Whether the names that the element shows are the certificate's, as far as it shows any. Neither
+/// quoted nor escaped, a name with a comma or a semicolon is more than it seems: it may bring a
+/// `Cert` of its own.
+fn shows_names_of(
+    element: &Element<'_>,
+    certificate: &PeerCertificate,
+) -> Result<bool, CertificateError> {
     if element.names.is_empty() {
         return Ok(true);
     }
     for wanted in [GeneralNameType::Uri, GeneralNameType::Dns] {
         let mut certified = certificate.names_as_they_stand(wanted)?;
-        let mut shown = element.names.iter().filter(|(kind, _)| *kind == wanted).map(|(_, name)| name.as_bytes());
+        let mut shown = element
+            .names
+            .iter()
+            .filter(|(kind, _)| *kind == wanted)
+            .map(|(_, name)| name.as_bytes());
         // A proxy may show the first name only, or an empty one where there is none.
         if !shown.all(|shown| certified.next().unwrap_or_default() == shown) {
             return Ok(false);
@@ -77,7 +93,9 @@ fn text_elements(text: &str) -> Result<Vec<Element<'_>>, CertificateError> {
     loop {
         let (key, after) = rest.split_once('=').ok_or(malformed("a key without a value"))?;
         let key = key.trim_matches(BLANK);
-        if key.is_empty() || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+        if key.is_empty()
+            || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        {
             return Err(malformed("no key where one must stand"));
         }
         let (value, after) = value(after)?;
@@ -110,7 +128,8 @@ fn value(text: &str) -> Result<(&str, &str), CertificateError> {
                 is_end
             };
             let end = quoted.find(is_end).ok_or(malformed("a quotation that does not end"))?;
-            let (value, rest) = quoted.split_at_checked(end).ok_or(malformed("a quotation that does not end"))?;
+            let (value, rest) =
+                quoted.split_at_checked(end).ok_or(malformed("a quotation that does not end"))?;
             (value, rest.strip_prefix('"').unwrap_or(rest).trim_start_matches(BLANK))
         }
         None => {
@@ -122,7 +141,11 @@ fn value(text: &str) -> Result<(&str, &str), CertificateError> {
             (value.trim_end_matches(BLANK), rest)
         }
     };
-    if rest.is_empty() || rest.starts_with([';', ',']) { Ok((value, rest)) } else { Err(malformed("text behind a quotation")) }
+    if rest.is_empty() || rest.starts_with([';', ',']) {
+        Ok((value, rest))
+    } else {
+        Err(malformed("text behind a quotation"))
+    }
 }
 
 impl<'a> Element<'a> {
@@ -152,8 +175,10 @@ fn json_elements(text: &str) -> Result<Vec<Element<'_>>, CertificateError> {
     let elements = Json::parse(text.as_bytes()).and_then(|json| {
         json.elements("an array of elements", |element| {
             let mut members = Members::of(element, "an element")?;
-            let owned = |json: &Json| json.string("a string").map(|text| Cow::Owned(text.to_owned()));
-            let chain = members.read("chain", |json| json.elements("an array of certificates", owned))?;
+            let owned =
+                |json: &Json| json.string("a string").map(|text| Cow::Owned(text.to_owned()));
+            let chain =
+                members.read("chain", |json| json.elements("an array of certificates", owned))?;
             Ok(Element {
                 hash: members.read("hash", owned)?,
                 cert: members.read("cert", owned)?,
@@ -163,7 +188,11 @@ fn json_elements(text: &str) -> Result<Vec<Element<'_>>, CertificateError> {
         })
     });
     let elements = elements.map_err(|_| malformed("not an array of elements in JSON"))?;
-    if elements.len() > limits::FORWARDED_ELEMENTS { Err(malformed("too many elements")) } else { Ok(elements) }
+    if elements.len() > limits::FORWARDED_ELEMENTS {
+        Err(malformed("too many elements"))
+    } else {
+        Ok(elements)
+    }
 }
 
 /// An element that describes `certificate`, as Envoy writes it.

@@ -1,24 +1,32 @@
-//! Attribute types of distinguished names: their object identifiers and the names that people write for them.
+//! Attribute types of distinguished names: their object identifiers and the names that people write
+//! for them.
 
 use std::fmt;
 
 use super::NameError;
 
-/// Object identifiers that have a name here, each with its names; the first one is the name that is printed.
+/// Object identifiers that have a name here, each with its names; the first one is the name that is
+/// printed.
 ///
-/// Sources: RFC 4514 §3, RFC 4519, X.520 (2019), RFC 2985, RFC 4524, RFC 3739, for the `jurisdiction…` types the CA/Browser
-/// Forum's EV guidelines, and what prints the subjects that people copy: OpenSSL (`objects.txt`), Java (`AVAKeyword`), Bouncy
-/// Castle (`BCStyle`), GnuTLS (`_oid2str`), NSS (`alg1485.c`), Windows and .NET (`CertNameToStr`). Names are compared
-/// without regard to ASCII case.
+/// Sources: RFC 4514 §3, RFC 4519, X.520 (2019), RFC 2985, RFC 4524, RFC 3739, for the
+/// `jurisdiction…` types the CA/Browser Forum's EV guidelines, and what prints the subjects that
+/// people copy: OpenSSL (`objects.txt`), Java (`AVAKeyword`), Bouncy Castle (`BCStyle`), GnuTLS
+/// (`_oid2str`), NSS (`alg1485.c`), Windows and .NET (`CertNameToStr`). Names are compared without
+/// regard to ASCII case.
 ///
-/// Where two of them mean different types by one name, the name has the meaning of the LDAP standards:
-/// - `SN` is the surname (RFC 4519, OpenSSL, Windows), not the serial number that Bouncy Castle reads it as.
-/// - `uid` is the user id (RFC 4519), in any letter case; OpenSSL's `uid`, with small letters, is its uniqueIdentifier.
-/// - `uniqueIdentifier` is RFC 4524's (OpenSSL too); Bouncy Castle prints it for 2.5.4.45, `x500UniqueIdentifier` here.
+/// Where two of them mean different types by one name, the name has the meaning of the LDAP
+/// standards:
+/// - `SN` is the surname (RFC 4519, OpenSSL, Windows), not the serial number that Bouncy Castle
+///   reads it as.
+/// - `uid` is the user id (RFC 4519), in any letter case; OpenSSL's `uid`, with small letters, is
+///   its uniqueIdentifier.
+/// - `uniqueIdentifier` is RFC 4524's (OpenSSL too); Bouncy Castle prints it for 2.5.4.45,
+///   `x500UniqueIdentifier` here.
 /// - `mail` is RFC 4524's, not `emailAddress`.
 /// - `DN`, Bouncy Castle's word for dnQualifier, is none: elsewhere it is a whole name.
 ///
-/// Whoever means the other type is refused, and `#`, dotted decimal or the unambiguous name mends that; nobody is let in.
+/// Whoever means the other type is refused, and `#`, dotted decimal or the unambiguous name mends
+/// that; nobody is let in.
 const NAMES: &[(&str, &[&str])] = &[
     ("2.5.4.3", &["CN", "commonName"]),
     ("2.5.4.4", &["SN", "surname"]),
@@ -100,7 +108,12 @@ const NAMES: &[(&str, &[&str])] = &[
     ("1.3.36.8.3.14", &["nameAtBirth"]),
     (
         "1.3.6.1.4.1.311.60.2.1.1",
-        &["jurisdictionLocalityName", "jurisdictionL", "jurisdictionOfIncorporationLocalityName", "incorporationLocality"],
+        &[
+            "jurisdictionLocalityName",
+            "jurisdictionL",
+            "jurisdictionOfIncorporationLocalityName",
+            "incorporationLocality",
+        ],
     ),
     (
         "1.3.6.1.4.1.311.60.2.1.2",
@@ -113,7 +126,12 @@ const NAMES: &[(&str, &[&str])] = &[
     ),
     (
         "1.3.6.1.4.1.311.60.2.1.3",
-        &["jurisdictionCountryName", "jurisdictionC", "jurisdictionOfIncorporationCountryName", "incorporationCountry"],
+        &[
+            "jurisdictionCountryName",
+            "jurisdictionC",
+            "jurisdictionOfIncorporationCountryName",
+            "incorporationCountry",
+        ],
     ),
 ];
 
@@ -125,15 +143,19 @@ pub struct AttributeType {
 }
 
 impl AttributeType {
-    /// The type that `text` names: a known name in any letter case, or a dotted-decimal object identifier
-    /// (RFC 4512 §1.4 `numericoid`), with or without the prefix `OID.` of RFC 1779.
+    /// The type that `text` names: a known name in any letter case, or a dotted-decimal object
+    /// identifier (RFC 4512 §1.4 `numericoid`), with or without the prefix `OID.` of RFC 1779.
     pub(super) fn parse(text: &str) -> Result<Self, NameError> {
         let unknown = || NameError::UnknownAttributeType(text.to_owned());
-        if let Some((oid, _)) = NAMES.iter().find(|(_, names)| names.iter().any(|name| name.eq_ignore_ascii_case(text))) {
+        if let Some((oid, _)) =
+            NAMES.iter().find(|(_, names)| names.iter().any(|name| name.eq_ignore_ascii_case(text)))
+        {
             return Ok(Self { oid: encode_oid(oid).ok_or_else(unknown)? });
         }
         let dotted = match text.get(..4) {
-            Some(prefix) if prefix.eq_ignore_ascii_case("oid.") => text.get(4..).unwrap_or_default(),
+            Some(prefix) if prefix.eq_ignore_ascii_case("oid.") => {
+                text.get(4..).unwrap_or_default()
+            }
             _ => text,
         };
         Ok(Self { oid: encode_oid(dotted).ok_or_else(unknown)? })
@@ -147,7 +169,8 @@ impl AttributeType {
 
     /// That these are the contents octets of a DER `OBJECT IDENTIFIER`.
     pub(super) fn check_der_contents(octets: &[u8]) -> Result<(), NameError> {
-        // X.690 §8.19.2: no arc begins with a padding octet, the last octet of an arc has bit 8 clear.
+        // X.690 §8.19.2: no arc begins with a padding octet, the last octet of an arc has bit 8
+        // clear.
         let mut at_start = true;
         for &octet in octets {
             if at_start && octet == 0x80 {
@@ -182,10 +205,12 @@ pub(super) fn usual_name(oid: &[u8]) -> Option<&'static str> {
     NAMES.iter().find(|(oid, _)| *oid == dotted).and_then(|(_, names)| names.first().copied())
 }
 
-/// The contents octets of a dotted-decimal object identifier, `None` where `text` is no `numericoid`.
+/// The contents octets of a dotted-decimal object identifier, `None` where `text` is no
+/// `numericoid`.
 fn encode_oid(text: &str) -> Option<Box<[u8]>> {
     let mut arcs = text.split('.').map(|arc| {
-        let canonical = arc.bytes().all(|b| b.is_ascii_digit()) && (arc == "0" || !arc.starts_with('0'));
+        let canonical =
+            arc.bytes().all(|b| b.is_ascii_digit()) && (arc == "0" || !arc.starts_with('0'));
         // 2.25 carries UUIDs, so an arc may need 128 bits.
         arc.parse::<u128>().ok().filter(|_| canonical)
     });
@@ -214,7 +239,8 @@ pub(super) fn write_dotted(octets: &[u8], into: &mut impl fmt::Write) -> fmt::Re
     let mut arc: u128 = 0;
     let mut is_first = true;
     for octet in octets {
-        // Only for people: an arc that is too large for 128 bits loses its upper bits in print, never in comparison.
+        // Only for people: an arc that is too large for 128 bits loses its upper bits in print,
+        // never in comparison.
         arc = (arc << 7) | u128::from(octet & 0x7f);
         if octet & 0x80 != 0 {
             continue;
@@ -230,7 +256,8 @@ pub(super) fn write_dotted(octets: &[u8], into: &mut impl fmt::Write) -> fmt::Re
     Ok(())
 }
 
-/// An attribute type, from the contents octets of its identifier: its usual name, or dotted-decimal where it has none.
+/// An attribute type, from the contents octets of its identifier: its usual name, or dotted-decimal
+/// where it has none.
 pub(super) struct Oid<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for Oid<'_> {
@@ -258,10 +285,12 @@ mod tests {
             assert_eq!(AttributeType::parse(&format!("oid.{oid}")).unwrap(), expected);
             assert_eq!(expected.to_string(), names[0]);
         }
-        let mut all: Vec<String> = NAMES.iter().flat_map(|(_, n)| n.iter().map(|n| n.to_lowercase())).collect();
+        let mut all: Vec<String> =
+            NAMES.iter().flat_map(|(_, n)| n.iter().map(|n| n.to_lowercase())).collect();
         all.sort();
         all.dedup();
-        // `internationaliSDNNumber` (X.520) and `internationalISDNNumber` (RFC 4519) differ by case alone.
+        // `internationaliSDNNumber` (X.520) and `internationalISDNNumber` (RFC 4519) differ by case
+        // alone.
         assert_eq!(all.len() + 1, NAMES.iter().map(|(_, n)| n.len()).sum::<usize>());
     }
 
@@ -277,8 +306,15 @@ mod tests {
 
     #[test]
     fn what_is_no_object_identifier_is_refused() {
-        for text in ["", "1", "01.1", "1.01", "1.40", "3.1", "1..2", "1.2.", ".1.2", "1.2a", "1.+2", "OID.", "OID.CN", "xyz"] {
-            assert_eq!(AttributeType::parse(text), Err(NameError::UnknownAttributeType(text.to_owned())), "{text}");
+        for text in [
+            "", "1", "01.1", "1.01", "1.40", "3.1", "1..2", "1.2.", ".1.2", "1.2a", "1.+2", "OID.",
+            "OID.CN", "xyz",
+        ] {
+            assert_eq!(
+                AttributeType::parse(text),
+                Err(NameError::UnknownAttributeType(text.to_owned())),
+                "{text}"
+            );
         }
         for octets in [&[][..], &[0x80, 1], &[0x55, 0x80, 1], &[0x55, 0x84]] {
             assert_eq!(AttributeType::from_der_contents(octets), Err(NameError::MalformedDer));

@@ -1,17 +1,20 @@
-//! A registered name against the DER of a certificate's, which is read as far as the registered name goes and no further:
-//! what a stranger's name is compared with is short, and so is the work, whatever it holds.
+//! A registered name against the DER of a certificate's, which is read as far as the registered
+//! name goes and no further: what a stranger's name is compared with is short, and so is the work,
+//! whatever it holds.
 
 use crate::limits;
 use std::fmt::{self, Write as _};
 
 use super::attribute::Oid;
 use super::{
-    AttributeType, AttributeValue, DistinguishedName, NameDifference, NameError, RelativeDistinguishedName, prepare, print, text,
+    AttributeType, AttributeValue, DistinguishedName, NameDifference, NameError,
+    RelativeDistinguishedName, prepare, print, text,
 };
 use crate::certificate::der::{Elements, MalformedDer, Tlv, tag};
 
 impl DistinguishedName {
-    /// That the DER of a `Name` (RFC 5280 §4.1.2.4) is one that can be compared, from its first octet to its last.
+    /// That the DER of a `Name` (RFC 5280 §4.1.2.4) is one that can be compared, from its first
+    /// octet to its last.
     ///
     /// # Errors
     /// Those of [`DistinguishedName::from_der`].
@@ -32,12 +35,15 @@ impl DistinguishedName {
         Ok(())
     }
 
-    /// Where the name in a certificate first differs from this registered name; `None` = the names match. `name` is DER that
-    /// passed [`DistinguishedName::check_der`].
+    /// Where the name in a certificate first differs from this registered name; `None` = the names
+    /// match. `name` is DER that passed [`DistinguishedName::check_der`].
     ///
     /// # Errors
     /// [`NameError::MalformedDer`] where it did not.
-    pub(in crate::certificate) fn difference(&self, name: &[u8]) -> Result<Option<NameDifference>, NameError> {
+    pub(in crate::certificate) fn difference(
+        &self,
+        name: &[u8],
+    ) -> Result<Option<NameDifference>, NameError> {
         // The RDNs of DER are the other way round than those of the string.
         let mut registered = self.rdns.iter().rev();
         let mut is_equal = true;
@@ -65,7 +71,8 @@ impl DistinguishedName {
             {
                 continue;
             }
-            let (expected, found) = (registered.map(ToString::to_string), found.map(|rdn| beginning_of(rdn)));
+            let (expected, found) =
+                (registered.map(ToString::to_string), found.map(|rdn| beginning_of(rdn)));
             return Ok(Some(NameDifference::Rdn { position: index + 1, expected, found }));
         }
         // Not reached: names with the same RDNs in the same order are equal.
@@ -90,19 +97,32 @@ fn are(registered: &[RelativeDistinguishedName], found: &[&[u8]]) -> Result<bool
 }
 
 impl RelativeDistinguishedName {
-    /// Whether the contents octets of a SET are a single attribute with a short value that is the registered one to the letter:
-    /// what nearly every RDN of nearly every client is, at every request.
+    /// Whether the contents octets of a SET are a single attribute with a short value that is the
+    /// registered one to the letter: what nearly every RDN of nearly every client is, at every
+    /// request.
     pub(super) fn is_to_the_letter(&self, set: &[u8]) -> bool {
-        let [super::AttributeTypeAndValue { attribute_type, value: AttributeValue::Text { printed, .. } }] = &*self.attributes
+        let [
+            super::AttributeTypeAndValue {
+                attribute_type,
+                value: AttributeValue::Text { printed, .. },
+            },
+        ] = &*self.attributes
         else {
             return false;
         };
-        let &[tag::SEQUENCE, length, tag::OBJECT_IDENTIFIER, of_oid, ref rest @ ..] = set else { return false };
-        let Some((oid, &[kind, of_value, ref value @ ..])) = rest.split_at_checked(of_oid.into()) else { return false };
+        let &[tag::SEQUENCE, length, tag::OBJECT_IDENTIFIER, of_oid, ref rest @ ..] = set else {
+            return false;
+        };
+        let Some((oid, &[kind, of_value, ref value @ ..])) = rest.split_at_checked(of_oid.into())
+        else {
+            return false;
+        };
         // The lengths are in one octet each, and say what there is.
         let is_whole = length < 0x80 && usize::from(length) == set.len() - 2;
-        let is_whole = is_whole && of_oid < 0x80 && of_value < 0x80 && usize::from(of_value) == value.len();
-        let is_utf8 = kind == tag::UTF8_STRING || (kind == tag::PRINTABLE_STRING && value.is_ascii());
+        let is_whole =
+            is_whole && of_oid < 0x80 && of_value < 0x80 && usize::from(of_value) == value.len();
+        let is_utf8 =
+            kind == tag::UTF8_STRING || (kind == tag::PRINTABLE_STRING && value.is_ascii());
         is_whole && is_utf8 && *oid == *attribute_type.oid() && *value == *printed.as_bytes()
     }
 
@@ -117,7 +137,8 @@ impl RelativeDistinguishedName {
             return Ok(rest.0.is_empty() && registered.is(&attribute)?);
         }
         // One more than there may be is enough to see that there are too many.
-        let found = rest.take(self.attributes.len() + 1).map(|attribute| Attribute::read(attribute?));
+        let found =
+            rest.take(self.attributes.len() + 1).map(|attribute| Attribute::read(attribute?));
         let mut found = found.collect::<Result<Vec<_>, _>>()?;
         if found.len() != self.attributes.len() {
             return Ok(false);
@@ -172,8 +193,9 @@ impl super::AttributeTypeAndValue {
     }
 }
 
-/// Whether the contents octets of a BIT STRING are what `registered` says: the bits themselves in the form of RFC 4517 §3.3.2,
-/// `'0101'B`, or else text whose octets they are, which is what OpenSSL's one-line form prints of them.
+/// Whether the contents octets of a BIT STRING are what `registered` says: the bits themselves in
+/// the form of RFC 4517 §3.3.2, `'0101'B`, or else text whose octets they are, which is what
+/// OpenSSL's one-line form prints of them.
 fn is_bit_string(contents: &[u8], registered: &str) -> bool {
     let Some((&unused, octets)) = contents.split_first() else { return false };
     let bits = registered.strip_prefix('\'').and_then(|rest| rest.strip_suffix("'B"));
@@ -181,14 +203,19 @@ fn is_bit_string(contents: &[u8], registered: &str) -> bool {
         Some(bits) => {
             // X.690 §11.2.1: the bits that are not used are zero.
             let padded = bits.bytes().chain(std::iter::repeat_n(b'0', usize::from(unused)));
-            let expected = octets.iter().flat_map(|octet| (0..8).rev().map(move |bit| b'0' + (octet >> bit & 1)));
+            let expected = octets
+                .iter()
+                .flat_map(|octet| (0..8).rev().map(move |bit| b'0' + (octet >> bit & 1)));
             unused < 8 && padded.eq(expected)
         }
-        None => unused == 0 && prepare::is_printable_ascii(octets) && octets == registered.as_bytes(),
+        None => {
+            unused == 0 && prepare::is_printable_ascii(octets) && octets == registered.as_bytes()
+        }
     }
 }
 
-/// An RDN as RFC 4514 writes it, from the contents octets of its SET; no more of it than a line of a log has room for.
+/// An RDN as RFC 4514 writes it, from the contents octets of its SET; no more of it than a line of
+/// a log has room for.
 fn beginning_of(set: &[u8]) -> String {
     struct Beginning(String);
 
@@ -203,7 +230,8 @@ fn beginning_of(set: &[u8]) -> String {
     for (index, attribute) in Elements(set).enumerate() {
         let Ok(attribute) = attribute.and_then(Attribute::read) else { break };
         let separator = if index > 0 { "+" } else { "" };
-        let written = write!(beginning, "{separator}{}={}", Oid(attribute.oid), print::Value(attribute.der));
+        let written =
+            write!(beginning, "{separator}{}={}", Oid(attribute.oid), print::Value(attribute.der));
         if written.is_err() {
             beginning.0.push('…');
             break;

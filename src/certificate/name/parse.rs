@@ -1,11 +1,15 @@
-//! The string forms of distinguished names: RFC 4514 with the liberties of its predecessors, and OpenSSL's.
+//! The string forms of distinguished names: RFC 4514 with the liberties of its predecessors, and
+//! OpenSSL's.
 
-use super::{AttributeType, AttributeTypeAndValue, AttributeValue, NameError, RelativeDistinguishedName};
+use super::{
+    AttributeType, AttributeTypeAndValue, AttributeValue, NameError, RelativeDistinguishedName,
+};
 
 /// Characters that stand for themselves after a backslash (RFC 4514 §3 `pair`).
 const ESCAPABLE: &[u8] = b"\"+,;<>\\ #=";
 
-/// RFC 4514 §3, and besides: blanks round separators, `OID.` before an identifier, quoted values (RFC 2253 §4).
+/// RFC 4514 §3, and besides: blanks round separators, `OID.` before an identifier, quoted values
+/// (RFC 2253 §4).
 pub(super) fn rfc4514(text: &str) -> Result<Vec<RelativeDistinguishedName>, NameError> {
     let mut input = Input { text: text.as_bytes(), offset: 0 };
     let mut rdns = Vec::new();
@@ -91,7 +95,9 @@ fn string(input: &mut Input<'_>) -> Result<String, NameError> {
     loop {
         match input.peek() {
             None | Some(b',' | b'+') => break,
-            Some(b'"' | b';' | b'<' | b'>' | 0) => return Err(input.expected("this character to be escaped")),
+            Some(b'"' | b';' | b'<' | b'>' | 0) => {
+                return Err(input.expected("this character to be escaped"));
+            }
             Some(b'\\') => {
                 octets.push(input.pair()?);
                 significant = octets.len();
@@ -111,10 +117,11 @@ fn string(input: &mut Input<'_>) -> Result<String, NameError> {
 
 /// OpenSSL's one-line form, least specific RDN first: `/C=JP/O=Client/CN=client.example.org`.
 ///
-/// A slash begins an RDN, and a plus a further attribute, only where a known attribute type and `=` follow; elsewhere
-/// they belong to the value, because OpenSSL does not escape them. Nor does it escape a backslash, so that one stands for
-/// itself, except in `\/` and `\+`, which `openssl req -subj` reads; and `\xHH`, which OpenSSL prints for an octet that is not
-/// printable ASCII and as well for a backslash, an `x` and two digits, is refused: nobody can tell which it is.
+/// A slash begins an RDN, and a plus a further attribute, only where a known attribute type and `=`
+/// follow; elsewhere they belong to the value, because OpenSSL does not escape them. Nor does it
+/// escape a backslash, so that one stands for itself, except in `\/` and `\+`, which `openssl req
+/// -subj` reads; and `\xHH`, which OpenSSL prints for an octet that is not printable ASCII and as
+/// well for a backslash, an `x` and two digits, is refused: nobody can tell which it is.
 pub(super) fn openssl(text: &str) -> Result<Vec<RelativeDistinguishedName>, NameError> {
     let mut input = Input { text: text.as_bytes(), offset: 0 };
     let mut rdns = Vec::new();
@@ -138,7 +145,8 @@ pub(super) fn openssl(text: &str) -> Result<Vec<RelativeDistinguishedName>, Name
 /// The type before a `=`; without one the input stays where it is.
 fn openssl_type(input: &mut Input<'_>) -> Option<AttributeType> {
     let rest = input.text.get(input.offset..)?;
-    let length = rest.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.')))?;
+    let length =
+        rest.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.')))?;
     let name = std::str::from_utf8(rest.get(..length)?).ok()?;
     if rest.get(length) != Some(&b'=') {
         return None;
@@ -165,7 +173,9 @@ fn openssl_value(input: &mut Input<'_>) -> Result<String, NameError> {
                 octets.push(escaped);
                 input.offset += 1;
             }
-            (b'\\', Some(b'x')) if [1, 2].into_iter().all(|n| ahead(n).is_some_and(u8::is_ascii_hexdigit)) => {
+            (b'\\', Some(b'x'))
+                if [1, 2].into_iter().all(|n| ahead(n).is_some_and(u8::is_ascii_hexdigit)) =>
+            {
                 return Err(NameError::Ambiguous { offset: input.offset - 1 });
             }
             _ => octets.push(octet),
@@ -197,7 +207,8 @@ impl Input<'_> {
 
     /// The octet of two hexadecimal digits; without them the input stays where it is.
     fn hexpair(&mut self) -> Option<u8> {
-        let digit = |ahead| self.text.get(self.offset + ahead).and_then(|&b| char::from(b).to_digit(16));
+        let digit =
+            |ahead| self.text.get(self.offset + ahead).and_then(|&b| char::from(b).to_digit(16));
         let octet = digit(0)? * 16 + digit(1)?;
         self.offset += 2;
         u8::try_from(octet).ok()
@@ -211,7 +222,9 @@ impl Input<'_> {
                 self.offset += 1;
                 Ok(special)
             }
-            _ => self.hexpair().ok_or_else(|| self.expected("a special character or two hexadecimal digits after `\\`")),
+            _ => self.hexpair().ok_or_else(|| {
+                self.expected("a special character or two hexadecimal digits after `\\`")
+            }),
         }
     }
 

@@ -1,7 +1,9 @@
-//! String preparation for caseIgnoreMatch (RFC 4518 §2): two strings match when their prepared forms are equal.
+//! String preparation for caseIgnoreMatch (RFC 4518 §2): two strings match when their prepared
+//! forms are equal.
 //!
-//! RFC 4518 is on Unicode 3.2. A character that came later matches itself and nothing else: it is not folded, and what is
-//! beside it is normalized as if the text ended there, because to Unicode 3.2 it is no letter, mark or blank.
+//! RFC 4518 is on Unicode 3.2. A character that came later matches itself and nothing else: it is
+//! not folded, and what is beside it is normalized as if the text ended there, because to Unicode
+//! 3.2 it is no letter, mark or blank.
 
 use crate::limits;
 use std::borrow::Cow;
@@ -14,16 +16,18 @@ use icu_properties::{CodePointMapData, CodePointMapDataBorrowed};
 use super::NameError;
 use super::unicode_3_2;
 
-const CATEGORIES: CodePointMapDataBorrowed<'static, GeneralCategory> = CodePointMapData::<GeneralCategory>::new();
+const CATEGORIES: CodePointMapDataBorrowed<'static, GeneralCategory> =
+    CodePointMapData::<GeneralCategory>::new();
 
-/// The prepared form of `text`: mapped, case-folded, in Unicode normalization form KC, with outer blanks removed and
-/// inner runs of blanks as one.
+/// The prepared form of `text`: mapped, case-folded, in Unicode normalization form KC, with outer
+/// blanks removed and inner runs of blanks as one.
 ///
-/// RFC 4518 deletes control characters; here they are an error, because a name that hides one is an attack and
-/// `a\0b` must never equal `ab`.
+/// RFC 4518 deletes control characters; here they are an error, because a name that hides one is an
+/// attack and `a\0b` must never equal `ab`.
 ///
 /// # Errors
-/// [`NameError::ControlCharacter`] and [`NameError::ProhibitedCharacter`] (RFC 4518 §2.4: such a string matches nothing).
+/// [`NameError::ControlCharacter`] and [`NameError::ProhibitedCharacter`] (RFC 4518 §2.4: such a
+/// string matches nothing).
 pub(super) fn prepare(text: &str) -> Result<Box<str>, NameError> {
     if is_printable_ascii(text.as_bytes()) {
         return Ok(squeeze_ascii(text));
@@ -37,7 +41,8 @@ pub(super) fn is_printable_ascii(octets: &[u8]) -> bool {
     octets.iter().all(|octet| matches!(octet, b' '..=b'~'))
 }
 
-/// Whether the prepared form of printable ASCII is `prepared`, which is known as soon as they differ.
+/// Whether the prepared form of printable ASCII is `prepared`, which is known as soon as they
+/// differ.
 pub(super) fn is_form_of_ascii(prepared: &str, text: &[u8]) -> bool {
     let mut expected = prepared.bytes();
     let (mut started, mut pending) = (false, false);
@@ -57,11 +62,13 @@ pub(super) fn is_form_of_ascii(prepared: &str, text: &[u8]) -> bool {
     expected.next().is_none()
 }
 
-/// Whether the prepared form of `text`, in which every character passed [`check`], is `prepared`. What cannot be is not
-/// prepared, so that the cost is that of `prepared`, however long and dear to normalize `text` is.
+/// Whether the prepared form of `text`, in which every character passed [`check`], is `prepared`.
+/// What cannot be is not prepared, so that the cost is that of `prepared`, however long and dear to
+/// normalize `text` is.
 pub(super) fn is_form_of(prepared: &str, text: impl Iterator<Item = char>) -> bool {
-    // Case folding and decomposition lose no character, and composition makes one of MOST_CHARACTERS_OF_ONE at most. Blanks
-    // may vanish: of several two are kept, because the last may carry a mark.
+    // Case folding and decomposition lose no character, and composition makes one of
+    // MOST_CHARACTERS_OF_ONE at most. Blanks may vanish: of several two are kept, because the last
+    // may carry a mark.
     let most = prepared.len().saturating_mul(MOST_CHARACTERS_OF_ONE);
     let (mut significant, mut blanks) = (0, 0);
     let mut kept = String::new();
@@ -94,7 +101,8 @@ const MOST_CHARACTERS_OF_ONE: usize = 4;
 #[inline(always)]
 pub(super) fn is_allowed(c: char) -> bool {
     // All assigned, and none of private use: no table needs to say so.
-    matches!(c, ' '..='~' | '\u{a0}'..='\u{377}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}') || check(c).is_ok()
+    matches!(c, ' '..='~' | '\u{a0}'..='\u{377}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
+        || check(c).is_ok()
 }
 
 /// That `c` may be in a name at all.
@@ -112,21 +120,30 @@ fn map(c: char) -> Option<char> {
     match c {
         ' '..='~' | 'À'..='\u{34e}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => Some(c),
         '\u{9}'..='\u{d}' | '\u{85}' => Some(' '),
-        '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => {
-            Some(' ')
-        }
+        '\u{a0}'
+        | '\u{1680}'
+        | '\u{2000}'..='\u{200a}'
+        | '\u{2028}'
+        | '\u{2029}'
+        | '\u{202f}'
+        | '\u{205f}'
+        | '\u{3000}' => Some(' '),
         '\u{ad}' | '\u{34f}' | '\u{6dd}' | '\u{70f}' | '\u{1806}' | '\u{180b}'..='\u{180e}' => None,
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2063}' | '\u{206a}'..='\u{206f}' => None,
+        '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2063}'
+        | '\u{206a}'..='\u{206f}' => None,
         '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffc}' => None,
         '\u{1d173}'..='\u{1d17a}' | '\u{e0001}' | '\u{e0020}'..='\u{e007f}' => None,
         other => Some(other),
     }
 }
 
-/// Whether `c` stands for itself alone: Unicode 3.2 does not have it, or does not have the small letter that later ones fold
-/// it to.
+/// Whether `c` stands for itself alone: Unicode 3.2 does not have it, or does not have the small
+/// letter that later ones fold it to.
 fn stands_for_itself(c: char) -> bool {
-    matches!(c, '\u{4c0}' | '\u{10a0}'..='\u{10c5}' | '\u{2132}' | '\u{2183}') || unicode_3_2::is_unassigned(c)
+    matches!(c, '\u{4c0}' | '\u{10a0}'..='\u{10c5}' | '\u{2132}' | '\u{2183}')
+        || unicode_3_2::is_unassigned(c)
 }
 
 /// `text` mapped and folded, piece by piece between the characters that stand for themselves.
@@ -138,7 +155,8 @@ fn folded(text: &str) -> String {
             out.push_str(&fold(std::mem::take(&mut piece)));
             out.push(c);
         } else if c == '\u{37a}' {
-            // Table B.2 of RFC 3454 folds this one before it is normalized; the order counts where marks follow.
+            // Table B.2 of RFC 3454 folds this one before it is normalized; the order counts where
+            // marks follow.
             piece.push_str(" ι");
         } else {
             piece.push(c);
@@ -152,7 +170,8 @@ fn folded(text: &str) -> String {
 fn fold(mut text: String) -> String {
     let normalizer = ComposingNormalizerBorrowed::new_nfkc();
     let case = CaseMapperBorrowed::new();
-    // Folding may denormalize and normalizing may yield capitals. Unicode needs two rounds; the bound is for safety.
+    // Folding may denormalize and normalizing may yield capitals. Unicode needs two rounds; the
+    // bound is for safety.
     for _ in 0..4 {
         let next = normalizer.normalize(&case.fold_string(&text)).into_owned();
         if next == text {
@@ -163,16 +182,22 @@ fn fold(mut text: String) -> String {
     text
 }
 
-/// RFC 4518 §2.4: private-use and replacement characters, and what no Unicode assigns that this filter knows.
-/// (Non-characters are unassigned; the characters of table C.8 are gone after mapping and normalization.)
+/// RFC 4518 §2.4: private-use and replacement characters, and what no Unicode assigns that this
+/// filter knows. (Non-characters are unassigned; the characters of table C.8 are gone after mapping
+/// and normalization.)
 fn is_prohibited(c: char) -> bool {
     c == char::REPLACEMENT_CHARACTER
-        || matches!(CATEGORIES.get(c), GeneralCategory::Unassigned | GeneralCategory::PrivateUse | GeneralCategory::Surrogate)
+        || matches!(
+            CATEGORIES.get(c),
+            GeneralCategory::Unassigned | GeneralCategory::PrivateUse | GeneralCategory::Surrogate
+        )
 }
 
 /// RFC 4518 §2.6.1 for text that is not ASCII: a blank that carries a combining mark is no blank.
 fn squeeze(text: &str) -> Box<str> {
-    let is_mark = |c| GeneralCategoryGroup::Mark.contains(CATEGORIES.get(c)) && !unicode_3_2::is_unassigned(c);
+    let is_mark = |c| {
+        GeneralCategoryGroup::Mark.contains(CATEGORIES.get(c)) && !unicode_3_2::is_unassigned(c)
+    };
     let mut out = String::with_capacity(text.len());
     let mut pending = false;
     let mut chars = text.chars().peekable();

@@ -57,7 +57,9 @@ impl<'a, 'f> Escaped<'a, 'f> {
             // What a registered string may hold only where it is escaped.
             c if is_raw_control(c) => {
                 let mut utf8 = [0; 4];
-                c.encode_utf8(&mut utf8).bytes().try_for_each(|octet| write!(self.f, "\\{octet:02X}"))
+                c.encode_utf8(&mut utf8)
+                    .bytes()
+                    .try_for_each(|octet| write!(self.f, "\\{octet:02X}"))
             }
             c => self.f.write_char(c),
         }

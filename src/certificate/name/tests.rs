@@ -46,7 +46,9 @@ fn attribute((attribute_type, tag, contents): Attribute<'_>) -> Vec<u8> {
 
 /// The DER of a name from its RDNs, least specific first, as certificates have them.
 fn der(rdns: &[&[Attribute<'_>]]) -> Vec<u8> {
-    let sets = rdns.iter().map(|rdn| tlv(0x31, &rdn.iter().map(|one| attribute(*one)).collect::<Vec<_>>().concat()));
+    let sets = rdns
+        .iter()
+        .map(|rdn| tlv(0x31, &rdn.iter().map(|one| attribute(*one)).collect::<Vec<_>>().concat()));
     tlv(0x30, &sets.collect::<Vec<_>>().concat())
 }
 
@@ -133,14 +135,23 @@ fn case_blanks_and_string_types_do_not_count() {
     for tag in [PRINTABLE, T61] {
         // Latin-1 in a type that is ASCII, or T.61, by its name.
         let latin1 = certificate(&[&[("O", tag, b"Soci\xe9t\xe9")]]);
-        for text in ["O=Société", "O=SOCIÉTÉ", "O=Socie\u{301}te\u{301}", "O=#1407536f6369e974e9", "O=#0c09536f6369c3a974c3a9"]
-        {
+        for text in [
+            "O=Société",
+            "O=SOCIÉTÉ",
+            "O=Socie\u{301}te\u{301}",
+            "O=#1407536f6369e974e9",
+            "O=#0c09536f6369c3a974c3a9",
+        ] {
             assert_eq!(registered(text).differs_from(&latin1), None, "{tag:#x} {text}");
         }
         assert!(registered("O=Societe").differs_from(&latin1).is_some());
         // In another character set than Latin-1: nobody knows which, so byte for byte.
         let unknown = certificate(&[&[("O", tag, b"\x93Acme\x94")]]);
-        assert_eq!(registered(&format!("O=#{tag:02x}069341636d6594")).differs_from(&unknown), None, "{tag:#x}");
+        assert_eq!(
+            registered(&format!("O=#{tag:02x}069341636d6594")).differs_from(&unknown),
+            None,
+            "{tag:#x}"
+        );
         for text in ["O=Acme", "O=\u{201c}Acme\u{201d}", "O=#0c0441636d65"] {
             assert!(registered(text).differs_from(&unknown).is_some(), "{tag:#x} {text}");
         }
@@ -148,7 +159,11 @@ fn case_blanks_and_string_types_do_not_count() {
     // ASCII alone, and byte for byte where it is not.
     for tag in [NUMERIC, VISIBLE] {
         let unknown = certificate(&[&[("O", tag, b"Soci\xe9t\xe9")]]);
-        assert_eq!(registered(&format!("O=#{tag:02x}07536f6369e974e9")).differs_from(&unknown), None, "{tag:#x}");
+        assert_eq!(
+            registered(&format!("O=#{tag:02x}07536f6369e974e9")).differs_from(&unknown),
+            None,
+            "{tag:#x}"
+        );
         for text in ["O=Société", "O=#1407536f6369e974e9"] {
             assert!(registered(text).differs_from(&unknown).is_some(), "{tag:#x} {text}");
         }
@@ -166,19 +181,40 @@ fn bit_strings_by_their_bits_their_text_or_their_der() {
         Subject { der, name }
     };
     let text = subject(b"\0ID-42");
-    for matching in ["ID-42", "#030600", "#03060049442d3432", "'0100100101000100001011010011010000110010'B"] {
+    for matching in
+        ["ID-42", "#030600", "#03060049442d3432", "'0100100101000100001011010011010000110010'B"]
+    {
         let expected = matching != "#030600";
         let parsed = DistinguishedName::parse(&format!("x500UniqueIdentifier={matching}"));
-        assert_eq!(parsed.is_ok_and(|name| name.differs_from(&text).is_none()), expected, "{matching}");
+        assert_eq!(
+            parsed.is_ok_and(|name| name.differs_from(&text).is_none()),
+            expected,
+            "{matching}"
+        );
     }
-    for other in ["id-42", "ID-42 ", "ID-4", "ID-422", "''B", "'0'B", "'010010010100010000101101001101000011001'B"] {
-        assert!(registered(&format!("x500UniqueIdentifier=\"{other}\"")).differs_from(&text).is_some(), "{other}");
+    for other in [
+        "id-42",
+        "ID-42 ",
+        "ID-4",
+        "ID-422",
+        "''B",
+        "'0'B",
+        "'010010010100010000101101001101000011001'B",
+    ] {
+        assert!(
+            registered(&format!("x500UniqueIdentifier=\"{other}\"")).differs_from(&text).is_some(),
+            "{other}"
+        );
     }
-    assert!(registered("uniqueIdentifier=ID-42").differs_from(&text).is_some(), "RFC 4524 has another type of this name");
+    assert!(
+        registered("uniqueIdentifier=ID-42").differs_from(&text).is_some(),
+        "RFC 4524 has another type of this name"
+    );
     let bits = subject(&[5, 0b0110_0000]);
     assert_eq!(registered("2.5.4.45='011'B").differs_from(&bits), None);
     assert_eq!(registered("2.5.4.45=#03020560").differs_from(&bits), None);
-    for other in ["'0110'B", "'01100000'B", "'01'B", "'111'B", "'01a'B", "'011'b", "`", "#03020460"] {
+    for other in ["'0110'B", "'01100000'B", "'01'B", "'111'B", "'01a'B", "'011'b", "`", "#03020460"]
+    {
         assert!(registered(&format!("2.5.4.45={other}")).differs_from(&bits).is_some(), "{other}");
     }
     let empty = subject(&[0]);
@@ -188,7 +224,10 @@ fn bit_strings_by_their_bits_their_text_or_their_der() {
     // Not DER, and so nothing that anybody could register but by its octets.
     for contents in [&[][..], &[8, 0], &[5, 0xff], &[1]] {
         for other in ["''B", "'111'B", "'0'B", "'1111111'B"] {
-            assert!(registered(&format!("2.5.4.45={other}")).differs_from(&subject(contents)).is_some(), "{contents:?} {other}");
+            assert!(
+                registered(&format!("2.5.4.45={other}")).differs_from(&subject(contents)).is_some(),
+                "{contents:?} {other}"
+            );
         }
     }
 }
@@ -200,7 +239,10 @@ fn escapes_and_hexadecimal_values() {
         ("OU=Sales\\; Data\\+Algorithms", "OU=Sales\\3B Data\\2BAlgorithms"),
         ("2.5.4.97=#0c084f46424d50532d31", "organizationIdentifier=OFBMPS-1"),
         ("2.5.4.97=#0C084F46424D50532D31", "2.5.4.97=#13084f46424d50532d31"),
-        ("2.5.4.5=#130e3138303333353532303030313034,L=São Paulo", "serialNumber=18033552000104,L=S\\C3\\A3o Paulo"),
+        (
+            "2.5.4.5=#130e3138303333353532303030313034,L=São Paulo",
+            "serialNumber=18033552000104,L=S\\C3\\A3o Paulo",
+        ),
         ("JURISDICTIONCOUNTRYNAME=BR", "1.3.6.1.4.1.311.60.2.1.3=#13024252"),
         ("jurisdictionC=BR", "jurisdictionCountryName=br"),
         ("emailAddress=a@b.c", "E=A@B.C"),
@@ -215,7 +257,8 @@ fn escapes_and_hexadecimal_values() {
         ("/O=a/b=c/CN=x", "CN=x,O=a/b=c"),
         ("/O=a=b\\/CN=c/CN=x+OU=y", "OU=y+CN=x,O=a\\=b/CN\\=c"),
         ("/O=A+B/CN=x", "CN=x,O=A\\+B"),
-        // Only `\/` and `\+` are escapes in this form: a domain and a user of Windows, or anything else with a backslash.
+        // Only `\/` and `\+` are escapes in this form: a domain and a user of Windows, or anything
+        // else with a backslash.
         ("/CN=CORP\\svc", "CN=CORP\\\\svc"),
         ("/CN=x\\\\y", "CN=x\\\\\\\\y"),
         ("/CN=x\\xg0\\x1", "CN=x\\\\xg0\\\\x1"),
@@ -254,21 +297,43 @@ fn names_that_differ() {
 #[test]
 fn the_first_difference_is_told() {
     let rdn = |position, expected: Option<&str>, found: Option<&str>| {
-        Some(NameDifference::Rdn { position, expected: expected.map(Into::into), found: found.map(Into::into) })
+        Some(NameDifference::Rdn {
+            position,
+            expected: expected.map(Into::into),
+            found: found.map(Into::into),
+        })
     };
     let difference = |text: &str| registered(text).differs_from(&seed());
-    assert_eq!(difference("CN=client.example.org,O=Other,L=x,ST=Tokyo,C=JP"), rdn(2, Some("O=Other"), Some("O=Client")));
+    assert_eq!(
+        difference("CN=client.example.org,O=Other,L=x,ST=Tokyo,C=JP"),
+        rdn(2, Some("O=Other"), Some("O=Client"))
+    );
     assert_eq!(
         difference("CN=client.example.org,O=Other,L=x,ST=Tokyo,C=JP").unwrap().to_string(),
         "RDN 2: expected O=Other, certificate has O=Client"
     );
-    assert_eq!(difference("C=JP,ST=Tokyo,L=Chiyoda-ku,O=Client,CN=client.example.org"), Some(NameDifference::ReverseOrder));
+    assert_eq!(
+        difference("C=JP,ST=Tokyo,L=Chiyoda-ku,O=Client,CN=client.example.org"),
+        Some(NameDifference::ReverseOrder)
+    );
     assert!(NameDifference::ReverseOrder.to_string().starts_with("reverse order"));
-    assert_eq!(difference("CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo"), rdn(5, None, Some("C=JP")));
-    assert_eq!(difference("CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo,C=JP,DC=x"), rdn(6, Some("DC=x"), None));
-    assert_eq!(rdn(6, Some("DC=x"), None).unwrap().to_string(), "RDN 6: expected DC=x, certificate has nothing");
+    assert_eq!(
+        difference("CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo"),
+        rdn(5, None, Some("C=JP"))
+    );
+    assert_eq!(
+        difference("CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo,C=JP,DC=x"),
+        rdn(6, Some("DC=x"), None)
+    );
+    assert_eq!(
+        rdn(6, Some("DC=x"), None).unwrap().to_string(),
+        "RDN 6: expected DC=x, certificate has nothing"
+    );
     let hostile = certificate(&[&[("O", UTF8, b"x\"+CN=\\,;<>#  ")], &[("CN", 0x03, &[0, 1])]]);
-    assert_eq!(hostile.name.to_string(), "CN=#03020001,O=x\\\"\\+CN=\\\\\\,\\;\\<\\>#\\ \\ ".replace("#\\ \\ ", "# \\ "));
+    assert_eq!(
+        hostile.name.to_string(),
+        "CN=#03020001,O=x\\\"\\+CN=\\\\\\,\\;\\<\\>#\\ \\ ".replace("#\\ \\ ", "# \\ ")
+    );
 }
 
 #[test]
@@ -351,7 +416,10 @@ fn strings_that_are_no_names() {
         assert_eq!(DistinguishedName::parse(text), Err(error), "{text:?}");
     }
     // Values that are no strings are values all the same.
-    assert!(DistinguishedName::parse("  givenName  =  #040474657374  +  sn  =  #040475736572  ").is_ok());
+    assert!(
+        DistinguishedName::parse("  givenName  =  #040474657374  +  sn  =  #040475736572  ")
+            .is_ok()
+    );
 }
 
 #[test]
@@ -371,14 +439,35 @@ fn der_that_is_no_name() {
         (der(&[&[("CN", UTF8, b"\xff")]]), NameError::MalformedDer),
         (der(&[&[("CN", IA5, b"\xe9")]]), NameError::MalformedDer),
         (vec![0x30, 0x81, 0], NameError::MalformedDer),
-        ([&[0x30, 0x82, 0][..], &der(&[&[("CN", UTF8, b"x")]])[1..]].concat(), NameError::MalformedDer),
         (
-            tlv(0x30, &tlv(0x31, &tlv(0x30, &[tlv(6, &[0x55, 4, 3]), vec![0x1f, 0x0c, 1, b'x']].concat()))),
+            [&[0x30, 0x82, 0][..], &der(&[&[("CN", UTF8, b"x")]])[1..]].concat(),
             NameError::MalformedDer,
         ),
-        (tlv(0x30, &tlv(0x31, &tlv(0x30, &[tlv(6, &[0x55, 0x80, 3]), tlv(UTF8, b"x")].concat()))), NameError::MalformedDer),
         (
-            tlv(0x30, &tlv(0x31, &tlv(0x30, &[tlv(6, &[0x55, 4, 3]), tlv(UTF8, b"x"), vec![5, 0]].concat()))),
+            tlv(
+                0x30,
+                &tlv(
+                    0x31,
+                    &tlv(0x30, &[tlv(6, &[0x55, 4, 3]), vec![0x1f, 0x0c, 1, b'x']].concat()),
+                ),
+            ),
+            NameError::MalformedDer,
+        ),
+        (
+            tlv(
+                0x30,
+                &tlv(0x31, &tlv(0x30, &[tlv(6, &[0x55, 0x80, 3]), tlv(UTF8, b"x")].concat())),
+            ),
+            NameError::MalformedDer,
+        ),
+        (
+            tlv(
+                0x30,
+                &tlv(
+                    0x31,
+                    &tlv(0x30, &[tlv(6, &[0x55, 4, 3]), tlv(UTF8, b"x"), vec![5, 0]].concat()),
+                ),
+            ),
             NameError::MalformedDer,
         ),
         (der(&[&[("CN", UTF8, b"good\0evil")]]), NameError::ControlCharacter('\0')),
@@ -393,19 +482,38 @@ fn der_that_is_no_name() {
 #[test]
 fn monsters_get_an_answer() {
     let long = "x".repeat(33_000);
-    assert!(registered(&format!("CN={long}")).differs_from(&certificate(&[&[("CN", UTF8, long.as_bytes())]])).is_none());
+    assert!(
+        registered(&format!("CN={long}"))
+            .differs_from(&certificate(&[&[("CN", UTF8, long.as_bytes())]]))
+            .is_none()
+    );
     let many: Vec<[Attribute<'_>; 1]> = vec![[("OU", UTF8, b"x")]; 4_000];
     let rdns: Vec<&[Attribute<'_>]> = many.iter().map(<[_; 1]>::as_slice).collect();
     assert!(registered("OU=x").differs_from(&certificate(&rdns)).is_some());
     let flat: Vec<Attribute<'_>> = many.concat();
     assert!(registered("OU=x").differs_from(&certificate(&[&flat])).is_some());
     // Combining marks in the order that is dearest to normalize.
-    let marks: String = "a".chars().chain("\u{315}\u{300}\u{5ae}".chars().cycle().take(10_000)).collect();
-    assert!(registered("CN=a").differs_from(&certificate(&[&[("CN", UTF8, marks.as_bytes())]])).is_some());
+    let marks: String =
+        "a".chars().chain("\u{315}\u{300}\u{5ae}".chars().cycle().take(10_000)).collect();
+    assert!(
+        registered("CN=a")
+            .differs_from(&certificate(&[&[("CN", UTF8, marks.as_bytes())]]))
+            .is_some()
+    );
 }
 
-const TYPES: [&str; 10] =
-    ["C", "ST", "L", "O", "OU", "CN", "serialNumber", "organizationIdentifier", "jurisdictionC", "emailAddress"];
+const TYPES: [&str; 10] = [
+    "C",
+    "ST",
+    "L",
+    "O",
+    "OU",
+    "CN",
+    "serialNumber",
+    "organizationIdentifier",
+    "jurisdictionC",
+    "emailAddress",
+];
 
 /// RDNs of `(type, text)`, least specific first.
 fn any_name() -> impl Strategy<Value = Vec<Vec<(&'static str, String)>>> {
@@ -415,10 +523,14 @@ fn any_name() -> impl Strategy<Value = Vec<Vec<(&'static str, String)>>> {
 
 fn subject_of(name: &[Vec<(&'static str, String)>], tag: u8) -> Subject {
     let octets = |text: &str| if tag == BMP { utf16(text) } else { text.as_bytes().to_vec() };
-    let owned: Vec<Vec<(&str, Vec<u8>)>> =
-        name.iter().map(|rdn| rdn.iter().map(|(kind, text)| (*kind, octets(text))).collect()).collect();
-    let borrowed: Vec<Vec<Attribute<'_>>> =
-        owned.iter().map(|rdn| rdn.iter().map(|(kind, text)| (*kind, tag, text.as_slice())).collect()).collect();
+    let owned: Vec<Vec<(&str, Vec<u8>)>> = name
+        .iter()
+        .map(|rdn| rdn.iter().map(|(kind, text)| (*kind, octets(text))).collect())
+        .collect();
+    let borrowed: Vec<Vec<Attribute<'_>>> = owned
+        .iter()
+        .map(|rdn| rdn.iter().map(|(kind, text)| (*kind, tag, text.as_slice())).collect())
+        .collect();
     certificate(&borrowed.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
 

@@ -17,20 +17,27 @@ pub(super) enum Text<'a> {
 impl<'a> Text<'a> {
     /// The text of `value`; `None` for a type that is compared byte for byte.
     ///
-    /// A T61String (TeletexString) nearly always holds Latin-1, seldom the T.61 that it is named after, and issuers put Latin-1
-    /// into a PrintableString too. A value with one of Latin-1's upper control characters is in another character set, which
-    /// nobody knows: it is compared byte for byte, and so is what is not ASCII in a NumericString or VisibleString.
+    /// A T61String (TeletexString) nearly always holds Latin-1, seldom the T.61 that it is named
+    /// after, and issuers put Latin-1 into a PrintableString too. A value with one of Latin-1's
+    /// upper control characters is in another character set, which nobody knows: it is compared
+    /// byte for byte, and so is what is not ASCII in a NumericString or VisibleString.
     pub(super) fn of(value: Tlv<'a>) -> Result<Option<Self>, MalformedDer> {
         let text = match value.tag {
             tag::UTF8_STRING => Some(Self::Utf8(value.contents)),
-            tag::PRINTABLE_STRING | tag::TELETEX_STRING if value.contents.iter().any(|octet| matches!(octet, 0x80..=0x9f)) => {
+            tag::PRINTABLE_STRING | tag::TELETEX_STRING
+                if value.contents.iter().any(|octet| matches!(octet, 0x80..=0x9f)) =>
+            {
                 return Ok(None);
             }
-            tag::NUMERIC_STRING | tag::VISIBLE_STRING if !value.contents.is_ascii() => return Ok(None),
-            tag::IA5_STRING if !value.contents.is_ascii() => None,
-            tag::PRINTABLE_STRING | tag::IA5_STRING | tag::TELETEX_STRING | tag::NUMERIC_STRING | tag::VISIBLE_STRING => {
-                Some(Self::Latin1(value.contents))
+            tag::NUMERIC_STRING | tag::VISIBLE_STRING if !value.contents.is_ascii() => {
+                return Ok(None);
             }
+            tag::IA5_STRING if !value.contents.is_ascii() => None,
+            tag::PRINTABLE_STRING
+            | tag::IA5_STRING
+            | tag::TELETEX_STRING
+            | tag::NUMERIC_STRING
+            | tag::VISIBLE_STRING => Some(Self::Latin1(value.contents)),
             tag::BMP_STRING => match value.contents.as_chunks() {
                 (units, []) => Some(Self::Utf16(units)),
                 _ => None,
@@ -50,7 +57,9 @@ impl<'a> Text<'a> {
     /// [`NameError::MalformedDer`] for what is no character, and those of [`prepare::check`].
     pub(super) fn check(self) -> Result<(), NameError> {
         let refused = match self {
-            Self::Utf8(octets) | Self::Latin1(octets) if prepare::is_printable_ascii(octets) => None,
+            Self::Utf8(octets) | Self::Latin1(octets) if prepare::is_printable_ascii(octets) => {
+                None
+            }
             Self::Utf8(octets) => {
                 let text = std::str::from_utf8(octets).map_err(|_| NameError::MalformedDer)?;
                 text.chars().find(|&c| !prepare::is_allowed(c))
@@ -106,7 +115,9 @@ impl Text<'_> {
 }
 
 /// The first that a name may not have.
-fn first_refused(mut characters: impl Iterator<Item = Option<char>>) -> Result<Option<char>, NameError> {
+fn first_refused(
+    mut characters: impl Iterator<Item = Option<char>>,
+) -> Result<Option<char>, NameError> {
     match characters.find(|c| !c.is_some_and(prepare::is_allowed)) {
         Some(None) => Err(NameError::MalformedDer),
         Some(refused) => Ok(refused),
@@ -126,8 +137,8 @@ fn utf32(units: &[[u8; 4]]) -> impl Iterator<Item = Option<char>> {
     units.iter().map(|&unit| char::from_u32(u32::from_be_bytes(unit)))
 }
 
-/// The characters of UTF-8, which is looked at in pieces: nobody reads to the end of what is refused at its beginning. It ends
-/// at what is no character.
+/// The characters of UTF-8, which is looked at in pieces: nobody reads to the end of what is
+/// refused at its beginning. It ends at what is no character.
 struct Utf8<'a> {
     piece: std::str::Chars<'a>,
     rest: &'a [u8],

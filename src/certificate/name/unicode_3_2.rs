@@ -1,10 +1,13 @@
-//! The characters that Unicode 3.2 leaves unassigned: table A.1 of RFC 3454, and the non-characters.
+//! The characters that Unicode 3.2 leaves unassigned: table A.1 of RFC 3454, and the
+//! non-characters.
 //!
-//! Made by `python3 tests/unicode/rfc4518.py table`; a test compares every character with the same source.
+//! Made by `python3 tests/unicode/rfc4518.py table`; a test compares every character with the same
+//! source.
 
 /// Whether Unicode 3.2 leaves `c` unassigned.
 pub(super) fn is_unassigned(c: char) -> bool {
-    // At every edge, the first character of a range or of a gap, assigned and unassigned change places.
+    // At every edge, the first character of a range or of a gap, assigned and unassigned change
+    // places.
     let edges = match u16::try_from(u32::from(c)) {
         Ok(c) => EDGES.partition_point(|&edge| edge <= c),
         Err(_) => EDGES.len() + HIGH_EDGES.partition_point(|&edge| edge <= u32::from(c)),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{BOUND_TOKENS, Converted, METHOD, Member, boolean_of, member, must_be, text, text_of, texts};
+use super::{
+    BOUND_TOKENS, Converted, METHOD, Member, boolean_of, member, must_be, text, text_of, texts,
+};
 use crate::json::{Json, JsonError, Members};
 use crate::registration::{foreign, jwks};
 
@@ -15,19 +17,22 @@ const SUBJECTS: [(&str, &str); 5] = [
     ("tlsClientAuthSanEmail", "tls_client_auth_san_email"),
 ];
 
-/// What requests may have as `client_id` besides the number: an alias where that is enabled; the URL of a client that is
-/// registered through OpenID Federation, or by its metadata document.
+/// What requests may have as `client_id` besides the number: an alias where that is enabled; the
+/// URL of a client that is registered through OpenID Federation, or by its metadata document.
 const NAMES: [&str; 3] = ["clientIdAlias", "entityId", "metadataDocumentLocation"];
 
 /// Whether this entry is one of Authlete's: a numeric identifier, or a member that nobody else has.
 pub(super) fn is_client(entry: &Json) -> bool {
     entry.members("clientId").any(|id| matches!(id, Json::Number(_)))
-        || ["clientIdAlias", "tokenAuthMethod"].into_iter().any(|name| entry.members(name).next().is_some())
+        || ["clientIdAlias", "tokenAuthMethod"]
+            .into_iter()
+            .any(|name| entry.members(name).next().is_some())
 }
 
 pub(super) fn convert(entry: &Json) -> Converted {
     let mut client_ids = texts(entry, "clientId");
-    let has_alias = entry.members("clientIdAliasEnabled").any(|enabled| *enabled == Json::Bool(true));
+    let has_alias =
+        entry.members("clientIdAliasEnabled").any(|enabled| *enabled == Json::Bool(true));
     // Where the number cannot be read, nobody can say by the others alone whom it is about.
     let names = if client_ids.is_empty() { &[][..] } else { &NAMES[..] };
     for name in names.iter().skip(usize::from(!has_alias)) {
@@ -52,31 +57,43 @@ fn members(entry: &Json) -> Result<Vec<Member>, JsonError> {
     must_be(&mut members, "locked", false, "the client is locked")?;
     let mut converted = Vec::new();
     let method = text_of(&mut members, "tokenAuthMethod")?.map(str::to_ascii_lowercase);
-    let method = method.ok_or_else(|| foreign::lacks(entry, "a client of Authlete", "tokenAuthMethod"))?;
+    let method =
+        method.ok_or_else(|| foreign::lacks(entry, "a client of Authlete", "tokenAuthMethod"))?;
     converted.push(member(METHOD, "tokenAuthMethod", &method));
     for (name, rfc) in SUBJECTS {
         let subject = text_of(&mut members, name)?.filter(|subject| !subject.is_empty());
         converted.extend(subject.map(|subject| member(rfc, name, subject)));
     }
-    let key_id = text_of(&mut members, "selfSignedCertificateKeyId")?.filter(|key_id| !key_id.is_empty());
+    let key_id =
+        text_of(&mut members, "selfSignedCertificateKeyId")?.filter(|key_id| !key_id.is_empty());
     if method == "self_signed_tls_client_auth" {
-        let key = members.read_unless_null("jwks", |jwks| self_signed_key(&Json::parse(text(jwks)?.as_bytes())?, key_id))?;
-        let key = key.ok_or_else(|| JsonError::expected("the member jwks (jwksUri is not fetched)"))?;
+        let key = members.read_unless_null("jwks", |jwks| {
+            self_signed_key(&Json::parse(text(jwks)?.as_bytes())?, key_id)
+        })?;
+        let key =
+            key.ok_or_else(|| JsonError::expected("the member jwks (jwksUri is not fetched)"))?;
         let keys = Json::Object(vec![("keys".to_owned(), Json::Array(vec![key]))]);
         converted.push(Member { name: "jwks", source: "jwks", value: keys });
     }
     let source = "tlsClientCertificateBoundAccessTokens";
     let bound = boolean_of(&mut members, source)?;
-    converted.extend(bound.map(|bound| Member { name: BOUND_TOKENS, source, value: Json::Bool(bound) }));
+    converted.extend(bound.map(|bound| Member {
+        name: BOUND_TOKENS,
+        source,
+        value: Json::Bool(bound),
+    }));
     Ok(converted)
 }
 
-/// The key that `selfSignedCertificateKeyId` chooses; without it the only one that has a certificate.
+/// The key that `selfSignedCertificateKeyId` chooses; without it the only one that has a
+/// certificate.
 fn self_signed_key(jwks: &Json, key_id: Option<&str>) -> Result<Json, JsonError> {
     let mut members = Members::of(jwks, "a JWK Set (RFC 7517)")?;
-    let keys = members.read("keys", |keys| keys.elements("an array of keys", |key| Ok(key.clone())))?;
+    let keys =
+        members.read("keys", |keys| keys.elements("an array of keys", |key| Ok(key.clone())))?;
     // One that cannot be used makes no other ambiguous.
-    let is_certificate = |key: &Json| jwks::certificate(key).is_ok_and(|certificate| certificate.is_some());
+    let is_certificate =
+        |key: &Json| jwks::certificate(key).is_ok_and(|certificate| certificate.is_some());
     let is_chosen = |key: &Json| match key_id {
         Some(key_id) => key.members("kid").any(|kid| *kid == Json::String(key_id.to_owned())),
         None => is_certificate(key),
@@ -84,11 +101,15 @@ fn self_signed_key(jwks: &Json, key_id: Option<&str>) -> Result<Json, JsonError>
     let mut chosen: Vec<Json> = keys.unwrap_or_default().into_iter().filter(is_chosen).collect();
     match (chosen.pop(), chosen.is_empty(), key_id) {
         (Some(key), true, _) => Ok(key),
-        (_, _, Some(_)) => Err(JsonError::expected("exactly one key with the kid that selfSignedCertificateKeyId names")),
+        (_, _, Some(_)) => Err(JsonError::expected(
+            "exactly one key with the kid that selfSignedCertificateKeyId names",
+        )),
         _ => {
             // Why there is none, if there is none.
             jwks::certificates(jwks, &mut Vec::new())?;
-            Err(JsonError::expected("exactly one key with a certificate, or selfSignedCertificateKeyId to choose one"))
+            Err(JsonError::expected(
+                "exactly one key with a certificate, or selfSignedCertificateKeyId to choose one",
+            ))
         }
     }
 }

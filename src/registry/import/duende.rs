@@ -1,13 +1,28 @@
-//! Duende IdentityServer's clients: the JSON of its `Client` class, as in a configuration section or an export of its store.
+//! Duende IdentityServer's clients: the JSON of its `Client` class, as in a configuration section
+//! or an export of its store.
 
-use super::{Converted, METHOD, Member, boolean_of, is_printed, member, must_be, must_read, spelled, text, text_of, texts};
+use super::{
+    Converted, METHOD, Member, boolean_of, is_printed, member, must_be, must_read, spelled, text,
+    text_of, texts,
+};
 use crate::json::{Json, JsonError, Members};
 
-const MEMBERS: [&str; 6] = ["Enabled", "ClientId", "ProtocolType", "AllowedGrantTypes", "RequireClientSecret", "ClientSecrets"];
+const MEMBERS: [&str; 6] = [
+    "Enabled",
+    "ClientId",
+    "ProtocolType",
+    "AllowedGrantTypes",
+    "RequireClientSecret",
+    "ClientSecrets",
+];
 
 pub(super) fn convert(entry: &Json) -> Converted {
     let client = &spelled(entry, &MEMBERS);
-    Converted { client_ids: texts(client, "ClientId"), members: members(client), never_authenticates: false }
+    Converted {
+        client_ids: texts(client, "ClientId"),
+        members: members(client),
+        never_authenticates: false,
+    }
 }
 
 fn members(client: &Json) -> Result<Vec<Member>, JsonError> {
@@ -16,19 +31,29 @@ fn members(client: &Json) -> Result<Vec<Member>, JsonError> {
     must_be(&mut members, "Enabled", true, "the client is disabled")?;
     // Duende answers others with invalid_client at the token endpoint.
     must_read(&mut members, "ProtocolType", "oidc", "not a client of OpenID Connect")?;
-    let grants = members.read_unless_null("AllowedGrantTypes", |json| json.elements("an array of grant types", grant_type))?;
+    let grants = members.read_unless_null("AllowedGrantTypes", |json| {
+        json.elements("an array of grant types", grant_type)
+    })?;
     // Duende asks such a client for no secret, whatever RequireClientSecret says.
-    let is_implicit = grants.is_some_and(|grants| !grants.is_empty() && grants.iter().all(|grant| grant == "implicit"));
-    let needs_secret = boolean_of(&mut members, "RequireClientSecret")?.unwrap_or(true) && !is_implicit;
-    let secrets = members.read_unless_null("ClientSecrets", |json| json.elements("an array of secrets", Secret::from_json))?;
+    let is_implicit = grants
+        .is_some_and(|grants| !grants.is_empty() && grants.iter().all(|grant| grant == "implicit"));
+    let needs_secret =
+        boolean_of(&mut members, "RequireClientSecret")?.unwrap_or(true) && !is_implicit;
+    let secrets = members.read_unless_null("ClientSecrets", |json| {
+        json.elements("an array of secrets", Secret::from_json)
+    })?;
     let secrets = secrets.unwrap_or_default();
     let error = |message: &str| Err(JsonError::new(message).within("ClientSecrets"));
     match secrets.as_slice() {
         [] if is_implicit => Ok(vec![member(METHOD, "AllowedGrantTypes", "none")]),
         [] if !needs_secret => Ok(vec![member(METHOD, "RequireClientSecret", "none")]),
         [] => error("the client needs a secret and has none"),
-        _ if is_implicit => error("the client has secrets and may do without: \"implicit\" is its only grant type"),
-        _ if !needs_secret => error("the client has secrets and may do without: RequireClientSecret is false"),
+        _ if is_implicit => {
+            error("the client has secrets and may do without: \"implicit\" is its only grant type")
+        }
+        _ if !needs_secret => {
+            error("the client has secrets and may do without: RequireClientSecret is false")
+        }
         [Secret::SubjectName(name)] => Ok(vec![
             member(METHOD, "ClientSecrets/0/Type", "tls_client_auth"),
             member("tls_client_auth_subject_dn", "ClientSecrets/0/Value", name),
@@ -40,7 +65,9 @@ fn members(client: &Json) -> Result<Vec<Member>, JsonError> {
         secrets if secrets.iter().all(|secret| matches!(secret, Secret::Key)) => {
             Ok(vec![member(METHOD, "ClientSecrets", "private_key_jwt")])
         }
-        _ => error("several secrets, of which Duende takes any: RFC 7591 has one method with one subject"),
+        _ => error(
+            "several secrets, of which Duende takes any: RFC 7591 has one method with one subject",
+        ),
     }
 }
 
@@ -66,7 +93,8 @@ impl Secret {
         let secret = spelled(json, &["Value", "Type", "Expiration"]);
         let mut members = Members::of(&secret, "a secret")?;
         if members.read_unless_null("Expiration", |_| Ok(()))?.is_some() {
-            return Err(JsonError::new("the secret expires, which client metadata cannot say").within("Expiration"));
+            return Err(JsonError::new("the secret expires, which client metadata cannot say")
+                .within("Expiration"));
         }
         let value = text_of(&mut members, "Value")?;
         // Absent means SharedSecret, null no validator's type.
@@ -76,15 +104,17 @@ impl Secret {
             "X509Name" => {
                 let name = value.ok_or_else(|| JsonError::expected("the member Value"))?;
                 if !is_printed(name, false) {
-                    let message = "a name as .NET prints it (CN=a, O=b): nothing else matches in Duende";
+                    let message =
+                        "a name as .NET prints it (CN=a, O=b): nothing else matches in Duende";
                     return Err(JsonError::expected(message).within("Value"));
                 }
                 Ok(Self::SubjectName(name.to_owned()))
             }
             "X509CertificateBase64" | "JWK" => Ok(Self::Key),
-            "X509Thumbprint" => {
-                Err(JsonError::new("a SHA-1 thumbprint: register the certificate itself, or its SHA-256").within("Type"))
-            }
+            "X509Thumbprint" => Err(JsonError::new(
+                "a SHA-1 thumbprint: register the certificate itself, or its SHA-256",
+            )
+            .within("Type")),
             _ => Err(JsonError::new("a type of secret that is not Duende's own").within("Type")),
         }
     }

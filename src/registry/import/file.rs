@@ -26,7 +26,8 @@ pub struct Conversion {
     pub pointer: String,
     /// Whom the entry is about, as far as that can be read.
     pub client_ids: Vec<Box<str>>,
-    /// Client metadata of RFC 7591, one for each of them; or why there is none. The pointer is relative to the entry.
+    /// Client metadata of RFC 7591, one for each of them; or why there is none. The pointer is
+    /// relative to the entry.
     pub clients: Result<Vec<serde_json::Value>, JsonError>,
     /// Whether the client never authenticates, so that it is no loss that it is not converted.
     pub never_authenticates: bool,
@@ -40,28 +41,37 @@ pub fn convert_list(text: &[u8], format: ClientListFormat) -> Result<Vec<Convers
     let layout = Layout::of(format);
     let json = Json::parse(text)?;
     let places = layout.places(&json)?;
-    let entries: Vec<Converted> = places.iter().map(|place| (layout.convert)(place.entry)).collect();
+    let entries: Vec<Converted> =
+        places.iter().map(|place| (layout.convert)(place.entry)).collect();
     let mut owners = BTreeMap::<Box<str>, usize>::new();
     for id in entries.iter().flat_map(|entry| &entry.client_ids) {
         *owners.entry(id.clone()).or_default() += 1;
     }
-    let conversions = places.into_iter().zip(entries).map(|(place, Converted { client_ids, members, never_authenticates })| {
-        let own = foreign::refuse(place.entry, layout.what, layout.method);
-        let never_authenticates = never_authenticates && own.is_ok();
-        let clients = own.and(members).and_then(|members| {
-            if client_ids.is_empty() {
-                return Err(JsonError::expected("an identifier").within(layout.client_id));
-            }
-            // Which of them is the client, nobody can tell; two realms may well have one each.
-            if client_ids.iter().any(|id| owners.get(id).is_some_and(|owners| *owners > 1)) {
-                return Err(JsonError::new("another entry has the same identifier"));
-            }
-            // What the filter would not load is not converted.
-            client_ids.iter().map(|id| client(id, &members, &mut Vec::new()).map(|_| metadata(id, &members).to_value())).collect()
-        });
-        let clients = clients.map_err(|error| layout.as_written(place.entry, error));
-        Conversion { pointer: place.pointer, client_ids, clients, never_authenticates }
-    });
+    let conversions = places.into_iter().zip(entries).map(
+        |(place, Converted { client_ids, members, never_authenticates })| {
+            let own = foreign::refuse(place.entry, layout.what, layout.method);
+            let never_authenticates = never_authenticates && own.is_ok();
+            let clients = own.and(members).and_then(|members| {
+                if client_ids.is_empty() {
+                    return Err(JsonError::expected("an identifier").within(layout.client_id));
+                }
+                // Which of them is the client, nobody can tell; two realms may well have one each.
+                if client_ids.iter().any(|id| owners.get(id).is_some_and(|owners| *owners > 1)) {
+                    return Err(JsonError::new("another entry has the same identifier"));
+                }
+                // What the filter would not load is not converted.
+                client_ids
+                    .iter()
+                    .map(|id| {
+                        client(id, &members, &mut Vec::new())
+                            .map(|_| metadata(id, &members).to_value())
+                    })
+                    .collect()
+            });
+            let clients = clients.map_err(|error| layout.as_written(place.entry, error));
+            Conversion { pointer: place.pointer, client_ids, clients, never_authenticates }
+        },
+    );
     Ok(conversions.collect())
 }
 
@@ -136,7 +146,11 @@ impl Layout {
     fn places<'a>(&self, document: &'a Json) -> Result<Vec<Place<'a>>, JsonError> {
         if let Json::Array(entries) = document {
             let places = entries.iter().enumerate().map(|(index, entry)| {
-                let held = if self.has_realms { self.list(entry).map_err(|error| error.within(index))? } else { None };
+                let held = if self.has_realms {
+                    self.list(entry).map_err(|error| error.within(index))?
+                } else {
+                    None
+                };
                 let at = format!("/{index}");
                 Ok(match held {
                     Some((below, clients)) => each(&format!("{at}{below}"), clients),
@@ -161,7 +175,9 @@ impl Layout {
             let mut at = Some((String::new(), document));
             for name in *path {
                 let Some((pointer, json)) = at else { break };
-                at = self.member(json, name)?.map(|(name, value)| (format!("{pointer}/{name}"), value));
+                at = self
+                    .member(json, name)?
+                    .map(|(name, value)| (format!("{pointer}/{name}"), value));
             }
             let Some((pointer, list)) = at else { continue };
             let Json::Array(entries) = list else {
@@ -176,11 +192,19 @@ impl Layout {
     }
 
     /// The member `name`, and how that is written here.
-    fn member<'a>(&self, json: &'a Json, name: &str) -> Result<Option<(&'a str, &'a Json)>, JsonError> {
+    fn member<'a>(
+        &self,
+        json: &'a Json,
+        name: &str,
+    ) -> Result<Option<(&'a str, &'a Json)>, JsonError> {
         let Json::Object(members) = json else { return Ok(None) };
-        let mut same = members.iter().filter(|(key, _)| if self.any_case { key.eq_ignore_ascii_case(name) } else { key == name });
+        let mut same = members.iter().filter(|(key, _)| {
+            if self.any_case { key.eq_ignore_ascii_case(name) } else { key == name }
+        });
         match (same.next(), same.next()) {
-            (Some((key, _)), Some(_)) => Err(JsonError::new(format!("expected {key} once, found it twice")).within(key)),
+            (Some((key, _)), Some(_)) => {
+                Err(JsonError::new(format!("expected {key} once, found it twice")).within(key))
+            }
             (first, _) => Ok(first.map(|(key, value)| (key.as_str(), value))),
         }
     }
@@ -196,10 +220,13 @@ impl Layout {
             let (name, below) = match json {
                 Some(Json::Object(members)) => {
                     let exact = members.iter().find(|(key, _)| key == step);
-                    let same = exact.or_else(|| members.iter().find(|(key, _)| key.eq_ignore_ascii_case(step)));
+                    let same = exact
+                        .or_else(|| members.iter().find(|(key, _)| key.eq_ignore_ascii_case(step)));
                     same.map_or((step, None), |(key, value)| (key.as_str(), Some(value)))
                 }
-                Some(Json::Array(elements)) => (step, step.parse::<usize>().ok().and_then(|index| elements.get(index))),
+                Some(Json::Array(elements)) => {
+                    (step, step.parse::<usize>().ok().and_then(|index| elements.get(index)))
+                }
                 _ => (step, None),
             };
             pointer = format!("{pointer}/{name}");

@@ -1,5 +1,5 @@
-//! Whether a list is whole (contract §6). Half of one makes every client of the other half unknown, and where the policy is
-//! `unregistered_clients: "pass"`, everybody passes as them.
+//! Whether a list is whole (contract §6). Half of one makes every client of the other half unknown,
+//! and where the policy is `unregistered_clients: "pass"`, everybody passes as them.
 
 use crate::limits;
 use std::collections::BTreeSet;
@@ -68,31 +68,74 @@ pub enum NotWhole {
 impl fmt::Display for NotWhole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::EmptyPage { entries, total } => write!(f, "an empty page after {entries} of {total} entries"),
-            Self::OtherTotal { before, now } => write!(f, "totalCount was {before} and is {now} on a later page"),
-            Self::BelowTotal { member, entries, total } => write!(f, "it ends with {entries} entries, {member} is {total}"),
-            Self::OtherStart { asked, start: Some(start) } => write!(f, "a page begins at {start} instead of {asked}"),
-            Self::OtherStart { asked, start: None } => write!(f, "the page from {asked} on has no start, end and totalCount"),
-            Self::SaysMore(member) => write!(f, "\"{member}\" says that there is more, and no link leads there"),
+            Self::EmptyPage { entries, total } => write!(
+                f,
+                "an empty page after {entries} of \
+                {total} entries"
+            ),
+            Self::OtherTotal { before, now } => write!(
+                f,
+                "totalCount was {before} and is {now} on \
+                a later page"
+            ),
+            Self::BelowTotal { member, entries, total } => write!(
+                f,
+                "it ends with {entries} \
+                entries, {member} is {total}"
+            ),
+            Self::OtherStart { asked, start: Some(start) } => write!(
+                f,
+                "a page begins at {start} \
+                instead of {asked}"
+            ),
+            Self::OtherStart { asked, start: None } => write!(
+                f,
+                "the page from {asked} on has no \
+                start, end and totalCount"
+            ),
+            Self::SaysMore(member) => write!(
+                f,
+                "\"{member}\" says that there is more, and no link \
+                leads there"
+            ),
             Self::NoNumber(member) => write!(f, "\"{member}\" is no number"),
             Self::AsLongAsAsked { parameter, entries } => {
-                write!(f, "exactly the {entries} entries that {parameter} asks for, and no link: there may be more")
+                write!(
+                    f,
+                    "exactly the {entries} entries that {parameter} asks for, and no link: \
+                    there may be more"
+                )
             }
             Self::PageAgain => f.write_str("two of its pages begin with the same entry"),
             Self::MorePages => f.write_str("more pages than max_pages"),
-            Self::NoGeneration => f.write_str("a page lacks the generation_header (three attempts)"),
-            Self::OtherGeneration => f.write_str("the generation_header changed between pages (three attempts)"),
+            Self::NoGeneration => f.write_str(
+                "a page lacks the generation_header (three \
+                attempts)",
+            ),
+            Self::OtherGeneration => f.write_str(
+                "the generation_header changed between pages \
+                (three attempts)",
+            ),
             Self::Unsettled => f.write_str(
-                "three readings of its pages had different clients; unregistered_clients is \"pass\", set generation_header",
+                "three readings of its pages had different clients; unregistered_clients is \
+                 \"pass\", set generation_header",
             ),
         }
     }
 }
 
-/// Members that say how many entries the whole list has. These and the others are known in every letter case, and without `_`
-/// and `-`.
-const TOTALS: [&str; 8] =
-    [TOTAL_COUNT, "total", "total_count", "totalResults", "totalElements", "totalItems", "totalRecords", "@odata.count"];
+/// Members that say how many entries the whole list has. These and the others are known in every
+/// letter case, and without `_` and `-`.
+const TOTALS: [&str; 8] = [
+    TOTAL_COUNT,
+    "total",
+    "total_count",
+    "totalResults",
+    "totalElements",
+    "totalItems",
+    "totalRecords",
+    "@odata.count",
+];
 /// Authlete's.
 const TOTAL_COUNT: &str = "totalCount";
 /// Members that say that there is more, unless they say nothing.
@@ -112,7 +155,8 @@ const MORE: [&str; 12] = [
 ];
 /// Members that say how many pages the list has.
 const PAGES: [&str; 2] = ["total_pages", "last_page"];
-/// Says that there is more where it is false. Where it is no boolean, it is a link to the last page.
+/// Says that there is more where it is false. Where it is no boolean, it is a link to the last
+/// page.
 const LAST: &str = "last";
 /// Members that hold links, one of which may be to the next page: HAL's, and those of others.
 const LINKS: [&str; 2] = ["links", "_links"];
@@ -224,7 +268,9 @@ fn known(names: &[&'static str], name: &str) -> Option<&'static str> {
 }
 
 fn folded(name: &str) -> impl Iterator<Item = u8> {
-    name.bytes().filter(|octet| !matches!(octet, b'_' | b'-')).map(|octet| octet.to_ascii_lowercase())
+    name.bytes()
+        .filter(|octet| !matches!(octet, b'_' | b'-'))
+        .map(|octet| octet.to_ascii_lowercase())
 }
 
 /// The values of an object's members of this name, in whatever spelling.
@@ -235,7 +281,9 @@ fn members<'a>(json: &'a Json, wanted: &'static str) -> impl Iterator<Item = &'a
 
 struct NoNumber;
 
-/// A whole number, also in quotes or as the `value` of an object that does not say that there may be more (OpenSearch's `relation`); `Ok(None)` = nothing is said. One below zero is no number of anything: "not known".
+/// A whole number, also in quotes or as the `value` of an object that does not say that there may
+/// be more (OpenSearch's `relation`); `Ok(None)` = nothing is said. One below zero is no number of
+/// anything: "not known".
 fn number(json: &Json) -> Result<Option<u64>, NoNumber> {
     match json {
         Json::Number(number) => match (number.as_u64(), number.as_f64()) {
@@ -264,24 +312,31 @@ fn says_something(json: &Json) -> bool {
         Json::Null => false,
         Json::Bool(value) => *value,
         Json::Number(number) => number.as_f64() != Some(0.0),
-        Json::String(text) => !["", "0", "false", "null"].iter().any(|nothing| nothing.eq_ignore_ascii_case(text.trim())),
+        Json::String(text) => !["", "0", "false", "null"]
+            .iter()
+            .any(|nothing| nothing.eq_ignore_ascii_case(text.trim())),
         Json::Array(elements) => elements.iter().any(says_something),
         Json::Object(members) => members.iter().any(|(_, value)| says_something(value)),
     }
 }
 
-/// Whether one of these links is to the next page: the member `next` of an object, or an entry with the relation type.
+/// Whether one of these links is to the next page: the member `next` of an object, or an entry with
+/// the relation type.
 fn leads_on(links: &Json) -> bool {
-    let is_next = |text: &str| text.split_ascii_whitespace().any(|one| one.eq_ignore_ascii_case("next"));
+    let is_next =
+        |text: &str| text.split_ascii_whitespace().any(|one| one.eq_ignore_ascii_case("next"));
     let has_type = |rel: &Json| match rel {
         Json::String(types) => is_next(types),
-        Json::Array(types) => types.iter().any(|one| matches!(one, Json::String(one) if is_next(one))),
+        Json::Array(types) => {
+            types.iter().any(|one| matches!(one, Json::String(one) if is_next(one)))
+        }
         _ => false,
     };
     match links {
         Json::Array(entries) => entries.iter().any(|entry| {
             members(entry, "rel").chain(members(entry, "relation")).any(has_type)
-                && (members(entry, "href").next().is_none() || members(entry, "href").any(says_something))
+                && (members(entry, "href").next().is_none()
+                    || members(entry, "href").any(says_something))
         }),
         links => members(links, "next").any(says_something),
     }
@@ -292,14 +347,21 @@ fn leads_on(links: &Json) -> bool {
 fn parameters(path: &str) -> Vec<(&str, &str)> {
     let query = path.split_once('?').map_or("", |(_, query)| query);
     let named = |parameter: &'_ str| parameter.find('=').unwrap_or(parameter.len());
-    query.split('&').filter(|parameter| !parameter.is_empty()).map(|parameter| parameter.split_at(named(parameter))).collect()
+    query
+        .split('&')
+        .filter(|parameter| !parameter.is_empty())
+        .map(|parameter| parameter.split_at(named(parameter)))
+        .collect()
 }
 
-/// The path of the page from `start` on, for five hundred entries: Authlete's way. `start` and `end` of `path` are replaced
-/// where they stand.
+/// The path of the page from `start` on, for five hundred entries: Authlete's way. `start` and
+/// `end` of `path` are replaced where they stand.
 pub(in crate::registry) fn page_from(path: &str, start: u64) -> Box<str> {
     let mut page = path.split('?').next().unwrap_or_default().to_owned();
-    let mut left = [("start", Some(start)), ("end", Some(start.saturating_add(limits::AUTHLETE_PAGE_ENTRIES)))];
+    let mut left = [
+        ("start", Some(start)),
+        ("end", Some(start.saturating_add(limits::AUTHLETE_PAGE_ENTRIES))),
+    ];
     // Where there is none to be replaced, it comes last.
     for (name, rest) in parameters(path).into_iter().chain([("start", ""), ("end", "")]) {
         let value;
@@ -335,9 +397,13 @@ pub(in crate::registry) struct Whole {
 }
 
 impl Whole {
-    /// A page is in. `has_next` = a link leads to the next one. Returns where the next one begins that must be asked for
-    /// by its start; without it and without link the list is whole.
-    pub(in crate::registry) fn add(&mut self, page: &Page, has_next: bool) -> Result<Option<u64>, NotWhole> {
+    /// A page is in. `has_next` = a link leads to the next one. Returns where the next one begins
+    /// that must be asked for by its start; without it and without link the list is whole.
+    pub(in crate::registry) fn add(
+        &mut self,
+        page: &Page,
+        has_next: bool,
+    ) -> Result<Option<u64>, NotWhole> {
         self.pages += 1;
         self.entries = self.entries.saturating_add(page.entries);
         let range = page.start.zip(page.end).zip(page.total_count).map(|(range, _)| range);
@@ -348,7 +414,9 @@ impl Whole {
             }
         }
         match (self.total_count, page.total_count) {
-            (Some(before), Some(now)) if before != now => return Err(NotWhole::OtherTotal { before, now }),
+            (Some(before), Some(now)) if before != now => {
+                return Err(NotWhole::OtherTotal { before, now });
+            }
             (before, now) => self.total_count = before.or(now),
         }
         self.total = [self.total, page.total].into_iter().flatten().max_by_key(|total| total.total);
@@ -360,13 +428,19 @@ impl Whole {
         if let Some(member) = page.no_number.filter(|_| !self.by_link) {
             return Err(NotWhole::NoNumber(member));
         }
-        if let Some(Total { member, total }) = self.total.filter(|stated| stated.total > self.entries) {
+        if let Some(Total { member, total }) =
+            self.total.filter(|stated| stated.total > self.entries)
+        {
             let entries = self.entries;
             return match range.filter(|_| !self.by_link) {
                 _ if page.entries == 0 => Err(NotWhole::EmptyPage { entries, total }),
-                Some((start, _)) if self.pages == 1 && start != 0 => Err(NotWhole::OtherStart { asked: 0, start: Some(start) }),
+                Some((start, _)) if self.pages == 1 && start != 0 => {
+                    Err(NotWhole::OtherStart { asked: 0, start: Some(start) })
+                }
                 // What holds fewer entries than it says leaves out some that no other page has.
-                Some((start, end)) if start < end && self.total_count.is_some_and(|total| end < total) => {
+                Some((start, end))
+                    if start < end && self.total_count.is_some_and(|total| end < total) =>
+                {
                     self.asked = Some(end);
                     Ok(Some(end))
                 }
@@ -374,7 +448,9 @@ impl Whole {
             };
         }
         // The last page, too, says how many there are.
-        let more = page.more.or(page.pages.is_some_and(|pages| pages > self.pages).then_some("total_pages"));
+        let more = page
+            .more
+            .or(page.pages.is_some_and(|pages| pages > self.pages).then_some("total_pages"));
         match more {
             Some(member) => Err(NotWhole::SaysMore(member)),
             None if self.is_page_again => Err(NotWhole::PageAgain),
@@ -386,7 +462,9 @@ impl Whole {
     pub(in crate::registry) fn only(page: &Page) -> Result<(), NotWhole> {
         let mut whole = Self::default();
         match (whole.add(page, false)?, whole.total) {
-            (Some(_), Some(Total { member, total })) => Err(NotWhole::BelowTotal { member, entries: whole.entries, total }),
+            (Some(_), Some(Total { member, total })) => {
+                Err(NotWhole::BelowTotal { member, entries: whole.entries, total })
+            }
             _ => Ok(()),
         }
     }
@@ -403,7 +481,8 @@ mod tests {
         list.page
     }
 
-    /// What comes of these pages: where each leads on to, or why it does not. A body behind `->` has a link to the next page.
+    /// What comes of these pages: where each leads on to, or why it does not. A body behind `->`
+    /// has a link to the next page.
     fn read(bodies: &[&str]) -> Result<Vec<Option<u64>>, NotWhole> {
         let mut whole = Whole::default();
         let add = |body: &&str| {
@@ -419,7 +498,10 @@ mod tests {
     }
 
     fn authlete(from: u64, to: u64, end: u64, total: u64) -> String {
-        format!(r#"{{"start":{from},"end":{end},"totalCount":{total},"clients":{}}}"#, entries(from, to))
+        format!(
+            r#"{{"start":{from},"end":{end},"totalCount":{total},"clients":{}}}"#,
+            entries(from, to)
+        )
     }
 
     #[test]
@@ -452,22 +534,38 @@ mod tests {
             (authlete(0, 5, 5, 9), NotWhole::OtherStart { asked: 5, start: Some(0) }),
             (authlete(6, 10, 10, 9), NotWhole::OtherStart { asked: 5, start: Some(6) }),
             ("[5,6,7,8]".to_owned(), NotWhole::OtherStart { asked: 5, start: None }),
-            (r#"{"start":5,"totalCount":9,"clients":[5,6,7,8]}"#.to_owned(), NotWhole::OtherStart { asked: 5, start: None }),
-            (format!("->{}", authlete(0, 5, 5, 9)), NotWhole::OtherStart { asked: 5, start: Some(0) }),
+            (
+                r#"{"start":5,"totalCount":9,"clients":[5,6,7,8]}"#.to_owned(),
+                NotWhole::OtherStart { asked: 5, start: None },
+            ),
+            (
+                format!("->{}", authlete(0, 5, 5, 9)),
+                NotWhole::OtherStart { asked: 5, start: Some(0) },
+            ),
         ] {
             assert_eq!(read(&[&first, &second]), Err(expected), "{second}");
         }
-        assert_eq!(read(&[&authlete(0, 0, 5, 9)]), Err(NotWhole::EmptyPage { entries: 0, total: 9 }));
-        assert_eq!(read(&[&authlete(2, 5, 5, 9)]), Err(NotWhole::OtherStart { asked: 0, start: Some(2) }));
+        assert_eq!(
+            read(&[&authlete(0, 0, 5, 9)]),
+            Err(NotWhole::EmptyPage { entries: 0, total: 9 })
+        );
+        assert_eq!(
+            read(&[&authlete(2, 5, 5, 9)]),
+            Err(NotWhole::OtherStart { asked: 0, start: Some(2) })
+        );
         assert_eq!(read(&[&authlete(0, 4, 9, 9)]), Err(below(4, 9)));
         // By link, too.
         let linked = format!("->{first}");
         assert_eq!(read(&[&linked, "[6,7,8,9]"]), Ok(vec![None, None]));
         assert_eq!(read(&[&linked, "[6,7,8]"]), Err(below(8, 9)));
         assert_eq!(read(&[&linked, &authlete(5, 8, 8, 9)]), Err(below(8, 9)));
-        assert_eq!(read(&[&linked, &authlete(5, 10, 10, 10)]), Err(NotWhole::OtherTotal { before: 9, now: 10 }));
+        assert_eq!(
+            read(&[&linked, &authlete(5, 10, 10, 10)]),
+            Err(NotWhole::OtherTotal { before: 9, now: 10 })
+        );
         // Who answers every page with the first one is found out in the end.
-        let stuck = [authlete(0, 5, 5, 9), authlete(5, 9, 505, 9).replace("[5,6,7,8]", "[0,1,2,3]")];
+        let stuck =
+            [authlete(0, 5, 5, 9), authlete(5, 9, 505, 9).replace("[5,6,7,8]", "[0,1,2,3]")];
         assert_eq!(read(&[&stuck[0], &stuck[1]]), Err(NotWhole::PageAgain));
         assert_eq!(read(&["->[1,2]", "->[3]", "[ 1]"]), Err(NotWhole::PageAgain));
         assert_eq!(read(&["->[1,2]", "->[]", "[]"]), Ok(vec![None, None, None]));
@@ -478,10 +576,22 @@ mod tests {
         for member in TOTALS {
             for (value, total) in [("3", 3), ("\"3\"", 3), ("2.5", 3), ("1e3", 1000)] {
                 let body = format!(r#"{{"clients":[1,2],"{member}":{value}}}"#);
-                assert_eq!(read(&[&body]), Err(NotWhole::BelowTotal { member, entries: 2, total }), "{body}");
+                assert_eq!(
+                    read(&[&body]),
+                    Err(NotWhole::BelowTotal { member, entries: 2, total }),
+                    "{body}"
+                );
                 let before = format!(r#"{{"{member}":{value},"clients":[1,2]}}"#);
-                assert_eq!(read(&[&before]), Err(NotWhole::BelowTotal { member, entries: 2, total }), "{before}");
-                assert_eq!(Whole::only(&page(&before)), Err(NotWhole::BelowTotal { member, entries: 2, total }), "{before}");
+                assert_eq!(
+                    read(&[&before]),
+                    Err(NotWhole::BelowTotal { member, entries: 2, total }),
+                    "{before}"
+                );
+                assert_eq!(
+                    Whole::only(&page(&before)),
+                    Err(NotWhole::BelowTotal { member, entries: 2, total }),
+                    "{before}"
+                );
             }
             for value in [
                 "2",
@@ -503,9 +613,14 @@ mod tests {
                 assert_eq!(read(&[&body]), Ok(vec![None]), "{body}");
                 assert_eq!(Whole::only(&page(&body)), Ok(()), "{body}");
             }
-            for value in
-                ["true", "\"many\"", "{\"of\":2}", "[2]", "{\"value\":2,\"relation\":\"gte\"}", "{\"value\":2,\"value\":3}"]
-            {
+            for value in [
+                "true",
+                "\"many\"",
+                "{\"of\":2}",
+                "[2]",
+                "{\"value\":2,\"relation\":\"gte\"}",
+                "{\"value\":2,\"value\":3}",
+            ] {
                 let body = format!(r#"{{"clients":[1,2],"{member}":{value}}}"#);
                 assert_eq!(read(&[&body]), Err(NotWhole::NoNumber(member)), "{body}");
                 assert_eq!(read(&[&format!("->{body}"), "[3]"]), Ok(vec![None, None]), "{body}");
@@ -513,21 +628,50 @@ mod tests {
             // All pages count, and the largest total that any of them states.
             let first = format!(r#"->{{"clients":[1,2],"{member}":4}}"#);
             assert_eq!(read(&[&first, "[3,4]"]), Ok(vec![None, None]));
-            assert_eq!(read(&[&first, "[3]"]), Err(NotWhole::BelowTotal { member, entries: 3, total: 4 }));
+            assert_eq!(
+                read(&[&first, "[3]"]),
+                Err(NotWhole::BelowTotal { member, entries: 3, total: 4 })
+            );
         }
         let two = r#"{"clients":[1,2],"total":2,"totalResults":3}"#;
-        assert_eq!(read(&[two]), Err(NotWhole::BelowTotal { member: "totalResults", entries: 2, total: 3 }));
+        assert_eq!(
+            read(&[two]),
+            Err(NotWhole::BelowTotal { member: "totalResults", entries: 2, total: 3 })
+        );
         for member in MORE {
-            for value in ["true", "1", "\"x\"", "{\"href\":\"/2\"}", "[\"x\"]", "\"/clients?page=2\""] {
-                for body in
-                    [format!(r#"{{"clients":[1],"{member}":{value}}}"#), format!(r#"{{"{member}":{value},"clients":[1]}}"#)]
-                {
+            for value in
+                ["true", "1", "\"x\"", "{\"href\":\"/2\"}", "[\"x\"]", "\"/clients?page=2\""]
+            {
+                for body in [
+                    format!(r#"{{"clients":[1],"{member}":{value}}}"#),
+                    format!(r#"{{"{member}":{value},"clients":[1]}}"#),
+                ] {
                     assert_eq!(read(&[&body]), Err(NotWhole::SaysMore(member)), "{body}");
-                    assert_eq!(Whole::only(&page(&body)), Err(NotWhole::SaysMore(member)), "{body}");
-                    assert_eq!(read(&[&format!("->{body}"), "[2]"]), Ok(vec![None, None]), "{body}");
+                    assert_eq!(
+                        Whole::only(&page(&body)),
+                        Err(NotWhole::SaysMore(member)),
+                        "{body}"
+                    );
+                    assert_eq!(
+                        read(&[&format!("->{body}"), "[2]"]),
+                        Ok(vec![None, None]),
+                        "{body}"
+                    );
                 }
             }
-            for value in ["null", "false", "0", "\"\"", "\" \"", "[]", "{}", "0.0", "\"0\"", "\"False\"", "{\"href\":null}"] {
+            for value in [
+                "null",
+                "false",
+                "0",
+                "\"\"",
+                "\" \"",
+                "[]",
+                "{}",
+                "0.0",
+                "\"0\"",
+                "\"False\"",
+                "{\"href\":null}",
+            ] {
                 let body = format!(r#"{{"clients":[1],"{member}":{value}}}"#);
                 assert_eq!(read(&[&body]), Ok(vec![None]), "{body}");
             }
@@ -551,7 +695,8 @@ mod tests {
         ] {
             for member in LINKS {
                 let body = format!(r#"{{"clients":[1],"{member}":{links}}}"#);
-                let expected = if says_more { Err(NotWhole::SaysMore(member)) } else { Ok(vec![None]) };
+                let expected =
+                    if says_more { Err(NotWhole::SaysMore(member)) } else { Ok(vec![None]) };
                 assert_eq!(read(&[&body]), expected, "{body}");
             }
         }
@@ -597,11 +742,18 @@ mod tests {
             (r#""page":{"totalElements":5,"totalPages":2,"number":0}"#, below("totalElements", 5)),
             (r#""page":{"totalPages":2,"number":1}"#, more("total_pages")),
         ] {
-            for body in [format!(r#"{{"clients":[1],{members}}}"#), format!(r#"{{{members},"clients":[1]}}"#)] {
+            for body in [
+                format!(r#"{{"clients":[1],{members}}}"#),
+                format!(r#"{{{members},"clients":[1]}}"#),
+            ] {
                 assert_eq!(read(&[&body]), Err(expected), "{body}");
                 assert_eq!(Whole::only(&page(&body)), Err(expected), "{body}");
                 // What they say of the first of two linked pages is true.
-                assert_eq!(read(&[&format!("->{body}"), "[2,3,4,5,6]"]), Ok(vec![None, None]), "{body}");
+                assert_eq!(
+                    read(&[&format!("->{body}"), "[2,3,4,5,6]"]),
+                    Ok(vec![None, None]),
+                    "{body}"
+                );
             }
         }
         for members in [
@@ -620,20 +772,27 @@ mod tests {
             r#""Links":[{"Rel":"self","Href":"/2"}]"#,
             r#""clientsMeta":{"total":9}"#,
         ] {
-            for body in [format!(r#"{{"clients":[1],{members}}}"#), format!(r#"{{{members},"clients":[1]}}"#)] {
+            for body in [
+                format!(r#"{{"clients":[1],{members}}}"#),
+                format!(r#"{{{members},"clients":[1]}}"#),
+            ] {
                 assert_eq!(read(&[&body]), Ok(vec![None]), "{body}");
                 assert_eq!(Whole::only(&page(&body)), Ok(()), "{body}");
             }
         }
         // Every page says how many there are, the last one too.
-        let of_three = |n: u64| format!(r#"{{"clients":[{n}],"page":{{"number":{n},"totalPages":3}}}}"#);
+        let of_three =
+            |n: u64| format!(r#"{{"clients":[{n}],"page":{{"number":{n},"totalPages":3}}}}"#);
         let [first, second, third] = [0, 1, 2].map(of_three);
         let linked = [format!("->{first}"), format!("->{second}")];
         assert_eq!(read(&[&linked[0], &linked[1], &third]), Ok(vec![None; 3]));
         assert_eq!(read(&[&linked[0], &second]), Err(more("total_pages")));
         // Only at the top they are Authlete's, and lead on.
         let below_top = r#"{"clients":[1,2],"page":{"totalCount":3,"end":2,"start":0}}"#;
-        assert_eq!(read(&[below_top]), Err(NotWhole::BelowTotal { member: "totalCount", entries: 2, total: 3 }));
+        assert_eq!(
+            read(&[below_top]),
+            Err(NotWhole::BelowTotal { member: "totalCount", entries: 2, total: 3 })
+        );
     }
 
     #[test]
@@ -661,7 +820,11 @@ mod tests {
             ("/c?limit=2", r#"{"clients":[1,2],"Meta":{"Total":2}}"#, Ok(())),
             ("/c?limit=2", r#"{"clients":[1,2],"last":true}"#, Ok(())),
             ("/c?limit=2", r#"{"clients":[1,2],"total_pages":1}"#, Ok(())),
-            ("/c?limit=2", r#"{"clients":[1,2],"last":"/c","last_page":"/c","meta":{},"page":1}"#, as_long("limit", 2)),
+            (
+                "/c?limit=2",
+                r#"{"clients":[1,2],"last":"/c","last_page":"/c","meta":{},"page":1}"#,
+                as_long("limit", 2),
+            ),
         ] {
             assert_eq!(page(body).check_limit(path), expected, "{path} {body}");
         }

@@ -39,9 +39,17 @@ fn answer(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Settled<u32> {
-    let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+        .collect();
     let read = |length: usize| Some(body.as_bytes()[..length].to_vec());
-    let answer = RegistryAnswer { status: Some(status), headers: &headers, body_size: body.len(), read: &read };
+    let answer = RegistryAnswer {
+        status: Some(status),
+        headers: &headers,
+        body_size: body.len(),
+        read: &read,
+    };
     lookup.on_answer(client_id, Some(&answer), now)
 }
 
@@ -108,9 +116,11 @@ fn answers_are_held_as_they_say() {
 
 #[test]
 fn absence_is_held_for_ten_seconds_at_most() {
-    for (headers, millis) in
-        [(&[][..], 10_000), (&[("cache-control", "max-age=3")], 3_000), (&[("cache-control", "max-age=60")], 10_000)]
-    {
+    for (headers, millis) in [
+        (&[][..], 10_000),
+        (&[("cache-control", "max-age=3")], 3_000),
+        (&[("cache-control", "max-age=60")], 10_000),
+    ] {
         for (status, body) in [(404, ""), (404, "<html>"), (200, "[]"), (200, "{\"clients\":[]}")] {
             let mut lookup = lookup();
             let settled = answer(&mut lookup, "a", 0, status, headers, body);
@@ -149,21 +159,37 @@ fn what_is_no_answer_about_the_client_is_none() {
         assert!(lookup.find("a", 0).is_pending(), "errors are not held");
         assert!(lookup.wait("a", 1).is_some());
     }
-    for body in ["{\"error\":\"x\"}", "null", "[[]]", "{\"clients\":{}}", "{\"clients\":[],\"clients\":[]}"] {
+    for body in
+        ["{\"error\":\"x\"}", "null", "[[]]", "{\"clients\":{}}", "{\"clients\":[],\"clients\":[]}"]
+    {
         let failure = answer(&mut lookup(), "a", 0, 200, &[], body).failure;
         assert!(matches!(failure, Some(FetchError::Malformed(_))), "{body}: {failure:?}");
     }
     let settled = answer(&mut lookup(), "a", 0, 200, &[], &twice);
-    assert_eq!(settled.result, Ok(Registration::Unusable("the registry has this client_id twice".into())));
-    let settled =
-        answer(&mut lookup(), "a", 0, 200, &[], "{\"client_id\":\"a\",\"token_endpoint_auth_method\":\"tls_client_auth\"}");
+    assert_eq!(
+        settled.result,
+        Ok(Registration::Unusable("the registry has this client_id twice".into()))
+    );
+    let settled = answer(
+        &mut lookup(),
+        "a",
+        0,
+        200,
+        &[],
+        "{\"client_id\":\"a\",\"token_endpoint_auth_method\":\"tls_client_auth\"}",
+    );
     assert!(matches!(settled.result, Ok(Registration::Unusable(_))));
     let mut without = lookup();
     without.wait("a", 1);
     let nothing = RegistryAnswer { status: None, headers: &[], body_size: 0, read: &|_| None };
     assert_eq!(without.on_answer("a", Some(&nothing), 0).failure, Some(FetchError::NoAnswer));
     assert_eq!(without.on_answer("a", None, 0).failure, Some(FetchError::NotSent));
-    let cut = RegistryAnswer { status: Some(200), headers: &[], body_size: 10, read: &|_| Some(b"{}".to_vec()) };
+    let cut = RegistryAnswer {
+        status: Some(200),
+        headers: &[],
+        body_size: 10,
+        read: &|_| Some(b"{}".to_vec()),
+    };
     assert_eq!(without.on_answer("a", Some(&cut), 0).failure, Some(FetchError::Body));
 }
 
@@ -176,7 +202,10 @@ fn a_client_seen_before_outlives_its_registry() {
     let settled = answer(&mut lookup, "a", 1000, 500, &[], "");
     assert!(is_registered(&settled.result.unwrap()));
     assert_eq!(settled.failure, Some(FetchError::Status(500)));
-    assert!(lookup.find("a", 5_999).is_ready(), "not every request waits for a registry that fails");
+    assert!(
+        lookup.find("a", 5_999).is_ready(),
+        "not every request waits for a registry that fails"
+    );
     assert!(lookup.find("a", 6_000).is_pending());
     assert!(is_registered(&answer(&mut lookup, "a", 3_600_000, 500, &[], "").result.unwrap()));
     assert!(answer(&mut lookup, "a", 3_600_001, 500, &[], "").result.is_err(), "max_stale");
@@ -184,7 +213,10 @@ fn a_client_seen_before_outlives_its_registry() {
     answer(&mut lookup, "a", 0, 200, &[], &client("a"));
     answer(&mut lookup, "a", 1, 404, &[], "");
     assert_eq!(lookup.find("a", 2), Poll::Ready(Registration::Unregistered));
-    assert!(answer(&mut lookup, "a", 20_000, 500, &[], "").result.is_err(), "a client that is gone does not come back");
+    assert!(
+        answer(&mut lookup, "a", 20_000, 500, &[], "").result.is_err(),
+        "a client that is gone does not come back"
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Fixed-width integers and counted octets, as the VMs of one process hand them to each other. Nothing here is stored
-//! longer than the process lives, or read by another version of this module.
+//! Fixed-width integers and counted octets, as the VMs of one process hand them to each other.
+//! Nothing here is stored longer than the process lives, or read by another version of this module.
 
 use crate::certificate::Thumbprint;
 

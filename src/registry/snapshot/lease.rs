@@ -1,7 +1,7 @@
 //! Which VM of the process fetches: a lease in shared data that its holder keeps alive.
 //!
-//! No clock is read: whoever wants the lease watches it, and takes it when it showed no sign of life for a while. So a
-//! clock that jumps makes nobody lose it, and a dead VM loses it.
+//! No clock is read: whoever wants the lease watches it, and takes it when it showed no sign of
+//! life for a while. So a clock that jumps makes nobody lose it, and a dead VM loses it.
 
 use crate::limits;
 use std::time::Duration;
@@ -50,8 +50,9 @@ impl Stored {
         writer.0
     }
 
-    /// A number that no other write over this lease has: a version is replaced once, and versions are told apart by the
-    /// beats where the host's counter overflows. Nothing else tells VMs apart that are born in the same nanosecond.
+    /// A number that no other write over this lease has: a version is replaced once, and versions
+    /// are told apart by the beats where the host's counter overflows. Nothing else tells VMs apart
+    /// that are born in the same nanosecond.
     fn number(&self, replaced: Version) -> u64 {
         u64::from(self.beats) << 32 | u64::from(replaced.0)
     }
@@ -65,7 +66,8 @@ impl Lease {
     /// `elapsed` went by since the last call; returns whether this VM has the lease now.
     pub(super) fn tick(&mut self, elapsed: Duration, shared: &mut dyn SharedData) -> bool {
         let Some((stored, Some(version))) = self.stored(shared) else {
-            // The first write of a key cannot be compared and swapped. So nobody takes the lease by it.
+            // The first write of a key cannot be compared and swapped. So nobody takes the lease by
+            // it.
             let vacant = Stored { owner: 0, refresh_millis: 0, beats: 0 };
             shared.write(&self.key, &vacant.encode(), None);
             self.view = View::Watching { seen: None, quiet: Duration::ZERO };
@@ -75,7 +77,8 @@ impl Lease {
             View::Held { owner, since_beat } if stored.owner == owner => {
                 let since_beat = since_beat + elapsed;
                 self.view = View::Held { owner, since_beat };
-                return since_beat < limits::LEASE_BEAT || self.write(owner, stored, version, shared);
+                return since_beat < limits::LEASE_BEAT
+                    || self.write(owner, stored, version, shared);
             }
             View::Held { .. } => (None, Duration::ZERO),
             View::Watching { seen, quiet } => (seen, quiet),
@@ -88,13 +91,14 @@ impl Lease {
             && self.write(stored.number(version), stored, version, shared)
     }
 
-    /// A number for a list that no other list has, so that what a dead VM left behind is never taken for a part of it;
-    /// `None` = the lease is lost.
+    /// A number for a list that no other list has, so that what a dead VM left behind is never
+    /// taken for a part of it; `None` = the lease is lost.
     pub(super) fn next_generation(&mut self, shared: &mut dyn SharedData) -> Option<u64> {
         let View::Held { owner, .. } = self.view else { return None };
         let (stored, version) = self.stored(shared)?;
         let version = version?;
-        (stored.owner == owner && self.write(owner, stored, version, shared)).then(|| stored.number(version))
+        (stored.owner == owner && self.write(owner, stored, version, shared))
+            .then(|| stored.number(version))
     }
 
     /// Gives the lease up, if this VM has it.
@@ -115,7 +119,13 @@ impl Lease {
     }
 
     /// Writes that this VM has it, which is a sign of life, over what was read.
-    fn write(&mut self, owner: u64, stored: Stored, version: Version, shared: &mut dyn SharedData) -> bool {
+    fn write(
+        &mut self,
+        owner: u64,
+        stored: Stored,
+        version: Version,
+        shared: &mut dyn SharedData,
+    ) -> bool {
         let refresh_millis = u64::try_from(self.refresh.as_millis()).unwrap_or(u64::MAX);
         let mine = Stored { owner, refresh_millis, beats: stored.beats.wrapping_add(1) };
         let is_held = shared.write(&self.key, &mine.encode(), Some(version));
@@ -152,7 +162,8 @@ mod tests {
         let mut vms: Vec<_> = (1..=6).map(|_| lease(60)).collect();
         let mut holders = Vec::new();
         for _ in 0..100 {
-            let held: Vec<_> = (0..vms.len()).filter(|number| vms[*number].tick(TICK, &mut process)).collect();
+            let held: Vec<_> =
+                (0..vms.len()).filter(|number| vms[*number].tick(TICK, &mut process)).collect();
             assert!(held.len() <= 1);
             holders.extend(held);
         }
@@ -172,13 +183,22 @@ mod tests {
         assert!((8..=10).contains(&ticks), "taken after {ticks} ticks of 250 ms");
         assert_eq!(first.next_generation(&mut process), None);
         assert!(!first.tick(TICK, &mut process));
-        let generations = [generation, second.next_generation(&mut process), second.next_generation(&mut process)];
-        assert!(generations.iter().all(Option::is_some) && generations[0] != generations[1] && generations[1] != generations[2]);
+        let generations = [
+            generation,
+            second.next_generation(&mut process),
+            second.next_generation(&mut process),
+        ];
+        assert!(
+            generations.iter().all(Option::is_some)
+                && generations[0] != generations[1]
+                && generations[1] != generations[2]
+        );
     }
 
     #[test]
     fn a_name_is_never_borne_twice() {
-        // A holder that was taken for dead comes back after another one held the lease and gave it up.
+        // A holder that was taken for dead comes back after another one held the lease and gave it
+        // up.
         let mut process = Process::default();
         let mut owners = std::collections::BTreeSet::new();
         for _ in 0..100 {

@@ -8,7 +8,8 @@ pub(super) fn next(fields: &str) -> Result<Option<&str>, &'static str> {
     const MALFORMED: &str = "malformed Link header";
     let mut rest = fields.trim_start_matches([' ', '\t', ',']);
     while !rest.is_empty() {
-        let (target, after) = rest.strip_prefix('<').and_then(|rest| rest.split_once('>')).ok_or(MALFORMED)?;
+        let (target, after) =
+            rest.strip_prefix('<').and_then(|rest| rest.split_once('>')).ok_or(MALFORMED)?;
         let (is_next, after) = parameters(after).ok_or(MALFORMED)?;
         if is_next {
             return Ok(Some(target));
@@ -18,7 +19,8 @@ pub(super) fn next(fields: &str) -> Result<Option<&str>, &'static str> {
     Ok(None)
 }
 
-/// Reads the parameters of one link; returns whether `rel` has the type `next`, and what follows the link.
+/// Reads the parameters of one link; returns whether `rel` has the type `next`, and what follows
+/// the link.
 fn parameters(mut rest: &str) -> Option<(bool, &str)> {
     let mut relation: Option<String> = None;
     loop {
@@ -37,7 +39,8 @@ fn parameters(mut rest: &str) -> Option<(bool, &str)> {
             rest = after;
         }
     }
-    let is_next = relation.is_some_and(|types| types.split(' ').any(|one| one.eq_ignore_ascii_case("next")));
+    let is_next =
+        relation.is_some_and(|types| types.split(' ').any(|one| one.eq_ignore_ascii_case("next")));
     (rest.is_empty() || rest.starts_with(',')).then_some((is_next, rest))
 }
 
@@ -58,18 +61,23 @@ fn word(text: &str) -> Option<(String, &str)> {
     }
 }
 
-/// The path and query that `target`, a URI reference on the page at `current`, means on `authority`.
+/// The path and query that `target`, a URI reference on the page at `current`, means on
+/// `authority`.
 ///
 /// # Errors
 /// Another authority, or a reference that a server and this filter might read differently.
-pub(super) fn resolve(target: &str, current: &str, authority: &str) -> Result<Box<str>, &'static str> {
+pub(super) fn resolve(
+    target: &str,
+    current: &str,
+    authority: &str,
+) -> Result<Box<str>, &'static str> {
     if !target.bytes().all(|b| b.is_ascii_graphic()) {
         return Err("not a URI reference");
     }
     let target = target.split('#').next().unwrap_or_default();
-    let scheme = ["https:", "http:"]
-        .into_iter()
-        .find(|scheme| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+    let scheme = ["https:", "http:"].into_iter().find(|scheme| {
+        target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    });
     let local = target.get(scheme.map_or(0, str::len)..).unwrap_or_default();
     let path = match local.strip_prefix("//") {
         Some(network) => {
@@ -92,10 +100,19 @@ pub(super) fn resolve(target: &str, current: &str, authority: &str) -> Result<Bo
                 return Err("another scheme than http or https");
             }
             let folder = base.rfind('/').and_then(|end| base.get(..=end)).unwrap_or("/");
-            if local.starts_with('?') { format!("{base}{local}") } else { format!("{folder}{local}") }
+            if local.starts_with('?') {
+                format!("{base}{local}")
+            } else {
+                format!("{folder}{local}")
+            }
         }
     };
-    let is_plain = path.split('?').next().unwrap_or_default().split('/').all(|segment| segment != "." && segment != "..");
+    let is_plain = path
+        .split('?')
+        .next()
+        .unwrap_or_default()
+        .split('/')
+        .all(|segment| segment != "." && segment != "..");
     if is_plain { Ok(path.into()) } else { Err("a path with dot segments") }
 }
 
@@ -109,7 +126,10 @@ mod tests {
             ("", Ok(None)),
             ("</p2>; rel=\"next\"", Ok(Some("/p2"))),
             ("</p2>;rel=next", Ok(Some("/p2"))),
-            ("</a>; rel=\"prev\", </b> ; title=\"x, <y>; rel=next\" ; REL = \"Last NEXT\"", Ok(Some("/b"))),
+            (
+                "</a>; rel=\"prev\", </b> ; title=\"x, <y>; rel=next\" ; REL = \"Last NEXT\"",
+                Ok(Some("/b")),
+            ),
             ("</a>; rel=prev; rel=next", Ok(None)),
             ("</a>; rel=nextish,</b>; rel=\"next\\\"\"", Ok(None)),
             ("</a>; flag; rel=next", Ok(Some("/a"))),
@@ -146,7 +166,11 @@ mod tests {
             ("", Err("the page itself")),
             ("#x", Err("the page itself")),
         ] {
-            assert_eq!(resolve(target, "/v1/clients?page=1", "registry:8443").as_deref(), expected.as_deref(), "{target}");
+            assert_eq!(
+                resolve(target, "/v1/clients?page=1", "registry:8443").as_deref(),
+                expected.as_deref(),
+                "{target}"
+            );
         }
     }
 }

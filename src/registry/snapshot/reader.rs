@@ -26,7 +26,13 @@ pub(super) struct ListInForce {
 
 impl ListInForce {
     pub(super) fn new(keys: Keys, max_stale: Duration) -> Self {
-        Self { keys, max_stale, head: None, age: Duration::ZERO, remembered: LruCache::new(limits::REMEMBERED_CLIENTS) }
+        Self {
+            keys,
+            max_stale,
+            head: None,
+            age: Duration::ZERO,
+            remembered: LruCache::new(limits::REMEMBERED_CLIENTS),
+        }
     }
 
     pub(super) fn head(&self) -> Option<&Head> {
@@ -38,14 +44,21 @@ impl ListInForce {
         self.head.as_ref().map(|_| self.age)
     }
 
-    /// Looks which list is in force. `elapsed` went by since the last look; `now` = milliseconds since 1970.
+    /// Looks which list is in force. `elapsed` went by since the last look; `now` = milliseconds
+    /// since 1970.
     pub(super) fn look(&mut self, elapsed: Duration, now: u64, shared: &mut dyn SharedData) {
         self.age += elapsed;
-        let Some(stored) = shared.read(&self.keys.head()).and_then(|(octets, _)| Head::decode(&octets)) else { return };
+        let Some(stored) =
+            shared.read(&self.keys.head()).and_then(|(octets, _)| Head::decode(&octets))
+        else {
+            return;
+        };
         match &self.head {
             Some(known) if *known == stored => return,
             // The same list, distrusted.
-            Some(known) if known.confirmations == stored.confirmations && known.generation == stored.generation => {}
+            Some(known)
+                if known.confirmations == stored.confirmations
+                    && known.generation == stored.generation => {}
             Some(_) => self.age = Duration::ZERO,
             // A VM that has just started knows no better than the clock.
             None => self.age = Duration::from_millis(now.saturating_sub(stored.confirmed_at)),
@@ -56,7 +69,8 @@ impl ListInForce {
         self.head = Some(stored);
     }
 
-    /// What the list in force says of a client. `clock` gives milliseconds since 1970; a client that is remembered needs none.
+    /// What the list in force says of a client. `clock` gives milliseconds since 1970; a client
+    /// that is remembered needs none.
     ///
     /// # Errors
     /// There is no list, it is too old, or it is damaged.
@@ -69,7 +83,8 @@ impl ListInForce {
         if self.head.is_none() {
             self.look(Duration::ZERO, clock(), shared);
         }
-        // The list may have been switched since the last look; its successor is then in force already.
+        // The list may have been switched since the last look; its successor is then in force
+        // already.
         for _ in 0..2 {
             let head = self.head.as_ref().ok_or(RegistryFault::NoList)?;
             if self.age > self.max_stale {
@@ -81,12 +96,18 @@ impl ListInForce {
             let hash = ShardLayout::hash(head.spread.seed, client_id);
             let value = shared.read(&self.keys.shard(head.slot, hash & (head.spread.shards - 1)));
             let value = value.map(|(octets, _)| octets).unwrap_or_default();
-            if let Some(shard) = Shard::read(&value).filter(|shard| shard.generation == head.generation) {
-                let found = shard.find(hash, client_id).map(|record| StoredClient::decode(client_id, record));
+            if let Some(shard) =
+                Shard::read(&value).filter(|shard| shard.generation == head.generation)
+            {
+                let found = shard
+                    .find(hash, client_id)
+                    .map(|record| StoredClient::decode(client_id, record));
                 let registration = match found {
                     None => return Ok(Registration::Unregistered),
                     Some(None) => break,
-                    Some(Some(StoredClient::Client(client))) => Registration::Registered(Arc::new(client)),
+                    Some(Some(StoredClient::Client(client))) => {
+                        Registration::Registered(Arc::new(client))
+                    }
                     Some(Some(StoredClient::Unusable(reason) | StoredClient::LeftOut(reason))) => {
                         Registration::Unusable(reason.into())
                     }
@@ -100,7 +121,8 @@ impl ListInForce {
         Err(RegistryFault::Inconsistent)
     }
 
-    /// A part of the list in force is missing: the next request for a list must bring one, not a confirmation.
+    /// A part of the list in force is missing: the next request for a list must bring one, not a
+    /// confirmation.
     fn distrust(&self, shared: &mut dyn SharedData) {
         let Some(head) = &self.head else { return };
         let Some((octets, Some(version))) = shared.read(&self.keys.head()) else { return };

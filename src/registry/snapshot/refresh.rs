@@ -1,7 +1,7 @@
 //! When to fetch, what to keep, when to switch: the work of the one VM of the process that fetches.
 //!
-//! The list in force is never touched. A new one is written beside it, whole, compared with it, and only then put in its
-//! place; whatever goes wrong on the way costs nothing but the new list.
+//! The list in force is never touched. A new one is written beside it, whole, compared with it, and
+//! only then put in its place; whatever goes wrong on the way costs nothing but the new list.
 
 use crate::limits;
 use std::collections::BTreeSet;
@@ -48,7 +48,8 @@ pub enum Report {
         /// What is wrong there.
         reason: String,
     },
-    /// One of the first few parts of the new list that are left out, though their clients can be used.
+    /// One of the first few parts of the new list that are left out, though their clients can be
+    /// used.
     LeftOut {
         /// JSON Pointer in the page that has it.
         pointer: String,
@@ -72,7 +73,11 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Switched { clients, refused, added, removed, changed } => {
-                write!(f, "{clients} clients: {added} added, {removed} removed, {changed} changed, {refused} refused")
+                write!(
+                    f,
+                    "{clients} clients: {added} added, {removed} removed, {changed} changed, \
+                     {refused} refused"
+                )
             }
             Self::Changed(change) => {
                 f.write_str(match change.kind {
@@ -86,7 +91,11 @@ impl fmt::Display for Report {
             Self::LeftOut { pointer, reason } => write!(f, "left out {pointer}: {reason}"),
             Self::Confirmed => f.write_str("confirmed"),
             Self::Failed { error, path, retry } => {
-                write!(f, "refresh failed: {path}: {error}; next attempt in {} ms", retry.as_millis())
+                write!(
+                    f,
+                    "refresh failed: {path}: {error}; next attempt in {} ms",
+                    retry.as_millis()
+                )
             }
         }
     }
@@ -131,7 +140,8 @@ enum Phase {
     Confirming,
     /// A page is read.
     Reading(Round, ListReader),
-    /// What was gathered goes into its shards, up to this one; then the reading goes on, or the list is complete.
+    /// What was gathered goes into its shards, up to this one; then the reading goes on, or the
+    /// list is complete.
     Writing(Round, Option<ListReader>, ShardLayout, u32),
     /// The new list is compared with the one in force, step by step.
     Comparing(Round, ShardLayout, u32, Comparison),
@@ -178,8 +188,14 @@ pub struct Turn {
 }
 
 impl Refresh {
-    /// `random` = a number that others can hardly foresee, for the jitter and the hash of the shards.
-    pub(super) fn new(registry: Arc<FetchedRegistry>, keys: Keys, is_strict: bool, random: u64) -> Self {
+    /// `random` = a number that others can hardly foresee, for the jitter and the hash of the
+    /// shards.
+    pub(super) fn new(
+        registry: Arc<FetchedRegistry>,
+        keys: Keys,
+        is_strict: bool,
+        random: u64,
+    ) -> Self {
         let lease = Lease::new(keys.lease(), registry.period());
         Self {
             registry,
@@ -210,8 +226,8 @@ impl Refresh {
         self.phase = Phase::Idle;
     }
 
-    /// Does what is due. `elapsed` went by since the last call; `head` and `age` are those of the list in force; `now` is in
-    /// milliseconds since 1970; work goes on while `has_time`.
+    /// Does what is due. `elapsed` went by since the last call; `head` and `age` are those of the
+    /// list in force; `now` is in milliseconds since 1970; work goes on while `has_time`.
     pub(super) fn tick(
         &mut self,
         elapsed: Duration,
@@ -231,7 +247,8 @@ impl Refresh {
         match &mut self.phase {
             Phase::Idle => {
                 // Another VM may have fetched a moment ago.
-                let left = age.map_or(Duration::ZERO, |age| self.registry.period().saturating_sub(age));
+                let left =
+                    age.map_or(Duration::ZERO, |age| self.registry.period().saturating_sub(age));
                 self.phase = Phase::Waiting(left);
             }
             Phase::Waiting(left) => *left = left.saturating_sub(elapsed),
@@ -260,7 +277,10 @@ impl Refresh {
             }
         }
         // The next reading is due at once.
-        Turn { ask: None, is_busy: self.is_busy() || matches!(self.phase, Phase::Waiting(Duration::ZERO)) }
+        Turn {
+            ask: None,
+            is_busy: self.is_busy() || matches!(self.phase, Phase::Waiting(Duration::ZERO)),
+        }
     }
 
     fn is_busy(&self) -> bool {
@@ -281,8 +301,11 @@ impl Refresh {
         }
         let known = head.map(|head| &head.validators);
         let is_outgrown = mem::take(&mut self.is_outgrown);
-        let known = known
-            .filter(|known| !is_outgrown && known.unmodified < limits::UNMODIFIED_ANSWERS && **known != Validators::default());
+        let known = known.filter(|known| {
+            !is_outgrown
+                && known.unmodified < limits::UNMODIFIED_ANSWERS
+                && **known != Validators::default()
+        });
         let path: Box<str> = self.registry.path.clone();
         let request = self.registry.request(&path, known);
         let stage = StagedList::new(self.keys.clone(), generation, self.seed, head);
@@ -315,8 +338,8 @@ impl Refresh {
         }
     }
 
-    /// The answer to the request is there. Its body is taken over at once, because the host keeps it for this call only;
-    /// reading it is left to the ticks.
+    /// The answer to the request is there. Its body is taken over at once, because the host keeps
+    /// it for this call only; reading it is left to the ticks.
     pub(super) fn on_answer(&mut self, answer: RegistryAnswer<'_>) {
         let Phase::Asked(mut round, _) = mem::replace(&mut self.phase, Phase::Idle) else {
             // Too late, or the lease was lost in the meantime.
@@ -325,14 +348,17 @@ impl Refresh {
         let path = round.path.clone();
         let leads_on = round.is_conditional && link::next(&answer.all("link")) != Ok(None);
         self.phase = match self.page(&mut round, answer) {
-            // The validators are those of the only page that there was. It is the same, but there are others now.
+            // The validators are those of the only page that there was. It is the same, but there
+            // are others now.
             Ok(None) if leads_on => {
                 self.is_outgrown = true;
                 Phase::Waiting(Duration::ZERO)
             }
             Ok(Some(body)) => Phase::Reading(round, ListReader::new(body)),
             Ok(None) => Phase::Confirming,
-            Err(FetchError::NotWhole(why @ (NotWhole::NoGeneration | NotWhole::OtherGeneration))) => {
+            Err(FetchError::NotWhole(
+                why @ (NotWhole::NoGeneration | NotWhole::OtherGeneration),
+            )) => {
                 return self.read_again(why, round);
             }
             Err(error) => return self.fail(error, path, Some(round)),
@@ -340,7 +366,11 @@ impl Refresh {
     }
 
     /// The body of the page that was asked for; `None` = the list in force is confirmed.
-    fn page(&self, round: &mut Round, answer: RegistryAnswer<'_>) -> Result<Option<Vec<u8>>, FetchError> {
+    fn page(
+        &self,
+        round: &mut Round,
+        answer: RegistryAnswer<'_>,
+    ) -> Result<Option<Vec<u8>>, FetchError> {
         match answer.status.ok_or(FetchError::NoAnswer)? {
             200 => {}
             304 if round.is_conditional && round.pages.len() == 1 => return Ok(None),
@@ -360,7 +390,8 @@ impl Refresh {
         let target = link::next(&links).map_err(FetchError::NextPage)?;
         round.next = match target {
             Some(target) => {
-                let next = link::resolve(target, &round.path, &self.registry.authority).map_err(FetchError::NextPage)?;
+                let next = link::resolve(target, &round.path, &self.registry.authority)
+                    .map_err(FetchError::NextPage)?;
                 if round.pages.len() >= self.max_pages() {
                     return Err(FetchError::NextPage("more pages than max_pages"));
                 }
@@ -374,7 +405,11 @@ impl Refresh {
         // The validators of a page say nothing about the others.
         if round.pages.len() == 1 {
             let validator = |name| answer.first(name).map(Into::into);
-            round.validators = Validators { etag: validator("etag"), last_modified: validator("last-modified"), unmodified: 0 };
+            round.validators = Validators {
+                etag: validator("etag"),
+                last_modified: validator("last-modified"),
+                unmodified: 0,
+            };
         } else {
             round.validators = Validators::default();
         }
@@ -386,7 +421,11 @@ impl Refresh {
     }
 
     /// The page after the one that is read to its end; `None` = the list is whole.
-    fn next_page(&self, round: &mut Round, list: &ListReader) -> Result<Option<Box<str>>, NotWhole> {
+    fn next_page(
+        &self,
+        round: &mut Round,
+        list: &ListReader,
+    ) -> Result<Option<Box<str>>, NotWhole> {
         let (page, next) = (list.page(), round.next.take());
         if round.pages.len() == 1 && !round.has_link {
             page.check_limit(&round.path)?;
@@ -401,12 +440,21 @@ impl Refresh {
     }
 
     /// Does one bounded piece of work; may end in a request for the next page.
-    fn work(&mut self, head: Option<&Head>, now: u64, shared: &mut dyn SharedData) -> Option<RegistryRequest> {
+    fn work(
+        &mut self,
+        head: Option<&Head>,
+        now: u64,
+        shared: &mut dyn SharedData,
+    ) -> Option<RegistryRequest> {
         match mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Confirming => self.confirm(head, now, shared),
             Phase::Reading(round, list) => return self.read(round, list),
-            Phase::Writing(round, list, spread, shard) => self.write(round, list, spread, shard, shared),
-            Phase::Comparing(round, spread, step, found) => self.compare(round, spread, step, found, now, shared),
+            Phase::Writing(round, list, spread, shard) => {
+                self.write(round, list, spread, shard, shared)
+            }
+            Phase::Comparing(round, spread, step, found) => {
+                self.compare(round, spread, step, found, now, shared)
+            }
             Phase::Emptying { slot, spread, shard, then } => {
                 shared.write(&self.keys.shard(slot, shard), b"", None);
                 self.phase = if shard + 1 < spread.shards {
@@ -438,18 +486,26 @@ impl Refresh {
                     }
                     Err(error) if read.never_authenticates => {
                         let left_out = StoredClient::LeftOut(error.in_entry().into());
-                        read.client_ids.iter().for_each(|client_id| stage.add(client_id, &left_out));
+                        read.client_ids
+                            .iter()
+                            .for_each(|client_id| stage.add(client_id, &left_out));
                     }
                     // Whoever it is, everybody would pass as this client.
                     Err(error) if self.is_strict && read.is_in_doubt => {
                         let why = format!("{}{}: {}", entry.pointer, error.pointer, error.message);
-                        self.fail(FetchError::Nameless(why.into()), round.path.clone(), Some(round));
+                        self.fail(
+                            FetchError::Nameless(why.into()),
+                            round.path.clone(),
+                            Some(round),
+                        );
                         return None;
                     }
                     Err(error) => {
                         let reason = error.in_entry();
                         let unusable = StoredClient::Unusable(reason.as_str().into());
-                        read.client_ids.iter().for_each(|client_id| stage.add(client_id, &unusable));
+                        read.client_ids
+                            .iter()
+                            .for_each(|client_id| stage.add(client_id, &unusable));
                         round.refused += u64::from(read.client_ids.is_empty());
                         tell(&mut round.reports, &entry.pointer, error, false);
                     }
@@ -514,8 +570,9 @@ impl Refresh {
         };
     }
 
-    /// Whether nothing but a second reading shows that these pages are of one list: where a client that fell between two of them
-    /// would pass as unregistered, or where one is there twice, which it may be because the list moved.
+    /// Whether nothing but a second reading shows that these pages are of one list: where a client
+    /// that fell between two of them would pass as unregistered, or where one is there twice, which
+    /// it may be because the list moved.
     fn needs_agreement(&self, round: &Round) -> bool {
         let is_one_list = round.pages.len() == 1 || self.registry.generation_header.is_some();
         !is_one_list && (self.is_strict || round.stage.repeated > 0)
@@ -534,7 +591,9 @@ impl Refresh {
         let mut ids = round.ids.take();
         let stage = &round.stage;
         let head = round.head.as_ref();
-        if let Err(WriteConflict) = stage.compare(spread, head, step, &mut found, ids.as_mut(), shared) {
+        if let Err(WriteConflict) =
+            stage.compare(spread, head, step, &mut found, ids.as_mut(), shared)
+        {
             return self.fail(FetchError::SharedData, round.path.clone(), Some(round));
         }
         if step + 1 < stage.steps(spread, head) {
@@ -546,8 +605,12 @@ impl Refresh {
             return self.fail(FetchError::SharedData, round.path.clone(), Some(round));
         }
         found.refused += round.refused;
-        let allow_empty = matches!(self.registry.mode, FetchMode::Snapshot { allow_empty: true, .. });
-        if found.clients == 0 && head.is_some_and(|head| head.clients >= limits::CLIENTS_NOT_LOST_AT_ONCE) && !allow_empty {
+        let allow_empty =
+            matches!(self.registry.mode, FetchMode::Snapshot { allow_empty: true, .. });
+        if found.clients == 0
+            && head.is_some_and(|head| head.clients >= limits::CLIENTS_NOT_LOST_AT_ONCE)
+            && !allow_empty
+        {
             return self.fail(FetchError::Empty, round.path.clone(), Some(round));
         }
         if let Some(ids) = ids {
@@ -559,7 +622,8 @@ impl Refresh {
                 return self.read_again(NotWhole::Unsettled, round);
             }
         }
-        let is_same = head.is_some_and(|head| head.refused == found.refused) && !found.is_difference();
+        let is_same =
+            head.is_some_and(|head| head.refused == found.refused) && !found.is_difference();
         let new = match head {
             Some(head) if is_same => Head {
                 confirmations: head.confirmations + 1,
@@ -583,7 +647,11 @@ impl Refresh {
         }
         let then = self.succeed();
         // What is emptied: the new list where the old one stays, else the old one.
-        let emptied = if is_same { Some((stage.slot, spread)) } else { head.map(|head| (head.slot, head.spread)) };
+        let emptied = if is_same {
+            Some((stage.slot, spread))
+        } else {
+            head.map(|head| (head.slot, head.spread))
+        };
         self.phase = match emptied {
             Some((slot, spread)) => Phase::Emptying { slot, spread, shard: 0, then },
             None => Phase::Waiting(then),
@@ -610,10 +678,14 @@ impl Refresh {
         let confirmed = head.map(|head| Head {
             confirmations: head.confirmations + 1,
             confirmed_at: now,
-            validators: Validators { unmodified: head.validators.unmodified.saturating_add(1), ..head.validators.clone() },
+            validators: Validators {
+                unmodified: head.validators.unmodified.saturating_add(1),
+                ..head.validators.clone()
+            },
             ..head.clone()
         });
-        let is_written = confirmed.is_some_and(|confirmed| replace_head(&self.keys, head, &confirmed, shared));
+        let is_written =
+            confirmed.is_some_and(|confirmed| replace_head(&self.keys, head, &confirmed, shared));
         if is_written {
             self.phase = Phase::Waiting(self.succeed());
             self.reports.push(Report::Confirmed);
@@ -622,7 +694,8 @@ impl Refresh {
         }
     }
 
-    /// The list changed between two pages: they are read once more at once, unless that was done often enough.
+    /// The list changed between two pages: they are read once more at once, unless that was done
+    /// often enough.
     fn read_again(&mut self, why: NotWhole, round: Round) {
         self.readings += 1;
         if self.readings >= limits::READINGS {
@@ -660,7 +733,8 @@ impl Refresh {
         };
     }
 
-    /// Something from 0.9 to 1 times `period`, so that the processes of a fleet do not all ask at once.
+    /// Something from 0.9 to 1 times `period`, so that the processes of a fleet do not all ask at
+    /// once.
     fn jitter(&mut self, period: Duration) -> Duration {
         // xorshift64: nothing depends on how random this is.
         self.random ^= self.random << 13;
@@ -670,12 +744,17 @@ impl Refresh {
     }
 }
 
-/// Remembers what is wrong with an entry, or with a part of it that is left out, if few are wrong so far.
+/// Remembers what is wrong with an entry, or with a part of it that is left out, if few are wrong
+/// so far.
 #[inline(never)]
 fn tell(reports: &mut Vec<Report>, entry: &str, error: JsonError, is_left_out: bool) {
     if reports.len() < limits::SHOWN_REFUSALS {
         let (pointer, reason) = (format!("{entry}{}", error.pointer), error.message);
-        reports.push(if is_left_out { Report::LeftOut { pointer, reason } } else { Report::Refused { pointer, reason } });
+        reports.push(if is_left_out {
+            Report::LeftOut { pointer, reason }
+        } else {
+            Report::Refused { pointer, reason }
+        });
     }
 }
 

@@ -7,18 +7,21 @@ use crate::registry::fetched::Validators;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version(pub u32);
 
-/// Values that every VM of the process sees. Keys are never deleted, so there must be a bounded number of them.
+/// Values that every VM of the process sees. Keys are never deleted, so there must be a bounded
+/// number of them.
 pub trait SharedData {
     /// The value of a key and its version; `None` = no such key, or the host fails.
     fn read(&mut self, key: &str) -> Option<(Vec<u8>, Option<Version>)>;
 
-    /// Writes a value. With `expected`, only if the version still is this one. `false` = not written.
+    /// Writes a value. With `expected`, only if the version still is this one. `false` = not
+    /// written.
     fn write(&mut self, key: &str, value: &[u8], expected: Option<Version>) -> bool;
 }
 
-/// Versions of this module may follow each other in one process, or run beside each other, and share what lies under the same
-/// keys. This number is part of every key. It changes with whatever is stored there: heads, leases, shards, records, the hash
-/// that spreads them; and where the same entry of a list is converted otherwise than before.
+/// Versions of this module may follow each other in one process, or run beside each other, and
+/// share what lies under the same keys. This number is part of every key. It changes with whatever
+/// is stored there: heads, leases, shards, records, the hash that spreads them; and where the same
+/// entry of a list is converted otherwise than before.
 const LAYOUT: u32 = 2;
 
 /// The keys of one registry.
@@ -26,10 +29,14 @@ const LAYOUT: u32 = 2;
 pub(super) struct Keys(Box<str>);
 
 impl Keys {
-    /// Filters with different registries share one process. Those that let unregistered clients pass ask more of a list than
-    /// others (`is_strict`), and must not take one that did for the others.
+    /// Filters with different registries share one process. Those that let unregistered clients
+    /// pass ask more of a list than others (`is_strict`), and must not take one that did for the
+    /// others.
     pub(super) fn of(identity: &str, is_strict: bool) -> Self {
-        Self(format!("tls_client_auth/{LAYOUT}/{identity}{}", if is_strict { "+" } else { "" }).into())
+        Self(
+            format!("tls_client_auth/{LAYOUT}/{identity}{}", if is_strict { "+" } else { "" })
+                .into(),
+        )
     }
 
     pub(super) fn head(&self) -> String {
@@ -59,8 +66,9 @@ impl Slot {
     }
 }
 
-/// How a list is spread over shards. The seed differs from process to process, so that nobody can choose identifiers
-/// that all fall into one shard: whoever registers clients chooses their names, but sees neither seed nor shards.
+/// How a list is spread over shards. The seed differs from process to process, so that nobody can
+/// choose identifiers that all fall into one shard: whoever registers clients chooses their names,
+/// but sees neither seed nor shards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ShardLayout {
     pub(super) seed: u64,
@@ -69,19 +77,23 @@ pub(super) struct ShardLayout {
 }
 
 impl ShardLayout {
-    /// SipHash, keyed with the seed. Every VM of the process must find the same, whatever compiler its module came from: the
-    /// hashes of Rust's standard library are free to change. (SHA-256 would do as well, and take some 7,000 instructions more
-    /// for each client that is looked for.)
+    /// SipHash, keyed with the seed. Every VM of the process must find the same, whatever compiler
+    /// its module came from: the hashes of Rust's standard library are free to change. (SHA-256
+    /// would do as well, and take some 7,000 instructions more for each client that is looked for.)
     pub(super) fn hash(seed: u64, client_id: &str) -> u32 {
         (siphash(seed, 0, client_id.as_bytes()) >> 32) as u32
     }
 }
 
-/// SipHash-2-4 (Aumasson and Bernstein, 2012): whoever does not know the key finds no inputs with a hash of his choice other
-/// than by chance.
+/// SipHash-2-4 (Aumasson and Bernstein, 2012): whoever does not know the key finds no inputs with a
+/// hash of his choice other than by chance.
 fn siphash(k0: u64, k1: u64, octets: &[u8]) -> u64 {
-    let mut state =
-        [k0 ^ 0x736f_6d65_7073_6575, k1 ^ 0x646f_7261_6e64_6f6d, k0 ^ 0x6c79_6765_6e65_7261, k1 ^ 0x7465_6462_7974_6573];
+    let mut state = [
+        k0 ^ 0x736f_6d65_7073_6575,
+        k1 ^ 0x646f_7261_6e64_6f6d,
+        k0 ^ 0x6c79_6765_6e65_7261,
+        k1 ^ 0x7465_6462_7974_6573,
+    ];
     let (words, rest) = octets.as_chunks::<8>();
     let mut last = [0; 8];
     last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
@@ -126,7 +138,9 @@ pub(super) struct Head {
 impl Head {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::default();
-        for number in [self.generation, self.slot as u64, self.spread.seed, u64::from(self.spread.shards)] {
+        for number in
+            [self.generation, self.slot as u64, self.spread.seed, u64::from(self.spread.shards)]
+        {
             writer.u64(number);
         }
         for number in [self.clients, self.refused, self.confirmations, self.confirmed_at] {
@@ -148,18 +162,31 @@ impl Head {
             1 => Slot::B,
             _ => return None,
         };
-        let spread =
-            ShardLayout { seed: reader.u64()?, shards: u32::try_from(reader.u64()?).ok().filter(|n| n.is_power_of_two())? };
-        let [clients, refused, confirmations, confirmed_at] = [reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?];
+        let spread = ShardLayout {
+            seed: reader.u64()?,
+            shards: u32::try_from(reader.u64()?).ok().filter(|n| n.is_power_of_two())?,
+        };
+        let [clients, refused, confirmations, confirmed_at] =
+            [reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?];
         let unmodified = reader.u8()?;
         let mut validator = || reader.text().map(|text| (!text.is_empty()).then(|| text.into()));
         let validators = Validators { etag: validator()?, last_modified: validator()?, unmodified };
         reader.end()?;
-        Some(Self { generation, slot, spread, clients, refused, confirmations, confirmed_at, validators })
+        Some(Self {
+            generation,
+            slot,
+            spread,
+            clients,
+            refused,
+            confirmations,
+            confirmed_at,
+            validators,
+        })
     }
 }
 
-/// The clients of one shard: which list they belong to, then each one's hash, identifier and record.
+/// The clients of one shard: which list they belong to, then each one's hash, identifier and
+/// record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shard<'a> {
     pub(super) generation: u64,
@@ -182,7 +209,10 @@ impl<'a> Shard<'a> {
     }
 
     /// The value of a shard with these entries.
-    pub(super) fn encode<'e>(generation: u64, entries: impl Iterator<Item = ShardEntry<'e>>) -> Vec<u8> {
+    pub(super) fn encode<'e>(
+        generation: u64,
+        entries: impl Iterator<Item = ShardEntry<'e>>,
+    ) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.u64(generation);
         for entry in entries {
@@ -198,7 +228,8 @@ impl<'a> Shard<'a> {
 
     /// The record of a client.
     pub(super) fn find(&self, hash: u32, client_id: &str) -> Option<&'a [u8]> {
-        let mut same = self.entries().filter(|entry| entry.hash == hash && entry.client_id == client_id);
+        let mut same =
+            self.entries().filter(|entry| entry.hash == hash && entry.client_id == client_id);
         same.next().map(|entry| entry.record)
     }
 }
@@ -223,7 +254,8 @@ mod tests {
     use crate::json::Json;
     use crate::registration::ClientMetadata;
 
-    /// The vectors that the authors published with their implementation: key and input are 0, 1, 2 and so on.
+    /// The vectors that the authors published with their implementation: key and input are 0, 1, 2
+    /// and so on.
     #[test]
     fn siphash_is_the_published_one() {
         let input: Vec<u8> = (0..64).collect();
@@ -263,7 +295,11 @@ mod tests {
             refused: 2,
             confirmations: 3,
             confirmed_at: 4,
-            validators: Validators { etag: Some("\"x\"".into()), last_modified: Some("y".into()), unmodified: 9 },
+            validators: Validators {
+                etag: Some("\"x\"".into()),
+                last_modified: Some("y".into()),
+                unmodified: 9,
+            },
         }
     }
 
@@ -273,11 +309,15 @@ mod tests {
         let tls = r#""token_endpoint_auth_method":"tls_client_auth""#;
         let clients = [
             r#""token_endpoint_auth_method":"private_key_jwt""#.to_owned(),
-            format!(r#"{tls},"tls_client_auth_subject_dn":"CN=a\\,b+OU=\\C3\\A4,2.5.4.97=#0C0141,C=JP""#),
+            format!(
+                r#"{tls},"tls_client_auth_subject_dn":"CN=a\\,b+OU=\\C3\\A4,2.5.4.97=#0C0141,C=JP""#
+            ),
             format!(r#"{tls},"tls_client_auth_san_dns":"A.example""#),
             format!(r#"{tls},"tls_client_auth_san_uri":"urn:x:Y""#),
             format!(r#"{tls},"tls_client_auth_san_ip":"2001:DB8:0::1""#),
-            format!(r#"{tls},"tls_client_auth_san_email":"A@B.example","certificate_thumbprints":["{DIGEST}"]"#),
+            format!(
+                r#"{tls},"tls_client_auth_san_email":"A@B.example","certificate_thumbprints":["{DIGEST}"]"#
+            ),
             format!(
                 r#"{tls},"tls_client_auth_san_dns":"b.example","backend_authentication":{{"method":"client_secret_basic","client_secret":"s"}}"#
             ),
@@ -286,22 +326,38 @@ mod tests {
             ),
         ];
         let clients = clients.map(|members| {
-            let json = Json::parse(format!("{{\"client_id\":\"c\",{members}}}").as_bytes()).unwrap();
-            StoredClient::Client(ClientMetadata::from_json(&json).unwrap_or_else(|error| panic!("{members}: {error}"))).encode()
+            let json =
+                Json::parse(format!("{{\"client_id\":\"c\",{members}}}").as_bytes()).unwrap();
+            StoredClient::Client(
+                ClientMetadata::from_json(&json)
+                    .unwrap_or_else(|error| panic!("{members}: {error}")),
+            )
+            .encode()
         });
-        let others = [StoredClient::Unusable("why".into()).encode(), StoredClient::LeftOut("why".into()).encode()];
+        let others = [
+            StoredClient::Unusable("why".into()).encode(),
+            StoredClient::LeftOut("why".into()).encode(),
+        ];
         let records: Vec<_> = clients.into_iter().chain(others).collect();
-        let entries = records.iter().map(|record| ShardEntry { hash: ShardLayout::hash(5, "c"), client_id: "c", record });
+        let entries = records.iter().map(|record| ShardEntry {
+            hash: ShardLayout::hash(5, "c"),
+            client_id: "c",
+            record,
+        });
         let keys = Keys::of("r", false);
-        let names = [keys.head(), keys.lease(), keys.shard(Slot::A, 1)].join(" ").replace(&format!("/{LAYOUT}/"), "/");
+        let names = [keys.head(), keys.lease(), keys.shard(Slot::A, 1)]
+            .join(" ")
+            .replace(&format!("/{LAYOUT}/"), "/");
         [names.into_bytes(), head().encode(), Shard::encode(6, entries)].concat()
     }
 
-    /// What another version of this module reads as something else must not lie under the same key: whoever changes the sample
-    /// raises `LAYOUT`, and adds a line. (One that no release had may be replaced.)
+    /// What another version of this module reads as something else must not lie under the same key:
+    /// whoever changes the sample raises `LAYOUT`, and adds a line. (One that no release had may be
+    /// replaced.)
     #[test]
     fn a_change_of_the_format_changes_the_keys() {
-        const LAYOUTS: [(u32, &str); 1] = [(2, "216f26d9fd035759dab41a725eeacdccfb5315ea6d0a89f3fac660fec8a5fbf3")];
+        const LAYOUTS: [(u32, &str); 1] =
+            [(2, "216f26d9fd035759dab41a725eeacdccfb5315ea6d0a89f3fac660fec8a5fbf3")];
         let digest = Thumbprint::of(&sample()).to_hex();
         assert_eq!(LAYOUTS.last(), Some(&(LAYOUT, digest.as_str())));
         assert!(LAYOUTS.windows(2).all(|pair| pair[0].0 < pair[1].0));
@@ -313,9 +369,13 @@ mod tests {
 
     #[test]
     fn identifiers_are_spread_evenly_whoever_chose_them() {
-        // A hundred for each of 64 shards: chosen so for one seed, they are spread as any others by the next.
-        let chosen: Vec<String> =
-            (0..).map(|n| format!("client-{n}")).filter(|id| ShardLayout::hash(1, id) & 63 == 0).take(6400).collect();
+        // A hundred for each of 64 shards: chosen so for one seed, they are spread as any others by
+        // the next.
+        let chosen: Vec<String> = (0..)
+            .map(|n| format!("client-{n}"))
+            .filter(|id| ShardLayout::hash(1, id) & 63 == 0)
+            .take(6400)
+            .collect();
         let mut shards = [0_u32; 64];
         chosen.iter().for_each(|id| shards[(ShardLayout::hash(2, id) & 63) as usize] += 1);
         assert!(shards.iter().all(|clients| (50..160).contains(clients)), "{shards:?}");
@@ -334,11 +394,18 @@ mod tests {
 
     #[test]
     fn a_shard_finds_its_own_clients_only() {
-        let entry = |client_id, record| ShardEntry { hash: ShardLayout::hash(1, client_id), client_id, record };
-        let octets = Shard::encode(5, [entry("a", b"1"), entry("ab", b""), entry("", b"3")].into_iter());
+        let entry = |client_id, record| ShardEntry {
+            hash: ShardLayout::hash(1, client_id),
+            client_id,
+            record,
+        };
+        let octets =
+            Shard::encode(5, [entry("a", b"1"), entry("ab", b""), entry("", b"3")].into_iter());
         let shard = Shard::read(&octets).unwrap();
         assert_eq!(shard.generation, 5);
-        for (client_id, record) in [("a", Some(&b"1"[..])), ("ab", Some(b"")), ("", Some(b"3")), ("b", None), ("A", None)] {
+        for (client_id, record) in
+            [("a", Some(&b"1"[..])), ("ab", Some(b"")), ("", Some(b"3")), ("b", None), ("A", None)]
+        {
             assert_eq!(shard.find(ShardLayout::hash(1, client_id), client_id), record);
         }
         assert!(Shard::read(b"").is_none() && Shard::read(&[0; 7]).is_none());

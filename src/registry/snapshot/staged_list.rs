@@ -1,5 +1,5 @@
-//! A new list on its way into shared data: gathered, written to the slot that is not in force, compared with the list
-//! that is.
+//! A new list on its way into shared data: gathered, written to the slot that is not in force,
+//! compared with the list that is.
 
 use super::codec::{Reader, Writer};
 use super::shared::{Head, Keys, Shard, ShardEntry, ShardLayout, SharedData, Slot};
@@ -43,7 +43,8 @@ pub(super) struct Comparison {
     pub(super) added: u64,
     pub(super) removed: u64,
     pub(super) changed: u64,
-    /// Clients that never authenticate, which no other number counts; and whether they are others than before.
+    /// Clients that never authenticate, which no other number counts; and whether they are others
+    /// than before.
     left_out: u64,
     is_otherwise_left_out: bool,
     /// The first few of them.
@@ -75,9 +76,12 @@ impl Comparison {
         self.added + self.removed + self.changed > 0 || self.is_otherwise_left_out
     }
 
-    /// Whether the same clients are there as before, however they are registered; and those that are there twice, twice.
+    /// Whether the same clients are there as before, however they are registered; and those that
+    /// are there twice, twice.
     pub(super) fn has_same_clients(&self, repeated: u64) -> bool {
-        self.added + self.removed == 0 && !self.is_otherwise_left_out && (repeated == 0 || self.changed == 0)
+        self.added + self.removed == 0
+            && !self.is_otherwise_left_out
+            && (repeated == 0 || self.changed == 0)
     }
 
     fn note(&mut self, kind: ChangeKind, client_id: &str) {
@@ -97,12 +101,21 @@ impl Comparison {
 pub(super) struct WriteConflict;
 
 impl StagedList {
-    /// A list that will go beside `head`. It keeps the seed of the list in force, so that both can be compared shard by
-    /// shard.
+    /// A list that will go beside `head`. It keeps the seed of the list in force, so that both can
+    /// be compared shard by shard.
     pub(super) fn new(keys: Keys, generation: u64, seed: u64, head: Option<&Head>) -> Self {
         let slot = head.map_or(Slot::A, |head| head.slot.other());
         let seed = head.map_or(seed, |head| head.spread.seed);
-        Self { keys, generation, slot, seed, spread: None, gathered: Gathered::default(), written: 0, repeated: 0 }
+        Self {
+            keys,
+            generation,
+            slot,
+            seed,
+            spread: None,
+            gathered: Gathered::default(),
+            written: 0,
+            repeated: 0,
+        }
     }
 
     /// Gathers one more client.
@@ -124,14 +137,20 @@ impl StagedList {
 
     /// Whether what is gathered should go into its shards before more comes.
     pub(super) fn is_full(&self) -> bool {
-        self.gathered.clients.len() >= limits::GATHERED_CLIENTS || self.gathered.octets.len() >= limits::GATHERED_OCTETS
+        self.gathered.clients.len() >= limits::GATHERED_CLIENTS
+            || self.gathered.octets.len() >= limits::GATHERED_OCTETS
     }
 
     /// How the list is spread; from the first call on it is settled.
     pub(super) fn settle(&mut self, is_complete: bool) -> ShardLayout {
         *self.spread.get_or_insert_with(|| {
-            let few = (self.gathered.clients.len() as u32 / limits::CLIENTS_IN_SHARD).max(1).next_power_of_two();
-            ShardLayout { seed: self.seed, shards: if is_complete { few.min(limits::SHARDS) } else { limits::SHARDS } }
+            let few = (self.gathered.clients.len() as u32 / limits::CLIENTS_IN_SHARD)
+                .max(1)
+                .next_power_of_two();
+            ShardLayout {
+                seed: self.seed,
+                shards: if is_complete { few.min(limits::SHARDS) } else { limits::SHARDS },
+            }
         })
     }
 
@@ -152,14 +171,19 @@ impl StagedList {
         let before = if is_first { None } else { Some(shared.read(&key).ok_or(WriteConflict)?.0) };
         let mut entries: Vec<ShardEntry<'_>> = Vec::new();
         if let Some(before) = &before {
-            let before = Shard::read(before).filter(|before| before.generation == self.generation).ok_or(WriteConflict)?;
+            let before = Shard::read(before)
+                .filter(|before| before.generation == self.generation)
+                .ok_or(WriteConflict)?;
             entries.extend(before.entries());
         }
         let (known, twice) = (entries.len(), twice());
         let mut repeated = 0;
         // Clients of one bucket are chained from the last to the first.
         for entry in self.gathered.of_shard(spread, shard) {
-            match entries.iter_mut().find(|other| other.hash == entry.hash && other.client_id == entry.client_id) {
+            match entries
+                .iter_mut()
+                .find(|other| other.hash == entry.hash && other.client_id == entry.client_id)
+            {
                 Some(other) => {
                     other.record = &twice;
                     repeated += 1;
@@ -167,10 +191,14 @@ impl StagedList {
                 None => entries.push(entry),
             }
         }
-        if !is_first && entries.len() == known && self.gathered.of_shard(spread, shard).next().is_none() {
+        if !is_first
+            && entries.len() == known
+            && self.gathered.of_shard(spread, shard).next().is_none()
+        {
             return Ok(());
         }
-        let (value, added) = (Shard::encode(self.generation, entries.iter().copied()), entries.len() - known);
+        let (value, added) =
+            (Shard::encode(self.generation, entries.iter().copied()), entries.len() - known);
         if !shared.write(&key, &value, None) {
             return Err(WriteConflict);
         }
@@ -191,11 +219,14 @@ impl StagedList {
         spread.shards.max(head.map_or(1, |head| head.spread.shards))
     }
 
-    /// Compares those clients with the list in force whose hashes end in `step`, and adds their identifiers to the digest `ids`.
+    /// Compares those clients with the list in force whose hashes end in `step`, and adds their
+    /// identifiers to the digest `ids`.
     ///
-    /// If two lists with the same seed have the same digest in the end, their identifiers are the same, whoever chose them: what
-    /// is hashed is the one way to write the set down, step by step and sorted within each; each digest is over the one before;
-    /// and SHA-256 has no known collisions. (Sums of hashes need no order, but whoever chooses the summands can make them equal.)
+    /// If two lists with the same seed have the same digest in the end, their identifiers are the
+    /// same, whoever chose them: what is hashed is the one way to write the set down, step by step
+    /// and sorted within each; each digest is over the one before; and SHA-256 has no known
+    /// collisions. (Sums of hashes need no order, but whoever chooses the summands can make them
+    /// equal.)
     pub(super) fn compare(
         &self,
         spread: ShardLayout,
@@ -212,23 +243,29 @@ impl StagedList {
         };
         let new = load(self.slot, spread, self.generation).ok_or(WriteConflict)?;
         // A list in force that is damaged is as good as none: the new one is what mends it.
-        let old = head.and_then(|head| load(head.slot, head.spread, head.generation)).unwrap_or_default();
+        let old =
+            head.and_then(|head| load(head.slot, head.spread, head.generation)).unwrap_or_default();
         let new: Vec<_> = entries_of_step(&new, mask, step).collect();
         if let Some(ids) = ids {
             *ids = with_identifiers(ids, &new);
         }
         let mut old: Vec<_> = entries_of_step(&old, mask, step).collect();
         for entry in new {
-            let same = old.iter().position(|other| other.hash == entry.hash && other.client_id == entry.client_id);
+            let same = old
+                .iter()
+                .position(|other| other.hash == entry.hash && other.client_id == entry.client_id);
             let same = same.map(|same| old.swap_remove(same));
             let was_left_out = same.is_some_and(|same| StoredClient::is_left_out(same.record));
             let is_left_out = StoredClient::is_left_out(entry.record);
             match same.filter(|_| !was_left_out) {
-                // Whoever is left out is known all the same: a list that leaves out others is another list.
+                // Whoever is left out is known all the same: a list that leaves out others is
+                // another list.
                 None if is_left_out => found.is_otherwise_left_out |= !was_left_out,
                 Some(_) if is_left_out => found.note(ChangeKind::Removed, entry.client_id),
                 None => found.note(ChangeKind::Added, entry.client_id),
-                Some(before) if before.record != entry.record => found.note(ChangeKind::Changed, entry.client_id),
+                Some(before) if before.record != entry.record => {
+                    found.note(ChangeKind::Changed, entry.client_id)
+                }
                 Some(_) => {}
             }
             *(match StoredClient::is_usable(entry.record) {
@@ -253,7 +290,8 @@ impl StagedList {
     }
 }
 
-/// The digest of what has `before` as its digest, and these clients: all of them, and once more those that are there twice.
+/// The digest of what has `before` as its digest, and these clients: all of them, and once more
+/// those that are there twice.
 fn with_identifiers(before: &Thumbprint, clients: &[ShardEntry<'_>]) -> Thumbprint {
     let twice = twice();
     let mut writer = Writer(before.octets().to_vec());
@@ -273,7 +311,10 @@ fn twice() -> Vec<u8> {
 }
 
 fn entries_of_step(shard: &[u8], mask: u32, step: u32) -> impl Iterator<Item = ShardEntry<'_>> {
-    Shard::read(shard).into_iter().flat_map(Shard::entries).filter(move |entry| entry.hash & mask == step)
+    Shard::read(shard)
+        .into_iter()
+        .flat_map(Shard::entries)
+        .filter(move |entry| entry.hash & mask == step)
 }
 
 impl Gathered {
@@ -300,11 +341,18 @@ mod tests {
         let (once, twice) = (StoredClient::Unusable("why".into()).encode(), twice());
         let digest = |before: &[u8], ids: &[&str], repeated: &[&str]| {
             let record = |id| if repeated.contains(&id) { &twice } else { &once };
-            let entries: Vec<_> = ids.iter().map(|id| ShardEntry { hash: 0, client_id: id, record: record(*id) }).collect();
+            let entries: Vec<_> = ids
+                .iter()
+                .map(|id| ShardEntry { hash: 0, client_id: id, record: record(*id) })
+                .collect();
             with_identifiers(&Thumbprint::of(before), &entries)
         };
         let known = digest(b"", &["a", "b", "c"], &[]);
-        assert_eq!(digest(b"", &["c", "a", "b"], &[]), known, "whatever the order in which they came");
+        assert_eq!(
+            digest(b"", &["c", "a", "b"], &[]),
+            known,
+            "whatever the order in which they came"
+        );
         for (before, ids, repeated) in [
             (&b"x"[..], &["a", "b", "c"][..], &[][..]),
             (b"", &["a", "b"], &[]),

@@ -3,18 +3,22 @@
 use crate::limits;
 use std::time::Duration;
 
-/// A measure of time that only goes forward. The host's clock is the only one there is, and operators set clocks.
+/// A measure of time that only goes forward. The host's clock is the only one there is, and
+/// operators set clocks.
 #[derive(Debug, Default)]
 pub struct Stopwatch {
     last: Option<u64>,
 }
 
 impl Stopwatch {
-    /// The time since the last tick. `now` = milliseconds since 1970; `period` = how often ticks are due.
+    /// The time since the last tick. `now` = milliseconds since 1970; `period` = how often ticks
+    /// are due.
     pub fn elapsed(&mut self, now: u64, period: Duration) -> Duration {
         let Some(last) = self.last.replace(now) else { return Duration::ZERO };
         match now.checked_sub(last) {
-            Some(millis) => Duration::from_millis(millis).min(period.saturating_mul(limits::LATE_PERIODS)),
+            Some(millis) => {
+                Duration::from_millis(millis).min(period.saturating_mul(limits::LATE_PERIODS))
+            }
             None => period,
         }
     }

@@ -1,5 +1,6 @@
-//! One client as the VMs of one process hand it to each other: what [`ClientMetadata`] holds and nothing else, so that a
-//! million clients fit and whatever was odd in the registry's JSON was dealt with once.
+//! One client as the VMs of one process hand it to each other: what [`ClientMetadata`] holds and
+//! nothing else, so that a million clients fit and whatever was odd in the registry's JSON was
+//! dealt with once.
 
 use super::codec::{Reader, Writer};
 use crate::certificate::{AlternativeName, DistinguishedName};
@@ -51,14 +52,18 @@ impl StoredClient {
                         writer.thumbprints(registered);
                     }
                 }
-                // Hardly any client has one of these: so a record ends where the rest of it is missing.
-                let (admitted, backend) = (client.certificate_thumbprints(), client.backend_authentication());
+                // Hardly any client has one of these: so a record ends where the rest of it is
+                // missing.
+                let (admitted, backend) =
+                    (client.certificate_thumbprints(), client.backend_authentication());
                 if admitted.is_some() || backend.is_some() {
                     let admits = if admitted.is_some() { ADMITTED } else { 0 };
                     writer.u8(admits | if backend.is_some() { BACKEND } else { 0 });
                     admitted.into_iter().for_each(|admitted| writer.thumbprints(admitted));
                 }
-                backend.into_iter().for_each(|backend| writer.octets(backend.client_secret().as_bytes()));
+                backend
+                    .into_iter()
+                    .for_each(|backend| writer.octets(backend.client_secret().as_bytes()));
             }
         }
         writer.0
@@ -82,7 +87,11 @@ impl StoredClient {
             UNUSABLE | LEFT_OUT => {
                 let reason = reader.text()?.into();
                 reader.end()?;
-                return Some(if kind == LEFT_OUT { Self::LeftOut(reason) } else { Self::Unusable(reason) });
+                return Some(if kind == LEFT_OUT {
+                    Self::LeftOut(reason)
+                } else {
+                    Self::Unusable(reason)
+                });
             }
             OTHER => TokenEndpointAuthMethod::Other,
             SELF_SIGNED => TokenEndpointAuthMethod::SelfSignedTlsClientAuth(reader.thumbprints()?),
@@ -90,7 +99,8 @@ impl StoredClient {
         };
         let (mut admitted, mut backend) = (None, None);
         if !reader.0.is_empty() {
-            let members = reader.u8().filter(|members| (1..=ADMITTED | BACKEND).contains(members))?;
+            let members =
+                reader.u8().filter(|members| (1..=ADMITTED | BACKEND).contains(members))?;
             if members & ADMITTED != 0 {
                 admitted = Some(reader.thumbprints()?);
             }
@@ -106,7 +116,9 @@ impl StoredClient {
 /// The subject's kind, and a text that [`expected_subject`] reads as the same subject.
 fn subject(expected: &ExpectedSubject) -> (u8, String) {
     let name = |name: &AlternativeName| match name {
-        AlternativeName::Dns(text) | AlternativeName::Uri(text) | AlternativeName::Email(text) => text.to_string(),
+        AlternativeName::Dns(text) | AlternativeName::Uri(text) | AlternativeName::Email(text) => {
+            text.to_string()
+        }
         AlternativeName::Ip(address) => address.to_string(),
     };
     match expected {
@@ -138,7 +150,9 @@ mod tests {
 
     fn client(members: &str) -> StoredClient {
         let json = Json::parse(format!("{{\"client_id\":\"c\",{members}}}").as_bytes()).unwrap();
-        StoredClient::Client(ClientMetadata::from_json(&json).unwrap_or_else(|error| panic!("{members}: {error}")))
+        StoredClient::Client(
+            ClientMetadata::from_json(&json).unwrap_or_else(|error| panic!("{members}: {error}")),
+        )
     }
 
     const THUMBPRINT: &str = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
@@ -163,23 +177,30 @@ mod tests {
             let record = client(&format!("{members},{thumbprints}"));
             assert_eq!(StoredClient::decode("c", &record.encode()), Some(record), "{members}");
         }
-        let backend = r#""backend_authentication":{"method":"client_secret_basic","client_secret":"s"}"#;
+        let backend =
+            r#""backend_authentication":{"method":"client_secret_basic","client_secret":"s"}"#;
         let dns = r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_dns":"a.example""#;
         for members in [format!("{dns},{backend}"), format!("{dns},{backend},{thumbprints}")] {
             let record = client(&members);
             assert!(format!("{record:?}").contains("backend_authentication: Some"));
             assert_eq!(StoredClient::decode("c", &record.encode()), Some(record), "{members}");
         }
-        let jwks = format!("\"jwks\":{{\"keys\":[{{\"kty\":\"EC\",\"x5t#S256\":\"{THUMBPRINT}\"}}]}}");
-        let record = client(&format!("\"token_endpoint_auth_method\":\"self_signed_tls_client_auth\",{jwks}"));
+        let jwks =
+            format!("\"jwks\":{{\"keys\":[{{\"kty\":\"EC\",\"x5t#S256\":\"{THUMBPRINT}\"}}]}}");
+        let record = client(&format!(
+            "\"token_endpoint_auth_method\":\"self_signed_tls_client_auth\",{jwks}"
+        ));
         assert_eq!(StoredClient::decode("c", &record.encode()), Some(record));
-        for record in [StoredClient::Unusable("because".into()), StoredClient::LeftOut("because".into())] {
+        for record in
+            [StoredClient::Unusable("because".into()), StoredClient::LeftOut("because".into())]
+        {
             assert_eq!(StoredClient::decode("c", &record.encode()), Some(record));
         }
     }
 
     proptest! {
-        /// What a name prints is what it was: the text of a subject crosses the process in this form.
+        /// What a name prints is what it was: the text of a subject crosses the process in this
+        /// form.
         #[test]
         fn printed_names_are_read_as_the_same_name(values in proptest::collection::vec("\\PC{1,12}", 1..4), hex in "([0-9a-f]{2}){0,6}") {
             let quoted: Vec<_> = values.iter().map(|value| {

@@ -1,4 +1,5 @@
-//! A process of several VMs and a registry, without any host: time is a number, requests and answers are values.
+//! A process of several VMs and a registry, without any host: time is a number, requests and
+//! answers are values.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -91,7 +92,8 @@ fn registry(change: impl FnOnce(&mut FetchedRegistry)) -> Arc<FetchedRegistry> {
     Arc::new(registry)
 }
 
-/// A process of VMs, and a registry that answers by path. A path without an answer is never answered.
+/// A process of VMs, and a registry that answers by path. A path without an answer is never
+/// answered.
 struct World {
     process: Process,
     vms: Vec<Option<Snapshot>>,
@@ -113,9 +115,15 @@ impl World {
         Self::of(vms, registry, false, body)
     }
 
-    fn of(vms: usize, registry: Arc<FetchedRegistry>, is_strict: bool, body: impl Into<String>) -> Self {
+    fn of(
+        vms: usize,
+        registry: Arc<FetchedRegistry>,
+        is_strict: bool,
+        body: impl Into<String>,
+    ) -> Self {
         // Born in the same nanosecond, they have the same number.
-        let snapshots = (0..vms).map(|_| Some(Snapshot::new(registry.clone(), is_strict, 7))).collect();
+        let snapshots =
+            (0..vms).map(|_| Some(Snapshot::new(registry.clone(), is_strict, 7))).collect();
         Self {
             process: Process::default(),
             vms: snapshots,
@@ -141,7 +149,8 @@ impl World {
         self.sequels.insert(path, pages);
     }
 
-    /// One tick of every VM, each with the time for so many pieces of work, and the answers to what they ask.
+    /// One tick of every VM, each with the time for so many pieces of work, and the answers to what
+    /// they ask.
     fn tick_with(&mut self, pieces: usize) {
         self.now += TICK.as_millis() as u64;
         for vm in 0..self.vms.len() {
@@ -161,7 +170,8 @@ impl World {
     }
 
     fn answer(&mut self, vm: usize, request: &RegistryRequest) {
-        let path = request.headers.iter().find(|(name, _)| **name == *":path").unwrap().1.to_string();
+        let path =
+            request.headers.iter().find(|(name, _)| **name == *":path").unwrap().1.to_string();
         let page = self.pages.get(path.as_str()).cloned();
         if let Some((path, sequel)) = self.sequels.iter_mut().find(|(known, _)| ***known == *path)
             && let Some(next) = sequel.pop()
@@ -172,9 +182,18 @@ impl World {
         self.requests.push(request.clone());
         let Some(page) = page else { return };
         let mut headers = vec![(":status".to_owned(), page.status.to_string().into_bytes())];
-        headers.extend(page.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into_bytes())));
+        headers.extend(
+            page.headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone().into_bytes())),
+        );
         let read = |length: usize| Some(page.body.as_bytes()[..length].to_vec());
-        let answer = RegistryAnswer { status: Some(page.status), headers: &headers, body_size: page.body.len(), read: &read };
+        let answer = RegistryAnswer {
+            status: Some(page.status),
+            headers: &headers,
+            body_size: page.body.len(),
+            read: &read,
+        };
         self.vms[vm].as_mut().unwrap().on_answer(answer);
     }
 
@@ -233,12 +252,14 @@ impl World {
     }
 
     fn failures(&self) -> Vec<&FetchError> {
-        let errors =
-            self.reports.iter().filter_map(|report| if let Report::Failed { error, .. } = report { Some(error) } else { None });
+        let errors = self.reports.iter().filter_map(|report| {
+            if let Report::Failed { error, .. } = report { Some(error) } else { None }
+        });
         errors.collect()
     }
 
-    /// The list that serves, while the registry answers with `page`, is the one of before; returns why.
+    /// The list that serves, while the registry answers with `page`, is the one of before; returns
+    /// why.
     fn keeps_the_list(&mut self, page: Page) -> FetchError {
         let generation = self.generation();
         self.reports.clear();
@@ -271,7 +292,10 @@ fn one_vm_fetches_and_all_decide_by_it() {
         ("accept", "application/json"),
         ("authorization", "Bearer x"),
     ];
-    assert_eq!(request.iter().map(|(name, value)| (&**name, &**value)).collect::<Vec<_>>(), expected);
+    assert_eq!(
+        request.iter().map(|(name, value)| (&**name, &**value)).collect::<Vec<_>>(),
+        expected
+    );
 }
 
 #[test]
@@ -279,13 +303,24 @@ fn clients_come_go_and_change() {
     let mut world = World::new(2, registry(|_| {}), numbered(0, 3));
     world.until_switched();
     assert!(
-        matches!(world.reports[..], [Report::Switched { clients: 3, refused: 0, added: 3, removed: 0, changed: 0 }]),
+        matches!(
+            world.reports[..],
+            [Report::Switched { clients: 3, refused: 0, added: 3, removed: 0, changed: 0 }]
+        ),
         "{:?}",
         world.reports
     );
     world.reports.clear();
     let before = world.find(0, "c2");
-    world.serve("/clients", page(format!("[{},{},{}]", client("c1", "CN=c1"), client("c2", "CN=other"), client("c3", "CN=c3"))));
+    world.serve(
+        "/clients",
+        page(format!(
+            "[{},{},{}]",
+            client("c1", "CN=c1"),
+            client("c2", "CN=other"),
+            client("c3", "CN=c3")
+        )),
+    );
     world.until_switched();
     assert!(!world.has("c0") && world.has("c1") && world.has("c3"));
     assert_ne!(world.find(0, "c2"), before);
@@ -293,11 +328,16 @@ fn clients_come_go_and_change() {
     assert_eq!(lines[0], "3 clients: 1 added, 1 removed, 1 changed, 0 refused");
     let mut changes = lines[1..].to_vec();
     changes.sort();
-    assert_eq!(changes, ["added client_id=\"c3\"", "changed client_id=\"c2\"", "removed client_id=\"c0\""]);
+    assert_eq!(
+        changes,
+        ["added client_id=\"c3\"", "changed client_id=\"c2\"", "removed client_id=\"c0\""]
+    );
     // The same list again is no change, and nothing is told of it.
     world.reports.clear();
     world.run(Duration::from_secs(30));
-    assert!(world.reports.iter().all(|report| *report == Report::Confirmed) && world.reports.len() >= 2);
+    assert!(
+        world.reports.iter().all(|report| *report == Report::Confirmed) && world.reports.len() >= 2
+    );
 }
 
 #[test]
@@ -313,12 +353,19 @@ fn a_removed_client_is_gone_one_refresh_later() {
 #[test]
 fn validators_make_requests_conditional() {
     let mut world = World::new(2, registry(|_| {}), "");
-    world.serve("/clients", page(numbered(0, 3)).with("etag", "\"1\"").with("last-modified", "yesterday"));
+    world.serve(
+        "/clients",
+        page(numbered(0, 3)).with("etag", "\"1\"").with("last-modified", "yesterday"),
+    );
     world.until_switched();
     world.serve("/clients", status(304));
     world.run(Duration::from_secs(50));
     let condition = |request: &RegistryRequest, name: &str| {
-        request.headers.iter().find(|(header, _)| **header == *name).map(|(_, value)| value.to_string())
+        request
+            .headers
+            .iter()
+            .find(|(header, _)| **header == *name)
+            .map(|(_, value)| value.to_string())
     };
     assert_eq!(condition(&world.requests[0], "if-none-match"), None);
     for request in &world.requests[1..] {
@@ -326,12 +373,24 @@ fn validators_make_requests_conditional() {
         assert_eq!(condition(request, "if-modified-since").as_deref(), Some("yesterday"));
     }
     assert!(world.has("c1") && world.failures().is_empty());
-    assert!(world.vms[0].as_ref().unwrap().state().unwrap().1 < Duration::from_secs(11), "confirmed lists are young");
-    // A registry that says so for ever is not believed for ever: the tenth request has no condition.
+    assert!(
+        world.vms[0].as_ref().unwrap().state().unwrap().1 < Duration::from_secs(11),
+        "confirmed lists are young"
+    );
+    // A registry that says so for ever is not believed for ever: the tenth request has no
+    // condition.
     world.run(Duration::from_secs(100));
-    let unconditional = world.requests.iter().filter(|request| condition(request, "if-none-match").is_none()).count();
+    let unconditional = world
+        .requests
+        .iter()
+        .filter(|request| condition(request, "if-none-match").is_none())
+        .count();
     assert_eq!(unconditional, 1 + world.failures().len());
-    assert_eq!(world.failures().first(), Some(&&FetchError::Status(304)), "not modified since nothing");
+    assert_eq!(
+        world.failures().first(),
+        Some(&&FetchError::Status(304)),
+        "not modified since nothing"
+    );
     world.serve("/clients", page(numbered(1, 3)).with("etag", "\"1\""));
     world.run(Duration::from_secs(40));
     assert!(!world.has("c0") && world.has("c1"), "another list with the same ETag is another list");
@@ -346,8 +405,14 @@ fn what_is_no_list_keeps_the_old_one() {
         (page("<html>"), malformed("not JSON at byte 0")),
         (page("[{\"client_id\":"), malformed("not JSON: it ends in the middle")),
         (page(""), malformed("not JSON: it ends in the middle")),
-        (page("{\"error\":\"x\"}"), malformed("expected an array of clients, or an object with the array clients")),
-        (page(format!("{}x", numbered(0, 3))), malformed(&format!("not JSON at byte {}", numbered(0, 3).len()))),
+        (
+            page("{\"error\":\"x\"}"),
+            malformed("expected an array of clients, or an object with the array clients"),
+        ),
+        (
+            page(format!("{}x", numbered(0, 3))),
+            malformed(&format!("not JSON at byte {}", numbered(0, 3).len())),
+        ),
         (page("[]"), FetchError::Empty),
         (page("[{\"client_id\":\"c1\",\"tls_client_auth_oops\":1}]"), FetchError::Empty),
         (page(" ".repeat((1 << 20) + 1)), FetchError::TooLarge(1 << 20)),
@@ -359,8 +424,14 @@ fn what_is_no_list_keeps_the_old_one() {
             page("[]").with("link", "<https://other.test/2>; rel=next"),
             FetchError::NextPage("another authority than the registry's"),
         ),
-        (page("[]").with("link", "</clients>; rel=next"), FetchError::NextPage("a page that came before")),
-        (page("[]").with("link", "</2>; rel=\"next"), FetchError::NextPage("malformed Link header")),
+        (
+            page("[]").with("link", "</clients>; rel=next"),
+            FetchError::NextPage("a page that came before"),
+        ),
+        (
+            page("[]").with("link", "</2>; rel=\"next"),
+            FetchError::NextPage("malformed Link header"),
+        ),
     ] {
         assert_eq!(world.keeps_the_list(page), expected);
         world.serve("/clients", page_of_twelve());
@@ -376,7 +447,9 @@ fn page_of_twelve() -> Page {
 
 /// Slots with any client in them.
 fn slots_in_use(world: &World) -> usize {
-    let is_used = |slot: &str| world.process.values.iter().any(|(key, (value, _))| key.contains(slot) && !value.is_empty());
+    let is_used = |slot: &str| {
+        world.process.values.iter().any(|(key, (value, _))| key.contains(slot) && !value.is_empty())
+    };
     ["/0/", "/1/"].into_iter().filter(|slot| is_used(slot)).count()
 }
 
@@ -390,9 +463,15 @@ fn a_bad_entry_is_left_out_and_never_unknown() {
     let mut world = World::new(2, registry(|_| {}), body);
     world.until_switched();
     assert!(world.has("c1") && world.has("c2"));
-    let Ok(Registration::Unusable(reason)) = world.find(1, "bad") else { panic!("{:?}", world.find(1, "bad")) };
+    let Ok(Registration::Unusable(reason)) = world.find(1, "bad") else {
+        panic!("{:?}", world.find(1, "bad"))
+    };
     assert!(reason.contains("expected exactly one of"), "{reason}");
-    assert!(matches!(world.reports[0], Report::Switched { clients: 2, refused: 2, added: 3, .. }), "{:?}", world.reports);
+    assert!(
+        matches!(world.reports[0], Report::Switched { clients: 2, refused: 2, added: 3, .. }),
+        "{:?}",
+        world.reports
+    );
     let Report::Refused { pointer, .. } = &world.reports[1] else { panic!("{:?}", world.reports) };
     assert_eq!(pointer, "/clients/1");
     assert_eq!(world.reports.len(), 3);
@@ -400,14 +479,25 @@ fn a_bad_entry_is_left_out_and_never_unknown() {
 
 #[test]
 fn a_bearer_only_client_is_neither_counted_nor_told_and_never_unknown() {
-    let bearer = |id: &str| format!(r#"{{"clientId":"{id}","clientAuthenticatorType":"client-secret","bearerOnly":true}}"#);
+    let bearer = |id: &str| {
+        format!(
+            r#"{{"clientId":"{id}","clientAuthenticatorType":"client-secret","bearerOnly":true}}"#
+        )
+    };
     let secret = r#"{"clientId":"broker","clientAuthenticatorType":"client-secret"}"#.to_owned();
-    let of = |entries: &[String]| page(format!("[{},{}]", client("c1", "CN=c1"), entries.join(",")));
-    let mut world = World::new(2, registry(|_| {}), of(&[bearer("broker"), bearer("realm-management")]).body);
+    let of =
+        |entries: &[String]| page(format!("[{},{}]", client("c1", "CN=c1"), entries.join(",")));
+    let mut world =
+        World::new(2, registry(|_| {}), of(&[bearer("broker"), bearer("realm-management")]).body);
     world.until_switched();
-    assert_eq!(world.reports, [Report::Switched { clients: 1, refused: 0, added: 1, removed: 0, changed: 0 }]);
+    assert_eq!(
+        world.reports,
+        [Report::Switched { clients: 1, refused: 0, added: 1, removed: 0, changed: 0 }]
+    );
     for vm in 0..2 {
-        let Ok(Registration::Unusable(reason)) = world.find(vm, "broker") else { panic!("{:?}", world.find(vm, "broker")) };
+        let Ok(Registration::Unusable(reason)) = world.find(vm, "broker") else {
+            panic!("{:?}", world.find(vm, "broker"))
+        };
         assert!(reason.contains("bearer-only"), "{reason}");
     }
     assert_eq!(world.vms[0].as_ref().unwrap().state().unwrap().0, 1);
@@ -424,7 +514,9 @@ fn a_bearer_only_client_is_neither_counted_nor_told_and_never_unknown() {
         world.reports.clear();
         world.serve("/clients", of(&entries));
         world.until_switched();
-        let Report::Switched { refused: 0, added: a, removed: r, changed: 0, .. } = world.reports[0] else {
+        let Report::Switched { refused: 0, added: a, removed: r, changed: 0, .. } =
+            world.reports[0]
+        else {
             panic!("{:?}", world.reports)
         };
         assert_eq!((a, r), (added, removed));
@@ -442,10 +534,16 @@ fn a_key_that_is_left_out_is_told_with_the_list_and_costs_its_client_nothing_els
     let mut world = World::new(1, registry(|_| {}), format!(r#"{{"clients":[7,{client}]}}"#));
     world.until_switched();
     assert!(world.has("s"));
-    assert_eq!(world.reports[0], Report::Switched { clients: 1, refused: 1, added: 1, removed: 0, changed: 0 });
+    assert_eq!(
+        world.reports[0],
+        Report::Switched { clients: 1, refused: 1, added: 1, removed: 0, changed: 0 }
+    );
     let told: Vec<_> = world.reports.iter().skip(1).map(ToString::to_string).collect();
     assert!(told[0].starts_with("refused /clients/0: "), "{told:?}");
-    assert_eq!(told[1], "left out /clients/1/jwks/keys/1/use: expected \"sig\": other keys are not for signatures");
+    assert_eq!(
+        told[1],
+        "left out /clients/1/jwks/keys/1/use: expected \"sig\": other keys are not for signatures"
+    );
     assert_eq!(told.len(), 2);
     world.reports.clear();
     world.run(Duration::from_secs(10));
@@ -455,13 +553,20 @@ fn a_key_that_is_left_out_is_told_with_the_list_and_costs_its_client_nothing_els
 /// Whom a list has in a form that nobody recognises, nobody may take for unregistered.
 #[test]
 fn foreign_clients_are_never_unknown() {
-    let shapes: serde_json::Value = serde_json::from_str(include_str!("../../../tests/convert/foreign.json")).unwrap();
+    let shapes: serde_json::Value =
+        serde_json::from_str(include_str!("../../../tests/convert/foreign.json")).unwrap();
     for shape in shapes.as_array().unwrap() {
-        let mut world = World::new(1, registry(|_| {}), format!("[{},{}]", client("c1", "CN=c1"), shape["entry"]));
+        let mut world = World::new(
+            1,
+            registry(|_| {}),
+            format!("[{},{}]", client("c1", "CN=c1"), shape["entry"]),
+        );
         world.until_switched();
         assert!(world.has("c1"));
         let client_id = shape["client_id"].as_str().unwrap_or("f");
-        let Ok(Registration::Unusable(reason)) = world.find(0, client_id) else { panic!("{shape}") };
+        let Ok(Registration::Unusable(reason)) = world.find(0, client_id) else {
+            panic!("{shape}")
+        };
         assert!(reason.contains(shape["says"].as_str().unwrap()), "{shape}: {reason}");
     }
 }
@@ -480,7 +585,10 @@ fn where_strangers_pass_an_entry_of_nobody_is_no_list() {
         (r#"{"client_id":"a","clientId":true}"#, "/1/clientId: unknown member"),
         (r#"{"id":"a","credentials":{"client_id":1e30}}"#, "/1: expected the member client_id"),
         (r#"{"client_id":{"a":"b"}}"#, "/1/client_id: expected a client_id"),
-        (r#"{"clientId":1e30,"tokenAuthMethod":"NONE","entityId":"x"}"#, "/1/clientId: expected a whole number"),
+        (
+            r#"{"clientId":1e30,"tokenAuthMethod":"NONE","entityId":"x"}"#,
+            "/1/clientId: expected a whole number",
+        ),
         (
             r#"{"clientId":null,"tokenAuthMethod":"NONE","clientIdAlias":"x","clientIdAliasEnabled":true}"#,
             "/1/clientId: expected a whole number",
@@ -490,7 +598,9 @@ fn where_strangers_pass_an_entry_of_nobody_is_no_list() {
         let body = format!("[{},{entry}]", client("c2", "CN=c2"));
         let mut world = World::of(1, registry(|_| {}), true, numbered(1, 2));
         world.until_switched();
-        let FetchError::Nameless(why) = world.keeps_the_list(page(body.clone())) else { panic!("{entry}") };
+        let FetchError::Nameless(why) = world.keeps_the_list(page(body.clone())) else {
+            panic!("{entry}")
+        };
         assert!(why.starts_with(at), "{entry}: {why}");
         assert!(!world.has("c2"), "{entry}");
         assert_eq!(slots_in_use(&world), 1, "{entry}");
@@ -514,10 +624,14 @@ fn where_strangers_pass_an_entry_of_nobody_is_no_list() {
 
 #[test]
 fn a_client_id_that_is_there_twice_is_nobodys() {
-    let twice = format!("[{},{},{}]", client("a", "CN=a"), client("b", "CN=b"), client("a", "CN=evil"));
+    let twice =
+        format!("[{},{},{}]", client("a", "CN=a"), client("b", "CN=b"), client("a", "CN=evil"));
     let mut world = World::new(2, registry(|_| {}), twice);
     world.until_switched();
-    assert_eq!(world.find(0, "a"), Ok(Registration::Unusable("the list has this client_id twice".into())));
+    assert_eq!(
+        world.find(0, "a"),
+        Ok(Registration::Unusable("the list has this client_id twice".into()))
+    );
     assert!(world.has("b"));
 }
 
@@ -529,7 +643,9 @@ fn small_lists_may_become_empty() {
     world.until_switched();
     assert_eq!(world.find(0, "c1"), Ok(Registration::Unregistered));
     assert_eq!(world.vms[0].as_ref().unwrap().state().unwrap().0, 0);
-    let allow = registry(|registry| registry.mode = FetchMode::Snapshot { max_pages: 1, allow_empty: true });
+    let allow = registry(|registry| {
+        registry.mode = FetchMode::Snapshot { max_pages: 1, allow_empty: true }
+    });
     let mut world = World::new(1, allow, numbered(0, 50));
     world.until_switched();
     world.serve("/clients", page("{\"clients\":[]}"));
@@ -541,13 +657,24 @@ fn small_lists_may_become_empty() {
 fn pages_are_one_list() {
     let mut world = World::new(2, registry(|_| {}), "");
     let next = |target: &str| format!("<{target}>; rel=\"next\"");
-    world.serve("/clients", page(numbered(0, 10)).with("link", &next("?page=2")).with("etag", "\"1\""));
-    world.serve("/clients?page=2", page(numbered(10, 20)).with("link", &next("http://REGISTRY.test/p3")));
+    world.serve(
+        "/clients",
+        page(numbered(0, 10)).with("link", &next("?page=2")).with("etag", "\"1\""),
+    );
+    world.serve(
+        "/clients?page=2",
+        page(numbered(10, 20)).with("link", &next("http://REGISTRY.test/p3")),
+    );
     world.serve("/p3", page(numbered(20, 30)));
     world.until_switched();
     assert!(world.has("c5") && world.has("c15") && world.has("c25"));
     world.run(Duration::from_secs(11));
-    assert!(world.requests.iter().all(|request| request.headers.iter().all(|(name, _)| !name.starts_with("if-"))));
+    assert!(
+        world
+            .requests
+            .iter()
+            .all(|request| request.headers.iter().all(|(name, _)| !name.starts_with("if-")))
+    );
 
     // A page that is missing, in the middle or at the end, is a list that is missing.
     for missing in ["/clients?page=2", "/p3"] {
@@ -585,7 +712,8 @@ fn a_list_is_read_in_slices_and_switched_at_once() {
         slices += usize::from(world.asked.len() > asked);
         let mut switched = 0;
         for vm in 0..3 {
-            let mut has = |client_id| matches!(world.find(vm, client_id), Ok(Registration::Registered(_)));
+            let mut has =
+                |client_id| matches!(world.find(vm, client_id), Ok(Registration::Registered(_)));
             // A VM may learn of the switch between two requests, and then it has happened for good.
             let (before, new, old) = (has("c50"), has("c250"), has("c50"));
             assert!(old != new || before != old, "a mixture of two lists");
@@ -630,7 +758,13 @@ fn failures_are_retried_ever_less_often() {
     let retries: Vec<_> = world
         .reports
         .iter()
-        .map(|report| if let Report::Failed { retry, .. } = report { retry.as_secs_f64() } else { panic!("{report:?}") })
+        .map(|report| {
+            if let Report::Failed { retry, .. } = report {
+                retry.as_secs_f64()
+            } else {
+                panic!("{report:?}")
+            }
+        })
         .collect();
     for (retry, expected) in retries.iter().zip([1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]) {
         assert!((0.9 * expected..=expected).contains(retry), "{retries:?}");
@@ -650,7 +784,10 @@ fn old_lists_serve_until_they_are_too_old() {
     world.run(Duration::from_secs(98));
     assert!(world.has("c1"));
     world.run(Duration::from_secs(4));
-    assert_eq!([world.find(0, "c1"), world.find(1, "nobody")], [Err(RegistryFault::Stale), Err(RegistryFault::Stale)]);
+    assert_eq!(
+        [world.find(0, "c1"), world.find(1, "nobody")],
+        [Err(RegistryFault::Stale), Err(RegistryFault::Stale)]
+    );
     world.serve("/clients", page(numbered(0, 3)));
     world.run(Duration::from_secs(31));
     assert!(world.has("c1"));
@@ -658,7 +795,11 @@ fn old_lists_serve_until_they_are_too_old() {
 
 #[test]
 fn lists_are_fetched_often_enough_for_max_stale() {
-    let mut world = World::new(1, registry(|registry| registry.max_stale = Duration::from_secs(4)), numbered(0, 3));
+    let mut world = World::new(
+        1,
+        registry(|registry| registry.max_stale = Duration::from_secs(4)),
+        numbered(0, 3),
+    );
     world.until_switched();
     for _ in 0..100 {
         world.tick();
@@ -732,13 +873,21 @@ fn a_missing_shard_is_no_missing_client() {
     let mut world = World::new(2, registry(|_| {}), "");
     world.serve("/clients", page(numbered(0, 3)).with("etag", "\"1\""));
     world.until_switched();
-    let shard = world.process.values.keys().find(|key| key.contains("/r/0/") || key.contains("/r/1/")).unwrap().clone();
+    let shard = world
+        .process
+        .values
+        .keys()
+        .find(|key| key.contains("/r/0/") || key.contains("/r/1/"))
+        .unwrap()
+        .clone();
     world.process.values.remove(&shard);
     assert_eq!(world.find(0, "c1"), Err(RegistryFault::Inconsistent));
     // The next request is unconditional, and its list mends it.
     world.run(Duration::from_secs(11));
     assert!(world.has("c1"));
-    assert!(world.requests.last().unwrap().headers.iter().all(|(name, _)| **name != *"if-none-match"));
+    assert!(
+        world.requests.last().unwrap().headers.iter().all(|(name, _)| **name != *"if-none-match")
+    );
     // Garbage is no list either.
     let head = Keys::of("r", false).head();
     world.process.values.insert(head, (b"garbage".to_vec(), 1));
@@ -772,7 +921,10 @@ fn authlete(from: usize, to: usize, total: usize) -> Page {
     let clients = (from..to)
         .map(|n| format!("{{\"clientId\":{n},\"tokenAuthMethod\":\"TLS_CLIENT_AUTH\",\"tlsClientAuthSubjectDn\":\"CN=c{n}\"}}"));
     let clients: Vec<String> = clients.collect();
-    page(format!("{{\"start\":{from},\"end\":{to},\"clients\":[{}],\"totalCount\":{total}}}", clients.join(",")))
+    page(format!(
+        "{{\"start\":{from},\"end\":{to},\"clients\":[{}],\"totalCount\":{total}}}",
+        clients.join(",")
+    ))
 }
 
 fn next(target: &str) -> String {
@@ -789,13 +941,20 @@ fn authletes_list_is_read_to_its_total() {
     world.serve("/list?developer=x&end=507&start=7", authlete(7, 9, 9));
     world.until_switched();
     assert!(["0", "4", "5", "8"].iter().all(|id| world.has(id)) && !world.has("9"));
-    assert!(world.requests.iter().all(|request| request.headers.contains(&("authorization".into(), "Bearer x".into()))));
+    assert!(
+        world
+            .requests
+            .iter()
+            .all(|request| request.headers.contains(&("authorization".into(), "Bearer x".into())))
+    );
     let fails = |world: &mut World, third: Page, why: NotWhole| {
         world.serve("/list?developer=x&end=507&start=7", third);
         world.reports.clear();
         world.run(Duration::from_secs(12));
         assert_eq!(world.failures().first(), Some(&&FetchError::NotWhole(why)));
-        let Some(Report::Failed { path, .. }) = world.reports.first() else { panic!("{:?}", world.reports) };
+        let Some(Report::Failed { path, .. }) = world.reports.first() else {
+            panic!("{:?}", world.reports)
+        };
         assert_eq!(&**path, "/list?developer=x&end=507&start=7");
         assert!(world.has("0") && world.has("8") && !world.has("evil"));
         world.serve("/list?developer=x&end=507&start=7", authlete(7, 9, 9));
@@ -807,13 +966,18 @@ fn authletes_list_is_read_to_its_total() {
     fails(&mut world, authlete(5, 7, 9), NotWhole::OtherStart { asked: 7, start: Some(5) });
     let early = page(authlete(7, 8, 9).body.replace("\"end\":8", "\"end\":9"));
     fails(&mut world, early, NotWhole::BelowTotal { member: "totalCount", entries: 8, total: 9 });
-    fails(&mut world, page(list(["evil".to_owned()].into_iter())), NotWhole::OtherStart { asked: 7, start: None });
+    fails(
+        &mut world,
+        page(list(["evil".to_owned()].into_iter())),
+        NotWhole::OtherStart { asked: 7, start: None },
+    );
     // Pages by start count like any others.
     let few = registry(|registry| {
         registry.path = path.into();
         registry.mode = FetchMode::Snapshot { max_pages: 2, allow_empty: false };
     });
-    let mut few = World { registry: few.clone(), vms: vec![Some(Snapshot::new(few, false, 7))], ..world };
+    let mut few =
+        World { registry: few.clone(), vms: vec![Some(Snapshot::new(few, false, 7))], ..world };
     few.process = Process::default();
     few.reports.clear();
     few.run(Duration::from_secs(3));
@@ -828,18 +992,26 @@ fn half_a_list_is_no_list() {
     let path = "/clients?max=3";
     for strict in [false, true] {
         for (half, why) in [
-            (with("\"totalCount\":4"), NotWhole::BelowTotal { member: "totalCount", entries: 3, total: 4 }),
-            (with("\"total\":4").with("link", "</0>; rel=prev"), NotWhole::BelowTotal { member: "total", entries: 3, total: 4 }),
+            (
+                with("\"totalCount\":4"),
+                NotWhole::BelowTotal { member: "totalCount", entries: 3, total: 4 },
+            ),
+            (
+                with("\"total\":4").with("link", "</0>; rel=prev"),
+                NotWhole::BelowTotal { member: "total", entries: 3, total: 4 },
+            ),
             (with("\"has_more\":true"), NotWhole::SaysMore("has_more")),
             (with("\"links\":[{\"rel\":\"next\",\"href\":\"/2\"}]"), NotWhole::SaysMore("links")),
             (page(clients.clone()), NotWhole::AsLongAsAsked { parameter: "max", entries: 3 }),
         ] {
-            let mut world = World::of(1, registry(|registry| registry.path = path.into()), strict, "");
+            let mut world =
+                World::of(1, registry(|registry| registry.path = path.into()), strict, "");
             world.serve(path, half.clone());
             world.run(Duration::from_secs(2));
             assert_eq!(world.failures().first(), Some(&&FetchError::NotWhole(why)));
             assert_eq!(world.find(0, "c1"), Err(RegistryFault::NoList), "nothing of it serves");
-            // A way to the rest makes it a page, and a header that shows none makes it the only one.
+            // A way to the rest makes it a page, and a header that shows none makes it the only
+            // one.
             world.serve("/2", page(numbered(3, 4)));
             world.serve(path, half.with("link", &next("/2")));
             world.run(Duration::from_secs(4));
@@ -862,9 +1034,13 @@ fn half_a_list_is_no_list() {
     for _ in 0..2 {
         world.vms[0].as_mut().unwrap().tick(TICK, world.now, &mut world.process, &mut || true);
     }
-    let headers = [(":status".to_owned(), b"200".to_vec()), ("link".to_owned(), b"</2\xff>; rel=next".to_vec())];
+    let headers = [
+        (":status".to_owned(), b"200".to_vec()),
+        ("link".to_owned(), b"</2\xff>; rel=next".to_vec()),
+    ];
     let read = |_: usize| Some(body.clone().into_bytes());
-    let answer = RegistryAnswer { status: Some(200), headers: &headers, body_size: body.len(), read: &read };
+    let answer =
+        RegistryAnswer { status: Some(200), headers: &headers, body_size: body.len(), read: &read };
     world.vms[0].as_mut().unwrap().on_answer(answer);
     world.tick();
     assert_eq!(world.failures().first(), Some(&&FetchError::NextPage("not a URI reference")));
@@ -876,9 +1052,13 @@ fn serve_generations(world: &mut World, first: &[&str], second: &[&str]) {
         let page = page(body);
         if generation.is_empty() { page } else { page.with("x-revision", generation) }
     };
-    let pages = first.iter().map(|generation| page(numbered(0, 3), generation).with("link", &next("/2")));
+    let pages =
+        first.iter().map(|generation| page(numbered(0, 3), generation).with("link", &next("/2")));
     world.serve_each("/clients", pages.collect());
-    world.serve_each("/2", second.iter().map(|generation| page(numbered(3, 6), generation)).collect());
+    world.serve_each(
+        "/2",
+        second.iter().map(|generation| page(numbered(3, 6), generation)).collect(),
+    );
 }
 
 #[test]
@@ -886,7 +1066,14 @@ fn pages_of_two_generations_are_not_joined() {
     let other = FetchError::NotWhole(NotWhole::OtherGeneration);
     let missing = FetchError::NotWhole(NotWhole::NoGeneration);
     for strict in [false, true] {
-        let world = || World::of(2, registry(|registry| registry.generation_header = Some("x-revision".into())), strict, "");
+        let world = || {
+            World::of(
+                2,
+                registry(|registry| registry.generation_header = Some("x-revision".into())),
+                strict,
+                "",
+            )
+        };
         for (first, second, asked, expected) in [
             // The third time at the latest.
             (vec!["1"], vec!["1"], 2, None),
@@ -900,11 +1087,19 @@ fn pages_of_two_generations_are_not_joined() {
         ] {
             let mut world = world();
             serve_generations(&mut world, &first, &second);
-            let ticks = world.until(|world| world.generation().is_some() || !world.failures().is_empty());
+            let ticks =
+                world.until(|world| world.generation().is_some() || !world.failures().is_empty());
             assert!(ticks < 9, "{first:?} {second:?}: begun anew at once, not after {ticks} ticks");
             world.tick();
-            assert_eq!((world.failures().first().copied(), world.asked.len()), (expected, asked), "{first:?} {second:?}");
-            assert_eq!(matches!(world.find(0, "c5"), Ok(Registration::Registered(_))), expected.is_none());
+            assert_eq!(
+                (world.failures().first().copied(), world.asked.len()),
+                (expected, asked),
+                "{first:?} {second:?}"
+            );
+            assert_eq!(
+                matches!(world.find(0, "c5"), Ok(Registration::Registered(_))),
+                expected.is_none()
+            );
         }
         // After a failure there are three attempts again.
         let mut world = world();
@@ -934,7 +1129,10 @@ fn pages_of_two_generations_are_not_joined() {
 /// Two pages of clients with these names, each as often as it is read.
 fn serve_readings(world: &mut World, readings: &[(&[&str], &[&str])]) {
     let names = |names: &[&str]| page(list(names.iter().map(|name| (*name).to_owned())));
-    world.serve_each("/clients", readings.iter().map(|(first, _)| names(first).with("link", &next("/2"))).collect());
+    world.serve_each(
+        "/clients",
+        readings.iter().map(|(first, _)| names(first).with("link", &next("/2"))).collect(),
+    );
     world.serve_each("/2", readings.iter().map(|(_, second)| names(second)).collect());
     world.asked.clear();
     world.reports.clear();
@@ -968,13 +1166,20 @@ fn where_strangers_pass_two_readings_must_agree() {
     assert_eq!(world.asked.len(), 4);
     assert!(world.has("d"));
     // B is deleted in the meantime.
-    serve_readings(&mut world, &[(&["a", "b"], &["c", "d", "e"]), (&["a"], &["c", "d"]), (&["a"], &["c", "d"])]);
+    serve_readings(
+        &mut world,
+        &[(&["a", "b"], &["c", "d", "e"]), (&["a"], &["c", "d"]), (&["a"], &["c", "d"])],
+    );
     world.until_switched();
     assert_eq!(world.asked.len(), 6);
     assert!(!world.has("b") && !world.has("e"));
     // No two are alike, three times: nothing of them counts.
-    let restless: [(&[&str], &[&str]); 4] =
-        [(&["a"], &["c", "f"]), (&["a"], &["c", "g"]), (&["a"], &["c", "h"]), (&["a"], &["c", "h"])];
+    let restless: [(&[&str], &[&str]); 4] = [
+        (&["a"], &["c", "f"]),
+        (&["a"], &["c", "g"]),
+        (&["a"], &["c", "h"]),
+        (&["a"], &["c", "h"]),
+    ];
     serve_readings(&mut world, &restless[..3]);
     world.until(|world| !world.failures().is_empty());
     assert_eq!(world.asked.len(), 6);
@@ -1001,7 +1206,8 @@ fn where_strangers_pass_two_readings_must_agree() {
 #[test]
 fn a_client_that_is_left_out_is_one_of_those_on_which_readings_agree() {
     // Whom the list does not have at all would pass.
-    let bearer = r#"{"clientId":"broker","clientAuthenticatorType":"client-secret","bearerOnly":true}"#;
+    let bearer =
+        r#"{"clientId":"broker","clientAuthenticatorType":"client-secret","bearerOnly":true}"#;
     let second = |clients: &str| page(format!("[{clients}]"));
     let mut world = World::of(1, registry(|_| {}), true, "");
     world.serve("/clients", page(numbered(0, 3)).with("link", &next("/2")));
@@ -1013,7 +1219,10 @@ fn a_client_that_is_left_out_is_one_of_those_on_which_readings_agree() {
     world.serve_each("/2", vec![second(""), second(bearer)]);
     world.run(Duration::from_secs(11));
     assert_eq!(world.asked.len(), 4);
-    assert!(matches!(world.find(0, "broker"), Ok(Registration::Unusable(_))) && world.failures().is_empty());
+    assert!(
+        matches!(world.find(0, "broker"), Ok(Registration::Unusable(_)))
+            && world.failures().is_empty()
+    );
 }
 
 #[test]
@@ -1037,18 +1246,27 @@ fn a_client_on_two_pages_is_there_twice_only_if_it_stays_so() {
         serve_readings(&mut world, &[(&["a", "b"], &["c", "d"])]);
         world.until_switched();
         // A new client at the front moves b to the second page.
-        serve_readings(&mut world, &[(&["a", "b"], &["b", "c", "d"]), (&["n", "a"], &["b", "c", "d"])]);
+        serve_readings(
+            &mut world,
+            &[(&["a", "b"], &["b", "c", "d"]), (&["n", "a"], &["b", "c", "d"])],
+        );
         world.until_switched();
         assert_eq!(world.asked.len(), if strict { 6 } else { 4 });
         assert!(["n", "a", "b", "c", "d"].iter().all(|id| world.has(id)));
         // Others are there twice every time: that is motion, too.
-        let moving: [(&[&str], &[&str]); 3] =
-            [(&["n", "a", "b"], &["b", "c", "d"]), (&["n", "a", "b", "c"], &["c", "d"]), (&["n", "a", "b"], &["c", "d"])];
+        let moving: [(&[&str], &[&str]); 3] = [
+            (&["n", "a", "b"], &["b", "c", "d"]),
+            (&["n", "a", "b", "c"], &["c", "d"]),
+            (&["n", "a", "b"], &["c", "d"]),
+        ];
         serve_readings(&mut world, &moving);
         world.until(|world| !world.reports.is_empty());
         assert_eq!(world.asked.len(), 6);
-        assert!(["n", "a", "b", "c", "d"].iter().all(|id| world.has(id)) && world.failures().is_empty());
-        // A client_id that both pages have is unusable, and the second reading has the same clients.
+        assert!(
+            ["n", "a", "b", "c", "d"].iter().all(|id| world.has(id)) && world.failures().is_empty()
+        );
+        // A client_id that both pages have is unusable, and the second reading has the same
+        // clients.
         serve_readings(&mut world, &[(&["n", "a"], &["b", "a", "d", "c"])]);
         world.until_switched();
         assert_eq!(world.asked.len(), 4);
@@ -1058,7 +1276,10 @@ fn a_client_on_two_pages_is_there_twice_only_if_it_stays_so() {
         assert_eq!(world.asked.len(), 6);
         assert!(world.failures().is_empty() && world.has("b"));
         // Twice, and another one every time: who lets nobody pass by it takes the last.
-        serve_readings(&mut world, &[(&["a"], &["1", "a"]), (&["a"], &["2", "a"]), (&["a"], &["3", "a"])]);
+        serve_readings(
+            &mut world,
+            &[(&["a"], &["1", "a"]), (&["a"], &["2", "a"]), (&["a"], &["3", "a"])],
+        );
         world.until(|world| !world.reports.is_empty());
         world.tick();
         assert_eq!(world.asked.len(), 6);
@@ -1066,7 +1287,8 @@ fn a_client_on_two_pages_is_there_twice_only_if_it_stays_so() {
         assert_eq!(world.failures().is_empty(), !strict);
     }
     // Pages of one generation were never in motion.
-    let mut world = World::new(1, registry(|registry| registry.generation_header = Some("etag".into())), "");
+    let mut world =
+        World::new(1, registry(|registry| registry.generation_header = Some("etag".into())), "");
     world.serve("/clients", page(numbered(0, 2)).with("etag", "1").with("link", &next("/2")));
     world.serve("/2", page(numbered(1, 3)).with("etag", "1"));
     world.until_switched();
@@ -1084,7 +1306,10 @@ fn a_long_list_in_pages_is_read_twice_and_kept_once() {
     world.until_switched();
     assert_eq!(world.asked.len(), 6);
     assert!(world.has("c0") && world.has("c69999") && !world.has("c70000"));
-    assert!(matches!(world.reports[..], [Report::Switched { clients: 70_000, added: 70_000, .. }, ..]));
+    assert!(matches!(
+        world.reports[..],
+        [Report::Switched { clients: 70_000, added: 70_000, .. }, ..]
+    ));
     assert_eq!(slots_in_use(&world), 1);
 }
 
@@ -1095,7 +1320,13 @@ fn the_first_page_may_be_the_same_and_no_longer_the_only_one() {
         world.serve("/clients", page(numbered(0, 3)).with("etag", "\"1\""));
         world.until_switched();
         // RFC 9110 §15.4.5: nothing of it was modified.
-        world.serve_each("/clients", vec![status(304).with("link", &next("/2")), page(numbered(0, 3)).with("link", &next("/2"))]);
+        world.serve_each(
+            "/clients",
+            vec![
+                status(304).with("link", &next("/2")),
+                page(numbered(0, 3)).with("link", &next("/2")),
+            ],
+        );
         world.serve("/2", page(numbered(3, 4)));
         world.run(Duration::from_secs(11));
         assert!(world.has("c3") && world.failures().is_empty());

@@ -16,7 +16,12 @@ pub const IMPORTS: &str = r#"
     (import "env" "proxy_replace_header_map_value" (func $replace (param i32 i32 i32 i32 i32) (result i32)))
     (import "env" "proxy_send_local_response" (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
     (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))"#;
-const GOOD: &[(&str, &str)] = &[(":method", "GET"), (":path", "/clients"), (":authority", "a"), ("Accept", "application/json")];
+const GOOD: &[(&str, &str)] = &[
+    (":method", "GET"),
+    (":path", "/clients"),
+    (":authority", "a"),
+    ("Accept", "application/json"),
+];
 
 /// The imports, and what [`call`] sends.
 pub fn head() -> String {
@@ -28,41 +33,65 @@ fn head_with(headers: &[(&str, &str)]) -> String {
     for (name, value) in headers {
         pairs.extend([name.len() as u32, value.len() as u32].map(u32::to_le_bytes).concat());
     }
-    pairs.extend(headers.iter().flat_map(|(name, value)| [name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat()));
+    pairs.extend(
+        headers
+            .iter()
+            .flat_map(|(name, value)| [name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat()),
+    );
     let size = (pairs.len() as u32).to_le_bytes();
-    // 76: the token; 80: the size of the pairs; 100: the cluster; 108: a header's name; 200: the pairs.
-    [IMPORTS, &data(76, [9; 4]), &data(80, size), &data(100, "registry"), &data(108, ":status"), &data(200, pairs)].concat()
+    // 76: the token; 80: the size of the pairs; 100: the cluster; 108: a header's name; 200: the
+    // pairs.
+    [
+        IMPORTS,
+        &data(76, [9; 4]),
+        &data(80, size),
+        &data(100, "registry"),
+        &data(108, ":status"),
+        &data(200, pairs),
+    ]
+    .concat()
 }
 
 /// The body is the three bytes of `reg`.
 pub fn call(timeout: i64, status: u32) -> String {
     let call = format!(
-        "(call $call (i32.const 100) (i32.const 8) (i32.const 200) (i32.load (i32.const 80)) (i32.const 100) (i32.const 3)
+        "(call $call (i32.const 100) (i32.const 8) (i32.const 200) (i32.load (i32.const 80)) \
+            (i32.const 100) (i32.const 3)
             (i32.const 16) (i32.const 4) (i32.const {timeout}) (i32.const 76))"
     );
     check(&call, status)
 }
 
 /// Logs what a host call gave.
-const LOG: &str = "(drop (call $log (i32.const 2) (i32.load (i32.const 84)) (i32.load (i32.const 88))))";
-const STATUS: &str = "(call $value (i32.const 6) (i32.const 108) (i32.const 7) (i32.const 84) (i32.const 88))";
-const TRAILER: &str = "(call $value (i32.const 7) (i32.const 108) (i32.const 7) (i32.const 84) (i32.const 88))";
+const LOG: &str =
+    "(drop (call $log (i32.const 2) (i32.load (i32.const 84)) (i32.load (i32.const 88))))";
+const STATUS: &str =
+    "(call $value (i32.const 6) (i32.const 108) (i32.const 7) (i32.const 84) (i32.const 88))";
+const TRAILER: &str =
+    "(call $value (i32.const 7) (i32.const 108) (i32.const 7) (i32.const 84) (i32.const 88))";
 const PAIRS: &str = "(call $pairs (i32.const 6) (i32.const 84) (i32.const 88))";
-const PIECE: &str = "(call $buffer (i32.const 4) (i32.const 2) (i32.const 3) (i32.const 84) (i32.const 88))";
+const PIECE: &str =
+    "(call $buffer (i32.const 4) (i32.const 2) (i32.const 3) (i32.const 84) (i32.const 88))";
 const SET_PERIOD: &str = "(drop (call $period (i32.const 250)))";
 
 /// A VM of a filter that sets a timer at its start; its Envoy knows the cluster.
 fn start(filter: &Filter<'_>) -> Vm {
     let module = Module::compile(filter.text()).unwrap_or_else(|fault| panic!("{fault}"));
-    let mut vm = Vm::start_in(&Process::new(), &module, b"", 0).unwrap_or_else(|error| panic!("{error}"));
+    let mut vm =
+        Vm::start_in(&Process::new(), &module, b"", 0).unwrap_or_else(|error| panic!("{error}"));
     vm.set_clusters(&["registry"]);
     vm
 }
 
 /// One call from on_tick, and what is done at its answer.
 fn called(on_call_response: &str) -> (Vm, u32) {
-    let mut vm =
-        start(&Filter { head: &head(), on_configure: SET_PERIOD, on_tick: &call(500, 0), on_call_response, ..Filter::default() });
+    let mut vm = start(&Filter {
+        head: &head(),
+        on_configure: SET_PERIOD,
+        on_tick: &call(500, 0),
+        on_call_response,
+        ..Filter::default()
+    });
     tick(&mut vm);
     let token = only_call(&vm).token;
     (vm, token)
@@ -75,8 +104,8 @@ fn logs(vm: &mut Vm) -> Vec<String> {
 #[test]
 fn a_call_and_its_answer() {
     let token = check("(i32.load (i32.const 76))", 4);
-    let sizes =
-        "(if (i32.ne (i32.add (local.get 2) (i32.mul (i32.const 100) (local.get 3))) (i32.const 702)) (then (unreachable)))";
+    let sizes = "(if (i32.ne (i32.add (local.get 2) (i32.mul (i32.const 100) (local.get 3))) \
+        (i32.const 702)) (then (unreachable)))";
     let read: String = [STATUS, TRAILER, PIECE]
         .iter()
         .map(|call| format!("{} {LOG}", check(call, if *call == TRAILER { 2 } else { 0 })))
@@ -87,7 +116,10 @@ fn a_call_and_its_answer() {
         (call.cluster.as_str(), call.timeout_ms, call.body.as_slice(), call.made_for),
         ("registry", 500, &b"reg"[..], None)
     );
-    assert_eq!((call.path(), call.header("accept"), call.trailers.len()), ("/clients".into(), vec![&b"application/json"[..]], 0));
+    assert_eq!(
+        (call.path(), call.header("accept"), call.trailers.len()),
+        ("/clients".into(), vec![&b"application/json"[..]], 0)
+    );
     vm.answer(first, answer(200, &[("etag", "x")], "abcdefg")).expect("no fault");
     // The trailers are not there: what was read last is logged again.
     assert_eq!(logs(&mut vm), ["200", "200", "cde"]);
@@ -113,9 +145,12 @@ fn a_piece_past_the_end_of_the_body() {
 
 #[test]
 fn a_failed_call_shows_nothing() {
-    let no_sizes = "(if (i32.or (local.get 2) (i32.or (local.get 3) (local.get 4))) (then (unreachable)))";
+    let no_sizes =
+        "(if (i32.or (local.get 2) (i32.or (local.get 3) (local.get 4))) (then (unreachable)))";
     // A value: BadArgument, on which the SDK panics. All pairs: none. A body: NotFound.
-    let read = [check(STATUS, 2), check(PAIRS, 0), check("(i32.load (i32.const 88))", 0), check(PIECE, 1)].concat();
+    let read =
+        [check(STATUS, 2), check(PAIRS, 0), check("(i32.load (i32.const 88))", 0), check(PIECE, 1)]
+            .concat();
     let (mut vm, token) = called(&format!("{no_sizes} {read}"));
     vm.fail(token).expect("no fault");
     assert!(vm.calls().is_empty());
@@ -123,10 +158,19 @@ fn a_failed_call_shows_nothing() {
 
 #[test]
 fn calls_that_envoy_refuses() {
-    let try_call = |headers: &[(&str, &str)], clusters: &[&str], unreachable: &[&str], timeout: i64, status: u32| {
+    let try_call = |headers: &[(&str, &str)],
+                    clusters: &[&str],
+                    unreachable: &[&str],
+                    timeout: i64,
+                    status: u32| {
         let no_token = check("(i32.load (i32.const 76))", 0);
         let on_tick = format!("{} {no_token}", call(timeout, status));
-        let filter = Filter { head: &head_with(headers), on_configure: SET_PERIOD, on_tick: &on_tick, ..Filter::default() };
+        let filter = Filter {
+            head: &head_with(headers),
+            on_configure: SET_PERIOD,
+            on_tick: &on_tick,
+            ..Filter::default()
+        };
         let mut vm = start(&filter);
         vm.set_clusters(clusters);
         vm.set_unreachable(unreachable);
@@ -149,7 +193,13 @@ fn calls_that_no_filter_should_make() {
     let try_call = |timeout: i64, header: (&str, &str)| -> Result<(), Fault> {
         let headers: Vec<_> = GOOD.iter().copied().chain([header]).collect();
         let (head, on_tick) = (head_with(&headers), call(timeout, 0));
-        start(&Filter { head: &head, on_configure: SET_PERIOD, on_tick: &on_tick, ..Filter::default() }).tick()
+        start(&Filter {
+            head: &head,
+            on_configure: SET_PERIOD,
+            on_tick: &on_tick,
+            ..Filter::default()
+        })
+        .tick()
     };
     try_call(500, ("x", "y")).expect("no fault");
     fails(try_call(0, ("x", "y")), "without a time-out");
@@ -170,8 +220,13 @@ fn a_call_from_on_configure() {
 fn an_answer_is_read_in_its_callback_only() {
     for read in [STATUS, PAIRS, PIECE] {
         let (on_tick, on_headers) = (call(500, 0), format!("{} {CONTINUE}", check(read, 0)));
-        let filter =
-            Filter { head: &head(), on_configure: SET_PERIOD, on_tick: &on_tick, on_headers: &on_headers, ..Filter::default() };
+        let filter = Filter {
+            head: &head(),
+            on_configure: SET_PERIOD,
+            on_tick: &on_tick,
+            on_headers: &on_headers,
+            ..Filter::default()
+        };
         for is_answered in [false, true] {
             let mut vm = start(&filter);
             tick(&mut vm);
@@ -201,8 +256,12 @@ fn a_call_outlives_its_stream() {
     let on_headers = format!("{} {CONTINUE}", call(500, 0));
     // The answer comes to the root context, which is 1.
     let on_call_response = format!("{} {} {LOG}", check("(local.get 0)", 1), check(STATUS, 0));
-    let mut vm =
-        start(&Filter { head: &head(), on_headers: &on_headers, on_call_response: &on_call_response, ..Filter::default() });
+    let mut vm = start(&Filter {
+        head: &head(),
+        on_headers: &on_headers,
+        on_call_response: &on_call_response,
+        ..Filter::default()
+    });
     let id = vm.open(Connection::default()).expect("no fault");
     vm.headers(id, Vec::new(), true).expect("no fault");
     assert_eq!(vm.close(id).expect("no fault").account.host_calls["proxy_http_call"], 1);
@@ -228,8 +287,9 @@ fn a_tick_period_is_of_the_root_whoever_sets_it() {
 #[test]
 fn an_effective_context_that_there_is_not() {
     // 1: the root, 2: the stream.
-    let on_headers: String =
-        [(1, 0), (2, 0), (3, 2)].map(|(id, status)| check(&format!("(call $become (i32.const {id}))"), status)).concat();
+    let on_headers: String = [(1, 0), (2, 0), (3, 2)]
+        .map(|(id, status)| check(&format!("(call $become (i32.const {id}))"), status))
+        .concat();
     let on_headers = format!("{on_headers} {CONTINUE}");
     let mut vm = start(&Filter { head: IMPORTS, on_headers: &on_headers, ..Filter::default() });
     let id = vm.open(Connection::default()).expect("no fault");
@@ -249,7 +309,8 @@ fn calls_of_a_replaced_configuration_die_with_its_last_stream() {
 #[test]
 fn a_root_sees_the_answers_to_its_own_calls() {
     // The stream of the new root context (3) is 4.
-    let on_call_response = format!("{} {}", check("(call $become (i32.const 4))", 0), check(PIECE, 1));
+    let on_call_response =
+        format!("{} {}", check("(call $become (i32.const 4))", 0), check(PIECE, 1));
     let (mut vm, token) = called(&on_call_response);
     let old = vm.open(Connection::default()).expect("no fault");
     vm.reconfigure(b"").unwrap_or_else(|error| panic!("{error}"));

@@ -8,16 +8,20 @@ const IMPORTS: &str = r#"
     (import "env" "proxy_get_shared_data" (func $get (param i32 i32 i32 i32 i32) (result i32)))
     (import "env" "proxy_set_shared_data" (func $set (param i32 i32 i32 i32 i32) (result i32)))"#;
 // The key is at 32, the value at 40; what is read goes to 48 (address), 52 (size) and 56 (number).
-const GET: &str = "(call $get (i32.const 32) (i32.const 3) (i32.const 48) (i32.const 52) (i32.const 56))";
-const SET_SEEN: &str = "(call $set (i32.const 32) (i32.const 3) (i32.const 40) (i32.const 5) (i32.load (i32.const 56)))";
-const SET: &str = "(call $set (i32.const 32) (i32.const 3) (i32.const 40) (i32.const 5) (i32.const 0))";
+const GET: &str =
+    "(call $get (i32.const 32) (i32.const 3) (i32.const 48) (i32.const 52) (i32.const 56))";
+const SET_SEEN: &str = "(call $set (i32.const 32) (i32.const 3) (i32.const 40) (i32.const 5) \
+    (i32.load (i32.const 56)))";
+const SET: &str =
+    "(call $set (i32.const 32) (i32.const 3) (i32.const 40) (i32.const 5) (i32.const 0))";
 
 /// Reads `key` at the headers, writes it at the body; traps where the statuses are others.
 fn vm(process: &Process, value: &str, read: Status, write: (&str, Status)) -> (Vm, StreamId) {
     let head = format!("{IMPORTS} {} {}", data(32, "key"), data(40, value));
     let on_headers = format!("{} {CONTINUE}", check(GET, read as u32));
     let on_body = format!("{} {CONTINUE}", check(write.0, write.1 as u32));
-    let filter = Filter { head: &head, on_headers: &on_headers, on_body: &on_body, ..Filter::default() };
+    let filter =
+        Filter { head: &head, on_headers: &on_headers, on_body: &on_body, ..Filter::default() };
     let module = Module::compile(filter.text()).expect("well-formed");
     let mut vm = Vm::start_in(process, &module, b"", 0).unwrap_or_else(|error| panic!("{error}"));
     let id = vm.open(Connection::default()).expect("no fault");
@@ -102,8 +106,10 @@ fn an_empty_value_is_a_null_pointer_with_a_number() {
     let read_empty = [check(&load(48), 0), check(&load(52), 0), check(&load(56), 1)].concat();
     let head = format!("{IMPORTS} {} {}", data(32, "key"), data(48, [9; 12]));
     let on_headers = format!("{} {read_empty} {CONTINUE}", check(GET, 0));
-    let module =
-        Module::compile(Filter { head: &head, on_headers: &on_headers, ..Filter::default() }.text()).expect("well-formed");
+    let module = Module::compile(
+        Filter { head: &head, on_headers: &on_headers, ..Filter::default() }.text(),
+    )
+    .expect("well-formed");
     let mut vm = Vm::start_in(&process, &module, b"", 0).unwrap_or_else(|error| panic!("{error}"));
     let id = vm.open(Connection::default()).expect("no fault");
     vm.headers(id, Vec::new(), true).expect("it finds what it expects");
@@ -113,6 +119,11 @@ fn an_empty_value_is_a_null_pointer_with_a_number() {
 
 #[test]
 fn a_key_outside_of_the_memory() {
-    let (mut vm, id) = vm(&Process::new(), "", Status::Ok, (&SET.replace("(i32.const 3)", "(i32.const 99999)"), Status::Ok));
+    let (mut vm, id) = vm(
+        &Process::new(),
+        "",
+        Status::Ok,
+        (&SET.replace("(i32.const 3)", "(i32.const 99999)"), Status::Ok),
+    );
     fails(vm.body(id, b"", false), "outside the module's memory");
 }

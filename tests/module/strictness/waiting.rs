@@ -11,8 +11,10 @@ use crate::host::{Connection, Fault, Headers, StreamId, Verdict, Vm};
 const BECOME_STREAM: &str = "(drop (call $become (i32.const 2)))";
 const CONTINUE_STREAM: &str = "(drop (call $continue (i32.const 0)))";
 // `ask: reg`
-const WRITE: &str = "(drop (call $replace (i32.const 0) (i32.const 116) (i32.const 3) (i32.const 100) (i32.const 3)))";
-const REPLY: &str = "(drop (call $reply (i32.const 403) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+const WRITE: &str = "(drop (call $replace (i32.const 0) (i32.const 116) (i32.const 3) (i32.const \
+    100) (i32.const 3)))";
+const REPLY: &str =
+    "(drop (call $reply (i32.const 403) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
     (i32.const 16) (i32.const 4) (i32.const -1)))";
 const START_TIMER: &str = "(drop (call $period (i32.const 250)))";
 const STOP_TIMER: &str = "(drop (call $period (i32.const 0)))";
@@ -20,9 +22,16 @@ const STOP_TIMER: &str = "(drop (call $period (i32.const 0)))";
 /// Calls at the end of the body, or at the trailers, and pauses.
 fn pausing() -> Filter<'static> {
     static HEAD: LazyLock<String> = LazyLock::new(|| [head(), data(116, "ask")].concat());
-    static ON_BODY: LazyLock<String> = LazyLock::new(|| format!("(if (local.get 2) (then {})) {PAUSE}", call(500, 0)));
+    static ON_BODY: LazyLock<String> =
+        LazyLock::new(|| format!("(if (local.get 2) (then {})) {PAUSE}", call(500, 0)));
     static ON_TRAILERS: LazyLock<String> = LazyLock::new(|| format!("{} {PAUSE}", call(500, 0)));
-    Filter { head: &HEAD, on_headers: PAUSE, on_body: &ON_BODY, on_trailers: &ON_TRAILERS, ..Filter::default() }
+    Filter {
+        head: &HEAD,
+        on_headers: PAUSE,
+        on_body: &ON_BODY,
+        on_trailers: &ON_TRAILERS,
+        ..Filter::default()
+    }
 }
 
 /// A request that waits, and the token of the call.
@@ -47,14 +56,17 @@ fn continued_by_the_answer() {
     let (mut vm, id, token) = held(&Filter { on_call_response: &on_call_response, ..pausing() });
     vm.answer(token, answer(200, &[], "")).expect("no fault");
     assert!(vm.waiting().is_empty());
-    let Verdict::Forwarded(request) = vm.close(id).expect("no fault").verdict else { panic!("it is not forwarded") };
+    let Verdict::Forwarded(request) = vm.close(id).expect("no fault").verdict else {
+        panic!("it is not forwarded")
+    };
     assert_eq!((request.header("ask"), request.body.as_slice()), (vec![&b"reg"[..]], &b"ab"[..]));
 }
 
 #[test]
 fn continued_by_the_answer_after_trailers() {
     // The trailer is still there to be read: it is written into a header.
-    let read = "(call $value (i32.const 1) (i32.const 116) (i32.const 3) (i32.const 84) (i32.const 88))";
+    let read =
+        "(call $value (i32.const 1) (i32.const 116) (i32.const 3) (i32.const 84) (i32.const 88))";
     let write = "(drop (call $replace (i32.const 0) (i32.const 116) (i32.const 3)
         (i32.load (i32.const 84)) (i32.load (i32.const 88))))";
     let on_call_response = format!("{BECOME_STREAM} {} {write} {CONTINUE_STREAM}", check(read, 0));
@@ -65,7 +77,9 @@ fn continued_by_the_answer_after_trailers() {
     assert_eq!(vm.waiting(), [id]);
     let call = only_call(&vm);
     vm.fail(call.token).expect("no fault");
-    let Verdict::Forwarded(request) = vm.close(id).expect("no fault").verdict else { panic!("it is not forwarded") };
+    let Verdict::Forwarded(request) = vm.close(id).expect("no fault").verdict else {
+        panic!("it is not forwarded")
+    };
     assert_eq!((request.header("ask"), request.trailers.len()), (vec![&b"trailer"[..]], 1));
 }
 
@@ -74,10 +88,16 @@ fn answered_by_the_answer() {
     let on_call_response = format!("{BECOME_STREAM} {REPLY}");
     let (mut vm, id, token) = held(&Filter { on_call_response: &on_call_response, ..pausing() });
     vm.answer(token, answer(200, &[], "")).expect("no fault");
-    let Verdict::Replied(reply) = vm.close(id).expect("no fault").verdict else { panic!("it is not answered") };
+    let Verdict::Replied(reply) = vm.close(id).expect("no fault").verdict else {
+        panic!("it is not answered")
+    };
     assert_eq!(reply.status, 403);
     // The reply goes through the filter's own response callbacks.
-    let (mut vm, _, token) = held(&Filter { on_call_response: &on_call_response, on_response_headers: PAUSE, ..pausing() });
+    let (mut vm, _, token) = held(&Filter {
+        on_call_response: &on_call_response,
+        on_response_headers: PAUSE,
+        ..pausing()
+    });
     fails(vm.answer(token, answer(200, &[], "")), "holds back its own reply");
 }
 
@@ -88,13 +108,19 @@ fn continued_and_then_answered() {
     fails(vm.answer(token, answer(200, &[], "")), "a local reply after the request went upstream");
     let on_call_response = format!("{BECOME_STREAM} {CONTINUE_STREAM} {WRITE}");
     let (mut vm, _, token) = held(&Filter { on_call_response: &on_call_response, ..pausing() });
-    fails(vm.answer(token, answer(200, &[], "")), "a header is written after the request went upstream");
+    fails(
+        vm.answer(token, answer(200, &[], "")),
+        "a header is written after the request went upstream",
+    );
 }
 
 #[test]
 fn forgotten_at_the_answer() {
     let (mut vm, _, token) = held(&pausing());
-    fails(vm.fail(token), "stream 2 is held at its end: no call is pending and no tick period is set");
+    fails(
+        vm.fail(token),
+        "stream 2 is held at its end: no call is pending and no tick period is set",
+    );
     // Another call that is pending may wake it.
     let again = call(500, 0);
     let (mut vm, _, token) = held(&Filter { on_call_response: &again, ..pausing() });
@@ -105,12 +131,14 @@ fn forgotten_at_the_answer() {
 #[test]
 fn waiting_for_a_tick() {
     let on_tick = format!("{BECOME_STREAM} {CONTINUE_STREAM}");
-    let (mut vm, id, token) = held(&Filter { on_configure: START_TIMER, on_tick: &on_tick, ..pausing() });
+    let (mut vm, id, token) =
+        held(&Filter { on_configure: START_TIMER, on_tick: &on_tick, ..pausing() });
     vm.answer(token, answer(200, &[], "")).expect("a tick may wake it");
     tick_until(&mut vm, |vm| vm.waiting().is_empty().then_some(()));
     assert!(matches!(vm.close(id).expect("no fault").verdict, Verdict::Forwarded(_)));
     // A timer that stops wakes nobody.
-    let (mut vm, _, token) = held(&Filter { on_configure: START_TIMER, on_tick: STOP_TIMER, ..pausing() });
+    let (mut vm, _, token) =
+        held(&Filter { on_configure: START_TIMER, on_tick: STOP_TIMER, ..pausing() });
     vm.answer(token, answer(200, &[], "")).expect("a tick may wake it");
     fails(vm.tick(), "stream 2 is held at its end");
 }
@@ -118,7 +146,9 @@ fn waiting_for_a_tick() {
 #[test]
 fn a_timer_alone_lets_nobody_wait() {
     let call = call(500, 0);
-    let ticking = |on_tick: &str| Filter { on_configure: START_TIMER, on_tick, on_body: PAUSE, ..pausing() }.text();
+    let ticking = |on_tick: &str| {
+        Filter { on_configure: START_TIMER, on_tick, on_body: PAUSE, ..pausing() }.text()
+    };
     let (mut vm, id) = start(&ticking(&call));
     fails(deliver(&mut vm, id), "Pause at the end of the stream");
     // Once something was asked for, its answer may be in work from tick to tick.

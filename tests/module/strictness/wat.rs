@@ -1,6 +1,7 @@
 //! Small filters to try the host with.
 
-/// What a filter does in its callbacks, in the text format. By default nothing: it is configured and lets all pass.
+/// What a filter does in its callbacks, in the text format. By default nothing: it is configured
+/// and lets all pass.
 pub struct Filter<'a> {
     /// Imports, and data for the memory.
     pub head: &'a str,
@@ -34,8 +35,16 @@ impl Default for Filter<'_> {
 impl Filter<'_> {
     /// The module. Four zero bytes, an empty header map, are at 16.
     pub fn text(&self) -> String {
-        let Filter { head, on_configure, on_tick, on_headers, on_body, on_trailers, on_response_headers, on_call_response } =
-            self;
+        let Filter {
+            head,
+            on_configure,
+            on_tick,
+            on_headers,
+            on_body,
+            on_trailers,
+            on_response_headers,
+            on_call_response,
+        } = self;
         format!(
             r#"(module
                 {head}

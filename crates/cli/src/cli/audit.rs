@@ -26,7 +26,8 @@ const BATCH: usize = 512;
 const BATCH_OCTETS: usize = 1 << 20;
 /// Batches under way for each worker: read, decided, or waiting for an earlier one to be written.
 const BATCHES_OF_A_WORKER: usize = 4;
-/// A line of a request with the largest body and certificate that the filter would read is far shorter.
+/// A line of a request with the largest body and certificate that the filter would read is far
+/// shorter.
 const LONGEST_LINE: u64 = 64 << 20;
 
 /// In the detail where the filter would compare a server name that the line does not give.
@@ -48,14 +49,19 @@ struct Answers {
 
 pub fn run(config: &Path, registry: Option<&Path>, input: &Path) -> Result<ExitCode, Unusable> {
     let configuration = source::read_one(config)?.text;
-    Gate::new(configuration.as_bytes()).map_err(|error| Unusable::new(format!("{}: {error}", config.display())))?;
+    Gate::new(configuration.as_bytes())
+        .map_err(|error| Unusable::new(format!("{}: {error}", config.display())))?;
     let list = registry.map(source::bytes).transpose()?;
     // Read for its mistakes alone: each worker has a list of its own, because they share nothing.
-    registry.zip(list.as_deref()).map(|(path, list)| source::client_list(path, list)).transpose()?;
+    registry
+        .zip(list.as_deref())
+        .map(|(path, list)| source::client_list(path, list))
+        .transpose()?;
     let (reader, length): (Box<dyn Read + Send>, Option<u64>) = if input == Path::new("-") {
         (Box::new(source::standard_input()?), None)
     } else {
-        let file = File::open(input).map_err(|error| Unusable::new(format!("{}: {error}", input.display())))?;
+        let file = File::open(input)
+            .map_err(|error| Unusable::new(format!("{}: {error}", input.display())))?;
         let length = file.metadata().ok().map(|metadata| metadata.len());
         (Box::new(file), length)
     };
@@ -66,12 +72,16 @@ pub fn run(config: &Path, registry: Option<&Path>, input: &Path) -> Result<ExitC
         let under_way = workers * BATCHES_OF_A_WORKER;
         let (give, take) = sync_channel::<Batch>(under_way);
         let (answer, answers) = sync_channel::<Answers>(under_way);
-        // A batch may be read only where there is a permit, and gives it back when its answers are written.
+        // A batch may be read only where there is a permit, and gives it back when its answers are
+        // written.
         let (permit, permits) = sync_channel::<()>(under_way);
-        (0..under_way).try_for_each(|_| permit.send(())).map_err(|_| Unusable::new("no permits"))?;
+        (0..under_way)
+            .try_for_each(|_| permit.send(()))
+            .map_err(|_| Unusable::new("no permits"))?;
         let take = Arc::new(Mutex::new(take));
         for _ in 0..workers {
-            let (take, answer, configuration, list) = (take.clone(), answer.clone(), &configuration, list.as_deref());
+            let (take, answer, configuration, list) =
+                (take.clone(), answer.clone(), &configuration, list.as_deref());
             scope.spawn(move || work(configuration, list, &take, &answer));
         }
         drop(answer);
@@ -89,7 +99,9 @@ pub fn run(config: &Path, registry: Option<&Path>, input: &Path) -> Result<ExitC
 /// On a terminal only; the answers are on standard output.
 fn progress(length: Option<u64>) -> ProgressBar {
     let (bar, template) = match length {
-        Some(length) => (ProgressBar::new(length), "{wide_bar} {percent}% {bytes}/{total_bytes} {eta}"),
+        Some(length) => {
+            (ProgressBar::new(length), "{wide_bar} {percent}% {bytes}/{total_bytes} {eta}")
+        }
         None => (ProgressBar::new_spinner(), "{spinner} {bytes} {elapsed}"),
     };
     match ProgressStyle::with_template(template) {
@@ -98,7 +110,11 @@ fn progress(length: Option<u64>) -> ProgressBar {
     }
 }
 
-fn read(lines: &mut BufReader<impl Read>, give: &SyncSender<Batch>, permits: &Receiver<()>) -> Result<(), Unusable> {
+fn read(
+    lines: &mut BufReader<impl Read>,
+    give: &SyncSender<Batch>,
+    permits: &Receiver<()>,
+) -> Result<(), Unusable> {
     let (mut number, mut line_number) = (0, 1);
     loop {
         let mut batch = Batch { number, first_line: line_number, lines: Vec::new() };
@@ -106,7 +122,8 @@ fn read(lines: &mut BufReader<impl Read>, give: &SyncSender<Batch>, permits: &Re
         line_number += batch.lines.len();
         number += 1;
         // An error means that the writer gave up, and it says why.
-        let is_given = batch.lines.is_empty() || (permits.recv().is_ok() && give.send(batch).is_ok());
+        let is_given =
+            batch.lines.is_empty() || (permits.recv().is_ok() && give.send(batch).is_ok());
         match ended {
             Ok(false) if is_given => {}
             Ok(_) => return Ok(()),
@@ -125,7 +142,9 @@ fn fill(batch: &mut Batch, lines: &mut BufReader<impl Read>) -> Result<bool, Unu
         }
         if line.len() as u64 == LONGEST_LINE {
             let number = batch.first_line + batch.lines.len();
-            return Err(Unusable::new(format!("line {number} is longer than {LONGEST_LINE} bytes")));
+            return Err(Unusable::new(format!(
+                "line {number} is longer than {LONGEST_LINE} bytes"
+            )));
         }
         octets += line.len();
         batch.lines.push(line);
@@ -137,7 +156,12 @@ fn fill(batch: &mut Batch, lines: &mut BufReader<impl Read>) -> Result<bool, Unu
     Ok(false)
 }
 
-fn work(configuration: &str, list: Option<&[u8]>, take: &Mutex<Receiver<Batch>>, answer: &SyncSender<Answers>) {
+fn work(
+    configuration: &str,
+    list: Option<&[u8]>,
+    take: &Mutex<Receiver<Batch>>,
+    answer: &SyncSender<Answers>,
+) {
     // Read before by the main thread.
     let Ok(gate) = Gate::new(configuration.as_bytes()) else { return };
     let Ok(list) = list.map(ClientList::parse).transpose() else { return };
@@ -147,7 +171,9 @@ fn work(configuration: &str, list: Option<&[u8]>, take: &Mutex<Receiver<Batch>>,
         let batch = take.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(batch) = batch else { return };
         let mut answers = Answers { number: batch.number, text: String::new(), all_usable: true };
-        for (index, line) in batch.lines.iter().enumerate().filter(|(_, line)| !line.trim_ascii().is_empty()) {
+        for (index, line) in
+            batch.lines.iter().enumerate().filter(|(_, line)| !line.trim_ascii().is_empty())
+        {
             let decision = worker.decide(line).unwrap_or_else(|why| {
                 answers.all_usable = false;
                 json!({ "line": batch.first_line + index, "unusable": why })
@@ -162,13 +188,19 @@ fn work(configuration: &str, list: Option<&[u8]>, take: &Mutex<Receiver<Batch>>,
 }
 
 /// Writes the answers in the order of the batches; returns whether every line could be used.
-fn write(answers: &Receiver<Answers>, permit: &SyncSender<()>, progress: &ProgressBar) -> Result<bool, Unusable> {
+fn write(
+    answers: &Receiver<Answers>,
+    permit: &SyncSender<()>,
+    progress: &ProgressBar,
+) -> Result<bool, Unusable> {
     let mut out = BufWriter::new(io::stdout().lock());
     let mut early = BTreeMap::new();
     let (mut next, mut all_usable) = (0, true);
     // A terminal that shows the answers shows the bar between them.
     let shows_both = io::stdout().is_terminal();
-    let aside = |print: &mut dyn FnMut() -> io::Result<()>| if shows_both { progress.suspend(print) } else { print() };
+    let aside = |print: &mut dyn FnMut() -> io::Result<()>| {
+        if shows_both { progress.suspend(print) } else { print() }
+    };
     while let Some(one) = next_of(answers, || aside(&mut || out.flush()))? {
         early.insert(one.number, one);
         while let Some(one) = early.remove(&next) {
@@ -184,7 +216,10 @@ fn write(answers: &Receiver<Answers>, permit: &SyncSender<()>, progress: &Progre
 }
 
 /// The next answers; before it waits for them, `before_waiting`.
-fn next_of(answers: &Receiver<Answers>, before_waiting: impl FnOnce() -> io::Result<()>) -> io::Result<Option<Answers>> {
+fn next_of(
+    answers: &Receiver<Answers>,
+    before_waiting: impl FnOnce() -> io::Result<()>,
+) -> io::Result<Option<Answers>> {
     match answers.try_recv() {
         Ok(one) => Ok(Some(one)),
         Err(TryRecvError::Disconnected) => Ok(None),
@@ -202,7 +237,8 @@ struct Worker {
 
 impl Worker {
     fn decide(&mut self, line: &[u8]) -> Result<Value, String> {
-        let line: Value = serde_json::from_slice(line).map_err(|error| format!("no JSON: {error}"))?;
+        let line: Value =
+            serde_json::from_slice(line).map_err(|error| format!("no JSON: {error}"))?;
         let members = line.as_object().ok_or("no JSON object")?;
         const KNOWN: [&str; 12] = [
             "client_id",
@@ -231,7 +267,9 @@ impl Worker {
         let client_id = text("client_id")?;
         let body = match (text("body")?, text("body_base64")?) {
             (Some(body), None) => Some(body.as_bytes().to_vec()),
-            (None, Some(body)) => Some(STANDARD.decode(body).map_err(|_| "body_base64 is no base64")?),
+            (None, Some(body)) => {
+                Some(STANDARD.decode(body).map_err(|_| "body_base64 is no base64")?)
+            }
             (None, None) if client_id.is_some() => None,
             (None, None) => return Err("neither client_id nor body".to_owned()),
             (Some(_), Some(_)) => return Err("body and body_base64".to_owned()),
@@ -248,7 +286,9 @@ impl Worker {
         let request = described.complete(&self.gate, &self.host)?;
         let now = match member("now") {
             None => now(),
-            Some(Value::Number(seconds)) => time(&seconds.to_string()).ok_or("now must be whole seconds")?,
+            Some(Value::Number(seconds)) => {
+                time(&seconds.to_string()).ok_or("now must be whole seconds")?
+            }
             Some(Value::String(text)) => time(text).ok_or("now is no time")?,
             Some(_) => return Err("now must be RFC 3339 or seconds since 1970".to_owned()),
         };
@@ -269,12 +309,14 @@ impl Worker {
         // As Envoy has it, an empty one is none.
         let certificate = text("certificate")?.filter(|certificate| !certificate.is_empty());
         let certificate = certificate.map(|certificate| self.certificate(certificate));
-        let mut peer = Peer { certificate, chain_valid, now: Some(now), server_name, list: self.list.clone() };
+        let mut peer =
+            Peer { certificate, chain_valid, now: Some(now), server_name, list: self.list.clone() };
         let outcome = self.gate.decide(&request, &mut peer);
         let (status, error) = answer(&outcome);
         let unchecked = is_server_name_unchecked(&self.gate, &request, &outcome);
         let rejection = outcome.decision.rejection.as_ref().map(ToString::to_string);
-        let details: Vec<_> = rejection.into_iter().chain(unchecked.then(|| NOT_CHECKED.to_owned())).collect();
+        let details: Vec<_> =
+            rejection.into_iter().chain(unchecked.then(|| NOT_CHECKED.to_owned())).collect();
         let detail = (!details.is_empty()).then(|| details.join("; "));
         let mut decided = json!({ "code": outcome.decision.code.as_str(), "status": status, "error": error, "detail": detail });
         // Whatever the line is called by whoever wrote it.
@@ -289,7 +331,8 @@ impl Worker {
         self.certificates.recall_or(text.as_bytes(), || {
             // As `base64` prints it, in lines.
             let der = STANDARD.decode(text.split_ascii_whitespace().collect::<String>()).ok();
-            let read = Peer::default().presenting(der.as_deref().unwrap_or(text.as_bytes())).certificate;
+            let read =
+                Peer::default().presenting(der.as_deref().unwrap_or(text.as_bytes())).certificate;
             read.unwrap_or(Err(CertificateError::Pem))
         })
     }
@@ -297,15 +340,19 @@ impl Worker {
 
 type ReadCertificate = Result<Arc<PeerCertificate>, CertificateError>;
 
-/// `{"name": "value"}`, or `[["name", "value"], ...]`; a value may be `{"base64": ...}`, and in an object an array of those
-/// where a header comes more than once.
+/// `{"name": "value"}`, or `[["name", "value"], ...]`; a value may be `{"base64": ...}`, and in an
+/// object an array of those where a header comes more than once.
 fn headers_of(headers: &Value) -> Result<Vec<(String, Vec<u8>)>, String> {
     let value = |name: &str, value: &Value| {
         let octets = match value {
             Value::String(text) => Some(text.as_bytes().to_vec()),
-            other => other.get("base64").and_then(Value::as_str).and_then(|text| STANDARD.decode(text).ok()),
+            other => other
+                .get("base64")
+                .and_then(Value::as_str)
+                .and_then(|text| STANDARD.decode(text).ok()),
         };
-        let octets = octets.ok_or_else(|| format!("header {name:?}: expected a string, or {{\"base64\": ...}}"))?;
+        let octets = octets
+            .ok_or_else(|| format!("header {name:?}: expected a string, or {{\"base64\": ...}}"))?;
         Ok((name.to_owned(), octets))
     };
     match headers {

@@ -18,16 +18,22 @@ pub fn run(from: ServerArgument, file: &Path) -> Result<ExitCode, Unusable> {
         ServerArgument::Spring => ClientListFormat::Spring,
         ServerArgument::Duende => ClientListFormat::Duende,
     };
-    let place = |pointer: String| if pointer.is_empty() { "the document".to_owned() } else { pointer };
-    let list = convert_list(&text, format)
-        .map_err(|error| Unusable::new(format!("{}: {}: {}", file.display(), place(error.pointer), error.message)))?;
+    let place =
+        |pointer: String| if pointer.is_empty() { "the document".to_owned() } else { pointer };
+    let list = convert_list(&text, format).map_err(|error| {
+        Unusable::new(format!("{}: {}: {}", file.display(), place(error.pointer), error.message))
+    })?;
     let (mut clients, mut refused, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for conversion in list {
         match conversion.clients {
             Ok(converted) => clients.extend(converted),
             Err(_) if conversion.never_authenticates => left_out.extend(conversion.client_ids),
             Err(error) => {
-                let who = if conversion.client_ids.is_empty() { "nobody".into() } else { conversion.client_ids.join(", ") };
+                let who = if conversion.client_ids.is_empty() {
+                    "nobody".into()
+                } else {
+                    conversion.client_ids.join(", ")
+                };
                 let at = place(conversion.pointer + &error.pointer);
                 refused.push(format!("not converted: {who} ({at}): {}", error.message));
             }
@@ -35,7 +41,10 @@ pub fn run(from: ServerArgument, file: &Path) -> Result<ExitCode, Unusable> {
     }
     print_json(&Value::Array(clients))?;
     if !left_out.is_empty() {
-        let line = format!("left out, because bearer-only clients never authenticate: {}", left_out.join(", "));
+        let line = format!(
+            "left out, because bearer-only clients never authenticate: {}",
+            left_out.join(", ")
+        );
         writeln!(anstream::stderr(), "{}", visible(&line))?;
     }
     for line in &refused {

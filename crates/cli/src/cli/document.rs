@@ -70,10 +70,14 @@ fn below(pointer: &str, step: &str) -> String {
 impl Node {
     /// Reads one JSON text; none where it is not well-formed.
     pub fn from_json(text: &str, lines: Lines) -> Option<Self> {
-        // This reader has a bound for depth and no words of its own; the other one knows the places.
+        // This reader has a bound for depth and no words of its own; the other one knows the
+        // places.
         serde_json::from_str::<Value>(text).ok()?;
-        let ast = jsonc_parser::parse_to_ast(text, &Default::default(), &Default::default()).ok()?.value?;
-        let starts = text.bytes().enumerate().filter(|(_, octet)| *octet == b'\n').map(|(at, _)| at + 1);
+        let ast = jsonc_parser::parse_to_ast(text, &Default::default(), &Default::default())
+            .ok()?
+            .value?;
+        let starts =
+            text.bytes().enumerate().filter(|(_, octet)| *octet == b'\n').map(|(at, _)| at + 1);
         let places = Places { starts: std::iter::once(0).chain(starts).collect(), lines };
         Some(places.node(&ast, String::new()))
     }
@@ -83,24 +87,36 @@ impl Node {
             YamlData::Value(Scalar::Boolean(value)) => Content::Bool(*value),
             YamlData::Value(Scalar::Integer(value)) => Content::Number((*value).into()),
             YamlData::Value(Scalar::FloatingPoint(value)) => {
-                serde_json::Number::from_f64(f64::from(*value)).map_or(Content::Null, Content::Number)
+                serde_json::Number::from_f64(f64::from(*value))
+                    .map_or(Content::Null, Content::Number)
             }
             YamlData::Value(Scalar::String(text)) => Content::Text(text.as_ref().to_owned()),
             YamlData::Sequence(elements) => {
                 let elements = elements.iter().enumerate();
-                Content::Array(elements.map(|(at, one)| Self::from_yaml(one, below(&pointer, &at.to_string()))).collect())
+                Content::Array(
+                    elements
+                        .map(|(at, one)| Self::from_yaml(one, below(&pointer, &at.to_string())))
+                        .collect(),
+                )
             }
-            YamlData::Mapping(members) => Content::Object(merged(members.iter().map(|(key, value)| {
-                let name = match Self::from_yaml(key, String::new()).content {
-                    Content::Text(name) => name,
-                    // As Kubernetes does with them.
-                    Content::Number(number) => number.to_string(),
-                    Content::Bool(value) => value.to_string(),
-                    _ => String::new(),
-                };
-                let value = Self::from_yaml(value, below(&pointer, &name));
-                Member { name, line: key.span.start.line(), column: key.span.start.col(), value }
-            }))),
+            YamlData::Mapping(members) => {
+                Content::Object(merged(members.iter().map(|(key, value)| {
+                    let name = match Self::from_yaml(key, String::new()).content {
+                        Content::Text(name) => name,
+                        // As Kubernetes does with them.
+                        Content::Number(number) => number.to_string(),
+                        Content::Bool(value) => value.to_string(),
+                        _ => String::new(),
+                    };
+                    let value = Self::from_yaml(value, below(&pointer, &name));
+                    Member {
+                        name,
+                        line: key.span.start.line(),
+                        column: key.span.start.col(),
+                        value,
+                    }
+                })))
+            }
             YamlData::Tagged(_, value) => return Self::from_yaml(value, pointer),
             _ => Content::Null,
         };
@@ -109,7 +125,8 @@ impl Node {
 
     /// The member in either of the two spellings that protobuf's JSON has for a name.
     pub fn named(&self, name: &str) -> Option<&Member> {
-        let is_named = |key: &str| key == name || (!key.contains('_') && key == lower_camel_case(name));
+        let is_named =
+            |key: &str| key == name || (!key.contains('_') && key == lower_camel_case(name));
         self.members().iter().find(|member| is_named(&member.name))
     }
 
@@ -146,13 +163,17 @@ impl Node {
             Content::Number(number) => Value::Number(number.clone()),
             Content::Text(text) => Value::from(text.as_str()),
             Content::Array(elements) => elements.iter().map(Self::to_json).collect(),
-            Content::Object(members) => {
-                Value::Object(members.iter().map(|member| (member.name.clone(), member.value.to_json())).collect())
-            }
+            Content::Object(members) => Value::Object(
+                members
+                    .iter()
+                    .map(|member| (member.name.clone(), member.value.to_json()))
+                    .collect(),
+            ),
         }
     }
 
-    /// The line of what a JSON Pointer names, or of the nearest value round it. Of repeated members it is that of the last.
+    /// The line of what a JSON Pointer names, or of the nearest value round it. Of repeated members
+    /// it is that of the last.
     pub fn line_of(&self, pointer: &str) -> usize {
         let (mut node, mut line) = (self, self.line);
         for step in pointer.split('/').skip(1) {
@@ -176,10 +197,12 @@ impl Node {
 }
 
 impl Member {
-    /// Where the lines of its text stand in `file`, which is YAML or JSON: only a literal block has them one by one.
+    /// Where the lines of its text stand in `file`, which is YAML or JSON: only a literal block has
+    /// them one by one.
     pub fn lines_of_text(&self, file: &str) -> Lines {
         let line = file.lines().nth(self.line.saturating_sub(1)).unwrap_or_default();
-        let behind_name = line.chars().skip(self.column + self.name.chars().count()).collect::<String>();
+        let behind_name =
+            line.chars().skip(self.column + self.name.chars().count()).collect::<String>();
         let value = behind_name.split_once(':').map(|(_, value)| value).unwrap_or_default();
         // Anchors and tags may stand before it.
         let first = value.split_whitespace().find(|word| !word.starts_with(['&', '!']));
@@ -231,11 +254,17 @@ impl Places {
         let content = match value {
             ast::Value::NullKeyword(_) => Content::Null,
             ast::Value::BooleanLit(value) => Content::Bool(value.value),
-            ast::Value::NumberLit(number) => number.value.parse().map_or(Content::Null, Content::Number),
+            ast::Value::NumberLit(number) => {
+                number.value.parse().map_or(Content::Null, Content::Number)
+            }
             ast::Value::StringLit(text) => Content::Text(text.value.as_ref().to_owned()),
             ast::Value::Array(array) => {
                 let elements = array.elements.iter().enumerate();
-                Content::Array(elements.map(|(at, one)| self.node(one, below(&pointer, &at.to_string()))).collect())
+                Content::Array(
+                    elements
+                        .map(|(at, one)| self.node(one, below(&pointer, &at.to_string())))
+                        .collect(),
+                )
             }
             ast::Value::Object(object) => {
                 let members = object.properties.iter().map(|member| Member {
@@ -274,7 +303,8 @@ mod tests {
             let root = documents[0].elements().first().unwrap_or(&documents[0]);
             let member = root.named("value").unwrap_or_else(|| panic!("{yaml}"));
             let text = member.value.text().unwrap_or_else(|| panic!("{yaml}"));
-            let inner = Node::from_json(text, member.lines_of_text(yaml)).unwrap_or_else(|| panic!("{text}"));
+            let inner = Node::from_json(text, member.lines_of_text(yaml))
+                .unwrap_or_else(|| panic!("{text}"));
             assert_eq!([inner.line, inner.line_of("/a")], lines, "{yaml}");
         }
     }
@@ -286,7 +316,10 @@ mod tests {
         assert_eq!([node.line_of(""), node.line_of("/a"), node.line_of("/zzz")], [1, 4, 1]);
         let yaml = "a:\n - 1\n - b/c: null\n   d: {<<: [{e: 1, f: 2}, {e: 3}], f: true}\n";
         let node = &read(yaml).unwrap()[0];
-        assert_eq!([node.line_of("/a/0"), node.line_of("/a/1/b~1c"), node.line_of("/a/1/x")], [2, 3, 3]);
+        assert_eq!(
+            [node.line_of("/a/0"), node.line_of("/a/1/b~1c"), node.line_of("/a/1/x")],
+            [2, 3, 3]
+        );
         assert_eq!(node.to_json().to_string(), r#"{"a":[1,{"b/c":null,"d":{"f":true,"e":1}}]}"#);
         assert!(read("a: [").is_err());
         assert!(read(&"[".repeat(100_000)).is_err());

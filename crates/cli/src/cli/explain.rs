@@ -9,12 +9,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tls_client_auth::host::Registration;
 use tls_client_auth::inspect::{
-    Check, ClientMetadata, ExpectedSubject, MissingCertificate, NameDifference, Policy, RegistrySource, SubjectMismatch,
-    TenantPolicy, TokenEndpointAuthMethod, UnverifiedCertificate,
+    Check, ClientMetadata, ExpectedSubject, MissingCertificate, NameDifference, Policy,
+    RegistrySource, SubjectMismatch, TenantPolicy, TokenEndpointAuthMethod, UnverifiedCertificate,
 };
 use tls_client_auth::{
-    Action, CertificateError, DistinguishedName, Gate, GateRequest, Outcome, Peer, PeerCertificate, Rejection, Response,
-    ServerName,
+    Action, CertificateError, DistinguishedName, Gate, GateRequest, Outcome, Peer, PeerCertificate,
+    Rejection, Response, ServerName,
 };
 use unicode_width::UnicodeWidthStr as _;
 
@@ -25,8 +25,12 @@ use super::{ChainArgument, ExplainArguments, Unusable, source};
 
 pub fn run(arguments: &ExplainArguments) -> Result<ExitCode, Unusable> {
     let found = source::read_one(&arguments.config)?;
-    let gate = Gate::new(found.text.as_bytes())
-        .map_err(|error| Unusable::new(format!("{}: {error}; `tls-client-auth lint` says more", arguments.config.display())))?;
+    let gate = Gate::new(found.text.as_bytes()).map_err(|error| {
+        Unusable::new(format!(
+            "{}: {error}; `tls-client-auth lint` says more",
+            arguments.config.display()
+        ))
+    })?;
     let request = request(arguments, &gate, &found.text)?;
     let mut peer = peer(arguments)?;
     let outcome = gate.decide(&request, &mut peer);
@@ -35,7 +39,10 @@ pub fn run(arguments: &ExplainArguments) -> Result<ExitCode, Unusable> {
         && given != claimed
     {
         let (given, claimed) = (given.escape_debug(), claimed.escape_debug());
-        writeln!(anstream::stderr(), "note: --client-id is \"{given}\", but the request is about \"{claimed}\"")?;
+        writeln!(
+            anstream::stderr(),
+            "note: --client-id is \"{given}\", but the request is about \"{claimed}\""
+        )?;
     }
     let explained = Explained::new(&gate, &request, &outcome, &peer);
     match arguments.output.format {
@@ -45,16 +52,24 @@ pub fn run(arguments: &ExplainArguments) -> Result<ExitCode, Unusable> {
     Ok(if outcome.passes() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn request(arguments: &ExplainArguments, gate: &Gate, configuration: &str) -> Result<GateRequest, Unusable> {
+fn request(
+    arguments: &ExplainArguments,
+    gate: &Gate,
+    configuration: &str,
+) -> Result<GateRequest, Unusable> {
     let header = |header: &String| {
         // The first colon may be that of a pseudo-header.
         let name_ends = header.char_indices().skip(1).find(|(_, c)| *c == ':').map(|(at, _)| at);
-        let (name, value) = name_ends.and_then(|at| Some((header.get(..at)?, header.get(at + 1..)?)))?;
+        let (name, value) =
+            name_ends.and_then(|at| Some((header.get(..at)?, header.get(at + 1..)?)))?;
         Some((name.trim().to_owned(), value.trim().as_bytes().to_vec()))
     };
     let mut headers = Vec::new();
     for given in &arguments.headers {
-        headers.push(header(given).ok_or_else(|| Unusable::new(format!("{given:?} is no \"name: value\"")))?);
+        headers.push(
+            header(given)
+                .ok_or_else(|| Unusable::new(format!("{given:?} is no \"name: value\"")))?,
+        );
     }
     let body = arguments.body.as_deref().map(source::bytes).transpose()?;
     let described = Described {
@@ -76,11 +91,17 @@ fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
         ChainArgument::Unknown => None,
     };
     let now = match &arguments.now {
-        Some(text) => time(text).ok_or_else(|| Unusable::new(format!("{text:?} is no time: RFC 3339, or seconds since 1970")))?,
+        Some(text) => time(text).ok_or_else(|| {
+            Unusable::new(format!("{text:?} is no time: RFC 3339, or seconds since 1970"))
+        })?,
         None => now(),
     };
-    let list =
-        arguments.registry.as_deref().map(|path| source::client_list(path, &source::bytes(path)?)).transpose()?.map(Arc::new);
+    let list = arguments
+        .registry
+        .as_deref()
+        .map(|path| source::client_list(path, &source::bytes(path)?))
+        .transpose()?
+        .map(Arc::new);
     let server_name = arguments.server_name.as_deref().map(server_name).unwrap_or_default();
     let peer = Peer { certificate: None, chain_valid, now: Some(now), server_name, list };
     let Some(file) = &arguments.certificate else { return Ok(peer) };
@@ -88,7 +109,8 @@ fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
     let peer = peer.presenting(first_certificate(&content));
     match &peer.certificate {
         None => Err(Unusable::new(format!("{}: the file is empty", file.display()))),
-        // Another file than was meant. What is a certificate, but broken, is the filter's to refuse.
+        // Another file than was meant. What is a certificate, but broken, is the filter's to
+        // refuse.
         Some(Err(error @ CertificateError::Pem)) if find(&content, b"CERTIFICATE").is_none() => {
             Err(Unusable::new(format!("{}: {error}", file.display())))
         }
@@ -101,8 +123,8 @@ pub fn server_name(given: &str) -> ServerName {
     if given.is_empty() { ServerName::Absent } else { ServerName::Name(given.as_bytes().into()) }
 }
 
-/// The first PEM certificate of a file that may have a chain, a key or text round it, as people keep them; anything else as
-/// it is.
+/// The first PEM certificate of a file that may have a chain, a key or text round it, as people
+/// keep them; anything else as it is.
 fn first_certificate(content: &[u8]) -> &[u8] {
     const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
     const END: &[u8] = b"-----END CERTIFICATE-----";
@@ -117,8 +139,12 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
 
 /// Status and `error` of the answer; none where the request passes.
 pub fn answer(outcome: &Outcome) -> (Option<u16>, Option<String>) {
-    let Action::Reply(Response { status, body, .. }) = &outcome.decision.action else { return (None, None) };
-    let error = serde_json::from_str::<Value>(body).ok().and_then(|body| Some(body.get("error")?.as_str()?.to_owned()));
+    let Action::Reply(Response { status, body, .. }) = &outcome.decision.action else {
+        return (None, None);
+    };
+    let error = serde_json::from_str::<Value>(body)
+        .ok()
+        .and_then(|body| Some(body.get("error")?.as_str()?.to_owned()));
     (Some(*status), error)
 }
 
@@ -137,7 +163,10 @@ impl<'a> Explained<'a> {
         let policy = policy(gate, request);
         let certificate = decision.request.certificate.clone();
         let client_id = decision.request.client_id.as_deref();
-        let client = policy.as_deref().zip(client_id).and_then(|(policy, client_id)| registered(policy, peer, client_id));
+        let client = policy
+            .as_deref()
+            .zip(client_id)
+            .and_then(|(policy, client_id)| registered(policy, peer, client_id));
         let facts = Facts {
             request,
             outcome,
@@ -147,10 +176,16 @@ impl<'a> Explained<'a> {
             certificate: certificate.as_deref(),
         };
         let steps = facts.steps();
-        let names = match (&decision.rejection, client.as_deref().map(ClientMetadata::method), &certificate) {
+        let names = match (
+            &decision.rejection,
+            client.as_deref().map(ClientMetadata::method),
+            &certificate,
+        ) {
             (
                 Some(Rejection::SubjectMismatch(SubjectMismatch::DistinguishedName(_))),
-                Some(TokenEndpointAuthMethod::TlsClientAuth(ExpectedSubject::SubjectDn(registered))),
+                Some(TokenEndpointAuthMethod::TlsClientAuth(ExpectedSubject::SubjectDn(
+                    registered,
+                ))),
                 Some(certificate),
             ) => certificate.subject().ok().map(|subject| (registered.clone(), subject)),
             _ => None,
@@ -207,25 +242,50 @@ impl<'a> Explained<'a> {
                 format!("if this is the client's certificate, register {presented}")
             }
             Rejection::CertificateMissing(MissingCertificate::NotForwarded { header }) => {
-                format!("the client's certificate comes in a header here: give {header} with --header; --certificate is the proxy's")
+                format!(
+                    "the client's certificate comes in a header here: give {header} with \
+                    --header; --certificate is the proxy's"
+                )
             }
             Rejection::CertificateMissing(MissingCertificate::ProxyNotTrusted { .. }) => {
-                "the client's certificate comes in a header here: --certificate is that of the proxy, which must be one of trusted_proxies".into()
+                "the client's certificate comes in a header here: --certificate is that of the \
+                 proxy, which must be one of trusted_proxies"
+                    .into()
             }
-            Rejection::CertificateMissing(_) => "give the client's certificate with --certificate".into(),
-            Rejection::UnknownTenant { .. } => "choose one of the configuration's hosts with --host".into(),
+            Rejection::CertificateMissing(_) => "give the client's certificate with \
+                --certificate"
+                .into(),
+            Rejection::UnknownTenant { .. } => "choose one of the configuration's hosts with \
+                --host"
+                .into(),
             Rejection::ServerNameMismatch { .. } => {
-                "--server-name is what the client asks for in the TLS handshake: it must choose the same tenant as --host".into()
+                "--server-name is what the client asks for in the TLS handshake: it must choose \
+                 the same tenant as --host"
+                    .into()
             }
-            Rejection::MethodNotSupported(_) => "name the method in methods, if this service is to support it".into(),
-            Rejection::MissingClientId => "some grants need no client: unidentified_clients \"pass\" lets them by".into(),
+            Rejection::MethodNotSupported(_) => {
+                "name the method in methods, if this service is to \
+                support it"
+                    .into()
+            }
+            Rejection::MissingClientId => "some grants need no client: unidentified_clients \
+                \"pass\" lets them by"
+                .into(),
             Rejection::CertificateUnverified(UnverifiedCertificate::Chain) => {
-                "the listener's trusted_ca must have the issuer; a resumed session counts as unverified".into()
+                "the listener's trusted_ca must have the issuer; a resumed session counts as \
+                 unverified"
+                    .into()
             }
-            Rejection::CertificateUnverified(UnverifiedCertificate::NotGiven) => "Envoy before 1.39 does not say: peer_certificate.chain \"listener\"".into(),
-            Rejection::RegistryUnavailable(_) => "this program fetches nothing: give what the registry answers with --registry".into(),
+            Rejection::CertificateUnverified(UnverifiedCertificate::NotGiven) => "Envoy before \
+                1.39 does not say: peer_certificate.chain \"listener\""
+                .into(),
+            Rejection::RegistryUnavailable(_) => "this program fetches nothing: give what the \
+                registry answers with --registry"
+                .into(),
             Rejection::MultipleAuthMethods => {
-                "the client must send neither Authorization nor client_secret nor client_assertion".into()
+                "the client must send neither Authorization nor client_secret nor \
+                 client_assertion"
+                    .into()
             }
             _ => return None,
         })
@@ -240,7 +300,9 @@ impl<'a> Explained<'a> {
             State::NotAsked => "not_asked",
             State::NotReached => "not_reached",
         };
-        let steps = self.steps.iter().map(|step| json!({ "step": step.name, "state": state(step.state), "text": step.text }));
+        let steps = self.steps.iter().map(
+            |step| json!({ "step": step.name, "state": state(step.state), "text": step.text }),
+        );
         let rdns = |name: &DistinguishedName| name.printed_rdns().collect::<Vec<_>>();
         let names = self.names.as_ref();
         json!({
@@ -265,12 +327,15 @@ fn print_names(
     registered: &DistinguishedName,
     certificate: &DistinguishedName,
 ) -> Result<(), Unusable> {
-    let [left, right] = [registered, certificate].map(|name| name.printed_rdns().collect::<Vec<_>>());
+    let [left, right] =
+        [registered, certificate].map(|name| name.printed_rdns().collect::<Vec<_>>());
     // Compared as the filter does: letter case and the like are no difference.
-    let [left_rdns, right_rdns] =
-        [&left, &right].map(|rdns| rdns.iter().map(|rdn| DistinguishedName::parse(rdn)).collect::<Vec<_>>());
-    let [left, right] = [left, right].map(|rdns| rdns.iter().map(|rdn| visible(rdn)).collect::<Vec<_>>());
-    let width = left.iter().map(|rdn| rdn.width()).max().unwrap_or_default().max("registered".len());
+    let [left_rdns, right_rdns] = [&left, &right]
+        .map(|rdns| rdns.iter().map(|rdn| DistinguishedName::parse(rdn)).collect::<Vec<_>>());
+    let [left, right] =
+        [left, right].map(|rdns| rdns.iter().map(|rdn| visible(rdn)).collect::<Vec<_>>());
+    let width =
+        left.iter().map(|rdn| rdn.width()).max().unwrap_or_default().max("registered".len());
     writeln!(out, "\n     {BOLD}{:<width$}  certificate{PLAIN}", "registered")?;
     let mut marked = false;
     for index in 0..left.len().max(right.len()) {
@@ -287,13 +352,17 @@ fn print_names(
 
 fn policy(gate: &Gate, request: &GateRequest) -> Option<Arc<Policy>> {
     let authority = request.headers.iter().find(|(name, _)| name == ":authority");
-    match gate.configuration().policy_for(authority.map(|(_, value)| value.as_slice()).unwrap_or_default()) {
+    match gate
+        .configuration()
+        .policy_for(authority.map(|(_, value)| value.as_slice()).unwrap_or_default())
+    {
         TenantPolicy::Known(policy) => Some(policy),
         TenantPolicy::Unknown(_) => None,
     }
 }
 
-/// Whether the filter would have compared the name of the TLS handshake, but nobody said which it was.
+/// Whether the filter would have compared the name of the TLS handshake, but nobody said which it
+/// was.
 pub fn is_server_name_unchecked(gate: &Gate, request: &GateRequest, outcome: &Outcome) -> bool {
     let checks = &outcome.decision.checks;
     // The next check is made of every gated request.

@@ -24,8 +24,9 @@ pub fn print_json(value: &Value) -> Result<(), Unusable> {
     Ok(writeln!(std::io::stdout(), "{value:#}")?)
 }
 
-/// `text` as a person may see it: names come from certificates and files, and could move the cursor, colour what follows, or
-/// turn the direction of writing. Characters that do are written as escapes.
+/// `text` as a person may see it: names come from certificates and files, and could move the
+/// cursor, colour what follows, or turn the direction of writing. Characters that do are written as
+/// escapes.
 pub fn visible(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut visible, c| {
         match c {

@@ -18,7 +18,8 @@ pub struct Described<'a> {
     pub body: Option<Vec<u8>>,
 }
 
-/// A host of the configuration, for requests that name none: one without a policy would be refused for that alone.
+/// A host of the configuration, for requests that name none: one without a policy would be refused
+/// for that alone.
 pub fn default_host(gate: &Gate, configuration: &str) -> String {
     const ANY: &str = "localhost";
     if let TenantPolicy::Known(_) = gate.configuration().policy_for(ANY.as_bytes()) {
@@ -31,7 +32,8 @@ pub fn default_host(gate: &Gate, configuration: &str) -> String {
 
 /// The body of most token requests.
 fn token_request(client_id: &str) -> Vec<u8> {
-    let encoded = percent_encoding::utf8_percent_encode(client_id, percent_encoding::NON_ALPHANUMERIC);
+    let encoded =
+        percent_encoding::utf8_percent_encode(client_id, percent_encoding::NON_ALPHANUMERIC);
     format!("grant_type=client_credentials&client_id={encoded}").into_bytes()
 }
 
@@ -49,28 +51,48 @@ impl Described<'_> {
     /// # Errors
     /// A name that is none of a header.
     pub fn complete(self, gate: &Gate, default_host: &str) -> Result<GateRequest, String> {
-        let mut headers: Vec<_> = self.headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+        let mut headers: Vec<_> = self
+            .headers
+            .into_iter()
+            .map(|(name, value)| (name.to_ascii_lowercase(), value))
+            .collect();
         if let Some((name, _)) = headers.iter().find(|(name, _)| !is_name(name)) {
             return Err(format!("{name:?} is no name of a header"));
         }
         // Envoy makes pseudo-headers of them, whatever the version of HTTP.
         let mut take = |wanted: &[&str], said: Option<&str>| {
-            let given = headers.iter().find(|(name, _)| wanted.contains(&name.as_str())).map(|(_, value)| value.clone());
+            let given = headers
+                .iter()
+                .find(|(name, _)| wanted.contains(&name.as_str()))
+                .map(|(_, value)| value.clone());
             headers.retain(|(name, _)| !wanted.contains(&name.as_str()));
             said.map(|said| said.as_bytes().to_vec()).or(given)
         };
         let method = take(&[":method"], self.method).unwrap_or_else(|| b"POST".to_vec());
-        let authority = take(&[":authority", "host"], self.host).unwrap_or_else(|| default_host.as_bytes().to_vec());
-        let path = take(&[":path"], self.path).unwrap_or_else(|| first_endpoint(gate, &authority).into_bytes());
+        let authority = take(&[":authority", "host"], self.host)
+            .unwrap_or_else(|| default_host.as_bytes().to_vec());
+        let path = take(&[":path"], self.path)
+            .unwrap_or_else(|| first_endpoint(gate, &authority).into_bytes());
         // A preflight, or a GET by mistake, ends with its headers.
         let is_form = self.body.is_some() || method == b"POST";
-        let body = self.body.or_else(|| self.client_id.filter(|_| is_form).map(token_request)).unwrap_or_default();
+        let body = self
+            .body
+            .or_else(|| self.client_id.filter(|_| is_form).map(token_request))
+            .unwrap_or_default();
         // What every HTTP library adds to a form.
-        if is_form && !self.headers_are_complete && headers.iter().all(|(name, _)| name != "content-type") {
-            headers.push(("content-type".to_owned(), b"application/x-www-form-urlencoded".to_vec()));
+        if is_form
+            && !self.headers_are_complete
+            && headers.iter().all(|(name, _)| name != "content-type")
+        {
+            headers
+                .push(("content-type".to_owned(), b"application/x-www-form-urlencoded".to_vec()));
         }
         let pseudo = [(":method", method), (":path", path), (":authority", authority)];
-        let headers = pseudo.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(headers).collect();
+        let headers = pseudo
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .chain(headers)
+            .collect();
         Ok(GateRequest { headers, body })
     }
 }

@@ -1,4 +1,5 @@
-//! Plugin configurations in files: by themselves, or inside what Envoy, Istio and Kubernetes read and print.
+//! Plugin configurations in files: by themselves, or inside what Envoy, Istio and Kubernetes read
+//! and print.
 
 use std::fs;
 use std::io::{self, Read as _, Stdin};
@@ -24,7 +25,8 @@ pub struct Found {
     pub filter: Option<Filter>,
     /// The filter chain round the filter, where the file shows it.
     pub filter_chain: Option<FilterChain>,
-    /// The document with it, and the JSON Pointer to the settings; none where the file is the configuration itself.
+    /// The document with it, and the JSON Pointer to the settings; none where the file is the
+    /// configuration itself.
     pub settings: Option<(usize, String)>,
 }
 
@@ -97,8 +99,8 @@ pub struct FilterChain {
     pub buffer_limit: Option<(u64, Spot)>,
     /// `forward_client_cert_details` of the connection manager.
     pub forward_client_cert_details: (String, Spot),
-    /// Whether Envoy knows the name that a client asks for: a listener filter reads it, which Envoy adds by itself where a
-    /// filter chain is chosen by it.
+    /// Whether Envoy knows the name that a client asks for: a listener filter reads it, which Envoy
+    /// adds by itself where a filter chain is chosen by it.
     pub knows_server_name: bool,
 }
 
@@ -135,7 +137,14 @@ impl Found {
     fn of_tree(tree: &Node) -> Self {
         let text = tree.to_json().to_string();
         let lines = Lines::Within(tree.line);
-        Self { text, lines, places: Some(tree.clone()), filter: None, filter_chain: None, settings: None }
+        Self {
+            text,
+            lines,
+            places: Some(tree.clone()),
+            filter: None,
+            filter_chain: None,
+            settings: None,
+        }
     }
 
     /// The line of the file with what a JSON Pointer names, or with the nearest value round it.
@@ -180,7 +189,8 @@ pub fn standard_input() -> Result<Stdin, Unusable> {
 
 /// A client list in one of the formats of a fetched registry.
 pub fn client_list(path: &Path, content: &[u8]) -> Result<ClientList, Unusable> {
-    ClientList::parse(content).map_err(|error| Unusable::new(format!("{}: {error}", path.display())))
+    ClientList::parse(content)
+        .map_err(|error| Unusable::new(format!("{}: {error}", path.display())))
 }
 
 /// Every plugin configuration in a file, which may have none.
@@ -193,15 +203,20 @@ pub fn load(path: &Path) -> Result<File, Unusable> {
     let mut found = Vec::new();
     for (number, document) in documents.iter().flatten().enumerate() {
         let all = documents.as_deref().unwrap_or_default();
-        let place = Place { file: text, number, all, listener: None, filter_chain: None, manager: None };
+        let place =
+            Place { file: text, number, all, listener: None, filter_chain: None, manager: None };
         search(document, place, &mut found);
     }
     if !found.is_empty() {
         // Other wasm filters have configurations, too.
         let (own, others): (Vec<_>, Vec<_>) = found.into_iter().partition(Found::is_of_this_filter);
-        return Ok(File { documents: documents.unwrap_or_default(), found: if own.is_empty() { others } else { own } });
+        return Ok(File {
+            documents: documents.unwrap_or_default(),
+            found: if own.is_empty() { others } else { own },
+        });
     }
-    // The configuration itself, or what somebody took for one: the filter says what is wrong with it.
+    // The configuration itself, or what somebody took for one: the filter says what is wrong with
+    // it.
     let is_surrounding = documents.iter().flatten().any(is_surrounding);
     if text.trim_start().starts_with('{') && !is_surrounding {
         let found = vec![Found::of_text(text.to_owned(), Lines::After(0))];
@@ -213,17 +228,28 @@ pub fn load(path: &Path) -> Result<File, Unusable> {
 
 /// Why a file without a configuration is of no use.
 pub fn without_configuration(path: &Path) -> Unusable {
-    let why = "no configuration of this filter in this file: expected JSON, Envoy's wasm filter, an EnvoyFilter, a WasmPlugin or an EnvoyExtensionPolicy; give a file that only surrounds the filter (a Gateway, a policy) together with the file that has it";
+    let why = "no configuration of this filter in this file: expected JSON, Envoy's wasm filter, \
+        an EnvoyFilter, a WasmPlugin or an EnvoyExtensionPolicy; give a file that only surrounds \
+        the filter (a Gateway, a policy) together with the file that has it";
     Unusable::new(format!("{}: {why}", path.display()))
 }
 
-/// Whether a document is of the kind that stands round the filter: a resource of Kubernetes, or Envoy's own.
+/// Whether a document is of the kind that stands round the filter: a resource of Kubernetes, or
+/// Envoy's own.
 pub fn is_surrounding(document: &Node) -> bool {
     let is_resource = document.member("kind").is_some() && document.member("apiVersion").is_some();
     is_resource
-        || ["static_resources", "dynamic_resources", "filter_chains", "virtual_hosts", "load_assignment", "resources", "configs"]
-            .iter()
-            .any(|name| document.member(name).is_some())
+        || [
+            "static_resources",
+            "dynamic_resources",
+            "filter_chains",
+            "virtual_hosts",
+            "load_assignment",
+            "resources",
+            "configs",
+        ]
+        .iter()
+        .any(|name| document.member(name).is_some())
 }
 
 /// The only one of a file.
@@ -234,7 +260,8 @@ pub fn read_one(path: &Path) -> Result<Found, Unusable> {
     match found.find(|other| other.text != first.text) {
         None => Ok(first),
         Some(other) => Err(Unusable::new(format!(
-            "{}: more than one configuration of this filter, in line {} and in line {}: put the one that is meant into a file of its own",
+            "{}: more than one configuration of this filter, in line {} and in line {}: put the \
+             one that is meant into a file of its own",
             path.display(),
             first.line(1),
             other.line(1),
@@ -257,9 +284,13 @@ struct Place<'a> {
 
 fn search<'a>(node: &'a Node, mut place: Place<'a>, found: &mut Vec<Found>) {
     let in_policy = in_extension_policy(node);
-    let ones = in_wasm_filter(node, place).or_else(|| in_wasm_plugin(node)).into_iter().chain(in_policy);
+    let ones =
+        in_wasm_filter(node, place).or_else(|| in_wasm_plugin(node)).into_iter().chain(in_policy);
     let before = found.len();
-    found.extend(ones.map(|(settings, one)| Found { settings: Some((place.number, settings.pointer.clone())), ..one }));
+    found.extend(ones.map(|(settings, one)| Found {
+        settings: Some((place.number, settings.pointer.clone())),
+        ..one
+    }));
     if found.len() > before {
         return;
     }
@@ -290,7 +321,9 @@ fn in_wasm_filter<'a>(node: &'a Node, place: Place<'_>) -> Option<(&'a Node, Fou
         _ => Failure::Closed,
     };
     let kind = FilterKind::Envoy {
-        allow_on_headers_stop_iteration: node.member("allow_on_headers_stop_iteration").is_some_and(Node::is_true),
+        allow_on_headers_stop_iteration: node
+            .member("allow_on_headers_stop_iteration")
+            .is_some_and(Node::is_true),
         is_structured: value.value.text().is_none(),
     };
     let filter = Some(Filter { line: node.line, pointer: node.pointer.clone(), kind, failure });
@@ -299,7 +332,9 @@ fn in_wasm_filter<'a>(node: &'a Node, place: Place<'_>) -> Option<(&'a Node, Fou
 
 /// Istio's WasmPlugin or TrafficExtension.
 fn in_wasm_plugin(node: &Node) -> Option<(&Node, Found)> {
-    node.member("kind").and_then(Node::text).filter(|kind| ["WasmPlugin", "TrafficExtension"].contains(kind))?;
+    node.member("kind")
+        .and_then(Node::text)
+        .filter(|kind| ["WasmPlugin", "TrafficExtension"].contains(kind))?;
     let spec = node.member("spec")?;
     let plugin = spec.member("wasm").unwrap_or(spec);
     let failure = match plugin.member("failStrategy").and_then(Node::text) {
@@ -307,7 +342,12 @@ fn in_wasm_plugin(node: &Node) -> Option<(&Node, Found)> {
         Some("FAIL_RELOAD") => Failure::Reload,
         _ => Failure::Closed,
     };
-    let filter = Some(Filter { line: spec.line, pointer: spec.pointer.clone(), kind: FilterKind::WasmPlugin, failure });
+    let filter = Some(Filter {
+        line: spec.line,
+        pointer: spec.pointer.clone(),
+        kind: FilterKind::WasmPlugin,
+        failure,
+    });
     Some((node, Found { filter, ..Found::of_tree(plugin.member("pluginConfig")?) }))
 }
 
@@ -321,8 +361,12 @@ fn in_extension_policy(node: &Node) -> Vec<(&Node, Found)> {
             let is_open = filter.member("failOpen").is_some_and(Node::is_true);
             let failure = if is_open { Failure::Open } else { Failure::Closed };
             let found = Found::of_tree(filter.member("config")?);
-            let settings =
-                Filter { line: filter.line, pointer: filter.pointer.clone(), kind: FilterKind::ExtensionPolicy, failure };
+            let settings = Filter {
+                line: filter.line,
+                pointer: filter.pointer.clone(),
+                kind: FilterKind::ExtensionPolicy,
+                failure,
+            };
             Some((filter, Found { filter: Some(settings), ..found }))
         })
         .collect()
@@ -331,14 +375,19 @@ fn in_extension_policy(node: &Node) -> Vec<(&Node, Found)> {
 impl FilterChain {
     fn round(place: Place<'_>) -> Option<Self> {
         let (listener, chain) = place.listener.zip(place.filter_chain)?;
-        let buffer_limit = listener.named("per_connection_buffer_limit_bytes").and_then(|limit| match &limit.value.content {
-            Content::Number(octets) => Some((octets.as_u64()?, Spot::of_member(limit))),
-            _ => None,
+        let buffer_limit = listener.named("per_connection_buffer_limit_bytes").and_then(|limit| {
+            match &limit.value.content {
+                Content::Number(octets) => Some((octets.as_u64()?, Spot::of_member(limit))),
+                _ => None,
+            }
         });
-        let details = place.manager.and_then(|manager| manager.named("forward_client_cert_details"));
-        let details = details.and_then(|member| Some((member.value.text()?.to_owned(), Spot::of_member(member))));
+        let details =
+            place.manager.and_then(|manager| manager.named("forward_client_cert_details"));
+        let details = details
+            .and_then(|member| Some((member.value.text()?.to_owned(), Spot::of_member(member))));
         // What Envoy does unless it is told.
-        let details = details.unwrap_or_else(|| ("SANITIZE".to_owned(), Spot::of(place.manager.unwrap_or(chain))));
+        let details = details
+            .unwrap_or_else(|| ("SANITIZE".to_owned(), Spot::of(place.manager.unwrap_or(chain))));
         Some(Self {
             spot: Spot::of(chain),
             transport: Transport::of(chain, place),
@@ -354,13 +403,19 @@ fn knows_server_name(listener: &Node) -> bool {
     let elements = |name| listener.member(name).map(Node::elements).unwrap_or_default().iter();
     let is_inspector = |filter: &Node| {
         let kind = filter.member("typed_config").and_then(|config| config.member("@type"));
-        [kind, filter.member("name")].into_iter().flatten().filter_map(Node::text).any(|text| text.contains(INSPECTOR))
+        [kind, filter.member("name")]
+            .into_iter()
+            .flatten()
+            .filter_map(Node::text)
+            .any(|text| text.contains(INSPECTOR))
     };
     let is_chosen_by_name = |chain: &Node| {
-        let names = chain.member("filter_chain_match").and_then(|wanted| wanted.member("server_names"));
+        let names =
+            chain.member("filter_chain_match").and_then(|wanted| wanted.member("server_names"));
         names.is_some_and(|names| !names.elements().is_empty())
     };
-    elements("listener_filters").any(is_inspector) || elements("filter_chains").any(is_chosen_by_name)
+    elements("listener_filters").any(is_inspector)
+        || elements("filter_chains").any(is_chosen_by_name)
 }
 
 impl FilterChain {
@@ -373,14 +428,17 @@ impl FilterChain {
 impl Transport {
     fn of(chain: &Node, place: Place<'_>) -> Self {
         let Some(socket) = chain.member("transport_socket") else { return Self::Plain };
-        if socket.member("name").and_then(Node::text) == Some("envoy.transport_sockets.raw_buffer") {
+        if socket.member("name").and_then(Node::text) == Some("envoy.transport_sockets.raw_buffer")
+        {
             return Self::Plain;
         }
         let config = socket.member("typed_config");
         // QUIC has its TLS one level below.
         let context = config.and_then(|config| config.member("downstream_tls_context")).or(config);
         match context {
-            Some(context) if context.member("common_tls_context").is_some() => Self::Tls(DownstreamTls::of(context, place)),
+            Some(context) if context.member("common_tls_context").is_some() => {
+                Self::Tls(DownstreamTls::of(context, place))
+            }
             _ => Self::Other,
         }
     }
@@ -392,15 +450,19 @@ impl DownstreamTls {
         let of_common = |name: &str| common.and_then(|common| common.member(name));
         let combined = of_common("combined_validation_context");
         let of_combined = |name: &str| combined.and_then(|combined| combined.member(name));
-        let secret =
-            of_common("validation_context_sds_secret_config").or_else(|| of_combined("validation_context_sds_secret_config"));
+        let secret = of_common("validation_context_sds_secret_config")
+            .or_else(|| of_combined("validation_context_sds_secret_config"));
         let secret_name = secret.and_then(|secret| secret.member("name")).and_then(Node::text);
         // A secret of the same file is known, another one is not.
-        let by_secret = secret_name.and_then(|name| place.all.iter().find_map(|document| validation_secret(document, name)));
-        let contexts = [of_common("validation_context"), of_combined("default_validation_context"), by_secret];
+        let by_secret = secret_name.and_then(|name| {
+            place.all.iter().find_map(|document| validation_secret(document, name))
+        });
+        let contexts =
+            [of_common("validation_context"), of_combined("default_validation_context"), by_secret];
         let known = || contexts.iter().flatten();
         let is_elsewhere = secret.is_some() && by_secret.is_none();
-        let mut verification = known().filter_map(|context| context.member("trust_chain_verification")?.text());
+        let mut verification =
+            known().filter_map(|context| context.member("trust_chain_verification")?.text());
         Self {
             spot: Spot::of(context),
             verifies: is_elsewhere || known().any(|context| context.member("trusted_ca").is_some()),
@@ -408,10 +470,15 @@ impl DownstreamTls {
                 false if is_elsewhere => None,
                 accepts => Some(accepts),
             },
-            suppresses_authorities: known().any(|context| context.member("suppress_client_ca_list").is_some_and(Node::is_true)),
-            resumes_sessions: !["disable_stateless_session_resumption", "disable_stateful_session_resumption"]
-                .iter()
-                .all(|name| context.member(name).is_some_and(Node::is_true)),
+            suppresses_authorities: known().any(|context| {
+                context.member("suppress_client_ca_list").is_some_and(Node::is_true)
+            }),
+            resumes_sessions: ![
+                "disable_stateless_session_resumption",
+                "disable_stateful_session_resumption",
+            ]
+            .iter()
+            .all(|name| context.member(name).is_some_and(Node::is_true)),
         }
     }
 }

@@ -42,12 +42,21 @@ fn the_audit_of_the_case_table_is_the_table() {
     for (number, (configuration, cases)) in by_configuration.iter().enumerate() {
         let config = file(&format!("audit-{number}.json"), configuration);
         let input: String = cases.iter().map(|case| format!("{}\n", line(case))).collect();
-        let output = run(&["audit", "--config", &config, "--input", &file(&format!("audit-{number}.jsonl"), input)]);
+        let output = run(&[
+            "audit",
+            "--config",
+            &config,
+            "--input",
+            &file(&format!("audit-{number}.jsonl"), input),
+        ]);
         assert_eq!(code(&output), 0, "{output:?}");
-        let decisions: Vec<Value> = text(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let decisions: Vec<Value> =
+            text(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         assert_eq!(decisions.len(), cases.len(), "{configuration}");
         for (case, decision) in cases.iter().zip(&decisions) {
-            if decision["code"] != case.expect.code || decision["status"].as_u64() != case.expect.status.map(u64::from) {
+            if decision["code"] != case.expect.code
+                || decision["status"].as_u64() != case.expect.status.map(u64::from)
+            {
                 wrong.push(format!("{}: {decision}", case.name));
             }
         }
@@ -114,7 +123,8 @@ fn a_line_that_cannot_be_used_is_told_and_the_rest_decided() {
     );
     let output = run(&["audit", "--config", &config, "--input", &lines]);
     assert_eq!(code(&output), 2);
-    let answers: Vec<Value> = text(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let answers: Vec<Value> =
+        text(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let unusable: Vec<_> = answers.iter().filter_map(|answer| answer["line"].as_u64()).collect();
     assert_eq!(unusable, [3, 4, 5, 6, 7, 8, 9, 10]);
     let decided: Vec<_> = answers.iter().filter_map(|answer| answer["code"].as_str()).collect();
@@ -129,9 +139,18 @@ fn an_audit_answers_line_by_line() {
     let mut input = child.stdin.take().expect("it is piped");
     let mut output = BufReader::new(child.stdout.take().expect("it is piped")).lines();
     for number in 0..5 {
-        writeln!(input, "{}", json!({ "client_id": format!("nobody-{number}"), "id": { "n": number } })).expect("it reads");
-        let answer: Value = serde_json::from_str(&output.next().expect("an answer").expect("UTF-8")).expect("JSON");
-        assert_eq!((&answer["id"]["n"], &answer["code"]), (&json!(number), &json!("unknown_client")));
+        writeln!(
+            input,
+            "{}",
+            json!({ "client_id": format!("nobody-{number}"), "id": { "n": number } })
+        )
+        .expect("it reads");
+        let answer: Value =
+            serde_json::from_str(&output.next().expect("an answer").expect("UTF-8")).expect("JSON");
+        assert_eq!(
+            (&answer["id"]["n"], &answer["code"]),
+            (&json!(number), &json!("unknown_client"))
+        );
     }
     drop(input);
     assert!(output.next().is_none());
@@ -142,7 +161,13 @@ fn an_audit_answers_line_by_line() {
 fn a_line_may_be_written_as_programs_write_it() {
     let config = file("forms.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
     let certificate = certificate_of(&[("CN", "client"), ("O", "Client")]);
-    let in_lines = certificate.x5c().as_bytes().chunks(64).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\n");
+    let in_lines = certificate
+        .x5c()
+        .as_bytes()
+        .chunks(64)
+        .map(String::from_utf8_lossy)
+        .collect::<Vec<_>>()
+        .join("\n");
     let all = json!({
         "client_id": "client", "certificate": in_lines, "now": NOW,
         "body": null, "body_base64": null, "headers": null, "path": null, "method": null, "host": null, "server_name": null, "id": null,
@@ -162,24 +187,43 @@ fn a_line_may_be_written_as_programs_write_it() {
         (json!({ "client_id": "client", "headers": {} }), "certificate_missing"),
         // Without a body a request ends with its headers.
         (json!({ "client_id": "client", "method": "OPTIONS" }), "not_gated"),
-        (json!({ "client_id": "client", "method": "OPTIONS", "headers": { "origin": "https://app.example" } }), "not_gated"),
+        (
+            json!({ "client_id": "client", "method": "OPTIONS", "headers": { "origin": "https://app.example" } }),
+            "not_gated",
+        ),
         (json!({ "client_id": "client", "headers": [[":method", "OPTIONS"]] }), "not_gated"),
         (json!({ "client_id": "client", "method": "OPTIONS", "body": "" }), "not_gated"),
-        (json!({ "client_id": "client", "method": "OPTIONS", "body": "client_id=client" }), "method_not_allowed"),
-        (json!({ "client_id": "client", "method": "OPTIONS", "headers": { "authorization": "Bearer x" } }), "method_not_allowed"),
+        (
+            json!({ "client_id": "client", "method": "OPTIONS", "body": "client_id=client" }),
+            "method_not_allowed",
+        ),
+        (
+            json!({ "client_id": "client", "method": "OPTIONS", "headers": { "authorization": "Bearer x" } }),
+            "method_not_allowed",
+        ),
         (json!({ "client_id": "client", "method": "GET" }), "method_not_allowed"),
     ];
     let input = file("forms.jsonl", lines.each_ref().map(|(line, _)| format!("{line}\n")).concat());
     let output = run(&["audit", "--config", &config, "--input", &input]);
-    let answers: Vec<Value> = text(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let codes: Vec<_> = answers.iter().map(|answer| answer["code"].as_str().unwrap_or_default()).collect();
+    let answers: Vec<Value> =
+        text(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let codes: Vec<_> =
+        answers.iter().map(|answer| answer["code"].as_str().unwrap_or_default()).collect();
     // The clock of this machine may be anywhere.
     let wanted = lines.each_ref().map(|(_, code)| *code);
     for (index, (found, wanted)) in codes.iter().zip(wanted).enumerate() {
-        assert!(*found == wanted || (index == 2 && found.starts_with("certificate_")), "{index}: {found}");
+        assert!(
+            *found == wanted || (index == 2 && found.starts_with("certificate_")),
+            "{index}: {found}"
+        );
     }
     assert_eq!((code(&output), answers.len()), (0, lines.len()));
-    assert!(answers[0].as_object().is_some_and(|answer| answer.keys().eq(["code", "status", "error", "detail"])), "{answers:?}");
+    assert!(
+        answers[0]
+            .as_object()
+            .is_some_and(|answer| answer.keys().eq(["code", "status", "error", "detail"])),
+        "{answers:?}"
+    );
 }
 
 /// However much goes through it, an audit holds some of it alone.
@@ -193,14 +237,22 @@ fn an_audit_takes_bounded_memory() {
     let output = BufReader::new(child.stdout.take().expect("it is piped"));
     let answers = std::thread::spawn(move || output.lines().count());
     let mut input = child.stdin.take().expect("it is piped");
-    let line = format!("{}\n", json!({ "client_id": "client", "body": format!("client_id=nobody&x={}", "y".repeat(8_000)) }));
+    let line = format!(
+        "{}\n",
+        json!({ "client_id": "client", "body": format!("client_id=nobody&x={}", "y".repeat(8_000)) })
+    );
     assert!(LINES * line.len() > 4 * 1_024 * MOST_KILOBYTES as usize, "that would be no proof");
     for _ in 0..LINES {
         input.write_all(line.as_bytes()).expect("it reads");
     }
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it lives");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let peak = status.lines().find_map(|line| {
+        line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+    });
     drop(input);
-    assert_eq!((child.wait().expect("it ends").code(), answers.join().expect("it reads")), (Some(0), LINES));
+    assert_eq!(
+        (child.wait().expect("it ends").code(), answers.join().expect("it reads")),
+        (Some(0), LINES)
+    );
     assert!(peak.is_some_and(|peak| peak < MOST_KILOBYTES), "{peak:?} kB");
 }

@@ -12,7 +12,8 @@ fn client_lists_are_converted_exactly_or_not_at_all() {
         client["tls_client_certificate_bound_access_tokens"] = true.into();
         client
     };
-    let other = |id: &str, method: &str| json!({ "client_id": id, "token_endpoint_auth_method": method });
+    let other =
+        |id: &str, method: &str| json!({ "client_id": id, "token_endpoint_auth_method": method });
     let authlete = "CN=Example, OU=OP, O=Authlete, C=GB";
     for (list, converted, refused) in [
         (
@@ -39,9 +40,11 @@ fn client_lists_are_converted_exactly_or_not_at_all() {
                 other("account", "none"),
             ],
             vec![
-                "pattern (/clients/2/attributes/x509.subjectdn): a regular expression that is no plain text",
+                "pattern (/clients/2/attributes/x509.subjectdn): a regular expression that is no \
+                 plain text",
                 "anchored (/clients/5/attributes/x509.casubjectdn): only certificates of this CA",
-                "unmatched (/clients/6/attributes/x509.subjectdn): expected a name as Java prints it",
+                "unmatched (/clients/6/attributes/x509.subjectdn): expected a name as Java prints \
+                 it",
                 "https://sp.example.org/saml (/clients/7/protocol): not a client of OpenID Connect",
             ],
         ),
@@ -57,15 +60,23 @@ fn client_lists_are_converted_exactly_or_not_at_all() {
                 other("secret", "client_secret_basic"),
             ],
             vec![
-                "self-signed (/1/client_authentication_methods): the client's certificates are behind",
+                "self-signed (/1/client_authentication_methods): the client's certificates are \
+                 behind",
                 "either (/2/client_authentication_methods): expected one method",
-                "forgotten (/4/client_settings): expected settings.client.x509-certificate-subject-dn",
+                "forgotten (/4/client_settings): expected \
+                 settings.client.x509-certificate-subject-dn",
             ],
         ),
         (
             "spring-h2",
-            vec![bound(tls("mtls-demo", "CN=demo-client,O=Spring")), other("secret", "client_secret_basic")],
-            vec!["unmatched (/1/CLIENT_SETTINGS): settings.client.x509-certificate-subject-dn: expected a name as Java"],
+            vec![
+                bound(tls("mtls-demo", "CN=demo-client,O=Spring")),
+                other("secret", "client_secret_basic"),
+            ],
+            vec![
+                "unmatched (/1/CLIENT_SETTINGS): settings.client.x509-certificate-subject-dn: \
+                 expected a name as Java",
+            ],
         ),
         (
             "duende",
@@ -77,11 +88,14 @@ fn client_lists_are_converted_exactly_or_not_at_all() {
                 other("implicit", "none"),
             ],
             vec![
-                "mtls.thumbprint (/IdentityServer/Clients/1/ClientSecrets/0/Type): a SHA-1 thumbprint",
+                "mtls.thumbprint (/IdentityServer/Clients/1/ClientSecrets/0/Type): a SHA-1 \
+                 thumbprint",
                 "either (/IdentityServer/Clients/2/ClientSecrets): several secrets",
-                "expires (/IdentityServer/Clients/3/ClientSecrets/0/Expiration): the secret expires",
+                "expires (/IdentityServer/Clients/3/ClientSecrets/0/Expiration): the secret \
+                 expires",
                 "old (/IdentityServer/Clients/7/Enabled): the client is disabled",
-                "unmatched (/IdentityServer/Clients/8/ClientSecrets/0/Value): expected a name as .NET prints it",
+                "unmatched (/IdentityServer/Clients/8/ClientSecrets/0/Value): expected a name as \
+                 .NET prints it",
                 "wsfed (/IdentityServer/Clients/10/ProtocolType): not a client of OpenID Connect",
             ],
         ),
@@ -107,21 +121,28 @@ fn client_lists_are_converted_exactly_or_not_at_all() {
             _ => None,
         };
         if let Some(left_out) = left_out {
-            assert_eq!(said.remove(0), format!("left out, because bearer-only clients never authenticate: {left_out}"));
+            assert_eq!(
+                said.remove(0),
+                format!("left out, because bearer-only clients never authenticate: {left_out}")
+            );
         }
         assert_eq!(said.len(), refused.len(), "{list}: {said:?}");
         for (line, wanted) in said.iter().zip(refused) {
             assert!(line.starts_with(&format!("not converted: {wanted}")), "{line}");
         }
         // What is converted, the filter loads.
-        let clients = file(&format!("converted-{list}.json"), json!({ "clients": value(&output) }).to_string());
+        let clients = file(
+            &format!("converted-{list}.json"),
+            json!({ "clients": value(&output) }).to_string(),
+        );
         assert_eq!(code(&run(&["lint", &clients])), 0, "{list}");
     }
     // Which of two is the client, nobody can tell; standard input is a file, too.
     let twice = r#"[{"clientId": "a", "clientAuthenticatorType": "client-secret", "publicClient": true}, {"clientId": "b", "clientAuthenticatorType": "client-secret", "publicClient": true}, {"clientId": "a", "clientAuthenticatorType": "client-jwt"}]"#;
     let output = run_with(&["convert", "--from", "keycloak", "-"], twice);
     assert_eq!((code(&output), value(&output)), (1, json!([other("b", "none")])));
-    let said = "not converted: a (/0): another entry has the same identifier\nnot converted: a (/2): another entry has the same identifier\n";
+    let said = "not converted: a (/0): another entry has the same identifier\nnot converted: a \
+        (/2): another entry has the same identifier\n";
     assert_eq!(String::from_utf8_lossy(&output.stderr), said);
     let realms = file(
         "realms.json",
@@ -132,25 +153,59 @@ fn client_lists_are_converted_exactly_or_not_at_all() {
     // What is left out is no failure.
     let bearer_only = |id: &str| json!({ "clientId": id, "clientAuthenticatorType": "client-secret", "bearerOnly": true });
     let secret = json!({ "clientId": "a", "clientAuthenticatorType": "client-secret" });
-    let list = file("bearer.json", json!([bearer_only("broker"), secret, bearer_only("realm\u{1b}")]).to_string());
+    let list = file(
+        "bearer.json",
+        json!([bearer_only("broker"), secret, bearer_only("realm\u{1b}")]).to_string(),
+    );
     let output = run(&["convert", "--from", "keycloak", &list]);
     assert_eq!((code(&output), value(&output)), (0, json!([other("a", "client_secret_basic")])));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.starts_with("left out, because bearer-only clients never authenticate: broker, realm"), "{said}");
+    assert!(
+        said.starts_with("left out, because bearer-only clients never authenticate: broker, realm"),
+        "{said}"
+    );
     assert!(said.lines().count() == 1 && !said.contains('\u{1b}'), "{said}");
     // A list of another server: each entry is refused, and whose it looks like is said.
     for (format, entry, whose) in [
-        ("authlete", json!({ "clientId": "a", "clientAuthenticatorType": "client-x509" }), "a client of Keycloak"),
-        ("keycloak", json!({ "clientId": "a", "clientAuth": { "type": "CERTIFICATE" } }), "a client of PingFederate"),
-        ("keycloak", json!({ "clientId": "a", "requireClientSecret": false }), "a client of Duende"),
-        ("duende", json!({ "clientId": "a", "clientAuthenticatorType": "client-x509" }), "a client of Keycloak"),
-        ("spring", json!({ "client_id": "a", "client_authentication_methods": { "tls_client_auth": {} } }), "expected a string"),
-        ("spring", json!({ "client_id": "a", "token_endpoint_auth_method": "none" }), "client_authentication_methods"),
+        (
+            "authlete",
+            json!({ "clientId": "a", "clientAuthenticatorType": "client-x509" }),
+            "a client of Keycloak",
+        ),
+        (
+            "keycloak",
+            json!({ "clientId": "a", "clientAuth": { "type": "CERTIFICATE" } }),
+            "a client of PingFederate",
+        ),
+        (
+            "keycloak",
+            json!({ "clientId": "a", "requireClientSecret": false }),
+            "a client of Duende",
+        ),
+        (
+            "duende",
+            json!({ "clientId": "a", "clientAuthenticatorType": "client-x509" }),
+            "a client of Keycloak",
+        ),
+        (
+            "spring",
+            json!({ "client_id": "a", "client_authentication_methods": { "tls_client_auth": {} } }),
+            "expected a string",
+        ),
+        (
+            "spring",
+            json!({ "client_id": "a", "token_endpoint_auth_method": "none" }),
+            "client_authentication_methods",
+        ),
     ] {
-        let output = run(&["convert", "--from", format, &file("another.json", json!([entry]).to_string())]);
+        let output =
+            run(&["convert", "--from", format, &file("another.json", json!([entry]).to_string())]);
         assert_eq!((code(&output), value(&output)), (1, json!([])), "{format} {entry}");
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.starts_with("not converted: a (/0") && said.contains(whose), "{format} {entry}: {said}");
+        assert!(
+            said.starts_with("not converted: a (/0") && said.contains(whose),
+            "{format} {entry}: {said}"
+        );
     }
     // One client by itself, as Keycloak's console exports it.
     let list = file(
@@ -163,6 +218,10 @@ fn client_lists_are_converted_exactly_or_not_at_all() {
     let output = run(&["convert", "--from", "spring", &list]);
     assert_eq!((code(&output), value(&output)), (0, json!([])));
     for text in ["{}", "7", "{\"clients\": 1}", "no JSON"] {
-        assert_eq!(code(&run(&["convert", "--from", "keycloak", &file("no-list.json", text)])), 2, "{text}");
+        assert_eq!(
+            code(&run(&["convert", "--from", "keycloak", &file("no-list.json", text)])),
+            2,
+            "{text}"
+        );
     }
 }

@@ -1,6 +1,11 @@
 //! The command line, as a program: what it prints, and with which code it ends.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 extern crate test_support as support;
 
@@ -29,7 +34,12 @@ fn program(arguments: &[&str]) -> Command {
 /// Runs with everything piped; what it prints must be read.
 fn piped(arguments: &[&str]) -> Child {
     let mut command = program(arguments);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs")
 }
 
 /// Runs with this standard input.
@@ -66,8 +76,12 @@ fn file(name: &str, content: impl AsRef<[u8]>) -> String {
 }
 
 fn certificate_of(subject: &[(&str, &str)]) -> certificate::Certificate {
-    let subject = subject.iter().map(|(kind, value)| vec![vec![kind.to_string(), value.to_string()]]).collect();
-    certificate::mint(&CertificateSpec { subject: Some(subject), ..CertificateSpec::default() }).expect("well-formed")
+    let subject = subject
+        .iter()
+        .map(|(kind, value)| vec![vec![kind.to_string(), value.to_string()]])
+        .collect();
+    certificate::mint(&CertificateSpec { subject: Some(subject), ..CertificateSpec::default() })
+        .expect("well-formed")
 }
 
 #[test]
@@ -84,7 +98,10 @@ fn names_are_printed_rdn_by_rdn() {
 
     let output = run(&["name", "CN=a", "CN"]);
     assert_eq!(code(&output), 1);
-    assert!(text(&output).contains("RFC 4514  CN=a") && text(&output).contains("no name: expected"), "{output:?}");
+    assert!(
+        text(&output).contains("RFC 4514  CN=a") && text(&output).contains("no name: expected"),
+        "{output:?}"
+    );
     assert!(!text(&output).contains('\x1b'), "colours where no terminal is");
 }
 
@@ -99,8 +116,14 @@ fn unusable_input_ends_with_two_and_says_what() {
         (&["explain", "--config", "/nowhere", "--client-id", "a"][..], "/nowhere"),
         (&["explain", "--config", &wrong, "--client-id", "a"], "/clients"),
         (&["explain", "--config", &yaml, "--client-id", "a"], "no configuration of this filter"),
-        (&["explain", "--config", &config, "--client-id", "a", "--certificate", &noise], "not one PEM certificate"),
-        (&["explain", "--config", &config, "--client-id", "a", "--certificate", &empty], "the file is empty"),
+        (
+            &["explain", "--config", &config, "--client-id", "a", "--certificate", &noise],
+            "not one PEM certificate",
+        ),
+        (
+            &["explain", "--config", &config, "--client-id", "a", "--certificate", &empty],
+            "the file is empty",
+        ),
         (&["explain", "--config", &config, "--client-id", "a", "--now", "noon"], "noon"),
         (&["explain", "--config", &config, "--client-id", "a", "--header", "x"], "name: value"),
         (&["audit", "--config", &config, "--input", "/nowhere"], "/nowhere"),
@@ -117,17 +140,22 @@ fn unusable_input_ends_with_two_and_says_what() {
 #[test]
 fn the_readme_shows_what_happens() {
     let readme = include_str!("../../../../README.md");
-    let (_, chapter) = readme.split_once("## The command line\n").expect("the README has the chapter");
+    let (_, chapter) =
+        readme.split_once("## The command line\n").expect("the README has the chapter");
     let block = |language: &str| {
-        let (_, rest) = chapter.split_once(&format!("```{language}\n")).expect("the chapter has the block");
+        let (_, rest) =
+            chapter.split_once(&format!("```{language}\n")).expect("the chapter has the block");
         rest.split_once("```").expect("the block ends").0
     };
     let config = file("readme/config.json", block("json"));
     let directory = Path::new(&config).parent().expect("it has one");
     file("readme/client.pem", include_str!("../../../../tests/bench/client.pem"));
     file("readme/clients.json", include_str!("../../../../tests/convert/spring.json"));
-    let requests =
-        [json!({ "path": "/token" }), json!({ "client_id": "nobody" }), json!({ "client_id": "nobody", "path": "/userinfo" })];
+    let requests = [
+        json!({ "path": "/token" }),
+        json!({ "client_id": "nobody" }),
+        json!({ "client_id": "nobody", "path": "/userinfo" }),
+    ];
     let requests = requests.map(|mut request| {
         request["certificate"] = Value::Null;
         if request["client_id"].is_null() {
@@ -139,10 +167,12 @@ fn the_readme_shows_what_happens() {
     let mut commands = 0;
     for shown in block("console").split("$ tls-client-auth ").skip(1) {
         let (arguments, expected) = shown.split_once('\n').expect("a command is a line");
-        let arguments: Vec<&str> = arguments.split(' ').map(|argument| argument.trim_matches('\'')).collect();
+        let arguments: Vec<&str> =
+            arguments.split(' ').map(|argument| argument.trim_matches('\'')).collect();
         let output = program(&arguments).current_dir(directory).output().expect("it runs");
         let printed = text(&output) + &String::from_utf8_lossy(&output.stderr);
-        let printed: String = printed.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        let printed: String =
+            printed.lines().map(|line| format!("{}\n", line.trim_end())).collect();
         assert_eq!(printed, expected, "{arguments:?}");
         commands += 1;
     }
@@ -151,9 +181,11 @@ fn the_readme_shows_what_happens() {
 
 #[test]
 fn a_shell_and_a_manual_are_told_every_command() {
-    for (arguments, wanted) in
-        [(&["completions", "bash"][..], "audit"), (&["completions", "zsh"], "explain"), (&["manual"], ".SH")]
-    {
+    for (arguments, wanted) in [
+        (&["completions", "bash"][..], "audit"),
+        (&["completions", "zsh"], "explain"),
+        (&["manual"], ".SH"),
+    ] {
         let output = run(arguments);
         assert!(code(&output) == 0 && text(&output).contains(wanted), "{arguments:?}");
     }

@@ -98,11 +98,16 @@ proptest! {
 
 #[test]
 fn a_character_that_came_later_is_itself() {
-    for text in ["🄰", "ꭰ", "ẞ", "Ⴀ", "₹", "🙂", "x\u{1dc4}\u{301}", "e\u{301}\u{35c}"] {
+    for text in ["🄰", "ꭰ", "ẞ", "Ⴀ", "₹", "🙂", "x\u{1dc4}\u{301}", "e\u{301}\u{35c}"]
+    {
         let expected = text.replace("e\u{301}", "é");
         assert_eq!(prepare(text).as_deref(), Ok(&*expected), "{text}");
     }
-    assert_eq!(prepare("A🄰 \u{1dc4} B").as_deref(), Ok("a🄰 \u{1dc4} b"), "no mark to Unicode 3.2, so the blank is one");
+    assert_eq!(
+        prepare("A🄰 \u{1dc4} B").as_deref(),
+        Ok("a🄰 \u{1dc4} b"),
+        "no mark to Unicode 3.2, so the blank is one"
+    );
     assert_eq!(prepare("a  \u{1dc4}").as_deref(), Ok("a \u{1dc4}"));
 }
 
@@ -110,7 +115,10 @@ fn a_character_that_came_later_is_itself() {
 #[test]
 fn every_character_is_prepared_as_rfc_4518_says() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/unicode/rfc4518.py");
-    let output = std::process::Command::new("python3").args([script, "forms"]).output().expect("python3 is there");
+    let output = std::process::Command::new("python3")
+        .args([script, "forms"])
+        .output()
+        .expect("python3 is there");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let forms = String::from_utf8(output.stdout).unwrap();
     let mut wrong = Vec::new();
@@ -122,7 +130,8 @@ fn every_character_is_prepared_as_rfc_4518_says() {
         (next..c).for_each(is_itself);
         next = char::from_u32(u32::from(c) + 1).unwrap_or('\u{e000}');
         assigned += 1;
-        // Unicode 3.2 decomposes these to characters that they are not (Corrigendum 4); Unicode has mended that since.
+        // Unicode 3.2 decomposes these to characters that they are not (Corrigendum 4); Unicode has
+        // mended that since.
         if matches!(c, '\u{2f868}' | '\u{2f874}' | '\u{2f91f}' | '\u{2f95f}' | '\u{2f9bf}') {
             continue;
         }
@@ -136,20 +145,33 @@ fn every_character_is_prepared_as_rfc_4518_says() {
                 Err(error) => panic!("{error}"),
             };
             if form != expected {
-                wrong.push(format!("U+{:04X} in {context:?} is {form}, expected {expected}", u32::from(c)));
+                wrong.push(format!(
+                    "U+{:04X} in {context:?} is {form}, expected {expected}",
+                    u32::from(c)
+                ));
             }
         }
     }
-    assert!(wrong.is_empty(), "{} forms, {:#?}", wrong.len(), wrong.iter().take(20).collect::<Vec<_>>());
+    assert!(
+        wrong.is_empty(),
+        "{} forms, {:#?}",
+        wrong.len(),
+        wrong.iter().take(20).collect::<Vec<_>>()
+    );
     (next..=char::MAX).for_each(|c| {
         if c < '\u{f0000}' {
             is_itself(c)
         }
     });
-    assert_eq!(assigned, 95_156 + 6_400 + 65, "the characters of Unicode 3.2, of private use, and control characters");
+    assert_eq!(
+        assigned,
+        95_156 + 6_400 + 65,
+        "the characters of Unicode 3.2, of private use, and control characters"
+    );
 }
 
-const CONTEXTS: [&str; 6] = ["_", "a_B", "e_\u{301}", "x _y", "_\u{327}\u{301}", "\u{1100}_\u{11a8}"];
+const CONTEXTS: [&str; 6] =
+    ["_", "a_B", "e_\u{301}", "x _y", "_\u{327}\u{301}", "\u{1100}_\u{11a8}"];
 
 /// A character that Unicode 3.2 does not have.
 fn is_itself(c: char) {
@@ -158,10 +180,22 @@ fn is_itself(c: char) {
     if alone == Err(NameError::ProhibitedCharacter(c)) {
         return;
     }
-    for (context, expected) in CONTEXTS.into_iter().zip(["_", "a_b", "e_\u{301}", "x _y", "_\u{327}\u{301}", "\u{1100}_\u{11a8}"])
-    {
-        let (text, expected) = [context, expected].map(|text| text.replace('_', &c.to_string())).into();
-        assert_eq!(prepare(&text).as_deref(), Ok(&*expected), "U+{:04X} in {context:?}", u32::from(c));
+    for (context, expected) in CONTEXTS.into_iter().zip([
+        "_",
+        "a_b",
+        "e_\u{301}",
+        "x _y",
+        "_\u{327}\u{301}",
+        "\u{1100}_\u{11a8}",
+    ]) {
+        let (text, expected) =
+            [context, expected].map(|text| text.replace('_', &c.to_string())).into();
+        assert_eq!(
+            prepare(&text).as_deref(),
+            Ok(&*expected),
+            "U+{:04X} in {context:?}",
+            u32::from(c)
+        );
     }
 }
 
@@ -189,7 +223,9 @@ fn what_is_too_long_is_not_prepared() {
     let vanishing = |n: usize| "\u{ad}".repeat(n) + "é" + &"\u{3000}".repeat(n) + "E\u{301}";
     assert!(is_form_of("é é", vanishing(4_000).chars()));
     assert!(!is_form_of("é é", vanishing(5_000).chars()), "too much without meaning");
-    assert!(is_form_of("", "".chars()) && !is_form_of("", "a".chars()) && !is_form_of("a", "".chars()));
+    assert!(
+        is_form_of("", "".chars()) && !is_form_of("", "a".chars()) && !is_form_of("a", "".chars())
+    );
 }
 
 proptest! {

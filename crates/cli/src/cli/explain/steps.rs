@@ -1,7 +1,9 @@
-//! The steps of a decision: what it checked, as it noted itself, and what can be said of each check.
+//! The steps of a decision: what it checked, as it noted itself, and what can be said of each
+//! check.
 
 use tls_client_auth::inspect::{
-    Chain, Check, Checks, ClientMetadata, ExpectedSubject, Policy, Source, Target, TokenEndpointAuthMethod,
+    Chain, Check, Checks, ClientMetadata, ExpectedSubject, Policy, Source, Target,
+    TokenEndpointAuthMethod,
 };
 use tls_client_auth::{GateRequest, Outcome, PeerCertificate, ServerName};
 
@@ -99,23 +101,39 @@ impl Facts<'_> {
         let peer_certificate = self.policy.map(|policy| &policy.common.peer_certificate);
         match check {
             Check::Tenant => match (&decision.request.tenant, self.policy) {
-                (Some(tenant), _) => format!("{} has the policy of the tenant {tenant}", header(":authority")),
-                (None, Some(_)) => format!("{} has the policy of the top level", header(":authority")),
-                (None, None) => format!("{} is no tenant's, and {} is not gated", header(":authority"), header(":path")),
+                (Some(tenant), _) => {
+                    format!("{} has the policy of the tenant {tenant}", header(":authority"))
+                }
+                (None, Some(_)) => {
+                    format!("{} has the policy of the top level", header(":authority"))
+                }
+                (None, None) => format!(
+                    "{} is no tenant's, and {} is not gated",
+                    header(":authority"),
+                    header(":path")
+                ),
             },
             Check::Endpoint => {
                 let endpoints = self.policy.and_then(|policy| policy.endpoints.as_ref());
-                let is_gated = endpoints.is_none_or(|endpoints| endpoints.gates(&Target::new(header(":path").as_bytes())));
+                let is_gated = endpoints.is_none_or(|endpoints| {
+                    endpoints.gates(&Target::new(header(":path").as_bytes()))
+                });
                 // It is the last check alone where the request is let go.
                 match (is_gated, decision.checks.last() == Some(check)) {
-                    (true, true) => "OPTIONS without credentials and body: a preflight of CORS".to_owned(),
+                    (true, true) => {
+                        "OPTIONS without credentials and body: a preflight of CORS".to_owned()
+                    }
                     (true, false) => format!("{} {} is gated", header(":method"), header(":path")),
                     (false, _) => format!("{} is not gated", header(":path")),
                 }
             }
             Check::ServerName => match self.server_name {
-                ServerName::Name(name) => format!("\"{}\" is of the same tenant", String::from_utf8_lossy(name)),
-                ServerName::Absent | ServerName::Unspecified => "none, which the host agrees with".to_owned(),
+                ServerName::Name(name) => {
+                    format!("\"{}\" is of the same tenant", String::from_utf8_lossy(name))
+                }
+                ServerName::Absent | ServerName::Unspecified => {
+                    "none, which the host agrees with".to_owned()
+                }
             },
             Check::Protocol => "neither an upgrade nor an expectation".to_owned(),
             Check::HttpMethod => header(":method"),
@@ -125,7 +143,9 @@ impl Facts<'_> {
                 None => "none".to_owned(),
             },
             Check::Query => "no credential in the query string".to_owned(),
-            Check::Form => format!("{} bytes, which every server reads alike", self.request.body.len()),
+            Check::Form => {
+                format!("{} bytes, which every server reads alike", self.request.body.len())
+            }
             Check::ClientId => match &decision.request.client_id {
                 Some(client_id) => format!("\"{}\"", client_id.escape_debug()),
                 None => "none, and no credential; unidentified_clients lets it pass".to_owned(),
@@ -135,7 +155,9 @@ impl Facts<'_> {
                 None => "not registered; unregistered_clients lets it pass".to_owned(),
             },
             Check::AuthMethod => match self.client.map(ClientMetadata::method) {
-                Some(TokenEndpointAuthMethod::Other) => "the backend's to check; other_methods lets it pass".to_owned(),
+                Some(TokenEndpointAuthMethod::Other) => {
+                    "the backend's to check; other_methods lets it pass".to_owned()
+                }
                 _ => "one of methods".to_owned(),
             },
             Check::OneMethod => "the request has no credential besides".to_owned(),
@@ -143,7 +165,9 @@ impl Facts<'_> {
                 let Some(certificate) = self.certificate else { return String::new() };
                 let mut text = certificate.thumbprint().to_string();
                 let method = self.client.map(ClientMetadata::method);
-                if let (Some(TokenEndpointAuthMethod::TlsClientAuth(_)), Ok(subject)) = (method, certificate.subject()) {
+                if let (Some(TokenEndpointAuthMethod::TlsClientAuth(_)), Ok(subject)) =
+                    (method, certificate.subject())
+                {
                     text = format!("{subject}, {text}");
                 }
                 if let Some(dialect) = peer_certificate.and_then(|policy| policy.source.header()) {
@@ -151,22 +175,29 @@ impl Facts<'_> {
                 }
                 text
             }
-            Check::Validity => {
-                self.certificate.map(|known| format!("{} to {}", known.not_before(), known.not_after())).unwrap_or_default()
-            }
+            Check::Validity => self
+                .certificate
+                .map(|known| format!("{} to {}", known.not_before(), known.not_after()))
+                .unwrap_or_default(),
             Check::Origin => match peer_certificate.map(|policy| &policy.source) {
-                Some(Source::Forwarded { trusted_proxies: Some(_), .. }) => "the peer is one of trusted_proxies".to_owned(),
+                Some(Source::Forwarded { trusted_proxies: Some(_), .. }) => {
+                    "the peer is one of trusted_proxies".to_owned()
+                }
                 Some(Source::Forwarded { trusted_proxies: None, .. }) => {
                     "the header has the one that was presented on this connection".to_owned()
                 }
                 Some(Source::Connection) | None => "presented on this connection".to_owned(),
             },
-            Check::Chain if peer_certificate.is_some_and(|policy| policy.chain == Chain::Listener) => {
+            Check::Chain
+                if peer_certificate.is_some_and(|policy| policy.chain == Chain::Listener) =>
+            {
                 "the listener vouches for it, says the configuration".to_owned()
             }
             Check::Chain => "verified, says --chain: this program has no trust store".to_owned(),
             Check::Registered => match self.client.map(ClientMetadata::method) {
-                Some(TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_)) => "the certificate is a registered one".to_owned(),
+                Some(TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_)) => {
+                    "the certificate is a registered one".to_owned()
+                }
                 _ => "no certificate_thumbprints forbid it".to_owned(),
             },
             Check::Subject => match self.client.map(ClientMetadata::method) {
@@ -184,11 +215,17 @@ impl Facts<'_> {
         match check {
             // The next check is made of every gated request.
             Check::ServerName if checks.has(Check::Protocol) => match self.policy {
-                Some(policy) if policy.matches_server_name => "not checked: --server-name is not given",
-                Some(policy) if policy.common.peer_certificate.matches_server_name() => "not asked: there are no tenants",
+                Some(policy) if policy.matches_server_name => {
+                    "not checked: --server-name is not given"
+                }
+                Some(policy) if policy.common.peer_certificate.matches_server_name() => {
+                    "not asked: there are no tenants"
+                }
                 _ => "not asked: peer_certificate.server_name is \"ignore\"",
             },
-            Check::Chain | Check::Subject if checks.has(Check::Registered) => "not asked: the certificate itself is registered",
+            Check::Chain | Check::Subject if checks.has(Check::Registered) => {
+                "not asked: the certificate itself is registered"
+            }
             _ => "",
         }
     }
@@ -196,7 +233,9 @@ impl Facts<'_> {
 
 fn method_name(method: &TokenEndpointAuthMethod) -> String {
     match method {
-        TokenEndpointAuthMethod::TlsClientAuth(expected) => format!("tls_client_auth, by {}", subject_name(expected)),
+        TokenEndpointAuthMethod::TlsClientAuth(expected) => {
+            format!("tls_client_auth, by {}", subject_name(expected))
+        }
         TokenEndpointAuthMethod::SelfSignedTlsClientAuth(registered) => {
             format!("self_signed_tls_client_auth, {} certificates", registered.len())
         }

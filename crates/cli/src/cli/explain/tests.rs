@@ -1,6 +1,11 @@
 //! Steps against the decisions of the whole case table.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use test_support as support;
 
@@ -15,7 +20,8 @@ use super::*;
 /// The decision on a row, and its steps.
 fn explain(case: &Case, server_name: ServerName) -> (Outcome, Vec<Step>) {
     let gate = Gate::new(case.config.to_string().as_bytes()).expect("a configuration");
-    let request = GateRequest { headers: case.request.header_map(), body: case.request.body.clone() };
+    let request =
+        GateRequest { headers: case.request.header_map(), body: case.request.body.clone() };
     let now = Some(UnixTime(case.now.0));
     let peer = Peer { chain_valid: case.chain_valid, now, server_name, ..Peer::default() };
     let mut peer = match &case.certificate {
@@ -70,11 +76,21 @@ fn every_row_of_the_case_table_is_explained_by_what_was_checked() {
         let (checks, code) = (outcome.decision.checks, outcome.decision.code);
         let last = checks.last().map(name).expect("something was checked");
         let is_refused = outcome.decision.rejection.is_some();
-        let refused: Vec<_> = steps.iter().filter(|step| step.state == State::Refused).map(|step| step.name).collect();
+        let refused: Vec<_> = steps
+            .iter()
+            .filter(|step| step.state == State::Refused)
+            .map(|step| step.name)
+            .collect();
         assert_eq!(refused, if is_refused { vec![last] } else { vec![] }, "{}", case.name);
-        let done: Vec<_> = steps.iter().filter(|step| step.state == State::Done).map(|step| step.name).collect();
+        let done: Vec<_> =
+            steps.iter().filter(|step| step.state == State::Done).map(|step| step.name).collect();
         let passed = Check::ALL.into_iter().filter(|check| checks.has(*check)).map(name);
-        assert_eq!(done, passed.filter(|name| !is_refused || *name != last).collect::<Vec<_>>(), "{}", case.name);
+        assert_eq!(
+            done,
+            passed.filter(|name| !is_refused || *name != last).collect::<Vec<_>>(),
+            "{}",
+            case.name
+        );
         let after = steps.iter().skip_while(|step| step.name != last).skip(1);
         let unmade = if is_refused { State::NotReached } else { State::NotAsked };
         assert!(after.into_iter().all(|step| step.state == unmade), "{}", case.name);
@@ -84,7 +100,13 @@ fn every_row_of_the_case_table_is_explained_by_what_was_checked() {
             // An odd header may be empty, and is shown as it is.
             let must = matches!(step.state, State::Done | State::Refused) && step.name != "content";
             assert!(says || !must, "{}: {} says nothing", case.name, step.name);
-            assert!(step.state != State::NotReached || !says, "{}: {} says {}", case.name, step.name, step.text);
+            assert!(
+                step.state != State::NotReached || !says,
+                "{}: {} says {}",
+                case.name,
+                step.name,
+                step.text
+            );
         }
         fell.insert((last, is_refused));
     }

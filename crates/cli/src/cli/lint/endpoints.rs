@@ -27,7 +27,8 @@ pub struct Endpoint {
     gate: Option<Gate>,
     /// What the backend gets in its place, where that is another path.
     pub images: Vec<String>,
-    /// Whether the backend knows it by the path that is listed: not where every way to it is rewritten.
+    /// Whether the backend knows it by the path that is listed: not where every way to it is
+    /// rewritten.
     pub is_inside: bool,
     /// The clusters that serve it.
     pub owners: Vec<String>,
@@ -40,7 +41,8 @@ impl Config {
         Some(Self { gate, json: serde_json::from_str(text).ok()?, line })
     }
 
-    /// The entries of `endpoints` with the pointers to them and the hosts for which they are in force.
+    /// The entries of `endpoints` with the pointers to them and the hosts for which they are in
+    /// force.
     pub fn entries(&self) -> Vec<(String, Option<String>, Vec<String>)> {
         entries(&self.json)
     }
@@ -51,7 +53,8 @@ impl Config {
 
     /// Whether some request keeps a header of this name that its client wrote.
     pub fn lets_through(&self, header: &str) -> bool {
-        let hosts = self.entries().into_iter().flat_map(|(_, _, hosts)| hosts).map(|host| example(&host));
+        let hosts =
+            self.entries().into_iter().flat_map(|(_, _, hosts)| hosts).map(|host| example(&host));
         let hosts: Vec<String> = hosts.chain(["host.example".to_owned()]).collect();
         hosts.iter().any(|host| {
             let mut request = request(host, "/.well-known/nothing");
@@ -71,17 +74,24 @@ pub fn entries(json: &Value) -> Vec<(String, Option<String>, Vec<String>)> {
     let mut add = |at: &str, list: Option<Vec<String>>, hosts: &[String]| match list {
         Some(list) => {
             let each = list.into_iter().enumerate();
-            found.extend(each.map(|(index, text)| (format!("{at}/endpoints/{index}"), Some(text), hosts.to_vec())));
+            found.extend(each.map(|(index, text)| {
+                (format!("{at}/endpoints/{index}"), Some(text), hosts.to_vec())
+            }));
         }
         None => found.push((at.to_owned(), None, hosts.to_vec())),
     };
     let any = ["*".to_owned()];
     let of_top = texts(json.get("endpoints"));
     let has_tenants = json.get("tenants").is_some();
-    if !has_tenants || of_top.is_some() || ["clients", "registry"].iter().any(|name| json.get(name).is_some()) {
+    if !has_tenants
+        || of_top.is_some()
+        || ["clients", "registry"].iter().any(|name| json.get(name).is_some())
+    {
         add("", of_top.clone(), &any);
     }
-    for (index, tenant) in json.get("tenants").and_then(Value::as_array).into_iter().flatten().enumerate() {
+    for (index, tenant) in
+        json.get("tenants").and_then(Value::as_array).into_iter().flatten().enumerate()
+    {
         let hosts = texts(tenant.get("hosts")).unwrap_or_else(|| any.to_vec());
         match texts(tenant.get("endpoints")) {
             Some(own) => add(&format!("/tenants/{index}"), Some(own), &hosts),
@@ -95,13 +105,15 @@ pub fn entries(json: &Value) -> Vec<(String, Option<String>, Vec<String>)> {
 
 impl Endpoint {
     pub fn new(config: usize, text: Option<String>, hosts: Vec<String>) -> Self {
-        let alone = text.as_ref().map(|text| json!({ "endpoints": [text], "clients": [] }).to_string());
+        let alone =
+            text.as_ref().map(|text| json!({ "endpoints": [text], "clients": [] }).to_string());
         let gate = alone.and_then(|alone| Gate::new(alone.as_bytes()).ok());
         Self { config, text, hosts, gate, images: vec![], is_inside: true, owners: vec![] }
     }
 
     pub fn is(&self, path: &str) -> bool {
-        let same = |image: &String| image.trim_matches('/').eq_ignore_ascii_case(path.trim_matches('/'));
+        let same =
+            |image: &String| image.trim_matches('/').eq_ignore_ascii_case(path.trim_matches('/'));
         let Some(gate) = &self.gate else { return true };
         self.images.iter().any(same) || (self.is_inside && asked(gate, "host.example", path))
     }
@@ -124,7 +136,8 @@ impl Endpoint {
             None => vec!["/token".to_owned(), new.clone(), format!("{new}x")],
         };
         inside.extend(self.images.iter().cloned());
-        let mut found: Vec<String> = inside.iter().flat_map(|path| route.rewrite.sources(&route.paths, path)).collect();
+        let mut found: Vec<String> =
+            inside.iter().flat_map(|path| route.rewrite.sources(&route.paths, path)).collect();
         if self.text.is_none() {
             found.extend([hint.clone(), format!("{hint}x")]);
         }
@@ -162,11 +175,15 @@ pub fn example(pattern: &str) -> String {
 
 /// A host that both patterns stand for.
 pub fn common_host(one: &str, other: &str) -> Option<String> {
-    let is_below = |host: &str, pattern: &str| match (pattern.strip_prefix('*'), pattern.strip_suffix(".*")) {
-        (Some(suffix), _) => host.len() > suffix.len() && host.to_ascii_lowercase().ends_with(&suffix.to_ascii_lowercase()),
-        (_, Some(prefix)) => host.starts_with(prefix),
-        _ => false,
-    };
+    let is_below =
+        |host: &str, pattern: &str| match (pattern.strip_prefix('*'), pattern.strip_suffix(".*")) {
+            (Some(suffix), _) => {
+                host.len() > suffix.len()
+                    && host.to_ascii_lowercase().ends_with(&suffix.to_ascii_lowercase())
+            }
+            (_, Some(prefix)) => host.starts_with(prefix),
+            _ => false,
+        };
     if one.eq_ignore_ascii_case(other) || other == "*" || is_below(one, other) {
         Some(example(one))
     } else if one == "*" || is_below(other, one) {
@@ -180,13 +197,16 @@ pub fn host_of_both(ones: &[String], others: &[String]) -> Option<String> {
     ones.iter().find_map(|one| others.iter().find_map(|other| common_host(one, other)))
 }
 
-/// The entry of `endpoints` that gates what is sent: with the wildcards of the one that it arrives as, if they fit.
+/// The entry of `endpoints` that gates what is sent: with the wildcards of the one that it arrives
+/// as, if they fit.
 pub fn entry_to_add(endpoint: &Endpoint, route: &Route, sent: &str) -> String {
     let is_entry = |text: &str| {
         let alone = json!({ "endpoints": [text], "clients": [] }).to_string();
         Gate::new(alone.as_bytes()).is_ok_and(|gate| asked(&gate, "host.example", sent))
     };
     let texts = endpoint.text.iter().filter(|text| text.contains('*'));
-    let fitting = texts.flat_map(|text| route.rewrite.sources(&route.paths, text)).find(|text| is_entry(text));
+    let fitting = texts
+        .flat_map(|text| route.rewrite.sources(&route.paths, text))
+        .find(|text| is_entry(text));
     fitting.unwrap_or_else(|| sent.to_owned())
 }

@@ -12,7 +12,8 @@ use super::paths::{Expression, PathMatch, Pattern, Rewrite};
 const FORWARDING: [&str; 3] = ["FORWARD_ONLY", "ALWAYS_FORWARD_ONLY", "APPEND_FORWARD"];
 
 const ADD_FILTER: &str = "put the filter into it too, or take the route to this cluster away";
-pub const ENABLE: &str = "take this away: other paths pass the filter anyway, which strips forged identity headers there too";
+pub const ENABLE: &str = "take this away: other paths pass the filter anyway, which strips forged \
+    identity headers there too";
 
 /// What the files show, for whoever reads one of them.
 pub struct Envoy<'a> {
@@ -37,12 +38,16 @@ impl<'a> Envoy<'a> {
         let mut assigned: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for assignment in all.iter().filter(|at| at.member("endpoints").is_some()) {
             if let Some(name) = assignment.said("cluster_name") {
-                assigned.entry(eds(name)).or_default().extend(assignment.within().into_iter().filter_map(address));
+                assigned
+                    .entry(eds(name))
+                    .or_default()
+                    .extend(assignment.within().into_iter().filter_map(address));
             }
         }
         let mut clusters: Vec<Server> = all.into_iter().filter_map(Server::of).collect();
         for server in &mut clusters {
-            let found: Vec<&String> = server.addresses.iter().filter_map(|own| assigned.get(own)).flatten().collect();
+            let found: Vec<&String> =
+                server.addresses.iter().filter_map(|own| assigned.get(own)).flatten().collect();
             let found: Vec<String> = found.into_iter().cloned().collect();
             server.addresses.extend(found);
         }
@@ -51,12 +56,23 @@ impl<'a> Envoy<'a> {
 
     pub fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
-        let is_bootstrap = |at: &At<'a>| ["static_resources", "dynamic_resources"].iter().any(|name| at.member(name).is_some());
-        let discovered = self.documents.iter().filter(|document| !is_bootstrap(document)).flat_map(|document| document.within());
+        let is_bootstrap = |at: &At<'a>| {
+            ["static_resources", "dynamic_resources"].iter().any(|name| at.member(name).is_some())
+        };
+        let discovered = self
+            .documents
+            .iter()
+            .filter(|document| !is_bootstrap(document))
+            .flat_map(|document| document.within());
         let has_listeners = discovered.into_iter().any(|at| at.member("filter_chains").is_some());
         for document in &self.documents {
-            if let Some(lds) = document.path(&["dynamic_resources", "lds_config"]).filter(|_| !has_listeners) {
-                let unseen = vec![(lds.place(), "listeners that come by LDS are not in these files".to_owned())];
+            if let Some(lds) =
+                document.path(&["dynamic_resources", "lds_config"]).filter(|_| !has_listeners)
+            {
+                let unseen = vec![(
+                    lds.place(),
+                    "listeners that come by LDS are not in these files".to_owned(),
+                )];
                 entries.push(Entry { unseen, ..empty("LDS", lds.place()) });
             }
             self.search(*document, &mut entries);
@@ -66,9 +82,12 @@ impl<'a> Envoy<'a> {
 
     fn search(&self, at: At<'a>, entries: &mut Vec<Entry>) {
         self.listener(at, entries);
-        let has_chains = at.member("filter_chains").is_some() || at.member("default_filter_chain").is_some();
+        let has_chains =
+            at.member("filter_chains").is_some() || at.member("default_filter_chain").is_some();
         if has_chains {
-            let listener = at.said("name").map_or_else(|| "a listener".to_owned(), |name| format!("the listener \"{name}\""));
+            let listener = at
+                .said("name")
+                .map_or_else(|| "a listener".to_owned(), |name| format!("the listener \"{name}\""));
             let chains: Vec<At<'a>> = at.list("filter_chains").collect();
             for (index, chain) in chains.iter().enumerate() {
                 let names: Vec<&str> = chain
@@ -77,8 +96,16 @@ impl<'a> Envoy<'a> {
                     .flat_map(|m| m.list("server_names"))
                     .filter_map(At::text)
                     .collect();
-                let sni = if names.is_empty() { String::new() } else { format!(" (SNI {})", names.join(", ")) };
-                let several = if chains.len() > 1 { format!("filter chain {index}{sni} of ") } else { String::new() };
+                let sni = if names.is_empty() {
+                    String::new()
+                } else {
+                    format!(" (SNI {})", names.join(", "))
+                };
+                let several = if chains.len() > 1 {
+                    format!("filter chain {index}{sni} of ")
+                } else {
+                    String::new()
+                };
                 self.chain(*chain, &format!("{several}{listener}"), entries);
             }
             if let Some(chain) = at.member("default_filter_chain") {
@@ -90,18 +117,30 @@ impl<'a> Envoy<'a> {
             self.manager(at, "a connection manager", entries);
             return;
         }
-        at.members().map(|(_, value)| value).chain(at.elements()).for_each(|child| self.search(child, entries));
+        at.members()
+            .map(|(_, value)| value)
+            .chain(at.elements())
+            .for_each(|child| self.search(child, entries));
     }
 
     /// What a listener has beside filter chains.
     fn listener(&self, at: At<'a>, entries: &mut Vec<Entry>) {
-        let title = at.said("name").map_or_else(|| "a listener".to_owned(), |name| format!("the listener \"{name}\""));
+        let title = at
+            .said("name")
+            .map_or_else(|| "a listener".to_owned(), |name| format!("the listener \"{name}\""));
         if let Some(chains) = at.member("fcds_config") {
-            let unseen = vec![(chains.place(), "filter chains that come by FCDS are not in these files".to_owned())];
+            let unseen = vec![(
+                chains.place(),
+                "filter chains that come by FCDS are not in these files".to_owned(),
+            )];
             entries.push(Entry { unseen, ..empty(&title, chains.place()) });
         }
         for filter in at.list("listener_filters") {
-            for (place, name) in filter.member("typed_config").into_iter().flat_map(|config| self.clusters_in(config)) {
+            for (place, name) in filter
+                .member("typed_config")
+                .into_iter()
+                .flat_map(|config| self.clusters_in(config))
+            {
                 let why = format!("{title} passes datagrams on to it");
                 entries.push(unclear(&title, place, Cluster::Named(name), why));
             }
@@ -118,16 +157,28 @@ impl<'a> Envoy<'a> {
         for filter in chain.list("filters") {
             let config = filter.member("typed_config").or_else(|| filter.member("config"));
             let name = filter.said("name").unwrap_or_default();
-            if let Some(discovery) = filter.member("config_discovery").filter(|_| !self.is_shown(name)) {
-                let unseen =
-                    vec![(discovery.place(), "network filters that come by discovery are not in these files".to_owned())];
+            if let Some(discovery) =
+                filter.member("config_discovery").filter(|_| !self.is_shown(name))
+            {
+                let unseen = vec![(
+                    discovery.place(),
+                    "network filters that come by discovery are not in these files".to_owned(),
+                )];
                 entries.push(Entry { unseen, ..empty(title, discovery.place()) });
             }
             let Some(config) = config else { continue };
             let kind = config.said("@type").unwrap_or(name);
-            if [".sni_cluster.", ".sni_dynamic_forward_proxy."].iter().any(|part| kind.contains(part)) {
+            if [".sni_cluster.", ".sni_dynamic_forward_proxy."]
+                .iter()
+                .any(|part| kind.contains(part))
+            {
                 let why = "the server name that a client sends chooses the cluster".to_owned();
-                entries.push(unclear(title, filter.place(), Cluster::Unseen("the server name chooses the cluster"), why));
+                entries.push(unclear(
+                    title,
+                    filter.place(),
+                    Cluster::Unseen("the server name chooses the cluster"),
+                    why,
+                ));
             }
             if is_manager(config) || config.member("http_filters").is_some() {
                 self.manager(config, title, entries);
@@ -141,27 +192,36 @@ impl<'a> Envoy<'a> {
     /// Clusters that a network filter names in any way that is known.
     fn clusters_in(&self, config: At<'a>) -> Vec<(Place, String)> {
         let within = config.within().into_iter();
-        let named = within.flat_map(|at| [at.member("cluster"), at.member("name").filter(|_| at.member("weight").is_some())]);
+        let named = within.flat_map(|at| {
+            [at.member("cluster"), at.member("name").filter(|_| at.member("weight").is_some())]
+        });
         named.flatten().filter_map(|at| Some((at.place(), at.text()?.to_owned()))).collect()
     }
 
     fn manager(&self, manager: At<'a>, title: &str, entries: &mut Vec<Entry>) {
-        let filters: Vec<Filter> = manager.list("http_filters").map(|at| filters::of(at, self.configs, &self.named)).collect();
+        let filters: Vec<Filter> = manager
+            .list("http_filters")
+            .map(|at| filters::of(at, self.configs, &self.named))
+            .collect();
         let place = manager.member("http_filters").unwrap_or(manager).place();
         let details = manager.member("forward_client_cert_details");
         let forwarded_xfcc = details
             .filter(|details| details.text().is_some_and(|text| FORWARDING.contains(&text)))
             .and_then(|details| Some((details.place(), details.text()?.to_owned())));
         let mut entry = Entry { filters, forwarded_xfcc, ..empty(title, place) };
-        let upgrades: Vec<Upgrade> =
-            manager.list("upgrade_configs").map(|at| Upgrade::of(at, self.configs, &self.named)).collect();
+        let upgrades: Vec<Upgrade> = manager
+            .list("upgrade_configs")
+            .map(|at| Upgrade::of(at, self.configs, &self.named))
+            .collect();
         let by_name = manager.path(&["rds", "route_config_name"]).and_then(At::text);
         let tables: Vec<At<'a>> = match (manager.member("route_config"), by_name) {
             (Some(table), _) => vec![table],
             (None, Some(name)) => self.route_tables(name),
             (None, None) => Vec::new(),
         };
-        for (what, member) in [("routes that come by RDS", "rds"), ("scoped routes", "scoped_routes")] {
+        for (what, member) in
+            [("routes that come by RDS", "rds"), ("scoped routes", "scoped_routes")]
+        {
             if let Some(at) = manager.member(member).filter(|_| tables.is_empty()) {
                 entry.unseen.push((at.place(), format!("{what} are not in these files")));
             }
@@ -176,7 +236,8 @@ impl<'a> Envoy<'a> {
     fn route_tables(&self, name: &str) -> Vec<At<'a>> {
         let find = |documents: &[At<'a>]| -> Vec<At<'a>> {
             let all = documents.iter().flat_map(|document| document.within());
-            all.filter(|at| at.member("virtual_hosts").is_some() && at.said("name") == Some(name)).collect()
+            all.filter(|at| at.member("virtual_hosts").is_some() && at.said("name") == Some(name))
+                .collect()
         };
         let own = find(&self.documents);
         if own.is_empty() { find(&self.others) } else { own }
@@ -184,17 +245,25 @@ impl<'a> Envoy<'a> {
 
     fn table(&self, table: At<'a>, upgrades: &[Upgrade], entry: &mut Entry) {
         if let Some(vhds) = table.member("vhds") {
-            entry.unseen.push((vhds.place(), "virtual hosts that come by VHDS are not in these files".to_owned()));
+            entry.unseen.push((
+                vhds.place(),
+                "virtual hosts that come by VHDS are not in these files".to_owned(),
+            ));
         }
         for host in table.list("virtual_hosts") {
             if let Some(matcher) = host.member("matcher") {
-                entry.unseen.push((matcher.place(), "routes that a matcher chooses are not followed".to_owned()));
+                entry.unseen.push((
+                    matcher.place(),
+                    "routes that a matcher chooses are not followed".to_owned(),
+                ));
             }
-            let hosts: Vec<String> = host.list("domains").filter_map(At::text).map(without_port).collect();
+            let hosts: Vec<String> =
+                host.list("domains").filter_map(At::text).map(without_port).collect();
             for route in host.list("routes") {
                 turn_on(&[table, host, route], entry);
                 let targets = self.targets(&[table, host, route], upgrades, entry);
-                let (paths, is_conditional) = route.member("match").map_or((unknown(), true), path_match);
+                let (paths, is_conditional) =
+                    route.member("match").map_or((unknown(), true), path_match);
                 let action = route.member("route");
                 let said = |name: &str| action.and_then(|action| action.said(name));
                 entry.routes.push(Route {
@@ -208,10 +277,17 @@ impl<'a> Envoy<'a> {
                         .or_else(|| said("host_rewrite"))
                         .map(|host| Some(host.to_owned()))
                         .or_else(|| {
-                            let unseen = ["host_rewrite_header", "host_rewrite_path_regex", "host_rewrite"];
-                            action.filter(|action| unseen.iter().any(|name| action.member(name).is_some())).map(|_| None)
+                            let unseen =
+                                ["host_rewrite_header", "host_rewrite_path_regex", "host_rewrite"];
+                            action
+                                .filter(|action| {
+                                    unseen.iter().any(|name| action.member(name).is_some())
+                                })
+                                .map(|_| None)
                         }),
-                    internal_redirects: action.and_then(|action| action.member("internal_redirect_policy")).map(At::place),
+                    internal_redirects: action
+                        .and_then(|action| action.member("internal_redirect_policy"))
+                        .map(At::place),
                     targets,
                 });
             }
@@ -226,7 +302,9 @@ impl<'a> Envoy<'a> {
         if let Some(name) = action.member("cluster") {
             found.push((Cluster::Named(name.text().unwrap_or_default().to_owned()), None));
         }
-        for weighted in action.path(&["weighted_clusters", "clusters"]).into_iter().flat_map(At::elements) {
+        for weighted in
+            action.path(&["weighted_clusters", "clusters"]).into_iter().flat_map(At::elements)
+        {
             let cluster = match weighted.said("name") {
                 Some(name) => Cluster::Named(name.to_owned()),
                 None => Cluster::Unseen("a header chooses the cluster"),
@@ -241,14 +319,22 @@ impl<'a> Envoy<'a> {
             found.extend(action.member(name).map(|_| (Cluster::Unseen(why), None)));
         }
         // Those of the most specific scope that has any, which are not merged.
-        let mirrors = [action, host, table].map(|scope| scope.list("request_mirror_policies").collect::<Vec<_>>());
-        for mirror in mirrors.into_iter().find(|mirrors| !mirrors.is_empty()).into_iter().flatten() {
-            let unseen = mirror.member("cluster_header").map(|_| Cluster::Unseen("a header chooses the cluster of a mirror"));
-            let named = mirror.said("cluster").filter(|name| !name.is_empty()).map(|name| Cluster::Named(name.to_owned()));
+        let mirrors = [action, host, table]
+            .map(|scope| scope.list("request_mirror_policies").collect::<Vec<_>>());
+        for mirror in mirrors.into_iter().find(|mirrors| !mirrors.is_empty()).into_iter().flatten()
+        {
+            let unseen = mirror
+                .member("cluster_header")
+                .map(|_| Cluster::Unseen("a header chooses the cluster of a mirror"));
+            let named = mirror
+                .said("cluster")
+                .filter(|name| !name.is_empty())
+                .map(|name| Cluster::Named(name.to_owned()));
             found.extend(named.or(unseen).map(|cluster| (cluster, None)));
         }
         let main = found.into_iter().map(|(cluster, weighted)| {
-            let scopes: Vec<At<'a>> = weighted.into_iter().chain(scopes.iter().rev().copied()).collect();
+            let scopes: Vec<At<'a>> =
+                weighted.into_iter().chain(scopes.iter().rev().copied()).collect();
             let mut ways = vec![main_way(&scopes, entry, self.configs)];
             ways.extend(upgrade_ways(action, upgrades, &scopes, self.configs));
             Target { cluster, ways }
@@ -259,22 +345,31 @@ impl<'a> Envoy<'a> {
     /// What filters of a cluster's own do to requests that go to it.
     pub fn upstream_filters(&self, cluster: &str) -> Vec<Filter> {
         let all = self.documents.iter().flat_map(|document| document.within());
-        let is_it = |at: &At<'a>| at.said("name") == Some(cluster) && at.member("typed_extension_protocol_options").is_some();
-        let options = all.filter(is_it).filter_map(|at| at.member("typed_extension_protocol_options"));
+        let is_it = |at: &At<'a>| {
+            at.said("name") == Some(cluster)
+                && at.member("typed_extension_protocol_options").is_some()
+        };
+        let options =
+            all.filter(is_it).filter_map(|at| at.member("typed_extension_protocol_options"));
         let filters = options.flat_map(At::within).flat_map(|at| at.list("http_filters"));
         filters.map(|at| filters::of(at, self.configs, &self.named)).collect()
     }
 
-    /// Other names of the same server: clusters with an address in common, its parts, and those of which one of them is a
-    /// part.
+    /// Other names of the same server: clusters with an address in common, its parts, and those of
+    /// which one of them is a part.
     pub fn same_server(&self, cluster: &str) -> Vec<String> {
         let mut same = vec![cluster.to_owned()];
         // Not down again from what is above: other parts of that are other servers.
-        for is_next in [Server::is_part_of as fn(&Server, &Server) -> bool, |one, of| of.is_part_of(one)] {
+        for is_next in
+            [Server::is_part_of as fn(&Server, &Server) -> bool, |one, of| of.is_part_of(one)]
+        {
             loop {
-                let known: Vec<&Server> = self.clusters.iter().filter(|one| same.contains(&one.name)).collect();
+                let known: Vec<&Server> =
+                    self.clusters.iter().filter(|one| same.contains(&one.name)).collect();
                 let is_new = |one: &&Server| !same.contains(&one.name);
-                let is_same = |one: &&Server| known.iter().any(|own| one.shares_address(own) || is_next(one, own));
+                let is_same = |one: &&Server| {
+                    known.iter().any(|own| one.shares_address(own) || is_next(one, own))
+                };
                 let more = self.clusters.iter().filter(is_new).filter(is_same);
                 let more: Vec<String> = more.map(|one| one.name.clone()).collect();
                 if more.is_empty() {
@@ -289,11 +384,19 @@ impl<'a> Envoy<'a> {
     /// Why it cannot be said which server a cluster is.
     pub fn unknown(&self, cluster: &str) -> Option<&'static str> {
         let is_dynamic = |document: &At<'a>| {
-            ["cds_config", "ads_config"].iter().any(|name| document.path(&["dynamic_resources", name]).is_some())
+            ["cds_config", "ads_config"]
+                .iter()
+                .any(|name| document.path(&["dynamic_resources", name]).is_some())
         };
         match self.clusters.iter().find(|one| one.name == cluster) {
-            Some(server) => server.goes_anywhere.then_some("a cluster that goes wherever a request asks it to"),
-            None => self.documents.iter().any(is_dynamic).then_some("a cluster that is not in these files"),
+            Some(server) => {
+                server.goes_anywhere.then_some("a cluster that goes wherever a request asks it to")
+            }
+            None => self
+                .documents
+                .iter()
+                .any(is_dynamic)
+                .then_some("a cluster that is not in these files"),
         }
     }
 }
@@ -311,16 +414,24 @@ struct Server {
 impl Server {
     fn of(at: At<'_>) -> Option<Self> {
         const TYPES: [&str; 5] = ["STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST"];
-        let is_cluster = ["load_assignment", "cluster_type", "eds_cluster_config"].iter().any(|name| at.member(name).is_some())
+        let is_cluster = ["load_assignment", "cluster_type", "eds_cluster_config"]
+            .iter()
+            .any(|name| at.member(name).is_some())
             || at.said("type").is_some_and(|kind| TYPES.contains(&kind));
         let name = at.said("name").filter(|_| is_cluster)?;
         let within = at.member("load_assignment").into_iter().flat_map(At::within);
         let mut addresses: Vec<String> = within.filter_map(address).collect();
         if at.member("eds_cluster_config").is_some() || at.said("type") == Some("EDS") {
-            let service = at.path(&["eds_cluster_config", "service_name"]).and_then(At::text).filter(|name| !name.is_empty());
+            let service = at
+                .path(&["eds_cluster_config", "service_name"])
+                .and_then(At::text)
+                .filter(|name| !name.is_empty());
             addresses.push(eds(service.unwrap_or(name)));
         }
-        let parts = at.path(&["cluster_type", "typed_config", "clusters"]).into_iter().flat_map(At::elements);
+        let parts = at
+            .path(&["cluster_type", "typed_config", "clusters"])
+            .into_iter()
+            .flat_map(At::elements);
         let parts = parts.filter_map(At::text).map(str::to_owned).collect();
         let kind = at.path(&["cluster_type", "name"]).and_then(At::text).unwrap_or_default();
         let goes_anywhere = at.said("type") == Some("ORIGINAL_DST")
@@ -346,18 +457,34 @@ fn eds(name: &str) -> String {
 fn address(at: At<'_>) -> Option<String> {
     if let Some(socket) = at.member("socket_address") {
         let host = socket.said("address")?.to_ascii_lowercase();
-        return Some(format!("{}:{}", host.trim_end_matches('.'), socket.member("port_value")?.node.to_json()));
+        return Some(format!(
+            "{}:{}",
+            host.trim_end_matches('.'),
+            socket.member("port_value")?.node.to_json()
+        ));
     }
     if let Some(path) = at.member("pipe").and_then(|pipe| pipe.said("path")) {
         return Some(format!("pipe {path}"));
     }
     let internal = at.member("envoy_internal_address")?;
-    Some(format!("internal {} {}", internal.said("server_listener_name")?, internal.said("endpoint_id").unwrap_or_default()))
+    Some(format!(
+        "internal {} {}",
+        internal.said("server_listener_name")?,
+        internal.said("endpoint_id").unwrap_or_default()
+    ))
 }
 
 fn empty(title: &str, place: Place) -> Entry {
     let title = title.to_owned();
-    Entry { title, place, filters: vec![], routes: vec![], unseen: vec![], raw: vec![], forwarded_xfcc: None }
+    Entry {
+        title,
+        place,
+        filters: vec![],
+        routes: vec![],
+        unseen: vec![],
+        raw: vec![],
+        forwarded_xfcc: None,
+    }
 }
 
 /// A way of which the files do not say enough.
@@ -386,24 +513,40 @@ fn unknown() -> PathMatch {
 }
 
 fn without_port(domain: &str) -> String {
-    let end = domain.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit() || b == b'*'));
+    let end = domain
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit() || b == b'*'));
     end.map_or(domain, |(host, _)| host).to_owned()
 }
 
 /// The path of a `RouteMatch`, and whether it asks for more.
 pub fn path_match(at: At<'_>) -> (PathMatch, bool) {
     let text = |name: &str| at.said(name).map(str::to_owned);
-    let policy = at.path(&["path_match_policy", "typed_config", "path_template"]).and_then(At::text);
+    let policy =
+        at.path(&["path_match_policy", "typed_config", "path_template"]).and_then(At::text);
     let pattern = text("prefix")
         .map(Pattern::Prefix)
         .or_else(|| text("path").map(Pattern::Exact))
         .or_else(|| text("path_separated_prefix").map(Pattern::Segments))
-        .or_else(|| at.path(&["safe_regex", "regex"]).and_then(At::text).map(|text| Pattern::Regex(Expression::whole(text))))
+        .or_else(|| {
+            at.path(&["safe_regex", "regex"])
+                .and_then(At::text)
+                .map(|text| Pattern::Regex(Expression::whole(text)))
+        })
         .or_else(|| policy.map(|template| Pattern::Regex(Expression::template(template).0)))
         .unwrap_or(Pattern::Unknown);
-    let known = ["prefix", "path", "path_separated_prefix", "safe_regex", "path_match_policy", "case_sensitive"];
+    let known = [
+        "prefix",
+        "path",
+        "path_separated_prefix",
+        "safe_regex",
+        "path_match_policy",
+        "case_sensitive",
+    ];
     let is_conditional = at.members().any(|(name, value)| {
-        let is_known = known.iter().any(|known| at.member(known).is_some_and(|member| std::ptr::eq(member.node, value.node)));
+        let is_known = known.iter().any(|known| {
+            at.member(known).is_some_and(|member| std::ptr::eq(member.node, value.node))
+        });
         // An empty list asks for nothing; an empty object may be all that there is to say.
         let is_empty = match &value.node.content {
             Content::Null => true,
@@ -414,7 +557,10 @@ pub fn path_match(at: At<'_>) -> (PathMatch, bool) {
         let is_object = ["grpc", "connect_matcher", "connectMatcher"].contains(&name);
         !is_known && (is_object || !is_empty)
     });
-    let ignores_case = matches!(at.member("case_sensitive").map(|at| &at.node.content), Some(Content::Bool(false)));
+    let ignores_case = matches!(
+        at.member("case_sensitive").map(|at| &at.node.content),
+        Some(Content::Bool(false))
+    );
     (PathMatch { pattern, ignores_case }, is_conditional)
 }
 
@@ -430,7 +576,9 @@ pub fn rewrite(action: At<'_>, route: At<'_>) -> Rewrite {
     }
     if let Some(policy) = action.member("path_rewrite_policy") {
         let new = policy.path(&["typed_config", "path_template_rewrite"]).and_then(At::text);
-        let old = route.path(&["match", "path_match_policy", "typed_config", "path_template"]).and_then(At::text);
+        let old = route
+            .path(&["match", "path_match_policy", "typed_config", "path_template"])
+            .and_then(At::text);
         return match old.zip(new) {
             Some((old, new)) => {
                 let (matched, names) = Expression::template(old);
@@ -451,11 +599,15 @@ fn main_way(scopes: &[At<'_>], entry: &Entry, configs: &Configs) -> Way {
     let mut running = Vec::new();
     let mut last = None;
     for filter in ours {
-        let is_past_the_end =
-            entry.filters.iter().take_while(|other| other.place != filter.place).any(|other| other.kind == Kind::Ends);
+        let is_past_the_end = entry
+            .filters
+            .iter()
+            .take_while(|other| other.place != filter.place)
+            .any(|other| other.kind == Kind::Ends);
         if is_past_the_end {
             let why = "the filter stands behind the router and never runs".to_owned();
-            last = Some(Way::Off { place: filter.place.clone(), why, fix: "put it first".to_owned() });
+            last =
+                Some(Way::Off { place: filter.place.clone(), why, fix: "put it first".to_owned() });
             continue;
         }
         let way = match override_of(scopes, &filter.name, configs) {
@@ -513,7 +665,11 @@ fn override_of<'a>(scopes: &[At<'a>], name: &str, configs: &Configs) -> Option<(
     }
     let is_of = |at: At<'_>, kind: &str| at.said("@type").is_some_and(|url| url.ends_with(kind));
     let is_wrapped = own.said("@type").is_none() || is_of(own, ".FilterConfig");
-    let inner = if is_wrapped { own.member("config").filter(|config| config.members().next().is_some()) } else { Some(own) };
+    let inner = if is_wrapped {
+        own.member("config").filter(|config| config.members().next().is_some())
+    } else {
+        Some(own)
+    };
     let over = match inner {
         None => Override::On,
         Some(inner) if is_of(inner, ".ExtensionWithMatcherPerRoute") => {
@@ -532,9 +688,12 @@ fn override_of<'a>(scopes: &[At<'a>], name: &str, configs: &Configs) -> Option<(
 
 /// What routes make of filters that do nothing, or are off, where they do not say so.
 fn turn_on(scopes: &[At<'_>], entry: &mut Entry) {
-    let weighted = scopes.iter().flat_map(|scope| scope.path(&["route", "weighted_clusters", "clusters"]));
+    let weighted =
+        scopes.iter().flat_map(|scope| scope.path(&["route", "weighted_clusters", "clusters"]));
     let weighted: Vec<At<'_>> = weighted.flat_map(At::elements).collect();
-    for all in scopes.iter().chain(&weighted).filter_map(|scope| scope.member("typed_per_filter_config")) {
+    for all in
+        scopes.iter().chain(&weighted).filter_map(|scope| scope.member("typed_per_filter_config"))
+    {
         for (name, own) in all.members().filter(|(_, own)| !own.is_true("disabled")) {
             for filter in entry.filters.iter_mut().filter(|filter| filter.name == name) {
                 match filter.kind {
@@ -552,7 +711,8 @@ fn turn_on(scopes: &[At<'_>], entry: &mut Entry) {
 
 /// Whether a value turns a header mutation into one of requests.
 fn mutates_requests(at: At<'_>) -> bool {
-    let is_it = |at: &At<'_>| at.said("@type").is_some_and(|url| url.ends_with(".HeaderMutationPerRoute"));
+    let is_it =
+        |at: &At<'_>| at.said("@type").is_some_and(|url| url.ends_with(".HeaderMutationPerRoute"));
     at.within().into_iter().filter(is_it).any(filters::mutates_requests)
 }
 
@@ -566,7 +726,8 @@ pub struct Upgrade {
 
 impl Upgrade {
     fn of(at: At<'_>, configs: &Configs, named: &Named) -> Self {
-        let filters: Vec<Filter> = at.list("filters").map(|at| filters::of(at, configs, named)).collect();
+        let filters: Vec<Filter> =
+            at.list("filters").map(|at| filters::of(at, configs, named)).collect();
         Self {
             kind: at.said("upgrade_type").unwrap_or_default().to_owned(),
             is_enabled: is_on(at),
@@ -580,25 +741,39 @@ fn is_on(at: At<'_>) -> bool {
 }
 
 /// How requests that ask for an upgrade go past the filter.
-fn upgrade_ways(action: At<'_>, upgrades: &[Upgrade], scopes: &[At<'_>], configs: &Configs) -> Vec<Way> {
+fn upgrade_ways(
+    action: At<'_>,
+    upgrades: &[Upgrade],
+    scopes: &[At<'_>],
+    configs: &Configs,
+) -> Vec<Way> {
     let own: Vec<At<'_>> = action.list("upgrade_configs").collect();
     let mut ways = Vec::new();
     for upgrade in upgrades {
         let Some((place, filters)) = &upgrade.filters else { continue };
-        let of_route = own.iter().find(|at| at.said("upgrade_type").is_some_and(|kind| kind.eq_ignore_ascii_case(&upgrade.kind)));
+        let of_route = own.iter().find(|at| {
+            at.said("upgrade_type").is_some_and(|kind| kind.eq_ignore_ascii_case(&upgrade.kind))
+        });
         if !of_route.map_or(upgrade.is_enabled, |at| is_on(*at)) {
             continue;
         }
         let runs = filters.iter().take_while(|filter| filter.kind != Kind::Ends).any(|filter| {
-            let over = override_of(scopes, &filter.name, configs).map(|(_, over)| !matches!(over, Override::Off));
-            matches!(filter.kind, Kind::Ours { skips: None, .. }) && over.unwrap_or(!filter.is_disabled)
+            let over = override_of(scopes, &filter.name, configs)
+                .map(|(_, over)| !matches!(over, Override::Off));
+            matches!(filter.kind, Kind::Ours { skips: None, .. })
+                && over.unwrap_or(!filter.is_disabled)
         });
         if !runs {
             let kind = &upgrade.kind;
             ways.push(Way::Off {
                 place: place.clone(),
-                why: format!("a request with \"upgrade: {kind}\", a POST too, meets the filters of its own upgrade_configs, and this filter is not among them"),
-                fix: "put the filter into that chain too, which refuses upgrades of gated requests, or leave its filters out".to_owned(),
+                why: format!(
+                    "a request with \"upgrade: {kind}\", a POST too, meets the filters of \
+                    its own upgrade_configs, and this filter is not among them"
+                ),
+                fix: "put the filter into that chain too, which refuses upgrades of gated \
+                    requests, or leave its filters out"
+                    .to_owned(),
             });
         }
     }

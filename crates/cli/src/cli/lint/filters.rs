@@ -101,17 +101,21 @@ fn gap(at: At<'_>, configs: &Configs) -> Option<&'static str> {
     let default = discovery.and_then(|discovery| discovery.member("default_config"));
     if default.is_some_and(|default| configs.within(default).is_none()) {
         return Some(
-            "until its configuration is discovered, default_config runs in its place: leave default_config out, and Envoy answers 500 until then",
+            "until its configuration is discovered, default_config runs in its place: leave \
+             default_config out, and Envoy answers 500 until then",
         );
     }
-    at.is_true("is_optional")
-        .then_some("is_optional: an Envoy without wasm leaves the filter out, and every request passes: take it away")
+    at.is_true("is_optional").then_some(
+        "is_optional: an Envoy without wasm leaves the filter out, and every request \
+            passes: take it away",
+    )
 }
 
 fn kind_of(at: At<'_>, name: &str, configs: &Configs, named: &Named) -> Kind {
     let config = at.member("typed_config").or_else(|| at.member("config"));
     let by_discovery = at.member("config_discovery");
-    if let Some(config) = config.and_then(|inner| configs.within(inner)).or_else(|| configs.at(at)) {
+    if let Some(config) = config.and_then(|inner| configs.within(inner)).or_else(|| configs.at(at))
+    {
         let matched = at.member("typed_config").filter(|inner| {
             inner.member("xds_matcher").or_else(|| inner.member("matcher")).is_some()
                 && inner.member("extension_config").is_some()
@@ -122,17 +126,29 @@ fn kind_of(at: At<'_>, name: &str, configs: &Configs, named: &Named) -> Kind {
         return Kind::Ours { config: *config, skips: None };
     }
     if let Some(discovery) = by_discovery {
-        let kinds: Vec<Kind> = discovery.list("type_urls").filter_map(At::text).map(|url| of_type(url, None)).collect();
-        let changing = kinds.iter().find(|kind| matches!(kind, Kind::Changes(_) | Kind::Unknown(_)));
-        return changing.or(kinds.first()).cloned().unwrap_or_else(|| Kind::Unknown(name.to_owned()));
+        let kinds: Vec<Kind> = discovery
+            .list("type_urls")
+            .filter_map(At::text)
+            .map(|url| of_type(url, None))
+            .collect();
+        let changing =
+            kinds.iter().find(|kind| matches!(kind, Kind::Changes(_) | Kind::Unknown(_)));
+        return changing
+            .or(kinds.first())
+            .cloned()
+            .unwrap_or_else(|| Kind::Unknown(name.to_owned()));
     }
     let Some(config) = config else { return of_type(name, None) };
     let url = config.said("@type").unwrap_or(name);
     if url.ends_with("ExtensionWithMatcher") {
         let inner = config.member("extension_config");
-        return inner.map_or_else(|| Kind::Unknown(name.to_owned()), |inner| kind_of(inner, name, configs, named));
+        return inner.map_or_else(
+            || Kind::Unknown(name.to_owned()),
+            |inner| kind_of(inner, name, configs, named),
+        );
     }
-    let url = if url.ends_with("TypedStruct") { config.said("type_url").unwrap_or(url) } else { url };
+    let url =
+        if url.ends_with("TypedStruct") { config.said("type_url").unwrap_or(url) } else { url };
     of_type(url, Some(config))
 }
 
@@ -142,7 +158,9 @@ fn of_type(url: &str, config: Option<At<'_>>) -> Kind {
     let words: Vec<&str> = lower.split('.').collect();
     let is = |wanted: &str| words.contains(&wanted);
     // A filter of HTTP in the manner of Envoy or Istio; a word elsewhere means nothing.
-    let is_known = lower.contains("filters.http.") || lower.starts_with("istio.") || lower.starts_with("stats.");
+    let is_known = lower.contains("filters.http.")
+        || lower.starts_with("istio.")
+        || lower.starts_with("stats.");
     if !is_known {
         return Kind::Unknown(url.to_owned());
     }
@@ -155,7 +173,11 @@ fn of_type(url: &str, config: Option<At<'_>>) -> Kind {
     if let Some((_, what)) = CHANGING.iter().find(|(name, _)| is(name)) {
         return Kind::Changes(what);
     }
-    if HARMLESS.iter().any(|name| is(name)) { Kind::Harmless } else { Kind::Unknown(url.to_owned()) }
+    if HARMLESS.iter().any(|name| is(name)) {
+        Kind::Harmless
+    } else {
+        Kind::Unknown(url.to_owned())
+    }
 }
 
 /// Whether a header mutation touches requests, and not responses alone.
@@ -163,7 +185,9 @@ pub fn mutates_requests(config: At<'_>) -> bool {
     let mutations = config.member("mutations");
     let touched = ["request_mutations", "query_parameter_mutations", "request_trailers_mutations"];
     mutations.is_none_or(|mutations| {
-        touched.iter().any(|name| mutations.member(name).is_some_and(|list| !list.node.elements().is_empty()))
+        touched
+            .iter()
+            .any(|name| mutations.member(name).is_some_and(|list| !list.node.elements().is_empty()))
     })
 }
 
@@ -176,10 +200,19 @@ mod tests {
         for (url, wanted) in [
             ("type.googleapis.com/envoy.extensions.filters.http.router.v3.Router", Kind::Ends),
             ("envoy.filters.http.router", Kind::Ends),
-            ("type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", Kind::Harmless),
+            (
+                "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+                Kind::Harmless,
+            ),
             ("istio.metadata_exchange", Kind::Harmless),
-            ("type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua", Kind::Changes("a Lua script")),
-            ("type.googleapis.com/example.Router", Kind::Unknown("type.googleapis.com/example.Router".to_owned())),
+            (
+                "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+                Kind::Changes("a Lua script"),
+            ),
+            (
+                "type.googleapis.com/example.Router",
+                Kind::Unknown("type.googleapis.com/example.Router".to_owned()),
+            ),
             ("my-filter", Kind::Unknown("my-filter".to_owned())),
         ] {
             assert_eq!(of_type(url, None), wanted, "{url}");

@@ -153,7 +153,8 @@ pub struct Route {
     /// Whether it asks for more than the path.
     pub is_conditional: bool,
     pub rewrite: Rewrite,
-    /// The `:authority` that the backend gets, where it is another one; within: none where the files do not say which.
+    /// The `:authority` that the backend gets, where it is another one; within: none where the
+    /// files do not say which.
     pub host_rewrite: Option<Option<String>>,
     /// Where it is said that redirects of the backend are followed.
     pub internal_redirects: Option<Place>,
@@ -204,7 +205,8 @@ pub struct Graph {
 impl Graph {
     /// The names of everything to which it leads.
     pub fn services(&self) -> Vec<String> {
-        let routed = self.entries.iter().flat_map(|entry| &entry.routes).flat_map(|route| &route.targets);
+        let routed =
+            self.entries.iter().flat_map(|entry| &entry.routes).flat_map(|route| &route.targets);
         let named = routed.filter_map(|target| match &target.cluster {
             Cluster::Named(name) => Some(name.clone()),
             Cluster::Unseen(_) => None,

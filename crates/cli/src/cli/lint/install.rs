@@ -5,7 +5,8 @@ use super::graph::{At, Configs, Filter, Kind, Place, Way};
 use super::kubernetes::Resource;
 use super::paths::Answer;
 
-const INSTALL: &str = "let the filter be installed there too, or take the route to this service away";
+const INSTALL: &str =
+    "let the filter be installed there too, or take the route to this service away";
 
 /// An HTTP filter that a resource puts into proxies.
 pub struct Install<'a> {
@@ -59,11 +60,17 @@ pub struct Served<'a> {
 impl Scope<'_> {
     /// Whether no workload can have both these labels and its own.
     pub fn differs(&self, labels: &[(&str, &str)]) -> bool {
-        labels.iter().any(|(name, value)| self.labels.iter().any(|(own, other)| own == name && other != value))
+        labels.iter().any(|(name, value)| {
+            self.labels.iter().any(|(own, other)| own == name && other != value)
+        })
     }
 
     fn covers(&self, namespace: &str, served: &Served<'_>) -> Answer {
-        if self.is_elsewhere || self.is_for_servers { Answer::No } else { self.selects(namespace, served) }
+        if self.is_elsewhere || self.is_for_servers {
+            Answer::No
+        } else {
+            self.selects(namespace, served)
+        }
     }
 
     fn selects(&self, namespace: &str, served: &Served<'_>) -> Answer {
@@ -87,7 +94,9 @@ impl Scope<'_> {
         {
             return Answer::No;
         }
-        if !self.ports.is_empty() && served.port.as_ref().is_some_and(|port| !self.ports.contains(port)) {
+        if !self.ports.is_empty()
+            && served.port.as_ref().is_some_and(|port| !self.ports.contains(port))
+        {
             return Answer::No;
         }
         if is_unclear { Answer::Maybe } else { Answer::Yes }
@@ -102,7 +111,9 @@ impl Install<'_> {
     /// Whether another filter may run behind this one.
     fn may_precede(&self, other: &Self) -> bool {
         match (&self.order, &other.order) {
-            (Order::Phase(phase, priority), Order::Phase(other, others)) => (phase, -priority) <= (other, -others),
+            (Order::Phase(phase, priority), Order::Phase(other, others)) => {
+                (phase, -priority) <= (other, -others)
+            }
             (_, Order::Before(name)) if *name == self.filter.name => false,
             (Order::Phase(..) | Order::Before(_), Order::First) => false,
             (Order::Before(_), Order::Phase(..)) => false,
@@ -127,8 +138,12 @@ pub fn installs<'a>(resources: &[Resource<'a>], configs: &Configs) -> Vec<Instal
     for resource in resources {
         match resource.kind {
             "EnvoyFilter" => {
-                let inserts = patches(resource).into_iter().filter(|patch| patch.said("applyTo") == Some("HTTP_FILTER"));
-                found.extend(inserts.filter_map(|patch| by_envoy_filter(*resource, patch, configs, &named)));
+                let inserts = patches(resource)
+                    .into_iter()
+                    .filter(|patch| patch.said("applyTo") == Some("HTTP_FILTER"));
+                found.extend(
+                    inserts.filter_map(|patch| by_envoy_filter(*resource, patch, configs, &named)),
+                );
             }
             "WasmPlugin" | "TrafficExtension" => found.push(by_plugin(*resource, configs)),
             _ => {}
@@ -137,11 +152,17 @@ pub fn installs<'a>(resources: &[Resource<'a>], configs: &Configs) -> Vec<Instal
     found
 }
 
-fn by_envoy_filter<'a>(resource: Resource<'a>, patch: At<'a>, configs: &Configs, named: &Named) -> Option<Install<'a>> {
+fn by_envoy_filter<'a>(
+    resource: Resource<'a>,
+    patch: At<'a>,
+    configs: &Configs,
+    named: &Named,
+) -> Option<Install<'a>> {
     let operation = patch.path(&["patch", "operation"]).and_then(At::text).unwrap_or_default();
     let listener = patch.path(&["match", "listener"]);
     let chain = listener.and_then(|listener| listener.member("filterChain"));
-    let behind = chain.and_then(|chain| chain.path(&["filter", "subFilter", "name"])).and_then(At::text);
+    let behind =
+        chain.and_then(|chain| chain.path(&["filter", "subFilter", "name"])).and_then(At::text);
     let is_removal = ["REMOVE", "REPLACE"].contains(&operation);
     let filter = match patch.path(&["patch", "value"]) {
         Some(value) if operation != "MERGE" => {
@@ -150,11 +171,25 @@ fn by_envoy_filter<'a>(resource: Resource<'a>, patch: At<'a>, configs: &Configs,
         }
         None if is_removal => {
             let name = behind.unwrap_or_default().to_owned();
-            Filter { place: patch.place(), name, kind: Kind::Harmless, is_disabled: false, is_unordered: false, gap: None }
+            Filter {
+                place: patch.place(),
+                name,
+                kind: Kind::Harmless,
+                is_disabled: false,
+                is_unordered: false,
+                gap: None,
+            }
         }
         Some(value) if value.is_true("disabled") => {
             let name = behind.unwrap_or_default().to_owned();
-            Filter { place: value.place(), name, kind: Kind::Harmless, is_disabled: false, is_unordered: false, gap: None }
+            Filter {
+                place: value.place(),
+                name,
+                kind: Kind::Harmless,
+                is_disabled: false,
+                is_unordered: false,
+                gap: None,
+            }
         }
         _ => return None,
     };
@@ -164,12 +199,19 @@ fn by_envoy_filter<'a>(resource: Resource<'a>, patch: At<'a>, configs: &Configs,
     let refs = resource.list("targetRefs").filter_map(|target| target.said("name"));
     let known = ["filterChain", "portNumber"];
     let known_of_chain = ["sni", "filter"];
-    let is_unclear = listener.into_iter().flat_map(At::members).any(|(name, _)| !known.contains(&name))
+    let is_unclear = listener
+        .into_iter()
+        .flat_map(At::members)
+        .any(|(name, _)| !known.contains(&name))
         || chain.into_iter().flat_map(At::members).any(|(name, _)| !known_of_chain.contains(&name))
         || patch.path(&["match", "proxy"]).is_some();
     let context = patch.path(&["match", "context"]).and_then(At::text);
     let scope = Scope {
-        labels: labels.into_iter().flat_map(At::members).filter_map(|(name, value)| Some((name, value.text()?))).collect(),
+        labels: labels
+            .into_iter()
+            .flat_map(At::members)
+            .filter_map(|(name, value)| Some((name, value.text()?)))
+            .collect(),
         gateways: refs.collect(),
         sni: text(chain, "sni"),
         ports: listener
@@ -195,26 +237,36 @@ fn by_plugin<'a>(resource: Resource<'a>, configs: &Configs) -> Install<'a> {
     let spec = resource.spec();
     let kind = match configs.at(resource.at) {
         Some(config) => Kind::Ours { config, skips: None },
-        None if spec.is_some_and(|spec| spec.member("lua").is_some()) => Kind::Changes("a Lua script"),
+        None if spec.is_some_and(|spec| spec.member("lua").is_some()) => {
+            Kind::Changes("a Lua script")
+        }
         None => Kind::Changes("another wasm filter"),
     };
     let labels = spec.and_then(|spec| spec.path(&["selector", "matchLabels"]));
-    let refs: Vec<At<'a>> = resource.list("targetRefs").chain(spec.and_then(|spec| spec.member("targetRef"))).collect();
+    let refs: Vec<At<'a>> =
+        resource.list("targetRefs").chain(spec.and_then(|spec| spec.member("targetRef"))).collect();
     let selectors: Vec<At<'a>> = resource.list("match").collect();
     // At gateways all traffic is a client's.
     let fits = |at: &At<'a>| at.said("mode") != Some("SERVER");
     let fitting: Vec<At<'a>> = selectors.iter().filter(|at| fits(at)).copied().collect();
-    let has_any_port = fitting.is_empty() || fitting.iter().any(|at| at.list("ports").next().is_none());
-    let ports = fitting.iter().flat_map(|at| at.list("ports")).filter_map(|port| port.member("number"));
-    let number =
-        |name: &str| spec.and_then(|spec| spec.member(name)).and_then(|at| at.node.to_json().as_i64()).unwrap_or_default();
+    let has_any_port =
+        fitting.is_empty() || fitting.iter().any(|at| at.list("ports").next().is_none());
+    let ports =
+        fitting.iter().flat_map(|at| at.list("ports")).filter_map(|port| port.member("number"));
+    let number = |name: &str| {
+        spec.and_then(|spec| spec.member(name))
+            .and_then(|at| at.node.to_json().as_i64())
+            .unwrap_or_default()
+    };
     let phase = match spec.and_then(|spec| spec.said("phase")) {
         Some("AUTHN") => 0,
         Some("AUTHZ") => 1,
         Some("STATS") => 2,
         _ => 3,
     };
-    let is_unclear = refs.iter().any(|at| at.said("kind").is_some_and(|kind| !["Gateway", "Service"].contains(&kind)));
+    let is_unclear = refs
+        .iter()
+        .any(|at| at.said("kind").is_some_and(|kind| !["Gateway", "Service"].contains(&kind)));
     Install {
         resource,
         filter: Filter {
@@ -226,10 +278,18 @@ fn by_plugin<'a>(resource: Resource<'a>, configs: &Configs) -> Install<'a> {
             gap: None,
         },
         scope: Scope {
-            labels: labels.into_iter().flat_map(At::members).filter_map(|(name, value)| Some((name, value.text()?))).collect(),
+            labels: labels
+                .into_iter()
+                .flat_map(At::members)
+                .filter_map(|(name, value)| Some((name, value.text()?)))
+                .collect(),
             gateways: refs.iter().filter_map(|at| at.said("name")).collect(),
             sni: None,
-            ports: if has_any_port { vec![] } else { ports.map(|port| port.node.to_json().to_string()).collect() },
+            ports: if has_any_port {
+                vec![]
+            } else {
+                ports.map(|port| port.node.to_json().to_string()).collect()
+            },
             is_unclear,
             is_elsewhere: false,
             is_for_servers: !selectors.is_empty() && fitting.is_empty(),
@@ -240,12 +300,23 @@ fn by_plugin<'a>(resource: Resource<'a>, configs: &Configs) -> Install<'a> {
 }
 
 /// The filters that a server of a gateway has, and how requests meet this one.
-pub fn filters_of(installs: &[Install<'_>], served: &Served<'_>, title: &str, at: &Place) -> (Vec<Filter>, Way) {
-    let covering: Vec<(&Install<'_>, Answer)> =
-        installs.iter().map(|install| (install, install.covers(served))).filter(|(_, covers)| *covers != Answer::No).collect();
-    let (ours, others): (Vec<_>, Vec<_>) = covering.iter().partition(|(install, _)| install.filter.kind.config().is_some());
+pub fn filters_of(
+    installs: &[Install<'_>],
+    served: &Served<'_>,
+    title: &str,
+    at: &Place,
+) -> (Vec<Filter>, Way) {
+    let covering: Vec<(&Install<'_>, Answer)> = installs
+        .iter()
+        .map(|install| (install, install.covers(served)))
+        .filter(|(_, covers)| *covers != Answer::No)
+        .collect();
+    let (ours, others): (Vec<_>, Vec<_>) =
+        covering.iter().partition(|(install, _)| install.filter.kind.config().is_some());
     let removed = |install: &Install<'_>| {
-        let is_it = |other: &Install<'_>| other.filter.name.is_empty() || other.filter.name == install.filter.name;
+        let is_it = |other: &Install<'_>| {
+            other.filter.name.is_empty() || other.filter.name == install.filter.name
+        };
         covering.iter().find(|(other, _)| other.is_removal && is_it(other)).map(|(other, _)| *other)
     };
     let mut filters: Vec<Filter> = Vec::new();
@@ -254,28 +325,44 @@ pub fn filters_of(installs: &[Install<'_>], served: &Served<'_>, title: &str, at
         filters.push(Filter { is_unordered, ..other.filter.clone() });
     }
     filters.extend(ours.iter().map(|(own, _)| own.filter.clone()));
-    let kept: Vec<(&Install<'_>, Answer)> = ours.iter().copied().filter(|(own, _)| removed(own).is_none()).collect();
-    let running: Vec<usize> =
-        kept.iter().filter(|(_, covers)| *covers == Answer::Yes).filter_map(|(own, _)| own.filter.kind.config()).collect();
+    let kept: Vec<(&Install<'_>, Answer)> =
+        ours.iter().copied().filter(|(own, _)| removed(own).is_none()).collect();
+    let running: Vec<usize> = kept
+        .iter()
+        .filter(|(_, covers)| *covers == Answer::Yes)
+        .filter_map(|(own, _)| own.filter.kind.config())
+        .collect();
     if !running.is_empty() {
         return (filters, Way::Runs(running));
     }
     if let Some((own, _)) = kept.first() {
-        let why = format!("whether {} selects {title} is not in these files", own.resource.printed());
+        let why =
+            format!("whether {} selects {title} is not in these files", own.resource.printed());
         return (filters, Way::Unclear { place: own.filter.place.clone(), why });
     }
     if let Some(other) = ours.first().and_then(|(own, _)| removed(own)) {
         let why = format!("{} takes the filter away", other.resource.printed());
-        return (filters, Way::Off { place: other.filter.place.clone(), why, fix: "take that patch away".to_owned() });
+        return (
+            filters,
+            Way::Off {
+                place: other.filter.place.clone(),
+                why,
+                fix: "take that patch away".to_owned(),
+            },
+        );
     }
     let is_for_servers = |install: &&Install<'_>| {
         let scope = &install.scope;
-        let is_here = scope.is_for_servers && scope.selects(install.resource.namespace, served) == Answer::Yes;
+        let is_here = scope.is_for_servers
+            && scope.selects(install.resource.namespace, served) == Answer::Yes;
         is_here && install.filter.kind.config().is_some()
     };
     if let Some(own) = installs.iter().find(is_for_servers) {
         filters.push(own.filter.clone());
-        let why = format!("{} is for the traffic of servers alone, and a gateway has none", own.resource.printed());
+        let why = format!(
+            "{} is for the traffic of servers alone, and a gateway has none",
+            own.resource.printed()
+        );
         let fix = "leave the mode out of its match".to_owned();
         return (filters, Way::Off { place: own.filter.place.clone(), why, fix });
     }

@@ -9,11 +9,16 @@ use super::paths::{Expression, PathMatch, Pattern, Rewrite};
 /// Istio's own gateways, and the mesh.
 pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
     let mut graph = Graph::default();
-    let is_istio = |resource: &&Resource<'_>| resource.kind == "Gateway" && resource.group == "networking.istio.io";
+    let is_istio = |resource: &&Resource<'_>| {
+        resource.kind == "Gateway" && resource.group == "networking.istio.io"
+    };
     for gateway in resources.iter().filter(is_istio) {
         let selector = gateway.spec().and_then(|spec| spec.member("selector"));
-        let labels: Vec<(&str, &str)> =
-            selector.into_iter().flat_map(At::members).filter_map(|(name, value)| Some((name, value.text()?))).collect();
+        let labels: Vec<(&str, &str)> = selector
+            .into_iter()
+            .flat_map(At::members)
+            .filter_map(|(name, value)| Some((name, value.text()?)))
+            .collect();
         for server in gateway.list("servers") {
             let hosts: Vec<String> = server
                 .list("hosts")
@@ -40,16 +45,21 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
             let title = format!("port {} of {}", port.unwrap_or_default(), gateway.printed());
             let (filters, way) = filters_of(installs, &served, &title, &server.place());
             let mut one = Entry { filters, ..entry(title, server.place()) };
-            for virtual_service in resources.iter().filter(|resource| resource.kind == "VirtualService") {
+            for virtual_service in
+                resources.iter().filter(|resource| resource.kind == "VirtualService")
+            {
                 let names = virtual_service.list("gateways").filter_map(At::text);
-                let is_bound = names.into_iter().any(|name| is_gateway(name, virtual_service.namespace, gateway));
+                let is_bound = names
+                    .into_iter()
+                    .any(|name| is_gateway(name, virtual_service.namespace, gateway));
                 let hosts = hosts_of(virtual_service, &served.hosts);
                 if !is_bound || hosts.is_empty() {
                     continue;
                 }
                 let is_here = |at: At<'_>| -> bool {
                     let mut names = at.list("gateways").filter_map(At::text).peekable();
-                    names.peek().is_none() || names.any(|name| is_gateway(name, virtual_service.namespace, gateway))
+                    names.peek().is_none()
+                        || names.any(|name| is_gateway(name, virtual_service.namespace, gateway))
                 };
                 one.raw.extend(raw_targets(virtual_service, &served.hosts, mode));
                 if mode == Some("PASSTHROUGH") {
@@ -83,34 +93,61 @@ fn is_gateway(name: &str, namespace: &str, gateway: &Resource<'_>) -> bool {
 
 fn hosts_of(virtual_service: &Resource<'_>, served: &[String]) -> Vec<String> {
     let own = virtual_service.list("hosts").filter_map(At::text);
-    own.flat_map(|own| served.iter().filter_map(move |served| common_host(own, served).map(|_| narrower(own, served)))).collect()
-}
-
-/// The one of two patterns with a host in common that stands for fewer.
-fn narrower(one: &str, other: &str) -> String {
-    if one == "*" || (one.starts_with('*') && other.len() > one.len()) { other.to_owned() } else { one.to_owned() }
-}
-
-fn raw_targets(virtual_service: &Resource<'_>, served: &[String], mode: Option<&str>) -> Vec<(super::graph::Place, String)> {
-    let is_served = |at: &At<'_>| {
-        let mut names = at.list("match").flat_map(|one| one.list("sniHosts")).filter_map(At::text).peekable();
-        names.peek().is_none() || names.any(|name| served.iter().any(|host| common_host(name, host).is_some()))
-    };
-    let tls: Vec<At<'_>> = virtual_service.list("tls").filter(is_served).collect();
-    let tls = tls.into_iter().filter(|_| mode.is_none_or(|mode| mode == "PASSTHROUGH" || mode == "AUTO_PASSTHROUGH"));
-    let all = tls.chain(virtual_service.list("tcp")).flat_map(|at| at.list("route").collect::<Vec<_>>());
-    all.filter_map(|route| {
-        let destination = route.member("destination")?;
-        let port = destination.path(&["port", "number"]);
-        Some((destination.place(), service(destination.said("host")?, virtual_service.namespace, port)))
+    own.flat_map(|own| {
+        served
+            .iter()
+            .filter_map(move |served| common_host(own, served).map(|_| narrower(own, served)))
     })
     .collect()
 }
 
-fn http_routes(virtual_service: Resource<'_>, hosts: &[String], context: &Context<'_, '_>, entry: &mut Entry) {
+/// The one of two patterns with a host in common that stands for fewer.
+fn narrower(one: &str, other: &str) -> String {
+    if one == "*" || (one.starts_with('*') && other.len() > one.len()) {
+        other.to_owned()
+    } else {
+        one.to_owned()
+    }
+}
+
+fn raw_targets(
+    virtual_service: &Resource<'_>,
+    served: &[String],
+    mode: Option<&str>,
+) -> Vec<(super::graph::Place, String)> {
+    let is_served = |at: &At<'_>| {
+        let mut names =
+            at.list("match").flat_map(|one| one.list("sniHosts")).filter_map(At::text).peekable();
+        names.peek().is_none()
+            || names.any(|name| served.iter().any(|host| common_host(name, host).is_some()))
+    };
+    let tls: Vec<At<'_>> = virtual_service.list("tls").filter(is_served).collect();
+    let tls = tls
+        .into_iter()
+        .filter(|_| mode.is_none_or(|mode| mode == "PASSTHROUGH" || mode == "AUTO_PASSTHROUGH"));
+    let all =
+        tls.chain(virtual_service.list("tcp")).flat_map(|at| at.list("route").collect::<Vec<_>>());
+    all.filter_map(|route| {
+        let destination = route.member("destination")?;
+        let port = destination.path(&["port", "number"]);
+        Some((
+            destination.place(),
+            service(destination.said("host")?, virtual_service.namespace, port),
+        ))
+    })
+    .collect()
+}
+
+fn http_routes(
+    virtual_service: Resource<'_>,
+    hosts: &[String],
+    context: &Context<'_, '_>,
+    entry: &mut Entry,
+) {
     for http in virtual_service.list("http") {
         let matches: Vec<At<'_>> = http.list("match").collect();
-        let here: Vec<At<'_>> = matches.iter().filter(|at| (context.is_here)(**at)).copied().collect();
+        let here: Vec<At<'_>> =
+            matches.iter().filter(|at| (context.is_here)(**at)).copied().collect();
         if !matches.is_empty() && here.is_empty() {
             continue;
         }
@@ -126,9 +163,10 @@ fn http_routes(virtual_service: Resource<'_>, hosts: &[String], context: &Contex
                 Some(other) if other.list("http").all(|http| http.member("delegate").is_none()) => {
                     http_routes(*other, hosts, context, entry);
                 }
-                _ => entry
-                    .unseen
-                    .push((delegate.place(), "a virtual service to which it delegates is not in these files".to_owned())),
+                _ => entry.unseen.push((
+                    delegate.place(),
+                    "a virtual service to which it delegates is not in these files".to_owned(),
+                )),
             }
             continue;
         }
@@ -141,7 +179,10 @@ fn http_routes(virtual_service: Resource<'_>, hosts: &[String], context: &Contex
                 rewrite: rewrite(http),
                 paths,
                 is_conditional,
-                host_rewrite: http.path(&["rewrite", "authority"]).and_then(At::text).map(|host| Some(host.to_owned())),
+                host_rewrite: http
+                    .path(&["rewrite", "authority"])
+                    .and_then(At::text)
+                    .map(|host| Some(host.to_owned())),
                 internal_redirects: None,
                 targets: targets.clone(),
             });
@@ -176,18 +217,27 @@ fn rewrite(http: At<'_>) -> Rewrite {
     let Some(rewrite) = http.member("rewrite") else { return Rewrite::None };
     if let Some(regex) = rewrite.member("uriRegexRewrite") {
         let text = |name: &str| regex.said(name).unwrap_or_default();
-        return Rewrite::Regex { pattern: Expression::anywhere(text("match")), substitution: text("rewrite").to_owned() };
+        return Rewrite::Regex {
+            pattern: Expression::anywhere(text("match")),
+            substitution: text("rewrite").to_owned(),
+        };
     }
     rewrite.said("uri").map_or(Rewrite::None, |uri| Rewrite::Matched(uri.to_owned()))
 }
 
 fn targets(virtual_service: Resource<'_>, http: At<'_>, way: &Way) -> Vec<Target> {
     let routed = http.list("route").filter_map(|route| route.member("destination"));
-    let mirrored =
-        http.member("mirror").into_iter().chain(http.list("mirrors").filter_map(|mirror| mirror.member("destination")));
+    let mirrored = http
+        .member("mirror")
+        .into_iter()
+        .chain(http.list("mirrors").filter_map(|mirror| mirror.member("destination")));
     let all = routed.chain(mirrored);
     all.filter_map(|destination| {
-        let name = service(destination.said("host")?, virtual_service.namespace, destination.path(&["port", "number"]));
+        let name = service(
+            destination.said("host")?,
+            virtual_service.namespace,
+            destination.path(&["port", "number"]),
+        );
         Some(Target { cluster: Cluster::Named(name), ways: vec![way.clone()] })
     })
     .collect()
@@ -195,36 +245,51 @@ fn targets(virtual_service: Resource<'_>, http: At<'_>, way: &Way) -> Vec<Target
 
 /// Patches that turn the filter off for routes.
 fn disabled_routes(resources: &[Resource<'_>], installs: &[Install<'_>], graph: &mut Graph) {
-    let ours: Vec<&str> =
-        installs.iter().filter(|own| own.filter.kind.config().is_some()).map(|own| own.filter.name.as_str()).collect();
+    let ours: Vec<&str> = installs
+        .iter()
+        .filter(|own| own.filter.kind.config().is_some())
+        .map(|own| own.filter.name.as_str())
+        .collect();
     for resource in resources.iter().filter(|resource| resource.kind == "EnvoyFilter") {
         for patch in resource.list("configPatches") {
             let within = patch.path(&["patch", "value"]).into_iter().flat_map(At::within);
             let overrides = within.filter_map(|at| at.member("typed_per_filter_config"));
-            let off = overrides.flat_map(At::members).find(|(name, own)| ours.contains(name) && own.is_true("disabled"));
+            let off = overrides
+                .flat_map(At::members)
+                .find(|(name, own)| ours.contains(name) && own.is_true("disabled"));
             let Some((_, off)) = off else { continue };
             let host = patch.path(&["match", "routeConfiguration", "vhost"]);
             let route = host.and_then(|host| host.path(&["route", "name"])).and_then(At::text);
-            let host = host.and_then(|host| host.said("name")).map(|name| name.split(':').next().unwrap_or(name));
+            let host = host
+                .and_then(|host| host.said("name"))
+                .map(|name| name.split(':').next().unwrap_or(name));
             let named = |place: &super::graph::Place| {
                 let https = resources
                     .iter()
                     .filter(|resource| resource.kind == "VirtualService")
                     .flat_map(|vs| vs.list("http").collect::<Vec<_>>());
-                route.is_none_or(|route| https.into_iter().any(|http| http.place() == *place && http.said("name") == Some(route)))
+                route.is_none_or(|route| {
+                    https
+                        .into_iter()
+                        .any(|http| http.place() == *place && http.said("name") == Some(route))
+                })
             };
             let mut is_applied = false;
             for one in graph.entries.iter_mut().flat_map(|entry| &mut entry.routes) {
-                if named(&one.place) && host.is_none_or(|host| one.hosts.iter().any(|own| own == host)) {
+                if named(&one.place)
+                    && host.is_none_or(|host| one.hosts.iter().any(|own| own == host))
+                {
                     is_applied = true;
                     let why = format!("{} disables the filter here", resource.printed());
-                    let way = Way::Off { place: off.place(), why, fix: super::envoy::ENABLE.to_owned() };
+                    let way =
+                        Way::Off { place: off.place(), why, fix: super::envoy::ENABLE.to_owned() };
                     one.targets.iter_mut().for_each(|target| target.ways = vec![way.clone()]);
                 }
             }
             if !is_applied {
                 let message = format!(
-                    "the filter is disabled for routes that are not in these files, which cannot be followed; {}",
+                    "the filter is disabled for routes that are not in these files, which cannot \
+                     be followed; {}",
                     super::envoy::ENABLE
                 );
                 graph.remarks.push(Remark { place: off.place(), is_error: false, message });
@@ -235,12 +300,16 @@ fn disabled_routes(resources: &[Resource<'_>], installs: &[Install<'_>], graph: 
 
 /// Requests of workloads of the mesh, which meet no gateway.
 fn mesh(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Option<Entry> {
-    let is_in_sidecars = installs.iter().any(|install| install.filter.kind.config().is_some() && install.scope.is_elsewhere);
-    let bound = resources.iter().filter(|resource| resource.kind == "VirtualService").filter(|resource| {
-        let mut names = resource.list("gateways").filter_map(At::text).peekable();
-        names.peek().is_none() || names.any(|name| name == "mesh")
-    });
-    let bound: Vec<&Resource<'_>> = bound.filter(|resource| resource.list("hosts").next().is_some()).collect();
+    let is_in_sidecars = installs
+        .iter()
+        .any(|install| install.filter.kind.config().is_some() && install.scope.is_elsewhere);
+    let bound =
+        resources.iter().filter(|resource| resource.kind == "VirtualService").filter(|resource| {
+            let mut names = resource.list("gateways").filter_map(At::text).peekable();
+            names.peek().is_none() || names.any(|name| name == "mesh")
+        });
+    let bound: Vec<&Resource<'_>> =
+        bound.filter(|resource| resource.list("hosts").next().is_some()).collect();
     let first = bound.first().filter(|_| !is_in_sidecars)?;
     let mut one = entry("the mesh".to_owned(), first.at.place());
     for virtual_service in bound {
@@ -251,8 +320,14 @@ fn mesh(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Option<Entry> {
             let mut names = at.list("gateways").filter_map(At::text).peekable();
             names.peek().is_none() || names.any(|name| name == "mesh")
         };
-        let hosts: Vec<String> = virtual_service.list("hosts").filter_map(At::text).map(str::to_owned).collect();
-        http_routes(*virtual_service, &hosts, &Context { resources, way: &way, is_here: &is_here }, &mut one);
+        let hosts: Vec<String> =
+            virtual_service.list("hosts").filter_map(At::text).map(str::to_owned).collect();
+        http_routes(
+            *virtual_service,
+            &hosts,
+            &Context { resources, way: &way, is_here: &is_here },
+            &mut one,
+        );
     }
     Some(one)
 }

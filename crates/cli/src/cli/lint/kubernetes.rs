@@ -52,7 +52,8 @@ impl<'a> Resource<'a> {
 
 /// Whether a document is one, or a list of them.
 pub fn is_resource(at: At<'_>) -> bool {
-    at.said("kind").is_some() && ["apiVersion", "spec", "items"].iter().any(|name| at.member(name).is_some())
+    at.said("kind").is_some()
+        && ["apiVersion", "spec", "items"].iter().any(|name| at.member(name).is_some())
 }
 
 /// The documents as resources, those in a `List` one by one.
@@ -86,7 +87,9 @@ fn ingresses(resources: &[Resource<'_>]) -> Vec<Entry> {
     let mut found = Vec::new();
     for resource in resources.iter().filter(|resource| resource.kind == "Ingress") {
         let title = resource.printed();
-        for backend in resource.spec().into_iter().flat_map(At::within).filter_map(|at| at.member("service")) {
+        for backend in
+            resource.spec().into_iter().flat_map(At::within).filter_map(|at| at.member("service"))
+        {
             let Some(name) = backend.said("name") else { continue };
             let name = service(name, resource.namespace, backend.path(&["port", "number"]));
             let why = format!("what serves {title} is not in these files");
@@ -102,11 +105,14 @@ fn name_backends(resources: &[Resource<'_>], graph: &mut Graph) {
     let address = |name: &str| -> Option<String> {
         let name = name.strip_prefix("Backend ")?;
         let (namespace, name) = name.split(':').next()?.split_once('/')?;
-        let is_it = |resource: &&Resource<'_>| (resource.kind, resource.namespace, resource.name) == ("Backend", namespace, name);
+        let is_it = |resource: &&Resource<'_>| {
+            (resource.kind, resource.namespace, resource.name) == ("Backend", namespace, name)
+        };
         let addresses = resources.iter().find(is_it)?.list("endpoints").filter_map(|endpoint| {
-            let (at, host) = [("fqdn", "hostname"), ("ip", "address")]
-                .iter()
-                .find_map(|(kind, host)| endpoint.member(kind).and_then(|at| Some((at, at.said(host)?))))?;
+            let (at, host) =
+                [("fqdn", "hostname"), ("ip", "address")].iter().find_map(|(kind, host)| {
+                    endpoint.member(kind).and_then(|at| Some((at, at.said(host)?)))
+                })?;
             let host = host.trim_end_matches('.').to_ascii_lowercase();
             Some(service(&host, namespace, at.member("port")))
         });
@@ -131,29 +137,53 @@ fn name_backends(resources: &[Resource<'_>], graph: &mut Graph) {
 
 /// An entry without anything in it.
 pub fn entry(title: String, place: Place) -> Entry {
-    Entry { title, place, filters: vec![], routes: vec![], unseen: vec![], raw: vec![], forwarded_xfcc: None }
+    Entry {
+        title,
+        place,
+        filters: vec![],
+        routes: vec![],
+        unseen: vec![],
+        raw: vec![],
+        forwarded_xfcc: None,
+    }
 }
 
 /// Where a client's own x-forwarded-client-cert goes on.
 fn xfcc(resources: &[Resource<'_>]) -> Vec<Remark> {
-    const MODES: [&str; 6] =
-        ["FORWARD_ONLY", "ALWAYS_FORWARD_ONLY", "APPEND_FORWARD", "ForwardOnly", "AlwaysForwardOnly", "AppendForward"];
+    const MODES: [&str; 6] = [
+        "FORWARD_ONLY",
+        "ALWAYS_FORWARD_ONLY",
+        "APPEND_FORWARD",
+        "ForwardOnly",
+        "AlwaysForwardOnly",
+        "AppendForward",
+    ];
     let mut found = Vec::new();
     for resource in resources {
         // Between sidecars the header is the mesh's own.
-        let is_gateway =
-            |at: At<'_>| at.path(&["match", "context"]).and_then(At::text).is_none_or(|context| context == "GATEWAY");
+        let is_gateway = |at: At<'_>| {
+            at.path(&["match", "context"])
+                .and_then(At::text)
+                .is_none_or(|context| context == "GATEWAY")
+        };
         let parts: Vec<At<'_>> = match resource.kind {
-            "EnvoyFilter" => resource.list("configPatches").filter(|patch| is_gateway(*patch)).collect(),
+            "EnvoyFilter" => {
+                resource.list("configPatches").filter(|patch| is_gateway(*patch)).collect()
+            }
             "ClientTrafficPolicy" | "ProxyConfig" | "IstioOperator" => vec![resource.at],
             _ => continue,
         };
         for at in parts.into_iter().flat_map(At::within) {
-            let by_policy = at.member("xForwardedClientCert").and_then(|header| header.member("mode"));
-            let Some(mode) = at.member("forward_client_cert_details").or(by_policy) else { continue };
+            let by_policy =
+                at.member("xForwardedClientCert").and_then(|header| header.member("mode"));
+            let Some(mode) = at.member("forward_client_cert_details").or(by_policy) else {
+                continue;
+            };
             let Some(text) = mode.text().filter(|text| MODES.contains(text)) else { continue };
-            let message =
-                format!("{text} lets a client's own x-forwarded-client-cert through to the backend, which must not trust it");
+            let message = format!(
+                "{text} lets a client's own x-forwarded-client-cert through to the backend, which \
+                 must not trust it"
+            );
             found.push(Remark { place: mode.place(), is_error: false, message });
         }
     }
@@ -162,7 +192,11 @@ fn xfcc(resources: &[Resource<'_>]) -> Vec<Remark> {
 
 /// Where self-signed certificates are let in and clients are asked for those of known authorities.
 fn authorities(resources: &[Resource<'_>]) -> Vec<Remark> {
-    let suppresses = |at: &At<'_>| at.within().iter().any(|at| at.node.to_json().to_string().contains("suppress_client_ca_list"));
+    let suppresses = |at: &At<'_>| {
+        at.within()
+            .iter()
+            .any(|at| at.node.to_json().to_string().contains("suppress_client_ca_list"))
+    };
     let mut found = Vec::new();
     for resource in resources {
         for at in resource.at.within() {
@@ -170,18 +204,37 @@ fn authorities(resources: &[Resource<'_>]) -> Vec<Remark> {
                 && at.said("trust_chain_verification") == Some("ACCEPT_UNTRUSTED")
                 && !at.is_true("suppress_client_ca_list")
             {
-                let message = "without suppress_client_ca_list: true (Envoy 1.39) beside trust_chain_verification, clients are asked for certificates of the gateway's authorities, and self-signed ones of Java and Go then send none: every one of them is refused";
-                found.push(Remark { place: at.place(), is_error: false, message: message.to_owned() });
+                let message = "without suppress_client_ca_list: true (Envoy 1.39) beside \
+                    trust_chain_verification, clients are asked for certificates of the gateway's \
+                    authorities, and self-signed ones of Java and Go then send none: every one of \
+                    them is refused";
+                found.push(Remark {
+                    place: at.place(),
+                    is_error: false,
+                    message: message.to_owned(),
+                });
             }
         }
-        let mode = resource.at.path(&["spec", "tls", "clientValidation"]).filter(|_| resource.kind == "ClientTrafficPolicy");
+        let mode = resource
+            .at
+            .path(&["spec", "tls", "clientValidation"])
+            .filter(|_| resource.kind == "ClientTrafficPolicy");
         let Some(validation) = mode else { continue };
-        let is_lenient = validation.said("mode").is_some_and(|mode| ["Request", "RequireAny"].contains(&mode));
+        let is_lenient =
+            validation.said("mode").is_some_and(|mode| ["Request", "RequireAny"].contains(&mode));
         let has_authorities = validation.member("caCertificateRefs").is_some();
-        let is_patched = resources.iter().any(|other| other.kind == "EnvoyPatchPolicy" && suppresses(&other.at));
+        let is_patched =
+            resources.iter().any(|other| other.kind == "EnvoyPatchPolicy" && suppresses(&other.at));
         if is_lenient && has_authorities && !is_patched {
-            let message = "clients are asked for certificates of these authorities, and self-signed ones of Java and Go then send none: no policy can change that, so let an EnvoyPatchPolicy add suppress_client_ca_list: true (Envoy 1.39) beside trust_chain_verification in the listener's validation context";
-            found.push(Remark { place: validation.place(), is_error: false, message: message.to_owned() });
+            let message = "clients are asked for certificates of these authorities, and \
+                self-signed ones of Java and Go then send none: no policy can change that, so let \
+                an EnvoyPatchPolicy add suppress_client_ca_list: true (Envoy 1.39) beside \
+                trust_chain_verification in the listener's validation context";
+            found.push(Remark {
+                place: validation.place(),
+                is_error: false,
+                message: message.to_owned(),
+            });
         }
     }
     found
@@ -200,7 +253,9 @@ pub fn service(host: &str, namespace: &str, port: Option<At<'_>>) -> String {
 /// Names under which the same server may be known: a port that is not stated may be any.
 pub fn same_service(name: &str, all: &[String]) -> Vec<String> {
     let split = |name: &str| -> (String, Option<String>) {
-        name.rsplit_once(':').map_or((name.to_owned(), None), |(host, port)| (host.to_owned(), Some(port.to_owned())))
+        name.rsplit_once(':').map_or((name.to_owned(), None), |(host, port)| {
+            (host.to_owned(), Some(port.to_owned()))
+        })
     };
     let (host, port) = split(name);
     let is_same = |other: &&String| {

@@ -7,70 +7,97 @@ use tls_client_auth::inspect::{Chain, Policy, RegistrySource, Source, TokenEndpo
 use super::super::source::{DownstreamTls, FilterChain, Transport};
 use super::Finding;
 
-pub fn findings(chain: &FilterChain, configuration: &Configuration, serves_self_signed: bool) -> Vec<Finding> {
+pub fn findings(
+    chain: &FilterChain,
+    configuration: &Configuration,
+    serves_self_signed: bool,
+) -> Vec<Finding> {
     let policies: Vec<&Policy> = configuration.policies().collect();
-    let reads_connection = policies.iter().any(|policy| policy.common.peer_certificate.source == Source::Connection);
+    let reads_connection =
+        policies.iter().any(|policy| policy.common.peer_certificate.source == Source::Connection);
     let mut findings = match &chain.transport {
         Transport::Tls(tls) => of_tls(tls, &policies, serves_self_signed),
         Transport::Plain if reads_connection => {
-            let message = "no TLS in this filter chain, so no client has a certificate, and each is refused";
+            let message =
+                "no TLS in this filter chain, so no client has a certificate, and each is refused";
             vec![Finding::doubtful(Some(chain.spot.line), message).at(chain.spot.pointer.clone())]
         }
         Transport::Plain | Transport::Other => Vec::new(),
     };
     let (details, spot) = &chain.forward_client_cert_details;
-    let reads_xfcc = policies
-        .iter()
-        .any(|policy| policy.common.peer_certificate.source.header() == Some(CertificateHeader::XForwardedClientCert));
+    let reads_xfcc = policies.iter().any(|policy| {
+        policy.common.peer_certificate.source.header()
+            == Some(CertificateHeader::XForwardedClientCert)
+    });
     if reads_xfcc && details == "SANITIZE" {
-        let message = "forward_client_cert_details: SANITIZE takes x-forwarded-client-cert away before the filter reads it, and every client is refused";
+        let message = "forward_client_cert_details: SANITIZE takes x-forwarded-client-cert away \
+            before the filter reads it, and every client is refused";
         findings.push(Finding::error(Some(spot.line), message).at(spot.pointer.clone()));
     }
     if !chain.knows_server_name && policies.iter().any(|policy| policy.matches_server_name) {
-        let message = "without the listener filter envoy.filters.listener.tls_inspector Envoy does not know the server name of a TLS handshake, and every gated request of a tenant is refused as server_name_mismatch";
-        findings.push(Finding::error(Some(chain.spot.line), message).at(chain.spot.pointer.clone()));
+        let message = "without the listener filter envoy.filters.listener.tls_inspector Envoy does \
+            not know the server name of a TLS handshake, and every gated request of a tenant is \
+            refused as server_name_mismatch";
+        findings
+            .push(Finding::error(Some(chain.spot.line), message).at(chain.spot.pointer.clone()));
     }
     // Envoy's default per_connection_buffer_limit_bytes.
     let (limit, spot) = chain.buffer_limit.clone().unwrap_or_else(|| (1 << 20, chain.spot.clone()));
     if policies.iter().any(|policy| policy.max_body_bytes as u64 >= limit) {
-        let message = "per_connection_buffer_limit_bytes is not above max_body_bytes: Envoy's own 413 comes before the filter's";
+        let message = "per_connection_buffer_limit_bytes is not above max_body_bytes: Envoy's own \
+            413 comes before the filter's";
         findings.push(Finding::doubtful(Some(spot.line), message).at(spot.pointer));
     }
     findings
 }
 
 fn of_tls(tls: &DownstreamTls, policies: &[&Policy], serves_self_signed: bool) -> Vec<Finding> {
-    let believes_listener = policies.iter().any(|policy| policy.common.peer_certificate.chain == Chain::Listener);
-    let believes_connection = policies.iter().any(|policy| policy.common.peer_certificate.chain == Chain::Connection);
+    let believes_listener =
+        policies.iter().any(|policy| policy.common.peer_certificate.chain == Chain::Listener);
+    let believes_connection =
+        policies.iter().any(|policy| policy.common.peer_certificate.chain == Chain::Connection);
     let has_self_signed = policies.iter().any(|policy| {
         let RegistrySource::Embedded(registry) = &policy.registry else { return false };
         policy.common.peer_certificate.source == Source::Connection
-            && registry.clients().any(|client| matches!(client.method(), TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_)))
+            && registry.clients().any(|client| {
+                matches!(client.method(), TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_))
+            })
     });
     let at = Some(tls.spot.line);
     let mut findings = Vec::new();
     if !tls.verifies && believes_listener {
-        let message = "no trusted_ca: the listener verifies nobody, and chain \"listener\" believes it; whoever makes a certificate with a client's name is that client";
+        let message = "no trusted_ca: the listener verifies nobody, and chain \"listener\" \
+            believes it; whoever makes a certificate with a client's name is that client";
         findings.push(Finding::error(at, message));
     } else if !tls.verifies {
-        let message = "no trusted_ca: no chain is ever verified, and every tls_client_auth client is refused";
+        let message =
+            "no trusted_ca: no chain is ever verified, and every tls_client_auth client is refused";
         findings.push(Finding::doubtful(at, message));
     }
     if tls.accepts_untrusted == Some(true) && believes_listener {
-        let message =
-            "ACCEPT_UNTRUSTED lets every certificate in, and chain \"listener\" believes the listener: set chain \"connection\"";
+        let message = "ACCEPT_UNTRUSTED lets every certificate in, and chain \"listener\" believes \
+            the listener: set chain \"connection\"";
         findings.push(Finding::error(at, message));
     }
     if tls.accepts_untrusted == Some(false) && tls.verifies && has_self_signed {
-        let message = "without trust_chain_verification: ACCEPT_UNTRUSTED the handshake refuses the certificates of self_signed_tls_client_auth clients";
+        let message = "without trust_chain_verification: ACCEPT_UNTRUSTED the handshake refuses \
+            the certificates of self_signed_tls_client_auth clients";
         findings.push(Finding::doubtful(at, message));
     }
     if tls.resumes_sessions && believes_connection && tls.verifies {
-        let message = "resumed sessions count as unverified, so good clients are refused now and then: set disable_stateless_session_resumption and disable_stateful_session_resumption";
+        let message = "resumed sessions count as unverified, so good clients are refused now and \
+            then: set disable_stateless_session_resumption and \
+            disable_stateful_session_resumption";
         findings.push(Finding::doubtful(at, message));
     }
-    if serves_self_signed && tls.verifies && tls.accepts_untrusted == Some(true) && !tls.suppresses_authorities {
-        let message = "without suppress_client_ca_list: true (Envoy 1.39) beside trust_chain_verification, clients are asked for certificates of trusted_ca, and self-signed ones of Java and Go then send none: every one of them is refused";
+    if serves_self_signed
+        && tls.verifies
+        && tls.accepts_untrusted == Some(true)
+        && !tls.suppresses_authorities
+    {
+        let message = "without suppress_client_ca_list: true (Envoy 1.39) beside \
+            trust_chain_verification, clients are asked for certificates of trusted_ca, and \
+            self-signed ones of Java and Go then send none: every one of them is refused";
         findings.push(Finding::doubtful(at, message));
     }
     findings.into_iter().map(|finding| finding.at(tls.spot.pointer.clone())).collect()

@@ -29,24 +29,32 @@ pub enum Test {
 }
 
 impl Tree {
-    /// Of an `ExtensionWithMatcher`; `inner` = the filter that runs where nothing matches, if it is this one.
+    /// Of an `ExtensionWithMatcher`; `inner` = the filter that runs where nothing matches, if it is
+    /// this one.
     pub fn of(extension: At<'_>, configs: &Configs) -> Self {
-        let inner = extension.member("extension_config").and_then(|inner| configs.within(inner)).is_some();
+        let inner =
+            extension.member("extension_config").and_then(|inner| configs.within(inner)).is_some();
         let matcher = extension.member("xds_matcher").or_else(|| extension.member("matcher"));
         matcher.map_or(Self::Leaf(inner), |matcher| Self::of_matcher(matcher, inner, configs))
     }
 
-    /// Of an `ExtensionWithMatcherPerRoute`; `otherwise` = whether this filter runs where nothing matches.
+    /// Of an `ExtensionWithMatcherPerRoute`; `otherwise` = whether this filter runs where nothing
+    /// matches.
     pub fn of_route(over: At<'_>, otherwise: bool, configs: &Configs) -> Self {
-        over.member("xds_matcher").map_or(Self::Unknown, |matcher| Self::of_matcher(matcher, otherwise, configs))
+        over.member("xds_matcher")
+            .map_or(Self::Unknown, |matcher| Self::of_matcher(matcher, otherwise, configs))
     }
 
     fn of_matcher(matcher: At<'_>, otherwise: bool, configs: &Configs) -> Self {
-        let last = matcher.member("on_no_match").map_or(Self::Leaf(otherwise), |on| Self::of_match(on, otherwise, configs));
+        let last = matcher
+            .member("on_no_match")
+            .map_or(Self::Leaf(otherwise), |on| Self::of_match(on, otherwise, configs));
         let mut cases = Vec::new();
         for one in matcher.path(&["matcher_list", "matchers"]).into_iter().flat_map(At::elements) {
             let test = one.member("predicate").map_or(Test::Unknown, Test::of);
-            let on = one.member("on_match").map_or(Self::Unknown, |on| Self::of_match(on, otherwise, configs));
+            let on = one
+                .member("on_match")
+                .map_or(Self::Unknown, |on| Self::of_match(on, otherwise, configs));
             cases.push((test, on));
         }
         if let Some(tree) = matcher.member("matcher_tree") {
@@ -78,23 +86,31 @@ impl Tree {
             return Self::Leaf(false);
         }
         match configs.within(action) {
-            Some(_) if action.path(&["typed_config", "sample_percent"]).is_none() => Self::Leaf(true),
+            Some(_) if action.path(&["typed_config", "sample_percent"]).is_none() => {
+                Self::Leaf(true)
+            }
             Some(_) => Self::Unknown,
             // Another filter runs in the place of this one.
-            None if kind.ends_with(".ExecuteFilterAction") && action.path(&["typed_config", "dynamic_config"]).is_none() => {
+            None if kind.ends_with(".ExecuteFilterAction")
+                && action.path(&["typed_config", "dynamic_config"]).is_none() =>
+            {
                 Self::Leaf(false)
             }
             None => Self::Unknown,
         }
     }
 
-    /// Whether a request for this path, with a query of the client's choice, may come to it or past it.
+    /// Whether a request for this path, with a query of the client's choice, may come to it or past
+    /// it.
     pub fn skips(&self, path: &str) -> Answer {
-        [self.of_target(path), self.of_target(&format!("{path}?x"))].into_iter().fold(Answer::No, |all, one| match (all, one) {
-            (Answer::Yes, _) | (_, Answer::Yes) => Answer::Yes,
-            (Answer::Maybe, _) | (_, Answer::Maybe) => Answer::Maybe,
-            _ => Answer::No,
-        })
+        [self.of_target(path), self.of_target(&format!("{path}?x"))].into_iter().fold(
+            Answer::No,
+            |all, one| match (all, one) {
+                (Answer::Yes, _) | (_, Answer::Yes) => Answer::Yes,
+                (Answer::Maybe, _) | (_, Answer::Maybe) => Answer::Maybe,
+                _ => Answer::No,
+            },
+        )
     }
 
     /// Whether it runs for no request at all, or for each.
@@ -102,7 +118,9 @@ impl Tree {
         match self {
             Self::Leaf(runs) => !runs,
             Self::Unknown => true,
-            Self::First(cases, last) => last.can_skip() || cases.iter().any(|(_, tree)| tree.can_skip()),
+            Self::First(cases, last) => {
+                last.can_skip() || cases.iter().any(|(_, tree)| tree.can_skip())
+            }
         }
     }
 
@@ -117,8 +135,16 @@ impl Tree {
                     match test.holds(target) {
                         Answer::No => {}
                         Answer::Yes if is_sure => return tree.of_target(target),
-                        Answer::Yes => return if tree.of_target(target) == Answer::No { Answer::No } else { Answer::Yes },
-                        Answer::Maybe if tree.of_target(target) != Answer::No => return Answer::Yes,
+                        Answer::Yes => {
+                            return if tree.of_target(target) == Answer::No {
+                                Answer::No
+                            } else {
+                                Answer::Yes
+                            };
+                        }
+                        Answer::Maybe if tree.of_target(target) != Answer::No => {
+                            return Answer::Yes;
+                        }
                         Answer::Maybe => is_sure = false,
                     }
                 }
@@ -130,7 +156,9 @@ impl Tree {
 
 impl Test {
     fn of(predicate: At<'_>) -> Self {
-        let several = |name: &str| predicate.path(&[name, "predicate"]).map(|all| all.elements().map(Self::of).collect());
+        let several = |name: &str| {
+            predicate.path(&[name, "predicate"]).map(|all| all.elements().map(Self::of).collect())
+        };
         if let Some(all) = several("and_matcher") {
             return Self::All(all);
         }
@@ -152,24 +180,38 @@ impl Test {
             .or_else(|| said("prefix").map(|text| Self::Prefix(text, ignores_case)))
             .or_else(|| said("suffix").map(|text| Self::Suffix(text, ignores_case)))
             .or_else(|| said("contains").map(|text| Self::Contains(text, ignores_case)))
-            .or_else(|| text.path(&["safe_regex", "regex"]).and_then(At::text).map(|text| Self::Regex(Expression::whole(text))))
+            .or_else(|| {
+                text.path(&["safe_regex", "regex"])
+                    .and_then(At::text)
+                    .map(|text| Self::Regex(Expression::whole(text)))
+            })
             .unwrap_or(Self::Unknown)
     }
 
     fn holds(&self, target: &str) -> Answer {
-        let fold = |text: &str, ignores: bool| if ignores { text.to_ascii_lowercase() } else { text.to_owned() };
+        let fold = |text: &str, ignores: bool| {
+            if ignores { text.to_ascii_lowercase() } else { text.to_owned() }
+        };
         let all = |tests: &[Self], stop: Answer| {
-            tests.iter().map(|test| test.holds(target)).fold(opposite(stop), |all, one| match (all, one) {
-                _ if all == stop || one == stop => stop,
-                (Answer::Maybe, _) | (_, Answer::Maybe) => Answer::Maybe,
-                _ => opposite(stop),
+            tests.iter().map(|test| test.holds(target)).fold(opposite(stop), |all, one| {
+                match (all, one) {
+                    _ if all == stop || one == stop => stop,
+                    (Answer::Maybe, _) | (_, Answer::Maybe) => Answer::Maybe,
+                    _ => opposite(stop),
+                }
             })
         };
         match self {
             Self::Exact(text, ignores) => (fold(target, *ignores) == fold(text, *ignores)).into(),
-            Self::Prefix(text, ignores) => fold(target, *ignores).starts_with(&fold(text, *ignores)).into(),
-            Self::Suffix(text, ignores) => fold(target, *ignores).ends_with(&fold(text, *ignores)).into(),
-            Self::Contains(text, ignores) => fold(target, *ignores).contains(&fold(text, *ignores)).into(),
+            Self::Prefix(text, ignores) => {
+                fold(target, *ignores).starts_with(&fold(text, *ignores)).into()
+            }
+            Self::Suffix(text, ignores) => {
+                fold(target, *ignores).ends_with(&fold(text, *ignores)).into()
+            }
+            Self::Contains(text, ignores) => {
+                fold(target, *ignores).contains(&fold(text, *ignores)).into()
+            }
             Self::Regex(regex) => regex.is_match(target),
             Self::All(tests) => all(tests, Answer::No),
             Self::Any(tests) => all(tests, Answer::Yes),
@@ -191,5 +233,6 @@ fn opposite(answer: Answer) -> Answer {
 fn reads_path(input: At<'_>) -> bool {
     let config = input.member("typed_config");
     let kind = config.and_then(|config| config.said("@type")).unwrap_or_default();
-    kind.ends_with(".HttpRequestHeaderMatchInput") && config.and_then(|config| config.said("header_name")) == Some(":path")
+    kind.ends_with(".HttpRequestHeaderMatchInput")
+        && config.and_then(|config| config.said("header_name")) == Some(":path")
 }

@@ -76,11 +76,14 @@ impl Expression {
         Self { text: text.to_owned(), regex: Regex::new(text).ok() }
     }
 
-    /// A URI template of Envoy: `/a/{b}/*/{c=**}`; groups in the order of its variables. With the names of the variables.
+    /// A URI template of Envoy: `/a/{b}/*/{c=**}`; groups in the order of its variables. With the
+    /// names of the variables.
     pub fn template(template: &str) -> (Self, Vec<String>) {
         let (mut text, mut names, mut rest) = (String::new(), Vec::new(), template);
         while let Some(first) = rest.chars().next() {
-            if let Some((variable, behind)) = rest.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+            if let Some((variable, behind)) =
+                rest.strip_prefix('{').and_then(|inner| inner.split_once('}'))
+            {
                 let (name, value) = variable.split_once('=').unwrap_or((variable, "*"));
                 names.push(name.to_owned());
                 let value = value.replace("**", "\0").replace('*', "[^/]+").replace('\0', ".*");
@@ -110,7 +113,9 @@ impl Expression {
         let tails = ["(/.*)?", "/?", "/.*", ".*"];
         let text = tails.iter().find_map(|tail| text.strip_suffix(tail)).unwrap_or(text);
         let literal = self.literal_prefix();
-        text == literal || text == regex_lite::escape(&literal) || text.replace("\\/", "/") == regex_lite::escape(&literal)
+        text == literal
+            || text == regex_lite::escape(&literal)
+            || text.replace("\\/", "/") == regex_lite::escape(&literal)
     }
 
     /// Whether nothing of a path is left over, whichever alternative matches.
@@ -126,13 +131,18 @@ impl Expression {
             }
             is_escaped = c == '\\' && !is_escaped;
         }
-        self.text.starts_with('^') && self.text.ends_with('$') && !self.text.ends_with("\\$") && !has_alternatives
+        self.text.starts_with('^')
+            && self.text.ends_with('$')
+            && !self.text.ends_with("\\$")
+            && !has_alternatives
     }
 
     /// The text that every match begins with, as far as it is plain to see.
     pub fn literal_prefix(&self) -> String {
-        let (mut found, mut rest) =
-            (String::new(), self.text.trim_start_matches("(?i)").trim_start_matches('^').chars().peekable());
+        let (mut found, mut rest) = (
+            String::new(),
+            self.text.trim_start_matches("(?i)").trim_start_matches('^').chars().peekable(),
+        );
         while let Some(c) = rest.next() {
             let literal = match c {
                 '\\' => rest.next().filter(|escaped| !escaped.is_alphanumeric()),
@@ -154,14 +164,18 @@ impl Expression {
 impl PathMatch {
     /// Whether a path, without query, is taken.
     pub fn takes(&self, path: &str) -> Answer {
-        let fold = |text: &str| if self.ignores_case { text.to_ascii_lowercase() } else { text.to_owned() };
+        let fold = |text: &str| {
+            if self.ignores_case { text.to_ascii_lowercase() } else { text.to_owned() }
+        };
         let folded = fold(path);
         match &self.pattern {
             Pattern::Unknown => Answer::Maybe,
             Pattern::Exact(exact) => (folded == fold(exact)).into(),
             Pattern::Prefix(prefix) => folded.starts_with(&fold(prefix)).into(),
             Pattern::Segments(prefix) => {
-                let rest = folded.strip_prefix(&fold(prefix)).map(|rest| rest.is_empty() || rest.starts_with('/'));
+                let rest = folded
+                    .strip_prefix(&fold(prefix))
+                    .map(|rest| rest.is_empty() || rest.starts_with('/'));
                 rest.unwrap_or(false).into()
             }
             Pattern::Regex(regex) if self.ignores_case => match regex.is_match(path) {
@@ -199,7 +213,8 @@ impl Rewrite {
     pub fn template(template: &str, matched: Expression, names: &[String]) -> Self {
         let mut substitution = template.replace('\\', "\\\\");
         for (index, name) in names.iter().enumerate().take(9) {
-            substitution = substitution.replace(&format!("{{{name}}}"), &format!("\\{}", index + 1));
+            substitution =
+                substitution.replace(&format!("{{{name}}}"), &format!("\\{}", index + 1));
         }
         Self::Regex { pattern: matched, substitution }
     }
@@ -210,7 +225,9 @@ impl Rewrite {
             Self::None => Ok(path.to_owned()),
             Self::Full(whole) => Ok(whole.clone()),
             Self::Matched(new) => match &taken.pattern {
-                Pattern::Prefix(prefix) => Ok(format!("{new}{}", path.get(prefix.len()..).unwrap_or_default())),
+                Pattern::Prefix(prefix) => {
+                    Ok(format!("{new}{}", path.get(prefix.len()..).unwrap_or_default()))
+                }
                 Pattern::Segments(prefix) => {
                     let rest = path.get(prefix.len()..).unwrap_or_default();
                     // As Envoy Gateway and Istio do: one slash between the two.
@@ -224,14 +241,20 @@ impl Rewrite {
                 Pattern::Unknown => Err("what the route matches is not understood"),
             },
             Self::Regex { pattern, substitution } => {
-                let regex = pattern.regex.as_ref().ok_or("the regular expression is not understood")?;
-                Ok(regex.replace_all(path, |groups: &regex_lite::Captures<'_>| expanded(substitution, groups)).into_owned())
+                let regex =
+                    pattern.regex.as_ref().ok_or("the regular expression is not understood")?;
+                Ok(regex
+                    .replace_all(path, |groups: &regex_lite::Captures<'_>| {
+                        expanded(substitution, groups)
+                    })
+                    .into_owned())
             }
             Self::Unknown(why) => Err(why),
         }
     }
 
-    /// Whether a few trials tell what becomes of every path. What comes out of any number of paths must be no endpoint.
+    /// Whether a few trials tell what becomes of every path. What comes out of any number of paths
+    /// must be no endpoint.
     pub fn is_followed(&self, taken: &PathMatch, is_endpoint: impl Fn(&str) -> bool) -> bool {
         match self {
             Self::None => true,
@@ -241,11 +264,13 @@ impl Rewrite {
                 Pattern::Exact(_) | Pattern::Prefix(_) | Pattern::Segments(_) => true,
             },
             Self::Unknown(_) => false,
-            // A prefix that is replaced, or a whole path; everything else needs more than a few trials.
+            // A prefix that is replaced, or a whole path; everything else needs more than a few
+            // trials.
             Self::Regex { pattern, substitution } => {
                 !has_groups(substitution)
                     && pattern.text.starts_with('^')
-                    && (pattern.is_literal() || (pattern.is_of_whole_paths() && !is_endpoint(substitution)))
+                    && (pattern.is_literal()
+                        || (pattern.is_of_whole_paths() && !is_endpoint(substitution)))
             }
         }
     }
@@ -255,7 +280,8 @@ impl Rewrite {
         matches!(self, Self::Regex { substitution, .. } if has_groups(substitution))
     }
 
-    /// Beginnings that paths may have before the rewrite which would come out as `path`, that begins with `new`.
+    /// Beginnings that paths may have before the rewrite which would come out as `path`, that
+    /// begins with `new`.
     pub fn sources(&self, taken: &PathMatch, path: &str) -> Vec<String> {
         let matched = taken.hint();
         let joined = |front: &str, rest: &str| {
@@ -265,9 +291,12 @@ impl Rewrite {
         let mut sources = vec![];
         match self {
             Self::None => sources.push(path.to_owned()),
-            Self::Matched(new) if matches!(taken.pattern, Pattern::Prefix(_) | Pattern::Segments(_)) => {
+            Self::Matched(new)
+                if matches!(taken.pattern, Pattern::Prefix(_) | Pattern::Segments(_)) =>
+            {
                 for new in [new.as_str(), new.trim_end_matches('/')] {
-                    let front = path.get(..new.len()).filter(|front| front.eq_ignore_ascii_case(new));
+                    let front =
+                        path.get(..new.len()).filter(|front| front.eq_ignore_ascii_case(new));
                     if front.is_some() {
                         sources.extend(joined(&matched, path.get(new.len()..).unwrap_or_default()));
                     }
@@ -313,7 +342,8 @@ fn expanded(substitution: &str, groups: &regex_lite::Captures<'_>) -> String {
     out
 }
 
-/// Paths that an entry of `endpoints` stands for, `*` and `/**` filled so that they begin with `hint` if they can.
+/// Paths that an entry of `endpoints` stands for, `*` and `/**` filled so that they begin with
+/// `hint` if they can.
 pub fn samples(entry: &str, hint: &str) -> Vec<String> {
     let wanted: Vec<&str> = hint.split('/').collect();
     let last = wanted.len().saturating_sub(1);
@@ -333,7 +363,12 @@ pub fn samples(entry: &str, hint: &str) -> Vec<String> {
             "*" if given.is_empty() => "x".to_owned(),
             "*" => given.to_owned(),
             literal if literal.eq_ignore_ascii_case(given) => given.to_owned(),
-            literal if index == last && literal.get(..given.len()).is_some_and(|front| front.eq_ignore_ascii_case(given)) => {
+            literal
+                if index == last
+                    && literal
+                        .get(..given.len())
+                        .is_some_and(|front| front.eq_ignore_ascii_case(given)) =>
+            {
                 format!("{given}{}", literal.get(given.len()..).unwrap_or_default())
             }
             literal => literal.to_owned(),
@@ -355,13 +390,20 @@ pub fn samples(entry: &str, hint: &str) -> Vec<String> {
 
 /// Other spellings that nearly every backend reads as the same, and few routes do.
 pub fn spellings(paths: &[String]) -> Vec<String> {
-    paths.iter().flat_map(|path| [format!("{}/", path.trim_end_matches('/')), path.to_ascii_uppercase()]).collect()
+    paths
+        .iter()
+        .flat_map(|path| [format!("{}/", path.trim_end_matches('/')), path.to_ascii_uppercase()])
+        .collect()
 }
 
 /// What an entry of `endpoints` stands for, in words.
 pub fn gated_by(entry: &str) -> String {
-    let (base, below) = entry.strip_suffix("/**").map_or((entry, ""), |base| (base, " and everything below it"));
-    let segments: Vec<&str> = base.split('/').map(|segment| if segment == "*" { "<one segment>" } else { segment }).collect();
+    let (base, below) =
+        entry.strip_suffix("/**").map_or((entry, ""), |base| (base, " and everything below it"));
+    let segments: Vec<&str> = base
+        .split('/')
+        .map(|segment| if segment == "*" { "<one segment>" } else { segment })
+        .collect();
     let path = segments.join("/");
     if path.is_empty() && !below.is_empty() {
         return "every path".to_owned();
@@ -386,15 +428,28 @@ mod tests {
             ("/a/b/", "", "/a/b/"),
             ("/token", "/%74o", "/%74oken"),
         ] {
-            assert!(samples(entry, hint).iter().any(|path| path == wanted), "{entry} {hint}: {:?}", samples(entry, hint));
+            assert!(
+                samples(entry, hint).iter().any(|path| path == wanted),
+                "{entry} {hint}: {:?}",
+                samples(entry, hint)
+            );
         }
     }
 
     #[test]
     fn rewrites_are_those_of_envoy() {
-        let prefix = |text: &str| PathMatch { pattern: Pattern::Prefix(text.to_owned()), ignores_case: false };
-        let segments = |text: &str| PathMatch { pattern: Pattern::Segments(text.to_owned()), ignores_case: false };
-        let exact = |text: &str| PathMatch { pattern: Pattern::Exact(text.to_owned()), ignores_case: false };
+        let prefix = |text: &str| PathMatch {
+            pattern: Pattern::Prefix(text.to_owned()),
+            ignores_case: false,
+        };
+        let segments = |text: &str| PathMatch {
+            pattern: Pattern::Segments(text.to_owned()),
+            ignores_case: false,
+        };
+        let exact = |text: &str| PathMatch {
+            pattern: Pattern::Exact(text.to_owned()),
+            ignores_case: false,
+        };
         let (template, names) = Expression::template("/auth/{a}/{rest=**}");
         let regex = |pattern: &str, substitution: &str| Rewrite::Regex {
             pattern: Expression::anywhere(pattern),
@@ -410,7 +465,12 @@ mod tests {
             (prefix("/"), regex("^/x/(.*)$", "/\\1"), "/y/token", Ok("/y/token")),
             (prefix("/"), regex("a", "b\\\\"), "/aa", Ok("/b\\b\\")),
             (prefix("/"), regex("(", "b"), "/aa", Err("the regular expression is not understood")),
-            (prefix("/"), Rewrite::template("/{rest}", template, &names), "/auth/x/y/z", Ok("/y/z")),
+            (
+                prefix("/"),
+                Rewrite::template("/{rest}", template, &names),
+                "/auth/x/y/z",
+                Ok("/y/z"),
+            ),
         ] {
             assert_eq!(rewrite.of(&taken, path), wanted.map(str::to_owned), "{rewrite:?} {path}");
         }
@@ -432,7 +492,11 @@ mod tests {
             (regex(r"\p{Lu}"), false, "/b", Maybe),
             (Pattern::Unknown, false, "/b", Maybe),
         ] {
-            assert_eq!(PathMatch { pattern: pattern.clone(), ignores_case }.takes(path), wanted, "{pattern:?} {path}");
+            assert_eq!(
+                PathMatch { pattern: pattern.clone(), ignores_case }.takes(path),
+                wanted,
+                "{pattern:?} {path}"
+            );
         }
     }
 
@@ -440,7 +504,10 @@ mod tests {
     fn entries_in_words() {
         for (entry, wanted) in [
             ("/token", "/token in every spelling"),
-            ("/realms/*/protocol/openid-connect/token", "/realms/<one segment>/protocol/openid-connect/token in every spelling"),
+            (
+                "/realms/*/protocol/openid-connect/token",
+                "/realms/<one segment>/protocol/openid-connect/token in every spelling",
+            ),
             ("/oauth/**", "/oauth and everything below it in every spelling"),
             ("/**", "every path"),
             ("/", "/ in every spelling"),

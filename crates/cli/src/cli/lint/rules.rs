@@ -1,4 +1,5 @@
-//! What is wrong with a graph: ways past the filter, and paths that it does not see as what they become.
+//! What is wrong with a graph: ways past the filter, and paths that it does not see as what they
+//! become.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -36,10 +37,16 @@ struct Arrival {
 }
 
 impl<'a> Rules<'a> {
-    pub fn new(graph: &'a Graph, configs: &'a [Option<Config>], same_server: &'a dyn Fn(&str) -> Vec<String>) -> Self {
+    pub fn new(
+        graph: &'a Graph,
+        configs: &'a [Option<Config>],
+        same_server: &'a dyn Fn(&str) -> Vec<String>,
+    ) -> Self {
         let used: Vec<usize> = graph.entries.iter().flat_map(Entry::configs).collect();
         let mut endpoints = Vec::new();
-        for (number, config) in configs.iter().enumerate().filter(|(number, _)| used.contains(number)) {
+        for (number, config) in
+            configs.iter().enumerate().filter(|(number, _)| used.contains(number))
+        {
             for (_, text, hosts) in config.iter().flat_map(Config::entries) {
                 endpoints.push(Endpoint::new(number, text, hosts));
             }
@@ -66,19 +73,26 @@ impl<'a> Rules<'a> {
         self.graph.remarks.iter().cloned().chain(self.found.into_inner().into_values()).collect()
     }
 
-    /// Where each endpoint goes: by ways on which the filter runs, or else by those on which it was meant to.
+    /// Where each endpoint goes: by ways on which the filter runs, or else by those on which it was
+    /// meant to.
     fn find_owners(&mut self) {
         for only_running in [true, false] {
             let found: Vec<(usize, Owner)> = (self.endpoints.iter().enumerate())
                 .filter(|(_, endpoint)| endpoint.owners.is_empty())
-                .flat_map(|(number, endpoint)| self.owners(endpoint, only_running).into_iter().map(move |owner| (number, owner)))
+                .flat_map(|(number, endpoint)| {
+                    self.owners(endpoint, only_running)
+                        .into_iter()
+                        .map(move |owner| (number, owner))
+                })
                 .collect();
             for (number, Owner { clusters, image, .. }) in &found {
                 let Some(endpoint) = self.endpoints.get_mut(*number) else { continue };
                 endpoint.owners.extend(clusters.iter().cloned());
                 endpoint.images.extend(image.iter().cloned());
-                let mut own = found.iter().filter(|(other, owner)| other == number && owner.is_plain);
-                endpoint.is_inside = endpoint.images.is_empty() || own.any(|(_, owner)| owner.image.is_none());
+                let mut own =
+                    found.iter().filter(|(other, owner)| other == number && owner.is_plain);
+                endpoint.is_inside =
+                    endpoint.images.is_empty() || own.any(|(_, owner)| owner.image.is_none());
             }
         }
         self.find_owners_behind_rewrites();
@@ -86,16 +100,26 @@ impl<'a> Rules<'a> {
 
     /// The clusters that get an endpoint as it is listed, or in another spelling.
     fn owners(&self, endpoint: &Endpoint, only_running: bool) -> Vec<Owner> {
-        let Some(config) = self.configs.get(endpoint.config).and_then(Option::as_ref) else { return Vec::new() };
+        let Some(config) = self.configs.get(endpoint.config).and_then(Option::as_ref) else {
+            return Vec::new();
+        };
         let mut taking = Vec::new();
-        for entry in self.graph.entries.iter().filter(|entry| entry.configs().any(|own| own == endpoint.config)) {
+        for entry in self
+            .graph
+            .entries
+            .iter()
+            .filter(|entry| entry.configs().any(|own| own == endpoint.config))
+        {
             for route in &entry.routes {
                 let Some(host) = host_of_both(&route.hosts, &endpoint.hosts) else { continue };
                 let hint = route.paths.hint();
                 let any = || vec![hint.clone(), format!("{hint}x"), "/x".to_owned()];
                 let plain = endpoint.text.as_ref().map_or_else(any, |text| samples(text, &hint));
-                let is_taken =
-                    |path: &String| endpoint.is(path) && takes(entry, route, path) != Answer::No && config.gates(&host, path);
+                let is_taken = |path: &String| {
+                    endpoint.is(path)
+                        && takes(entry, route, path) != Answer::No
+                        && config.gates(&host, path)
+                };
                 if let Some(taken) = plain.iter().find(|path| is_taken(path)) {
                     taking.push((route, taken.clone(), true));
                 } else if let Some(taken) = spellings(&plain).into_iter().find(is_taken) {
@@ -103,17 +127,22 @@ impl<'a> Rules<'a> {
                 }
             }
         }
-        // Where the listed path has a route, another spelling of it falls through to whatever takes the rest. So does the
-        // path without a slash where "/oauth/" has a route and "/oauth/**" is listed.
+        // Where the listed path has a route, another spelling of it falls through to whatever takes
+        // the rest. So does the path without a slash where "/oauth/" has a route and "/oauth/**" is
+        // listed.
         let base = endpoint.text.as_ref().and_then(|text| text.strip_suffix("/**"));
         let segments = base.map_or(0, |base| base.split('/').count());
-        let is_rest = |route: &Route, path: &str| path.split('/').count() <= segments && route.paths.hint().len() <= 1;
+        let is_rest = |route: &Route, path: &str| {
+            path.split('/').count() <= segments && route.paths.hint().len() <= 1
+        };
         if taking.iter().any(|(route, path, is_plain)| *is_plain && !is_rest(route, path)) {
             taking.retain(|(route, path, _)| !is_rest(route, path));
         }
         let has_plain = taking.iter().any(|(_, _, is_plain)| *is_plain);
         let mut found = Vec::new();
-        for (route, taken, is_plain) in taking.into_iter().filter(|(_, _, is_plain)| *is_plain || !has_plain) {
+        for (route, taken, is_plain) in
+            taking.into_iter().filter(|(_, _, is_plain)| *is_plain || !has_plain)
+        {
             for target in &route.targets {
                 let runs = target.ways.iter().any(|way| match way {
                     Way::Runs(configs) => configs.contains(&endpoint.config),
@@ -121,7 +150,11 @@ impl<'a> Rules<'a> {
                     Way::Off { .. } | Way::Unclear { .. } => false,
                 });
                 if let (Cluster::Named(cluster), true) = (&target.cluster, runs || !only_running) {
-                    let image = route.rewrite.of(&route.paths, &taken).ok().filter(|image| is_plain && *image != taken);
+                    let image = route
+                        .rewrite
+                        .of(&route.paths, &taken)
+                        .ok()
+                        .filter(|image| is_plain && *image != taken);
                     found.push(Owner { clusters: (self.same_server)(cluster), image, is_plain });
                 }
             }
@@ -132,9 +165,20 @@ impl<'a> Rules<'a> {
     /// An endpoint that no path leads to as it is listed is one behind a rewrite.
     fn find_owners_behind_rewrites(&mut self) {
         let mut found: Vec<(usize, Vec<String>)> = Vec::new();
-        for (number, endpoint) in self.endpoints.iter().enumerate().filter(|(_, endpoint)| endpoint.owners.is_empty()) {
-            for entry in self.graph.entries.iter().filter(|entry| entry.configs().any(|own| own == endpoint.config)) {
-                for route in entry.routes.iter().filter(|route| host_of_both(&route.hosts, &endpoint.hosts).is_some()) {
+        for (number, endpoint) in
+            self.endpoints.iter().enumerate().filter(|(_, endpoint)| endpoint.owners.is_empty())
+        {
+            for entry in self
+                .graph
+                .entries
+                .iter()
+                .filter(|entry| entry.configs().any(|own| own == endpoint.config))
+            {
+                for route in entry
+                    .routes
+                    .iter()
+                    .filter(|route| host_of_both(&route.hosts, &endpoint.hosts).is_some())
+                {
                     let named = route.targets.iter().filter_map(|target| match &target.cluster {
                         Cluster::Named(name) => Some(name),
                         Cluster::Unseen(_) => None,
@@ -146,12 +190,22 @@ impl<'a> Rules<'a> {
             }
         }
         for (number, clusters) in found {
-            self.endpoints.get_mut(number).into_iter().for_each(|endpoint| endpoint.owners.extend(clusters.clone()));
+            self.endpoints
+                .get_mut(number)
+                .into_iter()
+                .for_each(|endpoint| endpoint.owners.extend(clusters.clone()));
         }
     }
 
-    /// A path that the route takes and that arrives as the endpoint, and of which this is so besides.
-    fn arrival(&self, entry: &Entry, route: &Route, endpoint: &Endpoint, is: impl Fn(&str, &str) -> bool) -> Option<Arrival> {
+    /// A path that the route takes and that arrives as the endpoint, and of which this is so
+    /// besides.
+    fn arrival(
+        &self,
+        entry: &Entry,
+        route: &Route,
+        endpoint: &Endpoint,
+        is: impl Fn(&str, &str) -> bool,
+    ) -> Option<Arrival> {
         endpoint.outside(route).into_iter().find_map(|sent| {
             let taken = takes(entry, route, &sent);
             let arrives = route.rewrite.of(&route.paths, &sent).ok()?;
@@ -175,7 +229,8 @@ impl<'a> Rules<'a> {
     /// Whether trials tell if what the route makes of paths is an endpoint of this cluster.
     fn is_followed(&self, route: &Route, cluster: &Cluster) -> bool {
         let is_endpoint = |path: &str| {
-            let mut served = self.endpoints.iter().filter(|endpoint| self.serves(cluster, endpoint));
+            let mut served =
+                self.endpoints.iter().filter(|endpoint| self.serves(cluster, endpoint));
             served.any(|endpoint| endpoint.is(path))
         };
         route.rewrite.is_followed(&route.paths, is_endpoint)
@@ -191,15 +246,19 @@ impl<'a> Rules<'a> {
                 self.of_gated(entry, route, target, configs);
                 self.of_host(entry, route, target, configs);
             }
-            Way::Off { place, why, fix } => self.of_bypass(entry, route, target, (place, why, fix), |_| Answer::Yes),
+            Way::Off { place, why, fix } => {
+                self.of_bypass(entry, route, target, (place, why, fix), |_| Answer::Yes)
+            }
             Way::Matched { place, tree } => {
                 let why = "a matcher decides whether the filter runs";
                 let fix = "let the filter run for every request: other paths pass it anyway";
                 self.of_bypass(entry, route, target, (place, why, fix), |path| tree.skips(path));
             }
             Way::Unclear { place, why } => {
-                let message =
-                    format!("{why}: whether the filter sees what goes to {} by this way cannot be followed", printed(cluster));
+                let message = format!(
+                    "{why}: whether the filter sees what goes to {} by this way cannot be followed",
+                    printed(cluster)
+                );
                 self.add(place, false, cluster_key(cluster), message);
             }
         }
@@ -219,13 +278,18 @@ impl<'a> Rules<'a> {
         let mut is_unclear = !self.is_followed(route, cluster);
         for endpoint in self.endpoints.iter().filter(|endpoint| self.serves(cluster, endpoint)) {
             let found = self.arrival(entry, route, endpoint, |sent, _| skips(sent) == Answer::Yes);
-            let found = found.or_else(|| self.arrival(entry, route, endpoint, |sent, _| skips(sent) == Answer::Maybe));
+            let found = found.or_else(|| {
+                self.arrival(entry, route, endpoint, |sent, _| skips(sent) == Answer::Maybe)
+            });
             let Some(Arrival { sent, arrives, is_sure }) = found else { continue };
             let comes = if sent == arrives { String::new() } else { format!(" as {arrives}") };
-            let is_certain =
-                is_sure && matches!(cluster, Cluster::Named(_)) && skips(&sent) == Answer::Yes && !route.rewrite.has_groups();
+            let is_certain = is_sure
+                && matches!(cluster, Cluster::Named(_))
+                && skips(&sent) == Answer::Yes
+                && !route.rewrite.has_groups();
             if is_certain {
-                let message = format!("{why}: POST {sent} reaches {to}{comes} without any decision; {fix}");
+                let message =
+                    format!("{why}: POST {sent} reaches {to}{comes} without any decision; {fix}");
                 self.add(place, true, cluster_key(cluster), message);
                 return;
             }
@@ -238,12 +302,14 @@ impl<'a> Rules<'a> {
                 _ => ", the path is rewritten".to_owned(),
             };
             format!(
-                "{why}: whether an endpoint can be reached by this way ({}{how}) cannot be followed; {fix}",
+                "{why}: whether an endpoint can be reached by this way ({}{how}) cannot be \
+                 followed; {fix}",
                 route.paths.printed()
             )
         } else {
             format!(
-                "{why}: no endpoint is reached by this way as it is listed, but other paths of {to} are ({}), with whatever identity headers a client forges; {fix}",
+                "{why}: no endpoint is reached by this way as it is listed, but other paths of \
+                 {to} are ({}), with whatever identity headers a client forges; {fix}",
                 route.paths.printed()
             )
         };
@@ -256,35 +322,58 @@ impl<'a> Rules<'a> {
         let mut unfollowed = !self.is_followed(route, cluster);
         for endpoint in self.endpoints.iter().filter(|endpoint| self.serves(cluster, endpoint)) {
             let Some(host) = host_of_both(&route.hosts, &endpoint.hosts) else { continue };
-            let running: Vec<&Config> = configs.iter().filter_map(|number| self.configs.get(*number)?.as_ref()).collect();
+            let running: Vec<&Config> =
+                configs.iter().filter_map(|number| self.configs.get(*number)?.as_ref()).collect();
             // A configuration with errors has its own findings.
             if running.is_empty() || endpoint.text.is_none() {
                 unfollowed = false;
                 continue;
             }
-            let passes = |sent: &str, _: &str| !running.iter().any(|config| config.gates(&host, sent));
-            let Some(Arrival { sent, arrives, is_sure }) = self.arrival(entry, route, endpoint, passes) else { continue };
+            let passes =
+                |sent: &str, _: &str| !running.iter().any(|config| config.gates(&host, sent));
+            let Some(Arrival { sent, arrives, is_sure }) =
+                self.arrival(entry, route, endpoint, passes)
+            else {
+                continue;
+            };
             unfollowed = false;
             if sent == arrives && endpoint.images.is_empty() {
-                let line = self.configs.get(endpoint.config).and_then(Option::as_ref).map_or(0, |config| config.line);
+                let line = self
+                    .configs
+                    .get(endpoint.config)
+                    .and_then(Option::as_ref)
+                    .map_or(0, |config| config.line);
                 let message = format!(
-                    "POST {sent} is gated by the configuration in line {line}, but passes the one that runs here: list it in \"endpoints\" of both"
+                    "POST {sent} is gated by the configuration in line {line}, but passes the one \
+                     that runs here: list it in \"endpoints\" of both"
                 );
                 self.add(&route.place, is_sure, cluster_key(cluster), message);
                 continue;
             }
             let missing = entry_to_add(endpoint, route, &sent);
             let message = format!(
-                "{}: POST {sent} passes undecided and arrives at {} as {arrives}, which is an endpoint: add \"{missing}\" to \"endpoints\"",
-                if route.rewrite == Rewrite::None { "another way to it" } else { "the path is rewritten" },
+                "{}: POST {sent} passes undecided and arrives at {} as {arrives}, which is an \
+                 endpoint: add \"{missing}\" to \"endpoints\"",
+                if route.rewrite == Rewrite::None {
+                    "another way to it"
+                } else {
+                    "the path is rewritten"
+                },
                 printed(cluster),
             );
-            let is_certain = is_sure && !route.rewrite.has_groups() && matches!(cluster, Cluster::Named(_));
-            self.add(&route.place, is_certain, format!("{missing} {}", cluster_key(cluster)), message);
+            let is_certain =
+                is_sure && !route.rewrite.has_groups() && matches!(cluster, Cluster::Named(_));
+            self.add(
+                &route.place,
+                is_certain,
+                format!("{missing} {}", cluster_key(cluster)),
+                message,
+            );
         }
         if unfollowed {
             let message = format!(
-                "the path is rewritten in a way that cannot be followed ({}): list in \"endpoints\" every path that arrives at {} as an endpoint",
+                "the path is rewritten in a way that cannot be followed ({}): list in \
+                 \"endpoints\" every path that arrives at {} as an endpoint",
                 match &route.rewrite {
                     Rewrite::Unknown(why) => (*why).to_owned(),
                     Rewrite::Regex { pattern, .. } => pattern.text.clone(),
@@ -295,43 +384,77 @@ impl<'a> Rules<'a> {
             self.add(&route.place, false, cluster_key(cluster), message);
         }
         if let Some(place) = &route.internal_redirects {
-            let message = "redirects of the backend are followed by Envoy: a path that is not gated can become one that is an endpoint; let clients follow them".to_owned();
+            let message = "redirects of the backend are followed by Envoy: a path that is not \
+                gated can become one that is an endpoint; let clients follow them"
+                .to_owned();
             self.add(place, false, String::new(), message);
         }
     }
 
-    /// A way on which it runs and the backend gets another host: the tenant that decides must be that host's.
+    /// A way on which it runs and the backend gets another host: the tenant that decides must be
+    /// that host's.
     fn of_host(&self, entry: &Entry, route: &Route, target: &Target, configs: &[usize]) {
         let Some(new) = &route.host_rewrite else { return };
-        let by_host = |endpoint: &&Endpoint| !endpoint.hosts.iter().any(|host| host == "*") && configs.contains(&endpoint.config);
-        for endpoint in self.endpoints.iter().filter(by_host).filter(|endpoint| self.serves(&target.cluster, endpoint)) {
-            let is_told = new.as_ref().is_none_or(|new| endpoint.hosts.iter().any(|host| common_host(host, new).is_some()));
-            let outside = route
-                .hosts
-                .iter()
-                .find(|host| !endpoint.hosts.iter().any(|own| common_host(own, host).is_some_and(|_| *host != "*")));
-            let (Some(outside), true) = (outside.map(|host| example(host)), is_told) else { continue };
-            let Some(config) = self.configs.get(endpoint.config).and_then(Option::as_ref) else { continue };
-            let passing = self.arrival(entry, route, endpoint, |sent, _| !config.gates(&outside, sent));
-            let passes = passing.is_some();
-            let Some(Arrival { sent, .. }) = passing.or_else(|| self.arrival(entry, route, endpoint, |_, _| true)) else {
+        let by_host = |endpoint: &&Endpoint| {
+            !endpoint.hosts.iter().any(|host| host == "*") && configs.contains(&endpoint.config)
+        };
+        for endpoint in self
+            .endpoints
+            .iter()
+            .filter(by_host)
+            .filter(|endpoint| self.serves(&target.cluster, endpoint))
+        {
+            let is_told = new.as_ref().is_none_or(|new| {
+                endpoint.hosts.iter().any(|host| common_host(host, new).is_some())
+            });
+            let outside = route.hosts.iter().find(|host| {
+                !endpoint
+                    .hosts
+                    .iter()
+                    .any(|own| common_host(own, host).is_some_and(|_| *host != "*"))
+            });
+            let (Some(outside), true) = (outside.map(|host| example(host)), is_told) else {
                 continue;
             };
-            let how = if passes { "passes undecided" } else { "is decided by another tenant's policy" };
+            let Some(config) = self.configs.get(endpoint.config).and_then(Option::as_ref) else {
+                continue;
+            };
+            let passing =
+                self.arrival(entry, route, endpoint, |sent, _| !config.gates(&outside, sent));
+            let passes = passing.is_some();
+            let Some(Arrival { sent, .. }) =
+                passing.or_else(|| self.arrival(entry, route, endpoint, |_, _| true))
+            else {
+                continue;
+            };
+            let how =
+                if passes { "passes undecided" } else { "is decided by another tenant's policy" };
             let new_host = new.as_deref().unwrap_or("whatever the request says");
             let message = format!(
-                "the host is rewritten: POST {sent} for {outside} {how} and arrives at {} for {new_host}: name the hosts from outside in \"hosts\" of that tenant",
+                "the host is rewritten: POST {sent} for {outside} {how} and arrives at {} for \
+                 {new_host}: name the hosts from outside in \"hosts\" of that tenant",
                 printed(&target.cluster)
             );
-            self.add(&route.place, passes && new.is_some(), format!("host {}", cluster_key(&target.cluster)), message);
+            self.add(
+                &route.place,
+                passes && new.is_some(),
+                format!("host {}", cluster_key(&target.cluster)),
+                message,
+            );
         }
     }
 
     /// The order of filters.
     fn of_filters(&self, entry: &Entry) {
-        let Some(first) = entry.filters.iter().position(|filter| filter.kind.config().is_some()) else { return };
-        let leads_there =
-            entry.routes.iter().flat_map(|route| &route.targets).any(|target| self.is_of_the_server(&target.cluster));
+        let Some(first) = entry.filters.iter().position(|filter| filter.kind.config().is_some())
+        else {
+            return;
+        };
+        let leads_there = entry
+            .routes
+            .iter()
+            .flat_map(|route| &route.targets)
+            .any(|target| self.is_of_the_server(&target.cluster));
         let end = entry.filters.iter().position(|filter| filter.kind == Kind::Ends);
         if let (Some(end), Some(own)) = (end, entry.filters.get(first))
             && end < first
@@ -340,7 +463,8 @@ impl<'a> Rules<'a> {
             if !entry.routes.is_empty() {
                 return;
             }
-            let message = "the filter stands behind the router and never runs: put it first".to_owned();
+            let message =
+                "the filter stands behind the router and never runs: put it first".to_owned();
             self.add(&own.place, true, "order".to_owned(), message);
             return;
         }
@@ -349,14 +473,21 @@ impl<'a> Rules<'a> {
                 self.add(&filter.place, false, "gap".to_owned(), gap.to_owned());
             }
         }
-        for (index, filter) in entry.filters.iter().enumerate().take(end.unwrap_or(entry.filters.len())) {
+        for (index, filter) in
+            entry.filters.iter().enumerate().take(end.unwrap_or(entry.filters.len()))
+        {
             let is_behind = index > first || filter.is_unordered;
             let message = match &filter.kind {
                 Kind::Changes(what) if is_behind && !filter.is_disabled => format!(
-                    "{what} behind the filter may change what was decided on, path, headers or body, and cannot be followed: put it before the filter, or make sure that it does not"
+                    "{what} behind the filter may change what was decided on, path, headers or \
+                     body, and cannot be followed: put it before the filter, or make sure that it \
+                     does not"
                 ),
                 Kind::Unknown(kind) if !filter.is_disabled => {
-                    format!("the filter \"{kind}\" is not known here, so what it does to requests cannot be followed")
+                    format!(
+                        "the filter \"{kind}\" is not known here, so what it does to requests \
+                         cannot be followed"
+                    )
                 }
                 _ => continue,
             };
@@ -372,7 +503,8 @@ impl<'a> Rules<'a> {
             if self.is_of_the_server(&cluster) {
                 let to = printed(&cluster);
                 let message = format!(
-                    "{} takes whatever comes to {to} without looking at it: no filter decides there; take it away",
+                    "{} takes whatever comes to {to} without looking at it: no filter decides \
+                     there; take it away",
                     entry.title
                 );
                 self.add(place, true, cluster_key(&cluster), message);
@@ -390,7 +522,12 @@ impl<'a> Rules<'a> {
             "whether they lead to the server behind the filter cannot be followed"
         };
         for (place, why) in &entry.unseen {
-            self.add(place, false, String::new(), format!("{why}: {what}; give lint the files with them too"));
+            self.add(
+                place,
+                false,
+                String::new(),
+                format!("{why}: {what}; give lint the files with them too"),
+            );
         }
     }
 
@@ -399,7 +536,9 @@ impl<'a> Rules<'a> {
         let configs = entry.configs().filter_map(|number| self.configs.get(number)?.as_ref());
         if configs.into_iter().any(|config| config.lets_through("x-forwarded-client-cert")) {
             let message = format!(
-                "forward_client_cert_details: {details} lets a client's own x-forwarded-client-cert through to the backend, which must not trust it: set SANITIZE or SANITIZE_SET"
+                "forward_client_cert_details: {details} lets a client's own \
+                 x-forwarded-client-cert through to the backend, which must not trust it: set \
+                 SANITIZE or SANITIZE_SET"
             );
             self.add(place, false, String::new(), message);
         }
@@ -407,17 +546,22 @@ impl<'a> Rules<'a> {
 
     /// What `filters` of a cluster's own do.
     pub fn of_upstream(&self, filters: impl Fn(&str) -> Vec<super::graph::Filter>) {
-        let mut owners: Vec<String> = self.endpoints.iter().flat_map(|endpoint| endpoint.owners.clone()).collect();
+        let mut owners: Vec<String> =
+            self.endpoints.iter().flat_map(|endpoint| endpoint.owners.clone()).collect();
         owners.sort();
         owners.dedup();
         for filter in owners.iter().flat_map(|owner| filters(owner)) {
             let what = match &filter.kind {
                 Kind::Changes(what) => (*what).to_owned(),
-                Kind::Unknown(kind) if !kind.contains("upstream_codec") => format!("the filter \"{kind}\""),
+                Kind::Unknown(kind) if !kind.contains("upstream_codec") => {
+                    format!("the filter \"{kind}\"")
+                }
                 _ => continue,
             };
-            let message =
-                format!("{what} of the cluster runs behind the filter and may change what was decided on: it cannot be followed");
+            let message = format!(
+                "{what} of the cluster runs behind the filter and may change what was decided on: \
+                 it cannot be followed"
+            );
             self.add(&filter.place, false, String::new(), message);
         }
     }
@@ -429,7 +573,8 @@ impl<'a> Rules<'a> {
         }
         for entry in &self.graph.entries {
             let targets = entry.routes.iter().flat_map(|route| &route.targets);
-            let passing = targets.filter(|target| target.ways.iter().any(|way| !matches!(way, Way::Runs(_))));
+            let passing =
+                targets.filter(|target| target.ways.iter().any(|way| !matches!(way, Way::Runs(_))));
             let named = passing.filter_map(|target| match &target.cluster {
                 Cluster::Named(name) => Some(name),
                 Cluster::Unseen(_) => None,
@@ -438,7 +583,8 @@ impl<'a> Rules<'a> {
             for (name, why) in named.chain(raw).filter_map(|name| Some((name, unknown(name)?))) {
                 if !self.is_of_the_server(&Cluster::Named(name.clone())) {
                     let message = format!(
-                        "{} leads to \"{name}\" past the filter, {why}: whether that is the server behind the filter cannot be followed",
+                        "{} leads to \"{name}\" past the filter, {why}: whether that is the server \
+                         behind the filter cannot be followed",
                         entry.title
                     );
                     self.add(&entry.place, false, format!("unknown {name}"), message);
@@ -464,9 +610,17 @@ impl<'a> Rules<'a> {
 
 /// Whether this route gets a request for the path, and no other before it.
 fn takes(entry: &Entry, route: &Route, path: &str) -> Answer {
-    let before = entry.routes.iter().take_while(|other| other.place != route.place).filter(|other| other.group == route.group);
+    let before = entry
+        .routes
+        .iter()
+        .take_while(|other| other.place != route.place)
+        .filter(|other| other.group == route.group);
     let mut before = before.filter(|other| !other.is_conditional);
-    if before.any(|other| other.paths.takes(path) == Answer::Yes) { Answer::No } else { route.paths.takes(path) }
+    if before.any(|other| other.paths.takes(path) == Answer::Yes) {
+        Answer::No
+    } else {
+        route.paths.takes(path)
+    }
 }
 
 fn printed(cluster: &Cluster) -> String {
