@@ -136,36 +136,24 @@ fn unusable_input_ends_with_two_and_says_what() {
     }
 }
 
-/// Each `$` line of the README's console, and what it prints.
+/// Each `$` line of the console in docs/command-line.md, and what it prints.
 #[test]
-fn the_readme_shows_what_happens() {
-    let readme = include_str!("../../../../README.md");
-    let (_, chapter) =
-        readme.split_once("## The command line\n").expect("the README has the chapter");
+fn the_manual_shows_what_happens() {
+    let chapter = include_str!("../../../../docs/command-line.md");
     let block = |language: &str| {
         let (_, rest) =
             chapter.split_once(&format!("```{language}\n")).expect("the chapter has the block");
         rest.split_once("```").expect("the block ends").0
     };
-    let config = file("readme/config.json", block("json"));
+    let config = file("manual/config.json", block("json"));
     let directory = Path::new(&config).parent().expect("it has one");
-    file("readme/client.pem", include_str!("../../../../tests/bench/client.pem"));
-    file("readme/clients.json", include_str!("../../../../tests/convert/spring.json"));
-    let requests = [
-        json!({ "path": "/token" }),
-        json!({ "client_id": "nobody" }),
-        json!({ "client_id": "nobody", "path": "/userinfo" }),
-    ];
-    let requests = requests.map(|mut request| {
-        request["certificate"] = Value::Null;
-        if request["client_id"].is_null() {
-            request["client_id"] = "s6BhdRkqt3".into();
-        }
-        format!("{request}\n")
-    });
-    file("readme/requests.jsonl", requests.concat());
+    file("manual/client.pem", include_str!("../../../../tests/bench/client.pem"));
+    file("manual/clients.json", include_str!("../../../../tests/convert/spring.json"));
+    file("manual/requests.jsonl", block("text"));
+    // Lines that are too wide for the page are folded there.
+    let console = block("console").replace("\n        ", " ");
     let mut commands = 0;
-    for shown in block("console").split("$ tls-client-auth ").skip(1) {
+    for shown in console.split("$ tls-client-auth ").skip(1) {
         let (arguments, expected) = shown.split_once('\n').expect("a command is a line");
         let arguments: Vec<&str> =
             arguments.split(' ').map(|argument| argument.trim_matches('\'')).collect();
