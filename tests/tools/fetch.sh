@@ -167,7 +167,10 @@ ensure_parsers() {
   ruby -e 'require "rack"' 2> /dev/null || fail "Ruby's rack is missing: install ruby and ruby-rack"
   need go "install Go 1.19 or later"
   mkdir -p "$home/go"
-  GOTOOLCHAIN=local GOFLAGS=-buildvcs=false go -C tests/parsers/go build -o "$PWD/$home/go/parsers" .
+  (
+    cd tests/parsers/go &&
+      GOTOOLCHAIN=local GOFLAGS=-buildvcs=false go build -o "../../../$home/go/parsers" .
+  )
 }
 
 # A browser, in the variable chromium; CHROMIUM in the environment names another.
