@@ -32,10 +32,19 @@ impl JsonError {
 
     #[inline(never)]
     fn below(mut self, step: &str) -> Self {
-        let step = step.replace('~', "~0").replace('/', "~1");
-        self.pointer = format!("/{step}{}", self.pointer);
+        self.pointer = format!("/{}{}", pointer_token(step), self.pointer);
         self
     }
+}
+
+/// A member's name as a reference token of a JSON Pointer (RFC 6901 §3).
+fn pointer_token(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+/// The member's name that a reference token stands for (RFC 6901 §4).
+pub(crate) fn name_of_token(token: &str) -> String {
+    token.replace("~1", "/").replace("~0", "~")
 }
 
 impl JsonError {

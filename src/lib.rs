@@ -90,6 +90,7 @@ mod exchange;
 mod gate;
 mod json;
 pub mod limits;
+mod percent;
 mod policy;
 mod registration;
 mod registry;

@@ -4,14 +4,11 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
+
+use crate::percent;
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
-
-/// What nginx, Envoy and others leave unescaped in a percent-encoded PEM: the unreserved characters
-/// of RFC 3986 §2.3.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The DER in `text`, which holds exactly one certificate; `None` for anything else.
 #[must_use]
@@ -30,7 +27,7 @@ pub fn decode_first(text: &[u8]) -> Option<Vec<u8>> {
 fn plain(text: &[u8]) -> Cow<'_, [u8]> {
     // Plain PEM has no percent sign, so one is proof of the other form. A `+` stands for itself in
     // both.
-    if text.contains(&b'%') { percent_decode(text).into() } else { text.into() }
+    if text.contains(&b'%') { percent::decode(text) } else { text.into() }
 }
 
 fn der_of(plain: &[u8]) -> Option<Vec<u8>> {
@@ -68,7 +65,7 @@ pub fn encode(der: &[u8]) -> String {
 /// `der` as percent-encoded PEM, the form of nginx's `$ssl_client_escaped_cert`.
 #[must_use]
 pub fn encode_escaped(der: &[u8]) -> String {
-    utf8_percent_encode(&encode(der), ESCAPED).to_string()
+    percent::encode(&encode(der))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::json::{Json, JsonError};
+use crate::json::{Json, JsonError, name_of_token};
 use crate::policy::Configuration;
 use crate::registry::Registry;
 
@@ -77,7 +77,7 @@ impl Mended {
     /// Makes the error at `pointer` go away; whether that can be.
     fn mend(&mut self, json: &mut Json, pointer: &str) -> bool {
         let Some((parent, step)) = pointer.rsplit_once('/') else { return false };
-        let name = step.replace("~1", "/").replace("~0", "~");
+        let name = name_of_token(step);
         let original = self.original(parent);
         match find(json, parent) {
             Some(Json::Object(members)) => {
@@ -138,7 +138,7 @@ impl Mended {
 fn find<'a>(json: &'a mut Json, pointer: &str) -> Option<&'a mut Json> {
     pointer.split('/').skip(1).try_fold(json, |json, step| match json {
         Json::Object(members) => {
-            let name = step.replace("~1", "/").replace("~0", "~");
+            let name = name_of_token(step);
             members.iter_mut().find(|(member, _)| *member == name).map(|(_, value)| value)
         }
         Json::Array(elements) => elements.get_mut(step.parse::<usize>().ok()?),
