@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::form::folded;
+use super::credential::folded;
 use crate::json::Json;
 
 /// base64url with or without padding, as lenient as the backends are: an assertion that they can

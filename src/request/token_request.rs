@@ -30,7 +30,7 @@ pub(crate) struct ClaimedClient {
     /// Whether the request carries `Authorization` of any scheme, `client_secret` or
     /// `client_assertion`.
     pub has_other_authentication: bool,
-    /// [`Form::cuts_client_id`].
+    /// [`Form::client_id_has_semicolon`].
     pub is_cut_by_some: bool,
     /// Whether a server that does not form-decode the user name of HTTP Basic reads another
     /// identifier.
@@ -93,7 +93,7 @@ impl Claim {
             Some((_, client_id)) => Ok(Self::Client(ClaimedClient {
                 client_id: client_id.to_owned(),
                 has_other_authentication: authorization.is_some() || number_of_credentials > 0,
-                is_cut_by_some: form.cuts_client_id(),
+                is_cut_by_some: form.client_id_has_semicolon(),
                 is_encoded,
             })),
         }
