@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::certificate::{CertificateError, PeerCertificate};
-use crate::decision::{Action, Decision};
+use crate::decision::{Decision, RequestSummary};
 use crate::downstream::{Downstream, ServerName};
 use crate::exchange::{Exchange, Step};
 use crate::json::JsonError;
@@ -62,7 +62,7 @@ impl Outcome {
     /// Whether the request passes.
     #[must_use]
     pub fn passes(&self) -> bool {
-        matches!(self.decision.action, Action::Continue { .. })
+        self.decision.passes()
     }
 }
 
@@ -140,7 +140,7 @@ impl Gate {
             Step::Decide(decision) => *decision,
             // A whole request is decided on. Were it not, it would not pass.
             Step::Wait | Step::LookUp { .. } | Step::Decided { .. } => {
-                exchange.fail(HostError::Body)
+                exchange.fail(HostError::Body, RequestSummary::default())
             }
         };
         Outcome { decision, stripped }

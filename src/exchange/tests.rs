@@ -1,5 +1,7 @@
 use super::*;
 use crate::certificate::PeerCertificate;
+use crate::decision::Action;
+use crate::downstream::ServerName;
 use crate::rejection::MissingCertificate;
 use crate::time::UnixTime;
 
