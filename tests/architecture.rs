@@ -27,7 +27,7 @@ impl Modules {
             let within = file.strip_prefix(source).unwrap().with_extension("");
             let mut name: Name =
                 within.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
-            if name.last().is_some_and(|last| last == "tests") {
+            if name.iter().any(|part| part == "tests") {
                 continue;
             }
             if name == ["lib"] {
