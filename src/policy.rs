@@ -107,6 +107,7 @@ pub enum Mode {
 
 /// `log`: which decisions get a line in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LogDecisions {
     /// Refusals.
     #[default]

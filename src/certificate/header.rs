@@ -20,6 +20,7 @@ use crate::limits;
 /// A header that carries a client's certificate. A further form takes a variant here, with its
 /// place in [`CertificateHeader::ALL`], its names, how it is read and how it is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CertificateHeader {
     /// Envoy's `x-forwarded-client-cert`. It is read as text or as JSON, and written as text with
     /// `Hash` and `Cert`.

@@ -16,6 +16,7 @@ pub struct PeerCertificatePolicy {
 
 /// `peer_certificate.chain`: what verifies the chain of a `tls_client_auth` client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Chain {
     /// Envoy, for each connection: `connection.peer_certificate_valid` must be true.
     #[default]
@@ -46,6 +47,7 @@ pub struct TrustedProxies(pub(crate) Vec<TrustedProxy>);
 
 /// A peer whose header is trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TrustedProxy {
     /// The peer with this certificate.
     Certificate(Thumbprint),
