@@ -43,7 +43,8 @@ pub trait Downstream {
         Ok(self.peer_certificate()?.thumbprint())
     }
 
-    /// Whether the listener verified the chain of that certificate; `None` = the host does not know.
+    /// Whether the listener verified the chain of that certificate; `None` = the host does not
+    /// know.
     fn is_peer_certificate_verified(&mut self) -> Option<bool>;
 
     /// The result of [`CertificateHeader::read`], which a host may cache.

@@ -46,8 +46,8 @@ pub struct Gate {
 /// A whole request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GateRequest {
-    /// Names in lower case, with the pseudo-headers `:method`, `:path` and `:authority`, and values,
-    /// which may be any bytes.
+    /// Names in lower case, with the pseudo-headers `:method`, `:path` and `:authority`, and
+    /// values, which may be any bytes.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The body; empty = there is none.
     pub body: Vec<u8>,
@@ -89,8 +89,8 @@ impl Outcome {
 }
 
 impl Peer {
-    /// The same connection with this certificate, in PEM, plain or percent-encoded, or in DER. Empty
-    /// octets mean that the client sent none, as in Envoy.
+    /// The same connection with this certificate, in PEM, plain or percent-encoded, or in DER.
+    /// Empty octets mean that the client sent none, as in Envoy.
     #[must_use]
     pub fn presenting(mut self, certificate: &[u8]) -> Self {
         if certificate.is_empty() {

@@ -1,5 +1,5 @@
-//! JSON that keeps repeated members, errors that have the place of a mistake, and a reader of objects
-//! that reports members which it does not know.
+//! JSON that keeps repeated members, errors that have the place of a mistake, and a reader of
+//! objects that reports members which it does not know.
 
 use std::fmt;
 

@@ -64,7 +64,8 @@
 //! - `decision`, `checks`: the outcome with its action, code and log line, and the checks that were
 //!   made
 //! - `gate`: a whole request in, a decision out
-//! - `json`, `percent`, `time`: JSON whose errors have a place, percent-encoding, seconds since 1970
+//! - `json`, `percent`, `time`: JSON whose errors have a place, percent-encoding, seconds since
+//!   1970
 //!
 //! Data takes one way: host → exchange → request, certificate, registration → authenticate →
 //! decision → response → host. No two modules depend on each other, except a module and its
@@ -145,8 +146,8 @@ pub mod host {
 
 pub mod inspect {
     //! The types for tools that check configurations and explain decisions: the parts of a
-    //! [`Configuration`](crate::Configuration), of a [`Registration`](crate::host::Registration), of
-    //! a [`Rejection`](crate::Rejection), and the checks of a [`Decision`](crate::Decision).
+    //! [`Configuration`](crate::Configuration), of a [`Registration`](crate::host::Registration),
+    //! of a [`Rejection`](crate::Rejection), and the checks of a [`Decision`](crate::Decision).
 
     pub use crate::certificate::{AttributeType, FoundNames, NameDifference, pem};
     pub use crate::checks::{Check, Checks};

@@ -30,14 +30,14 @@ pub const MALFORMED_QUERY_NAMES: usize = 64;
 /// Most octets of all spellings of a path that are followed. A hostile path has far more, and would
 /// take milliseconds.
 pub const PATH_SPELLING_OCTETS: usize = 1 << 14;
-/// Longest path, in octets, whose spellings are followed at once. A longer one is first searched for
-/// the segments of an endpoint.
+/// Longest path, in octets, whose spellings are followed at once. A longer one is first searched
+/// for the segments of an endpoint.
 pub const LONG_PATH_OCTETS: usize = 1 << 10;
-/// Most decodings of a path. One that is still escaped then is gated, because it was made to be hard
-/// to follow.
+/// Most decodings of a path. One that is still escaped then is gated, because it was made to be
+/// hard to follow.
 pub const PATH_DECODINGS: usize = 8;
-/// The end of a path, in octets, in which the last segment may resemble an endpoint. No endpoint has
-/// a longer name, and a client can send one of any length.
+/// The end of a path, in octets, in which the last segment may resemble an endpoint. No endpoint
+/// has a longer name, and a client can send one of any length.
 pub const LOOKALIKE_SEGMENT_OCTETS: usize = 256;
 /// Most paths of which a worker reports that an ungated form resembles a gated one. Clients choose
 /// paths, so that the log must be bounded.
@@ -57,8 +57,8 @@ pub const REMEMBERED_CERTIFICATES: NonZeroUsize = NonZeroUsize::new(1024).expect
 /// Most memory that they take, in octets. It is reached where clients send certificates of tens of
 /// kilobytes.
 pub const REMEMBERED_CERTIFICATE_OCTETS: usize = 4 << 20;
-/// Most characters of a value in a name that preparation drops, or that are repeated blanks. A value
-/// with more matches nothing.
+/// Most characters of a value in a name that preparation drops, or that are repeated blanks. A
+/// value with more matches nothing.
 pub const MEANINGLESS_CHARACTERS: usize = 8_192;
 
 // Logs and filter state.

@@ -1,5 +1,5 @@
-//! What an operator decided, in types that have only valid values. [`crate::config`] reads them from
-//! JSON.
+//! What an operator decided, in types that have only valid values. [`crate::config`] reads them
+//! from JSON.
 
 mod forward;
 mod peer_certificate;

@@ -16,8 +16,8 @@ use crate::time::UnixTime;
 
 /// Why a request is refused.
 ///
-/// `Display` writes the detail for the log of the operator, which never contains a secret, a body or
-/// a whole certificate. The client sees only [`crate::Response`].
+/// `Display` writes the detail for the log of the operator, which never contains a secret, a body
+/// or a whole certificate. The client sees only [`crate::Response`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejection {

@@ -78,9 +78,9 @@ impl std::error::Error for CertificateError {}
 /// let thumbprint = certificate.thumbprint().to_string();
 /// assert_eq!(thumbprint, "GH3F4PZz1rZAz8nK-QpWGB9wyg4ULZSZzJPBvy1XMHs");
 ///
-/// let registered = DistinguishedName::parse("CN=client.example.org, O=Client, C=JP");
-/// let difference = certificate.subject_difference(&registered.map_err(CertificateError::Subject)?);
-/// assert_eq!(difference, Ok(None));
+/// let registered = DistinguishedName::parse("CN=client.example.org, O=Client, C=JP")
+///     .map_err(CertificateError::Subject)?;
+/// assert_eq!(certificate.subject_difference(&registered), Ok(None));
 ///
 /// let other = AlternativeName::dns("other.example.org").expect("a host name");
 /// assert_eq!(certificate.has_alternative_name(&other), Ok(false));

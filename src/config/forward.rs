@@ -55,8 +55,8 @@ impl Forward {
     }
 }
 
-/// An entry of `keep`. The header is kept in exactly this spelling, so that a pattern with `*` would
-/// keep nothing.
+/// An entry of `keep`. The header is kept in exactly this spelling, so that a pattern with `*`
+/// would keep nothing.
 fn kept_name(json: &Json) -> Result<Box<str>, JsonError> {
     let name = header_name(json)?;
     if name.contains('*') {

@@ -4,8 +4,8 @@ use crate::certificate::CertificateHeader;
 use crate::limits;
 use crate::request::{is_token, same_header};
 
-/// Names, and beginnings of names, of headers by which some server or proxy learns the identity of a
-/// client.
+/// Names, and beginnings of names, of headers by which some server or proxy learns the identity of
+/// a client.
 const IDENTITY: [(&str, Extent); 19] = [
     ("client-cert", Extent::Name),
     ("client-cert-chain", Extent::Name),

@@ -79,7 +79,8 @@ impl Tenants {
         }
     }
 
-    /// The same tenants with this `mode_of_all`, and the policy for an `:authority` that is no host.
+    /// The same tenants with this `mode_of_all`, and the policy for an `:authority` that is no
+    /// host.
     pub(crate) fn with_unreadable(self, mode_of_all: Mode, unreadable: TenantPolicy) -> Self {
         Self { mode_of_all, unreadable, ..self }
     }

@@ -327,7 +327,8 @@ mod tests {
             ("[.client_id=a", Some("[.client_id")),
             ("client_id_.=a&client_ids=b&client_identity=c&xclient_id=d&client_i=e&client=f", None),
             (
-                "client_id_hint=b&client_secret_expires_at=c&client_assertions=d&client_assertion_types=e",
+                "client_id_hint=b&client_secret_expires_at=c&client_assertions=d\
+                 &client_assertion_types=e",
                 None,
             ),
             ("é=1&[]=2&=3", None),

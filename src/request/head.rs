@@ -9,8 +9,8 @@ pub fn is_token(text: &[u8]) -> bool {
         && text.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
 }
 
-/// The headers or the trailers of a request, as the host gives them: names in lower case, with those
-/// of pseudo-headers, and values, which may be any bytes.
+/// The headers or the trailers of a request, as the host gives them: names in lower case, with
+/// those of pseudo-headers, and values, which may be any bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'a>(pub &'a [(String, Vec<u8>)]);
 

@@ -101,8 +101,11 @@ const MOST_CHARACTERS_OF_ONE: usize = 4;
 #[inline(always)]
 pub(super) fn is_allowed(c: char) -> bool {
     // Ranges of assigned characters, none of private use, which need no table.
-    matches!(c, ' '..='~' | '\u{a0}'..='\u{377}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
-        || check(c).is_ok()
+    let is_common = matches!(
+        c,
+        ' '..='~' | '\u{a0}'..='\u{377}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}'
+    );
+    is_common || check(c).is_ok()
 }
 
 /// Checks that `c` may be in a name at all.
