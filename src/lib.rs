@@ -121,7 +121,7 @@ pub mod host {
     pub use crate::policy::{FilterState, LogDecisions};
     pub use crate::registration::Registration;
     pub use crate::registry::{
-        Change, ChangeKind, FetchError, FetchMode, FetchedRegistry, Lookup, NotWhole,
+        Change, ChangeKind, FetchError, FetchMode, FetchedRegistry, IncompleteList, Lookup,
         RegistryAnswer, RegistryFault, RegistryRequest, Report, Settled, SharedData, Snapshot,
         Stopwatch, Turn, Validators, Version,
     };

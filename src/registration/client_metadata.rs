@@ -101,7 +101,7 @@ impl ClientMetadata {
                     (Some(jwks), None) => {
                         jwks::certificates(jwks, warnings).map_err(|error| error.within("jwks"))?
                     }
-                    // RFC 7591 §2: both must not be present.
+                    // RFC 7591 §2: they must not both be present.
                     (Some(_), Some(_)) => {
                         return Err(
                             JsonError::expected("jwks or jwks_uri, not both").within("jwks_uri")

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::super::error::FetchError;
 use super::super::fetched::{FetchMode, FetchedRegistry, RegistryAnswer, RegistryRequest};
 use super::super::import;
-use super::super::list::{self, ListReader, NotWhole, Whole};
+use super::super::list::{self, Completeness, IncompleteList, ListReader};
 use super::lease::Lease;
 use super::link;
 use super::shared::{Head, Keys, ShardLayout, SharedData, Slot};
@@ -161,7 +161,7 @@ struct Round {
     /// Whether the page has the header `link`.
     has_link: bool,
     /// What the pages say of the list.
-    whole: Whole,
+    completeness: Completeness,
     /// The first page's `generation_header`.
     generation: Option<Vec<u8>>,
     /// Digest of the clients as they are compared, where two readings must agree on them.
@@ -315,7 +315,7 @@ impl Refresh {
                 path,
                 next: None,
                 has_link: false,
-                whole: Whole::default(),
+                completeness: Completeness::default(),
                 generation: None,
                 ids: None,
                 head: head.cloned(),
@@ -356,8 +356,8 @@ impl Refresh {
             }
             Ok(Some(body)) => Phase::Reading(round, ListReader::new(body)),
             Ok(None) => Phase::Confirming,
-            Err(FetchError::NotWhole(
-                why @ (NotWhole::NoGeneration | NotWhole::OtherGeneration),
+            Err(FetchError::Incomplete(
+                why @ (IncompleteList::GenerationMissing | IncompleteList::GenerationChanged),
             )) => {
                 return self.read_again(why, round);
             }
@@ -379,10 +379,10 @@ impl Refresh {
         if let Some(name) = &self.registry.generation_header {
             let generation = answer.octets(name);
             if generation.is_empty() {
-                return Err(FetchError::NotWhole(NotWhole::NoGeneration));
+                return Err(FetchError::Incomplete(IncompleteList::GenerationMissing));
             }
             if *round.generation.get_or_insert_with(|| generation.clone()) != generation {
-                return Err(FetchError::NotWhole(NotWhole::OtherGeneration));
+                return Err(FetchError::Incomplete(IncompleteList::GenerationChanged));
             }
         }
         round.has_link = answer.has("link");
@@ -425,14 +425,14 @@ impl Refresh {
         &self,
         round: &mut Round,
         list: &ListReader,
-    ) -> Result<Option<Box<str>>, NotWhole> {
+    ) -> Result<Option<Box<str>>, IncompleteList> {
         let (page, next) = (list.page(), round.next.take());
         if round.pages.len() == 1 && !round.has_link {
             page.check_limit(&round.path)?;
         }
-        let Some(start) = round.whole.add(page, next.is_some())? else { return Ok(next) };
+        let Some(start) = round.completeness.add(page, next.is_some())? else { return Ok(next) };
         if round.pages.len() >= self.max_pages() {
-            return Err(NotWhole::MorePages);
+            return Err(IncompleteList::TooManyPages);
         }
         let next = list::page_from(&self.registry.path, start);
         round.pages.insert(next.clone());
@@ -531,7 +531,7 @@ impl Refresh {
                     None
                 }
                 Err(why) => {
-                    self.fail(FetchError::NotWhole(why), round.path.clone(), Some(round));
+                    self.fail(FetchError::Incomplete(why), round.path.clone(), Some(round));
                     None
                 }
             },
@@ -619,7 +619,7 @@ impl Refresh {
             let agrees = is_in_force || self.before.replace(ids) == Some(ids);
             // Where nobody passes by it, the last reading counts whatever it is.
             if !agrees && (self.is_strict || self.readings + 1 < limits::READINGS) {
-                return self.read_again(NotWhole::Unsettled, round);
+                return self.read_again(IncompleteList::ReadingsDiffer, round);
             }
         }
         let is_same =
@@ -696,10 +696,10 @@ impl Refresh {
 
     /// The list changed between two pages: they are read once more at once, unless that was done
     /// often enough.
-    fn read_again(&mut self, why: NotWhole, round: Round) {
+    fn read_again(&mut self, why: IncompleteList, round: Round) {
         self.readings += 1;
         if self.readings >= limits::READINGS {
-            return self.fail(FetchError::NotWhole(why), round.path.clone(), Some(round));
+            return self.fail(FetchError::Incomplete(why), round.path.clone(), Some(round));
         }
         self.empty(Some(round), Duration::ZERO);
     }

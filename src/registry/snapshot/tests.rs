@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::super::error::FetchError;
 use super::super::fetched::{FetchMode, RegistryRequest};
-use super::super::list::NotWhole;
+use super::super::list::IncompleteList;
 use super::*;
 
 /// The shared data of a process.
@@ -947,11 +947,11 @@ fn authletes_list_is_read_to_its_total() {
             .iter()
             .all(|request| request.headers.contains(&("authorization".into(), "Bearer x".into())))
     );
-    let fails = |world: &mut World, third: Page, why: NotWhole| {
+    let fails = |world: &mut World, third: Page, why: IncompleteList| {
         world.serve("/list?developer=x&end=507&start=7", third);
         world.reports.clear();
         world.run(Duration::from_secs(12));
-        assert_eq!(world.failures().first(), Some(&&FetchError::NotWhole(why)));
+        assert_eq!(world.failures().first(), Some(&&FetchError::Incomplete(why)));
         let Some(Report::Failed { path, .. }) = world.reports.first() else {
             panic!("{:?}", world.reports)
         };
@@ -961,15 +961,23 @@ fn authletes_list_is_read_to_its_total() {
         world.run(Duration::from_secs(31));
         assert_eq!(world.reports.last(), Some(&Report::Confirmed), "it recovers");
     };
-    fails(&mut world, authlete(7, 7, 9), NotWhole::EmptyPage { entries: 7, total: 9 });
-    fails(&mut world, authlete(7, 10, 10), NotWhole::OtherTotal { before: 9, now: 10 });
-    fails(&mut world, authlete(5, 7, 9), NotWhole::OtherStart { asked: 7, start: Some(5) });
+    fails(&mut world, authlete(7, 7, 9), IncompleteList::EmptyPage { entries: 7, total: 9 });
+    fails(&mut world, authlete(7, 10, 10), IncompleteList::TotalChanged { before: 9, now: 10 });
+    fails(
+        &mut world,
+        authlete(5, 7, 9),
+        IncompleteList::WrongStart { requested: 7, start: Some(5) },
+    );
     let early = page(authlete(7, 8, 9).body.replace("\"end\":8", "\"end\":9"));
-    fails(&mut world, early, NotWhole::BelowTotal { member: "totalCount", entries: 8, total: 9 });
+    fails(
+        &mut world,
+        early,
+        IncompleteList::BelowTotal { member: "totalCount", entries: 8, total: 9 },
+    );
     fails(
         &mut world,
         page(list(["evil".to_owned()].into_iter())),
-        NotWhole::OtherStart { asked: 7, start: None },
+        IncompleteList::WrongStart { requested: 7, start: None },
     );
     // Pages by start count like any others.
     let few = registry(|registry| {
@@ -981,7 +989,10 @@ fn authletes_list_is_read_to_its_total() {
     few.process = Process::default();
     few.reports.clear();
     few.run(Duration::from_secs(3));
-    assert_eq!(few.failures().first(), Some(&&FetchError::NotWhole(NotWhole::MorePages)));
+    assert_eq!(
+        few.failures().first(),
+        Some(&&FetchError::Incomplete(IncompleteList::TooManyPages))
+    );
     assert_eq!(few.find(0, "0"), Err(RegistryFault::NoList));
 }
 
@@ -994,21 +1005,27 @@ fn half_a_list_is_no_list() {
         for (half, why) in [
             (
                 with("\"totalCount\":4"),
-                NotWhole::BelowTotal { member: "totalCount", entries: 3, total: 4 },
+                IncompleteList::BelowTotal { member: "totalCount", entries: 3, total: 4 },
             ),
             (
                 with("\"total\":4").with("link", "</0>; rel=prev"),
-                NotWhole::BelowTotal { member: "total", entries: 3, total: 4 },
+                IncompleteList::BelowTotal { member: "total", entries: 3, total: 4 },
             ),
-            (with("\"has_more\":true"), NotWhole::SaysMore("has_more")),
-            (with("\"links\":[{\"rel\":\"next\",\"href\":\"/2\"}]"), NotWhole::SaysMore("links")),
-            (page(clients.clone()), NotWhole::AsLongAsAsked { parameter: "max", entries: 3 }),
+            (with("\"has_more\":true"), IncompleteList::MoreStated("has_more")),
+            (
+                with("\"links\":[{\"rel\":\"next\",\"href\":\"/2\"}]"),
+                IncompleteList::MoreStated("links"),
+            ),
+            (
+                page(clients.clone()),
+                IncompleteList::ExactlyRequested { parameter: "max", entries: 3 },
+            ),
         ] {
             let mut world =
                 World::of(1, registry(|registry| registry.path = path.into()), strict, "");
             world.serve(path, half.clone());
             world.run(Duration::from_secs(2));
-            assert_eq!(world.failures().first(), Some(&&FetchError::NotWhole(why)));
+            assert_eq!(world.failures().first(), Some(&&FetchError::Incomplete(why)));
             assert_eq!(world.find(0, "c1"), Err(RegistryFault::NoList), "nothing of it serves");
             // A way to the rest makes it a page, and a header that shows none makes it the only
             // one.
@@ -1063,8 +1080,8 @@ fn serve_generations(world: &mut World, first: &[&str], second: &[&str]) {
 
 #[test]
 fn pages_of_two_generations_are_not_joined() {
-    let other = FetchError::NotWhole(NotWhole::OtherGeneration);
-    let missing = FetchError::NotWhole(NotWhole::NoGeneration);
+    let other = FetchError::Incomplete(IncompleteList::GenerationChanged);
+    let missing = FetchError::Incomplete(IncompleteList::GenerationMissing);
     for strict in [false, true] {
         let world = || {
             World::of(
@@ -1183,7 +1200,7 @@ fn where_strangers_pass_two_readings_must_agree() {
     serve_readings(&mut world, &restless[..3]);
     world.until(|world| !world.failures().is_empty());
     assert_eq!(world.asked.len(), 6);
-    assert_eq!(world.failures(), [&FetchError::NotWhole(NotWhole::Unsettled)]);
+    assert_eq!(world.failures(), [&FetchError::Incomplete(IncompleteList::ReadingsDiffer)]);
     assert!(world.has("d") && !world.has("h"));
     // A failed attempt is none of the readings of the next.
     serve_readings(&mut world, &restless[2..]);
