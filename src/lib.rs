@@ -122,8 +122,8 @@ pub mod host {
     pub use crate::registration::Registration;
     pub use crate::registry::{
         Change, ChangeKind, FetchError, FetchMode, FetchedRegistry, IncompleteList, Lookup,
-        RegistryAnswer, RegistryFault, RegistryRequest, Report, Settled, SharedData, Snapshot,
-        Stopwatch, Turn, Validators, Version,
+        RefreshEvent, RegistryAnswer, RegistryFault, RegistryRequest, Settled, SharedData,
+        Snapshot, Stopwatch, TickOutcome, Validators, Version,
     };
     pub use crate::request::{CertificateHeaders, Fields, Head, SingletonField};
 }

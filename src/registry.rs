@@ -22,5 +22,5 @@ pub use self::import::{ClientListFormat, Conversion, convert_list};
 pub use self::list::IncompleteList;
 pub use self::lookup::{Lookup, Settled};
 pub use self::snapshot::{
-    Change, ChangeKind, Report, SharedData, Snapshot, Stopwatch, Turn, Version,
+    Change, ChangeKind, RefreshEvent, SharedData, Snapshot, Stopwatch, TickOutcome, Version,
 };

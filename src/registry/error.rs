@@ -53,7 +53,7 @@ pub enum FetchError {
     Incomplete(IncompleteList),
     /// Nobody can say whom an entry is about, and whom the list lacks would pass: where it is, and
     /// what is wrong with it.
-    Nameless(Box<str>),
+    Unidentified(Box<str>),
     /// No usable client, where there were ten or more.
     Empty,
     /// The answer is about another client.
@@ -92,7 +92,7 @@ impl fmt::Display for FetchError {
             Self::Malformed(what) => f.write_str(what),
             Self::NextPage(what) => write!(f, "link to the next page: {what}"),
             Self::Incomplete(why) => write!(f, "not the whole list: {why}"),
-            Self::Nameless(entry) => {
+            Self::Unidentified(entry) => {
                 write!(f, "an entry names no client, and unregistered_clients is \"pass\": {entry}")
             }
             Self::Empty => f.write_str(

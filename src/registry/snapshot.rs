@@ -21,7 +21,7 @@
 mod codec;
 mod lease;
 mod link;
-mod reader;
+mod list_in_force;
 mod refresh;
 mod shared;
 mod staged_list;
@@ -31,9 +31,9 @@ mod stored_client;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::reader::ListInForce;
+use self::list_in_force::ListInForce;
 use self::refresh::Refresh;
-pub use self::refresh::{Report, Turn};
+pub use self::refresh::{RefreshEvent, TickOutcome};
 use self::shared::Keys;
 pub use self::shared::{SharedData, Version};
 pub use self::staged_list::{Change, ChangeKind};
@@ -68,28 +68,28 @@ impl Snapshot {
         now: u64,
         shared: &mut dyn SharedData,
         has_time: &mut dyn FnMut() -> bool,
-    ) -> Turn {
-        self.list.look(elapsed, now, shared);
-        let turn =
+    ) -> TickOutcome {
+        self.list.update(elapsed, now, shared);
+        let outcome =
             self.refresh.tick(elapsed, now, (self.list.head(), self.list.age()), shared, has_time);
         // What this VM has just switched to, it should not be the last to use.
-        self.list.look(Duration::ZERO, now, shared);
-        turn
+        self.list.update(Duration::ZERO, now, shared);
+        outcome
     }
 
-    /// The host did not send the request of a [`Turn`].
+    /// The host did not send the request of a [`TickOutcome`].
     pub fn not_sent(&mut self) {
         self.refresh.not_sent();
     }
 
-    /// The answer to the request of a [`Turn`] is there.
+    /// The answer to the request of a [`TickOutcome`] is there.
     pub fn on_answer(&mut self, answer: RegistryAnswer<'_>) {
-        self.refresh.on_answer(answer);
+        self.refresh.on_answer(&answer);
     }
 
     /// What there is to tell since the last call.
-    pub fn take_reports(&mut self) -> Vec<Report> {
-        self.refresh.take_reports()
+    pub fn take_events(&mut self) -> Vec<RefreshEvent> {
+        self.refresh.take_events()
     }
 
     /// What the list in force says of a client. `clock` gives milliseconds since 1970.

@@ -107,7 +107,7 @@ struct World {
     /// Which VM asked what, in order.
     asked: Vec<(usize, String)>,
     requests: Vec<RegistryRequest>,
-    reports: Vec<Report>,
+    reports: Vec<RefreshEvent>,
 }
 
 impl World {
@@ -161,8 +161,8 @@ impl World {
                 left > 0
             };
             let turn = snapshot.tick(TICK, self.now, &mut self.process, &mut has_time);
-            self.reports.extend(snapshot.take_reports());
-            if let Some(request) = turn.ask {
+            self.reports.extend(snapshot.take_events());
+            if let Some(request) = turn.request {
                 assert!(!turn.is_busy);
                 self.answer(vm, &request);
             }
@@ -232,7 +232,7 @@ impl World {
 
     fn generation(&self) -> Option<u64> {
         let (octets, _) = self.process.values.get(&Keys::of("r", self.is_strict).head())?;
-        Some(shared::Head::decode(octets).unwrap().generation)
+        Some(shared::ListHead::decode(octets).unwrap().generation)
     }
 
     fn find(&mut self, vm: usize, client_id: &str) -> Result<Registration, RegistryFault> {
@@ -253,7 +253,7 @@ impl World {
 
     fn failures(&self) -> Vec<&FetchError> {
         let errors = self.reports.iter().filter_map(|report| {
-            if let Report::Failed { error, .. } = report { Some(error) } else { None }
+            if let RefreshEvent::Failed { error, .. } = report { Some(error) } else { None }
         });
         errors.collect()
     }
@@ -305,7 +305,7 @@ fn clients_come_go_and_change() {
     assert!(
         matches!(
             world.reports[..],
-            [Report::Switched { clients: 3, refused: 0, added: 3, removed: 0, changed: 0 }]
+            [RefreshEvent::Switched { clients: 3, refused: 0, added: 3, removed: 0, changed: 0 }]
         ),
         "{:?}",
         world.reports
@@ -336,7 +336,8 @@ fn clients_come_go_and_change() {
     world.reports.clear();
     world.run(Duration::from_secs(30));
     assert!(
-        world.reports.iter().all(|report| *report == Report::Confirmed) && world.reports.len() >= 2
+        world.reports.iter().all(|report| *report == RefreshEvent::Confirmed)
+            && world.reports.len() >= 2
     );
 }
 
@@ -436,7 +437,7 @@ fn what_is_no_list_keeps_the_old_one() {
         assert_eq!(world.keeps_the_list(page), expected);
         world.serve("/clients", page_of_twelve());
         world.run(Duration::from_secs(60));
-        assert_eq!(world.reports.last(), Some(&Report::Confirmed), "it recovers");
+        assert_eq!(world.reports.last(), Some(&RefreshEvent::Confirmed), "it recovers");
     }
     assert_eq!(slots_in_use(&world), 1, "what failed is emptied");
 }
@@ -468,11 +469,13 @@ fn a_bad_entry_is_left_out_and_never_unknown() {
     };
     assert!(reason.contains("expected exactly one of"), "{reason}");
     assert!(
-        matches!(world.reports[0], Report::Switched { clients: 2, refused: 2, added: 3, .. }),
+        matches!(world.reports[0], RefreshEvent::Switched { clients: 2, refused: 2, added: 3, .. }),
         "{:?}",
         world.reports
     );
-    let Report::Refused { pointer, .. } = &world.reports[1] else { panic!("{:?}", world.reports) };
+    let RefreshEvent::Refused { pointer, .. } = &world.reports[1] else {
+        panic!("{:?}", world.reports)
+    };
     assert_eq!(pointer, "/clients/1");
     assert_eq!(world.reports.len(), 3);
 }
@@ -492,7 +495,7 @@ fn a_bearer_only_client_is_neither_counted_nor_told_and_never_unknown() {
     world.until_switched();
     assert_eq!(
         world.reports,
-        [Report::Switched { clients: 1, refused: 0, added: 1, removed: 0, changed: 0 }]
+        [RefreshEvent::Switched { clients: 1, refused: 0, added: 1, removed: 0, changed: 0 }]
     );
     for vm in 0..2 {
         let Ok(Registration::Unusable(reason)) = world.find(vm, "broker") else {
@@ -504,7 +507,7 @@ fn a_bearer_only_client_is_neither_counted_nor_told_and_never_unknown() {
     // The same list again is the same.
     world.reports.clear();
     world.run(Duration::from_secs(10));
-    assert_eq!(world.reports, [Report::Confirmed]);
+    assert_eq!(world.reports, [RefreshEvent::Confirmed]);
     // Others of them make another list, and so does one that becomes a client.
     for (entries, added, removed) in [
         (vec![bearer("broker"), bearer("other")], 0, 0),
@@ -514,7 +517,7 @@ fn a_bearer_only_client_is_neither_counted_nor_told_and_never_unknown() {
         world.reports.clear();
         world.serve("/clients", of(&entries));
         world.until_switched();
-        let Report::Switched { refused: 0, added: a, removed: r, changed: 0, .. } =
+        let RefreshEvent::Switched { refused: 0, added: a, removed: r, changed: 0, .. } =
             world.reports[0]
         else {
             panic!("{:?}", world.reports)
@@ -536,7 +539,7 @@ fn a_key_that_is_left_out_is_told_with_the_list_and_costs_its_client_nothing_els
     assert!(world.has("s"));
     assert_eq!(
         world.reports[0],
-        Report::Switched { clients: 1, refused: 1, added: 1, removed: 0, changed: 0 }
+        RefreshEvent::Switched { clients: 1, refused: 1, added: 1, removed: 0, changed: 0 }
     );
     let told: Vec<_> = world.reports.iter().skip(1).map(ToString::to_string).collect();
     assert!(told[0].starts_with("refused /clients/0: "), "{told:?}");
@@ -547,7 +550,7 @@ fn a_key_that_is_left_out_is_told_with_the_list_and_costs_its_client_nothing_els
     assert_eq!(told.len(), 2);
     world.reports.clear();
     world.run(Duration::from_secs(10));
-    assert_eq!(world.reports, [Report::Confirmed], "once for each change of the list");
+    assert_eq!(world.reports, [RefreshEvent::Confirmed], "once for each change of the list");
 }
 
 /// Whom a list has in a form that nobody recognises, nobody may take for unregistered.
@@ -598,7 +601,7 @@ fn where_strangers_pass_an_entry_of_nobody_is_no_list() {
         let body = format!("[{},{entry}]", client("c2", "CN=c2"));
         let mut world = World::of(1, registry(|_| {}), true, numbered(1, 2));
         world.until_switched();
-        let FetchError::Nameless(why) = world.keeps_the_list(page(body.clone())) else {
+        let FetchError::Unidentified(why) = world.keeps_the_list(page(body.clone())) else {
             panic!("{entry}")
         };
         assert!(why.starts_with(at), "{entry}: {why}");
@@ -745,8 +748,11 @@ fn a_long_list_is_spread_and_kept_within_one_copy() {
     assert!(world.has("x") && world.has("c1") && !world.has("c2"));
     assert_eq!(slots_in_use(&world), 1);
     assert!(matches!(
-        world.reports.iter().find(|report| matches!(report, Report::Switched { clients: 2, .. })),
-        Some(Report::Switched { added: 1, removed: 69_999, changed: 0, .. })
+        world
+            .reports
+            .iter()
+            .find(|report| matches!(report, RefreshEvent::Switched { clients: 2, .. })),
+        Some(RefreshEvent::Switched { added: 1, removed: 69_999, changed: 0, .. })
     ));
 }
 
@@ -759,7 +765,7 @@ fn failures_are_retried_ever_less_often() {
         .reports
         .iter()
         .map(|report| {
-            if let Report::Failed { retry, .. } = report {
+            if let RefreshEvent::Failed { retry, .. } = report {
                 retry.as_secs_f64()
             } else {
                 panic!("{report:?}")
@@ -952,14 +958,14 @@ fn authletes_list_is_read_to_its_total() {
         world.reports.clear();
         world.run(Duration::from_secs(12));
         assert_eq!(world.failures().first(), Some(&&FetchError::Incomplete(why)));
-        let Some(Report::Failed { path, .. }) = world.reports.first() else {
+        let Some(RefreshEvent::Failed { path, .. }) = world.reports.first() else {
             panic!("{:?}", world.reports)
         };
         assert_eq!(&**path, "/list?developer=x&end=507&start=7");
         assert!(world.has("0") && world.has("8") && !world.has("evil"));
         world.serve("/list?developer=x&end=507&start=7", authlete(7, 9, 9));
         world.run(Duration::from_secs(31));
-        assert_eq!(world.reports.last(), Some(&Report::Confirmed), "it recovers");
+        assert_eq!(world.reports.last(), Some(&RefreshEvent::Confirmed), "it recovers");
     };
     fails(&mut world, authlete(7, 7, 9), IncompleteList::EmptyPage { entries: 7, total: 9 });
     fails(&mut world, authlete(7, 10, 10), IncompleteList::TotalChanged { before: 9, now: 10 });
@@ -1325,7 +1331,7 @@ fn a_long_list_in_pages_is_read_twice_and_kept_once() {
     assert!(world.has("c0") && world.has("c69999") && !world.has("c70000"));
     assert!(matches!(
         world.reports[..],
-        [Report::Switched { clients: 70_000, added: 70_000, .. }, ..]
+        [RefreshEvent::Switched { clients: 70_000, added: 70_000, .. }, ..]
     ));
     assert_eq!(slots_in_use(&world), 1);
 }
