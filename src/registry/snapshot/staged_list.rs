@@ -175,3 +175,6 @@ fn entries_of_step(shard: &[u8], mask: u32, step: u32) -> impl Iterator<Item = S
 fn repeated_client() -> Vec<u8> {
     StoredClient::Unusable("the list has this client_id twice".into()).encode()
 }
+
+#[cfg(test)]
+mod tests;

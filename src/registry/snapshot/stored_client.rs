@@ -52,7 +52,7 @@ impl StoredClient {
                         writer.thumbprints(registered);
                     }
                 }
-                // Few clients have one of these, so the octet of their bits is absent where both are.
+                // Few clients have one of these. Where a client has none, the encoding ends here.
                 let (admitted, backend) =
                     (client.certificate_thumbprints(), client.backend_authentication());
                 if admitted.is_some() || backend.is_some() {

@@ -116,8 +116,8 @@ impl Comparison {
 ///
 /// Two lists with the same seed and as many steps have the same digest if and only if they have the
 /// same identifiers, even if an attacker chose these. What is hashed is a unique notation of the
-/// set: step by step, sorted within each step; each digest covers the one before; and SHA-256 has no
-/// known collisions.
+/// set: step by step, sorted within each step. Each digest covers the one before, and SHA-256 has
+/// no known collisions.
 /// (Sums of hashes would not need an order, but an attacker who chooses the summands can make two
 /// sums equal.)
 pub(in super::super) fn add_to_digest(
