@@ -122,7 +122,7 @@ pub mod host {
     pub use crate::registration::Registration;
     pub use crate::registry::{
         Change, ChangeKind, FetchError, FetchMode, FetchedRegistry, IncompleteList, Lookup,
-        RefreshEvent, RegistryAnswer, RegistryFault, RegistryRequest, Settled, SharedData,
+        LookupOutcome, RefreshEvent, RegistryAnswer, RegistryFault, RegistryRequest, SharedData,
         Snapshot, Stopwatch, TickOutcome, Validators, Version,
     };
     pub use crate::request::{CertificateHeaders, Fields, Head, SingletonField};

@@ -18,7 +18,7 @@ use crate::registration::foreign;
 
 /// One entry of a client list.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct ImportedEntry {
     /// Every `client_id` that the entry is about, as far as it can be read: whoever refuses the
     /// entry must know whom not to take for unregistered.
     pub(crate) client_ids: Vec<Box<str>>,
@@ -50,7 +50,7 @@ struct Member {
 }
 
 /// Reads one entry, in whichever of the formats it is.
-pub(crate) fn read(entry: &Json) -> Entry {
+pub(crate) fn read(entry: &Json) -> ImportedEntry {
     let is_own = entry.members("client_id").next().is_some();
     let mut warnings = Vec::new();
     let converted = match (authlete::is_client(entry), keycloak::is_client(entry)) {
@@ -62,7 +62,7 @@ pub(crate) fn read(entry: &Json) -> Entry {
             let clients = ClientMetadata::read(entry, &mut warnings).map(|client| vec![client]);
             let mut client_ids = Vec::new();
             let is_in_doubt = foreign::add_client_ids(entry, &mut client_ids);
-            return Entry {
+            return ImportedEntry {
                 client_ids,
                 is_in_doubt,
                 clients,
@@ -81,7 +81,7 @@ pub(crate) fn read(entry: &Json) -> Entry {
     });
     let Converted { mut client_ids, never_authenticates, .. } = converted;
     let is_in_doubt = clients.is_err() && foreign::add_client_ids(entry, &mut client_ids);
-    Entry { client_ids, is_in_doubt, clients, warnings, never_authenticates }
+    ImportedEntry { client_ids, is_in_doubt, clients, warnings, never_authenticates }
 }
 
 /// The same object with `names` spelled so, whatever the letter case in which it has them. One that

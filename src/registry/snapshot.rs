@@ -1,4 +1,5 @@
-//! The whole client list of a registry: fetched by one VM of the process, used by all (contract §6).
+//! The whole client list of a registry: fetched by one VM of the process, used by all (contract
+//! §6).
 //!
 //! # One copy in shared data
 //!
