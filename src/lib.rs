@@ -137,9 +137,9 @@ pub mod host {
     pub use crate::policy::{FilterState, LogDecisions};
     pub use crate::registration::Registration;
     pub use crate::registry::{
-        Change, ChangeKind, FetchError, FetchMode, FetchedRegistry, Lookup, NotWhole,
-        RegistryAnswer, RegistryFault, RegistryRequest, Report, Settled, SharedData, Snapshot,
-        Stopwatch, Turn, Validators, Version,
+        Change, ChangeKind, FetchError, FetchMode, FetchedRegistry, IncompleteList, Lookup,
+        LookupOutcome, RefreshEvent, RegistryAnswer, RegistryFault, RegistryRequest, SharedData,
+        Snapshot, Stopwatch, TickOutcome, Validators, Version,
     };
     pub use crate::request::{CertificateHeaders, Fields, Head, SingletonField};
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::import;
+use super::list::Completeness;
 use super::list::ListReader;
-use super::list::Whole;
 use crate::registration::Registration;
 
 /// What a fetched registry says of each client of a list. Its formats are those of the `registry`
@@ -53,7 +53,8 @@ impl ClientList {
                 }
             }
         }
-        Whole::only(reader.page()).map_err(|error| format!("not the whole list: {error}"))?;
+        Completeness::of_single_page(reader.page())
+            .map_err(|error| format!("not the whole list: {error}"))?;
         Ok(list)
     }
 

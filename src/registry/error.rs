@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::list::NotWhole;
+use super::list::IncompleteList;
 
 /// Why a fetched registry has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,10 +50,10 @@ pub enum FetchError {
     /// The `Link` to the next page is not one that can be followed; in words.
     NextPage(&'static str),
     /// There is more of the list than came, or nobody knows.
-    NotWhole(NotWhole),
+    Incomplete(IncompleteList),
     /// Nobody can say whom an entry is about, and whom the list lacks would pass: where it is, and
     /// what is wrong with it.
-    Nameless(Box<str>),
+    Unidentified(Box<str>),
     /// No usable client, where there were ten or more.
     Empty,
     /// The answer is about another client.
@@ -91,8 +91,8 @@ impl fmt::Display for FetchError {
             Self::Body => f.write_str("Envoy does not hand over the body of the answer"),
             Self::Malformed(what) => f.write_str(what),
             Self::NextPage(what) => write!(f, "link to the next page: {what}"),
-            Self::NotWhole(why) => write!(f, "not the whole list: {why}"),
-            Self::Nameless(entry) => {
+            Self::Incomplete(why) => write!(f, "not the whole list: {why}"),
+            Self::Unidentified(entry) => {
                 write!(f, "an entry names no client, and unregistered_clients is \"pass\": {entry}")
             }
             Self::Empty => f.write_str(

@@ -11,8 +11,8 @@ use tls_client_auth::limits;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType};
 use tls_client_auth::host::{
-    Exchange, FetchMode, FetchedRegistry, Lookup, Registration, RegistryAnswer, RegistryFault,
-    RegistryRequest, Report, Snapshot, Step, Stopwatch,
+    Exchange, FetchMode, FetchedRegistry, Lookup, RefreshEvent, Registration, RegistryAnswer,
+    RegistryFault, RegistryRequest, Snapshot, Step, Stopwatch,
 };
 
 use super::downstream::{DownstreamConnection, now_nanos};
@@ -255,7 +255,7 @@ impl Registries {
                 .is_some_and(|spent| Duration::from_nanos(spent) < limits::TICK_SLICE)
         };
         let turn = snapshot.borrow_mut().tick(elapsed, now, &mut HostSharedData, &mut has_time);
-        if let Some(request) = turn.ask {
+        if let Some(request) = turn.request {
             match send(registry, &request) {
                 Some(token) => {
                     self.calls.borrow_mut().insert(token, RegistryCall::List(index));
@@ -263,7 +263,7 @@ impl Registries {
                 None => snapshot.borrow_mut().not_sent(),
             }
         }
-        let reports = snapshot.borrow_mut().take_reports();
+        let reports = snapshot.borrow_mut().take_events();
         for report in reports {
             tell(plugin, registry, &report);
         }
@@ -343,22 +343,22 @@ fn settle(
     (settled.result, settled.waiting)
 }
 
-fn tell(plugin: &Plugin, registry: &FetchedRegistry, report: &Report) {
+fn tell(plugin: &Plugin, registry: &FetchedRegistry, report: &RefreshEvent) {
     let level = match report {
-        Report::Confirmed => {
+        RefreshEvent::Confirmed => {
             plugin.metrics.refreshed(true);
             return;
         }
-        Report::Switched { .. } => {
+        RefreshEvent::Switched { .. } => {
             plugin.metrics.refreshed(true);
             LogLevel::Info
         }
-        Report::Failed { .. } => {
+        RefreshEvent::Failed { .. } => {
             plugin.metrics.refreshed(false);
             LogLevel::Warn
         }
-        Report::Refused { .. } | Report::LeftOut { .. } => LogLevel::Warn,
-        Report::Changed(_) => LogLevel::Info,
+        RefreshEvent::Refused { .. } | RefreshEvent::LeftOut { .. } => LogLevel::Warn,
+        RefreshEvent::Changed(_) => LogLevel::Info,
     };
     log(level, &about(registry, &report.to_string()));
 }

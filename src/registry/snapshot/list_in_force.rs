@@ -1,14 +1,14 @@
-//! The list in force, as every VM of the process reads it.
+//! The list in force, as every VM of the process reads it for requests.
 
-use crate::limits;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lru::LruCache;
 
 use super::super::error::RegistryFault;
-use super::shared::{Head, Keys, Shard, ShardLayout, SharedData};
+use super::shared::{Keys, ListHead, Shard, ShardLayout, SharedData};
 use super::stored_client::StoredClient;
+use crate::limits;
 use crate::registration::Registration;
 use crate::registry::fetched::Validators;
 
@@ -17,10 +17,10 @@ use crate::registry::fetched::Validators;
 pub(super) struct ListInForce {
     keys: Keys,
     max_stale: Duration,
-    head: Option<Head>,
-    /// How long ago the list in force was confirmed, as of the last look.
+    head: Option<ListHead>,
+    /// How long ago the list in force was confirmed, as of the last `update`.
     age: Duration,
-    /// Clients of the generation of `head`.
+    /// Clients of the list of `head`.
     remembered: LruCache<Box<str>, Registration>,
 }
 
@@ -35,32 +35,28 @@ impl ListInForce {
         }
     }
 
-    pub(super) fn head(&self) -> Option<&Head> {
+    pub(super) fn head(&self) -> Option<&ListHead> {
         self.head.as_ref()
     }
 
-    /// How long ago the list in force was confirmed; `None` = there is none.
+    /// How long ago the list in force was confirmed; `None` = there is no list.
     pub(super) fn age(&self) -> Option<Duration> {
         self.head.as_ref().map(|_| self.age)
     }
 
-    /// Looks which list is in force. `elapsed` went by since the last look; `now` = milliseconds
-    /// since 1970.
-    pub(super) fn look(&mut self, elapsed: Duration, now: u64, shared: &mut dyn SharedData) {
+    /// Reads which list is in force. `elapsed` = the time since the last update; `now` =
+    /// milliseconds since 1970.
+    pub(super) fn update(&mut self, elapsed: Duration, now: u64, shared: &mut dyn SharedData) {
         self.age += elapsed;
-        let Some(stored) =
-            shared.read(&self.keys.head()).and_then(|(octets, _)| Head::decode(&octets))
-        else {
-            return;
-        };
+        let Some(stored) = ListHead::read(&self.keys, shared) else { return };
         match &self.head {
             Some(known) if *known == stored => return,
-            // The same list, distrusted.
+            // The same list without its validators (see `require_new_list`): not a confirmation.
             Some(known)
                 if known.confirmations == stored.confirmations
                     && known.generation == stored.generation => {}
             Some(_) => self.age = Duration::ZERO,
-            // A VM that has just started knows no better than the clock.
+            // A VM that has just started has nothing but the clock to measure the age by.
             None => self.age = Duration::from_millis(now.saturating_sub(stored.confirmed_at)),
         }
         if self.head.as_ref().map(|known| known.generation) != Some(stored.generation) {
@@ -69,8 +65,8 @@ impl ListInForce {
         self.head = Some(stored);
     }
 
-    /// What the list in force says of a client. `clock` gives milliseconds since 1970; a client
-    /// that is remembered needs none.
+    /// What the list in force says of a client. `clock` gives milliseconds since 1970, and is not
+    /// read for a client that is remembered.
     ///
     /// # Errors
     /// There is no list, it is too old, or it is damaged.
@@ -81,10 +77,10 @@ impl ListInForce {
         shared: &mut dyn SharedData,
     ) -> Result<Registration, RegistryFault> {
         if self.head.is_none() {
-            self.look(Duration::ZERO, clock(), shared);
+            self.update(Duration::ZERO, clock(), shared);
         }
-        // The list may have been switched since the last look; its successor is then in force
-        // already.
+        // The second attempt is for a switch since the last update, after which the shards of the
+        // old list are emptied.
         for _ in 0..2 {
             let head = self.head.as_ref().ok_or(RegistryFault::NoList)?;
             if self.age > self.max_stale {
@@ -93,15 +89,15 @@ impl ListInForce {
             if let Some(known) = self.remembered.get(client_id) {
                 return Ok(known.clone());
             }
-            let hash = ShardLayout::hash(head.spread.seed, client_id);
-            let value = shared.read(&self.keys.shard(head.slot, hash & (head.spread.shards - 1)));
+            let hash = ShardLayout::hash(head.layout.seed, client_id);
+            let value = shared.read(&self.keys.shard(head.slot, head.layout.shard_of(hash)));
             let value = value.map(|(octets, _)| octets).unwrap_or_default();
             if let Some(shard) =
                 Shard::read(&value).filter(|shard| shard.generation == head.generation)
             {
                 let found = shard
                     .find(hash, client_id)
-                    .map(|record| StoredClient::decode(client_id, record));
+                    .map(|encoded| StoredClient::decode(client_id, encoded));
                 let registration = match found {
                     None => return Ok(Registration::Unregistered),
                     Some(None) => break,
@@ -115,19 +111,19 @@ impl ListInForce {
                 self.remembered.put(client_id.into(), registration.clone());
                 return Ok(registration);
             }
-            self.look(Duration::ZERO, clock(), shared);
+            self.update(Duration::ZERO, clock(), shared);
         }
-        self.distrust(shared);
+        self.require_new_list(shared);
         Err(RegistryFault::Inconsistent)
     }
 
-    /// A part of the list in force is missing: the next request for a list must bring one, not a
-    /// confirmation.
-    fn distrust(&self, shared: &mut dyn SharedData) {
+    /// A part of the list in force is missing. Without validators in the head, the next request is
+    /// unconditional, and its answer brings a list instead of a confirmation of the damaged one.
+    fn require_new_list(&self, shared: &mut dyn SharedData) {
         let Some(head) = &self.head else { return };
         let Some((octets, Some(version))) = shared.read(&self.keys.head()) else { return };
-        let without = Head { validators: Validators::default(), ..head.clone() };
-        if Head::decode(&octets).as_ref() == Some(head) && without != *head {
+        let without = ListHead { validators: Validators::default(), ..head.clone() };
+        if ListHead::decode(&octets).as_ref() == Some(head) && without != *head {
             shared.write(&self.keys.head(), &without.encode(), Some(version));
         }
     }

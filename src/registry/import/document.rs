@@ -1,12 +1,13 @@
-//! Whole client lists of other servers: where a document has its entries, and what becomes of each.
+//! Whole client lists of other servers: where a document has its entries, and the conversion of
+//! each.
 
 use std::collections::BTreeMap;
 
-use super::{Converted, authlete, client, duende, keycloak, metadata, spring};
+use super::{ConvertedEntry, authlete, client, duende, keycloak, metadata, spring};
 use crate::json::{Json, JsonError};
 use crate::registration::foreign;
 
-/// Whose client list it is.
+/// The server that a client list comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientListFormat {
     /// Authlete's client list.
@@ -19,47 +20,48 @@ pub enum ClientListFormat {
     Duende,
 }
 
-/// What became of one entry of a client list.
+/// The conversion of one entry of a client list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conversion {
     /// JSON Pointer of the entry; empty where the whole document is one client.
     pub pointer: String,
-    /// Whom the entry is about, as far as that can be read.
+    /// Every `client_id` that the entry concerns, as far as it can be read.
     pub client_ids: Vec<Box<str>>,
-    /// Client metadata of RFC 7591, one for each of them; or why there is none. The pointer is
+    /// Client metadata of RFC 7591, one for each `client_id`; or why there is none. The pointer is
     /// relative to the entry.
     pub clients: Result<Vec<serde_json::Value>, JsonError>,
-    /// Whether the client never authenticates, so that it is no loss that it is not converted.
+    /// Whether the client never authenticates, so that it does not matter that it is not converted.
     pub never_authenticates: bool,
 }
 
 /// Converts a client list, entry by entry.
 ///
 /// # Errors
-/// It is no list of clients at all.
+/// The document is not a list of clients.
 pub fn convert_list(text: &[u8], format: ClientListFormat) -> Result<Vec<Conversion>, JsonError> {
-    let layout = Layout::of(format);
+    let layout = DocumentLayout::of(format);
     let json = Json::parse(text)?;
-    let places = layout.places(&json)?;
-    let entries: Vec<Converted> =
-        places.iter().map(|place| (layout.convert)(place.entry)).collect();
-    let mut owners = BTreeMap::<Box<str>, usize>::new();
-    for id in entries.iter().flat_map(|entry| &entry.client_ids) {
-        *owners.entry(id.clone()).or_default() += 1;
+    let located = layout.entries(&json)?;
+    let converted: Vec<ConvertedEntry> =
+        located.iter().map(|entry| (layout.convert)(entry.json)).collect();
+    let mut entries_with = BTreeMap::<Box<str>, usize>::new();
+    for id in converted.iter().flat_map(|entry| &entry.client_ids) {
+        *entries_with.entry(id.clone()).or_default() += 1;
     }
-    let conversions = places.into_iter().zip(entries).map(
-        |(place, Converted { client_ids, members, never_authenticates })| {
-            let own = foreign::refuse(place.entry, layout.what, layout.method);
+    let conversions = located.into_iter().zip(converted).map(
+        |(entry, ConvertedEntry { client_ids, members, never_authenticates })| {
+            let own = foreign::refuse(entry.json, layout.what, layout.method);
             let never_authenticates = never_authenticates && own.is_ok();
             let clients = own.and(members).and_then(|members| {
                 if client_ids.is_empty() {
                     return Err(JsonError::expected("an identifier").within(layout.client_id));
                 }
-                // Which of them is the client, nobody can tell; two realms may well have one each.
-                if client_ids.iter().any(|id| owners.get(id).is_some_and(|owners| *owners > 1)) {
+                // Two realms may each have a client with this identifier. Nothing shows which of
+                // them requests mean.
+                if client_ids.iter().any(|id| entries_with.get(id).is_some_and(|n| *n > 1)) {
                     return Err(JsonError::new("another entry has the same identifier"));
                 }
-                // What the filter would not load is not converted.
+                // Client metadata that the filter would refuse is not a conversion.
                 client_ids
                     .iter()
                     .map(|id| {
@@ -68,37 +70,39 @@ pub fn convert_list(text: &[u8], format: ClientListFormat) -> Result<Vec<Convers
                     })
                     .collect()
             });
-            let clients = clients.map_err(|error| layout.as_written(place.entry, error));
-            Conversion { pointer: place.pointer, client_ids, clients, never_authenticates }
+            let clients = clients.map_err(|error| layout.as_written(entry.json, error));
+            Conversion { pointer: entry.pointer, client_ids, clients, never_authenticates }
         },
     );
     Ok(conversions.collect())
 }
 
-/// What a server's client lists look like.
-struct Layout {
-    convert: fn(&Json) -> Converted,
-    /// What an entry is, for whoever finds something else.
+/// The documents of a server.
+struct DocumentLayout {
+    convert: fn(&Json) -> ConvertedEntry,
+    /// What an entry must be, for the error if it is not.
     what: &'static str,
     /// The member that says how a client authenticates, folded.
     method: &'static str,
-    /// The member by which an object is a client.
+    /// The member that makes an object a client.
     client_id: &'static str,
-    /// Where a document has its list, unless it is the list itself or its only client.
+    /// The names of the members that lead to the list, where the document is neither the list nor a
+    /// client.
     lists: &'static [&'static [&'static str]],
-    /// Whether there may be several such documents in an array.
+    /// Whether an array may have such documents as elements.
     has_realms: bool,
-    /// Whether the letter case of names means nothing.
+    /// Whether names are compared without regard to letter case.
     any_case: bool,
 }
 
-/// One entry, and where it was found.
-struct Place<'a> {
+/// One entry, and its position.
+struct LocatedEntry<'a> {
+    /// JSON Pointer of the entry in its document.
     pointer: String,
-    entry: &'a Json,
+    json: &'a Json,
 }
 
-impl Layout {
+impl DocumentLayout {
     fn of(format: ClientListFormat) -> Self {
         let authlete = Self {
             convert: authlete::convert,
@@ -115,11 +119,11 @@ impl Layout {
                 convert: keycloak::convert,
                 what: "a client of Keycloak",
                 method: "clientauthenticatortype",
-                // The export of several realms into one file is an array of them.
+                // An export of several realms into one file is an array of realms.
                 has_realms: true,
                 ..authlete
             },
-            // H2 and Oracle print the names of columns in capitals.
+            // H2 and Oracle print names of columns in capitals.
             ClientListFormat::Spring => Self {
                 convert: spring::convert,
                 what: "a row of Spring",
@@ -129,7 +133,7 @@ impl Layout {
                 has_realms: false,
                 any_case: true,
             },
-            // .NET's configuration has no letter case, and its web APIs write camelCase.
+            // .NET reads names in a configuration in any letter case, and writes camelCase in JSON.
             ClientListFormat::Duende => Self {
                 convert: duende::convert,
                 what: "a client of Duende",
@@ -143,43 +147,43 @@ impl Layout {
     }
 
     /// Every entry of every list of the document.
-    fn places<'a>(&self, document: &'a Json) -> Result<Vec<Place<'a>>, JsonError> {
+    fn entries<'a>(&self, document: &'a Json) -> Result<Vec<LocatedEntry<'a>>, JsonError> {
         if let Json::Array(entries) = document {
-            let places = entries.iter().enumerate().map(|(index, entry)| {
-                let held = if self.has_realms {
+            let located = entries.iter().enumerate().map(|(index, entry)| {
+                let realm = if self.has_realms {
                     self.list(entry).map_err(|error| error.within(index))?
                 } else {
                     None
                 };
-                let at = format!("/{index}");
-                Ok(match held {
-                    Some((below, clients)) => each(&format!("{at}{below}"), clients),
-                    None => vec![Place { pointer: at, entry }],
+                let pointer = format!("/{index}");
+                Ok(match realm {
+                    Some((below, clients)) => each(&format!("{pointer}{below}"), clients),
+                    None => vec![LocatedEntry { pointer, json: entry }],
                 })
             });
-            return Ok(places.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect());
+            return Ok(located.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect());
         }
         match self.list(document)? {
-            Some((at, entries)) => Ok(each(&at, entries)),
+            Some((pointer, entries)) => Ok(each(&pointer, entries)),
             None if self.member(document, self.client_id)?.is_some() => {
-                Ok(vec![Place { pointer: String::new(), entry: document }])
+                Ok(vec![LocatedEntry { pointer: String::new(), json: document }])
             }
             None => Err(JsonError::expected("an array of clients, or one client")),
         }
     }
 
-    /// The list that a document has, and where.
+    /// The JSON Pointer of the list that a document has, and the list.
     fn list<'a>(&self, document: &'a Json) -> Result<Option<(String, &'a [Json])>, JsonError> {
         let mut found: Option<(String, &[Json])> = None;
         for path in self.lists {
-            let mut at = Some((String::new(), document));
+            let mut value = Some((String::new(), document));
             for name in *path {
-                let Some((pointer, json)) = at else { break };
-                at = self
+                let Some((pointer, json)) = value else { break };
+                value = self
                     .member(json, name)?
                     .map(|(name, value)| (format!("{pointer}/{name}"), value));
             }
-            let Some((pointer, list)) = at else { continue };
+            let Some((pointer, list)) = value else { continue };
             let Json::Array(entries) = list else {
                 return Err(JsonError { pointer, ..JsonError::expected("an array of clients") });
             };
@@ -191,7 +195,7 @@ impl Layout {
         Ok(found)
     }
 
-    /// The member `name`, and how that is written here.
+    /// The member `name`: its name as this object has it, and its value.
     fn member<'a>(
         &self,
         json: &'a Json,
@@ -209,7 +213,7 @@ impl Layout {
         }
     }
 
-    /// The error, with names in its pointer as the entry has them.
+    /// The error, with the names in its pointer as the entry has them.
     fn as_written(&self, entry: &Json, error: JsonError) -> JsonError {
         if !self.any_case {
             return error;
@@ -236,7 +240,9 @@ impl Layout {
     }
 }
 
-fn each<'a>(at: &str, entries: &'a [Json]) -> Vec<Place<'a>> {
+fn each<'a>(pointer: &str, entries: &'a [Json]) -> Vec<LocatedEntry<'a>> {
     let entries = entries.iter().enumerate();
-    entries.map(|(index, entry)| Place { pointer: format!("{at}/{index}"), entry }).collect()
+    entries
+        .map(|(index, json)| LocatedEntry { pointer: format!("{pointer}/{index}"), json })
+        .collect()
 }
