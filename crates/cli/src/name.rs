@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use tls_client_auth::DistinguishedName;
 
-use super::Unusable;
-use super::output::{BOLD, Format, PLAIN, RED, print_json, visible};
+use crate::output::{BOLD, Format, PLAIN, RED, print_json, visible};
+use crate::unusable::Unusable;
 
 pub fn run(names: &[String], format: Format) -> Result<ExitCode, Unusable> {
     let parsed: Vec<_> = names.iter().map(|name| (name, DistinguishedName::parse(name))).collect();

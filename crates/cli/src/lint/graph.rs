@@ -1,7 +1,7 @@
 //! What the rules speak of: ways in, and where each of them leads. Every format becomes this.
 
-use super::super::document::{Member, Node};
 use super::paths::{PathMatch, Rewrite};
+use crate::document::{Member, Node};
 
 /// Where something stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

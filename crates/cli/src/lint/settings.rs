@@ -6,8 +6,8 @@ use serde_json::Value;
 use tls_client_auth::host::CertificateHeader;
 use tls_client_auth::{Configuration, DistinguishedName};
 
-use super::super::source::{Failure, Filter, FilterChain, FilterKind};
 use super::{Finding, Severity, endpoints, paths};
+use crate::envoy_config::{Failure, Filter, FilterChain, FilterKind};
 
 /// Settings that load and that somebody may not mean.
 pub fn doubts(configuration: &Value, listener: Option<&FilterChain>) -> Vec<Finding> {

@@ -19,12 +19,14 @@ use tls_client_auth::{
 use unicode_width::UnicodeWidthStr as _;
 
 use self::steps::{Facts, State, Step};
-use super::output::{BOLD, Format, GREEN, PLAIN, RED, YELLOW, print_json, visible};
-use super::request::{Described, default_host, now, time};
-use super::{ChainArgument, ExplainArguments, Unusable, source};
+use crate::arguments::{ChainArgument, ExplainArguments};
+use crate::described_request::{Described, default_host, now, time};
+use crate::output::{BOLD, Format, GREEN, PLAIN, RED, YELLOW, print_json, visible};
+use crate::unusable::Unusable;
+use crate::{envoy_config, input};
 
 pub fn run(arguments: &ExplainArguments) -> Result<ExitCode, Unusable> {
-    let found = source::read_one(&arguments.config)?;
+    let found = envoy_config::read_one(&arguments.config)?;
     let gate = Gate::new(found.text.as_bytes()).map_err(|error| {
         Unusable::new(format!(
             "{}: {error}; `tls-client-auth lint` says more",
@@ -71,7 +73,7 @@ fn request(
                 .ok_or_else(|| Unusable::new(format!("{given:?} is no \"name: value\"")))?,
         );
     }
-    let body = arguments.body.as_deref().map(source::bytes).transpose()?;
+    let body = arguments.body.as_deref().map(input::bytes).transpose()?;
     let described = Described {
         method: arguments.method.as_deref(),
         path: arguments.path.as_deref(),
@@ -99,13 +101,13 @@ fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
     let list = arguments
         .registry
         .as_deref()
-        .map(|path| source::client_list(path, &source::bytes(path)?))
+        .map(|path| input::client_list(path, &input::bytes(path)?))
         .transpose()?
         .map(Arc::new);
     let server_name = arguments.server_name.as_deref().map(server_name).unwrap_or_default();
     let peer = Peer { certificate: None, chain_valid, now: Some(now), server_name, list };
     let Some(file) = &arguments.certificate else { return Ok(peer) };
-    let content = source::bytes(file)?;
+    let content = input::bytes(file)?;
     let peer = peer.presenting(first_certificate(&content));
     match &peer.certificate {
         None => Err(Unusable::new(format!("{}: the file is empty", file.display()))),

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::super::document::Content;
 use super::filters::{self, Named};
 use super::graph::{At, Cluster, Configs, Entry, Filter, Kind, Place, Route, Target, Way};
 use super::matcher::Tree;
 use super::paths::{Expression, PathMatch, Pattern, Rewrite};
+use crate::document::Content;
 
 /// Modes in which a client's own header goes on.
 const FORWARDING: [&str; 3] = ["FORWARD_ONLY", "ALWAYS_FORWARD_ONLY", "APPEND_FORWARD"];

@@ -30,9 +30,9 @@ use tls_client_auth::Configuration;
 use self::endpoints::Config;
 use self::graph::{At, Configs, Graph, Remark};
 use self::rules::Rules;
-use super::Unusable;
-use super::output::{BOLD, Format, GREEN, PLAIN, RED, YELLOW, print_json, visible};
-use super::source::{self, File, Found};
+use crate::envoy_config::{self, File, Found};
+use crate::output::{BOLD, Format, GREEN, PLAIN, RED, YELLOW, print_json, visible};
+use crate::unusable::Unusable;
 
 /// A configuration with more mistakes than this has one that explains the others.
 const MOST_ERRORS: usize = 100;
@@ -83,7 +83,7 @@ pub fn run(paths: &[PathBuf], format: Format) -> Result<ExitCode, Unusable> {
     let mut unusable = Vec::new();
     let mut files: Vec<(&PathBuf, File)> = Vec::new();
     for path in paths {
-        match source::load(path) {
+        match envoy_config::load(path) {
             Ok(file) => files.push((path, file)),
             Err(error) => unusable.push(error),
         }
@@ -91,9 +91,10 @@ pub fn run(paths: &[PathBuf], format: Format) -> Result<ExitCode, Unusable> {
     // What stands round the filter may be in a file of its own.
     let has_any = files.iter().any(|(_, file)| !file.found.is_empty());
     let (used, without): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, file)| {
-        !file.found.is_empty() || (has_any && file.documents.iter().any(source::is_surrounding))
+        !file.found.is_empty()
+            || (has_any && file.documents.iter().any(envoy_config::is_surrounding))
     });
-    unusable.extend(without.iter().map(|(path, _)| source::without_configuration(path)));
+    unusable.extend(without.iter().map(|(path, _)| envoy_config::without_configuration(path)));
     let files: Vec<&File> = used.iter().map(|(_, file)| file).collect();
     let mut round = of_surroundings(&files);
     let mut all = Vec::new();

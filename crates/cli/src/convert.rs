@@ -7,11 +7,13 @@ use std::process::ExitCode;
 use serde_json::Value;
 use tls_client_auth::inspect::{ClientListFormat, convert_list};
 
-use super::output::{print_json, visible};
-use super::{ServerArgument, Unusable, source};
+use crate::arguments::ServerArgument;
+use crate::input;
+use crate::output::{print_json, visible};
+use crate::unusable::Unusable;
 
 pub fn run(from: ServerArgument, file: &Path) -> Result<ExitCode, Unusable> {
-    let text = source::bytes(file)?;
+    let text = input::bytes(file)?;
     let format = match from {
         ServerArgument::Authlete => ClientListFormat::Authlete,
         ServerArgument::Keycloak => ClientListFormat::Keycloak,

@@ -4,8 +4,8 @@ use tls_client_auth::Configuration;
 use tls_client_auth::host::CertificateHeader;
 use tls_client_auth::inspect::{Chain, Policy, RegistrySource, Source, TokenEndpointAuthMethod};
 
-use super::super::source::{DownstreamTls, FilterChain, Transport};
 use super::Finding;
+use crate::envoy_config::{DownstreamTls, FilterChain, Transport};
 
 pub fn findings(
     chain: &FilterChain,

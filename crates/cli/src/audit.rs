@@ -16,9 +16,11 @@ use serde_json::{Value, json};
 use tls_client_auth::host::CertificateMemory;
 use tls_client_auth::{CertificateError, ClientList, Gate, Peer, PeerCertificate, ServerName};
 
-use super::explain::{answer, is_server_name_unchecked, server_name};
-use super::request::{Described, default_host, now, time};
-use super::{Unusable, source};
+use crate::arguments::AuditArguments;
+use crate::described_request::{Described, default_host, now, time};
+use crate::explain::{answer, is_server_name_unchecked, server_name};
+use crate::unusable::{self, Unusable};
+use crate::{envoy_config, input};
 
 /// Lines that a worker takes at once.
 const BATCH: usize = 512;
@@ -47,21 +49,21 @@ struct Answers {
     all_usable: bool,
 }
 
-pub fn run(config: &Path, registry: Option<&Path>, input: &Path) -> Result<ExitCode, Unusable> {
-    let configuration = source::read_one(config)?.text;
+pub fn run(arguments: &AuditArguments) -> Result<ExitCode, Unusable> {
+    let AuditArguments { config, registry, input: requests } = arguments;
+    let configuration = envoy_config::read_one(config)?.text;
     Gate::new(configuration.as_bytes())
         .map_err(|error| Unusable::new(format!("{}: {error}", config.display())))?;
-    let list = registry.map(source::bytes).transpose()?;
+    let list = registry.as_deref().map(input::bytes).transpose()?;
     // Read for its mistakes alone: each worker has a list of its own, because they share nothing.
-    registry
-        .zip(list.as_deref())
-        .map(|(path, list)| source::client_list(path, list))
-        .transpose()?;
-    let (reader, length): (Box<dyn Read + Send>, Option<u64>) = if input == Path::new("-") {
-        (Box::new(source::standard_input()?), None)
+    if let (Some(path), Some(list)) = (registry.as_deref(), list.as_deref()) {
+        input::client_list(path, list)?;
+    }
+    let (reader, length): (Box<dyn Read + Send>, Option<u64>) = if requests == Path::new("-") {
+        (Box::new(input::standard_input()?), None)
     } else {
-        let file = File::open(input)
-            .map_err(|error| Unusable::new(format!("{}: {error}", input.display())))?;
+        let file = File::open(requests)
+            .map_err(|error| Unusable::new(format!("{}: {error}", requests.display())))?;
         let length = file.metadata().ok().map(|metadata| metadata.len());
         (Box::new(file), length)
     };
@@ -93,7 +95,7 @@ pub fn run(config: &Path, registry: Option<&Path>, input: &Path) -> Result<ExitC
         read.and(written)
     })?;
     progress.finish_and_clear();
-    Ok(if all_usable { ExitCode::SUCCESS } else { ExitCode::from(super::UNUSABLE) })
+    Ok(if all_usable { ExitCode::SUCCESS } else { ExitCode::from(unusable::EXIT_CODE) })
 }
 
 /// On a terminal only; the answers are on standard output.

@@ -1,16 +1,13 @@
 //! Plugin configurations in files: by themselves, or inside what Envoy, Istio and Kubernetes read
 //! and print.
 
-use std::fs;
-use std::io::{self, Read as _, Stdin};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
-use tls_client_auth::ClientList;
 
-use super::Unusable;
-use super::document::{self, Content, Lines, Member, Node};
+use crate::document::{self, Content, Lines, Member, Node};
+use crate::input;
+use crate::unusable::Unusable;
 
 /// A plugin configuration, and where it comes from.
 #[derive(Debug)]
@@ -167,36 +164,10 @@ impl Found {
     }
 }
 
-/// The content of a file; `-` is standard input.
-pub fn bytes(path: &Path) -> Result<Vec<u8>, Unusable> {
-    let read = if path == Path::new("-") {
-        let mut content = Vec::new();
-        standard_input()?.lock().read_to_end(&mut content).map(|_| content)
-    } else {
-        fs::read(path)
-    };
-    read.map_err(|error| Unusable::new(format!("{}: {error}", path.display())))
-}
-
-/// Standard input, which has one content: whoever came second would find nothing.
-pub fn standard_input() -> Result<Stdin, Unusable> {
-    static IS_TAKEN: AtomicBool = AtomicBool::new(false);
-    if IS_TAKEN.swap(true, Ordering::Relaxed) {
-        return Err(Unusable::new("-: standard input can be named once"));
-    }
-    Ok(io::stdin())
-}
-
-/// A client list in one of the formats of a fetched registry.
-pub fn client_list(path: &Path, content: &[u8]) -> Result<ClientList, Unusable> {
-    ClientList::parse(content)
-        .map_err(|error| Unusable::new(format!("{}: {error}", path.display())))
-}
-
 /// Every plugin configuration in a file, which may have none.
 pub fn load(path: &Path) -> Result<File, Unusable> {
     let unusable = |why: &str| Unusable::new(format!("{}: {why}", path.display()));
-    let content = bytes(path)?;
+    let content = input::bytes(path)?;
     let content = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&content);
     let text = std::str::from_utf8(content).map_err(|error| unusable(&error.to_string()))?;
     let documents = document::read(text);

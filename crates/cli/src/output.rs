@@ -1,11 +1,9 @@
 //! Text for people and JSON for programs.
 
-use std::io::Write;
+use std::io::{self, Write as _};
 
 use clap::ValueEnum;
 use serde_json::Value;
-
-use super::Unusable;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -20,8 +18,8 @@ pub const GREEN: &str = "\x1b[32m";
 pub const YELLOW: &str = "\x1b[33m";
 pub const PLAIN: &str = "\x1b[0m";
 
-pub fn print_json(value: &Value) -> Result<(), Unusable> {
-    Ok(writeln!(std::io::stdout(), "{value:#}")?)
+pub fn print_json(value: &Value) -> io::Result<()> {
+    writeln!(io::stdout(), "{value:#}")
 }
 
 /// `text` as a person may see it: names come from certificates and files, and could move the
