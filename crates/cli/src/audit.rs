@@ -42,8 +42,8 @@ struct Batch {
     lines: Vec<Vec<u8>>,
 }
 
-/// Answers to a batch, and whether each line could be used.
-struct Answers {
+/// BatchAnswers to a batch, and whether each line could be used.
+struct BatchAnswers {
     number: usize,
     text: String,
     all_usable: bool,
@@ -73,7 +73,7 @@ pub fn run(arguments: &AuditArguments) -> Result<ExitCode, Unusable> {
     let all_usable = thread::scope(|scope| {
         let under_way = workers * BATCHES_OF_A_WORKER;
         let (give, take) = sync_channel::<Batch>(under_way);
-        let (answer, answers) = sync_channel::<Answers>(under_way);
+        let (answer, answers) = sync_channel::<BatchAnswers>(under_way);
         // A batch may be read only where there is a permit, and gives it back when its answers are
         // written.
         let (permit, permits) = sync_channel::<()>(under_way);
@@ -162,7 +162,7 @@ fn work(
     configuration: &str,
     list: Option<&[u8]>,
     take: &Mutex<Receiver<Batch>>,
-    answer: &SyncSender<Answers>,
+    answer: &SyncSender<BatchAnswers>,
 ) {
     // Read before by the main thread.
     let Ok(gate) = Gate::new(configuration.as_bytes()) else { return };
@@ -172,7 +172,8 @@ fn work(
     loop {
         let batch = take.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(batch) = batch else { return };
-        let mut answers = Answers { number: batch.number, text: String::new(), all_usable: true };
+        let mut answers =
+            BatchAnswers { number: batch.number, text: String::new(), all_usable: true };
         for (index, line) in
             batch.lines.iter().enumerate().filter(|(_, line)| !line.trim_ascii().is_empty())
         {
@@ -191,7 +192,7 @@ fn work(
 
 /// Writes the answers in the order of the batches; returns whether every line could be used.
 fn write(
-    answers: &Receiver<Answers>,
+    answers: &Receiver<BatchAnswers>,
     permit: &SyncSender<()>,
     progress: &ProgressBar,
 ) -> Result<bool, Unusable> {
@@ -219,9 +220,9 @@ fn write(
 
 /// The next answers; before it waits for them, `before_waiting`.
 fn next_of(
-    answers: &Receiver<Answers>,
+    answers: &Receiver<BatchAnswers>,
     before_waiting: impl FnOnce() -> io::Result<()>,
-) -> io::Result<Option<Answers>> {
+) -> io::Result<Option<BatchAnswers>> {
     match answers.try_recv() {
         Ok(one) => Ok(Some(one)),
         Err(TryRecvError::Disconnected) => Ok(None),

@@ -21,12 +21,12 @@ pub enum Content {
     Number(serde_json::Number),
     Text(String),
     Array(Vec<Node>),
-    Object(Vec<Member>),
+    Object(Vec<NodeMember>),
 }
 
 /// A member of an object; one name may come twice.
 #[derive(Clone, Debug)]
-pub struct Member {
+pub struct NodeMember {
     pub name: String,
     /// Where its name stands.
     pub line: usize,
@@ -78,7 +78,7 @@ impl Node {
             .value?;
         let starts =
             text.bytes().enumerate().filter(|(_, octet)| *octet == b'\n').map(|(at, _)| at + 1);
-        let places = Places { starts: std::iter::once(0).chain(starts).collect(), lines };
+        let places = JsonPlaces { starts: std::iter::once(0).chain(starts).collect(), lines };
         Some(places.node(&ast, String::new()))
     }
 
@@ -109,7 +109,7 @@ impl Node {
                         _ => String::new(),
                     };
                     let value = Self::from_yaml(value, below(&pointer, &name));
-                    Member {
+                    NodeMember {
                         name,
                         line: key.span.start.line(),
                         column: key.span.start.col(),
@@ -124,7 +124,7 @@ impl Node {
     }
 
     /// The member in either of the two spellings that protobuf's JSON has for a name.
-    pub fn named(&self, name: &str) -> Option<&Member> {
+    pub fn named(&self, name: &str) -> Option<&NodeMember> {
         let is_named =
             |key: &str| key == name || (!key.contains('_') && key == lower_camel_case(name));
         self.members().iter().find(|member| is_named(&member.name))
@@ -135,7 +135,7 @@ impl Node {
         self.named(name).map(|member| &member.value)
     }
 
-    pub fn members(&self) -> &[Member] {
+    pub fn members(&self) -> &[NodeMember] {
         if let Content::Object(members) = &self.content { members } else { &[] }
     }
 
@@ -196,7 +196,7 @@ impl Node {
     }
 }
 
-impl Member {
+impl NodeMember {
     /// Where the lines of its text stand in `file`, which is YAML or JSON: only a literal block has
     /// them one by one.
     pub fn lines_of_text(&self, file: &str) -> Lines {
@@ -212,7 +212,7 @@ impl Member {
 }
 
 /// Members with those of `<<` where they are not there already, as Kubernetes reads YAML.
-fn merged(members: impl Iterator<Item = Member>) -> Vec<Member> {
+fn merged(members: impl Iterator<Item = NodeMember>) -> Vec<NodeMember> {
     let (merges, mut members): (Vec<_>, Vec<_>) = members.partition(|member| member.name == "<<");
     for merge in merges {
         let sources = match merge.value.content {
@@ -238,14 +238,14 @@ fn lower_camel_case(name: &str) -> String {
     })
 }
 
-/// Places in a JSON text.
-struct Places {
+/// JsonPlaces in a JSON text.
+struct JsonPlaces {
     /// Where its lines begin, in octets.
     starts: Vec<usize>,
     lines: Lines,
 }
 
-impl Places {
+impl JsonPlaces {
     fn line(&self, at: usize) -> usize {
         self.lines.line(self.starts.partition_point(|start| *start <= at))
     }
@@ -267,7 +267,7 @@ impl Places {
                 )
             }
             ast::Value::Object(object) => {
-                let members = object.properties.iter().map(|member| Member {
+                let members = object.properties.iter().map(|member| NodeMember {
                     name: member.name.as_str().to_owned(),
                     line: self.line(member.start()),
                     column: 0,

@@ -18,7 +18,7 @@ use tls_client_auth::{
 };
 use unicode_width::UnicodeWidthStr as _;
 
-use self::steps::{Facts, State, Step};
+use self::steps::{ExplainedStep, Facts, StepState};
 use crate::arguments::{ChainArgument, ExplainArguments};
 use crate::described_request::{Described, default_host, now, time};
 use crate::output::{BOLD, Format, GREEN, PLAIN, RED, YELLOW, print_json, visible};
@@ -152,7 +152,7 @@ pub fn answer(outcome: &Outcome) -> (Option<u16>, Option<String>) {
 
 struct Explained<'a> {
     outcome: &'a Outcome,
-    steps: Vec<Step>,
+    steps: Vec<ExplainedStep>,
     /// The registered and the certificate's name, where they differ.
     names: Option<(DistinguishedName, DistinguishedName)>,
     /// The one that the decision looked at.
@@ -198,11 +198,11 @@ impl<'a> Explained<'a> {
     fn print(&self) -> Result<(), Unusable> {
         let mut out = anstream::stdout().lock();
         let decision = &self.outcome.decision;
-        for Step { name, state, text } in &self.steps {
+        for ExplainedStep { name, state, text } in &self.steps {
             let (mark, colour) = match state {
-                State::Done => ("ok", GREEN),
-                State::Refused => ("NO", RED),
-                State::NotAsked | State::NotReached => ("--", ""),
+                StepState::Done => ("ok", GREEN),
+                StepState::Refused => ("NO", RED),
+                StepState::NotAsked | StepState::NotReached => ("--", ""),
             };
             let line = format!("{name:<13} {}", visible(text));
             writeln!(out, "{colour}{mark}{PLAIN} {}", line.trim_end())?;
@@ -297,10 +297,10 @@ impl<'a> Explained<'a> {
         let decision = &self.outcome.decision;
         let (status, error) = answer(self.outcome);
         let state = |state| match state {
-            State::Done => "done",
-            State::Refused => "refused",
-            State::NotAsked => "not_asked",
-            State::NotReached => "not_reached",
+            StepState::Done => "done",
+            StepState::Refused => "refused",
+            StepState::NotAsked => "not_asked",
+            StepState::NotReached => "not_reached",
         };
         let steps = self.steps.iter().map(
             |step| json!({ "step": step.name, "state": state(step.state), "text": step.text }),

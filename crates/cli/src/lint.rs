@@ -27,10 +27,10 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use tls_client_auth::Configuration;
 
-use self::endpoints::Config;
-use self::graph::{At, Configs, Graph, Remark};
+use self::endpoints::LintedConfig;
+use self::graph::{At, ConfigPlaces, Graph, Remark};
 use self::rules::Rules;
-use crate::envoy_config::{self, File, Found};
+use crate::envoy_config::{self, ConfigFile, FoundConfig};
 use crate::output::{BOLD, Format, GREEN, PLAIN, RED, YELLOW, print_json, visible};
 use crate::unusable::Unusable;
 
@@ -81,7 +81,7 @@ impl Finding {
 
 pub fn run(paths: &[PathBuf], format: Format) -> Result<ExitCode, Unusable> {
     let mut unusable = Vec::new();
-    let mut files: Vec<(&PathBuf, File)> = Vec::new();
+    let mut files: Vec<(&PathBuf, ConfigFile)> = Vec::new();
     for path in paths {
         match envoy_config::load(path) {
             Ok(file) => files.push((path, file)),
@@ -95,7 +95,7 @@ pub fn run(paths: &[PathBuf], format: Format) -> Result<ExitCode, Unusable> {
             || (has_any && file.documents.iter().any(envoy_config::is_surrounding))
     });
     unusable.extend(without.iter().map(|(path, _)| envoy_config::without_configuration(path)));
-    let files: Vec<&File> = used.iter().map(|(_, file)| file).collect();
+    let files: Vec<&ConfigFile> = used.iter().map(|(_, file)| file).collect();
     let mut round = of_surroundings(&files);
     let mut all = Vec::new();
     for (number, (path, file)) in used.iter().enumerate() {
@@ -166,16 +166,16 @@ fn to_json(file: &str, finding: &Finding) -> Value {
 }
 
 /// What is to be said of one configuration and the settings of its filter.
-fn findings(found: &Found) -> Vec<Finding> {
+fn findings(found: &FoundConfig) -> Vec<Finding> {
     let mut findings = errors(found);
     let configuration = Configuration::parse(found.text.as_bytes());
     if let Ok(json) = serde_json::from_str(&found.text) {
-        findings.extend(settings::doubts(&json, found.filter_chain.as_ref()));
+        findings.extend(settings::doubts(&json, found.listener.as_ref()));
         findings.extend(settings::left_out(&found.text));
         if configuration.is_ok() {
             findings.extend(settings::gated(&json));
         }
-        if let (Some(chain), Ok(configuration)) = (&found.filter_chain, &configuration) {
+        if let (Some(chain), Ok(configuration)) = (&found.listener, &configuration) {
             findings.extend(listener::findings(
                 chain,
                 configuration,
@@ -190,7 +190,7 @@ fn findings(found: &Found) -> Vec<Finding> {
     findings
 }
 
-fn errors(found: &Found) -> Vec<Finding> {
+fn errors(found: &FoundConfig) -> Vec<Finding> {
     if let Err(error) = serde_json::from_str::<Value>(&found.text) {
         // The place is said in lines of the file, not of the text in it.
         let message = error.to_string();
@@ -215,7 +215,7 @@ fn errors(found: &Found) -> Vec<Finding> {
 }
 
 /// What stands round the configurations of all files, by the number of the file.
-fn of_surroundings(files: &[&File]) -> Vec<(usize, Option<Finding>)> {
+fn of_surroundings(files: &[&ConfigFile]) -> Vec<(usize, Option<Finding>)> {
     let mut places = Vec::new();
     let mut configs = Vec::new();
     let mut serves_self_signed = false;
@@ -224,12 +224,12 @@ fn of_surroundings(files: &[&File]) -> Vec<(usize, Option<Finding>)> {
             places.push(
                 found.settings.clone().map(|(document, pointer)| (number, document, pointer)),
             );
-            configs.push(Config::new(&found.text, found.line(1)));
+            configs.push(LintedConfig::new(&found.text, found.line(1)));
             let json: Option<Value> = serde_json::from_str(&found.text).ok();
             serves_self_signed |= json.as_ref().is_some_and(settings::serves_self_signed);
         }
     }
-    let places = Configs { places };
+    let places = ConfigPlaces { places };
     let documents = |number: usize| -> Vec<At<'_>> {
         let documents = files.get(number).map(|file| file.documents.as_slice()).unwrap_or_default();
         documents

@@ -8,14 +8,14 @@ use tls_client_auth::inspect::{
 use tls_client_auth::{GateRequest, Outcome, PeerCertificate, ServerName};
 
 /// One step of a decision.
-pub struct Step {
+pub struct ExplainedStep {
     pub name: &'static str,
-    pub state: State,
+    pub state: StepState,
     pub text: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum StepState {
     /// Checked, and nothing was wrong.
     Done,
     /// Checked, and this is why the request is refused.
@@ -26,7 +26,7 @@ pub enum State {
     NotReached,
 }
 
-impl State {
+impl StepState {
     fn of(check: Check, checks: &Checks, is_refused: bool) -> Self {
         let last = checks.last();
         if !checks.has(check) {
@@ -74,17 +74,17 @@ pub struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    pub fn steps(&self) -> Vec<Step> {
+    pub fn steps(&self) -> Vec<ExplainedStep> {
         let decision = &self.outcome.decision;
         let steps = Check::ALL.into_iter().map(|check| {
-            let state = State::of(check, &decision.checks, decision.rejection.is_some());
+            let state = StepState::of(check, &decision.checks, decision.rejection.is_some());
             let text = match (state, &decision.rejection) {
-                (State::Done, _) => self.of(check),
-                (State::Refused, Some(rejection)) => rejection.to_string(),
-                (State::NotAsked, _) => self.why_not(check).to_owned(),
-                (State::NotReached | State::Refused, _) => String::new(),
+                (StepState::Done, _) => self.of(check),
+                (StepState::Refused, Some(rejection)) => rejection.to_string(),
+                (StepState::NotAsked, _) => self.why_not(check).to_owned(),
+                (StepState::NotReached | StepState::Refused, _) => String::new(),
             };
-            Step { name: name(check), state, text }
+            ExplainedStep { name: name(check), state, text }
         });
         steps.collect()
     }

@@ -18,7 +18,7 @@ use super::steps::name;
 use super::*;
 
 /// The decision on a row, and its steps.
-fn explain(case: &Case, server_name: ServerName) -> (Outcome, Vec<Step>) {
+fn explain(case: &Case, server_name: ServerName) -> (Outcome, Vec<ExplainedStep>) {
     let gate = Gate::new(case.config.to_string().as_bytes()).expect("a configuration");
     let request =
         GateRequest { headers: case.request.header_map(), body: case.request.body.clone() };
@@ -78,12 +78,15 @@ fn every_row_of_the_case_table_is_explained_by_what_was_checked() {
         let is_refused = outcome.decision.rejection.is_some();
         let refused: Vec<_> = steps
             .iter()
-            .filter(|step| step.state == State::Refused)
+            .filter(|step| step.state == StepState::Refused)
             .map(|step| step.name)
             .collect();
         assert_eq!(refused, if is_refused { vec![last] } else { vec![] }, "{}", case.name);
-        let done: Vec<_> =
-            steps.iter().filter(|step| step.state == State::Done).map(|step| step.name).collect();
+        let done: Vec<_> = steps
+            .iter()
+            .filter(|step| step.state == StepState::Done)
+            .map(|step| step.name)
+            .collect();
         let passed = Check::ALL.into_iter().filter(|check| checks.has(*check)).map(name);
         assert_eq!(
             done,
@@ -92,16 +95,17 @@ fn every_row_of_the_case_table_is_explained_by_what_was_checked() {
             case.name
         );
         let after = steps.iter().skip_while(|step| step.name != last).skip(1);
-        let unmade = if is_refused { State::NotReached } else { State::NotAsked };
+        let unmade = if is_refused { StepState::NotReached } else { StepState::NotAsked };
         assert!(after.into_iter().all(|step| step.state == unmade), "{}", case.name);
         assert!(steps_of(code).contains(&last), "{}: {code} at {last}", case.name);
         for step in &steps {
             let says = !step.text.is_empty();
             // An odd header may be empty, and is shown as it is.
-            let must = matches!(step.state, State::Done | State::Refused) && step.name != "content";
+            let must = matches!(step.state, StepState::Done | StepState::Refused)
+                && step.name != "content";
             assert!(says || !must, "{}: {} says nothing", case.name, step.name);
             assert!(
-                step.state != State::NotReached || !says,
+                step.state != StepState::NotReached || !says,
                 "{}: {} says {}",
                 case.name,
                 step.name,
@@ -121,7 +125,7 @@ fn a_server_name_that_is_not_given_is_said_to_be_unchecked() {
     for case in &cases {
         let (outcome, steps) = explain(case, ServerName::Unspecified);
         let step = steps.iter().find(|step| step.name == "server name").expect("it is one of them");
-        assert!(matches!(step.state, State::NotAsked | State::NotReached), "{}", case.name);
+        assert!(matches!(step.state, StepState::NotAsked | StepState::NotReached), "{}", case.name);
         let gate = Gate::new(case.config.to_string().as_bytes()).expect("a configuration");
         let request = GateRequest { headers: case.request.header_map(), ..GateRequest::default() };
         let is_unchecked = is_server_name_unchecked(&gate, &request, &outcome);

@@ -9,7 +9,7 @@ use super::graph::Route;
 use super::paths::{Rewrite, samples, spellings};
 
 /// One configuration of this filter, as far as the rules need it.
-pub struct Config {
+pub struct LintedConfig {
     gate: Gate,
     json: Value,
     /// Where it stands, for messages.
@@ -17,7 +17,7 @@ pub struct Config {
 }
 
 /// An entry of `endpoints`, and what lies behind it.
-pub struct Endpoint {
+pub struct ListedEndpoint {
     pub config: usize,
     /// None: every path is gated.
     pub text: Option<String>,
@@ -34,7 +34,7 @@ pub struct Endpoint {
     pub owners: Vec<String>,
 }
 
-impl Config {
+impl LintedConfig {
     /// None: the configuration has errors, and they come first.
     pub fn new(text: &str, line: usize) -> Option<Self> {
         let gate = Gate::new(text.as_bytes()).ok()?;
@@ -103,7 +103,7 @@ pub fn entries(json: &Value) -> Vec<(String, Option<String>, Vec<String>)> {
     found
 }
 
-impl Endpoint {
+impl ListedEndpoint {
     pub fn new(config: usize, text: Option<String>, hosts: Vec<String>) -> Self {
         let alone =
             text.as_ref().map(|text| json!({ "endpoints": [text], "clients": [] }).to_string());
@@ -199,7 +199,7 @@ pub fn host_of_both(ones: &[String], others: &[String]) -> Option<String> {
 
 /// The entry of `endpoints` that gates what is sent: with the wildcards of the one that it arrives
 /// as, if they fit.
-pub fn entry_to_add(endpoint: &Endpoint, route: &Route, sent: &str) -> String {
+pub fn entry_to_add(endpoint: &ListedEndpoint, route: &Route, sent: &str) -> String {
     let is_entry = |text: &str| {
         let alone = json!({ "endpoints": [text], "clients": [] }).to_string();
         Gate::new(alone.as_bytes()).is_ok_and(|gate| asked(&gate, "host.example", sent))

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::filters::{self, Named};
-use super::graph::{At, Cluster, Configs, Entry, Filter, Kind, Place, Route, Target, Way};
-use super::matcher::Tree;
+use super::graph::{
+    At, Cluster, ConfigPlaces, Destination, Filter, FilterChain, FilterRole, Place, Route, Way,
+};
+use super::matcher::MatcherTree;
 use super::paths::{Expression, PathMatch, Pattern, Rewrite};
 use crate::document::Content;
 
@@ -21,13 +23,13 @@ pub struct Envoy<'a> {
     pub documents: Vec<At<'a>>,
     /// Those of the other files, which may hold routes that it names.
     pub others: Vec<At<'a>>,
-    pub configs: &'a Configs,
+    pub configs: &'a ConfigPlaces,
     named: Named,
-    clusters: Vec<Server>,
+    clusters: Vec<UpstreamCluster>,
 }
 
 impl<'a> Envoy<'a> {
-    pub fn new(documents: Vec<At<'a>>, others: Vec<At<'a>>, configs: &'a Configs) -> Self {
+    pub fn new(documents: Vec<At<'a>>, others: Vec<At<'a>>, configs: &'a ConfigPlaces) -> Self {
         let all = documents.iter().chain(&others).flat_map(|document| document.within());
         let named = all.filter(|at| at.member("typed_config").is_some()).filter_map(|at| {
             let config = configs.within(at.member("typed_config")?)?;
@@ -44,7 +46,8 @@ impl<'a> Envoy<'a> {
                     .extend(assignment.within().into_iter().filter_map(address));
             }
         }
-        let mut clusters: Vec<Server> = all.into_iter().filter_map(Server::of).collect();
+        let mut clusters: Vec<UpstreamCluster> =
+            all.into_iter().filter_map(UpstreamCluster::of).collect();
         for server in &mut clusters {
             let found: Vec<&String> =
                 server.addresses.iter().filter_map(|own| assigned.get(own)).flatten().collect();
@@ -54,7 +57,7 @@ impl<'a> Envoy<'a> {
         Self { documents, others, configs, named, clusters }
     }
 
-    pub fn entries(&self) -> Vec<Entry> {
+    pub fn entries(&self) -> Vec<FilterChain> {
         let mut entries = Vec::new();
         let is_bootstrap = |at: &At<'a>| {
             ["static_resources", "dynamic_resources"].iter().any(|name| at.member(name).is_some())
@@ -73,14 +76,14 @@ impl<'a> Envoy<'a> {
                     lds.place(),
                     "listeners that come by LDS are not in these files".to_owned(),
                 )];
-                entries.push(Entry { unseen, ..empty("LDS", lds.place()) });
+                entries.push(FilterChain { unseen, ..empty("LDS", lds.place()) });
             }
             self.search(*document, &mut entries);
         }
         entries
     }
 
-    fn search(&self, at: At<'a>, entries: &mut Vec<Entry>) {
+    fn search(&self, at: At<'a>, entries: &mut Vec<FilterChain>) {
         self.listener(at, entries);
         let has_chains =
             at.member("filter_chains").is_some() || at.member("default_filter_chain").is_some();
@@ -124,7 +127,7 @@ impl<'a> Envoy<'a> {
     }
 
     /// What a listener has beside filter chains.
-    fn listener(&self, at: At<'a>, entries: &mut Vec<Entry>) {
+    fn listener(&self, at: At<'a>, entries: &mut Vec<FilterChain>) {
         let title = at
             .said("name")
             .map_or_else(|| "a listener".to_owned(), |name| format!("the listener \"{name}\""));
@@ -133,7 +136,7 @@ impl<'a> Envoy<'a> {
                 chains.place(),
                 "filter chains that come by FCDS are not in these files".to_owned(),
             )];
-            entries.push(Entry { unseen, ..empty(&title, chains.place()) });
+            entries.push(FilterChain { unseen, ..empty(&title, chains.place()) });
         }
         for filter in at.list("listener_filters") {
             for (place, name) in filter
@@ -153,7 +156,7 @@ impl<'a> Envoy<'a> {
         all.any(|at| at.said("name") == Some(name) && at.member("typed_config").is_some())
     }
 
-    fn chain(&self, chain: At<'a>, title: &str, entries: &mut Vec<Entry>) {
+    fn chain(&self, chain: At<'a>, title: &str, entries: &mut Vec<FilterChain>) {
         for filter in chain.list("filters") {
             let config = filter.member("typed_config").or_else(|| filter.member("config"));
             let name = filter.said("name").unwrap_or_default();
@@ -164,7 +167,7 @@ impl<'a> Envoy<'a> {
                     discovery.place(),
                     "network filters that come by discovery are not in these files".to_owned(),
                 )];
-                entries.push(Entry { unseen, ..empty(title, discovery.place()) });
+                entries.push(FilterChain { unseen, ..empty(title, discovery.place()) });
             }
             let Some(config) = config else { continue };
             let kind = config.said("@type").unwrap_or(name);
@@ -184,7 +187,7 @@ impl<'a> Envoy<'a> {
                 self.manager(config, title, entries);
             } else {
                 let raw = self.clusters_in(config);
-                entries.push(Entry { raw, ..empty(title, filter.place()) });
+                entries.push(FilterChain { raw, ..empty(title, filter.place()) });
             }
         }
     }
@@ -198,7 +201,7 @@ impl<'a> Envoy<'a> {
         named.flatten().filter_map(|at| Some((at.place(), at.text()?.to_owned()))).collect()
     }
 
-    fn manager(&self, manager: At<'a>, title: &str, entries: &mut Vec<Entry>) {
+    fn manager(&self, manager: At<'a>, title: &str, entries: &mut Vec<FilterChain>) {
         let filters: Vec<Filter> = manager
             .list("http_filters")
             .map(|at| filters::of(at, self.configs, &self.named))
@@ -208,7 +211,7 @@ impl<'a> Envoy<'a> {
         let forwarded_xfcc = details
             .filter(|details| details.text().is_some_and(|text| FORWARDING.contains(&text)))
             .and_then(|details| Some((details.place(), details.text()?.to_owned())));
-        let mut entry = Entry { filters, forwarded_xfcc, ..empty(title, place) };
+        let mut entry = FilterChain { filters, forwarded_xfcc, ..empty(title, place) };
         let upgrades: Vec<Upgrade> = manager
             .list("upgrade_configs")
             .map(|at| Upgrade::of(at, self.configs, &self.named))
@@ -243,7 +246,7 @@ impl<'a> Envoy<'a> {
         if own.is_empty() { find(&self.others) } else { own }
     }
 
-    fn table(&self, table: At<'a>, upgrades: &[Upgrade], entry: &mut Entry) {
+    fn table(&self, table: At<'a>, upgrades: &[Upgrade], entry: &mut FilterChain) {
         if let Some(vhds) = table.member("vhds") {
             entry.unseen.push((
                 vhds.place(),
@@ -295,7 +298,12 @@ impl<'a> Envoy<'a> {
     }
 
     /// The clusters of a route. `scopes` = route configuration, virtual host, route.
-    fn targets(&self, scopes: &[At<'a>; 3], upgrades: &[Upgrade], entry: &Entry) -> Vec<Target> {
+    fn targets(
+        &self,
+        scopes: &[At<'a>; 3],
+        upgrades: &[Upgrade],
+        entry: &FilterChain,
+    ) -> Vec<Destination> {
         let [table, host, route] = *scopes;
         let Some(action) = route.member("route") else { return Vec::new() };
         let mut found: Vec<(Cluster, Option<At<'a>>)> = Vec::new();
@@ -337,7 +345,7 @@ impl<'a> Envoy<'a> {
                 weighted.into_iter().chain(scopes.iter().rev().copied()).collect();
             let mut ways = vec![main_way(&scopes, entry, self.configs)];
             ways.extend(upgrade_ways(action, upgrades, &scopes, self.configs));
-            Target { cluster, ways }
+            Destination { cluster, ways }
         });
         main.collect()
     }
@@ -360,14 +368,15 @@ impl<'a> Envoy<'a> {
     pub fn same_server(&self, cluster: &str) -> Vec<String> {
         let mut same = vec![cluster.to_owned()];
         // Not down again from what is above: other parts of that are other servers.
-        for is_next in
-            [Server::is_part_of as fn(&Server, &Server) -> bool, |one, of| of.is_part_of(one)]
-        {
+        for is_next in [
+            UpstreamCluster::is_part_of as fn(&UpstreamCluster, &UpstreamCluster) -> bool,
+            |one, of| of.is_part_of(one),
+        ] {
             loop {
-                let known: Vec<&Server> =
+                let known: Vec<&UpstreamCluster> =
                     self.clusters.iter().filter(|one| same.contains(&one.name)).collect();
-                let is_new = |one: &&Server| !same.contains(&one.name);
-                let is_same = |one: &&Server| {
+                let is_new = |one: &&UpstreamCluster| !same.contains(&one.name);
+                let is_same = |one: &&UpstreamCluster| {
                     known.iter().any(|own| one.shares_address(own) || is_next(one, own))
                 };
                 let more = self.clusters.iter().filter(is_new).filter(is_same);
@@ -402,7 +411,7 @@ impl<'a> Envoy<'a> {
 }
 
 /// A cluster.
-struct Server {
+struct UpstreamCluster {
     name: String,
     addresses: Vec<String>,
     /// Of an aggregate.
@@ -411,7 +420,7 @@ struct Server {
     goes_anywhere: bool,
 }
 
-impl Server {
+impl UpstreamCluster {
     fn of(at: At<'_>) -> Option<Self> {
         const TYPES: [&str; 5] = ["STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST"];
         let is_cluster = ["load_assignment", "cluster_type", "eds_cluster_config"]
@@ -474,9 +483,9 @@ fn address(at: At<'_>) -> Option<String> {
     ))
 }
 
-fn empty(title: &str, place: Place) -> Entry {
+fn empty(title: &str, place: Place) -> FilterChain {
     let title = title.to_owned();
-    Entry {
+    FilterChain {
         title,
         place,
         filters: vec![],
@@ -488,7 +497,7 @@ fn empty(title: &str, place: Place) -> Entry {
 }
 
 /// A way of which the files do not say enough.
-pub fn unclear(title: &str, place: Place, cluster: Cluster, why: String) -> Entry {
+pub fn unclear(title: &str, place: Place, cluster: Cluster, why: String) -> FilterChain {
     let way = Way::Unclear { place: place.clone(), why };
     let route = Route {
         group: place.pointer.clone(),
@@ -499,9 +508,9 @@ pub fn unclear(title: &str, place: Place, cluster: Cluster, why: String) -> Entr
         rewrite: Rewrite::None,
         host_rewrite: None,
         internal_redirects: None,
-        targets: vec![Target { cluster, ways: vec![way] }],
+        targets: vec![Destination { cluster, ways: vec![way] }],
     };
-    Entry { routes: vec![route], ..empty(title, place) }
+    FilterChain { routes: vec![route], ..empty(title, place) }
 }
 
 fn is_manager(config: At<'_>) -> bool {
@@ -594,7 +603,7 @@ pub fn rewrite(action: At<'_>, route: At<'_>) -> Rewrite {
 }
 
 /// How a request that is no upgrade meets the filter. `scopes` from the most specific one.
-fn main_way(scopes: &[At<'_>], entry: &Entry, configs: &Configs) -> Way {
+fn main_way(scopes: &[At<'_>], entry: &FilterChain, configs: &ConfigPlaces) -> Way {
     let ours = entry.filters.iter().filter(|filter| filter.kind.config().is_some());
     let mut running = Vec::new();
     let mut last = None;
@@ -603,7 +612,7 @@ fn main_way(scopes: &[At<'_>], entry: &Entry, configs: &Configs) -> Way {
             .filters
             .iter()
             .take_while(|other| other.place != filter.place)
-            .any(|other| other.kind == Kind::Ends);
+            .any(|other| other.kind == FilterRole::Ends);
         if is_past_the_end {
             let why = "the filter stands behind the router and never runs".to_owned();
             last =
@@ -629,7 +638,7 @@ fn main_way(scopes: &[At<'_>], entry: &Entry, configs: &Configs) -> Way {
         };
         match (way, &filter.kind) {
             (Some(way), _) => last = Some(way),
-            (None, Kind::Ours { skips: Some(tree), .. }) if tree.can_skip() => {
+            (None, FilterRole::Ours { skips: Some(tree), .. }) if tree.can_skip() => {
                 last = Some(Way::Matched { place: filter.place.clone(), tree: tree.clone() });
             }
             (None, kind) => running.extend(kind.config()),
@@ -650,12 +659,16 @@ enum Override {
     On,
     Off,
     /// A matcher decides in place of the filter's own.
-    Matched(Tree),
+    Matched(MatcherTree),
     Unclear,
 }
 
 /// What the most specific `typed_per_filter_config` says of a filter, and where.
-fn override_of<'a>(scopes: &[At<'a>], name: &str, configs: &Configs) -> Option<(At<'a>, Override)> {
+fn override_of<'a>(
+    scopes: &[At<'a>],
+    name: &str,
+    configs: &ConfigPlaces,
+) -> Option<(At<'a>, Override)> {
     let own = scopes.iter().find_map(|scope| {
         let all = scope.member("typed_per_filter_config")?;
         all.members().find(|(key, _)| *key == name).map(|(_, own)| own)
@@ -673,7 +686,7 @@ fn override_of<'a>(scopes: &[At<'a>], name: &str, configs: &Configs) -> Option<(
     let over = match inner {
         None => Override::On,
         Some(inner) if is_of(inner, ".ExtensionWithMatcherPerRoute") => {
-            let of = |otherwise: bool| Tree::of_route(inner, otherwise, configs);
+            let of = |otherwise: bool| MatcherTree::of_route(inner, otherwise, configs);
             match (of(true).can_skip(), of(false).can_skip()) {
                 (true, _) => Override::Matched(of(true)),
                 // It depends on the filter that runs where nothing matches.
@@ -687,7 +700,7 @@ fn override_of<'a>(scopes: &[At<'a>], name: &str, configs: &Configs) -> Option<(
 }
 
 /// What routes make of filters that do nothing, or are off, where they do not say so.
-fn turn_on(scopes: &[At<'_>], entry: &mut Entry) {
+fn turn_on(scopes: &[At<'_>], entry: &mut FilterChain) {
     let weighted =
         scopes.iter().flat_map(|scope| scope.path(&["route", "weighted_clusters", "clusters"]));
     let weighted: Vec<At<'_>> = weighted.flat_map(At::elements).collect();
@@ -697,11 +710,11 @@ fn turn_on(scopes: &[At<'_>], entry: &mut Entry) {
         for (name, own) in all.members().filter(|(_, own)| !own.is_true("disabled")) {
             for filter in entry.filters.iter_mut().filter(|filter| filter.name == name) {
                 match filter.kind {
-                    Kind::Harmless if mutates_requests(own) => {
-                        filter.kind = Kind::Changes("a header mutation");
+                    FilterRole::Harmless if mutates_requests(own) => {
+                        filter.kind = FilterRole::Changes("a header mutation");
                         (filter.place, filter.is_disabled) = (own.place(), false);
                     }
-                    Kind::Changes(_) | Kind::Unknown(_) => filter.is_disabled = false,
+                    FilterRole::Changes(_) | FilterRole::Unknown(_) => filter.is_disabled = false,
                     _ => {}
                 }
             }
@@ -725,7 +738,7 @@ pub struct Upgrade {
 }
 
 impl Upgrade {
-    fn of(at: At<'_>, configs: &Configs, named: &Named) -> Self {
+    fn of(at: At<'_>, configs: &ConfigPlaces, named: &Named) -> Self {
         let filters: Vec<Filter> =
             at.list("filters").map(|at| filters::of(at, configs, named)).collect();
         Self {
@@ -745,7 +758,7 @@ fn upgrade_ways(
     action: At<'_>,
     upgrades: &[Upgrade],
     scopes: &[At<'_>],
-    configs: &Configs,
+    configs: &ConfigPlaces,
 ) -> Vec<Way> {
     let own: Vec<At<'_>> = action.list("upgrade_configs").collect();
     let mut ways = Vec::new();
@@ -757,12 +770,13 @@ fn upgrade_ways(
         if !of_route.map_or(upgrade.is_enabled, |at| is_on(*at)) {
             continue;
         }
-        let runs = filters.iter().take_while(|filter| filter.kind != Kind::Ends).any(|filter| {
-            let over = override_of(scopes, &filter.name, configs)
-                .map(|(_, over)| !matches!(over, Override::Off));
-            matches!(filter.kind, Kind::Ours { skips: None, .. })
-                && over.unwrap_or(!filter.is_disabled)
-        });
+        let runs =
+            filters.iter().take_while(|filter| filter.kind != FilterRole::Ends).any(|filter| {
+                let over = override_of(scopes, &filter.name, configs)
+                    .map(|(_, over)| !matches!(over, Override::Off));
+                matches!(filter.kind, FilterRole::Ours { skips: None, .. })
+                    && over.unwrap_or(!filter.is_disabled)
+            });
         if !runs {
             let kind = &upgrade.kind;
             ways.push(Way::Off {

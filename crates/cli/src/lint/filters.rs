@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::graph::{At, Configs, Filter, Kind};
-use super::matcher::Tree;
+use super::graph::{At, ConfigPlaces, Filter, FilterRole};
+use super::matcher::MatcherTree;
 
 /// Filters that arrive by discovery or from elsewhere in the files, by name.
 pub type Named = BTreeMap<String, usize>;
@@ -83,7 +83,7 @@ const CHANGING: [(&str, &str); 19] = [
 ];
 
 /// A filter of a connection manager or of a patch.
-pub fn of(at: At<'_>, configs: &Configs, named: &Named) -> Filter {
+pub fn of(at: At<'_>, configs: &ConfigPlaces, named: &Named) -> Filter {
     let name = at.said("name").unwrap_or_default();
     Filter {
         place: at.place(),
@@ -96,7 +96,7 @@ pub fn of(at: At<'_>, configs: &Configs, named: &Named) -> Filter {
 }
 
 /// How a filter can be left out without anybody's wish.
-fn gap(at: At<'_>, configs: &Configs) -> Option<&'static str> {
+fn gap(at: At<'_>, configs: &ConfigPlaces) -> Option<&'static str> {
     let discovery = at.member("config_discovery");
     let default = discovery.and_then(|discovery| discovery.member("default_config"));
     if default.is_some_and(|default| configs.within(default).is_none()) {
@@ -111,7 +111,7 @@ fn gap(at: At<'_>, configs: &Configs) -> Option<&'static str> {
     )
 }
 
-fn kind_of(at: At<'_>, name: &str, configs: &Configs, named: &Named) -> Kind {
+fn kind_of(at: At<'_>, name: &str, configs: &ConfigPlaces, named: &Named) -> FilterRole {
     let config = at.member("typed_config").or_else(|| at.member("config"));
     let by_discovery = at.member("config_discovery");
     if let Some(config) = config.and_then(|inner| configs.within(inner)).or_else(|| configs.at(at))
@@ -120,30 +120,34 @@ fn kind_of(at: At<'_>, name: &str, configs: &Configs, named: &Named) -> Kind {
             inner.member("xds_matcher").or_else(|| inner.member("matcher")).is_some()
                 && inner.member("extension_config").is_some()
         });
-        return Kind::Ours { config, skips: matched.map(|matched| Tree::of(matched, configs)) };
+        return FilterRole::Ours {
+            config,
+            skips: matched.map(|matched| MatcherTree::of(matched, configs)),
+        };
     }
     if let Some(config) = by_discovery.and_then(|_| named.get(name)) {
-        return Kind::Ours { config: *config, skips: None };
+        return FilterRole::Ours { config: *config, skips: None };
     }
     if let Some(discovery) = by_discovery {
-        let kinds: Vec<Kind> = discovery
+        let kinds: Vec<FilterRole> = discovery
             .list("type_urls")
             .filter_map(At::text)
             .map(|url| of_type(url, None))
             .collect();
-        let changing =
-            kinds.iter().find(|kind| matches!(kind, Kind::Changes(_) | Kind::Unknown(_)));
+        let changing = kinds
+            .iter()
+            .find(|kind| matches!(kind, FilterRole::Changes(_) | FilterRole::Unknown(_)));
         return changing
             .or(kinds.first())
             .cloned()
-            .unwrap_or_else(|| Kind::Unknown(name.to_owned()));
+            .unwrap_or_else(|| FilterRole::Unknown(name.to_owned()));
     }
     let Some(config) = config else { return of_type(name, None) };
     let url = config.said("@type").unwrap_or(name);
     if url.ends_with("ExtensionWithMatcher") {
         let inner = config.member("extension_config");
         return inner.map_or_else(
-            || Kind::Unknown(name.to_owned()),
+            || FilterRole::Unknown(name.to_owned()),
             |inner| kind_of(inner, name, configs, named),
         );
     }
@@ -153,7 +157,7 @@ fn kind_of(at: At<'_>, name: &str, configs: &Configs, named: &Named) -> Kind {
 }
 
 /// By the type of its configuration, or by its name where it has none.
-fn of_type(url: &str, config: Option<At<'_>>) -> Kind {
+fn of_type(url: &str, config: Option<At<'_>>) -> FilterRole {
     let lower = url.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
     let words: Vec<&str> = lower.split('.').collect();
     let is = |wanted: &str| words.contains(&wanted);
@@ -162,21 +166,21 @@ fn of_type(url: &str, config: Option<At<'_>>) -> Kind {
         || lower.starts_with("istio.")
         || lower.starts_with("stats.");
     if !is_known {
-        return Kind::Unknown(url.to_owned());
+        return FilterRole::Unknown(url.to_owned());
     }
     if is("router") {
-        return Kind::Ends;
+        return FilterRole::Ends;
     }
     if is("header_mutation") && config.is_some_and(|config| !mutates_requests(config)) {
-        return Kind::Harmless;
+        return FilterRole::Harmless;
     }
     if let Some((_, what)) = CHANGING.iter().find(|(name, _)| is(name)) {
-        return Kind::Changes(what);
+        return FilterRole::Changes(what);
     }
     if HARMLESS.iter().any(|name| is(name)) {
-        Kind::Harmless
+        FilterRole::Harmless
     } else {
-        Kind::Unknown(url.to_owned())
+        FilterRole::Unknown(url.to_owned())
     }
 }
 
@@ -198,22 +202,25 @@ mod tests {
     #[test]
     fn filters_by_their_types() {
         for (url, wanted) in [
-            ("type.googleapis.com/envoy.extensions.filters.http.router.v3.Router", Kind::Ends),
-            ("envoy.filters.http.router", Kind::Ends),
+            (
+                "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+                FilterRole::Ends,
+            ),
+            ("envoy.filters.http.router", FilterRole::Ends),
             (
                 "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
-                Kind::Harmless,
+                FilterRole::Harmless,
             ),
-            ("istio.metadata_exchange", Kind::Harmless),
+            ("istio.metadata_exchange", FilterRole::Harmless),
             (
                 "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
-                Kind::Changes("a Lua script"),
+                FilterRole::Changes("a Lua script"),
             ),
             (
                 "type.googleapis.com/example.Router",
-                Kind::Unknown("type.googleapis.com/example.Router".to_owned()),
+                FilterRole::Unknown("type.googleapis.com/example.Router".to_owned()),
             ),
-            ("my-filter", Kind::Unknown("my-filter".to_owned())),
+            ("my-filter", FilterRole::Unknown("my-filter".to_owned())),
         ] {
             assert_eq!(of_type(url, None), wanted, "{url}");
         }

@@ -6,14 +6,17 @@ use serde_json::Value;
 
 use super::endpoints::common_host;
 use super::envoy::unclear;
-use super::graph::{At, Cluster, Configs, Entry, Filter, Graph, Kind, Remark, Route, Target, Way};
-use super::install::{self, Install, Served};
+use super::graph::{
+    At, Cluster, ConfigPlaces, Destination, Filter, FilterChain, FilterRole, Graph, Remark, Route,
+    Way,
+};
+use super::install::{self, GatewayServer, Install};
 use super::kubernetes::{Resource, entry};
 use super::paths::{Answer, Expression, PathMatch, Pattern, Rewrite};
 
 /// What a policy is attached to, from the least specific.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
+enum PolicyLevel {
     Gateway,
     Listener,
     Route,
@@ -21,23 +24,27 @@ enum Level {
 }
 
 /// An EnvoyExtensionPolicy where it applies.
-struct Policy<'a> {
+struct AttachedPolicy<'a> {
     resource: Resource<'a>,
-    level: Level,
+    level: PolicyLevel,
     config: Option<usize>,
 }
 
 /// What is round a route.
-struct Round<'a, 'b> {
+struct RouteContext<'a, 'b> {
     resources: &'b [Resource<'a>],
-    configs: &'b Configs,
+    configs: &'b ConfigPlaces,
     gateway: Resource<'a>,
     listener: At<'a>,
     /// How requests meet the filter where no policy of Envoy Gateway speaks.
     base: Way,
 }
 
-pub fn graph(resources: &[Resource<'_>], configs: &Configs, installs: &[Install<'_>]) -> Graph {
+pub fn graph(
+    resources: &[Resource<'_>],
+    configs: &ConfigPlaces,
+    installs: &[Install<'_>],
+) -> Graph {
     let mut graph = Graph { entries: vec![], remarks: remarks(resources, configs) };
     let is_api = |resource: &&Resource<'_>| {
         resource.kind == "Gateway" && resource.group == "gateway.networking.k8s.io"
@@ -52,7 +59,7 @@ pub fn graph(resources: &[Resource<'_>], configs: &Configs, installs: &[Install<
 }
 
 /// Routes whose parent is no Gateway: a set of listeners, or a service in a mesh.
-fn of_other_parents(resources: &[Resource<'_>]) -> Vec<Entry> {
+fn of_other_parents(resources: &[Resource<'_>]) -> Vec<FilterChain> {
     let mut found = Vec::new();
     for route in resources
         .iter()
@@ -78,15 +85,15 @@ fn of_other_parents(resources: &[Resource<'_>]) -> Vec<Entry> {
 
 fn of_listener(
     resources: &[Resource<'_>],
-    configs: &Configs,
+    configs: &ConfigPlaces,
     installs: &[Install<'_>],
     gateway: Resource<'_>,
     listener: At<'_>,
-) -> Entry {
+) -> FilterChain {
     let name = listener.said("name").unwrap_or_default();
     let title = format!("the listener \"{name}\" of {}", gateway.printed());
     let hostname = listener.said("hostname").unwrap_or("*").to_owned();
-    let served = Served {
+    let served = GatewayServer {
         gateway: gateway.name,
         namespace: gateway.namespace,
         labels: vec![
@@ -113,7 +120,7 @@ fn of_listener(
         };
         filters.push(filter);
     }
-    let round = Round { resources, configs, gateway, listener, base };
+    let round = RouteContext { resources, configs, gateway, listener, base };
     let mut one = entry(title.clone(), listener.place());
     let mut used: Vec<(Resource<'_>, usize)> = Vec::new();
     for route in resources.iter().filter(|resource| resource.group == "gateway.networking.k8s.io") {
@@ -149,7 +156,7 @@ fn of_listener(
     }
     filters.extend(policy_filters(resources, configs, &used));
     one.routes.sort_by_key(by_precedence);
-    Entry { filters, ..one }
+    FilterChain { filters, ..one }
 }
 
 /// Exact paths before longer prefixes before shorter ones, and of one path those that ask for more
@@ -192,10 +199,10 @@ fn backend_name(backend: At<'_>, route: Resource<'_>) -> Option<String> {
 }
 
 fn http_route<'a>(
-    round: &Round<'a, '_>,
+    round: &RouteContext<'a, '_>,
     route: Resource<'a>,
     hosts: &[String],
-    entry: &mut Entry,
+    entry: &mut FilterChain,
     used: &mut Vec<(Resource<'a>, usize)>,
 ) {
     for rule in route.list("rules") {
@@ -205,11 +212,11 @@ fn http_route<'a>(
         let mirrored =
             filters.iter().filter_map(|filter| filter.path(&["requestMirror", "backendRef"]));
         let backends: Vec<At<'a>> = rule.list("backendRefs").chain(mirrored).collect();
-        let targets: Vec<Target> = backends
+        let targets: Vec<Destination> = backends
             .into_iter()
             .filter_map(|backend| {
                 let cluster = Cluster::Named(backend_name(backend, route)?);
-                Some(Target { cluster, ways: vec![way.clone()] })
+                Some(Destination { cluster, ways: vec![way.clone()] })
             })
             .collect();
         let matches: Vec<At<'a>> = rule.list("matches").collect();
@@ -307,7 +314,7 @@ fn rewrite(resources: &[Resource<'_>], route: Resource<'_>, filters: &[At<'_>]) 
 
 /// How requests of a rule meet the filter: the most specific policy speaks, and no other.
 fn way_of<'a>(
-    round: &Round<'a, '_>,
+    round: &RouteContext<'a, '_>,
     route: Resource<'a>,
     rule: At<'a>,
 ) -> (Way, Option<(Resource<'a>, usize)>) {
@@ -319,7 +326,7 @@ fn way_of<'a>(
     let Some(level) = policies.iter().map(|policy| policy.level).max() else {
         return (round.base.clone(), None);
     };
-    let speaking: Vec<&Policy<'_>> =
+    let speaking: Vec<&AttachedPolicy<'_>> =
         policies.iter().filter(|policy| policy.level == level).collect();
     let with = speaking.iter().find_map(|policy| Some((policy.resource, policy.config?)));
     let without = speaking.iter().find(|policy| policy.config.is_none());
@@ -351,7 +358,11 @@ fn way_of<'a>(
 }
 
 /// The policies that concern a rule.
-fn policies<'a>(round: &Round<'a, '_>, route: Resource<'a>, rule: At<'a>) -> Vec<Policy<'a>> {
+fn policies<'a>(
+    round: &RouteContext<'a, '_>,
+    route: Resource<'a>,
+    rule: At<'a>,
+) -> Vec<AttachedPolicy<'a>> {
     let mut found = Vec::new();
     for resource in
         round.resources.iter().filter(|resource| resource.kind == "EnvoyExtensionPolicy")
@@ -367,15 +378,16 @@ fn policies<'a>(round: &Round<'a, '_>, route: Resource<'a>, rule: At<'a>) -> Vec
             };
             if is("Gateway", round.gateway.name) && own(&round.gateway) {
                 match section {
-                    None => Some(Level::Gateway),
-                    Some(section) => {
-                        (round.listener.said("name") == Some(section)).then_some(Level::Listener)
-                    }
+                    None => Some(PolicyLevel::Gateway),
+                    Some(section) => (round.listener.said("name") == Some(section))
+                        .then_some(PolicyLevel::Listener),
                 }
             } else if is("HTTPRoute", route.name) && own(&route) {
                 match section {
-                    None => Some(Level::Route),
-                    Some(section) => (rule.said("name") == Some(section)).then_some(Level::Rule),
+                    None => Some(PolicyLevel::Route),
+                    Some(section) => {
+                        (rule.said("name") == Some(section)).then_some(PolicyLevel::Rule)
+                    }
                 }
             } else {
                 None
@@ -387,15 +399,15 @@ fn policies<'a>(round: &Round<'a, '_>, route: Resource<'a>, rule: At<'a>) -> Vec
             };
             match selector.said("kind") {
                 Some("Gateway") if own(&round.gateway) && has(&round.gateway) => {
-                    Some(Level::Gateway)
+                    Some(PolicyLevel::Gateway)
                 }
-                Some("HTTPRoute") if own(&route) && has(&route) => Some(Level::Route),
+                Some("HTTPRoute") if own(&route) && has(&route) => Some(PolicyLevel::Route),
                 _ => None,
             }
         });
         if let Some(level) = by_name.chain(by_labels).max() {
             let config = resource.list("wasm").find_map(|filter| round.configs.at(filter));
-            found.push(Policy { resource: *resource, level, config });
+            found.push(AttachedPolicy { resource: *resource, level, config });
         }
     }
     found
@@ -404,7 +416,7 @@ fn policies<'a>(round: &Round<'a, '_>, route: Resource<'a>, rule: At<'a>) -> Vec
 /// The filters of the policies that put this one into a listener.
 fn policy_filters(
     resources: &[Resource<'_>],
-    configs: &Configs,
+    configs: &ConfigPlaces,
     used: &[(Resource<'_>, usize)],
 ) -> Vec<Filter> {
     let mut filters: Vec<Filter> = Vec::new();
@@ -417,7 +429,7 @@ fn policy_filters(
         if filters.iter().any(|known| known.name == policy.printed()) {
             continue;
         }
-        let mut add = |at: At<'_>, kind: Kind, is_unordered: bool| {
+        let mut add = |at: At<'_>, kind: FilterRole, is_unordered: bool| {
             filters.push(Filter {
                 place: at.place(),
                 name: policy.printed(),
@@ -433,13 +445,13 @@ fn policy_filters(
             ("dynamicModule", "a dynamic module"),
         ] {
             policy.list(name).for_each(|at| {
-                add(at, Kind::Changes(what), is_reordered || name == "dynamicModule")
+                add(at, FilterRole::Changes(what), is_reordered || name == "dynamicModule")
             });
         }
         for wasm in policy.list("wasm") {
             let kind = match configs.at(wasm) {
-                Some(config) => Kind::Ours { config, skips: None },
-                None => Kind::Changes("another wasm filter"),
+                Some(config) => FilterRole::Ours { config, skips: None },
+                None => FilterRole::Changes("another wasm filter"),
             };
             add(wasm, kind, false);
         }
@@ -450,7 +462,7 @@ fn policy_filters(
 /// The filter that an EnvoyPatchPolicy adds to a listener as a whole.
 fn patched(
     resources: &[Resource<'_>],
-    configs: &Configs,
+    configs: &ConfigPlaces,
     gateway: Resource<'_>,
     listener: &str,
 ) -> Option<(Filter, Answer)> {
@@ -486,7 +498,7 @@ fn patched(
         } else {
             Answer::Maybe
         };
-        let kind = Kind::Ours { config, skips: None };
+        let kind = FilterRole::Ours { config, skips: None };
         let filter = Filter {
             place: value.place(),
             name: value.said("name").unwrap_or_default().to_owned(),
@@ -503,7 +515,7 @@ fn patched(
 }
 
 /// What an EnvoyExtensionPolicy leaves out, and what patches take away.
-fn remarks(resources: &[Resource<'_>], configs: &Configs) -> Vec<Remark> {
+fn remarks(resources: &[Resource<'_>], configs: &ConfigPlaces) -> Vec<Remark> {
     let patches: Vec<At<'_>> = resources
         .iter()
         .filter(|resource| resource.kind == "EnvoyPatchPolicy")

@@ -1,7 +1,7 @@
 //! What the rules speak of: ways in, and where each of them leads. Every format becomes this.
 
 use super::paths::{PathMatch, Rewrite};
-use crate::document::{Member, Node};
+use crate::document::{Node, NodeMember};
 
 /// Where something stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +41,7 @@ impl<'a> At<'a> {
         names.iter().try_fold(self, |at, name| at.member(name))
     }
 
-    fn of(self, member: &'a Member) -> Self {
+    fn of(self, member: &'a NodeMember) -> Self {
         Self { line: member.line, node: &member.value, ..self }
     }
 
@@ -86,7 +86,7 @@ impl<'a> At<'a> {
 
 /// One way in: a filter chain of a listener, or what a gateway serves for some hosts.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct FilterChain {
     /// As "filter chain 0 of the listener \"oauth\"".
     pub title: String,
     /// Where its filters stand.
@@ -101,7 +101,7 @@ pub struct Entry {
     pub forwarded_xfcc: Option<(Place, String)>,
 }
 
-impl Entry {
+impl FilterChain {
     /// The configurations of this filter in it, running or not.
     pub fn configs(&self) -> impl Iterator<Item = usize> {
         self.filters.iter().filter_map(|filter| filter.kind.config())
@@ -113,7 +113,7 @@ impl Entry {
 pub struct Filter {
     pub place: Place,
     pub name: String,
-    pub kind: Kind,
+    pub kind: FilterRole,
     /// Off, unless a route turns it on.
     pub is_disabled: bool,
     /// Whether it may stand behind this filter, though it is listed before it.
@@ -123,9 +123,9 @@ pub struct Filter {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Kind {
+pub enum FilterRole {
     /// This filter, with the configuration of this number.
-    Ours { config: usize, skips: Option<super::matcher::Tree> },
+    Ours { config: usize, skips: Option<super::matcher::MatcherTree> },
     /// The router: nothing behind it sees a request.
     Ends,
     /// It leaves the request as it is, or answers it.
@@ -136,7 +136,7 @@ pub enum Kind {
     Unknown(String),
 }
 
-impl Kind {
+impl FilterRole {
     pub fn config(&self) -> Option<usize> {
         if let Self::Ours { config, .. } = self { Some(*config) } else { None }
     }
@@ -159,11 +159,11 @@ pub struct Route {
     /// Where it is said that redirects of the backend are followed.
     pub internal_redirects: Option<Place>,
     /// None: it answers, or redirects the client.
-    pub targets: Vec<Target>,
+    pub targets: Vec<Destination>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Target {
+pub struct Destination {
     pub cluster: Cluster,
     /// How a request meets this filter on the way; more than one where that depends on the request.
     pub ways: Vec<Way>,
@@ -181,7 +181,7 @@ pub enum Way {
     /// Each of these configurations decides.
     Runs(Vec<usize>),
     /// A matcher says whether it runs.
-    Matched { place: Place, tree: super::matcher::Tree },
+    Matched { place: Place, tree: super::matcher::MatcherTree },
     /// It does not run.
     Off { place: Place, why: String, fix: String },
     /// The files do not show whether it runs.
@@ -198,7 +198,7 @@ pub struct Remark {
 
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
-    pub entries: Vec<Entry>,
+    pub entries: Vec<FilterChain>,
     pub remarks: Vec<Remark>,
 }
 
@@ -218,12 +218,12 @@ impl Graph {
 
 /// Where the configurations of this filter stand, by the number of each.
 #[derive(Clone, Debug)]
-pub struct Configs {
+pub struct ConfigPlaces {
     /// File, document, pointer.
     pub places: Vec<Option<(usize, usize, String)>>,
 }
 
-impl Configs {
+impl ConfigPlaces {
     /// The configuration whose settings are this value.
     pub fn at(&self, at: At<'_>) -> Option<usize> {
         let is_it = |place: &Option<(usize, usize, String)>| {

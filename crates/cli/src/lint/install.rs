@@ -1,7 +1,7 @@
 //! What Istio's EnvoyFilter, WasmPlugin and TrafficExtension put into gateways.
 
 use super::filters::{self, Named};
-use super::graph::{At, Configs, Filter, Kind, Place, Way};
+use super::graph::{At, ConfigPlaces, Filter, FilterRole, Place, Way};
 use super::kubernetes::Resource;
 use super::paths::Answer;
 
@@ -12,15 +12,15 @@ const INSTALL: &str =
 pub struct Install<'a> {
     resource: Resource<'a>,
     pub filter: Filter,
-    pub scope: Scope<'a>,
-    order: Order,
+    pub scope: InstallScope<'a>,
+    order: FilterOrder,
     /// It takes the filter of this name away instead.
     is_removal: bool,
 }
 
 /// Which proxies and listeners get it.
 #[derive(Default)]
-pub struct Scope<'a> {
+pub struct InstallScope<'a> {
     labels: Vec<(&'a str, &'a str)>,
     /// Gateways of the Gateway API, by name.
     gateways: Vec<&'a str>,
@@ -36,7 +36,7 @@ pub struct Scope<'a> {
 
 /// Where among the filters it stands.
 #[derive(PartialEq, Eq)]
-enum Order {
+enum FilterOrder {
     First,
     /// Before the filter of this name.
     Before(String),
@@ -46,7 +46,7 @@ enum Order {
 }
 
 /// A server of a gateway.
-pub struct Served<'a> {
+pub struct GatewayServer<'a> {
     pub gateway: &'a str,
     pub namespace: &'a str,
     /// Of its workload, as far as they are known.
@@ -57,7 +57,7 @@ pub struct Served<'a> {
     pub has_tls: bool,
 }
 
-impl Scope<'_> {
+impl InstallScope<'_> {
     /// Whether no workload can have both these labels and its own.
     pub fn differs(&self, labels: &[(&str, &str)]) -> bool {
         labels.iter().any(|(name, value)| {
@@ -65,7 +65,7 @@ impl Scope<'_> {
         })
     }
 
-    fn covers(&self, namespace: &str, served: &Served<'_>) -> Answer {
+    fn covers(&self, namespace: &str, served: &GatewayServer<'_>) -> Answer {
         if self.is_elsewhere || self.is_for_servers {
             Answer::No
         } else {
@@ -73,7 +73,7 @@ impl Scope<'_> {
         }
     }
 
-    fn selects(&self, namespace: &str, served: &Served<'_>) -> Answer {
+    fn selects(&self, namespace: &str, served: &GatewayServer<'_>) -> Answer {
         let mut is_unclear = self.is_unclear;
         if !self.gateways.is_empty() {
             if !served.is_of_gateway_api || !self.gateways.contains(&served.gateway) {
@@ -104,26 +104,26 @@ impl Scope<'_> {
 }
 
 impl Install<'_> {
-    pub fn covers(&self, served: &Served<'_>) -> Answer {
+    pub fn covers(&self, served: &GatewayServer<'_>) -> Answer {
         self.scope.covers(self.resource.namespace, served)
     }
 
     /// Whether another filter may run behind this one.
     fn may_precede(&self, other: &Self) -> bool {
         match (&self.order, &other.order) {
-            (Order::Phase(phase, priority), Order::Phase(other, others)) => {
+            (FilterOrder::Phase(phase, priority), FilterOrder::Phase(other, others)) => {
                 (phase, -priority) <= (other, -others)
             }
-            (_, Order::Before(name)) if *name == self.filter.name => false,
-            (Order::Phase(..) | Order::Before(_), Order::First) => false,
-            (Order::Before(_), Order::Phase(..)) => false,
+            (_, FilterOrder::Before(name)) if *name == self.filter.name => false,
+            (FilterOrder::Phase(..) | FilterOrder::Before(_), FilterOrder::First) => false,
+            (FilterOrder::Before(_), FilterOrder::Phase(..)) => false,
             _ => true,
         }
     }
 }
 
 /// What the resources put into proxies.
-pub fn installs<'a>(resources: &[Resource<'a>], configs: &Configs) -> Vec<Install<'a>> {
+pub fn installs<'a>(resources: &[Resource<'a>], configs: &ConfigPlaces) -> Vec<Install<'a>> {
     let patches = |resource: &Resource<'a>| resource.list("configPatches").collect::<Vec<_>>();
     let filters = resources.iter().filter(|resource| resource.kind == "EnvoyFilter");
     let named: Named = filters
@@ -155,7 +155,7 @@ pub fn installs<'a>(resources: &[Resource<'a>], configs: &Configs) -> Vec<Instal
 fn by_envoy_filter<'a>(
     resource: Resource<'a>,
     patch: At<'a>,
-    configs: &Configs,
+    configs: &ConfigPlaces,
     named: &Named,
 ) -> Option<Install<'a>> {
     let operation = patch.path(&["patch", "operation"]).and_then(At::text).unwrap_or_default();
@@ -174,7 +174,7 @@ fn by_envoy_filter<'a>(
             Filter {
                 place: patch.place(),
                 name,
-                kind: Kind::Harmless,
+                kind: FilterRole::Harmless,
                 is_disabled: false,
                 is_unordered: false,
                 gap: None,
@@ -185,7 +185,7 @@ fn by_envoy_filter<'a>(
             Filter {
                 place: value.place(),
                 name,
-                kind: Kind::Harmless,
+                kind: FilterRole::Harmless,
                 is_disabled: false,
                 is_unordered: false,
                 gap: None,
@@ -206,7 +206,7 @@ fn by_envoy_filter<'a>(
         || chain.into_iter().flat_map(At::members).any(|(name, _)| !known_of_chain.contains(&name))
         || patch.path(&["match", "proxy"]).is_some();
     let context = patch.path(&["match", "context"]).and_then(At::text);
-    let scope = Scope {
+    let scope = InstallScope {
         labels: labels
             .into_iter()
             .flat_map(At::members)
@@ -224,23 +224,23 @@ fn by_envoy_filter<'a>(
         is_for_servers: false,
     };
     let order = match (operation, behind) {
-        ("INSERT_FIRST", _) => Order::First,
+        ("INSERT_FIRST", _) => FilterOrder::First,
         // Envoy's own or Istio's filter, before which it stands.
-        ("INSERT_BEFORE", Some(name)) => Order::Before(name.to_owned()),
-        ("INSERT_BEFORE", None) => Order::First,
-        _ => Order::Other,
+        ("INSERT_BEFORE", Some(name)) => FilterOrder::Before(name.to_owned()),
+        ("INSERT_BEFORE", None) => FilterOrder::First,
+        _ => FilterOrder::Other,
     };
     Some(Install { resource, filter, scope, order, is_removal })
 }
 
-fn by_plugin<'a>(resource: Resource<'a>, configs: &Configs) -> Install<'a> {
+fn by_plugin<'a>(resource: Resource<'a>, configs: &ConfigPlaces) -> Install<'a> {
     let spec = resource.spec();
     let kind = match configs.at(resource.at) {
-        Some(config) => Kind::Ours { config, skips: None },
+        Some(config) => FilterRole::Ours { config, skips: None },
         None if spec.is_some_and(|spec| spec.member("lua").is_some()) => {
-            Kind::Changes("a Lua script")
+            FilterRole::Changes("a Lua script")
         }
-        None => Kind::Changes("another wasm filter"),
+        None => FilterRole::Changes("another wasm filter"),
     };
     let labels = spec.and_then(|spec| spec.path(&["selector", "matchLabels"]));
     let refs: Vec<At<'a>> =
@@ -277,7 +277,7 @@ fn by_plugin<'a>(resource: Resource<'a>, configs: &Configs) -> Install<'a> {
             is_unordered: false,
             gap: None,
         },
-        scope: Scope {
+        scope: InstallScope {
             labels: labels
                 .into_iter()
                 .flat_map(At::members)
@@ -294,7 +294,7 @@ fn by_plugin<'a>(resource: Resource<'a>, configs: &Configs) -> Install<'a> {
             is_elsewhere: false,
             is_for_servers: !selectors.is_empty() && fitting.is_empty(),
         },
-        order: Order::Phase(phase, number("priority")),
+        order: FilterOrder::Phase(phase, number("priority")),
         is_removal: false,
     }
 }
@@ -302,7 +302,7 @@ fn by_plugin<'a>(resource: Resource<'a>, configs: &Configs) -> Install<'a> {
 /// The filters that a server of a gateway has, and how requests meet this one.
 pub fn filters_of(
     installs: &[Install<'_>],
-    served: &Served<'_>,
+    served: &GatewayServer<'_>,
     title: &str,
     at: &Place,
 ) -> (Vec<Filter>, Way) {

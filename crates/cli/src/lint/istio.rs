@@ -1,8 +1,8 @@
 //! Istio: gateways and virtual services.
 
 use super::endpoints::common_host;
-use super::graph::{At, Cluster, Entry, Graph, Remark, Route, Target, Way};
-use super::install::{Install, Served, filters_of};
+use super::graph::{At, Cluster, Destination, FilterChain, Graph, Remark, Route, Way};
+use super::install::{GatewayServer, Install, filters_of};
 use super::kubernetes::{Resource, entry, service};
 use super::paths::{Expression, PathMatch, Pattern, Rewrite};
 
@@ -27,7 +27,7 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
                 .collect();
             let mode = server.path(&["tls", "mode"]).and_then(At::text);
             let port = server.path(&["port", "number"]).map(|port| port.node.to_json().to_string());
-            let served = Served {
+            let served = GatewayServer {
                 gateway: gateway.name,
                 namespace: gateway.namespace,
                 labels: labels.clone(),
@@ -44,7 +44,7 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
             }
             let title = format!("port {} of {}", port.unwrap_or_default(), gateway.printed());
             let (filters, way) = filters_of(installs, &served, &title, &server.place());
-            let mut one = Entry { filters, ..entry(title, server.place()) };
+            let mut one = FilterChain { filters, ..entry(title, server.place()) };
             for virtual_service in
                 resources.iter().filter(|resource| resource.kind == "VirtualService")
             {
@@ -65,7 +65,7 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
                 if mode == Some("PASSTHROUGH") {
                     continue;
                 }
-                let context = Context { resources, way: &way, is_here: &is_here };
+                let context = IstioContext { resources, way: &way, is_here: &is_here };
                 http_routes(*virtual_service, &hosts, &context, &mut one);
             }
             graph.entries.push(one);
@@ -78,7 +78,7 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
 }
 
 /// What routes are made of.
-struct Context<'a, 'b> {
+struct IstioContext<'a, 'b> {
     resources: &'b [Resource<'a>],
     way: &'b Way,
     is_here: &'b dyn Fn(At<'_>) -> bool,
@@ -141,8 +141,8 @@ fn raw_targets(
 fn http_routes(
     virtual_service: Resource<'_>,
     hosts: &[String],
-    context: &Context<'_, '_>,
-    entry: &mut Entry,
+    context: &IstioContext<'_, '_>,
+    entry: &mut FilterChain,
 ) {
     for http in virtual_service.list("http") {
         let matches: Vec<At<'_>> = http.list("match").collect();
@@ -170,7 +170,7 @@ fn http_routes(
             }
             continue;
         }
-        let targets: Vec<Target> = targets(virtual_service, http, context.way);
+        let targets: Vec<Destination> = targets(virtual_service, http, context.way);
         let mut add = |paths: PathMatch, is_conditional: bool| {
             entry.routes.push(Route {
                 group: format!("{}:{}", virtual_service.at.file, virtual_service.at.node.pointer),
@@ -225,7 +225,7 @@ fn rewrite(http: At<'_>) -> Rewrite {
     rewrite.said("uri").map_or(Rewrite::None, |uri| Rewrite::Matched(uri.to_owned()))
 }
 
-fn targets(virtual_service: Resource<'_>, http: At<'_>, way: &Way) -> Vec<Target> {
+fn targets(virtual_service: Resource<'_>, http: At<'_>, way: &Way) -> Vec<Destination> {
     let routed = http.list("route").filter_map(|route| route.member("destination"));
     let mirrored = http
         .member("mirror")
@@ -238,7 +238,7 @@ fn targets(virtual_service: Resource<'_>, http: At<'_>, way: &Way) -> Vec<Target
             virtual_service.namespace,
             destination.path(&["port", "number"]),
         );
-        Some(Target { cluster: Cluster::Named(name), ways: vec![way.clone()] })
+        Some(Destination { cluster: Cluster::Named(name), ways: vec![way.clone()] })
     })
     .collect()
 }
@@ -299,7 +299,7 @@ fn disabled_routes(resources: &[Resource<'_>], installs: &[Install<'_>], graph: 
 }
 
 /// Requests of workloads of the mesh, which meet no gateway.
-fn mesh(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Option<Entry> {
+fn mesh(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Option<FilterChain> {
     let is_in_sidecars = installs
         .iter()
         .any(|install| install.filter.kind.config().is_some() && install.scope.is_elsewhere);
@@ -325,7 +325,7 @@ fn mesh(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Option<Entry> {
         http_routes(
             *virtual_service,
             &hosts,
-            &Context { resources, way: &way, is_here: &is_here },
+            &IstioContext { resources, way: &way, is_here: &is_here },
             &mut one,
         );
     }

@@ -2,7 +2,7 @@
 
 use super::envoy::unclear;
 use super::gateway;
-use super::graph::{At, Cluster, Configs, Entry, Graph, Place, Remark};
+use super::graph::{At, Cluster, ConfigPlaces, FilterChain, Graph, Place, Remark};
 use super::install;
 use super::istio;
 
@@ -66,7 +66,7 @@ fn resources<'a>(documents: &[At<'a>]) -> Vec<Resource<'a>> {
 }
 
 /// What they add up to.
-pub fn graph(documents: &[At<'_>], configs: &Configs, serves_self_signed: bool) -> Graph {
+pub fn graph(documents: &[At<'_>], configs: &ConfigPlaces, serves_self_signed: bool) -> Graph {
     let resources = resources(documents);
     let installs = install::installs(&resources, configs);
     let mut graph = istio::graph(&resources, &installs);
@@ -83,7 +83,7 @@ pub fn graph(documents: &[At<'_>], configs: &Configs, serves_self_signed: bool) 
 }
 
 /// What other controllers may serve.
-fn ingresses(resources: &[Resource<'_>]) -> Vec<Entry> {
+fn ingresses(resources: &[Resource<'_>]) -> Vec<FilterChain> {
     let mut found = Vec::new();
     for resource in resources.iter().filter(|resource| resource.kind == "Ingress") {
         let title = resource.printed();
@@ -136,8 +136,8 @@ fn name_backends(resources: &[Resource<'_>], graph: &mut Graph) {
 }
 
 /// An entry without anything in it.
-pub fn entry(title: String, place: Place) -> Entry {
-    Entry {
+pub fn entry(title: String, place: Place) -> FilterChain {
+    FilterChain {
         title,
         place,
         filters: vec![],

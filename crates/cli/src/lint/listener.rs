@@ -5,10 +5,10 @@ use tls_client_auth::host::CertificateHeader;
 use tls_client_auth::inspect::{Chain, Policy, RegistrySource, Source, TokenEndpointAuthMethod};
 
 use super::Finding;
-use crate::envoy_config::{DownstreamTls, FilterChain, Transport};
+use crate::envoy_config::{DownstreamTls, ListenerSettings, Transport};
 
 pub fn findings(
-    chain: &FilterChain,
+    chain: &ListenerSettings,
     configuration: &Configuration,
     serves_self_signed: bool,
 ) -> Vec<Finding> {
@@ -20,11 +20,14 @@ pub fn findings(
         Transport::Plain if reads_connection => {
             let message =
                 "no TLS in this filter chain, so no client has a certificate, and each is refused";
-            vec![Finding::doubtful(Some(chain.spot.line), message).at(chain.spot.pointer.clone())]
+            vec![
+                Finding::doubtful(Some(chain.position.line), message)
+                    .at(chain.position.pointer.clone()),
+            ]
         }
         Transport::Plain | Transport::Other => Vec::new(),
     };
-    let (details, spot) = &chain.forward_client_cert_details;
+    let (details, position) = &chain.forward_client_cert_details;
     let reads_xfcc = policies.iter().any(|policy| {
         policy.common.peer_certificate.source.header()
             == Some(CertificateHeader::XForwardedClientCert)
@@ -32,21 +35,23 @@ pub fn findings(
     if reads_xfcc && details == "SANITIZE" {
         let message = "forward_client_cert_details: SANITIZE takes x-forwarded-client-cert away \
             before the filter reads it, and every client is refused";
-        findings.push(Finding::error(Some(spot.line), message).at(spot.pointer.clone()));
+        findings.push(Finding::error(Some(position.line), message).at(position.pointer.clone()));
     }
     if !chain.knows_server_name && policies.iter().any(|policy| policy.matches_server_name) {
         let message = "without the listener filter envoy.filters.listener.tls_inspector Envoy does \
             not know the server name of a TLS handshake, and every gated request of a tenant is \
             refused as server_name_mismatch";
-        findings
-            .push(Finding::error(Some(chain.spot.line), message).at(chain.spot.pointer.clone()));
+        findings.push(
+            Finding::error(Some(chain.position.line), message).at(chain.position.pointer.clone()),
+        );
     }
     // Envoy's default per_connection_buffer_limit_bytes.
-    let (limit, spot) = chain.buffer_limit.clone().unwrap_or_else(|| (1 << 20, chain.spot.clone()));
+    let (limit, position) =
+        chain.buffer_limit.clone().unwrap_or_else(|| (1 << 20, chain.position.clone()));
     if policies.iter().any(|policy| policy.max_body_bytes as u64 >= limit) {
         let message = "per_connection_buffer_limit_bytes is not above max_body_bytes: Envoy's own \
             413 comes before the filter's";
-        findings.push(Finding::doubtful(Some(spot.line), message).at(spot.pointer));
+        findings.push(Finding::doubtful(Some(position.line), message).at(position.pointer));
     }
     findings
 }
@@ -63,7 +68,7 @@ fn of_tls(tls: &DownstreamTls, policies: &[&Policy], serves_self_signed: bool) -
                 matches!(client.method(), TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_))
             })
     });
-    let at = Some(tls.spot.line);
+    let at = Some(tls.position.line);
     let mut findings = Vec::new();
     if !tls.verifies && believes_listener {
         let message = "no trusted_ca: the listener verifies nobody, and chain \"listener\" \
@@ -100,5 +105,5 @@ fn of_tls(tls: &DownstreamTls, policies: &[&Policy], serves_self_signed: bool) -
             self-signed ones of Java and Go then send none: every one of them is refused";
         findings.push(Finding::doubtful(at, message));
     }
-    findings.into_iter().map(|finding| finding.at(tls.spot.pointer.clone())).collect()
+    findings.into_iter().map(|finding| finding.at(tls.position.pointer.clone())).collect()
 }

@@ -1,37 +1,37 @@
 //! Matchers of Envoy that say whether a filter runs.
 
-use super::graph::{At, Configs};
+use super::graph::{At, ConfigPlaces};
 use super::paths::{Answer, Expression};
 
 /// What comes of a request, as far as this filter is concerned.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Tree {
+pub enum MatcherTree {
     /// It runs, or not.
     Leaf(bool),
     /// Either.
     Unknown,
     /// The first test that holds, or else the last tree.
-    First(Vec<(Test, Tree)>, Box<Tree>),
+    First(Vec<(MatcherTest, MatcherTree)>, Box<MatcherTree>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Test {
+pub enum MatcherTest {
     Exact(String, bool),
     Prefix(String, bool),
     Suffix(String, bool),
     Contains(String, bool),
     Regex(Expression),
-    All(Vec<Test>),
-    Any(Vec<Test>),
-    Not(Box<Test>),
+    All(Vec<MatcherTest>),
+    Any(Vec<MatcherTest>),
+    Not(Box<MatcherTest>),
     /// Of something else than the path, or not understood.
     Unknown,
 }
 
-impl Tree {
+impl MatcherTree {
     /// Of an `ExtensionWithMatcher`; `inner` = the filter that runs where nothing matches, if it is
     /// this one.
-    pub fn of(extension: At<'_>, configs: &Configs) -> Self {
+    pub fn of(extension: At<'_>, configs: &ConfigPlaces) -> Self {
         let inner =
             extension.member("extension_config").and_then(|inner| configs.within(inner)).is_some();
         let matcher = extension.member("xds_matcher").or_else(|| extension.member("matcher"));
@@ -40,18 +40,18 @@ impl Tree {
 
     /// Of an `ExtensionWithMatcherPerRoute`; `otherwise` = whether this filter runs where nothing
     /// matches.
-    pub fn of_route(over: At<'_>, otherwise: bool, configs: &Configs) -> Self {
+    pub fn of_route(over: At<'_>, otherwise: bool, configs: &ConfigPlaces) -> Self {
         over.member("xds_matcher")
             .map_or(Self::Unknown, |matcher| Self::of_matcher(matcher, otherwise, configs))
     }
 
-    fn of_matcher(matcher: At<'_>, otherwise: bool, configs: &Configs) -> Self {
+    fn of_matcher(matcher: At<'_>, otherwise: bool, configs: &ConfigPlaces) -> Self {
         let last = matcher
             .member("on_no_match")
             .map_or(Self::Leaf(otherwise), |on| Self::of_match(on, otherwise, configs));
         let mut cases = Vec::new();
         for one in matcher.path(&["matcher_list", "matchers"]).into_iter().flat_map(At::elements) {
-            let test = one.member("predicate").map_or(Test::Unknown, Test::of);
+            let test = one.member("predicate").map_or(MatcherTest::Unknown, MatcherTest::of);
             let on = one
                 .member("on_match")
                 .map_or(Self::Unknown, |on| Self::of_match(on, otherwise, configs));
@@ -62,21 +62,21 @@ impl Tree {
             for (name, is_exact) in [("exact_match_map", true), ("prefix_match_map", false)] {
                 for (key, on) in tree.path(&[name, "map"]).into_iter().flat_map(At::members) {
                     let test = match (reads_path, is_exact) {
-                        (false, _) => Test::Unknown,
-                        (true, true) => Test::Exact(key.to_owned(), false),
-                        (true, false) => Test::Prefix(key.to_owned(), false),
+                        (false, _) => MatcherTest::Unknown,
+                        (true, true) => MatcherTest::Exact(key.to_owned(), false),
+                        (true, false) => MatcherTest::Prefix(key.to_owned(), false),
                     };
                     cases.push((test, Self::of_match(on, otherwise, configs)));
                 }
             }
             if tree.member("custom_match").is_some() {
-                cases.push((Test::Unknown, Self::Unknown));
+                cases.push((MatcherTest::Unknown, Self::Unknown));
             }
         }
         Self::First(cases, Box::new(last))
     }
 
-    fn of_match(on: At<'_>, otherwise: bool, configs: &Configs) -> Self {
+    fn of_match(on: At<'_>, otherwise: bool, configs: &ConfigPlaces) -> Self {
         if let Some(matcher) = on.member("matcher") {
             return Self::of_matcher(matcher, otherwise, configs);
         }
@@ -154,7 +154,7 @@ impl Tree {
     }
 }
 
-impl Test {
+impl MatcherTest {
     fn of(predicate: At<'_>) -> Self {
         let several = |name: &str| {
             predicate.path(&[name, "predicate"]).map(|all| all.elements().map(Self::of).collect())

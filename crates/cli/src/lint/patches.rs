@@ -2,7 +2,7 @@
 //! do not show.
 
 use super::envoy::unclear;
-use super::graph::{At, Cluster, Entry, Place};
+use super::graph::{At, Cluster, FilterChain, Place};
 use super::install::Install;
 use super::kubernetes::Resource;
 
@@ -26,7 +26,7 @@ const UNSEEN: [&str; 15] = [
 ];
 
 /// One way in for each patch that brings any.
-pub fn entries(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Vec<Entry> {
+pub fn entries(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Vec<FilterChain> {
     let ours: Vec<&Install<'_>> =
         installs.iter().filter(|install| install.filter.kind.config().is_some()).collect();
     let mut found = Vec::new();

@@ -5,16 +5,20 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 
-use super::endpoints::{Config, Endpoint, common_host, entry_to_add, example, host_of_both};
-use super::graph::{Cluster, Entry, Graph, Kind, Place, Remark, Route, Target, Way};
+use super::endpoints::{
+    LintedConfig, ListedEndpoint, common_host, entry_to_add, example, host_of_both,
+};
+use super::graph::{
+    Cluster, Destination, FilterChain, FilterRole, Graph, Place, Remark, Route, Way,
+};
 use super::paths::{Answer, Rewrite, samples, spellings};
 
 /// The findings of one graph. `same_server` = other names of a cluster, itself among them.
 pub struct Rules<'a> {
     graph: &'a Graph,
-    configs: &'a [Option<Config>],
+    configs: &'a [Option<LintedConfig>],
     same_server: &'a dyn Fn(&str) -> Vec<String>,
-    endpoints: Vec<Endpoint>,
+    endpoints: Vec<ListedEndpoint>,
     /// By place; an error takes the place of a doubt.
     found: RefCell<BTreeMap<(Place, String), Remark>>,
 }
@@ -39,16 +43,16 @@ struct Arrival {
 impl<'a> Rules<'a> {
     pub fn new(
         graph: &'a Graph,
-        configs: &'a [Option<Config>],
+        configs: &'a [Option<LintedConfig>],
         same_server: &'a dyn Fn(&str) -> Vec<String>,
     ) -> Self {
-        let used: Vec<usize> = graph.entries.iter().flat_map(Entry::configs).collect();
+        let used: Vec<usize> = graph.entries.iter().flat_map(FilterChain::configs).collect();
         let mut endpoints = Vec::new();
         for (number, config) in
             configs.iter().enumerate().filter(|(number, _)| used.contains(number))
         {
-            for (_, text, hosts) in config.iter().flat_map(Config::entries) {
-                endpoints.push(Endpoint::new(number, text, hosts));
+            for (_, text, hosts) in config.iter().flat_map(LintedConfig::entries) {
+                endpoints.push(ListedEndpoint::new(number, text, hosts));
             }
         }
         let mut rules = Self { graph, configs, same_server, endpoints, found: RefCell::default() };
@@ -99,7 +103,7 @@ impl<'a> Rules<'a> {
     }
 
     /// The clusters that get an endpoint as it is listed, or in another spelling.
-    fn owners(&self, endpoint: &Endpoint, only_running: bool) -> Vec<Owner> {
+    fn owners(&self, endpoint: &ListedEndpoint, only_running: bool) -> Vec<Owner> {
         let Some(config) = self.configs.get(endpoint.config).and_then(Option::as_ref) else {
             return Vec::new();
         };
@@ -201,9 +205,9 @@ impl<'a> Rules<'a> {
     /// besides.
     fn arrival(
         &self,
-        entry: &Entry,
+        entry: &FilterChain,
         route: &Route,
-        endpoint: &Endpoint,
+        endpoint: &ListedEndpoint,
         is: impl Fn(&str, &str) -> bool,
     ) -> Option<Arrival> {
         endpoint.outside(route).into_iter().find_map(|sent| {
@@ -215,7 +219,7 @@ impl<'a> Rules<'a> {
     }
 
     /// Whether a cluster serves the endpoint.
-    fn serves(&self, cluster: &Cluster, endpoint: &Endpoint) -> bool {
+    fn serves(&self, cluster: &Cluster, endpoint: &ListedEndpoint) -> bool {
         match cluster {
             Cluster::Named(name) => endpoint.owners.contains(name),
             Cluster::Unseen(_) => !endpoint.owners.is_empty(),
@@ -236,7 +240,7 @@ impl<'a> Rules<'a> {
         route.rewrite.is_followed(&route.paths, is_endpoint)
     }
 
-    fn of_way(&self, entry: &Entry, route: &Route, target: &Target, way: &Way) {
+    fn of_way(&self, entry: &FilterChain, route: &Route, target: &Destination, way: &Way) {
         let cluster = &target.cluster;
         if !self.is_of_the_server(cluster) {
             return;
@@ -267,9 +271,9 @@ impl<'a> Rules<'a> {
     /// A way on which the filter does not run, or only where `skips` says no.
     fn of_bypass(
         &self,
-        entry: &Entry,
+        entry: &FilterChain,
         route: &Route,
-        target: &Target,
+        target: &Destination,
         (place, why, fix): (&Place, &str, &str),
         skips: impl Fn(&str) -> Answer,
     ) {
@@ -317,12 +321,18 @@ impl<'a> Rules<'a> {
     }
 
     /// A way on which it runs: what is sent must be gated if what arrives is an endpoint.
-    fn of_gated(&self, entry: &Entry, route: &Route, target: &Target, configs: &[usize]) {
+    fn of_gated(
+        &self,
+        entry: &FilterChain,
+        route: &Route,
+        target: &Destination,
+        configs: &[usize],
+    ) {
         let cluster = &target.cluster;
         let mut unfollowed = !self.is_followed(route, cluster);
         for endpoint in self.endpoints.iter().filter(|endpoint| self.serves(cluster, endpoint)) {
             let Some(host) = host_of_both(&route.hosts, &endpoint.hosts) else { continue };
-            let running: Vec<&Config> =
+            let running: Vec<&LintedConfig> =
                 configs.iter().filter_map(|number| self.configs.get(*number)?.as_ref()).collect();
             // A configuration with errors has its own findings.
             if running.is_empty() || endpoint.text.is_none() {
@@ -393,9 +403,9 @@ impl<'a> Rules<'a> {
 
     /// A way on which it runs and the backend gets another host: the tenant that decides must be
     /// that host's.
-    fn of_host(&self, entry: &Entry, route: &Route, target: &Target, configs: &[usize]) {
+    fn of_host(&self, entry: &FilterChain, route: &Route, target: &Destination, configs: &[usize]) {
         let Some(new) = &route.host_rewrite else { return };
-        let by_host = |endpoint: &&Endpoint| {
+        let by_host = |endpoint: &&ListedEndpoint| {
             !endpoint.hosts.iter().any(|host| host == "*") && configs.contains(&endpoint.config)
         };
         for endpoint in self
@@ -445,7 +455,7 @@ impl<'a> Rules<'a> {
     }
 
     /// The order of filters.
-    fn of_filters(&self, entry: &Entry) {
+    fn of_filters(&self, entry: &FilterChain) {
         let Some(first) = entry.filters.iter().position(|filter| filter.kind.config().is_some())
         else {
             return;
@@ -455,7 +465,7 @@ impl<'a> Rules<'a> {
             .iter()
             .flat_map(|route| &route.targets)
             .any(|target| self.is_of_the_server(&target.cluster));
-        let end = entry.filters.iter().position(|filter| filter.kind == Kind::Ends);
+        let end = entry.filters.iter().position(|filter| filter.kind == FilterRole::Ends);
         if let (Some(end), Some(own)) = (end, entry.filters.get(first))
             && end < first
         {
@@ -478,12 +488,12 @@ impl<'a> Rules<'a> {
         {
             let is_behind = index > first || filter.is_unordered;
             let message = match &filter.kind {
-                Kind::Changes(what) if is_behind && !filter.is_disabled => format!(
+                FilterRole::Changes(what) if is_behind && !filter.is_disabled => format!(
                     "{what} behind the filter may change what was decided on, path, headers or \
                      body, and cannot be followed: put it before the filter, or make sure that it \
                      does not"
                 ),
-                Kind::Unknown(kind) if !filter.is_disabled => {
+                FilterRole::Unknown(kind) if !filter.is_disabled => {
                     format!(
                         "the filter \"{kind}\" is not known here, so what it does to requests \
                          cannot be followed"
@@ -497,7 +507,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn of_raw(&self, entry: &Entry) {
+    fn of_raw(&self, entry: &FilterChain) {
         for (place, cluster) in &entry.raw {
             let cluster = Cluster::Named(cluster.clone());
             if self.is_of_the_server(&cluster) {
@@ -512,7 +522,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn of_unseen(&self, entry: &Entry) {
+    fn of_unseen(&self, entry: &FilterChain) {
         if self.graph.entries.iter().all(|entry| entry.configs().next().is_none()) {
             return;
         }
@@ -531,7 +541,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn of_xfcc(&self, entry: &Entry) {
+    fn of_xfcc(&self, entry: &FilterChain) {
         let Some((place, details)) = &entry.forwarded_xfcc else { return };
         let configs = entry.configs().filter_map(|number| self.configs.get(number)?.as_ref());
         if configs.into_iter().any(|config| config.lets_through("x-forwarded-client-cert")) {
@@ -552,8 +562,8 @@ impl<'a> Rules<'a> {
         owners.dedup();
         for filter in owners.iter().flat_map(|owner| filters(owner)) {
             let what = match &filter.kind {
-                Kind::Changes(what) => (*what).to_owned(),
-                Kind::Unknown(kind) if !kind.contains("upstream_codec") => {
+                FilterRole::Changes(what) => (*what).to_owned(),
+                FilterRole::Unknown(kind) if !kind.contains("upstream_codec") => {
                     format!("the filter \"{kind}\"")
                 }
                 _ => continue,
@@ -609,7 +619,7 @@ impl<'a> Rules<'a> {
 }
 
 /// Whether this route gets a request for the path, and no other before it.
-fn takes(entry: &Entry, route: &Route, path: &str) -> Answer {
+fn takes(entry: &FilterChain, route: &Route, path: &str) -> Answer {
     let before = entry
         .routes
         .iter()

@@ -7,17 +7,18 @@ use tls_client_auth::host::CertificateHeader;
 use tls_client_auth::{Configuration, DistinguishedName};
 
 use super::{Finding, Severity, endpoints, paths};
-use crate::envoy_config::{Failure, Filter, FilterChain, FilterKind};
+use crate::envoy_config::{FailurePolicy, FilterKind, FilterSettings, ListenerSettings};
 
 /// Settings that load and that somebody may not mean.
-pub fn doubts(configuration: &Value, listener: Option<&FilterChain>) -> Vec<Finding> {
+pub fn doubts(configuration: &Value, listener: Option<&ListenerSettings>) -> Vec<Finding> {
     let tenants = configuration
         .get("tenants")
         .and_then(Value::as_array)
         .map(Vec::as_slice)
         .unwrap_or_default();
     let mut doubts =
-        Policy { own: configuration, top: configuration, at: String::new(), listener }.doubts();
+        PolicyMembers { own: configuration, top: configuration, at: String::new(), listener }
+            .doubts();
     // The policy of the top level holds for hosts only where it has clients.
     let top_holds = ["clients", "registry"].iter().any(|name| configuration.get(name).is_some());
     let no_endpoints = |at: &str| {
@@ -36,7 +37,8 @@ pub fn doubts(configuration: &Value, listener: Option<&FilterChain>) -> Vec<Find
     }
     for (index, own) in tenants.iter().enumerate() {
         doubts.extend(
-            Policy { own, top: configuration, at: format!("/tenants/{index}"), listener }.doubts(),
+            PolicyMembers { own, top: configuration, at: format!("/tenants/{index}"), listener }
+                .doubts(),
         );
     }
     doubts.extend(of_server_names(configuration, tenants));
@@ -155,17 +157,17 @@ fn has_no_server_name(host: &str) -> bool {
 }
 
 /// The members of the top level or of a tenant.
-struct Policy<'a> {
+struct PolicyMembers<'a> {
     own: &'a Value,
     /// What holds where the tenant says nothing.
     top: &'a Value,
     /// JSON Pointer.
     at: String,
     /// Where the file shows it.
-    listener: Option<&'a FilterChain>,
+    listener: Option<&'a ListenerSettings>,
 }
 
-impl Policy<'_> {
+impl PolicyMembers<'_> {
     fn doubts(&self) -> Vec<Finding> {
         let mut doubts = Vec::new();
         for (pointer, wanted, message) in [
@@ -199,8 +201,8 @@ impl Policy<'_> {
                 _ => message,
             };
             // A listener that is seen to refuse them leaves no doubt.
-            let is_seen =
-                wanted == "listener" && self.listener.is_some_and(FilterChain::refuses_untrusted);
+            let is_seen = wanted == "listener"
+                && self.listener.is_some_and(ListenerSettings::refuses_untrusted);
             if !is_seen && self.own.pointer(pointer).and_then(Value::as_str) == Some(wanted) {
                 doubts.push(self.doubt(pointer, message));
             }
@@ -362,7 +364,7 @@ fn looks_reversed(name: &DistinguishedName) -> bool {
 }
 
 /// The settings of the wasm filter itself.
-pub fn of_filter(filter: &Filter) -> Vec<Finding> {
+pub fn of_filter(filter: &FilterSettings) -> Vec<Finding> {
     let at = Some(filter.line);
     let mut findings = Vec::new();
     match filter.kind {
@@ -392,10 +394,10 @@ pub fn of_filter(filter: &Filter) -> Vec<Finding> {
         )),
     }
     match (filter.failure, &filter.kind) {
-        (Failure::Open, _) => {
+        (FailurePolicy::Open, _) => {
             findings.push(Finding::error(at, "FAIL_OPEN lets everybody in after a fault"))
         }
-        (Failure::Closed, FilterKind::Envoy { .. }) => {
+        (FailurePolicy::Closed, FilterKind::Envoy { .. }) => {
             let message = "without failure_policy: FAIL_RELOAD a fault is answered with 503 until \
                 Envoy is restarted";
             findings.push(Finding::doubtful(at, message));
