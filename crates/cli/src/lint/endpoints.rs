@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tls_client_auth::{Code, Gate, GateRequest, Peer};
 
 use super::graph::Route;
+use super::hosts::example;
 use super::paths::{Rewrite, samples, spellings};
 
 /// One configuration of this filter, as far as the rules need it.
@@ -161,40 +162,6 @@ fn request(host: &str, path: &str) -> GateRequest {
 /// Whether the filter decides on a POST for this path.
 fn asked(gate: &Gate, host: &str, path: &str) -> bool {
     gate.decide(&request(host, path), &mut Peer::default()).decision.code != Code::NotGated
-}
-
-/// A host for which a pattern stands.
-pub fn example(pattern: &str) -> String {
-    match (pattern.strip_prefix("*."), pattern.strip_suffix(".*")) {
-        (Some(suffix), _) => format!("host.{suffix}"),
-        (_, Some(prefix)) => format!("{prefix}.example"),
-        _ if pattern == "*" => "host.example".to_owned(),
-        _ => pattern.to_owned(),
-    }
-}
-
-/// A host that both patterns stand for.
-pub fn common_host(one: &str, other: &str) -> Option<String> {
-    let is_below =
-        |host: &str, pattern: &str| match (pattern.strip_prefix('*'), pattern.strip_suffix(".*")) {
-            (Some(suffix), _) => {
-                host.len() > suffix.len()
-                    && host.to_ascii_lowercase().ends_with(&suffix.to_ascii_lowercase())
-            }
-            (_, Some(prefix)) => host.starts_with(prefix),
-            _ => false,
-        };
-    if one.eq_ignore_ascii_case(other) || other == "*" || is_below(one, other) {
-        Some(example(one))
-    } else if one == "*" || is_below(other, one) {
-        Some(example(other))
-    } else {
-        None
-    }
-}
-
-pub fn host_of_both(ones: &[String], others: &[String]) -> Option<String> {
-    ones.iter().find_map(|one| others.iter().find_map(|other| common_host(one, other)))
 }
 
 /// The entry of `endpoints` that gates what is sent: with the wildcards of the one that it arrives

@@ -1,90 +1,16 @@
-//! What the rules speak of: ways in, and where each of them leads. Every format becomes this.
+//! What the rules speak of: filter chains, their routes, and the clusters to which each of them
+//! leads. Every format becomes this.
 
+mod matcher;
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use self::matcher::{MatcherTest, MatcherTree};
+use super::located::Place;
 use super::paths::{PathMatch, Rewrite};
-use crate::document::{Node, NodeMember};
 
-/// Where something stands.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// Which of the files that were given.
-    pub file: usize,
-    pub line: usize,
-    /// JSON Pointer in the document.
-    pub pointer: String,
-}
-
-/// A value of a document, and where it stands.
-#[derive(Clone, Copy, Debug)]
-pub struct At<'a> {
-    pub file: usize,
-    pub document: usize,
-    line: usize,
-    pub node: &'a Node,
-}
-
-impl<'a> At<'a> {
-    pub fn root(file: usize, document: usize, node: &'a Node) -> Self {
-        Self { file, document, line: node.line, node }
-    }
-
-    pub fn place(self) -> Place {
-        Place { file: self.file, line: self.line, pointer: self.node.pointer.clone() }
-    }
-
-    /// The member of this name, as [`Node::named`] finds it.
-    pub fn member(self, name: &str) -> Option<Self> {
-        self.node.named(name).map(|member| self.of(member))
-    }
-
-    /// What several names lead to, one below the other.
-    pub fn path(self, names: &[&str]) -> Option<Self> {
-        names.iter().try_fold(self, |at, name| at.member(name))
-    }
-
-    fn of(self, member: &'a NodeMember) -> Self {
-        Self { line: member.line, node: &member.value, ..self }
-    }
-
-    pub fn members(self) -> impl Iterator<Item = (&'a str, Self)> {
-        self.node.members().iter().map(move |member| (member.name.as_str(), self.of(member)))
-    }
-
-    pub fn elements(self) -> impl Iterator<Item = Self> {
-        self.node.elements().iter().map(move |node| Self { line: node.line, node, ..self })
-    }
-
-    /// The elements of the member of this name.
-    pub fn list(self, name: &str) -> impl Iterator<Item = Self> {
-        self.member(name).into_iter().flat_map(Self::elements)
-    }
-
-    pub fn text(self) -> Option<&'a str> {
-        self.node.text()
-    }
-
-    /// The text of the member of this name.
-    pub fn said(self, name: &str) -> Option<&'a str> {
-        self.member(name).and_then(Self::text)
-    }
-
-    pub fn is_true(self, name: &str) -> bool {
-        self.member(name).is_some_and(|value| value.node.is_true())
-    }
-
-    /// Itself and everything in it, from the outside to the inside.
-    pub fn within(self) -> Vec<Self> {
-        let mut found = vec![self];
-        let mut next = 0;
-        while let Some(at) = found.get(next).copied() {
-            found.extend(at.members().map(|(_, value)| value));
-            found.extend(at.elements());
-            next += 1;
-        }
-        found
-    }
-}
-
-/// One way in: a filter chain of a listener, or what a gateway serves for some hosts.
+/// A filter chain of a listener, or what a gateway serves for some hosts.
 #[derive(Clone, Debug)]
 pub struct FilterChain {
     /// As "filter chain 0 of the listener \"oauth\"".
@@ -102,9 +28,45 @@ pub struct FilterChain {
 }
 
 impl FilterChain {
+    /// A chain without anything in it.
+    pub fn empty(title: impl Into<String>, place: Place) -> Self {
+        Self {
+            title: title.into(),
+            place,
+            filters: Vec::new(),
+            routes: Vec::new(),
+            unseen: Vec::new(),
+            raw: Vec::new(),
+            forwarded_xfcc: None,
+        }
+    }
+
+    /// A chain whose destination is not in these files; what of it, in words.
+    pub fn unseen(title: impl Into<String>, place: Place, what: impl Into<String>) -> Self {
+        let unseen = vec![(place.clone(), what.into())];
+        Self { unseen, ..Self::empty(title, place) }
+    }
+
+    /// A chain that leads to the cluster in a way of which the files do not say enough.
+    pub fn unclear(title: &str, place: Place, cluster: Cluster, why: String) -> Self {
+        let way = Way::Unclear { place: place.clone(), why };
+        let route = Route {
+            group: place.pointer.clone(),
+            hosts: vec!["*".to_owned()],
+            place: place.clone(),
+            paths: PathMatch::unknown(),
+            is_conditional: true,
+            rewrite: Rewrite::None,
+            host_rewrite: None,
+            internal_redirects: None,
+            destinations: vec![Destination { cluster, ways: vec![way] }],
+        };
+        Self { routes: vec![route], ..Self::empty(title, place) }
+    }
+
     /// The configurations of this filter in it, running or not.
     pub fn configs(&self) -> impl Iterator<Item = usize> {
-        self.filters.iter().filter_map(|filter| filter.kind.config())
+        self.filters.iter().filter_map(|filter| filter.role.config())
     }
 }
 
@@ -113,7 +75,7 @@ impl FilterChain {
 pub struct Filter {
     pub place: Place,
     pub name: String,
-    pub kind: FilterRole,
+    pub role: FilterRole,
     /// Off, unless a route turns it on.
     pub is_disabled: bool,
     /// Whether it may stand behind this filter, though it is listed before it.
@@ -122,12 +84,13 @@ pub struct Filter {
     pub gap: Option<&'static str>,
 }
 
+/// What an HTTP filter does to requests, as far as that matters here.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FilterRole {
     /// This filter, with the configuration of this number.
-    Ours { config: usize, skips: Option<super::matcher::MatcherTree> },
+    ThisFilter { config: usize, skips: Option<MatcherTree> },
     /// The router: nothing behind it sees a request.
-    Ends,
+    Router,
     /// It leaves the request as it is, or answers it.
     Harmless,
     /// It may change what the backend gets, and how.
@@ -138,7 +101,7 @@ pub enum FilterRole {
 
 impl FilterRole {
     pub fn config(&self) -> Option<usize> {
-        if let Self::Ours { config, .. } = self { Some(*config) } else { None }
+        if let Self::ThisFilter { config, .. } = self { Some(*config) } else { None }
     }
 }
 
@@ -156,12 +119,13 @@ pub struct Route {
     /// The `:authority` that the backend gets, where it is another one; within: none where the
     /// files do not say which.
     pub host_rewrite: Option<Option<String>>,
-    /// Where it is said that redirects of the backend are followed.
+    /// The setting by which redirects of the backend are followed.
     pub internal_redirects: Option<Place>,
     /// None: it answers, or redirects the client.
-    pub targets: Vec<Destination>,
+    pub destinations: Vec<Destination>,
 }
 
+/// Where requests of a route go.
 #[derive(Clone, Debug)]
 pub struct Destination {
     pub cluster: Cluster,
@@ -176,16 +140,38 @@ pub enum Cluster {
     Unseen(&'static str),
 }
 
+impl Cluster {
+    pub fn name(&self) -> Option<&str> {
+        if let Self::Named(name) = self { Some(name) } else { None }
+    }
+}
+
+/// How requests meet this filter.
 #[derive(Clone, Debug)]
 pub enum Way {
     /// Each of these configurations decides.
     Runs(Vec<usize>),
     /// A matcher says whether it runs.
-    Matched { place: Place, tree: super::matcher::MatcherTree },
+    Matched { place: Place, tree: MatcherTree },
     /// It does not run.
     Off { place: Place, why: String, fix: String },
     /// The files do not show whether it runs.
     Unclear { place: Place, why: String },
+}
+
+/// The way to correct a setting that turns the filter off.
+pub const ENABLE: &str = "take this away: other paths pass the filter anyway, which strips forged \
+    identity headers there too";
+
+/// What the files say of a cluster beside the routes to it.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterFacts {
+    /// Names under which the same server is known, its own among them.
+    pub same_server: Vec<String>,
+    /// Why it cannot be said which server it is.
+    pub unknown: Option<&'static str>,
+    /// The filters that it has of its own.
+    pub filters: Vec<Filter>,
 }
 
 /// A finding that a format makes by itself.
@@ -196,46 +182,39 @@ pub struct Remark {
     pub message: String,
 }
 
+/// Filter chains, and the clusters to which they lead.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
-    pub entries: Vec<FilterChain>,
+    pub chains: Vec<FilterChain>,
+    pub clusters: BTreeMap<String, ClusterFacts>,
     pub remarks: Vec<Remark>,
 }
 
 impl Graph {
-    /// The names of everything to which it leads.
-    pub fn services(&self) -> Vec<String> {
-        let routed =
-            self.entries.iter().flat_map(|entry| &entry.routes).flat_map(|route| &route.targets);
-        let named = routed.filter_map(|target| match &target.cluster {
-            Cluster::Named(name) => Some(name.clone()),
-            Cluster::Unseen(_) => None,
-        });
-        let raw = self.entries.iter().flat_map(|entry| &entry.raw).map(|(_, name)| name.clone());
-        named.chain(raw).collect()
-    }
-}
-
-/// Where the configurations of this filter stand, by the number of each.
-#[derive(Clone, Debug)]
-pub struct ConfigPlaces {
-    /// File, document, pointer.
-    pub places: Vec<Option<(usize, usize, String)>>,
-}
-
-impl ConfigPlaces {
-    /// The configuration whose settings are this value.
-    pub fn at(&self, at: At<'_>) -> Option<usize> {
-        let is_it = |place: &Option<(usize, usize, String)>| {
-            place.as_ref().is_some_and(|(file, document, pointer)| {
-                (*file, *document) == (at.file, at.document) && *pointer == at.node.pointer
-            })
-        };
-        self.places.iter().position(is_it)
+    /// The names of all clusters to which it leads.
+    pub fn cluster_names(&self) -> BTreeSet<String> {
+        let routes = self.chains.iter().flat_map(|chain| &chain.routes);
+        let routed = routes.flat_map(|route| &route.destinations);
+        let named = routed.filter_map(|destination| destination.cluster.name());
+        let raw = self.chains.iter().flat_map(|chain| &chain.raw).map(|(_, name)| name.as_str());
+        named.chain(raw).map(str::to_owned).collect()
     }
 
-    /// The first configuration of this filter in a value, at any depth.
-    pub fn within(&self, at: At<'_>) -> Option<usize> {
-        at.within().into_iter().find_map(|at| self.at(at))
+    /// Adds what `facts` says of each cluster to which it leads, and of the other names of those.
+    pub fn describe_clusters(&mut self, facts: impl Fn(&str) -> ClusterFacts) {
+        let mut open: Vec<String> = self.cluster_names().into_iter().collect();
+        while let Some(name) = open.pop() {
+            if let Entry::Vacant(free) = self.clusters.entry(name) {
+                let facts = facts(free.key());
+                open.extend(facts.same_server.iter().cloned());
+                free.insert(facts);
+            }
+        }
+    }
+
+    /// The names under which the server of a cluster is known, that of the cluster among them.
+    pub fn same_server(&self, cluster: &str) -> Vec<String> {
+        let known = self.clusters.get(cluster).map(|facts| facts.same_server.clone());
+        known.unwrap_or_else(|| vec![cluster.to_owned()])
     }
 }

@@ -1,10 +1,10 @@
 //! What patches of Istio's EnvoyFilter bring beside HTTP filters: ways that the resources of Istio
 //! do not show.
 
-use super::envoy::unclear;
-use super::graph::{At, Cluster, FilterChain, Place};
-use super::install::Install;
-use super::kubernetes::Resource;
+use crate::lint::graph::{Cluster, FilterChain};
+use crate::lint::kubernetes::installs::Install;
+use crate::lint::kubernetes::resource::{Resource, service};
+use crate::lint::located::{At, Place};
 
 /// They change where a request goes, or as what it arrives, whatever else stands there.
 const UNSEEN: [&str; 15] = [
@@ -26,9 +26,9 @@ const UNSEEN: [&str; 15] = [
 ];
 
 /// One way in for each patch that brings any.
-pub fn entries(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Vec<FilterChain> {
+pub fn chains(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Vec<FilterChain> {
     let ours: Vec<&Install<'_>> =
-        installs.iter().filter(|install| install.filter.kind.config().is_some()).collect();
+        installs.iter().filter(|install| install.filter.role.config().is_some()).collect();
     let mut found = Vec::new();
     for resource in resources.iter().filter(|resource| resource.kind == "EnvoyFilter") {
         let labels = resource.spec().and_then(|spec| spec.path(&["workloadSelector", "labels"]));
@@ -51,7 +51,7 @@ pub fn entries(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Vec<Filt
                 .filter(|(_, cluster)| is_near || matches!(cluster, Cluster::Named(_)));
             let title = resource.printed();
             found.extend(clusters.map(|(place, cluster)| {
-                unclear(&title, place, cluster, format!("{title} patches this in"))
+                FilterChain::unclear(&title, place, cluster, format!("{title} patches this in"))
             }));
         }
     }
@@ -67,7 +67,7 @@ fn clusters(
 ) -> Vec<(Place, Cluster)> {
     let operation = patch.path(&["patch", "operation"]).and_then(At::text).unwrap_or_default();
     let within = value.within();
-    match patch.said("applyTo").unwrap_or_default() {
+    match patch.text_of("applyTo").unwrap_or_default() {
         "EXTENSION_CONFIG" => return Vec::new(),
         "HTTP_FILTER" => {
             // What takes the filter away or puts others in is read as filters.
@@ -109,7 +109,7 @@ fn clusters(
             found.push((filters.place(), unseen()));
         }
         for (name, own) in at.member("typed_per_filter_config").into_iter().flat_map(At::members) {
-            let is_plain = own.said("@type").is_none_or(|url| url.ends_with(".FilterConfig"))
+            let is_plain = own.text_of("@type").is_none_or(|url| url.ends_with(".FilterConfig"))
                 && own.member("config").is_none_or(|config| config.members().next().is_none());
             if !is_plain && ours.iter().any(|install| install.filter.name == name) {
                 found.push((own.place(), unseen()));
@@ -133,10 +133,10 @@ fn service_of(name: &str, resources: &[Resource<'_>]) -> Option<String> {
     let patches = resources.iter().filter(|resource| resource.kind == "EnvoyFilter");
     let patches = patches.flat_map(|resource| resource.list("configPatches").collect::<Vec<_>>());
     let added =
-        patches.filter(|patch| patch.said("applyTo") == Some("CLUSTER")).filter_map(|patch| {
-            patch.path(&["patch", "value"]).filter(|value| value.said("name") == Some(name))
+        patches.filter(|patch| patch.text_of("applyTo") == Some("CLUSTER")).filter_map(|patch| {
+            patch.path(&["patch", "value"]).filter(|value| value.text_of("name") == Some(name))
         });
     let socket = added.flat_map(At::within).find_map(|at| at.member("socket_address"))?;
-    let host = socket.said("address")?.trim_end_matches('.').to_ascii_lowercase();
-    Some(super::kubernetes::service(&host, "default", socket.member("port_value")))
+    let host = socket.text_of("address")?.trim_end_matches('.').to_ascii_lowercase();
+    Some(service(&host, "default", socket.member("port_value")))
 }

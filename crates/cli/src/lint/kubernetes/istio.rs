@@ -1,10 +1,13 @@
 //! Istio: gateways and virtual services.
 
-use super::endpoints::common_host;
-use super::graph::{At, Cluster, Destination, FilterChain, Graph, Remark, Route, Way};
-use super::install::{GatewayServer, Install, filters_of};
-use super::kubernetes::{Resource, entry, service};
-use super::paths::{Expression, PathMatch, Pattern, Rewrite};
+mod patches;
+
+use super::installs::{GatewayServer, Install, filters_of};
+use super::resource::{Resource, service};
+use crate::lint::graph::{Cluster, Destination, ENABLE, FilterChain, Graph, Remark, Route, Way};
+use crate::lint::hosts::common_host;
+use crate::lint::located::{At, Place};
+use crate::lint::paths::{Expression, PathMatch, Pattern, Rewrite};
 
 /// Istio's own gateways, and the mesh.
 pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
@@ -44,7 +47,7 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
             }
             let title = format!("port {} of {}", port.unwrap_or_default(), gateway.printed());
             let (filters, way) = filters_of(installs, &served, &title, &server.place());
-            let mut one = FilterChain { filters, ..entry(title, server.place()) };
+            let mut one = FilterChain { filters, ..FilterChain::empty(title, server.place()) };
             for virtual_service in
                 resources.iter().filter(|resource| resource.kind == "VirtualService")
             {
@@ -68,12 +71,12 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
                 let context = IstioContext { resources, way: &way, is_here: &is_here };
                 http_routes(*virtual_service, &hosts, &context, &mut one);
             }
-            graph.entries.push(one);
+            graph.chains.push(one);
         }
     }
     disabled_routes(resources, installs, &mut graph);
-    graph.entries.extend(mesh(resources, installs));
-    graph.entries.extend(super::patches::entries(resources, installs));
+    graph.chains.extend(mesh(resources, installs));
+    graph.chains.extend(patches::chains(resources, installs));
     graph
 }
 
@@ -114,7 +117,7 @@ fn raw_targets(
     virtual_service: &Resource<'_>,
     served: &[String],
     mode: Option<&str>,
-) -> Vec<(super::graph::Place, String)> {
+) -> Vec<(Place, String)> {
     let is_served = |at: &At<'_>| {
         let mut names =
             at.list("match").flat_map(|one| one.list("sniHosts")).filter_map(At::text).peekable();
@@ -132,7 +135,7 @@ fn raw_targets(
         let port = destination.path(&["port", "number"]);
         Some((
             destination.place(),
-            service(destination.said("host")?, virtual_service.namespace, port),
+            service(destination.text_of("host")?, virtual_service.namespace, port),
         ))
     })
     .collect()
@@ -142,7 +145,7 @@ fn http_routes(
     virtual_service: Resource<'_>,
     hosts: &[String],
     context: &IstioContext<'_, '_>,
-    entry: &mut FilterChain,
+    chain: &mut FilterChain,
 ) {
     for http in virtual_service.list("http") {
         let matches: Vec<At<'_>> = http.list("match").collect();
@@ -152,27 +155,27 @@ fn http_routes(
             continue;
         }
         if let Some(delegate) = http.member("delegate") {
-            let namespace = delegate.said("namespace").unwrap_or(virtual_service.namespace);
+            let namespace = delegate.text_of("namespace").unwrap_or(virtual_service.namespace);
             let is_it = |resource: &&Resource<'_>| {
                 resource.kind == "VirtualService"
-                    && Some(resource.name) == delegate.said("name")
+                    && Some(resource.name) == delegate.text_of("name")
                     && resource.namespace == namespace
             };
             match context.resources.iter().find(is_it) {
                 // One that delegates further is refused by Istio.
                 Some(other) if other.list("http").all(|http| http.member("delegate").is_none()) => {
-                    http_routes(*other, hosts, context, entry);
+                    http_routes(*other, hosts, context, chain);
                 }
-                _ => entry.unseen.push((
+                _ => chain.unseen.push((
                     delegate.place(),
                     "a virtual service to which it delegates is not in these files".to_owned(),
                 )),
             }
             continue;
         }
-        let targets: Vec<Destination> = targets(virtual_service, http, context.way);
+        let destinations: Vec<Destination> = destinations(virtual_service, http, context.way);
         let mut add = |paths: PathMatch, is_conditional: bool| {
-            entry.routes.push(Route {
+            chain.routes.push(Route {
                 group: format!("{}:{}", virtual_service.at.file, virtual_service.at.node.pointer),
                 hosts: hosts.to_vec(),
                 place: http.place(),
@@ -184,7 +187,7 @@ fn http_routes(
                     .and_then(At::text)
                     .map(|host| Some(host.to_owned())),
                 internal_redirects: None,
-                targets: targets.clone(),
+                destinations: destinations.clone(),
             });
         };
         if here.is_empty() {
@@ -199,7 +202,7 @@ fn http_routes(
 
 fn path_match(at: At<'_>) -> (PathMatch, bool) {
     let uri = at.member("uri");
-    let text = |name: &str| uri.and_then(|uri| uri.said(name)).map(str::to_owned);
+    let text = |name: &str| uri.and_then(|uri| uri.text_of(name)).map(str::to_owned);
     let pattern = match uri {
         None => Pattern::Prefix("/".to_owned()),
         Some(_) => text("exact")
@@ -216,16 +219,16 @@ fn path_match(at: At<'_>) -> (PathMatch, bool) {
 fn rewrite(http: At<'_>) -> Rewrite {
     let Some(rewrite) = http.member("rewrite") else { return Rewrite::None };
     if let Some(regex) = rewrite.member("uriRegexRewrite") {
-        let text = |name: &str| regex.said(name).unwrap_or_default();
+        let text = |name: &str| regex.text_of(name).unwrap_or_default();
         return Rewrite::Regex {
             pattern: Expression::anywhere(text("match")),
             substitution: text("rewrite").to_owned(),
         };
     }
-    rewrite.said("uri").map_or(Rewrite::None, |uri| Rewrite::Matched(uri.to_owned()))
+    rewrite.text_of("uri").map_or(Rewrite::None, |uri| Rewrite::Matched(uri.to_owned()))
 }
 
-fn targets(virtual_service: Resource<'_>, http: At<'_>, way: &Way) -> Vec<Destination> {
+fn destinations(virtual_service: Resource<'_>, http: At<'_>, way: &Way) -> Vec<Destination> {
     let routed = http.list("route").filter_map(|route| route.member("destination"));
     let mirrored = http
         .member("mirror")
@@ -234,7 +237,7 @@ fn targets(virtual_service: Resource<'_>, http: At<'_>, way: &Way) -> Vec<Destin
     let all = routed.chain(mirrored);
     all.filter_map(|destination| {
         let name = service(
-            destination.said("host")?,
+            destination.text_of("host")?,
             virtual_service.namespace,
             destination.path(&["port", "number"]),
         );
@@ -247,7 +250,7 @@ fn targets(virtual_service: Resource<'_>, http: At<'_>, way: &Way) -> Vec<Destin
 fn disabled_routes(resources: &[Resource<'_>], installs: &[Install<'_>], graph: &mut Graph) {
     let ours: Vec<&str> = installs
         .iter()
-        .filter(|own| own.filter.kind.config().is_some())
+        .filter(|own| own.filter.role.config().is_some())
         .map(|own| own.filter.name.as_str())
         .collect();
     for resource in resources.iter().filter(|resource| resource.kind == "EnvoyFilter") {
@@ -261,9 +264,9 @@ fn disabled_routes(resources: &[Resource<'_>], installs: &[Install<'_>], graph: 
             let host = patch.path(&["match", "routeConfiguration", "vhost"]);
             let route = host.and_then(|host| host.path(&["route", "name"])).and_then(At::text);
             let host = host
-                .and_then(|host| host.said("name"))
+                .and_then(|host| host.text_of("name"))
                 .map(|name| name.split(':').next().unwrap_or(name));
-            let named = |place: &super::graph::Place| {
+            let named = |place: &Place| {
                 let https = resources
                     .iter()
                     .filter(|resource| resource.kind == "VirtualService")
@@ -271,26 +274,25 @@ fn disabled_routes(resources: &[Resource<'_>], installs: &[Install<'_>], graph: 
                 route.is_none_or(|route| {
                     https
                         .into_iter()
-                        .any(|http| http.place() == *place && http.said("name") == Some(route))
+                        .any(|http| http.place() == *place && http.text_of("name") == Some(route))
                 })
             };
             let mut is_applied = false;
-            for one in graph.entries.iter_mut().flat_map(|entry| &mut entry.routes) {
+            for one in graph.chains.iter_mut().flat_map(|chain| &mut chain.routes) {
                 if named(&one.place)
                     && host.is_none_or(|host| one.hosts.iter().any(|own| own == host))
                 {
                     is_applied = true;
                     let why = format!("{} disables the filter here", resource.printed());
-                    let way =
-                        Way::Off { place: off.place(), why, fix: super::envoy::ENABLE.to_owned() };
-                    one.targets.iter_mut().for_each(|target| target.ways = vec![way.clone()]);
+                    let way = Way::Off { place: off.place(), why, fix: ENABLE.to_owned() };
+                    one.destinations.iter_mut().for_each(|target| target.ways = vec![way.clone()]);
                 }
             }
             if !is_applied {
                 let message = format!(
                     "the filter is disabled for routes that are not in these files, which cannot \
                      be followed; {}",
-                    super::envoy::ENABLE
+                    ENABLE
                 );
                 graph.remarks.push(Remark { place: off.place(), is_error: false, message });
             }
@@ -302,7 +304,7 @@ fn disabled_routes(resources: &[Resource<'_>], installs: &[Install<'_>], graph: 
 fn mesh(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Option<FilterChain> {
     let is_in_sidecars = installs
         .iter()
-        .any(|install| install.filter.kind.config().is_some() && install.scope.is_elsewhere);
+        .any(|install| install.filter.role.config().is_some() && install.scope.is_elsewhere);
     let bound =
         resources.iter().filter(|resource| resource.kind == "VirtualService").filter(|resource| {
             let mut names = resource.list("gateways").filter_map(At::text).peekable();
@@ -311,7 +313,7 @@ fn mesh(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Option<FilterCh
     let bound: Vec<&Resource<'_>> =
         bound.filter(|resource| resource.list("hosts").next().is_some()).collect();
     let first = bound.first().filter(|_| !is_in_sidecars)?;
-    let mut one = entry("the mesh".to_owned(), first.at.place());
+    let mut one = FilterChain::empty("the mesh".to_owned(), first.at.place());
     for virtual_service in bound {
         let at = virtual_service.spec().and_then(|spec| spec.member("gateways").or(Some(spec)))?;
         let why = "requests from inside the mesh do not pass the gateway".to_owned();

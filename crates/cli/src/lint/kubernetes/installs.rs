@@ -1,9 +1,10 @@
 //! What Istio's EnvoyFilter, WasmPlugin and TrafficExtension put into gateways.
 
-use super::filters::{self, Named};
-use super::graph::{At, ConfigPlaces, Filter, FilterRole, Place, Way};
-use super::kubernetes::Resource;
-use super::paths::Answer;
+use super::resource::Resource;
+use crate::lint::envoy::http_filters::{self, DiscoveredFilters};
+use crate::lint::graph::{Filter, FilterRole, Way};
+use crate::lint::located::{At, ConfigPlaces, Place};
+use crate::lint::paths::Answer;
 
 const INSTALL: &str =
     "let the filter be installed there too, or take the route to this service away";
@@ -126,12 +127,12 @@ impl Install<'_> {
 pub fn installs<'a>(resources: &[Resource<'a>], configs: &ConfigPlaces) -> Vec<Install<'a>> {
     let patches = |resource: &Resource<'a>| resource.list("configPatches").collect::<Vec<_>>();
     let filters = resources.iter().filter(|resource| resource.kind == "EnvoyFilter");
-    let named: Named = filters
+    let named: DiscoveredFilters = filters
         .flat_map(patches)
-        .filter(|patch| patch.said("applyTo") == Some("EXTENSION_CONFIG"))
+        .filter(|patch| patch.text_of("applyTo") == Some("EXTENSION_CONFIG"))
         .filter_map(|patch| {
             let value = patch.path(&["patch", "value"])?;
-            Some((value.said("name")?.to_owned(), configs.within(value)?))
+            Some((value.text_of("name")?.to_owned(), configs.within(value)?))
         })
         .collect();
     let mut found = Vec::new();
@@ -140,7 +141,7 @@ pub fn installs<'a>(resources: &[Resource<'a>], configs: &ConfigPlaces) -> Vec<I
             "EnvoyFilter" => {
                 let inserts = patches(resource)
                     .into_iter()
-                    .filter(|patch| patch.said("applyTo") == Some("HTTP_FILTER"));
+                    .filter(|patch| patch.text_of("applyTo") == Some("HTTP_FILTER"));
                 found.extend(
                     inserts.filter_map(|patch| by_envoy_filter(*resource, patch, configs, &named)),
                 );
@@ -156,7 +157,7 @@ fn by_envoy_filter<'a>(
     resource: Resource<'a>,
     patch: At<'a>,
     configs: &ConfigPlaces,
-    named: &Named,
+    named: &DiscoveredFilters,
 ) -> Option<Install<'a>> {
     let operation = patch.path(&["patch", "operation"]).and_then(At::text).unwrap_or_default();
     let listener = patch.path(&["match", "listener"]);
@@ -166,7 +167,7 @@ fn by_envoy_filter<'a>(
     let is_removal = ["REMOVE", "REPLACE"].contains(&operation);
     let filter = match patch.path(&["patch", "value"]) {
         Some(value) if operation != "MERGE" => {
-            let filter = filters::of(value, configs, named);
+            let filter = http_filters::of(value, configs, named);
             Filter { place: value.place(), ..filter }
         }
         None if is_removal => {
@@ -174,7 +175,7 @@ fn by_envoy_filter<'a>(
             Filter {
                 place: patch.place(),
                 name,
-                kind: FilterRole::Harmless,
+                role: FilterRole::Harmless,
                 is_disabled: false,
                 is_unordered: false,
                 gap: None,
@@ -185,7 +186,7 @@ fn by_envoy_filter<'a>(
             Filter {
                 place: value.place(),
                 name,
-                kind: FilterRole::Harmless,
+                role: FilterRole::Harmless,
                 is_disabled: false,
                 is_unordered: false,
                 gap: None,
@@ -194,9 +195,9 @@ fn by_envoy_filter<'a>(
         _ => return None,
     };
     let is_removal = is_removal || operation == "MERGE";
-    let text = |at: Option<At<'a>>, name: &str| at.and_then(|at| at.said(name));
+    let text = |at: Option<At<'a>>, name: &str| at.and_then(|at| at.text_of(name));
     let labels = resource.spec().and_then(|spec| spec.path(&["workloadSelector", "labels"]));
-    let refs = resource.list("targetRefs").filter_map(|target| target.said("name"));
+    let refs = resource.list("targetRefs").filter_map(|target| target.text_of("name"));
     let known = ["filterChain", "portNumber"];
     let known_of_chain = ["sni", "filter"];
     let is_unclear = listener
@@ -236,7 +237,7 @@ fn by_envoy_filter<'a>(
 fn by_plugin<'a>(resource: Resource<'a>, configs: &ConfigPlaces) -> Install<'a> {
     let spec = resource.spec();
     let kind = match configs.at(resource.at) {
-        Some(config) => FilterRole::Ours { config, skips: None },
+        Some(config) => FilterRole::ThisFilter { config, skips: None },
         None if spec.is_some_and(|spec| spec.member("lua").is_some()) => {
             FilterRole::Changes("a Lua script")
         }
@@ -247,7 +248,7 @@ fn by_plugin<'a>(resource: Resource<'a>, configs: &ConfigPlaces) -> Install<'a> 
         resource.list("targetRefs").chain(spec.and_then(|spec| spec.member("targetRef"))).collect();
     let selectors: Vec<At<'a>> = resource.list("match").collect();
     // At gateways all traffic is a client's.
-    let fits = |at: &At<'a>| at.said("mode") != Some("SERVER");
+    let fits = |at: &At<'a>| at.text_of("mode") != Some("SERVER");
     let fitting: Vec<At<'a>> = selectors.iter().filter(|at| fits(at)).copied().collect();
     let has_any_port =
         fitting.is_empty() || fitting.iter().any(|at| at.list("ports").next().is_none());
@@ -258,7 +259,7 @@ fn by_plugin<'a>(resource: Resource<'a>, configs: &ConfigPlaces) -> Install<'a> 
             .and_then(|at| at.node.to_json().as_i64())
             .unwrap_or_default()
     };
-    let phase = match spec.and_then(|spec| spec.said("phase")) {
+    let phase = match spec.and_then(|spec| spec.text_of("phase")) {
         Some("AUTHN") => 0,
         Some("AUTHZ") => 1,
         Some("STATS") => 2,
@@ -266,13 +267,13 @@ fn by_plugin<'a>(resource: Resource<'a>, configs: &ConfigPlaces) -> Install<'a> 
     };
     let is_unclear = refs
         .iter()
-        .any(|at| at.said("kind").is_some_and(|kind| !["Gateway", "Service"].contains(&kind)));
+        .any(|at| at.text_of("kind").is_some_and(|kind| !["Gateway", "Service"].contains(&kind)));
     Install {
         resource,
         filter: Filter {
             place: spec.unwrap_or(resource.at).place(),
             name: resource.name.to_owned(),
-            kind,
+            role: kind,
             is_disabled: false,
             is_unordered: false,
             gap: None,
@@ -283,7 +284,7 @@ fn by_plugin<'a>(resource: Resource<'a>, configs: &ConfigPlaces) -> Install<'a> 
                 .flat_map(At::members)
                 .filter_map(|(name, value)| Some((name, value.text()?)))
                 .collect(),
-            gateways: refs.iter().filter_map(|at| at.said("name")).collect(),
+            gateways: refs.iter().filter_map(|at| at.text_of("name")).collect(),
             sni: None,
             ports: if has_any_port {
                 vec![]
@@ -312,7 +313,7 @@ pub fn filters_of(
         .filter(|(_, covers)| *covers != Answer::No)
         .collect();
     let (ours, others): (Vec<_>, Vec<_>) =
-        covering.iter().partition(|(install, _)| install.filter.kind.config().is_some());
+        covering.iter().partition(|(install, _)| install.filter.role.config().is_some());
     let removed = |install: &Install<'_>| {
         let is_it = |other: &Install<'_>| {
             other.filter.name.is_empty() || other.filter.name == install.filter.name
@@ -330,7 +331,7 @@ pub fn filters_of(
     let running: Vec<usize> = kept
         .iter()
         .filter(|(_, covers)| *covers == Answer::Yes)
-        .filter_map(|(own, _)| own.filter.kind.config())
+        .filter_map(|(own, _)| own.filter.role.config())
         .collect();
     if !running.is_empty() {
         return (filters, Way::Runs(running));
@@ -355,7 +356,7 @@ pub fn filters_of(
         let scope = &install.scope;
         let is_here = scope.is_for_servers
             && scope.selects(install.resource.namespace, served) == Answer::Yes;
-        is_here && install.filter.kind.config().is_some()
+        is_here && install.filter.role.config().is_some()
     };
     if let Some(own) = installs.iter().find(is_for_servers) {
         filters.push(own.filter.clone());

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::graph::{At, ConfigPlaces, Filter, FilterRole};
-use super::matcher::MatcherTree;
+use super::matcher;
+use crate::lint::graph::{Filter, FilterRole};
+use crate::lint::located::{At, ConfigPlaces};
 
 /// Filters that arrive by discovery or from elsewhere in the files, by name.
-pub type Named = BTreeMap<String, usize>;
+pub type DiscoveredFilters = BTreeMap<String, usize>;
 
 /// They answer, count, or add what no backend takes for a credential.
 const HARMLESS: [&str; 47] = [
@@ -83,12 +84,12 @@ const CHANGING: [(&str, &str); 19] = [
 ];
 
 /// A filter of a connection manager or of a patch.
-pub fn of(at: At<'_>, configs: &ConfigPlaces, named: &Named) -> Filter {
-    let name = at.said("name").unwrap_or_default();
+pub fn of(at: At<'_>, configs: &ConfigPlaces, named: &DiscoveredFilters) -> Filter {
+    let name = at.text_of("name").unwrap_or_default();
     Filter {
         place: at.place(),
         name: name.to_owned(),
-        kind: kind_of(at, name, configs, named),
+        role: role_of(at, name, configs, named),
         is_disabled: at.is_true("disabled"),
         is_unordered: false,
         gap: gap(at, configs),
@@ -111,7 +112,12 @@ fn gap(at: At<'_>, configs: &ConfigPlaces) -> Option<&'static str> {
     )
 }
 
-fn kind_of(at: At<'_>, name: &str, configs: &ConfigPlaces, named: &Named) -> FilterRole {
+fn role_of(
+    at: At<'_>,
+    name: &str,
+    configs: &ConfigPlaces,
+    named: &DiscoveredFilters,
+) -> FilterRole {
     let config = at.member("typed_config").or_else(|| at.member("config"));
     let by_discovery = at.member("config_discovery");
     if let Some(config) = config.and_then(|inner| configs.within(inner)).or_else(|| configs.at(at))
@@ -120,13 +126,13 @@ fn kind_of(at: At<'_>, name: &str, configs: &ConfigPlaces, named: &Named) -> Fil
             inner.member("xds_matcher").or_else(|| inner.member("matcher")).is_some()
                 && inner.member("extension_config").is_some()
         });
-        return FilterRole::Ours {
+        return FilterRole::ThisFilter {
             config,
-            skips: matched.map(|matched| MatcherTree::of(matched, configs)),
+            skips: matched.map(|matched| matcher::tree(matched, configs)),
         };
     }
     if let Some(config) = by_discovery.and_then(|_| named.get(name)) {
-        return FilterRole::Ours { config: *config, skips: None };
+        return FilterRole::ThisFilter { config: *config, skips: None };
     }
     if let Some(discovery) = by_discovery {
         let kinds: Vec<FilterRole> = discovery
@@ -143,16 +149,16 @@ fn kind_of(at: At<'_>, name: &str, configs: &ConfigPlaces, named: &Named) -> Fil
             .unwrap_or_else(|| FilterRole::Unknown(name.to_owned()));
     }
     let Some(config) = config else { return of_type(name, None) };
-    let url = config.said("@type").unwrap_or(name);
+    let url = config.text_of("@type").unwrap_or(name);
     if url.ends_with("ExtensionWithMatcher") {
         let inner = config.member("extension_config");
         return inner.map_or_else(
             || FilterRole::Unknown(name.to_owned()),
-            |inner| kind_of(inner, name, configs, named),
+            |inner| role_of(inner, name, configs, named),
         );
     }
     let url =
-        if url.ends_with("TypedStruct") { config.said("type_url").unwrap_or(url) } else { url };
+        if url.ends_with("TypedStruct") { config.text_of("type_url").unwrap_or(url) } else { url };
     of_type(url, Some(config))
 }
 
@@ -169,7 +175,7 @@ fn of_type(url: &str, config: Option<At<'_>>) -> FilterRole {
         return FilterRole::Unknown(url.to_owned());
     }
     if is("router") {
-        return FilterRole::Ends;
+        return FilterRole::Router;
     }
     if is("header_mutation") && config.is_some_and(|config| !mutates_requests(config)) {
         return FilterRole::Harmless;
@@ -204,9 +210,9 @@ mod tests {
         for (url, wanted) in [
             (
                 "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
-                FilterRole::Ends,
+                FilterRole::Router,
             ),
-            ("envoy.filters.http.router", FilterRole::Ends),
+            ("envoy.filters.http.router", FilterRole::Router),
             (
                 "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
                 FilterRole::Harmless,
