@@ -22,8 +22,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Every error and doubtful setting of configurations, with file, line and JSON Pointer, and
-    /// the mend
+    /// Every error and doubtful setting of configurations, with file, line, JSON Pointer and fix
     #[command(after_help = "Examples:\n  tls-client-auth lint envoy.yaml\n  tls-client-auth lint \
             --format json clients.json wasmplugin.yaml\n\nExit code: 0 no error, 1 errors, 2 a \
             file that cannot be used")]
@@ -39,26 +38,27 @@ pub enum Command {
     Explain(ExplainArguments),
     /// Decisions in bulk: one JSON object a line in, one decision a line out
     ///
-    /// A line is an object with "client_id", "certificate" (PEM, or base64 of DER; null: none), and
-    /// if wanted "chain_valid" (true unless said), "body" or "body_base64", "headers" (an object,
-    /// or pairs of name and value), "path", "method", "host", "server_name" (of the TLS handshake;
-    /// null: none; not given: not checked), "now" (RFC 3339, or seconds since 1970) and "id". A
-    /// decision is an object with "code", "status", "error" and "detail", and the "id" of its line.
+    /// A line is an object with "client_id" and "certificate" (PEM, or base64 of DER; null: none).
+    /// Optional members: "chain_valid" (default: true), "body" or "body_base64", "headers" (an
+    /// object, or pairs of name and value), "path", "method", "host", "server_name" (of the TLS
+    /// handshake; null: none; not given: not checked), "now" (RFC 3339, or seconds since 1970) and
+    /// "id". A decision is an object with "code", "status", "error" and "detail", and the "id" of
+    /// its line.
     #[command(after_help = "Examples:\n  tls-client-auth audit --config envoy.yaml --input \
             requests.jsonl > decisions.jsonl\n\nExit code: 0 every line was decided, 2 a line that \
             cannot be used")]
     Audit(AuditArguments),
-    /// Distinguished names as they were understood
+    /// Distinguished names as the filter reads them
     #[command(
         after_help = "Examples:\n  tls-client-auth name 'CN=client.example.org, O=Client, C=JP' \
-            '/C=JP/O=Client/CN=client.example.org'\n\nExit code: 0 all of them are names, 1 one of \
-            them is none"
+            '/C=JP/O=Client/CN=client.example.org'\n\nExit code: 0 all are \
+            valid names, 1 one is not"
     )]
     Name(NameArguments),
     /// Client lists of other servers as client metadata of RFC 7591
     #[command(
         after_help = "Converted clients go to standard output, a JSON array; what cannot be \
-            carried over exactly is told on standard error, by client.\n\nExamples:\n  \
+            converted exactly is reported on standard error, by client.\n\nExamples:\n  \
             tls-client-auth convert --from keycloak realm-export.json > clients.json\n\nExit code: \
             0 every client was converted, 1 some were not, 2 a file that cannot be used"
     )]
@@ -164,7 +164,7 @@ pub struct NameArguments {
 
 #[derive(Debug, Args)]
 pub struct ConvertArguments {
-    /// Whose list it is
+    /// The server that the list comes from
     #[arg(long, value_enum)]
     pub from: ServerArgument,
     /// The list, in JSON; - for standard input
@@ -185,7 +185,7 @@ pub enum ServerArgument {
 
 #[derive(Debug, Args)]
 pub struct OutputArguments {
-    /// For people, or for programs
+    /// Text for people, or JSON for programs
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }

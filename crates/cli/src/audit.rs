@@ -123,7 +123,7 @@ fn read(
         let ended = fill(&mut batch, lines);
         line_number += batch.lines.len();
         number += 1;
-        // An error means that the writer gave up, and it says why.
+        // An error means that the writer gave up, and the writer reports why.
         let is_given =
             batch.lines.is_empty() || (permits.recv().is_ok() && give.send(batch).is_ok());
         match ended {
@@ -150,7 +150,7 @@ fn fill(batch: &mut Batch, lines: &mut BufReader<impl Read>) -> Result<bool, Unu
         }
         octets += line.len();
         batch.lines.push(line);
-        // Whoever writes a line and waits for its answer gets it.
+        // A program that writes a line and waits for its answer gets it.
         if lines.buffer().is_empty() {
             break;
         }
@@ -210,7 +210,7 @@ fn write(
             aside(&mut || out.write_all(one.text.as_bytes()))?;
             all_usable &= one.all_usable;
             next += 1;
-            // Nobody waits for it after the last batch.
+            // No reader waits for it after the last batch.
             let _ = permit.try_send(());
         }
     }
@@ -260,7 +260,7 @@ impl Worker {
         if let Some(name) = members.keys().find(|name| !KNOWN.contains(&name.as_str())) {
             return Err(format!("unknown member {name:?}"));
         }
-        // Whoever writes JSON by program often writes null for what is not there.
+        // Programs that write JSON often write null for what is not there.
         let member = |name: &str| members.get(name).filter(|value| !value.is_null());
         let text = |name: &str| match member(name) {
             None => Ok(None),
@@ -302,7 +302,7 @@ impl Worker {
             Some(Value::String(name)) => server_name(name),
             Some(_) => return Err("server_name must be a string or null".to_owned()),
         };
-        // Here too: nobody says.
+        // Here too: Envoy does not say.
         let chain_valid = match members.get("chain_valid") {
             None => Some(true),
             Some(Value::Bool(valid)) => Some(*valid),
@@ -321,8 +321,10 @@ impl Worker {
         let details: Vec<_> =
             rejection.into_iter().chain(unchecked.then(|| NOT_CHECKED.to_owned())).collect();
         let detail = (!details.is_empty()).then(|| details.join("; "));
-        let mut decided = json!({ "code": outcome.decision.code.as_str(), "status": status, "error": error, "detail": detail });
-        // Whatever the line is called by whoever wrote it.
+        let code = outcome.decision.code.as_str();
+        let mut decided =
+            json!({ "code": code, "status": status, "error": error, "detail": detail });
+        // The name that the input gives the line.
         if let (Some(id), Some(decided)) = (member("id"), decided.as_object_mut()) {
             decided.shift_insert(0, "id".to_owned(), id.clone());
         }

@@ -32,7 +32,7 @@ pub fn run(from: ServerArgument, file: &Path) -> Result<ExitCode, Unusable> {
             Err(_) if conversion.never_authenticates => left_out.extend(conversion.client_ids),
             Err(error) => {
                 let who = if conversion.client_ids.is_empty() {
-                    "nobody".into()
+                    "a client without an identifier".into()
                 } else {
                     conversion.client_ids.join(", ")
                 };

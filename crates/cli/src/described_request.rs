@@ -1,19 +1,19 @@
-//! A request as somebody describes it, completed to what Envoy would hand to the filter.
+//! A request as the command line describes it, completed to what Envoy would hand to the filter.
 
 use serde_json::Value;
 use tls_client_auth::inspect::{Endpoints, TenantPolicy, is_token};
 use tls_client_auth::{Gate, GateRequest, UnixTime};
 
-/// What is said of a request; the rest is as most requests have it.
+/// What is given of a request; the rest is as most requests have it.
 #[derive(Debug, Default)]
 pub struct Described<'a> {
     pub method: Option<&'a str>,
     pub path: Option<&'a str>,
     pub host: Option<&'a str>,
     pub headers: Vec<(String, Vec<u8>)>,
-    /// No `content-type` means that there is none, and not that nobody cared to say it.
+    /// Without a `content-type` in them there is none, instead of that of a form.
     pub headers_are_complete: bool,
-    /// Of whom the body is made where none is said.
+    /// The client of the body, where no body is given.
     pub client_id: Option<&'a str>,
     pub body: Option<Vec<u8>>,
 }
@@ -49,7 +49,7 @@ pub fn now() -> UnixTime {
 
 impl Described<'_> {
     /// # Errors
-    /// A name that is none of a header.
+    /// A name that no header can have.
     pub fn complete(self, gate: &Gate, default_host: &str) -> Result<GateRequest, String> {
         let mut headers: Vec<_> = self
             .headers
@@ -57,7 +57,7 @@ impl Described<'_> {
             .map(|(name, value)| (name.to_ascii_lowercase(), value))
             .collect();
         if let Some((name, _)) = headers.iter().find(|(name, _)| !is_name(name)) {
-            return Err(format!("{name:?} is no name of a header"));
+            return Err(format!("{name:?} is not the name of a header"));
         }
         // Envoy makes pseudo-headers of them, whatever the version of HTTP.
         let mut take = |wanted: &[&str], said: Option<&str>| {

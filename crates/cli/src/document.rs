@@ -1,4 +1,4 @@
-//! YAML and JSON as one kind of tree, which knows in which line each value stands.
+//! YAML and JSON as one kind of tree, with the line of each value.
 
 use jsonc_parser::ast;
 use jsonc_parser::common::Ranged as _;
@@ -28,19 +28,19 @@ pub enum Content {
 #[derive(Clone, Debug)]
 pub struct NodeMember {
     pub name: String,
-    /// Where its name stands.
+    /// The line of its name.
     pub line: usize,
     /// The column of its name, in characters from 0.
     column: usize,
     pub value: Node,
 }
 
-/// The line of the file for each line of a text that stands in it, all counted from 1.
+/// The line of the file for each line of a text in it, all counted from 1.
 #[derive(Clone, Copy, Debug)]
 pub enum Lines {
     /// Line 1 of the text follows on this one.
     After(usize),
-    /// The whole text stands here: its line ends are written as escapes, or folded away.
+    /// The whole text is in this line: its line ends are written as escapes, or folded.
     Within(usize),
 }
 
@@ -70,8 +70,7 @@ fn below(pointer: &str, step: &str) -> String {
 impl Node {
     /// Reads one JSON text; none where it is not well-formed.
     pub fn from_json(text: &str, lines: Lines) -> Option<Self> {
-        // This reader has a bound for depth and no words of its own; the other one knows the
-        // places.
+        // This reader limits the depth and accepts JSON alone; the other one knows the places.
         serde_json::from_str::<Value>(text).ok()?;
         let ast = jsonc_parser::parse_to_ast(text, &Default::default(), &Default::default())
             .ok()?
@@ -172,8 +171,8 @@ impl Node {
         }
     }
 
-    /// The line of what a JSON Pointer names, or of the nearest value round it. Of repeated members
-    /// it is that of the last.
+    /// The line of what a JSON Pointer names, or of the nearest value around it. Of repeated
+    /// members it is that of the last.
     pub fn line_of(&self, pointer: &str) -> usize {
         let (mut node, mut line) = (self, self.line);
         for step in pointer.split('/').skip(1) {
@@ -197,14 +196,14 @@ impl Node {
 }
 
 impl NodeMember {
-    /// Where the lines of its text stand in `file`, which is YAML or JSON: only a literal block has
+    /// Where the lines of its text are in `file`, which is YAML or JSON: only a literal block has
     /// them one by one.
     pub fn lines_of_text(&self, file: &str) -> Lines {
         let line = file.lines().nth(self.line.saturating_sub(1)).unwrap_or_default();
         let behind_name =
             line.chars().skip(self.column + self.name.chars().count()).collect::<String>();
         let value = behind_name.split_once(':').map(|(_, value)| value).unwrap_or_default();
-        // Anchors and tags may stand before it.
+        // Anchors and tags may come before it.
         let first = value.split_whitespace().find(|word| !word.starts_with(['&', '!']));
         let is_literal = first.is_some_and(|word| word.starts_with('|'));
         if is_literal { Lines::After(self.line) } else { Lines::Within(self.line) }

@@ -18,9 +18,9 @@ use crate::unusable::Unusable;
 pub struct FoundConfig {
     /// The configuration as the filter would get it.
     pub text: String,
-    /// Where its lines stand in the file.
+    /// Where its lines are in the file.
     lines: Lines,
-    /// Where its values stand; none where it is not well-formed.
+    /// Where its values are; none if it is not well-formed.
     places: Option<Node>,
     /// The wasm filter's own settings, where there are any beside the configuration.
     pub filter: Option<FilterSettings>,
@@ -39,7 +39,7 @@ pub struct ConfigFile {
     pub found: Vec<FoundConfig>,
 }
 
-/// What stands beside the configuration in the wasm filter's settings.
+/// What the wasm filter's settings have beside the configuration.
 #[derive(Debug)]
 pub struct FilterSettings {
     /// Where they begin.
@@ -72,7 +72,7 @@ pub enum FailurePolicy {
     Reload,
 }
 
-/// Where something stands.
+/// A place in a document.
 #[derive(Clone, Debug)]
 pub struct Position {
     pub line: usize,
@@ -109,7 +109,7 @@ impl FoundConfig {
         }
     }
 
-    /// The line of the file with what a JSON Pointer names, or with the nearest value round it.
+    /// The line of the file with what a JSON Pointer names, or with the nearest value around it.
     pub fn line_of(&self, pointer: &str) -> usize {
         self.places.as_ref().map_or_else(|| self.line(1), |places| places.line_of(pointer))
     }
@@ -146,8 +146,7 @@ pub fn load(path: &Path) -> Result<ConfigFile, Unusable> {
             found: if own.is_empty() { others } else { own },
         });
     }
-    // The configuration itself, or what somebody took for one: the filter says what is wrong with
-    // it.
+    // The configuration itself, or what was taken for one: the filter reports what is wrong.
     let is_surrounding = documents.iter().flatten().any(is_surrounding);
     if text.trim_start().starts_with('{') && !is_surrounding {
         let found = vec![FoundConfig::of_text(text.to_owned(), Lines::After(0))];
@@ -157,7 +156,7 @@ pub fn load(path: &Path) -> Result<ConfigFile, Unusable> {
     Ok(ConfigFile { documents, found })
 }
 
-/// Why a file without a configuration is of no use.
+/// Why a file without a configuration cannot be used.
 pub fn without_configuration(path: &Path) -> Unusable {
     let why = "no configuration of this filter in this file: expected JSON, Envoy's wasm filter, \
         an EnvoyFilter, a WasmPlugin or an EnvoyExtensionPolicy; give a file that only surrounds \
@@ -165,8 +164,8 @@ pub fn without_configuration(path: &Path) -> Unusable {
     Unusable::new(format!("{}: {why}", path.display()))
 }
 
-/// Whether a document is of the kind that stands round the filter: a resource of Kubernetes, or
-/// Envoy's own.
+/// Whether a document is of a kind that surrounds the filter: a resource of Kubernetes, or one of
+/// Envoy.
 pub fn is_surrounding(document: &Node) -> bool {
     let is_resource = document.member("kind").is_some() && document.member("apiVersion").is_some();
     is_resource
@@ -183,11 +182,11 @@ pub fn is_surrounding(document: &Node) -> bool {
         .any(|name| document.member(name).is_some())
 }
 
-/// The only one of a file.
+/// The only configuration in a file.
 pub fn read_one(path: &Path) -> Result<FoundConfig, Unusable> {
     let mut found = load(path)?.found.into_iter();
     let Some(first) = found.next() else { return Err(without_configuration(path)) };
-    // Several listeners may well have the same.
+    // Several listeners can have the same.
     match found.find(|other| other.text != first.text) {
         None => Ok(first),
         Some(other) => Err(Unusable::new(format!(

@@ -29,7 +29,7 @@ pub fn run(arguments: &ExplainArguments) -> Result<ExitCode, Unusable> {
     let found = envoy_config::read_one(&arguments.config)?;
     let gate = Gate::new(found.text.as_bytes()).map_err(|error| {
         Unusable::new(format!(
-            "{}: {error}; `tls-client-auth lint` says more",
+            "{}: {error}; `tls-client-auth lint` lists every error",
             arguments.config.display()
         ))
     })?;
@@ -125,8 +125,8 @@ pub fn server_name(given: &str) -> ServerName {
     if given.is_empty() { ServerName::Absent } else { ServerName::Name(given.as_bytes().into()) }
 }
 
-/// The first PEM certificate of a file that may have a chain, a key or text round it, as people
-/// keep them; anything else as it is.
+/// The first PEM certificate of a file that may also have a chain, a key or text; anything else as
+/// it is.
 fn first_certificate(content: &[u8]) -> &[u8] {
     const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
     const END: &[u8] = b"-----END CERTIFICATE-----";
@@ -306,7 +306,11 @@ impl<'a> Explained<'a> {
             |step| json!({ "step": step.name, "state": state(step.state), "text": step.text }),
         );
         let rdns = |name: &DistinguishedName| name.printed_rdns().collect::<Vec<_>>();
-        let names = self.names.as_ref();
+        let names = self.names.as_ref().map(|(registered, certificate)| {
+            json!({ "registered": rdns(registered), "certificate": rdns(certificate) })
+        });
+        let certificate = self.certificate.as_ref();
+        let thumbprint = certificate.map(|certificate| certificate.thumbprint().to_string());
         json!({
             "code": decision.code.as_str(),
             "pass": self.outcome.passes(),
@@ -314,10 +318,10 @@ impl<'a> Explained<'a> {
             "error": error,
             "client_id": decision.request.client_id,
             "tenant": decision.request.tenant.as_deref(),
-            "thumbprint": self.certificate.as_ref().map(|certificate| certificate.thumbprint().to_string()),
+            "thumbprint": thumbprint,
             "detail": decision.rejection.as_ref().map(ToString::to_string),
             "hint": self.hint(),
-            "names": names.map(|(registered, certificate)| json!({ "registered": rdns(registered), "certificate": rdns(certificate) })),
+            "names": names,
             "steps": steps.collect::<Vec<_>>(),
         })
     }
@@ -363,8 +367,7 @@ fn policy(gate: &Gate, request: &GateRequest) -> Option<Arc<Policy>> {
     }
 }
 
-/// Whether the filter would have compared the name of the TLS handshake, but nobody said which it
-/// was.
+/// Whether the filter would have compared the name of the TLS handshake, but it was not given.
 pub fn is_server_name_unchecked(gate: &Gate, request: &GateRequest, outcome: &Outcome) -> bool {
     let checks = &outcome.decision.checks;
     // The next check is made of every gated request.

@@ -20,7 +20,7 @@ pub fn bytes(path: &Path) -> Result<Vec<u8>, Unusable> {
     read.map_err(|error| Unusable::new(format!("{}: {error}", path.display())))
 }
 
-/// Standard input, which has one content: whoever came second would find nothing.
+/// Standard input, which can be read once.
 pub fn standard_input() -> Result<Stdin, Unusable> {
     static IS_TAKEN: AtomicBool = AtomicBool::new(false);
     if IS_TAKEN.swap(true, Ordering::Relaxed) {

@@ -1,8 +1,8 @@
-//! `lint`: every error and doubtful setting, where it stands, and how to fix it.
+//! `lint`: every error and doubtful setting, its place, and how to fix it.
 //!
 //! Settings are judged one by one (`configuration`, `settings`, `listener`). What surrounds the
 //! filter becomes a graph, whatever format it is written in (`envoy`, `kubernetes`), and the rules
-//! speak of that graph alone (`rules`).
+//! judge that graph alone (`rules`).
 
 mod configuration;
 mod endpoints;

@@ -17,7 +17,7 @@ pub fn print(command: Option<&str>) -> Result<(), Unusable> {
             let found =
                 program.get_subcommands().find(|command| command.get_name() == name).cloned();
             let found = found.ok_or_else(|| Unusable::new(format!("no command {name:?}")))?;
-            // `build` gave it a name with a blank, and a page has one word.
+            // `build` gives it a name with a blank, and the name of a page has none.
             found.display_name(format!("tls-client-auth-{name}"))
         }
     };
@@ -32,7 +32,7 @@ pub fn print(command: Option<&str>) -> Result<(), Unusable> {
     if command.is_none() {
         page_of.render_subcommands_section(&mut page)?;
     }
-    // As it stands: examples are no prose, and lines of them no paragraph.
+    // Without filling: the lines of examples are no paragraph.
     for line in more.lines() {
         match line.strip_suffix(':') {
             Some("Examples") => writeln!(page, ".SH EXAMPLES\n.nf")?,

@@ -55,7 +55,8 @@ fn to_json(given: &str, parsed: &Result<DistinguishedName, impl std::fmt::Displa
                     .map(|(kind, value)| json!({ "type": kind, "value": value }))
                     .collect()
             };
-            json!({ "given": given, "rfc4514": name.to_string(), "rdns": name.rdns().map(rdn).collect::<Vec<_>>() })
+            let rdns: Vec<Value> = name.rdns().map(rdn).collect();
+            json!({ "given": given, "rfc4514": name.to_string(), "rdns": rdns })
         }
         Err(error) => json!({ "given": given, "error": error.to_string() }),
     }

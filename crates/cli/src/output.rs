@@ -11,7 +11,7 @@ pub enum Format {
     Json,
 }
 
-// The stream takes them away where nobody sees colours.
+// The stream removes them where the output is no terminal.
 pub const BOLD: &str = "\x1b[1m";
 pub const RED: &str = "\x1b[31m";
 pub const GREEN: &str = "\x1b[32m";
@@ -22,7 +22,7 @@ pub fn print_json(value: &Value) -> io::Result<()> {
     writeln!(io::stdout(), "{value:#}")
 }
 
-/// `text` as a person may see it: names come from certificates and files, and could move the
+/// `text` as it is safe on a terminal: names come from certificates and files, and could move the
 /// cursor, colour what follows, or turn the direction of writing. Characters that do are written as
 /// escapes.
 pub fn visible(text: &str) -> String {
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_written_out() {
+    fn control_characters_are_written_as_escapes() {
         for (text, seen) in [
             ("CN=a\\, b \"c\" 'd'", "CN=a\\, b \"c\" 'd'"),
             ("O=São Paulo, 東京, e\u{301}", "O=São Paulo, 東京, e\u{301}"),

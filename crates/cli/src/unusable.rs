@@ -8,7 +8,7 @@ use crate::output::visible;
 /// no certificate.
 pub const EXIT_CODE: u8 = 2;
 
-/// Why a command cannot even begin to answer.
+/// Why a command cannot answer.
 #[derive(Debug)]
 pub struct Unusable {
     message: String,
@@ -22,7 +22,7 @@ impl Unusable {
 
     /// Writes it to standard error.
     pub fn print(&self) {
-        // Whoever reads no more, as `head`, wants no message either.
+        // A reader that stops early, as `head` does, needs no message.
         if !self.is_broken_pipe {
             let _ = writeln!(anstream::stderr(), "tls-client-auth: {}", visible(&self.message));
         }

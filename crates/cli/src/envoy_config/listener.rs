@@ -43,8 +43,8 @@ pub struct DownstreamTls {
 }
 
 impl ListenerSettings {
-    /// Those of a filter chain of the listener. `manager` = its HTTP connection manager; `all` = the
-    /// documents of the file, which may have the secrets that the chain names.
+    /// Those of a filter chain of the listener. `manager` = its HTTP connection manager; `all` =
+    /// the documents of the file, which may have the secrets that the chain names.
     pub(super) fn of(listener: &Node, chain: &Node, manager: Option<&Node>, all: &[Node]) -> Self {
         let buffer_limit = listener.named("per_connection_buffer_limit_bytes").and_then(|limit| {
             match &limit.value.content {
@@ -70,7 +70,8 @@ impl ListenerSettings {
 
     /// Whether every certificate that comes through it is one that it verified.
     pub fn refuses_untrusted(&self) -> bool {
-        matches!(&self.transport, Transport::Tls(tls) if tls.verifies && tls.accepts_untrusted == Some(false))
+        let Transport::Tls(tls) = &self.transport else { return false };
+        tls.verifies && tls.accepts_untrusted == Some(false)
     }
 }
 

@@ -79,7 +79,7 @@ fn in_wasm_filter<'a>(
     let failure = match node.member("failure_policy").and_then(Node::text) {
         Some("FAIL_RELOAD") => FailurePolicy::Reload,
         Some("FAIL_OPEN") => FailurePolicy::Open,
-        // The older word for the same.
+        // The older name of the same setting.
         _ if node.member("fail_open").is_some_and(Node::is_true) => FailurePolicy::Open,
         _ => FailurePolicy::Closed,
     };

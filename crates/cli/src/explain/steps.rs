@@ -1,5 +1,4 @@
-//! The steps of a decision: what it checked, as it noted itself, and what can be said of each
-//! check.
+//! The steps of a decision: the checks that it made, as it recorded them, and the result of each.
 
 use tls_client_auth::inspect::{
     Chain, Check, Checks, ClientMetadata, ExpectedSubject, Policy, Source, Target,
@@ -37,7 +36,7 @@ impl StepState {
     }
 }
 
-/// What a step is called.
+/// The name of a step.
 pub fn name(check: Check) -> &'static str {
     match check {
         Check::Tenant => "host",
@@ -144,7 +143,10 @@ impl Facts<'_> {
             },
             Check::Query => "no credential in the query string".to_owned(),
             Check::Form => {
-                format!("{} bytes, which every server reads alike", self.request.body.len())
+                format!(
+                    "{} bytes, which every server reads in the same way",
+                    self.request.body.len()
+                )
             }
             Check::ClientId => match &decision.request.client_id {
                 Some(client_id) => format!("\"{}\"", client_id.escape_debug()),
@@ -160,7 +162,7 @@ impl Facts<'_> {
                 }
                 _ => "one of methods".to_owned(),
             },
-            Check::OneMethod => "the request has no credential besides".to_owned(),
+            Check::OneMethod => "the request has no second credential".to_owned(),
             Check::Certificate => {
                 let Some(certificate) = self.certificate else { return String::new() };
                 let mut text = certificate.thumbprint().to_string();
@@ -191,9 +193,9 @@ impl Facts<'_> {
             Check::Chain
                 if peer_certificate.is_some_and(|policy| policy.chain == Chain::Listener) =>
             {
-                "the listener vouches for it, says the configuration".to_owned()
+                "peer_certificate.chain is \"listener\": the listener verifies it".to_owned()
             }
-            Check::Chain => "verified, says --chain: this program has no trust store".to_owned(),
+            Check::Chain => "--chain is \"valid\": this program has no trust store".to_owned(),
             Check::Registered => match self.client.map(ClientMetadata::method) {
                 Some(TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_)) => {
                     "the certificate is a registered one".to_owned()
@@ -209,7 +211,7 @@ impl Facts<'_> {
         }
     }
 
-    /// Why a check was not made, where that is not plain: whoever passes before is asked no more.
+    /// Why a check was not made, where that is not plain. A request that passes before needs none.
     fn why_not(&self, check: Check) -> &'static str {
         let checks = &self.outcome.decision.checks;
         match check {

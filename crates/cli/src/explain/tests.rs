@@ -53,7 +53,7 @@ fn steps_of(code: Code) -> &'static [&'static str] {
         "registry_unavailable" | "unknown_client" | "passed_unregistered" => &["registration"],
         "other_method_refused" | "passed_other_method" | "method_not_supported" => &["auth method"],
         "multiple_auth_methods" => &["client_id", "one method"],
-        // The word of a proxy counts only with a certificate.
+        // The statement of a proxy counts only with a certificate.
         "certificate_missing" | "certificate_malformed" => &["certificate"],
         "certificate_expired" | "certificate_not_yet_valid" => &["validity"],
         "certificate_unverified" => &["origin", "chain"],
@@ -117,9 +117,9 @@ fn every_row_of_the_case_table_is_explained_by_what_was_checked() {
     assert!(cases.len() > 500 && fell.len() > 18, "{fell:?}");
 }
 
-/// A server name that nobody gave is no step that was passed.
+/// A server name that is not given is not a step that was passed.
 #[test]
-fn a_server_name_that_is_not_given_is_said_to_be_unchecked() {
+fn a_server_name_that_is_not_given_is_reported_as_unchecked() {
     let cases = table().cases;
     let mut unchecked = 0;
     for case in &cases {

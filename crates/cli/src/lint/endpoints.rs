@@ -13,7 +13,7 @@ use super::paths::{Rewrite, samples, spellings};
 pub struct LintedConfig {
     gate: Gate,
     json: Value,
-    /// Where it stands, for messages.
+    /// Its line, for messages.
     pub line: usize,
 }
 

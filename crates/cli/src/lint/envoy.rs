@@ -48,7 +48,7 @@ impl<'a> Envoy<'a> {
         Self { documents, others, configs, discovered, clusters }
     }
 
-    /// Why it cannot be said which server a cluster is.
+    /// Why it is not known which server a cluster is.
     fn unknown(&self, cluster: &str) -> Option<&'static str> {
         let is_dynamic = |document: &At<'a>| {
             ["cds_config", "ads_config"]

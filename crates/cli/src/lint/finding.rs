@@ -4,7 +4,7 @@
 pub enum Severity {
     Error,
     Doubtful,
-    /// Nothing is wrong: it says what a setting means.
+    /// Nothing is wrong: it explains a setting.
     Note,
 }
 
@@ -22,8 +22,8 @@ impl Severity {
 pub struct Finding {
     pub severity: Severity,
     pub line: Option<usize>,
-    /// JSON Pointer in the plugin configuration, or in the document where it is about what stands
-    /// round that.
+    /// JSON Pointer in the plugin configuration, or in the document for what surrounds the
+    /// configuration.
     pub pointer: Option<String>,
     pub message: String,
 }

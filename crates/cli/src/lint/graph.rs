@@ -1,5 +1,5 @@
-//! What the rules speak of: filter chains, their routes, and the clusters to which each of them
-//! leads. Every format becomes this.
+//! The graph that the rules judge: filter chains, their routes, and the clusters to which each of
+//! them leads. Every format becomes this.
 
 mod matcher;
 
@@ -15,7 +15,7 @@ use super::paths::{PathMatch, Rewrite};
 pub struct FilterChain {
     /// As "filter chain 0 of the listener \"oauth\"".
     pub title: String,
-    /// Where its filters stand.
+    /// The place of its filters.
     pub place: Place,
     pub filters: Vec<Filter>,
     pub routes: Vec<Route>,
@@ -47,7 +47,7 @@ impl FilterChain {
         Self { unseen, ..Self::empty(title, place) }
     }
 
-    /// A chain that leads to the cluster in a way of which the files do not say enough.
+    /// A chain that leads to the cluster in a way of which the files do not show enough.
     pub fn unclear(title: &str, place: Place, cluster: Cluster, why: String) -> Self {
         let way = Way::Unclear { place: place.clone(), why };
         let route = Route {
@@ -78,7 +78,7 @@ pub struct Filter {
     pub role: FilterRole,
     /// Off, unless a route turns it on.
     pub is_disabled: bool,
-    /// Whether it may stand behind this filter, though it is listed before it.
+    /// Whether it may run behind this filter, though it is listed before it.
     pub is_unordered: bool,
     /// Why requests may go past it while it is not there.
     pub gap: Option<&'static str>,
@@ -151,7 +151,7 @@ impl Cluster {
 pub enum Way {
     /// Each of these configurations decides.
     Runs(Vec<usize>),
-    /// A matcher says whether it runs.
+    /// A matcher decides whether it runs.
     Matched { place: Place, tree: MatcherTree },
     /// It does not run.
     Off { place: Place, why: String, fix: String },
@@ -160,15 +160,15 @@ pub enum Way {
 }
 
 /// The way to correct a setting that turns the filter off.
-pub const ENABLE: &str = "take this away: other paths pass the filter anyway, which strips forged \
+pub const ENABLE: &str = "remove this: other paths pass the filter anyway, which strips forged \
     identity headers there too";
 
-/// What the files say of a cluster beside the routes to it.
+/// What the files show of a cluster beside the routes to it.
 #[derive(Clone, Debug, Default)]
 pub struct ClusterFacts {
     /// Names under which the same server is known, its own among them.
     pub same_server: Vec<String>,
-    /// Why it cannot be said which server it is.
+    /// Why it is not known which server it is.
     pub unknown: Option<&'static str>,
     /// The filters that it has of its own.
     pub filters: Vec<Filter>,
@@ -200,7 +200,7 @@ impl Graph {
         named.chain(raw).map(str::to_owned).collect()
     }
 
-    /// Adds what `facts` says of each cluster to which it leads, and of the other names of those.
+    /// Adds the `facts` of each cluster to which it leads, and of the other names of those.
     pub fn describe_clusters(&mut self, facts: impl Fn(&str) -> ClusterFacts) {
         let mut open: Vec<String> = self.cluster_names().into_iter().collect();
         while let Some(name) = open.pop() {

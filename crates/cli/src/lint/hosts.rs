@@ -1,6 +1,6 @@
 //! Patterns of hosts: a host, `*`, `*.suffix` or `prefix.*`.
 
-/// A host for which a pattern stands.
+/// A host that a pattern matches.
 pub fn example(pattern: &str) -> String {
     match (pattern.strip_prefix("*."), pattern.strip_suffix(".*")) {
         (Some(suffix), _) => format!("host.{suffix}"),
@@ -10,7 +10,7 @@ pub fn example(pattern: &str) -> String {
     }
 }
 
-/// A host that both patterns stand for.
+/// A host that both patterns match.
 pub fn common_host(one: &str, other: &str) -> Option<String> {
     let is_below =
         |host: &str, pattern: &str| match (pattern.strip_prefix('*'), pattern.strip_suffix(".*")) {

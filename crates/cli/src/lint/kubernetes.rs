@@ -12,7 +12,7 @@ use self::resource::{Resource, resources, service};
 use super::graph::{Cluster, ClusterFacts, Graph};
 use super::located::{At, ConfigPlaces};
 
-/// What they add up to.
+/// The graph of all documents.
 pub fn graph(documents: &[At<'_>], configs: &ConfigPlaces, serves_self_signed: bool) -> Graph {
     let resources = resources(documents);
     let installs = installs::installs(&resources, configs);
@@ -34,7 +34,7 @@ pub fn graph(documents: &[At<'_>], configs: &ConfigPlaces, serves_self_signed: b
     graph
 }
 
-/// Backends of Envoy Gateway are called as what stands at their address.
+/// Backends of Envoy Gateway get the name of the service at their address.
 fn name_backends(resources: &[Resource<'_>], graph: &mut Graph) {
     let services = graph.cluster_names();
     let address = |name: &str| -> Option<String> {

@@ -1,4 +1,4 @@
-//! What the listener must promise for a configuration to mean what it says.
+//! What the listener must do, so that the configuration has its meaning.
 
 use tls_client_auth::Configuration;
 use tls_client_auth::host::CertificateHeader;
@@ -33,7 +33,7 @@ pub fn findings(
             == Some(CertificateHeader::XForwardedClientCert)
     });
     if reads_xfcc && details == "SANITIZE" {
-        let message = "forward_client_cert_details: SANITIZE takes x-forwarded-client-cert away \
+        let message = "forward_client_cert_details: SANITIZE removes x-forwarded-client-cert \
             before the filter reads it, and every client is refused";
         findings.push(Finding::error(Some(position.line), message).at(position.pointer.clone()));
     }
@@ -57,9 +57,9 @@ pub fn findings(
 }
 
 fn of_tls(tls: &DownstreamTls, policies: &[&Policy], serves_self_signed: bool) -> Vec<Finding> {
-    let believes_listener =
+    let trusts_listener =
         policies.iter().any(|policy| policy.common.peer_certificate.chain == Chain::Listener);
-    let believes_connection =
+    let trusts_connection =
         policies.iter().any(|policy| policy.common.peer_certificate.chain == Chain::Connection);
     let has_self_signed = policies.iter().any(|policy| {
         let RegistrySource::Embedded(registry) = &policy.registry else { return false };
@@ -70,17 +70,18 @@ fn of_tls(tls: &DownstreamTls, policies: &[&Policy], serves_self_signed: bool) -
     });
     let at = Some(tls.position.line);
     let mut findings = Vec::new();
-    if !tls.verifies && believes_listener {
-        let message = "no trusted_ca: the listener verifies nobody, and chain \"listener\" \
-            believes it; whoever makes a certificate with a client's name is that client";
+    if !tls.verifies && trusts_listener {
+        let message = "no trusted_ca: the listener verifies no certificate, and chain \"listener\" \
+            trusts the listener; anyone can make a certificate with a client's name and be that \
+            client";
         findings.push(Finding::error(at, message));
     } else if !tls.verifies {
         let message =
             "no trusted_ca: no chain is ever verified, and every tls_client_auth client is refused";
         findings.push(Finding::doubtful(at, message));
     }
-    if tls.accepts_untrusted == Some(true) && believes_listener {
-        let message = "ACCEPT_UNTRUSTED lets every certificate in, and chain \"listener\" believes \
+    if tls.accepts_untrusted == Some(true) && trusts_listener {
+        let message = "ACCEPT_UNTRUSTED lets every certificate in, and chain \"listener\" trusts \
             the listener: set chain \"connection\"";
         findings.push(Finding::error(at, message));
     }
@@ -89,9 +90,9 @@ fn of_tls(tls: &DownstreamTls, policies: &[&Policy], serves_self_signed: bool) -
             the certificates of self_signed_tls_client_auth clients";
         findings.push(Finding::doubtful(at, message));
     }
-    if tls.resumes_sessions && believes_connection && tls.verifies {
-        let message = "resumed sessions count as unverified, so good clients are refused now and \
-            then: set disable_stateless_session_resumption and \
+    if tls.resumes_sessions && trusts_connection && tls.verifies {
+        let message = "resumed sessions count as unverified, so valid clients are refused at \
+            times: set disable_stateless_session_resumption and \
             disable_stateful_session_resumption";
         findings.push(Finding::doubtful(at, message));
     }

@@ -1,8 +1,8 @@
-//! Values of documents, and where they stand.
+//! Values of documents, and their places.
 
 use crate::document::{Node, NodeMember};
 
-/// Where something stands.
+/// A place in the files.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// Which of the files that were given.
@@ -12,7 +12,7 @@ pub struct Place {
     pub pointer: String,
 }
 
-/// A value of a document, and where it stands.
+/// A value of a document, and its place.
 #[derive(Clone, Copy, Debug)]
 pub struct At<'a> {
     pub file: usize,
@@ -83,7 +83,7 @@ impl<'a> At<'a> {
     }
 }
 
-/// Where the configurations of this filter stand, by the number of each.
+/// The places of the configurations of this filter, by the number of each.
 #[derive(Clone, Debug)]
 pub struct ConfigPlaces {
     /// File, document, pointer.

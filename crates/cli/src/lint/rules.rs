@@ -1,5 +1,4 @@
-//! What is wrong with a graph: ways past the filter, and paths that it does not see as what they
-//! become.
+//! What is wrong with a graph: ways past the filter, and paths that become other paths behind it.
 
 mod chains;
 mod owners;
@@ -66,8 +65,7 @@ impl<'a> Rules<'a> {
         self.graph.remarks.iter().cloned().chain(self.found.into_inner().into_values()).collect()
     }
 
-    /// A path that the route takes and that arrives as the endpoint, and of which this is so
-    /// besides.
+    /// A path that the route takes, that arrives as the endpoint, and that satisfies `is`.
     fn arrival(
         &self,
         chain: &FilterChain,
@@ -95,7 +93,7 @@ impl<'a> Rules<'a> {
         self.endpoints.iter().any(|endpoint| self.serves(cluster, endpoint))
     }
 
-    /// Whether trials tell if what the route makes of paths is an endpoint of this cluster.
+    /// Whether trials show if what the route makes of paths is an endpoint of this cluster.
     fn is_followed(&self, route: &Route, cluster: &Cluster) -> bool {
         let is_endpoint = |path: &str| {
             let mut served =

@@ -13,7 +13,7 @@ use super::finding::{Finding, Severity};
 use super::{endpoints, paths};
 use crate::envoy_config::ListenerSettings;
 
-/// Settings that load and that somebody may not mean.
+/// Settings that load and that may not be intended.
 pub fn doubts(configuration: &Value, listener: Option<&ListenerSettings>) -> Vec<Finding> {
     let tenants = configuration
         .get("tenants")
@@ -49,7 +49,7 @@ pub fn doubts(configuration: &Value, listener: Option<&ListenerSettings>) -> Vec
     doubts
 }
 
-/// What each entry of `endpoints` stands for.
+/// What each entry of `endpoints` gates.
 pub fn gated(configuration: &Value) -> Vec<Finding> {
     let entries = endpoints::entries(configuration).into_iter();
     let listed = entries.filter_map(|(pointer, text, _)| {
@@ -59,8 +59,7 @@ pub fn gated(configuration: &Value) -> Vec<Finding> {
     listed.collect()
 }
 
-/// Whether clients with certificates of their own making are served on connections that this filter
-/// looks at.
+/// Whether clients with self-signed certificates are served on connections that this filter reads.
 pub fn serves_self_signed(configuration: &Value) -> bool {
     const METHOD: &str = "self_signed_tls_client_auth";
     let tenants = configuration.get("tenants").and_then(Value::as_array).into_iter().flatten();

@@ -23,7 +23,10 @@ use serde_json::{Value, json};
 use support::certificate::{self, CertificateSpec};
 
 const NOW: &str = "2026-06-01T00:00:00Z";
-const CLIENT: &str = r#"{"client_id": "client", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": "O=Client,CN=client"}"#;
+const CLIENT: &str = concat!(
+    r#"{"client_id": "client", "token_endpoint_auth_method": "tls_client_auth", "#,
+    r#""tls_client_auth_subject_dn": "O=Client,CN=client"}"#
+);
 
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tls-client-auth"));
@@ -92,7 +95,10 @@ fn names_are_printed_rdn_by_rdn() {
     assert_eq!(names[0]["rfc4514"], "CN=a+OU=b,O=x");
     assert_eq!(
         names[0]["rdns"],
-        json!([[{"type": "CN", "value": "a"}, {"type": "OU", "value": "b"}], [{"type": "O", "value": "x"}]])
+        json!([
+            [{"type": "CN", "value": "a"}, {"type": "OU", "value": "b"}],
+            [{"type": "O", "value": "x"}],
+        ])
     );
     assert_eq!(names[1]["rfc4514"], "CN=é,C=JP", "OpenSSL writes the least specific first");
 
@@ -168,7 +174,7 @@ fn the_manual_shows_what_happens() {
 }
 
 #[test]
-fn a_shell_and_a_manual_are_told_every_command() {
+fn a_shell_and_a_manual_know_every_command() {
     for (arguments, wanted) in [
         (&["completions", "bash"][..], "audit"),
         (&["completions", "zsh"], "explain"),

@@ -55,7 +55,7 @@ impl UpstreamClusters {
         same
     }
 
-    /// Whether requests themselves say where the cluster sends them; none: it is not here.
+    /// Whether requests themselves choose where the cluster sends them; none: it is not here.
     pub fn goes_anywhere(&self, cluster: &str) -> Option<bool> {
         self.0.iter().find(|one| one.name == cluster).map(|one| one.goes_anywhere)
     }
@@ -67,7 +67,7 @@ struct UpstreamCluster {
     addresses: Vec<String>,
     /// Of an aggregate.
     parts: Vec<String>,
-    /// The request says to which address.
+    /// The request chooses the address.
     goes_anywhere: bool,
 }
 

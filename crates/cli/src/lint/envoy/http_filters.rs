@@ -96,7 +96,7 @@ pub fn of(at: At<'_>, configs: &ConfigPlaces, named: &DiscoveredFilters) -> Filt
     }
 }
 
-/// How a filter can be left out without anybody's wish.
+/// How a filter can be left out unintentionally.
 fn gap(at: At<'_>, configs: &ConfigPlaces) -> Option<&'static str> {
     let discovery = at.member("config_discovery");
     let default = discovery.and_then(|discovery| discovery.member("default_config"));
@@ -108,7 +108,7 @@ fn gap(at: At<'_>, configs: &ConfigPlaces) -> Option<&'static str> {
     }
     at.is_true("is_optional").then_some(
         "is_optional: an Envoy without wasm leaves the filter out, and every request \
-            passes: take it away",
+            passes: remove it",
     )
 }
 
@@ -167,7 +167,7 @@ fn of_type(url: &str, config: Option<At<'_>>) -> FilterRole {
     let lower = url.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
     let words: Vec<&str> = lower.split('.').collect();
     let is = |wanted: &str| words.contains(&wanted);
-    // A filter of HTTP in the manner of Envoy or Istio; a word elsewhere means nothing.
+    // An HTTP filter of Envoy or Istio; the same word in another name means nothing.
     let is_known = lower.contains("filters.http.")
         || lower.starts_with("istio.")
         || lower.starts_with("stats.");
@@ -214,7 +214,7 @@ mod tests {
             ),
             ("envoy.filters.http.router", FilterRole::Router),
             (
-                "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+                "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
                 FilterRole::Harmless,
             ),
             ("istio.metadata_exchange", FilterRole::Harmless),

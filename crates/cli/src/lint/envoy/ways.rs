@@ -4,7 +4,7 @@ use super::{http_filters, matcher};
 use crate::lint::graph::{ENABLE, FilterChain, FilterRole, MatcherTree, Way};
 use crate::lint::located::{At, ConfigPlaces};
 
-const ADD_FILTER: &str = "put the filter into it too, or take the route to this cluster away";
+const ADD_FILTER: &str = "put the filter into it too, or remove the route to this cluster";
 
 /// How a request that is no upgrade meets the filter. `scopes` from the most specific one.
 pub fn main_way(scopes: &[At<'_>], chain: &FilterChain, configs: &ConfigPlaces) -> Way {
@@ -18,7 +18,7 @@ pub fn main_way(scopes: &[At<'_>], chain: &FilterChain, configs: &ConfigPlaces) 
             .take_while(|other| other.place != filter.place)
             .any(|other| other.role == FilterRole::Router);
         if is_past_the_end {
-            let why = "the filter stands behind the router and never runs".to_owned();
+            let why = "the filter is behind the router and never runs".to_owned();
             last =
                 Some(Way::Off { place: filter.place.clone(), why, fix: "put it first".to_owned() });
             continue;
@@ -58,7 +58,7 @@ pub fn main_way(scopes: &[At<'_>], chain: &FilterChain, configs: &ConfigPlaces) 
     })
 }
 
-/// What a route, or what it belongs to, says of a filter.
+/// What a route, its virtual host or its route configuration sets for a filter.
 pub enum Override {
     On,
     Off,
@@ -67,7 +67,7 @@ pub enum Override {
     Unclear,
 }
 
-/// What the most specific `typed_per_filter_config` says of a filter, and where.
+/// What the most specific `typed_per_filter_config` sets for a filter, and where.
 pub fn override_of<'a>(
     scopes: &[At<'a>],
     name: &str,

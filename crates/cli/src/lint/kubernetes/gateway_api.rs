@@ -18,7 +18,7 @@ struct RouteContext<'a, 'b> {
     configs: &'b ConfigPlaces,
     gateway: Resource<'a>,
     listener: At<'a>,
-    /// How requests meet the filter where no policy of Envoy Gateway speaks.
+    /// How requests meet the filter where no policy of Envoy Gateway applies.
     base: Way,
 }
 
@@ -151,8 +151,8 @@ fn of_listener(
 }
 
 /// Exact paths before longer prefixes before shorter ones, and of one path those that ask for more
-/// first. What else there is stands before them all, so that no other is seen to take its requests;
-/// nor does it take theirs for sure.
+/// first. All other routes are placed before them, so that none of these is assumed to take their
+/// requests; nor do they take the requests of these for sure.
 fn by_precedence(route: &Route) -> (u8, Reverse<usize>, bool) {
     match &route.paths.pattern {
         Pattern::Regex(_) | Pattern::Unknown => (0, Reverse(0), false),
@@ -215,7 +215,7 @@ fn http_route<'a>(
         let matches: Vec<At<'a>> = rule.list("matches").collect();
         let mut add = |paths: PathMatch, is_conditional: bool| {
             chain.routes.push(Route {
-                // The most specific path wins, wherever it stands: `by_precedence`.
+                // The most specific path wins, whatever the order: `by_precedence`.
                 group: hosts.join(" "),
                 hosts: hosts.to_vec(),
                 place: rule.place(),

@@ -6,8 +6,7 @@ use crate::lint::graph::{Filter, FilterRole, Way};
 use crate::lint::located::{At, ConfigPlaces, Place};
 use crate::lint::paths::Answer;
 
-const INSTALL: &str =
-    "let the filter be installed there too, or take the route to this service away";
+const INSTALL: &str = "let the filter be installed there too, or remove the route to this service";
 
 /// An HTTP filter that a resource puts into proxies.
 pub struct Install<'a> {
@@ -35,7 +34,7 @@ pub struct InstallScope<'a> {
     is_for_servers: bool,
 }
 
-/// Where among the filters it stands.
+/// Its place among the filters.
 #[derive(PartialEq, Eq)]
 enum FilterOrder {
     First,
@@ -226,7 +225,7 @@ fn by_envoy_filter<'a>(
     };
     let order = match (operation, behind) {
         ("INSERT_FIRST", _) => FilterOrder::First,
-        // Envoy's own or Istio's filter, before which it stands.
+        // Envoy's own or Istio's filter, before which it is inserted.
         ("INSERT_BEFORE", Some(name)) => FilterOrder::Before(name.to_owned()),
         ("INSERT_BEFORE", None) => FilterOrder::First,
         _ => FilterOrder::Other,
@@ -342,13 +341,13 @@ pub fn filters_of(
         return (filters, Way::Unclear { place: own.filter.place.clone(), why });
     }
     if let Some(other) = ours.first().and_then(|(own, _)| removed(own)) {
-        let why = format!("{} takes the filter away", other.resource.printed());
+        let why = format!("{} removes the filter", other.resource.printed());
         return (
             filters,
             Way::Off {
                 place: other.filter.place.clone(),
                 why,
-                fix: "take that patch away".to_owned(),
+                fix: "remove that patch".to_owned(),
             },
         );
     }

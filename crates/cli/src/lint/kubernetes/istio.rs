@@ -104,7 +104,7 @@ fn hosts_of(virtual_service: &Resource<'_>, served: &[String]) -> Vec<String> {
     .collect()
 }
 
-/// The one of two patterns with a host in common that stands for fewer.
+/// The one of two patterns with a host in common that matches fewer.
 fn narrower(one: &str, other: &str) -> String {
     if one == "*" || (one.starts_with('*') && other.len() > one.len()) {
         other.to_owned()

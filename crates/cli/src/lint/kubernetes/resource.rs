@@ -1,4 +1,4 @@
-//! Resources of Kubernetes, and what they are called.
+//! Resources of Kubernetes, and their names.
 
 use crate::lint::located::At;
 

@@ -61,7 +61,7 @@ impl Expression {
         self.regex.as_ref().map_or(Answer::Maybe, |regex| regex.is_match(path).into())
     }
 
-    /// Whether it stands for one path, or for all that begin with it.
+    /// Whether it matches one path, or all that begin with one text.
     pub(super) fn is_literal(&self) -> bool {
         let text = self.text.trim_start_matches('^').trim_end_matches('$');
         let tails = ["(/.*)?", "/?", "/.*", ".*"];

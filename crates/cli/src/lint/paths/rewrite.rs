@@ -63,8 +63,8 @@ impl Rewrite {
         }
     }
 
-    /// Whether a few trials tell what becomes of every path. What comes out of any number of paths
-    /// must be no endpoint.
+    /// Whether a few trials show what becomes of every path. What several paths become must be no
+    /// endpoint.
     pub fn is_followed(&self, taken: &PathMatch, is_endpoint: impl Fn(&str) -> bool) -> bool {
         match self {
             Self::None => true,

@@ -1,6 +1,6 @@
-//! Paths for which an entry of `endpoints` stands.
+//! Paths that an entry of `endpoints` matches.
 
-/// Paths that an entry of `endpoints` stands for, `*` and `/**` filled so that they begin with
+/// Paths that an entry of `endpoints` matches, `*` and `/**` filled so that they begin with
 /// `hint` if they can.
 pub fn samples(entry: &str, hint: &str) -> Vec<String> {
     let wanted: Vec<&str> = hint.split('/').collect();
@@ -54,7 +54,7 @@ pub fn spellings(paths: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// What an entry of `endpoints` stands for, in words.
+/// What an entry of `endpoints` gates, in words.
 pub fn gated_by(entry: &str) -> String {
     let (base, below) =
         entry.strip_suffix("/**").map_or((entry, ""), |base| (base, " and everything below it"));

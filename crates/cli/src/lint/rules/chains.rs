@@ -1,5 +1,5 @@
-//! What filter chains have beside routes: the order of their filters, clusters that get bytes as they
-//! come, and what the files do not show.
+//! What filter chains have beside routes: the order of their filters, clusters that get all bytes,
+//! and what the files do not show.
 
 use super::{Rules, cluster_key, printed};
 use crate::lint::graph::{Cluster, FilterChain, FilterRole, Way};
@@ -20,12 +20,11 @@ impl Rules<'_> {
         if let (Some(end), Some(own)) = (end, chain.filters.get(first))
             && end < first
         {
-            // Where routes are shown, each way says so.
+            // Where routes are shown, each way is a finding of its own.
             if !chain.routes.is_empty() {
                 return;
             }
-            let message =
-                "the filter stands behind the router and never runs: put it first".to_owned();
+            let message = "the filter is behind the router and never runs: put it first".to_owned();
             self.add(&own.place, true, "order".to_owned(), message);
             return;
         }
@@ -64,8 +63,8 @@ impl Rules<'_> {
             if self.is_of_the_server(&cluster) {
                 let to = printed(&cluster);
                 let message = format!(
-                    "{} takes whatever comes to {to} without looking at it: no filter decides \
-                     there; take it away",
+                    "{} passes all bytes on to {to} without reading them: no filter decides \
+                     there; remove it",
                     chain.title
                 );
                 self.add(place, true, cluster_key(&cluster), message);

@@ -42,7 +42,7 @@ impl Rules<'_> {
         }
     }
 
-    /// A way on which the filter does not run, or only where `skips` says no.
+    /// A way on which the filter does not run, or only for paths that are not skipped.
     fn of_bypass(
         &self,
         chain: &FilterChain,
@@ -213,7 +213,7 @@ impl Rules<'_> {
             };
             let how =
                 if passes { "passes undecided" } else { "is decided by another tenant's policy" };
-            let new_host = new.as_deref().unwrap_or("whatever the request says");
+            let new_host = new.as_deref().unwrap_or("a host that the request chooses");
             let message = format!(
                 "the host is rewritten: POST {sent} for {outside} {how} and arrives at {} for \
                  {new_host}: name the hosts from outside in \"hosts\" of that tenant",

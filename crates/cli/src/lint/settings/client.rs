@@ -28,8 +28,8 @@ pub fn doubts(client: &Value, at: &str) -> Vec<Finding> {
     if text("tls_client_auth_san_dns").is_some_and(|name| name.contains('*')) {
         doubts.push(doubt(
             &format!("{at}/tls_client_auth_san_dns"),
-            "RFC 8705 knows no wildcards: only a certificate with this very text, asterisk \
-             included, matches",
+            "RFC 8705 has no wildcards: only a certificate with exactly this text, with the \
+             asterisk, matches",
         ));
     }
     if client.pointer("/backend_authentication/client_secret").is_some() {

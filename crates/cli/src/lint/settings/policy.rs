@@ -10,7 +10,7 @@ use crate::lint::finding::Finding;
 /// The members of the top level or of a tenant.
 pub struct PolicyMembers<'a> {
     pub own: &'a Value,
-    /// What holds where the tenant says nothing.
+    /// The top level, whose members a tenant inherits.
     pub top: &'a Value,
     /// JSON Pointer.
     pub at: String,
@@ -31,7 +31,7 @@ impl PolicyMembers<'_> {
             (
                 "/unregistered_clients",
                 "pass",
-                "a client without an entry is the backend's to authenticate, whatever its \
+                "the backend authenticates a client without an entry, whatever its \
                  certificate; the backend must compare client_id exactly",
             ),
             (
@@ -61,7 +61,7 @@ impl PolicyMembers<'_> {
         if let Some(Value::Array(_)) = self.own.pointer("/peer_certificate/trusted_proxies") {
             doubts.push(self.doubt(
                 "/peer_certificate/trusted_proxies",
-                "whoever holds a key of one of these is every client; each must refuse \
+                "a holder of the key of one of these can be every client; each must refuse \
                  certificates that it cannot verify and overwrite the header",
             ));
         }
@@ -91,7 +91,7 @@ impl PolicyMembers<'_> {
         doubts
     }
 
-    /// `keep` names headers by which servers tell who a client is.
+    /// `keep` names headers by which servers identify a client.
     fn of_kept_headers(&self) -> Vec<Finding> {
         let peer = self.own.get("peer_certificate").or_else(|| self.top.get("peer_certificate"));
         let said = |name: &str| peer.and_then(|peer| peer.get(name)).and_then(Value::as_str);
@@ -108,13 +108,13 @@ impl PolicyMembers<'_> {
             .into_iter()
             .flatten()
             .enumerate();
-        // The header that the filter itself reads goes on only where it was believed.
+        // The header that the filter itself reads goes on only where it was trusted.
         let kept = kept.filter(|(_, name)| {
             let name = name.as_str().unwrap_or_default();
             read.is_none_or(|read| !name.eq_ignore_ascii_case(read.name()))
         });
         let message = "clients can send this header themselves, and it reaches the backend as it \
-            came; the backend must not believe it";
+            came; the backend must not trust it";
         kept.map(|(index, _)| self.doubt(&format!("/forward/keep/{index}"), message)).collect()
     }
 
@@ -124,7 +124,7 @@ impl PolicyMembers<'_> {
         if registry.get("allow_empty") == Some(&Value::Bool(true)) {
             doubts.push(self.doubt(
                 "/registry/allow_empty",
-                "an empty answer of the registry takes every client away",
+                "an empty answer of the registry removes every client",
             ));
         }
         let path = registry.get("path").and_then(Value::as_str).unwrap_or_default();

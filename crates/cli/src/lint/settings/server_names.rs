@@ -1,4 +1,4 @@
-//! Tenants whose certificates the server name of the connection does not tell apart.
+//! Tenants that the server name of the connection does not distinguish.
 
 use std::net::Ipv4Addr;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::doubt;
 use crate::lint::finding::Finding;
 
-/// Tenants by host that the name of the connection does not tell apart, so that a certificate that
+/// Tenants by host that the name of the connection does not distinguish, so that a certificate that
 /// one of them trusts counts for another one.
 pub fn doubts(configuration: &Value, tenants: &[Value]) -> Vec<Finding> {
     let by_host: Vec<(usize, &Value)> =

@@ -24,8 +24,8 @@ pub fn findings(filter: &FilterSettings) -> Vec<Finding> {
                 ));
             }
         }
-        // What Envoy Gateway leaves out is added by a policy of its own, which may stand elsewhere:
-        // `gateway`.
+        // What Envoy Gateway leaves out is added by another policy, which may be in another file:
+        // `gateway_api`.
         FilterKind::ExtensionPolicy => {}
         FilterKind::WasmPlugin => findings.push(Finding::doubtful(
             at,
@@ -35,7 +35,7 @@ pub fn findings(filter: &FilterSettings) -> Vec<Finding> {
     }
     match (filter.failure, &filter.kind) {
         (FailurePolicy::Open, _) => {
-            findings.push(Finding::error(at, "FAIL_OPEN lets everybody in after a fault"))
+            findings.push(Finding::error(at, "FAIL_OPEN lets every request through after a fault"))
         }
         (FailurePolicy::Closed, FilterKind::Envoy { .. }) => {
             let message = "without failure_policy: FAIL_RELOAD a fault is answered with 503 until \

@@ -1,4 +1,4 @@
-//! Envoy Gateway's EnvoyPatchPolicy: what patches add to listeners, and what they take away.
+//! Envoy Gateway's EnvoyPatchPolicy: what patches add to listeners, and what they remove.
 
 use serde_json::Value;
 
@@ -63,7 +63,7 @@ pub fn filter_of_listener(
     best
 }
 
-/// What an EnvoyExtensionPolicy leaves out, and what patches take away.
+/// What an EnvoyExtensionPolicy leaves out, and what patches remove.
 pub fn remarks(resources: &[Resource<'_>], configs: &ConfigPlaces) -> Vec<Remark> {
     let patches: Vec<At<'_>> = resources
         .iter()
@@ -128,10 +128,9 @@ pub fn remarks(resources: &[Resource<'_>], configs: &ConfigPlaces) -> Vec<Remark
             .and_then(|operation| operation.text_of("op"))
             .is_some_and(|op| ["remove", "replace"].contains(&op));
         if is_removal && path.contains("http_filters") && !path.contains("typed_config") {
-            let message =
-                "a patch takes HTTP filters away, or puts others in their place: whether \
+            let message = "a patch removes HTTP filters, or replaces them: whether \
                 this filter is among them cannot be followed"
-                    .to_owned();
+                .to_owned();
             found.push(Remark { place: patch.place(), is_error: false, message });
         }
     }

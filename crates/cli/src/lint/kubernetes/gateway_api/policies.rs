@@ -22,13 +22,13 @@ struct AttachedPolicy<'a> {
     config: Option<usize>,
 }
 
-/// How requests of a rule meet the filter: the most specific policy speaks, and no other.
+/// How requests of a rule meet the filter: the most specific policy applies, and no other.
 pub fn way_of<'a>(
     round: &RouteContext<'a, '_>,
     route: Resource<'a>,
     rule: At<'a>,
 ) -> (Way, Option<(Resource<'a>, usize)>) {
-    // A filter that stands in the listener itself cannot be overridden.
+    // A filter in the listener itself cannot be overridden.
     if let Way::Runs(_) = &round.base {
         return (round.base.clone(), None);
     }
@@ -36,10 +36,10 @@ pub fn way_of<'a>(
     let Some(level) = policies.iter().map(|policy| policy.level).max() else {
         return (round.base.clone(), None);
     };
-    let speaking: Vec<&AttachedPolicy<'_>> =
+    let applying: Vec<&AttachedPolicy<'_>> =
         policies.iter().filter(|policy| policy.level == level).collect();
-    let with = speaking.iter().find_map(|policy| Some((policy.resource, policy.config?)));
-    let without = speaking.iter().find(|policy| policy.config.is_none());
+    let with = applying.iter().find_map(|policy| Some((policy.resource, policy.config?)));
+    let without = applying.iter().find(|policy| policy.config.is_none());
     let below = policies.iter().find(|policy| policy.config.is_some());
     let way = match (with, without, below) {
         (Some((_, config)), None, _) => Way::Runs(vec![config]),
@@ -58,7 +58,7 @@ pub fn way_of<'a>(
                 other.resource.printed(),
                 own.resource.printed()
             ),
-            fix: "put the filter into its list of wasm too, or take the policy away".to_owned(),
+            fix: "put the filter into its list of wasm too, or remove the policy".to_owned(),
         },
         _ => round.base.clone(),
     };

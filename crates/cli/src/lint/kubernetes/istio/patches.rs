@@ -1,12 +1,12 @@
-//! What patches of Istio's EnvoyFilter bring beside HTTP filters: ways that the resources of Istio
-//! do not show.
+//! What patches of Istio's EnvoyFilter add beside HTTP filters: ways that the resources of Istio do
+//! not show.
 
 use crate::lint::graph::{Cluster, FilterChain};
 use crate::lint::kubernetes::installs::Install;
 use crate::lint::kubernetes::resource::{Resource, service};
 use crate::lint::located::{At, Place};
 
-/// They change where a request goes, or as what it arrives, whatever else stands there.
+/// They change where a request goes, or the path with which it arrives, whatever other members say.
 const UNSEEN: [&str; 15] = [
     "cluster_header",
     "cluster_specifier_plugin",
@@ -70,7 +70,7 @@ fn clusters(
     match patch.text_of("applyTo").unwrap_or_default() {
         "EXTENSION_CONFIG" => return Vec::new(),
         "HTTP_FILTER" => {
-            // What takes the filter away or puts others in is read as filters.
+            // What removes the filter or inserts others is read as filters.
             let name = patch
                 .path(&["match", "listener", "filterChain", "filter", "subFilter", "name"])
                 .and_then(At::text);
