@@ -155,7 +155,8 @@ pub struct AuditArguments {
 
 #[derive(Debug, Args)]
 pub struct NameArguments {
-    /// Names, RFC 4514 or OpenSSL's /C=../CN=..
+    /// Names in the form of RFC 4514 or OpenSSL's /C=../CN=.., or a line that OpenSSL prints,
+    /// "subject=C = JP, CN = a"
     #[arg(required = true, value_name = "STRING")]
     pub names: Vec<String>,
     #[command(flatten)]

@@ -20,6 +20,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use self::steps::{ExplainedStep, Facts, StepState};
 use crate::arguments::{ChainArgument, ExplainArguments};
+use crate::certificate_file::CertificateFile;
 use crate::described_request::{Described, default_host, now, time};
 use crate::output::{BOLD, Format, GREEN, PLAIN, RED, YELLOW, print_json, visible};
 use crate::unusable::Unusable;
@@ -107,13 +108,13 @@ fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
     let server_name = arguments.server_name.as_deref().map(server_name).unwrap_or_default();
     let peer = Peer { certificate: None, chain_valid, now: Some(now), server_name, list };
     let Some(file) = &arguments.certificate else { return Ok(peer) };
-    let content = input::bytes(file)?;
-    let peer = peer.presenting(first_certificate(&content));
+    let file_content = CertificateFile::read(file)?;
+    let peer = peer.presenting(file_content.certificate());
     match &peer.certificate {
         None => Err(Unusable::new(format!("{}: the file is empty", file.display()))),
         // Another file than was meant. What is a certificate, but broken, is the filter's to
         // refuse.
-        Some(Err(error @ CertificateError::Pem)) if find(&content, b"CERTIFICATE").is_none() => {
+        Some(Err(error @ CertificateError::Pem)) if !file_content.claims_a_certificate() => {
             Err(Unusable::new(format!("{}: {error}", file.display())))
         }
         _ => Ok(peer),
@@ -123,20 +124,6 @@ fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
 /// The name that a client asked for in the TLS handshake; empty = none.
 pub fn server_name(given: &str) -> ServerName {
     if given.is_empty() { ServerName::Absent } else { ServerName::Name(given.as_bytes().into()) }
-}
-
-/// The first PEM certificate of a file that may also have a chain, a key or text; anything else as
-/// it is.
-fn first_certificate(content: &[u8]) -> &[u8] {
-    const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
-    const END: &[u8] = b"-----END CERTIFICATE-----";
-    let Some(begin) = find(content, BEGIN) else { return content };
-    let rest = content.get(begin..).unwrap_or_default();
-    find(rest, END).and_then(|end| rest.get(..end + END.len())).unwrap_or(rest)
-}
-
-fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    text.windows(wanted.len()).position(|window| window == wanted)
 }
 
 /// Status and `error` of the answer; none where the request passes.

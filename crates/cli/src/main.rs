@@ -20,6 +20,7 @@
 
 mod arguments;
 mod audit;
+mod certificate_file;
 mod convert;
 mod described_request;
 mod document;
@@ -29,6 +30,7 @@ mod input;
 mod lint;
 mod manual;
 mod name;
+mod openssl_name;
 mod output;
 mod unusable;
 

@@ -112,12 +112,30 @@ fn names_are_printed_rdn_by_rdn() {
 }
 
 #[test]
+fn lines_of_openssl_are_names() {
+    let output = run(&["name", "subject=C = JP, O = \"a, b\", CN = c", "/CN=svc/team=blue"]);
+    assert_eq!(code(&output), 0);
+    for wanted in [
+        "RFC 4514  CN=c,O=a\\, b,C=JP\n  note      OpenSSL prints the least specific RDN first",
+        "RFC 4514  CN=svc/team=blue\n  note      \"team\" is no attribute type",
+    ] {
+        assert!(text(&output).contains(wanted), "{wanted}: {}", text(&output));
+    }
+    let json = value(&run(&["name", "--format", "json", "issuer=CN = a", "/CN=a/b=c"]));
+    assert_eq!(json[0]["notes"], Value::Null);
+    assert_eq!(json[1]["notes"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
 fn unusable_input_ends_with_two_and_says_what() {
     let config = file("usable.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
     let wrong = file("wrong.json", r#"{"clients": {}}"#);
     let empty = file("empty.pem", "");
     let noise = file("noise.pem", "no certificate");
     let yaml = file("other.yaml", "kind: Service\n");
+    let key = file("key.der", certificate::private_key_pkcs8(certificate::KeyKind::Ec));
+    let request = "-----BEGIN CERTIFICATE REQUEST-----\nMA==\n-----END CERTIFICATE REQUEST-----\n";
+    let request = file("request.pem", request);
     for (arguments, said) in [
         (&["explain", "--config", "/nowhere", "--client-id", "a"][..], "/nowhere"),
         (&["explain", "--config", &wrong, "--client-id", "a"], "/clients"),
@@ -129,6 +147,14 @@ fn unusable_input_ends_with_two_and_says_what() {
         (
             &["explain", "--config", &config, "--client-id", "a", "--certificate", &empty],
             "the file is empty",
+        ),
+        (
+            &["explain", "--config", &config, "--client-id", "a", "--certificate", &key],
+            "this is a private key, not a certificate: give the certificate that belongs to it",
+        ),
+        (
+            &["explain", "--config", &config, "--client-id", "a", "--certificate", &request],
+            "this is a certificate signing request (PKCS #10), not a certificate",
         ),
         (&["explain", "--config", &config, "--client-id", "a", "--now", "noon"], "noon"),
         (&["explain", "--config", &config, "--client-id", "a", "--header", "x"], "name: value"),

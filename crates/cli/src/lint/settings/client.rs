@@ -5,6 +5,7 @@ use tls_client_auth::DistinguishedName;
 
 use super::doubt;
 use crate::lint::finding::Finding;
+use crate::openssl_name;
 
 pub fn doubts(client: &Value, at: &str) -> Vec<Finding> {
     let text = |name: &str| client.get(name).and_then(Value::as_str);
@@ -24,6 +25,11 @@ pub fn doubts(client: &Value, at: &str) -> Vec<Finding> {
                 rdns.join(",")
             ),
         ));
+    }
+    let subject_dn = text("tls_client_auth_subject_dn").unwrap_or_default();
+    for word in openssl_name::unknown_types(subject_dn) {
+        let pointer = format!("{at}/tls_client_auth_subject_dn");
+        doubts.push(doubt(&pointer, &openssl_name::doubt(word)));
     }
     if text("tls_client_auth_san_dns").is_some_and(|name| name.contains('*')) {
         doubts.push(doubt(

@@ -89,6 +89,14 @@ fn what_loads_and_may_not_be_intended_is_reported() {
                 "/clients/2/tls_client_auth_san_dns: RFC 8705 has no wildcards",
             ],
         ),
+        (
+            r#"{"endpoints": ["/t"], "clients": [
+                {"client_id": "a", "token_endpoint_auth_method": "tls_client_auth",
+                "tls_client_auth_subject_dn": "/C=JP/CN=svc/team=blue"},
+                {"client_id": "b", "token_endpoint_auth_method": "tls_client_auth",
+                "tls_client_auth_subject_dn": "/C=JP/CN=svc\\/team=blue"}]}"#,
+            &["/clients/0/tls_client_auth_subject_dn: \"team\" is no attribute type"],
+        ),
     ] {
         // In one line, so that the order is that of the rules.
         let config = file("doubts.json", text.replace('\n', ""));
