@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use tls_client_auth::inspect::ClientListFormat;
 
 use crate::output::Format;
 
@@ -63,6 +64,17 @@ pub enum Command {
             0 every client was converted, 1 some were not, 2 a file that cannot be used"
     )]
     Convert(ConvertArguments),
+    /// Every registration that a certificate allows, as client metadata of RFC 7591
+    ///
+    /// The output is a JSON array of alternatives: register one of them. Each was tried: the filter
+    /// lets the certificate pass with it.
+    #[command(
+        after_help = "What cannot be registered is reported on standard error.\n\nExamples:\n  \
+            tls-client-auth register client.pem --client-id s6BhdRkqt3\n  tls-client-auth register \
+            client.pem --by subject-dn --as keycloak\n\nExit code: 0 there is a registration, 1 \
+            there is none, 2 a file that cannot be used"
+    )]
+    Register(RegisterArguments),
     /// A script that completes these commands in a shell
     Completions {
         /// The shell
@@ -182,6 +194,51 @@ pub enum ServerArgument {
     Spring,
     /// Clients of Duende IdentityServer
     Duende,
+}
+
+impl ServerArgument {
+    /// The format of its client lists.
+    pub fn format(self) -> ClientListFormat {
+        match self {
+            Self::Authlete => ClientListFormat::Authlete,
+            Self::Keycloak => ClientListFormat::Keycloak,
+            Self::Spring => ClientListFormat::Spring,
+            Self::Duende => ClientListFormat::Duende,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct RegisterArguments {
+    /// The client's certificate, PEM (the first of a chain) or DER; - for standard input
+    pub certificate: PathBuf,
+    /// The identifier of the client; without it, a placeholder
+    #[arg(long)]
+    pub client_id: Option<String>,
+    /// The server in whose format the client is written; without it, RFC 7591
+    #[arg(long = "as", value_enum, value_name = "SERVER")]
+    pub server: Option<ServerArgument>,
+    /// Registrations of these kinds alone
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND")]
+    pub by: Vec<RegistrationArgument>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RegistrationArgument {
+    /// tls_client_auth_subject_dn
+    SubjectDn,
+    /// tls_client_auth_san_dns
+    SanDns,
+    /// tls_client_auth_san_uri
+    SanUri,
+    /// tls_client_auth_san_ip
+    SanIp,
+    /// tls_client_auth_san_email
+    SanEmail,
+    /// A key with x5t#S256
+    X5t,
+    /// A key with x5c
+    X5c,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::Value;
-use tls_client_auth::inspect::{ClientListFormat, convert_list};
+use tls_client_auth::inspect::convert_list;
 
 use crate::arguments::ServerArgument;
 use crate::input;
@@ -14,15 +14,9 @@ use crate::unusable::Unusable;
 
 pub fn run(from: ServerArgument, file: &Path) -> Result<ExitCode, Unusable> {
     let text = input::bytes(file)?;
-    let format = match from {
-        ServerArgument::Authlete => ClientListFormat::Authlete,
-        ServerArgument::Keycloak => ClientListFormat::Keycloak,
-        ServerArgument::Spring => ClientListFormat::Spring,
-        ServerArgument::Duende => ClientListFormat::Duende,
-    };
     let place =
         |pointer: String| if pointer.is_empty() { "the document".to_owned() } else { pointer };
-    let list = convert_list(&text, format).map_err(|error| {
+    let list = convert_list(&text, from.format()).map_err(|error| {
         Unusable::new(format!("{}: {}: {}", file.display(), place(error.pointer), error.message))
     })?;
     let (mut clients, mut refused, mut left_out) = (Vec::new(), Vec::new(), Vec::new());

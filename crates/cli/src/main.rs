@@ -32,6 +32,7 @@ mod manual;
 mod name;
 mod openssl_name;
 mod output;
+mod register;
 mod unusable;
 
 use std::io;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Name(arguments) => name::run(&arguments.names, arguments.output.format),
         Command::Convert(arguments) => convert::run(arguments.from, &arguments.file),
+        Command::Register(arguments) => register::run(&arguments),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,

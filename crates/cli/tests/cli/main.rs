@@ -13,6 +13,7 @@ mod audit;
 mod convert;
 mod explain;
 mod lint;
+mod register;
 
 use std::fs;
 use std::io::Write as _;
@@ -196,7 +197,7 @@ fn the_manual_shows_what_happens() {
         assert_eq!(printed, expected, "{arguments:?}");
         commands += 1;
     }
-    assert_eq!(commands, 5, "each command is shown");
+    assert_eq!(commands, 6, "each command is shown");
 }
 
 #[test]
@@ -211,7 +212,7 @@ fn a_shell_and_a_manual_know_every_command() {
     }
     let manual = text(&run(&["manual"]));
     assert_eq!(code(&run(&["manual", "nothing"])), 2);
-    for command in ["lint", "explain", "audit", "name", "convert"] {
+    for command in ["lint", "explain", "audit", "name", "convert", "register"] {
         assert!(manual.contains(&format!("tls\\-client\\-auth\\-{command}(1)")), "{command}");
         let page = text(&run(&["manual", command]));
         for part in [
