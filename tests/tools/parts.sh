@@ -1,0 +1,176 @@
+# The parts of ./build.sh test. Each can run alone, and fetches what it needs. Sourced by build.sh.
+# shellcheck shell=bash disable=SC2154 # build.sh assigns what is not assigned here
+
+# Clients as others write them, on the shipped configuration.
+test_clients() {
+  ensure_clients
+  tests/clients/run.sh "${envoy_versions[0]}" target/tools/clients
+}
+
+# SEED, if set, makes other bodies than those of every run.
+test_parsers() {
+  ensure_parsers
+  python3 tests/parsers/main.py --home target/tools/parsers ${SEED:+--seed "$SEED"} -- \
+    cargo test --quiet --locked --package tls-client-auth-tests --test parsers
+}
+
+# The package as others get it: first alone in an empty project, then beside a Workers runtime and a
+# type checker.
+test_edge() {
+  build_edge
+  local home=target/tools/edge project=target/edge/project
+  rm -rf "$project"
+  mkdir -p "$project"
+  (
+    cd "$project"
+    npm init --yes > /dev/null
+    npm install --no-audit --no-fund --loglevel=error ../tls-client-auth-*.tgz > /dev/null
+    node --input-type=module --eval '
+      import { readName } from "tls-client-auth";
+      process.exit(readName("/C=JP/CN=a").rfc4514 === "CN=a,C=JP" ? 0 : 1);
+    '
+  ) || fail "the package does not work in an empty project"
+  ensure_npm tests/edge "$home" "a Workers runtime, a type checker and Express"
+  cp tests/edge/*.mjs tests/edge/*.py "$home/"
+  rm -rf "$home/examples" "$home/node_modules/tls-client-auth"
+  cp -R edge/examples "$home/"
+  cp -R "$project/node_modules/tls-client-auth" "$home/node_modules/"
+  bash tests/demo/pki.sh "$home/pki"
+  (cd "$home" && CASES=../../tmp/cases.json node --test)
+}
+
+# The page in a real Chromium.
+test_playground() {
+  local home=target/tools/browser
+  build_playground
+  ensure_npm tests/browser "$home" "what drives a browser"
+  rm -f "$home"/*.mjs
+  cp tests/browser/*.mjs "$home/"
+  ensure_chromium
+  CHROMIUM=$chromium PAGE=target/edge/playground node --test "$home"/*.test.mjs
+}
+
+# The JSON Schema that editors use against the parser of the module.
+test_schema() {
+  ensure_schema
+  tests/schema/run.sh target/tools/schema "$module"
+}
+
+# docs/ as a site, which fails on a wrong link; in target/docs.
+build_docs() {
+  require python3
+  ensure_docs
+  NO_MKDOCS_2_WARNING=1 target/tools/docs/bin/mkdocs build --quiet --strict
+  say "target/docs/index.html"
+}
+
+# CASE in the environment chooses one row of the tables, and says what was decided.
+part_core() {
+  require cargo
+  if [[ -n ${CASE:-} ]]; then
+    cargo test --locked --quiet --test cases -- --nocapture every_
+  else
+    step "the decision and the command line, native"
+    cargo test --locked
+  fi
+}
+
+part_module() {
+  require cargo node npm python3 php ruby go
+  build
+  ensure_corpus
+  step "the module in wasmtime, its budget, certificates in bulk"
+  cargo test --locked --package tls-client-auth-tests --test module --test budget --test corpus
+  step "the JSON Schema of the configuration"
+  test_schema
+  step "bodies through the filter and through real form parsers"
+  test_parsers
+}
+
+part_envoy() {
+  local version
+  require cargo node npm python3 curl openssl cc go javac mvn
+  build
+  for version in "${envoy_versions[@]}"; do ensure_envoy "$version"; done
+  step "the module in Envoy ${envoy_versions[*]}"
+  cargo test --locked --package tls-client-auth-tests --test envoy
+  step "demo, which fails on any surprise"
+  tests/demo/demo.sh "${envoy_versions[0]}"
+  step "demo registry, which fails on any surprise"
+  tests/demo/registry.sh "${envoy_versions[0]}"
+  step "envoy/observability"
+  ensure_prometheus
+  tests/observability/run.sh "${envoy_versions[0]}" target/tools/prometheus
+  step "the other shipped configurations"
+  tests/manifests/run.sh "${envoy_versions[@]}"
+  step "clients in Go and Java"
+  test_clients
+}
+
+part_edge() {
+  require cargo node npm openssl python3
+  step "the JavaScript package"
+  test_edge
+}
+
+part_page() {
+  require cargo node npm
+  step "the page that explains, in Chromium"
+  test_playground
+}
+
+part_interop() {
+  require cargo node npm python3 openssl
+  build
+  ensure_envoy "${envoy_versions[0]}"
+  step "an authorization server and clients from npm, which fails on any surprise"
+  ensure_interop
+  node target/tools/interop/main.mjs "${envoy_versions[0]}"
+}
+
+part_docs() {
+  require cargo python3
+  step "what the documents show and link"
+  cargo test --locked --quiet --test docs
+  step "docs/ as a site"
+  build_docs
+}
+
+# The tests of a part: what `./build.sh test PART` runs; without a part, all of them, the quickest
+# first.
+readonly parts=(core module envoy edge page interop docs)
+
+# All that the tests need from others.
+fetch_all() {
+  local version
+  require cargo node npm python3 curl openssl cc go javac mvn php ruby
+  warn_if_offline
+  cargo fetch --locked --quiet
+  ensure_rust
+  ensure_tools
+  for version in "${envoy_versions[@]}"; do ensure_envoy "$version"; done
+  ensure_corpus
+  ensure_schema
+  ensure_parsers
+  ensure_clients
+  ensure_prometheus
+  ensure_interop
+  ensure_chromium
+  ensure_npm tests/browser target/tools/browser "what drives a browser"
+  ensure_npm tests/edge target/tools/edge "a Workers runtime, a type checker and Express"
+  ensure_docs
+  ensure_bindgen
+}
+
+# What the parts need is looked for before the first of them begins.
+test_parts() {
+  local part started=$SECONDS
+  (($# > 0)) || set -- "${parts[@]}"
+  if (($# == ${#parts[@]})); then
+    require cargo node npm python3 curl openssl cc go javac mvn php ruby
+    say "every test: about 20 minutes on two cores the first time, and 12 GB in target/"
+  fi
+  [[ $* == core ]] || warn_if_offline
+  for part in "$@"; do "part_$part"; done
+  say "passed: $* ($(((SECONDS - started) / 60)) min $(((SECONDS - started) % 60)) s)"
+}
