@@ -12,7 +12,6 @@ use crate::limits;
 ///
 /// `Display` writes the type and the name, such as `DNS:client.example.org`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum AlternativeName {
     /// `dNSName`, in lower case and without a trailing dot.
     Dns(Box<str>),

@@ -50,15 +50,15 @@ function statsTags() {
     const match = name.match(new RegExp(regex));
     return match ? [[tag_name, match[2]]] : [];
   }));
-  const codes = [...text("src/error.rs").matchAll(/^ {4}[A-Z]\w+ = "(\w+)",$/gm)].map(([, code]) => code);
-  assert.ok(codes.includes("authenticated") && codes.includes("registry_unavailable"), "src/error.rs has no codes");
+  const codes = [...text("src/rejection/code.rs").matchAll(/^ {4}[A-Z]\w+ = "(\w+)",$/gm)].map(([, code]) => code);
+  assert.ok(codes.includes("authenticated") && codes.includes("registry_unavailable"), "src/rejection/code.rs has no codes");
   for (const code of codes) {
     assert.deepEqual(tagsOf(`wasmcustom.tls_client_auth.${code}`), { code });
     for (const tenant of ["as.example.com", "*.example.net", "a.registry_clients.example"]) {
       assert.deepEqual(tagsOf(`wasmcustom.tls_client_auth_tenant.${tenant}.${code}`), { code, tenant });
     }
   }
-  const registry = [...text("src/host/proxy_wasm/metrics.rs").matchAll(/"(registry_\w+|ungated_lookalike)"/g)].map(([, name]) => name);
+  const registry = [...text("crates/proxy-wasm/src/metrics.rs").matchAll(/"(registry_\w+|ungated_lookalike)"/g)].map(([, name]) => name);
   assert.equal(new Set(registry).size, 5);
   for (const name of registry) assert.deepEqual(tagsOf(`wasmcustom.tls_client_auth.${name}`), {});
   return codes.length;

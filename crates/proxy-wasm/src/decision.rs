@@ -1,23 +1,18 @@
-//! A decision carried out: counted, written into filter state, logged, answered.
+//! Carries out decisions: metrics, filter state, log, headers, replies.
 
 use std::cell::RefCell;
-use std::fmt;
-use tls_client_auth::limits;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{LogLevel, MapType};
 use tls_client_auth::host::Exchange;
-use tls_client_auth::{Action, Code, Decision, Response};
+use tls_client_auth::{Action, Code, Decision, Response, limits};
 
-use super::downstream::now;
-use super::{Plugin, headers, log};
+use super::headers;
+use super::log::log;
+use super::plugin::Plugin;
 
-/// Does what was decided; returns whether the request goes on.
-pub(super) fn carry_out(
-    plugin: &Plugin,
-    exchange: &RefCell<Exchange>,
-    mut decision: Decision,
-) -> bool {
+/// Carries out the decision about the request of `exchange`; returns whether the request passes.
+pub(super) fn apply(plugin: &Plugin, exchange: &RefCell<Exchange>, mut decision: Decision) -> bool {
     if let Action::Continue { set } = &decision.action
         && !set
             .iter()
@@ -26,13 +21,13 @@ pub(super) fn carry_out(
         // Without its identity headers the request must not reach a backend that trusts them.
         decision = exchange.borrow_mut().on_write_failed(decision.request);
     }
-    plugin.metrics.count(decision.code, decision.request.tenant.as_ref());
+    plugin.metrics.count_decision(decision.code, decision.request.tenant.as_ref());
     if decision.is_lookalike {
-        plugin.metrics.lookalike();
+        plugin.metrics.count_lookalike();
         report_lookalike(plugin, &decision);
     }
     let written = plugin.configuration.filter_state;
-    // Most requests that are not gated are no requests of clients at all.
+    // Most requests that are not gated have nothing to do with OAuth.
     if written.code && decision.code != Code::NotGated {
         set_filter_state("tls_client_auth_code", decision.code.as_str());
     }
@@ -43,7 +38,7 @@ pub(super) fn carry_out(
     }
     if decision.is_logged(plugin.configuration.log) {
         let level = if decision.rejection.is_some() { LogLevel::Warn } else { LogLevel::Info };
-        log_bounded(plugin, level, &decision);
+        plugin.request_log.write(level, &decision);
     }
     match &decision.action {
         Action::Continue { .. } => true,
@@ -54,9 +49,9 @@ pub(super) fn carry_out(
     }
 }
 
-/// Says, once for each path, that a form went past the gate to a path that ends like an endpoint.
+/// Logs, once for each path, that a form passed ungated to a path that ends like an endpoint.
 fn report_lookalike(plugin: &Plugin, decision: &Decision) {
-    let mut reported = plugin.lookalikes.borrow_mut();
+    let mut reported = plugin.reported_lookalikes.borrow_mut();
     let path = decision.request.printable_path();
     if reported.len() < limits::LOOKALIKE_PATHS && !reported.contains(&path) {
         let line = format!(
@@ -69,6 +64,7 @@ fn report_lookalike(plugin: &Plugin, decision: &Decision) {
     }
 }
 
+/// Answers the request of the running callback.
 pub(super) fn reply(response: &Response) {
     let body = Some(response.body.as_bytes());
     if hostcalls::send_http_response(response.status.into(), response.headers.clone(), body)
@@ -80,16 +76,4 @@ pub(super) fn reply(response: &Response) {
 
 fn set_filter_state(name: &str, value: &str) {
     let _ = hostcalls::set_property(vec![name], Some(value.as_bytes()));
-}
-
-/// Requests cause these lines, so all of them share one budget; the next line says how many were
-/// left out.
-pub(super) fn log_bounded(plugin: &Plugin, level: LogLevel, line: &dyn fmt::Display) {
-    let Some(now) = now() else { return };
-    let Some(suppressed) = plugin.lines.borrow_mut().admit(now) else { return };
-    let line = match suppressed {
-        0 => line.to_string(),
-        more => format!("{line} suppressed_lines={more}"),
-    };
-    log(level, &line);
 }
