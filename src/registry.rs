@@ -2,7 +2,7 @@
 //!
 //! A registry is embedded in the configuration ([`Registry`]) or fetched ([`FetchedRegistry`]): as
 //! a whole list ([`Snapshot`]) or one client at a time ([`Lookup`]). Neither reads a clock or sends
-//! a request: what the host must do, they say.
+//! a request: both return what the host must do.
 
 mod client_list;
 mod embedded;

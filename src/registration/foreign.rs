@@ -47,8 +47,8 @@ const RESPELLED: &str =
 const OTHER_NAMES: [&str; 7] =
     ["id", "identifier", "inum", "appid", "clientidentifier", "oauthclientid", "consumerkey"];
 
-/// Members of Authlete's clients whose values requests may have as `client_id` besides the
-/// identifier itself (see `registry/import/authlete.rs`).
+/// Members of Authlete's clients with further identifiers that requests may have as `client_id`
+/// (see `registry/import/authlete.rs`).
 const MORE_NAMES: [&str; 3] = ["clientidalias", "entityid", "metadatadocumentlocation"];
 
 /// Refuses an entry that is read as `what`, if it has a member by which another format says how its

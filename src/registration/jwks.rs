@@ -1,11 +1,11 @@
 //! The certificates in a client's JWK Set (RFC 7517 §4.7 and §4.9, RFC 8705 §2.2.2).
 
-use crate::limits;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::certificate::{PeerCertificate, Thumbprint};
 use crate::json::{Json, JsonError, Members};
+use crate::limits;
 
 /// Thumbprints of the certificates that the keys of `jwks` name, at least one. A key that cannot be
 /// used is left out, as RFC 7517 §5 asks, and added to `left_out` with its reason: the client's

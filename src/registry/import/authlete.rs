@@ -16,9 +16,8 @@ const SUBJECTS: [(&str, &str); 5] = [
     ("tlsClientAuthSanEmail", "tls_client_auth_san_email"),
 ];
 
-/// Members whose values requests may have as `client_id` besides the number: the alias, where it is
-/// enabled; the URL of a client that is registered through OpenID Federation, or by its metadata
-/// document.
+/// Further identifiers that requests may have as `client_id`: the alias, where it is enabled; the
+/// URL of a client that is registered through OpenID Federation, or by its metadata document.
 const NAMES: [&str; 3] = ["clientIdAlias", "entityId", "metadataDocumentLocation"];
 
 /// Whether the entry is in Authlete's format: it has a numeric identifier, or a member of no other
