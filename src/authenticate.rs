@@ -89,10 +89,10 @@ pub(crate) fn authenticate(
     checks.begin(Check::Origin);
     presented.check_origin()?;
 
-    // RFC 8705 §2.1: a subject means something only in a verified chain. §2.2: a self-signed
-    // certificate is registered itself, so there is no chain to verify.
-    let has_subject = matches!(method, TokenEndpointAuthMethod::TlsClientAuth(_));
-    if has_subject {
+    // RFC 8705 §2.1: a subject has a meaning only in a verified chain. §2.2: a self-signed
+    // certificate is registered itself, and has no chain to verify.
+    let is_self_signed = matches!(method, TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_));
+    if !is_self_signed {
         checks.begin(Check::Chain);
         presented.check_chain()?;
     }
@@ -100,7 +100,7 @@ pub(crate) fn authenticate(
     checks.begin(Check::Registered);
     check_registered(&client, &certificate)?;
 
-    if has_subject {
+    if !is_self_signed {
         checks.begin(Check::Subject);
         mismatch.map_or(Ok(()), Err)?;
     }
@@ -145,9 +145,9 @@ fn check_validity(certificate: &PeerCertificate, now: UnixTime) -> Result<(), Re
     Ok(())
 }
 
-/// That the client may use this certificate: it is one of `certificate_thumbprints`, if the client
-/// has any, and one of the registered certificates, if the client is registered by them (RFC 8705
-/// §2.2).
+/// Checks that the client may use this certificate: it is one of `certificate_thumbprints`, if the
+/// client has any, and one of the registered certificates, if the client is registered by them (RFC
+/// 8705 §2.2).
 fn check_registered(
     client: &ClientMetadata,
     certificate: &PeerCertificate,

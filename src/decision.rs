@@ -23,8 +23,8 @@ pub struct Decision {
     pub code: Code,
     /// What the host does with the request.
     pub action: Action,
-    /// Why the request is refused, or would be refused if the mode were not shadow. `None` = it
-    /// passes by right.
+    /// Why the request is refused, or would be refused if the mode were not shadow; `None` = it is
+    /// not refused.
     pub rejection: Option<Rejection>,
     /// What is known of the request.
     pub request: RequestSummary,

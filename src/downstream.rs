@@ -130,8 +130,8 @@ impl<'a> PresentedCertificate<'a> {
         self.downstream.now()
     }
 
-    /// That the certificate is that of the connection, or that the peer of the connection may
-    /// forward it. It is called after [`PresentedCertificate::read`].
+    /// Checks that the certificate is that of the connection, or that the peer of the connection
+    /// may forward it. It is called after [`PresentedCertificate::read`].
     ///
     /// # Errors
     /// [`Rejection::CertificateUnverified`].
@@ -143,8 +143,8 @@ impl<'a> PresentedCertificate<'a> {
         }
     }
 
-    /// That the chain of the connection's certificate is verified, as `peer_certificate.chain`
-    /// requires.
+    /// Checks that the chain of the connection's certificate is verified, as
+    /// `peer_certificate.chain` requires.
     ///
     /// # Errors
     /// [`Rejection::CertificateUnverified`].

@@ -1,8 +1,8 @@
-//! The dependencies between the modules of a crate: no two depend on each other, except a parent and
-//! its children.
+//! The dependencies between the modules of a crate: no two depend on each other, except a parent
+//! and its children.
 //!
-//! They are read from the text of the sources: the `use` declarations, and the paths that begin with
-//! `crate::` or `super::`, without those of tests. A name that a module only re-exports is a
+//! They are read from the text of the sources: the `use` declarations, and the paths that begin
+//! with `crate::` or `super::`, without those of tests. A name that a module only re-exports is a
 //! dependency on the module that defines it.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -135,7 +135,7 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// That nothing is left.
+    /// Checks that nothing is left.
     pub(super) fn end(&self) -> Result<(), MalformedDer> {
         if self.0.is_empty() { Ok(()) } else { Err(MalformedDer) }
     }

@@ -103,7 +103,7 @@ fn expects_more_than_continue(expect: SingletonField<'_>) -> bool {
     }
 }
 
-/// That the connection was made to the tenant that the request is for. Otherwise a client of
+/// Checks that the connection was made to the tenant that the request is for. Otherwise a client of
 /// another tenant could connect under that tenant's name, where the listener trusts that tenant's
 /// CA, and send its request here.
 fn check_server_name(

@@ -61,9 +61,9 @@ impl Authorization {
             return Err(AuthorizationError::Scheme);
         }
         if !scheme.eq_ignore_ascii_case(b"basic") {
-            let is_token =
+            let is_access_token =
                 [&b"bearer"[..], b"dpop"].iter().any(|token| scheme.eq_ignore_ascii_case(token));
-            return Ok(if is_token { Self::Token } else { Self::Other });
+            return Ok(if is_access_token { Self::Token } else { Self::Other });
         }
         let decoded =
             BASE64.decode(credentials.trim_ascii()).map_err(|_| AuthorizationError::Base64)?;

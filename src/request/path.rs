@@ -104,8 +104,9 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The last segment of `path` that is not empty, in lower case where it is not the segment as it
-/// was sent. Only the last [`limits::LOOKALIKE_SEGMENT_OCTETS`] octets of the path are read.
+/// The last segment of `path`. Of a path that is not plain it is the last one that is not empty
+/// after the usual rules, in lower case. Only the last [`limits::LOOKALIKE_SEGMENT_OCTETS`] octets
+/// of the path are read.
 pub(super) fn last_segment(path: &[u8]) -> Option<Cow<'_, [u8]>> {
     let end = path
         .len()
@@ -140,9 +141,9 @@ const RULES: [Rule; 10] = [
     without_script,
 ];
 
-/// `path` in lower case by the rules of Unicode that are the same for all languages, and `i` for
-/// `İ`, as Java has it. A character that never becomes ASCII, as the names of endpoints are, stays
-/// as it is.
+/// `path` in lower case by the rules of Unicode that are the same for all languages, and with `i`
+/// for `İ`, as in Java. A character that folds to no ASCII letter stays as it is, because the names
+/// of endpoints are ASCII.
 fn folded(path: &str) -> String {
     let mut folded = String::with_capacity(path.len());
     for c in path.chars() {
