@@ -59,7 +59,9 @@ function checkUnread(request) {
   const { readableDidRead, readableEnded, readableFlowing, readableEncoding } = request;
   const listeners = request.listenerCount("data") + request.listenerCount("readable");
   if (readableDidRead || readableEnded || readableFlowing || readableEncoding || listeners > 0) {
-    throw new Error("the body was read, or somebody was about to read it, before the gate saw the request");
+    throw new Error(
+      "the body was read, or somebody was about to read it, before the gate saw the request",
+    );
   }
 }
 

@@ -4,25 +4,35 @@ import { failed, inMode, limitOf, tell, written } from "./adapters.js";
 
 // A handler that sees only requests that may pass. `peer` says what is known of the client's TLS connection.
 export function protect(gate, handler, { peer, ...listeners } = {}) {
-  if (typeof peer !== "function") throw new TypeError("peer: where the certificate comes from must be said");
+  if (typeof peer !== "function")
+    throw new TypeError("peer: where the certificate comes from must be said");
   return async (request, ...rest) => {
     const { decision, body } = await decide(gate, request, () => peer(request, ...rest));
     // The body broke off, and with it the connection: nobody is left to answer.
     if (!decision) return new Response(null, { status: 400 });
     tell(decision, request, listeners);
-    if (!decision.pass) return new Response(decision.body, { status: decision.status, headers: decision.headers });
+    if (!decision.pass)
+      return new Response(decision.body, { status: decision.status, headers: decision.headers });
     const headers = new Headers(request.headers);
     decision.forward.remove.forEach((name) => headers.delete(name));
     written(decision.forward).forEach(([name, value]) => headers.set(name, value));
     // A stream is sent while it comes: `duplex` says so to the runtimes that want to hear it.
-    return handler(new Request(request, body ? { headers, body, duplex: "half" } : { headers }), ...rest);
+    return handler(
+      new Request(request, body ? { headers, body, duplex: "half" } : { headers }),
+      ...rest,
+    );
   };
 }
 
 // The decision, and what took the place of the request's body where that was read.
 async function decide(gate, request, peer) {
   const url = new URL(request.url);
-  const known = { method: request.method, path: url.pathname + url.search, host: url.host, headers: request.headers };
+  const known = {
+    method: request.method,
+    path: url.pathname + url.search,
+    host: url.host,
+    headers: request.headers,
+  };
   try {
     const { certificate, chainValid, serverName } = await peer();
     Object.assign(known, { certificate, chainValid, serverName });
@@ -48,7 +58,8 @@ async function startOf(stream, most) {
     const { done, value } = await reader.read().catch(() => ({}));
     if (done === undefined) return undefined;
     if (done) return { start: joined(chunks, length) };
-    if (!(value instanceof Uint8Array)) throw new TypeError("the body has something else than octets");
+    if (!(value instanceof Uint8Array))
+      throw new TypeError("the body has something else than octets");
     chunks.push(value);
     length += value.length;
   }
@@ -90,7 +101,9 @@ export function fromTrustedHeader(name) {
 function byteSequence(value) {
   const [, base64] = value.match(/^:([A-Za-z0-9+/=]+):$/) ?? [];
   try {
-    return base64 === undefined ? value : Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    return base64 === undefined
+      ? value
+      : Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
   } catch {
     return value;
   }

@@ -9,7 +9,9 @@ export class Gate {
   #binding;
 
   constructor(configuration) {
-    this.#binding = new Binding(typeof configuration === "string" ? configuration : JSON.stringify(configuration));
+    this.#binding = new Binding(
+      typeof configuration === "string" ? configuration : JSON.stringify(configuration),
+    );
   }
 
   decide({ body = "", ...head }) {
@@ -29,15 +31,32 @@ export const readCertificate = (value) => JSON.parse(certificate(certificateOcte
 export const readName = (text) => JSON.parse(name(text));
 
 // What the binding wants to know of a request and its connection, in its order.
-function facts({ method = "POST", path, host, headers = {}, certificate, chainValid, serverName, now = Date.now() / 1000 }) {
-  const sent = pairs(headers).map(([name, value]) => [name.toLowerCase(), octets(`headers: ${name}`, value, headerOctets)]);
+function facts({
+  method = "POST",
+  path,
+  host,
+  headers = {},
+  certificate,
+  chainValid,
+  serverName,
+  now = Date.now() / 1000,
+}) {
+  const sent = pairs(headers).map(([name, value]) => [
+    name.toLowerCase(),
+    octets(`headers: ${name}`, value, headerOctets),
+  ]);
   const authority = host ?? namedHost(sent);
-  const fields = [[":method", headerOctets(string("method", method))], [":path", headerOctets(string("path", path))]];
+  const fields = [
+    [":method", headerOctets(string("method", method))],
+    [":path", headerOctets(string("path", path))],
+  ];
   // Every request has an authority; without one no tenant is meant.
   if (authority !== undefined) fields.push([":authority", headerOctets(string("host", authority))]);
   // No other pseudo-header, as HTTP/2 has them among the headers, may say something else than the arguments. What asks for another
   // protocol (RFC 8441) has no argument.
-  fields.push(...sent.filter(([name]) => name === ":protocol" || (name !== "host" && !name.startsWith(":"))));
+  fields.push(
+    ...sent.filter(([name]) => name === ":protocol" || (name !== "host" && !name.startsWith(":"))),
+  );
   return [
     fields.map(([name]) => name),
     fields.map(([, value]) => value),
@@ -50,20 +69,28 @@ function facts({ method = "POST", path, host, headers = {}, certificate, chainVa
 }
 
 function pairs(headers) {
-  if (typeof headers !== "object" || headers === null) throw wrong("headers", "an object, or pairs of name and value");
+  if (typeof headers !== "object" || headers === null)
+    throw wrong("headers", "an object, or pairs of name and value");
   if (typeof headers[Symbol.iterator] !== "function") {
     const defined = Object.entries(headers).filter(([, value]) => value !== undefined);
-    return defined.flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((one) => [name, one]));
+    return defined.flatMap(([name, value]) =>
+      (Array.isArray(value) ? value : [value]).map((one) => [name, one]),
+    );
   }
   return [...headers].map((pair) => {
-    if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== "string") throw wrong("headers", "pairs of name and value");
+    if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== "string")
+      throw wrong("headers", "pairs of name and value");
     return pair;
   });
 }
 
 // Two different ones are no host, and so nobody's.
 function namedHost(sent) {
-  const hosts = new Set(sent.filter(([name]) => name === "host" || name === ":authority").map(([, value]) => latin1(value)));
+  const hosts = new Set(
+    sent
+      .filter(([name]) => name === "host" || name === ":authority")
+      .map(([, value]) => latin1(value)),
+  );
   return hosts.size > 0 ? [...hosts].join(", ") : undefined;
 }
 
@@ -90,9 +117,11 @@ function seconds(what, value) {
 
 function octets(what, value, ofText = (text) => utf8.encode(text)) {
   if (typeof value === "string") return ofText(value);
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  if (ArrayBuffer.isView(value))
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   // By its name, because other realms have an ArrayBuffer of their own.
-  if (/^\[object (Shared)?ArrayBuffer\]$/.test(Object.prototype.toString.call(value))) return new Uint8Array(value);
+  if (/^\[object (Shared)?ArrayBuffer\]$/.test(Object.prototype.toString.call(value)))
+    return new Uint8Array(value);
   throw wrong(what, "a string, an ArrayBuffer or a view of one");
 }
 
@@ -107,4 +136,5 @@ function headerOctets(text) {
 }
 
 // PEM, plain or percent-encoded, as text; DER, or PEM, as octets; or what Node reads of one, whose `raw` is the DER.
-const certificateOctets = (value) => octets("certificate", ArrayBuffer.isView(value?.raw) ? value.raw : value);
+const certificateOctets = (value) =>
+  octets("certificate", ArrayBuffer.isView(value?.raw) ? value.raw : value);

@@ -46,7 +46,9 @@ export interface Client {
   tls_client_auth_san_uri?: string | null;
   tls_client_auth_san_ip?: string | null;
   tls_client_auth_san_email?: string | null;
-  jwks?: { keys: { x5c?: string[] | null; "x5t#S256"?: string | null; [member: string]: unknown }[] } | null;
+  jwks?: {
+    keys: { x5c?: string[] | null; "x5t#S256"?: string | null; [member: string]: unknown }[];
+  } | null;
   certificate_thumbprints?: string[] | null;
   backend_authentication?: { method: "client_secret_basic"; client_secret: string } | null;
   [member: string]: unknown;
@@ -87,7 +89,9 @@ export interface Head {
   /** What `:authority` or `Host` says; chooses the tenant. Without it, that of `headers`, if there is exactly one. */
   host?: string;
   /** Pseudo-headers among them are not looked at, but `:authority` for the host, and `:protocol`. */
-  headers?: Record<string, HeaderValue | HeaderValue[] | undefined> | Iterable<readonly [string, HeaderValue]>;
+  headers?:
+    | Record<string, HeaderValue | HeaderValue[] | undefined>
+    | Iterable<readonly [string, HeaderValue]>;
   /** The certificate of the TLS connection. `null` or absent: the client has none. */
   certificate?: CertificateInput | null;
   /** Whether the TLS server verified the certificate's chain. `null` or absent: it does not say, and `tls_client_auth` clients are refused. */
@@ -106,7 +110,12 @@ export interface Request extends Head {
   body?: string | Octets;
 }
 
-export type PassCode = "authenticated" | "passed_other_method" | "passed_unregistered" | "passed_unidentified" | "not_gated";
+export type PassCode =
+  | "authenticated"
+  | "passed_other_method"
+  | "passed_unregistered"
+  | "passed_unidentified"
+  | "not_gated";
 
 export type RefusalCode =
   | "upgrade_refused"
@@ -184,7 +193,11 @@ export class Gate {
   /** For adapters: the decision where the headers are enough for one, so that no body is read in vain. `null`: `decide` needs the body, or to know that there is none (a preflight has none). */
   decideHead(head: Head): Decision | null;
   /** For adapters: what holds for requests to this host. A body above `maxBodyBytes` need not be read to its end. */
-  policy(host?: string): { mode: "enforce" | "shadow"; chain: "connection" | "listener"; maxBodyBytes: number };
+  policy(host?: string): {
+    mode: "enforce" | "shadow";
+    chain: "connection" | "listener";
+    maxBodyBytes: number;
+  };
 }
 
 export interface Certificate {

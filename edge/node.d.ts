@@ -47,4 +47,8 @@ export function guard<Server extends HttpServer | Http2SecureServer>(
  * `null` where the client asked for none, no host's name where the session was resumed and names have CAs of their own, and undefined
  * where it is not known and all names have the same CAs.
  */
-export function peerOf(socket: TLSSocket): { certificate: Uint8Array | null; chainValid: boolean; serverName?: string | null };
+export function peerOf(socket: TLSSocket): {
+  certificate: Uint8Array | null;
+  chainValid: boolean;
+  serverName?: string | null;
+};

@@ -7,14 +7,16 @@ import { answer, startOf } from "./body.js";
 // A listener for a server with `requestCert: true, rejectUnauthorized: false`, so that a client without a certificate, or with
 // one that registered itself, gets as far as the decision.
 export function protect(gate, listener, options = {}) {
-  return (request, response, ...rest) => serve({ gate, listener, ...options }, request, response, rest);
+  return (request, response, ...rest) =>
+    serve({ gate, listener, ...options }, request, response, rest);
 }
 
 // A whole server: `protect`, and nothing beside it.
 export function guard(server, gate, listener, options = {}) {
   const others = ["request", "checkContinue", "checkExpectation", "upgrade", "connect", "stream"];
   const refuse = (event) => {
-    if (others.includes(event)) throw new Error(`a listener for "${event}" would get requests that the gate has not seen`);
+    if (others.includes(event))
+      throw new Error(`a listener for "${event}" would get requests that the gate has not seen`);
   };
   server.eventNames().forEach(refuse);
   server.on("secureConnection", (socket) => socket.disableRenegotiation());
@@ -81,9 +83,11 @@ export function peerOf(socket) {
   // `authorizationError`.
   socket.disableRenegotiation();
   // Not getPeerCertificate(true): it makes objects of whatever chain the client sent, 20 ms for 150 certificates.
-  if (!certificates.has(socket)) certificates.set(socket, socket.getPeerX509Certificate()?.raw ?? null);
+  if (!certificates.has(socket))
+    certificates.set(socket, socket.getPeerX509Certificate()?.raw ?? null);
   const certificate = certificates.get(socket);
-  const chainValid = certificate !== null && socket.authorized === true && !socket.authorizationError;
+  const chainValid =
+    certificate !== null && socket.authorized === true && !socket.authorizationError;
   return { certificate, chainValid, serverName: serverNameOf(socket) };
 }
 
@@ -104,16 +108,21 @@ function target(request) {
   const isHttp1 = request.httpVersionMajor === 1;
   // Express and Connect cut the place where they mount something off `url`.
   const url = request.originalUrl ?? request.url;
-  const hosts = pairs(request.rawHeaders).flatMap(([name, value]) => (name.toLowerCase() === "host" ? [value] : []));
+  const hosts = pairs(request.rawHeaders).flatMap(([name, value]) =>
+    name.toLowerCase() === "host" ? [value] : [],
+  );
   // RFC 9112 §3.2.2: the host of a whole URL counts in place of Host.
   const [whole, authority, rest = ""] = (isHttp1 && url.match(/^https?:\/\/([^/?]+)(.*)$/i)) || [];
   const host = authority || (!isHttp1 && request.headers[":authority"]) || hosts[0];
   const path = whole ? rest.replace(/^(?!\/)/, "/") : url;
-  if (hosts.length > 1) return { host: hosts.join(", "), path, doubt: "the request has more than one Host" };
+  if (hosts.length > 1)
+    return { host: hosts.join(", "), path, doubt: "the request has more than one Host" };
   // HTTP/1.0 may have none.
-  if (host !== undefined && !isHost(host)) return { host, path, doubt: "the host of the request is none" };
+  if (host !== undefined && !isHost(host))
+    return { host, path, doubt: "the host of the request is none" };
   // Parsers of URLs take what follows two slashes for a host.
-  if (path !== "*" && !/^\/(?![\t\n\r]*[/\\])/.test(path)) return { host, path, doubt: "the target of the request is no plain path" };
+  if (path !== "*" && !/^\/(?![\t\n\r]*[/\\])/.test(path))
+    return { host, path, doubt: "the target of the request is no plain path" };
   return { host, path };
 }
 
@@ -127,7 +136,8 @@ function isHost(host) {
   }
 }
 
-const pairs = (raw) => Array.from({ length: raw.length / 2 }, (_, index) => [raw[2 * index], raw[2 * index + 1]]);
+const pairs = (raw) =>
+  Array.from({ length: raw.length / 2 }, (_, index) => [raw[2 * index], raw[2 * index + 1]]);
 
 // What Node made of the headers is changed in its place: whoever holds the request sees the same.
 function rewrite(request, forward, host) {
@@ -150,7 +160,11 @@ function rewrite(request, forward, host) {
   }
   // Trailers come after the decision, and could say anything.
   const none = (value) => ({ get: () => value, set() {}, configurable: true });
-  Object.defineProperties(request, { trailers: none({}), trailersDistinct: none({}), rawTrailers: none([]) });
+  Object.defineProperties(request, {
+    trailers: none({}),
+    trailersDistinct: none({}),
+    rawTrailers: none([]),
+  });
 }
 
 function fail(request, response, error) {

@@ -6,7 +6,11 @@ import { fromTrustedHeader, protect } from "tls-client-auth/fetch";
 export const handler = (configuration) => ({
   fetch: protect(
     new Gate(configuration),
-    async (request) => Response.json({ client: request.headers.get("x-client-id"), length: (await request.text()).length }),
+    async (request) =>
+      Response.json({
+        client: request.headers.get("x-client-id"),
+        length: (await request.text()).length,
+      }),
     { peer: fromTrustedHeader("client-cert") },
   ),
 });

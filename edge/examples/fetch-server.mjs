@@ -9,10 +9,15 @@ import { Gate } from "tls-client-auth";
 import { protect } from "tls-client-auth/fetch";
 import { peerOf } from "tls-client-auth/node";
 
-const [configuration, cert, key, ca] = process.argv.slice(2, 6).map((file) => readFileSync(file, "utf8"));
+const [configuration, cert, key, ca] = process.argv
+  .slice(2, 6)
+  .map((file) => readFileSync(file, "utf8"));
 
 const application = async (request) =>
-  Response.json({ client: request.headers.get("x-client-id"), length: (await request.text()).length });
+  Response.json({
+    client: request.headers.get("x-client-id"),
+    length: (await request.text()).length,
+  });
 
 const handle = protect(new Gate(configuration), application, { peer: (_request, peer) => peer });
 
@@ -20,9 +25,12 @@ const handle = protect(new Gate(configuration), application, { peer: (_request, 
 function requestOf(incoming) {
   const { method, url, rawHeaders } = incoming;
   const headers = new Headers();
-  for (let index = 0; index < rawHeaders.length; index += 2) headers.append(rawHeaders[index], rawHeaders[index + 1]);
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    headers.append(rawHeaders[index], rawHeaders[index + 1]);
   try {
-    const target = new URL(url.startsWith("/") ? new URL(`https://${headers.get("host")}`).origin + url : url);
+    const target = new URL(
+      url.startsWith("/") ? new URL(`https://${headers.get("host")}`).origin + url : url,
+    );
     headers.set("host", target.host);
     const body = method === "GET" || method === "HEAD" ? undefined : Readable.toWeb(incoming);
     return new Request(target, { method, headers, body, duplex: "half" });
@@ -33,7 +41,9 @@ function requestOf(incoming) {
 
 async function runtime(incoming, outgoing) {
   const request = requestOf(incoming);
-  const response = request ? await handle(request, peerOf(incoming.socket)) : new Response(null, { status: 400 });
+  const response = request
+    ? await handle(request, peerOf(incoming.socket))
+    : new Response(null, { status: 400 });
   for (const [name, value] of response.headers) outgoing.appendHeader(name, value);
   outgoing.writeHead(response.status);
   for await (const part of response.body ?? []) outgoing.write(part);
@@ -57,6 +67,15 @@ async function serve(incoming, outgoing) {
 }
 
 // TLS 1.3 knows no renegotiation, by which a client could change its certificate.
-const options = { cert, key, ca, minVersion: "TLSv1.3", requestCert: true, rejectUnauthorized: false };
+const options = {
+  cert,
+  key,
+  ca,
+  minVersion: "TLSv1.3",
+  requestCert: true,
+  rejectUnauthorized: false,
+};
 const server = createServer(options, serve);
-server.listen(Number(process.argv[6] ?? 0), "127.0.0.1", () => console.log(`https://localhost:${server.address().port}`));
+server.listen(Number(process.argv[6] ?? 0), "127.0.0.1", () =>
+  console.log(`https://localhost:${server.address().port}`),
+);

@@ -6,7 +6,9 @@ import { createServer } from "node:https";
 import { Gate } from "tls-client-auth";
 import { guard } from "tls-client-auth/node";
 
-const [configuration, cert, key, ca] = process.argv.slice(2, 6).map((file) => readFileSync(file, "utf8"));
+const [configuration, cert, key, ca] = process.argv
+  .slice(2, 6)
+  .map((file) => readFileSync(file, "utf8"));
 const gate = new Gate(configuration);
 
 function application(request, response) {
@@ -18,8 +20,18 @@ function application(request, response) {
   });
 }
 
-const onDecision = ({ code, clientId, detail }) => console.error(JSON.stringify({ code, clientId, detail }));
+const onDecision = ({ code, clientId, detail }) =>
+  console.error(JSON.stringify({ code, clientId, detail }));
 // TLS 1.3 knows no renegotiation, by which a client could change its certificate.
-const options = { cert, key, ca, minVersion: "TLSv1.3", requestCert: true, rejectUnauthorized: false };
+const options = {
+  cert,
+  key,
+  ca,
+  minVersion: "TLSv1.3",
+  requestCert: true,
+  rejectUnauthorized: false,
+};
 const server = guard(createServer(options), gate, application, { onDecision });
-server.listen(Number(process.argv[6] ?? 0), "127.0.0.1", () => console.log(`https://localhost:${server.address().port}`));
+server.listen(Number(process.argv[6] ?? 0), "127.0.0.1", () =>
+  console.log(`https://localhost:${server.address().port}`),
+);

@@ -5,12 +5,33 @@ import { fromFile, fromText, withoutKeys } from "./certificate.js";
 import { compare } from "./comparison.js";
 import { examples } from "./examples.js";
 import { Gate, readCertificate } from "./index.js";
-import { clientError, configurationText, configurationToCopy, endpointsError, hasPrivateKey, readClient, readEndpoints } from "./registration.js";
+import {
+  clientError,
+  configurationText,
+  configurationToCopy,
+  endpointsError,
+  hasPrivateKey,
+  readClient,
+  readEndpoints,
+} from "./registration.js";
 import { readBody, readHeaders } from "./request.js";
-import { byId, complain, setText, showAnswer, showCertificate, showComparison, showDecision, showSnippet } from "./view.js";
+import {
+  byId,
+  complain,
+  setText,
+  showAnswer,
+  showCertificate,
+  showComparison,
+  showDecision,
+  showSnippet,
+} from "./view.js";
 
 const host = "as.example.com";
-const fieldNames = { client: "the registration", headers: "the headers", endpoints: "the endpoints" };
+const fieldNames = {
+  client: "the registration",
+  headers: "the headers",
+  endpoints: "the endpoints",
+};
 
 // What the certificate's field does not show: a file's DER, and what was wrong with what it had before.
 let held = {};
@@ -42,14 +63,33 @@ function show() {
   const { body, note } = readBody(byId("body").value);
   setText("body-note", note);
   if (!gate || !headers) {
-    const wrong = ["client", "headers", "endpoints"].filter((field) => byId(field).getAttribute("aria-invalid") === "true");
-    showDecision({ kind: "undecided", words: `Missing or wrong: ${wrong.map((field) => fieldNames[field]).join(", ")}. See there.` });
+    const wrong = ["client", "headers", "endpoints"].filter(
+      (field) => byId(field).getAttribute("aria-invalid") === "true",
+    );
+    showDecision({
+      kind: "undecided",
+      words: `Missing or wrong: ${wrong.map((field) => fieldNames[field]).join(", ")}. See there.`,
+    });
     showAnswer();
     return;
   }
-  const chainValid = { yes: true, no: false, silent: null }[document.querySelector('[name="chain"]:checked').value];
-  const decision = gate.decide({ method: byId("method").value, path: byId("path").value, host, headers, body, certificate: given, chainValid });
-  showDecision({ ...decision, kind: decision.pass ? "pass" : "refuse", words: adviceOn(decision, chainValid) });
+  const chainValid = { yes: true, no: false, silent: null }[
+    document.querySelector('[name="chain"]:checked').value
+  ];
+  const decision = gate.decide({
+    method: byId("method").value,
+    path: byId("path").value,
+    host,
+    headers,
+    body,
+    certificate: given,
+    chainValid,
+  });
+  showDecision({
+    ...decision,
+    kind: decision.pass ? "pass" : "refuse",
+    words: adviceOn(decision, chainValid),
+  });
   showAnswer(decision);
 }
 
@@ -59,7 +99,9 @@ function showNothing(words) {
 }
 
 function takeCertificate() {
-  const { given, note } = held.octets ? { given: held.octets, note: "" } : fromText(byId("certificate").value);
+  const { given, note } = held.octets
+    ? { given: held.octets, note: "" }
+    : fromText(byId("certificate").value);
   setText("certificate-note", note);
   let certificate, error;
   try {
@@ -74,15 +116,32 @@ function takeCertificate() {
 function takeConfiguration() {
   const endpoints = readEndpoints(byId("endpoints").value);
   const text = byId("client").value;
-  const guarded = attempt("endpoints", () => new Gate(configurationText(endpoints, "")), (message) => endpointsError(message, endpoints));
-  const client = attempt("client", () => {
-    const read = readClient(text);
-    // Alone, so that this field's errors do not hide behind the other's.
-    new Gate(configurationText([], text));
-    return read;
-  }, clientError);
-  setText("client-note", hasPrivateKey(client) ? "There is a private key in jwks, which no registration needs: treat it as exposed and replace it." : "");
-  return { endpoints, client, gate: guarded && client && new Gate(configurationText(endpoints, text)) };
+  const guarded = attempt(
+    "endpoints",
+    () => new Gate(configurationText(endpoints, "")),
+    (message) => endpointsError(message, endpoints),
+  );
+  const client = attempt(
+    "client",
+    () => {
+      const read = readClient(text);
+      // Alone, so that this field's errors do not hide behind the other's.
+      new Gate(configurationText([], text));
+      return read;
+    },
+    clientError,
+  );
+  setText(
+    "client-note",
+    hasPrivateKey(client)
+      ? "There is a private key in jwks, which no registration needs: treat it as exposed and replace it."
+      : "",
+  );
+  return {
+    endpoints,
+    client,
+    gate: guarded && client && new Gate(configurationText(endpoints, text)),
+  };
 }
 
 /** What `read` gives; or `undefined`, and its error at the field. */
@@ -123,20 +182,27 @@ async function takeFiles(list) {
   held.octets = read.octets;
   held.problem ??= read.problem;
   const others = list.length > 1 ? `, the first of ${list.length} files` : "";
-  setText("file-name", read.problem ? "" : `${file.name}${others}${read.octets ? `, ${read.octets.length} bytes of DER` : ""}`);
+  setText(
+    "file-name",
+    read.problem
+      ? ""
+      : `${file.name}${others}${read.octets ? `, ${read.octets.length} bytes of DER` : ""}`,
+  );
   press(null);
   update();
 }
 
 function press(button) {
-  for (const each of document.querySelectorAll("[data-example]")) each.setAttribute("aria-pressed", String(each === button));
+  for (const each of document.querySelectorAll("[data-example]"))
+    each.setAttribute("aria-pressed", String(each === button));
 }
 
 function useExample(button) {
   turns++;
   held = {};
   setText("file-name", "");
-  for (const [field, value] of Object.entries(examples[button.dataset.example])) byId(field).value = value;
+  for (const [field, value] of Object.entries(examples[button.dataset.example]))
+    byId(field).value = value;
   document.querySelector('[name="chain"][value="yes"]').checked = true;
   press(button);
   update();
@@ -170,12 +236,17 @@ for (const kind of ["dragenter", "dragover", "drop"]) {
     const over = drop.contains(event.target);
     event.dataTransfer.dropEffect = over ? "copy" : "none";
     drop.classList.toggle("dropping", over && kind !== "drop");
-    if (over && kind === "drop" && event.dataTransfer.files.length) takeFiles([...event.dataTransfer.files]);
+    if (over && kind === "drop" && event.dataTransfer.files.length)
+      takeFiles([...event.dataTransfer.files]);
   });
 }
-document.addEventListener("dragleave", ({ relatedTarget }) => relatedTarget ?? drop.classList.remove("dropping"));
+document.addEventListener(
+  "dragleave",
+  ({ relatedTarget }) => relatedTarget ?? drop.classList.remove("dropping"),
+);
 
-for (const button of document.querySelectorAll("[data-example]")) button.addEventListener("click", () => useExample(button));
+for (const button of document.querySelectorAll("[data-example]"))
+  button.addEventListener("click", () => useExample(button));
 byId("copy").addEventListener("click", async () => {
   // What was typed just now counts, too.
   update();
@@ -190,6 +261,8 @@ byId("copy").addEventListener("click", async () => {
 });
 
 // On a narrow screen the decision is far below; the bar shows it as long as it is out of sight.
-new IntersectionObserver(([{ isIntersecting }]) => (byId("bar").hidden = isIntersecting), { rootMargin: "0px 0px -96px" }).observe(byId("verdict"));
+new IntersectionObserver(([{ isIntersecting }]) => (byId("bar").hidden = isIntersecting), {
+  rootMargin: "0px 0px -96px",
+}).observe(byId("verdict"));
 
 useExample(document.querySelector('[data-example="subject"]'));

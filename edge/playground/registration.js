@@ -31,13 +31,18 @@ export function readClient(text) {
 }
 
 /** The filter's configuration. It has the client as it was typed: JavaScript hides a member that stands there twice. */
-export const configurationText = (endpoints, client) => `{${endpoints.length ? `"endpoints":${JSON.stringify(endpoints)},` : ""}"clients":[\n${client}\n]}`;
+export const configurationText = (endpoints, client) =>
+  `{${endpoints.length ? `"endpoints":${JSON.stringify(endpoints)},` : ""}"clients":[\n${client}\n]}`;
 
 /** An error of the configuration, as it is seen from the field of its endpoints. */
-export const endpointsError = (message, endpoints) => message.replace(/^\/endpoints\/(\d+)/, (_, index) => `“${endpoints[index]}”`);
+export const endpointsError = (message, endpoints) =>
+  message.replace(/^\/endpoints\/(\d+)/, (_, index) => `“${endpoints[index]}”`);
 
 /** The same, seen from the client's field; what the filter alone does not take for JSON it counts in lines of its own. */
-export const clientError = (message) => message.replace(/^(\/clients\/0(: )?|the configuration: )/, "").replace(/ at line \d+ column \d+$/, "");
+export const clientError = (message) =>
+  message
+    .replace(/^(\/clients\/0(: )?|the configuration: )/, "")
+    .replace(/ at line \d+ column \d+$/, "");
 
 /** The configuration that may be shown to others, and what was left out of it: names of secrets, and other names. */
 export function configurationToCopy(endpoints, client) {
@@ -49,16 +54,26 @@ export function configurationToCopy(endpoints, client) {
     else if (name !== "jwks") left.unused.push(name);
   }
   // Other methods have keys for other purposes.
-  if (client.token_endpoint_auth_method === "self_signed_tls_client_auth") kept.jwks = { keys: client.jwks.keys.filter(certifies).map(publicKey) };
+  if (client.token_endpoint_auth_method === "self_signed_tls_client_auth")
+    kept.jwks = { keys: client.jwks.keys.filter(certifies).map(publicKey) };
   else if (client.jwks) left.unused.push("jwks");
   if (hasPrivateKey(client)) left.secret.push("private parts of jwks");
-  return { configuration: endpoints.length ? { endpoints, clients: [kept] } : { clients: [kept] }, left };
+  return {
+    configuration: endpoints.length ? { endpoints, clients: [kept] } : { clients: [kept] },
+    left,
+  };
 }
 
 /** Whether somebody registered more of a key than its public half. */
 export function hasPrivateKey(client) {
   const keys = client?.jwks?.keys;
-  return Array.isArray(keys) && keys.some((key) => key && typeof key === "object" && privateParts.some((part) => Object.hasOwn(key, part)));
+  return (
+    Array.isArray(keys) &&
+    keys.some(
+      (key) =>
+        key && typeof key === "object" && privateParts.some((part) => Object.hasOwn(key, part)),
+    )
+  );
 }
 
 // The others are for other purposes, and copied without these they could come to count.
@@ -66,5 +81,9 @@ const certifies = (key) => thumbprintOf(key) !== undefined;
 
 function publicKey({ kty, x5c, "x5t#S256": thumbprint }) {
   // The first is the key's own certificate (RFC 7517 §4.7), the others nobody compares.
-  return { ...(typeof kty === "string" && { kty }), ...(x5c && { x5c: x5c.slice(0, 1) }), ...(thumbprint && { "x5t#S256": thumbprint }) };
+  return {
+    ...(typeof kty === "string" && { kty }),
+    ...(x5c && { x5c: x5c.slice(0, 1) }),
+    ...(thumbprint && { "x5t#S256": thumbprint }),
+  };
 }

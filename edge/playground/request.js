@@ -20,6 +20,9 @@ export function readBody(text) {
   const body = text.replace(/\n+$/, "");
   const notes = [];
   if (body !== text) notes.push("The line end behind the body is not sent.");
-  if (/\s/.test(body)) notes.push("A blank or a line end within the body is sent as it stands; a form writes + or %20, and %0A.");
+  if (/\s/.test(body))
+    notes.push(
+      "A blank or a line end within the body is sent as it stands; a form writes + or %20, and %0A.",
+    );
   return { body, note: notes.join(" ") };
 }

@@ -27,7 +27,10 @@ export function showDecision({ kind, status, code = "", words, detail }) {
   decision.dataset.shown = shown;
   decision.className = kind;
   const first = element("p", "");
-  first.append(kind === "refuse" ? `Refused with ${status}: ` : verdicts[kind], element("code", code));
+  first.append(
+    kind === "refuse" ? `Refused with ${status}: ` : verdicts[kind],
+    element("code", code),
+  );
   const last = element("p", "The filter logs: ");
   last.append(element("code", detail?.length > longest ? `${detail.slice(0, longest)}…` : detail));
   decision.replaceChildren(first, element("p", words), ...(detail ? [last] : []));
@@ -42,7 +45,11 @@ export function showComparison(comparison) {
   const rows = comparison.rows.map(({ part, registered, certificate, differs }) => {
     const row = element("tr", "");
     row.classList.toggle("difference", differs);
-    row.append(Object.assign(element("th", part), { scope: "row" }), lines(registered), lines(certificate));
+    row.append(
+      Object.assign(element("th", part), { scope: "row" }),
+      lines(registered),
+      lines(certificate),
+    );
     return row;
   });
   document.querySelector("#comparison tbody").replaceChildren(...rows);
@@ -64,7 +71,9 @@ export function showCertificate(certificate) {
     ["Valid", `${notBefore} to ${notAfter}`],
     ["x5t#S256", thumbprint],
   ];
-  byId("details").replaceChildren(...rows.flatMap(([term, text]) => [element("dt", term), element("dd", text)]));
+  byId("details").replaceChildren(
+    ...rows.flatMap(([term, text]) => [element("dt", term), element("dd", text)]),
+  );
 }
 
 /** What the client reads; `undefined` where nothing was decided. */
@@ -72,7 +81,15 @@ export function showAnswer(decision) {
   byId("answer-card").hidden = !decision || decision.pass;
   if (!decision || decision.pass) return;
   const { status, headers, body } = decision;
-  setText("answer", [`HTTP/1.1 ${status}`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`), "", body].join("\n"));
+  setText(
+    "answer",
+    [
+      `HTTP/1.1 ${status}`,
+      ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+      "",
+      body,
+    ].join("\n"),
+  );
 }
 
 export function showSnippet(copy) {
@@ -83,12 +100,16 @@ export function showSnippet(copy) {
   const { secret, unused } = copy.left;
   const notes = [];
   if (secret.length) notes.push(`Left out as secret: ${list(secret)}.`);
-  if (secret.includes("backend_authentication")) notes.push("The filter uses backend_authentication: add it where the filter runs.");
+  if (secret.includes("backend_authentication"))
+    notes.push("The filter uses backend_authentication: add it where the filter runs.");
   if (unused.length) notes.push(`Left out as unused by the filter: ${list(unused)}.`);
   setText("left", notes.join(" "));
 }
 
 function list(names) {
   const shown = names.slice(0, 8).map((name) => name.slice(0, 40));
-  return shown.join(", ") + (names.length > shown.length ? ` and ${names.length - shown.length} more` : "");
+  return (
+    shown.join(", ") +
+    (names.length > shown.length ? ` and ${names.length - shown.length} more` : "")
+  );
 }

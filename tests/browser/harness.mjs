@@ -23,7 +23,15 @@ export const requested = [];
 before(async () => {
   ({ server, origin } = await serve(process.env.PAGE, 0, (request) => requested.push(request)));
   // A sandbox of its own needs privileges that a container lacks; the page is ours.
-  const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+  const args = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ];
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args });
 });
 
@@ -38,7 +46,10 @@ export async function blank(options = desktop, prepare = async () => {}) {
   complaints = [];
   page = await (await browser.newContext(options)).newPage();
   page.on("pageerror", (error) => complaints.push(error.message));
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
+  page.on(
+    "console",
+    (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()),
+  );
   await prepare(page);
   await page.goto(origin);
 }
@@ -67,8 +78,37 @@ export async function sees(selector, pattern) {
 export function ownCertificate(subject, alternativeNames) {
   const directory = mkdtempSync(join(tmpdir(), "page-"));
   const file = (name) => join(directory, name);
-  execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-keyout", file("key.pem"),
-    "-out", file("client.pem"), "-subj", subject, "-addext", `subjectAltName=${alternativeNames}`], { stdio: "ignore" });
-  execFileSync("openssl", ["x509", "-in", file("client.pem"), "-outform", "DER", "-out", file("client.der")]);
+  execFileSync(
+    "openssl",
+    [
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:prime256v1",
+      "-nodes",
+      "-days",
+      "2",
+      "-keyout",
+      file("key.pem"),
+      "-out",
+      file("client.pem"),
+      "-subj",
+      subject,
+      "-addext",
+      `subjectAltName=${alternativeNames}`,
+    ],
+    { stdio: "ignore" },
+  );
+  execFileSync("openssl", [
+    "x509",
+    "-in",
+    file("client.pem"),
+    "-outform",
+    "DER",
+    "-out",
+    file("client.der"),
+  ]);
   return { directory, file };
 }

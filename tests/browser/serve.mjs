@@ -6,7 +6,11 @@ import { createServer } from "node:http";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8" };
+const types = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+};
 
 /** The address at which it serves; `seen` is told of every request. */
 export async function serve(directory, port, seen = () => {}) {
@@ -18,12 +22,19 @@ export async function serve(directory, port, seen = () => {}) {
       const file = pathname === "/" ? "/index.html" : pathname;
       const body = await readFile(join(directory, file));
       // What is edited and built again is not to be an older page for a while.
-      response.writeHead(200, { "content-type": types[extname(file)] ?? "application/octet-stream", "cache-control": "no-store" }).end(body);
+      response
+        .writeHead(200, {
+          "content-type": types[extname(file)] ?? "application/octet-stream",
+          "cache-control": "no-store",
+        })
+        .end(body);
     } catch {
       response.writeHead(404).end();
     }
   });
-  await new Promise((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
+  await new Promise((resolve, reject) =>
+    server.once("error", reject).listen(port, "127.0.0.1", resolve),
+  );
   return { server, origin: `http://127.0.0.1:${server.address().port}` };
 }
 
@@ -33,8 +44,12 @@ if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.me
     const { origin } = await serve(directory, Number(port));
     console.log(`build.sh: ${origin} until Ctrl-C`);
   } catch (error) {
-    const why = { EADDRINUSE: "is taken", EACCES: "is not for this user" }[error.code] ?? `cannot be used (${error.code})`;
-    console.error(`build.sh: error: port ${port} ${why}: choose another one, as in PORT=8081 ./build.sh playground`);
+    const why =
+      { EADDRINUSE: "is taken", EACCES: "is not for this user" }[error.code] ??
+      `cannot be used (${error.code})`;
+    console.error(
+      `build.sh: error: port ${port} ${why}: choose another one, as in PORT=8081 ./build.sh playground`,
+    );
     process.exitCode = 1;
   }
 }

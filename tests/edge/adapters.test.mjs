@@ -19,9 +19,18 @@ before(async () => {
   // The same runtime, before an application that answers with octets and cookies.
   const source = readFileSync("examples/fetch-server.mjs", "utf8");
   const bytes = `() => new Response(Uint8Array.of(255, 0, 254), { headers: [["set-cookie", "a=1; Path=/"], ["set-cookie", "b=2"]] })`;
-  writeFileSync("examples/fetch-server-octets.mjs", source.replace(/(const application =)[^;]+;/, `$1 ${bytes};`));
+  writeFileSync(
+    "examples/fetch-server-octets.mjs",
+    source.replace(/(const application =)[^;]+;/, `$1 ${bytes};`),
+  );
   for (const example of ["node-server", "fetch-server", "fetch-server-octets"]) {
-    const server = spawn(process.execPath, [`examples/${example}.mjs`, "gate.json", "pki/server.pem", "pki/server.key", "pki/ca.pem"]);
+    const server = spawn(process.execPath, [
+      `examples/${example}.mjs`,
+      "gate.json",
+      "pki/server.pem",
+      "pki/server.key",
+      "pki/ca.pem",
+    ]);
     servers.push(server);
     server.stderr.on("data", (chunk) => (log += chunk));
     const [line] = await once(server.stdout, "data");
@@ -32,7 +41,12 @@ before(async () => {
 after(() => servers.forEach((server) => server.kill()));
 
 async function ask(example, as, body, { headers, ...more } = {}) {
-  const answer = await send(origins[example], { as, body, headers: { ...form, ...headers }, ...more });
+  const answer = await send(origins[example], {
+    as,
+    body,
+    headers: { ...form, ...headers },
+    ...more,
+  });
   return { ...answer, json: JSON.parse(answer.text) };
 }
 
@@ -41,23 +55,50 @@ for (const example of ["node-server", "fetch-server"]) {
     const good = await ask(example, "subject-dn", token("a"));
     assert.deepEqual([good.status, good.json], [200, { client: "a", length: token("a").length }]);
     assert.deepEqual((await ask(example, "self-signed", token("self"))).json.client, "self");
-    for (const [name, id] of [["wrong", "a"], ["untrusted", "a"], ["expired", "a"], [null, "a"], ["self-signed-other", "self"], ["subject-dn", "nobody"]]) {
+    for (const [name, id] of [
+      ["wrong", "a"],
+      ["untrusted", "a"],
+      ["expired", "a"],
+      [null, "a"],
+      ["self-signed-other", "self"],
+      ["subject-dn", "nobody"],
+    ]) {
       const { status, json, headers } = await ask(example, name, token(id));
-      assert.deepEqual([status, json.error, headers["cache-control"]], [401, "invalid_client", "no-store"], `${name} as ${id}`);
+      assert.deepEqual(
+        [status, json.error, headers["cache-control"]],
+        [401, "invalid_client", "no-store"],
+        `${name} as ${id}`,
+      );
     }
   });
 
   test(`${example}: what a client sends is not what the application believes`, async () => {
     const forged = { headers: { "x-client-id": "a", "X-SSL-Client-Verify": "SUCCESS" } };
-    assert.equal((await ask(example, null, undefined, { path: "/userinfo", method: "GET", ...forged })).json.client, null);
+    assert.equal(
+      (await ask(example, null, undefined, { path: "/userinfo", method: "GET", ...forged })).json
+        .client,
+      null,
+    );
     assert.equal((await ask(example, "self-signed", token("self"), forged)).json.client, "self");
-    assert.equal((await ask(example, "subject-dn", token("a"), { headers: { "transfer-encoding": "chunked" } })).status, 200);
-    const double = await ask(example, "subject-dn", token("a"), { headers: { authorization: ["Basic YTpi", "Basic YTpi"] } });
+    assert.equal(
+      (
+        await ask(example, "subject-dn", token("a"), {
+          headers: { "transfer-encoding": "chunked" },
+        })
+      ).status,
+      200,
+    );
+    const double = await ask(example, "subject-dn", token("a"), {
+      headers: { authorization: ["Basic YTpi", "Basic YTpi"] },
+    });
     assert.deepEqual([double.status, double.json.error], [400, "invalid_request"]);
   });
 
   test(`${example}: large bodies are whole or refused`, async () => {
-    for (const body of [`${token("a")}&x=${"y".repeat(70_000)}`, `${token("a")}&x=${"y".repeat(5_000_000)}`]) {
+    for (const body of [
+      `${token("a")}&x=${"y".repeat(70_000)}`,
+      `${token("a")}&x=${"y".repeat(5_000_000)}`,
+    ]) {
       const large = await ask(example, "subject-dn", body);
       assert.deepEqual([large.status, large.json.error], [413, "invalid_request"]);
     }
@@ -67,8 +108,16 @@ for (const example of ["node-server", "fetch-server"]) {
 }
 
 test("decisions are told", () => {
-  const certificate = ["unverified", "expired", "missing", "not_registered"].map((reason) => `certificate_${reason}`);
-  for (const code of ["authenticated", "subject_mismatch", ...certificate, "unknown_client", "body_too_large"]) {
+  const certificate = ["unverified", "expired", "missing", "not_registered"].map(
+    (reason) => `certificate_${reason}`,
+  );
+  for (const code of [
+    "authenticated",
+    "subject_mismatch",
+    ...certificate,
+    "unknown_client",
+    "body_too_large",
+  ]) {
     assert.ok(log.includes(`"code":"${code}"`), `${code} is not in ${log}`);
   }
 });
@@ -86,24 +135,41 @@ test("fetch-server: no request ends it, and no answer is bent", async () => {
     ["GET /x HTTP/1.1\r\nHost: a\r\nHost: b", 400],
     ["GET /x HTTP/1.1\r\nHost:", 400],
   ]) {
-    assert.match(await exchange(port, `${head}\r\n${end}`), new RegExp(`^HTTP/1.1 ${status} `), head);
+    assert.match(
+      await exchange(port, `${head}\r\n${end}`),
+      new RegExp(`^HTTP/1.1 ${status} `),
+      head,
+    );
   }
   // A client that goes away in the middle.
-  const broken = "POST /token HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\nnoise";
+  const broken =
+    "POST /token HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\nnoise";
   await exchange(port, broken);
   const chunked = { headers: { ...form, "transfer-encoding": "chunked" } };
   const large = await ask("fetch-server", "subject-dn", "y".repeat(1_000_000), chunked);
   assert.deepEqual([large.status, large.json.error], [413, "invalid_request"]);
   assert.equal((await ask("fetch-server", "subject-dn", token("a"))).json.client, "a");
 
-  const octets = await exchange(Number(new URL(origins["fetch-server-octets"]).port), `GET /x HTTP/1.1\r\nHost: a\r\n${end}`);
-  assert.ok(octets.includes("\r\n\r\n\xff\0\xfe") || octets.includes("\xff\0\xfe\r\n0\r\n"), octets);
-  assert.deepEqual(octets.match(/set-cookie: .*/gi), ["set-cookie: a=1; Path=/", "set-cookie: b=2"]);
+  const octets = await exchange(
+    Number(new URL(origins["fetch-server-octets"]).port),
+    `GET /x HTTP/1.1\r\nHost: a\r\n${end}`,
+  );
+  assert.ok(
+    octets.includes("\r\n\r\n\xff\0\xfe") || octets.includes("\xff\0\xfe\r\n0\r\n"),
+    octets,
+  );
+  assert.deepEqual(octets.match(/set-cookie: .*/gi), [
+    "set-cookie: a=1; Path=/",
+    "set-cookie: b=2",
+  ]);
 });
 
 test("the examples speak no TLS 1.2, whose clients can change their certificate", async () => {
   for (const origin of Object.values(origins)) {
-    await assert.rejects(exchange(Number(new URL(origin).port), "", { maxVersion: "TLSv1.2" }), /protocol version/);
+    await assert.rejects(
+      exchange(Number(new URL(origin).port), "", { maxVersion: "TLSv1.2" }),
+      /protocol version/,
+    );
   }
 });
 
@@ -111,24 +177,48 @@ const gate = new Gate(configuration);
 const nobody = () => ({ certificate: null, chainValid: null });
 const a = () => ({ certificate: read("subject-dn"), chainValid: true });
 const unreached = () => assert.fail("reached");
-const request = (body, more = {}) => new Request("https://as.example.com/token", { method: "POST", headers: form, body, duplex: "half", ...more });
+const request = (body, more = {}) =>
+  new Request("https://as.example.com/token", {
+    method: "POST",
+    headers: form,
+    body,
+    duplex: "half",
+    ...more,
+  });
 
 test("fetch: what goes wrong within an adapter lets nobody past, but in shadow mode", async () => {
   const told = [];
   const onDecision = ({ code, pass, detail }) => told.push([code, pass, detail]);
   for (const [peer, detail] of [
-    [() => { throw new Error("no peer"); }, "Error: no peer"],
+    [
+      () => {
+        throw new Error("no peer");
+      },
+      "Error: no peer",
+    ],
     // As a runtime may say it.
-    [() => ({ ...a(), chainValid: "FAILED:self signed certificate" }), "TypeError: chainValid: expected true, false or null"],
+    [
+      () => ({ ...a(), chainValid: "FAILED:self signed certificate" }),
+      "TypeError: chainValid: expected true, false or null",
+    ],
     [() => ({ ...a(), serverName: false }), "TypeError: serverName: expected a string"],
-    [() => ({ ...a(), certificate: {} }), "TypeError: certificate: expected a string, an ArrayBuffer or a view of one"],
+    [
+      () => ({ ...a(), certificate: {} }),
+      "TypeError: certificate: expected a string, an ArrayBuffer or a view of one",
+    ],
   ]) {
     const response = await protect(gate, unreached, { peer, onDecision })(request(token("a")));
     assert.deepEqual([response.status, (await response.json()).error], [500, "server_error"]);
     assert.deepEqual(told.pop(), ["host_error", false, detail]);
 
-    const shadow = protect(new Gate({ ...configuration, mode: "shadow" }), async (seen) => new Response(seen.headers.get("x-client-id") + (await seen.text())), { peer, onDecision });
-    const passed = await shadow(request(token("a"), { headers: { ...form, "x-client-id": "victim" } }));
+    const shadow = protect(
+      new Gate({ ...configuration, mode: "shadow" }),
+      async (seen) => new Response(seen.headers.get("x-client-id") + (await seen.text())),
+      { peer, onDecision },
+    );
+    const passed = await shadow(
+      request(token("a"), { headers: { ...form, "x-client-id": "victim" } }),
+    );
     assert.deepEqual([passed.status, await passed.text()], [200, `null${token("a")}`]);
     assert.deepEqual(told.pop(), ["host_error", true, detail]);
   }
@@ -136,14 +226,21 @@ test("fetch: what goes wrong within an adapter lets nobody past, but in shadow m
 
 test("fetch: who states that what is not verified is refused must not say that it came in", async () => {
   const stated = new Gate({ ...configuration, peer_certificate: { chain: "listener" } });
-  for (const [chainValid, status] of [[true, 200], [null, 200], [false, 500]]) {
+  for (const [chainValid, status] of [
+    [true, 200],
+    [null, 200],
+    [false, 500],
+  ]) {
     const handle = protect(stated, () => new Response(), { peer: () => ({ ...a(), chainValid }) });
     assert.equal((await handle(request(token("a")))).status, status);
   }
 });
 
 test("fetch: the name of the TLS handshake is compared where the runtime gives it", async () => {
-  const tenants = ["as.example.com", "b.example"].map((host) => ({ hosts: [host], clients: [clients[0]] }));
+  const tenants = ["as.example.com", "b.example"].map((host) => ({
+    hosts: [host],
+    clients: [clients[0]],
+  }));
   const told = [];
   const two = new Gate({ endpoints: ["/token"], tenants });
   for (const [serverName, status, code] of [
@@ -152,25 +249,55 @@ test("fetch: the name of the TLS handshake is compared where the runtime gives i
     [null, 421, "server_name_mismatch"],
     [undefined, 200, "authenticated"],
   ]) {
-    const handle = protect(two, () => new Response(), { peer: () => ({ ...a(), serverName }), onDecision: ({ code }) => told.push(code) });
-    assert.deepEqual([(await handle(request(token("a")))).status, told.pop()], [status, code], String(serverName));
+    const handle = protect(two, () => new Response(), {
+      peer: () => ({ ...a(), serverName }),
+      onDecision: ({ code }) => told.push(code),
+    });
+    assert.deepEqual(
+      [(await handle(request(token("a")))).status, told.pop()],
+      [status, code],
+      String(serverName),
+    );
     const other = new Request("https://as.example.com/userinfo");
-    assert.deepEqual([(await handle(other)).status, told.pop()], [200, "not_gated"], String(serverName));
+    assert.deepEqual(
+      [(await handle(other)).status, told.pop()],
+      [200, "not_gated"],
+      String(serverName),
+    );
   }
 });
 
 test("fetch: OPTIONS is a preflight, or as any other method", async () => {
   const told = [];
   const seen = [];
-  const application = async (request) => new Response(String(seen.push([request.method, request.headers.get("x-client-id"), await request.text()])));
-  const handle = protect(gate, application, { peer: nobody, onDecision: ({ code }) => told.push(code) });
-  const ask = (more) => handle(request(undefined, { method: "OPTIONS", headers: { "x-client-id": "victim", origin: "https://app.example" }, ...more }));
+  const application = async (request) =>
+    new Response(
+      String(seen.push([request.method, request.headers.get("x-client-id"), await request.text()])),
+    );
+  const handle = protect(gate, application, {
+    peer: nobody,
+    onDecision: ({ code }) => told.push(code),
+  });
+  const ask = (more) =>
+    handle(
+      request(undefined, {
+        method: "OPTIONS",
+        headers: { "x-client-id": "victim", origin: "https://app.example" },
+        ...more,
+      }),
+    );
   const empty = () => new ReadableStream({ start: (controller) => controller.close() });
   for (const more of [{}, { body: "" }, { body: empty() }]) {
     assert.equal((await ask(more)).status, 200);
     assert.deepEqual([told.pop(), seen.pop()], ["not_gated", ["OPTIONS", null, ""]]);
   }
-  for (const more of [{ body: token("a") }, { body: "y".repeat(70_000) }, { headers: { authorization: "Basic YTo=" } }, { headers: { "x-method-override": "POST" } }, { headers: { expect: "x", authorization: "Bearer x" } }]) {
+  for (const more of [
+    { body: token("a") },
+    { body: "y".repeat(70_000) },
+    { headers: { authorization: "Basic YTo=" } },
+    { headers: { "x-method-override": "POST" } },
+    { headers: { expect: "x", authorization: "Bearer x" } },
+  ]) {
     const refused = await ask(more);
     assert.equal(told.pop(), more.headers?.expect ? "upgrade_refused" : "method_not_allowed");
     assert.equal(refused.status, more.headers?.expect ? 400 : 405);
@@ -181,17 +308,43 @@ test("fetch: OPTIONS is a preflight, or as any other method", async () => {
 
 test("fetch: what the application gets is the request, but for its headers", async () => {
   let seen;
-  const peer = (_request, name) => ({ ...a(), path: "/userinfo", method: "OPTIONS", headers: {}, host: name });
-  const handle = protect(gate, (request, name) => { seen = request; return new Response(name); }, { peer });
+  const peer = (_request, name) => ({
+    ...a(),
+    path: "/userinfo",
+    method: "OPTIONS",
+    headers: {},
+    host: name,
+  });
+  const handle = protect(
+    gate,
+    (request, name) => {
+      seen = request;
+      return new Response(name);
+    },
+    { peer },
+  );
   const more = { redirect: "manual", cache: "no-store", credentials: "omit" };
-  for (const [sent, client] of [[new Request("https://as.example.com/x?y", more), null], [request(token("a"), more), "a"]]) {
+  for (const [sent, client] of [
+    [new Request("https://as.example.com/x?y", more), null],
+    [request(token("a"), more), "a"],
+  ]) {
     assert.equal(await (await handle(sent, "name")).text(), "name");
     for (const [name, value] of Object.entries(more)) assert.equal(seen[name], value, name);
-    assert.deepEqual([seen.url, seen.method, seen.headers.get("x-client-id")], [sent.url, sent.method, client]);
+    assert.deepEqual(
+      [seen.url, seen.method, seen.headers.get("x-client-id")],
+      [sent.url, sent.method, client],
+    );
   }
   assert.equal(await seen.text(), token("a"));
   // `peer` tells of the connection, and of nothing else.
-  assert.equal((await protect(gate, unreached, { peer: () => ({ ...nobody(), path: "/userinfo" }) })(request(token("a")))).status, 401);
+  assert.equal(
+    (
+      await protect(gate, unreached, { peer: () => ({ ...nobody(), path: "/userinfo" }) })(
+        request(token("a")),
+      )
+    ).status,
+    401,
+  );
 });
 
 test("fetch: large bodies are refused where that is seen, and whole in shadow mode", async () => {
@@ -210,20 +363,34 @@ test("fetch: large bodies are refused where that is seen, and whole in shadow mo
     assert.ok(sent < 300_000, String(sent));
 
     sent = 0;
-    const shadow = protect(new Gate({ ...configuration, mode: "shadow" }), async (seen) => new Response(String((await seen.text()).length)), { peer: a, onDecision });
-    assert.equal(await (await shadow(request(body()))).text(), String(Math.floor(1_000_000 / chunk) * chunk));
+    const shadow = protect(
+      new Gate({ ...configuration, mode: "shadow" }),
+      async (seen) => new Response(String((await seen.text()).length)),
+      { peer: a, onDecision },
+    );
+    assert.equal(
+      await (await shadow(request(body()))).text(),
+      String(Math.floor(1_000_000 / chunk) * chunk),
+    );
     assert.deepEqual(told, ["body_too_large", "body_too_large"]);
   }
   // What is announced as too large is not read at all.
-  const unread = request(new ReadableStream({ pull: unreached }, { highWaterMark: 0 }), { headers: { ...form, "content-length": "65537" } });
+  const unread = request(new ReadableStream({ pull: unreached }, { highWaterMark: 0 }), {
+    headers: { ...form, "content-length": "65537" },
+  });
   assert.equal((await protect(gate, unreached, { peer: a })(unread)).status, 413);
   const limited = new Gate({ ...configuration, max_body_bytes: 1000 });
-  assert.equal((await protect(limited, unreached, { peer: a })(request("y".repeat(1001)))).status, 413);
+  assert.equal(
+    (await protect(limited, unreached, { peer: a })(request("y".repeat(1001)))).status,
+    413,
+  );
 });
 
 test("fetch: of a client that goes away nothing is told", async () => {
   const body = new ReadableStream({ pull: (controller) => controller.error(new Error("gone")) });
-  const response = await protect(gate, unreached, { peer: a, onDecision: unreached })(request(body));
+  const response = await protect(gate, unreached, { peer: a, onDecision: unreached })(
+    request(body),
+  );
   assert.equal(response.status, 400);
 });
 
@@ -231,14 +398,36 @@ test("fetch: who listens to decisions changes none, and gets no secret", async (
   const told = [];
   const errors = [];
   const backend_authentication = { method: "client_secret_basic", client_secret: "kept" };
-  const secret = new Gate({ ...configuration, clients: [{ ...clients[0], client_id: "ключ", backend_authentication }] });
-  for (const onDecision of [(told_) => { told.push(told_); throw new Error("x"); }, async (told_) => { told.push(told_); throw new Error("x"); }]) {
-    const handle = protect(secret, (seen) => Response.json([...seen.headers]), { peer: a, onDecision, onError: (error) => errors.push(error.message) });
-    const headers = new Map(await (await handle(request(token(encodeURIComponent("ключ"))))).json());
+  const secret = new Gate({
+    ...configuration,
+    clients: [{ ...clients[0], client_id: "ключ", backend_authentication }],
+  });
+  for (const onDecision of [
+    (told_) => {
+      told.push(told_);
+      throw new Error("x");
+    },
+    async (told_) => {
+      told.push(told_);
+      throw new Error("x");
+    },
+  ]) {
+    const handle = protect(secret, (seen) => Response.json([...seen.headers]), {
+      peer: a,
+      onDecision,
+      onError: (error) => errors.push(error.message),
+    });
+    const headers = new Map(
+      await (await handle(request(token(encodeURIComponent("ключ"))))).json(),
+    );
     assert.match(headers.get("authorization"), /^Basic /);
     assert.equal(Buffer.from(headers.get("x-client-id"), "latin1").toString(), "ключ");
   }
-  assert.ok(told.length === 2 && told.every((decision) => !("forward" in decision)) && !JSON.stringify(told).includes("Basic"));
+  assert.ok(
+    told.length === 2 &&
+      told.every((decision) => !("forward" in decision)) &&
+      !JSON.stringify(told).includes("Basic"),
+  );
   assert.deepEqual(errors, ["x", "x"]);
 });
 
@@ -246,12 +435,25 @@ test("fetch: a certificate from a trusted header", async () => {
   const { fetch } = handler(configuration);
   const der = base64("subject-dn");
   const send = (headers, body = token("a"), path = "/token") =>
-    fetch(new Request(`https://as.example.com${path}`, { method: "POST", headers: { ...form, ...headers }, body }));
+    fetch(
+      new Request(`https://as.example.com${path}`, {
+        method: "POST",
+        headers: { ...form, ...headers },
+        body,
+      }),
+    );
   const good = await send({ "client-cert": `:${der}:` });
-  assert.deepEqual([good.status, await good.json()], [200, { client: "a", length: token("a").length }]);
+  assert.deepEqual(
+    [good.status, await good.json()],
+    [200, { client: "a", length: token("a").length }],
+  );
   for (const value of [undefined, "", der, `:${der}:;a=1`, `:${der}:, :${der}:`, "::", ":AAAA:"]) {
     const refused = await send(value === undefined ? {} : { "client-cert": value });
-    assert.deepEqual([refused.status, (await refused.json()).error], [401, "invalid_client"], value);
+    assert.deepEqual(
+      [refused.status, (await refused.json()).error],
+      [401, "invalid_client"],
+      value,
+    );
   }
   const forged = await send({ "x-client-id": "a", "client-cert": `:${der}:` }, "x=y", "/userinfo");
   assert.deepEqual(await forged.json(), { client: null, length: 3 });

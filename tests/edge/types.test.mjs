@@ -90,8 +90,22 @@ const mistakes = [
 
 function compile(name, source) {
   writeFileSync(name, source);
-  const options = ["--noEmit", "--strict", "--noUncheckedIndexedAccess", "--module", "nodenext", "--target", "es2023", "--lib", "es2023,dom,dom.iterable", "--types", "node"];
-  return spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", ...options, name], { encoding: "utf8" });
+  const options = [
+    "--noEmit",
+    "--strict",
+    "--noUncheckedIndexedAccess",
+    "--module",
+    "nodenext",
+    "--target",
+    "es2023",
+    "--lib",
+    "es2023,dom,dom.iterable",
+    "--types",
+    "node",
+  ];
+  return spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", ...options, name], {
+    encoding: "utf8",
+  });
 }
 
 test("the types fit what is done with the package", () => {
@@ -100,6 +114,9 @@ test("the types fit what is done with the package", () => {
   const lines = usage.split("\n").length;
   const mistaken = compile("mistakes.mts", [usage, ...mistakes].join("\n"));
   mistakes.forEach((mistake, index) => {
-    assert.ok(mistaken.stdout.includes(`mistakes.mts(${lines + 1 + index},`), `${mistake}: ${mistaken.stdout}`);
+    assert.ok(
+      mistaken.stdout.includes(`mistakes.mts(${lines + 1 + index},`),
+      `${mistake}: ${mistaken.stdout}`,
+    );
   });
 });
