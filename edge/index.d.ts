@@ -77,31 +77,46 @@ export type Octets = ArrayBuffer | SharedArrayBuffer | ArrayBufferView;
 
 export type HeaderValue = string | Octets;
 
-/** PEM as text, DER or PEM as octets, or what has DER as its `raw`, such as Node's X509Certificate. */
+/**
+ * PEM as text, DER or PEM as octets, or what has DER as its `raw`, such as Node's X509Certificate.
+ */
 export type CertificateInput = string | Octets | { raw: ArrayBufferView };
 
-/** A request and its connection before there is anything of the body. A value of another type throws a TypeError. */
+/**
+ * A request and its connection before there is anything of the body. A value of another type throws
+ * a TypeError.
+ */
 export interface Head {
   /** `POST` unless said. */
   method?: string;
   /** With its query, as it stands in the request. */
   path: string;
-  /** What `:authority` or `Host` says; chooses the tenant. Without it, that of `headers`, if there is exactly one. */
+  /**
+   * What `:authority` or `Host` says; chooses the tenant. Without it, that of `headers`, if there
+   * is exactly one.
+   */
   host?: string;
-  /** Pseudo-headers among them are not looked at, but `:authority` for the host, and `:protocol`. */
+  /** Of pseudo-headers among them, only `:authority` (for the host) and `:protocol` count. */
   headers?:
     | Record<string, HeaderValue | HeaderValue[] | undefined>
     | Iterable<readonly [string, HeaderValue]>;
   /** The certificate of the TLS connection. `null` or absent: the client has none. */
   certificate?: CertificateInput | null;
-  /** Whether the TLS server verified the certificate's chain. `null` or absent: it does not say, and `tls_client_auth` clients are refused. */
+  /**
+   * Whether the TLS server verified the certificate's chain. `null` or absent: it does not say, and
+   * `tls_client_auth` clients are refused.
+   */
   chainValid?: boolean | null;
   /**
-   * The name that the client asked for in the TLS handshake; `null` or empty: it asked for none. Where there are tenants, it must be of
-   * the tenant that `host` chooses. Absent: it is not checked, and a client whom one tenant's CA vouches for may be another tenant's.
+   * The name that the client asked for in the TLS handshake; `null` or empty: it asked for none.
+   * Where there are tenants, it must be of the tenant that `host` chooses. Absent: it is not
+   * checked, and a client of one tenant's CA may be a client of another tenant.
    */
   serverName?: string | null;
-  /** Seconds since 1970, or a Date; now unless said. `null`, or a number or Date that is none: there is no clock, which is a `host_error`. */
+  /**
+   * Seconds since 1970, or a Date; now unless said. `null`, or a number or Date that is none: there
+   * is no clock, which is a `host_error`.
+   */
   now?: number | Date | null;
 }
 
@@ -147,11 +162,14 @@ export type RefusalCode =
 export type Code = PassCode | RefusalCode;
 
 interface Circumstances {
-  /** Proven where `code` is `authenticated`, else what the request claims, in printable ASCII; `null` where it claims nobody. */
+  /**
+   * Proven where `code` is `authenticated`, else what the request claims, in printable ASCII;
+   * `null` where it claims none.
+   */
   clientId: string | null;
   /** `x5t#S256` of the certificate, if it was looked at. */
   thumbprint: string | null;
-  /** Why, for the operator and nobody else; `null` where nothing is wrong. */
+  /** Why, for the operator alone; `null` where nothing is wrong. */
   detail: string | null;
   /** Whose policy decided: the first host of the tenant. */
   tenant: string | null;
@@ -165,7 +183,10 @@ export interface Pass extends Circumstances {
   status: null;
   headers: Record<string, never>;
   body: null;
-  /** What becomes of its headers: these must be removed, and then those set. A backend's secret may be among them. */
+  /**
+   * What becomes of its headers: these must be removed, and then those set. A backend's secret may
+   * be among them.
+   */
   forward: { set: [string, string][]; remove: string[] };
 }
 
@@ -183,16 +204,26 @@ export interface Refusal extends Circumstances {
 export type Decision = Pass | Refusal;
 
 /** A decision as logs and metrics may have it. */
-export type ToldDecision = Omit<Pass, "forward"> | Omit<Refusal, "forward">;
+export type ReportedDecision = Omit<Pass, "forward"> | Omit<Refusal, "forward">;
 
-/** A configuration that decides as the Envoy filter does. Registries are not fetched: their clients are `registry_unavailable`. */
+/**
+ * A configuration that decides as the Envoy filter does. Registries are not fetched: their clients
+ * are `registry_unavailable`. Here and below, an argument of another kind than is stated throws a
+ * TypeError that names it.
+ */
 export class Gate {
   /** @throws Error with the JSON Pointer of the first mistake. */
   constructor(configuration: string | Configuration);
   decide(request: Request): Decision;
-  /** For adapters: the decision where the headers are enough for one, so that no body is read in vain. `null`: `decide` needs the body, or to know that there is none (a preflight has none). */
+  /**
+   * For adapters: the decision where the headers are enough for one, so that no body is read in
+   * vain. `null`: `decide` needs the body, or to know that there is none (a preflight has none).
+   */
   decideHead(head: Head): Decision | null;
-  /** For adapters: what holds for requests to this host. A body above `maxBodyBytes` need not be read to its end. */
+  /**
+   * For adapters: what holds for requests to this host. A body above `maxBodyBytes` need not be
+   * read to its end.
+   */
   policy(host?: string): {
     mode: "enforce" | "shadow";
     chain: "connection" | "listener";

@@ -1,4 +1,5 @@
-// For Node, browsers and bundlers. The module comes along as text, so nothing has to be fetched or read.
+// For Node, browsers and bundlers. The module comes along as text, so nothing has to be fetched or
+// read.
 
 import { initSync } from "./bindings.js";
 import { bytes } from "./wasm.js";

@@ -163,7 +163,7 @@ test("plain values of every kind", () => {
   ]) {
     const decision = gate.decide({ ...request, ...more });
     assert.equal(decision.code, code, JSON.stringify(more));
-    // Whoever calls this has no Envoy.
+    // A caller of this has no Envoy.
     assert.doesNotMatch(decision.detail, /Envoy|connection\./);
   }
 });
@@ -329,7 +329,7 @@ test("the name of the TLS handshake must be of the tenant, where it is given", (
   assert.equal(gate.decide({ ...request, host: "a.example", serverName: "b.example" }).status, 421);
 });
 
-test("mistakes are told with their place", () => {
+test("mistakes are reported with their place", () => {
   assert.throws(
     () => new Gate({ clients: [{ client_id: "" }] }),
     /\/clients\/0\/client_id: expected/,

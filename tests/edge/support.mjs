@@ -1,5 +1,7 @@
 // Servers on this machine, and clients with one of the demo's certificates or with none.
 
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
@@ -33,6 +35,26 @@ export const configuration = {
   endpoints: ["/token"],
   forward: { client_id: "x-client-id" },
   clients,
+};
+
+// More clients: one that authenticates otherwise, and one whose backend wants a secret.
+export const secret = "kept-between-gate-and-application";
+export const all = {
+  ...configuration,
+  clients: [
+    ...clients,
+    { client_id: "basic", token_endpoint_auth_method: "client_secret_basic" },
+    {
+      client_id: "secret",
+      token_endpoint_auth_method: "tls_client_auth",
+      tls_client_auth_san_uri: "spiffe://client.example.org/ns/payments/sa/ledger",
+      backend_authentication: { method: "client_secret_basic", client_secret: secret },
+    },
+  ],
+};
+export const basic = {
+  ...form,
+  authorization: `Basic ${Buffer.from("basic:x").toString("base64")}`,
 };
 
 const options = {
@@ -74,7 +96,8 @@ const credential = (name) => (name ? { cert: read(name), key: read(name, "key") 
 // The server's certificate is one of localhost, whatever name is asked for.
 const checkServerIdentity = () => undefined;
 
-// One request on a connection of its own; `body` is text, octets, or several of them, each sent after the other arrived.
+// One request on a connection of its own; `body` is text, octets, or several of them, each sent
+// after the other arrived.
 export function send(
   port,
   {
@@ -90,7 +113,7 @@ export function send(
 ) {
   const own = agent ?? new Agent({ ca: read("ca"), checkServerIdentity, ...credential(as) });
   return new Promise((resolve, reject) => {
-    const url = typeof port === "number" ? `https://localhost:${port}` : port;
+    const url = urlOf(port);
     const request = httpsRequest(
       url,
       { path, agent: own, servername, method, headers },
@@ -129,7 +152,7 @@ function sendHttp2(
     servername = "localhost",
   } = {},
 ) {
-  const session = connectHttp2(`https://localhost:${port}`, {
+  const session = connectHttp2(urlOf(port), {
     ca: read("ca"),
     checkServerIdentity,
     servername,
@@ -152,6 +175,8 @@ function sendHttp2(
   });
 }
 
+const urlOf = (port) => (typeof port === "number" ? `https://localhost:${port}` : port);
+
 async function write(request, body) {
   for (const part of [body].flat()) {
     if (part.length > 0) await new Promise((sent) => request.write(part, sent));
@@ -166,7 +191,8 @@ async function textOf(stream) {
   return text;
 }
 
-// These octets, in one part or several, on a TLS connection, and what comes back until the server ends it.
+// These octets, in one part or several, on a TLS connection, and what comes back until the server
+// ends it.
 export function exchange(port, text, { as, ...more } = {}) {
   return new Promise((resolve, reject) => {
     const socket = connect({
@@ -195,5 +221,18 @@ export function exchange(port, text, { as, ...more } = {}) {
 // A token request as it stands on the wire.
 export function post(body, { path = "/token", host = "as.example.com", more = "" } = {}) {
   const type = "Content-Type: application/x-www-form-urlencoded\r\n";
-  return `POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${type}Content-Length: ${Buffer.byteLength(body)}\r\n${more}\r\n${body}`;
+  const length = `Content-Length: ${Buffer.byteLength(body)}\r\n`;
+  return `POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${type}${length}${more}\r\n${body}`;
+}
+
+// An example that runs, by the words of its runtime; `log()` is what it has written to stderr.
+export async function started(runtime, example, configuration, options = {}) {
+  const [program, ...words] = runtime;
+  const files = [configuration, "pki/server.pem", "pki/server.key", "pki/ca.pem"];
+  const server = spawn(program, [...words, example, ...files], options);
+  let log = "";
+  server.stderr.on("data", (chunk) => (log += chunk));
+  const ended = once(server, "exit").then(() => assert.fail(`${example} ended: ${log}`));
+  const [line] = await Promise.race([once(server.stdout, "data"), ended]);
+  return { process: server, origin: String(line).trim(), log: () => log };
 }

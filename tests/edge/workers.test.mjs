@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Miniflare } from "miniflare";
+import { clients } from "./support.mjs";
 
 const home = "node_modules/tls-client-auth/";
 const worker = `
@@ -13,10 +14,15 @@ const worker = `
   const gate = new Gate({
     endpoints: ["/token"],
     forward: { client_id: "x-client-id" },
-    clients: [{ client_id: "a", token_endpoint_auth_method: "tls_client_auth", tls_client_auth_subject_dn: "CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo,C=JP" }],
+    clients: ${JSON.stringify(clients.slice(0, 1))},
   });
   const application = async (request) =>
-    Response.json({ client: request.headers.get("x-client-id"), body: await request.text(), verified: request.cf.tlsClientAuth.certVerified, redirect: request.redirect });
+    Response.json({
+      client: request.headers.get("x-client-id"),
+      body: await request.text(),
+      verified: request.cf.tlsClientAuth.certVerified,
+      redirect: request.redirect,
+    });
   export default { fetch: protect(gate, application, { peer: fromTrustedHeader("client-cert") }) };
 `;
 
@@ -32,7 +38,9 @@ test("a worker decides", async () => {
     compatibilityDate: "2026-01-01",
     modules: [
       { type: "ESModule", path: "worker.js", contents: worker },
-      ...["workerd.js", "gate.js", "bindings.js", "fetch.js", "adapters.js"].map(module),
+      ...["workerd.js", "gate.js", "expect.js", "bindings.js", "fetch.js", "adapters.js"].map(
+        module,
+      ),
       {
         type: "CompiledWasm",
         path: "tls_client_auth.wasm",
