@@ -1,7 +1,7 @@
 // What people call; the decision itself is the filter's own code in WebAssembly. What has not the
 // type that it must have throws: a decision about something else than was meant is worse than none.
 
-import { Gate as Binding, readCertificate as certificate, readName as name } from "./bindings.js";
+import * as binding from "./bindings.js";
 import { expectObject, expectString, wrong } from "./expect.js";
 
 const utf8 = new TextEncoder();
@@ -10,7 +10,7 @@ export class Gate {
   #binding;
 
   constructor(configuration) {
-    this.#binding = new Binding(json(configuration));
+    this.#binding = new binding.Gate(json(configuration));
   }
 
   decide(request) {
@@ -27,8 +27,18 @@ export class Gate {
   }
 }
 
-export const readCertificate = (value) => JSON.parse(certificate(certificateOctets(value)));
-export const readName = (text) => JSON.parse(name(expectString("name", text)));
+export function readCertificate(certificate) {
+  return JSON.parse(binding.readCertificate(certificateOctets(certificate)));
+}
+
+export const readName = (name) => JSON.parse(binding.readName(expectString("name", name)));
+
+const servers = ["authlete", "duende", "keycloak", "spring"];
+
+export function convertClients(document, from) {
+  if (!servers.includes(from)) throw wrong("from", `one of ${servers.join(", ")}`, from);
+  return JSON.parse(binding.convertClients(expectString("document", document), from));
+}
 
 function json(configuration) {
   if (typeof configuration === "string") return configuration;

@@ -249,3 +249,28 @@ export function readCertificate(certificate: CertificateInput): Certificate;
 
 /** A distinguished name as the filter understands it. @throws Error where it is none. */
 export function readName(name: string): { rfc4514: string; rdns: string[] };
+
+/** What became of one entry of the client list of another server. */
+export interface Conversion {
+  /** JSON Pointer of the entry; empty where the whole document is one client. */
+  pointer: string;
+  /** The clients that the entry is about, as far as that can be read. */
+  clientIds: string[];
+  /** Client metadata, one for each of them; `null` where `error` says why there is none. */
+  clients: Client[] | null;
+  error: { pointer: string; message: string } | null;
+  /** Whether such a client never authenticates, so that it is no loss. */
+  neverAuthenticates: boolean;
+}
+
+/**
+ * Client metadata made of the client list of another server, or of one client of it: Authlete's,
+ * Keycloak's (also a realm export), clients of Duende IdentityServer, or rows of Spring Authorization
+ * Server. A client is converted exactly or not at all.
+ *
+ * @throws Error where the JSON has no such list.
+ */
+export function convertClients(
+  document: string,
+  from: "authlete" | "duende" | "keycloak" | "spring",
+): Conversion[];

@@ -6,4 +6,4 @@ import { bytes } from "./wasm.js";
 
 initSync({ module: bytes() });
 
-export { Gate, readCertificate, readName } from "./gate.js";
+export { Gate, convertClients, readCertificate, readName } from "./gate.js";

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
 use crate::certificate::{AlternativeName, CertificateError, CertificateMemory, DistinguishedName, PeerCertificate, UnixTime};
+use crate::client::{ClientListFormat, Conversion, convert_list};
 use crate::config::{Chain, HostPolicy, Mode};
 use crate::decision::Action;
 use crate::error::Rejection;
@@ -183,4 +184,34 @@ fn certificate_json(certificate: &PeerCertificate) -> Value {
 pub fn read_name(text: &str) -> Result<String, JsError> {
     let name = DistinguishedName::parse(text).map_err(|error| JsError::new(&error.to_string()))?;
     Ok(json!({ "rfc4514": name.to_string(), "rdns": name.printed_rdns().collect::<Vec<_>>() }).to_string())
+}
+
+/// Client metadata made of the client list of another server, entry by entry, as JSON; throws where
+/// there is no such list.
+#[wasm_bindgen(js_name = convertClients)]
+pub fn convert_clients(document: &str, from: &str) -> Result<String, JsError> {
+    let format = match from {
+        "authlete" => ClientListFormat::Authlete,
+        "duende" => ClientListFormat::Duende,
+        "keycloak" => ClientListFormat::Keycloak,
+        "spring" => ClientListFormat::Spring,
+        _ => return Err(JsError::new("expected authlete, duende, keycloak or spring")),
+    };
+    let list = convert_list(document.as_bytes(), format).map_err(|error| JsError::new(&error.to_string()))?;
+    Ok(Value::Array(list.into_iter().map(conversion_json).collect()).to_string())
+}
+
+fn conversion_json(conversion: Conversion) -> Value {
+    let Conversion { pointer, client_ids, clients, never_authenticates } = conversion;
+    let (clients, error) = match clients {
+        Ok(clients) => (Value::Array(clients), Value::Null),
+        Err(error) => (Value::Null, json!({ "pointer": format!("{pointer}{}", error.pointer), "message": error.message })),
+    };
+    json!({
+        "pointer": pointer,
+        "clientIds": client_ids,
+        "clients": clients,
+        "error": error,
+        "neverAuthenticates": never_authenticates,
+    })
 }

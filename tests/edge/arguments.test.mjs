@@ -12,7 +12,7 @@ import * as fetch from "tls-client-auth/fetch";
 import * as node from "tls-client-auth/node";
 import { configuration, protocols } from "./support.mjs";
 
-const { Gate, readCertificate, readName } = root;
+const { Gate, convertClients, readCertificate, readName } = root;
 const gate = new Gate(configuration);
 const listener = () => {};
 const peer = () => ({ certificate: null, chainValid: null });
@@ -44,6 +44,10 @@ const wrong = {
   "Gate.policy": [["host", (value) => gate.policy(value), optional(notStrings)]],
   readCertificate: [["certificate", readCertificate, [...none, 7, true, {}, [], { raw: "DER" }]]],
   readName: [["name", readName, notStrings]],
+  convertClients: [
+    ["document", (value) => convertClients(value, "keycloak"), notStrings],
+    ["from", (value) => convertClients("[]", value), [...notStrings, "", "Keycloak"]],
+  ],
   "node.protect": [
     ["gate", (value) => node.protect(value, listener), notGates],
     ["listener", (value) => node.protect(gate, value), notFunctions],

@@ -5,7 +5,7 @@ import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { runInNewContext } from "node:vm";
-import { Gate, readCertificate, readName } from "tls-client-auth";
+import { Gate, convertClients, readCertificate, readName } from "tls-client-auth";
 
 const cases = JSON.parse(readFileSync(process.env.CASES, "utf8"));
 const bytes = (base64) => new Uint8Array(Buffer.from(base64, "base64"));
@@ -345,4 +345,77 @@ test("certificates and names are read", () => {
   assert.equal(certificate.rdns[4], "C=JP");
   assert.match(certificate.thumbprint, /^[\w-]{43}$/);
   assert.deepEqual(readName("/C=JP/CN=a").rdns, ["CN=a", "C=JP"]);
+});
+
+test("client lists of other servers are converted, or the reason is said", () => {
+  const dn = { tls_client_auth_subject_dn: "CN=a, O=b" };
+  const tls = { token_endpoint_auth_method: "tls_client_auth", ...dn };
+  const keycloak = (id, attributes) => ({
+    clientId: id,
+    clientAuthenticatorType: "client-x509",
+    attributes: { "x509.subjectdn": "CN=a, O=b", ...attributes },
+  });
+  const bearer = { clientId: "k", clientAuthenticatorType: "client-secret", bearerOnly: true };
+  const list = [keycloak("a"), keycloak("b", { "x509.casubjectdn": "CN=CA" }), bearer];
+  assert.deepEqual(convertClients(JSON.stringify({ realm: "r", clients: list }), "keycloak"), [
+    {
+      pointer: "/clients/0",
+      clientIds: ["a"],
+      clients: [{ client_id: "a", ...tls }],
+      error: null,
+      neverAuthenticates: false,
+    },
+    {
+      pointer: "/clients/1",
+      clientIds: ["b"],
+      clients: null,
+      error: {
+        pointer: "/clients/1/attributes/x509.casubjectdn",
+        message: "only certificates of this CA: client metadata cannot say that",
+      },
+      neverAuthenticates: false,
+    },
+    {
+      pointer: "/clients/2",
+      clientIds: ["k"],
+      clients: null,
+      error: {
+        pointer: "/clients/2/bearerOnly",
+        message: "a bearer-only client does not authenticate",
+      },
+      neverAuthenticates: true,
+    },
+  ]);
+  const authlete = {
+    clientId: 7,
+    clientIdAlias: "a",
+    clientIdAliasEnabled: true,
+    tokenAuthMethod: "TLS_CLIENT_AUTH",
+    tlsClientAuthSubjectDn: "CN=a, O=b",
+  };
+  const duende = { ClientId: "a", ClientSecrets: [{ Type: "X509Name", Value: "CN=a, O=b" }] };
+  const settings = { "settings.client.x509-certificate-subject-dn": "CN=a,O=b" };
+  const spring = {
+    client_id: "a",
+    client_authentication_methods: "tls_client_auth",
+    client_settings: JSON.stringify(settings),
+  };
+  for (const [from, entry, ids, subject] of [
+    ["authlete", authlete, ["7", "a"], "CN=a, O=b"],
+    ["duende", duende, ["a"], "CN=a, O=b"],
+    ["spring", spring, ["a"], "CN=a,O=b"],
+  ]) {
+    const [{ pointer, clients }] = convertClients(JSON.stringify(entry), from);
+    assert.equal(pointer, "");
+    const expected = { ...tls, tls_client_auth_subject_dn: subject };
+    assert.deepEqual(
+      clients,
+      ids.map((client_id) => ({ client_id, ...expected })),
+      from,
+    );
+    // What is converted is a configuration.
+    new Gate({ clients });
+  }
+  assert.throws(() => convertClients("{}", "keycloak"), /expected an array of clients/);
+  assert.throws(() => convertClients("[", "keycloak"), /not JSON/);
 });

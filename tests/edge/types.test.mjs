@@ -16,6 +16,7 @@ const usage = `
   import { createServer } from "node:https";
   import { TLSSocket } from "node:tls";
   import {
+    convertClients,
     Gate,
     readCertificate,
     readName,
@@ -75,6 +76,9 @@ const usage = `
     ],
     log: "none",
   };
+  for (const { clients, error } of convertClients("[]", "keycloak")) {
+    console.log(clients?.[0]?.client_id, error?.message.length);
+  }
   const client = { client_id: "a", token_endpoint_auth_method: "tls_client_auth" };
   new Gate({ clients: [client] });
   const gate = new Gate(configuration);
@@ -199,6 +203,7 @@ const mistakes = [
   "gate.decide({ path: '/', headers: { a: 1 } });",
   "gate.decide({ path: '/', headers: ['a', 'b'] });",
   "gate.decide({ path: '/', now: '2027' });",
+  "convertClients('[]', 'auth0');",
   "if (decision.pass) decision.status.toFixed();",
   "if (!decision.pass) decision.forward.set;",
   "decision.code === 'authentic';",
