@@ -122,12 +122,14 @@ build_edge() {
   say "$(echo "$home"/*.tgz), $(($(wc -c < "$package/tls_client_auth.wasm"))) bytes of WebAssembly in it"
 }
 
-# The page, with the package beside it, in target/edge/playground.
+# The page, one file that works from a disk, too: target/edge/playground/tls-client-auth.html.
 build_playground() {
   build_edge
-  rm -rf target/edge/playground
-  cp -R edge/playground target/edge/playground
-  cp target/edge/package/{index,gate,bindings,wasm}.js target/edge/playground/
+  local home=target/edge/playground
+  rm -rf "$home"
+  mkdir -p "$home"
+  node edge/playground/bundle.mjs edge/playground target/edge/package > "$home/tls-client-auth.html"
+  say "$home/tls-client-auth.html, which a browser opens from a disk, too"
 }
 
 # The page in a real Chromium.
@@ -158,7 +160,8 @@ test_without_edge() {
   cmp "$home/$built" "target/$built" || fail "the filter is another one without its JavaScript"
 }
 
-# The package as others get it: first alone in an empty project, then with frameworks, in other runtimes, and with a type checker.
+# The package as others get it: first alone in an empty project, then with frameworks, in other
+# runtimes, and with a type checker.
 test_edge() {
   build_edge
   local home=target/tools/edge project=target/edge/project

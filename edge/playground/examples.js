@@ -34,6 +34,21 @@ const bySubject = (subject) =>
 // Of the certificate before the renewal.
 const before = { kty: "EC", "x5t#S256": "0tTPf7ZC3XU9N9898ZvmxYrDtwb4Da8VEJyOnnXMIGo" };
 
+// As its admin console exports a client.
+const keycloak = JSON.stringify(
+  {
+    clientId: "s6BhdRkqt3",
+    protocol: "openid-connect",
+    clientAuthenticatorType: "client-x509",
+    attributes: {
+      "x509.subjectdn": name,
+      "x509.allow.regex.pattern.comparison": "false",
+    },
+  },
+  null,
+  2,
+);
+
 const accepted = {
   certificate: issued,
   client: bySubject(name),
@@ -64,6 +79,8 @@ export const examples = {
     }),
   },
   twice: { ...accepted, body: `${accepted.body}&client_id=somebody-else` },
+  keycloak: { ...accepted, client: keycloak },
+  unregistered: { ...accepted, client: "" },
   empty: {
     ...accepted,
     certificate: "",

@@ -21,14 +21,17 @@ beforeEach(() => open());
 
 test("the first screen explains itself", async () => {
   assert.equal(await page.title(), "tls-client-auth: why is this client refused?");
-  assert.match(
-    await text("header"),
-    /invalid_client[\s\S]*certificate[\s\S]*registration[\s\S]*token request[\s\S]*Nothing leaves your browser/,
-  );
-  assert.match(
-    await text("#decision"),
-    /Refused with 401: subject_mismatch[\s\S]*does not have the registered name[\s\S]*RDN 2: expected O=Other, certificate has O=Client/,
-  );
+  const words = [
+    "invalid_client",
+    "certificate",
+    "registration",
+    "token request",
+    "Nothing leaves",
+  ];
+  assert.match(await text("header"), new RegExp(words.join("[\\s\\S]*")));
+  const decision = await text("#decision");
+  assert.match(decision, /Refused with 401: subject_mismatch\s+The certificate does not have the/);
+  assert.match(decision, /The filter logs: RDN 2: expected O=Other, certificate has O=Client/);
   assert.match(await text("#comparison tr.difference"), /RDN 2\s+O=Other\s+O=Client/);
   assert.match(await text("#comparison-says"), /first difference is RDN 2/);
   // What it is for is shown by an example, without scrolling.
@@ -64,13 +67,11 @@ test("every example shows what it says", async () => {
   assert.equal(await page.locator("#answer-card").isVisible(), false);
   assert.equal(await text("#comparison-says"), "They agree.");
   assert.equal(await page.locator("#comparison tr.difference").count(), 0);
-  assert.match(
-    await text("#details"),
-    /CN=client\.example\.org,O=Client[\s\S]*SAN dns\s+client\.example\.org[\s\S]*2046-01-01T00:00:00Z/,
-  );
+  const details = await text("#details");
+  assert.match(details, /CN=client\.example\.org,O=Client[\s\S]*SAN dns\s+client\.example\.org/);
+  assert.match(details, /2026-01-01T00:00:00Z to 2046-01-01T00:00:00Z/);
   await example("reverse order");
-  await sees("#decision", /subject_mismatch[\s\S]*other way round[\s\S]*reverse order/);
-  assert.equal(await text("#comparison-says"), "The same name, in reverse order.");
+  await sees("#decision", /subject_mismatch[\s\S]*in reverse order\.[\s\S]*logs: reverse order/);
   await example("another host name");
   await sees("#decision", /subject_mismatch[\s\S]*DNS:client\.example\.com/);
   assert.match(
@@ -84,10 +85,7 @@ test("every example shows what it says", async () => {
   await sees("#decision", /Refused with 400: duplicate_parameter/);
   assert.match(await text("#answer"), /HTTP\/1\.1 400[\s\S]*"error":"invalid_request"/);
   await example("empty");
-  await sees(
-    "#decision.undecided",
-    /Nothing is decided\s+Missing or wrong: the registration\. See there\./,
-  );
+  await sees("#decision.undecided", /Nothing is decided\s+Paste a certificate in field 1/);
   for (const card of ["comparison", "details", "answer", "snippet"])
     assert.equal(await page.locator(`#${card}-card`).isVisible(), false, card);
   assert.deepEqual(complaints, []);
@@ -96,14 +94,13 @@ test("every example shows what it says", async () => {
 test("the advice on an unverified chain suffices", async () => {
   await example("accepted");
   await page.getByLabel("no", { exact: true }).check();
-  await sees(
-    "#decision p:nth-child(2)",
-    /Add the CA that issued this certificate to those that the TLS server trusts[\s\S]*resume sessions[\s\S]*self_signed_tls_client_auth/,
-  );
+  const advice = "#decision p:nth-child(2)";
+  await sees(advice, /Add the CA that issued this certificate to those that the TLS server trusts/);
+  assert.match(await text(advice), /resume sessions[\s\S]*self_signed_tls_client_auth/);
   await page.getByLabel("it does not say").check();
   await sees(
-    "#decision p:nth-child(2)",
-    /the TLS server does not say whether it did[\s\S]*"peer_certificate": \{"chain": "listener"\}/,
+    advice,
+    /does not say whether it did[\s\S]*"peer_certificate": \{"chain": "listener"\}/,
   );
   assert.match(await text("#decision"), /certificate_unverified/);
   // The names are compared all the same.
@@ -146,7 +143,7 @@ test("every spelling of a guarded path can be tried", async () => {
 });
 
 test("every code has words that say what to do", async () => {
-  const { adviceOn } = await import(pathToFileURL(`${process.env.PAGE}/advice.js`));
+  const { adviceOn } = await import(pathToFileURL("edge/playground/advice.js"));
   const types = readFileSync(`${process.env.PAGE}/../package/index.d.ts`, "utf8");
   const [, unions] = types.match(/export type PassCode =([\s\S]*?)export type Code =/);
   const codes = [...unions.matchAll(/"(\w+)"/g)].map(([, code]) => code);
@@ -173,7 +170,7 @@ test("a request is refused for its own reasons", async () => {
   await page.getByLabel("Body").fill("client_id=s6BhdRkqt3&client_secret%5B%5D=x");
   await sees(
     "#decision",
-    /duplicate_parameter[\s\S]*read as client_id, client_secret or client_assertion by some servers/,
+    /duplicate_parameter[\s\S]*read as client_id, client_secret or client_assertion by some/,
   );
   await example("accepted");
   await page
@@ -260,7 +257,8 @@ test("thumbprints are compared in one spelling", async () => {
     await client({ jwks: { keys: [{ ...ec, "x5t#S256": other }] } });
     await sees("#decision", /certificate_not_registered/);
   }
-  // What the filter leaves out is not shown as registered, and not copied: without its purpose it would count.
+  // What the filter leaves out is not shown as registered, and not copied: without its purpose it
+  // would count.
   const leftOut = [
     { ...ec, use: "enc", "x5t#S256": own },
     { "x5t#S256": own },
@@ -271,8 +269,12 @@ test("thumbprints are compared in one spelling", async () => {
   await client({ jwks: { keys: [...leftOut, { ...ec, "x5t#S256": other }] } });
   await sees("#decision", /certificate_not_registered/);
   await sees("#comparison tbody", new RegExp(`^jwks\\s+${other}\\s+${own}\\s*$`));
+  // What is offered has the certificate, too.
   assert.deepEqual(JSON.parse(await text("#snippet")).clients[0].jwks, {
-    keys: [{ ...ec, "x5t#S256": other }],
+    keys: [
+      { ...ec, "x5t#S256": other },
+      { ...ec, "x5t#S256": own },
+    ],
   });
   await client({ jwks: { keys: [{ ...ec, "x5t#S256": own }] }, certificate_thumbprints: [other] });
   await sees("#comparison tr.difference", new RegExp(`thumbprints\\s+${other}\\s+${own}`));

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 
 const program = fileURLToPath(new URL("serve.mjs", import.meta.url));
 
-test("the page is served to this machine, and a taken port is told", async (context) => {
+test("the page is served to this machine, and a taken port is reported", async (context) => {
   const served = spawn(process.execPath, [program, process.env.PAGE, "0"]);
   context.after(() => served.kill());
   const [line] = await once(served.stdout, "data");
@@ -24,13 +24,11 @@ test("the page is served to this machine, and a taken port is told", async (cont
     encoding: "utf8",
   });
   assert.equal(second.status, 1);
-  assert.equal(
-    second.stderr,
-    `build.sh: error: port ${port} is taken: choose another one, as in PORT=8081 ./build.sh playground\n`,
-  );
+  const instead = "choose another one, as in PORT=8081 ./build.sh playground";
+  assert.equal(second.stderr, `build.sh: error: port ${port} is taken: ${instead}\n`);
 });
 
-test("a PORT that is none is told before anything is built", () => {
+test("a PORT that is none is reported before anything is built", () => {
   for (const port of ["http", "65536", "-1", "080 80"]) {
     const run = spawnSync("bash", ["build.sh", "playground"], {
       encoding: "utf8",
