@@ -16,7 +16,7 @@ impl PeerCertificatePolicy {
             .unwrap_or(false);
         let chain = members.read(
             "chain",
-            one_of(&[("connection", Chain::Connection), ("listener", Chain::Listener)]),
+            one_of(&[Chain::Connection, Chain::Listener].map(|chain| (chain.as_str(), chain))),
         )?;
         let only_forwarded = |json| {
             if is_forwarded {

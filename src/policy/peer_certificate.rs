@@ -25,6 +25,17 @@ pub enum Chain {
     Listener,
 }
 
+impl Chain {
+    /// The word for it in a configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Listener => "listener",
+        }
+    }
+}
+
 /// `peer_certificate.source`: where the client's certificate comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Source {

@@ -14,8 +14,8 @@ test_parsers() {
     cargo test --quiet --locked --package tls-client-auth-tests --test parsers
 }
 
-# The package as others get it: first alone in an empty project, then beside a Workers runtime and a
-# type checker.
+# The package as others get it: first alone in an empty project, then with frameworks, in other
+# runtimes, and with a type checker.
 test_edge() {
   build_edge
   local home=target/tools/edge project=target/edge/project
@@ -30,7 +30,8 @@ test_edge() {
       process.exit(readName("/C=JP/CN=a").rfc4514 === "CN=a,C=JP" ? 0 : 1);
     '
   ) || fail "the package does not work in an empty project"
-  ensure_npm tests/edge "$home" "a Workers runtime, a type checker and Express"
+  ensure_npm tests/edge "$home" "frameworks, runtimes and a type checker"
+  rm -f "$home"/*.mjs
   cp tests/edge/*.mjs tests/edge/*.py "$home/"
   rm -rf "$home/examples" "$home/node_modules/tls-client-auth"
   cp -R edge/examples "$home/"
@@ -157,7 +158,7 @@ fetch_all() {
   ensure_interop
   ensure_chromium
   ensure_npm tests/browser target/tools/browser "what drives a browser"
-  ensure_npm tests/edge target/tools/edge "a Workers runtime, a type checker and Express"
+  ensure_npm tests/edge target/tools/edge "frameworks, runtimes and a type checker"
   ensure_docs
   ensure_bindgen
 }
