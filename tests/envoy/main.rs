@@ -16,6 +16,7 @@ pub mod fixture;
 mod forwarded;
 mod forwarding;
 mod hosts;
+mod hot_change;
 pub mod http1;
 pub mod http2;
 pub mod process;
