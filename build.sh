@@ -40,6 +40,7 @@ usage: ./build.sh [--embed FILE] [COMMAND]
   playground      a page that explains decisions, at http://127.0.0.1:8080; PORT=8081 in the
                   environment chooses another port
   docs            the manual as a site, in target/docs
+  release         dist/: the files of a release, and their SHA-256: see RELEASING.md
   bench           instructions and host calls of each kind of request, and the CPU time that a real
                   Envoy adds for it
   bench registry  what a fetched registry costs with a million clients: minutes, and 2 GB of memory
@@ -63,6 +64,8 @@ Parts of the tests, and what each needs beside cargo, node and npm:
   page            the page in Chromium: Chromium
   interop         an authorization server and clients from npm: python3, openssl
   docs            what the documents show and link, and the site: python3
+  release         the files of a release, built twice and compared, each as its users get it:
+                  python3, skopeo
 
 Where Debian's packages can be installed, what is missing is installed.
 END
@@ -80,9 +83,14 @@ fail() {
 need() { command -v "$1" > /dev/null || fail "$1 is missing: $2"; }
 
 # Compiler flags that leave the machine's own directories out of what is built: equal sources give
-# equal bytes in any folder.
+# equal bytes in any folder. The folder of a registry has the name of the registry, or of a mirror.
 remap() {
-  echo "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo --remap-path-prefix=$PWD=."
+  local home=${CARGO_HOME:-$HOME/.cargo} flags folder
+  flags="--remap-path-prefix=$home=cargo --remap-path-prefix=$PWD=."
+  for folder in "$home"/registry/src/*/; do
+    flags+=" --remap-path-prefix=${folder%/}=crates"
+  done
+  echo "$flags"
 }
 
 checksum() { { sha256sum "$1" 2> /dev/null || shasum -a 256 "$1"; } | cut -d ' ' -f 1; }
@@ -91,12 +99,15 @@ checksum() { { sha256sum "$1" 2> /dev/null || shasum -a 256 "$1"; } | cut -d ' '
 source tests/tools/fetch.sh
 # shellcheck source=tests/tools/parts.sh
 source tests/tools/parts.sh
+# shellcheck source=.ci/release/release.sh
+source .ci/release/release.sh
 
 # The npm package, in target/edge/package and as a file beside it.
 build_edge() {
   ensure_rust
   ensure_tools
   ensure_bindgen
+  fetch_crates "$rust_target"
   local home=target/edge package=target/edge/package size
   say "compiling the JavaScript package"
   RUSTFLAGS=$(remap) cargo build --locked --release --target "$rust_target" \
@@ -111,6 +122,8 @@ build_edge() {
   "$binaryen/wasm-opt" -Oz "${wasm_features[@]}" "$home/bindings/tls_client_auth_bg.wasm" \
     -o "$package/tls_client_auth.wasm"
   node edge/embed.mjs "$package/tls_client_auth.wasm" > "$package/wasm.js"
+  # npm packs the permissions too.
+  chmod -R u=rwX,go=rX "$package"
   (cd "$package" && npm pack --silent --pack-destination .. > /dev/null)
   size=$(wc -c < "$package/tls_client_auth.wasm")
   say "$(echo "$home"/*.tgz), $((size)) bytes of WebAssembly in it"
@@ -132,6 +145,7 @@ build() {
   warn_if_offline
   ensure_rust
   ensure_tools
+  fetch_crates "$rust_target"
   local built=target/$rust_target/release/tls_client_auth_proxy_wasm.wasm
   local stamp=target/tools/wasm-opt.stamp features=() wanted size
   if [[ -n ${1:-} ]]; then
@@ -181,7 +195,7 @@ accept=
 registry=
 while (($#)); do
   case $1 in
-    demo | test | fetch | bench | interop | edge | playground | docs)
+    demo | test | fetch | bench | interop | edge | playground | docs | release)
       # After test, some of these are parts.
       if [[ $command == test && " ${parts[*]} " == *" $1 "* ]]; then
         chosen+=("$1")
@@ -238,6 +252,7 @@ case $command in
     ;;
   interop) part_interop ;;
   docs) build_docs ;;
+  release) build_release ;;
   fetch) fetch_all ;;
   test) test_parts ${chosen[@]+"${chosen[@]}"} ;;
   bench)

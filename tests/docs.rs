@@ -13,7 +13,8 @@ use tls_client_auth::{Code, Configuration, Rejection, Response};
 
 /// Directories whose Markdown files are documentation, and the documents beside the README.
 const DIRECTORIES: [&str; 3] = ["docs", "edge", "envoy/istio"];
-const FILES: [&str; 4] = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
+const FILES: [&str; 5] =
+    ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "RELEASING.md", "SECURITY.md"];
 
 const MOST_LINES_OF_THE_README: usize = 150;
 const WIDEST_LINE_OF_THE_README: usize = 100;

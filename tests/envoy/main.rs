@@ -14,6 +14,7 @@ pub mod fixture;
 mod forwarded;
 mod forwarding;
 mod hosts;
+mod hot_change;
 pub mod http1;
 pub mod http2;
 pub mod process;

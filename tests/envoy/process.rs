@@ -26,6 +26,9 @@ pub const OLDEST: &str = "1.36.4";
 const DEADLINE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(5);
 
+/// What an update replaces is gone at once.
+const AT_ONCE: &[&str] = &["--drain-time-s", "1", "--drain-strategy", "immediate"];
+
 #[derive(Debug)]
 pub struct Envoy {
     pub backend: Backend,
@@ -86,12 +89,33 @@ impl Envoy {
         environment: &[(&str, String)],
         make: impl FnOnce(SocketAddr, &Path) -> String,
     ) -> Result<Self, Refused> {
+        Self::launch(version, workers, environment, AT_ONCE, make).await
+    }
+
+    /// The same where what an update replaces has `drain` seconds to end, as Envoy does it by
+    /// default.
+    pub async fn start_draining(
+        workers: u32,
+        drain: u32,
+        make: impl FnOnce(SocketAddr, &Path) -> String,
+    ) -> Result<Self, Refused> {
+        let drain = ["--drain-time-s", &drain.to_string()];
+        Self::launch(CURRENT, workers, &[], &drain, make).await
+    }
+
+    async fn launch(
+        version: &str,
+        workers: u32,
+        environment: &[(&str, String)],
+        drain: &[&str],
+        make: impl FnOnce(SocketAddr, &Path) -> String,
+    ) -> Result<Self, Refused> {
         let backend = Backend::start().await;
         let directory = new_directory();
         // JSON is also YAML.
         let file = directory.join("bootstrap.yaml");
         fs::write(&file, make(backend.address, &directory)).expect("the directory can be written");
-        let process = spawn(version, workers, environment, &file, &directory);
+        let process = spawn(version, workers, environment, drain, &file, &directory);
         let mut envoy = Self {
             backend,
             process,
@@ -275,6 +299,7 @@ fn spawn(
     version: &str,
     workers: u32,
     environment: &[(&str, String)],
+    drain: &[&str],
     bootstrap: &Path,
     directory: &Path,
 ) -> Child {
@@ -295,8 +320,7 @@ fn spawn(
         "5",
     ])
     .args(["--log-level", "warning", "--component-log-level", "wasm:info"])
-    // An update removes the old listeners at once.
-    .args(["--drain-time-s", "1", "--drain-strategy", "immediate"])
+    .args(drain)
     .envs(environment.iter().map(|(name, value)| (name, value)))
     .stdin(Stdio::null())
     .stdout(create("access.log"))

@@ -24,6 +24,39 @@ ensure_rust() {
   rustup toolchain install
 }
 
+# The crates that a build for $1 needs, before the compiler's flags name their folder.
+fetch_crates() { cargo fetch --locked --quiet --target "$1"; }
+
+# The target of the command line that is released: Linux on this machine's processor, with a C
+# library that Rust brings. In the variable cli_target.
+ensure_cli() {
+  local system
+  system=$(uname -s)-$(uname -m)
+  case $system in
+    Linux-x86_64 | Linux-aarch64) cli_target=${system#Linux-}-unknown-linux-musl ;;
+    *) fail "a release is built on Linux, on x86_64 or aarch64: this is $system" ;;
+  esac
+  [[ ! -d $(rustc --print sysroot)/lib/rustlib/$cli_target ]] || return 0
+  need rustup "without it, install the $cli_target target of your Rust yourself"
+  say "installing the target $cli_target"
+  rustup target add "$cli_target"
+}
+
+# What checks a release: the schema of CycloneDX by the checksums of tests/release/requirements.txt,
+# and skopeo, which reads images.
+ensure_release_checks() {
+  local home=target/tools/release
+  require python3 skopeo
+  if ! cmp -s tests/release/requirements.txt "$home/installed.txt"; then
+    say "installing what checks an SBOM into $home"
+    rm -rf "$home"
+    python3 -m venv "$home" || fail "python3 cannot make a venv: install your system's python3-venv"
+    "$home/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+      --requirement tests/release/requirements.txt
+    cp tests/release/requirements.txt "$home/installed.txt"
+  fi
+}
+
 # The packages of $1/package.json into $2, by the checksums of the lock file beside it; $3 says what
 # they are.
 ensure_npm() {
@@ -207,6 +240,7 @@ ensure_docs() {
 declare -rA debian_package=(
   [cargo]="" [node]=nodejs [npm]=npm [python3]=python3 [curl]=curl [openssl]=openssl [cc]=gcc
   [go]=golang-go [javac]=default-jdk-headless [mvn]=maven [php]=php-cli [ruby]=ruby
+  [skopeo]=skopeo
 )
 declare -rA how_to_get=(
   [cargo]="install rustup, which installs the toolchain that rust-toolchain.toml pins"
@@ -215,6 +249,7 @@ declare -rA how_to_get=(
   [openssl]="install it with your system's packages" [cc]="install a C compiler"
   [go]="install Go 1.19 or later" [javac]="install a JDK of 17 or later" [mvn]="install Maven"
   [php]="install PHP 8 for the command line" [ruby]="install Ruby, with rack"
+  [skopeo]="install skopeo, which reads OCI images"
 )
 
 # Looks for all of these commands before the first minute is spent, and names at once those that are

@@ -137,14 +137,22 @@ part_docs() {
   build_docs
 }
 
+part_release() {
+  step "the files of a release"
+  build_release
+  step "the same in another folder, and each file as its users get it"
+  ensure_release_checks
+  tests/release/run.sh target/tools/release
+}
+
 # The tests of a part: what `./build.sh test PART` runs; without a part, all of them, the quickest
 # first.
-readonly parts=(core module envoy edge page interop docs)
+readonly parts=(core module envoy edge page interop docs release)
 
 # All that the tests need from others.
 fetch_all() {
   local version
-  require cargo node npm python3 curl openssl cc go javac mvn php ruby
+  require cargo node npm python3 curl openssl cc go javac mvn php ruby skopeo
   warn_if_offline
   cargo fetch --locked --quiet
   ensure_rust
@@ -161,6 +169,8 @@ fetch_all() {
   ensure_npm tests/edge target/tools/edge "frameworks, runtimes and a type checker"
   ensure_docs
   ensure_bindgen
+  ensure_cli
+  ensure_release_checks
 }
 
 # What the parts need is looked for before the first of them begins.
@@ -168,7 +178,7 @@ test_parts() {
   local part started=$SECONDS
   (($# > 0)) || set -- "${parts[@]}"
   if (($# == ${#parts[@]})); then
-    require cargo node npm python3 curl openssl cc go javac mvn php ruby
+    require cargo node npm python3 curl openssl cc go javac mvn php ruby skopeo
     say "every test: about 20 minutes on two cores the first time, and 12 GB in target/"
   fi
   [[ $* == core ]] || warn_if_offline
