@@ -17,8 +17,8 @@
 //! # Rules of the ABI
 //!
 //! A panic ends the VM of a worker thread. With `failure_policy: FAIL_RELOAD` that worker answers
-//! 503 until the VM is restarted, with `FAIL_CLOSED` permanently; with `FAIL_OPEN` every request passes
-//! undecided. So no input may cause a panic.
+//! 503 until the VM is restarted, with `FAIL_CLOSED` permanently; with `FAIL_OPEN` every request
+//! passes undecided. So no input may cause a panic.
 //!
 //! Host calls of the SDK:
 //!
