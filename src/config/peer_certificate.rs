@@ -5,6 +5,8 @@ use crate::json::{Json, JsonError, Members, one_of};
 use crate::policy::{Chain, PeerCertificatePolicy, Source, TrustedProxies, TrustedProxy};
 
 impl PeerCertificatePolicy {
+    /// Reads the member.
+    ///
     /// # Errors
     /// The pointer is relative to `peer_certificate`.
     pub(super) fn from_json(json: &Json) -> Result<Self, JsonError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::LogLevel;
-use tls_client_auth::host::{FetchedRegistry, Lookup, Report, Snapshot};
+use tls_client_auth::host::{FetchedRegistry, Lookup, RefreshEvent, Snapshot};
 use tls_client_auth::limits;
 
 use super::call::{AnswerSizes, send, with_answer};
@@ -76,7 +76,7 @@ impl Registries {
                 .is_some_and(|spent| Duration::from_nanos(spent) < limits::TICK_SLICE)
         };
         let turn = snapshot.borrow_mut().tick(elapsed, now, &mut HostSharedData, &mut has_time);
-        if let Some(request) = turn.ask {
+        if let Some(request) = turn.request {
             match send(registry, &request) {
                 Some(token) => {
                     self.root_calls.borrow_mut().insert(token, RootCall::List(index));
@@ -84,7 +84,7 @@ impl Registries {
                 None => snapshot.borrow_mut().not_sent(),
             }
         }
-        let reports = snapshot.borrow_mut().take_reports();
+        let reports = snapshot.borrow_mut().take_events();
         for report in reports {
             self.report(registry, &report);
         }
@@ -145,22 +145,22 @@ impl Registries {
     }
 
     /// Counts and logs what came of the fetching of a list.
-    fn report(&self, registry: &FetchedRegistry, report: &Report) {
+    fn report(&self, registry: &FetchedRegistry, report: &RefreshEvent) {
         let level = match report {
-            Report::Confirmed => {
+            RefreshEvent::Confirmed => {
                 self.metrics.count_refresh(true);
                 return;
             }
-            Report::Switched { .. } => {
+            RefreshEvent::Switched { .. } => {
                 self.metrics.count_refresh(true);
                 LogLevel::Info
             }
-            Report::Failed { .. } => {
+            RefreshEvent::Failed { .. } => {
                 self.metrics.count_refresh(false);
                 LogLevel::Warn
             }
-            Report::Refused { .. } | Report::LeftOut { .. } => LogLevel::Warn,
-            Report::Changed(_) => LogLevel::Info,
+            RefreshEvent::Refused { .. } | RefreshEvent::LeftOut { .. } => LogLevel::Warn,
+            RefreshEvent::Changed(_) => LogLevel::Info,
         };
         log(level, &registry_line(registry, &report.to_string()));
     }

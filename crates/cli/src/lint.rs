@@ -1,0 +1,81 @@
+//! `lint`: every error and doubtful setting, its place, and how to fix it.
+//!
+//! Settings are judged one by one (`configuration`, `settings`, `listener`). What surrounds the
+//! filter becomes a graph, whatever format it is written in (`envoy`, `kubernetes`), and the rules
+//! judge that graph alone (`rules`).
+
+mod configuration;
+mod endpoints;
+mod envoy;
+mod finding;
+mod graph;
+mod hosts;
+mod kubernetes;
+mod listener;
+mod located;
+mod paths;
+mod report;
+mod rules;
+mod settings;
+mod surroundings;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use self::finding::{Finding, Severity};
+use crate::envoy_config::{self, ConfigFile};
+use crate::output::{Format, print_json};
+use crate::unusable::Unusable;
+
+pub fn run(paths: &[PathBuf], format: Format) -> Result<ExitCode, Unusable> {
+    let mut unusable = Vec::new();
+    let mut files: Vec<(&PathBuf, ConfigFile)> = Vec::new();
+    for path in paths {
+        match envoy_config::load(path) {
+            Ok(file) => files.push((path, file)),
+            Err(error) => unusable.push(error),
+        }
+    }
+    // What surrounds the filter may be in a file of its own.
+    let has_any = files.iter().any(|(_, file)| !file.found.is_empty());
+    let (used, without): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, file)| {
+        let surrounds = has_any && file.documents.iter().any(envoy_config::is_surrounding);
+        !file.found.is_empty() || surrounds
+    });
+    unusable.extend(without.iter().map(|(path, _)| envoy_config::without_configuration(path)));
+    let all = findings(&used);
+    let has_errors = all.iter().any(|(_, finding)| finding.severity == Severity::Error);
+    match format {
+        Format::Json => {
+            print_json(&all.iter().map(|(file, finding)| report::to_json(file, finding)).collect())?
+        }
+        Format::Text => report::print(&all, unusable.is_empty())?,
+    }
+    // The last one is printed where the program ends.
+    let last = unusable.pop();
+    for unusable in unusable {
+        unusable.print();
+    }
+    match last {
+        Some(unusable) => Err(unusable),
+        None => Ok(if has_errors { ExitCode::FAILURE } else { ExitCode::SUCCESS }),
+    }
+}
+
+/// The findings of all files, file by file and in each of them line by line.
+fn findings(files: &[(&PathBuf, ConfigFile)]) -> Vec<(String, Finding)> {
+    let read: Vec<&ConfigFile> = files.iter().map(|(_, file)| file).collect();
+    let mut surrounding = surroundings::findings(&read);
+    let mut all = Vec::new();
+    for (number, (path, file)) in files.iter().enumerate() {
+        let mut findings: Vec<Finding> =
+            file.found.iter().flat_map(configuration::findings).collect();
+        let (own, others): (Vec<_>, Vec<_>) =
+            surrounding.into_iter().partition(|(file, _)| *file == number);
+        surrounding = others;
+        findings.extend(own.into_iter().map(|(_, finding)| finding));
+        findings.sort_by_key(|finding| finding.line);
+        all.extend(findings.into_iter().map(|finding| (path.display().to_string(), finding)));
+    }
+    all
+}

@@ -1,0 +1,81 @@
+//! What surrounds the configurations: the files become graphs, and the rules judge each graph.
+
+use std::collections::BTreeSet;
+
+use super::endpoints::LintedConfig;
+use super::finding::Finding;
+use super::graph::Remark;
+use super::located::{At, ConfigPlaces};
+use super::rules::Rules;
+use super::{envoy, kubernetes, settings};
+use crate::envoy_config::ConfigFile;
+
+/// The configurations of all files.
+struct Configurations {
+    places: ConfigPlaces,
+    /// None: it has errors, and they come first.
+    read: Vec<Option<LintedConfig>>,
+    /// Whether one of them serves clients of `self_signed_tls_client_auth`.
+    serves_self_signed: bool,
+}
+
+impl Configurations {
+    fn of(files: &[&ConfigFile]) -> Self {
+        let (mut places, mut read, mut serves_self_signed) = (Vec::new(), Vec::new(), false);
+        for (number, file) in files.iter().enumerate() {
+            for found in &file.found {
+                let place = found.settings.clone();
+                places.push(place.map(|(document, pointer)| (number, document, pointer)));
+                read.push(LintedConfig::new(&found.text, found.line(1)));
+                let json = serde_json::from_str(&found.text);
+                serves_self_signed |= json.is_ok_and(|json| settings::serves_self_signed(&json));
+            }
+        }
+        Self { places: ConfigPlaces { places }, read, serves_self_signed }
+    }
+}
+
+/// The findings, each with the number of its file.
+pub fn findings(files: &[&ConfigFile]) -> Vec<(usize, Finding)> {
+    let configurations = Configurations::of(files);
+    let all = files.iter().enumerate().flat_map(|(file, content)| {
+        let documents = content.documents.iter().enumerate();
+        documents.map(move |(document, node)| At::root(file, document, node))
+    });
+    let (resources, envoys): (Vec<At<'_>>, Vec<At<'_>>) =
+        all.partition(|at| kubernetes::is_resource(*at));
+    let mut remarks: Vec<Remark> = Vec::new();
+    for group in groups(files.len(), &envoys) {
+        let (own, others): (Vec<At<'_>>, Vec<At<'_>>) =
+            envoys.iter().partition(|at| group.contains(&at.file));
+        let graph = envoy::graph(own, others, &configurations.places);
+        remarks.extend(Rules::new(&graph, &configurations.read).findings());
+    }
+    // A file that several Envoys share has each finding once.
+    let mut seen = BTreeSet::new();
+    remarks.retain(|remark| seen.insert((remark.place.clone(), remark.message.clone())));
+    let graph =
+        kubernetes::graph(&resources, &configurations.places, configurations.serves_self_signed);
+    remarks.extend(Rules::new(&graph, &configurations.read).findings());
+    let found = remarks.into_iter().map(|Remark { place, is_error, message }| {
+        let finding = if is_error { Finding::error } else { Finding::doubtful };
+        (place.file, finding(Some(place.line), message).at(place.pointer))
+    });
+    found.collect()
+}
+
+/// The files of each Envoy: a bootstrap is an Envoy of its own, and files without one come to each
+/// of them by discovery.
+fn groups(files: usize, documents: &[At<'_>]) -> Vec<Vec<usize>> {
+    let has_bootstrap = |at: &At<'_>| {
+        ["static_resources", "dynamic_resources"].iter().any(|name| at.member(name).is_some())
+    };
+    let is_bootstrap =
+        |file: &usize| documents.iter().any(|at| at.file == *file && has_bootstrap(at));
+    let (bootstraps, rest): (Vec<usize>, Vec<usize>) = (0..files).partition(is_bootstrap);
+    if bootstraps.is_empty() {
+        return vec![rest];
+    }
+    let with_rest = |bootstrap: usize| std::iter::once(bootstrap).chain(rest.clone()).collect();
+    bootstraps.into_iter().map(with_rest).collect()
+}
