@@ -1,5 +1,5 @@
--- A script instead of the filter: it compares the printed subject with that of the client_id. It has
--- no rules for duplicates, encodings and other authentication methods.
+-- A script instead of the filter: it compares the printed subject with that of the client_id. It
+-- has no rules for duplicates, encodings and other authentication methods.
 local subjects = { ["CLIENT"] = "SUBJECT" }
 
 function envoy_on_request(request)

@@ -233,8 +233,8 @@ async fn only_the_header_of_a_trusted_proxy_counts() {
             "certificate_malformed"
         });
     }
-    // Straight to the inner one: with a client's certificate, with another workload's, with none,
-    // with a proxy's name on a certificate of nobody.
+    // Directly to the inner proxy: with the certificate of a client or of another workload, without
+    // one, and with the name of the proxy in a certificate of an untrusted CA.
     for name in ["by-uri", "by-digest"] {
         for client in [
             Client::new(&CERTIFICATES.seed),

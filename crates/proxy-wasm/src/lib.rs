@@ -17,7 +17,7 @@
 //! # Rules of the ABI
 //!
 //! A panic ends the VM of a worker thread. With `failure_policy: FAIL_RELOAD` that worker answers
-//! 503 until the VM is started again, with `FAIL_CLOSED` for ever, with `FAIL_OPEN` every request
+//! 503 until the VM is restarted, with `FAIL_CLOSED` permanently; with `FAIL_OPEN` every request
 //! passes undecided. So no input may cause a panic.
 //!
 //! Host calls of the SDK:

@@ -1,4 +1,4 @@
-// A person with a browser: follows redirects, keeps cookies, fills in the first form of each page.
+// A user with a browser: follows redirects, keeps cookies, fills in the first form of each page.
 
 const answers = { login: "alice", password: "secret" };
 
@@ -10,7 +10,7 @@ export class Browser {
     this.#fetch = fetch;
   }
 
-  // Goes on until a redirect leads to `end`, or a page has no form; returns that address.
+  // Continues until a redirect leads to `end`, or a page has no form; returns that address.
   async visit(start, { end, fill = {} } = {}) {
     let request = { url: new URL(start) };
     for (let steps = 0; steps < 20; steps++) {
@@ -23,17 +23,23 @@ export class Browser {
         continue;
       }
       const page = await response.text();
-      if (response.status !== 200) throw new Error(`${request.url}: ${response.status} ${page.slice(0, 300)}`);
+      if (response.status !== 200)
+        throw new Error(`${request.url}: ${response.status} ${page.slice(0, 300)}`);
       const form = firstForm(page, { ...answers, ...fill });
       if (!form) return request.url;
       request = { url: new URL(form.action, request.url), body: form.fields };
     }
-    throw new Error(`no end of pages from ${start}`);
+    throw new Error(`too many pages from ${start}`);
   }
 
   async #send({ url, body }) {
     const cookie = [...this.#cookies].map(([name, value]) => `${name}=${value}`).join("; ");
-    const response = await this.#fetch(url, { method: body ? "POST" : "GET", body, redirect: "manual", headers: { cookie } });
+    const response = await this.#fetch(url, {
+      method: body ? "POST" : "GET",
+      body,
+      redirect: "manual",
+      headers: { cookie },
+    });
     for (const line of response.headers.getSetCookie()) {
       const [, name, value] = line.match(/^([^=]+)=([^;]*)/);
       value ? this.#cookies.set(name, value) : this.#cookies.delete(name);

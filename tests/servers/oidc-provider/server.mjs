@@ -1,10 +1,11 @@
-// The authorization servers behind Envoy: oidc-provider, once with mutual TLS and once with nothing but secrets.
+// The authorization servers behind Envoy: oidc-provider, once with mutual TLS and once with client
+// secrets only.
 
 import { X509Certificate } from "node:crypto";
 import { createServer } from "node:http";
 import Provider from "oidc-provider";
 
-// It warns of its in-memory adapter, its keys and its pages, which are what a test wants.
+// It warns about its in-memory adapter, its keys and its pages, which are fine for a test.
 for (const level of ["info", "warn"]) {
   const print = console[level];
   console[level] = (...words) => String(words[0]).includes("oidc-provider ") || print(...words);
@@ -12,19 +13,25 @@ for (const level of ["info", "warn"]) {
 
 function newProvider(issuer, configuration) {
   const provider = new Provider(issuer, configuration);
-  // https, says x-forwarded-proto of Envoy.
+  // Takes the scheme from Envoy's x-forwarded-proto.
   provider.proxy = true;
   return provider;
 }
 
-// Listens at once and answers later: Envoy must know the port, and the server must know Envoy's.
+// Listens first and gets its handler later: Envoy needs its port, and the handler needs Envoy's
+// port.
 export class Server {
   static async listen() {
     const server = new Server();
     server.seen = [];
     server.http = createServer((request, response) => {
       const { method, url, headers } = request;
-      server.seen.push({ method, url, authorization: headers.authorization, certificate: headers["client-cert"] });
+      server.seen.push({
+        method,
+        url,
+        authorization: headers.authorization,
+        certificate: headers["client-cert"],
+      });
       server.handle(request, response);
     });
     await new Promise((resolve) => server.http.listen(0, "127.0.0.1", resolve));
@@ -38,8 +45,8 @@ export class Server {
   }
 }
 
-// RFC 9440. The header can be believed: this server is reached through the filter only, which strips what a client
-// sends under this name and writes it for clients that it authenticated.
+// RFC 9440. The header can be trusted: the server is reachable only through the filter, which
+// strips the header of a client and writes it for clients that it authenticated.
 function forwardedCertificate(ctx) {
   const value = ctx.get("client-cert");
   return value ? new X509Certificate(Buffer.from(value.slice(1, -1), "base64")) : undefined;
@@ -48,7 +55,7 @@ function forwardedCertificate(ctx) {
 const keys = { cookies: { keys: ["a key for the cookies of a test"] } };
 const scopes = { scopes: ["openid", "offline_access"], issueRefreshToken: async () => true };
 
-// A server that knows RFC 8705 and gets the certificate from the filter.
+// A server that supports RFC 8705 and receives the certificate from the filter.
 export function serveMutualTls(server, issuer, clients) {
   const provider = newProvider(issuer, {
     ...keys,
@@ -67,16 +74,17 @@ export function serveMutualTls(server, issuer, clients) {
         tlsClientAuth: true,
         selfSignedTlsClientAuth: true,
         getCertificate: forwardedCertificate,
-        // Chain and subject are the filter's to check; without its word there is no header, and no certificate.
+        // The filter checks chain and subject. Without its header there is no certificate.
         certificateAuthorized: (ctx) => Boolean(ctx.get("client-cert")),
-        certificateSubjectMatches: (ctx) => ctx.get("x-oauth-client-id") === ctx.oidc.client.clientId,
+        certificateSubjectMatches: (ctx) =>
+          ctx.get("x-oauth-client-id") === ctx.oidc.client.clientId,
       },
     },
   });
   server.handle = provider.callback();
 }
 
-// A server that never heard of certificates, below /secret.
+// A server without support for certificates, below /secret.
 export function serveSecrets(server, issuer, clients) {
   const provider = newProvider(`${issuer}/secret`, {
     ...keys,

@@ -1,8 +1,17 @@
-// What the flows are played on: certificates, Envoy with the shipped configuration, and what Envoy's access log says.
+// The environment of the flows: certificates, Envoy with the shipped configuration, and Envoy's
+// access log.
 
 import { execFileSync, spawn } from "node:child_process";
 import { X509Certificate, createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, fetch as undiciFetch } from "undici";
 import { parse, stringify } from "yaml";
@@ -17,7 +26,7 @@ export function makeCertificates() {
   execFileSync("bash", ["tests/demo/pki.sh", pki], { stdio: ["ignore", "ignore", "inherit"] });
 }
 
-// A certificate of tests/demo/pki.sh, and what registries and tokens say of it.
+// A certificate of tests/demo/pki.sh, with the values of it that registries and tokens contain.
 export function certificate(name) {
   const [pem, key] = ["pem", "key"].map((kind) => readFileSync(`${pki}/${name}.${kind}`, "utf8"));
   const parsed = new X509Certificate(pem);
@@ -29,8 +38,8 @@ export function certificate(name) {
   };
 }
 
-// fetch over mutual TLS with this certificate, or over TLS without one. Each has connections of its own, because a
-// certificate belongs to a connection.
+// fetch over mutual TLS with this certificate, or over TLS without one. Each has its own
+// connections, because a certificate belongs to a connection.
 export function fetchWith(credential) {
   const ca = readFileSync(`${pki}/ca.pem`, "utf8");
   const connect = credential ? { ca, cert: credential.pem, key: credential.key } : { ca };
@@ -38,17 +47,32 @@ export function fetchWith(credential) {
   return (url, options) => undiciFetch(url, { ...options, dispatcher });
 }
 
-// Envoy with envoy/envoy.yaml, in which only ports, files and the plugin configuration are other ones.
+// Envoy with envoy/envoy.yaml, in which only ports, files and the plugin configuration are
+// replaced.
 export class Envoy {
   static async start(version, plugin, servers) {
     const envoy = new Envoy();
     writeFileSync(`${directory}/envoy.yaml`, stringify(configuration(plugin, servers)));
-    const [access, log] = ["access.log", "envoy.log"].map((file) => openSync(`${directory}/${file}`, "w"));
+    const [access, log] = ["access.log", "envoy.log"].map((file) =>
+      openSync(`${directory}/${file}`, "w"),
+    );
     envoy.process = spawn(
       `target/envoy/${version}/bin/envoy`,
-      ["-c", `${directory}/envoy.yaml`, "--admin-address-path", `${directory}/admin`, "--concurrency", "1",
-        "--disable-hot-restart", "--log-level", "warning", "--component-log-level", "wasm:info",
-        "--file-flush-interval-msec", "10"],
+      [
+        "-c",
+        `${directory}/envoy.yaml`,
+        "--admin-address-path",
+        `${directory}/admin`,
+        "--concurrency",
+        "1",
+        "--disable-hot-restart",
+        "--log-level",
+        "warning",
+        "--component-log-level",
+        "wasm:info",
+        "--file-flush-interval-msec",
+        "10",
+      ],
       { stdio: ["ignore", access, log] },
     );
     [access, log].forEach(closeSync);
@@ -68,16 +92,16 @@ export class Envoy {
     return existsSync(`${directory}/${file}`) ? readFileSync(`${directory}/${file}`, "utf8") : "";
   }
 
-  // The gated requests of the access log so far.
+  // The gated requests in the access log.
   #decisions() {
     const lines = this.#read("access.log").split("\n").slice(0, -1);
     return lines.map((line) => JSON.parse(line)).filter(({ code }) => code);
   }
 
-  // What `play` comes to, and the decisions on the requests that it makes: one at least.
-  async decisionsOf(play) {
+  // The result of `run`, and the decisions on the requests that it sends, at least one.
+  async decisionsOf(run) {
     const before = this.#decisions().length;
-    const value = await play();
+    const value = await run();
     await eventually("the access log", () => this.#decisions().length > before);
     return { value, decisions: this.#decisions().slice(before) };
   }
@@ -96,7 +120,7 @@ function configuration(plugin, servers) {
   const listener = config.static_resources.listeners[0];
   listener.address.socket_address.port_value = 0;
   const manager = listener.filter_chains[0].filters[0].typed_config;
-  // The server names its endpoints by the host that it sees, and this port is not that of https.
+  // The server names its endpoints by the host of the request, so the port must stay in it.
   delete manager.strip_matching_host_port;
   manager.http_filters[0].typed_config.config.configuration.value = JSON.stringify(plugin, null, 2);
   const [host] = manager.route_config.virtual_hosts;
@@ -112,16 +136,19 @@ function configuration(plugin, servers) {
 function toPort(cluster, name, port) {
   const copy = structuredClone(cluster);
   copy.name = copy.load_assignment.cluster_name = name;
-  copy.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address.port_value = port;
+  copy.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address.port_value =
+    port;
   return copy;
 }
 
 async function eventually(what, probe) {
   for (const end = Date.now() + deadline; Date.now() < end; await sleep(20)) {
-    const found = await Promise.resolve().then(probe).catch((error) => {
-      if (error.message.startsWith("Envoy ended")) throw error;
-    });
+    const found = await Promise.resolve()
+      .then(probe)
+      .catch((error) => {
+        if (error.message.startsWith("Envoy ended")) throw error;
+      });
     if (found) return found;
   }
-  throw new Error(`in vain waited for ${what}: see ${directory}`);
+  throw new Error(`timed out waiting for ${what}: see ${directory}`);
 }

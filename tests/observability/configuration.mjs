@@ -1,6 +1,7 @@
-// node stage.mjs DIRECTORY: what the observability test plays on, made of shipped files. An Envoy with envoy-registry-
-// snapshot.yaml, its listener in a file that it watches, two tenants, and the access log of access-log.yaml; a Prometheus with
-// prometheus.yaml, only faster. Prints nothing.
+// node configuration.mjs DIRECTORY: writes the configurations of the observability test, made from
+// shipped files: an Envoy with envoy-registry-snapshot.yaml, its listener in a file that it
+// watches, two tenants, and the access log of access-log.yaml; a Prometheus with prometheus.yaml
+// and shorter intervals.
 
 import { writeFileSync } from "node:fs";
 import { documents, packages } from "../manifests/yaml.mjs";
@@ -13,7 +14,9 @@ const [listener] = envoy.static_resources.listeners;
 delete envoy.static_resources.listeners;
 const path = `${directory}/listeners.yaml`;
 envoy.node = { id: "observed", cluster: "observed" };
-envoy.dynamic_resources = { lds_config: { resource_api_version: "V3", path_config_source: { path } } };
+envoy.dynamic_resources = {
+  lds_config: { resource_api_version: "V3", path_config_source: { path } },
+};
 const manager = listener.filter_chains[0].filters[0].typed_config;
 manager.access_log = documents("envoy/observability/access-log.yaml");
 const plugin = manager.http_filters[0].typed_config.config.configuration;
