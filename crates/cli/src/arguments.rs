@@ -25,7 +25,7 @@ pub struct Arguments {
 pub enum Command {
     /// Every error and doubtful setting of configurations, with file, line, JSON Pointer and fix
     #[command(after_help = "Examples:\n  tls-client-auth lint envoy.yaml\n  tls-client-auth lint \
-            --format json clients.json wasmplugin.yaml\n\nExit code: 0 no error, 1 errors, 2 a \
+            --format json manifests/ 'envoy/*.yaml'\n\nExit code: 0 no error, 1 errors, 2 a \
             file that cannot be used")]
     Lint(LintArguments),
     /// The decision on one request, step by step
@@ -90,8 +90,8 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct LintArguments {
-    /// Plugin configurations in JSON, or Envoy's or Istio's YAML or JSON with one inside; - for
-    /// standard input
+    /// Plugin configurations in JSON, or Envoy's or Istio's YAML or JSON with one inside; directories
+    /// and patterns of such files; - for standard input
     #[arg(required = true, value_name = "CONFIG")]
     pub configs: Vec<PathBuf>,
     #[command(flatten)]

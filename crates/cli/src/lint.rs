@@ -7,6 +7,7 @@
 mod configuration;
 mod endpoints;
 mod envoy;
+mod files;
 mod finding;
 mod graph;
 mod hosts;
@@ -22,28 +23,19 @@ mod surroundings;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use self::files::Files;
 use self::finding::{Finding, Severity};
-use crate::envoy_config::{self, ConfigFile};
+use crate::envoy_config::ConfigFile;
 use crate::output::{Format, print_json};
 use crate::unusable::Unusable;
 
 pub fn run(paths: &[PathBuf], format: Format) -> Result<ExitCode, Unusable> {
-    let mut unusable = Vec::new();
-    let mut files: Vec<(&PathBuf, ConfigFile)> = Vec::new();
-    for path in paths {
-        match envoy_config::load(path) {
-            Ok(file) => files.push((path, file)),
-            Err(error) => unusable.push(error),
-        }
-    }
-    // What surrounds the filter may be in a file of its own.
-    let has_any = files.iter().any(|(_, file)| !file.found.is_empty());
-    let (used, without): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, file)| {
-        let surrounds = has_any && file.documents.iter().any(envoy_config::is_surrounding);
-        !file.found.is_empty() || surrounds
-    });
-    unusable.extend(without.iter().map(|(path, _)| envoy_config::without_configuration(path)));
-    let all = findings(&used);
+    let Files { used, left_out, mut unusable } = Files::read(paths);
+    let mut all = findings(&used);
+    all.extend(left_out.into_iter().map(|(path, why)| {
+        let finding = Finding { severity: Severity::Note, line: None, pointer: None, message: why };
+        (path.display().to_string(), finding)
+    }));
     let has_errors = all.iter().any(|(_, finding)| finding.severity == Severity::Error);
     match format {
         Format::Json => {
@@ -63,7 +55,7 @@ pub fn run(paths: &[PathBuf], format: Format) -> Result<ExitCode, Unusable> {
 }
 
 /// The findings of all files, file by file and in each of them line by line.
-fn findings(files: &[(&PathBuf, ConfigFile)]) -> Vec<(String, Finding)> {
+fn findings(files: &[(PathBuf, ConfigFile)]) -> Vec<(String, Finding)> {
     let read: Vec<&ConfigFile> = files.iter().map(|(_, file)| file).collect();
     let mut surrounding = surroundings::findings(&read);
     let mut all = Vec::new();

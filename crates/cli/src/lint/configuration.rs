@@ -5,7 +5,7 @@ use tls_client_auth::Configuration;
 
 use super::finding::Finding;
 use super::{listener, settings};
-use crate::envoy_config::FoundConfig;
+use crate::envoy_config::{FoundConfig, NO_BYTE_ORDER_MARK};
 
 /// A configuration with more errors than this has one that explains the others.
 const MOST_ERRORS: usize = 100;
@@ -13,6 +13,9 @@ const MOST_ERRORS: usize = 100;
 /// What is to be said of one configuration and the settings of its filter.
 pub fn findings(found: &FoundConfig) -> Vec<Finding> {
     let mut findings = errors(found);
+    if found.has_byte_order_mark {
+        findings.push(Finding::error(Some(found.line(1)), NO_BYTE_ORDER_MARK).at(""));
+    }
     let configuration = Configuration::parse(found.text.as_bytes());
     if let Ok(json) = serde_json::from_str(&found.text) {
         findings.extend(settings::doubts(&json, found.listener.as_ref()));

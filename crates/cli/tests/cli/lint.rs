@@ -1,5 +1,6 @@
 //! `lint`: errors, doubts, and their places.
 
+mod files;
 mod listener;
 mod places;
 mod settings;
