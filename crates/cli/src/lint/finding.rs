@@ -18,7 +18,7 @@ impl Severity {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Finding {
     pub severity: Severity,
     pub line: Option<usize>,

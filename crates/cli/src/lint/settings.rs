@@ -82,6 +82,35 @@ pub fn serves_self_signed(configuration: &Value) -> bool {
     })
 }
 
+/// The clusters of Envoy that a configuration names, with the pointer to each.
+pub fn named_clusters(configuration: &Value) -> Vec<(String, &str)> {
+    let mut found = Vec::new();
+    let mut open = vec![(String::new(), configuration)];
+    while let Some((pointer, value)) = open.pop() {
+        match value {
+            Value::Object(members) => {
+                // Clients have members of their own.
+                for (name, member) in members.iter().filter(|(name, _)| *name != "clients") {
+                    let pointer =
+                        format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
+                    match member {
+                        Value::String(cluster) if name == "cluster" => {
+                            found.push((pointer, cluster.as_str()));
+                        }
+                        _ => open.push((pointer, member)),
+                    }
+                }
+            }
+            Value::Array(elements) => {
+                let elements = elements.iter().enumerate();
+                open.extend(elements.map(|(at, element)| (format!("{pointer}/{at}"), element)));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
 /// Keys that authenticate no client, beside others that do.
 pub fn left_out(configuration: &str) -> impl Iterator<Item = Finding> {
     let warnings = Configuration::warnings(configuration.as_bytes()).into_iter();

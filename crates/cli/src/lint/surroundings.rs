@@ -45,23 +45,57 @@ pub fn findings(files: &[&ConfigFile]) -> Vec<(usize, Finding)> {
     let (resources, envoys): (Vec<At<'_>>, Vec<At<'_>>) =
         all.partition(|at| kubernetes::is_resource(*at));
     let mut remarks: Vec<Remark> = Vec::new();
+    let mut found: Vec<(usize, Finding)> = Vec::new();
     for group in groups(files.len(), &envoys) {
         let (own, others): (Vec<At<'_>>, Vec<At<'_>>) =
             envoys.iter().partition(|at| group.contains(&at.file));
+        if let Some(clusters) = envoy::all_clusters(&own) {
+            // A file that several Envoys share has each finding once.
+            for missing in missing_clusters(files, &group, &clusters) {
+                if !found.contains(&missing) {
+                    found.push(missing);
+                }
+            }
+        }
         let graph = envoy::graph(own, others, &configurations.places);
         remarks.extend(Rules::new(&graph, &configurations.read).findings());
     }
-    // A file that several Envoys share has each finding once.
     let mut seen = BTreeSet::new();
     remarks.retain(|remark| seen.insert((remark.place.clone(), remark.message.clone())));
     let graph =
         kubernetes::graph(&resources, &configurations.places, configurations.serves_self_signed);
     remarks.extend(Rules::new(&graph, &configurations.read).findings());
-    let found = remarks.into_iter().map(|Remark { place, is_error, message }| {
+    found.extend(remarks.into_iter().map(|Remark { place, is_error, message }| {
         let finding = if is_error { Finding::error } else { Finding::doubtful };
         (place.file, finding(Some(place.line), message).at(place.pointer))
-    });
-    found.collect()
+    }));
+    found
+}
+
+/// Clusters that a configuration names and that its Envoy does not have.
+fn missing_clusters(
+    files: &[&ConfigFile],
+    group: &[usize],
+    clusters: &BTreeSet<String>,
+) -> Vec<(usize, Finding)> {
+    let mut missing = Vec::new();
+    for (number, file) in files.iter().enumerate().filter(|(number, _)| group.contains(number)) {
+        // A configuration that is a file of its own may be that of another Envoy.
+        for found in file.found.iter().filter(|found| found.settings.is_some()) {
+            let json = serde_json::from_str(&found.text).unwrap_or_default();
+            for (pointer, name) in settings::named_clusters(&json) {
+                if !clusters.contains(name) {
+                    let message = format!(
+                        "no cluster \"{name}\" in static_resources, and none comes by discovery: \
+                         every request to it fails"
+                    );
+                    let line = Some(found.line_of(&pointer));
+                    missing.push((number, Finding::error(line, message).at(pointer)));
+                }
+            }
+        }
+    }
+    missing
 }
 
 /// The files of each Envoy: a bootstrap is an Envoy of its own, and files without one come to each
