@@ -94,8 +94,20 @@ pub struct LintArguments {
     /// and patterns of such files; - for standard input
     #[arg(required = true, value_name = "CONFIG")]
     pub configs: Vec<PathBuf>,
+    /// What a profile asks besides, each with its clause
+    #[arg(long, value_enum)]
+    pub profile: Option<ProfileArgument>,
     #[command(flatten)]
     pub output: OutputArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProfileArgument {
+    /// Financial-grade API Security Profile 1.0, Part 2: Advanced
+    #[value(name = "fapi1-advanced")]
+    Fapi1Advanced,
+    /// FAPI 2.0 Security Profile
+    Fapi2,
 }
 
 #[derive(Debug, Args)]

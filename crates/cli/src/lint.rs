@@ -15,6 +15,7 @@ mod kubernetes;
 mod listener;
 mod located;
 mod paths;
+mod profile;
 mod report;
 mod rules;
 mod settings;
@@ -25,19 +26,21 @@ use std::process::ExitCode;
 
 use self::files::Files;
 use self::finding::{Finding, Severity};
+use crate::arguments::{LintArguments, ProfileArgument};
 use crate::envoy_config::ConfigFile;
 use crate::output::{Format, print_json};
 use crate::unusable::Unusable;
 
-pub fn run(paths: &[PathBuf], format: Format) -> Result<ExitCode, Unusable> {
-    let Files { used, left_out, mut unusable } = Files::read(paths);
-    let mut all = findings(&used);
-    all.extend(left_out.into_iter().map(|(path, why)| {
-        let finding = Finding { severity: Severity::Note, line: None, pointer: None, message: why };
-        (path.display().to_string(), finding)
-    }));
+pub fn run(arguments: &LintArguments) -> Result<ExitCode, Unusable> {
+    let Files { used, left_out, mut unusable } = Files::read(&arguments.configs);
+    let mut all = findings(&used, arguments.profile);
+    all.extend(
+        left_out
+            .into_iter()
+            .map(|(path, why)| (path.display().to_string(), Finding::note(None, why))),
+    );
     let has_errors = all.iter().any(|(_, finding)| finding.severity == Severity::Error);
-    match format {
+    match arguments.output.format {
         Format::Json => {
             print_json(&all.iter().map(|(file, finding)| report::to_json(file, finding)).collect())?
         }
@@ -55,13 +58,16 @@ pub fn run(paths: &[PathBuf], format: Format) -> Result<ExitCode, Unusable> {
 }
 
 /// The findings of all files, file by file and in each of them line by line.
-fn findings(files: &[(PathBuf, ConfigFile)]) -> Vec<(String, Finding)> {
+fn findings(
+    files: &[(PathBuf, ConfigFile)],
+    profile: Option<ProfileArgument>,
+) -> Vec<(String, Finding)> {
     let read: Vec<&ConfigFile> = files.iter().map(|(_, file)| file).collect();
-    let mut surrounding = surroundings::findings(&read);
+    let mut surrounding = surroundings::findings(&read, profile);
     let mut all = Vec::new();
     for (number, (path, file)) in files.iter().enumerate() {
         let mut findings: Vec<Finding> =
-            file.found.iter().flat_map(configuration::findings).collect();
+            file.found.iter().flat_map(|found| configuration::findings(found, profile)).collect();
         let (own, others): (Vec<_>, Vec<_>) =
             surrounding.into_iter().partition(|(file, _)| *file == number);
         surrounding = others;

@@ -4,14 +4,15 @@ use serde_json::Value;
 use tls_client_auth::Configuration;
 
 use super::finding::Finding;
-use super::{listener, settings};
+use super::{listener, profile, settings};
+use crate::arguments::ProfileArgument;
 use crate::envoy_config::{FoundConfig, NO_BYTE_ORDER_MARK};
 
 /// A configuration with more errors than this has one that explains the others.
 const MOST_ERRORS: usize = 100;
 
 /// What is to be said of one configuration and the settings of its filter.
-pub fn findings(found: &FoundConfig) -> Vec<Finding> {
+pub fn findings(found: &FoundConfig, profile: Option<ProfileArgument>) -> Vec<Finding> {
     let mut findings = errors(found);
     if found.has_byte_order_mark {
         findings.push(Finding::error(Some(found.line(1)), NO_BYTE_ORDER_MARK).at(""));
@@ -22,6 +23,9 @@ pub fn findings(found: &FoundConfig) -> Vec<Finding> {
         findings.extend(settings::left_out(&found.text));
         if configuration.is_ok() {
             findings.extend(settings::gated(&json));
+            findings.extend(
+                profile.into_iter().flat_map(|profile| profile::of_configuration(&json, profile)),
+            );
         }
         if let (Some(chain), Ok(configuration)) = (&found.listener, &configuration) {
             findings.extend(listener::findings(

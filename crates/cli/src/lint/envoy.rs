@@ -5,6 +5,7 @@ pub mod http_filters;
 mod listeners;
 mod matcher;
 mod routes;
+pub mod tls;
 mod upgrades;
 mod ways;
 

@@ -37,6 +37,10 @@ impl Finding {
         Self { severity: Severity::Doubtful, line, pointer: None, message: message.into() }
     }
 
+    pub fn note(line: Option<usize>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Note, line, pointer: None, message: message.into() }
+    }
+
     pub fn at(self, pointer: impl Into<String>) -> Self {
         Self { pointer: Some(pointer.into()), ..self }
     }

@@ -1,5 +1,6 @@
 //! The Gateway API, and Envoy Gateway's policies for it.
 
+mod client_traffic;
 mod patches;
 mod policies;
 
@@ -113,6 +114,9 @@ fn of_listener(
     }
     let round = RouteContext { resources, configs, gateway, listener, base };
     let mut one = FilterChain::empty(title.clone(), listener.place());
+    let traffic = client_traffic::policy(resources, gateway, listener);
+    one.tls = client_traffic::tls(traffic, listener, served.has_tls);
+    one.client_traffic = traffic.and_then(client_traffic::settings);
     let mut used: Vec<(Resource<'_>, usize)> = Vec::new();
     for route in resources.iter().filter(|resource| resource.group == "gateway.networking.k8s.io") {
         if !is_attached(route, gateway, listener) {
