@@ -94,7 +94,7 @@ pub struct LintArguments {
     /// and patterns of such files; - for standard input
     #[arg(required = true, value_name = "CONFIG")]
     pub configs: Vec<PathBuf>,
-    /// What a profile asks besides, each with its clause
+    /// Also report what a profile asks of listener and settings, each finding with its clause
     #[arg(long, value_enum)]
     pub profile: Option<ProfileArgument>,
     #[command(flatten)]
