@@ -11,7 +11,7 @@ use crate::envoy_config::{FoundConfig, NO_BYTE_ORDER_MARK};
 /// A configuration with more errors than this has one that explains the others.
 const MOST_ERRORS: usize = 100;
 
-/// What is to be said of one configuration and the settings of its filter.
+/// The findings of one configuration and of the settings of its filter.
 pub fn findings(found: &FoundConfig, profile: Option<ProfileArgument>) -> Vec<Finding> {
     let mut findings = errors(found);
     if found.has_byte_order_mark {
@@ -44,7 +44,7 @@ pub fn findings(found: &FoundConfig, profile: Option<ProfileArgument>) -> Vec<Fi
 
 fn errors(found: &FoundConfig) -> Vec<Finding> {
     if let Err(error) = serde_json::from_str::<Value>(&found.text) {
-        // The place is said in lines of the file, not of the text in it.
+        // The line is that of the file, not of the text in it.
         let message = error.to_string();
         let message =
             message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);

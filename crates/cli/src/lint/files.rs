@@ -108,7 +108,7 @@ fn expand(argument: &Path) -> Result<Vec<FoundPath>, String> {
     let Some(pattern) = pattern.filter(|_| !argument.exists()) else {
         return Ok(vec![named(argument.to_owned())]);
     };
-    // As shells do, and as in directories: hidden files are not meant.
+    // As in shells, and as in directories: hidden files are left out.
     let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
     let paths = glob::glob_with(pattern, options).map_err(|error| error.to_string())?;
     let mut found = Vec::new();

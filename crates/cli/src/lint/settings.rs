@@ -64,11 +64,11 @@ pub fn serves_self_signed(configuration: &Value) -> bool {
     const METHOD: &str = "self_signed_tls_client_auth";
     let tenants = configuration.get("tenants").and_then(Value::as_array).into_iter().flatten();
     std::iter::once(configuration).chain(tenants).any(|own| {
-        let said = |name: &str| own.get(name).or_else(|| configuration.get(name));
-        let methods = said("methods").and_then(Value::as_array);
+        let member = |name: &str| own.get(name).or_else(|| configuration.get(name));
+        let methods = member("methods").and_then(Value::as_array);
         let is_allowed =
             methods.is_none_or(|methods| methods.iter().any(|method| method == METHOD));
-        let is_forwarded = said("peer_certificate")
+        let is_forwarded = member("peer_certificate")
             .and_then(|peer| peer.get("source"))
             .is_some_and(|source| source == "forwarded");
         let is_method = |client: &Value| {
