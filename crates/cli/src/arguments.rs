@@ -25,7 +25,7 @@ pub struct Arguments {
 pub enum Command {
     /// Every error and doubtful setting of configurations, with file, line, JSON Pointer and fix
     #[command(after_help = "Examples:\n  tls-client-auth lint envoy.yaml\n  tls-client-auth lint \
-            --format json clients.json wasmplugin.yaml\n\nExit code: 0 no error, 1 errors, 2 a \
+            --format json manifests/ 'envoy/*.yaml'\n\nExit code: 0 no error, 1 errors, 2 a \
             file that cannot be used")]
     Lint(LintArguments),
     /// The decision on one request, step by step
@@ -90,12 +90,24 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct LintArguments {
-    /// Plugin configurations in JSON, or Envoy's or Istio's YAML or JSON with one inside; - for
-    /// standard input
+    /// Plugin configurations in JSON, or Envoy's or Istio's YAML or JSON with one inside; directories
+    /// and patterns of such files; - for standard input
     #[arg(required = true, value_name = "CONFIG")]
     pub configs: Vec<PathBuf>,
+    /// Also report what a profile asks of listener and settings, each finding with its clause
+    #[arg(long, value_enum)]
+    pub profile: Option<ProfileArgument>,
     #[command(flatten)]
     pub output: OutputArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProfileArgument {
+    /// Financial-grade API Security Profile 1.0, Part 2: Advanced
+    #[value(name = "fapi1-advanced")]
+    Fapi1Advanced,
+    /// FAPI 2.0 Security Profile
+    Fapi2,
 }
 
 #[derive(Debug, Args)]

@@ -42,7 +42,7 @@ struct Batch {
     lines: Vec<Vec<u8>>,
 }
 
-/// BatchAnswers to a batch, and whether each line could be used.
+/// The answers to a batch, and whether each line could be used.
 struct BatchAnswers {
     number: usize,
     text: String,
@@ -232,7 +232,7 @@ fn next_of(
 
 struct Worker {
     gate: Gate,
-    /// Of lines that name none.
+    /// The host of lines that name none.
     host: String,
     list: Option<Arc<ClientList>>,
     certificates: CertificateMemory,
@@ -309,7 +309,7 @@ impl Worker {
             Some(Value::Null) => None,
             Some(_) => return Err("chain_valid must be true, false or null".to_owned()),
         };
-        // As Envoy has it, an empty one is none.
+        // As in Envoy, an empty text is no certificate.
         let certificate = text("certificate")?.filter(|certificate| !certificate.is_empty());
         let certificate = certificate.map(|certificate| self.certificate(certificate));
         let mut peer =

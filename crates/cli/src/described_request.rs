@@ -60,13 +60,13 @@ impl Described<'_> {
             return Err(format!("{name:?} is not the name of a header"));
         }
         // Envoy makes pseudo-headers of them, whatever the version of HTTP.
-        let mut take = |wanted: &[&str], said: Option<&str>| {
+        let mut take = |wanted: &[&str], stated: Option<&str>| {
             let given = headers
                 .iter()
                 .find(|(name, _)| wanted.contains(&name.as_str()))
                 .map(|(_, value)| value.clone());
             headers.retain(|(name, _)| !wanted.contains(&name.as_str()));
-            said.map(|said| said.as_bytes().to_vec()).or(given)
+            stated.map(|stated| stated.as_bytes().to_vec()).or(given)
         };
         let method = take(&[":method"], self.method).unwrap_or_else(|| b"POST".to_vec());
         let authority = take(&[":authority", "host"], self.host)

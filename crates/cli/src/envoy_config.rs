@@ -13,11 +13,19 @@ use crate::document::{self, Lines, Node, NodeMember};
 use crate::input;
 use crate::unusable::Unusable;
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// How to correct a configuration that begins with one.
+pub const NO_BYTE_ORDER_MARK: &str = "the configuration begins with a byte order mark (U+FEFF), \
+    which the filter refuses: save it as UTF-8 without one";
+
 /// A plugin configuration, and where it comes from.
 #[derive(Debug)]
 pub struct FoundConfig {
-    /// The configuration as the filter would get it.
+    /// The configuration as the filter would get it, without a byte order mark.
     pub text: String,
+    /// Whether it begins with a byte order mark, which the filter refuses.
+    pub has_byte_order_mark: bool,
     /// Where its lines are in the file.
     lines: Lines,
     /// Where its values are; none if it is not well-formed.
@@ -91,9 +99,18 @@ impl Position {
 }
 
 impl FoundConfig {
-    fn of_text(text: String, lines: Lines) -> Self {
-        let places = Node::from_json(&text, lines);
-        Self { text, lines, places, filter: None, listener: None, settings: None }
+    fn of_text(text: &str, lines: Lines) -> Self {
+        let stripped = text.strip_prefix(BYTE_ORDER_MARK);
+        let text = stripped.unwrap_or(text).to_owned();
+        Self {
+            places: Node::from_json(&text, lines),
+            text,
+            has_byte_order_mark: stripped.is_some(),
+            lines,
+            filter: None,
+            listener: None,
+            settings: None,
+        }
     }
 
     fn of_tree(tree: &Node) -> Self {
@@ -101,6 +118,7 @@ impl FoundConfig {
         let lines = Lines::Within(tree.line);
         Self {
             text,
+            has_byte_order_mark: false,
             lines,
             places: Some(tree.clone()),
             filter: None,
@@ -129,38 +147,63 @@ impl FoundConfig {
     }
 }
 
-/// Every plugin configuration in a file, which may have none.
+/// Every plugin configuration in a file, which may have none. The file is meant as one, so that a
+/// JSON object is a configuration, whatever its members are.
+///
+/// # Errors
+/// The file cannot be read.
 pub fn load(path: &Path) -> Result<ConfigFile, Unusable> {
-    let unusable = |why: &str| Unusable::new(format!("{}: {why}", path.display()));
     let content = input::bytes(path)?;
-    let content = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&content);
-    let text = std::str::from_utf8(content).map_err(|error| unusable(&error.to_string()))?;
+    parse(&content, Expected::Configuration)
+        .map_err(|why| Unusable::new(format!("{}: {why}", path.display())))
+}
+
+/// What a file is expected to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// A configuration, or a file with one: it was named.
+    Configuration,
+    /// Any file of a directory.
+    Anything,
+}
+
+/// Every plugin configuration in the content of a file.
+///
+/// # Errors
+/// It is neither JSON nor YAML.
+pub fn parse(content: &[u8], expected: Expected) -> Result<ConfigFile, String> {
+    let whole = std::str::from_utf8(content).map_err(|error| error.to_string())?;
+    let text = whole.strip_prefix(BYTE_ORDER_MARK).unwrap_or(whole);
     let documents = document::read(text);
     let found = search::find(text, documents.as_deref().unwrap_or_default());
     if !found.is_empty() {
         // Other wasm filters have configurations, too.
         let (own, others): (Vec<_>, Vec<_>) =
             found.into_iter().partition(FoundConfig::is_of_this_filter);
+        let is_own = !own.is_empty() || expected == Expected::Anything;
         return Ok(ConfigFile {
             documents: documents.unwrap_or_default(),
-            found: if own.is_empty() { others } else { own },
+            found: if is_own { own } else { others },
         });
     }
     // The configuration itself, or what was taken for one: the filter reports what is wrong.
     let is_surrounding = documents.iter().flatten().any(is_surrounding);
     if text.trim_start().starts_with('{') && !is_surrounding {
-        let found = vec![FoundConfig::of_text(text.to_owned(), Lines::After(0))];
+        let own = FoundConfig::of_text(whole, Lines::After(0));
+        let is_own = expected == Expected::Configuration || own.is_of_this_filter();
+        let found = is_own.then_some(own).into_iter().collect();
         return Ok(ConfigFile { documents: documents.unwrap_or_default(), found });
     }
-    let documents = documents.map_err(|error| unusable(&format!("no YAML: {error}")))?;
+    let documents = documents.map_err(|error| format!("neither JSON nor YAML: {error}"))?;
     Ok(ConfigFile { documents, found })
 }
 
 /// Why a file without a configuration cannot be used.
 pub fn without_configuration(path: &Path) -> Unusable {
     let why = "no configuration of this filter in this file: expected JSON, Envoy's wasm filter, \
-        an EnvoyFilter, a WasmPlugin or an EnvoyExtensionPolicy; give a file that only surrounds \
-        the filter (a Gateway, a policy) together with the file that has it";
+        an EnvoyFilter, a WasmPlugin, a TrafficExtension or an EnvoyExtensionPolicy; give a file \
+        that only surrounds the filter (a Gateway, a ClientTrafficPolicy) together with the file \
+        that has it";
     Unusable::new(format!("{}: {why}", path.display()))
 }
 
@@ -186,6 +229,9 @@ pub fn is_surrounding(document: &Node) -> bool {
 pub fn read_one(path: &Path) -> Result<FoundConfig, Unusable> {
     let mut found = load(path)?.found.into_iter();
     let Some(first) = found.next() else { return Err(without_configuration(path)) };
+    if first.has_byte_order_mark {
+        return Err(Unusable::new(format!("{}: {}", path.display(), NO_BYTE_ORDER_MARK)));
+    }
     // Several listeners can have the same.
     match found.find(|other| other.text != first.text) {
         None => Ok(first),

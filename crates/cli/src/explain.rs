@@ -112,8 +112,7 @@ fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
     let peer = peer.presenting(file_content.certificate());
     match &peer.certificate {
         None => Err(Unusable::new(format!("{}: the file is empty", file.display()))),
-        // Another file than was meant. What is a certificate, but broken, is the filter's to
-        // refuse.
+        // Another file. A certificate that is broken is for the filter to refuse.
         Some(Err(error @ CertificateError::Pem)) if !file_content.claims_a_certificate() => {
             Err(Unusable::new(format!("{}: {error}", file.display())))
         }

@@ -7,6 +7,7 @@
 mod configuration;
 mod endpoints;
 mod envoy;
+mod files;
 mod finding;
 mod graph;
 mod hosts;
@@ -14,6 +15,7 @@ mod kubernetes;
 mod listener;
 mod located;
 mod paths;
+mod profile;
 mod report;
 mod rules;
 mod settings;
@@ -22,30 +24,23 @@ mod surroundings;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use self::files::Files;
 use self::finding::{Finding, Severity};
-use crate::envoy_config::{self, ConfigFile};
+use crate::arguments::{LintArguments, ProfileArgument};
+use crate::envoy_config::ConfigFile;
 use crate::output::{Format, print_json};
 use crate::unusable::Unusable;
 
-pub fn run(paths: &[PathBuf], format: Format) -> Result<ExitCode, Unusable> {
-    let mut unusable = Vec::new();
-    let mut files: Vec<(&PathBuf, ConfigFile)> = Vec::new();
-    for path in paths {
-        match envoy_config::load(path) {
-            Ok(file) => files.push((path, file)),
-            Err(error) => unusable.push(error),
-        }
-    }
-    // What surrounds the filter may be in a file of its own.
-    let has_any = files.iter().any(|(_, file)| !file.found.is_empty());
-    let (used, without): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, file)| {
-        let surrounds = has_any && file.documents.iter().any(envoy_config::is_surrounding);
-        !file.found.is_empty() || surrounds
-    });
-    unusable.extend(without.iter().map(|(path, _)| envoy_config::without_configuration(path)));
-    let all = findings(&used);
+pub fn run(arguments: &LintArguments) -> Result<ExitCode, Unusable> {
+    let Files { used, left_out, mut unusable } = Files::read(&arguments.configs);
+    let mut all = findings(&used, arguments.profile);
+    all.extend(
+        left_out
+            .into_iter()
+            .map(|(path, why)| (path.display().to_string(), Finding::note(None, why))),
+    );
     let has_errors = all.iter().any(|(_, finding)| finding.severity == Severity::Error);
-    match format {
+    match arguments.output.format {
         Format::Json => {
             print_json(&all.iter().map(|(file, finding)| report::to_json(file, finding)).collect())?
         }
@@ -63,13 +58,16 @@ pub fn run(paths: &[PathBuf], format: Format) -> Result<ExitCode, Unusable> {
 }
 
 /// The findings of all files, file by file and in each of them line by line.
-fn findings(files: &[(&PathBuf, ConfigFile)]) -> Vec<(String, Finding)> {
+fn findings(
+    files: &[(PathBuf, ConfigFile)],
+    profile: Option<ProfileArgument>,
+) -> Vec<(String, Finding)> {
     let read: Vec<&ConfigFile> = files.iter().map(|(_, file)| file).collect();
-    let mut surrounding = surroundings::findings(&read);
+    let mut surrounding = surroundings::findings(&read, profile);
     let mut all = Vec::new();
     for (number, (path, file)) in files.iter().enumerate() {
         let mut findings: Vec<Finding> =
-            file.found.iter().flat_map(configuration::findings).collect();
+            file.found.iter().flat_map(|found| configuration::findings(found, profile)).collect();
         let (own, others): (Vec<_>, Vec<_>) =
             surrounding.into_iter().partition(|(file, _)| *file == number);
         surrounding = others;

@@ -44,7 +44,7 @@ use self::arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Lint(arguments) => lint::run(&arguments.configs, arguments.output.format),
+        Command::Lint(arguments) => lint::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Name(arguments) => name::run(&arguments.names, arguments.output.format),

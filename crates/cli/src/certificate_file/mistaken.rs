@@ -36,7 +36,8 @@ impl fmt::Display for MistakenFor {
             ),
             Self::Container => (
                 "a PKCS #12 container",
-                "take the certificate out: openssl pkcs12 -in FILE -clcerts -nokeys -out client.pem",
+                "take the certificate out: openssl pkcs12 -in FILE -clcerts -nokeys -out \
+                 client.pem",
             ),
             Self::Bundle => (
                 "a PKCS #7 container",

@@ -34,7 +34,7 @@ pub struct DownstreamTls {
     pub position: Position,
     /// Whether it has authorities to verify certificates with, or gets them from elsewhere.
     pub verifies: bool,
-    /// `ACCEPT_UNTRUSTED`; none: it is said elsewhere.
+    /// `ACCEPT_UNTRUSTED`; none: a secret that the files do not have decides.
     pub accepts_untrusted: Option<bool>,
     /// Whether clients can resume a session, of either kind.
     pub resumes_sessions: bool,

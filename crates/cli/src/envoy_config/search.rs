@@ -73,7 +73,7 @@ fn in_wasm_filter<'a>(
     node.member("vm_config")?;
     let value = node.member("configuration")?.named("value")?;
     let found = match value.value.text() {
-        Some(text) => FoundConfig::of_text(text.to_owned(), value.lines_of_text(surroundings.file)),
+        Some(text) => FoundConfig::of_text(text, value.lines_of_text(surroundings.file)),
         None => FoundConfig::of_tree(&value.value),
     };
     let failure = match node.member("failure_policy").and_then(Node::text) {

@@ -3,7 +3,7 @@
 //! That is asked of the filter's own code, never of a copy.
 
 use serde_json::{Value, json};
-use tls_client_auth::{Code, Gate, GateRequest, Peer};
+use tls_client_auth::{Code, Configuration, Gate, GateRequest, Peer};
 
 use super::graph::Route;
 use super::hosts::example;
@@ -46,6 +46,10 @@ impl LintedConfig {
     /// force.
     pub fn entries(&self) -> Vec<(String, Option<String>, Vec<String>)> {
         entries(&self.json)
+    }
+
+    pub fn configuration(&self) -> &Configuration {
+        self.gate.configuration()
     }
 
     pub fn gates(&self, host: &str, path: &str) -> bool {

@@ -5,8 +5,11 @@ pub mod http_filters;
 mod listeners;
 mod matcher;
 mod routes;
+pub mod tls;
 mod upgrades;
 mod ways;
+
+use std::collections::BTreeSet;
 
 use self::clusters::UpstreamClusters;
 use self::http_filters::DiscoveredFilters;
@@ -36,6 +39,24 @@ pub fn graph<'a>(documents: Vec<At<'a>>, others: Vec<At<'a>>, configs: &'a Confi
     graph
 }
 
+/// The names of all clusters of an Envoy; none: the files do not show all of them.
+pub fn all_clusters(documents: &[At<'_>]) -> Option<BTreeSet<String>> {
+    let has_bootstrap = documents.iter().any(|at| at.member("static_resources").is_some());
+    if !has_bootstrap || documents.iter().any(discovers_clusters) {
+        return None;
+    }
+    let listed = documents.iter().filter_map(|at| at.path(&["static_resources", "clusters"]));
+    let names = listed.flat_map(At::elements).filter_map(|cluster| cluster.text_of("name"));
+    Some(names.map(str::to_owned).collect())
+}
+
+/// Whether clusters come to this bootstrap by CDS.
+fn discovers_clusters(document: &At<'_>) -> bool {
+    ["cds_config", "ads_config"]
+        .iter()
+        .any(|name| document.path(&["dynamic_resources", name]).is_some())
+}
+
 impl<'a> Envoy<'a> {
     fn new(documents: Vec<At<'a>>, others: Vec<At<'a>>, configs: &'a ConfigPlaces) -> Self {
         let all = documents.iter().chain(&others).flat_map(|document| document.within());
@@ -50,17 +71,12 @@ impl<'a> Envoy<'a> {
 
     /// Why it is not known which server a cluster is.
     fn unknown(&self, cluster: &str) -> Option<&'static str> {
-        let is_dynamic = |document: &At<'a>| {
-            ["cds_config", "ads_config"]
-                .iter()
-                .any(|name| document.path(&["dynamic_resources", name]).is_some())
-        };
         match self.clusters.goes_anywhere(cluster) {
             Some(goes_anywhere) => {
                 goes_anywhere.then_some("a cluster that goes wherever a request asks it to")
             }
             None => {
-                let is_elsewhere = self.documents.iter().any(is_dynamic);
+                let is_elsewhere = self.documents.iter().any(discovers_clusters);
                 is_elsewhere.then_some("a cluster that is not in these files")
             }
         }

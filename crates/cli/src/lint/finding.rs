@@ -18,7 +18,7 @@ impl Severity {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Finding {
     pub severity: Severity,
     pub line: Option<usize>,
@@ -35,6 +35,10 @@ impl Finding {
 
     pub fn doubtful(line: Option<usize>, message: impl Into<String>) -> Self {
         Self { severity: Severity::Doubtful, line, pointer: None, message: message.into() }
+    }
+
+    pub fn note(line: Option<usize>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Note, line, pointer: None, message: message.into() }
     }
 
     pub fn at(self, pointer: impl Into<String>) -> Self {

@@ -1,12 +1,17 @@
 //! The graph that the rules judge: filter chains, their routes, and the clusters to which each of
 //! them leads. Every format becomes this.
 
+mod connection;
 mod matcher;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use self::connection::{
+    ChainTls, ClientCertificates, ClientTraffic, ClientValidation, TlsParameters, TlsVersion,
+};
 pub use self::matcher::{MatcherTest, MatcherTree};
+use super::finding::Severity;
 use super::located::Place;
 use super::paths::{PathMatch, Rewrite};
 
@@ -25,6 +30,9 @@ pub struct FilterChain {
     pub raw: Vec<(Place, String)>,
     /// `forward_client_cert_details` with which a client's own header goes on.
     pub forwarded_xfcc: Option<(Place, String)>,
+    pub tls: ChainTls,
+    /// What a ClientTrafficPolicy of Envoy Gateway sets for its connections.
+    pub client_traffic: Option<ClientTraffic>,
 }
 
 impl FilterChain {
@@ -32,6 +40,8 @@ impl FilterChain {
     pub fn empty(title: impl Into<String>, place: Place) -> Self {
         Self {
             title: title.into(),
+            tls: ChainTls::Unseen(place.clone()),
+            client_traffic: None,
             place,
             filters: Vec::new(),
             routes: Vec::new(),
@@ -178,7 +188,7 @@ pub struct ClusterFacts {
 #[derive(Clone, Debug)]
 pub struct Remark {
     pub place: Place,
-    pub is_error: bool,
+    pub severity: Severity,
     pub message: String,
 }
 

@@ -1,6 +1,7 @@
 //! What is wrong with a graph: ways past the filter, and paths that become other paths behind it.
 
 mod chains;
+mod client_traffic;
 mod owners;
 mod routes;
 
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::endpoints::{LintedConfig, ListedEndpoint};
+use super::finding::Severity;
 use super::graph::{Cluster, FilterChain, Graph, Remark, Route};
 use super::located::Place;
 use super::paths::Answer;
@@ -54,6 +56,7 @@ impl<'a> Rules<'a> {
             self.of_raw(chain);
             self.of_unseen(chain);
             self.of_xfcc(chain);
+            self.of_client_traffic(chain);
             for route in &chain.routes {
                 for destination in &route.destinations {
                     for way in &destination.ways {
@@ -105,12 +108,13 @@ impl<'a> Rules<'a> {
 
     /// One finding for a place and a key, the gravest.
     fn add(&self, place: &Place, is_error: bool, key: String, message: String) {
-        let remark = Remark { place: place.clone(), is_error, message };
+        let severity = if is_error { Severity::Error } else { Severity::Doubtful };
+        let remark = Remark { place: place.clone(), severity, message };
         match self.found.borrow_mut().entry((place.clone(), key)) {
             Entry::Vacant(free) => {
                 free.insert(remark);
             }
-            Entry::Occupied(mut taken) if is_error && !taken.get().is_error => {
+            Entry::Occupied(mut taken) if is_error && taken.get().severity != severity => {
                 taken.insert(remark);
             }
             Entry::Occupied(_) => {}

@@ -64,11 +64,11 @@ pub fn serves_self_signed(configuration: &Value) -> bool {
     const METHOD: &str = "self_signed_tls_client_auth";
     let tenants = configuration.get("tenants").and_then(Value::as_array).into_iter().flatten();
     std::iter::once(configuration).chain(tenants).any(|own| {
-        let said = |name: &str| own.get(name).or_else(|| configuration.get(name));
-        let methods = said("methods").and_then(Value::as_array);
+        let member = |name: &str| own.get(name).or_else(|| configuration.get(name));
+        let methods = member("methods").and_then(Value::as_array);
         let is_allowed =
             methods.is_none_or(|methods| methods.iter().any(|method| method == METHOD));
-        let is_forwarded = said("peer_certificate")
+        let is_forwarded = member("peer_certificate")
             .and_then(|peer| peer.get("source"))
             .is_some_and(|source| source == "forwarded");
         let is_method = |client: &Value| {
@@ -80,6 +80,35 @@ pub fn serves_self_signed(configuration: &Value) -> bool {
             && (own.get("registry").is_some()
                 || clients.is_some_and(|all| all.iter().any(is_method)))
     })
+}
+
+/// The clusters of Envoy that a configuration names, with the pointer to each.
+pub fn named_clusters(configuration: &Value) -> Vec<(String, &str)> {
+    let mut found = Vec::new();
+    let mut open = vec![(String::new(), configuration)];
+    while let Some((pointer, value)) = open.pop() {
+        match value {
+            Value::Object(members) => {
+                // Clients have members of their own.
+                for (name, member) in members.iter().filter(|(name, _)| *name != "clients") {
+                    let pointer =
+                        format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
+                    match member {
+                        Value::String(cluster) if name == "cluster" => {
+                            found.push((pointer, cluster.as_str()));
+                        }
+                        _ => open.push((pointer, member)),
+                    }
+                }
+            }
+            Value::Array(elements) => {
+                let elements = elements.iter().enumerate();
+                open.extend(elements.map(|(at, element)| (format!("{pointer}/{at}"), element)));
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Keys that authenticate no client, beside others that do.

@@ -25,7 +25,7 @@ pub fn entry(
     }
 }
 
-/// What the operator of the server should know besides.
+/// What the operator of the server should also know.
 pub fn notes(server: ServerArgument, details: &Details, client_id: &str) -> Vec<String> {
     match server {
         ServerArgument::Authlete if client_id.parse::<u64>().is_err() => vec![

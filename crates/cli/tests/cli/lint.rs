@@ -1,7 +1,10 @@
 //! `lint`: errors, doubts, and their places.
 
+mod commented;
+mod files;
 mod listener;
 mod places;
+mod profile;
 mod settings;
 mod ways;
 

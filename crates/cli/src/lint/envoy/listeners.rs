@@ -1,8 +1,8 @@
 //! Listeners, their filter chains, and the connection managers in them.
 
 use super::Envoy;
-use super::http_filters;
 use super::upgrades::Upgrade;
+use super::{http_filters, tls};
 use crate::lint::graph::{Cluster, Filter, FilterChain};
 use crate::lint::located::{At, Place};
 
@@ -67,7 +67,7 @@ impl<'a> Envoy<'a> {
             return;
         }
         if at.member("http_filters").is_some() && is_manager(at) {
-            self.manager(at, "a connection manager", found);
+            self.manager(at, "a connection manager", None, found);
             return;
         }
         at.members()
@@ -128,7 +128,7 @@ impl<'a> Envoy<'a> {
                 ));
             }
             if is_manager(config) || config.member("http_filters").is_some() {
-                self.manager(config, title, found);
+                self.manager(config, title, Some(chain), found);
             } else {
                 let raw = self.clusters_in(config);
                 found.push(FilterChain { raw, ..FilterChain::empty(title, filter.place()) });
@@ -145,7 +145,14 @@ impl<'a> Envoy<'a> {
         named.flatten().filter_map(|at| Some((at.place(), at.text()?.to_owned()))).collect()
     }
 
-    fn manager(&self, manager: At<'a>, title: &str, found: &mut Vec<FilterChain>) {
+    /// `chain` = the filter chain around it, where it is shown.
+    fn manager(
+        &self,
+        manager: At<'a>,
+        title: &str,
+        chain: Option<At<'a>>,
+        found: &mut Vec<FilterChain>,
+    ) {
         let filters: Vec<Filter> = manager
             .list("http_filters")
             .map(|at| http_filters::of(at, self.configs, &self.discovered))
@@ -156,6 +163,9 @@ impl<'a> Envoy<'a> {
             .filter(|details| details.text().is_some_and(|text| FORWARDING.contains(&text)))
             .and_then(|details| Some((details.place(), details.text()?.to_owned())));
         let mut own = FilterChain { filters, forwarded_xfcc, ..FilterChain::empty(title, place) };
+        if let Some(chain) = chain {
+            own.tls = tls::of_chain(chain);
+        }
         let upgrades: Vec<Upgrade> = manager
             .list("upgrade_configs")
             .map(|at| Upgrade::of(at, self.configs, &self.discovered))

@@ -97,11 +97,11 @@ fn test_of(predicate: At<'_>) -> MatcherTest {
 
 fn test_of_string(text: At<'_>) -> MatcherTest {
     let ignores_case = text.is_true("ignore_case");
-    let said = |name: &str| text.text_of(name).map(str::to_owned);
-    None.or_else(|| said("exact").map(|text| MatcherTest::Exact(text, ignores_case)))
-        .or_else(|| said("prefix").map(|text| MatcherTest::Prefix(text, ignores_case)))
-        .or_else(|| said("suffix").map(|text| MatcherTest::Suffix(text, ignores_case)))
-        .or_else(|| said("contains").map(|text| MatcherTest::Contains(text, ignores_case)))
+    let own = |name: &str| text.text_of(name).map(str::to_owned);
+    None.or_else(|| own("exact").map(|text| MatcherTest::Exact(text, ignores_case)))
+        .or_else(|| own("prefix").map(|text| MatcherTest::Prefix(text, ignores_case)))
+        .or_else(|| own("suffix").map(|text| MatcherTest::Suffix(text, ignores_case)))
+        .or_else(|| own("contains").map(|text| MatcherTest::Contains(text, ignores_case)))
         .or_else(|| {
             text.path(&["safe_regex", "regex"])
                 .and_then(At::text)

@@ -45,7 +45,7 @@ impl<'a> Envoy<'a> {
                 let (paths, is_conditional) =
                     route.member("match").map_or((PathMatch::unknown(), true), path_match);
                 let action = route.member("route");
-                let said = |name: &str| action.and_then(|action| action.text_of(name));
+                let text = |name: &str| action.and_then(|action| action.text_of(name));
                 chain.routes.push(Route {
                     group: host.node.pointer.clone(),
                     hosts: hosts.clone(),
@@ -53,8 +53,8 @@ impl<'a> Envoy<'a> {
                     rewrite: action.map_or(Rewrite::None, |action| rewrite(action, route)),
                     paths,
                     is_conditional,
-                    host_rewrite: said("host_rewrite_literal")
-                        .or_else(|| said("host_rewrite"))
+                    host_rewrite: text("host_rewrite_literal")
+                        .or_else(|| text("host_rewrite"))
                         .map(|host| Some(host.to_owned()))
                         .or_else(|| {
                             let unseen =

@@ -1,6 +1,7 @@
 //! What gateways do with certificates of clients, and with the header that carries them.
 
 use super::resource::Resource;
+use crate::lint::finding::Severity;
 use crate::lint::graph::Remark;
 use crate::lint::located::At;
 
@@ -40,7 +41,7 @@ pub fn forwarded_headers(resources: &[Resource<'_>]) -> Vec<Remark> {
                 "{text} lets a client's own x-forwarded-client-cert through to the backend, which \
                  must not trust it"
             );
-            found.push(Remark { place: mode.place(), is_error: false, message });
+            found.push(Remark { place: mode.place(), severity: Severity::Doubtful, message });
         }
     }
     found
@@ -66,7 +67,7 @@ pub fn requested_authorities(resources: &[Resource<'_>]) -> Vec<Remark> {
                     them is refused";
                 found.push(Remark {
                     place: at.place(),
-                    is_error: false,
+                    severity: Severity::Doubtful,
                     message: message.to_owned(),
                 });
             }
@@ -89,7 +90,7 @@ pub fn requested_authorities(resources: &[Resource<'_>]) -> Vec<Remark> {
                 trust_chain_verification in the listener's validation context";
             found.push(Remark {
                 place: validation.place(),
-                is_error: false,
+                severity: Severity::Doubtful,
                 message: message.to_owned(),
             });
         }

@@ -1,5 +1,6 @@
 //! The Gateway API, and Envoy Gateway's policies for it.
 
+mod client_traffic;
 mod patches;
 mod policies;
 
@@ -111,8 +112,11 @@ fn of_listener(
         };
         filters.push(filter);
     }
-    let round = RouteContext { resources, configs, gateway, listener, base };
+    let context = RouteContext { resources, configs, gateway, listener, base };
     let mut one = FilterChain::empty(title.clone(), listener.place());
+    let traffic = client_traffic::policy(resources, gateway, listener);
+    one.tls = client_traffic::tls(traffic, listener, served.has_tls);
+    one.client_traffic = traffic.and_then(client_traffic::settings);
     let mut used: Vec<(Resource<'_>, usize)> = Vec::new();
     for route in resources.iter().filter(|resource| resource.group == "gateway.networking.k8s.io") {
         if !is_attached(route, gateway, listener) {
@@ -127,7 +131,7 @@ fn of_listener(
         };
         match route.kind {
             "HTTPRoute" if !hosts.is_empty() => {
-                http_route(&round, *route, &hosts, &mut one, &mut used)
+                http_route(&context, *route, &hosts, &mut one, &mut used)
             }
             "TLSRoute" | "TCPRoute" => {
                 let backends = route
@@ -192,7 +196,7 @@ fn backend_name(backend: At<'_>, route: Resource<'_>) -> Option<String> {
 }
 
 fn http_route<'a>(
-    round: &RouteContext<'a, '_>,
+    context: &RouteContext<'a, '_>,
     route: Resource<'a>,
     hosts: &[String],
     chain: &mut FilterChain,
@@ -200,7 +204,7 @@ fn http_route<'a>(
 ) {
     for rule in route.list("rules") {
         let filters: Vec<At<'a>> = rule.list("filters").collect();
-        let (way, policy) = policies::way_of(round, route, rule);
+        let (way, policy) = policies::way_of(context, route, rule);
         used.extend(policy);
         let mirrored =
             filters.iter().filter_map(|filter| filter.path(&["requestMirror", "backendRef"]));
@@ -219,7 +223,7 @@ fn http_route<'a>(
                 group: hosts.join(" "),
                 hosts: hosts.to_vec(),
                 place: rule.place(),
-                rewrite: rewrite(round.resources, route, &filters),
+                rewrite: rewrite(context.resources, route, &filters),
                 paths,
                 is_conditional,
                 host_rewrite: host_rewrite(&filters),

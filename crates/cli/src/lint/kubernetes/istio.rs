@@ -1,9 +1,11 @@
 //! Istio: gateways and virtual services.
 
 mod patches;
+mod tls;
 
 use super::installs::{GatewayServer, Install, filters_of};
 use super::resource::{Resource, service};
+use crate::lint::finding::Severity;
 use crate::lint::graph::{Cluster, Destination, ENABLE, FilterChain, Graph, Remark, Route, Way};
 use crate::lint::hosts::common_host;
 use crate::lint::located::{At, Place};
@@ -48,6 +50,7 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
             let title = format!("port {} of {}", port.unwrap_or_default(), gateway.printed());
             let (filters, way) = filters_of(installs, &served, &title, &server.place());
             let mut one = FilterChain { filters, ..FilterChain::empty(title, server.place()) };
+            one.tls = tls::of_server(server, served.has_tls);
             for virtual_service in
                 resources.iter().filter(|resource| resource.kind == "VirtualService")
             {
@@ -294,7 +297,11 @@ fn disabled_routes(resources: &[Resource<'_>], installs: &[Install<'_>], graph: 
                      be followed; {}",
                     ENABLE
                 );
-                graph.remarks.push(Remark { place: off.place(), is_error: false, message });
+                graph.remarks.push(Remark {
+                    place: off.place(),
+                    severity: Severity::Doubtful,
+                    message,
+                });
             }
         }
     }

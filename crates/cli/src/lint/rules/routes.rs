@@ -87,7 +87,7 @@ impl Rules<'_> {
         } else {
             format!(
                 "{why}: no endpoint is reached by this way as it is listed, but other paths of \
-                 {to} are ({}), with whatever identity headers a client forges; {fix}",
+                 {to} are ({}), with any identity headers that a client forges; {fix}",
                 route.paths.printed()
             )
         };

@@ -94,8 +94,8 @@ impl PolicyMembers<'_> {
     /// `keep` names headers by which servers identify a client.
     fn of_kept_headers(&self) -> Vec<Finding> {
         let peer = self.own.get("peer_certificate").or_else(|| self.top.get("peer_certificate"));
-        let said = |name: &str| peer.and_then(|peer| peer.get(name)).and_then(Value::as_str);
-        let read = match (said("source"), said("dialect")) {
+        let text = |name: &str| peer.and_then(|peer| peer.get(name)).and_then(Value::as_str);
+        let read = match (text("source"), text("dialect")) {
             (Some("forwarded"), Some("client-cert")) => Some(CertificateHeader::ClientCert),
             (Some("forwarded"), Some("x-ssl-cert")) => Some(CertificateHeader::XSslCert),
             (Some("forwarded"), _) => Some(CertificateHeader::XForwardedClientCert),

@@ -21,7 +21,7 @@ pub fn doubts(configuration: &Value, tenants: &[Value]) -> Vec<Finding> {
     for (index, tenant) in by_host {
         let own = tenant.get("peer_certificate");
         let peer = own.or_else(|| configuration.get("peer_certificate"));
-        let said = |name: &str| peer.and_then(|peer| peer.get(name));
+        let member = |name: &str| peer.and_then(|peer| peer.get(name));
         if tenant.get("trust_anchors").is_some() {
             continue;
         }
@@ -37,8 +37,8 @@ pub fn doubts(configuration: &Value, tenants: &[Value]) -> Vec<Finding> {
             }
         };
         let is_matched =
-            said("server_name").and_then(Value::as_str).is_some_and(|word| word == "match");
-        if said("trusted_proxies").is_some() && !is_matched {
+            member("server_name").and_then(Value::as_str).is_some_and(|word| word == "match");
+        if member("trusted_proxies").is_some() && !is_matched {
             add(
                 "trusted_proxies",
                 "several tenants by host behind one hop: the server name is the hop's own, so a \
@@ -46,7 +46,7 @@ pub fn doubts(configuration: &Value, tenants: &[Value]) -> Vec<Finding> {
                  the hop trust the same authorities for all of them, or give each tenant a hop of \
                  its own",
             );
-        } else if said("server_name").and_then(Value::as_str) == Some("ignore") {
+        } else if member("server_name").and_then(Value::as_str) == Some("ignore") {
             add(
                 "server_name",
                 "several tenants by host: a client can connect under the name of one tenant, be \

@@ -178,3 +178,37 @@ fn a_configuration_is_found_wherever_tools_print_it() {
     let output = run_with(&["lint", "-"], r#"{"clients": []}"#);
     assert!(text(&output).contains("-:1:"), "{output:?}");
 }
+
+/// The module reads a configuration as it is; this program must not be more lenient.
+#[test]
+fn a_byte_order_mark_is_an_error() {
+    let json = format!(r#"{{"endpoints": ["/token"], "clients": [{CLIENT}]}}"#);
+    let message = "the configuration begins with a byte order mark".to_owned();
+    let marked = file("bom.json", format!("\u{feff}{json}"));
+    for (config, line) in [
+        (marked.clone(), 1),
+        (
+            file(
+                "bom.yaml",
+                format!(
+                    "config:\n  vm_config: {{}}\n  failure_policy: FAIL_RELOAD\n  \
+                     allow_on_headers_stop_iteration: true\n  configuration:\n    value: \
+                     \"\\uFEFF{}\"\n",
+                    json.replace('"', "\\\"")
+                ),
+            ),
+            6,
+        ),
+    ] {
+        let found = findings(&config);
+        assert!(
+            found.len() == 1
+                && (found[0].0, found[0].1.as_str()) == (line, "error")
+                && found[0].2.starts_with(&message),
+            "{found:?}"
+        );
+    }
+    let output = run(&["explain", "--config", &marked, "--client-id", "client"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(code(&output) == 2 && said.contains(&message), "{said}");
+}

@@ -1,70 +1,11 @@
 //! Ways past the filter.
 
-use std::fs;
-use std::path::Path;
-
-use serde_json::Value;
-
+use super::commented::check;
 use crate::{code, file, run, text, value};
 
-/// Each file of `tests/lint` says behind `#!` what is found in a line: severity, JSON Pointer (`-`:
-/// the whole) and some words. What it does not say is not found.
 #[test]
 fn ways_past_the_filter_are_found_and_no_others() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lint");
-    let files =
-        fs::read_dir(directory).expect("it is there").map(|entry| entry.expect("readable").path());
-    let (mut right, mut wrong, mut failed) = (0, 0, Vec::new());
-    for path in files {
-        let content = fs::read_to_string(&path).expect("readable");
-        let wanted = content.lines().enumerate().flat_map(|(index, line)| {
-            line.split("#! ").skip(1).map(move |wanted| {
-                let mut words = wanted.trim().splitn(3, ' ').map(str::to_owned);
-                let mut word =
-                    || words.next().unwrap_or_else(|| panic!("{wanted}: severity, pointer, words"));
-                let (severity, pointer, text) = (word(), word(), word());
-                (
-                    index as u64 + 1,
-                    severity,
-                    if pointer == "-" { String::new() } else { pointer },
-                    text,
-                )
-            })
-        });
-        let wanted: Vec<_> = wanted.collect();
-        let output = run(&["lint", path.to_str().expect("UTF-8"), "--format", "json"]);
-        let found = value(&output);
-        let found = found
-            .as_array()
-            .expect("an array")
-            .iter()
-            .filter(|finding| finding["severity"] != "note");
-        let text =
-            |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
-        let found: Vec<_> = found
-            .map(|f| {
-                (
-                    f["line"].as_u64().unwrap_or_default(),
-                    text(f, "severity"),
-                    text(f, "pointer"),
-                    text(f, "message"),
-                )
-            })
-            .collect();
-        let is_wanted = |found: &(u64, String, String, String),
-                         wanted: &(u64, String, String, String)| {
-            (&found.0, &found.1, &found.2) == (&wanted.0, &wanted.1, &wanted.2)
-                && found.3.contains(&wanted.3)
-        };
-        let has_errors = wanted.iter().any(|(_, severity, ..)| severity == "error");
-        let is_as_wanted = found.len() == wanted.len()
-            && wanted.iter().all(|wanted| found.iter().any(|found| is_wanted(found, wanted)));
-        if !is_as_wanted || code(&output) != i32::from(has_errors) {
-            failed.push(format!("{}: wanted {wanted:#?}, found {found:#?}", path.display()));
-        }
-        if wanted.is_empty() { right += 1 } else { wrong += 1 }
-    }
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    let (right, wrong) = check("tests/lint", |_| Vec::new());
     assert!(right > 25 && wrong > 60, "{right} without findings, {wrong} with");
 }
 

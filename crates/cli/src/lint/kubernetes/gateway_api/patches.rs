@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::lint::finding::Severity;
 use crate::lint::graph::{ENABLE, Filter, FilterRole, Remark};
 use crate::lint::kubernetes::resource::Resource;
 use crate::lint::located::{At, ConfigPlaces};
@@ -88,12 +89,12 @@ pub fn remarks(resources: &[Resource<'_>], configs: &ConfigPlaces) -> Vec<Remark
     let mut found = Vec::new();
     for resource in resources.iter().filter(|resource| resource.kind == "EnvoyExtensionPolicy") {
         for wasm in resource.list("wasm").filter(|wasm| configs.at(*wasm).is_some()) {
-            let mut add = |is_error: bool, message: &str| {
-                found.push(Remark { place: wasm.place(), is_error, message: message.to_owned() });
+            let mut add = |severity: Severity, message: &str| {
+                found.push(Remark { place: wasm.place(), severity, message: message.to_owned() });
             };
             if !sets("allow_on_headers_stop_iteration", &true.into()) {
                 add(
-                    true,
+                    Severity::Error,
                     "without allow_on_headers_stop_iteration: true every gated request is answered \
                      with 500, and an EnvoyExtensionPolicy cannot set it: add an EnvoyPatchPolicy \
                      that does, and give it to lint too",
@@ -102,7 +103,7 @@ pub fn remarks(resources: &[Resource<'_>], configs: &ConfigPlaces) -> Vec<Remark
             if !sets("failure_policy", &"FAIL_RELOAD".into()) && !sets("failure_policy", &2.into())
             {
                 add(
-                    false,
+                    Severity::Doubtful,
                     "without failure_policy: FAIL_RELOAD, which an EnvoyPatchPolicy can set, a \
                      fault is answered with 503 until Envoy is restarted",
                 );
@@ -120,7 +121,7 @@ pub fn remarks(resources: &[Resource<'_>], configs: &ConfigPlaces) -> Vec<Remark
         }) {
             let message =
                 format!("the filter is disabled for routes that are not followed; {}", ENABLE);
-            found.push(Remark { place: at.place(), is_error: true, message });
+            found.push(Remark { place: at.place(), severity: Severity::Error, message });
         }
         let operation = patch.member("operation");
         let path = operation.and_then(|operation| operation.text_of("path")).unwrap_or_default();
@@ -131,7 +132,7 @@ pub fn remarks(resources: &[Resource<'_>], configs: &ConfigPlaces) -> Vec<Remark
             let message = "a patch removes HTTP filters, or replaces them: whether \
                 this filter is among them cannot be followed"
                 .to_owned();
-            found.push(Remark { place: patch.place(), is_error: false, message });
+            found.push(Remark { place: patch.place(), severity: Severity::Doubtful, message });
         }
     }
     found

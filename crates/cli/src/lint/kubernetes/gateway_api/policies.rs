@@ -24,17 +24,17 @@ struct AttachedPolicy<'a> {
 
 /// How requests of a rule meet the filter: the most specific policy applies, and no other.
 pub fn way_of<'a>(
-    round: &RouteContext<'a, '_>,
+    context: &RouteContext<'a, '_>,
     route: Resource<'a>,
     rule: At<'a>,
 ) -> (Way, Option<(Resource<'a>, usize)>) {
     // A filter in the listener itself cannot be overridden.
-    if let Way::Runs(_) = &round.base {
-        return (round.base.clone(), None);
+    if let Way::Runs(_) = &context.base {
+        return (context.base.clone(), None);
     }
-    let policies = policies(round, route, rule);
+    let policies = policies(context, route, rule);
     let Some(level) = policies.iter().map(|policy| policy.level).max() else {
-        return (round.base.clone(), None);
+        return (context.base.clone(), None);
     };
     let applying: Vec<&AttachedPolicy<'_>> =
         policies.iter().filter(|policy| policy.level == level).collect();
@@ -60,7 +60,7 @@ pub fn way_of<'a>(
             ),
             fix: "put the filter into its list of wasm too, or remove the policy".to_owned(),
         },
-        _ => round.base.clone(),
+        _ => context.base.clone(),
     };
     let installed =
         with.or_else(|| below.and_then(|policy| Some((policy.resource, policy.config?))));
@@ -69,13 +69,13 @@ pub fn way_of<'a>(
 
 /// The policies that concern a rule.
 fn policies<'a>(
-    round: &RouteContext<'a, '_>,
+    context: &RouteContext<'a, '_>,
     route: Resource<'a>,
     rule: At<'a>,
 ) -> Vec<AttachedPolicy<'a>> {
     let mut found = Vec::new();
     for resource in
-        round.resources.iter().filter(|resource| resource.kind == "EnvoyExtensionPolicy")
+        context.resources.iter().filter(|resource| resource.kind == "EnvoyExtensionPolicy")
     {
         let own = |target: &Resource<'_>| resource.namespace == target.namespace;
         let refs = resource
@@ -86,10 +86,10 @@ fn policies<'a>(
             let is = |kind: &str, name: &str| {
                 target.text_of("kind") == Some(kind) && target.text_of("name") == Some(name)
             };
-            if is("Gateway", round.gateway.name) && own(&round.gateway) {
+            if is("Gateway", context.gateway.name) && own(&context.gateway) {
                 match section {
                     None => Some(PolicyLevel::Gateway),
-                    Some(section) => (round.listener.text_of("name") == Some(section))
+                    Some(section) => (context.listener.text_of("name") == Some(section))
                         .then_some(PolicyLevel::Listener),
                 }
             } else if is("HTTPRoute", route.name) && own(&route) {
@@ -108,7 +108,7 @@ fn policies<'a>(
                 selector.member("matchLabels").is_none_or(|labels| target.has_labels(labels))
             };
             match selector.text_of("kind") {
-                Some("Gateway") if own(&round.gateway) && has(&round.gateway) => {
+                Some("Gateway") if own(&context.gateway) && has(&context.gateway) => {
                     Some(PolicyLevel::Gateway)
                 }
                 Some("HTTPRoute") if own(&route) && has(&route) => Some(PolicyLevel::Route),
@@ -116,7 +116,7 @@ fn policies<'a>(
             }
         });
         if let Some(level) = by_name.chain(by_labels).max() {
-            let config = resource.list("wasm").find_map(|filter| round.configs.at(filter));
+            let config = resource.list("wasm").find_map(|filter| context.configs.at(filter));
             found.push(AttachedPolicy { resource: *resource, level, config });
         }
     }
