@@ -6,14 +6,21 @@ import { BodyTakenError } from "./adapters.js";
 const isHttp2 = (request) => request.httpVersionMajor > 1;
 
 // Whether all of it has arrived, though perhaps not been read. HTTP/2 has another meaning of
-// `complete`.
+// `complete`; Node 24 can end a request without a body before any listener has it, and then does
+// not set it.
 const isWhole = (request) =>
-  isHttp2(request) ? request.stream?.readableEnded === true && !isGone(request) : request.complete;
+  isHttp2(request)
+    ? request.stream?.readableEnded === true && !isGone(request)
+    : request.complete || request.readableEnded;
 
 // Whether the client has gone away. HTTP/2 ends the body of such a request before it says so, and
-// has no stream any more when it has said so.
+// has no stream any more when it has said so. A request of HTTP/1.1 is also destroyed after its
+// end.
 const isGone = (request) =>
-  request.aborted || request.destroyed || (isHttp2(request) && request.stream?.closed !== false);
+  request.aborted ||
+  (isHttp2(request)
+    ? request.destroyed || request.stream?.closed !== false
+    : request.destroyed && !request.readableEnded);
 
 // The body to its end, or a little past `most` octets of it; undefined where the client goes away.
 //

@@ -254,6 +254,21 @@ test("an empty body in chunks has an end too, whenever it comes", async () => {
   });
 });
 
+test("a request that Node ends before any listener has it is one without a body", async () => {
+  const application = async (request, response) => response.end(`<${await textOf(request)}>`);
+  // An option of Node 24 and later; others do not know it.
+  const server = create(protect(gate, application), { optimizeEmptyRequests: true });
+  await serving(server, async (port) => {
+    for (const more of [{ method: "GET", path: "/userinfo" }, { path: "/userinfo" }]) {
+      assert.equal((await send(port, more)).text, "<>");
+    }
+    const line = "POST /token HTTP/1.1\r\nHost: a\r\nConnection: close\r\n";
+    const type = "Content-Type: application/x-www-form-urlencoded\r\n";
+    const bare = `${line}${type}Authorization: ${basic.authorization}\r\n\r\n`;
+    assert.match(await exchange(port, bare), /^HTTP\/1.1 200 [\s\S]*<>/);
+  });
+});
+
 test("a client that sends its whole body first sees why it is refused", async () => {
   await serving(create(protect(gate, unreached)), async (port) => {
     const body = "y".repeat(8_000_000);
