@@ -115,7 +115,7 @@ async fn on_one_connection(load: &Load, client: &Client, to: SocketAddr, deliver
     let mut connection = if delivery == Delivery::Http2Whole {
         Connection::Http2(client.http2(to).await.expect("HTTP/2"))
     } else {
-        Connection::Http1(client.http1(to).await.expect("HTTP/1.1"))
+        Connection::Http1(Box::new(client.http1(to).await.expect("HTTP/1.1")))
     };
     let mut generation = None;
     for client_id in ["seed", "first", "second", "nobody"].into_iter().cycle() {
@@ -138,7 +138,7 @@ async fn on_one_connection(load: &Load, client: &Client, to: SocketAddr, deliver
 }
 
 enum Connection {
-    Http1(Http1),
+    Http1(Box<Http1>),
     Http2(Http2),
 }
 
