@@ -90,8 +90,8 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct LintArguments {
-    /// Plugin configurations in JSON, or Envoy's or Istio's YAML or JSON with one inside; directories
-    /// and patterns of such files; - for standard input
+    /// Plugin configurations in JSON, or Envoy's or Istio's YAML or JSON with one inside;
+    /// directories and patterns of such files; - for standard input
     #[arg(required = true, value_name = "CONFIG")]
     pub configs: Vec<PathBuf>,
     /// Also report what a profile asks of listener and settings, each finding with its clause

@@ -16,8 +16,8 @@ struct Owner {
 }
 
 impl Rules<'_> {
-    /// Where each endpoint goes: by ways on which the filter runs, or else by those on which it should
-    /// run.
+    /// Where each endpoint goes: by ways on which the filter runs, or else by those on which it
+    /// should run.
     pub(super) fn find_owners(&mut self) {
         for only_running in [true, false] {
             let found: Vec<(usize, Owner)> = (self.endpoints.iter().enumerate())
