@@ -6,25 +6,25 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostError {
-    /// To give the request headers before anything else.
+    /// It did not give the request headers before anything else.
     Headers,
-    /// To give the pseudo-header `:method` or `:path`.
+    /// It did not give the pseudo-header `:method` or `:path`.
     PseudoHeader,
-    /// To give all of the body that it announced.
+    /// It did not give all of the body that it announced.
     Body,
-    /// To give the body while the headers are held.
+    /// It did not give the body while the headers are held.
     BodyWithHeadersHeld,
-    /// To give the time.
+    /// It did not give the time.
     Time,
-    /// To give the digest of the certificate as SHA-256.
+    /// It did not give the digest of the certificate as SHA-256.
     Digest,
-    /// To give the certificate whose digest it gave.
+    /// It did not give the certificate whose digest it gave.
     CertificateOfDigest,
-    /// To write a header of a request that passed.
+    /// It did not write a header of a request that passed.
     HeaderWrite,
-    /// To remove a header that no client may set.
+    /// It did not remove a header that no client may set.
     HeaderRemoval,
-    /// To give a configuration before the first request.
+    /// It did not give a configuration before the first request.
     Configuration,
 }
 

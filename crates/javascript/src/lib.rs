@@ -181,7 +181,7 @@ fn detail(rejection: &Rejection) -> String {
             "chainValid is false: the TLS server did not verify the chain of the certificate"
         }
         Rejection::CertificateUnverified(UnverifiedCertificate::NotGiven) => {
-            "chainValid is not given: nobody says whether the chain was verified"
+            "chainValid is not given: it is unknown whether the chain was verified"
         }
         other => return other.to_string(),
     };
