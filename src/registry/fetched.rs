@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
 use super::error::FetchError;
 use crate::limits;
+use crate::percent;
 
 /// The configuration of a fetched registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,9 +55,6 @@ pub enum FetchMode {
 
 /// The placeholder of the identifier in the path of a lookup.
 pub(crate) const CLIENT_ID: &str = "{client_id}";
-
-/// RFC 3986 §2.3: everything but unreserved characters is percent-encoded.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A request to the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +129,7 @@ impl FetchedRegistry {
         if client_id.len() > limits::LOOKUP_ID_OCTETS || matches!(client_id, "." | "..") {
             return None;
         }
-        Some(self.path.replace(CLIENT_ID, &utf8_percent_encode(client_id, RESERVED).to_string()))
+        Some(self.path.replace(CLIENT_ID, &percent::encode(client_id)))
     }
 }
 

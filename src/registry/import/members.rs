@@ -71,17 +71,9 @@ pub(super) fn boolean_of(
     members: &mut Members<'_>,
     name: &'static str,
 ) -> Result<Option<bool>, JsonError> {
-    members.read_unless_null(name, boolean)
+    members.read_unless_null(name, Json::boolean)
 }
 
 pub(super) fn text(json: &Json) -> Result<&str, JsonError> {
     json.string("a string")
-}
-
-pub(super) fn boolean(json: &Json) -> Result<bool, JsonError> {
-    if let Json::Bool(value) = json {
-        Ok(*value)
-    } else {
-        Err(JsonError::expected("true or false"))
-    }
 }

@@ -1,7 +1,7 @@
 //! Clients of Spring Authorization Server: rows of `oauth2_registered_client`, as a database prints
 //! them in JSON.
 
-use super::members::{boolean, spelled, text, texts};
+use super::members::{spelled, text, texts};
 use super::printed_name::is_rfc2253;
 use super::{ConvertedEntry, ConvertedMember, METHOD};
 use crate::json::{Json, JsonError, Members};
@@ -46,7 +46,8 @@ fn members(row: &Json) -> Result<Vec<ConvertedMember>, JsonError> {
             &subject,
         ));
     }
-    let bound = members.read_unless_null("token_settings", |json| setting(json, BOUND, boolean))?;
+    let bound =
+        members.read_unless_null("token_settings", |json| setting(json, BOUND, Json::boolean))?;
     let bound = bound.flatten().map(|bound| ConvertedMember::bound_tokens("token_settings", bound));
     converted.extend(bound);
     Ok(converted)
