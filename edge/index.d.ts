@@ -265,8 +265,8 @@ export interface Conversion {
 
 /**
  * Client metadata made of the client list of another server, or of one client of it: Authlete's,
- * Keycloak's (also a realm export), clients of Duende IdentityServer, or rows of Spring Authorization
- * Server. A client is converted exactly or not at all.
+ * Keycloak's (also a realm export), clients of Duende IdentityServer, or rows of Spring
+ * Authorization Server. A client is converted exactly or not at all.
  *
  * @throws Error where the JSON has no such list.
  */

@@ -1,4 +1,4 @@
-// For whom the page works, and what it does not do.
+// Who can use the page, and what it does not do.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -1,9 +1,11 @@
-"""renegotiate.py PORT FIRST SECOND BODY...: token requests of a client that goes on with another certificate.
+"""renegotiate.py PORT FIRST SECOND BODY...: a client that goes on with another certificate.
 
-Connects in TLS 1.2 with the certificate FIRST. The last BODY is sent after a renegotiation with the certificate SECOND, the
-others before it. Prints the status of each answer, and what became of the renegotiation.
+Connects in TLS 1.2 with the certificate FIRST and sends token requests. The last BODY is sent after
+a renegotiation with the certificate SECOND, the others before it. Prints the status of each answer,
+and what became of the renegotiation.
 
-Neither `openssl s_client` nor Node nor Python's ssl can do this, so it calls the OpenSSL that Python's ssl has loaded."""
+Neither `openssl s_client` nor Node nor Python's ssl can do this, so it calls the OpenSSL that
+Python's ssl has loaded."""
 
 import ctypes
 import ctypes.util
@@ -23,7 +25,7 @@ def openssl():
         loaded = [line.split()[-1] for line in open("/proc/self/maps") if "libssl" in line]
     name = next(iter(loaded), None) or ctypes.util.find_library("ssl")
     if name is None:
-        sys.exit("there is no libssl to be called: install OpenSSL 3 as a shared library (Debian: libssl3)")
+        sys.exit("there is no libssl: install OpenSSL 3 as a shared library (Debian: libssl3)")
     library = ctypes.CDLL(name)
     for function in ["TLS_client_method", "SSL_CTX_new", "SSL_new"]:
         getattr(library, function).restype = ctypes.c_void_p
