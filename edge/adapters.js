@@ -1,4 +1,5 @@
-// What the adapters share: refusals of their own, in the filter's words, and who hears of decisions.
+// What the adapters share: refusals of their own, in the filter's words, and who hears of
+// decisions.
 
 const refusal = (code, status, error, description, detail) => ({
   code,
@@ -13,27 +14,47 @@ const refusal = (code, status, error, description, detail) => ({
   forward: null,
 });
 
-// Whatever goes wrong: nobody gets past it, and nothing else ends.
-export const failed = (error) => refusal("host_error", 500, "server_error", "The server could not process the request.", String(error));
+// A body that the gate cannot look at; `advice` says what to change.
+export class BodyTakenError extends Error {
+  constructor(advice) {
+    super("the body was read, or something was about to read it, before the gate saw the request");
+    this.advice = advice;
+  }
+}
 
-// RFC 9112 §3.2: such a request is answered with 400, other than one for a host that is clear but nobody's.
-export const unclear = (detail) => refusal("unknown_tenant", 400, "invalid_request", "The host of the request is not clear.", detail);
+// Whatever goes wrong: no request passes because of it, and nothing else ends.
+export function failed(error) {
+  const description = "The server could not process the request.";
+  return refusal("host_error", 500, "server_error", description, String(error));
+}
 
-// What is to be read of a body. Whoever states that the TLS server refuses what it cannot verify, and has one that does not, would
-// let in anybody who makes a certificate of his own.
+// RFC 9112 §3.2: such a request is answered with 400, other than one whose host is clear and of no
+// tenant.
+export function unclear(detail) {
+  const description = "The host of the request is not clear.";
+  return refusal("unknown_tenant", 400, "invalid_request", description, detail);
+}
+
+// What is to be read of a body. A configuration that states that the TLS server refuses what it
+// cannot verify, on a server that does not, would let in everybody who makes a certificate.
 export function limitOf(gate, { host, certificate, chainValid }) {
   const { chain, maxBodyBytes } = gate.policy(host);
   if (chain === "listener" && certificate && chainValid === false) {
-    throw new Error('peer_certificate.chain is "listener", but the TLS server lets in certificates that it did not verify');
+    throw new Error(
+      'peer_certificate.chain is "listener", but the TLS server lets in certificates that it did ' +
+        'not verify: set it to "connection", or have the server refuse them (rejectUnauthorized)',
+    );
   }
   return maxBodyBytes;
 }
 
-// A refusal of the adapter as the policy of the host has it: in shadow mode the request passes, stripped as any other.
+// A refusal of the adapter as the policy of the host has it: in shadow mode the request passes,
+// stripped as any other.
 export function inMode(gate, known, refusal) {
   try {
     if (gate.policy(known.host).mode === "enforce") return refusal;
-    const { forward, tenant } = gate.decide({ ...known, body: "", certificate: null, chainValid: null, serverName: null });
+    const nothing = { body: "", certificate: null, chainValid: null, serverName: null };
+    const { forward, tenant } = gate.decide({ ...known, ...nothing });
     return { ...refusal, pass: true, status: null, headers: {}, body: null, tenant, forward };
   } catch (error) {
     return failed(error);
@@ -41,11 +62,14 @@ export function inMode(gate, known, refusal) {
 }
 
 // Octets, one in each character, as both runtimes hold headers: the filter writes UTF-8.
-export const written = ({ set }) => set.map(([name, value]) => [name, /^[\0-\x7f]*$/.test(value) ? value : octetsOf(value)]);
+export const written = ({ set }) =>
+  set.map(([name, value]) => [name, /^[\0-\x7f]*$/.test(value) ? value : octetsOf(value)]);
 
-const octetsOf = (text) => Array.from(new TextEncoder().encode(text), (octet) => String.fromCharCode(octet)).join("");
+const octetsOf = (text) =>
+  Array.from(new TextEncoder().encode(text), (octet) => String.fromCharCode(octet)).join("");
 
-// Tells of a decision, without the backend's secrets that may stand in `forward`. Who listens decides nothing and ends nothing.
+// Reports a decision, without the backend's secrets that may stand in `forward`. What the listener
+// does changes no decision and ends no request.
 export async function tell({ forward, ...decision }, request, { onDecision, onError }) {
   try {
     await onDecision?.(decision, request);
@@ -58,6 +82,25 @@ export async function complain(error, request, onError = (error) => console.erro
   try {
     await onError(error, request);
   } catch {
-    // Nobody is left to tell.
+    // There is no one left to report to.
   }
+}
+
+const mostReasons = 16;
+
+// Reports why the gate itself could not decide: a mistake in how it is set up, which every request
+// would meet. Without `onError`, each reason is printed once, on one line.
+export function reporter({ onError }) {
+  if (onError) return (error, request) => complain(error, request, onError);
+  const printed = new Set();
+  return (error) => {
+    const { message = String(error), advice } = error ?? {};
+    const line = [message, advice]
+      .filter(Boolean)
+      .join(": ")
+      .replace(/[\0-\x1f\x7f]+/g, " ");
+    if (printed.has(line) || printed.size === mostReasons) return;
+    printed.add(line);
+    console.error(`tls-client-auth: ${line}`);
+  };
 }

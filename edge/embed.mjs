@@ -3,4 +3,5 @@
 import { readFileSync } from "node:fs";
 
 const base64 = readFileSync(process.argv[2]).toString("base64");
-console.log(`export const bytes = () => Uint8Array.from(atob("${base64}"), (character) => character.charCodeAt(0));`);
+const octets = `Uint8Array.from(atob("${base64}"), (character) => character.charCodeAt(0))`;
+console.log(`export const bytes = () => ${octets};`);

@@ -1,27 +1,37 @@
-import type { CertificateInput, Gate, ToldDecision } from "tls-client-auth";
+import type { CertificateInput, Gate, ReportedDecision } from "tls-client-auth";
 
 /** What is known of the client's TLS connection. */
 export interface Peer {
   /** `null`: the client has no certificate. */
   certificate: CertificateInput | null;
-  /** Whether the chain was verified; `null`: nobody says. */
+  /** Whether the chain was verified; `null`: that is not known. */
   chainValid: boolean | null;
-  /** The name that the client asked for in the TLS handshake; `null`: none. Absent: the runtime does not say, and it is not checked. */
+  /**
+   * The name that the client asked for in the TLS handshake; `null`: none. Absent: the runtime does
+   * not say, and it is not checked.
+   */
   serverName?: string | null;
 }
 
 export interface Options<Rest extends unknown[]> {
-  /** Where the certificate comes from: the runtime's properties of the request, or a header that can be trusted. */
+  /**
+   * Where the certificate comes from: the runtime's properties of the request, or a header that can
+   * be trusted.
+   */
   peer: (request: Request, ...rest: Rest) => Peer | Promise<Peer>;
-  /** Told of every decision, for logs and metrics. What it throws changes nothing. */
-  onDecision?: (decision: ToldDecision, request: Request) => unknown;
-  /** Told of what `onDecision` throws; console.error unless said. */
+  /** Gets every decision, for logs and metrics. What it throws changes nothing. */
+  onDecision?: (decision: ReportedDecision, request: Request) => unknown;
+  /**
+   * Gets what `onDecision` throws, and why the gate itself could not decide (`host_error`). Without
+   * it both are printed by console.error, the latter once for each reason.
+   */
   onError?: (error: unknown, request: Request) => unknown;
 }
 
 /**
- * A handler that sees only requests that may pass, with the headers that `forward` of the configuration writes. The tenant is
- * that of the host in `request.url`. What the given handler throws is the runtime's.
+ * A handler that sees only requests that may pass, with the headers that `forward` of the
+ * configuration writes. The tenant is that of the host in `request.url`. What the given handler
+ * throws is left to the runtime.
  */
 export function protect<Rest extends unknown[]>(
   gate: Gate,
@@ -30,8 +40,9 @@ export function protect<Rest extends unknown[]>(
 ): (request: Request, ...rest: Rest) => Promise<Response>;
 
 /**
- * A `peer` for a runtime behind a proxy that terminates TLS, refuses certificates that it cannot verify, and overwrites this
- * header whatever the client sent. Whoever reaches the runtime past that proxy can be every client. The name of the TLS handshake is
- * known to that proxy alone, and not checked here.
+ * A `peer` for a runtime behind a proxy that terminates TLS, refuses certificates that it cannot
+ * verify, and overwrites this header whatever the client sent. A caller that reaches the runtime
+ * past that proxy can be every client. The name of the TLS handshake is known to that proxy alone,
+ * and not checked here.
  */
 export function fromTrustedHeader(name: "client-cert" | "x-ssl-cert"): (request: Request) => Peer;

@@ -46,7 +46,9 @@ export interface Client {
   tls_client_auth_san_uri?: string | null;
   tls_client_auth_san_ip?: string | null;
   tls_client_auth_san_email?: string | null;
-  jwks?: { keys: { x5c?: string[] | null; "x5t#S256"?: string | null; [member: string]: unknown }[] } | null;
+  jwks?: {
+    keys: { x5c?: string[] | null; "x5t#S256"?: string | null; [member: string]: unknown }[];
+  } | null;
   certificate_thumbprints?: string[] | null;
   backend_authentication?: { method: "client_secret_basic"; client_secret: string } | null;
   [member: string]: unknown;
@@ -75,29 +77,46 @@ export type Octets = ArrayBuffer | SharedArrayBuffer | ArrayBufferView;
 
 export type HeaderValue = string | Octets;
 
-/** PEM as text, DER or PEM as octets, or what has DER as its `raw`, such as Node's X509Certificate. */
+/**
+ * PEM as text, DER or PEM as octets, or what has DER as its `raw`, such as Node's X509Certificate.
+ */
 export type CertificateInput = string | Octets | { raw: ArrayBufferView };
 
-/** A request and its connection before there is anything of the body. A value of another type throws a TypeError. */
+/**
+ * A request and its connection before there is anything of the body. A value of another type throws
+ * a TypeError.
+ */
 export interface Head {
   /** `POST` unless said. */
   method?: string;
   /** With its query, as it stands in the request. */
   path: string;
-  /** What `:authority` or `Host` says; chooses the tenant. Without it, that of `headers`, if there is exactly one. */
+  /**
+   * What `:authority` or `Host` says; chooses the tenant. Without it, that of `headers`, if there
+   * is exactly one.
+   */
   host?: string;
-  /** Pseudo-headers among them are not looked at, but `:authority` for the host, and `:protocol`. */
-  headers?: Record<string, HeaderValue | HeaderValue[] | undefined> | Iterable<readonly [string, HeaderValue]>;
+  /** Of pseudo-headers among them, only `:authority` (for the host) and `:protocol` count. */
+  headers?:
+    | Record<string, HeaderValue | HeaderValue[] | undefined>
+    | Iterable<readonly [string, HeaderValue]>;
   /** The certificate of the TLS connection. `null` or absent: the client has none. */
   certificate?: CertificateInput | null;
-  /** Whether the TLS server verified the certificate's chain. `null` or absent: it does not say, and `tls_client_auth` clients are refused. */
+  /**
+   * Whether the TLS server verified the certificate's chain. `null` or absent: it does not say, and
+   * `tls_client_auth` clients are refused.
+   */
   chainValid?: boolean | null;
   /**
-   * The name that the client asked for in the TLS handshake; `null` or empty: it asked for none. Where there are tenants, it must be of
-   * the tenant that `host` chooses. Absent: it is not checked, and a client whom one tenant's CA vouches for may be another tenant's.
+   * The name that the client asked for in the TLS handshake; `null` or empty: it asked for none.
+   * Where there are tenants, it must be of the tenant that `host` chooses. Absent: it is not
+   * checked, and a client of one tenant's CA may be a client of another tenant.
    */
   serverName?: string | null;
-  /** Seconds since 1970, or a Date; now unless said. `null`, or a number or Date that is none: there is no clock, which is a `host_error`. */
+  /**
+   * Seconds since 1970, or a Date; now unless said. `null`, or a number or Date that is none: there
+   * is no clock, which is a `host_error`.
+   */
   now?: number | Date | null;
 }
 
@@ -106,7 +125,12 @@ export interface Request extends Head {
   body?: string | Octets;
 }
 
-export type PassCode = "authenticated" | "passed_other_method" | "passed_unregistered" | "passed_unidentified" | "not_gated";
+export type PassCode =
+  | "authenticated"
+  | "passed_other_method"
+  | "passed_unregistered"
+  | "passed_unidentified"
+  | "not_gated";
 
 export type RefusalCode =
   | "upgrade_refused"
@@ -138,11 +162,14 @@ export type RefusalCode =
 export type Code = PassCode | RefusalCode;
 
 interface Circumstances {
-  /** Proven where `code` is `authenticated`, else what the request claims, in printable ASCII; `null` where it claims nobody. */
+  /**
+   * Proven where `code` is `authenticated`, else what the request claims, in printable ASCII;
+   * `null` where it claims none.
+   */
   clientId: string | null;
   /** `x5t#S256` of the certificate, if it was looked at. */
   thumbprint: string | null;
-  /** Why, for the operator and nobody else; `null` where nothing is wrong. */
+  /** Why, for the operator alone; `null` where nothing is wrong. */
   detail: string | null;
   /** Whose policy decided: the first host of the tenant. */
   tenant: string | null;
@@ -156,7 +183,10 @@ export interface Pass extends Circumstances {
   status: null;
   headers: Record<string, never>;
   body: null;
-  /** What becomes of its headers: these must be removed, and then those set. A backend's secret may be among them. */
+  /**
+   * What becomes of its headers: these must be removed, and then those set. A backend's secret may
+   * be among them.
+   */
   forward: { set: [string, string][]; remove: string[] };
 }
 
@@ -174,17 +204,31 @@ export interface Refusal extends Circumstances {
 export type Decision = Pass | Refusal;
 
 /** A decision as logs and metrics may have it. */
-export type ToldDecision = Omit<Pass, "forward"> | Omit<Refusal, "forward">;
+export type ReportedDecision = Omit<Pass, "forward"> | Omit<Refusal, "forward">;
 
-/** A configuration that decides as the Envoy filter does. Registries are not fetched: their clients are `registry_unavailable`. */
+/**
+ * A configuration that decides as the Envoy filter does. Registries are not fetched: their clients
+ * are `registry_unavailable`. Here and below, an argument of another kind than is stated throws a
+ * TypeError that names it.
+ */
 export class Gate {
   /** @throws Error with the JSON Pointer of the first mistake. */
   constructor(configuration: string | Configuration);
   decide(request: Request): Decision;
-  /** For adapters: the decision where the headers are enough for one, so that no body is read in vain. `null`: `decide` needs the body, or to know that there is none (a preflight has none). */
+  /**
+   * For adapters: the decision where the headers are enough for one, so that no body is read in
+   * vain. `null`: `decide` needs the body, or to know that there is none (a preflight has none).
+   */
   decideHead(head: Head): Decision | null;
-  /** For adapters: what holds for requests to this host. A body above `maxBodyBytes` need not be read to its end. */
-  policy(host?: string): { mode: "enforce" | "shadow"; chain: "connection" | "listener"; maxBodyBytes: number };
+  /**
+   * For adapters: what holds for requests to this host. A body above `maxBodyBytes` need not be
+   * read to its end.
+   */
+  policy(host?: string): {
+    mode: "enforce" | "shadow";
+    chain: "connection" | "listener";
+    maxBodyBytes: number;
+  };
 }
 
 export interface Certificate {
@@ -205,3 +249,28 @@ export function readCertificate(certificate: CertificateInput): Certificate;
 
 /** A distinguished name as the filter understands it. @throws Error where it is none. */
 export function readName(name: string): { rfc4514: string; rdns: string[] };
+
+/** What became of one entry of the client list of another server. */
+export interface Conversion {
+  /** JSON Pointer of the entry; empty where the whole document is one client. */
+  pointer: string;
+  /** The clients that the entry is about, as far as that can be read. */
+  clientIds: string[];
+  /** Client metadata, one for each of them; `null` where `error` says why there is none. */
+  clients: Client[] | null;
+  error: { pointer: string; message: string } | null;
+  /** Whether such a client never authenticates, so that it is no loss. */
+  neverAuthenticates: boolean;
+}
+
+/**
+ * Client metadata made of the client list of another server, or of one client of it: Authlete's,
+ * Keycloak's (also a realm export), clients of Duende IdentityServer, or rows of Spring Authorization
+ * Server. A client is converted exactly or not at all.
+ *
+ * @throws Error where the JSON has no such list.
+ */
+export function convertClients(
+  document: string,
+  from: "authlete" | "duende" | "keycloak" | "spring",
+): Conversion[];

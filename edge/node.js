@@ -1,41 +1,54 @@
-// node:https and node:http2: the certificate of the connection, and requests that reach the application only when they may.
+// node:https and node:http2: the certificate of the connection, and requests that reach the
+// application only when they may.
 
 import { constants } from "node:http2";
-import { complain, failed, inMode, limitOf, tell, unclear, written } from "./adapters.js";
+import { complain, failed, inMode, limitOf, reporter, tell, unclear, written } from "./adapters.js";
 import { answer, startOf } from "./body.js";
+import { expectAdapted } from "./expect.js";
+import { checkRuntime, checkServer, peerOf, secure } from "./peer.js";
 
-// A listener for a server with `requestCert: true, rejectUnauthorized: false`, so that a client without a certificate, or with
-// one that registered itself, gets as far as the decision.
+export { peerOf };
+
+// A listener for a server with `requestCert: true, rejectUnauthorized: false`, so that a client
+// without a certificate, or with one that it registered itself, gets as far as the decision.
 export function protect(gate, listener, options = {}) {
-  return (request, response, ...rest) => serve({ gate, listener, ...options }, request, response, rest);
+  expectAdapted(gate, "listener", listener, options);
+  checkRuntime();
+  const shared = { gate, listener, ...options, report: reporter(options) };
+  return (request, response, ...rest) => serve(shared, request, response, rest);
 }
 
-// A whole server: `protect`, and nothing beside it.
+// A whole server: `protect`, and no other way to the application.
 export function guard(server, gate, listener, options = {}) {
+  expectAdapted(gate, "listener", listener, options);
+  checkServer(server);
   const others = ["request", "checkContinue", "checkExpectation", "upgrade", "connect", "stream"];
   const refuse = (event) => {
-    if (others.includes(event)) throw new Error(`a listener for "${event}" would get requests that the gate has not seen`);
+    if (!others.includes(event)) return;
+    throw new Error(`a listener for "${event}" would get requests that the gate has not seen`);
   };
   server.eventNames().forEach(refuse);
-  server.on("secureConnection", (socket) => socket.disableRenegotiation());
-  server.on("request", protect(gate, listener, options));
-  // The client is asked for the body where somebody wants it, so that a refusal can come before it.
+  const shared = { gate, listener, ...options, report: reporter(options) };
+  server.on("secureConnection", secure);
+  server.on("request", (request, response) => serve(shared, request, response, []));
+  // The client is asked for the body where it is wanted, so that a refusal can come before it.
   server.on("checkContinue", (request, response) => {
     let isAsked = false;
     const ask = () => {
       if (!isAsked) response.writeContinue();
       isAsked = true;
     };
-    return serve({ gate, listener, ...options, ask }, request, response, []);
+    return serve({ ...shared, ask }, request, response, []);
   });
   server.on("newListener", refuse);
   return server;
 }
 
-async function serve({ gate, listener, ask, ...listeners }, request, response, rest) {
+async function serve({ gate, listener, ask, report, ...listeners }, request, response, rest) {
   try {
-    const { decision, host } = await decide(gate, request, ask);
-    // The client is gone: there is nothing to decide, and nobody to answer.
+    const { decision, host, error } = await decide(gate, request, ask);
+    if (error) report(error, request);
+    // The client is gone: there is nothing to decide, and no one to answer.
     if (!decision) return;
     tell(decision, request, listeners);
     if (!decision.pass) {
@@ -69,34 +82,8 @@ async function decide(gate, request, ask) {
     // Of a body that is too large this is enough to say so.
     return { decision: body && gate.decide({ ...known, body }), host };
   } catch (error) {
-    return { decision: inMode(gate, known, failed(error)) };
+    return { decision: inMode(gate, known, failed(error)), error };
   }
-}
-
-const certificates = new WeakMap();
-
-// What a TLS socket of a server says of its client.
-export function peerOf(socket) {
-  // In TLS 1.2 a client could go on with another certificate, and Node would leave `authorized` as it was; what it then sets is
-  // `authorizationError`.
-  socket.disableRenegotiation();
-  // Not getPeerCertificate(true): it makes objects of whatever chain the client sent, 20 ms for 150 certificates.
-  if (!certificates.has(socket)) certificates.set(socket, socket.getPeerX509Certificate()?.raw ?? null);
-  const certificate = certificates.get(socket);
-  const chainValid = certificate !== null && socket.authorized === true && !socket.authorizationError;
-  return { certificate, chainValid, serverName: serverNameOf(socket) };
-}
-
-// What the client asked for (RFC 6066), so that the tenant whose CAs verified its certificate is the one that the request is for.
-function serverNameOf(socket) {
-  const name = socket.servername || null;
-  if (!socket.isSessionReused()) return name;
-  // A resumed session was verified under the name of its first handshake, which Node does not keep. In TLS 1.3 the client may ask for
-  // another name than then: where names have CAs of their own, it would be one that the other name's CAs vouch for.
-  const isOneContext = socket._SNICallback === null;
-  if (!isOneContext) return "(unknown: a resumed session)";
-  // All names have the same CAs. Of TLS 1.2 there is no name at all, and nothing depends on it.
-  return name ?? undefined;
 }
 
 // Host and path as every application reads them, or why one could read them otherwise.
@@ -104,21 +91,29 @@ function target(request) {
   const isHttp1 = request.httpVersionMajor === 1;
   // Express and Connect cut the place where they mount something off `url`.
   const url = request.originalUrl ?? request.url;
-  const hosts = pairs(request.rawHeaders).flatMap(([name, value]) => (name.toLowerCase() === "host" ? [value] : []));
+  const hosts = pairs(request.rawHeaders).flatMap(([name, value]) => {
+    return name.toLowerCase() === "host" ? [value] : [];
+  });
   // RFC 9112 §3.2.2: the host of a whole URL counts in place of Host.
-  const [whole, authority, rest = ""] = (isHttp1 && url.match(/^https?:\/\/([^/?]+)(.*)$/i)) || [];
-  const host = authority || (!isHttp1 && request.headers[":authority"]) || hosts[0];
-  const path = whole ? rest.replace(/^(?!\/)/, "/") : url;
-  if (hosts.length > 1) return { host: hosts.join(", "), path, doubt: "the request has more than one Host" };
+  const whole = isHttp1 ? url.match(/^https?:\/\/([^/?]+)(.*)$/i) : null;
+  const host = whole?.[1] || (!isHttp1 && request.headers[":authority"]) || hosts[0];
+  const path = whole ? whole[2].replace(/^(?!\/)/, "/") : url;
+  if (hosts.length > 1) {
+    return { host: hosts.join(", "), path, doubt: "the request has more than one Host" };
+  }
   // HTTP/1.0 may have none.
-  if (host !== undefined && !isHost(host)) return { host, path, doubt: "the host of the request is none" };
+  if (host !== undefined && !isHost(host)) {
+    return { host, path, doubt: "the host of the request is none" };
+  }
   // Parsers of URLs take what follows two slashes for a host.
-  if (path !== "*" && !/^\/(?![\t\n\r]*[/\\])/.test(path)) return { host, path, doubt: "the target of the request is no plain path" };
+  if (path !== "*" && !/^\/(?![\t\n\r]*[/\\])/.test(path)) {
+    return { host, path, doubt: "the target of the request is no plain path" };
+  }
   return { host, path };
 }
 
-// A host and port that a parser of URLs reads as they stand. Of others, as an empty one, `127.1` or `a/token?`, it would make another
-// host, or begin the path elsewhere.
+// A host and port that a parser of URLs reads as they stand. Of others, as an empty one, `127.1` or
+// `a/token?`, it would make another host, or begin the path elsewhere.
 function isHost(host) {
   try {
     return new URL(`https://${host}`).host === host.toLowerCase().replace(/:443$/, "");
@@ -127,9 +122,10 @@ function isHost(host) {
   }
 }
 
-const pairs = (raw) => Array.from({ length: raw.length / 2 }, (_, index) => [raw[2 * index], raw[2 * index + 1]]);
+const pairs = (raw) =>
+  Array.from({ length: raw.length / 2 }, (_, index) => [raw[2 * index], raw[2 * index + 1]]);
 
-// What Node made of the headers is changed in its place: whoever holds the request sees the same.
+// What Node made of the headers is changed in its place: all that hold the request see the same.
 function rewrite(request, forward, host) {
   const set = written(forward);
   if (host !== undefined && (request.headers.host ?? host) !== host) set.push(["host", host]);
@@ -150,7 +146,11 @@ function rewrite(request, forward, host) {
   }
   // Trailers come after the decision, and could say anything.
   const none = (value) => ({ get: () => value, set() {}, configurable: true });
-  Object.defineProperties(request, { trailers: none({}), trailersDistinct: none({}), rawTrailers: none([]) });
+  Object.defineProperties(request, {
+    trailers: none({}),
+    trailersDistinct: none({}),
+    rawTrailers: none([]),
+  });
 }
 
 function fail(request, response, error) {

@@ -5,4 +5,4 @@ import module from "./tls_client_auth.wasm";
 
 initSync({ module });
 
-export { Gate, readCertificate, readName } from "./gate.js";
+export { Gate, convertClients, readCertificate, readName } from "./gate.js";

@@ -1,8 +1,8 @@
-//! The decision of RFC 8705: does the certificate of the connection belong to the client that the
+//! The decision of RFC 8705: is the certificate of the connection that of the client that the
 //! request names?
 //!
-//! Everything that decides is on this page, in the order in which it is checked: a pass is a
-//! [`Verdict`], everything else a [`Rejection`].
+//! [`authenticate`] makes every check of claim, proof and registration, in the order of contract
+//! §7. A pass is a [`Verdict`], everything else a [`Rejection`].
 
 use std::sync::Arc;
 
@@ -14,39 +14,28 @@ use crate::registration::{
     ClientMetadata, ExpectedSubject, Registration, TokenEndpointAuthMethod, is_client_id,
 };
 use crate::rejection::{Rejection, SubjectMismatch, UnknownClient};
-use crate::request::{Claim, ClaimedClient};
+use crate::request::ClaimedClient;
 use crate::time::UnixTime;
 
-/// Why a gated request may pass.
+/// Why a gated request passes.
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {
-    /// The certificate is this client's, who is the claimed one.
-    Authenticated(Arc<PeerCertificate>, Arc<ClientMetadata>),
-    /// The backend authenticates the client by another method.
+    /// The certificate is that of the claimed client.
+    Authenticated {
+        /// The headers by which the backend learns of it.
+        headers: Vec<(String, String)>,
+    },
+    /// The client is registered with a method that the backend checks.
     OtherMethod,
-    /// The backend knows, or does not know, a client that is not in the registry.
+    /// The client is not in the registry, and policy leaves it to the backend.
     Unregistered,
 }
 
-/// The client that a gated request names; `None` = it names none, and may pass all the same.
+/// Decides about a gated request that names a client, from what the registry answered about that
+/// client. Each check is noted in `checks` when it begins.
 ///
 /// # Errors
-/// [`Rejection::MissingClientId`].
-pub(crate) fn identify(claim: Claim, policy: &Policy) -> Result<Option<ClaimedClient>, Rejection> {
-    match claim {
-        Claim::Client(client) => Ok(Some(client)),
-        Claim::Unidentified { has_credential: false } if policy.passes_unidentified_clients => {
-            Ok(None)
-        }
-        Claim::Unidentified { .. } => Err(Rejection::MissingClientId),
-    }
-}
-
-/// Decides about a gated request that names a client, and about whose client the registry gave an
-/// answer. Each check is noted in `checks` when it begins.
-///
-/// # Errors
-/// The first check that fails, in the order of contract §7.
+/// The first check that fails.
 pub(crate) fn authenticate(
     claim: &ClaimedClient,
     registration: Registration,
@@ -54,140 +43,155 @@ pub(crate) fn authenticate(
     presented: &mut PresentedCertificate<'_>,
     checks: &mut Checks,
 ) -> Result<Verdict, Rejection> {
-    // Some backend reads another one, which may be registered: it ends it at a semicolon, trims it
-    // (`victim%20`), ends it at a NUL or puts blanks for control characters. So it passes by no
-    // policy either.
-    if claim.is_cut_by_some || !is_client_id(&claim.client_id) {
-        return Err(Rejection::UnknownClient(UnknownClient::Unregistered));
-    }
-    let client = match registration {
-        Registration::Registered(client) => client,
-        // Some servers take the user name of HTTP Basic as it stands, and that may be a registered
-        // client.
-        Registration::Unregistered if claim.is_encoded => {
-            return Err(Rejection::UnknownClient(UnknownClient::Unregistered));
-        }
-        Registration::Unregistered if policy.passes_unregistered_clients => {
-            return Ok(Verdict::Unregistered);
-        }
-        Registration::Unregistered => {
-            return Err(Rejection::UnknownClient(UnknownClient::Unregistered));
-        }
-        Registration::Unusable(reason) => {
-            return Err(Rejection::UnknownClient(UnknownClient::Unusable { reason }));
-        }
+    let Some(client) = registered(claim, registration, policy)? else {
+        return Ok(Verdict::Unregistered);
     };
+    let method = client.method();
+
     checks.begin(Check::AuthMethod);
-    match client.method() {
+    match method {
         TokenEndpointAuthMethod::Other if policy.passes_other_methods => {
             return Ok(Verdict::OtherMethod);
         }
         TokenEndpointAuthMethod::Other => return Err(Rejection::OtherMethodRefused),
-        TokenEndpointAuthMethod::TlsClientAuth(_) if policy.methods.tls_client_auth => {}
-        TokenEndpointAuthMethod::TlsClientAuth(_) => {
+        TokenEndpointAuthMethod::TlsClientAuth(_) if !policy.methods.tls_client_auth => {
             return Err(Rejection::MethodNotSupported("tls_client_auth"));
         }
         TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_)
-            if policy.methods.self_signed_tls_client_auth => {}
-        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_) => {
+            if !policy.methods.self_signed_tls_client_auth =>
+        {
             return Err(Rejection::MethodNotSupported("self_signed_tls_client_auth"));
         }
+        TokenEndpointAuthMethod::TlsClientAuth(_)
+        | TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_) => {}
     }
+
+    // RFC 6749 §2.3: a client must not use more than one method in a request.
     checks.begin(Check::OneMethod);
-    // RFC 6749 §2.3: the client must not use more than one method in each request.
     if claim.has_other_authentication {
         return Err(Rejection::MultipleAuthMethods);
     }
+
     checks.begin(Check::Certificate);
     let certificate = presented.read()?;
-    // A name that cannot be read is a malformed certificate, which counts before everything that is
-    // wrong with a readable one.
-    let mismatch = match client.method() {
-        TokenEndpointAuthMethod::TlsClientAuth(expected) => compare(expected, &certificate)?,
-        _ => None,
+    // A name that cannot be read makes the certificate malformed, which counts before everything
+    // that is wrong with a readable one. A name that differs counts last.
+    let mismatch = match method {
+        TokenEndpointAuthMethod::TlsClientAuth(expected) => mismatch(expected, &certificate)?,
+        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_) | TokenEndpointAuthMethod::Other => {
+            None
+        }
     };
+
     checks.begin(Check::Validity);
     check_validity(&certificate, presented.now()?)?;
+
     checks.begin(Check::Origin);
     presented.check_origin()?;
-    let thumbprint = certificate.thumbprint();
-    match client.method() {
-        // RFC 8705 §2.2: the certificate itself is registered, so its chain need not be verified.
-        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(registered) => {
-            checks.begin(Check::Registered);
-            check_registered(
-                registered.contains(&thumbprint) && client.admits(&thumbprint),
-                &certificate,
-            )?;
-        }
-        // RFC 8705 §2.1: the subject means something only in a chain that somebody verified.
-        _ => {
-            checks.begin(Check::Chain);
-            presented.check_chain()?;
-            checks.begin(Check::Registered);
-            check_registered(client.admits(&thumbprint), &certificate)?;
-            checks.begin(Check::Subject);
-            mismatch.map_or(Ok(()), Err)?;
+
+    // RFC 8705 §2.1: a subject has a meaning only in a verified chain. §2.2: a self-signed
+    // certificate is registered itself, and has no chain to verify.
+    let is_self_signed = matches!(method, TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_));
+    if !is_self_signed {
+        checks.begin(Check::Chain);
+        presented.check_chain()?;
+    }
+
+    checks.begin(Check::Registered);
+    check_registered(&client, &certificate)?;
+
+    if !is_self_signed {
+        checks.begin(Check::Subject);
+        mismatch.map_or(Ok(()), Err)?;
+    }
+    Ok(Verdict::Authenticated { headers: policy.common.forward.headers(&client, &certificate) })
+}
+
+/// The registered client; `None` = the registry does not have it, and policy lets it pass.
+fn registered(
+    claim: &ClaimedClient,
+    registration: Registration,
+    policy: &Policy,
+) -> Result<Option<Arc<ClientMetadata>>, Rejection> {
+    let unregistered = Rejection::UnknownClient(UnknownClient::Unregistered);
+    // Some backend reads another identifier, which may be a registered one: it separates at the
+    // semicolon, trims (`victim%20`), stops at a NUL, or replaces control characters by blanks. So
+    // no policy lets such a request pass.
+    if claim.has_semicolon || !is_client_id(&claim.client_id) {
+        return Err(unregistered);
+    }
+    match registration {
+        Registration::Registered(client) => Ok(Some(client)),
+        // Some servers do not form-decode the user name of HTTP Basic, and read another identifier,
+        // which may be a registered one.
+        Registration::Unregistered if claim.is_form_encoded => Err(unregistered),
+        Registration::Unregistered if policy.passes_unregistered_clients => Ok(None),
+        Registration::Unregistered => Err(unregistered),
+        Registration::Unusable(reason) => {
+            Err(Rejection::UnknownClient(UnknownClient::Unusable { reason }))
         }
     }
-    Ok(Verdict::Authenticated(certificate, client))
 }
 
 /// RFC 5280 §4.1.2.5: both ends belong to the validity period.
 fn check_validity(certificate: &PeerCertificate, now: UnixTime) -> Result<(), Rejection> {
-    if now > certificate.not_after() {
-        return Err(Rejection::CertificateExpired { not_after: certificate.not_after() });
+    let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
+    if now > not_after {
+        return Err(Rejection::CertificateExpired { not_after });
     }
-    if now < certificate.not_before() {
-        return Err(Rejection::CertificateNotYetValid { not_before: certificate.not_before() });
+    if now < not_before {
+        return Err(Rejection::CertificateNotYetValid { not_before });
     }
     Ok(())
 }
 
-fn check_registered(is_registered: bool, certificate: &PeerCertificate) -> Result<(), Rejection> {
-    if is_registered {
+/// Checks that the client may use this certificate: it is one of `certificate_thumbprints`, if the
+/// client has any, and one of the registered certificates, if the client is registered by them (RFC
+/// 8705 §2.2).
+fn check_registered(
+    client: &ClientMetadata,
+    certificate: &PeerCertificate,
+) -> Result<(), Rejection> {
+    let presented = certificate.thumbprint();
+    let is_registered = match client.method() {
+        TokenEndpointAuthMethod::TlsClientAuth(_) => true,
+        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(all) => all.contains(&presented),
+        TokenEndpointAuthMethod::Other => false,
+    };
+    if is_registered && client.admits(&presented) {
         Ok(())
     } else {
-        Err(Rejection::CertificateNotRegistered { presented: certificate.thumbprint() })
+        Err(Rejection::CertificateNotRegistered { presented })
     }
 }
 
-/// RFC 8705 §2.1.2: what tells the certificate's names from the registered one; `None` = it is the
-/// client's.
+/// RFC 8705 §2.1.2: how the certificate's names differ from the registered one; `None` = one of
+/// them is the registered one.
 ///
 /// # Errors
-/// What the registration looks at cannot be read. The cost is bounded, so this may come before
-/// anything else is checked.
-fn compare(
+/// The names that the registration refers to cannot be read. The work is bounded, so this may come
+/// before every other check.
+fn mismatch(
     expected: &ExpectedSubject,
     certificate: &PeerCertificate,
 ) -> Result<Option<Rejection>, Rejection> {
-    match expected {
-        ExpectedSubject::SubjectDn(expected) => {
-            let difference = certificate
-                .subject_difference(expected)
-                .map_err(Rejection::CertificateMalformed)?;
-            Ok(difference.map(|difference| {
-                Rejection::SubjectMismatch(SubjectMismatch::DistinguishedName(difference))
-            }))
-        }
+    let malformed = Rejection::CertificateMalformed;
+    let mismatch = match expected {
+        ExpectedSubject::SubjectDn(expected) => certificate
+            .subject_difference(expected)
+            .map_err(malformed)?
+            .map(SubjectMismatch::DistinguishedName),
         ExpectedSubject::SanDns(expected)
         | ExpectedSubject::SanUri(expected)
         | ExpectedSubject::SanIp(expected)
         | ExpectedSubject::SanEmail(expected) => {
-            let is_there = certificate
-                .has_alternative_name(expected)
-                .map_err(Rejection::CertificateMalformed)?;
-            if is_there {
-                return Ok(None);
+            if certificate.has_alternative_name(expected).map_err(malformed)? {
+                None
+            } else {
+                let found = certificate.alternative_names_like(expected).map_err(malformed)?;
+                Some(SubjectMismatch::AlternativeName { expected: expected.clone(), found })
             }
-            let found = certificate
-                .alternative_names_like(expected)
-                .map_err(Rejection::CertificateMalformed)?;
-            Ok(Some(Rejection::SubjectMismatch(SubjectMismatch::AlternativeName {
-                expected: expected.clone(),
-                found,
-            })))
         }
-    }
+    };
+    Ok(mismatch.map(Rejection::SubjectMismatch))
 }

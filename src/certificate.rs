@@ -1,4 +1,5 @@
-//! The proof: X.509 certificates, their names and digests.
+//! The proof: X.509 certificates (RFC 5280), their names, their digests, and the headers that carry
+//! them.
 
 mod alternative_name;
 mod der;

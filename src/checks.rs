@@ -1,5 +1,5 @@
-//! Which checks a decision made, noted by the code that makes them: whoever explains a decision
-//! need not guess its order.
+//! Which checks a decision made, noted by the code that makes them, so that an explanation of the
+//! decision does not depend on a second list of them.
 
 /// One check of a decision; [`Check::ALL`] has them in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -7,39 +7,39 @@
 pub enum Check {
     /// `:authority` is a tenant's, or the top level's.
     Tenant,
-    /// The path is gated, and the request no preflight.
+    /// The path is gated, and the request is no preflight.
     Endpoint,
-    /// The name of the TLS handshake is the tenant's.
+    /// The server name of the TLS handshake is the tenant's.
     ServerName,
-    /// No upgrade, no other protocol, no expectation.
+    /// The request has no upgrade, no other protocol, and no expectation.
     Protocol,
-    /// POST.
+    /// The method is POST.
     HttpMethod,
-    /// A form of an allowed length, not encoded.
+    /// The body is a form of an allowed length, and not encoded.
     Content,
     /// `Authorization` can be read.
     Authorization,
-    /// No credential in the query string.
+    /// The query string has no credential.
     Query,
-    /// The body is a form that every reader reads alike.
+    /// The body is a form in which every reader finds the same parameters.
     Form,
     /// The request names one client.
     ClientId,
     /// The registry has the client.
     Registration,
-    /// The client's method is supported, or the backend's to check.
+    /// The service supports the client's method, or the backend checks it.
     AuthMethod,
-    /// No other way of authentication beside the certificate.
+    /// The certificate is the only credential.
     OneMethod,
     /// There is a certificate, and it can be read.
     Certificate,
-    /// The validity period.
+    /// The time is in the validity period of the certificate.
     Validity,
-    /// Whoever handed the certificate over may do so.
+    /// The certificate is that of the connection, or a trusted proxy forwarded it.
     Origin,
     /// The chain is verified.
     Chain,
-    /// The certificate is one of the registered ones.
+    /// The certificate is a registered one.
     Registered,
     /// The subject is the registered one.
     Subject,
@@ -70,7 +70,7 @@ impl Check {
     ];
 }
 
-/// The checks that one decision began. All but the last one were passed; that one too, unless the
+/// The checks that one decision made. All of them were passed, except the last one where the
 /// decision is a refusal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Checks {
@@ -79,7 +79,7 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// `check` is made now.
+    /// Notes that `check` is made now.
     pub fn begin(&mut self, check: Check) {
         self.begun |= 1 << check as u8;
         self.last = Some(check);
@@ -91,7 +91,7 @@ impl Checks {
         self.begun & (1 << check as u8) != 0
     }
 
-    /// The check at which the decision fell.
+    /// The check that was made last; `None` = no check was made.
     #[must_use]
     pub fn last(&self) -> Option<Check> {
         self.last
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_began_is_known() {
+    fn checks_that_began_are_noted() {
         assert!(
             Check::ALL.is_sorted() && Check::ALL.array_windows().all(|[one, other]| one != other)
         );

@@ -1,4 +1,4 @@
-//! The plugin configuration (contract §2): JSON in, policy out.
+//! The configuration (contract §2): reads a policy from JSON.
 
 mod forward;
 mod mistakes;
@@ -7,23 +7,23 @@ mod registry;
 mod stripped_headers;
 mod tenants;
 
-use crate::limits;
 use std::sync::Arc;
 
 use self::tenants::TenantMembers;
 use crate::json::{Json, JsonError, Members, one_of};
+use crate::limits;
 use crate::policy::{
     CommonPolicy, Configuration, FilterState, Forward, LogDecisions, Methods, Mode,
     PeerCertificatePolicy, Policy, RegistrySource, StrippedHeaders,
 };
 use crate::registry::{FetchedRegistry, Registry};
-use crate::request::Endpoints;
+use crate::request::{Endpoints, is_token};
 
 impl Configuration {
-    /// Parses the configuration, a JSON object.
+    /// Parses a configuration, a JSON object in UTF-8 (contract §2).
     ///
     /// # Errors
-    /// The first mistake; nothing of a configuration with a mistake is used.
+    /// The first mistake in it. [`Configuration::mistakes`] lists all.
     pub fn parse(text: &[u8]) -> Result<Self, JsonError> {
         if text.is_empty() {
             return Err(JsonError::expected("a configuration object, found nothing"));
@@ -53,20 +53,20 @@ const LOG: [(&str, LogDecisions); 3] = [
 ];
 
 impl FilterState {
-    /// contract §2: both.
+    /// The default of contract §2.
     const ALL: Self = Self { code: true, client_id: true };
 
     fn from_json(json: &Json) -> Result<Self, JsonError> {
         const CODE: &str = "code";
         const CLIENT_ID: &str = "client_id";
         let names = json.elements("an array", one_of(&[(CODE, CODE), (CLIENT_ID, CLIENT_ID)]))?;
-        once_each(&names)?;
+        check_distinct(&names)?;
         Ok(Self { code: names.contains(&CODE), client_id: names.contains(&CLIENT_ID) })
     }
 }
 
 impl Methods {
-    /// contract §2: both.
+    /// The default of contract §2.
     const ALL: Self = Self { tls_client_auth: true, self_signed_tls_client_auth: true };
 
     fn from_json(json: &Json) -> Result<Self, JsonError> {
@@ -76,7 +76,7 @@ impl Methods {
             "at least one method",
             one_of(&[(TLS, TLS), (SELF_SIGNED, SELF_SIGNED)]),
         )?;
-        once_each(&names)?;
+        check_distinct(&names)?;
         Ok(Self {
             tls_client_auth: names.contains(&TLS),
             self_signed_tls_client_auth: names.contains(&SELF_SIGNED),
@@ -84,8 +84,8 @@ impl Methods {
     }
 }
 
-/// Refuses an array that says a word twice.
-fn once_each(words: &[&str]) -> Result<(), JsonError> {
+/// Refuses an array with a word that it has before.
+fn check_distinct(words: &[&str]) -> Result<(), JsonError> {
     let repeated = words
         .iter()
         .enumerate()
@@ -95,7 +95,7 @@ fn once_each(words: &[&str]) -> Result<(), JsonError> {
     })
 }
 
-/// The members that the top level and each tenant can have. `None` = not given.
+/// The members that the top level and each tenant may have. `None` = the member is absent.
 #[derive(Clone, Debug)]
 struct PolicyMembers {
     endpoints: Option<Endpoints>,
@@ -132,7 +132,7 @@ impl PolicyMembers {
         })
     }
 
-    /// These members, and where one is missing the default's.
+    /// These members, and for an absent one that of `defaults`.
     fn or(self, defaults: &Self) -> Self {
         let defaults = defaults.clone();
         Self {
@@ -153,7 +153,7 @@ impl PolicyMembers {
         }
     }
 
-    /// `stripped` = what is taken away under these members.
+    /// The policy for every request under these members, with the headers that they strip.
     fn common(&self, stripped: StrippedHeaders) -> CommonPolicy {
         CommonPolicy {
             mode: self.mode.unwrap_or_default(),
@@ -182,7 +182,7 @@ impl PolicyMembers {
     }
 }
 
-/// contract §2: exactly one of the two.
+/// `clients` or `registry` (contract §2: not both); `None` = both are absent.
 fn registry_source(members: &mut Members<'_>) -> Result<Option<RegistrySource>, JsonError> {
     let embedded = members.read("clients", |json| {
         Registry::from_json(json).map(Arc::new).map(RegistrySource::Embedded)
@@ -197,11 +197,22 @@ fn registry_source(members: &mut Members<'_>) -> Result<Option<RegistrySource>, 
 }
 
 fn max_body_bytes(json: &Json) -> Result<usize, JsonError> {
-    let number = if let Json::Number(number) = json { number.as_u64() } else { None };
-    let fits = number.filter(|bytes| (1..=limits::LARGEST_BODY_BYTES).contains(bytes));
-    fits.and_then(|bytes| usize::try_from(bytes).ok()).ok_or_else(|| {
-        JsonError::expected(format!("an integer from 1 to {}", limits::LARGEST_BODY_BYTES))
-    })
+    json.integer(limits::LARGEST_BODY_BYTES).map(size)
+}
+
+/// A number that [`Json::integer`] bounded far below what a pointer can address.
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// A field name (RFC 9110 §5.1), in lower case, as Envoy has them.
+fn header_name(json: &Json) -> Result<Box<str>, JsonError> {
+    let name = json.string("the name of a header")?;
+    if is_token(name.as_bytes()) {
+        Ok(name.to_ascii_lowercase().into())
+    } else {
+        Err(JsonError::expected("the name of a header (RFC 9110 section 5.1)"))
+    }
 }
 
 #[cfg(test)]

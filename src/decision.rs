@@ -1,65 +1,69 @@
-//! The one decision of an exchange: what the host does with the request, counts, remembers and
-//! logs.
+//! The one decision of an exchange: what the host does with the request, counts, writes into filter
+//! state and logs.
 
-use crate::limits;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use crate::certificate::PeerCertificate;
 use crate::checks::Checks;
-use crate::policy::LogDecisions;
+use crate::limits;
+use crate::policy::{LogDecisions, Mode};
 use crate::rejection::{Code, Rejection};
 use crate::request::{Head, SingletonField, Target};
 use crate::response::Response;
 use crate::time::UnixTime;
 
-/// A decision and its circumstances.
+/// A decision, and what a host needs to carry it out and to log it.
+///
+/// `Display` writes the decision line of contract §8, which never contains a secret, a body or a
+/// whole certificate.
 #[derive(Clone, Debug)]
 pub struct Decision {
-    /// The stable word.
+    /// The outcome as one stable word.
     pub code: Code,
-    /// What the host does.
+    /// What the host does with the request.
     pub action: Action,
-    /// Why the request is refused, or would be if the mode were not shadow.
+    /// Why the request is refused, or would be refused if the mode were not shadow; `None` = it is
+    /// not refused.
     pub rejection: Option<Rejection>,
-    /// The request.
+    /// What is known of the request.
     pub request: RequestSummary,
-    /// What was checked.
+    /// The checks that were made.
     pub checks: Checks,
-    /// Whether this is a form that was not gated although its path ends like that of an endpoint: a
-    /// route that rewrites the path may bring it there.
+    /// Whether this is a form that was not gated although its path ends like that of an endpoint. A
+    /// route that rewrites the path may lead it to the endpoint.
     pub is_lookalike: bool,
 }
 
 /// What the host does with the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Lets it go on with these headers set, in place of any that the client sent.
+    /// Lets it go on. These headers are set, and replace those that the client sent.
     Continue {
         /// Names in lower case, and values.
         set: Vec<(String, String)>,
     },
-    /// Answers it; nothing of it may reach the backend.
+    /// Answers it. Nothing of the request may reach the backend.
     Reply(Response),
 }
 
-/// What is known of the request for logs and filter state.
+/// What logs and filter state show of a request.
 #[derive(Clone, Debug, Default)]
 pub struct RequestSummary {
-    /// Whose policy decides: [`crate::policy::CommonPolicy::tenant`].
+    /// The tenant whose policy decides, by the first of its `hosts`. `None` = the top level's.
     pub tenant: Option<Arc<str>>,
-    /// The claimed identifier, as far as the request has exactly one.
+    /// The claimed identifier; `None` = the request names no client, or not one client.
     pub client_id: Option<String>,
-    /// The certificate, if it was looked at.
+    /// The certificate; `None` = it was not read.
     pub certificate: Option<Arc<PeerCertificate>>,
-    /// Whether there was an `Authorization` header.
+    /// Whether the request has an `Authorization` header.
     pub has_authorization: bool,
     endpoint: Vec<u8>,
     id: Option<Vec<u8>>,
 }
 
 impl RequestSummary {
-    /// What the headers tell.
+    /// What the headers show.
     #[must_use]
     pub fn new(head: &Head<'_>) -> Self {
         let cut = |text: &[u8]| text.get(..limits::LOGGED_BYTES).unwrap_or(text).to_vec();
@@ -99,7 +103,39 @@ fn printable(text: &[u8]) -> String {
 }
 
 impl Decision {
-    /// Whether `log` wants a line for this decision.
+    /// The request goes on with the headers `set`.
+    pub(crate) fn pass(
+        code: Code,
+        set: Vec<(String, String)>,
+        request: RequestSummary,
+        checks: Checks,
+    ) -> Self {
+        let action = Action::Continue { set };
+        Self { code, action, rejection: None, request, checks, is_lookalike: false }
+    }
+
+    /// The request is answered, or goes on as it is where `mode` is shadow.
+    pub(crate) fn refuse(
+        rejection: Rejection,
+        mode: Mode,
+        request: RequestSummary,
+        checks: Checks,
+    ) -> Self {
+        let action = match mode {
+            Mode::Shadow => Action::Continue { set: Vec::new() },
+            Mode::Enforce => Action::Reply(Response::to(&rejection, request.has_authorization)),
+        };
+        let code = rejection.code();
+        Self { code, action, rejection: Some(rejection), request, checks, is_lookalike: false }
+    }
+
+    /// Whether the request goes on. In shadow mode a refused one does too.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self.action, Action::Continue { .. })
+    }
+
+    /// Whether the configuration `log` asks for a line about this decision.
     #[must_use]
     pub fn is_logged(&self, log: LogDecisions) -> bool {
         match log {
@@ -110,7 +146,7 @@ impl Decision {
     }
 
     /// The value of the filter state `tls_client_auth_client_id`: the identifier itself where it is
-    /// proven, printable ASCII where it is only claimed.
+    /// proven, [`RequestSummary::printable_client_id`] where it is only claimed.
     #[must_use]
     pub fn client_id_state(&self) -> Option<String> {
         if self.code == Code::Authenticated {
@@ -121,11 +157,11 @@ impl Decision {
     }
 }
 
-/// The decision line (contract §8). It never holds a secret, a body or a whole certificate.
+/// The decision line (contract §8).
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "tls_client_auth code={}", self.code)?;
-        if self.rejection.is_some() && matches!(self.action, Action::Continue { .. }) {
+        if self.rejection.is_some() && self.passes() {
             f.write_str(" mode=shadow")?;
         }
         if let Some(tenant) = &self.request.tenant {
@@ -145,7 +181,7 @@ impl fmt::Display for Decision {
             f.write_str(" detail=\"")?;
             let detail = rejection.to_string();
             for c in detail.chars().take(limits::DETAIL_CHARACTERS) {
-                // Names of certificates are text that somebody else chose.
+                // The text may contain names of certificates, which their issuers chose.
                 if c == '\'' { f.write_char(c)? } else { write!(f, "{}", c.escape_debug())? }
             }
             if detail.chars().nth(limits::DETAIL_CHARACTERS).is_some() {
@@ -157,7 +193,7 @@ impl fmt::Display for Decision {
     }
 }
 
-/// At most ten decision lines in a second; the rest is counted.
+/// Bounds the decision lines of a worker to [`limits::LINES_PER_SECOND`] and counts the rest.
 #[derive(Debug, Default)]
 pub struct LineBudget {
     second: Option<UnixTime>,
@@ -166,9 +202,10 @@ pub struct LineBudget {
 }
 
 impl LineBudget {
-    /// Whether a line may be written at `now`, and how many were suppressed since the last one.
+    /// Whether a line may be written at `now`: the number of lines that were suppressed since the
+    /// last one; `None` = it is suppressed too.
     pub fn admit(&mut self, now: UnixTime) -> Option<u64> {
-        // A clock that goes backwards begins a new second as well.
+        // A clock that goes backwards begins a new second too.
         if self.second != Some(now) {
             self.second = Some(now);
             self.lines = 0;

@@ -1,10 +1,9 @@
-//! What a host can say of the downstream connection, and which certificate the client proved
-//! possession of.
+//! What a host knows of the downstream connection, and the certificate that counts as the client's.
 //!
-//! Either it is the certificate of the downstream connection, or it is in a header. A header is
-//! trusted where it describes the certificate of the connection, so that no client could have made
-//! it up, or where the peer of the connection is a proxy that the operator trusts. From any other
-//! peer it is not even read.
+//! That is either the certificate of the downstream connection or the one in a header. A header is
+//! trusted where it carries the certificate of the connection, which no client can forge, or where
+//! the peer of the connection is a proxy that the operator trusts. Where the operator names trusted
+//! proxies, the header of any other peer is not read.
 
 use std::sync::Arc;
 
@@ -14,36 +13,41 @@ use crate::rejection::{HostError, MissingCertificate, Rejection, UnverifiedCerti
 use crate::request::SingletonField;
 use crate::time::UnixTime;
 
-/// What a host can say of the downstream connection. It is asked only for what a decision needs.
+/// The downstream connection, as its host knows it. Only what a decision needs is asked for.
+///
+/// A certificate that cannot be given is an error: [`Rejection::CertificateMissing`],
+/// [`Rejection::CertificateMalformed`], [`Rejection::CertificateUnverified`] or
+/// [`Rejection::HostError`], whichever applies.
 pub trait Downstream {
-    /// The time.
+    /// The current time.
     ///
     /// # Errors
     /// [`HostError::Time`].
     fn now(&mut self) -> Result<UnixTime, HostError>;
 
-    /// The name that the client asked for in the TLS handshake (RFC 6066 §3).
+    /// The server name of the TLS handshake (RFC 6066 §3).
     fn server_name(&mut self) -> ServerName;
 
-    /// The leaf certificate that the peer of the connection proved possession of in the TLS
+    /// The leaf certificate of which the peer of the connection proved possession in the TLS
     /// handshake.
     ///
     /// # Errors
-    /// The rejection that its absence or its form deserves.
+    /// The reason to refuse the request where there is no certificate, or none that can be read.
     fn peer_certificate(&mut self) -> Result<Arc<PeerCertificate>, Rejection>;
 
-    /// SHA-256 of that certificate; a host may know it without the certificate.
+    /// The thumbprint of that certificate. A host may know it without the certificate.
     ///
     /// # Errors
-    /// The rejection that its absence or its form deserves.
+    /// The reason to refuse the request where there is no certificate, or none that can be read.
     fn peer_thumbprint(&mut self) -> Result<Thumbprint, Rejection> {
         Ok(self.peer_certificate()?.thumbprint())
     }
 
-    /// Whether the listener verified the chain of that certificate; `None` = the host does not say.
+    /// Whether the listener verified the chain of that certificate; `None` = the host does not
+    /// know.
     fn is_peer_certificate_verified(&mut self) -> Option<bool>;
 
-    /// [`CertificateHeader::read`]; a host may remember what it read before.
+    /// The result of [`CertificateHeader::read`], which a host may cache.
     ///
     /// # Errors
     /// Those of [`CertificateHeader::read`].
@@ -57,38 +61,38 @@ pub trait Downstream {
     }
 }
 
-/// What is known of the name that a client asked for in the TLS handshake.
+/// What is known of the server name of the TLS handshake (RFC 6066 §3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ServerName {
-    /// Whoever describes the connection does not say; then it is not compared. No host of real
-    /// connections may say so.
+    /// Nothing, so that it is not compared. This is for descriptions of connections; a host of real
+    /// connections must not return it.
     #[default]
     Unspecified,
-    /// The client asked for no name.
+    /// The client sent none.
     Absent,
-    /// It asked for this one.
+    /// The client sent this one.
     Name(Box<[u8]>),
 }
 
-/// The certificate that the client presented, for one decision: read when it is asked for.
+/// The certificate that counts as the client's in one decision. It is read when it is asked for.
 pub(crate) struct PresentedCertificate<'a> {
     policy: &'a PeerCertificatePolicy,
     /// The header that the policy names.
     field: SingletonField<'a>,
     downstream: &'a mut dyn Downstream,
-    /// What was found, so that a refusal can be logged with it.
+    /// The certificate that was read, for the log.
     found: Option<Arc<PeerCertificate>>,
     origin: Origin,
 }
 
-/// On whose word a certificate is the client's.
+/// Why a certificate counts as the client's.
 enum Origin {
-    /// The connection's, or that of a proxy which is known by its certificate.
+    /// It is that of the connection, or a proxy that is trusted by its certificate forwarded it.
     Known,
-    /// That of a proxy which is known by a name, and a name means something only in a chain that
-    /// somebody verified.
+    /// A proxy that is trusted by a name forwarded it. The name counts only if the chain of the
+    /// proxy's certificate is verified.
     NamedProxy,
-    /// A header's that does not describe this connection.
+    /// It does not: a header has it, which does not describe this connection.
     Unknown(Rejection),
 }
 
@@ -104,7 +108,7 @@ impl<'a> PresentedCertificate<'a> {
     /// The certificate.
     ///
     /// # Errors
-    /// The rejection that its absence or its form deserves.
+    /// The reason to refuse the request where there is no certificate, or none that can be read.
     pub(crate) fn read(&mut self) -> Result<Arc<PeerCertificate>, Rejection> {
         let certificate = match &self.policy.source {
             Source::Connection => self.downstream.peer_certificate()?,
@@ -116,18 +120,21 @@ impl<'a> PresentedCertificate<'a> {
         Ok(certificate)
     }
 
-    /// What [`PresentedCertificate::read`] found.
+    /// The certificate that [`PresentedCertificate::read`] returned; `None` = it returned none.
     pub(crate) fn found(self) -> Option<Arc<PeerCertificate>> {
         self.found
     }
 
-    /// The time.
+    /// The current time.
     pub(crate) fn now(&mut self) -> Result<UnixTime, HostError> {
         self.downstream.now()
     }
 
-    /// Whether the one that handed the certificate over may speak for the client; asked after
-    /// [`PresentedCertificate::read`].
+    /// Checks that the certificate is that of the connection, or that the peer of the connection
+    /// may forward it. It is called after [`PresentedCertificate::read`].
+    ///
+    /// # Errors
+    /// [`Rejection::CertificateUnverified`].
     pub(crate) fn check_origin(&mut self) -> Result<(), Rejection> {
         match &self.origin {
             Origin::Known => Ok(()),
@@ -136,8 +143,11 @@ impl<'a> PresentedCertificate<'a> {
         }
     }
 
-    /// Whether the chain of the connection's certificate is vouched for, as
-    /// `peer_certificate.chain` asks.
+    /// Checks that the chain of the connection's certificate is verified, as
+    /// `peer_certificate.chain` requires.
+    ///
+    /// # Errors
+    /// [`Rejection::CertificateUnverified`].
     pub(crate) fn check_chain(&mut self) -> Result<(), Rejection> {
         match self.policy.chain {
             Chain::Listener => Ok(()),
@@ -149,7 +159,8 @@ impl<'a> PresentedCertificate<'a> {
         }
     }
 
-    /// The certificate in a header that may be trusted, if what comes of its origin is right.
+    /// The certificate in the header. [`PresentedCertificate::check_origin`] checks whether it
+    /// counts.
     fn forwarded(
         &mut self,
         header: CertificateHeader,
@@ -163,7 +174,7 @@ impl<'a> PresentedCertificate<'a> {
             header: header.name(),
         });
         let value = match self.field {
-            // What proxies write where the client has no certificate.
+            // Proxies write an empty value where the client has no certificate.
             SingletonField::Absent | SingletonField::Present([]) => return Err(missing),
             SingletonField::Present(value) => value,
             SingletonField::Repeated => {
@@ -191,13 +202,16 @@ impl<'a> PresentedCertificate<'a> {
     }
 }
 
-/// How the peer of the connection is known as a proxy that may speak for the client.
+/// How the peer of the connection, with the certificate `own`, is trusted as a proxy.
+///
+/// # Errors
+/// [`MissingCertificate::ProxyNotTrusted`], and those of [`Downstream::peer_certificate`].
 fn trusted_proxy(
     TrustedProxies(trusted): &TrustedProxies,
     own: &Thumbprint,
     downstream: &mut dyn Downstream,
 ) -> Result<Origin, Rejection> {
-    // A digest is enough for a proxy that is known by it: older hosts give no more.
+    // The thumbprint is enough for a proxy that is trusted by it. Older hosts have only that.
     if trusted.contains(&TrustedProxy::Certificate(*own)) {
         return Ok(Origin::Known);
     }

@@ -1,13 +1,10 @@
-//! One whole request and one certificate in, one decision out: the filter for those who have no
-//! Envoy.
-//!
-//! A [`Gate`] runs the same [`Exchange`] as the filter does. It holds what the command line and
-//! JavaScript share.
+//! Whole requests in, decisions out: the filter for hosts other than Envoy. The command line and
+//! JavaScript use it.
 
 use std::sync::Arc;
 
 use crate::certificate::{CertificateError, PeerCertificate};
-use crate::decision::{Action, Decision};
+use crate::decision::{Decision, RequestSummary};
 use crate::downstream::{Downstream, ServerName};
 use crate::exchange::{Exchange, Step};
 use crate::json::JsonError;
@@ -17,7 +14,30 @@ use crate::rejection::{HostError, MissingCertificate, Rejection};
 use crate::request::{Fields, Head};
 use crate::time::UnixTime;
 
-/// A configuration that decides.
+/// Decides about whole requests under one configuration, as the filter in Envoy does. It can be
+/// shared by threads.
+///
+/// ```
+/// use tls_client_auth::{Code, Gate, GateRequest, Peer, UnixTime};
+///
+/// let gate = Gate::new(br#"{"endpoints": ["/token"], "clients": []}"#)?;
+/// let mut peer = Peer { now: Some(UnixTime(1_780_272_000)), ..Peer::default() };
+/// let mut request = GateRequest {
+///     headers: vec![
+///         (":method".to_owned(), b"GET".to_vec()),
+///         (":path".to_owned(), b"/jwks.json".to_vec()),
+///         (":authority".to_owned(), b"as.example.org".to_vec()),
+///     ],
+///     body: Vec::new(),
+/// };
+/// assert_eq!(gate.decide(&request, &mut peer).decision.code, Code::NotGated);
+///
+/// request.headers[1].1 = b"/token".to_vec();
+/// let outcome = gate.decide(&request, &mut peer);
+/// assert_eq!(outcome.decision.code, Code::MethodNotAllowed);
+/// assert!(!outcome.passes());
+/// # Ok::<(), tls_client_auth::JsonError>(())
+/// ```
 #[derive(Debug)]
 pub struct Gate {
     configuration: Configuration,
@@ -26,49 +46,51 @@ pub struct Gate {
 /// A whole request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GateRequest {
-    /// Names in lower case, the pseudo-headers `:method`, `:path` and `:authority` among them;
-    /// values any bytes.
+    /// Names in lower case, with the pseudo-headers `:method`, `:path` and `:authority`, and
+    /// values, which may be any bytes.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// The body.
+    /// The body; empty = there is none.
     pub body: Vec<u8>,
 }
 
-/// What is known of the connection of a request.
+/// What the host knows of the connection of a request. By default nothing is known.
 #[derive(Clone, Debug, Default)]
 pub struct Peer {
-    /// The certificate that the client proved possession of; `None` = it sent none.
+    /// The leaf certificate of which the client proved possession in the TLS handshake, or why it
+    /// cannot be read; `None` = the client sent none.
     pub certificate: Option<Result<Arc<PeerCertificate>, CertificateError>>,
-    /// Whether somebody verified the certificate's chain; `None` = nobody says.
+    /// Whether the chain of the certificate was verified; `None` = that is not known.
     pub chain_valid: Option<bool>,
-    /// The time; `None` = there is no clock, and nobody is authenticated.
+    /// The time; `None` = it is not known, and no client is authenticated.
     pub now: Option<UnixTime>,
-    /// The name that the client asked for in the TLS handshake; unspecified, it is not compared.
+    /// The server name of the TLS handshake.
     pub server_name: ServerName,
-    /// What a fetched registry says; `None` = nobody fetched it, and its clients are
-    /// `registry_unavailable`.
+    /// The list of a fetched registry; `None` = it was not fetched, and the code of a request of
+    /// its clients is `registry_unavailable`.
     pub list: Option<Arc<ClientList>>,
 }
 
-/// A decision, and what becomes of the request's headers.
+/// A decision, and the headers that must be removed.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// What the filter decides.
+    /// The decision.
     pub decision: Decision,
-    /// Names of headers that must not reach the backend as they came.
+    /// Names of the headers that must not reach the backend as the client sent them. They are
+    /// removed before the headers of [`crate::Action::Continue`] are set.
     pub stripped: Vec<String>,
 }
 
 impl Outcome {
-    /// Whether the request passes.
+    /// Whether the request goes on, [`Decision::passes`].
     #[must_use]
     pub fn passes(&self) -> bool {
-        matches!(self.decision.action, Action::Continue { .. })
+        self.decision.passes()
     }
 }
 
 impl Peer {
-    /// A certificate in PEM, plain or percent-encoded, or in DER. Without any octets there is none,
-    /// as with Envoy.
+    /// The same connection with this certificate, in PEM, plain or percent-encoded, or in DER.
+    /// Empty octets mean that the client sent none, as in Envoy.
     #[must_use]
     pub fn presenting(mut self, certificate: &[u8]) -> Self {
         if certificate.is_empty() {
@@ -108,7 +130,7 @@ impl Downstream for Peer {
 }
 
 impl Gate {
-    /// Reads a configuration, a JSON object.
+    /// Reads a configuration, [`Configuration::parse`].
     ///
     /// # Errors
     /// The first mistake in it.
@@ -116,7 +138,7 @@ impl Gate {
         Configuration::parse(configuration).map(|configuration| Self { configuration })
     }
 
-    /// What the configuration says.
+    /// The configuration.
     #[must_use]
     pub fn configuration(&self) -> &Configuration {
         &self.configuration
@@ -138,20 +160,20 @@ impl Gate {
         }
         let decision = match step {
             Step::Decide(decision) => *decision,
-            // A whole request is decided on. Were it not, it would not pass.
+            // A whole request is always decided. If it were not, it would not pass.
             Step::Wait | Step::LookUp { .. } | Step::Decided { .. } => {
-                exchange.fail(HostError::Body)
+                exchange.fail(HostError::Body, RequestSummary::default())
             }
         };
         Outcome { decision, stripped }
     }
 
-    /// Decides about a request before there is anything of its body; `None` = it takes the body, or
-    /// that there is none.
+    /// Decides about a request from its headers alone; `None` = the decision depends on the body,
+    /// or on whether there is one.
     #[must_use]
     pub fn decide_head(&self, headers: &[(String, Vec<u8>)], peer: &mut Peer) -> Option<Outcome> {
         let outcome = self.decide_begun(headers, false, peer)?;
-        // A preflight is one only where nothing follows its headers.
+        // A request with a body is no preflight.
         let without_body = self.decide_begun(headers, true, peer)?;
         (outcome.decision.code == without_body.decision.code).then_some(outcome)
     }
@@ -181,7 +203,7 @@ impl Gate {
     }
 }
 
-/// An exchange whose headers are there.
+/// An exchange whose headers were reported.
 struct Begun {
     exchange: Exchange,
     step: Step,

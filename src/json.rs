@@ -1,18 +1,20 @@
-//! JSON as a tree that still shows repeated members, and a reader of objects that leaves nothing
-//! unread.
+//! JSON that keeps repeated members, errors that have the place of a mistake, and a reader of
+//! objects that reports members which it does not know.
 
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// A place in a configuration, and what is wrong there. Any such error refuses the whole
-/// configuration.
+/// What is wrong with a JSON document, and where. Nothing of a configuration with an error is used.
+///
+/// `Display` writes place and message, as in `/mode: expected "enforce" or "shadow"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonError {
-    /// JSON Pointer (RFC 6901) of the offending value; empty for the whole document.
+    /// JSON Pointer (RFC 6901) of the value; empty for the whole document.
     pub pointer: String,
-    /// What stands there against what is wanted, in words for an operator.
+    /// What is expected and, where it helps, what was found, in words for the operator. Values of
+    /// secrets are never repeated.
     pub message: String,
 }
 
@@ -25,20 +27,17 @@ impl JsonError {
         Self::new(format!("expected {what}"))
     }
 
-    /// The same error, seen from the value that contains the offending one as `step`.
+    /// The same error, with a pointer that is relative to the value that has this one as `step`.
     pub(crate) fn within(self, step: impl fmt::Display) -> Self {
         self.below(&step.to_string())
     }
 
     #[inline(never)]
     fn below(mut self, step: &str) -> Self {
-        let step = step.replace('~', "~0").replace('/', "~1");
-        self.pointer = format!("/{step}{}", self.pointer);
+        self.pointer = format!("/{}{}", pointer_token(step), self.pointer);
         self
     }
-}
 
-impl JsonError {
     /// Place and message, where the document is no configuration.
     pub(crate) fn in_entry(&self) -> String {
         if self.pointer.is_empty() {
@@ -47,6 +46,16 @@ impl JsonError {
             format!("{}: {}", self.pointer, self.message)
         }
     }
+}
+
+/// A member's name as a reference token of a JSON Pointer (RFC 6901 §3).
+fn pointer_token(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+/// The member's name that a reference token stands for (RFC 6901 §4).
+pub(crate) fn name_of_token(token: &str) -> String {
+    token.replace("~1", "/").replace("~0", "~")
 }
 
 impl fmt::Display for JsonError {
@@ -58,9 +67,9 @@ impl fmt::Display for JsonError {
 
 impl std::error::Error for JsonError {}
 
-/// A JSON value. Objects keep their members in order and, unlike `serde_json::Value`, repeated ones
-/// too: a second `client_id` that silently wins is how two readers of one document come to
-/// disagree.
+/// A JSON value. Objects keep their members in order and, unlike those of `serde_json::Value`, also
+/// repeated ones: where a second `client_id` replaces the first, two readers of one document may
+/// read different clients.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Json {
     Null,
@@ -77,7 +86,7 @@ impl Json {
         serde_json::from_slice(text).map_err(|error| JsonError::new(format!("not JSON: {error}")))
     }
 
-    /// The same as others hold it. Of members of one name it keeps the last.
+    /// The same value for `serde_json`. Of members with one name the last is kept.
     pub(crate) fn to_value(&self) -> serde_json::Value {
         match self {
             Self::Null => serde_json::Value::Null,
@@ -91,13 +100,14 @@ impl Json {
         }
     }
 
-    /// The values of the member `name`, of which a well-formed object has at most one; none where
-    /// this is no object.
+    /// The values of the members `name`. A well-formed object has at most one, and any other value
+    /// none.
     pub(crate) fn members<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Json> {
         let members = if let Self::Object(members) = self { members.as_slice() } else { &[] };
         members.iter().filter(move |(key, _)| key == name).map(|(_, value)| value)
     }
 
+    /// The text of a string. `what` is what is expected, for the error.
     pub(crate) fn string(&self, what: &str) -> Result<&str, JsonError> {
         match self {
             Self::String(text) => Ok(text),
@@ -105,7 +115,23 @@ impl Json {
         }
     }
 
-    /// Each element of an array, read by `read`.
+    /// The value of a boolean.
+    pub(crate) fn boolean(&self) -> Result<bool, JsonError> {
+        if let Self::Bool(value) = self {
+            Ok(*value)
+        } else {
+            Err(JsonError::expected("true or false"))
+        }
+    }
+
+    /// The value of an integer from 1 to `largest`.
+    pub(crate) fn integer(&self, largest: u64) -> Result<u64, JsonError> {
+        let number = if let Self::Number(number) = self { number.as_u64() } else { None };
+        let fits = number.filter(|number| (1..=largest).contains(number));
+        fits.ok_or_else(|| JsonError::expected(format!("an integer from 1 to {largest}")))
+    }
+
+    /// The elements of an array, each read by `read`. `what` is what is expected, for the error.
     pub(crate) fn elements<T>(
         &self,
         what: &str,
@@ -118,7 +144,7 @@ impl Json {
         located.map(|(index, element)| read(element).map_err(|error| error.within(index))).collect()
     }
 
-    /// The same, where an empty array would mean nothing that anybody can want.
+    /// The same, for an array that must not be empty.
     pub(crate) fn some_elements<T>(
         &self,
         what: &str,
@@ -194,7 +220,7 @@ impl<'de> Deserialize<'de> for Json {
     }
 }
 
-/// The members of one object while it is read. Whatever is not asked for is an error at the end.
+/// The members of one object while it is read. A member that is not read is an error at the end.
 pub(crate) struct Members<'a> {
     members: &'a [(String, Json)],
     known: Vec<&'static str>,
@@ -213,55 +239,49 @@ impl<'a> Members<'a> {
         Ok(Self { members, known: Vec::new() })
     }
 
-    /// The member `name` read by `read`, which sees the value and reports errors relative to it.
+    /// The member `name`, read by `read`; `None` = there is no such member. Errors of `read` are
+    /// relative to the member.
     pub(crate) fn read<T>(
         &mut self,
         name: &'static str,
         read: impl FnOnce(&'a Json) -> Result<T, JsonError>,
     ) -> Result<Option<T>, JsonError> {
-        match self.value(name).map(read) {
-            None => Ok(None),
-            Some(Ok(value)) => Ok(Some(value)),
-            Some(Err(error)) => Err(error.within(name)),
-        }
+        self.value(name).map(read).transpose().map_err(|error| error.within(name))
     }
 
-    /// What of the two above is the same for every type: the module has dozens of those.
+    /// The value of the member `name`, which is known from now on. It is not inlined, because the
+    /// methods that call it exist for dozens of types.
     #[inline(never)]
     fn value(&mut self, name: &'static str) -> Option<&'a Json> {
         self.known.push(name);
         self.members.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    /// Like [`Members::read`], where the registries of authorization servers write `null` for "not
-    /// set".
+    /// Like [`Members::read`], but `null` counts as absent, as in the registries of authorization
+    /// servers.
     pub(crate) fn read_unless_null<T>(
         &mut self,
         name: &'static str,
         read: impl FnOnce(&'a Json) -> Result<T, JsonError>,
     ) -> Result<Option<T>, JsonError> {
-        match self.set(name).map(read) {
-            None => Ok(None),
-            Some(Ok(value)) => Ok(Some(value)),
-            Some(Err(error)) => Err(error.within(name)),
-        }
+        self.set(name).map(read).transpose().map_err(|error| error.within(name))
     }
 
-    /// The value of the member `name`, unless that is null.
+    /// The value of the member `name`, unless it is `null`.
     #[inline(never)]
     pub(crate) fn set(&mut self, name: &'static str) -> Option<&'a Json> {
         self.value(name).filter(|value| !matches!(value, Json::Null))
     }
 
-    /// The names of members that nobody asked for.
+    /// The names of the members that were not read.
     pub(crate) fn unread(&self) -> impl Iterator<Item = &'a str> {
         self.members.iter().map(|(name, _)| name.as_str()).filter(|name| !self.known.contains(name))
     }
 
-    /// The known name that `name` was probably meant to be, whatever its letter case and
+    /// The known name that `name` probably stands for, without regard to letter case and
     /// separators.
     pub(crate) fn nearest(&self, name: &str) -> Option<&'static str> {
-        // One slip in a short name, two in a long one.
+        // One mistake in a short name, two in a long one.
         let most = |known: &str| if known.len() < 8 { 1 } else { 2 };
         let name = letters(name);
         let near = self.known.iter().filter_map(|known| {
@@ -273,8 +293,10 @@ impl<'a> Members<'a> {
         near.min().map(|(_, known)| known)
     }
 
+    /// Ends the reading.
+    ///
     /// # Errors
-    /// A member is left that nobody asked for.
+    /// A member was not read.
     pub(crate) fn finish(self) -> Result<(), JsonError> {
         let Some(name) = self.unread().next() else { return Ok(()) };
         let message = match self.nearest(name) {
@@ -285,17 +307,16 @@ impl<'a> Members<'a> {
     }
 }
 
-/// The letters of a name: `maxBodyBytes` and `max-body-bytes` are `max_body_bytes` to whoever wrote
-/// them.
+/// The letters of a name in lower case, which are the same for `maxBodyBytes` and `max_body_bytes`.
 fn letters(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// A name that occurs twice.
+/// A name that occurs more than once; of several, any.
 pub(crate) fn first_repeated<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     const FEW: usize = 12;
     if names.clone().nth(FEW).is_none() {
-        // Comparing all pairs of a few names takes less than sorting them.
+        // Comparing all pairs of a few names costs less than sorting them.
         let mut rest = names;
         while let Some(name) = rest.next() {
             if rest.clone().any(|other| other == name) {
@@ -304,13 +325,13 @@ pub(crate) fn first_repeated<'a>(names: impl Iterator<Item = &'a str> + Clone) -
         }
         return None;
     }
-    // Names belong to others, and comparing all pairs of 30,000 takes seconds.
+    // A document of others may have 30,000 names, and comparing all their pairs takes seconds.
     let mut names: Vec<&str> = names.collect();
     names.sort_unstable();
     names.array_windows().find(|[one, other]| one == other).map(|[name, _]| *name)
 }
 
-/// Reads one of a few words.
+/// A reader of one of these words.
 pub(crate) fn one_of<T: Copy>(words: &[(&str, T)]) -> impl Fn(&Json) -> Result<T, JsonError> {
     move |json| {
         let found = if let Json::String(text) = json { Some(text.as_str()) } else { None };
@@ -360,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_says_where() {
+    fn errors_of_syntax_have_a_line() {
         for text in
             [&b"{"[..], b"", b"{} {}", b"{\"a\":}", b"\"\xff\"", b"[1,]", &b"[".repeat(10_000)]
         {

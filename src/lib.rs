@@ -1,11 +1,11 @@
 //! OAuth 2.0 mutual-TLS client authentication (RFC 8705) at the edge: the decision, as a library.
 //!
-//! One request is a **claim** (who it says it is), a **proof** (the certificate of its connection)
-//! and a **registration** (what was agreed with that client). This crate compares the three and
-//! answers. It has no host, no clock and no I/O: what Envoy loads, what JavaScript calls and what
-//! operators run are crates around it.
+//! A request makes a **claim**: which client it says it is. Its **proof** is the certificate of the
+//! connection. The **registration** is what was agreed with that client. This crate compares the
+//! three. It has no host, no clock and no I/O: the module that Envoy loads, the npm package and the
+//! command line are crates that use it.
 //!
-//! A [`Gate`] reads a configuration once and decides about whole requests, from any thread:
+//! A [`Gate`] reads a configuration once, and decides about whole requests from any thread:
 //!
 //! ```
 //! use tls_client_auth::{Code, Gate, GateRequest, Peer, UnixTime};
@@ -30,37 +30,46 @@
 //!     ],
 //!     body: b"grant_type=client_credentials&client_id=ledger".to_vec(),
 //! };
-//! // The connection had no certificate. One in PEM or DER is added by `Peer::presenting`.
-//! let mut peer = Peer { chain_valid: Some(true), now: Some(UnixTime(1_780_272_000)), ..Peer::default() };
+//! // The client sent no certificate. `Peer::presenting` adds one in PEM or DER.
+//! let now = Some(UnixTime(1_780_272_000));
+//! let mut peer = Peer { chain_valid: Some(true), now, ..Peer::default() };
 //! let outcome = gate.decide(&request, &mut peer);
 //! assert!(!outcome.passes());
 //! assert_eq!(outcome.decision.code, Code::CertificateMissing);
 //! # Ok::<(), tls_client_auth::JsonError>(())
 //! ```
 //!
-//! Hosts that see a request in pieces drive the exchange itself: [`host`]. Tools that explain
-//! configurations and decisions look into them with [`inspect`].
+//! - A host that receives a request in pieces drives the exchange itself, with the types of
+//!   [`host`].
+//! - A tool that explains configurations and decisions uses those of [`inspect`].
+//! - Every limit, with its reason, is in [`limits`].
 //!
-//! # Map of the modules
+//! Errors are enums that can be compared, and `#[non_exhaustive]`. Texts that clients receive are
+//! constant ([`Response`]); texts for operators have the details ([`Rejection`], [`JsonError`]).
 //!
-//! | module | holds |
-//! |---|---|
-//! | `authenticate` | the decision of RFC 8705, on one page |
-//! | `exchange` | one request as a machine without I/O, from its headers to the decision |
-//! | `request` | the claim: head, path, form, `Authorization`, assertion |
-//! | `certificate` | the proof: X.509, distinguished names, alternative names, thumbprints, headers that carry certificates |
-//! | `registration` | what was agreed with a client: client metadata, JWK Sets |
-//! | `registry` | where registrations are kept: embedded, a fetched list, lookups, formats of other servers |
-//! | `policy`, `config` | what an operator decided; how it is read from JSON |
-//! | `downstream` | what a host can say of the connection, and on whose word a certificate is the client's |
-//! | `rejection`, `response` | why a request is refused; what the client may learn of it |
-//! | `decision`, `checks` | what comes out: action, code, log line; which checks were made |
-//! | `gate` | a whole request in, a decision out |
-//! | [`limits`] | every limit, with its reason |
-//! | `json`, `time` | JSON that knows its place; seconds since 1970 |
+//! # Modules
 //!
-//! Data runs one way: host → exchange → request, certificate, registration → authenticate →
-//! decision → response → host. No two of these modules depend on each other; a test holds that.
+//! - `authenticate`: the decision of RFC 8705, in one function
+//! - `exchange`: one request as a machine without I/O, from its headers to its decision
+//! - `request`: the claim, from the head, path, form, `Authorization` and assertion of a request
+//! - `certificate`: the proof, with distinguished names, alternative names, thumbprints, and the
+//!   headers that carry certificates
+//! - `registration`: client metadata, JWK Sets
+//! - `registry`: where registrations come from: the configuration, a fetched list, lookups, formats
+//!   of other servers
+//! - `policy`, `config`: what an operator decided, and how it is read from JSON
+//! - `downstream`: what a host knows of the connection, and which certificate counts as the
+//!   client's
+//! - `rejection`, `response`: why a request is refused, and what its client learns of that
+//! - `decision`, `checks`: the outcome with its action, code and log line, and the checks that were
+//!   made
+//! - `gate`: a whole request in, a decision out
+//! - `json`, `percent`, `time`: JSON whose errors have a place, percent-encoding, seconds since
+//!   1970
+//!
+//! Data takes one way: host → exchange → request, certificate, registration → authenticate →
+//! decision → response → host. No two modules depend on each other, except a module and its
+//! children; a test verifies that.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs, unreachable_pub)]
@@ -90,6 +99,7 @@ mod exchange;
 mod gate;
 mod json;
 pub mod limits;
+mod percent;
 mod policy;
 mod registration;
 mod registry;
@@ -111,9 +121,15 @@ pub use rejection::{Code, HostError, Rejection};
 pub use response::Response;
 pub use time::UnixTime;
 
-/// What a host needs that sees a request in pieces and fetches registries: the exchange, and this
-/// host's part in it.
 pub mod host {
+    //! The types for a host that receives a request in pieces and fetches registries.
+    //!
+    //! Such a host makes a [`Head`] of the request headers, and an [`Exchange`] of the head. It
+    //! removes the headers of [`Exchange::names_to_strip`], and reports what arrives:
+    //! [`Exchange::on_headers`], [`Exchange::on_body`], [`Exchange::on_end`]. Each of these returns
+    //! the [`Step`] that the host must take. By [`Downstream`] the host gives what it knows of the
+    //! connection.
+
     pub use crate::certificate::{CertificateHeader, CertificateMemory};
     pub use crate::decision::LineBudget;
     pub use crate::downstream::Downstream;
@@ -121,15 +137,18 @@ pub mod host {
     pub use crate::policy::{FilterState, LogDecisions};
     pub use crate::registration::Registration;
     pub use crate::registry::{
-        Change, ChangeKind, FetchError, FetchMode, FetchedRegistry, Lookup, NotWhole,
-        RegistryAnswer, RegistryFault, RegistryRequest, Report, Settled, SharedData, Snapshot,
-        Stopwatch, Turn, Validators, Version,
+        Change, ChangeKind, FetchError, FetchMode, FetchedRegistry, IncompleteList, Lookup,
+        LookupOutcome, RefreshEvent, RegistryAnswer, RegistryFault, RegistryRequest, SharedData,
+        Snapshot, Stopwatch, TickOutcome, Validators, Version,
     };
     pub use crate::request::{CertificateHeaders, Fields, Head, SingletonField};
 }
 
-/// What tools look into that check configurations and explain decisions.
 pub mod inspect {
+    //! The types for tools that check configurations and explain decisions: the parts of a
+    //! [`Configuration`](crate::Configuration), of a [`Registration`](crate::host::Registration),
+    //! of a [`Rejection`](crate::Rejection), and the checks of a [`Decision`](crate::Decision).
+
     pub use crate::certificate::{AttributeType, FoundNames, NameDifference, pem};
     pub use crate::checks::{Check, Checks};
     pub use crate::policy::{
@@ -149,7 +168,7 @@ pub mod inspect {
     };
 }
 
-/// A gate is asked by as many threads as there are; so is what it is made of.
+// Threads share a gate, and so everything that it consists of.
 const _: () = {
     const fn is_shared_by_threads<T: Send + Sync>() {}
     is_shared_by_threads::<Gate>();

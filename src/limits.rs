@@ -1,182 +1,183 @@
-//! Every limit in one place, each with its reason: sizes, counts and times that no configuration
-//! says, and the defaults and bounds of those that one can.
+//! Every limit, each with its reason: the sizes, counts and times that are fixed, and the defaults
+//! and bounds of those that a configuration can set.
 //!
-//! A limit stands here if a change of it would change what is accepted, how much memory is taken,
-//! or how long something takes. `./build.sh` reads [`MODULE_BYTES`] from this file.
+//! A limit belongs here if a change of it changes which requests are accepted, how much memory is
+//! used, or how long something takes. `./build.sh` reads [`MODULE_BYTES`] from this file.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 // The module.
 
-/// Most bytes of the optimised module: each worker of a proxy holds its compiled code, and an
-/// operator downloads it.
+/// Largest size of the optimised module, in bytes. Each worker of a proxy holds its compiled code,
+/// and operators download it.
 pub const MODULE_BYTES: usize = 760_000;
 
 // Requests.
 
-/// `max_body_bytes` where the configuration does not say it (contract §2): 64 KiB.
+/// Default of `max_body_bytes` (contract §2): 64 KiB.
 pub const DEFAULT_BODY_BYTES: usize = 65_536;
-/// Largest `max_body_bytes`: Envoy buffers bodies in memory, and nothing that authenticates a
+/// Largest `max_body_bytes`. Envoy buffers bodies in memory, and no request that authenticates a
 /// client needs more.
 pub const LARGEST_BODY_BYTES: u64 = 16 << 20;
-/// Most parameters of a form, empty ones counted (contract §7). PHP, qs and others drop, without a
-/// word, what comes after a limit of their own, the lowest of which is 1,000: behind it they would
-/// read another request than this filter.
+/// Most parameters of a form, with empty ones (contract §7). PHP, qs and others silently drop all
+/// parameters above a limit of their own, of which the lowest is 1,000, and would read another
+/// request than the filter.
 pub const FORM_PARAMETERS: usize = 256;
-/// Malformed names in a query string before it counts as a mismatch: each takes several readings,
-/// and no client sends more than a slip.
+/// Most malformed names in a query string. Above that it counts as one with a credential: each name
+/// takes several readings, and a real client sends hardly any.
 pub const MALFORMED_QUERY_NAMES: usize = 64;
-/// Most octets of the spellings of a path that are followed. A hostile path has far more, at
-/// milliseconds for each.
+/// Most octets of all spellings of a path that are followed. A hostile path has far more, and would
+/// take milliseconds.
 pub const PATH_SPELLING_OCTETS: usize = 1 << 14;
-/// Paths longer than this are first searched for the words of an endpoint, in octets.
+/// Longest path, in octets, whose spellings are followed at once. A longer one is first searched
+/// for the segments of an endpoint.
 pub const LONG_PATH_OCTETS: usize = 1 << 10;
-/// Text of a path that is still escaped after so many decodings is meant to be hard to follow.
+/// Most decodings of a path. One that is still escaped then is gated, because it was made to be
+/// hard to follow.
 pub const PATH_DECODINGS: usize = 8;
-/// Longest last segment of a path that may resemble an endpoint, in octets: a longer one is no
-/// endpoint's name, and a client can make it long.
+/// The end of a path, in octets, in which the last segment may resemble an endpoint. No endpoint
+/// has a longer name, and a client can send one of any length.
 pub const LOOKALIKE_SEGMENT_OCTETS: usize = 256;
-/// Most paths about which a worker says that an ungated form looks like a gated one: paths are the
-/// client's to choose.
+/// Most paths of which a worker reports that an ungated form resembles a gated one. Clients choose
+/// paths, so that the log must be bounded.
 pub const LOOKALIKE_PATHS: usize = 100;
 
 // Certificates.
 
-/// Most octets of a header that carries a certificate: room for a leaf and a chain of large keys,
-/// and less than what Envoy lets all headers together take.
+/// Longest header that carries a certificate, in octets: room for a leaf and a chain with large
+/// keys, and less than what Envoy allows for all headers together.
 pub const CERTIFICATE_HEADER_OCTETS: usize = 48 << 10;
-/// Most hops that `x-forwarded-client-cert` may have an element of: each costs the reading of a
+/// Most elements of `x-forwarded-client-cert`, one for each hop. Each costs the reading of a
 /// certificate.
 pub const FORWARDED_ELEMENTS: usize = 8;
-/// Most certificates that a worker remembers. One takes about 1.5 kB, so this is some 1.5 MB in
-/// each worker.
+/// Most certificates in the cache of a worker. One takes about 1.5 kB, so that they take some 1.5
+/// MB in each worker.
 pub const REMEMBERED_CERTIFICATES: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
-/// Most octets of memory that they take; binding when clients send certificates of tens of
+/// Most memory that they take, in octets. It is reached where clients send certificates of tens of
 /// kilobytes.
 pub const REMEMBERED_CERTIFICATE_OCTETS: usize = 4 << 20;
-/// Characters of one value of a name that vanish, or are blanks beside others, without which it is
-/// too long to be compared.
+/// Most characters of a value in a name that preparation drops, or that are repeated blanks. A
+/// value with more matches nothing.
 pub const MEANINGLESS_CHARACTERS: usize = 8_192;
 
 // Logs and filter state.
 
-/// Most bytes of anything that a client chose, in logs and filter state (contract §8).
+/// Longest text that a client chose in logs and filter state, in bytes (contract §8).
 pub const LOGGED_BYTES: usize = 128;
-/// Most characters of the detail in a decision line: names of certificates are text that somebody
-/// else chose.
+/// Longest detail of a decision line, in characters. It may contain names of certificates, which
+/// their issuers chose.
 pub const DETAIL_CHARACTERS: usize = 512;
-/// Most decision lines of a worker in a second (contract §8); the rest is counted.
+/// Most decision lines of a worker in a second (contract §8). The others are counted.
 pub const LINES_PER_SECOND: u32 = 10;
-/// Alternative names of a certificate that a detail shows.
+/// Most alternative names of a certificate in a detail.
 pub const SHOWN_NAMES: usize = 4;
-/// Entries of a certificate, of whatever type, among which a detail looks for them.
+/// Most entries of a certificate, of any type, that are searched for them.
 pub const SEARCHED_NAMES: usize = 1_000;
-/// Keys of a JWK Set of which an error says what is wrong with them.
+/// Most unusable keys of a JWK Set that an error describes.
 pub const SHOWN_KEYS: usize = 8;
-/// Entries of a fetched list of which the log says why they are refused; the rest is counted.
+/// Most refused entries of a fetched list that the log describes. The others are counted.
 pub const SHOWN_REFUSALS: usize = 10;
-/// Clients that came, went or changed with a new list and that the log names.
+/// Most clients that a new list added, removed or changed and that the log names.
 pub const SHOWN_CHANGES: usize = 10;
 
 // Configuration.
 
-/// Fewest characters before the `*` of `forward.strip`: fewer would take away headers that no
-/// operator thought of.
+/// Fewest characters before the `*` of `forward.strip`. With fewer, headers would be stripped that
+/// the operator did not think of.
 pub const STRIP_PREFIX_CHARACTERS: usize = 4;
 /// Longest duration in a configuration: ten years.
 pub const LONGEST_DURATION: Duration = Duration::from_secs(10 * 365 * 86_400);
-/// `registry.max_bytes` where the configuration does not say it: Envoy itself cuts an answer at 32
-/// MiB unless its runtime says otherwise.
+/// Default of `registry.max_bytes`. Envoy itself cuts an answer at 32 MiB, unless its runtime is
+/// configured otherwise.
 pub const DEFAULT_ANSWER_BYTES: u64 = 32 << 20;
-/// Largest `registry.max_bytes`: a VM of 32 bits has to hold a page and more.
+/// Largest `registry.max_bytes`. A VM of 32 bits must hold a page and more.
 pub const LARGEST_ANSWER_BYTES: u64 = 256 << 20;
-/// `registry.refresh` where the configuration does not say it (contract §6).
+/// Default of `registry.refresh` (contract §6).
 pub const DEFAULT_REFRESH: Duration = Duration::from_secs(60);
-/// `registry.timeout` where the configuration does not say it (contract §6).
+/// Default of `registry.timeout` (contract §6).
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest time-out that a host is asked for: Envoy takes milliseconds in 32 bits.
+/// Longest time-out of a request to a registry. Envoy takes milliseconds in 32 bits.
 pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
-/// `registry.max_stale` where the configuration does not say it (contract §6).
+/// Default of `registry.max_stale` (contract §6).
 pub const DEFAULT_MAX_STALE: Duration = Duration::from_secs(24 * 3600);
-/// `registry.max_pages` where the configuration does not say it (contract §6).
+/// Default of `registry.max_pages` (contract §6).
 pub const DEFAULT_PAGES: u64 = 1000;
 /// Largest `registry.max_pages`.
 pub const LARGEST_PAGES: u64 = 1_000_000;
-/// `registry.cache_entries` where the configuration does not say it (contract §6).
+/// Default of `registry.cache_entries` (contract §6).
 pub const DEFAULT_CACHE_ENTRIES: u64 = 10_000;
-/// Largest `registry.cache_entries`: a VM of 32 bits can hold no more.
+/// Largest `registry.cache_entries`. A VM of 32 bits can hold no more.
 pub const LARGEST_CACHE_ENTRIES: u64 = 10_000_000;
 
 // Lookups of single clients.
 
-/// Longest identifier that is looked up, in octets: no server gives longer ones, and Envoy would
+/// Longest identifier that is looked up, in octets. No server issues longer ones, and Envoy would
 /// not send them.
 pub const LOOKUP_ID_OCTETS: usize = 1024;
-/// For how long "not found" counts at most (contract §6), in milliseconds.
+/// Longest time for which "not found" is cached (contract §6), in milliseconds.
 pub const LONGEST_ABSENCE_MILLIS: u64 = 10_000;
-/// Most identifiers held that the registry does not have: anybody can ask for them.
+/// Most cached identifiers that the registry does not have. A client can ask for any number.
 pub const ABSENT_CLIENTS: usize = 1024;
-/// For how long a client that serves after a failure is not asked for again, in milliseconds: where
-/// a registry does not answer, not every request must wait for its time-out.
+/// Time for which a cached client is used without a new lookup after one failed, in milliseconds.
+/// Where a registry does not answer, only some requests wait for its time-out.
 pub const PAUSE_AFTER_FAILURE_MILLIS: u64 = 5_000;
 
 // Fetched lists.
 
-/// How many objects and arrays deep the identifier of an unknown entry is looked for: in Okta's
-/// list it is `credentials.oauthClient.client_id`.
+/// How many objects and arrays deep the identifier of an entry in an unknown format is searched. In
+/// Okta's list it is `credentials.oauthClient.client_id`.
 pub const IDENTIFIER_DEPTH: usize = 4;
-/// Entries that are asked for in a further page of Authlete's list (contract §6).
+/// Entries of each further page of Authlete's list (contract §6).
 pub const AUTHLETE_PAGE_ENTRIES: u64 = 500;
-/// An empty list in place of so many clients is more likely a mistake than the truth (contract §6).
+/// An empty list that replaces at least so many clients is refused, because it is more likely a
+/// mistake (contract §6).
 pub const CLIENTS_NOT_LOST_AT_ONCE: u64 = 10;
-/// How often the pages of a list that changes between them are read; then the attempt failed
-/// (contract §6).
+/// How often a list is read that changes between its pages. Then the attempt fails (contract §6).
 pub const READINGS: u32 = 3;
-/// So many answers "not modified" in a row count: a registry may give them for ever by mistake.
+/// Most answers "not modified" in a row that are accepted. A faulty registry may send them forever.
 pub const UNMODIFIED_ANSWERS: u8 = 9;
-/// The first attempt after a failed one, doubled each time.
+/// Time until the first retry of a failed attempt, doubled for each further one.
 pub const FIRST_RETRY: Duration = Duration::from_secs(1);
-/// The longest of them.
+/// Longest time until a retry.
 pub const LATEST_RETRY: Duration = Duration::from_secs(30);
-/// The host calls back after its time-out; so much later it will not any more.
+/// Time after its time-out at which a call without a callback of the host counts as lost.
 pub const CALL_BACK_GRACE: Duration = Duration::from_secs(5);
-/// How long a VM whose host does not call back leaves the lease to the others.
+/// Time for which a VM whose host does not call back leaves the lease to the others.
 pub const STAND_BACK: Duration = Duration::from_secs(60);
-/// Without a sign of life for so long, the holder of a lease counts as dead. A VM ticks at least
+/// Time after the last heartbeat at which the holder of a lease counts as dead. A VM ticks at least
 /// four times a second.
 pub const LEASE_SILENCE: Duration = Duration::from_secs(2);
-/// How often the holder of a lease gives a sign of life.
+/// Time between the heartbeats of the holder of a lease.
 pub const LEASE_BEAT: Duration = Duration::from_millis(500);
-/// Most shards of a list. A shared-data table of so many keys is filled in some 20 ms; with a
-/// million clients a shard has about 60 of them, so that the one that a request needs is copied in
-/// a few microseconds.
+/// Most shards of a list. A shared-data table with so many keys is filled in some 20 ms. Of a
+/// million clients a shard has about 60, so that the shard of one client is copied in a few
+/// microseconds.
 pub const SHARDS: u32 = 1 << 14;
 /// Clients in a shard, where the length of the list is known before its first shard is written.
 pub const CLIENTS_IN_SHARD: u32 = 64;
-/// Most clients that are gathered before they are added to their shards.
+/// Most clients that are collected before they are added to their shards.
 pub const GATHERED_CLIENTS: usize = 1 << 16;
-/// Most octets of them.
+/// Most octets of these clients.
 pub const GATHERED_OCTETS: usize = 8 << 20;
-/// Most clients that one VM remembers parsed; the others are read again. One takes about 500
-/// octets.
+/// Most parsed clients in the cache of a VM. One takes about 500 octets.
 pub const REMEMBERED_CLIENTS: NonZeroUsize = NonZeroUsize::new(2048).expect("not zero");
-/// A tick may come late, on a thread that has more to do; so many periods later, it is the clock
-/// that jumped.
+/// A tick may be late, on a busy thread. After so many periods without one, the clock has jumped.
 pub const LATE_PERIODS: u32 = 10;
 
 // Ticks of a host.
 
-/// How often shared data is looked at, where `refresh` is not short.
+/// Time between two ticks at which a VM reads shared data, where `refresh` is not shorter.
 pub const REGISTRY_TICK: Duration = Duration::from_millis(250);
-/// The same while there is no list, or a lookup may have lost the request that asked.
+/// The same while there is no list, or while a lookup may have lost the request that started it.
 pub const REGISTRY_TICK_SOON: Duration = Duration::from_millis(50);
-/// The same while there is a list to be read.
+/// The same while a list is read.
 pub const REGISTRY_TICK_BUSY: Duration = Duration::from_millis(2);
-/// For how long one tick works on a list. Requests of the same worker wait as long.
+/// Time that one tick works on a list. Requests of the same worker wait for as long.
 pub const TICK_SLICE: Duration = Duration::from_micros(500);
-/// How often held requests are looked at, until a body was delivered while headers were held.
+/// Time between two ticks at which held requests are examined, until the host has delivered one
+/// body while headers were held.
 pub const HELD_HEADERS_TICK: Duration = Duration::from_millis(500);
-/// Bytes must have waited for so long before they count as withheld: a filter before this one may
-/// hold a body for a moment.
+/// Time after which buffered bytes that are not delivered count as withheld. A filter before this
+/// one may hold a body for a moment.
 pub const WITHHELD: Duration = Duration::from_millis(1500);

@@ -1,5 +1,5 @@
-//! What an operator decided, in types that cannot be half-right; [`crate::config`] makes them of
-//! JSON.
+//! What an operator decided, in types that have only valid values. [`crate::config`] reads them
+//! from JSON.
 
 mod forward;
 mod peer_certificate;
@@ -18,29 +18,30 @@ pub(crate) use self::tenants::{HostPattern, Tenants};
 use crate::registry::{FetchedRegistry, Registry};
 use crate::request::Endpoints;
 
-/// A whole configuration: one policy for every host, or one for each tenant.
+/// A configuration: one policy for every host, or one for each tenant.
 #[derive(Clone, Debug)]
 pub struct Configuration {
     pub(crate) tenants: Tenants,
-    /// Which decisions are logged.
+    /// `log`.
     pub log: LogDecisions,
-    /// What is written into filter state.
+    /// `filter_state`.
     pub filter_state: FilterState,
 }
 
-/// `filter_state`: what of a decision is written into filter state. Each costs some microseconds.
+/// `filter_state`: the parts of a decision that are written into filter state. Each costs some
+/// microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FilterState {
-    /// `"code"`
+    /// `"code"`: [`crate::Code`].
     pub code: bool,
-    /// `"client_id"`
+    /// `"client_id"`: [`crate::Decision::client_id_state`].
     pub client_id: bool,
 }
 
-/// What applies to the requests of one host.
+/// The policy for the requests of one host.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// How a decision is carried out.
+    /// The part that applies to every request, whatever is decided.
     pub common: CommonPolicy,
     /// `endpoints`; `None` = every request is gated.
     pub endpoints: Option<Endpoints>,
@@ -54,9 +55,9 @@ pub struct Policy {
     pub passes_unidentified_clients: bool,
     /// `methods`.
     pub methods: Methods,
-    /// `peer_certificate.server_name: "match"`, in force because there are tenants.
+    /// `peer_certificate.server_name: "match"`, and there are tenants to compare.
     pub matches_server_name: bool,
-    /// `max_body_bytes`.
+    /// `max_body_bytes`, in bytes.
     pub max_body_bytes: usize,
 }
 
@@ -69,16 +70,16 @@ pub struct Methods {
     pub self_signed_tls_client_auth: bool,
 }
 
-/// Where the clients come from.
+/// Where registrations come from.
 #[derive(Clone, Debug)]
 pub enum RegistrySource {
-    /// `clients`: they are in the configuration.
+    /// `clients`: the configuration has them.
     Embedded(Arc<Registry>),
     /// `registry`: the host fetches them.
     Fetched(Arc<FetchedRegistry>),
 }
 
-/// What is done with every request, whatever is decided.
+/// The part of a policy that applies to every request, whatever is decided.
 #[derive(Clone, Debug, Default)]
 pub struct CommonPolicy {
     /// `mode`.
@@ -87,25 +88,26 @@ pub struct CommonPolicy {
     pub forward: Arc<Forward>,
     /// `peer_certificate`.
     pub peer_certificate: Arc<PeerCertificatePolicy>,
-    /// The headers and trailers that must not reach the backend as they came.
+    /// The headers and trailers that must not reach the backend as the client sent them.
     pub stripped: Arc<StrippedHeaders>,
-    /// The first of the tenant's `hosts`, its name in metrics and logs; `None` = the policy of the
-    /// top level.
+    /// The name of the tenant in metrics and logs, which is the first of its `hosts`; `None` = the
+    /// policy of the top level.
     pub tenant: Option<Arc<str>>,
 }
 
-/// Whether decisions bind.
+/// `mode`: whether a refusal is carried out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// A refusal refuses.
+    /// A refused request is answered.
     #[default]
     Enforce,
-    /// Everything passes; decisions are counted and logged.
+    /// Every request passes. Decisions are counted and logged all the same.
     Shadow,
 }
 
-/// Which decisions get a line in the log.
+/// `log`: which decisions get a line in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LogDecisions {
     /// Refusals.
     #[default]
@@ -116,26 +118,26 @@ pub enum LogDecisions {
     None,
 }
 
-/// The policy of one request's host.
+/// The policy for the host of a request.
 #[derive(Clone, Debug)]
 pub enum TenantPolicy {
-    /// Some tenant's, or the top level's.
+    /// That of a tenant, or of the top level.
     Known(Arc<Policy>),
-    /// No tenant names the host and the top level has no registry.
+    /// No tenant names the host, and the top level has no registry.
     Unknown(Arc<UnknownTenant>),
 }
 
-/// What applies to a host that is no tenant's.
+/// The policy for a host that belongs to no tenant.
 #[derive(Clone, Debug)]
 pub struct UnknownTenant {
-    /// The top level's; its mode is that of such a refusal.
+    /// That of the top level. Its mode is the mode of the refusal.
     pub common: CommonPolicy,
-    /// The paths on which there is something to refuse; `None` = every path.
+    /// The paths on which such a request is refused; `None` = every path.
     pub endpoints: Option<Endpoints>,
 }
 
 impl TenantPolicy {
-    /// What is done with every request of the host.
+    /// The part that applies to every request of the host.
     #[must_use]
     pub fn common(&self) -> &CommonPolicy {
         match self {
@@ -161,27 +163,28 @@ impl Configuration {
         self.tenants.policy_for(authority)
     }
 
-    /// Whether the name that the client asked for in the TLS handshake (RFC 6066 §3), or that it
-    /// asked for none, chooses the same tenant as `authority` does. An authority for which TLS has
-    /// no name, an IP address or a name without a dot, agrees with none.
+    /// Whether the server name of the TLS handshake (RFC 6066 §3) chooses the same tenant as
+    /// `authority`. `server_name` is `None` where the client sent none, which agrees with an
+    /// authority for which TLS has no name: an IP address, or a name without a dot.
     #[must_use]
     pub fn server_name_agrees(&self, authority: &[u8], server_name: Option<&[u8]>) -> bool {
         self.tenants.server_name_agrees(authority, server_name)
     }
 
-    /// The mode of refusals that are no tenant's: shadow only where the top level and every tenant
-    /// are.
+    /// The mode of refusals that belong to no tenant: shadow only where the top level and every
+    /// tenant are in shadow mode.
     #[must_use]
     pub fn mode_of_all(&self) -> Mode {
         self.tenants.mode_of_all()
     }
 
-    /// Every policy, those of tenants and that of the top level, if it has one for other hosts.
+    /// The policies of all tenants, once for each host, and that of the top level, if it has a
+    /// registry.
     pub fn policies(&self) -> impl Iterator<Item = &Policy> {
         self.tenants.policies()
     }
 
-    /// Number of clients in all embedded registries.
+    /// The number of clients in all embedded registries.
     #[must_use]
     pub fn number_of_clients(&self) -> usize {
         let mut counted: Vec<&Arc<Registry>> = Vec::new();
@@ -195,7 +198,7 @@ impl Configuration {
         counted.iter().map(|registry| registry.len()).sum()
     }
 
-    /// Every fetched registry once, however many tenants name it; and whether one of them lets
+    /// Each fetched registry, once however many tenants use it, and whether one of them lets
     /// unregistered clients pass.
     #[must_use]
     pub fn fetched_registries(&self) -> Vec<(Arc<FetchedRegistry>, bool)> {

@@ -11,14 +11,14 @@ pub use self::backend_authentication::BackendAuthentication;
 pub(crate) use self::client_metadata::is_client_id;
 pub use self::client_metadata::{ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod};
 
-/// What a registry says of one `client_id`.
+/// What a registry answers for one `client_id`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Registration {
     /// The client is registered.
     Registered(Arc<ClientMetadata>),
     /// The registry has an entry for this client that cannot be used, and the reason. Such a client
-    /// is never treated as unregistered: a policy that lets those pass would let it pass without
-    /// its certificate.
+    /// is never treated as unregistered: under `unregistered_clients: "pass"` it would then pass
+    /// without its certificate.
     Unusable(Arc<str>),
     /// The registry has no such client.
     Unregistered,

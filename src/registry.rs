@@ -2,7 +2,7 @@
 //!
 //! A registry is embedded in the configuration ([`Registry`]) or fetched ([`FetchedRegistry`]): as
 //! a whole list ([`Snapshot`]) or one client at a time ([`Lookup`]). Neither reads a clock or sends
-//! a request: what the host must do, they say.
+//! a request: both return what the host must do.
 
 mod client_list;
 mod embedded;
@@ -19,8 +19,8 @@ pub use self::error::{FetchError, RegistryFault};
 pub(crate) use self::fetched::CLIENT_ID;
 pub use self::fetched::{FetchMode, FetchedRegistry, RegistryAnswer, RegistryRequest, Validators};
 pub use self::import::{ClientListFormat, Conversion, convert_list};
-pub use self::list::NotWhole;
-pub use self::lookup::{Lookup, Settled};
+pub use self::list::IncompleteList;
+pub use self::lookup::{Lookup, LookupOutcome};
 pub use self::snapshot::{
-    Change, ChangeKind, Report, SharedData, Snapshot, Stopwatch, Turn, Version,
+    Change, ChangeKind, RefreshEvent, SharedData, Snapshot, Stopwatch, TickOutcome, Version,
 };

@@ -1,5 +1,4 @@
-//! Why a request is refused: one variant for each code of the contract, with what an operator needs
-//! to see.
+//! Why a request is refused: one variant for each code of contract §7, with its context.
 
 mod causes;
 mod code;
@@ -15,19 +14,22 @@ use crate::registry::RegistryFault;
 use crate::request::{AuthorizationError, ClientIdMismatch, FormError, RequestError};
 use crate::time::UnixTime;
 
-/// Why a request is refused. The client sees only what [`crate::Response`] makes of it; `Display`
-/// is the detail for the operator's log, which never holds a secret, a body or a whole certificate.
+/// Why a request is refused.
+///
+/// `Display` writes the detail for the log of the operator, which never contains a secret, a body
+/// or a whole certificate. The client sees only [`crate::Response`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// The request asks for another protocol (RFC 9110 §7.8, RFC 8441 §4), or expects something
-    /// (RFC 9110 §10.1.1).
+    /// The request asks for another protocol (RFC 9110 §7.8, RFC 8441 §4), or has an expectation
+    /// other than `100-continue` (RFC 9110 §10.1.1).
     UpgradeRefused,
-    /// RFC 6749 §3.2: token requests are POST.
+    /// RFC 6749 §3.2: the method must be POST.
     MethodNotAllowed,
-    /// Not exactly one `application/x-www-form-urlencoded`, or in another charset than UTF-8.
+    /// `content-type` is not exactly one `application/x-www-form-urlencoded`, or names a charset
+    /// other than UTF-8 and US-ASCII, or US-ASCII for a body that is not ASCII.
     UnsupportedMediaType,
-    /// Any `content-encoding` but `identity`.
+    /// `content-encoding` is there, and is not `identity`.
     EncodedBody,
     /// The body has more than this many bytes.
     BodyTooLarge {
@@ -36,12 +38,12 @@ pub enum Rejection {
     },
     /// The body is not a form.
     MalformedForm(FormError),
-    /// RFC 6749 §3.2: parameters must not be sent twice.
+    /// A parameter is sent twice (RFC 6749 §3.2), or only some backends read it as a credential.
     DuplicateParameter {
-        /// The name as it was sent, after decoding.
+        /// The name, decoded.
         name: String,
     },
-    /// No `client_id` in any place that can carry one.
+    /// The request names no client in any place that can name one.
     MissingClientId,
     /// The request does not name one client.
     ClientIdMismatch(ClientIdMismatch),
@@ -49,29 +51,31 @@ pub enum Rejection {
     MalformedAuthorization(AuthorizationError),
     /// RFC 6749 §2.3: a client must not use more than one authentication method.
     MultipleAuthMethods,
-    /// Policy `other_methods: "reject"`.
+    /// The client is registered with a method that the backend checks, and policy is
+    /// `other_methods: "reject"`.
     OtherMethodRefused,
-    /// Policy `methods`: the service does not support the client's method, by its name.
+    /// The client is registered with this method of RFC 8705, which policy `methods` does not name.
     MethodNotSupported(&'static str),
-    /// Policy `unregistered_clients: "reject"`, or an entry of the registry that cannot be used.
+    /// The registry has no usable entry for the client.
     UnknownClient(UnknownClient),
     /// There is no certificate that counts as the client's.
     CertificateMissing(MissingCertificate),
-    /// The certificate cannot be read, or not the part that matters.
+    /// The certificate, or the part of it by which the client is registered, cannot be read.
     CertificateMalformed(CertificateError),
-    /// RFC 5280 §4.1.2.5.
+    /// The time is after the validity period of the certificate (RFC 5280 §4.1.2.5).
     CertificateExpired {
-        /// Last second of validity.
+        /// The last second of the period.
         not_after: UnixTime,
     },
-    /// RFC 5280 §4.1.2.5.
+    /// The time is before the validity period of the certificate (RFC 5280 §4.1.2.5).
     CertificateNotYetValid {
-        /// First second of validity.
+        /// The first second of the period.
         not_before: UnixTime,
     },
-    /// The chain, or who presented the certificate, is not vouched for.
+    /// The chain or the origin of the certificate is not verified.
     CertificateUnverified(UnverifiedCertificate),
-    /// RFC 8705 §2.2, or `certificate_thumbprints`.
+    /// The certificate is not one of the client's certificates: those of its `jwks` (RFC 8705
+    /// §2.2), or `certificate_thumbprints`.
     CertificateNotRegistered {
         /// The certificate that was presented.
         presented: Thumbprint,
@@ -83,21 +87,21 @@ pub enum Rejection {
         /// `:authority`.
         host: String,
     },
-    /// The name of the TLS handshake chooses another tenant than `:authority`.
+    /// The server name of the TLS handshake chooses another tenant than `:authority`.
     ServerNameMismatch {
-        /// The name; `None` = the client asked for none.
+        /// The server name; `None` = the client sent none.
         server_name: Option<String>,
         /// `:authority`.
         host: String,
     },
-    /// The registry has no answer about the client.
+    /// The registry gave no answer about the client.
     RegistryUnavailable(RegistryFault),
-    /// The host did not give what it must.
+    /// The host failed to give what a decision needs.
     HostError(HostError),
 }
 
 impl Rejection {
-    /// The one stable word.
+    /// The code of the refusal.
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
@@ -134,14 +138,12 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UpgradeRefused => f.write_str(
-                "a gated request must not have upgrade, :protocol or any expect but \
-                    100-continue",
+                "a gated request must not have upgrade, :protocol or any expect but 100-continue",
             ),
             Self::MethodNotAllowed => f.write_str("a gated request must be POST"),
             Self::UnsupportedMediaType => f.write_str(
                 "content-type must be one application/x-www-form-urlencoded, in UTF-8, or in \
-                 US-ASCII with an ASCII body, \
-                 if it names a charset",
+                 US-ASCII with an ASCII body, if it names a charset",
             ),
             Self::EncodedBody => f.write_str("content-encoding must be absent or identity"),
             Self::BodyTooLarge { limit } => write!(f, "more than max_body_bytes = {limit}"),
@@ -150,28 +152,23 @@ impl fmt::Display for Rejection {
                 write!(
                     f,
                     "parameter \"{name}\" is sent twice, or is read as a credential by some \
-                    backends and not by others"
+                     backends and not by others"
                 )
             }
             Self::MissingClientId => f.write_str(
-                "no client_id in the body, in HTTP Basic or as \
-                sub of a client_assertion",
+                "no client_id in the body, in HTTP Basic or as sub of a client_assertion",
             ),
             Self::ClientIdMismatch(mismatch) => mismatch.fmt(f),
             Self::MalformedAuthorization(error) => error.fmt(f),
-            Self::MultipleAuthMethods => f.write_str(
-                "more than one way of client authentication \
-                in one request",
-            ),
-            Self::OtherMethodRefused => f.write_str(
-                "registered with another \
-                token_endpoint_auth_method",
-            ),
-            Self::MethodNotSupported(method) => write!(
-                f,
-                "registered for {method}, which methods \
-                does not name"
-            ),
+            Self::MultipleAuthMethods => {
+                f.write_str("more than one way of client authentication in one request")
+            }
+            Self::OtherMethodRefused => {
+                f.write_str("registered with another token_endpoint_auth_method")
+            }
+            Self::MethodNotSupported(method) => {
+                write!(f, "registered for {method}, which methods does not name")
+            }
             Self::UnknownClient(cause) => cause.fmt(f),
             Self::CertificateMissing(cause) => cause.fmt(f),
             Self::CertificateMalformed(error) => error.fmt(f),
@@ -186,15 +183,14 @@ impl fmt::Display for Rejection {
             Self::ServerNameMismatch { server_name: Some(name), host } => {
                 write!(
                     f,
-                    "the TLS server name \"{name}\" and the host \"{host}\" are not of one \
-                    tenant"
+                    "the TLS server name \"{name}\" and the host \"{host}\" are not of one tenant"
                 )
             }
             Self::ServerNameMismatch { server_name: None, host } => write!(
                 f,
                 "without a TLS server name, the host \"{host}\" is not of one tenant with the \
-                 connection: the client asked \
-                 for none, or Envoy does not know it (the listener filter tls_inspector reads it)"
+                 connection: the client asked for none, or Envoy does not know it (the listener \
+                 filter tls_inspector reads it)"
             ),
             Self::RegistryUnavailable(fault) => fault.fmt(f),
             Self::HostError(error) => error.fmt(f),

@@ -1,20 +1,24 @@
-//! The claim: who a request says that its client is, and by which ways of authentication.
+//! The claim: which client a request names, and by which methods it authenticates.
 
 mod assertion;
 mod authorization;
 mod content;
+mod credential;
+mod endpoints;
 mod error;
 mod form;
 mod head;
 mod path;
+mod target;
 mod token_request;
 
 pub(crate) use self::authorization::Authorization;
 pub(crate) use self::content::{Charset, check_content, check_length, is_form};
+pub use self::endpoints::{Endpoint, Endpoints};
 pub(crate) use self::error::RequestError;
 pub use self::error::{AuthorizationError, ClientIdMismatch, FormError, IdSource};
 pub(crate) use self::form::Form;
 pub(crate) use self::head::same_header;
 pub use self::head::{CertificateHeaders, Fields, Head, SingletonField, is_token};
-pub use self::path::{Endpoint, Endpoints, Target};
+pub use self::target::Target;
 pub(crate) use self::token_request::{Claim, ClaimedClient};

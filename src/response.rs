@@ -1,20 +1,20 @@
-//! What a client learns of a refusal: the only place that decides it.
+//! What a client learns of a refusal. No other module decides about that.
 
 use crate::rejection::{Code, Rejection};
 
-/// An HTTP answer of the filter.
+/// The answer to a refused request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    /// The status code.
+    /// The status code of HTTP.
     pub status: u16,
     /// Names in lower case, and values.
     pub headers: Vec<(&'static str, &'static str)>,
-    /// JSON (RFC 6749 §5.2).
+    /// JSON with `error` and `error_description` (RFC 6749 §5.2).
     pub body: String,
 }
 
-/// Status, `error` and `error_description`; constant for each code, so that nothing of a request is
-/// ever echoed.
+/// Status, `error` and `error_description`. They are constant for each code, so that no answer has
+/// text of a request.
 fn public(code: Code) -> (u16, &'static str, &'static str) {
     match code {
         Code::UpgradeRefused => {
@@ -61,7 +61,7 @@ fn public(code: Code) -> (u16, &'static str, &'static str) {
             "temporarily_unavailable",
             "Client registrations are not available at the moment.",
         ),
-        // One and the same answer for all of these, so that nobody learns which clients exist.
+        // The same answer for all of these, so that no client learns which other clients exist.
         Code::OtherMethodRefused
         | Code::MethodNotSupported
         | Code::UnknownClient
@@ -72,7 +72,7 @@ fn public(code: Code) -> (u16, &'static str, &'static str) {
         | Code::CertificateUnverified
         | Code::CertificateNotRegistered
         | Code::SubjectMismatch => (401, "invalid_client", "Client authentication failed."),
-        // The passing codes never get here; if one did, the request must not pass.
+        // A passing code has no answer. If one got here, the request would not pass.
         Code::Authenticated
         | Code::PassedOtherMethod
         | Code::PassedUnregistered
@@ -83,7 +83,8 @@ fn public(code: Code) -> (u16, &'static str, &'static str) {
 }
 
 impl Response {
-    /// The answer to a refused request; `with_authorization` = the request carried `Authorization`.
+    /// The answer to a request that is refused for this reason. `with_authorization` = the request
+    /// has an `Authorization` header.
     #[must_use]
     pub fn to(rejection: &Rejection, with_authorization: bool) -> Self {
         let (status, error, description) = public(rejection.code());
@@ -94,10 +95,10 @@ impl Response {
         ];
         match status {
             405 => headers.push(("allow", "POST")),
-            // In seconds (RFC 9110 §10.2.3). A registry that failed is asked again after one second
-            // at first.
+            // In seconds (RFC 9110 §10.2.3). The first retry of a failed registry is after one
+            // second.
             503 => headers.push(("retry-after", "1")),
-            // RFC 6749 §5.2: only for a client that attempted to authenticate by this header.
+            // RFC 6749 §5.2: for a client that attempted to authenticate by this header.
             401 if with_authorization => {
                 headers.push(("www-authenticate", "Basic realm=\"oauth\""))
             }

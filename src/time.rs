@@ -1,17 +1,18 @@
-//! Time as a parameter: nothing in this crate reads a clock.
+//! Time, which is a parameter of every decision: this crate reads no clock.
 
 use std::fmt;
 
-/// Seconds since 1970-01-01T00:00:00Z, without leap seconds.
+/// A point in time, in seconds since 1970-01-01T00:00:00Z without leap seconds. `Display` writes it
+/// as in RFC 3339, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixTime(pub i64);
 
-/// RFC 3339, in UTC, for people.
+/// RFC 3339, in UTC.
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (days, second) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400));
-        // Days since 0000-03-01: with leap days at the end of the year, a month begins after (153 *
-        // month + 2) / 5 days.
+        // Days since 0000-03-01. Years begin in March, so that the leap day is the last day, and a
+        // month begins after (153 * month + 2) / 5 days.
         let days = days + 719_468;
         let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
         let year_of_era =

@@ -1,4 +1,4 @@
-//! The case table against the decision as native code, without any host.
+//! The tables of cases, decided by the library without a host.
 
 extern crate test_support as support;
 
@@ -34,7 +34,7 @@ fn peer(case: &Case) -> Peer {
     }
 }
 
-/// Runs a case; returns the decision and the headers that the backend would see.
+/// The decision of a case, and the headers that the backend would receive.
 fn decide(case: &Case) -> Result<(Decision, Fields), String> {
     let gate = Gate::new(case.config.to_string().as_bytes()).map_err(|error| error.to_string())?;
     let request = request(case);
@@ -120,10 +120,10 @@ fn compare_configuration(case: &ConfigurationCase) -> Result<(), String> {
     }
 }
 
-/// The table as hosts in other languages read it: completed, with its certificates, octets in
+/// Writes the table for hosts in other languages: complete, with its certificates, and octets in
 /// base64.
 #[test]
-fn the_table_is_there_for_other_hosts() {
+fn the_table_is_written_for_other_hosts() {
     let octets = |value: &[u8]| STANDARD.encode(value);
     let cases: Vec<Value> = table()
         .cases
@@ -131,10 +131,11 @@ fn the_table_is_there_for_other_hosts() {
         .map(|case| {
             let Case { request, expect, .. } = case;
             let headers = request.headers.iter().map(|(name, value)| json!([name, octets(value)]));
+            let certificate = case.certificate.as_ref().map(|one| one.host_text.clone());
             json!({
                 "name": case.name,
                 "config": case.config,
-                "certificate": case.certificate.as_ref().map(|certificate| certificate.host_text.clone()),
+                "certificate": certificate,
                 "chainValid": case.chain_valid,
                 "serverName": case.server_name,
                 "now": case.now.0,
@@ -161,8 +162,8 @@ fn the_table_is_there_for_other_hosts() {
         .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
 }
 
-/// Those rows of the table that CASE in the environment names, as `file.json: name` or as `name`;
-/// without it, all.
+/// The rows of the table with the name in the environment variable CASE, which is `file.json: name`
+/// or `name`; all rows where it is not set.
 fn chosen<T>(rows: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<T> {
     let Ok(wanted) = env::var("CASE") else { return rows };
     let Table { cases, configurations } = table();
@@ -177,7 +178,7 @@ fn chosen<T>(rows: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<T> {
 }
 
 fn report(failures: &[String], rows: usize) {
-    assert!(rows > 0 || env::var("CASE").is_ok(), "a table without rows proves nothing");
+    assert!(rows > 0 || env::var("CASE").is_ok(), "the table has no rows");
     assert!(
         failures.is_empty(),
         "{} of {rows} rows fail:\n{}",
@@ -197,7 +198,7 @@ fn every_case_is_decided_as_the_table_says() {
         for case in &cases {
             let decided =
                 decide(case).map_or_else(|error| error, |(decision, _)| decision.to_string());
-            println!("{}: as the table says: {decided}", case.name);
+            println!("{}: as expected: {decided}", case.name);
         }
     }
 }
@@ -213,8 +214,7 @@ fn every_configuration_is_read_as_the_table_says() {
     report(&failures.collect::<Vec<_>>(), cases.len());
 }
 
-/// One gate for each configuration, and eight threads that ask all of them at once: no decision
-/// depends on who else asks.
+/// One gate for each configuration, shared by eight threads: no decision depends on the others.
 #[test]
 fn eight_threads_decide_as_one() {
     let cases: Vec<Case> = table().cases.into_iter().step_by(4).collect();
@@ -229,8 +229,8 @@ fn eight_threads_decide_as_one() {
         for n in 0..8 {
             let (cases, gates) = (&cases, &gates);
             scope.spawn(move || {
-                // Each begins elsewhere, so that the same gate is asked different things at one
-                // time.
+                // Each thread begins at another case, so that a gate decides different requests at
+                // the same time.
                 for case in cases.iter().cycle().skip(n * cases.len() / 8).take(cases.len()) {
                     let decision = gates[&case.config.to_string()]
                         .decide(&request(case), &mut peer(case))

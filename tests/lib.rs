@@ -1,5 +1,4 @@
-//! A host of proxy-wasm modules in wasmtime, as strict as Envoy, for all tests that load the
-//! shipped one.
+//! A host for proxy-wasm modules in wasmtime, for all tests that load the shipped module.
 
 #![allow(
     clippy::expect_used,

@@ -1,5 +1,5 @@
-//! What the memory of certificates says that it takes is what it takes: counted by the allocator
-//! itself.
+//! The memory that the cache of certificates reports is the memory that it takes, counted by the
+//! allocator.
 
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
@@ -18,26 +18,26 @@ use tls_client_auth::inspect::pem;
 struct Counting;
 
 thread_local! {
-    /// Octets that this thread took and did not give back, as an allocator rounds them.
+    /// Octets that this thread has allocated and not freed, rounded as allocators do.
     static HELD: Cell<isize> = const { Cell::new(0) };
 }
 
-/// An allocator's own word, and its granularity.
+/// The octets of an allocation, with one word of the allocator, and rounded to its granularity.
 fn taken(layout: Layout) -> isize {
     (layout.size() + 8).next_multiple_of(16) as isize
 }
 
-// SAFETY: it is the system's allocator, and a counter that allocates nothing.
+// SAFETY: this is the allocator of the system, and a counter that allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = HELD.try_with(|held| held.set(held.get() + taken(layout)));
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller upholds the same contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         let _ = HELD.try_with(|held| held.set(held.get() - taken(layout)));
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller upholds the same contract.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -49,7 +49,7 @@ fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// The PEM of certificates of each kind that takes much memory, or little.
+/// Certificates in PEM of each kind that takes much or little memory.
 fn kinds() -> Vec<(&'static str, String)> {
     let attribute = |value: &[u8]| {
         let common_name = tlv(der::OBJECT_IDENTIFIER, &[[0x55, 4, 3]]);
@@ -81,7 +81,7 @@ fn kinds() -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn the_memory_takes_what_it_says() {
+fn the_reported_memory_is_what_is_taken() {
     for (kind, text) in kinds() {
         let mut memory = CertificateMemory::new();
         let before = HELD.get();
@@ -91,7 +91,7 @@ fn the_memory_takes_what_it_says() {
             let parsed = memory.recall_or(key.as_bytes(), || {
                 PeerCertificate::from_pem(text.as_bytes()).map(Arc::new)
             });
-            // What is compared later leaves nothing behind.
+            // A comparison must leave nothing allocated.
             let registered =
                 tls_client_auth::DistinguishedName::parse("CN=client").expect("it is a name");
             let _ = parsed.map(|certificate| certificate.subject_difference(&registered).is_ok());
@@ -106,7 +106,7 @@ fn the_memory_takes_what_it_says() {
     }
 }
 
-/// The parsed form is the DER: a client cannot have the filter hold more than it sent.
+/// The parsed form is the DER, so that a client cannot make the filter hold more than it sends.
 #[test]
 fn a_certificate_takes_little_more_than_its_der() {
     for (kind, text) in kinds() {
@@ -123,7 +123,7 @@ fn a_certificate_takes_little_more_than_its_der() {
 }
 
 #[test]
-fn headers_are_counted_with_their_text() {
+fn keys_are_counted_too() {
     let (_, text) = kinds().swap_remove(0);
     let der = pem::decode(text.as_bytes()).expect("a certificate");
     let header = pem::encode_escaped(&der);

@@ -3,10 +3,9 @@
 import { Gate } from "tls-client-auth";
 import { fromTrustedHeader, protect } from "tls-client-auth/fetch";
 
+const application = async (request) =>
+  Response.json({ client: request.headers.get("x-client-id"), body: await request.text() });
+
 export const handler = (configuration) => ({
-  fetch: protect(
-    new Gate(configuration),
-    async (request) => Response.json({ client: request.headers.get("x-client-id"), length: (await request.text()).length }),
-    { peer: fromTrustedHeader("client-cert") },
-  ),
+  fetch: protect(new Gate(configuration), application, { peer: fromTrustedHeader("client-cert") }),
 });

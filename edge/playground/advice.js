@@ -1,48 +1,106 @@
-// What a code means to somebody who has to do something about it.
+// What to do about each code.
 
 const advice = {
-  authenticated: "The certificate is this client's. The request goes on to the authorization server.",
-  not_gated: "The path is none of the endpoints in field 4, or the request is a preflight, an OPTIONS without a body and without credentials: the filter leaves it alone.",
-  passed_other_method: "The client is not registered for a certificate, but for another method, which the authorization server checks.",
-  passed_unregistered: "The client_id is not registered, and the configuration lets such clients pass: the authorization server decides.",
-  passed_unidentified: "The request names no client and carries no credential of one, and the configuration lets such requests pass: some grants need no client.",
-  certificate_not_registered: "The certificate is none of those that the client registered. If it is the client's own, register its x5t#S256.",
-  certificate_missing: "The client sent no certificate, or the TLS server did not ask for one.",
-  certificate_malformed: "What stands in field 1 is no certificate, or a part of it that matters cannot be read.",
-  certificate_expired: "The client needs a new certificate.",
-  certificate_not_yet_valid: "The certificate begins later. Look at the clocks of its issuer and of this machine.",
-  unknown_client: "The client_id of the request is not the registered one. Compare them letter by letter; case and blanks count.",
-  missing_client_id: "RFC 8705 requires client_id in the body of the request. Where a grant needs no client, unidentified_clients in the configuration lets it pass.",
-  client_id_mismatch: "Two places of the request name different clients, its query string carries a credential, or its client_assertion cannot be read (encrypted, SAML, or without sub).",
-  method_not_supported: "The client is registered for one of the two certificate methods, and this service supports only the other (methods in the configuration).",
-  other_method_refused: "The client is not registered for a certificate, and the configuration refuses all other methods.",
-  duplicate_parameter: "A parameter is there twice, or the name of one is read as client_id, client_secret or client_assertion by some servers (client_id[], client.id, x;client_secret=): filter and server could each read another one.",
-  multiple_auth_methods: "A client with a certificate must send no Authorization header, client_secret or client_assertion beside it (RFC 6749, section 2.3).",
-  method_not_allowed: "Token requests are POST. An OPTIONS is let by only as a preflight: without a body, without Authorization and without credentials in its path.",
-  upgrade_refused: "A token request must not ask for another protocol (upgrade, :protocol), nor expect anything but 100-continue: its body might never end.",
-  server_name_mismatch: "The client connected to one host by TLS and asked another one: the CA that vouches for it may be another tenant's. It must connect to the host that it asks.",
-  registry_unavailable: "The filter fetches its clients, and has no list of them yet, or too old a one. This page fetches nothing.",
-  host_error: "What the filter runs in did not give what a decision needs, such as the time.",
-  unknown_tenant: "The configuration names no tenant for the host of the request.",
-  unsupported_media_type: "The request needs one header content-type: application/x-www-form-urlencoded, in UTF-8, or in US-ASCII with nothing else in its body.",
-  encoded_body: "The client must not compress its request.",
-  body_too_large: "Token requests are smaller. The filter's limit is max_body_bytes.",
-  malformed_form: "The body is not a form of names and values: name=value&name=value, with % only before two hexadecimal digits, in UTF-8, at most 256 of them.",
-  malformed_authorization: "The Authorization header cannot be read.",
+  authenticated: `
+    The certificate is this client's. The request goes on to the authorization server.`,
+  not_gated: `
+    The path is none of the endpoints in field 4, or the request is a preflight (an OPTIONS without
+    a body and without credentials). The filter does not look at it.`,
+  passed_other_method: `
+    The client is registered for another method than a certificate, which the authorization server
+    checks.`,
+  passed_unregistered: `
+    The client_id is not registered, and the configuration lets such clients pass: the
+    authorization server decides.`,
+  passed_unidentified: `
+    The request names no client and has no credential of one, and the configuration lets such
+    requests pass: some grants need no client.`,
+  certificate_not_registered: `
+    The certificate is none of those that the client registered. If it is the client's own,
+    register it: the configuration below has it.`,
+  certificate_missing: `
+    The client sent no certificate, or the TLS server did not ask for one.`,
+  certificate_malformed: `
+    Field 1 has no certificate, or a part of it that matters cannot be read.`,
+  certificate_expired: `
+    The client needs a new certificate.`,
+  certificate_not_yet_valid: `
+    The certificate becomes valid later. Look at the clocks of its issuer and of this machine.`,
+  unknown_client: `
+    The client_id of the request is not a registered one. Compare them letter by letter; case and
+    blanks count.`,
+  missing_client_id: `
+    RFC 8705 requires client_id in the body of the request. Where a grant needs no client,
+    unidentified_clients in the configuration lets it pass.`,
+  client_id_mismatch: `
+    Two places of the request name different clients, its query string has a credential, or its
+    client_assertion cannot be read (encrypted, SAML, or without sub).`,
+  method_not_supported: `
+    The client is registered for one of the two certificate methods, and this service supports only
+    the other (methods in the configuration).`,
+  other_method_refused: `
+    The client is not registered for a certificate, and the configuration refuses all other
+    methods.`,
+  duplicate_parameter: `
+    A parameter is there twice, or the name of one is read as client_id, client_secret or
+    client_assertion by some servers (client_id[], client.id, x;client_secret=): filter and server
+    could each read another value. The registration is not the cause: correct the request.`,
+  multiple_auth_methods: `
+    A client with a certificate must send no Authorization header, client_secret or
+    client_assertion beside it (RFC 6749, section 2.3).`,
+  method_not_allowed: `
+    Token requests are POST. An OPTIONS passes only as a preflight: without a body, without
+    Authorization and without credentials in its path.`,
+  upgrade_refused: `
+    A token request must not ask for another protocol (upgrade, :protocol), nor expect anything but
+    100-continue: its body might never end.`,
+  server_name_mismatch: `
+    The client connected to one host by TLS and sent its request to another. Each may trust other
+    CAs, so the client must connect to the host that it sends its request to.`,
+  registry_unavailable: `
+    The filter fetches its clients, and has no list of them yet, or one that is too old. This page
+    fetches nothing.`,
+  host_error: `
+    The program that the filter runs in did not give what a decision needs, such as the time.`,
+  unknown_tenant: `
+    The configuration names no tenant for the host of the request.`,
+  unsupported_media_type: `
+    The request needs one header content-type: application/x-www-form-urlencoded, in UTF-8, or in
+    US-ASCII with nothing else in its body.`,
+  encoded_body: `
+    The client must not compress its request.`,
+  body_too_large: `
+    Token requests are smaller. The filter's limit is max_body_bytes.`,
+  malformed_form: `
+    The body is not a form of names and values: name=value&name=value, with % only before two
+    hexadecimal digits, in UTF-8, with at most 256 parameters.`,
+  malformed_authorization: `
+    The Authorization header cannot be read.`,
+  reverse_order: `
+    The registered name is the certificate's in reverse order. The configuration below has it in
+    the order of RFC 4514.`,
+  subject_mismatch: `
+    The certificate does not have the registered name; they are compared below. If the certificate
+    is the client's own, register a name that it has: the configuration below has one.`,
+  certificate_unverified: `
+    A name in a certificate counts only if the TLS server verified the certificate's chain. Add the
+    CA that issued this certificate to those that the TLS server trusts for clients, and do not let
+    it resume sessions.`,
+  verification_not_stated: `
+    A name in a certificate counts only if the TLS server verified the certificate's chain, and
+    this one does not say whether it did. Use one that says so, or one that refuses what it cannot
+    verify, with "peer_certificate": {"chain": "listener"} in the filter's configuration.`,
+  self_signed: `
+    A self-signed certificate needs the method self_signed_tls_client_auth.`,
 };
 
 /** In words, what to do about a decision. */
 export function adviceOn({ code, detail }, chainValid) {
-  if (code === "subject_mismatch") {
-    if (detail?.startsWith("reverse order")) return "The registered name is the certificate's, written the other way round. Register it as the certificate's Subject is written below.";
-    return "The certificate does not have the registered name. If it is the client's own, register a name that it has; they are compared below.";
-  }
+  const of = (...keys) => keys.map((key) => advice[key].trim().replace(/\s+/g, " ")).join(" ");
+  if (code === "subject_mismatch" && detail?.startsWith("reverse order"))
+    return of("reverse_order");
   if (code === "certificate_unverified") {
-    const self = "A self-signed certificate needs a client of the method self_signed_tls_client_auth.";
-    if (chainValid === null) {
-      return `A subject counts only in a chain that somebody verified, and the TLS server does not say whether it did. Take one that says it; or one that refuses unverified certificates by itself, with "peer_certificate": {"chain": "listener"} in the filter's configuration. ${self}`;
-    }
-    return `A subject counts only in a chain that somebody verified. Add the CA that issued this certificate to those that the TLS server trusts for clients, and do not let it resume sessions. ${self}`;
+    return of(chainValid === null ? "verification_not_stated" : code, "self_signed");
   }
-  return advice[code] ?? "";
+  return Object.hasOwn(advice, code) ? of(code) : "";
 }

@@ -29,9 +29,25 @@ bW+TcHoM
 `;
 const name = "CN=client.example.org, O=Client, L=Chiyoda-ku, ST=Tokyo, C=JP";
 const client = (members) => JSON.stringify({ client_id: "s6BhdRkqt3", ...members }, null, 2);
-const bySubject = (subject) => client({ token_endpoint_auth_method: "tls_client_auth", tls_client_auth_subject_dn: subject });
+const bySubject = (subject) =>
+  client({ token_endpoint_auth_method: "tls_client_auth", tls_client_auth_subject_dn: subject });
 // Of the certificate before the renewal.
 const before = { kty: "EC", "x5t#S256": "0tTPf7ZC3XU9N9898ZvmxYrDtwb4Da8VEJyOnnXMIGo" };
+
+// As its admin console exports a client.
+const keycloak = JSON.stringify(
+  {
+    clientId: "s6BhdRkqt3",
+    protocol: "openid-connect",
+    clientAuthenticatorType: "client-x509",
+    attributes: {
+      "x509.subjectdn": name,
+      "x509.allow.regex.pattern.comparison": "false",
+    },
+  },
+  null,
+  2,
+);
 
 const accepted = {
   certificate: issued,
@@ -47,8 +63,28 @@ export const examples = {
   accepted,
   subject: { ...accepted, client: bySubject(name.replace("O=Client", "O=Other")) },
   reverse: { ...accepted, client: bySubject(name.split(", ").reverse().join(", ")) },
-  host: { ...accepted, client: client({ token_endpoint_auth_method: "tls_client_auth", tls_client_auth_san_dns: "client.example.com" }) },
-  renewed: { ...accepted, certificate: renewed, client: client({ token_endpoint_auth_method: "self_signed_tls_client_auth", jwks: { keys: [before] } }) },
+  host: {
+    ...accepted,
+    client: client({
+      token_endpoint_auth_method: "tls_client_auth",
+      tls_client_auth_san_dns: "client.example.com",
+    }),
+  },
+  renewed: {
+    ...accepted,
+    certificate: renewed,
+    client: client({
+      token_endpoint_auth_method: "self_signed_tls_client_auth",
+      jwks: { keys: [before] },
+    }),
+  },
   twice: { ...accepted, body: `${accepted.body}&client_id=somebody-else` },
-  empty: { ...accepted, certificate: "", client: "", body: "grant_type=client_credentials&client_id=" },
+  keycloak: { ...accepted, client: keycloak },
+  unregistered: { ...accepted, client: "" },
+  empty: {
+    ...accepted,
+    certificate: "",
+    client: "",
+    body: "grant_type=client_credentials&client_id=",
+  },
 };

@@ -1,6 +1,8 @@
-// Not a module itself, so that it can tell that the modules do not come: from a file, in an old browser, without WebAssembly.
+// Before the script of the page, so that it can say that that one does not run.
 
-import("./app.js").catch((error) => {
-  document.getElementById("decision").textContent =
-    `This page could not start (${error.message}). It needs a browser with JavaScript modules and WebAssembly, and a web server that gives it its files: ./build.sh playground is one.`;
+addEventListener("error", ({ message }) => {
+  const decision = document.getElementById("decision");
+  if (decision.dataset.shown) return;
+  const needed = "It needs a browser of 2023 or later, with WebAssembly.";
+  decision.textContent = `This page could not start (${message}). ${needed}`;
 });

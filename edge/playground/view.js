@@ -1,8 +1,9 @@
-// What is shown. Text goes in as text, never as HTML, and only where it changed: screen readers tell every change.
+// What is shown. Text goes in as text, never as HTML, and only where it changed: screen readers
+// report every change.
 
 export const byId = (id) => document.getElementById(id);
 
-// A name may be as long as somebody likes; it is whole in the comparison.
+// A name may be as long as its issuer likes; it is whole in the comparison.
 const longest = 300;
 
 const element = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
@@ -27,9 +28,13 @@ export function showDecision({ kind, status, code = "", words, detail }) {
   decision.dataset.shown = shown;
   decision.className = kind;
   const first = element("p", "");
-  first.append(kind === "refuse" ? `Refused with ${status}: ` : verdicts[kind], element("code", code));
+  first.append(
+    kind === "refuse" ? `Refused with ${status}: ` : verdicts[kind],
+    element("code", code),
+  );
   const last = element("p", "The filter logs: ");
-  last.append(element("code", detail?.length > longest ? `${detail.slice(0, longest)}…` : detail));
+  const short = detail?.length > longest ? `${detail.slice(0, longest)}…` : detail;
+  last.append(element("code", short));
   decision.replaceChildren(first, element("p", words), ...(detail ? [last] : []));
   byId("bar").className = kind;
   setText("bar", verdicts[kind] + code);
@@ -42,7 +47,8 @@ export function showComparison(comparison) {
   const rows = comparison.rows.map(({ part, registered, certificate, differs }) => {
     const row = element("tr", "");
     row.classList.toggle("difference", differs);
-    row.append(Object.assign(element("th", part), { scope: "row" }), lines(registered), lines(certificate));
+    const heading = Object.assign(element("th", part), { scope: "row" });
+    row.append(heading, lines(registered), lines(certificate));
     return row;
   });
   document.querySelector("#comparison tbody").replaceChildren(...rows);
@@ -64,7 +70,9 @@ export function showCertificate(certificate) {
     ["Valid", `${notBefore} to ${notAfter}`],
     ["x5t#S256", thumbprint],
   ];
-  byId("details").replaceChildren(...rows.flatMap(([term, text]) => [element("dt", term), element("dd", text)]));
+  byId("details").replaceChildren(
+    ...rows.flatMap(([term, text]) => [element("dt", term), element("dd", text)]),
+  );
 }
 
 /** What the client reads; `undefined` where nothing was decided. */
@@ -72,23 +80,52 @@ export function showAnswer(decision) {
   byId("answer-card").hidden = !decision || decision.pass;
   if (!decision || decision.pass) return;
   const { status, headers, body } = decision;
-  setText("answer", [`HTTP/1.1 ${status}`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`), "", body].join("\n"));
+  const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  setText("answer", [`HTTP/1.1 ${status}`, ...fields, "", body].join("\n"));
 }
 
-export function showSnippet(copy) {
-  byId("snippet-card").hidden = !copy;
+/** Configurations to choose from, of which `chosen` is shown; `undefined` where there is none. */
+export function showOffers(shown) {
+  byId("snippet-card").hidden = !shown;
   setText("copied", "");
-  if (!copy) return;
-  setText("snippet", JSON.stringify(copy.configuration, null, 2));
-  const { secret, unused } = copy.left;
+  if (!shown) return;
+  const { offers, chosen, says, configuration, left } = shown;
+  showChoices(offers, chosen);
+  setText("snippet-says", says);
+  setText("snippet", JSON.stringify(configuration, null, 2));
   const notes = [];
-  if (secret.length) notes.push(`Left out as secret: ${list(secret)}.`);
-  if (secret.includes("backend_authentication")) notes.push("The filter uses backend_authentication: add it where the filter runs.");
-  if (unused.length) notes.push(`Left out as unused by the filter: ${list(unused)}.`);
+  if (left.secret.length) notes.push(`Left out as secret: ${list(left.secret)}.`);
+  if (left.secret.includes("backend_authentication")) {
+    notes.push("The filter uses backend_authentication: add it where the filter runs.");
+  }
+  if (left.unused.length) notes.push(`Left out as unused by the filter: ${list(left.unused)}.`);
   setText("left", notes.join(" "));
+}
+
+function showChoices(offers, chosen) {
+  const choices = byId("offers");
+  choices.hidden = offers.length < 2;
+  const labels = JSON.stringify(offers.map(({ id, label }) => [id, label]));
+  // What has the focus stays where it is.
+  if (choices.dataset.shown !== labels) {
+    choices.dataset.shown = labels;
+    const rows = offers.map(({ id, label }) => {
+      const row = element("label", "");
+      const input = Object.assign(element("input", ""), {
+        type: "radio",
+        name: "offer",
+        value: id,
+      });
+      row.append(input, ` ${label}`);
+      return row;
+    });
+    choices.replaceChildren(choices.firstElementChild, ...rows);
+  }
+  for (const input of choices.querySelectorAll("input")) input.checked = input.value === chosen.id;
 }
 
 function list(names) {
   const shown = names.slice(0, 8).map((name) => name.slice(0, 40));
-  return shown.join(", ") + (names.length > shown.length ? ` and ${names.length - shown.length} more` : "");
+  const rest = names.length - shown.length;
+  return shown.join(", ") + (rest > 0 ? ` and ${rest} more` : "");
 }

@@ -1,29 +1,31 @@
 //! Subject alternative names (RFC 5280 §4.2.1.6), in the forms in which RFC 8705 §2.1.2 compares
 //! them.
 
-use crate::limits;
 use std::fmt;
 use std::net::IpAddr;
 
 use super::der::{Elements, MalformedDer, Tlv, tag};
+use crate::limits;
 
-/// One alternative name of a type that a client can be registered by, in its canonical form: equal
+/// One alternative name of a type by which a client can be registered, in canonical form: equal
 /// names are equal values.
+///
+/// `Display` writes the type and the name, such as `DNS:client.example.org`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AlternativeName {
-    /// `dNSName` in lower case, without a trailing dot.
+    /// `dNSName`, in lower case and without a trailing dot.
     Dns(Box<str>),
     /// `uniformResourceIdentifier`, byte for byte.
     Uri(Box<str>),
-    /// `iPAddress`; an IPv4 address never equals an IPv6 one, mapped or not.
+    /// `iPAddress`. An IPv4 address never equals an IPv6 address, mapped or not.
     Ip(IpAddr),
-    /// `rfc822Name`: the local part as it stands, the domain in lower case.
+    /// `rfc822Name`, with the local part byte for byte and the domain in lower case.
     Email(Box<str>),
 }
 
 impl AlternativeName {
-    /// A registered host name; `*` is a character like any other, because RFC 8705 knows no
-    /// wildcards.
+    /// A registered host name; `None` = `text` is none. A `*` stands for itself, because RFC 8705
+    /// has no wildcards.
     #[must_use]
     pub fn dns(text: &str) -> Option<Self> {
         let name = without_trailing_dot(text);
@@ -37,7 +39,8 @@ impl AlternativeName {
             .then(|| Self::Dns(name.to_ascii_lowercase().into()))
     }
 
-    /// A registered URI: it must be able to stand in an IA5String and have a scheme (RFC 3986 §3).
+    /// A registered URI; `None` = `text` has no scheme (RFC 3986 §3), or characters other than
+    /// visible ASCII.
     #[must_use]
     pub fn uri(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once(':')?;
@@ -47,13 +50,15 @@ impl AlternativeName {
             .then(|| Self::Uri(text.into()))
     }
 
-    /// A registered address: dotted decimal or any RFC 4291 §2.2 form.
+    /// A registered address, in dotted decimal or any form of RFC 4291 §2.2; `None` = `text` is
+    /// none.
     #[must_use]
     pub fn ip(text: &str) -> Option<Self> {
         text.parse().ok().map(Self::Ip)
     }
 
-    /// A registered mailbox.
+    /// A registered mailbox; `None` = `text` has no local part in visible ASCII, or no host name
+    /// behind its last `@`.
     #[must_use]
     pub fn email(text: &str) -> Option<Self> {
         let (local, domain) = text.rsplit_once('@')?;
@@ -62,8 +67,8 @@ impl AlternativeName {
         is_local.then(|| Self::Email(format!("{local}@{domain}").into()))
     }
 
-    /// Whether the value of a `subjectAltName` extension has this name. It is read to its end all
-    /// the same: a name in an extension that is malformed further on counts for nothing.
+    /// Whether the value of a `subjectAltName` extension has this name. The extension is read to
+    /// its end: no name of a malformed extension counts.
     pub(super) fn is_in(&self, extension: &[u8]) -> Result<bool, MalformedDer> {
         let mut is_there = false;
         for entry in general_names(extension)? {
@@ -72,8 +77,8 @@ impl AlternativeName {
         Ok(is_there)
     }
 
-    /// Whether a GeneralName is this name: without making a name of it, because a certificate may
-    /// have thousands.
+    /// Whether a GeneralName is this name. Nothing is allocated for it, because a certificate may
+    /// have thousands of names.
     fn is(&self, entry: Tlv<'_>) -> Result<bool, MalformedDer> {
         let host = |name: &str, found: &[u8]| {
             found.strip_suffix(b".").unwrap_or(found).eq_ignore_ascii_case(name.as_bytes())
@@ -97,9 +102,8 @@ impl AlternativeName {
         })
     }
 
-    /// The names in the value of a `subjectAltName` extension. Other types are passed over, and so
-    /// is an entry with a control character or a byte above ASCII, which no registered name can
-    /// equal.
+    /// The names in the value of a `subjectAltName` extension, without those of other types and
+    /// those with a control character or an octet above ASCII, which no registered name can equal.
     pub(super) fn all_from_der(extension: &[u8]) -> Result<Vec<Self>, MalformedDer> {
         let names = general_names(extension)?
             .filter_map(|entry| entry.and_then(Self::from_general_name).transpose());
@@ -121,7 +125,7 @@ impl AlternativeName {
         })
     }
 
-    /// The names of this one's type in the value of a `subjectAltName` extension.
+    /// The names of this name's type in the value of a `subjectAltName` extension.
     pub(super) fn like(&self, extension: &[u8]) -> Result<FoundNames, MalformedDer> {
         let wanted = match self {
             Self::Email(_) => EMAIL,
@@ -152,7 +156,8 @@ impl AlternativeName {
     }
 }
 
-/// The names of one type in a certificate, for people: the first few, and how many there are.
+/// The alternative names of one type in a certificate, for logs: the first
+/// [`limits::SHOWN_NAMES`], and how many there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundNames {
     first: Vec<Box<str>>,
@@ -165,8 +170,6 @@ impl Default for FoundNames {
         Self { first: Vec::new(), number: 0, are_all: true }
     }
 }
-
-impl FoundNames {}
 
 impl fmt::Display for FoundNames {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -185,7 +188,7 @@ impl fmt::Display for FoundNames {
     }
 }
 
-/// The types of names that proxies print as they stand.
+/// The types of names that proxies write into headers unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GeneralNameType {
     Dns,
@@ -193,21 +196,24 @@ pub(super) enum GeneralNameType {
 }
 
 impl GeneralNameType {
-    /// The names of this type in the value of a `subjectAltName` extension.
-    pub(super) fn all_from_der(
-        self,
-        extension: &[u8],
-    ) -> Result<impl Iterator<Item = &[u8]>, MalformedDer> {
-        let wanted = if self == Self::Dns { DNS } else { URI };
-        general_names(extension)?.try_for_each(|entry| entry.map(|_| ()))?;
-        Ok(general_names(extension)?
-            .flatten()
-            .filter(move |entry| entry.tag == wanted)
-            .map(|entry| entry.contents))
+    /// The names of this type in the value of a `subjectAltName` extension, in its order.
+    pub(super) fn all_from_der(self, extension: &[u8]) -> Result<Vec<&[u8]>, MalformedDer> {
+        let wanted = match self {
+            Self::Dns => DNS,
+            Self::Uri => URI,
+        };
+        let mut found = Vec::new();
+        for entry in general_names(extension)? {
+            let entry = entry?;
+            if entry.tag == wanted {
+                found.push(entry.contents);
+            }
+        }
+        Ok(found)
     }
 }
 
-// RFC 5280 §4.2.1.6, with implicit tags: these four are strings, and so primitive.
+// RFC 5280 §4.2.1.6: the tags are implicit, and these four types are strings, so primitive.
 const EMAIL: u8 = tag::context(1);
 const DNS: u8 = tag::context(2);
 const URI: u8 = tag::context(6);
@@ -215,14 +221,13 @@ const IP: u8 = tag::context(7);
 
 /// Each GeneralName in the value of a `subjectAltName` extension.
 ///
-/// An entry whose tag none of the nine types has is an error, as it is to OpenSSL: a constructed
-/// string (`a2`), which is BER, a number above 8, or a small number in the form for large ones
-/// (`9f02`).
+/// An entry with a tag of none of the nine types is an error, as in OpenSSL: a constructed string
+/// (`a2`), which is BER, a number above 8, or a small number in the form for large ones (`9f02`).
 fn general_names(
     extension: &[u8],
 ) -> Result<impl Iterator<Item = Result<Tlv<'_>, MalformedDer>>, MalformedDer> {
     let contents = Tlv::only(extension)?.contents_of(tag::SEQUENCE)?;
-    // otherName, x400Address and ediPartyName are SEQUENCEs; directoryName is a CHOICE, whose tag
+    // otherName, x400Address and ediPartyName are SEQUENCEs. directoryName is a CHOICE, whose tag
     // is always explicit.
     const OTHER_NAME: u8 = tag::context_constructed(0);
     const X400_ADDRESS: u8 = tag::context_constructed(3);
@@ -239,7 +244,7 @@ fn general_names(
     }))
 }
 
-/// RFC 5280: 4 octets for IPv4, 16 for IPv6; 8 and 32 belong to name constraints.
+/// RFC 5280 §4.2.1.6: 4 octets for IPv4, 16 for IPv6. Those of name constraints have 8 and 32.
 fn address(octets: &[u8]) -> Result<IpAddr, MalformedDer> {
     let address = <[u8; 4]>::try_from(octets).map(IpAddr::from);
     address.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from)).map_err(|_| MalformedDer)
@@ -419,8 +424,8 @@ mod tests {
         let registered = AlternativeName::dns("a").unwrap();
         let read = |tag: u8| registered.is_in(&[0x30, 6, 0x82, 1, b'a', tag, 1, b'a']);
         for tag in 0u8..=0xff {
-            // Another name behind the right one: those of RFC 5280 §4.2.1.6 are passed over, the
-            // rest spoil the extension.
+            // Another name behind the right one: those of RFC 5280 §4.2.1.6 are skipped, any other
+            // makes the extension malformed.
             let expected = matches!(tag, 0xa0 | 0x81 | 0x82 | 0xa3 | 0xa4 | 0xa5 | 0x86 | 0x88);
             assert_eq!(read(tag), if expected { Ok(true) } else { Err(MalformedDer) }, "{tag:02x}");
         }
@@ -432,13 +437,13 @@ mod tests {
         ] {
             let extension = [&[0x30, entry.len() as u8][..], entry].concat();
             assert_eq!(registered.is_in(&extension), Err(MalformedDer), "{entry:02x?}");
-            let names = GeneralNameType::Dns.all_from_der(&extension).map(|names| names.count());
+            let names = GeneralNameType::Dns.all_from_der(&extension);
             assert_eq!(names, Err(MalformedDer), "{entry:02x?}");
         }
     }
 
     #[test]
-    fn the_last_of_many_counts() {
+    fn many_names_are_searched_and_some_are_shown() {
         let mut entries: Vec<Vec<u8>> =
             (0..400).map(|n| entry(2, format!("n{n}.example.com").as_bytes())).collect();
         entries.push(entry(2, b"last.example.com"));

@@ -1,5 +1,5 @@
-//! The little DER (X.690) that certificates need, strict: definite lengths in the fewest octets,
-//! nothing left over.
+//! As much of DER (X.690) as certificates need, read strictly: definite lengths in the fewest
+//! octets, and no octets left over.
 
 /// Identifier octets of the types that are read.
 pub(super) mod tag {
@@ -30,15 +30,15 @@ pub(super) mod tag {
     }
 }
 
-/// Octets that are not the DER that they should be.
+/// The octets are not the DER that is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MalformedDer;
 
 /// One DER element.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tlv<'a> {
-    /// The identifier octet, which tells class, form and, up to 30, number; of a higher number the
-    /// first of its octets.
+    /// The identifier octet: class, form, and the tag number up to 30. Of a higher number it is the
+    /// first identifier octet.
     pub(super) tag: u8,
     pub(super) contents: &'a [u8],
 }
@@ -49,7 +49,7 @@ impl<'a> Tlv<'a> {
         Self::read(input).ok_or(MalformedDer)
     }
 
-    // Certificates have thousands of short elements where a stranger wants that.
+    // A client may send a certificate with thousands of short elements.
     #[inline(always)]
     fn read(input: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (&[tag, length], rest) = input.split_first_chunk()?;
@@ -68,8 +68,8 @@ impl<'a> Tlv<'a> {
         let (length, rest) = if first < 0x80 {
             (usize::from(first), rest)
         } else {
-            // X.690 §10.1: the definite form, in the fewest octets. Nothing here has more than four
-            // of them.
+            // X.690 §10.1: the definite form, in the fewest octets. No certificate is so long that
+            // it needs more than four.
             let (octets, rest) = rest
                 .split_at_checked(usize::from(first & 0x7f))
                 .filter(|(octets, _)| octets.len() <= 4)?;
@@ -99,7 +99,7 @@ impl<'a> Tlv<'a> {
     }
 }
 
-/// What follows a tag number in the form of X.690 §8.1.2.4, which is for numbers above 30.
+/// The octets behind a tag number above 30, in the form of X.690 §8.1.2.4.
 fn after_high_number(input: &[u8]) -> Option<&[u8]> {
     let mut number = 0u32;
     for (index, &octet) in input.iter().take(4).enumerate() {
@@ -114,13 +114,12 @@ fn after_high_number(input: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// The elements of a SEQUENCE or SET one by one, from its contents octets; an error is the last
-/// item.
+/// The elements of a SEQUENCE or SET, from its contents octets. After an error there are no more.
 #[derive(Clone, Debug)]
 pub(super) struct Elements<'a>(pub(super) &'a [u8]);
 
 impl<'a> Elements<'a> {
-    /// The next element, which must be there.
+    /// The next element, which is not optional.
     pub(super) fn required(&mut self) -> Result<Tlv<'a>, MalformedDer> {
         let (tlv, rest) = Tlv::next(self.0)?;
         self.0 = rest;
@@ -136,7 +135,7 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// That nothing is left.
+    /// Checks that nothing is left.
     pub(super) fn end(&self) -> Result<(), MalformedDer> {
         if self.0.is_empty() { Ok(()) } else { Err(MalformedDer) }
     }

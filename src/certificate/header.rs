@@ -1,12 +1,12 @@
-//! The headers in which one hop reports the client's certificate to the next: read and written in
-//! one place.
+//! The headers in which one hop reports the client's certificate to the next: how each is read and
+//! written.
 //!
-//! A header is text that a client may have had a hand in: what its certificate names, a proxy
-//! prints. So the grammar is strict, and what does not fit refuses the whole header.
+//! A client influences the text of such a header, because a proxy writes names of the client's
+//! certificate into it. So the grammar is strict, and any text outside of it makes the whole header
+//! malformed.
 
 mod xfcc;
 
-use crate::limits;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
@@ -15,17 +15,20 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::peer::{CertificateError, PeerCertificate};
 use super::pem;
 use super::thumbprint::Thumbprint;
+use crate::limits;
 
-/// A header that carries a client's certificate. A new form is a variant here:
-/// [`CertificateHeader::ALL`], its names, how it is read and how it is written.
+/// A header that carries a client's certificate. A further form takes a variant here, with its
+/// place in [`CertificateHeader::ALL`], its names, how it is read and how it is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CertificateHeader {
-    /// Envoy's `x-forwarded-client-cert`, read as text or as JSON, written with `Hash` and `Cert`.
+    /// Envoy's `x-forwarded-client-cert`. It is read as text or as JSON, and written as text with
+    /// `Hash` and `Cert`.
     #[default]
     XForwardedClientCert,
-    /// `client-cert` of RFC 9440 §2.1.
+    /// `client-cert` (RFC 9440 §2.1).
     ClientCert,
-    /// `x-ssl-cert`: a percent-encoded PEM, as nginx and others write it.
+    /// `x-ssl-cert`, a percent-encoded PEM, as nginx and others write it.
     XSslCert,
 }
 
@@ -33,7 +36,7 @@ impl CertificateHeader {
     /// Every form, so that `form as usize` is its index.
     pub const ALL: [Self; 3] = [Self::XForwardedClientCert, Self::ClientCert, Self::XSslCert];
 
-    /// The header's name in lower case.
+    /// The name of the header, in lower case.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -43,7 +46,7 @@ impl CertificateHeader {
         }
     }
 
-    /// The word for it in `peer_certificate.dialect` (contract §4).
+    /// The value of `peer_certificate.dialect` that stands for it (contract §4).
     #[must_use]
     pub fn dialect(self) -> &'static str {
         match self {
@@ -52,11 +55,14 @@ impl CertificateHeader {
         }
     }
 
-    /// The certificate in a header field's value. A last element that describes the certificate
-    /// `own_hop` is this hop's own, and the one before it counts.
+    /// The certificate in the value of a header field.
+    ///
+    /// In a form with one element for each hop, the last one counts. If it describes the
+    /// certificate `own_hop`, which is that of the connection to this hop, the one before it does.
     ///
     /// # Errors
-    /// The header or the certificate in it is malformed.
+    /// [`CertificateError::Header`], [`CertificateError::NotForwarded`], and those of
+    /// [`PeerCertificate::from_pem`].
     pub fn read(
         self,
         value: &[u8],
@@ -77,7 +83,7 @@ impl CertificateHeader {
         }
     }
 
-    /// The header field's value for `certificate`.
+    /// The value of the header field for `certificate`.
     #[must_use]
     pub fn write(self, certificate: &PeerCertificate) -> String {
         match self {
@@ -93,8 +99,7 @@ const BLANK: [char; 2] = [' ', '\t'];
 
 /// A Byte Sequence (RFC 8941 §3.3.5) without parameters, of which RFC 9440 defines none.
 fn byte_sequence(text: &str) -> Result<Vec<u8>, CertificateError> {
-    // RFC 8941 §4.2.7: parsers should not fail on padding that is not there, or on bits behind the
-    // last octet.
+    // RFC 8941 §4.2.7: parsers should not fail on missing padding or on non-zero pad bits.
     const BASE64: GeneralPurpose = GeneralPurpose::new(
         &alphabet::STANDARD,
         GeneralPurposeConfig::new()
@@ -130,7 +135,7 @@ mod tests {
         PeerCertificate::from_der(certificate.der()).unwrap()
     }
 
-    /// What Envoy writes of a certificate.
+    /// The element that Envoy writes for a certificate.
     fn element(certificate: &PeerCertificate, uris: &[String]) -> String {
         let hash = certificate.thumbprint().to_hex();
         let cert = pem::encode_escaped(certificate.der());
@@ -148,9 +153,9 @@ mod tests {
     static VICTIM: std::sync::LazyLock<PeerCertificate> =
         std::sync::LazyLock::new(|| certificate(&[]));
 
-    /// Found by the property below.
+    /// A case that the property below found.
     #[test]
-    fn a_name_that_is_written_as_an_element_is_none() {
+    fn a_name_with_the_text_of_an_element_is_no_element() {
         let hash = VICTIM.thumbprint().to_hex();
         let name = format!(",Hash={hash};Cert=\"{}\"", pem::encode_escaped(VICTIM.der()));
         let mallory = certificate(std::slice::from_ref(&name));
@@ -162,7 +167,7 @@ mod tests {
         }
     }
 
-    /// Text that somebody who wants to be the victim would choose.
+    /// Text that a client would choose to pass as the victim.
     fn hostile_text() -> impl Strategy<Value = String> {
         let victim = pem::encode_escaped(VICTIM.der());
         let mut words: Vec<String> = [
@@ -198,8 +203,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-        /// Whatever a client calls itself, and whatever it sends to a proxy that appends: it is
-        /// never another one.
+        /// Neither the names of a client nor the header that it sends to a proxy, which appends to
+        /// it, make it another client.
         #[test]
         fn no_name_and_no_header_of_a_client_make_it_another(
             uris in proptest::collection::vec(hostile_text(), 0..3),
@@ -211,25 +216,35 @@ mod tests {
             header += &element(&mallory, &uris);
             let own_hop = Thumbprint::of(b"proxy");
             if own_element {
-                header += &format!(",By=spiffe://mesh/inner;Hash={};URI=spiffe://mesh/edge", own_hop.to_hex());
+                let hash = own_hop.to_hex();
+                header += &format!(",By=spiffe://mesh/inner;Hash={hash};URI=spiffe://mesh/edge");
             }
-            if let Ok(read) = CertificateHeader::XForwardedClientCert.read(header.as_bytes(), Some(&own_hop)) {
+            let read = CertificateHeader::XForwardedClientCert;
+            if let Ok(read) = read.read(header.as_bytes(), Some(&own_hop)) {
                 prop_assert_eq!(read.thumbprint(), mallory.thumbprint());
             }
         }
 
         #[test]
-        fn names_without_separators_are_read(uris in proptest::collection::vec("[a-z]{1,8}:[!#-+\\--:<-~]{0,20}", 0..3)) {
+        fn names_without_separators_are_read(
+            uris in proptest::collection::vec("[a-z]{1,8}:[!#-+\\--:<-~]{0,20}", 0..3)
+        ) {
             let named = certificate(&uris);
-            let read = CertificateHeader::XForwardedClientCert.read(element(&named, &uris).as_bytes(), None).map(|read| read.thumbprint());
-            prop_assert_eq!(read, Ok(named.thumbprint()));
+            let header = element(&named, &uris);
+            let read = CertificateHeader::XForwardedClientCert.read(header.as_bytes(), None);
+            prop_assert_eq!(read.map(|read| read.thumbprint()), Ok(named.thumbprint()));
         }
 
         #[test]
-        fn any_octets_are_read_or_refused(value in proptest::collection::vec(any::<u8>(), 0..60), text in hostile_text()) {
+        fn any_octets_are_read_or_refused(
+            value in proptest::collection::vec(any::<u8>(), 0..60),
+            text in hostile_text(),
+        ) {
+            let own_hop = Thumbprint::of(&value);
             for header in CertificateHeader::ALL {
                 let _ = header.read(&value, None);
-                let _ = header.read(&[value.as_slice(), text.as_bytes()].concat(), Some(&Thumbprint::of(&value)));
+                let longer = [value.as_slice(), text.as_bytes()].concat();
+                let _ = header.read(&longer, Some(&own_hop));
             }
         }
     }

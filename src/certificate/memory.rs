@@ -1,6 +1,5 @@
-//! Certificates that were parsed before: each is parsed once, however many requests it makes.
+//! A cache of parsed certificates: each is parsed once, for all requests of its client.
 
-use crate::limits;
 use std::sync::Arc;
 
 use lru::LruCache;
@@ -8,15 +7,18 @@ use lru::LruCache;
 use super::header::CertificateHeader;
 use super::peer::{CertificateError, OF_AN_ALLOCATION, PeerCertificate};
 use super::thumbprint::Thumbprint;
+use crate::limits;
 
-/// What is remembered of one certificate: its parsed form, or that it has none.
+/// A certificate, or why it cannot be parsed.
 type Parsed = Result<Arc<PeerCertificate>, CertificateError>;
 
-/// A bounded least-recently-used map to parsed certificates, either from the host's digest of each,
-/// in the host's own spelling, or from the text that carried it. Not both in one: a client chooses
-/// what is in a header.
+/// A least-recently-used cache of parsed certificates, bounded by
+/// [`limits::REMEMBERED_CERTIFICATES`] and [`limits::REMEMBERED_CERTIFICATE_OCTETS`].
 ///
-/// Failures are remembered too, so that a client with a monstrous certificate pays for it once.
+/// Its keys are either the digests of the certificates, as the host spells them, or the texts that
+/// carried them. One cache must not have both, because a client chooses the text of a header and
+/// could choose a digest. Errors are held too, so that a certificate that is costly to refuse is
+/// parsed once.
 #[derive(Debug)]
 pub struct CertificateMemory {
     parsed: LruCache<Box<[u8]>, Parsed>,
@@ -24,18 +26,18 @@ pub struct CertificateMemory {
 }
 
 impl CertificateMemory {
-    /// A memory without any certificate.
+    /// An empty cache.
     #[must_use]
     pub fn new() -> Self {
         Self { parsed: LruCache::new(limits::REMEMBERED_CERTIFICATES), octets: 0 }
     }
 
-    /// What is known of the certificate with this digest.
+    /// The certificate with this key; `None` = it is not in the cache.
     pub fn recall(&mut self, digest: &[u8]) -> Option<Parsed> {
         self.parsed.get(digest).cloned()
     }
 
-    /// Remembers `parsed`, and forgets what was used least recently.
+    /// Adds `parsed`, and drops what was used least recently where there is no room for it.
     pub fn remember(&mut self, digest: &[u8], parsed: Parsed) {
         self.octets += octets(digest, &parsed);
         if let Some((digest, forgotten)) = self.parsed.push(digest.into(), parsed) {
@@ -47,7 +49,7 @@ impl CertificateMemory {
         }
     }
 
-    /// [`CertificateHeader::read`], remembered.
+    /// The result of [`CertificateHeader::read`], from the cache if it is there.
     ///
     /// # Errors
     /// Those of [`CertificateHeader::read`].
@@ -57,15 +59,15 @@ impl CertificateMemory {
         value: &[u8],
         own_hop: Option<&Thumbprint>,
     ) -> Parsed {
-        // All that the result depends on.
+        // Everything on which the result depends.
         let kind = [header as u8, u8::from(own_hop.is_some())];
         let own_octets = own_hop.map_or(&[][..], |own_hop| own_hop.octets());
         let key = [&kind[..], own_octets, value].concat();
         self.recall_or(&key, || header.read(value, own_hop).map(Arc::new))
     }
 
-    /// What is known of the certificate with this key; where nothing is, what `read` says,
-    /// remembered.
+    /// The certificate with this key. Where the cache does not have it, that is the result of
+    /// `read`, which is added.
     ///
     /// # Errors
     /// Those of `read`.
@@ -78,7 +80,7 @@ impl CertificateMemory {
         parsed
     }
 
-    /// Octets of memory that what is held takes, counted on the high side.
+    /// The memory that the cache takes, in octets. It is an upper bound.
     #[must_use]
     pub fn octets(&self) -> usize {
         self.octets
@@ -97,13 +99,12 @@ impl CertificateMemory {
     }
 }
 
-/// What an entry takes: its key, its node in the list, its slot in the table, which doubles as it
-/// grows, and what it holds. A certificate that a request still uses is counted as long as it is
-/// remembered.
+/// The memory that an entry takes, in octets: its key, its node in the list, its slot in the table,
+/// which doubles when it grows, and the certificate, even while a request shares it.
 fn octets(key: &[u8], parsed: &Parsed) -> usize {
     let node = size_of::<(Box<[u8]>, Parsed)>() + 2 * size_of::<usize>() + OF_AN_ALLOCATION;
     let slot = 4 * (2 * size_of::<usize>() + 1);
-    // An `Arc` holds two counts beside the certificate.
+    // An `Arc` has two counters beside the certificate.
     let held =
         parsed.as_ref().map_or(0, |certificate| certificate.octets() + 2 * size_of::<usize>());
     key.len() + OF_AN_ALLOCATION + node + slot + held

@@ -1,8 +1,7 @@
-//! Distinguished names and how they are compared: distinguishedNameMatch (RFC 4517 §4.2.15).
+//! Distinguished names, compared by distinguishedNameMatch (RFC 4517 §4.2.15).
 //!
-//! A name is read from one of two sources, the string that a client registered or the DER of a
-//! certificate, into one form in which equality is plain equality. Nothing here ever compares
-//! printed names.
+//! A name is read from the string that a client registered, or from the DER of a certificate, into
+//! one form in which equal names are equal values. Printed names are never compared.
 
 mod attribute;
 mod compare;
@@ -19,44 +18,44 @@ pub use self::attribute::AttributeType;
 use self::text::Text;
 use super::der::{Elements, MalformedDer, Tlv, tag};
 
-/// Why a text or a DER value is not a distinguished name that can be compared.
+/// Why a string or DER is not a distinguished name that can be compared. Offsets are in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NameError {
-    /// The string holds no RDN; an empty subject identifies nobody.
+    /// The string has no RDN. An empty subject identifies no client.
     Empty,
-    /// Neither a known name nor a dotted-decimal object identifier.
+    /// This attribute type is neither a known name nor a dotted-decimal object identifier.
     UnknownAttributeType(String),
-    /// The string leaves the grammar of RFC 4514 §3; the offset is in bytes.
+    /// The string does not match the grammar of RFC 4514 §3.
     Syntax {
-        /// Offset of the first byte that does not fit.
+        /// Offset of the first byte that does not match.
         offset: usize,
-        /// What the grammar wants there.
+        /// What the grammar requires there.
         expected: &'static str,
     },
-    /// A line end or control character as it stands, where a registered string must have an escape
-    /// (RFC 4514 §2.4): a subject of several lines is no RFC 4514 string, and one read as a single
-    /// line would be another name.
+    /// The string has a line end or a control character that is not escaped (RFC 4514 §2.4).
+    /// Several lines are not a name in the form of RFC 4514, and joined to one line they would be
+    /// another name.
     RawControlCharacter {
-        /// Offset of the character in bytes.
+        /// Offset of the character.
         offset: usize,
-        /// What stands there.
+        /// The character.
         character: char,
     },
-    /// `\xHH` in OpenSSL's one-line form, which is printed for an octet and for a backslash with
-    /// `xHH` behind it.
+    /// The string has `\xHH` in OpenSSL's one-line form, which OpenSSL prints for an octet and for
+    /// a backslash before `xHH` alike.
     Ambiguous {
-        /// Offset of the backslash in bytes.
+        /// Offset of the backslash.
         offset: usize,
     },
-    /// A value that is not UTF-8 after its escapes are resolved.
+    /// A value is not UTF-8 after its escapes are resolved.
     NotUtf8,
-    /// A control character; RFC 4518 would delete it, which would let `a\00b` pass for `ab`.
+    /// A value has this control character. RFC 4518 deletes it, which would make `a\00b` equal to
+    /// `ab`.
     ControlCharacter(char),
-    /// A character that RFC 4518 §2.4 prohibits: a value with it matches nothing.
+    /// A value has this character, which RFC 4518 §2.4 prohibits, so that it matches nothing.
     ProhibitedCharacter(char),
-    /// The DER of the name or of a value is not well formed, or a string breaks its own type's
-    /// rules.
+    /// The DER of the name or of a value is malformed, or a string violates the rules of its type.
     MalformedDer,
 }
 
@@ -71,8 +70,7 @@ impl fmt::Display for NameError {
             Self::RawControlCharacter { offset, character } => write!(
                 f,
                 "line end or control character U+{:04X} at byte {offset}: expected one line, and \
-                 `\\` with hexadecimal digits \
-                 where the name has such a character",
+                 `\\` with hexadecimal digits where the name has such a character",
                 u32::from(*character)
             ),
             Self::Ambiguous { offset } => write!(
@@ -94,26 +92,42 @@ impl fmt::Display for NameError {
 
 impl std::error::Error for NameError {}
 
-/// A name as a sequence of RDNs in the order of RFC 4514 strings: most specific first, the reverse
-/// of the DER.
+/// A distinguished name: RDNs in the order of RFC 4514, most specific first, which is the reverse
+/// of the order of the DER.
+///
+/// `==` is distinguishedNameMatch: the order of RDNs counts; letter case, runs of blanks, the types
+/// of strings, and the order of the attributes in one RDN do not. `Display` writes the form of RFC
+/// 4514.
+///
+/// ```
+/// use tls_client_auth::{DistinguishedName, NameError};
+///
+/// let name = DistinguishedName::parse("CN=client.example.org, O=Client, C=JP")?;
+/// // The one-line form of OpenSSL has the reverse order.
+/// assert_eq!(name, DistinguishedName::parse("/C=jp/O=CLIENT/CN=client.example.org")?);
+/// assert_ne!(name, DistinguishedName::parse("C=JP, O=Client, CN=client.example.org")?);
+/// assert_eq!(name.to_string(), "CN=client.example.org,O=Client,C=JP");
+/// assert_eq!(DistinguishedName::parse(""), Err(NameError::Empty));
+/// # Ok::<(), NameError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DistinguishedName {
     rdns: Vec<RelativeDistinguishedName>,
 }
 
-/// The first place at which two names differ, in words for an operator.
+/// The first difference between a registered name and that of a certificate, for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NameDifference {
-    /// The RDNs are the same, but their order is reversed.
+    /// The names have the same RDNs in reverse order.
     ReverseOrder,
-    /// RDN number `position` (from 1, in string order) differs; `None` = one name ends before it.
+    /// An RDN differs.
     Rdn {
-        /// Number of the RDN in the RFC 4514 string, counted from 1.
+        /// Number of the RDN in the order of RFC 4514, from 1.
         position: usize,
-        /// What the registered name has there.
+        /// The RDN of the registered name; `None` = that name ends before it.
         expected: Option<String>,
-        /// What the certificate has there.
+        /// The RDN of the certificate; `None` = that name ends before it. A long one is cut.
         found: Option<String>,
     },
 }
@@ -136,11 +150,11 @@ impl fmt::Display for NameDifference {
 }
 
 impl DistinguishedName {
-    /// Reads a registered name: RFC 4514 with the liberties that contract §3 lists, or OpenSSL's
-    /// `/C=../CN=..`.
+    /// Reads a registered name: the form of RFC 4514 with the extensions that contract §3 lists, or
+    /// the one-line form of OpenSSL, such as `/C=JP/CN=client.example.org`.
     ///
     /// # Errors
-    /// Any [`NameError`]; a name that could never match a certificate is an error too.
+    /// Any [`NameError`]. A name that can match no certificate is an error too.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         if let Some((offset, character)) =
             text.char_indices().find(|(_, c)| print::is_raw_control(*c))
@@ -159,7 +173,8 @@ impl DistinguishedName {
     /// name without RDNs.
     ///
     /// # Errors
-    /// [`NameError::MalformedDer`], or a value's own error.
+    /// [`NameError::MalformedDer`], [`NameError::ControlCharacter`] or
+    /// [`NameError::ProhibitedCharacter`].
     pub fn from_der(der: &[u8]) -> Result<Self, NameError> {
         let contents = Tlv::only(der)?.contents_of(tag::SEQUENCE)?;
         let rdns = Elements(contents)
@@ -169,8 +184,8 @@ impl DistinguishedName {
         Ok(Self { rdns })
     }
 
-    /// Each RDN in the order of the string, most specific first: its attributes as type and value,
-    /// both as RFC 4514 writes them.
+    /// The attributes of each RDN, most specific RDN first, as type and value in the form of RFC
+    /// 4514.
     pub fn rdns(&self) -> impl Iterator<Item = Vec<(String, String)>> {
         let printed = |attribute: &AttributeTypeAndValue| {
             (attribute.attribute_type.to_string(), attribute.value.to_string())
@@ -178,7 +193,7 @@ impl DistinguishedName {
         self.rdns.iter().map(move |rdn| rdn.attributes.iter().map(printed).collect())
     }
 
-    /// Each RDN as RFC 4514 writes it, most specific first.
+    /// Each RDN in the form of RFC 4514, most specific first.
     pub fn printed_rdns(&self) -> impl Iterator<Item = String> {
         self.rdns.iter().map(ToString::to_string)
     }
@@ -191,7 +206,7 @@ impl fmt::Display for DistinguishedName {
     }
 }
 
-/// A set of attributes; sorted, so that equality of the sequences is equality of the sets.
+/// A set of attributes, sorted, so that equal sets are equal sequences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct RelativeDistinguishedName {
     attributes: Vec<AttributeTypeAndValue>,
@@ -238,9 +253,9 @@ impl fmt::Display for AttributeTypeAndValue {
 /// A value in the form in which it is compared.
 #[derive(Clone, Debug)]
 enum AttributeValue {
-    /// Text, in whatever type of string: compared by the prepared form alone.
+    /// Text of any type of string. Only `prepared` is compared.
     Text { prepared: Box<str>, printed: Box<str> },
-    /// Any other syntax: the whole DER encoding, compared byte for byte.
+    /// Any other syntax: the DER encoding, compared byte for byte.
     Der(Box<[u8]>),
 }
 

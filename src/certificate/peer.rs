@@ -1,4 +1,4 @@
-//! The proof: the leaf certificate of the downstream connection, parsed once.
+//! A leaf certificate, parsed once.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,23 +13,23 @@ use super::pem;
 use super::thumbprint::Thumbprint;
 use crate::time::UnixTime;
 
-/// Why a certificate cannot be used for what the client is registered by.
+/// Why a certificate, or the part of it by which a client is registered, cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateError {
-    /// The header that must carry it tells of no other hop's peer.
+    /// The header that must carry the certificate has none but that of the last hop itself.
     NotForwarded,
-    /// The header that must carry it is malformed; what of it.
+    /// The header that must carry the certificate is malformed, for this reason.
     Header(&'static str),
-    /// The header of this name, which must carry it, is there more than once.
+    /// The request has the header of this name, which must carry the certificate, more than once.
     HeaderRepeated(&'static str),
-    /// Not one PEM certificate, plain or percent-encoded.
+    /// The text is not one PEM certificate, plain or percent-encoded.
     Pem,
-    /// Not the DER of one certificate (RFC 5280 §4.1).
+    /// The octets are not the DER of one certificate (RFC 5280 §4.1).
     Der,
     /// The subject cannot be compared.
     Subject(NameError),
-    /// The subject alternative names are malformed, or there are two such extensions.
+    /// The `subjectAltName` extension is malformed, or there are two.
     SubjectAlternativeName,
 }
 
@@ -51,38 +51,66 @@ impl fmt::Display for CertificateError {
 
 impl std::error::Error for CertificateError {}
 
-/// What the decision needs of a leaf certificate. Parsing is not verification: who vouches for the
-/// chain is asked elsewhere.
+/// A leaf certificate, parsed as far as a decision needs it.
 ///
-/// Names are not held beside the DER: they are read where they are compared, and only as far as
-/// that takes. What a stranger puts into a certificate then costs the one walk through it that
-/// finds what cannot be compared.
+/// Parsing is not verification: the chain is verified by the host, see [`crate::host::Downstream`].
+/// A malformed name does not make the certificate malformed. Its error is kept, and returned when
+/// the name is asked for, because it concerns only clients that are registered by that name.
+///
+/// Names are read from the DER when they are compared, and no further than the comparison needs.
+/// So the cost of an untrusted certificate is one pass over its octets, however many names it has.
+///
+/// ```
+/// use tls_client_auth::{AlternativeName, CertificateError, DistinguishedName, PeerCertificate};
+///
+/// let certificate = PeerCertificate::from_pem(
+///     b"-----BEGIN CERTIFICATE-----
+/// MIIBZTCCARegAwIBAgIBATAFBgMrZXAwOzELMAkGA1UEBhMCSlAxDzANBgNVBAoM
+/// BkNsaWVudDEbMBkGA1UEAwwSY2xpZW50LmV4YW1wbGUub3JnMB4XDTI2MTEyODE5
+/// MjYxM1oXDTM2MTEyNTE5MjYxM1owOzELMAkGA1UEBhMCSlAxDzANBgNVBAoMBkNs
+/// aWVudDEbMBkGA1UEAwwSY2xpZW50LmV4YW1wbGUub3JnMCowBQYDK2VwAyEApS8E
+/// VXBQdf9AfaauVOZjjogH/v23rvXNCMX8uXfORR2jQDA+MB0GA1UdEQQWMBSCEmNs
+/// aWVudC5leGFtcGxlLm9yZzAdBgNVHQ4EFgQURUyrNLPIXXmgeW2U13MCDHHx0JAw
+/// BQYDK2VwA0EATQB/gBO3aDZ20mTu150BAvOCKeXTr4eDjEfMI0jHHvVNSkOQnoBf
+/// jVr6XOPJ92wGg3gpToqn5LsYiqiYC8stBQ==
+/// -----END CERTIFICATE-----",
+/// )?;
+/// let thumbprint = certificate.thumbprint().to_string();
+/// assert_eq!(thumbprint, "GH3F4PZz1rZAz8nK-QpWGB9wyg4ULZSZzJPBvy1XMHs");
+///
+/// let registered = DistinguishedName::parse("CN=client.example.org, O=Client, C=JP")
+///     .map_err(CertificateError::Subject)?;
+/// assert_eq!(certificate.subject_difference(&registered), Ok(None));
+///
+/// let other = AlternativeName::dns("other.example.org").expect("a host name");
+/// assert_eq!(certificate.has_alternative_name(&other), Ok(false));
+/// # Ok::<(), CertificateError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct PeerCertificate {
     thumbprint: Thumbprint,
     not_before: UnixTime,
     not_after: UnixTime,
-    // Kept as results: a client that is registered by something else is not concerned by an odd
-    // subject.
+    /// The place of the subject in `der`.
     subject: Result<Range<usize>, NameError>,
-    /// The value of the extension; `None` where there is none.
+    /// The place of the extension's value in `der`; `None` = there is no such extension.
     alternative_names: Result<Option<Range<usize>>, MalformedDer>,
     der: Box<[u8]>,
 }
 
 impl PeerCertificate {
-    /// Parses PEM, plain or percent-encoded.
+    /// Parses one certificate in PEM (RFC 7468), plain or percent-encoded.
     ///
     /// # Errors
-    /// [`CertificateError::Pem`] and those of [`PeerCertificate::from_der`].
+    /// [`CertificateError::Pem`], and those of [`PeerCertificate::from_der`].
     pub fn from_pem(text: &[u8]) -> Result<Self, CertificateError> {
         Self::new(pem::decode(text).ok_or(CertificateError::Pem)?)
     }
 
-    /// Parses the DER of one certificate.
+    /// Parses one certificate in DER.
     ///
     /// # Errors
-    /// [`CertificateError::Der`]. Errors in the names are kept until a name is asked for.
+    /// [`CertificateError::Der`].
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
         Self::new(der.to_vec())
     }
@@ -102,7 +130,7 @@ impl PeerCertificate {
         })
     }
 
-    /// SHA-256 of the DER.
+    /// The SHA-256 digest of the certificate.
     #[must_use]
     pub fn thumbprint(&self) -> Thumbprint {
         self.thumbprint
@@ -114,27 +142,29 @@ impl PeerCertificate {
         self.not_before
     }
 
-    /// The last second of the validity period (RFC 5280 §4.1.2.5: inclusive).
+    /// The last second of the validity period, which belongs to it (RFC 5280 §4.1.2.5).
     #[must_use]
     pub fn not_after(&self) -> UnixTime {
         self.not_after
     }
 
-    /// The subject, read anew: for people. A decision asks for
+    /// The subject, to be shown. It is read from the DER at each call; a decision compares it by
     /// [`PeerCertificate::subject_difference`].
     ///
     /// # Errors
-    /// [`CertificateError::Subject`] if it cannot be compared.
+    /// [`CertificateError::Subject`] where it cannot be compared.
     pub fn subject(&self) -> Result<DistinguishedName, CertificateError> {
         DistinguishedName::from_der(self.subject_der()?).map_err(CertificateError::Subject)
     }
 
-    /// Where the subject first differs from the registered name; `None` = they match. The work is
-    /// bounded by the length of the registered name, and by that of the certificate at a few
-    /// instructions an octet.
+    /// The first difference between the subject and the registered name (RFC 8705 §2.1.2, by
+    /// distinguishedNameMatch of RFC 4517 §4.2.15); `None` = they match.
+    ///
+    /// The work is bounded by the length of the registered name and by a few instructions for each
+    /// octet of the certificate.
     ///
     /// # Errors
-    /// [`CertificateError::Subject`] if the subject cannot be compared.
+    /// [`CertificateError::Subject`] where the subject cannot be compared.
     pub fn subject_difference(
         &self,
         registered: &DistinguishedName,
@@ -148,8 +178,8 @@ impl PeerCertificate {
         self.der.get(subject.clone()).ok_or(CertificateError::Der)
     }
 
-    /// The alternative names of the types that a client can be registered by, read anew: for
-    /// people. Empty without the extension. A decision asks for
+    /// The alternative names of the types by which a client can be registered, to be shown; empty
+    /// where there is no such extension. They are read from the DER at each call; a decision asks
     /// [`PeerCertificate::has_alternative_name`].
     ///
     /// # Errors
@@ -160,7 +190,7 @@ impl PeerCertificate {
             .map_err(|_| CertificateError::SubjectAlternativeName)
     }
 
-    /// Whether one of the alternative names is the registered one.
+    /// Whether one of the alternative names is the registered one (RFC 8705 §2.1.2).
     ///
     /// # Errors
     /// [`CertificateError::SubjectAlternativeName`].
@@ -172,7 +202,7 @@ impl PeerCertificate {
         registered.is_in(extension).map_err(|_| CertificateError::SubjectAlternativeName)
     }
 
-    /// What the certificate has in place of the registered name.
+    /// The alternative names of the registered name's type, for the log of a refusal.
     ///
     /// # Errors
     /// [`CertificateError::SubjectAlternativeName`].
@@ -184,21 +214,13 @@ impl PeerCertificate {
         registered.like(extension).map_err(|_| CertificateError::SubjectAlternativeName)
     }
 
-    /// The alternative names of one type as they stand in the certificate, in its order.
+    /// The octets of the alternative names of one type, in the order of the certificate.
     ///
     /// # Errors
     /// [`CertificateError::SubjectAlternativeName`].
-    pub(super) fn names_as_they_stand(
-        &self,
-        kind: GeneralNameType,
-    ) -> Result<impl Iterator<Item = &[u8]>, CertificateError> {
-        let malformed = |_| CertificateError::SubjectAlternativeName;
-        let names = self
-            .extension()?
-            .map(|extension| kind.all_from_der(extension))
-            .transpose()
-            .map_err(malformed)?;
-        Ok(names.into_iter().flatten())
+    pub(super) fn raw_names(&self, kind: GeneralNameType) -> Result<Vec<&[u8]>, CertificateError> {
+        let Some(extension) = self.extension()? else { return Ok(Vec::new()) };
+        kind.all_from_der(extension).map_err(|_| CertificateError::SubjectAlternativeName)
     }
 
     /// The value of the `subjectAltName` extension.
@@ -210,7 +232,7 @@ impl PeerCertificate {
         Ok(place.as_ref().and_then(|place| self.der.get(place.clone())))
     }
 
-    /// The octets of memory that this takes, each allocation with what the allocator adds to it.
+    /// The memory that this takes, in octets, with what the allocator adds to each allocation.
     #[must_use]
     pub(super) fn octets(&self) -> usize {
         let of_the_error = match &self.subject {
@@ -220,23 +242,23 @@ impl PeerCertificate {
         size_of::<Self>() + OF_AN_ALLOCATION + self.der.len() + OF_AN_ALLOCATION + of_the_error
     }
 
-    /// The whole certificate.
+    /// The certificate in DER.
     #[must_use]
     pub fn der(&self) -> &[u8] {
         &self.der
     }
 }
 
-/// What an allocator adds to each allocation, at most: its own word or two, and rounding up.
+/// The most that an allocator adds to an allocation, in octets: one or two words, and rounding.
 pub(super) const OF_AN_ALLOCATION: usize = 32;
 
-/// Where `part` is within `whole`, of which it is a part.
+/// The place of `part` in `whole`. `part` is a slice of `whole`.
 fn place(whole: &[u8], part: &[u8]) -> Range<usize> {
     let start = part.as_ptr().addr() - whole.as_ptr().addr();
     start..start + part.len()
 }
 
-/// The parts of a certificate that matter here.
+/// The parts of a certificate that a decision needs.
 struct Parts<'a> {
     not_before: UnixTime,
     not_after: UnixTime,
@@ -246,10 +268,12 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// RFC 5280 §4.1, strict as to the structure. What this filter does not look at (issuer, key,
-    /// other extensions) must not be able to fail it, and is not read: `X509CertificateParser`
-    /// makes an object of each attribute and each extension, which takes 5 ms where a stranger
-    /// sends 90 kB of them, and brings 110 kB of parsers of extensions into the module.
+    /// Parses a certificate (RFC 5280 §4.1), strict in its structure. The contents of issuer, key
+    /// and other extensions are not read, so that they cannot make it fail.
+    ///
+    /// x509-parser's `X509CertificateParser` is not used: it makes an object of each attribute and
+    /// each extension, which takes 5 ms for a certificate of 90 kB that a client may send, and adds
+    /// 110 kB of extension parsers to the module.
     fn of(der: &'a [u8]) -> Result<Self, MalformedDer> {
         let mut certificate = Elements(Tlv::only(der)?.contents_of(tag::SEQUENCE)?);
         let mut signed = Elements(certificate.required()?.contents_of(tag::SEQUENCE)?);
@@ -288,8 +312,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The value of the one `subjectAltName` among the extensions. RFC 5280 §4.2: a second one is an
-/// error, but of these names alone.
+/// The value of the `subjectAltName` extension. The outer result is that of all extensions. The
+/// inner one is an error where the extension is there twice (RFC 5280 §4.2).
 fn alternative_names(
     extensions: &[u8],
 ) -> Result<Result<Option<&[u8]>, MalformedDer>, MalformedDer> {

@@ -1,25 +1,23 @@
-//! One PEM certificate (RFC 7468 §5), plain or percent-encoded, as hosts and proxies hand it over.
+//! Certificates in PEM (RFC 7468 §5), plain or percent-encoded, as hosts and proxies write them.
 
 use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
+
+use crate::percent;
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-/// What nginx, Envoy and others leave unescaped in a percent-encoded PEM: the unreserved characters
-/// of RFC 3986 §2.3.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// The DER in `text`, which holds exactly one certificate; `None` for anything else.
+/// The DER of the certificate in `text`; `None` = `text` is not exactly one certificate in PEM.
 #[must_use]
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     der_of(&plain(text))
 }
 
-/// The DER of the first certificate in `text`, behind which more may follow: a chain, leaf first.
+/// The DER of the first certificate in `text`, which may be a chain, leaf first; `None` = `text`
+/// does not begin with a certificate.
 #[must_use]
 pub fn decode_first(text: &[u8]) -> Option<Vec<u8>> {
     let plain = plain(text);
@@ -28,16 +26,16 @@ pub fn decode_first(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn plain(text: &[u8]) -> Cow<'_, [u8]> {
-    // Plain PEM has no percent sign, so one is proof of the other form. A `+` stands for itself in
+    // Plain PEM has no percent sign, so that one means the other form. A `+` stands for itself in
     // both.
-    if text.contains(&b'%') { percent_decode(text).into() } else { text.into() }
+    if text.contains(&b'%') { percent::decode(text) } else { text.into() }
 }
 
 fn der_of(plain: &[u8]) -> Option<Vec<u8>> {
     let base64 = plain.trim_ascii().strip_prefix(BEGIN.as_bytes())?.strip_suffix(END.as_bytes())?;
     let text = std::str::from_utf8(base64).ok()?;
-    // White space is no base64, so what can be decoded had none but at the ends of its lines, where
-    // nearly every PEM has it.
+    // White space at the ends of lines, where nearly every PEM has it, is removed quickly. Where
+    // there is more, decoding fails, and all of it is removed.
     let mut lines = Vec::with_capacity(base64.len());
     text.split('\n').for_each(|line| lines.extend_from_slice(line.trim_ascii().as_bytes()));
     STANDARD.decode(lines).ok().or_else(|| {
@@ -46,7 +44,7 @@ fn der_of(plain: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
-/// `der` as plain PEM with lines of 64 characters.
+/// `der` as plain PEM, with 64 characters in a line.
 #[must_use]
 pub fn encode(der: &[u8]) -> String {
     let base64 = STANDARD.encode(der);
@@ -68,7 +66,7 @@ pub fn encode(der: &[u8]) -> String {
 /// `der` as percent-encoded PEM, the form of nginx's `$ssl_client_escaped_cert`.
 #[must_use]
 pub fn encode_escaped(der: &[u8]) -> String {
-    utf8_percent_encode(&encode(der), ESCAPED).to_string()
+    percent::encode(&encode(der))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The SHA-256 digest of a certificate's DER: `x5t#S256` of RFC 7515 §4.1.8 and RFC 8705 §3.1.
+//! The SHA-256 digest of a certificate, `x5t#S256` of RFC 7515 §4.1.8 and RFC 8705 §3.1.
 
 use std::fmt;
 
@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-/// SHA-256 over the DER of a whole certificate.
+/// The SHA-256 digest of a certificate's DER.
+///
+/// `Display` writes it in base64url without padding, the form of `x5t#S256`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Thumbprint([u8; 32]);
 
@@ -25,8 +27,8 @@ impl Thumbprint {
         Self(octets)
     }
 
-    /// Reads base64url without padding (43 characters) or hexadecimal (64 digits, colons between
-    /// octets allowed).
+    /// Reads base64url without padding (43 characters), or 64 hexadecimal digits, with or without
+    /// colons between the octets. `None` = `text` is neither.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() == 43 {
@@ -42,7 +44,8 @@ impl Thumbprint {
         Self::from_hex(text.as_bytes())
     }
 
-    /// Reads 64 hexadecimal digits, the form of Envoy's `sha256_peer_certificate_digest`.
+    /// Reads 64 hexadecimal digits, the form of Envoy's `sha256_peer_certificate_digest`. `None` =
+    /// `digits` is anything else.
     #[must_use]
     pub fn from_hex(digits: &[u8]) -> Option<Self> {
         let (pairs, []) = digits.as_chunks::<2>() else { return None };
@@ -54,19 +57,19 @@ impl Thumbprint {
         digits.iter().all(u8::is_ascii_hexdigit).then_some(Self(octets))
     }
 
-    /// Lower-case hexadecimal, as in Envoy's `Hash=` of `x-forwarded-client-cert`.
+    /// 64 hexadecimal digits in lower case, as in `Hash=` of Envoy's `x-forwarded-client-cert`.
     #[must_use]
     pub fn to_hex(&self) -> String {
         self.0.iter().map(|octet| format!("{octet:02x}")).collect()
     }
 }
 
-/// The value of a hexadecimal digit; of anything else, some value.
+/// The value of a hexadecimal digit. For any other octet the result has no meaning.
 fn nibble(digit: u8) -> u8 {
     (digit & 0x0f) + 9 * (digit >> 6 & 1)
 }
 
-/// base64url without padding, the form of `x5t#S256`.
+/// The form of `x5t#S256`.
 impl fmt::Display for Thumbprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&URL_SAFE_NO_PAD.encode(self.0))

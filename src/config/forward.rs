@@ -1,12 +1,15 @@
 //! The member `forward` (contract §5).
 
+use super::header_name;
 use super::stripped_headers::header_pattern;
 use crate::certificate::CertificateHeader;
 use crate::json::{Json, JsonError, Members, first_repeated, one_of};
 use crate::policy::{Forward, is_reserved};
-use crate::request::{is_token, same_header};
+use crate::request::same_header;
 
 impl Forward {
+    /// Reads the member.
+    ///
     /// # Errors
     /// The pointer is relative to `forward`.
     pub(super) fn from_json(json: &Json) -> Result<Self, JsonError> {
@@ -35,7 +38,7 @@ impl Forward {
             .iter()
             .position(|kept| forward.written_names().any(|name| same_header(name, kept)))
         {
-            // A client could send it itself, and the backend would believe it.
+            // The backend could not distinguish a header of the client from that of the filter.
             let error = JsonError::expected("a header that forward does not write");
             return Err(error.within(index).within("keep"));
         }
@@ -52,16 +55,8 @@ impl Forward {
     }
 }
 
-/// A field name (RFC 9110 §5.1) in the lower case that Envoy uses.
-fn header_name(json: &Json) -> Result<Box<str>, JsonError> {
-    let name = json.string("a header name")?;
-    if !is_token(name.as_bytes()) {
-        return Err(JsonError::expected("a header name (RFC 9110 section 5.1)"));
-    }
-    Ok(name.to_ascii_lowercase().into())
-}
-
-/// A name that is kept in exactly this spelling, so that a `*` would keep nothing.
+/// An entry of `keep`. The header is kept in exactly this spelling, so that a pattern with `*`
+/// would keep nothing.
 fn kept_name(json: &Json) -> Result<Box<str>, JsonError> {
     let name = header_name(json)?;
     if name.contains('*') {
@@ -71,9 +66,10 @@ fn kept_name(json: &Json) -> Result<Box<str>, JsonError> {
     }
 }
 
+/// The name of a header that the filter may write.
 fn identity_header(json: &Json) -> Result<Box<str>, JsonError> {
     let name = header_name(json)?;
-    // Servers take these for something else than what the filter would say.
+    // Servers read other information in these headers.
     const NOT_FOR_IDENTITY: [&str; 4] = ["date", "expect", "forwarded", "x-forwarded-client-cert"];
     if is_reserved(&name) || NOT_FOR_IDENTITY.iter().any(|reserved| same_header(reserved, &name)) {
         return Err(JsonError::expected("a header of its own: this one has another meaning"));

@@ -1,18 +1,18 @@
-//! Every mistake of a configuration, for whoever mends it. The filter itself needs no more than the
+//! Every mistake of a configuration, for the tools of an operator. The filter itself stops at the
 //! first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::json::{Json, JsonError};
+use crate::json::{Json, JsonError, name_of_token};
 use crate::policy::Configuration;
 use crate::registry::Registry;
 
 impl Configuration {
-    /// Every mistake, `most` at most; none where the configuration can be used.
+    /// The mistakes in a configuration, at most `most`. Without any it can be used.
     ///
-    /// What is wrong is replaced by something that is right, or taken away, and the rest is read
-    /// again. So a mistake that shows only in the presence of another may be missing; what is
-    /// listed is always wrong.
+    /// A value that is wrong is replaced by a right one, or removed, and the configuration is read
+    /// again. So everything that is listed is a mistake, but one that depends on another may be
+    /// missing from the list.
     #[must_use]
     pub fn mistakes(text: &[u8], most: usize) -> Vec<JsonError> {
         let mut json = match Json::parse(text) {
@@ -20,11 +20,11 @@ impl Configuration {
             Err(error) => return vec![error],
         };
         let mut mistakes: Vec<JsonError> = Vec::new();
-        let mut mended = Mended::default();
+        let mut repairs = Repairs::default();
         while mistakes.len() < most {
             let Err(error) = Self::from_json(&json) else { break };
-            let pointer = mended.original(&error.pointer);
-            // What a value lacks since something in it was taken away is no mistake of its own.
+            let pointer = repairs.original(&error.pointer);
+            // What a value lacks because of a removal is no further mistake.
             let below = format!("{pointer}/");
             if !mistakes
                 .iter()
@@ -32,15 +32,15 @@ impl Configuration {
             {
                 mistakes.push(JsonError { pointer, message: error.message });
             }
-            if !mended.mend(&mut json, &error.pointer) {
+            if !repairs.repair(&mut json, &error.pointer) {
                 break;
             }
         }
         mistakes
     }
 
-    /// What of the embedded clients is left out, though they can be used: keys of a `jwks` that
-    /// cannot.
+    /// The parts of embedded clients that are left out although the client can be used: keys of a
+    /// `jwks` that cannot be used.
     #[must_use]
     pub fn warnings(text: &[u8]) -> Vec<JsonError> {
         let of_clients = |policy: &Json| -> Vec<JsonError> {
@@ -63,21 +63,20 @@ impl Configuration {
     }
 }
 
-/// What was done to the configuration so far.
+/// What was replaced or removed so far.
 #[derive(Default)]
-struct Mended {
-    /// Places where something right was put, as they are now.
+struct Repairs {
+    /// The current pointers of values that were replaced.
     replaced: BTreeSet<String>,
-    /// Elements that were taken out of arrays: by the pointer of the array, their places in the
-    /// beginning.
+    /// By the original pointer of an array, the original indices of the elements that were removed.
     removed: BTreeMap<String, BTreeSet<usize>>,
 }
 
-impl Mended {
-    /// Makes the error at `pointer` go away; whether that can be.
-    fn mend(&mut self, json: &mut Json, pointer: &str) -> bool {
+impl Repairs {
+    /// Removes the cause of the error at `pointer`. Returns whether that is possible.
+    fn repair(&mut self, json: &mut Json, pointer: &str) -> bool {
         let Some((parent, step)) = pointer.rsplit_once('/') else { return false };
-        let name = step.replace("~1", "/").replace("~0", "~");
+        let name = name_of_token(step);
         let original = self.original(parent);
         match find(json, parent) {
             Some(Json::Object(members)) => {
@@ -88,7 +87,7 @@ impl Mended {
                     });
                     return true;
                 }
-                let right = stand_in(members, &name, self.replaced.len());
+                let right = substitute(members, &name, self.replaced.len());
                 let Some(index) = members.iter().position(|(member, _)| *member == name) else {
                     return false;
                 };
@@ -106,11 +105,8 @@ impl Mended {
                 };
                 elements.remove(index);
                 let removed = self.removed.entry(original).or_default();
-                let original = removed
-                    .iter()
-                    .fold(index, |index, removed| index + usize::from(*removed <= index));
-                removed.insert(original);
-                // The elements behind it are elsewhere now.
+                removed.insert(original_index(removed, index));
+                // The indices of the elements behind it have changed.
                 self.replaced.retain(|replaced| !replaced.starts_with(&format!("{parent}/")));
                 true
             }
@@ -118,27 +114,30 @@ impl Mended {
         }
     }
 
-    /// Where what is now at `pointer` was in the beginning.
+    /// The original pointer of the value that is now at `pointer`.
     fn original(&self, pointer: &str) -> String {
         let mut original = String::new();
         for step in pointer.split('/').skip(1) {
-            let place = match (self.removed.get(&original), step.parse::<usize>()) {
-                (Some(removed), Ok(index)) => removed
-                    .iter()
-                    .fold(index, |index, removed| index + usize::from(*removed <= index))
-                    .to_string(),
+            let step = match (self.removed.get(&original), step.parse()) {
+                (Some(removed), Ok(index)) => original_index(removed, index).to_string(),
                 _ => step.to_owned(),
             };
-            original = format!("{original}/{place}");
+            original = format!("{original}/{step}");
         }
         original
     }
 }
 
+/// The original index of the element that is now at `index`, of an array without its elements
+/// `removed`.
+fn original_index(removed: &BTreeSet<usize>, index: usize) -> usize {
+    removed.iter().fold(index, |index, removed| index + usize::from(*removed <= index))
+}
+
 fn find<'a>(json: &'a mut Json, pointer: &str) -> Option<&'a mut Json> {
     pointer.split('/').skip(1).try_fold(json, |json, step| match json {
         Json::Object(members) => {
-            let name = step.replace("~1", "/").replace("~0", "~");
+            let name = name_of_token(step);
             members.iter_mut().find(|(member, _)| *member == name).map(|(_, value)| value)
         }
         Json::Array(elements) => elements.get_mut(step.parse::<usize>().ok()?),
@@ -146,9 +145,9 @@ fn find<'a>(json: &'a mut Json, pointer: &str) -> Option<&'a mut Json> {
     })
 }
 
-/// Something right for the member `name` of an object, where its absence would make others wrong;
-/// `n` keeps identifiers apart.
-fn stand_in(members: &[(String, Json)], name: &str, n: usize) -> Option<Json> {
+/// A right value for the member `name` of an object, where other members need it. `n` makes
+/// identifiers different.
+fn substitute(members: &[(String, Json)], name: &str, n: usize) -> Option<Json> {
     let has = |wanted: &str| members.iter().any(|(member, _)| member.starts_with(wanted));
     let is_lookup = members.iter().any(|(member, value)| match value {
         Json::String(text) => {
@@ -217,16 +216,30 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_left_out_is_told_where_its_client_can_be_used() {
+    fn a_key_that_is_left_out_is_a_warning_where_its_client_can_be_used() {
         const CLIENTS: &str = r#"[
-            {"client_id": "a", "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": {"keys": [
-                {"kty": "EC", "x5c": ["AAAA"]}, {"kty": "EC", "x5t#S256": "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"}, {"kty": "EC"}, {"use": "enc"}
-            ]}},
-            {"client_id": "b", "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": {"keys": [{"use": "enc"}, {"use": "enc"}]}},
-            {"client_id": "c", "token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [{"use": "enc"}]}}
+            {
+                "client_id": "a", "token_endpoint_auth_method": "self_signed_tls_client_auth",
+                "jwks": {"keys": [
+                    {"kty": "EC", "x5c": ["AAAA"]},
+                    {"kty": "EC", "x5t#S256": "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"},
+                    {"kty": "EC"},
+                    {"use": "enc"}
+                ]}
+            },
+            {
+                "client_id": "b", "token_endpoint_auth_method": "self_signed_tls_client_auth",
+                "jwks": {"keys": [{"use": "enc"}, {"use": "enc"}]}
+            },
+            {
+                "client_id": "c", "token_endpoint_auth_method": "private_key_jwt",
+                "jwks": {"keys": [{"use": "enc"}]}
+            }
         ]"#;
         let text = format!(
-            r#"{{"clients": {CLIENTS}, "tenants": [{{"hosts": ["a.test"]}}, {{"hosts": ["b.test"], "clients": {CLIENTS}}}]}}"#
+            r#"{{"clients": {CLIENTS}, "tenants": [
+                {{"hosts": ["a.test"]}}, {{"hosts": ["b.test"], "clients": {CLIENTS}}}
+            ]}}"#
         );
         let warnings = Configuration::warnings(text.as_bytes()).into_iter();
         let warnings: Vec<_> = warnings.map(|warning| (warning.pointer, warning.message)).collect();
@@ -243,13 +256,16 @@ mod tests {
         }
         assert_eq!(warnings.len(), 4);
         assert_eq!(Configuration::warnings(b"{"), []);
-        // What is not told: a client that cannot be used is an error.
+        // A client that cannot be used is an error, and no warning.
         assert_eq!(pointers(&format!(r#"{{"clients": {CLIENTS}}}"#)), ["/clients/1/jwks"]);
     }
 
     #[test]
     fn each_mistake_is_found_once_and_hides_no_other() {
-        const CLIENT: &str = r#"{"client_id": "x", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": "x.test"}"#;
+        const CLIENT: &str = r#"{
+            "client_id": "x", "token_endpoint_auth_method": "tls_client_auth",
+            "tls_client_auth_san_dns": "x.test"
+        }"#;
         for (text, wanted) in [
             (r#"{"clients": []}"#, &[][..]),
             ("{", &[""]),
@@ -258,39 +274,61 @@ mod tests {
                 r#"{"endpoints": ["/a", "b", "/c", "d", 7], "clients": []}"#,
                 &["/endpoints/1", "/endpoints/3", "/endpoints/4"],
             ),
-            // Nothing is left: that is no mistake of its own.
+            // The empty array that is left is no further mistake.
             (r#"{"endpoints": ["b"], "clients": []}"#, &["/endpoints/0"]),
             (r#"{"endpoints": [], "clients": []}"#, &["/endpoints"]),
             (r#"{"zzz": 1, "yyy": 2, "clients": []}"#, &["/zzz", "/yyy"]),
             (
-                r#"{"clients": {}, "tenants": [{"hosts": ["a.test"]}, {"hosts": ["b.test"], "mode": 1}]}"#,
+                r#"{"clients": {}, "tenants": [
+                    {"hosts": ["a.test"]}, {"hosts": ["b.test"], "mode": 1}
+                ]}"#,
                 &["/clients", "/tenants/1/mode"],
             ),
             (
                 r#"{"tenants": [{"hosts": 7, "clients": []}, {"hosts": ["a.test"]}]}"#,
                 &["/tenants/0/hosts", "/tenants/1"],
             ),
-            // Of words that decide what others mean.
+            // Members on which the meaning of others depends.
             (
-                r#"{"peer_certificate": {"source": "forward", "dialect": "xfcc", "trusted_proxies": ["a.test"]}, "clients": []}"#,
+                r#"{"clients": [], "peer_certificate": {
+                    "source": "forward", "dialect": "xfcc", "trusted_proxies": ["a.test"]
+                }}"#,
                 &["/peer_certificate/source"],
             ),
             (
-                r#"{"registry": {"cluster": 7, "authority": "a.test", "path": "x", "refresh": "1"}}"#,
+                r#"{"registry": {
+                    "cluster": 7, "authority": "a.test", "path": "x", "refresh": "1"
+                }}"#,
                 &["/registry/cluster", "/registry/refresh", "/registry/path"],
             ),
             (
-                r#"{"registry": {"cluster": "c", "authority": "a.test", "path": "/{client_id}", "mode": "lookups"}}"#,
+                r#"{"registry": {
+                    "cluster": "c", "authority": "a.test", "path": "/{client_id}",
+                    "mode": "lookups"
+                }}"#,
                 &["/registry/mode"],
             ),
             (r#"{"registry": {}}"#, &["/registry"]),
             (
-                r#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "tls_client_aut", "tls_client_auth_san_dns": "a.test",
-                   "backend_authentication": {"method": "client_secret_basic", "client_secret": "s"}}]}"#,
+                r#"{"clients": [{
+                    "client_id": "a", "token_endpoint_auth_method": "tls_client_aut",
+                    "tls_client_auth_san_dns": "a.test",
+                    "backend_authentication": {
+                        "method": "client_secret_basic", "client_secret": "s"
+                    }
+                }]}"#,
                 &["/clients/0/token_endpoint_auth_method"],
             ),
             (
-                r#"{"clients": [{"client_id": "", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_ip": "x"}, 7, {"client_id": "a", "token_endpoint_auth_method": "none"}, {"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
+                r#"{"clients": [
+                    {
+                        "client_id": "", "token_endpoint_auth_method": "tls_client_auth",
+                        "tls_client_auth_san_ip": "x"
+                    },
+                    7,
+                    {"client_id": "a", "token_endpoint_auth_method": "none"},
+                    {"client_id": "a", "token_endpoint_auth_method": "none"}
+                ]}"#,
                 &[
                     "/clients/0/client_id",
                     "/clients/0/tls_client_auth_san_ip",
@@ -298,13 +336,21 @@ mod tests {
                     "/clients/3/client_id",
                 ],
             ),
-            // Repeated members stay visible however much was mended before.
+            // Repeated members are found however much was repaired before.
             (
-                r#"{"mode": 1, "clients": [{"client_id": "a", "client_id": "b"}, {"client_id": "c", "token_endpoint_auth_method": "none", "x": 1, "x": 2, "x": 3}], "mode": 2}"#,
+                r#"{"mode": 1, "clients": [
+                    {"client_id": "a", "client_id": "b"},
+                    {
+                        "client_id": "c", "token_endpoint_auth_method": "none",
+                        "x": 1, "x": 2, "x": 3
+                    }
+                ], "mode": 2}"#,
                 &["/mode", "/clients/0/client_id", "/clients/1/x"],
             ),
             (
-                r#"{"clients": [], "registry": {"cluster": "c", "authority": "a.test", "path": "/"}}"#,
+                r#"{"clients": [], "registry": {
+                    "cluster": "c", "authority": "a.test", "path": "/"
+                }}"#,
                 &["/registry"],
             ),
         ] {

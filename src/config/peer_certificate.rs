@@ -5,6 +5,8 @@ use crate::json::{Json, JsonError, Members, one_of};
 use crate::policy::{Chain, PeerCertificatePolicy, Source, TrustedProxies, TrustedProxy};
 
 impl PeerCertificatePolicy {
+    /// Reads the member.
+    ///
     /// # Errors
     /// The pointer is relative to `peer_certificate`.
     pub(super) fn from_json(json: &Json) -> Result<Self, JsonError> {
@@ -14,7 +16,7 @@ impl PeerCertificatePolicy {
             .unwrap_or(false);
         let chain = members.read(
             "chain",
-            one_of(&[("connection", Chain::Connection), ("listener", Chain::Listener)]),
+            one_of(&[Chain::Connection, Chain::Listener].map(|chain| (chain.as_str(), chain))),
         )?;
         let only_forwarded = |json| {
             if is_forwarded {

@@ -1,14 +1,17 @@
 //! The member `registry` (contract §6).
 
-use crate::limits;
 use std::time::Duration;
 
+use super::{header_name, size};
 use crate::certificate::Thumbprint;
 use crate::json::{Json, JsonError, Members, first_repeated, one_of};
+use crate::limits;
 use crate::registry::{CLIENT_ID, FetchMode, FetchedRegistry};
 use crate::request::is_token;
 
 impl FetchedRegistry {
+    /// Reads the member.
+    ///
     /// # Errors
     /// The pointer is relative to `registry`.
     pub(super) fn from_json(json: &Json) -> Result<Self, JsonError> {
@@ -28,14 +31,14 @@ impl FetchedRegistry {
         let max_stale = members.read("max_stale", duration)?.unwrap_or(limits::DEFAULT_MAX_STALE);
         let headers = members.read("headers", headers)?.unwrap_or_default();
         let max_bytes = members
-            .read("max_bytes", integer(limits::LARGEST_ANSWER_BYTES))?
+            .read("max_bytes", |json| json.integer(limits::LARGEST_ANSWER_BYTES))?
             .unwrap_or(limits::DEFAULT_ANSWER_BYTES);
-        let allow_empty = members.read("allow_empty", boolean)?.unwrap_or(false);
+        let allow_empty = members.read("allow_empty", Json::boolean)?.unwrap_or(false);
         let max_pages = members
-            .read("max_pages", integer(limits::LARGEST_PAGES))?
+            .read("max_pages", |json| json.integer(limits::LARGEST_PAGES))?
             .unwrap_or(limits::DEFAULT_PAGES);
         let cache_entries = members
-            .read("cache_entries", integer(limits::LARGEST_CACHE_ENTRIES))?
+            .read("cache_entries", |json| json.integer(limits::LARGEST_CACHE_ENTRIES))?
             .unwrap_or(limits::DEFAULT_CACHE_ENTRIES);
         let generation_header = members.read("generation_header", header_name)?;
         members.finish()?;
@@ -44,15 +47,13 @@ impl FetchedRegistry {
             return Err(JsonError::expected("a host, with its port if need be, and nothing else")
                 .within("authority"));
         }
-        // All limits are far below what a pointer can address.
-        let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let mode = if is_lookup {
             FetchMode::Lookup { cache_entries: size(cache_entries) }
         } else {
             FetchMode::Snapshot { max_pages: size(max_pages), allow_empty }
         };
-        // Without the header a list is accepted that might not be with it: no two filters that
-        // differ in this share one.
+        // With generation_header a list may be refused that is accepted without it, so that filters
+        // that differ in it do not share a list.
         let identity = identity(
             &[cluster, authority, path, generation_header.as_deref().unwrap_or_default()],
             &headers,
@@ -75,14 +76,14 @@ impl FetchedRegistry {
     }
 }
 
-/// A short name of what is fetched; how often is left out, so that a list survives a change of
-/// that.
+/// A short name of what is fetched. It does not depend on how often, so that a list is kept when
+/// only that changes.
 fn identity(source: &[&str], headers: &[(Box<str>, Box<str>)]) -> Box<str> {
     let headers = headers.iter().flat_map(|(name, value)| [&**name, &**value]);
     let mut octets = Vec::new();
     for text in source.iter().copied().chain(headers) {
         octets.extend_from_slice(text.as_bytes());
-        // No member can hold this one, so no two sources are the same text.
+        // No member can have this octet, so that different sources have different texts.
         octets.push(0);
     }
     Thumbprint::of(&octets).to_hex().chars().take(16).collect::<String>().into()
@@ -115,7 +116,7 @@ fn check_path(path: &str, is_lookup: bool) -> Result<(), JsonError> {
     }
 }
 
-/// `"500ms"`, `"30s"`, `"5m"`, `"24h"`.
+/// A duration: an integer and its unit, as in `"500ms"`, `"30s"`, `"5m"` or `"24h"`.
 fn duration(json: &Json) -> Result<Duration, JsonError> {
     let expected = || {
         JsonError::expected(
@@ -143,26 +144,10 @@ fn duration(json: &Json) -> Result<Duration, JsonError> {
     Ok(duration)
 }
 
-fn integer(largest: u64) -> impl Fn(&Json) -> Result<u64, JsonError> {
-    move |json| {
-        let number = if let Json::Number(number) = json { number.as_u64() } else { None };
-        let fits = number.filter(|number| (1..=largest).contains(number));
-        fits.ok_or_else(|| JsonError::expected(format!("an integer from 1 to {largest}")))
-    }
-}
-
-fn boolean(json: &Json) -> Result<bool, JsonError> {
-    if let Json::Bool(value) = json {
-        Ok(*value)
-    } else {
-        Err(JsonError::expected("true or false"))
-    }
-}
-
 /// Names in lower case, and values.
 type Headers = Vec<(Box<str>, Box<str>)>;
 
-/// Headers that the filter sets itself, or that are not the configuration's to set.
+/// Headers of requests that the filter or Envoy sets, and the configuration must not.
 const RESERVED: [&str; 7] = [
     "host",
     "if-none-match",
@@ -172,16 +157,6 @@ const RESERVED: [&str; 7] = [
     "connection",
     "upgrade",
 ];
-
-/// The name of a header of the answers, in lower case.
-fn header_name(json: &Json) -> Result<Box<str>, JsonError> {
-    let name = json.string("the name of a header")?.to_ascii_lowercase();
-    if is_token(name.as_bytes()) {
-        Ok(name.into())
-    } else {
-        Err(JsonError::expected("the name of a header"))
-    }
-}
 
 fn headers(json: &Json) -> Result<Headers, JsonError> {
     let Json::Object(members) = json else {
@@ -197,8 +172,8 @@ fn headers(json: &Json) -> Result<Headers, JsonError> {
             .within(name));
         }
         let value = value.string("the value of a header").map_err(|error| error.within(name))?;
-        // RFC 9110 §5.5: no controls, no blanks at the ends. The value is often a secret; it is not
-        // repeated.
+        // RFC 9110 §5.5: no control characters, no blanks at the ends. The value is often a secret,
+        // so that no message repeats it.
         let is_value =
             value.trim() == value && !value.chars().any(char::is_control) && value.is_ascii();
         if !is_value {
@@ -232,18 +207,20 @@ mod tests {
     }
 
     #[test]
-    fn whether_strangers_pass_by_a_registry() {
+    fn whether_unregistered_clients_pass_by_a_registry() {
         for (text, expected) in [
             ("{R}}", vec![false]),
             (r#"{R}, "unregistered_clients": "pass"}"#, vec![true]),
             (r#"{R}, "tenants": [{"hosts": ["a"], "unregistered_clients": "pass"}]}"#, vec![true]),
             (
-                r#"{R}, "unregistered_clients": "pass", "tenants": [{"hosts": ["a"], "unregistered_clients": "reject"}]}"#,
+                r#"{R}, "unregistered_clients": "pass",
+                    "tenants": [{"hosts": ["a"], "unregistered_clients": "reject"}]}"#,
                 vec![true],
             ),
             // The same registry, named twice; and two that are not the same.
             (
-                r#"{"tenants": [{"hosts": ["a"], "unregistered_clients": "pass", R}}, {"hosts": ["b"], R}}]}"#,
+                r#"{"tenants": [{"hosts": ["a"], "unregistered_clients": "pass", R}},
+                                {"hosts": ["b"], R}}]}"#,
                 vec![true],
             ),
             (
@@ -251,7 +228,8 @@ mod tests {
                 vec![false, false],
             ),
             (
-                r#"{R}, "tenants": [{"hosts": ["a"], "unregistered_clients": "pass", "clients": []}]}"#,
+                r#"{R}, "tenants": [{"hosts": ["a"], "unregistered_clients": "pass",
+                                      "clients": []}]}"#,
                 vec![false],
             ),
         ] {
@@ -277,7 +255,7 @@ mod tests {
         assert_eq!(
             identity(others[1]),
             identity(r#", "generation_header": "ETag""#),
-            "letter case is none of a header's name"
+            "names of headers have no letter case"
         );
         assert!(identity("").len() == 16 && identity("").bytes().all(|b| b.is_ascii_hexdigit()));
     }

@@ -1,4 +1,4 @@
-//! Which headers no client may set (contract §5): what the members of all policies read and write.
+//! The headers that are stripped (contract §5), from the members of the top level and all tenants.
 
 use super::PolicyMembers;
 use crate::certificate::CertificateHeader;
@@ -14,16 +14,16 @@ pub(super) fn header_pattern(json: &Json) -> Result<HeaderPattern, JsonError> {
     HeaderPattern::parse(json.string("a header name")?).map_err(JsonError::expected)
 }
 
-/// The headers that the filter itself reads and writes, whichever tenant is concerned.
+/// The headers that the filter itself reads and writes for any tenant.
 pub(super) struct IdentityHeaders {
-    /// What the `forward` of the top level or of any tenant writes.
+    /// Those that the `forward` of the top level or of a tenant writes.
     written: Vec<Box<str>>,
-    /// What the `peer_certificate` of any of them reads.
+    /// Those that the `peer_certificate` of any of them reads.
     read: Vec<&'static str>,
 }
 
 impl IdentityHeaders {
-    /// Those of all `policies`.
+    /// The headers of all `policies`.
     pub(super) fn of<'a>(policies: impl Iterator<Item = &'a PolicyMembers>) -> Self {
         let (mut written, mut read) = (Vec::<Box<str>>::new(), Vec::new());
         for members in policies {
@@ -39,11 +39,11 @@ impl IdentityHeaders {
         Self { written, read }
     }
 
-    /// What is taken away under the members `own` of the top level, or of a tenant below the
-    /// members `above`.
+    /// The headers that are stripped under the members `own`, which are those of the top level, or
+    /// of a tenant where `above` are those of the top level.
     ///
     /// # Errors
-    /// `forward.keep` of `own` names what must be taken away.
+    /// `forward.keep` of `own` names a header that must be stripped.
     pub(super) fn stripped_under(
         &self,
         own: &PolicyMembers,
@@ -61,8 +61,8 @@ impl IdentityHeaders {
         if let Some(keep) = own.forward.as_deref().map(kept) {
             for (index, name) in keep.iter().enumerate() {
                 let wanted = match () {
-                    // A client could send it itself, and the backend would take it for the
-                    // filter's.
+                    // The backend could not distinguish a header of the client from that of the
+                    // filter.
                     () if self.written.iter().any(|written| same_header(written, name)) => {
                         "a header that no forward writes"
                     }
@@ -104,14 +104,24 @@ mod tests {
     }
 
     #[test]
-    fn what_any_tenant_writes_reads_or_names() {
+    fn headers_of_all_tenants_are_stripped() {
         let text = r#"{
-            "clients": [], "forward": {"client_id": "X-Client-Id", "keep": ["ssl-client-verify", "client-cert"], "strip": ["x-who", "x-corp-*"]},
+            "clients": [],
+            "forward": {
+                "client_id": "X-Client-Id",
+                "keep": ["ssl-client-verify", "client-cert"],
+                "strip": ["x-who", "x-corp-*"]
+            },
             "tenants": [
                 {"hosts": ["a"]},
                 {"hosts": ["b"], "forward": {"thumbprint": "x-thumb", "strip": ["x-b"]}},
-                {"hosts": ["c"], "forward": {"certificate": ["x-forwarded-client-cert"], "keep": ["client-cert"]},
-                 "peer_certificate": {"source": "forwarded", "dialect": "client-cert"}}
+                {
+                    "hosts": ["c"],
+                    "forward": {
+                        "certificate": ["x-forwarded-client-cert"], "keep": ["client-cert"]
+                    },
+                    "peer_certificate": {"source": "forwarded", "dialect": "client-cert"}
+                }
             ]
         }"#;
         for (host, name, strips) in [
@@ -191,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_go_is_not_kept() {
+    fn a_stripped_header_cannot_be_kept() {
         for (text, pointer) in [
             (
                 r#"{"clients": [], "forward": {"client_id": "x-a", "keep": ["b", "X_A"]}}"#,
@@ -202,15 +212,19 @@ mod tests {
                 "/forward/keep/0",
             ),
             (
-                r#"{"clients": [], "forward": {"keep": ["x-a"]}, "tenants": [{"hosts": ["a"], "forward": {"client_id": "x-a"}}]}"#,
+                r#"{"clients": [], "forward": {"keep": ["x-a"]},
+                    "tenants": [{"hosts": ["a"], "forward": {"client_id": "x-a"}}]}"#,
                 "/forward/keep/0",
             ),
             (
-                r#"{"clients": [], "forward": {"client_id": "x-a"}, "tenants": [{"hosts": ["a"]}, {"hosts": ["b"], "forward": {"keep": ["y", "x-a"]}}]}"#,
+                r#"{"clients": [], "forward": {"client_id": "x-a"},
+                    "tenants": [{"hosts": ["a"]},
+                                {"hosts": ["b"], "forward": {"keep": ["y", "x-a"]}}]}"#,
                 "/tenants/1/forward/keep/1",
             ),
             (
-                r#"{"clients": [], "forward": {"strip": ["x-abc*"]}, "tenants": [{"hosts": ["b"], "forward": {"keep": ["x-abcd"]}}]}"#,
+                r#"{"clients": [], "forward": {"strip": ["x-abc*"]},
+                    "tenants": [{"hosts": ["b"], "forward": {"keep": ["x-abcd"]}}]}"#,
                 "/tenants/0/forward/keep/0",
             ),
         ] {

@@ -8,13 +8,15 @@ use crate::json::{Json, JsonError, Members};
 use crate::policy::{CommonPolicy, HostPattern, Mode, TenantPolicy, Tenants, UnknownTenant};
 use crate::request::Endpoints;
 
-/// One tenant as it stands in the configuration.
+/// One entry of `tenants`.
 pub(super) struct TenantMembers {
     hosts: Vec<HostPattern>,
     own: PolicyMembers,
 }
 
 impl TenantMembers {
+    /// Reads the entry.
+    ///
     /// # Errors
     /// The pointer is relative to the tenant.
     pub(super) fn from_json(json: &Json) -> Result<Self, JsonError> {
@@ -28,14 +30,16 @@ impl TenantMembers {
     }
 }
 
+/// The policies of all hosts, from the members of the top level and those of the tenants.
+///
 /// # Errors
-/// The pointer is relative to the whole configuration.
+/// The pointer is relative to the configuration.
 pub(super) fn tenants(
     defaults: &PolicyMembers,
     tenants: Vec<TenantMembers>,
 ) -> Result<Tenants, JsonError> {
     let has_tenants = !tenants.is_empty();
-    // What one forward writes or one policy reads, a client must not be able to set for any other.
+    // A header that the filter reads or writes for one tenant is stripped for every tenant.
     let identity = IdentityHeaders::of(
         std::iter::once(defaults).chain(tenants.iter().map(|tenant| &tenant.own)),
     );
@@ -52,13 +56,13 @@ pub(super) fn tenants(
             .map_err(|error| error.within(index).within("tenants"))?;
         mode_of_all = if mode == Mode::Enforce { mode } else { mode_of_all };
     }
-    // What is no host is no tenant's and not the top level's either, on no path: some backend may
-    // take it for any of them.
+    // An authority that is no host belongs neither to a tenant nor to the top level, on any path:
+    // some backend may take it for any of them.
     Ok(all
         .with_unreadable(mode_of_all, unknown(CommonPolicy { mode: mode_of_all, ..common }, None)))
 }
 
-/// Adds a tenant; returns its mode.
+/// Adds a tenant, and returns its mode.
 fn add(
     all: &mut Tenants,
     TenantMembers { hosts, own }: TenantMembers,

@@ -36,8 +36,17 @@ fn tenants_are_chosen_by_host_and_inherit() {
     let text = r#"{
         "max_body_bytes": 7, "mode": "shadow", "log": "all",
         "tenants": [
-            {"hosts": ["AS.example.com", "*.example.net"], "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]},
-            {"hosts": ["*.deep.example.net", "[::1]"], "clients": [{"client_id": "b", "token_endpoint_auth_method": "none"}, {"client_id": "c", "token_endpoint_auth_method": "none"}], "mode": "enforce"}
+            {
+                "hosts": ["AS.example.com", "*.example.net"],
+                "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]
+            },
+            {
+                "hosts": ["*.deep.example.net", "[::1]"], "mode": "enforce",
+                "clients": [
+                    {"client_id": "b", "token_endpoint_auth_method": "none"},
+                    {"client_id": "c", "token_endpoint_auth_method": "none"}
+                ]
+            }
         ]
     }"#;
     let configuration = parse(text).unwrap();
@@ -64,7 +73,7 @@ fn tenants_are_chosen_by_host_and_inherit() {
         let TenantPolicy::Unknown(unknown) = configuration.policy_for(authority.as_bytes()) else {
             panic!("{authority} has a tenant");
         };
-        // What is no host at all is refused as long as one tenant enforces.
+        // An authority that is no host is refused as long as one tenant enforces.
         let is_host = !authority.is_empty() && !authority.starts_with('.');
         assert_eq!(
             unknown.common.mode,
@@ -73,7 +82,10 @@ fn tenants_are_chosen_by_host_and_inherit() {
         );
     }
     assert_eq!(configuration.mode_of_all(), Mode::Enforce);
-    let with_default = r#"{"clients": [{"client_id": "d", "token_endpoint_auth_method": "none"}], "tenants": [{"hosts": ["a.b"], "mode": "shadow"}]}"#;
+    let with_default = r#"{
+        "clients": [{"client_id": "d", "token_endpoint_auth_method": "none"}],
+        "tenants": [{"hosts": ["a.b"], "mode": "shadow"}]
+    }"#;
     assert_eq!(policy(with_default, "c.d").common.mode, Mode::Enforce);
     assert!(knows(&policy(with_default, "a.b"), "d"));
     assert_eq!(parse(with_default).unwrap().number_of_clients(), 1);
@@ -153,7 +165,10 @@ fn every_mistake_has_its_place() {
         (r#"{"clients": [{"client_id": "a\u0000"}]}"#, "/clients/0/client_id", "control"),
         (r#"{"clients": [{"client_id": 1}]}"#, "/clients/0/client_id", "found a number"),
         (
-            r#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}, {"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
+            r#"{"clients": [
+                {"client_id": "a", "token_endpoint_auth_method": "none"},
+                {"client_id": "a", "token_endpoint_auth_method": "none"}
+            ]}"#,
             "/clients/1/client_id",
             "no other client",
         ),
@@ -335,12 +350,22 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
         assert!(error.contains(message), "{members}: {error}");
     }
     for members in [
-        format!(r#"{TLS}, "tls_client_auth_san_dns": "a.b", "tls_client_auth_san_uri": null, "jwks": null"#),
-        format!(r#"{SELF_SIGNED}, "jwks": {{"keys": [{{"kty": "EC"}}, {{"kty": "EC", "x5t#S256": "{digest}", "x5c": null}}]}}"#),
         format!(
-            r#"{TLS}, "tls_client_auth_san_dns": "a.b", "certificate_thumbprints": ["{digest}"], "client_name": "x", "client_uri": "y", "jwks_uri": "z", "scope": "s""#
+            r#"{TLS}, "tls_client_auth_san_dns": "a.b", "tls_client_auth_san_uri": null,
+                "jwks": null"#
         ),
-        r#""token_endpoint_auth_method": "none", "tls_client_certificate_bound_access_tokens": true, "client_id_issued_at": 1, "redirect_uris": []"#.to_owned(),
+        format!(
+            r#"{SELF_SIGNED}, "jwks": {{"keys": [
+                {{"kty": "EC"}}, {{"kty": "EC", "x5t#S256": "{digest}", "x5c": null}}
+            ]}}"#
+        ),
+        format!(
+            r#"{TLS}, "tls_client_auth_san_dns": "a.b", "certificate_thumbprints": ["{digest}"],
+                "client_name": "x", "client_uri": "y", "jwks_uri": "z", "scope": "s""#
+        ),
+        r#""token_endpoint_auth_method": "none", "client_id_issued_at": 1, "redirect_uris": [],
+            "tls_client_certificate_bound_access_tokens": true"#
+            .to_owned(),
     ] {
         assert_eq!(client_error(&members), None, "{members}");
     }
@@ -354,7 +379,9 @@ fn shadow_of_all_needs_the_top_level_and_every_tenant() {
         (r#"{"mode": "shadow", "tenants": [{"hosts": ["a"], "clients": []}]}"#, Mode::Shadow),
         (r#"{"tenants": [{"hosts": ["a"], "clients": [], "mode": "shadow"}]}"#, Mode::Enforce),
         (
-            r#"{"mode": "shadow", "clients": [], "tenants": [{"hosts": ["a"]}, {"hosts": ["b"], "mode": "enforce"}, {"hosts": ["c"]}]}"#,
+            r#"{"mode": "shadow", "clients": [], "tenants": [
+                {"hosts": ["a"]}, {"hosts": ["b"], "mode": "enforce"}, {"hosts": ["c"]}
+            ]}"#,
             Mode::Enforce,
         ),
     ] {
@@ -369,7 +396,8 @@ fn shadow_of_all_needs_the_top_level_and_every_tenant() {
 #[test]
 fn server_names_and_authorities_choose_one_tenant() {
     let text = r#"{"tenants": [
-        {"hosts": ["a.example", "*.a.example", "10.0.0.1", "box"], "clients": []}, {"hosts": ["b.example", "[::1]"], "clients": []}
+        {"hosts": ["a.example", "*.a.example", "10.0.0.1", "box"], "clients": []},
+        {"hosts": ["b.example", "[::1]"], "clients": []}
     ]}"#;
     let with_top_level = text.replacen('{', r#"{"clients": [], "#, 1);
     let alone = r#"{"clients": []}"#;
@@ -415,7 +443,8 @@ fn server_names_are_compared_where_there_are_tenants_and_no_proxies() {
         (r#"{"source": "forwarded", "trusted_proxies": ["a.b"], "server_name": "match"}"#, true),
     ] {
         let tenants = format!(
-            r#"{{"peer_certificate": {peer_certificate}, "tenants": [{{"hosts": ["a"], "clients": []}}]}}"#
+            r#"{{"peer_certificate": {peer_certificate},
+                 "tenants": [{{"hosts": ["a"], "clients": []}}]}}"#
         );
         assert_eq!(policy(&tenants, "a").matches_server_name, matches, "{peer_certificate}");
         let alone = format!(r#"{{"peer_certificate": {peer_certificate}, "clients": []}}"#);

@@ -1,13 +1,17 @@
 use super::*;
 use crate::certificate::PeerCertificate;
+use crate::decision::Action;
+use crate::downstream::ServerName;
 use crate::rejection::MissingCertificate;
 use crate::time::UnixTime;
 
-const CONFIG: &[u8] =
-    br#"{"endpoints": ["/token"], "max_body_bytes": 40, "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}], "other_methods": "pass"}"#;
+const CONFIG: &[u8] = br#"{
+    "endpoints": ["/token"], "max_body_bytes": 40, "other_methods": "pass",
+    "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]
+}"#;
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
-/// A connection about which nothing must be asked.
+/// A connection of which nothing must be asked.
 struct Unasked;
 
 impl Downstream for Unasked {
@@ -171,13 +175,14 @@ fn shadow_decides_and_lets_pass() {
 }
 
 #[test]
-fn the_decision_line_tells_what_an_operator_needs_and_no_more() {
+fn the_decision_line_has_what_an_operator_needs_and_no_more() {
     let more = [FORM, ("x-request-id", "r-1\""), ("authorization", "Bearer secret-token")];
     let (mut exchange, _) = started(CONFIG, &more, false);
     let refused = decision(exchange.on_body(33, true, |_| None, &mut Unasked));
     assert_eq!(
         refused.to_string(),
-        r#"tls_client_auth code=host_error endpoint="/token" request_id="r-1\"" detail="the host does not give the body that it announced""#
+        "tls_client_auth code=host_error endpoint=\"/token\" request_id=\"r-1\\\"\" \
+         detail=\"the host does not give the body that it announced\""
     );
     let (mut exchange, _) = started(CONFIG, &more, false);
     let refused = decision(exchange.on_body(
@@ -188,14 +193,20 @@ fn the_decision_line_tells_what_an_operator_needs_and_no_more() {
     ));
     assert_eq!(
         refused.to_string(),
-        r#"tls_client_auth code=unknown_client client_id="x\n\"" endpoint="/token" request_id="r-1\"" detail="not in the registry""#
+        "tls_client_auth code=unknown_client client_id=\"x\\n\\\"\" endpoint=\"/token\" \
+         request_id=\"r-1\\\"\" detail=\"not in the registry\""
     );
     assert_eq!(refused.client_id_state().as_deref(), Some(r#"x\n\""#));
 }
 
 #[test]
 fn identity_headers_are_stripped_by_the_policy_of_the_host() {
-    let config = br#"{"forward": {"client_id": "x-id"}, "tenants": [{"hosts": ["as.example.com"], "clients": [], "forward": {"keep": ["x-ssl-cert"]}}]}"#;
+    let config = br#"{
+        "forward": {"client_id": "x-id"},
+        "tenants": [{
+            "hosts": ["as.example.com"], "clients": [], "forward": {"keep": ["x-ssl-cert"]}
+        }]
+    }"#;
     let configuration = Configuration::parse(config).unwrap();
     let fields = headers(&[("x-ssl-cert", "a"), ("x_ssl_client_dn", "b"), ("x-id", "c")]);
     let stripped: Vec<&str> = Exchange::new(&configuration, &Head::of(Fields(&fields)))
@@ -209,7 +220,9 @@ fn identity_headers_are_stripped_by_the_policy_of_the_host() {
     assert_eq!(stripped, ["x-ssl-cert", "x_ssl_client_dn", "x-id"]);
 }
 
-const FETCHED: &[u8] = br#"{"registry": {"cluster": "r", "authority": "r", "path": "/{client_id}", "mode": "lookup"}}"#;
+const FETCHED: &[u8] = br#"{
+    "registry": {"cluster": "r", "authority": "r", "path": "/{client_id}", "mode": "lookup"}
+}"#;
 
 /// A connection without a certificate.
 struct WithoutCertificate;
@@ -252,7 +265,10 @@ fn a_lookup_holds_the_request_until_its_answer() {
         registered(br#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#)
     };
     let by_certificate = registered(
-        br#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": "a"}]}"#,
+        br#"{"clients": [{
+            "client_id": "a", "token_endpoint_auth_method": "tls_client_auth",
+            "tls_client_auth_san_dns": "a"
+        }]}"#,
     );
     for (registration, code) in [
         (Ok(other()), Code::PassedOtherMethod),
@@ -263,21 +279,18 @@ fn a_lookup_holds_the_request_until_its_answer() {
     ] {
         let mut exchange = looked_up();
         assert!(!exchange.is_held(), "its body is there");
-        // Nothing that comes in the meantime lets it pass.
+        // Nothing that arrives in the meantime lets it pass.
         assert!(matches!(exchange.on_end(must_not_read, &mut Unasked), Step::Wait));
         assert!(matches!(exchange.on_body(11, true, must_not_read, &mut Unasked), Step::Wait));
         let decided = decision(exchange.on_registration(registration, &mut WithoutCertificate));
         assert_eq!(decided.code, code);
         assert_eq!(decided.request.client_id.as_deref(), Some("a"));
         let passed = code == Code::PassedOtherMethod;
-        assert!(
-            matches!(exchange.on_end(must_not_read, &mut Unasked), Step::Decided { passed: found } if found == passed)
-        );
-        // An answer comes once.
+        let decided = |step| matches!(step, Step::Decided { passed: found } if found == passed);
+        assert!(decided(exchange.on_end(must_not_read, &mut Unasked)));
+        // A second answer changes nothing.
         assert!(matches!(exchange.on_registration(Ok(other()), &mut Unasked), Step::Wait));
-        assert!(
-            matches!(exchange.on_end(must_not_read, &mut Unasked), Step::Decided { passed: found } if found == passed)
-        );
+        assert!(decided(exchange.on_end(must_not_read, &mut Unasked)));
     }
 }
 
@@ -293,7 +306,10 @@ fn an_answer_without_a_question_decides_nothing() {
 
 #[test]
 fn an_unusable_client_is_not_unregistered() {
-    let pass = br#"{"unregistered_clients": "pass", "registry": {"cluster": "r", "authority": "r", "path": "/{client_id}", "mode": "lookup"}}"#;
+    let pass = br#"{
+        "unregistered_clients": "pass",
+        "registry": {"cluster": "r", "authority": "r", "path": "/{client_id}", "mode": "lookup"}
+    }"#;
     for (registration, code) in [
         (Registration::Unregistered, Code::PassedUnregistered),
         (Registration::Unusable("x".into()), Code::UnknownClient),
@@ -360,7 +376,7 @@ fn the_checks_of_a_decision_are_noted() {
             step => step,
         };
         let decided = decision(step);
-        // Nothing was asked of the server name: there are no tenants.
+        // The server name is not checked, because there are no tenants.
         let expected = checks - 1;
         let made = Check::ALL.into_iter().filter(|check| decided.checks.has(*check)).count();
         assert_eq!((decided.checks.last(), made), (Some(last), expected), "{body} {more:?}");

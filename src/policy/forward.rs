@@ -1,9 +1,10 @@
-//! What the backend is told, and which request headers no client may set (contract §5).
+//! Which headers the backend gets, and which it must not get from a client (contract §5).
 
 use super::stripped_headers::HeaderPattern;
 use crate::certificate::{CertificateHeader, PeerCertificate};
+use crate::registration::ClientMetadata;
 
-/// `forward`: the headers that an accepted request gets, and those that every request loses.
+/// `forward`: the headers that an authenticated request gets, and those that are kept or removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forward {
     pub(crate) client_id: Option<Box<str>>,
@@ -14,7 +15,7 @@ pub struct Forward {
 }
 
 impl Forward {
-    /// The headers that it writes.
+    /// The names of the headers that the filter writes.
     pub(crate) fn written_names(&self) -> impl Iterator<Item = &str> {
         let named = self.client_id.iter().chain(&self.thumbprint).map(AsRef::as_ref);
         named.chain(self.certificate.iter().map(|header| header.name()))
@@ -36,22 +37,30 @@ impl Forward {
         self.keep.iter().any(|kept| kept.as_ref() == name)
     }
 
-    /// The headers of an authenticated request.
+    /// The headers by which the backend learns that `client` authenticated with `certificate`:
+    /// those of `forward`, and `authorization` for a client with `backend_authentication`.
+    ///
+    /// Names are in lower case, values in the form of the header.
     #[must_use]
-    pub fn headers(&self, client_id: &str, certificate: &PeerCertificate) -> Vec<(String, String)> {
+    pub fn headers(
+        &self,
+        client: &ClientMetadata,
+        certificate: &PeerCertificate,
+    ) -> Vec<(String, String)> {
+        let client_id = client.client_id();
         let mut headers = Vec::new();
-        headers
-            .extend(self.client_id.as_ref().map(|name| (name.to_string(), client_id.to_owned())));
-        headers.extend(
-            self.thumbprint
-                .as_ref()
-                .map(|name| (name.to_string(), certificate.thumbprint().to_string())),
-        );
-        headers.extend(
-            self.certificate
-                .iter()
-                .map(|header| (header.name().to_owned(), header.write(certificate))),
-        );
+        if let Some(name) = &self.client_id {
+            headers.push((name.to_string(), client_id.to_owned()));
+        }
+        if let Some(name) = &self.thumbprint {
+            headers.push((name.to_string(), certificate.thumbprint().to_string()));
+        }
+        for header in &self.certificate {
+            headers.push((header.name().to_owned(), header.write(certificate)));
+        }
+        if let Some(backend) = client.backend_authentication() {
+            headers.push(("authorization".to_owned(), backend.authorization(client_id)));
+        }
         headers
     }
 }

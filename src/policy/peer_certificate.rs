@@ -1,60 +1,73 @@
-//! Where the certificate comes from, and who vouches for its chain (contract §4).
+//! Where the certificate comes from, and what verifies its chain (contract §4).
 
 use crate::certificate::{AlternativeName, CertificateHeader, PeerCertificate, Thumbprint};
 
-/// `peer_certificate`.
+/// `peer_certificate`: where the certificate comes from, and what verifies its chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerCertificatePolicy {
     /// `chain`.
     pub chain: Chain,
     /// `source`.
     pub source: Source,
-    /// `server_name`: whether the name of the TLS handshake must be the tenant's; `None` = not
-    /// given.
+    /// `server_name`: whether the server name of the TLS handshake must be the tenant's; `None` =
+    /// the member is absent.
     pub(crate) server_name_matches: Option<bool>,
 }
 
-/// Who vouches for the chain of a `tls_client_auth` client.
+/// `peer_certificate.chain`: what verifies the chain of a `tls_client_auth` client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Chain {
-    /// `connection.peer_certificate_valid` must be true.
+    /// Envoy, for each connection: `connection.peer_certificate_valid` must be true.
     #[default]
     Connection,
-    /// The operator states that the listener refuses untrusted certificates.
+    /// The listener, which refuses untrusted certificates, as the operator states.
     Listener,
 }
 
-/// Where the client's certificate comes from.
+impl Chain {
+    /// The word for it in a configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Listener => "listener",
+        }
+    }
+}
+
+/// `peer_certificate.source`: where the client's certificate comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Source {
     /// The downstream connection.
     #[default]
     Connection,
-    /// A header.
+    /// A header that the hop in front wrote.
     Forwarded {
-        /// `dialect`: the header, and how the certificate is written in it.
+        /// `dialect`: the header and its form.
         header: CertificateHeader,
-        /// `trusted_proxies`; `None` = the header must describe the certificate of the downstream
+        /// `trusted_proxies`; `None` = the header must carry the certificate of the downstream
         /// connection.
         trusted_proxies: Option<TrustedProxies>,
     },
 }
 
-/// Peers whose header is trusted.
+/// `trusted_proxies`: the peers whose header is trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedProxies(pub(crate) Vec<TrustedProxy>);
 
 /// A peer whose header is trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TrustedProxy {
-    /// It has this certificate.
+    /// The peer with this certificate.
     Certificate(Thumbprint),
-    /// Its certificate, which somebody verified, has this alternative name: a URI or a host name.
+    /// A peer whose verified certificate has this alternative name, a URI or a host name.
     Name(AlternativeName),
 }
 
 impl TrustedProxy {
-    /// Whether it is the one that has this certificate.
+    /// Whether the peer with this certificate is meant.
     #[must_use]
     pub fn is(&self, certificate: &PeerCertificate) -> bool {
         match self {
@@ -65,7 +78,7 @@ impl TrustedProxy {
 }
 
 impl Source {
-    /// The header that is read.
+    /// The header from which the certificate is read; `None` = from the connection.
     #[must_use]
     pub fn header(&self) -> Option<CertificateHeader> {
         if let Self::Forwarded { header, .. } = self { Some(*header) } else { None }
@@ -73,8 +86,8 @@ impl Source {
 }
 
 impl PeerCertificatePolicy {
-    /// Whether the server name of the TLS handshake must choose the tenant that `:authority`
-    /// chooses. Behind a trusted proxy the name is the proxy's own.
+    /// Whether the server name of the TLS handshake must choose the same tenant as `:authority`. By
+    /// default it must, except behind trusted proxies, which send a server name of their own.
     #[must_use]
     pub fn matches_server_name(&self) -> bool {
         let has_proxies =

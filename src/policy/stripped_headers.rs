@@ -1,10 +1,11 @@
-//! Which request headers and trailers no client may set (contract §5).
+//! The request headers and trailers that no client may set (contract §5).
 
 use crate::certificate::CertificateHeader;
 use crate::limits;
 use crate::request::{is_token, same_header};
 
-/// Names that carry a client's identity at some server or proxy, and beginnings of such names.
+/// Names, and beginnings of names, of headers by which some server or proxy learns the identity of
+/// a client.
 const IDENTITY: [(&str, Extent); 19] = [
     ("client-cert", Extent::Name),
     ("client-cert-chain", Extent::Name),
@@ -27,7 +28,7 @@ const IDENTITY: [(&str, Extent); 19] = [
     ("l5d-client-id", Extent::Name),
 ];
 
-/// How much of a header's name is given.
+/// Whether a text is the name of a header, or the beginning of names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extent {
     Name,
@@ -35,7 +36,7 @@ enum Extent {
 }
 
 impl Extent {
-    /// Whether `name` is `given`, or begins so, to some backend.
+    /// Whether the text `given` stands for `name` in some backend, see [`same_header`].
     fn covers(self, given: &str, name: &str) -> bool {
         match self {
             Self::Name => same_header(given, name),
@@ -46,8 +47,8 @@ impl Extent {
     }
 }
 
-/// Whether `name` begins as one of [`IDENTITY`]. It is asked for each header of each request, and
-/// hardly any does.
+/// Whether the first characters of `name` allow that it is one of [`IDENTITY`]. This is a quick
+/// check for every header of every request, of which hardly any is.
 fn may_be_identity(name: &str) -> bool {
     let Some([first, second, third, fourth]) = name.as_bytes().first_chunk() else { return false };
     match first | 0x20 {
@@ -56,7 +57,7 @@ fn may_be_identity(name: &str) -> bool {
             b'c' => fourth | 0x20 == b'l',
             b'a' => matches!(fourth | 0x20, b'm' | b'r'),
             b'w' => fourth | 0x20 == b's',
-            // x-forwarded-tls-client-, and not the two of x-forwarded- that every request has.
+            // x-forwarded-tls-client-, but not x-forwarded-for and -proto, which every request has.
             b'f' => name.as_bytes().get(12).is_some_and(|b| b | 0x20 == b't'),
             _ => false,
         },
@@ -67,8 +68,8 @@ fn may_be_identity(name: &str) -> bool {
     }
 }
 
-/// Headers that mean something to HTTP or to Envoy: no identity is written into them, and no
-/// pattern takes them away.
+/// Headers with a meaning in HTTP or in Envoy. No identity is written into them, and no pattern may
+/// strip them.
 const RESERVED: [(&str, Extent); 16] = [
     ("authorization", Extent::Name),
     ("connection", Extent::Name),
@@ -88,7 +89,7 @@ const RESERVED: [(&str, Extent); 16] = [
     ("x-request-id", Extent::Name),
 ];
 
-/// Whether `name` is one of the headers that HTTP or Envoy need.
+/// Whether `name` is a header with a meaning in HTTP or in Envoy.
 pub(crate) fn is_reserved(name: &str) -> bool {
     RESERVED.iter().any(|(reserved, extent)| extent.covers(reserved, name))
 }
@@ -102,10 +103,10 @@ pub(crate) struct HeaderPattern {
 }
 
 impl HeaderPattern {
-    /// Reads a name, or the beginning of names with `*` behind it.
+    /// Reads a name, or the beginning of names with a `*` behind it.
     ///
     /// # Errors
-    /// What is expected instead.
+    /// What is expected instead, in words for the operator.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = text.to_ascii_lowercase();
         let (text, extent) = match text.strip_suffix('*') {
@@ -122,7 +123,7 @@ impl HeaderPattern {
             return Err("at least four characters before the *".to_owned());
         }
         if let Some((reserved, _)) =
-            RESERVED.iter().find(|(reserved, extent)| pattern.meets(reserved, *extent))
+            RESERVED.iter().find(|(reserved, extent)| pattern.overlaps(reserved, *extent))
         {
             return Err(format!(
                 "headers that HTTP can do without: this takes \"{reserved}\" away"
@@ -131,18 +132,18 @@ impl HeaderPattern {
         Ok(pattern)
     }
 
-    /// Whether the entry takes the header `name` away, in whatever spelling.
+    /// Whether the entry strips the header `name`, in any spelling.
     pub(crate) fn covers(&self, name: &str) -> bool {
         self.extent.covers(&self.text, name)
     }
 
-    /// Whether there is a name that both cover.
-    fn meets(&self, other: &str, extent: Extent) -> bool {
+    /// Whether both cover some name.
+    fn overlaps(&self, other: &str, extent: Extent) -> bool {
         extent.covers(other, &self.text) || (self.extent == Extent::Beginning && self.covers(other))
     }
 }
 
-/// The headers and trailers that no client may hand to the backend under one policy.
+/// The headers and trailers that no client may send to the backend under one policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StrippedHeaders {
     /// The header from which this policy reads the certificate.
@@ -154,8 +155,8 @@ pub struct StrippedHeaders {
 }
 
 impl StrippedHeaders {
-    /// Whether a header or trailer of this name must not reach the backend as it came. `trusted` =
-    /// the header from which the client's certificate was read, if it was.
+    /// Whether a header or trailer of this name must not reach the backend as the client sent it.
+    /// `trusted` is the header from which the client's certificate was read, if it was.
     #[must_use]
     pub fn strips(&self, name: &str, trusted: Option<CertificateHeader>) -> bool {
         if self.written.iter().any(|written| same_header(written, name))
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_short_look_at_a_name_misses_no_identity() {
+    fn the_quick_check_misses_no_identity_header() {
         for (name, _) in IDENTITY {
             assert!(may_be_identity(name) && may_be_identity(&name.replace('-', "_")), "{name}");
         }

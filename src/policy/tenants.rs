@@ -1,4 +1,4 @@
-//! Several issuers behind one filter: the policy is chosen by `:authority`.
+//! Several tenants behind one filter: the policy is chosen by `:authority`.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -6,29 +6,29 @@ use std::sync::Arc;
 
 use super::{Mode, Policy, TenantPolicy};
 
-/// Policies by host, and what applies to every other host.
+/// Policies by host, and the policy for every other host.
 #[derive(Clone, Debug)]
 pub(crate) struct Tenants {
     /// By lower-case host.
     exact: HashMap<Box<str>, Arc<Policy>>,
     /// By lower-case suffix with its leading dot.
     suffixes: Vec<(Box<str>, Arc<Policy>)>,
-    /// The policy of hosts that no tenant names.
+    /// For hosts that no tenant names.
     other: TenantPolicy,
-    /// That of an `:authority` which is no host.
+    /// For an `:authority` that is no host.
     unreadable: TenantPolicy,
-    /// Shadow only where the top level and every tenant are in shadow.
+    /// [`super::Configuration::mode_of_all`].
     mode_of_all: Mode,
 }
 
-/// The hosts of one tenant.
+/// An entry of `hosts`, in lower case.
 pub(crate) enum HostPattern {
     Exact(Box<str>),
     Suffix(Box<str>),
 }
 
 impl HostPattern {
-    /// Reads a host without port, or `*.` and the name above all hosts that are meant.
+    /// Reads a host without port, or `*.` and a name, which stands for all hosts below that name.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (is_suffix, name) = match text.strip_prefix("*.") {
             Some(name) => (true, name),
@@ -45,7 +45,7 @@ impl HostPattern {
         })
     }
 
-    /// As it is written in the configuration, but in lower case.
+    /// The entry as text, in lower case.
     pub(crate) fn name(&self) -> Arc<str> {
         match self {
             Self::Exact(host) => host.as_ref().into(),
@@ -55,7 +55,7 @@ impl HostPattern {
 }
 
 impl Tenants {
-    /// No tenants: `other` is the policy of every host.
+    /// Without tenants: `other` is the policy for every host.
     pub(crate) fn new(other: TenantPolicy) -> Self {
         let mode_of_all = other.common().mode;
         Self {
@@ -67,7 +67,7 @@ impl Tenants {
         }
     }
 
-    /// Adds a host of a tenant; whether none of that name was there before.
+    /// Adds a host of a tenant. Returns whether it is new.
     pub(crate) fn add(&mut self, host: HostPattern, policy: &Arc<Policy>) -> bool {
         match host {
             HostPattern::Exact(host) => self.exact.insert(host, policy.clone()).is_none(),
@@ -79,7 +79,8 @@ impl Tenants {
         }
     }
 
-    /// With `mode_of_all`, and the policy of an `:authority` that is no host.
+    /// The same tenants with this `mode_of_all`, and the policy for an `:authority` that is no
+    /// host.
     pub(crate) fn with_unreadable(self, mode_of_all: Mode, unreadable: TenantPolicy) -> Self {
         Self { mode_of_all, unreadable, ..self }
     }
@@ -97,7 +98,7 @@ impl Tenants {
     }
 
     pub(crate) fn policy_for(&self, authority: &[u8]) -> TenantPolicy {
-        // Nearly every filter serves one issuer.
+        // Nearly every filter has no tenants.
         if !self.has_tenants() {
             return self.other.clone();
         }
@@ -115,7 +116,7 @@ impl Tenants {
         }
         let Some(authority) = host(authority) else { return false };
         let by_name = match server_name.map(host) {
-            // RFC 6066 §3 has no literal addresses, and Java sends no name without a dot.
+            // RFC 6066 §3 allows no literal addresses, and Java sends no name without a dot.
             None if !authority.contains('.')
                 || authority.starts_with('[')
                 || authority.parse::<Ipv4Addr>().is_ok() =>
@@ -137,7 +138,7 @@ impl Tenants {
         !self.exact.is_empty() || !self.suffixes.is_empty()
     }
 
-    /// The policy of the tenant that names `host`, in lower case.
+    /// The policy of the tenant that names `host`, which is in lower case.
     fn tenant_of(&self, host: &str) -> Option<&Arc<Policy>> {
         let by_suffix = || {
             let is_below =
@@ -149,12 +150,12 @@ impl Tenants {
     }
 }
 
-/// The host of `:authority` in lower case, without port and final dot; `None` where it is none (RFC
-/// 9110 §4.2.3: no user information).
+/// The host of `:authority` in lower case, without port and final dot; `None` = it is no host, or
+/// has user information (RFC 9110 §4.2.4).
 fn host_of(authority: &str) -> Option<String> {
     let is_port = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     let host = match authority.rsplit_once(':') {
-        // The last colon of an IPv6 literal without port stands inside the brackets.
+        // The last colon of an IPv6 literal without port is inside the brackets.
         Some((host, port)) if is_port(port) && (!host.starts_with('[') || host.ends_with(']')) => {
             host
         }
@@ -164,7 +165,7 @@ fn host_of(authority: &str) -> Option<String> {
     is_host(host).then(|| canonical(host))
 }
 
-/// A host in lower case, and an IPv6 address in its one form (RFC 5952).
+/// A host in lower case, and an IPv6 address in the form of RFC 5952.
 fn canonical(host: &str) -> String {
     let address = host
         .strip_prefix('[')

@@ -1,4 +1,5 @@
-//! How the filter authenticates a client to a backend that knows no mutual TLS (contract §11).
+//! How the filter authenticates a client to a backend that does not support mutual TLS (contract
+//! §11).
 
 use std::fmt;
 
@@ -26,7 +27,8 @@ impl BackendAuthentication {
         let method = members.read("method", one_of(&[("client_secret_basic", ())]))?;
         let client_secret = members.read("client_secret", |json| {
             let secret = json.string("a secret")?;
-            // RFC 6749 appendix A.2 has none of them, and a line end behind a secret is a slip.
+            // RFC 6749 appendix A.2 allows no control characters. A line end after a secret is
+            // usually left over from a file.
             if secret.is_empty() || secret.contains(char::is_control) {
                 return Err(JsonError::expected("a secret without control characters"));
             }
@@ -45,8 +47,8 @@ impl BackendAuthentication {
         &self.client_secret
     }
 
-    /// The value of `Authorization` (RFC 6749 §2.3.1): identifier and secret, each form-encoded, in
-    /// HTTP Basic.
+    /// The value of `Authorization` (RFC 6749 §2.3.1): the identifier and the secret, each
+    /// form-encoded, in HTTP Basic.
     #[must_use]
     pub fn authorization(&self, client_id: &str) -> String {
         let encode = |text| utf8_percent_encode(text, ENCODED).to_string().replace("%20", "+");
@@ -55,7 +57,7 @@ impl BackendAuthentication {
     }
 }
 
-/// Never the secret: what is derived from this ends in logs.
+/// Never prints the secret: derived `Debug` output ends up in logs.
 impl fmt::Debug for BackendAuthentication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BackendAuthentication").finish_non_exhaustive()
@@ -72,7 +74,7 @@ mod tests {
 
     #[test]
     fn identifier_and_secret_are_form_encoded() {
-        // RFC 6749 appendix B: " %&+£€".
+        // The example of RFC 6749 appendix B: " %&+£€".
         let authentication =
             read(r#"{"method": "client_secret_basic", "client_secret": " %&+£€"}"#).unwrap();
         let value = authentication.authorization("my id:1*-._~");

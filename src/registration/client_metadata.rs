@@ -1,5 +1,5 @@
-//! Client metadata (RFC 7591 §2, RFC 8705 §2.1.2 and §2.2.2), read into a form that cannot be
-//! half-right.
+//! Client metadata (RFC 7591 §2, RFC 8705 §2.1.2 and §2.2.2), read into types that cannot hold an
+//! inconsistent client.
 
 use std::fmt;
 
@@ -13,13 +13,13 @@ use crate::json::{Json, JsonError, Members};
 pub struct ClientMetadata {
     client_id: Box<str>,
     method: TokenEndpointAuthMethod,
-    /// `certificate_thumbprints`: the only certificates that this client may use; `None` = any that
-    /// matches.
+    /// `certificate_thumbprints`: the only certificates that this client may use; `None` = any
+    /// certificate that matches.
     certificate_thumbprints: Option<Vec<Thumbprint>>,
     backend_authentication: Option<BackendAuthentication>,
 }
 
-/// How the client authenticates, with all that the method needs.
+/// How the client authenticates, with everything that the method needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenEndpointAuthMethod {
     /// RFC 8705 §2.1: a verified chain and exactly one expected subject.
@@ -47,8 +47,8 @@ pub enum ExpectedSubject {
 
 impl ClientMetadata {
     /// Reads one client. Members that this filter does not use are ignored, unless their name
-    /// begins with `tls_client_auth_` or nearly is the name of one that it uses: a typing mistake
-    /// there would weaken the client.
+    /// begins with `tls_client_auth_` or resembles the name of a member that it uses: ignoring a
+    /// typing mistake there would weaken the client.
     ///
     /// # Errors
     /// The pointer is relative to the client.
@@ -56,8 +56,8 @@ impl ClientMetadata {
         Self::read(json, &mut Vec::new())
     }
 
-    /// The same. What of the client is left out, though the client can be used, is added to
-    /// `warnings`, with its reason and a pointer that is relative to the client.
+    /// As [`ClientMetadata::from_json`]. A part that is left out of a client that can be used is
+    /// added to `warnings`, with its reason and a pointer that is relative to the client.
     #[inline(never)]
     pub(crate) fn read(json: &Json, warnings: &mut Vec<JsonError>) -> Result<Self, JsonError> {
         let mut members = Members::of(json, "client metadata (RFC 7591)")?;
@@ -67,8 +67,7 @@ impl ClientMetadata {
         let method = members.read_unless_null(METHOD, method_name)?;
         let mut subjects = Vec::with_capacity(1);
         for (name, read) in SUBJECTS {
-            // Servers that have a field for each of the five send those that are not set as empty
-            // texts.
+            // Servers with a field for each of the five send an empty string where one is not set.
             match members.set(name) {
                 None => {}
                 Some(Json::String(text)) if text.is_empty() => {}
@@ -91,8 +90,8 @@ impl ClientMetadata {
         }
         refuse_near_misses(&members)?;
         // RFC 7591 §2 has a default, but an authorization server always returns the method
-        // (§3.2.1): an entry without it is of a format that nobody recognised, and the default
-        // would let a certificate client in without its certificate.
+        // (§3.2.1). An entry without it is in an unrecognised format, and with the default a
+        // certificate client would pass without its certificate.
         let method = method.ok_or_else(|| foreign::lacks(json, foreign::METADATA, METHOD))?;
         foreign::refuse(json, foreign::METADATA, "")?;
         let method = match method {
@@ -102,7 +101,7 @@ impl ClientMetadata {
                     (Some(jwks), None) => {
                         jwks::certificates(jwks, warnings).map_err(|error| error.within("jwks"))?
                     }
-                    // RFC 7591 §2: they must not both be there.
+                    // RFC 7591 §2: they must not both be present.
                     (Some(_), Some(_)) => {
                         return Err(
                             JsonError::expected("jwks or jwks_uri, not both").within("jwks_uri")
@@ -117,8 +116,8 @@ impl ClientMetadata {
             }
             _ => TokenEndpointAuthMethod::Other,
         };
-        // Whoever has one of these means another method than the one that is there, and would pass
-        // unasked.
+        // Each of these members implies a method of RFC 8705. With another method the client would
+        // pass without a check of its certificate.
         if method == TokenEndpointAuthMethod::Other {
             let subject = subjects.first().map(|(name, ..)| *name);
             let pinned = certificate_thumbprints.is_some().then_some("certificate_thumbprints");
@@ -133,7 +132,7 @@ impl ClientMetadata {
         Ok(Self { client_id, method, certificate_thumbprints, backend_authentication })
     }
 
-    /// A client as another VM of this process read it.
+    /// A client that another VM of this process has read.
     pub(crate) fn new(
         client_id: &str,
         method: TokenEndpointAuthMethod,
@@ -164,13 +163,13 @@ impl ClientMetadata {
         self.certificate_thumbprints.as_deref()
     }
 
-    /// `backend_authentication`: what the backend is told in place of a certificate.
+    /// `backend_authentication`: what the backend receives in place of a certificate.
     #[must_use]
     pub fn backend_authentication(&self) -> Option<&BackendAuthentication> {
         self.backend_authentication.as_ref()
     }
 
-    /// Whether `certificate_thumbprints`, if there are any, name this certificate.
+    /// Whether `certificate_thumbprints` is absent or contains this certificate.
     #[must_use]
     pub fn admits(&self, certificate: &Thumbprint) -> bool {
         self.certificate_thumbprints.as_ref().is_none_or(|admitted| admitted.contains(certificate))
@@ -201,10 +200,10 @@ fn only_subject(given: &[(&str, &Json, ReadSubject)]) -> Result<ExpectedSubject,
     }
 }
 
-/// Whether a client can be called so. A blank at an end is lost in HTTP headers, and a control
-/// character can split them: both make one client another.
+/// Whether this is an acceptable `client_id`. A space at an end is lost in HTTP headers, and a
+/// control character can split them: either can turn one client into another.
 pub(crate) fn is_client_id(id: &str) -> bool {
-    // Nearly every identifier is so, and each request has one.
+    // The fast path: nearly every identifier is visible ASCII, and each request has one.
     let is_plain = id.bytes().all(|b| b.is_ascii_graphic());
     !id.is_empty() && (is_plain || (id.trim() == id && !id.contains(|c: char| c.is_control())))
 }
@@ -224,8 +223,8 @@ fn method_name(json: &Json) -> Result<&str, JsonError> {
     if name.is_empty() {
         return Err(JsonError::expected("the name of an authentication method"));
     }
-    // Any other method is the backend's to check, so a slip here would let a client in without its
-    // certificate.
+    // Any other method is left to the backend, so with a misspelt name a client would pass without
+    // its certificate.
     let folded = letters(name);
     let is_near = |known: &&str| strsim::osa_distance(&letters(known), &folded) <= 2;
     match TLS_METHODS.into_iter().find(is_near) {
@@ -244,11 +243,11 @@ fn method_name(json: &Json) -> Result<&str, JsonError> {
 /// The two methods of RFC 8705.
 const TLS_METHODS: [&str; 2] = ["tls_client_auth", "self_signed_tls_client_auth"];
 
-/// What is in the name of a method that is one of the two under another name, and in no other's;
-/// folded.
+/// Parts of names that other servers give to one of the two methods, and to no other method; folded
+/// as by [`letters`].
 const MUTUAL_TLS: [&str; 5] = ["tlsclient", "selfsignedtls", "mutualtls", "mtls", "x509"];
 
-/// The letters and digits of a name, in lower case.
+/// The ASCII letters and digits of a name, in lower case.
 #[inline(never)]
 fn letters(name: &str) -> String {
     name.bytes()
@@ -292,16 +291,16 @@ fn thumbprint(json: &Json) -> Result<Thumbprint, JsonError> {
     Thumbprint::parse(json.string(expected)?).ok_or_else(|| JsonError::expected(expected))
 }
 
-/// Members that a later version knows. Ignoring them would serve the client with less than was
-/// asked for.
+/// Members reserved for a later version. Ignoring them would enforce less than the operator asked
+/// for.
 const NOT_SUPPORTED: [&str; 2] = ["trust_anchors", "certificate_binding"];
 
 const METHOD: &str = "token_endpoint_auth_method";
 
-/// Whether the name begins as those of [`SUBJECTS`] do, in this or another spelling.
+/// Whether the name has the prefix of the names in [`SUBJECTS`], in this or another spelling.
 fn registers_a_subject(name: &str) -> bool {
-    // Written in one word, the authentication and the authority of a TLS client begin so too, and
-    // register none.
+    // Folded, "tls_client_authentication" and "tls_client_authority" have the same prefix, and
+    // register no subject.
     let is_other = |rest: &str| {
         rest.is_empty() || ["enticat", "orit", "oriz"].iter().any(|word| rest.starts_with(word))
     };

@@ -1,13 +1,14 @@
-//! Entries of client lists that are no client metadata of RFC 7591: whose they are, and whom they
-//! are about.
+//! Entries of client lists that are not client metadata of RFC 7591: which product's format they
+//! are in, and which `client_id`s they concern.
 //!
-//! A format is recognised by a member that says how its clients authenticate, never by what it
-//! lacks: what nobody recognises is refused. Nothing is converted here.
+//! A format is recognised by a member that says how its clients authenticate, never by the absence
+//! of a member. An unrecognised format is refused. Nothing is converted here.
 
 use crate::json::{Json, JsonError};
 use crate::limits;
 
-/// Members that say in one format alone how a client authenticates, folded, and what to do with it.
+/// Members that say how a client authenticates, each in one format only: the folded name, and a
+/// description of the format with what to do about it.
 const METHODS: [(&str, &str); 3] = [
     (
         "clientauthenticatortype",
@@ -20,14 +21,14 @@ const METHODS: [(&str, &str); 3] = [
     (SEVERAL_METHODS, "a row of Spring, which \"convert --from spring\" makes client metadata"),
 ];
 
-/// A text in Spring, an object in Auth0.
+/// A string in Spring, an object in Auth0.
 pub(crate) const SEVERAL_METHODS: &str = "clientauthenticationmethods";
 const AUTH0: &str = "a client of Auth0";
 
-/// What an entry must be that is of no other format.
+/// What an entry must be if it is in no other format.
 pub(crate) const METADATA: &str = "client metadata (RFC 7591)";
 
-/// Members that show a format where nothing better does.
+/// Members that suggest a format where no member of [`METHODS`] is present.
 const HINTS: [(&str, &str); 6] = [
     ("tokenendpointauthmethod", RESPELLED),
     ("clientsecrets", DUENDE),
@@ -42,29 +43,30 @@ const DUENDE: &str = "a client of Duende, which \"convert --from duende\" makes 
 const RESPELLED: &str =
     "client metadata in another spelling: RFC 7591 has client_id and token_endpoint_auth_method";
 
-/// What servers call an identifier that do not call it `client_id`.
+/// The folded names under which other servers have the identifier of a client.
 const OTHER_NAMES: [&str; 7] =
     ["id", "identifier", "inum", "appid", "clientidentifier", "oauthclientid", "consumerkey"];
 
-/// What requests may have as `client_id` besides the identifier itself, in Authlete (see
-/// `convert/authlete.rs`).
+/// Members of Authlete's clients with further identifiers that requests may have as `client_id`
+/// (see `registry/import/authlete.rs`).
 const MORE_NAMES: [&str; 3] = ["clientidalias", "entityid", "metadatadocumentlocation"];
 
-/// Refuses the entry that is read as `what`, if it has a member by which another format says how
-/// its client authenticates: which of the two counts is not for us to weigh. `own` = the member of
-/// this format, folded.
+/// Refuses an entry that is read as `what`, if it has a member by which another format says how its
+/// client authenticates: choosing one of two contradictory methods could choose the weaker one.
+/// `own` = the member of this format, folded.
 pub(crate) fn refuse(entry: &Json, what: &str, own: &str) -> Result<(), JsonError> {
     for (name, value) in members(entry) {
-        if let Some((marker, whose)) = method_of(name, value)
+        if let Some((marker, format)) = method_of(name, value)
             && marker != own
         {
-            return Err(looks_like(what, whose).within(name));
+            return Err(looks_like(what, format).within(name));
         }
     }
     Ok(())
 }
 
-/// That the entry is no `what`: whose it is where that can be seen, or else that it lacks `member`.
+/// The error for an entry that should be `what` and lacks `member`: it names the format that the
+/// entry seems to be in, where there is one.
 #[inline(never)]
 pub(crate) fn lacks(entry: &Json, what: &str, member: &str) -> JsonError {
     let method = members(entry).find_map(|(name, value)| method_of(name, value));
@@ -74,7 +76,7 @@ pub(crate) fn lacks(entry: &Json, what: &str, member: &str) -> JsonError {
             .find(|(hint, _)| members(entry).any(|(name, _)| is_spelling_of(name, hint)))
     };
     match method.or_else(hint) {
-        Some((_, whose)) => looks_like(what, whose),
+        Some((_, format)) => looks_like(what, format),
         None if member == "client_id"
             && members(entry).any(|(name, _)| is_spelling_of(name, "clientid")) =>
         {
@@ -87,7 +89,7 @@ pub(crate) fn lacks(entry: &Json, what: &str, member: &str) -> JsonError {
     }
 }
 
-/// Those that are set.
+/// The members whose value is not null.
 fn members(entry: &Json) -> impl Iterator<Item = (&str, &Json)> {
     let members = if let Json::Object(members) = entry { members.as_slice() } else { &[] };
     members
@@ -98,31 +100,29 @@ fn members(entry: &Json) -> impl Iterator<Item = (&str, &Json)> {
 
 #[inline(never)]
 fn method_of(name: &str, value: &Json) -> Option<(&'static str, &'static str)> {
-    let (marker, whose) = METHODS.into_iter().find(|(marker, _)| is_spelling_of(name, marker))?;
-    Some((
-        marker,
-        if marker == SEVERAL_METHODS && matches!(value, Json::Object(_)) { AUTH0 } else { whose },
-    ))
+    let (marker, format) = METHODS.into_iter().find(|(marker, _)| is_spelling_of(name, marker))?;
+    let is_auth0 = marker == SEVERAL_METHODS && matches!(value, Json::Object(_));
+    Some((marker, if is_auth0 { AUTH0 } else { format }))
 }
 
-fn looks_like(what: &str, whose: &str) -> JsonError {
-    JsonError::new(format!("expected {what}, found what looks like {whose}"))
+fn looks_like(what: &str, format: &str) -> JsonError {
+    JsonError::new(format!("expected {what}, found what looks like {format}"))
 }
 
-/// Adds every identifier that the entry may be about, in whatever spelling: whoever refuses the
-/// entry must know whom not to take for unregistered. Whether these may not be all, because
-/// something cannot be read, or there are none.
+/// Adds every `client_id` that the entry may concern, in any spelling of the member: where the
+/// entry is refused, these clients must not count as unregistered. Returns whether there may be
+/// others, because a value cannot be read or there is no identifier at all.
 #[inline(never)]
 pub(crate) fn add_client_ids(entry: &Json, found: &mut Vec<Box<str>>) -> bool {
     if let Json::String(_) = entry {
         add(entry, found);
     }
     let is_in_doubt = gather(entry, 0, found);
-    // By these alone nobody can say how else it is called.
+    // Without the identifier itself, the entry may concern any client.
     if found.is_empty() {
         return true;
     }
-    // An alias counts unless it is plainly said that it does not.
+    // An alias counts unless the entry says without doubt that it is not enabled.
     let mut enabled =
         members(entry).filter(|(name, _)| is_spelling_of(name, "clientidaliasenabled")).peekable();
     let has_alias =
@@ -136,7 +136,8 @@ pub(crate) fn add_client_ids(entry: &Json, found: &mut Vec<Box<str>>) -> bool {
     is_in_doubt
 }
 
-/// Whether an identifier is there that cannot be read.
+/// Adds the identifiers of a value and of the values in it. Returns whether one of them cannot be
+/// read.
 fn gather(json: &Json, depth: usize, found: &mut Vec<Box<str>>) -> bool {
     let members = match json {
         Json::Object(members) => members,
@@ -152,7 +153,7 @@ fn gather(json: &Json, depth: usize, found: &mut Vec<Box<str>>) -> bool {
             None => is_in_doubt = true,
         }
     }
-    // Null and empty texts say nothing: then another member may.
+    // Null and empty strings identify no client: then another member may.
     if is_named || depth == limits::IDENTIFIER_DEPTH {
         return is_in_doubt;
     }
@@ -165,11 +166,11 @@ fn gather(json: &Json, depth: usize, found: &mut Vec<Box<str>>) -> bool {
     is_in_doubt
 }
 
-/// Each text and each number once, also those of an array and the `value` of an object. Whether
-/// there are any; `None` = something cannot be read.
+/// Adds each string and each number once, also those of an array and the `value` of an object.
+/// Returns whether there are any; `None` = a value cannot be read.
 #[inline(never)]
 fn add(value: &Json, found: &mut Vec<Box<str>>) -> Option<bool> {
-    /// Above it, others may have read another number.
+    /// From here on, another reader may round to another number.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let mut push = |id: &str| {
         if !id.is_empty() && !found.iter().any(|known| **known == *id) {
@@ -182,7 +183,7 @@ fn add(value: &Json, found: &mut Vec<Box<str>>) -> Option<bool> {
             let inner = text.trim();
             if !inner.is_empty() {
                 push(text);
-                // Some servers cut blanks off.
+                // Some servers trim white space.
                 push(inner);
             }
             Some(!inner.is_empty())
@@ -213,7 +214,8 @@ fn add(value: &Json, found: &mut Vec<Box<str>>) -> Option<bool> {
     }
 }
 
-/// Whether the name is `wanted`, but for letter case and separators, in which formats differ.
+/// Whether the name is `wanted` without regard to letter case and separators, in which formats
+/// differ.
 #[inline(never)]
 fn is_spelling_of(name: &str, wanted: &str) -> bool {
     let letters = name.bytes().filter(|octet| !matches!(octet, b'_' | b'-' | b'.' | b' '));

@@ -1,15 +1,15 @@
 //! The certificates in a client's JWK Set (RFC 7517 §4.7 and §4.9, RFC 8705 §2.2.2).
 
-use crate::limits;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::certificate::{PeerCertificate, Thumbprint};
 use crate::json::{Json, JsonError, Members};
+use crate::limits;
 
 /// Thumbprints of the certificates that the keys of `jwks` name, at least one. A key that cannot be
 /// used is left out, as RFC 7517 §5 asks, and added to `left_out` with its reason: the client's
-/// other certificates must go on.
+/// other certificates stay valid.
 ///
 /// # Errors
 /// No certificate is left. The pointer is relative to `jwks`, those of `left_out` to the client.
@@ -49,20 +49,20 @@ pub(crate) fn certificates(
 }
 
 /// The certificate of one key: the first of `x5c`, or the one that `x5t#S256` names; `None` for a
-/// bare key.
+/// key without certificate.
 ///
 /// # Errors
-/// The key cannot be used, or is not for signatures: whatever is not understood without doubt must
-/// not authenticate.
+/// The key cannot be used, or is not for signatures: a key that is not fully understood must not
+/// authenticate a client.
 #[inline(never)]
 pub(crate) fn certificate(json: &Json) -> Result<Option<Thumbprint>, JsonError> {
-    // Names that are there twice refuse the key (RFC 7517 §4).
+    // A repeated member name refuses the key (RFC 7517 §4).
     let mut members = Members::of(json, "a JSON Web Key")?;
     if !matches!(members.set("kty"), Some(Json::String(kind)) if !kind.is_empty()) {
         return Err(JsonError::expected("the member kty"));
     }
-    // RFC 7517 §4.2 knows "sig" and "enc" and allows others; "tls" is what the directories of open
-    // banking write for exactly these certificates.
+    // RFC 7517 §4.2 defines "sig" and "enc" and allows others. Directories of open banking have
+    // "tls" for exactly these certificates.
     match members.set("use") {
         None => {}
         Some(Json::String(usage)) if usage == "sig" || usage == "tls" => {}
@@ -72,7 +72,6 @@ pub(crate) fn certificate(json: &Json) -> Result<Option<Thumbprint>, JsonError> 
             );
         }
     }
-    let is_for_signatures = |operation: &Json| matches!(operation, Json::String(one) if one == "verify" || one == "sign");
     match members.set("key_ops") {
         None => {}
         Some(Json::Array(operations)) if operations.iter().any(is_for_signatures) => {}
@@ -105,6 +104,11 @@ pub(crate) fn certificate(json: &Json) -> Result<Option<Thumbprint>, JsonError> 
         }
         (one, other) => Ok(one.or(other)),
     }
+}
+
+/// Whether an element of `key_ops` (RFC 7517 §4.3) is one of the two for signatures.
+fn is_for_signatures(operation: &Json) -> bool {
+    matches!(operation, Json::String(name) if ["verify", "sign"].contains(&name.as_str()))
 }
 
 impl Json {

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::json::{Json, JsonError};
-use crate::registration::ClientMetadata;
-use crate::registration::Registration;
+use crate::registration::{ClientMetadata, Registration};
 
-/// A list of clients, complete and without contradiction.
+/// A list of clients that is complete and has no `client_id` twice.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     clients: HashMap<Box<str>, Arc<ClientMetadata>>,
@@ -17,7 +16,7 @@ impl Registry {
     /// Reads an array of client metadata.
     ///
     /// # Errors
-    /// Any client's error, or a `client_id` that occurs twice.
+    /// A client cannot be used, or a `client_id` occurs twice.
     pub(crate) fn from_json(json: &Json) -> Result<Self, JsonError> {
         let mut registry = Self::default();
         json.elements("an array of client metadata", |client| {
@@ -34,13 +33,13 @@ impl Registry {
         Ok(registry)
     }
 
-    /// What of the clients of an array is left out, though they can be used.
+    /// The parts that are left out of clients of an array that can be used.
     pub(crate) fn warnings(json: &Json) -> Vec<JsonError> {
         let mut warnings = Vec::new();
         let clients = if let Json::Array(clients) = json { clients.as_slice() } else { &[] };
         for (index, client) in clients.iter().enumerate() {
             let mut own = Vec::new();
-            // What cannot be used is an error, which others tell.
+            // A client that cannot be used is an error, which `from_json` returns.
             if ClientMetadata::read(client, &mut own).is_ok() {
                 warnings.extend(own.into_iter().map(|warning| warning.within(index)));
             }
@@ -57,7 +56,7 @@ impl Registry {
             .map_or(Registration::Unregistered, Registration::Registered)
     }
 
-    /// Every client, in no order.
+    /// Every client, in no particular order.
     pub fn clients(&self) -> impl Iterator<Item = &ClientMetadata> {
         self.clients.values().map(Arc::as_ref)
     }

@@ -1,20 +1,20 @@
-//! Why a fetched registry says nothing of a client.
+//! Why a fetched registry has no answer about a client.
 
 use std::fmt;
 
-use super::list::NotWhole;
+use super::list::IncompleteList;
 
 /// Why a fetched registry has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegistryFault {
-    /// No list arrived yet.
+    /// No list has arrived yet.
     NoList,
     /// The last list is older than `max_stale`.
     Stale,
-    /// What the VMs of this process share does not fit together.
+    /// The list in shared data is damaged.
     Inconsistent,
-    /// A lookup did not end with an answer about this client.
+    /// A lookup ended without an answer about this client.
     Lookup(FetchError),
 }
 
@@ -24,7 +24,7 @@ impl fmt::Display for RegistryFault {
             Self::NoList => f.write_str("no client list arrived yet"),
             Self::Stale => f.write_str("the client list is older than max_stale"),
             Self::Inconsistent => f.write_str("the client list in shared data is damaged"),
-            Self::Lookup(error) => write!(f, "the registry was asked in vain: {error}"),
+            Self::Lookup(error) => write!(f, "the registry gave no usable answer: {error}"),
         }
     }
 }
@@ -35,75 +35,69 @@ impl fmt::Display for RegistryFault {
 pub enum FetchError {
     /// The host does not send the request.
     NotSent,
-    /// The host gave up: time-out, no connection, connection lost, or more bytes than it takes.
+    /// The host has no answer: a time-out, no connection, a lost connection, or more bytes than it
+    /// buffers.
     NoAnswer,
     /// The host never called back.
     NeverCalledBack,
-    /// Another status than the one that carries clients.
+    /// A status with which no clients come.
     Status(u16),
     /// More than this many bytes (`max_bytes`).
     TooLarge(usize),
-    /// The host does not hand over the body that it announced.
+    /// The host does not give the body that it announced.
     Body,
-    /// Not a list of clients, or no JSON; in words.
+    /// The body is not JSON, or not a list of clients: what is wrong with it.
     Malformed(Box<str>),
-    /// The `Link` to the next page is not one that can be followed; in words.
+    /// The `Link` to the next page cannot be followed: what is wrong with it.
     NextPage(&'static str),
-    /// There is more of the list than came, or nobody knows.
-    NotWhole(NotWhole),
-    /// Nobody can say whom an entry is about, and whom the list lacks would pass: where it is, and
-    /// what is wrong with it.
-    Nameless(Box<str>),
-    /// No usable client, where there were ten or more.
+    /// There is, or may be, more of the list.
+    Incomplete(IncompleteList),
+    /// An entry may concern any client, and unregistered clients pass: the JSON Pointer of the
+    /// entry, and what is wrong with it.
+    Unidentified(Box<str>),
+    /// The list has no usable client, where there were ten or more.
     Empty,
     /// The answer is about another client.
     OtherClient,
-    /// Shared data could not be written, or another VM wrote it.
+    /// Shared data could not be written, or another VM has written it.
     SharedData,
 }
 
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotSent => f.write_str(
-                "Envoy does not send the request: is there a cluster of \
-                this name?",
-            ),
+            Self::NotSent => {
+                f.write_str("Envoy does not send the request: is there a cluster of this name?")
+            }
             Self::NoAnswer => f.write_str(
                 "no answer: time-out, connection failure, a body cut short, or more than Envoy \
                  buffers (32 MiB; a longer list must come in pages)",
             ),
             Self::NeverCalledBack => f.write_str("Envoy never called back"),
-            Self::Status(status @ 300..=399) => write!(
-                f,
-                "status {status}: redirects are not \
-                followed"
-            ),
-            // Envoy says so itself where the time is up or no host can be reached; nothing tells
-            // the two apart.
-            Self::Status(status @ 503..=504) => write!(
-                f,
-                "status {status}, Envoy's own where the \
-                registry gave none"
-            ),
+            Self::Status(status @ 300..=399) => {
+                write!(f, "status {status}: redirects are not followed")
+            }
+            // Envoy answers with these itself where the time is up or no host can be reached.
+            // Nothing distinguishes them from an answer of the registry.
+            Self::Status(status @ 503..=504) => {
+                write!(f, "status {status}, Envoy's own where the registry gave none")
+            }
             Self::Status(status) => write!(f, "status {status}"),
             Self::TooLarge(max_bytes) => write!(f, "more than max_bytes = {max_bytes}"),
             Self::Body => f.write_str("Envoy does not hand over the body of the answer"),
             Self::Malformed(what) => f.write_str(what),
             Self::NextPage(what) => write!(f, "link to the next page: {what}"),
-            Self::NotWhole(why) => write!(f, "not the whole list: {why}"),
-            Self::Nameless(entry) => {
+            Self::Incomplete(why) => write!(f, "not the whole list: {why}"),
+            Self::Unidentified(entry) => {
                 write!(f, "an entry names no client, and unregistered_clients is \"pass\": {entry}")
             }
             Self::Empty => f.write_str(
-                "the list is empty, and there were ten clients or more \
-                (allow_empty is not set)",
+                "the list is empty, and there were ten clients or more (allow_empty is not set)",
             ),
             Self::OtherClient => f.write_str("the answer is about another client"),
-            Self::SharedData => f.write_str(
-                "shared data could not be written, or another VM took \
-                over",
-            ),
+            Self::SharedData => {
+                f.write_str("shared data could not be written, or another VM took over")
+            }
         }
     }
 }

@@ -1,62 +1,60 @@
-//! A registry that is fetched: what is asked of it, and what its answers look like (contract §6).
+//! A registry that is fetched: the requests to it, and its answers (contract §6).
 
-use crate::limits;
 use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
 use super::error::FetchError;
+use crate::limits;
+use crate::percent;
 
 /// The configuration of a fetched registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchedRegistry {
-    /// What it fetches, in hexadecimal: registries with the same identity have the same clients.
+    /// Digest of what is fetched, in hexadecimal: registries with the same identity have the same
+    /// clients.
     pub(crate) identity: Box<str>,
-    /// Envoy's name of the registry's hosts.
+    /// The Envoy cluster of the registry.
     pub cluster: Box<str>,
     /// `:authority` of the requests.
     pub authority: Box<str>,
-    /// `:path` of the requests; with [`FetchMode::Lookup`] it has [`CLIENT_ID`] in it.
+    /// `:path` of the requests; with [`FetchMode::Lookup`] it contains `{client_id}`.
     pub path: Box<str>,
     /// The whole list at once, or one client at a time.
     pub mode: FetchMode,
-    /// How often a list is fetched, and for how long a client is held whose answer does not say it.
+    /// How often a list is fetched, and for how long an answer about a client is held that does not
+    /// say it itself.
     pub refresh: Duration,
-    /// For how long an answer is awaited.
+    /// How long each request waits for its answer.
     pub timeout: Duration,
-    /// For how long what is known serves while nothing newer comes.
+    /// For how long what is known is used while nothing newer arrives.
     pub max_stale: Duration,
     /// Further headers of the requests.
     pub headers: Vec<(Box<str>, Box<str>)>,
     /// Largest body of an answer, in bytes.
     pub max_bytes: usize,
-    /// A header of the answers, in lower case, that all pages of one list share; `None` = there is
-    /// none.
+    /// The header, in lower case, that has the same value on all pages of one list; `None` = there
+    /// is no such header.
     pub generation_header: Option<Box<str>>,
 }
 
 /// How a registry is fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FetchMode {
-    /// The whole list, by one VM for all.
+    /// The whole list, fetched by one VM for all.
     Snapshot {
-        /// Most pages of a list.
+        /// The largest number of pages of a list.
         max_pages: usize,
         /// Whether an empty list may replace ten clients or more.
         allow_empty: bool,
     },
-    /// One client at a time, by the VM that needs it.
+    /// One client at a time, fetched by the VM that needs it.
     Lookup {
-        /// Most clients held.
+        /// The largest number of clients held.
         cache_entries: usize,
     },
 }
 
-/// What stands for the client in the path of a lookup.
+/// The placeholder of the identifier in the path of a lookup.
 pub(crate) const CLIENT_ID: &str = "{client_id}";
-
-/// RFC 3986 §2.3: everything but unreserved characters is percent-encoded.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A request to the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +74,7 @@ pub struct Validators {
     pub(in crate::registry) unmodified: u8,
 }
 
-/// An answer of the registry, as the host gives it.
+/// An answer of the registry, from the host.
 pub struct RegistryAnswer<'a> {
     /// `:status`; `None` = there is no answer.
     pub status: Option<u16>,
@@ -84,19 +82,19 @@ pub struct RegistryAnswer<'a> {
     pub headers: &'a [(String, Vec<u8>)],
     /// Length of the body in bytes.
     pub body_size: usize,
-    /// Hands over so many bytes of the body.
+    /// Gives this number of bytes of the body.
     pub read: &'a dyn Fn(usize) -> Option<Vec<u8>>,
 }
 
 impl FetchedRegistry {
-    /// How often a list is fetched at least: nothing must grow older than `max_stale` between two
-    /// good answers.
+    /// The longest time between two fetches of a list: short enough that no list becomes older than
+    /// `max_stale` between two answers.
     #[must_use]
     pub fn period(&self) -> Duration {
         self.refresh.min(self.max_stale / 2)
     }
 
-    /// The request for `path`, conditional where `known` validators are given.
+    /// The request for `path`; conditional, if `known` has validators.
     #[must_use]
     pub fn request(&self, path: &str, known: Option<&Validators>) -> RegistryRequest {
         let mut headers: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(8);
@@ -123,33 +121,33 @@ impl FetchedRegistry {
         RegistryRequest { headers }
     }
 
-    /// The path of a lookup; `None` = this identifier cannot stand in a path.
+    /// The path of a lookup; `None` = this identifier cannot be a part of a path.
     #[must_use]
     pub fn path_for(&self, client_id: &str) -> Option<String> {
-        // Dot segments are taken out of a path, encoded or not (RFC 3986 §5.2.4): the request would
-        // ask for something else.
+        // Dot segments are removed from a path, encoded or not (RFC 3986 §5.2.4): the request would
+        // be for another resource.
         if client_id.len() > limits::LOOKUP_ID_OCTETS || matches!(client_id, "." | "..") {
             return None;
         }
-        Some(self.path.replace(CLIENT_ID, &utf8_percent_encode(client_id, RESERVED).to_string()))
+        Some(self.path.replace(CLIENT_ID, &percent::encode(client_id)))
     }
 }
 
 impl RegistryAnswer<'_> {
-    /// The first field of this name, if it is text.
+    /// The first field of this name that is UTF-8.
     #[must_use]
     pub fn first<'s>(&'s self, name: &'s str) -> Option<&'s str> {
         self.fields(name).find_map(|value| std::str::from_utf8(value).ok())
     }
 
-    /// All fields of this name as one list (RFC 9110 §5.3). What is no text in them is replaced,
-    /// because whoever asks must not overlook a field for one octet.
+    /// All fields of this name as one list (RFC 9110 §5.3). Octets that are not UTF-8 are replaced,
+    /// so that they do not hide the rest of a field.
     #[must_use]
     pub fn all(&self, name: &str) -> String {
         String::from_utf8_lossy(&self.octets(name)).into_owned()
     }
 
-    /// The same, octet for octet.
+    /// As [`RegistryAnswer::all`], without replacements.
     #[must_use]
     pub fn octets(&self, name: &str) -> Vec<u8> {
         let mut list = Vec::new();
@@ -174,7 +172,7 @@ impl RegistryAnswer<'_> {
     /// The body.
     ///
     /// # Errors
-    /// [`FetchError::TooLarge`], or [`FetchError::Body`] where less than all of it is handed over.
+    /// [`FetchError::TooLarge`], or [`FetchError::Body`] if the host does not give all of it.
     pub fn body(&self, max_bytes: usize) -> Result<Vec<u8>, FetchError> {
         if self.body_size > max_bytes {
             return Err(FetchError::TooLarge(max_bytes));

@@ -1,44 +1,50 @@
-//! One page of a client list, read entry by entry: a long one is never a tree in memory, and never
-//! stalls a worker.
+//! One page of a client list, read entry by entry, so that a long page is never a tree in memory
+//! and never stalls a worker; and whether the pages are the whole list.
+
+mod completeness;
+mod incomplete_list;
+mod page_path;
+mod page_summary;
 
 use serde_json::Deserializer;
 
-mod whole;
-
-pub use self::whole::NotWhole;
-pub(super) use self::whole::{Page, Whole, page_from};
+pub(super) use self::completeness::Completeness;
+pub use self::incomplete_list::IncompleteList;
+pub(super) use self::page_path::page_from;
+pub(super) use self::page_summary::PageSummary;
 use crate::json::Json;
 
-/// A body that is read from its beginning to its end: an array of clients, or an object with the
-/// array `clients`.
+/// Reads a body from its beginning to its end: an array of clients, or an object with the array
+/// `clients`.
 #[derive(Debug)]
 pub(in crate::registry) struct ListReader {
     body: Vec<u8>,
-    at: usize,
-    state: State,
+    /// The octet of `body` that is read next.
+    position: usize,
+    state: ReaderState,
     /// Entries read so far.
     index: u64,
-    /// Whether the list is the member `clients` of an object, which has been met.
+    /// Whether the list is the member `clients` of an object, and that member has been reached.
     in_object: bool,
-    pub(super) page: Page,
+    page: PageSummary,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum ReaderState {
     Start,
-    /// In the outer object; whether nothing was read of it yet.
+    /// In the outer object. `is_first` = no member has been read.
     Members {
-        fresh: bool,
+        is_first: bool,
     },
-    /// In the list; whether nothing was read of it yet.
+    /// In the list. `is_first` = no entry has been read.
     Entries {
-        fresh: bool,
+        is_first: bool,
     },
-    /// Behind the outer value.
+    /// After the outer value.
     End,
 }
 
-/// One entry, and where it stands.
+/// One entry, and its position.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::registry) struct ListEntry {
     pub(in crate::registry) json: Json,
@@ -51,127 +57,145 @@ const NO_LIST: &str = "expected an array of clients, or an object with the array
 
 impl ListReader {
     pub(in crate::registry) fn new(body: Vec<u8>) -> Self {
-        Self { body, at: 0, state: State::Start, index: 0, in_object: false, page: Page::default() }
+        Self {
+            body,
+            position: 0,
+            state: ReaderState::Start,
+            index: 0,
+            in_object: false,
+            page: PageSummary::default(),
+        }
     }
 
-    /// What the page says of the list, beside its entries: all of it where the page is complete.
-    pub(in crate::registry) fn page(&self) -> &Page {
+    /// What the page states about the list, beside its entries; complete once [`ListReader::next`]
+    /// has returned `None`.
+    pub(in crate::registry) fn page(&self) -> &PageSummary {
         &self.page
     }
 
     /// The next entry; `None` = the page is complete.
     ///
     /// # Errors
-    /// The body is no JSON, or no list; what was read of it before is then worth nothing.
+    /// The body is not JSON, or not a list. The entries that were read before must not be used.
     pub(in crate::registry) fn next(&mut self) -> Result<Option<ListEntry>, String> {
         loop {
             match self.state {
-                State::Start => {
+                ReaderState::Start => {
                     self.state = if self.skip(b'[') {
-                        State::Entries { fresh: true }
+                        ReaderState::Entries { is_first: true }
                     } else if self.skip(b'{') {
-                        State::Members { fresh: true }
+                        ReaderState::Members { is_first: true }
                     } else {
                         self.value()?;
                         return Err(NO_LIST.to_owned());
                     };
                 }
-                State::Entries { fresh } => {
-                    if self.is_closed(b']', fresh)? {
+                ReaderState::Entries { is_first } => {
+                    if self.is_closed(b']', is_first)? {
                         self.state = if self.in_object {
-                            State::Members { fresh: false }
+                            ReaderState::Members { is_first: false }
                         } else {
-                            State::End
+                            ReaderState::End
                         };
                         continue;
                     }
-                    let start = self.at;
+                    let start = self.position;
                     let json = self.value()?;
-                    self.page.entry(self.body.get(start..self.at).unwrap_or_default());
+                    let octets = self.body.get(start..self.position).unwrap_or_default();
+                    self.page.add_entry(octets);
                     let pointer =
                         format!("{}/{}", if self.in_object { "/clients" } else { "" }, self.index);
                     self.index += 1;
-                    self.state = State::Entries { fresh: false };
+                    self.state = ReaderState::Entries { is_first: false };
                     return Ok(Some(ListEntry { json, pointer }));
                 }
-                State::Members { fresh } => {
-                    if self.is_closed(b'}', fresh)? {
+                ReaderState::Members { is_first } => {
+                    if self.is_closed(b'}', is_first)? {
                         if !self.in_object {
                             return Err(NO_LIST.to_owned());
                         }
-                        self.state = State::End;
+                        self.state = ReaderState::End;
                         continue;
                     }
                     self.state = self.member()?;
                 }
-                State::End => {
-                    self.skip_blanks();
-                    return if self.at == self.body.len() { Ok(None) } else { Err(self.no_json()) };
+                ReaderState::End => {
+                    self.skip_white_space();
+                    return if self.position == self.body.len() {
+                        Ok(None)
+                    } else {
+                        Err(self.not_json())
+                    };
                 }
             }
         }
     }
 
-    /// Reads a member of the outer object, up to the beginning of the list if it is the list.
-    fn member(&mut self) -> Result<State, String> {
-        let Json::String(name) = self.value()? else { return Err(self.no_json()) };
+    /// Reads a member of the outer object; of the member `clients` only the beginning of the list.
+    fn member(&mut self) -> Result<ReaderState, String> {
+        let Json::String(name) = self.value()? else { return Err(self.not_json()) };
         if !self.skip(b':') {
-            return Err(self.no_json());
+            return Err(self.not_json());
         }
         if name != "clients" {
-            // Members may stand before the list or behind it (RFC 8259 §4).
+            // Members may come before the list or after it: order means nothing (RFC 8259 §4).
             let value = self.value()?;
-            self.page.member(&name, &value);
-            return Ok(State::Members { fresh: false });
+            self.page.add_member(&name, &value);
+            return Ok(ReaderState::Members { is_first: false });
         }
         if std::mem::replace(&mut self.in_object, true) {
             return Err("the member clients is there twice".to_owned());
         }
-        if self.skip(b'[') { Ok(State::Entries { fresh: true }) } else { Err(NO_LIST.to_owned()) }
+        if self.skip(b'[') {
+            Ok(ReaderState::Entries { is_first: true })
+        } else {
+            Err(NO_LIST.to_owned())
+        }
     }
 
-    /// Passes what stands before an element or behind the last one.
-    fn is_closed(&mut self, close: u8, fresh: bool) -> Result<bool, String> {
+    /// Skips the comma before an element, or the closing bracket, and returns whether it was the
+    /// bracket.
+    fn is_closed(&mut self, close: u8, is_first: bool) -> Result<bool, String> {
         if self.skip(close) {
             Ok(true)
-        } else if fresh || self.skip(b',') {
+        } else if is_first || self.skip(b',') {
             Ok(false)
         } else {
-            Err(self.no_json())
+            Err(self.not_json())
         }
     }
 
     fn value(&mut self) -> Result<Json, String> {
-        let rest = self.body.get(self.at..).unwrap_or_default();
+        let rest = self.body.get(self.position..).unwrap_or_default();
         let mut values = Deserializer::from_slice(rest).into_iter::<Json>();
         match values.next() {
             Some(Ok(json)) => {
-                self.at += values.byte_offset();
+                self.position += values.byte_offset();
                 Ok(json)
             }
-            Some(Err(error)) if !error.is_eof() => Err(self.no_json()),
+            Some(Err(error)) if !error.is_eof() => Err(self.not_json()),
             Some(Err(_)) | None => Err(CUT.to_owned()),
         }
     }
 
-    /// Passes one octet, and the blanks before it, if it is this one.
+    /// Skips white space, and the next octet if it is this one. Returns whether it is.
     fn skip(&mut self, octet: u8) -> bool {
-        self.skip_blanks();
-        let is_there = self.body.get(self.at) == Some(&octet);
-        self.at += usize::from(is_there);
-        is_there
+        self.skip_white_space();
+        let is_next = self.body.get(self.position) == Some(&octet);
+        self.position += usize::from(is_next);
+        is_next
     }
 
-    fn skip_blanks(&mut self) {
-        let rest = self.body.get(self.at..).unwrap_or_default();
-        self.at += rest.iter().take_while(|octet| b" \t\r\n".contains(octet)).count();
+    fn skip_white_space(&mut self) {
+        let rest = self.body.get(self.position..).unwrap_or_default();
+        self.position += rest.iter().take_while(|octet| b" \t\r\n".contains(octet)).count();
     }
 
-    fn no_json(&self) -> String {
-        if self.at >= self.body.len() {
+    fn not_json(&self) -> String {
+        if self.position >= self.body.len() {
             CUT.to_owned()
         } else {
-            format!("not JSON at byte {}", self.at)
+            format!("not JSON at byte {}", self.position)
         }
     }
 }
@@ -211,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list() {
+    fn bodies_that_are_not_a_list() {
         for body in [
             "{}",
             "null",
@@ -258,14 +282,13 @@ mod tests {
             assert!(error.starts_with("not JSON at byte"), "{body}: {error}");
         }
         assert!(read(b"[\"\xff\"]").is_err());
-        assert!(read(&b"[".repeat(100_000)).is_err(), "no stack is without end");
+        assert!(read(&b"[".repeat(100_000)).is_err(), "the recursion is bounded");
     }
 
     proptest! {
-        /// Whatever the reader takes, serde_json takes, and the other way round, up to repeated
-        /// members.
+        /// The reader accepts an array if and only if serde_json does.
         #[test]
-        fn it_takes_what_is_json(body in r#"[\[\]{},: "a1]{0,12}"#) {
+        fn it_accepts_what_is_json(body in r#"[\[\]{},: "a1]{0,12}"#) {
             let is_json = serde_json::from_str::<serde_json::Value>(&body);
             let is_list = matches!(&is_json, Ok(serde_json::Value::Array(_)));
             prop_assert_eq!(read(body.as_bytes()).is_ok(), is_list);

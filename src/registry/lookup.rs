@@ -1,92 +1,77 @@
-//! One client at a time: what was asked is held for as long as the answer allows, and asked once
-//! however many wait for it (contract §6).
+//! One client at a time (contract §6): an answer is held for as long as it allows, and a client is
+//! requested once, however many requests wait for it.
 
-use crate::limits;
+mod freshness;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::Poll;
 
 use lru::LruCache;
 
+use self::freshness::{Freshness, lifetime};
 use super::error::{FetchError, RegistryFault};
 use super::fetched::{FetchMode, FetchedRegistry, RegistryAnswer, RegistryRequest};
-use super::import::{self, Entry};
+use super::import::{self, ImportedEntry};
 use crate::json::Json;
+use crate::limits;
 use crate::registration::Registration;
 
-/// One VM's part in a registry that is asked for single clients. `W` is whoever waits for an
-/// answer.
+/// One VM's part in a registry that is asked for single clients. `W` = what waits for an answer.
 #[derive(Debug)]
 pub struct Lookup<W> {
     registry: Arc<FetchedRegistry>,
     /// Clients that the registry has.
-    clients: Memory<Held>,
-    /// Identifiers that it does not have, and until when that is believed. Apart from the clients,
-    /// because anybody can ask for identifiers that nobody has.
-    absent: Memory<Fresh>,
-    calls: HashMap<Box<str>, Call<W>>,
+    clients: BoundedCache<KnownClient>,
+    /// Identifiers that the registry does not have, and for how long that counts. They are held
+    /// apart from the clients, because anyone can send unregistered identifiers, which must not
+    /// displace clients.
+    absent: BoundedCache<Freshness>,
+    pending: HashMap<Box<str>, PendingLookup<W>>,
 }
 
-/// The least recently used is forgotten first.
+/// Holds a number of clients; the least recently used one is dropped first.
 #[derive(Debug)]
-struct Memory<T> {
+struct BoundedCache<T> {
     known: LruCache<Box<str>, T>,
-    most: usize,
+    capacity: usize,
 }
 
 #[derive(Clone, Debug)]
-struct Held {
+struct KnownClient {
     registration: Registration,
-    fresh: Fresh,
-    /// When the registry last said so.
+    freshness: Freshness,
+    /// When the registry last gave this registration.
     confirmed_at: u64,
 }
 
-/// A span of the host's clock, in milliseconds since 1970. A clock that was set back is before it,
-/// and then nothing is believed that was learned in what is now the future.
-#[derive(Clone, Copy, Debug)]
-struct Fresh {
-    from: u64,
-    until: u64,
-}
-
-/// A request to the registry that is under way.
+/// A request to the registry that is not answered yet.
 #[derive(Debug)]
-struct Call<W> {
+struct PendingLookup<W> {
     waiting: Vec<W>,
-    /// Whether whoever would get the answer is gone.
+    /// Whether the one that would have received the answer is gone.
     is_orphan: bool,
 }
 
-/// What came of a lookup.
+/// The result of a lookup.
 #[derive(Debug)]
-pub struct Settled<W> {
-    /// What everybody who waits is told.
+pub struct LookupOutcome<W> {
+    /// The result for all that wait.
     pub result: Result<Registration, RegistryFault>,
-    /// They.
+    /// All that wait.
     pub waiting: Vec<W>,
-    /// Why the registry's answer could not be used; the result may then be what it said before.
+    /// Why the answer of the registry could not be used; the result may then be an earlier answer.
     pub failure: Option<FetchError>,
 }
 
-impl Fresh {
-    fn new(now: u64, millis: u64) -> Self {
-        Self { from: now, until: now.saturating_add(millis) }
-    }
-
-    fn contains(&self, now: u64) -> bool {
-        (self.from..self.until).contains(&now)
-    }
-}
-
-impl<T> Memory<T> {
-    fn new(most: usize) -> Self {
-        Self { known: LruCache::unbounded(), most }
+impl<T> BoundedCache<T> {
+    fn new(capacity: usize) -> Self {
+        Self { known: LruCache::unbounded(), capacity }
     }
 
     fn hold(&mut self, client_id: &str, known: T) {
         self.known.put(client_id.into(), known);
-        while self.known.len() > self.most {
+        while self.known.len() > self.capacity {
             self.known.pop_lru();
         }
     }
@@ -96,21 +81,26 @@ impl<W> Lookup<W> {
     /// Nothing is known yet.
     #[must_use]
     pub fn new(registry: Arc<FetchedRegistry>) -> Self {
-        let most =
+        let capacity =
             if let FetchMode::Lookup { cache_entries } = registry.mode { cache_entries } else { 0 };
-        let absent = Memory::new(most.min(limits::ABSENT_CLIENTS));
-        Self { registry, clients: Memory::new(most), absent, calls: HashMap::new() }
+        Self {
+            registry,
+            clients: BoundedCache::new(capacity),
+            absent: BoundedCache::new(capacity.min(limits::ABSENT_CLIENTS)),
+            pending: HashMap::new(),
+        }
     }
 
     /// What is held about a client at `now`, in milliseconds since 1970; pending = the registry
     /// must be asked.
     pub fn find(&mut self, client_id: &str, now: u64) -> Poll<Registration> {
-        if let Some(held) = self.clients.known.get(client_id)
-            && held.fresh.contains(now)
+        if let Some(client) = self.clients.known.get(client_id)
+            && client.freshness.contains(now)
         {
-            return Poll::Ready(held.registration.clone());
+            return Poll::Ready(client.registration.clone());
         }
-        let is_absent = self.absent.known.get(client_id).is_some_and(|fresh| fresh.contains(now));
+        let is_absent =
+            self.absent.known.get(client_id).is_some_and(|freshness| freshness.contains(now));
         if is_absent || self.registry.path_for(client_id).is_none() {
             Poll::Ready(Registration::Unregistered)
         } else {
@@ -118,13 +108,15 @@ impl<W> Lookup<W> {
         }
     }
 
-    /// Waits for the answer about a client; the first to wait gets the request that it must send.
+    /// Waits for the answer about a client. The first that waits gets the request that it must
+    /// send.
     pub fn wait(&mut self, client_id: &str, waiting: W) -> Option<RegistryRequest> {
-        if let Some(call) = self.calls.get_mut(client_id) {
-            call.waiting.push(waiting);
+        if let Some(pending) = self.pending.get_mut(client_id) {
+            pending.waiting.push(waiting);
             return None;
         }
-        self.calls.insert(client_id.into(), Call { waiting: vec![waiting], is_orphan: false });
+        let pending = PendingLookup { waiting: vec![waiting], is_orphan: false };
+        self.pending.insert(client_id.into(), pending);
         self.request(client_id)
     }
 
@@ -132,75 +124,86 @@ impl<W> Lookup<W> {
         self.registry.path_for(client_id).map(|path| self.registry.request(&path, None))
     }
 
-    /// Those for whom `is_gone` holds wait no longer; `had_asked` = the answer would have come to
-    /// one of them.
+    /// Those for which `is_gone` holds wait no longer. `had_asked` = one of them would have
+    /// received the answer.
     pub fn leave(&mut self, client_id: &str, had_asked: bool, is_gone: impl Fn(&W) -> bool) {
-        let Some(call) = self.calls.get_mut(client_id) else { return };
-        call.waiting.retain(|waiting| !is_gone(waiting));
-        call.is_orphan |= had_asked;
-        if call.waiting.is_empty() {
-            self.calls.remove(client_id);
+        let Some(pending) = self.pending.get_mut(client_id) else { return };
+        pending.waiting.retain(|waiting| !is_gone(waiting));
+        pending.is_orphan |= had_asked;
+        if pending.waiting.is_empty() {
+            self.pending.remove(client_id);
         }
     }
 
-    /// The requests to send again, because whoever sent them is gone and others still wait.
+    /// The requests to send again, because the one that sent them is gone and others still wait.
     pub fn take_orphans(&mut self) -> Vec<(Box<str>, RegistryRequest)> {
-        let calls = self.calls.iter_mut();
-        let orphans = calls.filter_map(|(client_id, call)| {
-            std::mem::take(&mut call.is_orphan).then(|| client_id.clone())
-        });
-        let orphans: Vec<Box<str>> = orphans.collect();
+        let orphans: Vec<Box<str>> = self
+            .pending
+            .iter_mut()
+            .filter_map(|(client_id, pending)| {
+                std::mem::take(&mut pending.is_orphan).then(|| client_id.clone())
+            })
+            .collect();
         orphans
             .into_iter()
             .filter_map(|client_id| Some((client_id.clone(), self.request(&client_id)?)))
             .collect()
     }
 
-    /// The answer about a client, or `None` = its request was not sent.
+    /// Takes the answer about a client; `None` = its request was not sent.
     pub fn on_answer(
         &mut self,
         client_id: &str,
         answer: Option<&RegistryAnswer<'_>>,
         now: u64,
-    ) -> Settled<W> {
-        let waiting = self.calls.remove(client_id).map(|call| call.waiting).unwrap_or_default();
+    ) -> LookupOutcome<W> {
+        let pending = self.pending.remove(client_id);
+        let waiting = pending.map(|pending| pending.waiting).unwrap_or_default();
         let read =
             answer.ok_or(FetchError::NotSent).and_then(|answer| self.read(client_id, answer));
+        let millis = answer.map_or(0, |answer| lifetime(answer, &self.registry));
         let failure = read.as_ref().err().cloned();
         let result = match read {
             Ok(Registration::Unregistered) => {
-                let millis = answer
-                    .map_or(0, |answer| self.freshness(answer))
-                    .min(limits::LONGEST_ABSENCE_MILLIS);
+                let millis = millis.min(limits::LONGEST_ABSENCE_MILLIS);
                 self.clients.known.pop(client_id);
-                self.absent.hold(client_id, Fresh::new(now, millis));
+                self.absent.hold(client_id, Freshness::new(now, millis));
                 Ok(Registration::Unregistered)
             }
             Ok(registration) => {
-                let fresh = Fresh::new(now, answer.map_or(0, |answer| self.freshness(answer)));
+                let client = KnownClient {
+                    registration: registration.clone(),
+                    freshness: Freshness::new(now, millis),
+                    confirmed_at: now,
+                };
                 self.absent.known.pop(client_id);
-                self.clients.hold(
-                    client_id,
-                    Held { registration: registration.clone(), fresh, confirmed_at: now },
-                );
+                self.clients.hold(client_id, client);
                 Ok(registration)
             }
-            // RFC 5861 §4, stale-if-error, for as long as the operator says.
-            Err(ref error) => match self.clients.known.get_mut(client_id) {
-                Some(held)
-                    if u128::from(now.saturating_sub(held.confirmed_at))
-                        <= self.registry.max_stale.as_millis() =>
-                {
-                    held.fresh = Fresh::new(now, limits::PAUSE_AFTER_FAILURE_MILLIS);
-                    Ok(held.registration.clone())
-                }
-                _ => Err(RegistryFault::Lookup(error.clone())),
-            },
+            Err(error) => self.stale_if_error(client_id, now, error),
         };
-        Settled { result, waiting, failure }
+        LookupOutcome { result, waiting, failure }
     }
 
-    /// What an answer says of the client that was asked for.
+    /// The earlier answer about a client, where the registry gives no new one (RFC 5861 §4), for as
+    /// long as `max_stale` allows.
+    fn stale_if_error(
+        &mut self,
+        client_id: &str,
+        now: u64,
+        error: FetchError,
+    ) -> Result<Registration, RegistryFault> {
+        let max_stale = self.registry.max_stale.as_millis();
+        match self.clients.known.get_mut(client_id) {
+            Some(client) if u128::from(now.saturating_sub(client.confirmed_at)) <= max_stale => {
+                client.freshness = Freshness::new(now, limits::PAUSE_AFTER_FAILURE_MILLIS);
+                Ok(client.registration.clone())
+            }
+            _ => Err(RegistryFault::Lookup(error)),
+        }
+    }
+
+    /// What an answer says of the client that was requested.
     fn read(
         &self,
         client_id: &str,
@@ -233,34 +236,10 @@ impl<W> Lookup<W> {
                 .map(|_| Registration::Unusable("the registry has this client_id twice".into())),
         }
     }
-
-    /// For how long an answer may be used, in milliseconds (RFC 9111 §4.2.1, as far as the contract
-    /// has it).
-    fn freshness(&self, answer: &RegistryAnswer<'_>) -> u64 {
-        let millis =
-            |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let directives = answer.all("cache-control").to_ascii_lowercase();
-        let mut max_age = None;
-        for directive in directives.split(',').map(str::trim) {
-            let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
-            match name {
-                "no-store" | "no-cache" => return 0,
-                // What cannot be read is stale (RFC 9111 §4.2.1).
-                "max-age" if max_age.is_none() => {
-                    max_age = Some(value.trim_matches('"').parse().unwrap_or(0))
-                }
-                _ => {}
-            }
-        }
-        let Some(max_age) = max_age else { return millis(self.registry.refresh) };
-        let age: u64 = answer.first("age").and_then(|age| age.trim().parse().ok()).unwrap_or(0);
-        let left: u64 = u64::saturating_sub(max_age, age);
-        left.saturating_mul(1000).min(millis(self.registry.max_stale))
-    }
 }
 
-/// What an entry says of the client that was asked for.
-fn registration(client_id: &str, entry: Entry) -> Result<Registration, FetchError> {
+/// What an entry says of the client that was requested.
+fn registration(client_id: &str, entry: ImportedEntry) -> Result<Registration, FetchError> {
     if entry.client_ids.iter().all(|id| **id != *client_id) {
         return Err(match entry.clients {
             Err(error) if entry.client_ids.is_empty() => {

@@ -1,4 +1,4 @@
-//! Different causes that have one code.
+//! The causes of refusals, where several have one code.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,12 +9,11 @@ use crate::certificate::{AlternativeName, FoundNames, NameDifference, Thumbprint
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnknownClient {
-    /// The registry does not have it, or no client can be called so.
+    /// The registry does not have it, or its identifier is none that a client can have.
     Unregistered,
-    /// The registry's entry for the client cannot be used, whatever the policy says of clients that
-    /// it does not have.
+    /// The registry has an entry for the client that cannot be used. No policy lets it pass.
     Unusable {
-        /// What is wrong with it.
+        /// Why it cannot be used.
         reason: Arc<str>,
     },
 }
@@ -34,16 +33,17 @@ impl fmt::Display for UnknownClient {
 pub enum MissingCertificate {
     /// The connection has no client certificate.
     NotPresented,
-    /// The connection has a client certificate, but this host does not hand it over.
+    /// The connection has a client certificate, but the host does not give it.
     NotGiven,
-    /// The header that must carry the certificate is absent or empty.
+    /// The header that must carry the certificate is absent or empty, or has none but that of the
+    /// last hop itself.
     NotForwarded {
-        /// Its name.
+        /// The name of the header.
         header: &'static str,
     },
     /// The peer of the connection is none of `trusted_proxies`.
     ProxyNotTrusted {
-        /// Its certificate.
+        /// The certificate of the peer.
         peer: Thumbprint,
     },
 }
@@ -54,14 +54,11 @@ impl fmt::Display for MissingCertificate {
             Self::NotPresented => f.write_str("the connection has no client certificate"),
             Self::NotGiven => f.write_str(
                 "the connection has a client certificate, but the host does not give \
-                 connection.peer_certificate: this takes \
-                 Envoy 1.38 or later",
+                 connection.peer_certificate: this takes Envoy 1.38 or later",
             ),
-            Self::NotForwarded { header } => write!(
-                f,
-                "the request has no {header} of the hop in \
-                front"
-            ),
+            Self::NotForwarded { header } => {
+                write!(f, "the request has no {header} of the hop in front")
+            }
             Self::ProxyNotTrusted { peer } => {
                 write!(f, "the peer of the connection, {peer}, is none of trusted_proxies")
             }
@@ -69,15 +66,15 @@ impl fmt::Display for MissingCertificate {
     }
 }
 
-/// What is not vouched for.
+/// What of a certificate is not verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnverifiedCertificate {
-    /// The listener's trust store does not vouch for the chain, or the session was resumed.
+    /// The listener did not verify the chain, or the TLS session was resumed.
     Chain,
-    /// This host does not say whether the chain was verified.
+    /// The host does not know whether the chain was verified.
     NotGiven,
-    /// The header does not describe the certificate of the connection, and no proxy is trusted.
+    /// The header does not carry the certificate of the connection, and no proxy is trusted.
     OfAnotherConnection {
         /// The certificate in the header.
         forwarded: Thumbprint,
@@ -91,26 +88,25 @@ impl fmt::Display for UnverifiedCertificate {
         match self {
             Self::Chain => f.write_str(
                 "connection.peer_certificate_valid is not true: an untrusted chain, or a resumed \
-                 TLS session (switch session \
-                 resumption off in the listener)",
+                 TLS session (switch session resumption off in the listener)",
             ),
             Self::NotGiven => f.write_str(
                 "the host does not give connection.peer_certificate_valid: this takes Envoy 1.39 \
-                 or later, or a listener that \
-                 refuses untrusted certificates and peer_certificate.chain: \"listener\"",
+                 or later, or a listener that refuses untrusted certificates and \
+                 peer_certificate.chain: \"listener\"",
             ),
             Self::OfAnotherConnection { forwarded, own } => {
                 write!(
                     f,
-                    "the forwarded certificate {forwarded} is not that of the connection, \
-                    {own}, and no proxy is trusted"
+                    "the forwarded certificate {forwarded} is not that of the connection, {own}, \
+                     and no proxy is trusted"
                 )
             }
         }
     }
 }
 
-/// What tells the certificate's names from the registered one (RFC 8705 §2.1).
+/// How the certificate's names differ from the registered one (RFC 8705 §2.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubjectMismatch {

@@ -1,20 +1,21 @@
-//! The stable words of contract §7.
+//! The codes of contract §7.
 
 use std::fmt;
 
-/// The stable words of contract §7, as metrics, logs, filter state and tests spell them.
+/// Defines [`Code`], so that its variants, its words and [`Code::ALL`] agree.
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $word:literal,)*) => {
-        /// The outcome of one request, in one stable word.
+        /// The outcome of a request, as one of the stable words of contract §7, which metrics,
+        /// logs and filter state have.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Code { $($(#[$doc])* $variant,)* }
 
         impl Code {
-            /// Every code, in declaration order, so that `code as usize` is its index.
+            /// Every code in the order of declaration, so that `code as usize` is its index.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The word.
+            /// The stable word.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
@@ -24,65 +25,65 @@ macro_rules! codes {
 }
 
 codes! {
-    /// Certificate and client match.
+    /// The certificate is that of the client.
     Authenticated = "authenticated",
-    /// The backend authenticates this client, by policy.
+    /// Passed by policy: the backend checks the method with which the client is registered.
     PassedOtherMethod = "passed_other_method",
-    /// The backend decides about this unknown client, by policy.
+    /// Passed by policy: the registry does not have the client.
     PassedUnregistered = "passed_unregistered",
-    /// The backend decides about a request that names no client, by policy.
+    /// Passed by policy: the request names no client.
     PassedUnidentified = "passed_unidentified",
-    /// Not a request that carries client authentication.
+    /// Passed: the path carries no client authentication.
     NotGated = "not_gated",
-    /// Gated, and more than a plain request: an upgrade, another protocol, an expectation.
+    /// [`super::Rejection::UpgradeRefused`]
     UpgradeRefused = "upgrade_refused",
-    /// Gated and not POST.
+    /// [`super::Rejection::MethodNotAllowed`]
     MethodNotAllowed = "method_not_allowed",
-    /// Not a form.
+    /// [`super::Rejection::UnsupportedMediaType`]
     UnsupportedMediaType = "unsupported_media_type",
-    /// A content coding.
+    /// [`super::Rejection::EncodedBody`]
     EncodedBody = "encoded_body",
-    /// More than `max_body_bytes`.
+    /// [`super::Rejection::BodyTooLarge`]
     BodyTooLarge = "body_too_large",
-    /// Not well-formed `application/x-www-form-urlencoded`.
+    /// [`super::Rejection::MalformedForm`]
     MalformedForm = "malformed_form",
-    /// A parameter twice, or a look-alike of a credential.
+    /// [`super::Rejection::DuplicateParameter`]
     DuplicateParameter = "duplicate_parameter",
-    /// Nothing says who the client is.
+    /// [`super::Rejection::MissingClientId`]
     MissingClientId = "missing_client_id",
-    /// Two places say different things about who the client is, or the query string speaks.
+    /// [`super::Rejection::ClientIdMismatch`]
     ClientIdMismatch = "client_id_mismatch",
-    /// `Authorization` cannot be read.
+    /// [`super::Rejection::MalformedAuthorization`]
     MalformedAuthorization = "malformed_authorization",
-    /// More than one way of client authentication (RFC 6749 §2.3).
+    /// [`super::Rejection::MultipleAuthMethods`]
     MultipleAuthMethods = "multiple_auth_methods",
-    /// Registered with another method, refused by policy.
+    /// [`super::Rejection::OtherMethodRefused`]
     OtherMethodRefused = "other_method_refused",
-    /// Registered with a method that the service does not support.
+    /// [`super::Rejection::MethodNotSupported`]
     MethodNotSupported = "method_not_supported",
-    /// Not in the registry.
+    /// [`super::Rejection::UnknownClient`]
     UnknownClient = "unknown_client",
-    /// No client certificate.
+    /// [`super::Rejection::CertificateMissing`]
     CertificateMissing = "certificate_missing",
-    /// A certificate that cannot be read.
+    /// [`super::Rejection::CertificateMalformed`]
     CertificateMalformed = "certificate_malformed",
-    /// After the validity period.
+    /// [`super::Rejection::CertificateExpired`]
     CertificateExpired = "certificate_expired",
-    /// Before the validity period.
+    /// [`super::Rejection::CertificateNotYetValid`]
     CertificateNotYetValid = "certificate_not_yet_valid",
-    /// Nobody vouches for the chain.
+    /// [`super::Rejection::CertificateUnverified`]
     CertificateUnverified = "certificate_unverified",
-    /// Not one of the registered certificates.
+    /// [`super::Rejection::CertificateNotRegistered`]
     CertificateNotRegistered = "certificate_not_registered",
-    /// Another subject than the registered one.
+    /// [`super::Rejection::SubjectMismatch`]
     SubjectMismatch = "subject_mismatch",
-    /// A host that no tenant names.
+    /// [`super::Rejection::UnknownTenant`]
     UnknownTenant = "unknown_tenant",
-    /// The TLS handshake named another tenant than the request.
+    /// [`super::Rejection::ServerNameMismatch`]
     ServerNameMismatch = "server_name_mismatch",
-    /// The registry gave no answer about the client.
+    /// [`super::Rejection::RegistryUnavailable`]
     RegistryUnavailable = "registry_unavailable",
-    /// The host did not give what it must.
+    /// [`super::Rejection::HostError`]
     HostError = "host_error",
 }
 

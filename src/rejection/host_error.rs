@@ -1,30 +1,30 @@
-//! What a host failed to give.
+//! Errors of the host.
 
 use std::fmt;
 
-/// What the host failed to give.
+/// What the host failed to give or to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostError {
-    /// The request headers.
+    /// It did not give the request headers before anything else.
     Headers,
-    /// The pseudo-header `:method` or `:path`.
+    /// It did not give the pseudo-header `:method` or `:path`.
     PseudoHeader,
-    /// The buffered body, in full.
+    /// It did not give all of the body that it announced.
     Body,
-    /// The body while the headers are held.
+    /// It did not give the body while the headers are held.
     BodyWithHeadersHeld,
-    /// The time.
+    /// It did not give the time.
     Time,
-    /// A digest in the form that it documents.
+    /// It did not give the digest of the certificate as SHA-256.
     Digest,
-    /// The certificate of the digest that it named.
+    /// It did not give the certificate whose digest it gave.
     CertificateOfDigest,
-    /// A header of an accepted request could not be written.
+    /// It did not write a header of a request that passed.
     HeaderWrite,
-    /// A header that no client may set could not be taken away.
+    /// It did not remove a header that no client may set.
     HeaderRemoval,
-    /// A configuration before the first request.
+    /// It did not give a configuration before the first request.
     Configuration,
 }
 

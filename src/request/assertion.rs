@@ -1,15 +1,15 @@
-//! `client_assertion` (RFC 7521 §4.2, RFC 7523 §3): whom it speaks for. Its signature is the
-//! backend's business.
+//! The subject of a `client_assertion` (RFC 7521 §4.2, RFC 7523 §3). The backend verifies its
+//! signature.
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::form::folded;
+use super::credential::folded;
 use crate::json::Json;
 
-/// base64url with or without padding, as lenient as the backends are: an assertion that they can
-/// read must be read here.
+/// base64url with or without padding, as lenient as the backends: the filter must be able to read
+/// every assertion that they read.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
     GeneralPurposeConfig::new()
@@ -17,9 +17,9 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Every non-empty `sub` in the payload of a JWT; none where `assertion` is no signed JWT (a SAML
-/// assertion, an encrypted token), or where one of them is no text or empty. Two of them mean that
-/// two readers could see two clients.
+/// Every `sub` in the payload of a JWT, because readers of a repeated member differ in which one
+/// they take. Empty where `assertion` is no signed JWT (a SAML assertion, an encrypted token), and
+/// where one `sub` is no string or empty.
 pub(super) fn subjects(assertion: &str) -> Vec<String> {
     let mut parts = assertion.split('.');
     let (Some(header), Some(payload), Some(_), None) =
@@ -28,13 +28,13 @@ pub(super) fn subjects(assertion: &str) -> Vec<String> {
         return Vec::new();
     };
     let object = |part| BASE64URL.decode(part).ok().and_then(|json| Json::parse(&json).ok());
-    // What has no header of JSON is no JWT, but may be something else to a reader that skips the
-    // dots.
+    // Without a header in JSON it is no JWT, but a reader that skips the dots may decode something
+    // else from it.
     let (Some(Json::Object(_)), Some(claims @ Json::Object(_))) = (object(header), object(payload))
     else {
         return Vec::new();
     };
-    // Go's JSON finds members without regard to letter case.
+    // Go's encoding/json ignores the letter case of names.
     let names = if let Json::Object(members) = &claims { members.as_slice() } else { &[] };
     if names.iter().any(|(name, _)| name != "sub" && name.chars().map(folded).eq("sub".chars())) {
         return Vec::new();

@@ -1,5 +1,5 @@
-//! The `Authorization` header (RFC 9110 §11.6.2): which scheme, and for Basic which client (RFC
-//! 6749 §2.3.1).
+//! The `Authorization` header (RFC 9110 §11.6.2): its scheme, and for Basic the client (RFC 6749
+//! §2.3.1).
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -9,7 +9,7 @@ use super::error::AuthorizationError;
 use super::form;
 use super::head::{SingletonField, is_token};
 
-/// Standard base64; padding is optional, because backends do not agree on it.
+/// Standard base64. Padding is optional, because backends differ in whether they require it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -18,21 +18,21 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// One readable `Authorization` header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Authorization {
-    /// HTTP Basic, with the form-decoded user name; the password is not kept.
+    /// HTTP Basic (RFC 7617) with the form-decoded user name. The password is not kept.
     Basic {
         /// RFC 6749 §2.3.1: the client identifier.
         client_id: String,
-        /// Whether it is another one to a server that does not form-decode user names.
-        is_encoded: bool,
+        /// Whether a server that does not form-decode user names reads another identifier.
+        is_form_encoded: bool,
     },
-    /// A token (RFC 6750, RFC 9449), which says nothing of the client that sends it.
+    /// An access token (RFC 6750, RFC 9449), which does not authenticate the client that sends it.
     Token,
     /// Any other scheme.
     Other,
 }
 
 impl Authorization {
-    /// Reads the header that a request has once or not at all.
+    /// Reads the header of a request, which has it at most once.
     ///
     /// # Errors
     /// [`AuthorizationError`].
@@ -44,13 +44,13 @@ impl Authorization {
         }
     }
 
-    /// Reads the header's one value.
+    /// Reads the value of the header.
     ///
     /// # Errors
     /// [`AuthorizationError`].
     pub(crate) fn parse(value: &[u8]) -> Result<Self, AuthorizationError> {
-        // Envoy joins two headers by a comma, and then the second one's credentials would go
-        // unseen.
+        // Envoy joins two headers by a comma. The credentials of the second one must not be
+        // overlooked.
         if value.contains(&b',') {
             return Err(AuthorizationError::Repeated);
         }
@@ -61,9 +61,9 @@ impl Authorization {
             return Err(AuthorizationError::Scheme);
         }
         if !scheme.eq_ignore_ascii_case(b"basic") {
-            let is_token =
+            let is_access_token =
                 [&b"bearer"[..], b"dpop"].iter().any(|token| scheme.eq_ignore_ascii_case(token));
-            return Ok(if is_token { Self::Token } else { Self::Other });
+            return Ok(if is_access_token { Self::Token } else { Self::Other });
         }
         let decoded =
             BASE64.decode(credentials.trim_ascii()).map_err(|_| AuthorizationError::Base64)?;
@@ -74,7 +74,7 @@ impl Authorization {
         let (user, _password) = text.split_once(':').ok_or(AuthorizationError::NoColon)?;
         let client_id =
             form::decode(user.as_bytes()).map_err(|_| AuthorizationError::NotFormEncoded)?;
-        Ok(Self::Basic { is_encoded: client_id != user, client_id: client_id.into_owned() })
+        Ok(Self::Basic { is_form_encoded: client_id != user, client_id: client_id.into_owned() })
     }
 }
 
@@ -86,8 +86,8 @@ mod tests {
 
     #[test]
     fn readable_headers() {
-        let basic = |client_id: &str, is_encoded| {
-            Ok(Authorization::Basic { client_id: client_id.to_owned(), is_encoded })
+        let basic = |client_id: &str, is_form_encoded| {
+            Ok(Authorization::Basic { client_id: client_id.to_owned(), is_form_encoded })
         };
         for (credentials, client_id) in [
             ("a:b", "a"),
@@ -99,10 +99,10 @@ mod tests {
             for scheme in ["Basic", "basic", "BASIC "] {
                 for encoded in [STANDARD.encode(credentials), STANDARD_NO_PAD.encode(credentials)] {
                     let header = format!("{scheme} {encoded}");
-                    let is_encoded = credentials.contains('%');
+                    let is_form_encoded = credentials.contains('%');
                     assert_eq!(
                         Authorization::parse(header.as_bytes()),
-                        basic(client_id, is_encoded),
+                        basic(client_id, is_form_encoded),
                         "{header}"
                     );
                 }

@@ -1,21 +1,20 @@
-//! The headers that say how a body is to be read. A form in any other dress could be read otherwise
-//! by the backend.
+//! The headers that define how a body is read. Only values with which every backend reads the same
+//! form are accepted.
 
 use super::error::RequestError;
 use super::head::SingletonField;
 
-/// How the octets of a form become characters, as far as `content-type` says.
+/// How the octets of a form become characters, by `content-type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Charset {
-    /// UTF-8, which is what the form has where nothing is said.
+    /// UTF-8, which is the default of the media type.
     Utf8,
-    /// US-ASCII. A reader that believes it makes something else of any other octet, so a body must
-    /// not have one.
+    /// US-ASCII. A body must not have other octets, which readers would decode differently.
     UsAscii,
 }
 
-/// Lets exactly one `application/x-www-form-urlencoded` in UTF-8 or US-ASCII pass, without a
-/// content coding.
+/// The charset of a body that is one `application/x-www-form-urlencoded` in UTF-8 or US-ASCII,
+/// without a content coding.
 ///
 /// # Errors
 /// [`RequestError::UnsupportedMediaType`] and [`RequestError::EncodedBody`].
@@ -38,7 +37,7 @@ pub(crate) fn check_content(
     }
 }
 
-/// Whether the media type is that of forms, whatever its parameters are.
+/// Whether the media type is that of forms, with any parameters.
 #[must_use]
 pub(crate) fn is_form(content_type: SingletonField<'_>) -> bool {
     let SingletonField::Present(content_type) = content_type else { return false };
@@ -57,7 +56,7 @@ pub(crate) fn check_length(
     limit: usize,
 ) -> Result<(), RequestError> {
     let SingletonField::Present(length) = content_length else { return Ok(()) };
-    // A length that is no number is Envoy's to refuse, and the body itself is counted in any case.
+    // Envoy refuses a length that is no number, and the body is counted when it arrives.
     let announced =
         std::str::from_utf8(length).ok().and_then(|length| length.trim().parse::<u64>().ok());
     match announced {
@@ -66,9 +65,8 @@ pub(crate) fn check_length(
     }
 }
 
-/// The charset of a form's `content-type` (RFC 9110 §8.3.1); `None` = it is no form, or in a
-/// charset that is not understood. The type knows no parameters, but real clients send
-/// `charset=UTF-8`.
+/// The charset of a form's `content-type` (RFC 9110 §8.3.1); `None` = it is no form, or in another
+/// charset. The media type defines no parameters, but real clients send `charset=UTF-8`.
 fn form_charset(content_type: &[u8]) -> Option<Charset> {
     const NAME: &[u8] = b"charset";
     let text = std::str::from_utf8(content_type).ok()?;
@@ -80,7 +78,8 @@ fn form_charset(content_type: &[u8]) -> Option<Charset> {
     if !parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case(FORM)) {
         return None;
     }
-    // Some readers search for `charset` wherever it stands, so it may stand in its own place alone.
+    // Some readers search for `charset` in the whole value, so that it may occur only as the name
+    // of a parameter.
     let mut named = parts.filter(|part| {
         part.as_bytes().windows(NAME.len()).any(|text| text.eq_ignore_ascii_case(NAME))
     });

@@ -1,25 +1,27 @@
-//! Why the claim of a request cannot be read, or contradicts itself.
+//! Why the claim of a request cannot be read, or is contradictory.
 
 use std::fmt;
 
-/// Why a request makes no claim that every reader reads alike.
+/// Why a request makes no claim that every reader understands in the same way. Each variant becomes
+/// the variant of [`crate::Rejection`] with the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// Not exactly one `application/x-www-form-urlencoded`, or in another charset than UTF-8.
+    /// `content-type` is not exactly one `application/x-www-form-urlencoded` in UTF-8, or in
+    /// US-ASCII with an ASCII body.
     UnsupportedMediaType,
-    /// Any `content-encoding` but `identity`.
+    /// `content-encoding` is there, and is not `identity`.
     EncodedBody,
     /// The body has more than this many bytes.
     BodyTooLarge {
-        /// The limit in force.
+        /// `max_body_bytes`.
         limit: usize,
     },
     /// The body is not a form.
     MalformedForm(FormError),
-    /// RFC 6749 §3.2: parameters must not be sent twice.
+    /// A parameter is sent twice (RFC 6749 §3.2), or only some backends read it as a credential.
     DuplicateParameter {
-        /// The name as it was sent, after decoding.
+        /// The name, decoded.
         name: String,
     },
     /// The request does not name one client.
@@ -34,14 +36,14 @@ pub enum RequestError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientIdMismatch {
-    /// Two sources disagree about the client.
+    /// Two sources name different clients.
     Sources(IdSource, IdSource),
-    /// The subject of the `client_assertion` cannot be read (an encrypted or a SAML assertion), or
-    /// there is none.
+    /// The `client_assertion` has no subject that the filter can read: it is encrypted, SAML, or
+    /// has none.
     UnreadableAssertion,
-    /// RFC 6749 §2.3.1: credentials must not be in the request URI.
+    /// The query string has a credential, which must not be in the request URI (RFC 6749 §2.3.1).
     CredentialInQuery {
-        /// The parameter of the query string.
+        /// The name of the parameter, decoded.
         name: String,
     },
 }
@@ -52,21 +54,20 @@ impl fmt::Display for ClientIdMismatch {
             Self::Sources(one, other) => write!(f, "{one} and {other} name different clients"),
             Self::UnreadableAssertion => f.write_str(
                 "client_assertion has no readable sub (encrypted, SAML, or without one): such \
-                 assertions cannot be used at \
-                 gated endpoints",
+                 assertions cannot be used at gated endpoints",
             ),
             Self::CredentialInQuery { name } => write!(f, "the query string has \"{name}\""),
         }
     }
 }
 
-/// A place that names a client.
+/// A place in a request that names a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IdSource {
     /// `client_id` in the body (RFC 6749 §2.3.1).
     Body,
-    /// The user name of HTTP Basic.
+    /// The user name of HTTP Basic (RFC 6749 §2.3.1).
     Basic,
     /// `sub` of the `client_assertion` (RFC 7523 §3).
     Assertion,
@@ -82,17 +83,17 @@ impl fmt::Display for IdSource {
     }
 }
 
-/// Why a text is not a form.
+/// Why a body is not a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FormError {
-    /// A `%` without two hexadecimal digits.
+    /// It has a `%` without two hexadecimal digits behind it.
     PercentEscape,
     /// A name or a value is not UTF-8 after decoding.
     NotUtf8,
-    /// A control character in a name.
+    /// A name has a control character.
     ControlCharacter,
-    /// More than 256.
+    /// It has more than [`crate::limits::FORM_PARAMETERS`] parameters.
     TooManyParameters,
 }
 
@@ -113,17 +114,17 @@ impl std::error::Error for FormError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuthorizationError {
-    /// Two headers, or one with a comma, which is what Envoy makes of two.
+    /// The request has two, or one with a comma, which Envoy makes of two.
     Repeated,
-    /// No scheme.
+    /// It has no scheme.
     Scheme,
-    /// Basic without valid base64.
+    /// The credentials of Basic are not base64.
     Base64,
-    /// Basic credentials that are not UTF-8 or hold control characters.
+    /// The credentials of Basic are not UTF-8, or have control characters.
     NotText,
-    /// Basic credentials without a colon.
+    /// The credentials of Basic have no colon.
     NoColon,
-    /// A user name that is not form-encoded.
+    /// The user name of Basic is not form-encoded (RFC 6749 §2.3.1).
     NotFormEncoded,
 }
 

@@ -1,42 +1,37 @@
-//! `application/x-www-form-urlencoded`, read strictly: what two parsers could read in two ways is
-//! an error.
+//! `application/x-www-form-urlencoded`, read strictly: what two parsers may read in two ways is an
+//! error.
 
-use crate::limits;
 use std::borrow::Cow;
 
 use super::content::Charset;
+use super::credential::{CLIENT_ID, look_alike, reads_as_credential};
 use super::error::{FormError, RequestError};
 use crate::json::first_repeated;
+use crate::limits;
 
-const CLIENT_ID: &str = "client_id";
-
-/// Parameters that authenticate a client or say who it is (RFC 6749 §2.3.1, RFC 7521 §4.2).
-pub(super) const CREDENTIALS: [&str; 4] =
-    [CLIENT_ID, "client_secret", "client_assertion", "client_assertion_type"];
-
-/// Decoded names and values in the order of the body; what needs no decoding is borrowed from it.
+/// Decoded names and values in the order of the body. What needs no decoding is borrowed from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Form<'a> {
     parameters: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// A credential that other readers see, and this one does not.
+    /// A credential that other readers find in the body, and this one does not.
     hidden: Option<&'static str>,
-    cuts_client_id: bool,
+    client_id_has_semicolon: bool,
 }
 
 impl<'a> Form<'a> {
-    /// Parses a body (WHATWG URL §5.1, but strict). Empty sequences between ampersands mean
-    /// nothing, but they count.
+    /// Parses a body (WHATWG URL §5.1, but strict). Empty sequences between ampersands have no
+    /// meaning, but they count toward [`limits::FORM_PARAMETERS`].
     ///
     /// # Errors
     /// [`FormError`].
     pub(crate) fn parse(body: &'a [u8]) -> Result<Self, FormError> {
-        // Half of a character as it is and half of it escaped is one to whoever decodes the octets,
-        // and none to whoever decodes the text.
+        // Of a character that is half escaped and half not, a reader that decodes octets makes the
+        // character, and one that decodes text does not.
         if std::str::from_utf8(body).is_err() {
             return Err(FormError::NotUtf8);
         }
         let mut parameters = Vec::with_capacity(8);
-        let mut cuts_client_id = false;
+        let mut client_id_has_semicolon = false;
         for (index, sequence) in body.split(|&b| b == b'&').enumerate() {
             if index == limits::FORM_PARAMETERS {
                 return Err(FormError::TooManyParameters);
@@ -51,18 +46,18 @@ impl<'a> Form<'a> {
             if !is_plain && name.chars().any(char::is_control) {
                 return Err(FormError::ControlCharacter);
             }
-            cuts_client_id |= name == CLIENT_ID && sequence.contains(&b';');
+            client_id_has_semicolon |= name == CLIENT_ID && sequence.contains(&b';');
             parameters.push((name, decode(value.strip_prefix(b"=").unwrap_or_default())?));
         }
         let may_hide = body.contains(&b';') || body.starts_with(BYTE_ORDER_MARK);
         Ok(Self {
             parameters,
             hidden: if may_hide { hidden_credential(body) } else { None },
-            cuts_client_id,
+            client_id_has_semicolon,
         })
     }
 
-    /// Parses a body in which every reader finds the same parameters.
+    /// Parses a body, and refuses it unless every reader finds the same parameters in it.
     ///
     /// # Errors
     /// In this order: [`RequestError::MalformedForm`], [`RequestError::UnsupportedMediaType`],
@@ -84,11 +79,11 @@ impl<'a> Form<'a> {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref())
     }
 
-    /// Whether the value of `client_id` ends at a semicolon to a backend that separates there too,
-    /// as Rack and Ruby's CGI do: to it, `client_id=a;b` names another client.
+    /// Whether the sequence of `client_id` has a semicolon as it is. A backend that separates
+    /// there too, as Rack and Ruby's CGI do, reads another client in `client_id=a;b`.
     #[must_use]
-    pub(crate) fn cuts_client_id(&self) -> bool {
-        self.cuts_client_id
+    pub(crate) fn client_id_has_semicolon(&self) -> bool {
+        self.client_id_has_semicolon
     }
 
     /// Whether every name and every value is ASCII after decoding.
@@ -97,8 +92,8 @@ impl<'a> Form<'a> {
         self.parameters.iter().all(|(name, value)| name.is_ascii() && value.is_ascii())
     }
 
-    /// The name of a parameter that must not be there: one that some backend takes for a credential
-    /// though it is none here, or one that is sent twice though it is not repeatable.
+    /// The name of a parameter that must not be there: one that only some backends read as a
+    /// credential, or one that is sent twice though it is not repeatable.
     #[must_use]
     pub(crate) fn offending_name(&self) -> Option<&str> {
         let names = self.parameters.iter().map(|(name, _)| name.as_ref());
@@ -113,20 +108,19 @@ impl<'a> Form<'a> {
 /// RFC 8707 §2 and RFC 8693 §2.1 let these be sent more than once.
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
-/// U+FEFF in UTF-8. Whoever decodes a body to text before it parses the form loses one at the start
-/// of it.
+/// U+FEFF in UTF-8. A reader that decodes the body to text before it parses the form drops one at
+/// the start.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The credential that is no parameter of this form, but one to a backend that separates at
-/// semicolons too, as HTML 4.01 §B.2.2 recommended, or that drops a byte order mark.
+/// A credential that is no parameter of this form, but one to a backend that separates at
+/// semicolons too, as HTML 4.01 §B.2.2 recommended, or that drops byte order marks.
 fn hidden_credential(body: &[u8]) -> Option<&'static str> {
     let mut rest = body;
-    // However many there are: which of them a reader drops is its own affair.
+    // All of them: a reader may drop any number.
     while let Some(after) = rest.strip_prefix(BYTE_ORDER_MARK) {
         rest = after;
     }
-    // The names of all pieces are short where no credential is meant, and then there is nothing to
-    // decode.
+    // A name shorter than the shortest credential is not decoded.
     fn name_of(text: &[u8]) -> Option<Cow<'_, str>> {
         let name =
             text.split(|&b| b == b'=').next().filter(|name| name.len() >= CLIENT_ID.len())?;
@@ -148,106 +142,6 @@ fn hidden_credential(body: &[u8]) -> Option<&'static str> {
             },
         )
     })
-}
-
-/// The credential as which some backend reads the parameter `name`, which is another one to this
-/// filter.
-fn look_alike(name: &str) -> Option<&'static str> {
-    // Nearly every name begins with a letter that no credential begins with, or is spelled so that
-    // only an equal name reads as one.
-    let first = name.as_bytes().first().copied().unwrap_or_default();
-    let is_plain = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    if (first.is_ascii_lowercase() && first != b'c')
-        || is_plain(name)
-        || CREDENTIALS.contains(&name)
-    {
-        return None;
-    }
-    reads_as_credential(name)
-}
-
-/// The credential as which some backend reads the parameter `name`: without regard to letter case
-/// and outer blanks, up to a NUL, as an array (`client_id[]`, `client_id[0]`), with stray brackets
-/// (Rack reads `client_id]` and `[client_id]`), with dots for brackets (qs reads `client_id.x` and
-/// `.client_id` where it is set to, as Koa sets it), or with the characters that PHP and relaxed
-/// binders turn into `_`.
-#[must_use]
-pub(super) fn reads_as_credential(name: &str) -> Option<&'static str> {
-    let name = name.split('\0').next().unwrap_or_default();
-    let is_blank = |c: char| c.is_whitespace() || c.is_control();
-    // A question mark at the start of a body is none of the name to the URLSearchParams of
-    // JavaScript.
-    let name = name
-        .trim_end_matches(is_blank)
-        .trim_start_matches(|c| is_blank(c) || matches!(c, '[' | ']' | '.' | '?'));
-    // Every credential begins so, and this is asked for each parameter of a query string.
-    let beginning = name.chars().take(7).map(|c| if c == '[' { '_' } else { folded(c) });
-    if name.len() < CLIENT_ID.len() || !beginning.eq("client_".chars()) {
-        return None;
-    }
-    CREDENTIALS.into_iter().find(|credential| reads_as(name, credential))
-}
-
-/// Whether the trimmed `name` is `credential` to some backend, or an array or object of that name.
-fn reads_as(name: &str, credential: &str) -> bool {
-    let mut rest = name.chars();
-    // PHP turns an unmatched `[` into `_` too.
-    let mut has_bracket = false;
-    for wanted in credential.chars() {
-        match rest.next() {
-            Some('[') if wanted == '_' => has_bracket = true,
-            Some(c) if folded(c) == wanted => {}
-            _ => return false,
-        }
-    }
-    match rest.next() {
-        None => true,
-        Some('[' | ']' | '.') => !has_bracket,
-        Some(_) => false,
-    }
-}
-
-/// What readers could make of a name in a query string that is not well-formed: escapes that are
-/// none as they stand, `%uXXXX` of .NET, and octets that are no UTF-8 as Latin-1 or as nothing
-/// known.
-pub(super) fn decode_leniently(name: &[u8]) -> [String; 2] {
-    let mut octets = Vec::with_capacity(name.len());
-    let mut rest = name;
-    while let Some((&octet, after)) = rest.split_first() {
-        let wide =
-            after.strip_prefix(b"u").or_else(|| after.strip_prefix(b"U")).filter(|_| octet == b'%');
-        let character = wide.and_then(|digits| {
-            let digits = std::str::from_utf8(digits.get(..4)?).ok()?;
-            char::from_u32(u32::from_str_radix(digits, 16).ok()?)
-        });
-        match character {
-            Some(character) => {
-                octets.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                rest = after.get(5..).unwrap_or_default();
-            }
-            None => {
-                octets.push(if octet == b'+' { b' ' } else { octet });
-                rest = after;
-            }
-        }
-    }
-    let octets: Vec<u8> = percent_encoding::percent_decode(&octets).collect();
-    [
-        String::from_utf8_lossy(&octets).into_owned(),
-        octets.iter().map(|&octet| char::from(octet)).collect(),
-    ]
-}
-
-/// What a reader without regard to letter case makes of `c`, or one that takes it for the
-/// underscore of a variable's name.
-pub(super) fn folded(c: char) -> char {
-    match c {
-        '.' | ' ' | '-' | '+' => '_',
-        // Java and others compare by upper case, in which these are `I` and `S`.
-        'ı' | 'İ' => 'i',
-        'ſ' => 's',
-        other => other.to_ascii_lowercase(),
-    }
 }
 
 /// Decodes one name or value: `+` is a blank, `%` begins two hexadecimal digits.
@@ -312,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_of_byte_order_marks_is_one_too_many() {
+    fn a_credential_behind_byte_order_marks_is_hidden() {
         let marks = "\u{feff}".repeat(20_000);
         assert_eq!(
             Form::parse(format!("{marks}client_id=x").as_bytes()).unwrap().hidden,
@@ -320,28 +214,6 @@ mod tests {
         );
         assert_eq!(Form::parse(format!("{marks}a=x&client_id=y").as_bytes()).unwrap().hidden, None);
         assert_eq!(Form::parse(marks.as_bytes()).unwrap().hidden, None);
-    }
-
-    #[test]
-    fn what_readers_make_of_malformed_names() {
-        for (name, reads) in [
-            (&b"client_id%00%ff"[..], true),
-            (b"client_id[%ff]", true),
-            (b"client_id[%zz]", true),
-            (b"%u0063lient_id", true),
-            (b"%U0063lient%u005Fsecret", true),
-            (b"client_id%A0", true),
-            (b"client+id[%", true),
-            (b"client+id%", false),
-            (b"%zzclient_id", false),
-            (b"client_id%ff", false),
-            (b"%u00", false),
-            (b"%", false),
-        ] {
-            let found =
-                decode_leniently(name).iter().any(|name| reads_as_credential(name).is_some());
-            assert_eq!(found, reads, "{name:?}");
-        }
     }
 
     #[test]
@@ -359,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn ascii_is_told_after_decoding() {
+    fn ascii_means_ascii_after_decoding() {
         for (body, is_ascii) in
             [("a=%41", true), ("", true), ("a=%C3%A9", false), ("%C3%A9", false), ("a=é", false)]
         {
@@ -455,7 +327,8 @@ mod tests {
             ("[.client_id=a", Some("[.client_id")),
             ("client_id_.=a&client_ids=b&client_identity=c&xclient_id=d&client_i=e&client=f", None),
             (
-                "client_id_hint=b&client_secret_expires_at=c&client_assertions=d&client_assertion_types=e",
+                "client_id_hint=b&client_secret_expires_at=c&client_assertions=d\
+                 &client_assertion_types=e",
                 None,
             ),
             ("é=1&[]=2&=3", None),
@@ -466,9 +339,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_encoded_is_decoded(pairs in prop::collection::vec(("[^\\pC]{1,8}", "\\PC{0,8}"), 0..6)) {
-            let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
-            let body: Vec<String> = pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        fn what_is_encoded_is_decoded(
+            pairs in prop::collection::vec(("[^\\pC]{1,8}", "\\PC{0,8}"), 0..6)
+        ) {
+            let encode = crate::percent::encode;
+            let body: Vec<String> = pairs
+                .iter()
+                .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+                .collect();
             prop_assert_eq!(parameters(&body.join("&")), pairs);
         }
 

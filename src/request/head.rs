@@ -1,29 +1,28 @@
-//! The request headers that matter, found in one pass: a request has a dozen, and every search of
-//! its own would go through all of them.
+//! The request headers that a decision reads, found in one pass over all headers.
 
 use crate::certificate::CertificateHeader;
 
-/// Whether `text` is a token (RFC 9110 §5.6.2), as field names and authentication schemes are.
+/// Whether `text` is a token (RFC 9110 §5.6.2), as names of headers and authentication schemes are.
 #[must_use]
 pub fn is_token(text: &[u8]) -> bool {
     !text.is_empty()
         && text.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
 }
 
-/// Header or trailer fields as the host gives them, pseudo-headers included; names are in lower
-/// case, values any bytes.
+/// The headers or the trailers of a request, as the host gives them: names in lower case, with
+/// those of pseudo-headers, and values, which may be any bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'a>(pub &'a [(String, Vec<u8>)]);
 
-/// A header that a request should have once at most.
+/// A header that a request should have at most once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SingletonField<'a> {
-    /// Not there.
+    /// The request does not have it.
     #[default]
     Absent,
-    /// There once, with this value.
+    /// The request has it once, with this value.
     Present(&'a [u8]),
-    /// There more than once.
+    /// The request has it more than once.
     Repeated,
 }
 
@@ -42,7 +41,7 @@ pub struct CertificateHeaders<'a> {
 }
 
 impl<'a> CertificateHeaders<'a> {
-    /// The one of this form.
+    /// The header of this form.
     #[must_use]
     pub fn of(&self, header: CertificateHeader) -> SingletonField<'a> {
         match header {
@@ -57,7 +56,7 @@ const XFCC: &str = CertificateHeader::XForwardedClientCert.name();
 const CLIENT_CERT: &str = CertificateHeader::ClientCert.name();
 const X_SSL_CERT: &str = CertificateHeader::XSslCert.name();
 
-/// What the headers of a request say.
+/// The headers of a request that a decision reads.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Head<'a> {
     /// `:method`
@@ -80,15 +79,15 @@ pub struct Head<'a> {
     pub certificate: CertificateHeaders<'a>,
     /// `expect`
     pub expect: SingletonField<'a>,
-    /// Whether the request asks for another protocol: by `upgrade`, or by `:protocol` (RFC 8441
-    /// §4).
+    /// Whether the request asks for another protocol, by `upgrade` or by `:protocol` (RFC 8441 §4).
     pub has_upgrade: bool,
-    /// Whether a header is there by which frameworks let a client name another method.
+    /// Whether the request has a header by which frameworks let a client override the method, such
+    /// as `x-http-method-override`.
     pub overrides_method: bool,
 }
 
 impl<'a> Head<'a> {
-    /// Reads `headers`, whose names are in lower case.
+    /// Finds them in `headers`.
     #[must_use]
     pub fn of(headers: Fields<'a>) -> Self {
         let mut head = Self::default();
@@ -114,10 +113,10 @@ impl<'a> Head<'a> {
         head
     }
 
-    /// A header whose name some servers read as that of another one, because they read `_` and `.`
-    /// as `-`; or one by which frameworks let a client name another method.
+    /// Adds a header whose name some servers read as another one, see [`same_header`], or that
+    /// overrides the method.
     fn add_other_spelling(&mut self, name: &str, value: &'a [u8]) {
-        // This is asked for each header of each request, and hardly any has one of these lengths.
+        // The length is a quick check for every header of every request.
         match name.len() {
             12 if same_header("content-type", name) => self.content_type.add(value),
             16 if same_header("content-encoding", name) => self.content_encoding.add(value),
@@ -129,9 +128,9 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Whether two names are one header to some backend: CGI and its heirs (WSGI, Rack, PHP, nginx)
-/// turn `-`, and some all that is no letter or digit, into `_`, so `x_ssl_cert` and `x.ssl.cert`
-/// would arrive as `X-SSL-Cert` does.
+/// Whether two names are the same header to some backend. CGI, WSGI, Rack, PHP and nginx turn `-`
+/// into `_`, and some of them every character that is no letter or digit, so that they do not
+/// distinguish `x_ssl_cert`, `x.ssl.cert` and `X-SSL-Cert`.
 #[must_use]
 pub(crate) fn same_header(one: &str, other: &str) -> bool {
     let fold = |b: u8| if b.is_ascii_alphanumeric() { b.to_ascii_lowercase() } else { b'-' };

@@ -1,4 +1,4 @@
-//! Who the request says that its client is, from every place that can say so.
+//! Which client a request names, from every place that can name one.
 
 use super::assertion;
 use super::authorization::Authorization;
@@ -8,59 +8,56 @@ use super::form::Form;
 /// RFC 7523 §2.2.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// Whom a gated request is about.
+/// What a gated request claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
-    /// It names one client.
+    /// To come from this client.
     Client(ClaimedClient),
-    /// It names no client.
+    /// Nothing: it names no client.
     Unidentified {
-        /// Whether something in it is meant to authenticate one all the same: `client_secret`,
+        /// Whether it carries a credential of a client all the same: `client_secret`,
         /// `client_assertion`, or `Authorization` of any scheme but `Bearer` and `DPoP`.
         has_credential: bool,
     },
 }
 
-/// The client that a request names, and whether anything but its certificate is meant to
-/// authenticate it.
+/// The client that a request names, and what else in the request concerns its authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClaimedClient {
-    /// The one identifier that every source agrees on; claimed, not proven.
+    /// The one identifier that every source agrees on. It is claimed, not proven.
     pub client_id: String,
     /// Whether the request carries `Authorization` of any scheme, `client_secret` or
     /// `client_assertion`.
     pub has_other_authentication: bool,
-    /// [`Form::cuts_client_id`].
-    pub is_cut_by_some: bool,
-    /// Whether a server that does not form-decode the user name of HTTP Basic reads another
-    /// identifier.
-    pub is_encoded: bool,
+    /// [`Form::client_id_has_semicolon`].
+    pub has_semicolon: bool,
+    /// Whether the user name of HTTP Basic is another identifier before it is form-decoded.
+    pub is_form_encoded: bool,
 }
 
 impl Claim {
     /// Reads the claim of a gated request.
     ///
     /// # Errors
-    /// In this order: [`RequestError::ClientIdMismatch`] or
-    /// [`RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion)`],
+    /// In this order: [`ClientIdMismatch::Sources`], [`ClientIdMismatch::UnreadableAssertion`],
     /// [`RequestError::MultipleAuthMethods`].
     pub(crate) fn read(
         authorization: Option<&Authorization>,
         form: &Form<'_>,
     ) -> Result<Self, RequestError> {
-        let basic = match authorization {
-            Some(Authorization::Basic { client_id, .. }) => Some(client_id.as_str()),
-            _ => None,
+        let (basic, is_form_encoded) = match authorization {
+            Some(Authorization::Basic { client_id, is_form_encoded }) => {
+                (Some(client_id.as_str()), *is_form_encoded)
+            }
+            _ => (None, false),
         };
-        let is_encoded =
-            matches!(authorization, Some(Authorization::Basic { is_encoded: true, .. }));
         let (secret, assertion) = (form.value("client_secret"), form.value("client_assertion"));
-        // RFC 7521 §4.2: the type says what the assertion is. One that is declared to be no JWT is
-        // not read as one.
+        // RFC 7521 §4.2: the type defines the format of the assertion. An assertion of another
+        // type is not read as a JWT.
         let is_jwt = matches!(form.value("client_assertion_type"), None | Some("" | JWT_BEARER));
         let subjects = assertion.filter(|_| is_jwt).map(assertion::subjects).unwrap_or_default();
 
-        // RFC 6749 §3.2: a parameter without a value is as if it were not there.
+        // RFC 6749 §3.2: a parameter without a value is treated as if it were omitted.
         let named =
             [(IdSource::Body, form.value("client_id")), (IdSource::Basic, basic)].into_iter();
         let named =
@@ -73,28 +70,28 @@ impl Claim {
         {
             return Err(RequestError::ClientIdMismatch(ClientIdMismatch::Sources(source, other)));
         }
-        // Whom it speaks for only the backend can read, and that may be a client that must show its
+        // Only the backend can read the subject, which may be a client that must present its
         // certificate.
         if assertion.is_some_and(|assertion| !assertion.is_empty()) && subjects.is_empty() {
             return Err(RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion));
         }
 
-        // RFC 6749 §2.3. A credential counts even where it is empty: some backend may compare it.
+        // RFC 6749 §2.3. An empty credential counts too: some backend may compare it.
         let credentials = [basic.is_some(), secret.is_some(), assertion.is_some()];
         let number_of_credentials = credentials.into_iter().filter(|given| *given).count();
         match named_first {
             None => {
-                let may_be_anyone = matches!(authorization, None | Some(Authorization::Token));
+                let is_unrelated = matches!(authorization, None | Some(Authorization::Token));
                 Ok(Self::Unidentified {
-                    has_credential: number_of_credentials > 0 || !may_be_anyone,
+                    has_credential: number_of_credentials > 0 || !is_unrelated,
                 })
             }
             Some(_) if number_of_credentials > 1 => Err(RequestError::MultipleAuthMethods),
             Some((_, client_id)) => Ok(Self::Client(ClaimedClient {
                 client_id: client_id.to_owned(),
                 has_other_authentication: authorization.is_some() || number_of_credentials > 0,
-                is_cut_by_some: form.cuts_client_id(),
-                is_encoded,
+                has_semicolon: form.client_id_has_semicolon(),
+                is_form_encoded,
             })),
         }
     }
@@ -109,7 +106,7 @@ mod tests {
     use crate::request::{Charset, FormError};
 
     fn basic(client_id: &str) -> Option<Authorization> {
-        Some(Authorization::Basic { client_id: client_id.to_owned(), is_encoded: false })
+        Some(Authorization::Basic { client_id: client_id.to_owned(), is_form_encoded: false })
     }
 
     fn assertion(payload: &str) -> String {
@@ -141,8 +138,8 @@ mod tests {
             let client = ClaimedClient {
                 client_id: "a".to_owned(),
                 has_other_authentication,
-                is_cut_by_some: false,
-                is_encoded: false,
+                has_semicolon: false,
+                is_form_encoded: false,
             };
             assert_eq!(claim, Ok(Claim::Client(client)), "{body}");
         }

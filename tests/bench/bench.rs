@@ -1,5 +1,4 @@
-//! `./build.sh bench`: what the filter costs, in tables of plain text. Nothing here can fail for
-//! being slow.
+//! `./build.sh bench`: the cost of the filter, as tables of plain text. No time is asserted.
 
 extern crate test_support as support;
 
@@ -30,12 +29,12 @@ use load::{REQUESTS, ROUNDS, Rounds};
 
 fn main() {
     let costs = cost::measure();
-    // `cargo test` and `cargo bench` add arguments of their own.
+    // `cargo test` and `cargo bench` add arguments.
     if std::env::args().any(|argument| argument == "--accept") {
         figures::accept(&costs);
         println!(
-            "tests/bench/budget.json has the figures of this module. Say in the commit why they \
-             changed."
+            "tests/bench/budget.json has the figures of this module. The commit message must say \
+             why they changed."
         );
         return;
     }
@@ -58,7 +57,7 @@ fn main() {
 fn print_costs(costs: &Costs) {
     let budget = figures::committed();
     println!(
-        "\nOne request in the shipped module, in wasmtime: the same figures on every machine."
+        "\nOne request in the shipped module, in wasmtime: the figures are equal on all machines."
     );
     println!(
         "Aims for `{}`: at most {} instructions and {} host calls.\n",
@@ -106,14 +105,14 @@ fn print_load(rounds: &Rounds) {
     );
     println!(
         "{ROUNDS} rounds of {REQUESTS} requests for each, in turns. Added: the median of the \
-         differences within a round.\n"
+         differences in a round.\n"
     );
     let column = |place: usize| rounds.iter().map(move |round| round[place] as i64);
     let added =
         |place: usize| rounds.iter().map(move |round| round[place] as i64 - round[0] as i64);
     let names = [
         "no filter",
-        "wasm that only waits for the body (the floor)",
+        "wasm that only waits for the body (the minimum)",
         "this filter",
         "Lua that compares the subject",
     ];
@@ -133,12 +132,12 @@ fn print_load(rounds: &Rounds) {
         rows.push(row);
     }
     print_table(&rows);
-    let [floor, filter, lua] = [1, 2, 3].map(|place| median(added(place)) as f64);
+    let [minimum, filter, lua] = [1, 2, 3].map(|place| median(added(place)) as f64);
     println!();
     print_table(&[
         vec![
-            "added by this filter / by the floor".into(),
-            format!("{:.2}", filter / floor),
+            "added by this filter / by the minimum".into(),
+            format!("{:.2}", filter / minimum),
             "aim: at most 1.50".into(),
         ],
         vec![
@@ -153,7 +152,7 @@ fn median(values: impl Iterator<Item = i64>) -> i64 {
     quartile(values, 2)
 }
 
-/// The value that `quarter` quarters of the values do not exceed: 0 gives the least, 4 the most.
+/// A quartile: 0 is the least value, 4 the greatest.
 fn quartile(values: impl Iterator<Item = i64>, quarter: usize) -> i64 {
     let mut values: Vec<i64> = values.collect();
     values.sort_unstable();
@@ -175,7 +174,7 @@ fn thousands(number: u64) -> String {
     groups.join(",")
 }
 
-/// The first column to the left, the others to the right.
+/// Aligns the first column to the left and the others to the right.
 fn print_table(rows: &[Vec<String>]) {
     let width = |column: usize| {
         rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()

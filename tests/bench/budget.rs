@@ -1,5 +1,5 @@
-//! No request may cost more than `tests/bench/budget.json` says. What `./build.sh bench` prints,
-//! without the printing.
+//! No request may cost more than `tests/bench/budget.json` says. `./build.sh bench` prints the same
+//! figures.
 
 extern crate test_support as support;
 
@@ -21,20 +21,20 @@ fn no_request_costs_more_than_its_budget() {
     let excesses = figures::excesses(&figures::committed(), &cost::measure());
     assert!(
         excesses.is_empty(),
-        "{}\nif that is the price of something wanted: {}",
+        "{}\nif this cost is intended: {}",
         excesses.join("\n"),
-        figures::MEND
+        figures::HOW_TO_ACCEPT
     );
 }
 
-/// What a stranger can send, however large and odd, is answered within two milliseconds.
+/// Every request that a client can send, of any size, is answered within two milliseconds.
 #[test]
 fn no_request_costs_more_than_two_milliseconds() {
-    let dear: Costs = cost::measure()
+    let expensive: Costs = cost::measure()
         .into_iter()
         .filter(|(_, cost)| cost.instructions > cost::hostile::MOST_INSTRUCTIONS)
         .collect();
-    assert!(dear.is_empty(), "{dear:?}");
+    assert!(expensive.is_empty(), "{expensive:?}");
 }
 
 /// Two runs in one process have different addresses and hash seeds.
@@ -52,7 +52,7 @@ fn every_code_has_a_figure() {
 }
 
 #[test]
-fn what_is_an_excess() {
+fn excesses_are_found() {
     let costs = |rows: &[(&str, u64, u64)]| -> Costs {
         rows.iter()
             .map(|(name, instructions, host_calls)| {
@@ -67,8 +67,8 @@ fn what_is_an_excess() {
         (vec![("a", 1, 1)], ""),
         (vec![("a", 10_501, 9)], "a: 10501 instructions, the budget is 10000"),
         (vec![("a", 10_000, 10)], "a: 10 host calls, the budget is 9"),
-        (vec![], "a: in the budget, and no longer measured"),
-        (vec![("a", 10_000, 9), ("b", 1, 1)], "b: measured, and not in the budget"),
+        (vec![], "a: in the budget, but not measured"),
+        (vec![("a", 10_000, 9), ("b", 1, 1)], "b: measured, but not in the budget"),
     ] {
         assert_eq!(figures::excesses(&budget, &costs(&measured)).join("\n"), excess);
     }

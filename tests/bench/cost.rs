@@ -1,9 +1,8 @@
-//! What one request costs in the shipped module: instructions and host calls, the same on every
-//! machine.
+//! The cost of one request in the shipped module: instructions and host calls, equal on all
+//! machines.
 //!
-//! The certificate is a file, and the clock, the registry and the requests are constants, so
-//! nothing here is random. The module has its memory to itself, so no address of the machine gets
-//! in.
+//! The certificate is a file, and the clock, the registry and the requests are constants. Nothing
+//! is random, and the memory of the module is independent of the machine.
 
 #[path = "hostile.rs"]
 pub mod hostile;
@@ -23,13 +22,15 @@ use crate::host::{Connection, Outcome, Vm};
 use crate::request::{CLIENT, SUBJECT, configuration, token_request};
 use crate::run::{self, Delivery};
 use crate::support::case::Request;
+use crate::support::certificate::percent_encode;
+use crate::support::der::to_hex;
 use crate::support::moment::Moment;
 
 const CERTIFICATE: &str = include_str!("client.pem");
 /// Within the validity of `client.pem`.
 const CLOCK: &str = "2027-06-01T00:00:00Z";
 
-/// What a request is charged from the creation of its context to its deletion.
+/// The cost of a request, from the creation of its context to its deletion.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cost {
@@ -37,23 +38,23 @@ pub struct Cost {
     pub host_calls: u64,
 }
 
-/// The costs by the names of their rows, in the order of the table.
+/// Costs by the names of their rows, in the order of the table.
 pub type Costs = Vec<(String, Cost)>;
 
-/// The row of the request that a server sees all day.
+/// The row of the most frequent request.
 pub const HOT: &str = "authenticated";
 /// The aims for [`HOT`].
 pub const AIM: Cost = Cost { instructions: 30_000, host_calls: 9 };
 
 /// One kind of request.
 struct Row {
-    /// The code of its decision; a second of the same code says more behind a comma.
+    /// The code of its decision; further rows with this code have a comma and more words.
     name: &'static str,
     configuration: Value,
     connection: Connection,
     clock: &'static str,
     request: Request,
-    /// Comes before the one that is measured.
+    /// The request before the one that is measured.
     before: Request,
 }
 
@@ -62,7 +63,7 @@ impl Row {
         Row { name, ..self }
     }
 
-    /// Sets members of the configuration's top level; null takes one away.
+    /// Sets members of the configuration's top level; null removes one.
     fn configured(mut self, members: Value) -> Row {
         let configuration = self.configuration.as_object_mut().expect("a constant of this project");
         configuration.extend(members.as_object().cloned().unwrap_or_default());
@@ -78,7 +79,7 @@ impl Row {
         *clients
             .iter_mut()
             .find(|client| client["client_id"] == CLIENT)
-            .expect("the client is there") = metadata;
+            .expect("the client is registered") = metadata;
         self
     }
 
@@ -98,8 +99,7 @@ impl Row {
         let clock = Moment::parse(self.clock).expect("a constant of this file");
         let mut vm =
             run::start(self.configuration.to_string().as_bytes(), clock.0 as u64 * 1_000_000_000);
-        // The first requests of a VM also prove that Envoy delivers bodies, and get memory from the
-        // host.
+        // The first requests of a VM also show that Envoy delivers bodies, and allocate memory.
         for _ in 0..2 {
             self.send(&mut vm, &self.before);
         }
@@ -122,7 +122,7 @@ impl Row {
         assert_eq!(
             run::code(&outcome),
             self.code(),
-            "{}: another decision than the one to measure",
+            "{}: another decision than expected",
             self.name
         );
         cost(&outcome)
@@ -162,7 +162,7 @@ pub fn profile() -> (Vec<(&'static str, u64)>, BTreeMap<&'static str, u32>) {
     let row = hot();
     let mut vm = row.start();
     let request = as_envoy_forwards(&row.request);
-    // A client may leave at any time, so each phase can be the last.
+    // A client may leave at any time, so a request can end after each phase.
     let mut until = |phases: usize| {
         let id = vm.open(row.connection.clone()).expect("a context");
         if phases > 0 {
@@ -195,8 +195,7 @@ fn hot() -> Row {
 
 /// A verified connection with this certificate.
 fn presenting(pem: &str) -> Connection {
-    let digest: String = sha256(pem).iter().map(|byte| format!("{byte:02x}")).collect();
-    Connection::mutual_tls(pem, &digest, Some(true))
+    Connection::mutual_tls(pem, &to_hex(&sha256(pem)), Some(true))
 }
 
 fn der(pem: &str) -> CertificateDer<'static> {
@@ -207,15 +206,10 @@ fn sha256(pem: &str) -> [u8; 32] {
     Sha256::digest(der(pem)).into()
 }
 
-/// The certificate in the header that Envoy writes about its own connection.
+/// With the certificate in the header that Envoy writes about its own connection.
 fn forwarded(name: &'static str) -> Row {
-    let hash: String = sha256(CERTIFICATE).iter().map(|byte| format!("{byte:02x}")).collect();
-    let cert = CERTIFICATE
-        .replace(' ', "%20")
-        .replace('+', "%2B")
-        .replace('/', "%2F")
-        .replace('=', "%3D")
-        .replace('\n', "%0A");
+    let hash = to_hex(&sha256(CERTIFICATE));
+    let cert = percent_encode(CERTIFICATE);
     let element =
         format!("By=spiffe://example.com/edge;Hash={hash};Cert=\"{cert}\";Subject=\"{SUBJECT}\"");
     hot()
@@ -224,7 +218,7 @@ fn forwarded(name: &'static str) -> Row {
         .sending(with_header("x-forwarded-client-cert", &element))
 }
 
-/// A tenant's client, on a connection under the tenant's name.
+/// A tenant's client, on a connection with the tenant's server name.
 fn by_tenant(name: &'static str) -> Row {
     hot()
         .named(name)
@@ -232,7 +226,7 @@ fn by_tenant(name: &'static str) -> Row {
         .on(presenting(CERTIFICATE).with(REQUESTED_SERVER_NAME, "as.example.com"))
 }
 
-/// The same, but that the DER ends early.
+/// A connection whose certificate is truncated.
 fn presenting_a_part() -> Connection {
     let lines: Vec<&str> = CERTIFICATE.lines().collect();
     let (end, rest) = lines.split_last().expect("a certificate");
@@ -245,95 +239,138 @@ fn presenting_a_part() -> Connection {
     presenting(&part)
 }
 
-/// Every way to pass, and every code of contract §7.
+/// The rows: every way to pass, and every code of contract §7.
 fn rows() -> Vec<Row> {
-    let mut rows = vec![
+    let mut rows = passes();
+    rows.extend(refusals_of_requests());
+    rows.extend(refusals_of_clients());
+    rows.extend(hostile::rows());
+    // The cost of a repeated refusal is measured, not that of the first one.
+    for row in rows.iter_mut().filter(|row| row.before.body == hot().before.body) {
+        row.before = row.request.clone();
+    }
+    rows
+}
+
+fn passes() -> Vec<Row> {
+    // An unknown client_id is refused before the certificate is read.
+    let unseen = |row: Row, name| Row { before: body("client_id=nobody"), ..row.named(name) };
+    let by_proxy = json!({ "peer_certificate": {
+        "source": "forwarded",
+        "dialect": "client-cert",
+        "trusted_proxies": [URL_SAFE_NO_PAD.encode(sha256(CERTIFICATE))],
+    } });
+    let client_cert = format!(":{}:", STANDARD.encode(der(CERTIFICATE)));
+    vec![
         hot(),
-        // A client_id that nobody has is decided on before the certificate is looked at.
-        Row { before: body("client_id=nobody"), ..hot().named("authenticated, certificate not seen \
-            before") },
-        hot().named("authenticated, identity headers written").configured(json!({
-            "forward": { "client_id": "x-client-id", "thumbprint": "x-client-thumbprint", "certificate": ["client-cert"] },
-        })),
+        unseen(hot(), "authenticated, certificate not seen before"),
+        hot().named("authenticated, identity headers written").configured(json!({ "forward": {
+            "client_id": "x-client-id",
+            "thumbprint": "x-client-thumbprint",
+            "certificate": ["client-cert"],
+        } })),
         hot().named("authenticated, by SAN").registered(json!({
-            "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": "client.example.org",
+            "token_endpoint_auth_method": "tls_client_auth",
+            "tls_client_auth_san_dns": "client.example.org",
         })),
         hot().named("authenticated, self-signed").registered(self_signed(sha256(CERTIFICATE))),
         forwarded("authenticated, by Envoy's own header"),
-        Row { before: body("client_id=nobody"), ..forwarded("authenticated, header not seen \
-            before") },
+        unseen(forwarded(""), "authenticated, header not seen before"),
         hot()
             .named("authenticated, by a proxy's header")
-            .configured(json!({ "peer_certificate": {
-                "source": "forwarded",
-                "dialect": "client-cert",
-                "trusted_proxies": [URL_SAFE_NO_PAD.encode(sha256(CERTIFICATE))],
-            } }))
-            .sending(with_header("client-cert", &format!(":{}:", STANDARD.encode(der(CERTIFICATE))))),
+            .configured(by_proxy)
+            .sending(with_header("client-cert", &client_cert)),
         hot().named("authenticated, secret for the backend").registered(json!({
             "token_endpoint_auth_method": "tls_client_auth",
             "tls_client_auth_subject_dn": SUBJECT,
-            "backend_authentication": { "method": "client_secret_basic", "client_secret": "a secret of the backend" },
+            "backend_authentication": {
+                "method": "client_secret_basic",
+                "client_secret": "a secret of the backend",
+            },
         })),
         by_tenant("authenticated, by tenant"),
         hot()
             .named("passed_unidentified")
             .configured(json!({ "unidentified_clients": "pass" }))
             .sending(body("grant_type=refresh_token&refresh_token=x")),
-        hot().named("not_gated").sending(Request { path: "/.well-known/openid-configuration".into(), ..token_request() }),
-        hot().named("passed_other_method").registered(json!({ "token_endpoint_auth_method": "private_key_jwt" })),
+        hot().named("not_gated").sending(to("/.well-known/openid-configuration")),
+        hot()
+            .named("passed_other_method")
+            .registered(json!({ "token_endpoint_auth_method": "private_key_jwt" })),
         hot()
             .named("passed_unregistered")
             .configured(json!({ "unregistered_clients": "pass" }))
             .sending(body("client_id=nobody")),
-        hot().named("not_gated, with an endpoint's name").sending(Request { path: "/auth/token".into(), ..token_request() }),
+        hot().named("not_gated, with an endpoint's name").sending(to("/auth/token")),
+    ]
+}
+
+fn refusals_of_requests() -> Vec<Row> {
+    let put = Request { method: "PUT".into(), ..token_request() };
+    let json = with_header("content-type", "application/json");
+    let twice = body("client_id=client-050&client_id=client-050");
+    // client-050:secret
+    let basic = with_header("authorization", "Basic Y2xpZW50LTA1MDpzZWNyZXQ=");
+    vec![
         hot().named("upgrade_refused").sending(with_header("upgrade", "websocket")),
-        hot().named("method_not_allowed").sending(Request { method: "PUT".into(), ..token_request() }),
-        hot().named("unsupported_media_type").sending(with_header("content-type", "application/json")),
+        hot().named("method_not_allowed").sending(put),
+        hot().named("unsupported_media_type").sending(json),
         hot().named("encoded_body").sending(with_header("content-encoding", "gzip")),
         hot().named("body_too_large").configured(json!({ "max_body_bytes": 10 })),
         hot().named("malformed_form").sending(body("client_id=%zz")),
-        hot().named("duplicate_parameter").sending(body("client_id=client-050&client_id=client-050")),
+        hot().named("duplicate_parameter").sending(twice),
         hot().named("missing_client_id").sending(body("grant_type=client_credentials")),
-        hot().named("client_id_mismatch").sending(Request { path: "/token?client_id=client-051".into(), ..token_request() }),
+        hot().named("client_id_mismatch").sending(to("/token?client_id=client-051")),
         hot().named("malformed_authorization").sending(with_header("authorization", "Basic !")),
-        // client-050:secret
-        hot().named("multiple_auth_methods").sending(with_header("authorization", "Basic \
-            Y2xpZW50LTA1MDpzZWNyZXQ=")),
+        hot().named("multiple_auth_methods").sending(basic),
+    ]
+}
+
+fn refusals_of_clients() -> Vec<Row> {
+    let unverified = presenting(CERTIFICATE).with(PEER_CERTIFICATE_VALID, [0]);
+    let without_digest = presenting(CERTIFICATE).with(PEER_CERTIFICATE_DIGEST, "no digest");
+    vec![
         hot()
             .named("other_method_refused")
             .registered(json!({ "token_endpoint_auth_method": "private_key_jwt" }))
             .configured(json!({ "other_methods": "reject" })),
-        hot().named("method_not_supported").configured(json!({ "methods": ["self_signed_tls_client_auth"] })),
+        hot()
+            .named("method_not_supported")
+            .configured(json!({ "methods": ["self_signed_tls_client_auth"] })),
         hot().named("unknown_client").sending(body("client_id=nobody")),
         hot().named("certificate_missing").on(Connection::without_certificate()),
         hot().named("certificate_malformed").on(presenting_a_part()),
         Row { clock: "2040-01-01T00:00:00Z", ..hot().named("certificate_expired") },
         Row { clock: "2020-01-01T00:00:00Z", ..hot().named("certificate_not_yet_valid") },
-        hot().named("certificate_unverified").on(presenting(CERTIFICATE).with(PEER_CERTIFICATE_VALID, [0])),
+        hot().named("certificate_unverified").on(unverified),
         hot().named("certificate_not_registered").registered(self_signed([0; 32])),
         hot().named("subject_mismatch").registered(json!({
             "token_endpoint_auth_method": "tls_client_auth",
             "tls_client_auth_subject_dn": SUBJECT.replace("O=Client", "O=Other"),
         })),
         hot().named("unknown_tenant").configured(json!({
-            "endpoints": null, "clients": null, "tenants": [{ "hosts": ["other.example.com"], "clients": [] }],
+            "endpoints": null,
+            "clients": null,
+            "tenants": [{ "hosts": ["other.example.com"], "clients": [] }],
         })),
         Row {
             connection: presenting(CERTIFICATE).with(REQUESTED_SERVER_NAME, "b.example.com"),
             ..by_tenant("server_name_mismatch")
         },
         hot().named("registry_unavailable").configured(json!({
-            "clients": null, "registry": { "cluster": "registry", "authority": "registry.test", "path": "/clients" },
+            "clients": null,
+            "registry": {
+                "cluster": "registry",
+                "authority": "registry.test",
+                "path": "/clients",
+            },
         })),
-        hot().named("host_error").on(presenting(CERTIFICATE).with(PEER_CERTIFICATE_DIGEST, "no digest")),
-    ];
-    rows.extend(hostile::rows());
-    // A refusal that comes once costs nobody anything: measured is the one that comes again.
-    for row in rows.iter_mut().filter(|row| row.before.body == hot().before.body) {
-        row.before = row.request.clone();
-    }
-    rows
+        hot().named("host_error").on(without_digest),
+    ]
+}
+
+fn to(path: &str) -> Request {
+    Request { path: path.into(), ..token_request() }
 }
 
 fn body(body: &str) -> Request {

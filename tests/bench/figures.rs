@@ -1,4 +1,4 @@
-//! `budget.json`: the costs that were accepted, and what is more than that.
+//! `budget.json`: the accepted costs, and what exceeds them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,10 +8,11 @@ use serde_json::{Map, Value};
 use crate::cost::{Cost, Costs};
 
 /// How new figures are accepted.
-pub const MEND: &str =
-    "./build.sh bench --accept writes tests/bench/budget.json anew, for the reviewer to see";
+pub const HOW_TO_ACCEPT: &str =
+    "./build.sh bench --accept rewrites tests/bench/budget.json, which a reviewer sees";
 
-/// A figure may be so many per cent of its budget. What grows by less is noise of the compiler.
+/// The greatest share of its budget that a figure may have, in per cent. Less growth is noise of
+/// the compiler.
 const TOLERATED_PERCENT: u64 = 105;
 
 fn path() -> PathBuf {
@@ -20,7 +21,7 @@ fn path() -> PathBuf {
 
 pub fn committed() -> Costs {
     let text = fs::read_to_string(path())
-        .unwrap_or_else(|error| panic!("tests/bench/budget.json: {error}; {MEND}"));
+        .unwrap_or_else(|error| panic!("tests/bench/budget.json: {error}; {HOW_TO_ACCEPT}"));
     let rows: Map<String, Value> = serde_json::from_str(&text)
         .unwrap_or_else(|error| panic!("tests/bench/budget.json: {error}"));
     let cost = |value| {
@@ -48,10 +49,10 @@ pub fn of<'a>(costs: &'a Costs, name: &str) -> Option<&'a Cost> {
     costs.iter().find(|(row, _)| row == name).map(|(_, cost)| cost)
 }
 
-/// In words, everything that `measured` has and `budget` does not allow.
+/// Everything in `measured` that `budget` does not allow, in words.
 pub fn excesses(budget: &Costs, measured: &Costs) -> Vec<String> {
     let missing = budget.iter().filter(|(name, _)| of(measured, name).is_none());
-    let missing = missing.map(|(name, _)| format!("{name}: in the budget, and no longer measured"));
+    let missing = missing.map(|(name, _)| format!("{name}: in the budget, but not measured"));
     missing
         .chain(measured.iter().flat_map(|(name, cost)| excess(name, of(budget, name), cost)))
         .collect()
@@ -59,7 +60,7 @@ pub fn excesses(budget: &Costs, measured: &Costs) -> Vec<String> {
 
 fn excess(name: &str, budget: Option<&Cost>, measured: &Cost) -> Vec<String> {
     let Some(budget) = budget else {
-        return vec![format!("{name}: measured, and not in the budget")];
+        return vec![format!("{name}: measured, but not in the budget")];
     };
     let figures = [
         ("instructions", measured.instructions, budget.instructions),

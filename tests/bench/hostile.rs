@@ -1,7 +1,7 @@
-//! What a stranger can send to make a request dear: each kind as large as Envoy lets it be, or as
-//! the filter reads it.
+//! Requests that any client can send and that are expensive: each as large as Envoy allows, or as
+//! far as the filter reads it.
 //!
-//! None may cost more than two milliseconds of a worker before its answer, see
+//! None may take more than two milliseconds of a worker until its answer: see
 //! [`MOST_INSTRUCTIONS`].
 
 use base64::Engine as _;
@@ -13,21 +13,20 @@ use crate::host::Connection;
 use crate::request::token_request;
 use crate::support::case::Request;
 use crate::support::certificate::pem;
-use crate::support::der::{self as asn1, tlv};
+use crate::support::der::{self as asn1, tlv, to_hex};
 
 /// Two milliseconds, in instructions as they are counted here.
 ///
-/// Measured with the module of before, which prepared a subject of 90 kB of U+FDFA whole: 939
-/// million instructions here, and 78 ms of a worker in Envoy, so that V8 runs 12 of them in a
-/// nanosecond. (wasmtime, which counts them, runs 10 to 15 where the machine has nothing else to
-/// do.)
+/// Measured with an earlier module, which prepared a whole subject of 90 kB of U+FDFA: 939 million
+/// instructions here, and 78 ms of a worker in Envoy, so V8 executes 12 of them in a nanosecond.
+/// (wasmtime, which counts them, executes 10 to 15 on an idle machine.)
 #[allow(dead_code, reason = "the test of the budget compares with it")]
 pub const MOST_INSTRUCTIONS: u64 = 24_000_000;
 
-/// Octets of certificate that BoringSSL takes from a client, at most 100 kB with the chain.
+/// Octets of a certificate. BoringSSL accepts at most 100 kB from a client, with the chain.
 const MOST_OF_A_CERTIFICATE: usize = 90_000;
 
-/// What the requests with a certificate of their own refuse.
+/// The rows. The first are refusals of a request with its own certificate.
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     let mut add = |row: Row, name: &'static str| rows.push(unseen(row).named(name));
@@ -95,7 +94,7 @@ pub(super) fn rows() -> Vec<Row> {
     add(mailbox.on(entries(b"\x81\x0fops@example.com")), "subject_mismatch, 90 kB of mailboxes");
     let long = tlv(asn1::context(2), &[[b'a'].repeat(MOST_OF_A_CERTIFICATE)]);
     add(dns().on(with_names(&name(&[]), &long)), "subject_mismatch, a host name of 90 kB");
-    // The same again: it was read before, and is compared anew.
+    // A certificate that was parsed before is compared again.
     rows.push(
         dns()
             .on(entries(&[0x82, 1, b'a']))
@@ -120,12 +119,10 @@ pub(super) fn rows() -> Vec<Row> {
         header(&format!("[{}]", fill("{},").trim_end_matches(','))),
         "certificate_malformed, header of objects",
     );
-    let hash: String = sha256(CERTIFICATE).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = to_hex(&sha256(CERTIFICATE));
     let element = |pem: &str| {
-        format!(
-            "Hash={hash};Cert=\"{}\"",
-            pem.replace('\n', "%0A").replace('+', "%2B").replace('/', "%2F")
-        )
+        let cert = pem.replace('\n', "%0A").replace('+', "%2B").replace('/', "%2F");
+        format!("Hash={hash};Cert=\"{cert}\"")
     };
     let eight = vec![element(CERTIFICATE); 8].join(",");
     add(header(&eight), "authenticated, header of eight elements");
@@ -147,7 +144,11 @@ pub(super) fn rows() -> Vec<Row> {
     add(header(&element), "certificate_unverified, header of one large element");
     let trusted = URL_SAFE_NO_PAD.encode(sha256(CERTIFICATE));
     let proxied = hot().configured(json!({
-        "peer_certificate": { "source": "forwarded", "dialect": "client-cert", "trusted_proxies": [trusted] },
+        "peer_certificate": {
+            "source": "forwarded",
+            "dialect": "client-cert",
+            "trusted_proxies": [trusted],
+        },
     }));
     let in_header = name(&attribute(asn1::UTF8_STRING, &"\u{fdfa}".as_bytes().repeat(11_500)));
     let value = format!(":{}:", STANDARD.encode(certificate(&name(&[]), &in_header, &[])));
@@ -176,8 +177,9 @@ pub(super) fn rows() -> Vec<Row> {
     );
     let payload = |json: &str| URL_SAFE_NO_PAD.encode(json);
     let assertion = |json: &str| {
-        let form = "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=e30.";
-        body(&format!("{form}{}.c2ln", payload(json)))
+        let kind = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+        let jwt = format!("e30.{}.c2ln", payload(json));
+        body(&format!("client_assertion_type={kind}&client_assertion={jwt}"))
     };
     let nested = format!("{}{}", "{\"a\":".repeat(5_000), "1");
     add(hot().sending(assertion(&nested)), "client_id_mismatch, assertion of nested objects");
@@ -214,7 +216,7 @@ pub(super) fn rows() -> Vec<Row> {
     add(to("%2f%2e%2e"), "not_gated, path of escaped dots");
     add(to(";a"), "not_gated, path of parameters");
     add(to("\\"), "not_gated, path of backslashes");
-    // An endpoint's name in it: it cannot be said what such a path means, so it is gated.
+    // With the name of an endpoint: the meaning of such a path is unclear, so it is gated.
     let to = |unit: &str| {
         let path = format!("/a/../token/{}", unit.repeat(MOST_OF_A_PATH / unit.len()));
         hot().sending(Request { path, ..token_request() })
@@ -249,7 +251,7 @@ pub(super) fn rows() -> Vec<Row> {
     rows
 }
 
-/// With a certificate, a header or a body that the filter has not seen before.
+/// A request with a certificate, a header or a body that the filter has not seen before.
 fn unseen(row: Row) -> Row {
     Row { before: body("client_id=nobody"), ..row }
 }
@@ -287,7 +289,7 @@ fn connection(issuer: &[u8], subject: &[u8], extensions: &[u8]) -> Connection {
     presenting(&pem("CERTIFICATE", &certificate(issuer, subject, extensions)))
 }
 
-/// A certificate that nobody signed: the filter leaves signatures to others.
+/// A certificate without a valid signature, which the filter does not check.
 fn certificate(issuer: &[u8], subject: &[u8], extensions: &[u8]) -> Vec<u8> {
     let algorithm = tlv(asn1::SEQUENCE, &[tlv(asn1::OBJECT_IDENTIFIER, &[[0x2a, 3]])]);
     let validity = tlv(

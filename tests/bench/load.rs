@@ -1,9 +1,8 @@
 //! CPU time that filters add to a request in a real Envoy.
 //!
-//! One Envoy for each variant, all up at the same time, one of them under load at a time, in turns:
-//! what the machine does besides hits all of them. The unit is the whole CPU time of the Envoy
-//! process per request, as the kernel counts it, so neither the client nor the backend is in it,
-//! and waiting is not.
+//! Each variant has an Envoy. All of them run at the same time, and get load one after another in
+//! turns, so other work of the machine affects all of them. The figure is the CPU time of the Envoy
+//! process per request, as the kernel counts it, without the client, the backend and waiting.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,23 +18,24 @@ use crate::envoy::http1::{self, Http1};
 use crate::envoy::process::{self, CURRENT, Envoy};
 use crate::request::{CLIENT, SUBJECT, configuration, token_request};
 
-/// Many short turns: what disturbs a turn disturbs its neighbours as well, and so falls out of
-/// their difference.
+/// Many short turns: a disturbance affects neighbouring turns alike, and disappears in their
+/// difference.
 pub const ROUNDS: usize = 80;
 pub const REQUESTS: usize = 200;
 const WARM_UP: usize = 2_000;
 
-/// What stands between the listener and the router.
+/// The filter between the listener and the router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
     Nothing,
-    Floor,
+    /// The least that a filter must do which waits for the body.
+    Minimum,
     Filter,
     Lua,
 }
 
 impl Variant {
-    pub const ALL: [Self; 4] = [Self::Nothing, Self::Floor, Self::Filter, Self::Lua];
+    pub const ALL: [Self; 4] = [Self::Nothing, Self::Minimum, Self::Filter, Self::Lua];
 
     /// Whether it refuses a client with another certificate.
     fn decides(self) -> bool {
@@ -54,14 +54,14 @@ pub async fn measure() -> Rounds {
     }
     for lane in &mut lanes {
         lane.assert_decides().await;
-        // V8 compiles what is hot a second time.
+        // V8 compiles frequent code a second time.
         lane.load(WARM_UP).await;
     }
     let mut rounds = Vec::new();
     for round in 0..ROUNDS {
         let mut nanoseconds = [0; 4];
         for turn in 0..lanes.len() {
-            // Nobody is always the first, or always behind the same one.
+            // The order changes from round to round.
             let place = (round + turn) % lanes.len();
             nanoseconds[place] = lanes[place].load(REQUESTS).await;
         }
@@ -81,7 +81,7 @@ impl Lane {
     async fn start(variant: Variant) -> Self {
         let make = |backend, directory: &Path| {
             let module = match variant {
-                Variant::Floor => floor(directory),
+                Variant::Minimum => minimum(directory),
                 _ => process::module(),
             };
             let mut bootstrap = bootstrap::bootstrap(
@@ -102,7 +102,7 @@ impl Lane {
         Self { variant, envoy, connection }
     }
 
-    /// A comparison of costs is one only if the variants do what they are there for.
+    /// Asserts that the variant decides; otherwise its cost could not be compared.
     async fn assert_decides(&self) {
         let other = Client::new(&CERTIFICATES.other_subject);
         let answer = other
@@ -118,7 +118,7 @@ impl Lane {
         );
     }
 
-    /// Sends one request after the other; the answer is the CPU time of each in nanoseconds.
+    /// Sends requests one after another; returns the CPU time of each in nanoseconds.
     async fn load(&mut self, requests: usize) -> u64 {
         let request = token_request();
         let length = format!("content-length: {}", request.body.len());
@@ -142,22 +142,22 @@ impl Lane {
     }
 }
 
-fn floor(directory: &Path) -> PathBuf {
-    let path = directory.join("floor.wasm");
-    let module = wat::parse_str(include_str!("floor.wat")).expect("a constant of this project");
-    fs::write(&path, module).expect("the directory is ours");
+fn minimum(directory: &Path) -> PathBuf {
+    let path = directory.join("minimum.wasm");
+    let module = wat::parse_str(include_str!("minimum.wat")).expect("a constant of this project");
+    fs::write(&path, module).expect("the directory can be written");
     path
 }
 
 fn change_filters(bootstrap: &mut Value, variant: Variant) {
     let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
     let manager = bootstrap.pointer_mut(manager).expect("the bootstrap of the Envoy tests has it");
-    // Written by all of them, for none of them: noise.
+    // The access log would cost the same in all variants.
     manager["access_log"] = json!([]);
     let filters = manager["http_filters"].as_array_mut().expect("it is a list");
     match variant {
         Variant::Nothing => drop(filters.remove(0)),
-        Variant::Floor | Variant::Filter => {}
+        Variant::Minimum | Variant::Filter => {}
         Variant::Lua => {
             let script =
                 include_str!("subject.lua").replace("CLIENT", CLIENT).replace("SUBJECT", SUBJECT);
@@ -169,8 +169,8 @@ fn change_filters(bootstrap: &mut Value, variant: Variant) {
     }
 }
 
-/// CPU time of all threads. `/proc/PID/stat` has the same in ticks of 10 ms, which are too coarse
-/// for one round.
+/// CPU time of all threads. `/proc/PID/stat` has it in ticks of 10 ms, which is too coarse for a
+/// round.
 fn cpu_time(process: u32) -> Duration {
     let threads = fs::read_dir(format!("/proc/{process}/task")).expect("Linux, and Envoy runs");
     let nanoseconds = threads.map(|thread| {

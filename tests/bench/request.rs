@@ -1,14 +1,14 @@
-//! The one client and the one request that all figures are about.
+//! The client and the request of all figures.
 
 use serde_json::{Value, json};
 
 use crate::support::case::Request;
 
 pub const CLIENT: &str = "client-050";
-/// Of `client.pem`, and of the seed certificate of the Envoy tests.
+/// The subject of `client.pem` and of the seed certificate of the Envoy tests.
 pub const SUBJECT: &str = "CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo,C=JP";
 
-/// A registry of one hundred clients, as a server of some size has it.
+/// A configuration with one hundred clients.
 pub fn configuration() -> Value {
     let client = |number: usize| {
         let client_id = format!("client-{number:03}");
@@ -39,11 +39,6 @@ pub fn token_request() -> Request {
         ("accept-encoding", "gzip, deflate, br"),
         ("content-type", "application/x-www-form-urlencoded;charset=UTF-8"),
     ];
-    Request {
-        method: "POST".into(),
-        path: "/token".into(),
-        host: "as.example.com".into(),
-        headers: headers.map(|(name, value)| (name.into(), value.into())).into(),
-        body: body.into(),
-    }
+    let headers = headers.map(|(name, value)| (name.into(), value.into())).into();
+    Request { headers, ..Request::form("/token", body) }
 }

@@ -1,6 +1,6 @@
-//! What a fetched registry costs with a million clients, against ten; what a refresh costs the
-//! requests beside it; how long a change takes. Every figure is a ratio or a difference within one
-//! run.
+//! The cost of a fetched registry with a million clients, compared with ten; the effect of a
+//! refresh on requests; the time until a change takes effect. Every figure is a ratio or a
+//! difference within one run.
 
 use std::fs;
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub fn measure(runtime: &Runtime) -> Vec<Vec<String>> {
     );
     let added = (many.cold_seconds - few.cold_seconds) * 1e6;
     row(
-        "a client not met before, among 1,000,000 against among 10",
+        "a client not parsed before, among 1,000,000 compared with 10",
         format!("{added:+.1} us"),
         "at most +20 us",
     );
@@ -55,7 +55,7 @@ pub fn measure(runtime: &Runtime) -> Vec<Vec<String>> {
     let (large_1, large_4) = (memory(1, MANY), memory(4, MANY));
     let further = |four: u64, one: u64| four.saturating_sub(one) as f64 / 3.0 / 1e6;
     row(
-        "resident memory that each further worker adds at 1,000,000 clients",
+        "resident memory of each further worker at 1,000,000 clients",
         format!("{:.1} MB", further(large_4, large_1)),
         "at most 5 MB",
     );
@@ -89,7 +89,7 @@ fn numbered(number: usize) -> Value {
     client(&format!("client-{number:07}"))
 }
 
-/// The pages of a list of so many clients.
+/// The pages of a list with this many clients.
 fn pages(clients: usize, page: usize) -> Vec<String> {
     let numbers: Vec<usize> = (0..clients).collect();
     let text = |part: &[usize]| {
@@ -98,7 +98,7 @@ fn pages(clients: usize, page: usize) -> Vec<String> {
     numbers.chunks(page).map(text).collect()
 }
 
-/// What requests cost in the module.
+/// The cost of requests in the module.
 struct Lookups {
     hot_calls: f64,
     hot_fuel: f64,
@@ -122,7 +122,7 @@ impl Lookups {
         };
         cost(0);
         let (hot_calls, hot_fuel, _) = (cost(0), cost(0)).1;
-        // Among ten, nine are left to be met.
+        // With ten clients, nine are new.
         let step = (clients / 1000).max(1);
         let cold: Vec<_> = (1..clients.min(1000)).map(|n| cost(n * step)).collect();
         let median = |mut values: Vec<f64>| {
@@ -140,18 +140,18 @@ fn request(number: usize) -> Request {
     Request { host: "as.example.com".into(), ..request }
 }
 
-/// A VM with this list in force.
+/// A VM with a list of this many clients in force.
 fn loaded(clients: usize) -> Vm {
     let configuration = snapshot("/clients", json!({})).to_string();
     let mut vm =
         run::start_in(&Process::new(), configuration.as_bytes(), NOW.0 as u64 * 1_000_000_000);
-    // A microsecond for each look at the clock: what fits into a slice fits into a callback.
+    // Each reading of the clock takes a microsecond, so that a slice fits into a callback.
     vm.set_clock_step(1_000);
     let pages = pages(clients, 100_000);
     let last = pages.len();
     let mut next = pages.into_iter().enumerate();
     while vm.metric("tls_client_auth.registry_refresh_ok") != Some(1) {
-        let period = vm.tick_period().expect("it ticks");
+        let period = vm.tick_period().expect("a tick period is set");
         vm.set_clock(vm.clock() + u64::from(period) * 1_000_000);
         vm.tick().unwrap_or_else(|fault| panic!("{fault}"));
         for call in vm.calls() {
@@ -186,19 +186,19 @@ fn serve(registry: &Registry, path: &str, pages: Vec<String>) {
     }
 }
 
-/// Resident memory of an Envoy with so many workers and clients, in bytes.
+/// Resident memory of an Envoy with these numbers of workers and clients, in bytes.
 async fn resident(workers: u32, clients: usize) -> u64 {
     let registry = Registry::start().await;
     serve(&registry, "/clients", pages(clients, 10_000));
-    // Once: what is measured is a list in force, and not its successor.
+    // Fetched once: only the list in force is measured.
     let configuration = snapshot("/clients", json!({ "refresh": "1h", "timeout": "10s" }));
     let envoy = start(workers, &registry, vec![Listener::new("gate", &configuration)]).await;
     let deadline = Instant::now() + Duration::from_secs(600);
     while envoy.metric("registry_clients").await != clients as u64 {
-        assert!(Instant::now() < deadline, "the list does not arrive: {}", envoy.log());
+        assert!(Instant::now() < deadline, "the list does not take effect: {}", envoy.log());
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    // Every worker has met some clients.
+    // Every worker parses some clients.
     for number in 0..200.min(clients) {
         let answer = Client::new(&CERTIFICATES.seed)
             .send(envoy.address("gate"), &request(number), Delivery::Http1Whole)
@@ -211,11 +211,11 @@ async fn resident(workers: u32, clients: usize) -> u64 {
     let kilobytes = status.lines().find_map(|line| {
         line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok()
     });
-    kilobytes.expect("the kernel says it") * 1024
+    kilobytes.expect("the kernel reports it") * 1024
 }
 
-/// p99 of requests in seconds, quiet and while a list is refreshed, in turns. Each list is another
-/// one, so that it is written and compared as well.
+/// p99 of requests in seconds, without and during a refresh, in turns. The lists differ, so that a
+/// refresh includes comparison and writing.
 async fn latencies(page: usize) -> (f64, f64) {
     let registry = Registry::start().await;
     let texts = [pages(REFRESHED, page), pages(REFRESHED - 1, page)];
@@ -238,7 +238,7 @@ async fn latencies(page: usize) -> (f64, f64) {
     }
     load(&mut connections, Duration::from_secs(2)).await;
     for round in 1..=3 {
-        // A registry that refuses leaves the VMs alone, once what was under way is done.
+        // While the registry refuses, the VMs have nothing to do after the current refresh.
         let failed = envoy.metric("registry_refresh_failed").await;
         registry.serve("/clients", Reply::status(500));
         eventually("nothing is under way", async || {
@@ -257,7 +257,7 @@ async fn latencies(page: usize) -> (f64, f64) {
         .await;
         loop {
             let part = load(&mut connections, Duration::from_millis(250)).await;
-            // Only what was sent while the list was read and written counts.
+            // Only requests that were sent during the refresh count.
             if envoy.metric("registry_refresh_ok").await != refreshed {
                 break;
             }
@@ -273,7 +273,7 @@ fn p99(mut seconds: Vec<f64>) -> f64 {
     seconds[seconds.len() * 99 / 100]
 }
 
-/// A request every four milliseconds on each of these connections; how many seconds each took.
+/// Sends a request every four milliseconds on each connection; returns the seconds of each.
 async fn load(connections: &mut Vec<Http1>, duration: Duration) -> Vec<f64> {
     let mut tasks = tokio::task::JoinSet::new();
     for (number, mut connection) in connections.drain(..).enumerate() {
@@ -300,7 +300,7 @@ async fn load(connections: &mut Vec<Http1>, duration: Duration) -> Vec<f64> {
     seconds.concat()
 }
 
-/// The longest time from a change to the last worker that decides by it.
+/// The longest time from a change until the last worker decides by it.
 async fn changes() -> Duration {
     let registry = Registry::start().await;
     registry.serve("/clients", Reply::clients(&["round-0"]));
@@ -318,11 +318,11 @@ async fn changes() -> Duration {
                 .await;
             in_a_row = if answer.expect("an answer").status == 200 { in_a_row + 1 } else { 0 };
         }
-        // The first one is the start of Envoy.
+        // The first round includes the start of Envoy.
         if round > 0 {
             slowest = slowest.max(begin.elapsed());
         }
-        // Not in step with the refresh.
+        // At another phase of the refresh interval each time.
         tokio::time::sleep(Duration::from_millis(130 * round)).await;
     }
     slowest

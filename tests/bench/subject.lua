@@ -1,5 +1,5 @@
--- What one would write without this filter: is the printed subject the one that is registered for the client_id?
--- It has none of the filter's rules for duplicates, encodings and other ways of authentication.
+-- A script instead of the filter: it compares the printed subject with that of the client_id. It
+-- has no rules for duplicates, encodings and other authentication methods.
 local subjects = { ["CLIENT"] = "SUBJECT" }
 
 function envoy_on_request(request)

@@ -1,25 +1,25 @@
-//! Certificates in bulk: whatever others collected to break parsers, or to be trusted, gets an
-//! answer; every name that can be compared is read back from its printed form as itself; and names
-//! and times are what another reader says they are.
+//! Certificates in bulk, collected by others to break parsers or to be trusted: each gets an
+//! answer, each comparable name is read back from its printed form as itself, and names and times
+//! agree with another reader.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
+use test_support::der::hex;
 use tls_client_auth::inspect::pem;
 use tls_client_auth::{AlternativeName, CertificateError, DistinguishedName, PeerCertificate};
 
-/// Where `./build.sh test` puts the PyPI package `cryptography_vectors`, which holds NIST's PKITS
-/// among much else, others with the roots of browsers and of the Brazilian state, and asn1crypto,
-/// which reads them too.
+/// Python packages: `cryptography_vectors`, which contains NIST PKITS; the roots of browsers and of
+/// the Brazilian state; and asn1crypto, the other reader. README.md says how they are fetched.
 const CORPUS: &str = "target/corpus";
-/// The same of npm.
+/// Packages of npm with certificates.
 const NPM: &str = "target/tools/certificates/node_modules";
 
 fn files(directory: &Path, found: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(directory).unwrap_or_else(|error| {
-        panic!("{}: {error}; ./build.sh test gets it", directory.display())
+        panic!("{}: {error}; ./build.sh test module fetches it", directory.display())
     });
     for entry in entries {
         let path = entry.unwrap().path();
@@ -27,7 +27,7 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every file of `below` in the repository that may hold a certificate.
+/// Every file in these directories of the repository that may contain a certificate.
 fn corpus(below: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for directory in below {
@@ -42,7 +42,7 @@ fn corpus(below: &[&str]) -> Vec<PathBuf> {
     found
 }
 
-/// Every certificate in `file`: its PEM blocks, and the whole file as DER.
+/// The possible certificates in `file`: its PEM blocks, and the whole file as DER.
 fn candidates(file: &[u8]) -> Vec<Vec<u8>> {
     let text = String::from_utf8_lossy(file);
     let blocks = text.split("-----BEGIN CERTIFICATE-----").skip(1).filter_map(|rest| {
@@ -55,7 +55,7 @@ fn candidates(file: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn odd_certificates_get_an_answer_and_names_survive_printing() {
+fn every_certificate_gets_an_answer() {
     let (mut parsed, mut compared) = (0, 0);
     for path in corpus(&[&format!("{CORPUS}/cryptography_vectors")]) {
         for der in candidates(&fs::read(&path).unwrap()) {
@@ -75,7 +75,7 @@ fn odd_certificates_get_an_answer_and_names_survive_printing() {
                 "{}: {subject}",
                 path.display()
             );
-            // What is left of a certificate that was cut or damaged must not panic either.
+            // Truncated and damaged certificates must not cause a panic either.
             for length in [der.len() / 3, der.len() / 2, der.len() - 1] {
                 let _ = PeerCertificate::from_der(&der[..length]);
             }
@@ -84,8 +84,8 @@ fn odd_certificates_get_an_answer_and_names_survive_printing() {
                 let mut damaged = der.clone();
                 damaged[position] ^= 0x81;
                 if let Ok(certificate) = PeerCertificate::from_der(&damaged) {
-                    // What is compared as it is read agrees with what is read whole, also where
-                    // that fails.
+                    // A comparison during the reading agrees with one after it, also if the reading
+                    // fails.
                     let read = certificate.subject().map(|read| read == subject);
                     let compared = certificate
                         .subject_difference(&subject)
@@ -103,14 +103,14 @@ fn odd_certificates_get_an_answer_and_names_survive_printing() {
             }
         }
     }
-    // The package has more; far fewer would mean that this test looked at something else.
+    // The package has more. Fewer would mean that this test read something else.
     assert!(
         parsed > 300 && compared > 200,
         "only {parsed} certificates parsed, {compared} names compared"
     );
 }
 
-/// A line of tests/certificates/read.py.
+/// A line of the output of read.py.
 #[derive(Deserialize)]
 struct Read {
     file: String,
@@ -121,11 +121,7 @@ struct Read {
     alternative_names: Option<Vec<(String, String)>>,
 }
 
-fn octets(hex: &str) -> Vec<u8> {
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
-}
-
-/// The name as the filter holds it; `None` where it can be no registered one.
+/// The name as the filter represents it; `None` if it cannot be registered.
 fn name((kind, content): &(String, String)) -> Option<AlternativeName> {
     let printable = content.bytes().all(|b| matches!(b, b' '..=b'~'));
     let host = |host: &str| host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
@@ -136,7 +132,7 @@ fn name((kind, content): &(String, String)) -> Option<AlternativeName> {
             let (local, domain) = content.rsplit_once('@')?;
             AlternativeName::Email(format!("{local}@{}", host(domain)).into())
         }
-        "ip_address" => match *octets(content).as_slice() {
+        "ip_address" => match *hex(content).unwrap().as_slice() {
             [a, b, c, d] => AlternativeName::Ip([a, b, c, d].into()),
             ref octets => AlternativeName::Ip(<[u8; 16]>::try_from(octets).unwrap().into()),
         },
@@ -145,7 +141,7 @@ fn name((kind, content): &(String, String)) -> Option<AlternativeName> {
 }
 
 #[test]
-fn names_and_times_are_what_another_reader_says() {
+fn names_and_times_agree_with_another_reader() {
     let root = test_support::repository();
     let corpora = ["cryptography_vectors", "certifi", "certifi_icpbr"]
         .map(|package| format!("{CORPUS}/{package}"));
@@ -155,7 +151,7 @@ fn names_and_times_are_what_another_reader_says() {
         .env("PYTHONPATH", root.join(CORPUS))
         .arg(root.join("tests/certificates/read.py"))
         .args(corpus(&below));
-    let output = python.output().expect("python3 is there");
+    let output = python.output().expect("python3 can be executed");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let (mut names, mut alternative_names, mut wrong) = (0, 0, Vec::new());
     for line in String::from_utf8(output.stdout).unwrap().lines() {
@@ -165,7 +161,7 @@ fn names_and_times_are_what_another_reader_says() {
                 wrong.push(format!("{}: {what}", read.file));
             }
         };
-        let certificate = match PeerCertificate::from_der(&octets(&read.der)) {
+        let certificate = match PeerCertificate::from_der(&hex(&read.der).unwrap()) {
             Ok(certificate) => certificate,
             Err(error) => {
                 // Another reader may be more patient, but not with what browsers trust.
@@ -197,7 +193,7 @@ fn names_and_times_are_what_another_reader_says() {
                         "another name matches",
                     );
                 }
-                // What cannot be registered can match nothing, and says why in the same words.
+                // A name that cannot be registered gives the same error in a certificate.
                 Err(error) => check(
                     certificate.subject().map(|_| ()) == Err(CertificateError::Subject(error)),
                     registered,

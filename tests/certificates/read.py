@@ -1,10 +1,10 @@
-"""Reads certificates with asn1crypto, which shares nothing with the filter: a second opinion about names and times.
+"""Reads certificates with asn1crypto, which shares no code with the filter.
 
-  read.py FILE...    a line of JSON for each certificate that is in the files, as PEM or as DER
+  read.py FILE...    a line of JSON for each certificate in the files, PEM or DER
 
-A line has the DER, the validity in seconds since 1970, the subject as strings of RFC 4514 (`hex`: each value as #hexadecimal;
-`text`: each value that has a text as text; both with dotted-decimal types) and the alternative names. What asn1crypto finds
-wrong is null.
+A line has the DER, the validity in seconds since 1970, the subject as strings of RFC 4514 (`hex`:
+each value as #hexadecimal; `text`: each value that is text as text; both with dotted-decimal types)
+and the alternative names. What asn1crypto refuses is null.
 """
 
 import base64
@@ -19,7 +19,7 @@ UTF8, NUMERIC, PRINTABLE, T61, IA5, VISIBLE, UNIVERSAL, BMP = 12, 18, 19, 20, 22
 
 
 def candidates(data):
-    # JavaScript has them in strings, line by line.
+    # In JavaScript they are string constants, joined line by line.
     lines = re.sub(rb'"\s*\+\s*"', b"", data.replace(b"\\n", b"\n").replace(b"\\r", b""))
     for match in PEM.finditer(lines):
         try:
@@ -35,15 +35,17 @@ def elements(data):
         class_, method, tag, header, content, trailer = parser.parse(data)
         whole = header + content + trailer
         yield class_, method, tag, content, whole
-        data = data[len(whole):]
+        data = data[len(whole) :]
 
 
 def text(tag, content):
-    """The text of a value that caseIgnoreMatch covers, None for another."""
+    """The text of a value to which caseIgnoreMatch applies; None for other values."""
     if tag == UTF8:
         return content.decode("utf-8")
     if tag in (PRINTABLE, T61):
-        return None if any(0x80 <= octet <= 0x9F for octet in content) else content.decode("latin-1")
+        return (
+            None if any(0x80 <= octet <= 0x9F for octet in content) else content.decode("latin-1")
+        )
     if tag in (NUMERIC, VISIBLE):
         return content.decode("ascii") if content.isascii() else None
     if tag == IA5:
@@ -56,8 +58,13 @@ def text(tag, content):
 
 
 def escaped(value):
-    # RFC 4514 allows every octet to be written so.
-    return "".join(c if c.isascii() and c.isalnum() else "".join(f"\\{octet:02X}" for octet in c.encode("utf-8")) for c in value)
+    # RFC 4514 allows this form for every octet.
+    return "".join(
+        c
+        if c.isascii() and c.isalnum()
+        else "".join(f"\\{octet:02X}" for octet in c.encode("utf-8"))
+        for c in value
+    )
 
 
 def subject(name):
@@ -70,18 +77,24 @@ def subject(name):
             kind = x509.ObjectIdentifier.load(oid).dotted
             decoded = text(tag, value) if class_ == 0 else None
             hexadecimal = f"{kind}=#{whole.hex()}"
-            attributes.append((hexadecimal, hexadecimal if decoded is None else f"{kind}={escaped(decoded)}"))
+            attributes.append(
+                (hexadecimal, hexadecimal if decoded is None else f"{kind}={escaped(decoded)}")
+            )
         with_hex.insert(0, "+".join(pair[0] for pair in attributes))
         with_text.insert(0, "+".join(pair[1] for pair in attributes))
     return ",".join(with_hex), ",".join(with_text)
 
 
 def alternative_names(certificate):
-    found = [extension for extension in certificate["tbs_certificate"]["extensions"] if extension["extn_id"].dotted == "2.5.29.17"]
+    found = [
+        extension
+        for extension in certificate["tbs_certificate"]["extensions"]
+        if extension["extn_id"].dotted == "2.5.29.17"
+    ]
     if not found:
         return []
     if len(found) > 1:
-        raise ValueError("two of them")
+        raise ValueError("the extension occurs twice")
     names = []
     for name in x509.GeneralNames.load(found[0]["extn_value"].contents, strict=True):
         content = name.chosen.contents
@@ -109,11 +122,24 @@ def main():
             if tbs is None:
                 continue
             names = attempt(lambda: subject(tbs["subject"])) or (None, None)
-            validity = attempt(lambda: [int(tbs["validity"][end].native.timestamp()) for end in ("not_before", "not_after")])
-            print(json.dumps({
-                "file": path, "der": der.hex(), "validity": validity, "hex": names[0], "text": names[1],
-                "alternative_names": attempt(alternative_names, certificate),
-            }))
+            validity = attempt(
+                lambda: [
+                    int(tbs["validity"][end].native.timestamp())
+                    for end in ("not_before", "not_after")
+                ]
+            )
+            print(
+                json.dumps(
+                    {
+                        "file": path,
+                        "der": der.hex(),
+                        "validity": validity,
+                        "hex": names[0],
+                        "text": names[1],
+                        "alternative_names": attempt(alternative_names, certificate),
+                    }
+                )
+            )
 
 
 if __name__ == "__main__":

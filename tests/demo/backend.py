@@ -1,7 +1,7 @@
-"""backend.py PORT FILE: stands for the authorization server of the demo.
+"""backend.py PORT FILE: the authorization server of the demo.
 
-Listens on loopback, appends every request that it sees to FILE as a line of JSON, and answers like a token endpoint.
-The answer names the client that the filter vouched for, so that the caller sees what a real backend would see.
+Listens on loopback, appends every request to FILE as a line of JSON, and answers like a token
+endpoint. The answer contains the identity headers of the filter, as a backend sees them.
 """
 
 import json
@@ -15,7 +15,12 @@ class Backend(BaseHTTPRequestHandler):
     def answer(self):
         body = self.body()
         with open(sys.argv[2], "a", encoding="utf-8") as record:
-            request = {"method": self.command, "path": self.path, "headers": self.headers.items(), "body": body}
+            request = {
+                "method": self.command,
+                "path": self.path,
+                "headers": self.headers.items(),
+                "body": body,
+            }
             record.write(json.dumps(request) + "\n")
         answer = json.dumps(
             {

@@ -1,7 +1,8 @@
-"""registry.py PORT FILE: stands for the client registry of the demo.
+"""registry.py PORT FILE: the client registry of the demo.
 
-Listens on loopback. GET /clients answers with the JSON array in FILE, with an ETag; GET /clients/ID with the one client of that
-client_id, or 404. FILE is read at every request, so that a client can be added or removed while everything runs.
+Listens on loopback. GET /clients answers with the JSON array in FILE and an ETag; GET /clients/ID
+with the client of that client_id, or 404. FILE is read at each request, so that clients can be
+added and removed at any time.
 """
 
 import hashlib
@@ -23,14 +24,11 @@ class Registry(BaseHTTPRequestHandler):
             if self.headers["if-none-match"] == tag:
                 return self.answer(304, b"", etag=tag)
             return self.answer(200, body, etag=tag)
-        found = [client for client in clients if self.path == "/clients/" + self.encoded(client["client_id"])]
-        if not found:
+        wanted = unquote(self.path.removeprefix("/clients/"))
+        found = [client for client in clients if client["client_id"] == wanted]
+        if not found or not self.path.startswith("/clients/"):
             return self.answer(404, b"")
         return self.answer(200, json.dumps(found[0]).encode(), cache_control="max-age=1")
-
-    def encoded(self, client_id):
-        # Each in its own spelling would do; the filter's is one of them.
-        return self.path.removeprefix("/clients/") if unquote(self.path.removeprefix("/clients/")) == client_id else ""
 
     def answer(self, status, body, **fields):
         self.send_response(status)

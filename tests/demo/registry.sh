@@ -1,45 +1,35 @@
 #!/usr/bin/env bash
-# registry.sh VERSION [--keep]: a client that appears in a registry and disappears again while a real Envoy serves it.
-# `./build.sh demo registry` calls it. One surprise fails the whole.
+# registry.sh VERSION [--keep]: a client that is added to a registry and removed again, while a real
+# Envoy serves it. One unexpected result fails the demo. Called by `./build.sh demo registry`.
 set -euo pipefail
-# shellcheck source=tests/demo/stage.sh
-source "$(dirname "${BASH_SOURCE[0]}")/stage.sh"
+# shellcheck source=tests/demo/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 version=$1
 passed=0
-list=$stage/clients.json
+list=$work/clients.json
 
-# register ID...: the registry has these clients and no others, all with the certificate subject-dn.
+# register ID...: gives the registry these clients, all with the certificate subject-dn.
 register() {
-  local id clients=()
+  local id clients=() name="CN=client.example.org, O=Client, L=Chiyoda-ku, ST=Tokyo, C=JP"
   for id in "$@"; do
-    clients+=("{\"client_id\": \"$id\", \"token_endpoint_auth_method\": \"tls_client_auth\", \"tls_client_auth_subject_dn\": \"CN=client.example.org, O=Client, L=Chiyoda-ku, ST=Tokyo, C=JP\"}")
+    clients+=("{\"client_id\": \"$id\", \"token_endpoint_auth_method\": \"tls_client_auth\",
+      \"tls_client_auth_subject_dn\": \"$name\"}")
   done
   (IFS=,; echo "[${clients[*]}]") > "$list.new"
   mv "$list.new" "$list"
   echo
-  echo "registry: ${*:-nobody}"
+  echo "registry: ${*:-no clients}"
 }
 
-start_registry() {
-  python3 tests/demo/registry.py 10081 "$list" 2> "$stage/registry.log" &
-  started+=($!)
-  await "the registry" "$stage/registry.log" curl --silent --fail --max-time 1 --output /dev/null http://127.0.0.1:10081/clients
-  registry=${started[-1]}
-}
-
-stop_registry() {
-  kill "$registry"
-  wait "$registry" 2> /dev/null || true
-}
-
-# ask CLIENT: one token request; keeps the count of those that the backend must have seen.
+# ask CLIENT: one token request; counts those that the backend must have received.
 ask() {
   send subject-dn "$edge/token" --data "grant_type=client_credentials&client_id=$1"
   [[ $code != authenticated ]] || passed=$((passed + 1))
 }
 
-# becomes CLIENT STATUS CODE WHY: traffic goes on until the filter decides so, for at most thirty seconds.
+# becomes CLIENT STATUS CODE WHY: sends requests until the filter decides this, for at most thirty
+# seconds.
 becomes() {
   local requests=0 begin=$SECONDS
   until
@@ -57,71 +47,69 @@ stays() {
   local request
   for request in 1 2 3 4 5; do
     ask "$1"
-    [[ "$status $code" == "$2 $3" ]] || fail "request $request of $1: $status $code, expected $2 $3"
+    [[ "$status $code" == "$2 $3" ]] ||
+      fail "request $request of $1: $status $code, expected $2 $3"
   done
   printf '   ok %-14s %s %-22s %s\n' "$1" "$status" "$code" "$4"
 }
 
-said() {
-  sed -n 's/.*\(tls_client_auth registry cluster.*\)/   log: \1/p' "$stage/envoy.log"
-}
-
-set_stage
-cd "$root"
-if (exec 3<> "/dev/tcp/127.0.0.1/10081") 2> /dev/null; then
-  fail "port 10081 is taken: end what listens there and run this again"
-fi
+prepare
+require_free_ports 10081
 
 echo "Envoy $version with envoy/envoy-registry-snapshot.yaml: the whole list, every two seconds"
 register steady
-start_registry
-raise_envoy "$version" envoy/envoy-registry-snapshot.yaml
-becomes steady 200 authenticated "the first list is there"
+start_registry "$list"
+registry=${started[-1]}
+start_envoy "$version" envoy/envoy-registry-snapshot.yaml
+becomes steady 200 authenticated "the first list is in force"
 stays newcomer 401 unknown_client "not registered yet"
 register steady newcomer
-becomes newcomer 200 authenticated "it appeared in the list"
-stays steady 200 authenticated "and nobody else noticed"
+becomes newcomer 200 authenticated "added to the list"
+stays steady 200 authenticated "not affected"
 register steady
-becomes newcomer 401 unknown_client "it disappeared from the list"
-stays steady 200 authenticated "and nobody else noticed"
-stop_registry
+becomes newcomer 401 unknown_client "removed from the list"
+stays steady 200 authenticated "not affected"
+kill "$registry"
+wait "$registry" 2> /dev/null || true
 echo
 echo "registry: stopped"
 deadline=$((SECONDS + 30))
-until grep -q "refresh failed" "$stage/envoy.log"; do
-  ((SECONDS < deadline)) || fail "the filter does not say that the registry is gone"
+until grep -q "refresh failed" "$work/envoy.log"; do
+  ((SECONDS < deadline)) || fail "the filter does not log that the registry has stopped"
   ask steady
   [[ $code == authenticated ]] || fail "without a registry, steady got $status $code"
 done
-stays steady 200 authenticated "the last good list serves"
-said
+stays steady 200 authenticated "the last good list stays in force"
+sed -n 's/.*\(tls_client_auth registry cluster.*\)/   log: \1/p' "$work/envoy.log"
 curl --silent "http://127.0.0.1:9901/stats?filter=tls_client_auth.registry" | sed 's/^/   /'
-lower_envoy
+stop_last
 
 echo
 echo "Envoy $version with envoy/envoy-registry-lookup.yaml: each client when it is needed"
 register steady
-start_registry
-raise_envoy "$version" envoy/envoy-registry-lookup.yaml
+start_registry "$list"
+start_envoy "$version" envoy/envoy-registry-lookup.yaml
 becomes steady 200 authenticated "looked up while the request was held"
-stays newcomer 401 unknown_client "the registry says 404, believed for two seconds"
+stays newcomer 401 unknown_client "the registry answers 404, which is cached for two seconds"
 register steady newcomer
 becomes newcomer 200 authenticated "looked up again"
 register steady
-becomes newcomer 401 unknown_client "its answer was good for one second (cache-control)"
+becomes newcomer 401 unknown_client "its answer was valid for one second (cache-control)"
 
-seen=$(wc -l < "$stage/backend.jsonl")
-((seen == passed)) || fail "the backend saw $seen requests, $passed were accepted"
+seen=$(wc -l < "$work/backend.jsonl")
+((seen == passed)) || fail "the backend received $seen requests, $passed were accepted"
 echo
-echo "backend saw $seen requests, accepted $passed"
+echo "backend received $seen requests, accepted $passed"
 echo "demo passed"
 
 if [[ ${2:-} == --keep ]]; then
-  cat <<END
+  own="--cert target/demo/pki/subject-dn.pem --key target/demo/pki/subject-dn.key"
+  cat <<TEXT
 
-Envoy and the registry stay up until Ctrl-C. Add a client to target/demo/clients.json and ask for it:
-  curl --cacert target/demo/pki/ca.pem --cert target/demo/pki/subject-dn.pem --key target/demo/pki/subject-dn.key \\
+Envoy and the registry keep running until Ctrl-C. Add a client to target/demo/clients.json, and send
+a request for it:
+  curl --cacert target/demo/pki/ca.pem $own \\
     $edge/token -d grant_type=client_credentials -d client_id=steady
-END
+TEXT
   wait "${started[-1]}"
 fi

@@ -1,80 +1,125 @@
 // The examples over real TLS, and the adapter for fetch.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { Gate } from "tls-client-auth";
 import { protect } from "tls-client-auth/fetch";
 import { handler } from "./examples/fetch-handler.mjs";
-import { base64, clients, configuration, exchange, form, read, send, token } from "./support.mjs";
+import {
+  base64,
+  clients,
+  configuration,
+  exchange,
+  form,
+  read,
+  send,
+  started,
+  token,
+} from "./support.mjs";
 
-let log = "";
-const servers = [];
-const origins = {};
+const running = {};
 
 before(async () => {
   writeFileSync("gate.json", JSON.stringify(configuration));
   // The same runtime, before an application that answers with octets and cookies.
   const source = readFileSync("examples/fetch-server.mjs", "utf8");
-  const bytes = `() => new Response(Uint8Array.of(255, 0, 254), { headers: [["set-cookie", "a=1; Path=/"], ["set-cookie", "b=2"]] })`;
-  writeFileSync("examples/fetch-server-octets.mjs", source.replace(/(const application =)[^;]+;/, `$1 ${bytes};`));
-  for (const example of ["node-server", "fetch-server", "fetch-server-octets"]) {
-    const server = spawn(process.execPath, [`examples/${example}.mjs`, "gate.json", "pki/server.pem", "pki/server.key", "pki/ca.pem"]);
-    servers.push(server);
-    server.stderr.on("data", (chunk) => (log += chunk));
-    const [line] = await once(server.stdout, "data");
-    origins[example] = String(line).trim();
+  const cookies = `[["set-cookie", "a=1; Path=/"], ["set-cookie", "b=2"]]`;
+  const octets = `() => new Response(Uint8Array.of(255, 0, 254), { headers: ${cookies} })`;
+  writeFileSync(
+    "examples/fetch-server-octets.mjs",
+    source.replace(/(const application =)[^;]+;/, `$1 ${octets};`),
+  );
+  for (const name of ["node-server", "fetch-server", "fetch-server-octets"]) {
+    running[name] = await started([process.execPath], `examples/${name}.mjs`, "gate.json");
   }
 });
 
-after(() => servers.forEach((server) => server.kill()));
+after(() => Object.values(running).forEach(({ process }) => process.kill()));
 
 async function ask(example, as, body, { headers, ...more } = {}) {
-  const answer = await send(origins[example], { as, body, headers: { ...form, ...headers }, ...more });
+  const { origin } = running[example];
+  const answer = await send(origin, { as, body, headers: { ...form, ...headers }, ...more });
   return { ...answer, json: JSON.parse(answer.text) };
 }
 
 for (const example of ["node-server", "fetch-server"]) {
   test(`${example}: the right certificate, and every wrong one`, async () => {
     const good = await ask(example, "subject-dn", token("a"));
-    assert.deepEqual([good.status, good.json], [200, { client: "a", length: token("a").length }]);
+    assert.deepEqual([good.status, good.json], [200, { client: "a", body: token("a") }]);
     assert.deepEqual((await ask(example, "self-signed", token("self"))).json.client, "self");
-    for (const [name, id] of [["wrong", "a"], ["untrusted", "a"], ["expired", "a"], [null, "a"], ["self-signed-other", "self"], ["subject-dn", "nobody"]]) {
+    for (const [name, id] of [
+      ["wrong", "a"],
+      ["untrusted", "a"],
+      ["expired", "a"],
+      [null, "a"],
+      ["self-signed-other", "self"],
+      ["subject-dn", "nobody"],
+    ]) {
       const { status, json, headers } = await ask(example, name, token(id));
-      assert.deepEqual([status, json.error, headers["cache-control"]], [401, "invalid_client", "no-store"], `${name} as ${id}`);
+      assert.deepEqual(
+        [status, json.error, headers["cache-control"]],
+        [401, "invalid_client", "no-store"],
+        `${name} as ${id}`,
+      );
     }
   });
 
-  test(`${example}: what a client sends is not what the application believes`, async () => {
+  test(`${example}: what a client sends is not what the application trusts`, async () => {
     const forged = { headers: { "x-client-id": "a", "X-SSL-Client-Verify": "SUCCESS" } };
-    assert.equal((await ask(example, null, undefined, { path: "/userinfo", method: "GET", ...forged })).json.client, null);
+    assert.equal(
+      (await ask(example, null, undefined, { path: "/userinfo", method: "GET", ...forged })).json
+        .client,
+      null,
+    );
     assert.equal((await ask(example, "self-signed", token("self"), forged)).json.client, "self");
-    assert.equal((await ask(example, "subject-dn", token("a"), { headers: { "transfer-encoding": "chunked" } })).status, 200);
-    const double = await ask(example, "subject-dn", token("a"), { headers: { authorization: ["Basic YTpi", "Basic YTpi"] } });
+    assert.equal(
+      (
+        await ask(example, "subject-dn", token("a"), {
+          headers: { "transfer-encoding": "chunked" },
+        })
+      ).status,
+      200,
+    );
+    const double = await ask(example, "subject-dn", token("a"), {
+      headers: { authorization: ["Basic YTpi", "Basic YTpi"] },
+    });
     assert.deepEqual([double.status, double.json.error], [400, "invalid_request"]);
   });
 
   test(`${example}: large bodies are whole or refused`, async () => {
-    for (const body of [`${token("a")}&x=${"y".repeat(70_000)}`, `${token("a")}&x=${"y".repeat(5_000_000)}`]) {
+    for (const body of [
+      `${token("a")}&x=${"y".repeat(70_000)}`,
+      `${token("a")}&x=${"y".repeat(5_000_000)}`,
+    ]) {
       const large = await ask(example, "subject-dn", body);
       assert.deepEqual([large.status, large.json.error], [413, "invalid_request"]);
     }
-    const upload = await ask(example, null, "y".repeat(5_000_000), { path: "/upload" });
-    assert.deepEqual([upload.status, upload.json], [200, { client: null, length: 5_000_000 }]);
+    const body = "y".repeat(5_000_000);
+    const upload = await ask(example, null, body, { path: "/upload" });
+    assert.deepEqual([upload.status, upload.json.client], [200, null]);
+    assert.ok(upload.json.body === body, "another body");
   });
 }
 
-test("decisions are told", () => {
-  const certificate = ["unverified", "expired", "missing", "not_registered"].map((reason) => `certificate_${reason}`);
-  for (const code of ["authenticated", "subject_mismatch", ...certificate, "unknown_client", "body_too_large"]) {
+test("decisions are reported", () => {
+  const log = running["node-server"].log();
+  const certificate = ["unverified", "expired", "missing", "not_registered"].map(
+    (reason) => `certificate_${reason}`,
+  );
+  for (const code of [
+    "authenticated",
+    "subject_mismatch",
+    ...certificate,
+    "unknown_client",
+    "body_too_large",
+  ]) {
     assert.ok(log.includes(`"code":"${code}"`), `${code} is not in ${log}`);
   }
 });
 
 test("fetch-server: no request ends it, and no answer is bent", async () => {
-  const port = Number(new URL(origins["fetch-server"]).port);
+  const port = Number(new URL(running["fetch-server"].origin).port);
   const end = "Connection: close\r\n\r\n";
   for (const [head, status] of [
     ["GET // HTTP/1.1\r\nHost: a", 200],
@@ -86,65 +131,129 @@ test("fetch-server: no request ends it, and no answer is bent", async () => {
     ["GET /x HTTP/1.1\r\nHost: a\r\nHost: b", 400],
     ["GET /x HTTP/1.1\r\nHost:", 400],
   ]) {
-    assert.match(await exchange(port, `${head}\r\n${end}`), new RegExp(`^HTTP/1.1 ${status} `), head);
+    assert.match(
+      await exchange(port, `${head}\r\n${end}`),
+      new RegExp(`^HTTP/1.1 ${status} `),
+      head,
+    );
   }
   // A client that goes away in the middle.
-  const broken = "POST /token HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\nnoise";
+  const broken =
+    "POST /token HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n" +
+    "Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\nnoise";
   await exchange(port, broken);
   const chunked = { headers: { ...form, "transfer-encoding": "chunked" } };
   const large = await ask("fetch-server", "subject-dn", "y".repeat(1_000_000), chunked);
   assert.deepEqual([large.status, large.json.error], [413, "invalid_request"]);
   assert.equal((await ask("fetch-server", "subject-dn", token("a"))).json.client, "a");
 
-  const octets = await exchange(Number(new URL(origins["fetch-server-octets"]).port), `GET /x HTTP/1.1\r\nHost: a\r\n${end}`);
-  assert.ok(octets.includes("\r\n\r\n\xff\0\xfe") || octets.includes("\xff\0\xfe\r\n0\r\n"), octets);
-  assert.deepEqual(octets.match(/set-cookie: .*/gi), ["set-cookie: a=1; Path=/", "set-cookie: b=2"]);
+  const octets = await exchange(
+    Number(new URL(running["fetch-server-octets"].origin).port),
+    `GET /x HTTP/1.1\r\nHost: a\r\n${end}`,
+  );
+  assert.ok(
+    octets.includes("\r\n\r\n\xff\0\xfe") || octets.includes("\xff\0\xfe\r\n0\r\n"),
+    octets,
+  );
+  assert.deepEqual(octets.match(/set-cookie: .*/gi), [
+    "set-cookie: a=1; Path=/",
+    "set-cookie: b=2",
+  ]);
 });
 
 test("the examples speak no TLS 1.2, whose clients can change their certificate", async () => {
-  for (const origin of Object.values(origins)) {
-    await assert.rejects(exchange(Number(new URL(origin).port), "", { maxVersion: "TLSv1.2" }), /protocol version/);
+  for (const { origin } of Object.values(running)) {
+    await assert.rejects(
+      exchange(Number(new URL(origin).port), "", { maxVersion: "TLSv1.2" }),
+      /protocol version/,
+    );
   }
 });
 
 const gate = new Gate(configuration);
-const nobody = () => ({ certificate: null, chainValid: null });
+const none = () => ({ certificate: null, chainValid: null });
 const a = () => ({ certificate: read("subject-dn"), chainValid: true });
 const unreached = () => assert.fail("reached");
-const request = (body, more = {}) => new Request("https://as.example.com/token", { method: "POST", headers: form, body, duplex: "half", ...more });
+const request = (body, more = {}) =>
+  new Request("https://as.example.com/token", {
+    method: "POST",
+    headers: form,
+    body,
+    duplex: "half",
+    ...more,
+  });
 
-test("fetch: what goes wrong within an adapter lets nobody past, but in shadow mode", async () => {
-  const told = [];
-  const onDecision = ({ code, pass, detail }) => told.push([code, pass, detail]);
+test("fetch: what goes wrong within an adapter lets nothing pass, but in shadow mode", async () => {
+  const decisions = [];
+  const errors = [];
+  const onDecision = ({ code, pass, detail }) => decisions.push([code, pass, detail]);
+  const onError = (error) => errors.push(error);
   for (const [peer, detail] of [
-    [() => { throw new Error("no peer"); }, "Error: no peer"],
+    [
+      () => {
+        throw new Error("no peer");
+      },
+      "Error: no peer",
+    ],
     // As a runtime may say it.
-    [() => ({ ...a(), chainValid: "FAILED:self signed certificate" }), "TypeError: chainValid: expected true, false or null"],
-    [() => ({ ...a(), serverName: false }), "TypeError: serverName: expected a string"],
-    [() => ({ ...a(), certificate: {} }), "TypeError: certificate: expected a string, an ArrayBuffer or a view of one"],
+    [
+      () => ({ ...a(), chainValid: "FAILED:self signed certificate" }),
+      "TypeError: chainValid: expected true, false or null, found a string",
+    ],
+    [
+      () => ({ ...a(), serverName: false }),
+      "TypeError: serverName: expected a string, found a boolean",
+    ],
+    [
+      () => ({ ...a(), certificate: {} }),
+      "TypeError: certificate: expected a string, an ArrayBuffer or a view of one, found an object",
+    ],
   ]) {
-    const response = await protect(gate, unreached, { peer, onDecision })(request(token("a")));
+    const handle = protect(gate, unreached, { peer, onDecision, onError });
+    const response = await handle(request(token("a")));
     assert.deepEqual([response.status, (await response.json()).error], [500, "server_error"]);
-    assert.deepEqual(told.pop(), ["host_error", false, detail]);
+    assert.equal(String(errors.pop()), detail);
+    assert.deepEqual(decisions.pop(), ["host_error", false, detail]);
 
-    const shadow = protect(new Gate({ ...configuration, mode: "shadow" }), async (seen) => new Response(seen.headers.get("x-client-id") + (await seen.text())), { peer, onDecision });
-    const passed = await shadow(request(token("a"), { headers: { ...form, "x-client-id": "victim" } }));
+    const shadow = protect(
+      new Gate({ ...configuration, mode: "shadow" }),
+      async (seen) => new Response(seen.headers.get("x-client-id") + (await seen.text())),
+      { peer, onDecision, onError },
+    );
+    const passed = await shadow(
+      request(token("a"), { headers: { ...form, "x-client-id": "victim" } }),
+    );
     assert.deepEqual([passed.status, await passed.text()], [200, `null${token("a")}`]);
-    assert.deepEqual(told.pop(), ["host_error", true, detail]);
+    assert.deepEqual(decisions.pop(), ["host_error", true, detail]);
   }
 });
 
-test("fetch: who states that what is not verified is refused must not say that it came in", async () => {
+test("fetch: a listener that refuses what it cannot verify lets in nothing else", async () => {
   const stated = new Gate({ ...configuration, peer_certificate: { chain: "listener" } });
-  for (const [chainValid, status] of [[true, 200], [null, 200], [false, 500]]) {
-    const handle = protect(stated, () => new Response(), { peer: () => ({ ...a(), chainValid }) });
+  const wrong = 'peer_certificate.chain is "listener", ';
+  for (const [chainValid, status] of [
+    [true, 200],
+    [null, 200],
+    [false, 500],
+  ]) {
+    const errors = [];
+    const peer = () => ({ ...a(), chainValid });
+    const onError = ({ message }) => errors.push(message);
+    const handle = protect(stated, () => new Response(), { peer, onError });
     assert.equal((await handle(request(token("a")))).status, status);
+    assert.deepEqual(
+      errors.map((error) => error.slice(0, 38)),
+      status === 500 ? [wrong] : [],
+    );
   }
 });
 
 test("fetch: the name of the TLS handshake is compared where the runtime gives it", async () => {
-  const tenants = ["as.example.com", "b.example"].map((host) => ({ hosts: [host], clients: [clients[0]] }));
-  const told = [];
+  const tenants = ["as.example.com", "b.example"].map((host) => ({
+    hosts: [host],
+    clients: [clients[0]],
+  }));
+  const decisions = [];
   const two = new Gate({ endpoints: ["/token"], tenants });
   for (const [serverName, status, code] of [
     ["as.example.com", 200, "authenticated"],
@@ -152,46 +261,102 @@ test("fetch: the name of the TLS handshake is compared where the runtime gives i
     [null, 421, "server_name_mismatch"],
     [undefined, 200, "authenticated"],
   ]) {
-    const handle = protect(two, () => new Response(), { peer: () => ({ ...a(), serverName }), onDecision: ({ code }) => told.push(code) });
-    assert.deepEqual([(await handle(request(token("a")))).status, told.pop()], [status, code], String(serverName));
+    const handle = protect(two, () => new Response(), {
+      peer: () => ({ ...a(), serverName }),
+      onDecision: ({ code }) => decisions.push(code),
+    });
+    assert.deepEqual(
+      [(await handle(request(token("a")))).status, decisions.pop()],
+      [status, code],
+      String(serverName),
+    );
     const other = new Request("https://as.example.com/userinfo");
-    assert.deepEqual([(await handle(other)).status, told.pop()], [200, "not_gated"], String(serverName));
+    assert.deepEqual(
+      [(await handle(other)).status, decisions.pop()],
+      [200, "not_gated"],
+      String(serverName),
+    );
   }
 });
 
 test("fetch: OPTIONS is a preflight, or as any other method", async () => {
-  const told = [];
+  const decisions = [];
   const seen = [];
-  const application = async (request) => new Response(String(seen.push([request.method, request.headers.get("x-client-id"), await request.text()])));
-  const handle = protect(gate, application, { peer: nobody, onDecision: ({ code }) => told.push(code) });
-  const ask = (more) => handle(request(undefined, { method: "OPTIONS", headers: { "x-client-id": "victim", origin: "https://app.example" }, ...more }));
+  const application = async (request) =>
+    new Response(
+      String(seen.push([request.method, request.headers.get("x-client-id"), await request.text()])),
+    );
+  const handle = protect(gate, application, {
+    peer: none,
+    onDecision: ({ code }) => decisions.push(code),
+  });
+  const ask = (more) =>
+    handle(
+      request(undefined, {
+        method: "OPTIONS",
+        headers: { "x-client-id": "victim", origin: "https://app.example" },
+        ...more,
+      }),
+    );
   const empty = () => new ReadableStream({ start: (controller) => controller.close() });
   for (const more of [{}, { body: "" }, { body: empty() }]) {
     assert.equal((await ask(more)).status, 200);
-    assert.deepEqual([told.pop(), seen.pop()], ["not_gated", ["OPTIONS", null, ""]]);
+    assert.deepEqual([decisions.pop(), seen.pop()], ["not_gated", ["OPTIONS", null, ""]]);
   }
-  for (const more of [{ body: token("a") }, { body: "y".repeat(70_000) }, { headers: { authorization: "Basic YTo=" } }, { headers: { "x-method-override": "POST" } }, { headers: { expect: "x", authorization: "Bearer x" } }]) {
+  for (const more of [
+    { body: token("a") },
+    { body: "y".repeat(70_000) },
+    { headers: { authorization: "Basic YTo=" } },
+    { headers: { "x-method-override": "POST" } },
+    { headers: { expect: "x", authorization: "Bearer x" } },
+  ]) {
     const refused = await ask(more);
-    assert.equal(told.pop(), more.headers?.expect ? "upgrade_refused" : "method_not_allowed");
+    assert.equal(decisions.pop(), more.headers?.expect ? "upgrade_refused" : "method_not_allowed");
     assert.equal(refused.status, more.headers?.expect ? 400 : 405);
   }
   const upgrade = await handle(request(token("a"), { headers: { ...form, upgrade: "websocket" } }));
-  assert.deepEqual([upgrade.status, told.pop(), seen.length], [400, "upgrade_refused", 0]);
+  assert.deepEqual([upgrade.status, decisions.pop(), seen.length], [400, "upgrade_refused", 0]);
 });
 
 test("fetch: what the application gets is the request, but for its headers", async () => {
   let seen;
-  const peer = (_request, name) => ({ ...a(), path: "/userinfo", method: "OPTIONS", headers: {}, host: name });
-  const handle = protect(gate, (request, name) => { seen = request; return new Response(name); }, { peer });
+  const peer = (_request, name) => ({
+    ...a(),
+    path: "/userinfo",
+    method: "OPTIONS",
+    headers: {},
+    host: name,
+  });
+  const handle = protect(
+    gate,
+    (request, name) => {
+      seen = request;
+      return new Response(name);
+    },
+    { peer },
+  );
   const more = { redirect: "manual", cache: "no-store", credentials: "omit" };
-  for (const [sent, client] of [[new Request("https://as.example.com/x?y", more), null], [request(token("a"), more), "a"]]) {
+  for (const [sent, client] of [
+    [new Request("https://as.example.com/x?y", more), null],
+    [request(token("a"), more), "a"],
+  ]) {
     assert.equal(await (await handle(sent, "name")).text(), "name");
     for (const [name, value] of Object.entries(more)) assert.equal(seen[name], value, name);
-    assert.deepEqual([seen.url, seen.method, seen.headers.get("x-client-id")], [sent.url, sent.method, client]);
+    assert.deepEqual(
+      [seen.url, seen.method, seen.headers.get("x-client-id")],
+      [sent.url, sent.method, client],
+    );
   }
   assert.equal(await seen.text(), token("a"));
   // `peer` tells of the connection, and of nothing else.
-  assert.equal((await protect(gate, unreached, { peer: () => ({ ...nobody(), path: "/userinfo" }) })(request(token("a")))).status, 401);
+  assert.equal(
+    (
+      await protect(gate, unreached, { peer: () => ({ ...none(), path: "/userinfo" }) })(
+        request(token("a")),
+      )
+    ).status,
+    401,
+  );
 });
 
 test("fetch: large bodies are refused where that is seen, and whole in shadow mode", async () => {
@@ -203,42 +368,92 @@ test("fetch: large bodies are refused where that is seen, and whole in shadow mo
       else controller.enqueue(new Uint8Array(chunk).fill(121));
     };
     const body = () => new ReadableStream({ pull });
-    const told = [];
-    const onDecision = ({ code }) => told.push(code);
+    const decisions = [];
+    const onDecision = ({ code }) => decisions.push(code);
     const refused = await protect(gate, unreached, { peer: a, onDecision })(request(body()));
     assert.equal(refused.status, 413);
     assert.ok(sent < 300_000, String(sent));
 
     sent = 0;
-    const shadow = protect(new Gate({ ...configuration, mode: "shadow" }), async (seen) => new Response(String((await seen.text()).length)), { peer: a, onDecision });
-    assert.equal(await (await shadow(request(body()))).text(), String(Math.floor(1_000_000 / chunk) * chunk));
-    assert.deepEqual(told, ["body_too_large", "body_too_large"]);
+    const shadow = protect(
+      new Gate({ ...configuration, mode: "shadow" }),
+      async (seen) => new Response(String((await seen.text()).length)),
+      { peer: a, onDecision },
+    );
+    assert.equal(
+      await (await shadow(request(body()))).text(),
+      String(Math.floor(1_000_000 / chunk) * chunk),
+    );
+    assert.deepEqual(decisions, ["body_too_large", "body_too_large"]);
   }
   // What is announced as too large is not read at all.
-  const unread = request(new ReadableStream({ pull: unreached }, { highWaterMark: 0 }), { headers: { ...form, "content-length": "65537" } });
+  const unread = request(new ReadableStream({ pull: unreached }, { highWaterMark: 0 }), {
+    headers: { ...form, "content-length": "65537" },
+  });
   assert.equal((await protect(gate, unreached, { peer: a })(unread)).status, 413);
   const limited = new Gate({ ...configuration, max_body_bytes: 1000 });
-  assert.equal((await protect(limited, unreached, { peer: a })(request("y".repeat(1001)))).status, 413);
+  assert.equal(
+    (await protect(limited, unreached, { peer: a })(request("y".repeat(1001)))).status,
+    413,
+  );
 });
 
-test("fetch: of a client that goes away nothing is told", async () => {
+test("fetch: a body that was read before the gate saw it is no empty one", async () => {
+  const errors = [];
+  const options = { peer: none, onError: ({ message, advice }) => errors.push(message + advice) };
+  const open = new Gate({ ...configuration, unidentified_clients: "pass" });
+  const handle = protect(open, unreached, options);
+  for (const take of [(request) => request.text(), (request) => request.body.getReader()]) {
+    const taken = request("client_secret=x");
+    await take(taken);
+    assert.equal((await handle(taken)).status, 500);
+    assert.match(errors.pop(), /the body was read, .*wrap the outermost handler/);
+  }
+  assert.equal((await handle(request("client_secret=x"))).status, 400);
+});
+
+test("fetch: of a client that goes away nothing is reported", async () => {
   const body = new ReadableStream({ pull: (controller) => controller.error(new Error("gone")) });
-  const response = await protect(gate, unreached, { peer: a, onDecision: unreached })(request(body));
+  const response = await protect(gate, unreached, { peer: a, onDecision: unreached })(
+    request(body),
+  );
   assert.equal(response.status, 400);
 });
 
 test("fetch: who listens to decisions changes none, and gets no secret", async () => {
-  const told = [];
+  const decisions = [];
   const errors = [];
   const backend_authentication = { method: "client_secret_basic", client_secret: "kept" };
-  const secret = new Gate({ ...configuration, clients: [{ ...clients[0], client_id: "ключ", backend_authentication }] });
-  for (const onDecision of [(told_) => { told.push(told_); throw new Error("x"); }, async (told_) => { told.push(told_); throw new Error("x"); }]) {
-    const handle = protect(secret, (seen) => Response.json([...seen.headers]), { peer: a, onDecision, onError: (error) => errors.push(error.message) });
-    const headers = new Map(await (await handle(request(token(encodeURIComponent("ключ"))))).json());
+  const secret = new Gate({
+    ...configuration,
+    clients: [{ ...clients[0], client_id: "ключ", backend_authentication }],
+  });
+  for (const onDecision of [
+    (decision) => {
+      decisions.push(decision);
+      throw new Error("x");
+    },
+    async (decision) => {
+      decisions.push(decision);
+      throw new Error("x");
+    },
+  ]) {
+    const handle = protect(secret, (seen) => Response.json([...seen.headers]), {
+      peer: a,
+      onDecision,
+      onError: (error) => errors.push(error.message),
+    });
+    const headers = new Map(
+      await (await handle(request(token(encodeURIComponent("ключ"))))).json(),
+    );
     assert.match(headers.get("authorization"), /^Basic /);
     assert.equal(Buffer.from(headers.get("x-client-id"), "latin1").toString(), "ключ");
   }
-  assert.ok(told.length === 2 && told.every((decision) => !("forward" in decision)) && !JSON.stringify(told).includes("Basic"));
+  assert.ok(
+    decisions.length === 2 &&
+      decisions.every((decision) => !("forward" in decision)) &&
+      !JSON.stringify(decisions).includes("Basic"),
+  );
   assert.deepEqual(errors, ["x", "x"]);
 });
 
@@ -246,13 +461,23 @@ test("fetch: a certificate from a trusted header", async () => {
   const { fetch } = handler(configuration);
   const der = base64("subject-dn");
   const send = (headers, body = token("a"), path = "/token") =>
-    fetch(new Request(`https://as.example.com${path}`, { method: "POST", headers: { ...form, ...headers }, body }));
+    fetch(
+      new Request(`https://as.example.com${path}`, {
+        method: "POST",
+        headers: { ...form, ...headers },
+        body,
+      }),
+    );
   const good = await send({ "client-cert": `:${der}:` });
-  assert.deepEqual([good.status, await good.json()], [200, { client: "a", length: token("a").length }]);
+  assert.deepEqual([good.status, await good.json()], [200, { client: "a", body: token("a") }]);
   for (const value of [undefined, "", der, `:${der}:;a=1`, `:${der}:, :${der}:`, "::", ":AAAA:"]) {
     const refused = await send(value === undefined ? {} : { "client-cert": value });
-    assert.deepEqual([refused.status, (await refused.json()).error], [401, "invalid_client"], value);
+    assert.deepEqual(
+      [refused.status, (await refused.json()).error],
+      [401, "invalid_client"],
+      value,
+    );
   }
   const forged = await send({ "x-client-id": "a", "client-cert": `:${der}:` }, "x=y", "/userinfo");
-  assert.deepEqual(await forged.json(), { client: null, length: 3 });
+  assert.deepEqual(await forged.json(), { client: null, body: "x=y" });
 });

@@ -5,7 +5,7 @@ import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { runInNewContext } from "node:vm";
-import { Gate, readCertificate, readName } from "tls-client-auth";
+import { Gate, convertClients, readCertificate, readName } from "tls-client-auth";
 
 const cases = JSON.parse(readFileSync(process.env.CASES, "utf8"));
 const bytes = (base64) => new Uint8Array(Buffer.from(base64, "base64"));
@@ -45,7 +45,10 @@ test("every case is decided as the table says", () => {
     }
     if (expect.clientId) assert.equal(decision.clientId, expect.clientId, name);
     if (expect.tenant) assert.equal(decision.tenant, expect.tenant, name);
-    assert.ok(line(decision, request.path).includes(expect.detail ?? ""), `${name}: ${line(decision, request.path)}`);
+    assert.ok(
+      line(decision, request.path).includes(expect.detail ?? ""),
+      `${name}: ${line(decision, request.path)}`,
+    );
     // What the headers alone decide is what the whole request gets.
     const early = gate.decideHead({ ...request, headers: pairs });
     if (early) assert.deepEqual(early, decision, name);
@@ -54,24 +57,50 @@ test("every case is decided as the table says", () => {
     else options.add(`${expect.code} ${early ? "early" : "late"}`);
     for (const [header, value] of Object.entries(expect.forwarded)) {
       const { set, remove } = decision.forward;
-      const sent = pairs.filter(([name]) => name.toLowerCase() === header && !remove.includes(header)).map(([, value]) => Buffer.from(value).toString());
+      const sent = pairs
+        .filter(([name]) => name.toLowerCase() === header && !remove.includes(header))
+        .map(([, value]) => Buffer.from(value).toString());
       const written = set.filter(([name]) => name === header).map(([, value]) => value);
-      assert.deepEqual(written.length ? written : sent, value === null ? [] : [value], `${name}: ${header}`);
+      assert.deepEqual(
+        written.length ? written : sent,
+        value === null ? [] : [value],
+        `${name}: ${header}`,
+      );
     }
   }
   assert.ok(gates.size > 50, `${gates.size} configurations`);
-  for (const found of ["not_gated late", "method_not_allowed late", "method_not_allowed early"]) assert.ok(options.has(found), `${found}: ${[...options]}`);
-  for (const code of ["not_gated", "method_not_allowed", "encoded_body", "unknown_tenant", "server_name_mismatch", "upgrade_refused"]) assert.ok(!codes.late.has(code), code);
-  for (const code of ["authenticated", "unknown_client", "malformed_form", "subject_mismatch"]) assert.ok(!codes.early.has(code), code);
+  for (const found of ["not_gated late", "method_not_allowed late", "method_not_allowed early"])
+    assert.ok(options.has(found), `${found}: ${[...options]}`);
+  for (const code of [
+    "not_gated",
+    "method_not_allowed",
+    "encoded_body",
+    "unknown_tenant",
+    "server_name_mismatch",
+    "upgrade_refused",
+  ])
+    assert.ok(!codes.late.has(code), code);
+  for (const code of ["authenticated", "unknown_client", "malformed_form", "subject_mismatch"])
+    assert.ok(!codes.early.has(code), code);
 });
 
-const client = { client_id: "a", token_endpoint_auth_method: "tls_client_auth", tls_client_auth_subject_dn: "CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo,C=JP" };
+const client = {
+  client_id: "a",
+  token_endpoint_auth_method: "tls_client_auth",
+  tls_client_auth_subject_dn: "CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo,C=JP",
+};
 const pem = readFileSync("pki/subject-dn.pem", "utf8");
 
 test("plain values of every kind", () => {
   const gate = new Gate({ clients: [client], forward: { client_id: "x-client-id" } });
   const form = { "Content-Type": "application/x-www-form-urlencoded" };
-  const request = { path: "/token", headers: form, body: "client_id=a", certificate: pem, chainValid: true };
+  const request = {
+    path: "/token",
+    headers: form,
+    body: "client_id=a",
+    certificate: pem,
+    chainValid: true,
+  };
   const der = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ""), "base64");
   const body = new TextEncoder().encode("client_id=a");
   const padded = new TextEncoder().encode("..client_id=a..").buffer;
@@ -82,14 +111,21 @@ test("plain values of every kind", () => {
     { headers: new Map(Object.entries(form)) },
     { headers: [["content-type", form["Content-Type"]]] },
     { headers: { ...form, authorization: undefined, "x-a": ["1", "2"] } },
-    { headers: { ":method": "OPTIONS", ":path": "/other", ":authority": "as.example.com", ...form } },
+    {
+      headers: { ":method": "OPTIONS", ":path": "/other", ":authority": "as.example.com", ...form },
+    },
     { body },
     { body: body.buffer },
     { body: shared },
     { body: new DataView(padded, 2, 11) },
     { body: new Uint8Array(padded, 2, 11) },
     { body: new Uint16Array(new TextEncoder().encode("client_id=a&").buffer) },
-    { body: runInNewContext("Uint8Array.from(text, (character) => character.charCodeAt(0)).buffer", { text: "client_id=a" }) },
+    {
+      body: runInNewContext(
+        "Uint8Array.from(text, (character) => character.charCodeAt(0)).buffer",
+        { text: "client_id=a" },
+      ),
+    },
     { certificate: der },
     { certificate: new DataView(der.buffer, der.byteOffset, der.length) },
     { certificate: new TextEncoder().encode(pem) },
@@ -116,7 +152,10 @@ test("plain values of every kind", () => {
     [{ now: null }, "host_error"],
     [{ now: NaN }, "host_error"],
     [{ now: new Date("noise") }, "host_error"],
-    [{ headers: { ...form, authorization: ["Basic YQ==", "Basic YQ=="] } }, "malformed_authorization"],
+    [
+      { headers: { ...form, authorization: ["Basic YQ==", "Basic YQ=="] } },
+      "malformed_authorization",
+    ],
     [{ headers: {} }, "unsupported_media_type"],
     [{ body: undefined }, "missing_client_id"],
     [{ body: "client_id=é" }, "unknown_client"],
@@ -124,17 +163,43 @@ test("plain values of every kind", () => {
   ]) {
     const decision = gate.decide({ ...request, ...more });
     assert.equal(decision.code, code, JSON.stringify(more));
-    // Whoever calls this has no Envoy.
+    // A caller of this has no Envoy.
     assert.doesNotMatch(decision.detail, /Envoy|connection\./);
   }
 });
 
 test("what has not the type that it must have is nothing else", () => {
   const gate = new Gate({ clients: [client] });
-  const request = { path: "/token", headers: { "content-type": "application/x-www-form-urlencoded" }, body: "client_id=a", certificate: pem, chainValid: true };
+  const request = {
+    path: "/token",
+    headers: { "content-type": "application/x-www-form-urlencoded" },
+    body: "client_id=a",
+    certificate: pem,
+    chainValid: true,
+  };
   const wrong = {
-    chainValid: ["false", "NONE", "FAILED:self signed certificate", "SUCCESS", "", 0, 1, {}, new Boolean(false)],
-    body: [null, 20, -1, true, {}, [], ["client_id=a"], new Blob(["client_id=a"]), new URLSearchParams("client_id=a")],
+    chainValid: [
+      "false",
+      "NONE",
+      "FAILED:self signed certificate",
+      "SUCCESS",
+      "",
+      0,
+      1,
+      {},
+      new Boolean(false),
+    ],
+    body: [
+      null,
+      20,
+      -1,
+      true,
+      {},
+      [],
+      ["client_id=a"],
+      new Blob(["client_id=a"]),
+      new URLSearchParams("client_id=a"),
+    ],
     certificate: [0, 1, true, {}, [], { raw: "DER" }, new Blob([pem])],
     headers: [
       ...[null, 1, "content-type", ["content-type", "application/x-www-form-urlencoded"], ["ab"]],
@@ -152,7 +217,11 @@ test("what has not the type that it must have is nothing else", () => {
     for (const value of values) {
       for (const decide of name === "body" ? ["decide"] : ["decide", "decideHead"]) {
         const mistaken = () => gate[decide]({ ...request, [name]: value });
-        assert.throws(mistaken, new RegExp(`^TypeError: ${name}.*: expected `), `${name}: ${String(value)}`);
+        assert.throws(
+          mistaken,
+          new RegExp(`^TypeError: ${name}.*: expected `),
+          `${name}: ${String(value)}`,
+        );
       }
     }
   }
@@ -160,8 +229,23 @@ test("what has not the type that it must have is nothing else", () => {
 });
 
 test("the host is said once", () => {
-  const tenants = ["a.example", "b.example"].map((host) => ({ hosts: [host], clients: [{ ...client, client_id: host }] }));
-  const gate = new Gate({ mode: "shadow", max_body_bytes: 7, tenants: [{ ...tenants[0], mode: "enforce", peer_certificate: { chain: "listener" }, max_body_bytes: 9 }, tenants[1]] });
+  const tenants = ["a.example", "b.example"].map((host) => ({
+    hosts: [host],
+    clients: [{ ...client, client_id: host }],
+  }));
+  const gate = new Gate({
+    mode: "shadow",
+    max_body_bytes: 7,
+    tenants: [
+      {
+        ...tenants[0],
+        mode: "enforce",
+        peer_certificate: { chain: "listener" },
+        max_body_bytes: 9,
+      },
+      tenants[1],
+    ],
+  });
   for (const [head, tenant] of [
     [{ host: "a.example" }, "a.example"],
     [{ host: "a.example", headers: { host: "b.example" } }, "a.example"],
@@ -170,22 +254,59 @@ test("the host is said once", () => {
     [{ headers: { ":authority": "b.example" } }, "b.example"],
     [{ headers: { ":authority": "b.example", host: "b.example" } }, "b.example"],
     [{ headers: { ":authority": "b.example", host: "a.example" } }, null],
-    [{ headers: [["host", "a.example"], ["Host", "b.example"]] }, null],
+    [
+      {
+        headers: [
+          ["host", "a.example"],
+          ["Host", "b.example"],
+        ],
+      },
+      null,
+    ],
     [{ headers: {} }, null],
   ]) {
     assert.equal(gate.decide({ path: "/token", ...head }).tenant, tenant, JSON.stringify(head));
   }
-  assert.deepEqual(gate.policy("A.example:443"), { mode: "enforce", chain: "listener", maxBodyBytes: 9 });
-  assert.deepEqual(gate.policy("b.example"), { mode: "shadow", chain: "connection", maxBodyBytes: 7 });
-  assert.deepEqual(gate.policy("c.example"), { mode: "shadow", chain: "connection", maxBodyBytes: 0 });
-  assert.deepEqual(new Gate({ clients: [] }).policy(), { mode: "enforce", chain: "connection", maxBodyBytes: 65_536 });
+  assert.deepEqual(gate.policy("A.example:443"), {
+    mode: "enforce",
+    chain: "listener",
+    maxBodyBytes: 9,
+  });
+  assert.deepEqual(gate.policy("b.example"), {
+    mode: "shadow",
+    chain: "connection",
+    maxBodyBytes: 7,
+  });
+  assert.deepEqual(gate.policy("c.example"), {
+    mode: "shadow",
+    chain: "connection",
+    maxBodyBytes: 0,
+  });
+  assert.deepEqual(new Gate({ clients: [] }).policy(), {
+    mode: "enforce",
+    chain: "connection",
+    maxBodyBytes: 65_536,
+  });
   assert.throws(() => gate.policy(null), TypeError);
 });
 
 test("the name of the TLS handshake must be of the tenant, where it is given", () => {
   const tenant = (host, more) => ({ hosts: [host], clients: [{ ...client }], ...more });
-  const gate = new Gate({ tenants: [tenant("a.example"), tenant("b.example"), tenant("localhost"), tenant("c.example", { peer_certificate: { server_name: "ignore" } })] });
-  const request = { path: "/token", headers: { "content-type": "application/x-www-form-urlencoded" }, body: "client_id=a", certificate: pem, chainValid: true };
+  const gate = new Gate({
+    tenants: [
+      tenant("a.example"),
+      tenant("b.example"),
+      tenant("localhost"),
+      tenant("c.example", { peer_certificate: { server_name: "ignore" } }),
+    ],
+  });
+  const request = {
+    path: "/token",
+    headers: { "content-type": "application/x-www-form-urlencoded" },
+    body: "client_id=a",
+    certificate: pem,
+    chainValid: true,
+  };
   for (const [host, serverName, code] of [
     ["a.example", "a.example", "authenticated"],
     ["a.example:443", "A.example", "authenticated"],
@@ -208,8 +329,11 @@ test("the name of the TLS handshake must be of the tenant, where it is given", (
   assert.equal(gate.decide({ ...request, host: "a.example", serverName: "b.example" }).status, 421);
 });
 
-test("mistakes are told with their place", () => {
-  assert.throws(() => new Gate({ clients: [{ client_id: "" }] }), /\/clients\/0\/client_id: expected/);
+test("mistakes are reported with their place", () => {
+  assert.throws(
+    () => new Gate({ clients: [{ client_id: "" }] }),
+    /\/clients\/0\/client_id: expected/,
+  );
   assert.throws(() => new Gate("no JSON"), /not JSON/);
   assert.throws(() => readCertificate("noise"), /PEM/);
   assert.throws(() => readName("CN"), /byte 2/);
@@ -221,4 +345,77 @@ test("certificates and names are read", () => {
   assert.equal(certificate.rdns[4], "C=JP");
   assert.match(certificate.thumbprint, /^[\w-]{43}$/);
   assert.deepEqual(readName("/C=JP/CN=a").rdns, ["CN=a", "C=JP"]);
+});
+
+test("client lists of other servers are converted, or the reason is said", () => {
+  const dn = { tls_client_auth_subject_dn: "CN=a, O=b" };
+  const tls = { token_endpoint_auth_method: "tls_client_auth", ...dn };
+  const keycloak = (id, attributes) => ({
+    clientId: id,
+    clientAuthenticatorType: "client-x509",
+    attributes: { "x509.subjectdn": "CN=a, O=b", ...attributes },
+  });
+  const bearer = { clientId: "k", clientAuthenticatorType: "client-secret", bearerOnly: true };
+  const list = [keycloak("a"), keycloak("b", { "x509.casubjectdn": "CN=CA" }), bearer];
+  assert.deepEqual(convertClients(JSON.stringify({ realm: "r", clients: list }), "keycloak"), [
+    {
+      pointer: "/clients/0",
+      clientIds: ["a"],
+      clients: [{ client_id: "a", ...tls }],
+      error: null,
+      neverAuthenticates: false,
+    },
+    {
+      pointer: "/clients/1",
+      clientIds: ["b"],
+      clients: null,
+      error: {
+        pointer: "/clients/1/attributes/x509.casubjectdn",
+        message: "only certificates of this CA: client metadata cannot say that",
+      },
+      neverAuthenticates: false,
+    },
+    {
+      pointer: "/clients/2",
+      clientIds: ["k"],
+      clients: null,
+      error: {
+        pointer: "/clients/2/bearerOnly",
+        message: "a bearer-only client does not authenticate",
+      },
+      neverAuthenticates: true,
+    },
+  ]);
+  const authlete = {
+    clientId: 7,
+    clientIdAlias: "a",
+    clientIdAliasEnabled: true,
+    tokenAuthMethod: "TLS_CLIENT_AUTH",
+    tlsClientAuthSubjectDn: "CN=a, O=b",
+  };
+  const duende = { ClientId: "a", ClientSecrets: [{ Type: "X509Name", Value: "CN=a, O=b" }] };
+  const settings = { "settings.client.x509-certificate-subject-dn": "CN=a,O=b" };
+  const spring = {
+    client_id: "a",
+    client_authentication_methods: "tls_client_auth",
+    client_settings: JSON.stringify(settings),
+  };
+  for (const [from, entry, ids, subject] of [
+    ["authlete", authlete, ["7", "a"], "CN=a, O=b"],
+    ["duende", duende, ["a"], "CN=a, O=b"],
+    ["spring", spring, ["a"], "CN=a,O=b"],
+  ]) {
+    const [{ pointer, clients }] = convertClients(JSON.stringify(entry), from);
+    assert.equal(pointer, "");
+    const expected = { ...tls, tls_client_auth_subject_dn: subject };
+    assert.deepEqual(
+      clients,
+      ids.map((client_id) => ({ client_id, ...expected })),
+      from,
+    );
+    // What is converted is a configuration.
+    new Gate({ clients });
+  }
+  assert.throws(() => convertClients("{}", "keycloak"), /expected an array of clients/);
+  assert.throws(() => convertClients("[", "keycloak"), /not JSON/);
 });

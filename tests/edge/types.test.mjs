@@ -8,10 +8,23 @@ import { test } from "node:test";
 const usage = `
   import { X509Certificate } from "node:crypto";
   import { IncomingMessage, ServerResponse } from "node:http";
-  import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+  import {
+    createSecureServer,
+    type Http2ServerRequest,
+    type Http2ServerResponse,
+  } from "node:http2";
   import { createServer } from "node:https";
   import { TLSSocket } from "node:tls";
-  import { Gate, readCertificate, readName, type Configuration, type Decision, type RefusalCode, type ToldDecision } from "tls-client-auth";
+  import {
+    convertClients,
+    Gate,
+    readCertificate,
+    readName,
+    type Configuration,
+    type Decision,
+    type RefusalCode,
+    type ReportedDecision,
+  } from "tls-client-auth";
   import { guard, peerOf, protect } from "tls-client-auth/node";
   import { fromTrustedHeader, protect as protectFetch } from "tls-client-auth/fetch";
 
@@ -19,52 +32,163 @@ const usage = `
     endpoints: ["/token"],
     mode: "shadow",
     max_body_bytes: 1000,
-    peer_certificate: { source: "forwarded", dialect: "client-cert", trusted_proxies: ["edge.example.com"], chain: "listener", server_name: "ignore" },
+    peer_certificate: {
+      source: "forwarded",
+      dialect: "client-cert",
+      trusted_proxies: ["edge.example.com"],
+      chain: "listener",
+      server_name: "ignore",
+    },
     unidentified_clients: "pass",
     methods: ["tls_client_auth"],
     filter_state: ["code"],
-    forward: { client_id: "x-client-id", certificate: ["client-cert"], thumbprint: "x-thumbprint", keep: ["x-client-cert-debug"], strip: ["x-corp-*"] },
+    forward: {
+      client_id: "x-client-id",
+      certificate: ["client-cert"],
+      thumbprint: "x-thumbprint",
+      keep: ["x-client-cert-debug"],
+      strip: ["x-corp-*"],
+    },
     tenants: [
-      { hosts: ["as.example.com"], other_methods: "reject", registry: { cluster: "c", authority: "a", path: "/", refresh: "500ms" } },
+      {
+        hosts: ["as.example.com"],
+        other_methods: "reject",
+        registry: { cluster: "c", authority: "a", path: "/", refresh: "500ms" },
+      },
       {
         hosts: ["*.example.net"],
         clients: [
-          { client_id: "a", token_endpoint_auth_method: "tls_client_auth", tls_client_auth_san_ip: "2001:db8::1", certificate_thumbprints: ["x"], redirect_uris: [] },
-          { client_id: "b", token_endpoint_auth_method: "self_signed_tls_client_auth", jwks: { keys: [{ kty: "EC", "x5t#S256": "x" }] }, backend_authentication: { method: "client_secret_basic", client_secret: "x" } },
+          {
+            client_id: "a",
+            token_endpoint_auth_method: "tls_client_auth",
+            tls_client_auth_san_ip: "2001:db8::1",
+            certificate_thumbprints: ["x"],
+            redirect_uris: [],
+          },
+          {
+            client_id: "b",
+            token_endpoint_auth_method: "self_signed_tls_client_auth",
+            jwks: { keys: [{ kty: "EC", "x5t#S256": "x" }] },
+            backend_authentication: { method: "client_secret_basic", client_secret: "x" },
+          },
         ],
       },
     ],
     log: "none",
   };
+  for (const { clients, error } of convertClients("[]", "keycloak")) {
+    console.log(clients?.[0]?.client_id, error?.message.length);
+  }
+  const client = { client_id: "a", token_endpoint_auth_method: "tls_client_auth" };
+  new Gate({ clients: [client] });
   const gate = new Gate(configuration);
-  const head = { path: "/token", headers: { a: ["b", new Uint8Array()] }, certificate: null, chainValid: null, serverName: null, now: new Date() };
+  const head = {
+    path: "/token",
+    headers: { a: ["b", new Uint8Array()] },
+    certificate: null,
+    chainValid: null,
+    serverName: null,
+    now: new Date(),
+  };
   const decision: Decision = gate.decide({ ...head, body: new DataView(new ArrayBuffer(1)) });
-  if (decision.pass) console.log(decision.forward.set[0]?.[1], decision.code === "not_gated" || decision.code === "passed_unidentified");
-  else console.log(decision.status.toFixed(), decision.headers["content-type"], decision.body.length, decision.code satisfies RefusalCode);
-  const early: Decision | null = gate.decideHead({ path: "/token", headers: new Headers(), certificate: new X509Certificate("") });
-  console.log(early?.code, gate.policy("as.example.com").mode === "shadow", gate.policy().maxBodyBytes.toFixed());
-
-  const onDecision = (told: ToldDecision) => console.log(told.code, told.pass ? told.body : told.status.toFixed());
-  createServer({}, protect(gate, (request, response) => response.end(request.url), { onDecision: ({ code }) => console.log(code) }));
-  createServer({}, protect(gate, async (request, response) => { response.end(request.url); }, { onDecision, onError: (error, request) => console.error(error, request.url) }));
-  createSecureServer({}, protect(gate, (request: Http2ServerRequest, response: Http2ServerResponse) => response.stream.end(request.authority)));
-  guard(createServer({}), gate, (request, response) => response.end(request.headersDistinct["a"]?.[0])).listen(443);
-  guard(createSecureServer({}), gate, (request, response) => response.stream.end(request.authority), { onDecision }).listen(443);
-  const middleware: (request: IncomingMessage & { query: object }, response: ServerResponse, next: () => void) => unknown =
-    protect(gate, (_request: IncomingMessage & { query: object }, _response: ServerResponse, next: () => void) => next());
-  createServer({}, (request) => console.log(middleware, request.socket instanceof TLSSocket && peerOf(request.socket).certificate?.length, request.socket instanceof TLSSocket && peerOf(request.socket).serverName?.length));
-
-  const handle = protectFetch(gate, (request: Request, env: { name: string }) => new Response(env.name + request.url), {
-    peer: (request, env) => (env.name ? fromTrustedHeader("client-cert")(request) : { certificate: null, chainValid: null, serverName: "a.example" }),
-    onDecision,
+  if (decision.pass)
+    console.log(
+      decision.forward.set[0]?.[1],
+      decision.code === "not_gated" || decision.code === "passed_unidentified",
+    );
+  else
+    console.log(
+      decision.status.toFixed(),
+      decision.headers["content-type"],
+      decision.body.length,
+      decision.code satisfies RefusalCode,
+    );
+  const early: Decision | null = gate.decideHead({
+    path: "/token",
+    headers: new Headers(),
+    certificate: new X509Certificate(""),
   });
+  console.log(
+    early?.code,
+    gate.policy("as.example.com").mode === "shadow",
+    gate.policy().maxBodyBytes.toFixed(),
+  );
+
+  const onDecision = (decision: ReportedDecision) =>
+    console.log(decision.code, decision.pass ? decision.body : decision.status.toFixed());
+  createServer(
+    {},
+    protect(gate, (request, response) => response.end(request.url), {
+      onDecision: ({ code }) => console.log(code),
+    }),
+  );
+  createServer(
+    {},
+    protect(
+      gate,
+      async (request, response) => {
+        response.end(request.url);
+      },
+      { onDecision, onError: (error, request) => console.error(error, request.url) },
+    ),
+  );
+  createSecureServer(
+    {},
+    protect(gate, (request: Http2ServerRequest, response: Http2ServerResponse) =>
+      response.stream.end(request.authority),
+    ),
+  );
+  guard(createServer({}), gate, (request, response) =>
+    response.end(request.headersDistinct["a"]?.[0]),
+  ).listen(443);
+  guard(
+    createSecureServer({}),
+    gate,
+    (request, response) => response.stream.end(request.authority),
+    { onDecision },
+  ).listen(443);
+  const middleware: (
+    request: IncomingMessage & { query: object },
+    response: ServerResponse,
+    next: () => void,
+  ) => unknown = protect(
+    gate,
+    (
+      _request: IncomingMessage & { query: object },
+      _response: ServerResponse,
+      next: () => void,
+    ) => next(),
+  );
+  createServer({}, (request) =>
+    console.log(
+      middleware,
+      request.socket instanceof TLSSocket && peerOf(request.socket).certificate?.length,
+      request.socket instanceof TLSSocket && peerOf(request.socket).serverName?.length,
+    ),
+  );
+
+  const handle = protectFetch(
+    gate,
+    (request: Request, env: { name: string }) => new Response(env.name + request.url),
+    {
+      peer: (request, env) =>
+        env.name
+          ? fromTrustedHeader("client-cert")(request)
+          : { certificate: null, chainValid: null, serverName: "a.example" },
+      onDecision,
+    },
+  );
   const response: Promise<Response> = handle(new Request("https://a.example"), { name: "x" });
-  console.log(response, readCertificate(new X509Certificate("")).alternativeNames[0]?.type === "dns", readName("CN=a").rdns.length);
+  console.log(
+    response,
+    readCertificate(new X509Certificate("")).alternativeNames[0]?.type === "dns",
+    readName("CN=a").rdns.length,
+  );
 `;
 const mistakes = [
   "new Gate(7);",
   "new Gate({ clients: [], endpoint: [] });",
-  "new Gate({ clients: [{ client_id: 'a', token_endpoint_auth_method: 'tls_client_auth', certificate_thumbprints: 'x' }] });",
+  "new Gate({ clients: [{ ...client, certificate_thumbprints: 'x' }] });",
   "new Gate({ clients: [{ client_id: 'a' }] });",
   "new Gate({ clients: [], methods: ['private_key_jwt'] });",
   "new Gate({ clients: [], mode: 'audit' });",
@@ -79,10 +203,11 @@ const mistakes = [
   "gate.decide({ path: '/', headers: { a: 1 } });",
   "gate.decide({ path: '/', headers: ['a', 'b'] });",
   "gate.decide({ path: '/', now: '2027' });",
+  "convertClients('[]', 'auth0');",
   "if (decision.pass) decision.status.toFixed();",
   "if (!decision.pass) decision.forward.set;",
   "decision.code === 'authentic';",
-  "protect(gate, () => {}, { onDecision: (told) => told.forward });",
+  "protect(gate, () => {}, { onDecision: (decision) => decision.forward });",
   "protect(gate, () => {}, { maxBodyBytes: 1 });",
   "protectFetch(gate, () => new Response());",
   "fromTrustedHeader('x-anything');",
@@ -90,8 +215,22 @@ const mistakes = [
 
 function compile(name, source) {
   writeFileSync(name, source);
-  const options = ["--noEmit", "--strict", "--noUncheckedIndexedAccess", "--module", "nodenext", "--target", "es2023", "--lib", "es2023,dom,dom.iterable", "--types", "node"];
-  return spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", ...options, name], { encoding: "utf8" });
+  const options = [
+    "--noEmit",
+    "--strict",
+    "--noUncheckedIndexedAccess",
+    "--module",
+    "nodenext",
+    "--target",
+    "es2023",
+    "--lib",
+    "es2023,dom,dom.iterable",
+    "--types",
+    "node",
+  ];
+  return spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", ...options, name], {
+    encoding: "utf8",
+  });
 }
 
 test("the types fit what is done with the package", () => {
@@ -100,6 +239,9 @@ test("the types fit what is done with the package", () => {
   const lines = usage.split("\n").length;
   const mistaken = compile("mistakes.mts", [usage, ...mistakes].join("\n"));
   mistakes.forEach((mistake, index) => {
-    assert.ok(mistaken.stdout.includes(`mistakes.mts(${lines + 1 + index},`), `${mistake}: ${mistaken.stdout}`);
+    assert.ok(
+      mistaken.stdout.includes(`mistakes.mts(${lines + 1 + index},`),
+      `${mistake}: ${mistaken.stdout}`,
+    );
   });
 });

@@ -1,5 +1,4 @@
-//! The authorization server behind Envoy: it answers everything with 200 and writes down all that
-//! reaches it.
+//! The authorization server behind Envoy: it answers every request with 200 and records it.
 
 use std::fmt;
 use std::io::Cursor;
@@ -11,13 +10,13 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::wire::{self, Fields};
 
-/// What the backend answers with.
+/// The body of every answer.
 pub const ANSWER: &str = r#"{"access_token":"from the backend"}"#;
 
-/// One request as far as it has arrived. It is there from the moment that its headers are.
+/// One request, as far as it has arrived. It is recorded as soon as its headers have arrived.
 #[derive(Clone, Default)]
 pub struct Seen {
-    /// The listener of Envoy that it came through.
+    /// The listener of Envoy through which it came.
     pub listener: String,
     pub method: String,
     pub path: String,
@@ -48,8 +47,7 @@ impl Seen {
 
 type Log = Arc<Mutex<Vec<Seen>>>;
 
-/// Speaks HTTP/1.1 and HTTP/2 without TLS on one port. Ends with the runtime of the test that
-/// started it.
+/// Serves HTTP/1.1 and HTTP/2 without TLS on one port, until the runtime of its test ends.
 #[derive(Debug)]
 pub struct Backend {
     pub address: SocketAddr,
@@ -70,12 +68,12 @@ impl Backend {
         backend
     }
 
-    /// Everything that has come through this listener so far, in order of arrival.
+    /// All requests that came through this listener, in the order of arrival.
     pub fn seen(&self, listener: &str) -> Vec<Seen> {
         lock(&self.log).iter().filter(|seen| seen.listener == listener).cloned().collect()
     }
 
-    /// The request that carries this `x-test-id`.
+    /// The request with this `x-test-id`.
     pub fn request(&self, id: &str) -> Option<Seen> {
         lock(&self.log).iter().find(|seen| seen.field("x-test-id") == Some(id)).cloned()
     }
@@ -85,7 +83,7 @@ fn lock(log: &Log) -> MutexGuard<'_, Vec<Seen>> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Records the headers and gives the place of the record.
+/// Records the headers; returns the index of the record.
 fn record(log: &Log, method: String, path: String, fields: Fields) -> usize {
     let listener = wire::field(&fields, "x-listener").unwrap_or_default().to_string();
     let mut log = lock(log);
@@ -112,7 +110,7 @@ async fn serve(stream: TcpStream, log: Log) {
     if &start == b"PRI " {
         serve_http2(stream, log).await;
     } else {
-        // A connection that ends early is Envoy's right; what has arrived is in the log.
+        // Envoy may close a connection early; what has arrived is recorded.
         let _ = serve_http1(stream, log).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Envoy's configuration, one listener per plugin configuration.
+//! The configuration of Envoy: a listener for each plugin configuration.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::support::certificate::{self, Certificate, KeyKind};
 
-/// A listener with the filter in front of a cluster of its own, both called `name`, so that Envoy's
-/// own counters tell what went through.
+/// A listener with the filter and a cluster of its own. Both have the name `name`, so that Envoy
+/// counts their requests separately.
 #[derive(Clone, Debug)]
 pub struct Listener {
     pub name: String,
-    /// The plugin configuration, as text: it may be what no JSON library writes.
+    /// The plugin configuration as text, because it may be invalid JSON.
     pub configuration: String,
     pub require_client_certificate: bool,
     pub trust: Trust,
@@ -21,11 +21,11 @@ pub struct Listener {
     /// `envoy.filters.http.buffer` after the filter.
     pub buffer_after: bool,
     pub upstream: Upstream,
-    /// What Envoy does with `x-forwarded-client-cert`.
+    /// How Envoy treats `x-forwarded-client-cert`.
     pub forward_client_cert: &'static str,
-    /// In JSON, which Envoy before 1.38 does not know.
+    /// Whether Envoy writes that header as JSON, which needs Envoy 1.38.
     pub client_cert_in_json: bool,
-    /// `vm_config.configuration`: another one is another VM.
+    /// `vm_config.configuration`. Envoy starts another VM for another value.
     pub vm: String,
 }
 
@@ -33,7 +33,7 @@ pub struct Listener {
 pub enum Trust {
     /// VERIFY_TRUST_CHAIN: the handshake fails.
     Verify,
-    /// ACCEPT_UNTRUSTED: the filter is told.
+    /// ACCEPT_UNTRUSTED: the filter sees the result.
     AcceptUntrusted,
 }
 
@@ -44,8 +44,8 @@ pub enum Upstream {
 }
 
 impl Listener {
-    /// The listener that the documentation recommends, but that the filter sees every kind of
-    /// client.
+    /// The listener that the documentation recommends, except that every kind of client reaches the
+    /// filter.
     pub fn new(name: &str, configuration: &Value) -> Self {
         Self {
             name: name.into(),
@@ -69,16 +69,19 @@ pub fn bootstrap(
     module: &Path,
     access_log: &Path,
 ) -> Value {
+    let all_listeners: Vec<_> =
+        listeners.iter().map(|one| listener(one, module, access_log)).collect();
+    let clusters: Vec<_> = listeners.iter().map(|one| cluster(one, backend)).collect();
     json!({
         "admin": { "address": address("127.0.0.1", 0) },
         "static_resources": {
-            "listeners": listeners.iter().map(|one| listener(one, module, access_log)).collect::<Vec<_>>(),
-            "clusters": listeners.iter().map(|one| cluster(one, backend)).collect::<Vec<_>>(),
+            "listeners": all_listeners,
+            "clusters": clusters,
         },
     })
 }
 
-/// The same with one more cluster, which is not behind any listener.
+/// A bootstrap with another cluster, which no listener uses.
 pub fn with_cluster(mut bootstrap: Value, name: &str, hosts: SocketAddr) -> Value {
     let endpoint =
         json!({ "endpoint": { "address": address(&hosts.ip().to_string(), hosts.port()) } });
@@ -95,7 +98,7 @@ pub fn with_cluster(mut bootstrap: Value, name: &str, hosts: SocketAddr) -> Valu
     bootstrap
 }
 
-/// A proxy without the filter, whose one listener hands all requests to `next` over TLS with this
+/// A proxy without the filter: its listener forwards all requests to `next` over TLS with this
 /// certificate.
 pub fn proxy(
     edge: &Listener,
@@ -115,7 +118,9 @@ pub fn proxy(
         "transport_sockets.tls.v3.UpstreamTlsContext",
         json!({ "common_tls_context": {
             "tls_certificates": [tls_certificate(&identity.pem(), identity.key)],
-            "validation_context": { "trusted_ca": { "inline_string": certificate::authority_pem() } },
+            "validation_context": {
+                "trusted_ca": { "inline_string": certificate::authority_pem() },
+            },
         } }),
     );
     proxy["static_resources"]["clusters"][0]["transport_socket"] =
@@ -124,13 +129,14 @@ pub fn proxy(
 }
 
 fn tls_certificate(chain: &str, key: KeyKind) -> Value {
+    let key = certificate::pem("PRIVATE KEY", certificate::private_key_pkcs8(key));
     json!({
         "certificate_chain": { "inline_string": chain },
-        "private_key": { "inline_string": certificate::pem("PRIVATE KEY", certificate::private_key_pkcs8(key)) },
+        "private_key": { "inline_string": key },
     })
 }
 
-/// The same with its listeners in a file that Envoy watches. Returns the text of that file, too.
+/// A bootstrap with its listeners in a file that Envoy watches; also returns the text of the file.
 pub fn with_dynamic_listeners(mut bootstrap: Value, file: &Path) -> (Value, String) {
     let listeners = bootstrap["static_resources"]["listeners"].take();
     bootstrap["static_resources"]["listeners"] = json!([]);
@@ -153,7 +159,8 @@ fn listener(listener: &Listener, module: &Path, access_log: &Path) -> Value {
             typed("filters.http.buffer.v3.Buffer", json!({ "max_request_bytes": 1_048_576 }));
         filters.push(json!({ "name": "buffer", "typed_config": buffer }));
     }
-    filters.push(json!({ "name": "router", "typed_config": typed("filters.http.router.v3.Router", json!({})) }));
+    let router = typed("filters.http.router.v3.Router", json!({}));
+    filters.push(json!({ "name": "router", "typed_config": router }));
     let mut details =
         json!({ "subject": true, "cert": true, "chain": true, "uri": true, "dns": true });
     if listener.client_cert_in_json {
@@ -182,7 +189,7 @@ fn listener(listener: &Listener, module: &Path, access_log: &Path) -> Value {
     json!({
         "name": listener.name,
         "address": address("127.0.0.1", 0),
-        // Without it Envoy knows no server name.
+        // Without it Envoy does not know the server name.
         "listener_filters": [{
             "name": "tls_inspector",
             "typed_config": typed("filters.listener.tls_inspector.v3.TlsInspector", json!({})),
@@ -195,8 +202,8 @@ fn listener(listener: &Listener, module: &Path, access_log: &Path) -> Value {
 }
 
 fn tls(listener: &Listener) -> Value {
-    let server =
-        certificate::server_certificate().expect("the server's certificate is well-formed");
+    let server = certificate::server_certificate().expect("the server certificate is well-formed");
+    let chain = certificate::pem("CERTIFICATE", &server);
     let trust = match listener.trust {
         Trust::Verify => "VERIFY_TRUST_CHAIN",
         Trust::AcceptUntrusted => "ACCEPT_UNTRUSTED",
@@ -213,7 +220,7 @@ fn tls(listener: &Listener) -> Value {
                     "tls_minimum_protocol_version": "TLSv1_2",
                     "tls_maximum_protocol_version": "TLSv1_3",
                 },
-                "tls_certificates": [tls_certificate(&certificate::pem("CERTIFICATE", &server), KeyKind::Ec)],
+                "tls_certificates": [tls_certificate(&chain, KeyKind::Ec)],
                 "validation_context": {
                     "trusted_ca": { "inline_string": certificate::authority_pem() },
                     "trust_chain_verification": trust,
@@ -224,24 +231,25 @@ fn tls(listener: &Listener) -> Value {
 }
 
 fn wasm(listener: &Listener, module: &Path) -> Value {
-    let configuration = json!({
-        "@type": "type.googleapis.com/google.protobuf.StringValue",
-        "value": listener.configuration,
-    });
+    let string = |value: &str| {
+        let kind = "type.googleapis.com/google.protobuf.StringValue";
+        json!({ "@type": kind, "value": value })
+    };
     let plugin = json!({
         "name": "tls_client_auth",
         "root_id": "tls_client_auth",
         "failure_policy": "FAIL_RELOAD",
         "allow_on_headers_stop_iteration": listener.allow_on_headers_stop_iteration,
-        "configuration": configuration,
+        "configuration": string(&listener.configuration),
         "vm_config": {
             "vm_id": "tls_client_auth",
             "runtime": "envoy.wasm.runtime.v8",
-            "configuration": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": listener.vm },
+            "configuration": string(&listener.vm),
             "code": { "local": { "filename": module } },
         },
     });
-    json!({ "name": "tls_client_auth", "typed_config": typed("filters.http.wasm.v3.Wasm", json!({ "config": plugin })) })
+    let filter = typed("filters.http.wasm.v3.Wasm", json!({ "config": plugin }));
+    json!({ "name": "tls_client_auth", "typed_config": filter })
 }
 
 fn access_log_entry(listener: &Listener, access_log: &Path) -> Value {
@@ -264,17 +272,20 @@ fn cluster(listener: &Listener, backend: SocketAddr) -> Value {
         Upstream::Http1 => json!({ "http_protocol_options": { "enable_trailers": true } }),
         Upstream::Http2 => json!({ "http2_protocol_options": {} }),
     };
-    let options = json!({
-        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config": protocol,
-    });
+    let options =
+        typed("upstreams.http.v3.HttpProtocolOptions", json!({ "explicit_http_config": protocol }));
     let endpoint =
         json!({ "endpoint": { "address": address(&backend.ip().to_string(), backend.port()) } });
     json!({
         "name": listener.name,
         "type": "STATIC",
-        "typed_extension_protocol_options": { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options },
-        "load_assignment": { "cluster_name": listener.name, "endpoints": [{ "lb_endpoints": [endpoint] }] },
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options,
+        },
+        "load_assignment": {
+            "cluster_name": listener.name,
+            "endpoints": [{ "lb_endpoints": [endpoint] }],
+        },
     })
 }
 

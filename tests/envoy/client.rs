@@ -1,4 +1,4 @@
-//! TLS clients of every kind that Envoy may meet.
+//! TLS clients of every kind.
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,13 +26,13 @@ use crate::support::certificate::{self, Certificate};
 
 pub type TlsStream = tokio_rustls::client::TlsStream<TcpStream>;
 
-/// A request that hangs is a failure, not a reason to wait for Envoy's own time-outs.
+/// A request that hangs fails the test, before Envoy's own time-outs.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The host of most requests of the tests.
 const HOST: &str = "as.example.com";
 
-/// How a request is put on the wire.
+/// How a request is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// HTTP/1.1 with `content-length`, in one write.
@@ -43,15 +43,15 @@ pub enum Delivery {
     Http1Chunked,
     /// Chunked, and request trailers after it.
     Http1Trailers,
-    /// `expect: 100-continue`: the body follows only when Envoy has dealt with the headers.
+    /// `expect: 100-continue`: the body follows when Envoy asks for it.
     Http1Expect,
-    /// HTTP/2, END_STREAM on the last frame that carries something.
+    /// HTTP/2 with END_STREAM on the last frame that has content.
     Http2Whole,
     /// One DATA frame for each byte.
     Http2Bytes,
     /// END_STREAM on an empty DATA frame.
     Http2EmptyEnd,
-    /// END_STREAM on trailers; of a request without a body, HEADERS and at once trailers.
+    /// END_STREAM on trailers; without a body, the trailers follow the headers.
     Http2Trailers,
 }
 
@@ -76,7 +76,7 @@ impl Delivery {
     }
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The `x-test-id` that the request carried.
@@ -96,7 +96,7 @@ impl Answer {
     }
 }
 
-/// A client with its certificate and its memory of TLS sessions.
+/// The server name in the handshake.
 #[derive(Clone, Debug)]
 enum ServerNameChoice {
     Host,
@@ -104,10 +104,11 @@ enum ServerNameChoice {
     Name(String),
 }
 
+/// A client with its certificate and its TLS sessions.
 #[derive(Clone, Debug)]
 pub struct Client {
     config: ClientConfig,
-    /// What it asks for in the handshake; by default the host of the request.
+    /// By default the host of the request.
     server_name: ServerNameChoice,
 }
 
@@ -127,7 +128,7 @@ impl Client {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = RootCertStore::empty();
         let authority = CertificateDer::from_pem_slice(certificate::authority_pem().as_bytes());
-        roots.add(authority.expect("the authority is PEM")).expect("the authority is well-formed");
+        roots.add(authority.expect("the CA is PEM")).expect("the CA is well-formed");
         let verifier =
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
                 .build();
@@ -136,20 +137,19 @@ impl Client {
             .expect("the provider has these versions")
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Localhost(
-                verifier.expect("the authority is a root"),
+                verifier.expect("the CA is a root"),
             )));
         let config = match certificate {
             None => config.with_no_client_auth(),
             Some(certificate) => {
                 let der =
-                    certificate.der.clone().expect("a real connection needs a real certificate");
+                    certificate.der.clone().expect("a real connection needs a certificate in DER");
                 let key = PrivatePkcs8KeyDer::from(certificate::private_key_pkcs8(certificate.key));
                 let key = provider
                     .key_provider
                     .load_private_key(key.into())
                     .expect("the key is of a known kind");
-                // Not `with_client_auth_cert`: that refuses to present a certificate that is
-                // malformed.
+                // `with_client_auth_cert` would refuse a malformed certificate.
                 let presented = CertifiedKey::new(vec![CertificateDer::from(der)], key);
                 config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(presented)))
             }
@@ -157,15 +157,15 @@ impl Client {
         Self { config, server_name: ServerNameChoice::Host }
     }
 
-    /// The same, asking for another name.
+    /// The same client with another server name.
     pub fn asking_for(mut self, server_name: Option<&str>) -> Self {
         self.server_name =
             server_name.map_or(ServerNameChoice::None, |name| ServerNameChoice::Name(name.into()));
         self
     }
 
-    /// Sends one request on a connection of its own. An error is one of the connection: Envoy let
-    /// no answer out.
+    /// Sends one request on a connection of its own. It fails if the connection does: there is no
+    /// answer.
     pub async fn send(
         &self,
         to: SocketAddr,
@@ -200,24 +200,25 @@ impl Client {
         let mut config = self.config.clone();
         config.alpn_protocols = vec![protocol.to_vec()];
         let stream = TcpStream::connect(to).await?;
-        // Without this the kernel would join what a test sends apart.
+        // Otherwise the kernel would join what a test sends in pieces.
         stream.set_nodelay(true)?;
         let name = match &self.server_name {
             ServerNameChoice::Host => host,
             ServerNameChoice::Name(name) => name,
             ServerNameChoice::None => "",
         };
-        // What is no name of TLS, no client asks for.
+        // A TLS client sends only DNS names.
         let name = ServerName::try_from(name.to_owned())
             .ok()
             .filter(|name| matches!(name, ServerName::DnsName(_)));
         config.enable_sni = name.is_some();
-        let name = name.unwrap_or_else(|| ServerName::try_from(HOST).expect("it is a DNS name"));
+        let name = name.unwrap_or_else(|| ServerName::try_from(HOST).expect("a DNS name"));
         TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 }
 
-/// Every listener of the tests has the certificate of `localhost`, whatever name it is asked for.
+/// Accepts the certificate of `localhost`, which every listener of the tests has, for every server
+/// name.
 #[derive(Debug)]
 struct Localhost(Arc<WebPkiServerVerifier>);
 
@@ -230,7 +231,7 @@ impl ServerCertVerifier for Localhost {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let name = ServerName::try_from("localhost").expect("it is a DNS name");
+        let name = ServerName::try_from("localhost").expect("a DNS name");
         self.0.verify_server_cert(end_entity, intermediates, &name, ocsp_response, now)
     }
 
@@ -257,7 +258,7 @@ impl ServerCertVerifier for Localhost {
     }
 }
 
-/// A value of `x-test-id` that no other request of this process has.
+/// A value of `x-test-id` that is unique in this process.
 pub fn next_id() -> String {
     static NUMBER: AtomicU64 = AtomicU64::new(1);
     format!("request-{}", NUMBER.fetch_add(1, Ordering::Relaxed))
@@ -266,5 +267,5 @@ pub fn next_id() -> String {
 pub async fn within_deadline<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, work)
         .await
-        .expect("an answer before the deadline: the request hangs")
+        .expect("an answer before the deadline; the request hangs")
 }

@@ -1,4 +1,5 @@
-/* Shifts the wall clock of one process by the seconds in the file that CLOCK_SHIFT names. Monotonic clocks stay. */
+/* Shifts the wall clock of a process by the seconds in the file that CLOCK_SHIFT names. Monotonic
+   clocks are not changed. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

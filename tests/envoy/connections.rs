@@ -1,5 +1,4 @@
-//! What TLS can do to a decision: versions, keys, resumption, listeners that verify and listeners
-//! that do not.
+//! TLS and decisions: versions, keys, resumption, listeners with and without verification.
 
 use rustls::version::{TLS12, TLS13};
 
@@ -54,21 +53,24 @@ async fn a_listener_that_verifies_admits_only_verified_clients() {
             }
         }
     }
-    let nobody = Client::without_certificate();
+    let without = Client::without_certificate();
     assert!(
-        nobody.send(envoy.address("required"), &token("seed"), Delivery::Http1Whole).await.is_err()
+        without
+            .send(envoy.address("required"), &token("seed"), Delivery::Http1Whole)
+            .await
+            .is_err()
     );
-    ask(&envoy, "optional", &nobody, token("seed"), Delivery::Http1Whole)
+    ask(&envoy, "optional", &without, token("seed"), Delivery::Http1Whole)
         .await
         .assert_is("certificate_missing");
     assert_eq!(envoy.upstream_requests("required").await, 2);
     assert_eq!(envoy.upstream_requests("optional").await, 2);
 }
 
-/// On a resumed session Envoy has verified nothing and says so. The mend is in the listener, not in
-/// the filter.
+/// On a resumed session, Envoy does not verify the certificate again and reports it as not
+/// verified. The listener has to disable resumption.
 #[tokio::test]
-async fn a_resumed_session_is_unverified_and_a_listener_without_resumption_has_none() {
+async fn a_resumed_session_is_unverified_and_a_listener_can_disable_resumption() {
     let envoy = Envoy::start(vec![
         Listener { session_resumption: true, ..Listener::new("resuming", &configuration()) },
         Listener::new("fresh", &configuration()),
@@ -93,9 +95,10 @@ async fn a_resumed_session_is_unverified_and_a_listener_without_resumption_has_n
     }
 }
 
-/// Where the operator says that the listener verifies, the filter does not ask.
+/// With `chain: "listener"` the operator states that the listener verifies, and the filter does not
+/// check it.
 #[tokio::test]
-async fn chain_listener_takes_the_word_of_the_operator() {
+async fn chain_listener_relies_on_the_listener() {
     let configuration =
         configuration_with(serde_json::json!({ "peer_certificate": { "chain": "listener" } }));
     let verifying = Listener {
@@ -115,9 +118,10 @@ async fn chain_listener_takes_the_word_of_the_operator() {
     }
 }
 
-/// What is remembered of a certificate belongs to that certificate, and the verdict to one request.
+/// What is cached about a certificate is used for that certificate only, and a decision for one
+/// request only.
 #[tokio::test]
-async fn verdicts_do_not_leak_between_requests_or_connections() {
+async fn decisions_are_independent_of_other_requests_and_connections() {
     let envoy = Envoy::start(vec![Listener::new("gate", &configuration())]).await;
     let to = envoy.address("gate");
     let seed = Client::new(&CERTIFICATES.seed);
@@ -147,7 +151,7 @@ async fn verdicts_do_not_leak_between_requests_or_connections() {
         .await;
         outcome(&envoy, token(client_id), answer.expect("an answer")).await.assert_is(code);
     }
-    // All at once: every stream is open before the first one ends.
+    // All at the same time: every stream is open before the first one ends.
     let mut streams = Vec::new();
     for (client, client_id, code) in questions {
         let connection = if std::ptr::eq(client, &seed) { &seed2 } else { &names2 };

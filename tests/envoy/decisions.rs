@@ -1,4 +1,4 @@
-//! Every code of contract §7, produced by a real request and answered as promised.
+//! Every code of contract §7: a real request that causes it, and the answer.
 
 use std::collections::BTreeSet;
 
@@ -14,14 +14,14 @@ use crate::support::case::{DECISIONS, Request};
 
 /// The default policies.
 const GATE: &str = "gate";
-/// The other choice of every policy.
+/// The other value of every policy.
 const POLICY: &str = "policy";
-/// No registry but that of its one tenant.
+/// No registry except that of its one tenant.
 const TENANTS: &str = "tenants";
-/// A registry at a cluster that Envoy does not have.
+/// A registry whose cluster Envoy does not have.
 const NO_REGISTRY: &str = "no_registry";
-/// The listener forgot `allow_on_headers_stop_iteration`.
-const WITHOUT_FLAG: &str = "without_flag";
+/// A listener without `allow_on_headers_stop_iteration`.
+const WITHOUT_SETTING: &str = "without_setting";
 
 async fn start() -> Envoy {
     let policy = configuration_with(json!({
@@ -31,7 +31,9 @@ async fn start() -> Envoy {
         "methods": ["tls_client_auth"],
         "max_body_bytes": 100,
     }));
-    let tenants = json!({ "tenants": [{ "hosts": ["as.example.com"], "clients": configuration()["clients"] }] });
+    let tenants = json!({ "tenants": [
+        { "hosts": ["as.example.com"], "clients": configuration()["clients"] },
+    ] });
     Envoy::start(vec![
         Listener::new(GATE, &configuration()),
         Listener::new(POLICY, &policy),
@@ -42,7 +44,7 @@ async fn start() -> Envoy {
         ),
         Listener {
             allow_on_headers_stop_iteration: false,
-            ..Listener::new(WITHOUT_FLAG, &configuration())
+            ..Listener::new(WITHOUT_SETTING, &configuration())
         },
     ])
     .await
@@ -167,12 +169,12 @@ fn rows() -> Vec<Row> {
             Http2Whole,
         ),
         Row("server_name_mismatch", TENANTS, seed().asking_for(None), token("seed"), Http1Whole),
-        Row("host_error", WITHOUT_FLAG, seed(), token("seed"), Http1Whole),
+        Row("host_error", WITHOUT_SETTING, seed(), token("seed"), Http1Whole),
     ]
 }
 
 #[tokio::test]
-async fn every_code_is_produced_and_answered_as_promised() {
+async fn every_code_is_produced_and_answered() {
     let envoy = start().await;
     let mut produced = BTreeSet::new();
     for Row(code, listener, client, request, delivery) in rows() {
@@ -188,8 +190,7 @@ async fn every_code_is_produced_and_answered_as_promised() {
     envoy.assert_healthy().await;
 }
 
-/// RFC 6749 §5.2: the challenge answers a client that used the `Authorization` header, and no
-/// other.
+/// RFC 6749 §5.2: only a client that used the `Authorization` header gets a challenge.
 #[tokio::test]
 async fn a_401_challenges_the_client_that_used_authorization() {
     let envoy = start().await;
@@ -203,32 +204,34 @@ async fn a_401_challenges_the_client_that_used_authorization() {
 }
 
 #[tokio::test]
-async fn a_listener_without_the_flag_is_found_out_and_told_so() {
+async fn a_listener_without_the_setting_is_detected_and_reported() {
     let envoy = start().await;
     let client = Client::new(&CERTIFICATES.seed);
-    // Envoy delivers the body of a request that it lets go on, flag or no flag: that proves
+    // Envoy delivers the body of a request that passes, also without the setting. It proves
     // nothing.
-    ask(&envoy, WITHOUT_FLAG, &client, post("/userinfo", "a=b"), Delivery::Http2Bytes)
+    ask(&envoy, WITHOUT_SETTING, &client, post("/userinfo", "a=b"), Delivery::Http2Bytes)
         .await
         .assert_is("not_gated");
     for delivery in Delivery::ALL {
-        ask(&envoy, WITHOUT_FLAG, &client, token("seed"), delivery).await.assert_is("host_error");
+        ask(&envoy, WITHOUT_SETTING, &client, token("seed"), delivery)
+            .await
+            .assert_is("host_error");
     }
     envoy.log_line("allow_on_headers_stop_iteration").await;
-    // What needs no body does not need the flag either.
-    ask(&envoy, WITHOUT_FLAG, &client, post("/userinfo", "a=b"), Delivery::Http1Trailers)
+    // A decision without the body does not need the setting.
+    ask(&envoy, WITHOUT_SETTING, &client, post("/userinfo", "a=b"), Delivery::Http1Trailers)
         .await
         .assert_is("not_gated");
     let get = Request { method: "GET".into(), body: Vec::new(), ..token("seed") };
-    ask(&envoy, WITHOUT_FLAG, &client, get, Delivery::Http1Whole)
+    ask(&envoy, WITHOUT_SETTING, &client, get, Delivery::Http1Whole)
         .await
         .assert_is("method_not_allowed");
-    assert_eq!(envoy.upstream_requests(WITHOUT_FLAG).await, 2);
+    assert_eq!(envoy.upstream_requests(WITHOUT_SETTING).await, 2);
     envoy.assert_healthy().await;
 }
 
 #[tokio::test]
-async fn shadow_mode_decides_and_counts_and_lets_everything_through() {
+async fn shadow_mode_decides_and_counts_and_passes_every_request() {
     let configuration = configuration_with(json!({ "mode": "shadow", "log": "all" }));
     let envoy = Envoy::start(vec![Listener::new("shadow", &configuration)]).await;
     let mut expected = BTreeSet::new();

@@ -1,5 +1,4 @@
-//! However a request arrives, the decision is the same, and what is refused never reaches the
-//! backend.
+//! The decision is the same in every delivery, and a refused request never reaches the backend.
 
 use serde_json::json;
 
@@ -16,18 +15,18 @@ async fn every_delivery_gets_the_same_decision_and_only_the_accepted_reach_the_b
     let listeners = [
         Listener::new("http1", &configuration()),
         Listener { upstream: Upstream::Http2, ..Listener::new("http2", &configuration()) },
-        // A buffer behind the filter changes nothing.
+        // A buffer filter after this filter makes no difference.
         Listener { buffer_after: true, ..Listener::new("buffered", &configuration()) },
     ];
     let envoy = Envoy::start(listeners.to_vec()).await;
     let seed = Client::new(&CERTIFICATES.seed);
-    let nobody = Client::without_certificate();
+    let without = Client::without_certificate();
     let questions = [
         (&seed, token("seed"), "authenticated"),
-        (&nobody, token("secret"), "passed_other_method"),
-        (&nobody, post("/userinfo", "client_id=seed"), "not_gated"),
-        (&nobody, post("/userinfo", ""), "not_gated"),
-        (&nobody, token("seed"), "certificate_missing"),
+        (&without, token("secret"), "passed_other_method"),
+        (&without, post("/userinfo", "client_id=seed"), "not_gated"),
+        (&without, post("/userinfo", ""), "not_gated"),
+        (&without, token("seed"), "certificate_missing"),
         (&seed, token("dns"), "subject_mismatch"),
         (&seed, post("/token", "client_id=seed&client_id=seed"), "duplicate_parameter"),
         (&seed, post("/token", ""), "missing_client_id"),
@@ -62,7 +61,7 @@ async fn nothing_reaches_the_backend_before_the_body_is_complete() {
     connection.write(&http1::head(&id, &request, &[&length])).await.expect("it is open");
     connection.write(most).await.expect("it is open");
     envoy.stat_becomes("http.gate.downstream_rq_active", 1).await;
-    // A second request, sent later and answered, is the proof that time has passed.
+    // A second request, which is answered meanwhile, shows that enough time has passed.
     ask(&envoy, "gate", &client, token("seed"), Delivery::Http2Whole)
         .await
         .assert_is("authenticated");
@@ -88,8 +87,8 @@ async fn nothing_reaches_the_backend_before_the_body_is_complete() {
     envoy.assert_healthy().await;
 }
 
-/// Several requests in one write: each has its own verdict, in order. Not more than two where one
-/// is refused: Envoy cuts a connection off that makes it queue answers ("Too many responses
+/// Several requests in one write: each gets its own decision, in order. At most two if one is
+/// refused: Envoy closes a connection for which it must queue more answers ("Too many responses
 /// queued").
 #[tokio::test]
 async fn pipelined_requests_are_decided_one_by_one() {
@@ -121,7 +120,7 @@ async fn pipelined_requests_are_decided_one_by_one() {
 }
 
 #[tokio::test]
-async fn a_large_body_is_refused_as_soon_as_it_is_known_to_be() {
+async fn a_large_body_is_refused_as_soon_as_its_size_is_known() {
     let configuration = configuration_with(json!({ "max_body_bytes": 64 }));
     let envoy = Envoy::start(vec![Listener::new("gate", &configuration)]).await;
     let to = envoy.address("gate");
@@ -135,7 +134,7 @@ async fn a_large_body_is_refused_as_soon_as_it_is_known_to_be() {
             .assert_is("authenticated");
         ask(&envoy, "gate", &client, over.clone(), delivery).await.assert_is("body_too_large");
     }
-    // Announced: no byte of the body is awaited.
+    // By content-length: refused before any byte of the body.
     let (id, request) = (next_id(), token("seed"));
     let mut connection = client.http1(to).await.expect("HTTP/1.1");
     connection
@@ -144,8 +143,8 @@ async fn a_large_body_is_refused_as_soon_as_it_is_known_to_be() {
         .expect("it is open");
     let answer: Answer = within_deadline(connection.answer(&id)).await.expect("an answer");
     outcome(&envoy, request.clone(), answer).await.assert_is("body_too_large");
-    // Not announced: the end is not awaited. Far above what Envoy itself would buffer, the answer
-    // is still the filter's.
+    // Without content-length: refused before the end of the body, also far above what Envoy itself
+    // would buffer.
     for size in [65, 3_000_000] {
         let connection = client.http2(to).await.expect("HTTP/2");
         let mut stream = connection.open(&next_id(), &request, false).await.expect("a stream");
@@ -157,11 +156,11 @@ async fn a_large_body_is_refused_as_soon_as_it_is_known_to_be() {
     envoy.assert_healthy().await;
 }
 
-/// contract §2: paths that some backend routes to `/token`, sent as they are.
+/// contract §2: paths that some backends route to `/token`, sent unchanged.
 #[tokio::test]
 async fn odd_spellings_of_a_path_are_gated() {
     let envoy = Envoy::start(vec![Listener::new("gate", &configuration())]).await;
-    let nobody = Client::without_certificate();
+    let without = Client::without_certificate();
     let gated = [
         "/token",
         "//token",
@@ -183,22 +182,22 @@ async fn odd_spellings_of_a_path_are_gated() {
     ];
     for path in gated {
         let request = post(path, "client_id=seed");
-        ask(&envoy, "gate", &nobody, request, Delivery::Http1Whole)
+        ask(&envoy, "gate", &without, request, Delivery::Http1Whole)
             .await
             .assert_is("certificate_missing");
     }
     assert_eq!(envoy.upstream_requests("gate").await, 0);
     for path in ["/tokens", "/token/info", "/x?/token"] {
-        ask(&envoy, "gate", &nobody, post(path, "client_id=seed"), Delivery::Http1Whole)
+        ask(&envoy, "gate", &without, post(path, "client_id=seed"), Delivery::Http1Whole)
             .await
             .assert_is("not_gated");
     }
     envoy.assert_healthy().await;
 }
 
-/// Bytes that are no text, and fields given twice, are decided on like any other.
+/// Values that are not UTF-8, and repeated fields.
 #[tokio::test]
-async fn odd_header_fields_neither_pass_nor_crash() {
+async fn unusual_header_fields_neither_pass_nor_crash() {
     let envoy = Envoy::start(vec![Listener::new("gate", &configuration())]).await;
     let client = Client::new(&CERTIFICATES.seed);
     let form = "application/x-www-form-urlencoded";

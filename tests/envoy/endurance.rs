@@ -1,4 +1,4 @@
-//! Hostile and hasty clients, and many at once: the filter goes on, and goes on being right.
+//! Hostile clients, clients that leave, and load: the filter keeps working and deciding correctly.
 
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -12,7 +12,7 @@ use super::http1;
 use super::process::{CURRENT, Envoy};
 
 #[tokio::test]
-async fn a_barrage_of_bad_requests_leaves_the_filter_well() {
+async fn bad_requests_do_not_harm_the_filter() {
     let envoy = Envoy::start(vec![Listener::new("gate", &configuration())]).await;
     let client = Client::new(&CERTIFICATES.seed);
     let many =
@@ -46,7 +46,7 @@ async fn a_barrage_of_bad_requests_leaves_the_filter_well() {
             let outcome = ask(&envoy, "gate", &client, request.clone(), delivery).await;
             let what =
                 String::from_utf8_lossy(&request.body[..request.body.len().min(40)]).into_owned();
-            // What is not gated has no filter state, and reaches the backend.
+            // A request that is not gated has no filter state, and reaches the backend.
             let is_decided = outcome.logged.code.is_some() || outcome.seen.is_some();
             assert!(is_decided, "no decision on {} {what}: {:?}", request.path, outcome.logged);
             assert!([200, 400, 401].contains(&outcome.answer.status), "{what}: {outcome:?}");
@@ -58,18 +58,18 @@ async fn a_barrage_of_bad_requests_leaves_the_filter_well() {
     envoy.assert_healthy().await;
 }
 
-/// What a client leaves behind when it goes in the middle must be gone too, with and without the
-/// flag of the listener.
+/// The state of a request whose client leaves must be removed, with and without
+/// `allow_on_headers_stop_iteration`.
 #[tokio::test]
-async fn clients_that_leave_in_mid_request_do_no_harm() {
-    let forgetful = Listener {
+async fn clients_that_leave_during_a_request_do_no_harm() {
+    let without_setting = Listener {
         allow_on_headers_stop_iteration: false,
-        ..Listener::new("forgetful", &configuration())
+        ..Listener::new("without_setting", &configuration())
     };
-    let envoy = Envoy::start(vec![Listener::new("gate", &configuration()), forgetful]).await;
+    let envoy = Envoy::start(vec![Listener::new("gate", &configuration()), without_setting]).await;
     let client = Client::new(&CERTIFICATES.seed);
     let request = token("seed");
-    for listener in ["gate", "forgetful"] {
+    for listener in ["gate", "without_setting"] {
         let to = envoy.address(listener);
         for part in [0, 1, request.body.len() - 1] {
             let mut connection = client.http1(to).await.expect("HTTP/1.1");
@@ -92,27 +92,28 @@ async fn clients_that_leave_in_mid_request_do_no_harm() {
                     _ => drop(stream),
                 }
             }
-            // With streams still open.
+            // The connection ends while a stream is open.
             let _open = connection.open(&next_id(), &request, false).await.expect("a stream");
             drop(connection);
         }
         envoy.stat_becomes(&format!("http.{listener}.downstream_rq_active"), 0).await;
         envoy.stat_becomes(&format!("http.{listener}.downstream_cx_active"), 0).await;
     }
-    // Found out by the filter's clock, so that clock has met what the others left behind.
-    ask(&envoy, "forgetful", &client, token("seed"), Delivery::Http1Whole)
+    // A tick of the filter causes this decision, so the ticks have seen what the others left
+    // behind.
+    ask(&envoy, "without_setting", &client, token("seed"), Delivery::Http1Whole)
         .await
         .assert_is("host_error");
     ask(&envoy, "gate", &client, token("seed"), Delivery::Http1Whole)
         .await
         .assert_is("authenticated");
     assert_eq!(envoy.upstream_requests("gate").await, 1);
-    assert_eq!(envoy.upstream_requests("forgetful").await, 0);
+    assert_eq!(envoy.upstream_requests("without_setting").await, 0);
     envoy.assert_healthy().await;
 }
 
 #[tokio::test]
-async fn under_load_on_two_workers_every_answer_is_right() {
+async fn under_load_on_two_workers_every_decision_is_correct() {
     const CONNECTIONS: usize = 8;
     const REQUESTS: usize = 40;
     let configuration =

@@ -1,4 +1,4 @@
-//! Clients, certificates and requests that the tests share, and what is asserted of every answer.
+//! Certificates and requests that the tests share, and the assertions for every answer.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,17 +13,17 @@ use crate::support::case::{DECISIONS, Request};
 use crate::support::certificate::{Certificate, CertificateSpec, Issuer, KeyKind, mint};
 use crate::support::moment::Moment;
 
-/// One certificate for each way to be right or wrong.
+/// A certificate for each result of a check.
 #[derive(Debug)]
 pub struct Certificates {
     /// The subject of the client of the seed document, `C` first.
     pub seed: Certificate,
     pub seed_rsa: Certificate,
-    /// The same subject, issued by nobody whom the listener trusts.
+    /// The same subject, issued by a CA that the listener does not trust.
     pub untrusted: Certificate,
     pub expired: Certificate,
     pub not_yet_valid: Certificate,
-    /// A SAN that is an IP address of three bytes: Envoy verifies the chain and does not mind.
+    /// With an IP address of three bytes in the SAN, which Envoy's verification accepts.
     pub malformed: Certificate,
     pub other_subject: Certificate,
     /// A SAN of each kind.
@@ -80,7 +80,7 @@ fn seed_subject() -> Vec<Vec<Vec<String>>> {
     rdns.into_iter().map(|(kind, value)| vec![vec![kind.to_string(), value.to_string()]]).collect()
 }
 
-/// A registry with a client of every kind, and `/token` as the only gated path.
+/// A configuration with a client of every kind, and `/token` as the only gated path.
 pub fn configuration() -> Value {
     let seed = "CN=client.example.org, O=Client, L=Chiyoda-ku, ST=Tokyo, C=JP";
     let tls = |client_id: &str, member: &str, value: &str| {
@@ -98,6 +98,8 @@ pub fn configuration() -> Value {
             "jwks": { "keys": [key] },
         })
     };
+    let key = json!({ "kty": "EC", "x5c": [CERTIFICATES.self_signed.x5c()] });
+    let rsa_key = json!({ "kty": "RSA", "x5t#S256": CERTIFICATES.self_signed_rsa.x5t_s256() });
     json!({
         "endpoints": ["/token"],
         "clients": [
@@ -107,8 +109,8 @@ pub fn configuration() -> Value {
             tls("ip", "tls_client_auth_san_ip", "192.0.2.7"),
             tls("email", "tls_client_auth_san_email", "ops@example.org"),
             pinned,
-            self_signed("self-signed", json!({ "kty": "EC", "x5c": [CERTIFICATES.self_signed.x5c()] })),
-            self_signed("self-signed-rsa", json!({ "kty": "RSA", "x5t#S256": CERTIFICATES.self_signed_rsa.x5t_s256() })),
+            self_signed("self-signed", key),
+            self_signed("self-signed-rsa", rsa_key),
             { "client_id": "secret", "token_endpoint_auth_method": "client_secret_basic" },
         ],
     })
@@ -123,17 +125,12 @@ pub fn configuration_with(members: Value) -> Value {
     configuration
 }
 
+/// A form.
 pub fn post(path: &str, body: &str) -> Request {
-    Request {
-        method: "POST".into(),
-        path: path.into(),
-        host: "as.example.com".into(),
-        headers: vec![("content-type".into(), b"application/x-www-form-urlencoded".to_vec())],
-        body: body.into(),
-    }
+    Request::form(path, body)
 }
 
-/// A token request of this client, with nothing else about it.
+/// A plain token request of this client.
 pub fn token(client_id: &str) -> Request {
     post("/token", &format!("grant_type=client_credentials&client_id={client_id}"))
 }
@@ -143,7 +140,7 @@ pub fn with_header(mut request: Request, name: &str, value: impl AsRef<[u8]>) ->
     request
 }
 
-/// One request from all three sides: the client's, Envoy's, the backend's.
+/// One request, as the client, Envoy and the backend saw it.
 pub struct Outcome {
     pub request: Request,
     pub answer: Answer,
@@ -198,16 +195,14 @@ impl fmt::Debug for Outcome {
 
 impl Outcome {
     pub fn code(&self) -> &str {
-        // What is not gated has no filter state.
+        // A request that is not gated has no filter state.
         self.logged.code.as_deref().unwrap_or("not_gated")
     }
 
-    /// That this is the outcome that contract §7 knows under `code`.
+    /// Asserts that this is the outcome of contract §7 for `code`.
     pub fn assert_is(&self, code: &str) -> &Self {
-        let (_, refusal) = DECISIONS
-            .iter()
-            .find(|(known, _)| *known == code)
-            .expect("it is a code of contract §7");
+        let (_, refusal) =
+            DECISIONS.iter().find(|(known, _)| *known == code).expect("a code of contract §7");
         assert_eq!(self.code(), code, "{self:?}");
         match refusal {
             None => self.assert_passed(),
@@ -216,7 +211,7 @@ impl Outcome {
         self
     }
 
-    /// That the backend has the whole request and the client has the backend's answer.
+    /// Asserts that the backend has the whole request and the client the backend's answer.
     pub fn assert_passed(&self) {
         assert_eq!(
             (self.answer.status, self.answer.text()),
@@ -224,7 +219,7 @@ impl Outcome {
             "{self:?}"
         );
         let seen =
-            self.seen.as_ref().unwrap_or_else(|| panic!("the backend has not seen {self:?}"));
+            self.seen.as_ref().unwrap_or_else(|| panic!("the backend did not receive {self:?}"));
         assert!(seen.complete, "{self:?}");
         assert_eq!(seen.body, self.request.body, "{self:?}");
         assert_eq!(
@@ -235,7 +230,7 @@ impl Outcome {
     }
 
     fn assert_refused(&self, status: u16, error: &str) {
-        assert!(self.seen.is_none(), "refused, and yet at the backend: {self:?}");
+        assert!(self.seen.is_none(), "refused, but received by the backend: {self:?}");
         let answer = &self.answer;
         assert_eq!(answer.status, status, "{self:?}");
         let body: Value = serde_json::from_slice(&answer.body)
@@ -262,11 +257,11 @@ impl Outcome {
             assert_eq!(
                 answer.text(),
                 INVALID_CLIENT.get_or_init(|| answer.text()).as_str(),
-                "all 401s are one"
+                "all answers with 401 are equal"
             );
         }
     }
 }
 
-/// contract §7: nobody learns from a 401 which clients exist.
+/// contract §7: an answer with 401 does not reveal which clients exist.
 static INVALID_CLIENT: std::sync::OnceLock<String> = std::sync::OnceLock::new();

@@ -1,5 +1,5 @@
-//! The certificate in a header: as Envoy itself writes it, from a proxy in front, and from those
-//! who have no say.
+//! The certificate in a header: written by Envoy itself, by a proxy in front, and by peers that are
+//! not trusted.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ fn element(certificate: &Certificate) -> String {
     format!("Hash={};Cert=\"{}\"", certificate.sha256_hex(), certificate.percent_encoded_pem())
 }
 
-/// A certificate of the trusted authority with this subject and these names.
+/// A certificate of the trusted CA with this subject and these names.
 fn certificate(name: &str, names: &[(&str, &str)]) -> Certificate {
     let names = names
         .iter()
@@ -42,7 +42,7 @@ fn certificate(name: &str, names: &[(&str, &str)]) -> Certificate {
     .expect("well-formed")
 }
 
-/// Before Envoy 1.38 there is no other way to a certificate.
+/// Before Envoy 1.38 the header is the only source of the certificate.
 #[tokio::test]
 async fn the_oldest_envoy_authenticates_by_its_own_header() {
     let gate = Listener {
@@ -72,8 +72,8 @@ async fn the_oldest_envoy_authenticates_by_its_own_header() {
     envoy.assert_healthy().await;
 }
 
-/// In text and in JSON, alone and behind what the client sent; names that break the text are nobody
-/// else's.
+/// As text and as JSON, alone and after what the client sent. Names that break the syntax must not
+/// make another client of it.
 #[tokio::test]
 async fn what_envoy_writes_of_this_connection_is_read_in_every_form() {
     let injected = format!(
@@ -110,7 +110,7 @@ async fn what_envoy_writes_of_this_connection_is_read_in_every_form() {
                 .await
                 .assert_is(code);
         }
-        // Whatever a client sends, it is the one whose certificate it has.
+        // The certificate of the connection counts, whatever the client sends.
         for value in [seed.as_str(), "garbage", "Subject=\"", "[{\"a\":\"", "[]", "[{\"x\":\"]"] {
             let request = with_header(token("seed"), HEADER, value);
             let outcome = ask(
@@ -142,9 +142,10 @@ async fn what_envoy_writes_of_this_connection_is_read_in_every_form() {
     envoy.assert_healthy().await;
 }
 
-/// An edge proxy terminates the clients' TLS and speaks mutual TLS to the one with the filter.
+/// An edge proxy terminates the clients' TLS and connects by mutual TLS to the proxy with the
+/// filter.
 #[tokio::test]
-async fn a_proxy_in_front_tells_and_nobody_else() {
+async fn only_the_header_of_a_trusted_proxy_counts() {
     let edge_identity = certificate(
         "edge",
         &[("uri", "spiffe://mesh/ns/edge/sa/gateway"), ("dns", "edge.example")],
@@ -158,8 +159,8 @@ async fn a_proxy_in_front_tells_and_nobody_else() {
             json!({ "client_id": "x-client-id", "thumbprint": "x-thumbprint" });
         configuration
     };
-    // The inner proxy may add an element for the connection between the two, or leave the header as
-    // it came.
+    // The inner proxy may add an element for the connection between the two proxies, or leave the
+    // header unchanged.
     let inner = Envoy::start(vec![
         Listener {
             forward_client_cert: "FORWARD_ONLY",
@@ -232,8 +233,8 @@ async fn a_proxy_in_front_tells_and_nobody_else() {
             "certificate_malformed"
         });
     }
-    // Straight to the inner one: with a client's certificate, with another workload's, with none,
-    // with a proxy's name on a certificate of nobody.
+    // Directly to the inner proxy: with the certificate of a client or of another workload, without
+    // one, and with the name of the proxy in a certificate of an untrusted CA.
     for name in ["by-uri", "by-digest"] {
         for client in [
             Client::new(&CERTIFICATES.seed),

@@ -1,5 +1,5 @@
-//! contract §5 as the backend sees it: what the filter vouches for is there, and what a client made
-//! up is gone.
+//! contract §5 at the backend: the identity headers of the filter are present, those of a client
+//! are not.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use super::fixture::{CERTIFICATES, ask, configuration_with, outcome, post, token
 use super::process::Envoy;
 use crate::support::case::Request;
 
-/// Everything that some backend believes about a client certificate, as an attacker would send it.
+/// The headers from which backends read a client certificate, as an attacker would send them.
 const SPOOFED: [&str; 17] = [
     "client-cert",
     "Client-Cert-Chain",
@@ -45,14 +45,14 @@ async fn start() -> Envoy {
 }
 
 fn spoof(mut request: Request) -> Request {
-    // Twice: removing one must not uncover the other.
+    // Twice: removing one must not expose the other.
     for name in SPOOFED.iter().chain(&SPOOFED) {
         request.headers.push(((*name).into(), b"spoofed".to_vec()));
     }
     request
 }
 
-/// The names of all fields, trailers too, that hold what the attacker wrote.
+/// The names of all fields and trailers with a value of the attacker.
 fn spoofed_names(seen: &Seen) -> Vec<String> {
     let fields = seen.fields.iter().chain(&seen.trailers);
     fields
@@ -62,7 +62,7 @@ fn spoofed_names(seen: &Seen) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_authenticated_request_carries_what_was_proved_and_nothing_else() {
+async fn an_authenticated_request_carries_only_what_was_proven() {
     let envoy = start().await;
     let certificate = &CERTIFICATES.seed;
     let client = Client::new(certificate);
@@ -79,7 +79,7 @@ async fn an_authenticated_request_carries_what_was_proved_and_nothing_else() {
         assert_eq!(pem.replace("\r\n", "\n").trim(), certificate.pem().trim());
         assert!(
             !x_ssl_cert.contains(['\n', '+', ' ']),
-            "what a form decoder would change is escaped: {x_ssl_cert}"
+            "characters that a form decoder changes are not escaped: {x_ssl_cert}"
         );
         let [xfcc] = seen.all("x-forwarded-client-cert")[..] else { panic!("{seen:?}") };
         assert!(xfcc.contains(&certificate.sha256_hex()), "{xfcc}");
@@ -112,7 +112,7 @@ async fn a_request_that_passes_unauthenticated_carries_no_identity() {
 }
 
 #[tokio::test]
-async fn what_the_operator_keeps_is_kept_and_the_rest_stripped() {
+async fn kept_headers_pass_and_others_are_stripped() {
     let envoy = start().await;
     let client = Client::new(&CERTIFICATES.seed);
     for request in [token("seed"), post("/userinfo", "a=b")] {
@@ -120,8 +120,8 @@ async fn what_the_operator_keeps_is_kept_and_the_rest_stripped() {
         let mut kept = spoofed_names(&outcome.seen.expect("it passed"));
         kept.sort();
         kept.dedup();
-        // The last three are nobody's until `forward` writes them, and x-forwarded-client-cert is
-        // Envoy's business.
+        // The other two are not identity headers unless `forward` writes them. Envoy itself handles
+        // x-forwarded-client-cert.
         assert_eq!(
             kept,
             ["client-cert", "x-authenticated-client", "x-ssl-client-verify", "x-thumbprint"]
@@ -129,7 +129,7 @@ async fn what_the_operator_keeps_is_kept_and_the_rest_stripped() {
     }
 }
 
-/// A backend that merges trailers into headers must not find there what was stripped above.
+/// Some backends merge trailers into headers, so trailers are stripped too.
 #[tokio::test]
 async fn trailers_carry_no_identity_either() {
     let envoy = start().await;

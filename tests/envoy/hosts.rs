@@ -1,5 +1,4 @@
-//! The module in an old Envoy, with a bad configuration, and in the Envoy configurations that are
-//! shipped.
+//! The module in an old Envoy, with a wrong configuration, and in the shipped Envoy configurations.
 
 use std::fs;
 use std::path::Path;
@@ -12,10 +11,10 @@ use super::fixture::{CERTIFICATES, ask, configuration, configuration_with, post,
 use super::process::{CURRENT, Envoy, OLDEST, module};
 use crate::support::certificate::{self, KeyKind};
 
-/// Before 1.38 there is no `connection.peer_certificate`: nobody is let in, and the log says what
-/// to do.
+/// Before 1.38 there is no `connection.peer_certificate`: every client is refused, and the log says
+/// what to do.
 #[tokio::test]
-async fn the_oldest_envoy_starts_refuses_and_says_why() {
+async fn the_oldest_envoy_refuses_and_logs_why() {
     let envoy = Envoy::try_start(OLDEST, 1, vec![Listener::new("gate", &configuration())]).await;
     let envoy = envoy.unwrap_or_else(|refused| panic!("Envoy ended:\n{}", refused.log));
     let client = Client::new(&CERTIFICATES.seed);
@@ -33,7 +32,7 @@ async fn the_oldest_envoy_starts_refuses_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_bad_configuration_keeps_envoy_from_starting_and_names_the_place() {
+async fn a_wrong_configuration_prevents_the_start_and_its_place_is_logged() {
     let mut misspelt = configuration();
     misspelt["clients"][1]["tls_client_auth_san_dsn"] = "client.example.org".into();
     let mut bad_name = configuration();
@@ -51,21 +50,21 @@ async fn a_bad_configuration_keeps_envoy_from_starting_and_names_the_place() {
         let good = Listener::new("good", &super::fixture::configuration());
         let refused =
             Envoy::try_start(CURRENT, 1, vec![good, Listener::new("bad", &configuration)]).await;
-        let log = refused.expect_err("a bad configuration is not served").log;
+        let log = refused.expect_err("a wrong configuration is not served").log;
         assert!(log.contains(pointer), "{pointer} is not in\n{log}");
     }
     for text in ["", "{", "[]", "null", "{}"] {
         let listener = Listener { configuration: text.into(), ..Listener::new("bad", &json!({})) };
         let refused = Envoy::try_start(CURRENT, 1, vec![listener]).await;
-        assert!(refused.is_err(), "{text:?} is no configuration");
+        assert!(refused.is_err(), "{text:?} is not a configuration");
     }
 }
 
-/// `envoy/envoy.yaml` and its sibling, with nothing changed but ports, files, and the key of the
-/// demo's own client.
+/// `envoy/envoy.yaml` and `envoy/envoy-listener-chain.yaml`, in which only ports, files and the key
+/// of the self-signed client are changed.
 #[tokio::test]
-async fn the_shipped_configurations_run_as_they_are() {
-    for (file, version, admits_everybody) in [
+async fn the_shipped_configurations_work() {
+    for (file, version, admits_all) in [
         ("envoy.yaml", CURRENT, true),
         ("envoy-listener-chain.yaml", CURRENT, false),
         ("envoy.yaml", OLDEST, true),
@@ -95,21 +94,17 @@ async fn the_shipped_configurations_run_as_they_are() {
         }
         let code = if version == CURRENT { "subject_mismatch" } else { "certificate_missing" };
         envoy.access_log_line(&format!("\"code\":\"{code}\"")).await;
-        let nobody = Client::without_certificate()
+        let without = Client::without_certificate()
             .send(to, &token("by-subject-dn"), Delivery::Http1Whole)
             .await;
-        assert_eq!(
-            nobody.ok().map(|answer| answer.status),
-            admits_everybody.then_some(401),
-            "{file}"
-        );
+        assert_eq!(without.ok().map(|answer| answer.status), admits_all.then_some(401), "{file}");
         let self_signed = Client::new(&CERTIFICATES.self_signed)
             .send(to, &token("self-signed"), Delivery::Http2Whole)
             .await;
         let admitted = if version == CURRENT { 200 } else { 401 };
         assert_eq!(
             self_signed.ok().map(|answer| answer.status),
-            admits_everybody.then_some(admitted),
+            admits_all.then_some(admitted),
             "{file}"
         );
         envoy.assert_healthy().await;
@@ -122,7 +117,7 @@ fn shipped(file: &str, version: &str, backend: u16, directory: &Path) -> String 
             "server.pem",
             certificate::pem(
                 "CERTIFICATE",
-                &certificate::server_certificate().expect("it is well-formed"),
+                &certificate::server_certificate().expect("the server certificate is well-formed"),
             ),
         ),
         (
@@ -132,7 +127,7 @@ fn shipped(file: &str, version: &str, backend: u16, directory: &Path) -> String 
         ("ca.pem", certificate::authority_pem()),
     ];
     for (name, text) in files {
-        fs::write(directory.join(name), text).expect("the directory is ours");
+        fs::write(directory.join(name), text).expect("the directory can be written");
     }
     let path = support::repository().join("envoy").join(file);
     let text =
@@ -144,11 +139,11 @@ fn shipped(file: &str, version: &str, backend: u16, directory: &Path) -> String 
         ("target/demo/pki", directory.display().to_string()),
         ("target/tls_client_auth.wasm", module().display().to_string()),
     ];
-    // A field of 1.39, so that an older Envoy refuses the whole file (tests/manifests/run.sh).
+    // A field of 1.39: an older Envoy refuses the whole file (tests/manifests/run.sh).
     let text =
         if version == OLDEST { text.replace("suppress_client_ca_list: true", "") } else { text };
     let changed = changes.iter().fold(text, |text, (from, to)| {
-        assert!(text.contains(from), "{file} says {from:?} no more");
+        assert!(text.contains(from), "{file} no longer contains {from:?}");
         text.replace(from, to)
     });
     changed.replace(

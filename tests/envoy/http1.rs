@@ -1,4 +1,4 @@
-//! An HTTP/1.1 client that writes what it is told, byte by byte where it must.
+//! An HTTP/1.1 client that writes exactly what a test states, byte by byte if required.
 
 use std::io;
 
@@ -23,17 +23,17 @@ impl Http1 {
         self.stream.get_ref().get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
     }
 
-    /// Writes `bytes` and makes sure that they are on their way.
+    /// Writes and flushes `bytes`.
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         write(&mut self.stream, bytes).await
     }
 
-    /// Reads the next answer, interim ones left out.
+    /// Reads the next final answer.
     pub async fn answer(&mut self, id: &str) -> io::Result<Answer> {
         answer(&mut self.stream, id, &Notify::new()).await
     }
 
-    /// The connection stays usable afterwards, unless Envoy closes it.
+    /// Sends a request and reads the answer. The connection stays open unless Envoy closes it.
     pub async fn exchange(
         &mut self,
         id: &str,
@@ -42,8 +42,8 @@ impl Http1 {
     ) -> io::Result<Answer> {
         let go_on = Notify::new();
         let (reading, mut writing) = tokio::io::split(&mut self.stream);
-        // Envoy may answer, and stop reading, long before the body is out: then only the answer
-        // counts. What a failed write means is for the reader to find out.
+        // Envoy may answer and stop reading before the whole body is sent. Only the answer counts;
+        // after a failed write, reading shows what happened.
         let write = async {
             let _ = deliver(&mut writing, id, request, delivery, &go_on).await;
             std::future::pending::<()>().await;
@@ -56,7 +56,7 @@ impl Http1 {
     }
 }
 
-/// The head of `request` with the fields that its delivery needs.
+/// The headers of `request`, with the framing fields of its delivery.
 pub fn head(id: &str, request: &Request, framing: &[&str]) -> Vec<u8> {
     let mut head = format!(
         "{} {} HTTP/1.1\r\nhost: {}\r\nx-test-id: {id}\r\n",
@@ -111,7 +111,7 @@ async fn deliver(
     Ok(())
 }
 
-/// GET and the like have no body to announce, and a test may announce what it wants.
+/// Whether no `content-length` is added: there is no body, or the test gives the framing itself.
 fn frames_itself(request: &Request) -> bool {
     (request.body.is_empty() && request.method != "POST")
         || request.has_header("content-length")

@@ -1,4 +1,4 @@
-//! An HTTP/2 client that decides frame by frame what it sends.
+//! An HTTP/2 client with control over each frame.
 
 use std::io::{self, Cursor};
 
@@ -17,7 +17,7 @@ pub struct Http2 {
     connection: JoinHandle<()>,
 }
 
-/// A stream whose headers are sent; what follows is up to the test.
+/// A stream whose headers are sent.
 pub struct Stream {
     id: String,
     answer: h2::client::ResponseFuture,
@@ -28,12 +28,12 @@ impl Http2 {
     pub async fn new(stream: TlsStream) -> io::Result<Self> {
         let (requests, connection) =
             h2::client::Builder::new().handshake(stream).await.map_err(io::Error::other)?;
-        // It ends in an error where Envoy closes the connection; the streams tell.
+        // If Envoy closes the connection, this ends in an error, which the streams report.
         let connection = tokio::spawn(async { drop(connection.await) });
         Ok(Self { requests, connection })
     }
 
-    /// Sends the headers. Streams of one connection may be open side by side.
+    /// Sends the headers. Several streams of a connection may be open at the same time.
     pub async fn open(
         &self,
         id: &str,
@@ -46,8 +46,8 @@ impl Http2 {
         Ok(Stream { id: id.into(), answer, body })
     }
 
-    /// Sends the headers of an extended CONNECT (RFC 8441), once Envoy has said that it takes
-    /// those.
+    /// Sends the headers of an extended CONNECT (RFC 8441), after Envoy has announced support for
+    /// it.
     pub async fn connect(
         &self,
         id: &str,
@@ -75,7 +75,8 @@ impl Http2 {
             && matches!(delivery, Delivery::Http2Whole | Delivery::Http2Bytes);
         let mut stream = self.open(id, request, nothing_more).await?;
         if !nothing_more {
-            // Envoy may answer and reset the stream before all is out: only the answer counts.
+            // Envoy may answer and reset the stream before everything is sent: only the answer
+            // counts.
             let _ = stream.deliver(&request.body, delivery);
         }
         stream.answer().await
@@ -131,8 +132,7 @@ impl Stream {
     }
 }
 
-/// Whether the client library lets this request out. HTTP/1.1 is written by hand and carries
-/// everything.
+/// Whether the client library can send this request. HTTP/1.1 is written here and has no limits.
 pub fn can_carry(request: &Request) -> bool {
     head("any", request).is_ok()
 }

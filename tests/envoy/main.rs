@@ -1,7 +1,5 @@
-//! The shipped module in a real Envoy, with real TLS, in front of a backend that writes down all
-//! that reaches it.
-//!
-//! `./build.sh test` makes the module and gets Envoy; without them these tests fail and say so.
+//! The shipped module in a real Envoy, with real TLS, in front of a backend that records everything
+//! that it receives. README.md says what these tests need.
 
 extern crate test_support as support;
 

@@ -1,4 +1,4 @@
-//! A real Envoy with the shipped module, started for one test and gone with it.
+//! A real Envoy with the shipped module, for the duration of one test.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -17,12 +17,12 @@ use super::backend::Backend;
 use super::bootstrap::{self, Listener};
 use super::wire;
 
-/// The Envoy that the filter is made for.
+/// The current Envoy.
 pub const CURRENT: &str = "1.40.0";
-/// The oldest Envoy that the module must start on.
+/// The oldest Envoy in which the module must start.
 pub const OLDEST: &str = "1.36.4";
 
-/// Nothing here takes seconds; a machine under load may. What is never reached costs no time.
+/// Generous, for machines under load. A test that passes does not wait for it.
 const DEADLINE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(5);
 
@@ -47,7 +47,7 @@ pub struct Refused {
 /// What the access log says of one request.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Logged {
-    /// The filter's state of that name; none where the filter was not asked, or has not decided.
+    /// Filter state; `None` if the filter did not see the request or has not decided.
     pub code: Option<String>,
     pub client_id: Option<String>,
 }
@@ -72,8 +72,8 @@ impl Envoy {
         Self::start_with(version, workers, generate).await
     }
 
-    /// Starts with the bootstrap that `make` gives for the backend's address and a directory for
-    /// files of its own. What Envoy writes to its standard output goes to `access.log` there.
+    /// Starts with the bootstrap that `make` returns for the backend's address and a directory for
+    /// files. Envoy's standard output goes to `access.log` in that directory.
     pub async fn start_with(
         version: &str,
         workers: u32,
@@ -82,7 +82,7 @@ impl Envoy {
         Self::start_in(version, workers, &[], make).await
     }
 
-    /// The same in an environment with these variables.
+    /// Starts with these environment variables.
     pub async fn start_in(
         version: &str,
         workers: u32,
@@ -112,9 +112,9 @@ impl Envoy {
     ) -> Result<Self, Refused> {
         let backend = Backend::start().await;
         let directory = new_directory();
-        // JSON is YAML too.
+        // JSON is also YAML.
         let file = directory.join("bootstrap.yaml");
-        fs::write(&file, make(backend.address, &directory)).expect("the directory is ours");
+        fs::write(&file, make(backend.address, &directory)).expect("the directory can be written");
         let process = spawn(version, workers, environment, drain, &file, &directory);
         let mut envoy = Self {
             backend,
@@ -129,7 +129,7 @@ impl Envoy {
 
     async fn wait_until_ready(&mut self) -> Result<(), Refused> {
         let ready = async {
-            while self.process.try_wait().expect("it is our child").is_none() {
+            while self.process.try_wait().expect("a child of this process").is_none() {
                 if let Ok(admin) = self.read("admin").parse() {
                     self.admin = admin;
                     if self.get("/ready").await.as_deref() == Some("LIVE\n") {
@@ -146,7 +146,7 @@ impl Envoy {
             .expect("Envoy is ready, or has ended, before the deadline")
     }
 
-    /// Learns the ports anew, after an update of the listeners.
+    /// Reads the ports again, after an update of the listeners.
     pub async fn relisten(&mut self) {
         self.ports = self.listeners().await;
     }
@@ -171,10 +171,10 @@ impl Envoy {
         *self
             .ports
             .get(listener)
-            .unwrap_or_else(|| panic!("{listener} is no listener of {:?}", self.ports))
+            .unwrap_or_else(|| panic!("{listener} is not a listener of {:?}", self.ports))
     }
 
-    /// All that Envoy and the filter have logged so far.
+    /// Everything that Envoy and the filter have logged.
     pub fn log(&self) -> String {
         self.read("envoy.log")
     }
@@ -197,7 +197,7 @@ impl Envoy {
     pub async fn access_log_line(&self, text: &str) -> String {
         eventually(&format!("an access log line with {text}"), async || {
             let log = self.read("access.log");
-            // The last line may still be on its way.
+            // The last line may be incomplete.
             let (complete, _) = log.rsplit_once('\n')?;
             complete.lines().rev().find(|line| line.contains(text)).map(str::to_string)
         })
@@ -214,7 +214,7 @@ impl Envoy {
         text.lines().filter_map(stat).collect()
     }
 
-    /// The filter's own metric. Zero counts only where it is there.
+    /// A metric of the filter. It must exist.
     pub async fn metric(&self, name: &str) -> u64 {
         self.stat(&format!("wasmcustom.tls_client_auth.{name}")).await
     }
@@ -231,13 +231,13 @@ impl Envoy {
         .await;
     }
 
-    /// How many requests Envoy has begun to send to the backend of this listener. Counted before a
-    /// byte leaves, so a refused request that does reach the backend a moment later is seen too.
+    /// How many requests Envoy has begun to send to the backend of this listener. Envoy counts
+    /// before it sends a byte, so a refused request that reaches the backend later is included.
     pub async fn upstream_requests(&self, listener: &str) -> u64 {
         self.stat(&format!("cluster.{listener}.upstream_rq_total")).await
     }
 
-    /// That no VM has failed, and none was made anew.
+    /// Asserts that no VM failed or was restarted.
     pub async fn assert_healthy(&self) {
         let stats = self.stats().await;
         let failures = stats.iter().filter(|(name, value)| {
@@ -292,7 +292,7 @@ pub async fn eventually<T>(what: &str, probe: impl AsyncFn() -> Option<T>) -> T 
     };
     tokio::time::timeout(DEADLINE, found)
         .await
-        .unwrap_or_else(|_| panic!("in vain waited for {what}"))
+        .unwrap_or_else(|_| panic!("timed out waiting for {what}"))
 }
 
 fn spawn(
@@ -303,37 +303,40 @@ fn spawn(
     bootstrap: &Path,
     directory: &Path,
 ) -> Child {
-    let create = |name| File::create(directory.join(name)).expect("the directory is ours");
-    Command::new(existing(&format!("envoy/{version}/bin/envoy"), "./build.sh test gets it"))
-        .arg("--config-path")
-        .arg(bootstrap)
-        .arg("--admin-address-path")
-        .arg(directory.join("admin"))
-        .args([
-            "--concurrency",
-            &workers.to_string(),
-            "--disable-hot-restart",
-            "--file-flush-interval-msec",
-            "5",
-        ])
-        .args(["--log-level", "warning", "--component-log-level", "wasm:info"])
-        .args(drain)
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
-        .stdout(create("access.log"))
-        .stderr(create("envoy.log"))
-        .spawn()
-        .expect("Envoy can be executed")
+    let create = |name| File::create(directory.join(name)).expect("the directory can be written");
+    Command::new(existing(
+        &format!("envoy/{version}/bin/envoy"),
+        "./build.sh test envoy fetches it",
+    ))
+    .arg("--config-path")
+    .arg(bootstrap)
+    .arg("--admin-address-path")
+    .arg(directory.join("admin"))
+    .args([
+        "--concurrency",
+        &workers.to_string(),
+        "--disable-hot-restart",
+        "--file-flush-interval-msec",
+        "5",
+    ])
+    .args(["--log-level", "warning", "--component-log-level", "wasm:info"])
+    .args(drain)
+    .envs(environment.iter().map(|(name, value)| (name, value)))
+    .stdin(Stdio::null())
+    .stdout(create("access.log"))
+    .stderr(create("envoy.log"))
+    .spawn()
+    .expect("Envoy can be executed")
 }
 
-/// The module as it is shipped, not a build of its own.
+/// The shipped module.
 pub fn module() -> PathBuf {
-    existing("tls_client_auth.wasm", "./build.sh makes it")
+    existing("tls_client_auth.wasm", "./build.sh builds it")
 }
 
-fn existing(name: &str, mend: &str) -> PathBuf {
+fn existing(name: &str, how_to_get: &str) -> PathBuf {
     let path = support::repository().join("target").join(name);
-    assert!(path.exists(), "target/{name} is missing: {mend}");
+    assert!(path.exists(), "target/{name} is missing: {how_to_get}");
     path
 }
 

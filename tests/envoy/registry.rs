@@ -1,4 +1,4 @@
-//! A client registry that does as it is told, and what the tests of fetched registries share.
+//! A client registry that a test controls, and what the tests of fetched registries share.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,12 +21,12 @@ use super::wire::{self, Fields, Head};
 /// Envoy's name for the registry.
 pub const CLUSTER: &str = "registry";
 
-/// What is answered at one path.
+/// The answer at one path.
 #[derive(Clone, Debug)]
 pub struct Reply {
     status: u16,
     fields: Vec<(&'static str, String)>,
-    /// Shared: one may be as long as a million clients.
+    /// Shared, because it may contain a million clients.
     body: Arc<[u8]>,
     delay: Duration,
     ending: Ending,
@@ -40,7 +40,7 @@ enum Ending {
     Short,
     /// The chunks end before the last one.
     ShortChunks,
-    /// So many blanks follow.
+    /// This many blanks follow.
     Padded(usize),
 }
 
@@ -50,7 +50,7 @@ enum NotModified {
     Never,
     /// `if-none-match` is the `etag`.
     SameTag,
-    /// To every conditional request, whatever it says.
+    /// To every conditional request.
     Always,
 }
 
@@ -113,7 +113,7 @@ impl Reply {
     }
 }
 
-/// A client with the certificate of the seed document.
+/// A client with the seed certificate.
 pub fn client(id: &str) -> Value {
     json!({
         "client_id": id,
@@ -129,7 +129,7 @@ struct State {
     asked: Vec<(String, Fields)>,
 }
 
-/// An HTTP/1.1 server on loopback. What it does not know it answers with 404.
+/// An HTTP/1.1 server on loopback. It answers unknown paths with 404.
 #[derive(Debug)]
 pub struct Registry {
     pub address: SocketAddr,
@@ -146,7 +146,7 @@ impl Registry {
         Self { address, state, server }
     }
 
-    /// Goes away: no connection is accepted any more.
+    /// Stops accepting connections.
     pub async fn stop(&mut self) {
         self.server.abort();
         let address = self.address;
@@ -156,7 +156,7 @@ impl Registry {
         .await;
     }
 
-    /// Comes back at the same address.
+    /// Accepts connections again, at the same address.
     pub async fn start_again(&mut self) {
         let address = self.address;
         let listener =
@@ -168,7 +168,7 @@ impl Registry {
         self.state().replies.insert(path.into(), reply);
     }
 
-    /// The header fields of every request for this path so far.
+    /// The header fields of every request for this path.
     pub fn asked(&self, path: &str) -> Vec<Fields> {
         self.state()
             .asked
@@ -192,13 +192,13 @@ impl Drop for Registry {
 async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
     while let Ok((stream, _)) = listener.accept().await {
         let state = Arc::clone(&state);
-        // Whoever asks may go before the answer.
+        // The client may leave before the answer.
         tokio::spawn(async move { serve(stream, state).await.ok() });
     }
 }
 
-/// One request to a connection: what is still open when the registry goes is an answer that is on
-/// its way.
+/// Serves one request per connection, so that a connection that is open when the registry stops has
+/// an answer under way.
 async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let Some(head) = wire::read_head(&mut stream).await? else { return Ok(()) };
@@ -252,19 +252,25 @@ async fn write(stream: &mut BufReader<TcpStream>, reply: &Reply, head: &Head) ->
     }
 }
 
-/// A plugin configuration whose clients come from this path, asked for every second.
+/// A plugin configuration whose clients come from this path, refreshed every second.
 pub fn snapshot(path: &str, members: Value) -> Value {
     with(
-        json!({ "cluster": CLUSTER, "authority": "registry.test", "path": path, "refresh": "1s", "timeout": "1s" }),
+        json!({
+            "cluster": CLUSTER, "authority": "registry.test", "path": path,
+            "refresh": "1s", "timeout": "1s",
+        }),
         members,
     )
 }
 
-/// A plugin configuration that looks clients up.
+/// A plugin configuration with lookups.
 pub fn lookup(members: Value) -> Value {
     let path = "/clients/{client_id}";
     with(
-        json!({ "cluster": CLUSTER, "authority": "registry.test", "path": path, "mode": "lookup", "timeout": "1s" }),
+        json!({
+            "cluster": CLUSTER, "authority": "registry.test", "path": path,
+            "mode": "lookup", "timeout": "1s",
+        }),
         members,
     )
 }
@@ -276,7 +282,7 @@ fn with(mut registry: Value, members: Value) -> Value {
     json!({ "endpoints": ["/token"], "registry": registry })
 }
 
-/// An Envoy that knows the registry.
+/// Starts an Envoy that has the cluster of the registry.
 pub async fn start(workers: u32, registry: &Registry, listeners: Vec<Listener>) -> Envoy {
     let make = |backend, directory: &Path| {
         let bootstrap =
@@ -287,13 +293,14 @@ pub async fn start(workers: u32, registry: &Registry, listeners: Vec<Listener>) 
     envoy.unwrap_or_else(|refused| panic!("Envoy ended:\n{}", refused.log))
 }
 
-/// A token request of this client, with the right certificate, on a connection of its own.
+/// Sends a token request of this client with its certificate, on a connection of its own.
 pub async fn request(envoy: &Envoy, listener: &str, client_id: &str) -> Outcome {
     ask(envoy, listener, &Client::new(&CERTIFICATES.seed), token(client_id), Delivery::Http1Whole)
         .await
 }
 
-/// Waits until every worker decides so about this client: Envoy spreads new connections over them.
+/// Waits until every worker decides this about the client. Envoy distributes new connections over
+/// the workers.
 pub async fn decided(envoy: &Envoy, listener: &str, client_id: &str, code: &str) {
     eventually(&format!("{client_id}: {code}"), async || {
         for _ in 0..12 {

@@ -1,5 +1,5 @@
-//! What a registry can do wrong. Whatever it is, the last good list serves, the log says why, and
-//! it is over when the registry is well again.
+//! Faults of a registry. After each, the last good list stays in force, the log says why, and
+//! everything recovers with the registry.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn down_at_the_start_and_then_up() {
     let envoy =
         start(2, &registry, vec![Listener::new("gate", &snapshot("/clients", json!({})))]).await;
     envoy.log_line("refresh failed: /clients: ").await;
-    // 503 with retry-after, and nothing of it at the backend.
+    // 503 with retry-after; the backend receives nothing.
     decided(&envoy, "gate", "seed", "registry_unavailable").await;
     decided(&envoy, "gate", "nobody", "registry_unavailable").await;
     assert_eq!(envoy.upstream_requests("gate").await, 0);
@@ -44,7 +44,7 @@ async fn dead_after_a_good_list() {
     envoy.log_line("refresh failed: /clients: ").await;
     request(&envoy, "gate", "seed").await.assert_is("authenticated");
     request(&envoy, "gate", "nobody").await.assert_is("unknown_client");
-    // The same list is too old for the one that says so.
+    // For the listener with the short max_stale, the same list is too old.
     decided(&envoy, "short", "seed", "registry_unavailable").await;
     request(&envoy, "gate", "seed").await.assert_is("authenticated");
     registry.serve("/clients", Reply::clients(&["new"]));
@@ -72,7 +72,7 @@ async fn survives(envoy: &Envoy, registry: &Registry, name: &str, bad: Reply, sa
 }
 
 #[tokio::test]
-async fn whatever_is_no_list_keeps_the_old_one() {
+async fn the_old_list_stays_in_force_after_every_fault() {
     let registry = Registry::start().await;
     registry.serve("/elsewhere", Reply::clients(&["evil"]));
     registry.serve("/endless-2", Reply::clients(&["evil"]).next("/endless-3"));
@@ -137,13 +137,13 @@ async fn whatever_is_no_list_keeps_the_old_one() {
             survives(&envoy, &registry, name, bad, said).await;
         }
     });
-    futures(all.collect()).await;
+    join_all(all.collect()).await;
     assert!(registry.asked("/elsewhere").is_empty(), "a redirect was followed");
     envoy.assert_healthy().await;
 }
 
-/// Waits for all of these, at once.
-async fn futures<F: Future<Output = ()>>(all: Vec<F>) {
+/// Runs all of these concurrently.
+async fn join_all<F: Future<Output = ()>>(all: Vec<F>) {
     let mut all: Vec<_> = all.into_iter().map(Box::pin).collect();
     std::future::poll_fn(move |context| {
         all.retain_mut(|one| one.as_mut().poll(context).is_pending());
@@ -179,8 +179,8 @@ async fn an_empty_list_in_place_of_ten_clients() {
     envoy.assert_healthy().await;
 }
 
-/// The same ETag with another list is another list, and a registry that says "not modified" for
-/// ever is not believed for ever.
+/// Another list with the same ETag is another list; and after many answers "not modified", an
+/// unconditional request is sent.
 #[tokio::test]
 async fn an_etag_that_never_changes() {
     let registry = Registry::start().await;

@@ -1,4 +1,4 @@
-//! What happens to Envoy while lists are fetched: updates, VMs that go, clocks that jump.
+//! Events in Envoy while lists are fetched: updates, VMs that end, changes of the clock.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ impl Dynamic {
                 bootstrap::bootstrap(listeners, backend, &module(), &directory.join("access.log"));
             let with_registry = bootstrap::with_cluster(static_, CLUSTER, registry.address);
             let (bootstrap, resources) = bootstrap::with_dynamic_listeners(with_registry, &file);
-            fs::write(&file, resources).expect("the directory is ours");
+            fs::write(&file, resources).expect("the directory can be written");
             bootstrap.to_string()
         };
         let envoy = Envoy::start_with(CURRENT, workers, make).await;
@@ -33,7 +33,7 @@ impl Dynamic {
         Self { envoy, registry }
     }
 
-    /// Puts other listeners in place, and waits until they are.
+    /// Replaces the listeners, and waits until the new ones are in use.
     async fn update(&mut self, listeners: &[Listener]) {
         let before = self.envoy.stat("listener_manager.lds.update_success").await;
         let file = self.envoy.directory.join("listeners.json");
@@ -45,10 +45,10 @@ impl Dynamic {
             &self.envoy.directory.join("access.log"),
         );
         let (_, resources) = bootstrap::with_dynamic_listeners(static_, &file);
-        // Envoy watches for a file that is moved here.
+        // Envoy notices a file that is moved to this place.
         let new = file.with_extension("new");
-        fs::write(&new, resources).expect("the directory is ours");
-        fs::rename(&new, &file).expect("the directory is ours");
+        fs::write(&new, resources).expect("the directory can be written");
+        fs::rename(&new, &file).expect("the directory can be written");
         self.envoy.stat_becomes("listener_manager.lds.update_success", before + 1).await;
         self.envoy.stat_becomes("listener_manager.total_listeners_warming", 0).await;
         self.envoy.relisten().await;
@@ -60,47 +60,48 @@ fn gate(path: &str, vm: &str) -> Listener {
 }
 
 #[tokio::test]
-async fn the_vm_that_fetches_goes_and_another_one_fetches_on() {
+async fn when_the_vm_that_fetches_ends_another_vm_fetches() {
     let registry = Registry::start().await;
     registry.serve("/clients", Reply::clients(&["c0"]));
-    let mut world = Dynamic::start(2, registry, &[gate("/clients", "first")]).await;
-    decided(&world.envoy, "gate", "c0", "authenticated").await;
-    // Again and again all VMs of the process are new ones, with the same shared data.
+    let mut dynamic = Dynamic::start(2, registry, &[gate("/clients", "first")]).await;
+    decided(&dynamic.envoy, "gate", "c0", "authenticated").await;
+    // In each round all VMs of the process are replaced; the shared data stays.
     for round in 1..=3 {
-        world.update(&[gate("/clients", &format!("vm {round}"))]).await;
-        // The list in force outlives the VMs.
-        request(&world.envoy, "gate", &format!("c{}", round - 1)).await.assert_is("authenticated");
-        world.envoy.stat_becomes("listener_manager.total_listeners_draining", 0).await;
-        world.registry.serve("/clients", Reply::clients(&[&format!("c{round}")]));
-        decided(&world.envoy, "gate", &format!("c{round}"), "authenticated").await;
-        decided(&world.envoy, "gate", &format!("c{}", round - 1), "unknown_client").await;
+        dynamic.update(&[gate("/clients", &format!("vm {round}"))]).await;
+        // The list stays in force without the VMs that fetched it.
+        request(&dynamic.envoy, "gate", &format!("c{}", round - 1))
+            .await
+            .assert_is("authenticated");
+        dynamic.envoy.stat_becomes("listener_manager.total_listeners_draining", 0).await;
+        dynamic.registry.serve("/clients", Reply::clients(&[&format!("c{round}")]));
+        decided(&dynamic.envoy, "gate", &format!("c{round}"), "authenticated").await;
+        decided(&dynamic.envoy, "gate", &format!("c{}", round - 1), "unknown_client").await;
     }
-    world.envoy.assert_healthy().await;
+    dynamic.envoy.assert_healthy().await;
 }
 
 #[tokio::test]
-async fn an_update_while_a_fetch_is_under_way() {
+async fn an_update_during_a_fetch() {
     let registry = Registry::start().await;
     registry.serve("/old", Reply::clients(&["old"]).after(Duration::from_secs(5)));
     registry.serve("/new", Reply::clients(&["new"]));
     let slow = snapshot("/old", json!({ "timeout": "20s" }));
-    let mut world = Dynamic::start(2, registry, &[Listener::new("gate", &slow)]).await;
+    let mut dynamic = Dynamic::start(2, registry, &[Listener::new("gate", &slow)]).await;
     eventually("the old list is on its way", async || {
-        (!world.registry.asked("/old").is_empty()).then_some(())
+        (!dynamic.registry.asked("/old").is_empty()).then_some(())
     })
     .await;
-    request(&world.envoy, "gate", "old").await.assert_is("registry_unavailable");
-    world.update(&[gate("/new", "")]).await;
-    decided(&world.envoy, "gate", "new", "authenticated").await;
-    decided(&world.envoy, "gate", "old", "unknown_client").await;
-    world.envoy.stat_becomes("listener_manager.total_listeners_draining", 0).await;
-    // Once more the other way round, and with the same VM: what was late the first time is welcome
-    // now.
-    world.registry.serve("/old", Reply::clients(&["old"]));
-    world.update(&[gate("/old", "")]).await;
-    decided(&world.envoy, "gate", "old", "authenticated").await;
-    decided(&world.envoy, "gate", "new", "unknown_client").await;
-    world.envoy.assert_healthy().await;
+    request(&dynamic.envoy, "gate", "old").await.assert_is("registry_unavailable");
+    dynamic.update(&[gate("/new", "")]).await;
+    decided(&dynamic.envoy, "gate", "new", "authenticated").await;
+    decided(&dynamic.envoy, "gate", "old", "unknown_client").await;
+    dynamic.envoy.stat_becomes("listener_manager.total_listeners_draining", 0).await;
+    // Back to the first configuration, in the same VM: its list is fetched again.
+    dynamic.registry.serve("/old", Reply::clients(&["old"]));
+    dynamic.update(&[gate("/old", "")]).await;
+    decided(&dynamic.envoy, "gate", "old", "authenticated").await;
+    decided(&dynamic.envoy, "gate", "new", "unknown_client").await;
+    dynamic.envoy.assert_healthy().await;
 }
 
 #[tokio::test]
@@ -122,7 +123,7 @@ async fn two_filters_with_registries_of_their_own() {
     envoy.assert_healthy().await;
 }
 
-/// The C library that shifts the clock; Envoy's wall clock comes from nowhere else.
+/// Compiles the library that shifts the clock of a process.
 fn clock() -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let (source, library) =
@@ -136,9 +137,9 @@ fn clock() -> PathBuf {
         .status();
     assert!(
         compiler.is_ok_and(|status| status.success()),
-        "a C compiler (cc) is needed, as it is to link Rust"
+        "a C compiler (cc) is needed: install one with your system's packages"
     );
-    fs::rename(&new, &library).expect("the directory is ours");
+    fs::rename(&new, &library).expect("the directory can be written");
     library
 }
 
@@ -148,7 +149,7 @@ async fn a_clock_that_is_set_back() {
     registry.serve("/clients", Reply::clients(&["c0"]));
     let shift =
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("clock-shift-{}", std::process::id()));
-    fs::write(&shift, "0").expect("the directory is ours");
+    fs::write(&shift, "0").expect("the directory can be written");
     let short = snapshot("/clients", json!({ "max_stale": "10s" }));
     let environment = [
         ("LD_PRELOAD", clock().display().to_string()),
@@ -164,10 +165,10 @@ async fn a_clock_that_is_set_back() {
     let envoy = envoy.unwrap_or_else(|refused| panic!("Envoy ended:\n{}", refused.log));
     decided(&envoy, "gate", "c0", "authenticated").await;
     for (round, seconds) in [-86_400_i64, 86_400, -10 * 365 * 86_400].into_iter().enumerate() {
-        fs::write(&shift, seconds.to_string()).expect("the directory is ours");
+        fs::write(&shift, seconds.to_string()).expect("the directory can be written");
         let (before, after) = (format!("c{round}"), format!("c{}", round + 1));
         if seconds < -86_400 {
-            // Envoy's clock really jumped: the certificates of the tests are not that old.
+            // Shows that Envoy's clock changed: it is before the validity of the certificates.
             decided(&envoy, "gate", &before, "certificate_not_yet_valid").await;
         } else {
             request(&envoy, "gate", &before).await.assert_is("authenticated");
@@ -175,9 +176,9 @@ async fn a_clock_that_is_set_back() {
         registry.serve("/clients", Reply::clients(&[&after]));
         decided(&envoy, "gate", &before, "unknown_client").await;
     }
-    // Not one of the jumps was taken for age.
+    // No change of the clock was taken for age.
     assert!(!envoy.log().contains("older than max_stale"), "{}", envoy.log());
-    fs::remove_file(&shift).expect("the directory is ours");
+    fs::remove_file(&shift).expect("the directory can be written");
     decided(&envoy, "gate", "c3", "authenticated").await;
     envoy.assert_healthy().await;
 }

@@ -1,4 +1,4 @@
-//! Clients that are looked up one by one, while the request is held.
+//! Lookups of single clients, while the request is held.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ fn of(client_id: &str) -> String {
     format!("/clients/{client_id}")
 }
 
-/// Whether a line about this client says this.
-fn says(envoy: &Envoy, client_id: &str, said: &str) -> Option<()> {
+/// Whether a log line about this client contains this text.
+fn logged(envoy: &Envoy, client_id: &str, said: &str) -> Option<()> {
     let about = format!("client_id=\"{client_id}\"");
     envoy.log().lines().any(|line| line.contains(&about) && line.contains(said)).then_some(())
 }
@@ -35,7 +35,7 @@ async fn found_and_not_found_in_every_delivery() {
     for (number, delivery) in Delivery::ALL.into_iter().enumerate() {
         let client_id = format!("c{number}");
         registry.serve(&of(&client_id), Reply::json(&client(&client_id)));
-        // The first of these asks, the others know.
+        // The first of these requests causes the lookup.
         for _ in 0..2 {
             ask(&envoy, "gate", &right, token(&client_id), delivery)
                 .await
@@ -63,7 +63,7 @@ async fn found_and_not_found_in_every_delivery() {
 }
 
 #[tokio::test]
-async fn one_call_for_all_who_wait() {
+async fn waiting_requests_share_one_call() {
     let registry = Registry::start().await;
     registry.serve(&of("seed"), Reply::json(&client("seed")).after(Duration::from_millis(700)));
     let envoy = gate(&registry, json!({ "timeout": "20s" })).await;
@@ -85,7 +85,7 @@ async fn one_call_for_all_who_wait() {
 }
 
 #[tokio::test]
-async fn what_is_no_answer_is_no_pass() {
+async fn a_failed_lookup_does_not_pass() {
     let mut registry = Registry::start().await;
     let faults = [
         ("slow", Reply::json(&client("slow")).after(Duration::from_secs(30)), "status 504"),
@@ -116,17 +116,17 @@ async fn what_is_no_answer_is_no_pass() {
         for _ in 0..2 {
             request(&envoy, "gate", client_id).await.assert_is("registry_unavailable");
         }
-        assert_eq!(registry.asked(&of(client_id)).len(), 2, "{client_id}: errors are not held");
-        // At most ten lines a second are written.
+        assert_eq!(registry.asked(&of(client_id)).len(), 2, "{client_id}: errors are not cached");
+        // At most ten lines per second are written.
         eventually(&format!("{client_id}: {said}"), async || {
             request(&envoy, "gate", client_id).await.assert_is("registry_unavailable");
-            says(&envoy, client_id, said)
+            logged(&envoy, client_id, said)
         })
         .await;
     }
-    eventually("the missing cluster is told", async || {
+    eventually("the missing cluster is logged", async || {
         request(&envoy, "nowhere", "seed").await.assert_is("registry_unavailable");
-        says(&envoy, "seed", "is there a cluster of this name?")
+        logged(&envoy, "seed", "is there a cluster of this name?")
     })
     .await;
     registry.stop().await;
@@ -139,7 +139,7 @@ async fn what_is_no_answer_is_no_pass() {
 }
 
 #[tokio::test]
-async fn answers_are_held_as_they_say_and_outlive_the_registry() {
+async fn answers_are_cached_as_they_state_and_serve_without_the_registry() {
     let mut registry = Registry::start().await;
     for (client_id, control) in
         [("never", "no-store"), ("second", "max-age=1"), ("long", "max-age=3600")]
@@ -157,30 +157,30 @@ async fn answers_are_held_as_they_say_and_outlive_the_registry() {
     let asked = |client_id: &str| registry.asked(&of(client_id)).len();
     assert_eq!((asked("never"), asked("long")), (3, 1));
     assert!(asked("second") < 3);
-    // A client that is gone is refused when its time is up.
+    // A removed client is refused when its answer expires.
     registry.serve(&of("second"), Reply::status(404));
     decided(&envoy, "gate", "second", "unknown_client").await;
-    // RFC 5861: what was known serves, where the registry does not.
+    // RFC 5861: a cached answer serves while the registry fails.
     registry.stop().await;
     for client_id in ["never", "long"] {
         request(&envoy, "gate", client_id).await.assert_is("authenticated");
     }
-    eventually("it is told", async || {
+    eventually("it is logged", async || {
         request(&envoy, "gate", "never").await.assert_is("authenticated");
-        says(&envoy, "never", "is served from memory")
+        logged(&envoy, "never", "is served from memory")
     })
     .await;
-    request(&envoy, "gate", "stranger").await.assert_is("registry_unavailable");
+    request(&envoy, "gate", "unknown").await.assert_is("registry_unavailable");
     envoy.assert_healthy().await;
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_takes_nobody_along() {
+async fn a_client_that_leaves_does_not_end_the_wait_of_others() {
     let registry = Registry::start().await;
     registry.serve(&of("seed"), Reply::json(&client("seed")).after(Duration::from_millis(600)));
     let envoy = gate(&registry, json!({ "timeout": "20s" })).await;
     let to = envoy.address("gate");
-    // The first one asks, and leaves while it waits.
+    // The first request causes the lookup, and its client leaves while it waits.
     let first = tokio::spawn(async move {
         Client::new(&CERTIFICATES.seed).send(to, &token("seed"), Delivery::Http1Whole).await
     });
@@ -191,18 +191,22 @@ async fn a_client_that_leaves_takes_nobody_along() {
     let second = tokio::spawn(async move {
         Client::new(&CERTIFICATES.seed).send(to, &token("seed"), Delivery::Http2Trailers).await
     });
-    eventually("the second one waits", async || {
+    eventually("the second request waits", async || {
         (envoy.stat("http.gate.downstream_rq_active").await == 2).then_some(())
     })
     .await;
     first.abort();
-    eventually("the first one is gone", async || {
+    eventually("the first request has ended", async || {
         (envoy.stat("http.gate.downstream_rq_active").await == 1).then_some(())
     })
     .await;
-    let answer = second.await.expect("it runs to its end").expect("an answer");
+    let answer = second.await.expect("the task ends").expect("an answer");
     assert_eq!(answer.status, 200);
-    assert_eq!(registry.asked(&of("seed")).len(), 2, "asked again for the one who waits");
+    assert_eq!(
+        registry.asked(&of("seed")).len(),
+        2,
+        "the lookup is repeated for the request that waits"
+    );
     request(&envoy, "gate", "seed").await.assert_is("authenticated");
     envoy.assert_healthy().await;
 }

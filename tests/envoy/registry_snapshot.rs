@@ -10,7 +10,7 @@ use super::registry::{Registry, Reply, client, decided, request, snapshot, start
 use super::wire;
 
 #[tokio::test]
-async fn clients_come_and_go_on_every_worker() {
+async fn clients_are_added_and_removed_on_every_worker() {
     let registry = Registry::start().await;
     registry.serve("/clients", Reply::clients(&["seed"]).etag("\"1\""));
     let configuration =
@@ -33,7 +33,7 @@ async fn clients_come_and_go_on_every_worker() {
     assert_eq!(envoy.metric("registry_refresh_failed").await, 0);
     assert!(envoy.metric("registry_refresh_ok").await >= 3);
 
-    // One VM asks, whatever the number of workers, and only for what is new.
+    // One VM sends the requests, independent of the number of workers, and they are conditional.
     let asked = registry.asked("/clients");
     let before = asked.len();
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -53,7 +53,7 @@ async fn clients_come_and_go_on_every_worker() {
 }
 
 #[tokio::test]
-async fn bad_entries_and_foreign_formats() {
+async fn unusable_entries_and_formats_of_other_servers() {
     let registry = Registry::start().await;
     let bad = json!({ "client_id": "bad", "token_endpoint_auth_method": "tls_client_auth" });
     registry.serve("/bad", Reply::json(&json!({ "clients": [bad, client("good")] })));
@@ -72,26 +72,32 @@ async fn bad_entries_and_foreign_formats() {
         if literal {
             attributes["x509.allow.regex.pattern.comparison"] = "false".into();
         }
-        json!({ "id": "1", "clientId": id, "enabled": true, "clientAuthenticatorType": "client-x509", "attributes": attributes })
+        json!({
+            "id": "1", "clientId": id, "enabled": true,
+            "clientAuthenticatorType": "client-x509", "attributes": attributes,
+        })
     };
     registry.serve(
         "/keycloak",
         Reply::json(&json!([keycloak("literal", true), keycloak("pattern", false)])),
     );
     let foreign = json!([
-        { "client_id": "auth0", "client_authentication_methods": { "tls_client_auth": { "credentials": [] } } },
+        { "client_id": "auth0",
+            "client_authentication_methods": { "tls_client_auth": { "credentials": [] } } },
         { "CLIENT_ID": "spring", "CLIENT_AUTHENTICATION_METHODS": "tls_client_auth" },
-        { "clientId": "camel", "tokenEndpointAuthMethod": "tls_client_auth", "tlsClientAuthSubjectDn": dn },
+        { "clientId": "camel", "tokenEndpointAuthMethod": "tls_client_auth",
+            "tlsClientAuthSubjectDn": dn },
         { "ClientId": "duende", "ClientSecrets": [{ "Type": "X509Thumbprint", "Value": "AB" }] },
         { "clientId": "ping", "enabled": true, "clientAuth": { "type": "CERTIFICATE" } },
-        { "client_id": "thumbprints", "certificate_thumbprints": ["47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"] },
+        { "client_id": "thumbprints",
+            "certificate_thumbprints": ["47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"] },
         { "clientId": "broker", "clientAuthenticatorType": "client-secret", "bearerOnly": true },
         client("own"),
     ]);
     registry.serve("/foreign", Reply::json(&foreign));
     let listeners = ["bad", "nameless", "authlete", "keycloak", "foreign"].map(|name| {
         let mut configuration = snapshot(&format!("/{name}"), json!({}));
-        // What cannot be used must not pass for unregistered.
+        // The client of an unusable entry must not pass as unregistered.
         configuration["unregistered_clients"] = "pass".into();
         Listener::new(name, &configuration)
     });
@@ -100,13 +106,13 @@ async fn bad_entries_and_foreign_formats() {
         ("bad", "good", "authenticated"),
         ("bad", "bad", "unknown_client"),
         ("bad", "nobody", "passed_unregistered"),
-        // Nobody can say whom the number concerns, so nobody is unregistered.
+        // The client of the entry 7 is unknown, so no client counts as unregistered.
         ("nameless", "good", "registry_unavailable"),
         ("nameless", "nobody", "registry_unavailable"),
         ("authlete", "4326385670", "authenticated"),
         ("authlete", "alias", "authenticated"),
         ("keycloak", "literal", "authenticated"),
-        // A dot in a regular expression is any character, and this subject has some.
+        // In a regular expression a dot matches any character, and this subject has dots.
         ("keycloak", "pattern", "unknown_client"),
         ("foreign", "own", "authenticated"),
         ("foreign", "auth0", "unknown_client"),
@@ -137,7 +143,7 @@ async fn lists_in_pages() {
     for client_id in ["one", "two", "three"] {
         decided(&envoy, "gate", client_id, "authenticated").await;
     }
-    // A page that is missing in the middle.
+    // The second of three pages is missing.
     registry.serve("/p?page=2", Reply::status(404));
     registry.serve("/p?page=3", Reply::clients(&["four"]));
     envoy.log_line("/p?page=2: status 404").await;
@@ -149,17 +155,19 @@ async fn lists_in_pages() {
     envoy.assert_healthy().await;
 }
 
-/// Authlete's answer: the clients from one number to before another, of so many.
+/// An answer of Authlete: clients number `from` up to before `to`, of `total`.
 fn authlete(from: u64, to: u64, total: u64) -> Reply {
     let dn = client("")["tls_client_auth_subject_dn"].clone();
-    let client = |n| json!({ "clientId": n, "tokenAuthMethod": "TLS_CLIENT_AUTH", "tlsClientAuthSubjectDn": dn });
-    Reply::json(
-        &json!({ "start": from, "end": to, "totalCount": total, "clients": (from..to).map(client).collect::<Vec<_>>() }),
-    )
+    let client = |n: u64| {
+        let method = "TLS_CLIENT_AUTH";
+        json!({ "clientId": n, "tokenAuthMethod": method, "tlsClientAuthSubjectDn": dn })
+    };
+    let clients: Vec<Value> = (from..to).map(client).collect();
+    Reply::json(&json!({ "start": from, "end": to, "totalCount": total, "clients": clients }))
 }
 
 #[tokio::test]
-async fn authletes_list_five_at_a_time() {
+async fn a_list_of_authlete_in_pages() {
     let registry = Registry::start().await;
     let (first, second, third) = (
         "/api/client/get/list",
@@ -167,7 +175,7 @@ async fn authletes_list_five_at_a_time() {
         "/api/client/get/list?start=7&end=507",
     );
     registry.serve(first, authlete(0, 5, 9));
-    // Whoever asks for five hundred may get fewer.
+    // An answer may have fewer clients than were asked for.
     registry.serve(second, authlete(5, 7, 9));
     registry.serve(third, authlete(7, 9, 9));
     let envoy = start(2, &registry, vec![Listener::new("gate", &snapshot(first, json!({})))]).await;
@@ -196,21 +204,21 @@ async fn authletes_list_five_at_a_time() {
 }
 
 #[tokio::test]
-async fn half_a_list_lets_nobody_pass() {
+async fn a_partial_list_lets_no_client_pass() {
     let registry = Registry::start().await;
-    let half = |member: &str, value: Value| json!({ "clients": [client("one")], member: value });
-    let halves = [
-        ("/total", half("total", json!(2)), "it ends with 1 entries, total is 2"),
-        ("/more", half("hasMore", json!(true)), "\"hasMore\" says that there is more"),
+    let part = |member: &str, value: Value| json!({ "clients": [client("one")], member: value });
+    let parts = [
+        ("/total", part("total", json!(2)), "it ends with 1 entries, total is 2"),
+        ("/more", part("hasMore", json!(true)), "\"hasMore\" says that there is more"),
         (
             "/links",
-            half("_links", json!({ "next": { "href": "/2" } })),
+            part("_links", json!({ "next": { "href": "/2" } })),
             "\"_links\" says that there is more",
         ),
         ("/max?max=1", json!([client("one")]), "exactly the 1 entries that max asks for"),
     ];
-    let listeners = halves.iter().map(|(path, half, _)| {
-        registry.serve(path, Reply::json(half));
+    let listeners = parts.iter().map(|(path, part, _)| {
+        registry.serve(path, Reply::json(part));
         let mut configuration = snapshot(path, json!({}));
         configuration["unregistered_clients"] = "pass".into();
         Listener::new(
@@ -220,11 +228,11 @@ async fn half_a_list_lets_nobody_pass() {
     });
     let envoy = start(1, &registry, listeners.collect()).await;
     registry.serve("/2", Reply::clients(&["two"]));
-    for (path, half, said) in &halves {
+    for (path, part, said) in &parts {
         let listener = path.split(['/', '?']).nth(1).expect("a word");
         envoy.log_line(&format!("refresh failed: {path}: not the whole list: {said}")).await;
         request(&envoy, listener, "two").await.assert_is("registry_unavailable");
-        registry.serve(path, Reply::json(half).next("/2"));
+        registry.serve(path, Reply::json(part).next("/2"));
         decided(&envoy, listener, "two", "authenticated").await;
         request(&envoy, listener, "one").await.assert_is("authenticated");
         request(&envoy, listener, "three").await.assert_is("passed_unregistered");
@@ -233,7 +241,7 @@ async fn half_a_list_lets_nobody_pass() {
 }
 
 #[tokio::test]
-async fn pages_of_one_generation_only() {
+async fn only_pages_of_one_generation_are_joined() {
     let registry = Registry::start().await;
     registry.serve("/p", Reply::clients(&["one"]).next("/p?page=2").field("x-revision", "1"));
     registry.serve("/p?page=2", Reply::clients(&["two"]).field("x-revision", "2"));
@@ -259,7 +267,7 @@ async fn pages_of_one_generation_only() {
 }
 
 #[tokio::test]
-async fn where_strangers_pass_pages_are_read_twice() {
+async fn where_unregistered_clients_pass_pages_are_read_twice() {
     let registry = Registry::start().await;
     registry.serve("/p", Reply::clients(&["one"]).next("/p?page=2"));
     registry.serve("/p?page=2", Reply::clients(&["two"]));
@@ -273,7 +281,7 @@ async fn where_strangers_pass_pages_are_read_twice() {
     }
     request(&envoy, "passing", "three").await.assert_is("passed_unregistered");
     request(&envoy, "refusing", "three").await.assert_is("unknown_client");
-    // One of them takes nobody's word, the other reads once.
+    // One filter reads the pages twice, the other once.
     assert_eq!(registry.asked("/p?page=2").len(), 3);
     envoy.assert_healthy().await;
 }

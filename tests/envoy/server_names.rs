@@ -1,6 +1,6 @@
-//! Two filter chains by server name, each with a CA of its own, and one configuration with a tenant
-//! for each: a certificate of one CA, verified under its own name, must not count for the other's
-//! tenant (contract §4 `server_name`).
+//! Two filter chains by server name, each with its own CA, and a tenant for each. A certificate
+//! that was verified under one name must not count for the tenant of the other (contract §4
+//! `server_name`).
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -15,8 +15,8 @@ use super::process::{CURRENT, Envoy, module};
 use crate::support::case::Request;
 use crate::support::certificate::{self, Certificate, CertificateSpec, KeyKind, mint};
 
-/// A CA, and a client with its certificate. All of them issue the same name, which their tenants
-/// know.
+/// A CA and a client with its certificate. Both CAs issue the same subject, which both tenants
+/// register.
 struct Authority {
     pem: String,
     client: Client,
@@ -24,7 +24,7 @@ struct Authority {
 
 impl Authority {
     fn new(name: &str) -> Self {
-        let params = || CertificateParams::new(Vec::new()).expect("there are no names to misspell");
+        let params = || CertificateParams::new(Vec::new()).expect("no names, no error");
         let mut ca = params();
         ca.distinguished_name.push(DnType::CommonName, name);
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -41,13 +41,14 @@ impl Authority {
         Self { pem, client }
     }
 
-    /// As this CA's client under a server name; none: without one.
+    /// The client with a server name; empty for none.
     fn under(&self, server_name: &str) -> Client {
         self.client.clone().asking_for((!server_name.is_empty()).then_some(server_name))
     }
 }
 
-/// Tenants with the same client, which is another one in each: they trust different CAs.
+/// Tenants that register the same client and subject. They trust different CAs, so it is a
+/// different client in each.
 fn configuration(peer_certificate: &Value) -> Value {
     let client = json!({
         "client_id": "shared",
@@ -62,16 +63,16 @@ fn configuration(peer_certificate: &Value) -> Value {
     })
 }
 
-/// As usual, but `a.example` and `b.example` each have a filter chain with a CA, and where there is
-/// no name A's is trusted.
+/// Gives `a.example` and `b.example` a filter chain with a CA each. Without a server name the CA of
+/// A is trusted.
 fn by_server_name(bootstrap: &mut Value, a: &Authority, b: &Authority) {
     for listener in
         bootstrap["static_resources"]["listeners"].as_array_mut().expect("listeners are an array")
     {
         let chain = |ca: &Authority| {
             let mut chain = listener["filter_chains"][0].clone();
-            let context = &mut chain["transport_socket"]["typed_config"]["common_tls_context"]["validation_context"];
-            context["trusted_ca"]["inline_string"] = ca.pem.as_str().into();
+            let context = &mut chain["transport_socket"]["typed_config"]["common_tls_context"];
+            context["validation_context"]["trusted_ca"]["inline_string"] = ca.pem.as_str().into();
             chain
         };
         let named = |name: &str, ca: &Authority| {
@@ -94,7 +95,7 @@ fn token(host: &str) -> Request {
 }
 
 #[tokio::test]
-async fn a_certificate_counts_under_the_name_that_it_was_verified_under() {
+async fn a_certificate_counts_only_under_the_name_under_which_it_was_verified() {
     let (a, b) = (Authority::new("the CA of a"), Authority::new("the CA of b"));
     let forwarded = Listener {
         forward_client_cert: "SANITIZE_SET",
@@ -115,17 +116,17 @@ async fn a_certificate_counts_under_the_name_that_it_was_verified_under() {
             (&a, "a.example", "a.example", "authenticated"),
             (&b, "b.example", "b.example", "authenticated"),
             (&a, "a.example", "A.Example:443", "authenticated"),
-            // Each CA vouches for its own.
+            // A CA is trusted only in its own chain.
             (&a, "b.example", "b.example", "certificate_unverified"),
             (&b, "a.example", "a.example", "certificate_unverified"),
-            // The breach: verified by B's CA under B's name, and then a client of A.
+            // The attack: verified by the CA of B under the name of B, for the tenant A.
             (&b, "b.example", "a.example", "server_name_mismatch"),
             (&a, "a.example", "b.example", "server_name_mismatch"),
-            // No name chooses no tenant; but there is none for a host without a dot in it, says
-            // Java.
+            // Without a server name no tenant is chosen, except for a host without a dot, for which
+            // Java sends none.
             (&a, "", "a.example", "server_name_mismatch"),
             (&a, "", "plain", "authenticated"),
-            // A host that is nobody's is nobody's under every name.
+            // A host without a tenant has none under any server name.
             (&a, "a.example", "c.example", "unknown_tenant"),
         ] {
             for delivery in [
@@ -139,13 +140,13 @@ async fn a_certificate_counts_under_the_name_that_it_was_verified_under() {
                     .assert_is(code);
             }
         }
-        // What is not gated concerns no tenant.
+        // A request that is not gated needs no tenant.
         let page = Request { host: "a.example".into(), ..post("/page", "a=b") };
         ask(&envoy, listener, &b.under("b.example"), page, Delivery::Http2Whole)
             .await
             .assert_is("not_gated");
     }
-    // What `match` is there for: without it the client of B is A's.
+    // Without the check (`server_name: "ignore"`), the client of B counts for A.
     ask(&envoy, "ignoring", &b.under("b.example"), token("a.example"), Delivery::Http1Whole)
         .await
         .assert_is("authenticated");

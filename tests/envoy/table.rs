@@ -1,4 +1,4 @@
-//! The case table of `tests/cases`, as far as a real connection can carry it.
+//! The rows of `tests/cases` that a real connection can carry.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use crate::support::case::{self, Case};
 async fn the_case_table_holds_in_a_real_envoy() {
     let cases: Vec<_> = case::table().cases.into_iter().filter(|case| case.in_envoy).collect();
     assert!(!cases.is_empty(), "no case is for Envoy");
-    // A listener for each configuration, all in one Envoy: only its start is dear.
+    // A listener for each configuration, all in one Envoy: only the start takes time.
     let mut listeners = BTreeMap::new();
     for case in &cases {
         let name = format!("configuration-{}", listeners.len());
         listeners.entry(case.config.to_string()).or_insert_with(|| Listener {
-            // The rows say what stands in it.
+            // The rows give its value.
             forward_client_cert: "ALWAYS_FORWARD_ONLY",
             ..Listener::new(&name, &case.config)
         });
@@ -55,7 +55,7 @@ async fn the_case_table_holds_in_a_real_envoy() {
 
 fn check(case: &Case, outcome: &Outcome) {
     let name = &case.name;
-    // In shadow mode a request passes under a code of refusal.
+    // In shadow mode a request passes with a code of refusal.
     if case.expect.passes() {
         outcome.assert_passed()
     } else {

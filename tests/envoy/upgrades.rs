@@ -1,5 +1,5 @@
-//! A listener that lets upgrades in: at an endpoint they are refused at the headers, because their
-//! body may never end and belongs to another protocol (contract §7 `upgrade_refused`).
+//! A listener that allows upgrades: at an endpoint they are refused at the headers, because their
+//! body belongs to another protocol and may never end (contract §7 `upgrade_refused`).
 
 use serde_json::json;
 
@@ -15,8 +15,8 @@ async fn envoy_with_upgrades() -> Envoy {
         let listeners = [Listener::new("gate", &configuration())];
         let mut bootstrap =
             bootstrap::bootstrap(&listeners, backend, &module(), &directory.join("access.log"));
-        let manager = &mut bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"]
-            [0]["typed_config"];
+        let listener = &mut bootstrap["static_resources"]["listeners"][0];
+        let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
         manager["upgrade_configs"] =
             json!([{ "upgrade_type": "websocket" }, { "upgrade_type": "other" }]);
         manager["http2_protocol_options"] = json!({ "allow_connect": true });
@@ -40,7 +40,7 @@ async fn an_upgrade_at_an_endpoint_is_refused_before_its_body() {
                 .await
                 .assert_is("upgrade_refused");
         }
-        // Nothing but the headers has come, nor will come.
+        // Only the headers are sent.
         let request = upgrade(token("seed"), protocol);
         let id = next_id();
         let answer = within_deadline(async {
@@ -51,7 +51,7 @@ async fn an_upgrade_at_an_endpoint_is_refused_before_its_body() {
         let answer = answer.await.expect("an answer");
         outcome(&envoy, request, answer).await.assert_is("upgrade_refused");
     }
-    // Not an endpoint: none of this filter's business.
+    // At a path that is not an endpoint, upgrades pass.
     let page =
         ask(&envoy, "gate", &client, upgrade(get("/page"), "websocket"), Delivery::Http1Whole)
             .await;
@@ -61,7 +61,7 @@ async fn an_upgrade_at_an_endpoint_is_refused_before_its_body() {
 }
 
 #[tokio::test]
-async fn so_is_an_extended_connect() {
+async fn an_extended_connect_at_an_endpoint_is_refused() {
     let envoy = envoy_with_upgrades().await;
     let client = Client::new(&CERTIFICATES.seed);
     for (path, code) in
@@ -85,12 +85,12 @@ async fn so_is_an_extended_connect() {
     envoy.assert_healthy().await;
 }
 
-/// Nobody but `100-continue` is waited for: what another expectation holds back may never come.
+/// Only `100-continue` is known: with another expectation the body may never come.
 #[tokio::test]
-async fn an_unknown_expectation_is_refused_too() {
+async fn an_unknown_expectation_is_refused() {
     let envoy = envoy_with_upgrades().await;
     let client = Client::new(&CERTIFICATES.seed);
-    let request = with_header(token("seed"), "expect", "a-miracle");
+    let request = with_header(token("seed"), "expect", "unknown");
     for delivery in [
         Delivery::Http1Whole,
         Delivery::Http1Chunked,

@@ -1,11 +1,10 @@
-//! HTTP/1.1 as bytes, for both ends: what goes over the wire is what a test says, not what a
-//! library thinks proper.
+//! HTTP/1.1 for both ends, without a library that would change what a test sends.
 
 use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
 
-/// Names and values as text; bytes that are no UTF-8 show as U+FFFD.
+/// Names and values as text, in which invalid UTF-8 becomes U+FFFD.
 pub type Fields = Vec<(String, String)>;
 
 /// The start line and the header fields of one message.
@@ -30,7 +29,7 @@ pub fn field<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value.as_str())
 }
 
-/// None where the peer has closed between two messages.
+/// Reads the start line and the headers; `None` if the peer closed between two messages.
 pub async fn read_head(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Head>> {
     let start_line = line(stream).await?;
     if start_line.is_empty() {

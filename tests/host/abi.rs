@@ -1,6 +1,5 @@
-//! The functions that the host gives the module: proxy-wasm ABI 0.2.1, as Envoy implements it, but
-//! strict. What Envoy would let pass in silence, or answer with a status that the filter has no
-//! business to cause, ends the test here.
+//! The host functions: proxy-wasm ABI 0.2.1 as Envoy implements it, but strict. A call that Envoy
+//! ignores, or answers with a status that the filter must not cause, ends the test.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +11,7 @@ use super::http_call::Calls;
 use super::shared_data::Process;
 use super::stream::{Status, Stream};
 
-/// The identifier of the first root context; all others count up from here.
+/// The identifier of the first root context. Other contexts have the numbers after it.
 pub const ROOT: u32 = 1;
 
 /// proxy-wasm functions that Envoy 1.35 to 1.40 register for ABI 0.2.1 (`exports.h` of
@@ -59,35 +58,35 @@ pub const PROVIDED_BY_ENVOY: &[&str] = &[
     "proxy_set_tick_period_milliseconds",
 ];
 
-/// Everything outside the module.
+/// The state of the host.
 #[derive(Debug)]
 pub struct Host {
     pub process: Process,
     pub streams: BTreeMap<u32, Stream>,
-    /// What each context cost and said.
+    /// The cost and the log of each context.
     pub accounts: BTreeMap<u32, Account>,
-    /// Whose callback is running.
+    /// The context whose callback is running.
     pub active: u32,
-    /// Whom host calls are about, where `proxy_set_effective_context` said so.
+    /// The context that host calls are about, if `proxy_set_effective_context` set one.
     pub effective: Option<u32>,
     pub clock: u64,
-    /// Nanoseconds that go by with every look at the clock.
+    /// By how many nanoseconds each reading of the clock advances it.
     pub clock_step: u64,
-    /// Whether a root context is being made, up to the end of its on_configure.
+    /// Whether a root context is being created, up to the end of its on_configure.
     pub is_configuring: bool,
-    /// There during on_vm_start and on_configure only.
+    /// Present only during on_vm_start and on_configure.
     pub configuration: Option<Vec<u8>>,
     /// Root contexts, each with the tick period that it set.
     pub roots: BTreeMap<u32, Option<u32>>,
     /// The root context of each stream.
     pub parents: BTreeMap<u32, u32>,
     pub calls: Calls,
-    /// Whether the running callback, one of a stream, answered another stream.
+    /// Whether the running callback of a stream answered another stream.
     pub answered_another: bool,
     pub metrics: Vec<Metric>,
-    /// A header that the host does not remove, whatever it is asked.
+    /// A header that the host refuses to remove.
     pub unremovable: Option<String>,
-    /// A header that the host does not write.
+    /// A header that the host refuses to write.
     pub unwritable: Option<String>,
 }
 
@@ -98,7 +97,7 @@ pub struct Metric {
     pub value: u64,
 }
 
-/// The record of one context.
+/// What one context did.
 #[derive(Clone, Debug, Default)]
 pub struct Account {
     pub host_calls: BTreeMap<&'static str, u32>,
@@ -141,7 +140,7 @@ impl Host {
         self.accounts.entry(self.active).or_default()
     }
 
-    /// Whom host calls are about.
+    /// The context that host calls are about.
     pub fn subject(&self) -> u32 {
         self.effective.unwrap_or(self.active)
     }
@@ -157,7 +156,7 @@ impl Host {
         } else {
             self.parents.get(&context).copied()
         };
-        root.ok_or_else(|| format_err!("context {context} is none of this VM"))
+        root.ok_or_else(|| format_err!("this VM has no context {context}"))
     }
 
     pub fn stream(&mut self) -> Result<&mut Stream> {
@@ -168,17 +167,16 @@ impl Host {
     }
 
     pub fn metric(&mut self, id: u32) -> Result<&mut Metric> {
-        // Envoy answers NotFound; a filter that asks for what it never defined is wrong in any
-        // case.
+        // Envoy answers NotFound. A filter that uses a metric without defining it has an error.
         self.metrics
             .get_mut(id as usize)
             .ok_or_else(|| format_err!("metric {id} was never defined"))
     }
 }
 
-/// Links exactly what `module` imports. The SDK imports more than a filter calls, so what Envoy has
-/// and this host has not may be imported; calling it is an error, not a stub: a stub would answer
-/// something that no Envoy ever said.
+/// Links what `module` imports. The SDK imports more than a filter calls, so functions of Envoy
+/// that this host lacks may be imported. A call of one is an error: a stub would give an answer
+/// that Envoy never gives.
 pub fn link(linker: &mut Linker<Host>, module: &Module) -> Result<()> {
     for import in module.imports() {
         let name = import.name();
@@ -189,16 +187,16 @@ pub fn link(linker: &mut Linker<Host>, module: &Module) -> Result<()> {
             continue;
         }
         let ExternType::Func(signature) = import.ty() else {
-            bail!("import env.{name} is no function")
+            bail!("import env.{name} is not a function")
         };
         let refusal =
-            format!("{name}: give it to tests/host as Envoy implements it, or do without it");
+            format!("{name}: implement it in tests/host as Envoy does, or do not call it");
         linker.func_new("env", name, signature, move |_, _, _| Err(Error::msg(refusal.clone())))?;
     }
     Ok(())
 }
 
-/// Whether there is such a function.
+/// Links one function; returns whether this host has it.
 fn link_function(linker: &mut Linker<Host>, name: &str) -> Result<bool> {
     match name {
         "proxy_log" => linker.func_wrap(
@@ -425,6 +423,7 @@ fn link_function(linker: &mut Linker<Host>, name: &str) -> Result<bool> {
     Ok(true)
 }
 
+/// Counts a host call and makes it.
 fn enter(
     mut caller: Caller<'_, Host>,
     name: &'static str,

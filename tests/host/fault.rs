@@ -1,10 +1,10 @@
-//! How a run goes wrong.
+//! The errors of a run.
 
 use std::fmt;
 
 use super::Log;
 
-/// Why a run is no valid run.
+/// A misuse of the ABI, or a trap.
 #[derive(Debug)]
 pub struct Fault(pub String);
 
@@ -18,7 +18,7 @@ impl fmt::Display for Fault {
 #[derive(Debug)]
 pub enum StartError {
     Fault(Fault),
-    /// on_vm_start or on_configure returned false, and what was logged.
+    /// on_vm_start or on_configure returned false; with what was logged.
     Refused(Vec<Log>),
 }
 

@@ -1,4 +1,4 @@
-//! What a host call does: to the module's memory, and to the host.
+//! The effects of host calls on the module's memory and on the host.
 
 use wasmtime::{Caller, Error, Memory, Result, TypedFunc, bail, format_err};
 
@@ -15,8 +15,8 @@ const PLUGIN_CONFIGURATION: u32 = 7;
 const HTTP_REQUEST: u32 = 0;
 const HISTOGRAM: u32 = 2;
 
-/// The module during one of its host calls. Pairs of numbers are an address and a size in its
-/// memory, or the two addresses where it wants to find those.
+/// The module during one of its host calls. A pair of numbers is an address and a size in its
+/// memory, or the two addresses where the host must write an address and a size.
 pub struct Guest<'a> {
     caller: Caller<'a, Host>,
     memory: Memory,
@@ -37,7 +37,7 @@ impl<'a> Guest<'a> {
 impl Guest<'_> {
     pub fn log(&mut self, level: u32, text: u32, size: u32) -> Result<Status> {
         if level > 5 {
-            bail!("{level} is no log level");
+            bail!("{level} is not a log level");
         }
         let message = self.read_text(text, size)?;
         self.host().account().logs.push(Log { level, message });
@@ -85,7 +85,7 @@ impl Guest<'_> {
     pub fn header_pairs(&mut self, map: u32, out: (u32, u32)) -> Result<Status> {
         let headers = match self.readable_fields(map)? {
             Some(headers) => headers.clone(),
-            // No map has no pairs: Envoy does not tell it from an empty one.
+            // Envoy does not distinguish an absent map from an empty one.
             None if is_answer_map(map) => Headers::new(),
             None => return Ok(Status::BadArgument),
         };
@@ -129,12 +129,12 @@ impl Guest<'_> {
         Ok(Status::Ok)
     }
 
-    /// A header map for as long as Envoy lets the filter see it.
+    /// A header map, while Envoy shows it to the filter.
     fn fields(&mut self, map: u32) -> Result<Option<&mut Headers>> {
         match map {
             REQUEST_HEADERS => Ok(self.host().stream()?.held_headers()),
             REQUEST_TRAILERS => Ok(self.host().stream()?.shown_trailers()),
-            _ => bail!("header map {map} is unknown, or not for writing"),
+            _ => bail!("header map {map} is unknown, or not writable"),
         }
     }
 
@@ -157,7 +157,7 @@ impl Guest<'_> {
     pub fn set_property(&mut self, path: (u32, u32), value: (u32, u32)) -> Result<Status> {
         let name = self.read_text(path.0, path.1)?;
         if name.is_empty() || name.contains(['\0', '.']) {
-            bail!("{name:?}: Envoy makes filter state of a path of one segment only");
+            bail!("{name:?}: Envoy sets filter state only for a path of one segment");
         }
         let value = self.read(value.0, value.1)?;
         self.host().stream()?.properties.insert(name, value);
@@ -172,10 +172,10 @@ impl Guest<'_> {
         grpc_status: i32,
     ) -> Result<Status> {
         if !(200..600).contains(&status) {
-            bail!("{status} is no final HTTP status");
+            bail!("{status} is not a final HTTP status");
         }
         if grpc_status != -1 {
-            bail!("gRPC status {grpc_status}: -1 (none) is meant");
+            bail!("gRPC status {grpc_status} instead of -1 (none)");
         }
         let body = self.read(body.0, body.1)?;
         let headers = decode_pairs(&self.read(headers.0, headers.1)?)?;
@@ -218,7 +218,7 @@ impl Guest<'_> {
     pub fn record_metric(&mut self, id: u32, value: u64) -> Result<Status> {
         let metric = self.host().metric(id)?;
         if metric.kind == 0 {
-            bail!("{} is a counter: it counts up, it is not set", metric.name);
+            bail!("{} is a counter, which can only be incremented", metric.name);
         }
         metric.value = value;
         Ok(Status::Ok)
@@ -263,8 +263,8 @@ impl Guest<'_> {
         Ok(Status::Ok)
     }
 
-    // As proxy-wasm-cpp-host: an empty value is a null pointer, so the SDK cannot tell it from
-    // none.
+    /// Copies a value into the module's memory. As in proxy-wasm-cpp-host, an empty value is a null
+    /// pointer, so the SDK cannot distinguish it from no value.
     pub fn give(&mut self, bytes: &[u8], (data_out, size_out): (u32, u32)) -> Result<Status> {
         let size = bytes.len() as u32;
         let address = if bytes.is_empty() { 0 } else { self.allocate(size)? };
@@ -274,13 +274,13 @@ impl Guest<'_> {
     }
 
     fn allocate(&mut self, size: u32) -> Result<u32> {
-        // In the order in which proxy-wasm-cpp-host looks for it.
+        // In the order in which proxy-wasm-cpp-host looks for them.
         let mut exports = ["proxy_on_memory_allocate", "malloc"].into_iter();
         let export = exports.find_map(|name| self.caller.get_export(name)?.into_func());
         let export = export.ok_or_else(|| format_err!("the module exports no allocator"))?;
         let allocate: TypedFunc<u32, u32> = export.typed(&self.caller)?;
         match allocate.call(&mut self.caller, size)? {
-            0 => bail!("the module allocated nothing for {size} bytes"),
+            0 => bail!("the module did not allocate {size} bytes"),
             address => Ok(address),
         }
     }

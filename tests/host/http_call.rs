@@ -1,8 +1,8 @@
-//! HTTP calls that the module makes itself (`proxy_http_call`), and what a test answers them.
+//! HTTP calls of the module (`proxy_http_call`), and the answers that a test gives.
 //!
-//! A call belongs to the root context, whoever made it: it outlives the stream that made it, and
-//! its answer comes to the root. What Envoy shows of an answer it shows during that callback only;
-//! afterwards it would say "nothing there", which is a [`Fault`] here.
+//! A call belongs to the root context, also if a stream makes it: it outlives the stream, and its
+//! answer comes to the root. The answer can be read only during its callback. Envoy returns nothing
+//! afterwards, which is a [`Fault`] here.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ const ANSWER_HEADERS: u32 = 6;
 const ANSWER_TRAILERS: u32 = 7;
 pub const ANSWER_BODY: u32 = 4;
 
-/// Of a longer answer Envoy makes a failure (`http.async_response_buffer_limit`).
+/// Envoy fails a call with a longer answer (`http.async_response_buffer_limit`).
 pub const ANSWER_LIMIT: usize = 32 << 20;
 
 /// A call that is not answered yet.
@@ -29,7 +29,7 @@ pub struct HttpCall {
     pub body: Vec<u8>,
     pub trailers: Headers,
     pub timeout_ms: u32,
-    /// The stream whose callback made it, or that it was made for; none: the root.
+    /// The stream that made it or for which it was made; `None` for the root.
     pub made_for: Option<StreamId>,
     root: u32,
 }
@@ -45,7 +45,8 @@ impl HttpCall {
     }
 }
 
-/// What the module gets; `:status` is one of the headers, and no trailers are no map of trailers.
+/// What the module receives. `:status` is one of the headers; without trailers there is no map of
+/// trailers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpAnswer {
     pub headers: Headers,
@@ -63,7 +64,7 @@ pub struct Calls {
     shown: Option<Shown>,
 }
 
-/// During a callback: the root that it is for, and the answer; none: the call failed.
+/// The root whose callback is running, and the answer; `None` if the call failed.
 #[derive(Debug)]
 struct Shown {
     root: u32,
@@ -75,17 +76,17 @@ impl Calls {
         !self.pending.is_empty()
     }
 
-    /// Whether there ever was a call.
+    /// Whether there was any call.
     pub fn any_made(&self) -> bool {
         self.last_token > 0
     }
 
-    /// Calls of a root context die with it.
+    /// Removes the calls of a root context.
     pub fn cancel(&mut self, root: u32) {
         self.pending.retain(|call| call.root != root);
     }
 
-    // The checks are in Envoy's order.
+    /// Registers a call; returns its token. The checks are in Envoy's order.
     fn place(&mut self, mut call: HttpCall) -> Result<Result<u32, Status>> {
         if i32::try_from(call.timeout_ms).is_err() || !self.clusters.contains(&call.cluster) {
             return Ok(Err(Status::BadArgument));
@@ -98,12 +99,12 @@ impl Calls {
         }
         check_head(&call.headers)?;
         if call.timeout_ms == 0 {
-            bail!("a call without a time-out: whoever waits for its answer may wait for ever");
+            bail!("a call without a time-out: a request may wait for its answer without end");
         }
         if self.unreachable.contains(&call.cluster) {
             return Ok(Err(Status::InternalFailure));
         }
-        // As proxy-wasm-cpp-host: the two lowest bits tell HTTP from gRPC calls.
+        // In proxy-wasm-cpp-host the two lowest bits distinguish HTTP from gRPC calls.
         self.last_token += 4;
         call.token = self.last_token;
         self.pending.push(call);
@@ -111,7 +112,7 @@ impl Calls {
     }
 }
 
-/// Whether a header map is one of an answer's.
+/// Whether a header map belongs to an answer.
 pub fn is_answer_map(map: u32) -> bool {
     [ANSWER_HEADERS, ANSWER_TRAILERS].contains(&map)
 }
@@ -143,7 +144,7 @@ impl Guest<'_> {
         let host = self.host();
         if host.is_configuring {
             bail!(
-                "a call from on_vm_start or on_configure: the answer never comes to Envoy's base VM"
+                "a call from on_vm_start or on_configure: its answer never comes to Envoy's base VM"
             );
         }
         let (status, token) = match host.calls.place(call)? {
@@ -154,8 +155,7 @@ impl Guest<'_> {
         Ok(status)
     }
 
-    /// A header map of the answer; none where Envoy has none: the call failed, or there are no
-    /// trailers.
+    /// A header map of the answer; `None` if the call failed or there are no trailers.
     pub fn answer_fields(&mut self, map: u32) -> Result<Option<&Headers>> {
         let Some(answer) = self.shown_answer()? else { return Ok(None) };
         Ok(match map {
@@ -180,24 +180,24 @@ impl Guest<'_> {
 }
 
 impl Vm {
-    /// The clusters that Envoy knows; at first there are none.
+    /// Sets the clusters that Envoy has. Initially there are none.
     pub fn set_clusters(&mut self, clusters: &[&str]) {
         self.store.data_mut().calls.clusters = clusters.iter().map(ToString::to_string).collect();
     }
 
-    /// Those of the clusters that have no healthy host: a call is refused at once
-    /// (InternalFailure), and no callback comes.
+    /// Sets the clusters that have no healthy host: a call is refused at once (InternalFailure),
+    /// without a callback.
     pub fn set_unreachable(&mut self, clusters: &[&str]) {
         self.store.data_mut().calls.unreachable =
             clusters.iter().map(ToString::to_string).collect();
     }
 
-    /// The calls that wait for an answer, the oldest first.
+    /// The pending calls, the oldest first.
     pub fn calls(&self) -> Vec<HttpCall> {
         self.store.data().calls.pending.clone()
     }
 
-    /// Answers a call. Streams that the module answers or continues meanwhile go on as in
+    /// Answers a call. Streams that the module answers or continues in the callback proceed as in
     /// [`Vm::tick`].
     pub fn answer(&mut self, token: u32, answer: HttpAnswer) -> Result<(), Fault> {
         if answer.body.len() > ANSWER_LIMIT {
@@ -209,8 +209,8 @@ impl Vm {
         self.finish(token, Some(answer))
     }
 
-    /// A time-out, a connection that failed, an answer that is too long: Envoy tells them apart in
-    /// no way.
+    /// Fails a call. Envoy does not distinguish a time-out, a failed connection and an answer that
+    /// is too long.
     pub fn fail(&mut self, token: u32) -> Result<(), Fault> {
         self.finish(token, None)
     }
@@ -219,7 +219,7 @@ impl Vm {
         let others = self.unanswered();
         let calls = &mut self.store.data_mut().calls;
         let at = calls.pending.iter().position(|call| call.token == token);
-        let at = at.ok_or_else(|| Fault(format!("there is no pending call {token}")))?;
+        let at = at.ok_or_else(|| Fault(format!("call {token} is not pending")))?;
         let root = calls.pending.remove(at).root;
         let sizes = answer.as_ref().map_or((0, 0, 0), |answer| {
             (answer.headers.len() as u32, answer.body.len() as u32, answer.trailers.len() as u32)
@@ -232,6 +232,6 @@ impl Vm {
         );
         self.store.data_mut().calls.shown = None;
         result?;
-        self.settle(others)
+        self.update_others(others)
     }
 }

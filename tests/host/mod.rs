@@ -1,23 +1,27 @@
-//! A proxy-wasm host that behaves as Envoy does and forgives nothing.
+//! A proxy-wasm host in wasmtime that behaves like Envoy, and reports every misuse as a fault.
 //!
-//! Driven call by call: [`Vm::open`], [`Vm::headers`], [`Vm::body`], [`Vm::trailers`],
+//! A test drives it call by call: [`Vm::open`], [`Vm::headers`], [`Vm::body`], [`Vm::trailers`],
 //! [`Vm::close`]; [`Vm::tick`]; [`Vm::calls`], [`Vm::answer`], [`Vm::fail`]. All state is in the
 //! wasmtime `Store` and in the [`Process`] that VMs may share, so tests run in parallel on one
-//! compiled module. Instructions are counted and bounded: what does not end fails, and costs are
-//! the same in every run.
+//! compiled module. Instructions are counted and bounded: an endless loop fails, and a cost is the
+//! same in every run.
 //!
-//! Strictness is the point. A [`Fault`] is: an import or argument that this host does not know, a
-//! trap, an endless loop, a second reply, a reply or header write after the request went upstream,
-//! a Continue after a reply, a Continue of a stream whose callback answered another one, an HTTP
-//! call that nobody could ever answer, an answer read after its callback.
+//! Each of these is a [`Fault`]:
 //!
-//! So is a request that is held at its end and that nothing may wake. To come to hold one, an HTTP
-//! call must be pending, or there was one before and the timer runs: an answer may be read in
-//! slices, one tick after another, and a call that was made for a stream that has gone may be
-//! repeated at a tick. To go on holding one, a call must be pending or the timer must run. So a
-//! filter that ticks and forgets a request is not found here: ask [`Vm::waiting`].
+//! - an import or an argument that this host does not know;
+//! - a trap or an endless loop;
+//! - a second reply, and a reply or a header write after the request went upstream;
+//! - a Continue after a reply, and a Continue of a stream whose callback answered another stream;
+//! - an HTTP call whose answer could never arrive, and a read of an answer after its callback;
+//! - a request that is held at its end although nothing can resume it.
+//!
+//! A request may become held at its end if an HTTP call is pending. It may also if there was a call
+//! before and the timer runs: an answer may be processed over several ticks, and the call of a
+//! stream that has ended may be repeated at a tick. It may stay held if a call is pending or the
+//! timer runs. A filter that ticks and forgets a request is therefore no fault; a test finds it by
+//! [`Vm::waiting`].
 
-#![allow(dead_code, reason = "every test binary uses its own part of this module")]
+#![allow(dead_code, reason = "each test binary uses a part of this module")]
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -31,6 +35,7 @@ pub mod abi;
 mod fault;
 mod guest;
 mod http_call;
+mod inspect;
 mod module;
 mod pairs;
 mod shared_data;
@@ -46,18 +51,18 @@ pub use module::Module;
 pub use shared_data::Process;
 pub use stream::{Action, Connection, Headers, Status, Stream, Verdict, Withheld};
 
-/// Instructions that one callback may take. A request takes tens of thousands.
+/// The most instructions of one callback. A request takes tens of thousands.
 pub const CALLBACK_FUEL: u64 = 1_000_000_000;
 
-/// One wasm VM with its root context, as one worker thread of Envoy has it.
+/// One wasm VM with its root context: what one worker thread of Envoy has.
 pub struct Vm {
     store: Store<Host>,
     instance: Instance,
     /// The root context of the configuration in force.
     root: u32,
     next_context: u32,
-    /// The plugin's `allow_on_headers_stop_iteration`. Without it a Pause at the headers stops
-    /// everything: Envoy calls no body callback.
+    /// The plugin's `allow_on_headers_stop_iteration`. Without it, a Pause at the headers stops the
+    /// stream: Envoy makes no body callback.
     pub allow_on_headers_stop_iteration: bool,
 }
 
@@ -65,25 +70,24 @@ pub struct Vm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StreamId(u32);
 
-/// What became of a stream, and what it cost.
+/// The result of a stream, and its cost.
 #[derive(Debug)]
 pub struct Outcome {
     pub verdict: Verdict,
-    /// Filter state: `wasm.<name>` in Envoy.
+    /// Filter state, which Envoy names `wasm.<name>`.
     pub properties: std::collections::BTreeMap<String, Vec<u8>>,
     pub account: Account,
 }
 
 impl Vm {
-    /// Starts the module with a plugin configuration, at `clock` nanoseconds since 1970, in a
-    /// process of its own.
+    /// Starts the module with a plugin configuration in a process of its own. `clock` is in
+    /// nanoseconds since 1970.
     pub fn start(module: &Module, configuration: &[u8], clock: u64) -> Result<Vm, StartError> {
         Vm::start_in(&Process::new(), module, configuration, clock)
     }
 
-    /// One more VM of a process, as every worker thread has one. Dropping it is the end of that
-    /// thread: its pending calls and its streams are gone, what it wrote to the process's shared
-    /// data stays.
+    /// Starts another VM of a process, like that of another worker thread. Dropping it ends the
+    /// thread: its pending calls and its streams are gone, its shared data stays.
     pub fn start_in(
         process: &Process,
         module: &Module,
@@ -117,8 +121,8 @@ impl Vm {
         Ok(vm)
     }
 
-    /// An update of the plugin's configuration: a new root context in the same VM, for streams from
-    /// now on. Where it is refused, the old one goes on serving.
+    /// Updates the plugin's configuration: a new root context in the same VM, for new streams. If
+    /// the configuration is refused, the old one stays in force.
     pub fn reconfigure(&mut self, configuration: &[u8]) -> Result<(), StartError> {
         let root = self.next_context;
         self.next_context += 1;
@@ -145,7 +149,7 @@ impl Vm {
         self.call::<_, ()>(root, "proxy_on_context_create", (root, 0u32))?;
         self.store.data_mut().configuration = Some(configuration.to_vec());
         let size = configuration.len() as u32;
-        // Envoy starts a VM once, with its first root context.
+        // Envoy calls on_vm_start once for a VM, with its first root context.
         let accepted = (root != ROOT
             || self.call::<_, u32>(root, "proxy_on_vm_start", (root, 0u32))? != 0)
             && self.call::<_, u32>(root, "proxy_on_configure", (root, size))? != 0;
@@ -153,7 +157,7 @@ impl Vm {
         Ok(accepted)
     }
 
-    /// A new stream: the module gets its HTTP context.
+    /// Opens a stream: creates its HTTP context in the module.
     pub fn open(&mut self, connection: Connection) -> Result<StreamId, Fault> {
         let id = self.next_context;
         self.next_context += 1;
@@ -163,6 +167,7 @@ impl Vm {
         Ok(StreamId(id))
     }
 
+    /// Delivers the headers.
     pub fn headers(
         &mut self,
         id: StreamId,
@@ -179,13 +184,14 @@ impl Vm {
         Ok(())
     }
 
+    /// Receives and delivers body bytes.
     pub fn body(&mut self, id: StreamId, chunk: &[u8], end_of_stream: bool) -> Result<(), Fault> {
         self.stream_mut(id).count_received(chunk);
         self.deliver_body(id, chunk, end_of_stream)
     }
 
-    /// Body bytes that Envoy has, and that a filter before this one still holds.
-    pub fn body_before_delivery(&mut self, id: StreamId, chunk: &[u8]) {
+    /// Receives body bytes that another filter, before this one, still holds.
+    pub fn body_held_before(&mut self, id: StreamId, chunk: &[u8]) {
         self.stream_mut(id).count_received(chunk);
     }
 
@@ -209,6 +215,7 @@ impl Vm {
         self.proceed(id, "proxy_on_request_body", arguments, end_of_stream)
     }
 
+    /// Delivers the trailers, which end the request.
     pub fn trailers(&mut self, id: StreamId, trailers: Headers) -> Result<(), Fault> {
         let stream = self.stream_mut(id);
         if stream.reply.is_some() {
@@ -223,13 +230,13 @@ impl Vm {
         self.proceed(id, "proxy_on_request_trailers", (id.0, count), true)
     }
 
-    /// Ends the stream, by its end or because the client went away.
+    /// Closes the stream, because it ended or because the client went away.
     pub fn close(&mut self, id: StreamId) -> Result<Outcome, Fault> {
         let others = self.unanswered_but(id);
-        if self.call_if_there::<_, u32>(id.0, "proxy_on_done", id.0)? == Some(0) {
-            return Err(Fault("on_done wants to go on, and there is nothing to wait for".into()));
+        if self.call_if_exported::<_, u32>(id.0, "proxy_on_done", id.0)? == Some(0) {
+            return Err(Fault("on_done returned false, and there is nothing to wait for".into()));
         }
-        self.call_if_there::<_, ()>(id.0, "proxy_on_log", id.0)?;
+        self.call_if_exported::<_, ()>(id.0, "proxy_on_log", id.0)?;
         self.call::<_, ()>(id.0, "proxy_on_delete", id.0)?;
         let host = self.store.data_mut();
         let stream = host
@@ -239,22 +246,22 @@ impl Vm {
         host.parents.remove(&id.0);
         let account = host.accounts.remove(&id.0).unwrap_or_default();
         self.retire_roots();
-        self.settle(others)?;
+        self.update_others(others)?;
         Ok(Outcome { verdict: stream.verdict(), properties: stream.properties, account })
     }
 
-    /// One tick of the timer that the configuration in force set.
+    /// Fires the timer of the configuration in force once.
     pub fn tick(&mut self) -> Result<(), Fault> {
         if self.tick_period().is_none() {
-            return Err(Fault("no tick period is set, so Envoy never ticks".into()));
+            return Err(Fault("no tick period is set, so Envoy makes no ticks".into()));
         }
         let others = self.unanswered();
         self.call::<_, ()>(self.root, "proxy_on_tick", self.root)?;
-        self.settle(others)
+        self.update_others(others)
     }
 
-    // What a callback did to streams that it was not about.
-    fn settle(&mut self, streams: Vec<StreamId>) -> Result<(), Fault> {
+    /// Carries out what a callback did to other streams than its own.
+    fn update_others(&mut self, streams: Vec<StreamId>) -> Result<(), Fault> {
         for id in streams {
             self.run_response_callbacks(id)?;
             self.deliver_withheld(id)?;
@@ -269,8 +276,8 @@ impl Vm {
         }
     }
 
-    // A root that serves no stream any more. Envoy cancels its calls and its timer. (Its last
-    // callbacks, on_done and on_delete, are not run here.)
+    /// Removes the old roots that serve no stream any more. Envoy cancels their calls and timers.
+    /// (Their last callbacks, on_done and on_delete, are not made here.)
     fn retire_roots(&mut self) {
         let host = self.store.data_mut();
         let retired: Vec<u32> =
@@ -283,7 +290,7 @@ impl Vm {
         }
     }
 
-    // What a continued stream was not told while it was stopped, it is told now.
+    /// Delivers to a continued stream what arrived while it was stopped.
     fn deliver_withheld(&mut self, id: StreamId) -> Result<(), Fault> {
         let stream = self.stream_mut(id);
         if !stream.is_released() {
@@ -299,72 +306,8 @@ impl Vm {
         }
     }
 
-    pub fn process(&self) -> &Process {
-        &self.store.data().process
-    }
-
-    pub fn tick_period(&self) -> Option<u32> {
-        self.store.data().roots.get(&self.root).copied().flatten()
-    }
-
-    pub fn clock(&self) -> u64 {
-        self.store.data().clock
-    }
-
-    /// Lets so many nanoseconds go by with every look at the clock.
-    pub fn set_clock_step(&mut self, nanoseconds: u64) {
-        self.store.data_mut().clock_step = nanoseconds;
-    }
-
-    /// From now on the host refuses to remove this header.
-    pub fn refuse_removal(&mut self, name: &str) {
-        self.store.data_mut().unremovable = Some(name.to_owned());
-    }
-
-    /// From now on the host refuses to write this header.
-    pub fn refuse_write(&mut self, name: &str) {
-        self.store.data_mut().unwritable = Some(name.to_owned());
-    }
-
-    pub fn set_clock(&mut self, nanoseconds: u64) {
-        self.store.data_mut().clock = nanoseconds;
-    }
-
-    pub fn stream(&self, id: StreamId) -> &Stream {
-        &self.store.data().streams[&id.0]
-    }
-
     fn stream_mut(&mut self, id: StreamId) -> &mut Stream {
         self.store.data_mut().streams.get_mut(&id.0).expect("a StreamId is of an open stream")
-    }
-
-    /// The value of a metric; none where no such metric was defined.
-    pub fn metric(&self, name: &str) -> Option<u64> {
-        let mut same =
-            self.store.data().metrics.iter().filter(|metric| metric.name == name).peekable();
-        same.peek()?;
-        Some(same.map(|metric| metric.value).sum())
-    }
-
-    pub fn metric_names(&self) -> Vec<String> {
-        self.store.data().metrics.iter().map(|metric| metric.name.clone()).collect()
-    }
-
-    /// What the root context of the configuration in force logged and cost.
-    pub fn root_account(&mut self) -> &Account {
-        self.store.data_mut().accounts.entry(self.root).or_default()
-    }
-
-    pub fn memory_bytes(&mut self) -> usize {
-        self.instance
-            .get_memory(&mut self.store, "memory")
-            .map_or(0, |memory| memory.data_size(&self.store))
-    }
-
-    /// The streams that are held at their end.
-    pub fn waiting(&self) -> Vec<StreamId> {
-        let streams = self.store.data().streams.iter();
-        streams.filter(|(_, stream)| stream.waits()).map(|(id, _)| StreamId(*id)).collect()
     }
 
     fn unanswered_but(&self, id: StreamId) -> Vec<StreamId> {
@@ -387,14 +330,15 @@ impl Vm {
         let action = match self.call::<_, u32>(id.0, callback, arguments)? {
             0 => Action::Continue,
             1 => Action::Pause,
-            other => return Err(Fault(format!("{callback} returned {other}, which is no action"))),
+            other => {
+                return Err(Fault(format!("{callback} returned {other}, which is not an action")));
+            }
         };
         let host = self.store.data();
-        // sendLocalResponse stops the callback that it is called from, whomever it is about.
+        // sendLocalResponse stops the callback that it is called from, whichever stream it answers.
         if action == Action::Continue && host.answered_another {
             return Err(Fault(format!(
-                "{callback}: Continue, after a reply to another stream that makes Envoy stop this \
-                 one"
+                "{callback}: Continue after a reply to another stream: Envoy stops this one"
             )));
         }
         let may_wake = host.calls.any_pending()
@@ -404,21 +348,22 @@ impl Vm {
             .proceed(action, end_of_stream, may_wake)
             .map_err(|why| Fault(format!("{callback}: {why}")))?;
         self.run_response_callbacks(id)?;
-        self.settle(others)
+        self.update_others(others)
     }
 
-    // Envoy sends a local reply through the response callbacks of the filter that made it.
+    /// Makes the response callbacks for a local reply: Envoy makes them in the filter that replied,
+    /// too.
     fn run_response_callbacks(&mut self, id: StreamId) -> Result<(), Fault> {
         let Some(reply) = &self.stream(id).reply else { return Ok(()) };
         let (headers, size) = (reply.headers.len() as u32 + 1, reply.body.len() as u32);
         let end = u32::from(size == 0);
-        let mut actions = vec![self.call_if_there::<_, u32>(
+        let mut actions = vec![self.call_if_exported::<_, u32>(
             id.0,
             "proxy_on_response_headers",
             (id.0, headers, end),
         )?];
         if size > 0 {
-            actions.push(self.call_if_there::<_, u32>(
+            actions.push(self.call_if_exported::<_, u32>(
                 id.0,
                 "proxy_on_response_body",
                 (id.0, size, 1u32),
@@ -430,8 +375,8 @@ impl Vm {
         Ok(())
     }
 
-    /// Envoy passes over a callback that the module does not export.
-    fn call_if_there<P: WasmParams, R: WasmResults>(
+    /// Calls an export if the module has it, like Envoy.
+    fn call_if_exported<P: WasmParams, R: WasmResults>(
         &mut self,
         context: u32,
         export: &str,
@@ -460,7 +405,7 @@ impl Vm {
         let spent = CALLBACK_FUEL - self.store.get_fuel().map_err(fault)?;
         let account = self.store.data_mut().account();
         account.fuel += spent;
-        // A panic of the module tells its place in the log only.
+        // The place of a panic is in the log only.
         result.map_err(|error| {
             Fault(format!("{export}: {error:#}; last log: {:?}", account.logs.last()))
         })

@@ -1,4 +1,4 @@
-//! What runs in a VM.
+//! Compiled modules.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -23,7 +23,7 @@ impl Module {
             .map_err(|error| Fault(format!("{error:#}")))
     }
 
-    /// The file that operators get. An old one would test code that is no longer there.
+    /// The file that operators use. It must not be older than its sources.
     pub fn shipped() -> &'static Module {
         static SHIPPED: OnceLock<Module> = OnceLock::new();
         SHIPPED.get_or_init(|| {
@@ -43,7 +43,7 @@ impl Module {
         })
     }
 
-    /// `module.name` of every import.
+    /// The imports as `module.name`.
     pub fn imports(&self) -> Vec<String> {
         self.0.imports().map(|import| format!("{}.{}", import.module(), import.name())).collect()
     }

@@ -1,14 +1,14 @@
-//! Header maps as they cross between host and module.
+//! Header maps in the encoding of the ABI.
 
 use wasmtime::{Result, bail, format_err};
 
 use super::stream::Headers;
 
-/// What Envoy's codecs would refuse or, worse, split into two headers.
+/// Refuses a header that Envoy's codecs would refuse or split into two.
 pub fn check_header(name: &str, value: &[u8]) -> Result<()> {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(token) {
-        bail!("{name:?} is no header name");
+        bail!("{name:?} is not a header name");
     }
     if value.iter().any(|byte| b"\0\r\n".contains(byte)) {
         bail!("header {name}: {:?} would break the message", String::from_utf8_lossy(value));
@@ -16,7 +16,7 @@ pub fn check_header(name: &str, value: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// The head of a request that Envoy sends for the filter.
+/// Checks the headers of a request that Envoy sends for the filter.
 pub fn check_head(headers: &Headers) -> Result<()> {
     for (name, value) in headers {
         if !name.starts_with(':') {
@@ -24,12 +24,12 @@ pub fn check_head(headers: &Headers) -> Result<()> {
             continue;
         }
         if ![":authority", ":method", ":path", ":scheme"].contains(&name.as_str()) {
-            bail!("{name} is no pseudo-header of a request");
+            bail!("{name} is not a pseudo-header of a request");
         }
         let breaks = value.is_empty() || value.iter().any(|byte| *byte <= b' ' || *byte == 0x7f);
         if breaks || headers.iter().filter(|(other, _)| other == name).count() > 1 {
             bail!(
-                "{name}: {:?} would break the request, or is there twice",
+                "{name}: {:?} would break the request, or occurs twice",
                 String::from_utf8_lossy(value)
             );
         }
@@ -37,7 +37,7 @@ pub fn check_head(headers: &Headers) -> Result<()> {
     Ok(())
 }
 
-/// No pairs are no bytes: proxy-wasm-cpp-host gives a null pointer.
+/// An empty map has no bytes: proxy-wasm-cpp-host gives a null pointer.
 pub fn encode_pairs(headers: &Headers) -> Vec<u8> {
     if headers.is_empty() {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! Seeded randomness: a failure comes back with the same seed.
+//! Random numbers from a seed: a failure can be reproduced.
 
 /// xorshift64*
 pub struct Random(u64);

@@ -1,4 +1,4 @@
-//! Cases and requests, run in the module.
+//! Runs cases and requests in the module.
 
 use crate::host::stream::REQUESTED_SERVER_NAME;
 use crate::host::{
@@ -8,10 +8,10 @@ use crate::random::Random;
 use crate::support::case::{Case, DECISIONS, Request};
 use crate::support::certificate::Certificate;
 
-/// How the frames of a request arrive. The decision must not depend on it.
+/// How the frames of a request arrive. No decision may depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// Headers with end of stream; for empty bodies only.
+    /// The headers end the stream; only for an empty body.
     EndInHeaders,
     WholeBody,
     /// One byte at a time; large bodies in a thousand pieces.
@@ -19,7 +19,7 @@ pub enum Delivery {
     RandomChunks,
     /// The body, then an empty data frame that ends the stream.
     EmptyDataAtEnd,
-    /// The body, then trailers: no body callback ever sees an end of stream.
+    /// The body, then trailers: no body callback has an end of stream.
     Trailers,
 }
 
@@ -32,6 +32,7 @@ pub const DELIVERIES: &[Delivery] = &[
     Delivery::Trailers,
 ];
 
+/// The name of the registry's cluster.
 pub const REGISTRY: &str = "registry";
 
 pub const REQUEST_ID: &str = "7c1f0b52-6d3e-4a8f-9b1c-2f5a3d4e6b70";
@@ -44,7 +45,7 @@ impl Delivery {
         }
     }
 
-    /// The body's frames, each with its end of stream.
+    /// The frames of the body, each with whether it ends the stream.
     pub fn frames(self, body: &[u8]) -> Vec<(Vec<u8>, bool)> {
         let mut frames: Vec<(Vec<u8>, bool)> = match self {
             Delivery::EndInHeaders => Vec::new(),
@@ -73,7 +74,7 @@ fn random_chunks(mut body: &[u8]) -> Vec<Vec<u8>> {
     let mut random = Random::seeded(body.len() as u64);
     let mut chunks = Vec::new();
     while !body.is_empty() {
-        // Empty data frames occur in the middle of a body, too.
+        // Empty data frames also occur in the middle of a body.
         let (chunk, rest) = body.split_at(random.below(body.len() + 1));
         chunks.push(chunk.to_vec());
         body = rest;
@@ -89,7 +90,7 @@ pub fn try_start(configuration: &[u8], clock: u64) -> Result<Vm, StartError> {
     Vm::start(Module::shipped(), configuration, clock)
 }
 
-/// One more VM of a process, whose Envoy knows the cluster `registry`.
+/// Starts another VM of a process whose Envoy has the cluster `registry`.
 pub fn start_in(process: &Process, configuration: &[u8], clock: u64) -> Vm {
     let vm = Vm::start_in(process, Module::shipped(), configuration, clock);
     let mut vm = vm.unwrap_or_else(|error| panic!("{error}"));
@@ -102,7 +103,7 @@ pub fn start_for(case: &Case) -> Vm {
 }
 
 pub fn clock(case: &Case) -> u64 {
-    // Envoy's clock has a fraction of a second, always.
+    // Envoy's clock has fractions of a second.
     case.now.0 as u64 * 1_000_000_000 + 987_654_321
 }
 
@@ -120,7 +121,7 @@ pub fn connection(case: &Case) -> Connection {
     connection.with(REQUESTED_SERVER_NAME, case.server_name.as_deref().unwrap_or_default())
 }
 
-/// The request's header map as Envoy's connection manager leaves it.
+/// The header map of a request, as Envoy's connection manager makes it.
 pub fn headers(request: &Request) -> Headers {
     let mut headers = request.header_map();
     headers.push(("x-request-id".into(), REQUEST_ID.into()));
@@ -141,7 +142,7 @@ pub fn send(
     vm.close(id)
 }
 
-/// Sends a whole request and leaves its stream open: it may wait for something.
+/// Sends a whole request without closing its stream, which may wait for an answer.
 pub fn deliver(
     vm: &mut Vm,
     connection: Connection,
@@ -159,14 +160,14 @@ pub fn deliver(
     Ok(id)
 }
 
-/// Opens a stream and leaves it before its body.
+/// Opens a stream and sends the headers only.
 pub fn open(vm: &mut Vm, case: &Case) -> Result<StreamId, Fault> {
     let id = vm.open(connection(case))?;
     vm.headers(id, headers(&case.request), false)?;
     Ok(id)
 }
 
-/// The code in filter state; what is not gated has none, and is counted alone.
+/// The code in filter state. A request that is not gated has none there; its code is counted only.
 pub fn code(outcome: &Outcome) -> String {
     let stated = outcome
         .properties
@@ -178,7 +179,7 @@ pub fn code(outcome: &Outcome) -> String {
     stated.or_else(|| counted().find(is_code).map(String::from)).unwrap_or_else(|| "no code".into())
 }
 
-/// The status of the answer; none where the request was forwarded.
+/// The status of the answer; `None` if the request was forwarded.
 pub fn status(outcome: &Outcome) -> Option<u32> {
     match &outcome.verdict {
         Verdict::Replied(reply) => Some(reply.status),

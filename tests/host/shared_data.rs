@@ -1,5 +1,5 @@
-//! What the VMs of one Envoy process share: `proxy_get_shared_data`, `proxy_set_shared_data`, as
-//! `SharedData` of proxy-wasm-cpp-host does them for one `vm_id`.
+//! Shared data of the VMs of a process: `proxy_get_shared_data` and `proxy_set_shared_data`, as
+//! `SharedData` of proxy-wasm-cpp-host implements them for one `vm_id`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,13 +9,13 @@ use wasmtime::Result;
 use super::guest::Guest;
 use super::stream::Status;
 
-/// One Envoy process, for the VMs that are started in it. Its clones are the same process.
+/// One Envoy process, for the VMs that are started in it. A clone is the same process.
 #[derive(Clone, Debug, Default)]
 pub struct Process(Arc<Mutex<SharedData>>);
 
 #[derive(Debug, Default)]
 struct SharedData {
-    /// Values, each with its compare-and-swap number. Nothing is ever deleted.
+    /// Values, each with its compare-and-swap number. No entry is ever removed.
     entries: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
     last_cas: u32,
 }
@@ -25,7 +25,7 @@ impl Process {
         Process::default()
     }
 
-    /// Everything, each value with its compare-and-swap number.
+    /// All entries, each with its compare-and-swap number.
     pub fn shared_data(&self) -> BTreeMap<Vec<u8>, (Vec<u8>, u32)> {
         self.lock().entries.clone()
     }
@@ -34,27 +34,27 @@ impl Process {
         self.lock().entries.get(key.as_ref()).cloned()
     }
 
-    /// Writes as a module would: `cas` 0 writes in any case, another one only where it is the
-    /// present one or where there is no such key.
+    /// Writes as a module does: with `cas` 0 always, with another number only if it is that of the
+    /// entry or if the key does not exist.
     pub fn set(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>, cas: u32) -> Status {
         let mut data = self.lock();
         let present = data.entries.get(key.as_ref()).map(|(_, cas)| *cas);
         if present.is_some_and(|present| cas != 0 && cas != present) {
             return Status::CasMismatch;
         }
-        // 0 is the one number that is no compare-and-swap number.
+        // 0 is never the number of an entry.
         data.last_cas = data.last_cas.checked_add(1).unwrap_or(1);
         let entry = (value.as_ref().to_vec(), data.last_cas);
         data.entries.insert(key.as_ref().to_vec(), entry);
         Status::Ok
     }
 
-    /// Writes in any case.
+    /// Writes unconditionally.
     pub fn write(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         self.set(key, value, 0);
     }
 
-    // A test that failed elsewhere leaves whole entries behind.
+    // A panic elsewhere leaves no incomplete entry behind.
     fn lock(&self) -> MutexGuard<'_, SharedData> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

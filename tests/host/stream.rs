@@ -1,5 +1,5 @@
-//! One HTTP stream as Envoy's filter manager and wasm filter see it: what is held back, what has
-//! gone upstream, what was answered. Knows nothing of wasm.
+//! One HTTP stream in Envoy's filter manager and wasm filter: what is held, what went upstream,
+//! what was answered. Independent of wasm.
 
 use std::collections::BTreeMap;
 
@@ -23,14 +23,14 @@ pub enum Action {
     Pause,
 }
 
-/// The attributes that Envoy would give, by dotted name. A listed attribute that is not here is
-/// `NotFound`; one that is not listed in [`ATTRIBUTES`] fails the test.
+/// The attributes of a connection, by dotted name. An attribute that is absent here is `NotFound`;
+/// one that is not in [`ATTRIBUTES`] fails the test.
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
     pub attributes: BTreeMap<&'static str, Result<Vec<u8>, Status>>,
 }
 
-/// What a stream of Envoy 1.40 can be asked, as far as this host gives true answers.
+/// The attributes of Envoy 1.40 that this host implements.
 pub const ATTRIBUTES: &[&str] = &[
     PEER_CERTIFICATE,
     PEER_CERTIFICATE_VALID,
@@ -45,18 +45,18 @@ pub const ATTRIBUTES: &[&str] = &[
 
 pub const PEER_CERTIFICATE: &str = "connection.peer_certificate";
 pub const PEER_CERTIFICATE_VALID: &str = "connection.peer_certificate_valid";
-/// Empty where the client asked for no name.
+/// Empty if the client sent no server name.
 pub const REQUESTED_SERVER_NAME: &str = "connection.requested_server_name";
 pub const PEER_CERTIFICATE_DIGEST: &str = "connection.sha256_peer_certificate_digest";
 
 impl Connection {
-    /// TLS without a client certificate: Envoy leaves out what it has no value for, and says "not
+    /// TLS without a client certificate: Envoy omits the attributes without a value, and gives "not
     /// valid".
     pub fn without_certificate() -> Connection {
         Connection::default().with(PEER_CERTIFICATE_VALID, [0])
     }
 
-    /// `valid` none: an Envoy before 1.39.
+    /// Mutual TLS. `valid` is `None` for an Envoy before 1.39.
     pub fn mutual_tls(peer_certificate: &str, sha256_hex: &str, valid: Option<bool>) -> Connection {
         let connection = Connection::default()
             .with(PEER_CERTIFICATE, peer_certificate)
@@ -97,7 +97,7 @@ impl Reply {
     }
 }
 
-/// What the backend got.
+/// What the backend received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forwarded {
     pub headers: Headers,
@@ -115,12 +115,12 @@ pub fn values<'a>(headers: &'a Headers, name: &str) -> Vec<&'a [u8]> {
     headers.iter().filter(|(header, _)| header == name).map(|(_, value)| value.as_slice()).collect()
 }
 
-/// Where a stream has come to.
+/// The state of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Replied(Reply),
     Forwarded(Forwarded),
-    /// Neither answered nor passed on: the client waits.
+    /// Neither answered nor forwarded: the client waits.
     Held,
 }
 
@@ -129,20 +129,20 @@ pub struct Stream {
     pub connection: Connection,
     pub headers: Headers,
     trailers: Headers,
-    /// Trailers came, and Envoy shows them until they went upstream.
+    /// Whether Envoy shows the trailers: from their callback until they go upstream.
     shows_trailers: bool,
     pub reply: Option<Reply>,
     pub properties: BTreeMap<String, Vec<u8>>,
     buffered: Vec<u8>,
-    /// Bytes of headers and body that came, delivered or not.
+    /// Bytes of headers and body that arrived, delivered or not.
     received: u64,
     upstream: Option<Forwarded>,
-    /// The filter saw the end of the request.
+    /// Whether the filter saw the end of the request.
     end_came: bool,
-    /// The backend sees the end of the request.
+    /// Whether the backend sees the end of the request.
     ended: bool,
-    /// StopAll: Envoy calls no callback until the stream is continued or answered; what came in the
-    /// meantime.
+    /// Present while Envoy makes no callback because of a Pause at the headers (StopAll): what
+    /// arrived meanwhile.
     pub stopped: Option<Withheld>,
 }
 
@@ -171,7 +171,7 @@ impl Stream {
         }
     }
 
-    /// Takes the client's headers, with repeated ones joined where Envoy joins them.
+    /// Receives the client's headers, and joins repeated ones where Envoy does.
     pub fn receive_headers(&mut self, headers: Headers) {
         for (name, value) in headers {
             self.received += (name.len() + value.len()) as u64;
@@ -195,7 +195,7 @@ impl Stream {
         self.received += chunk.len() as u64;
     }
 
-    /// Takes body bytes; the answer is the size of the buffer that the callback is told.
+    /// Buffers body bytes; returns the size of the buffer, which the callback gets.
     pub fn buffer(&mut self, chunk: &[u8]) -> usize {
         self.buffered.extend_from_slice(chunk);
         self.buffered.len()
@@ -214,8 +214,8 @@ impl Stream {
         self.shows_trailers = true;
     }
 
-    /// Acts on what a request callback returned. `end_of_stream` includes trailers, after which
-    /// nothing comes. `may_wake`: something may wake a request that nothing more comes for.
+    /// Acts on what a request callback returned. Trailers count as `end_of_stream`. `may_wake` is
+    /// whether something can resume a request that is held at its end.
     pub fn proceed(
         &mut self,
         action: Action,
@@ -224,15 +224,15 @@ impl Stream {
     ) -> Result<(), String> {
         self.end_came |= end_of_stream;
         match action {
-            Action::Continue if self.reply.is_some() => {
-                Err("Continue after a local reply: only Envoy's mercy keeps the request from the \
-                    backend"
-                    .into())
-            }
+            Action::Continue if self.reply.is_some() => Err(
+                "Continue after a local reply: the request would reach the backend if Envoy did \
+                     not ignore this"
+                    .into(),
+            ),
             Action::Pause if self.reply.is_some() => Ok(()),
             Action::Pause if end_of_stream && !may_wake => {
-                Err("Pause at the end of the stream without a reply: nothing will ever wake this \
-                    request"
+                Err("Pause at the end of the stream without a reply: nothing can resume this \
+                     request"
                     .into())
             }
             Action::Pause => Ok(()),
@@ -243,7 +243,7 @@ impl Stream {
         }
     }
 
-    /// Held at its end: only the filter can wake it.
+    /// Whether it is held at its end: only the filter can resume it.
     pub fn waits(&self) -> bool {
         self.end_came && self.reply.is_none() && !self.ended
     }
@@ -268,8 +268,8 @@ impl Stream {
         self.ended = self.end_came;
     }
 
-    /// `is_last_resort`: the filter may break off what went upstream, as Envoy lets it before there
-    /// is an answer.
+    /// Replies locally. `is_last_resort`: the filter may abort a request that went upstream; Envoy
+    /// allows it before the backend answers.
     pub fn answer(&mut self, reply: Reply, is_last_resort: bool) -> Result<(), String> {
         if self.is_released() && !is_last_resort {
             return Err("a local reply after the request went upstream".into());
@@ -302,7 +302,7 @@ impl Stream {
     pub fn attribute(&self, name: &str) -> Result<Result<Vec<u8>, Status>, String> {
         if !ATTRIBUTES.contains(&name) {
             return Err(format!(
-                "attribute {name:?}: this host does not know what Envoy would say"
+                "attribute {name:?}: this host does not know what Envoy would return"
             ));
         }
         if let Some(value) = self.connection.attributes.get(name) {
@@ -325,7 +325,7 @@ impl Stream {
     }
 }
 
-// Envoy's inline headers: one entry in the map, repeated fields joined by a comma.
+/// Envoy's inline headers: one entry in the map, repeated fields joined by a comma.
 const JOINED: &[&str] = &[
     "accept",
     "authorization",

@@ -1,5 +1,5 @@
-// node check.mjs: the shipped configurations without a running Envoy. One copy of a fact must not drift from another,
-// and the Istio manifests must satisfy the published schemas of Istio's CRDs.
+// node check.mjs: checks of the shipped configurations without a running Envoy. What several files
+// state must agree, and the Istio manifests must be valid by the published schemas of Istio's CRDs.
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -7,13 +7,19 @@ import { documents, packages, root, text } from "./yaml.mjs";
 
 const listener = (bootstrap) => bootstrap.static_resources.listeners[0].filter_chains[0];
 const plugin = (bootstrap) =>
-  listener(bootstrap).filters[0].typed_config.http_filters.find((filter) => filter.name === "tls_client_auth").typed_config.config;
+  listener(bootstrap).filters[0].typed_config.http_filters.find(
+    (filter) => filter.name === "tls_client_auth",
+  ).typed_config.config;
 
 function envoyConfigurations() {
   const clients = JSON.parse(text("envoy/clients.json"));
   const [main] = documents("envoy/envoy.yaml");
   const [strict] = documents("envoy/envoy-listener-chain.yaml");
-  assert.deepEqual(JSON.parse(plugin(main).configuration.value), clients, "envoy.yaml and clients.json differ");
+  assert.deepEqual(
+    JSON.parse(plugin(main).configuration.value),
+    clients,
+    "envoy.yaml and clients.json differ",
+  );
 
   // A fetched registry changes the clients and adds a cluster, nothing else.
   for (const mode of ["snapshot", "lookup"]) {
@@ -24,53 +30,91 @@ function envoyConfigurations() {
     plugin(fetched).configuration.value = JSON.stringify({ ...rest, clients: clients.clients });
     const same = structuredClone(main);
     plugin(same).configuration.value = JSON.stringify(clients);
-    assert.deepEqual(fetched, same, `envoy-registry-${mode}.yaml is not envoy.yaml with a registry`);
+    assert.deepEqual(
+      fetched,
+      same,
+      `envoy-registry-${mode}.yaml is not envoy.yaml with a registry`,
+    );
   }
 
-  // The only differences of the two listeners, as the head of envoy-listener-chain.yaml names them.
+  // The only differences of the two listeners are those that envoy-listener-chain.yaml lists at its
+  // start.
   const tls = listener(main).transport_socket.typed_config;
   tls.require_client_certificate = true;
   delete tls.common_tls_context.validation_context.trust_chain_verification;
-  // Where no self-signed certificate is let in, and Envoy may be 1.38.
+  // The other file admits no self-signed certificates and works with Envoy 1.38, which lacks this
+  // field.
   assert.equal(tls.common_tls_context.validation_context.suppress_client_ca_list, true);
   delete tls.common_tls_context.validation_context.suppress_client_ca_list;
   plugin(main).configuration.value = {
     ...clients,
     peer_certificate: { chain: "listener" },
-    clients: clients.clients.filter((client) => client.token_endpoint_auth_method !== "self_signed_tls_client_auth"),
+    clients: clients.clients.filter(
+      (client) => client.token_endpoint_auth_method !== "self_signed_tls_client_auth",
+    ),
   };
   plugin(strict).configuration.value = JSON.parse(plugin(strict).configuration.value);
-  assert.deepEqual(strict, main, "envoy-listener-chain.yaml is not envoy.yaml with its differences");
+  assert.deepEqual(
+    strict,
+    main,
+    "envoy-listener-chain.yaml is not envoy.yaml with its differences",
+  );
 }
 
-// Which statistics become which series of Prometheus. A code that a pattern does not know would be missing in every alert.
+// The series that Prometheus gets for each statistic. A code that no pattern matches would be
+// missing in all alerts.
 function statsTags() {
-  const [{ stats_config: { stats_tags } }] = documents("envoy/envoy.yaml");
-  const tagsOf = (name) => Object.fromEntries(stats_tags.flatMap(({ tag_name, regex }) => {
-    const match = name.match(new RegExp(regex));
-    return match ? [[tag_name, match[2]]] : [];
-  }));
-  const codes = [...text("src/error.rs").matchAll(/^ {4}[A-Z]\w+ = "(\w+)",$/gm)].map(([, code]) => code);
-  assert.ok(codes.includes("authenticated") && codes.includes("registry_unavailable"), "src/error.rs has no codes");
+  const [
+    {
+      stats_config: { stats_tags },
+    },
+  ] = documents("envoy/envoy.yaml");
+  const tagsOf = (name) =>
+    Object.fromEntries(
+      stats_tags.flatMap(({ tag_name, regex }) => {
+        const match = name.match(new RegExp(regex));
+        return match ? [[tag_name, match[2]]] : [];
+      }),
+    );
+  const codes = [...text("src/rejection/code.rs").matchAll(/^ {4}[A-Z]\w+ = "(\w+)",$/gm)].map(
+    ([, code]) => code,
+  );
+  assert.ok(
+    codes.includes("authenticated") && codes.includes("registry_unavailable"),
+    "src/rejection/code.rs has no codes",
+  );
   for (const code of codes) {
     assert.deepEqual(tagsOf(`wasmcustom.tls_client_auth.${code}`), { code });
     for (const tenant of ["as.example.com", "*.example.net", "a.registry_clients.example"]) {
-      assert.deepEqual(tagsOf(`wasmcustom.tls_client_auth_tenant.${tenant}.${code}`), { code, tenant });
+      assert.deepEqual(tagsOf(`wasmcustom.tls_client_auth_tenant.${tenant}.${code}`), {
+        code,
+        tenant,
+      });
     }
   }
-  const registry = [...text("src/host/proxy_wasm/metrics.rs").matchAll(/"(registry_\w+|ungated_lookalike)"/g)].map(([, name]) => name);
+  const registry = [
+    ...text("crates/proxy-wasm/src/metrics.rs").matchAll(/"(registry_\w+|ungated_lookalike)"/g),
+  ].map(([, name]) => name);
   assert.equal(new Set(registry).size, 5);
   for (const name of registry) assert.deepEqual(tagsOf(`wasmcustom.tls_client_auth.${name}`), {});
   return codes.length;
 }
 
-// An API server drops members that the schema does not know, so a typing mistake there would go unseen.
+// An API server drops members that the schema does not have, so a typing mistake would have no
+// effect.
 function assertKnownMembers(value, schema, path) {
-  if (Array.isArray(value)) return value.forEach((item, index) => assertKnownMembers(item, schema, `${path}/${index}`));
+  if (Array.isArray(value))
+    return value.forEach((item, index) => assertKnownMembers(item, schema, `${path}/${index}`));
   if (value === null || typeof value !== "object") return;
   for (const [name, member] of Object.entries(value)) {
-    assert.match(schema, new RegExp(`\\bdata\\.${name}\\b`), `${path}/${name} is not in the schema`);
-    const free = ["labels", "matchLabels", "selector", "value", "pluginConfig"].includes(name) && !member.matchLabels;
+    assert.match(
+      schema,
+      new RegExp(`\\bdata\\.${name}\\b`),
+      `${path}/${name} is not in the schema`,
+    );
+    const free =
+      ["labels", "matchLabels", "selector", "value", "pluginConfig"].includes(name) &&
+      !member.matchLabels;
     if (!free) assertKnownMembers(member, schema, `${path}/${name}`);
   }
 }
@@ -81,7 +125,9 @@ async function istioManifests() {
   for (const file of files) {
     for (const manifest of documents(`envoy/istio/${file}`)) {
       const { apiVersion, kind } = manifest;
-      const name = [...apiVersion.split(/[./]/), kind].map((word) => word[0].toUpperCase() + word.slice(1)).join("");
+      const name = [...apiVersion.split(/[./]/), kind]
+        .map((word) => word[0].toUpperCase() + word.slice(1))
+        .join("");
       const schema = new URL(`@kubernetes-models/istio/_schemas/${name}.js`, packages);
       const { validate } = await import(schema);
       assert.ok(validate(manifest), `${file}: ${kind}: ${JSON.stringify(validate.errors)}`);
@@ -89,11 +135,18 @@ async function istioManifests() {
       kinds.add(kind);
     }
   }
-  assert.deepEqual([...kinds].sort(), ["AuthorizationPolicy", "EnvoyFilter", "Gateway", "PeerAuthentication", "WasmPlugin"]);
+  assert.deepEqual([...kinds].sort(), [
+    "AuthorizationPolicy",
+    "EnvoyFilter",
+    "Gateway",
+    "PeerAuthentication",
+    "WasmPlugin",
+  ]);
   return files;
 }
 
 envoyConfigurations();
 console.log(`stats_tags of envoy.yaml: ${statsTags()} codes, with and without tenant`);
 const files = await istioManifests();
-console.log(`alike: envoy.yaml, envoy-listener-chain.yaml, clients.json; valid by Istio's schemas: ${files.join(", ")}`);
+console.log("consistent: envoy.yaml, envoy-listener-chain.yaml, clients.json");
+console.log(`valid by Istio's schemas: ${files.join(", ")}`);

@@ -1,4 +1,4 @@
-// What the manifest checks share. Packages come from target/tools/npm, where build.sh installs them.
+// What the manifest checks share. The packages are in target/tools/npm.
 
 import { readFileSync } from "node:fs";
 
@@ -9,7 +9,7 @@ const { parseAllDocuments } = await import(new URL("yaml/dist/index.js", package
 
 export const text = (path) => readFileSync(new URL(path, root), "utf8");
 
-// A duplicate key or another fault of the syntax throws.
+// Throws on a duplicate key and on other syntax errors.
 export const documents = (path) =>
   parseAllDocuments(text(path)).map((document) => {
     if (document.errors.length) throw new Error(`${path}: ${document.errors[0].message}`);

@@ -1,16 +1,17 @@
-// Whether a module accepts a configuration: starts it as Envoy does.
-// usage: node accepts.mjs MODULE, which asks about the configuration that is compiled into it.
-import { readFileSync, realpathSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+// Checks whether a module accepts a configuration; starts it as Envoy does.
+// node accepts.mjs MODULE checks the configuration that is compiled into the module.
+import { readFileSync, realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
-const OK = 0, NOT_FOUND = 1;
+const OK = 0,
+  NOT_FOUND = 1;
 const root = 1;
 
-// Gives a function that starts the module in `file` anew with a plugin configuration. What that
-// returns says whether the module accepted it, and has the lines of its log.
+// Returns a function that starts the module in `file` with a plugin configuration and returns
+// whether the module accepted it, with the lines of its log.
 export function load(file) {
   const module = new WebAssembly.Module(readFileSync(file));
-  return (configuration = '') => start(module, new TextEncoder().encode(configuration));
+  return (configuration = "") => start(module, new TextEncoder().encode(configuration));
 }
 
 function start(module, configuration) {
@@ -20,7 +21,7 @@ function start(module, configuration) {
   const octets = (...range) => new Uint8Array(exports.memory.buffer, ...range);
   const text = (data, size) => new TextDecoder().decode(octets(data, size));
 
-  // What a start needs; every other host function may be imported, but not called.
+  // The host functions that a start needs. Others may be imported, but not called.
   const host = {
     proxy_log: (level, data, size) => (lines.push(text(data, size)), OK),
     proxy_get_buffer_bytes: (type, from, most, data, size) => {
@@ -53,7 +54,7 @@ const program = process.argv[1];
 if (program !== undefined && realpathSync(program) === fileURLToPath(import.meta.url)) {
   const { accepted, lines } = load(process.argv[2])();
   if (!accepted) {
-    console.error(lines.join('\n') || 'the module refuses its configuration and does not say why');
+    console.error(lines.join("\n") || "the module refuses its configuration without a reason");
     process.exit(1);
   }
 }

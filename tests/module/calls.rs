@@ -1,4 +1,4 @@
-//! What a registry answers, and the time that passes until it is asked.
+//! Answers of a registry, and the time until it is asked.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub fn answer(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> 
     }
 }
 
-/// The next tick, and the time until then.
+/// Advances the clock to the next tick and makes it.
 #[track_caller]
 pub fn tick(vm: &mut Vm) {
     let period = vm.tick_period().expect("a tick period is set");
@@ -22,7 +22,7 @@ pub fn tick(vm: &mut Vm) {
     vm.tick().unwrap_or_else(|fault| panic!("{fault}"));
 }
 
-/// Stopwatch for so long.
+/// Ticks for this long.
 #[track_caller]
 pub fn elapse(vm: &mut Vm, time: Duration) {
     let end = vm.clock() + time.as_nanos() as u64;
@@ -31,7 +31,7 @@ pub fn elapse(vm: &mut Vm, time: Duration) {
     }
 }
 
-/// Stopwatch until there is something: at most a thousand times.
+/// Ticks until `find` finds something, at most a thousand times.
 #[track_caller]
 pub fn tick_until<T>(vm: &mut Vm, mut find: impl FnMut(&mut Vm) -> Option<T>) -> T {
     for _ in 0..1000 {
@@ -40,16 +40,16 @@ pub fn tick_until<T>(vm: &mut Vm, mut find: impl FnMut(&mut Vm) -> Option<T>) ->
             None => tick(vm),
         }
     }
-    panic!("nothing came of a thousand ticks");
+    panic!("nothing was found after a thousand ticks");
 }
 
-/// Stopwatch until the module asks for something.
+/// Ticks until the module makes a call.
 #[track_caller]
 pub fn tick_until_call(vm: &mut Vm) -> HttpCall {
     tick_until(vm, |vm| vm.calls().into_iter().next())
 }
 
-/// The one call that is pending now.
+/// The only pending call.
 #[track_caller]
 pub fn only_call(vm: &Vm) -> HttpCall {
     let mut calls = vm.calls();

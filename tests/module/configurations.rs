@@ -1,10 +1,10 @@
-//! Configurations through on_configure: an operator sees in Envoy's log where the mistake is.
+//! The configurations of the table in on_configure: Envoy's log names the place of the mistake.
 
+use crate::fixture::CLOCK;
 use crate::host::StartError;
 use crate::run::try_start;
 use crate::support::case::{Configuration, table};
 
-const CLOCK: u64 = 1_780_272_000_000_000_000;
 const ERROR: u32 = 4;
 
 #[test]

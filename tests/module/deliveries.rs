@@ -1,5 +1,5 @@
-//! The whole table, each request in every way that its frames can arrive, and what contract §5, §7
-//! and §8 promise of every one.
+//! The whole table, each request in every way in which its frames can arrive, with what contract
+//! §5, §7 and §8 require of every request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
@@ -14,7 +14,7 @@ use crate::support::case::{Case, DECISIONS, table};
 
 const WARN: u32 = 3;
 const LOOKALIKE: &str = "tls_client_auth.ungated_lookalike";
-// 512 characters of detail, each at most ten bytes when escaped, and the rest of the line.
+/// 512 characters of detail, each at most ten bytes when escaped, and the rest of the line.
 const MOST_LINE_BYTES: usize = 6_000;
 
 #[test]
@@ -39,7 +39,7 @@ fn every_case_in_every_delivery() {
 fn every_code_of_the_contract_occurs() {
     let occurring: BTreeSet<String> =
         table().cases.into_iter().map(|case| case.expect.code).collect();
-    // What no request can cause but a host can is in hostile.rs.
+    // Only a host can cause host_error: see faulty_host.rs.
     let promised =
         DECISIONS.iter().map(|(code, _)| code.to_string()).filter(|code| code != "host_error");
     assert_eq!(occurring, promised.collect());
@@ -69,7 +69,7 @@ fn failures_of(case: &Case) -> Vec<String> {
             let fail = |why: String| format!("{} [{delivery:?}]: {why}", case.name);
             match run(&mut vm, case, delivery) {
                 Ok(outcome) => check(case, &outcome, delivery).err().map(fail),
-                // After a fault the VM is not worth another request.
+                // After a fault, the VM cannot be used any more.
                 Err(fault) => {
                     vm = start_for(case);
                     Some(fail(fault.to_string()))
@@ -83,7 +83,7 @@ pub fn check(case: &Case, outcome: &Outcome, delivery: Delivery) -> Result<(), S
     let expect = &case.expect;
     equal("code", &code(outcome), &expect.code)?;
     let counted = BTreeMap::from([(format!("tls_client_auth.{}", expect.code), 1)]);
-    // What was asked of a registry is counted beside the decision.
+    // Answers of a registry are counted as well.
     let is_decision = |name: &&String| {
         name.starts_with("tls_client_auth.")
             && !name.starts_with("tls_client_auth.registry_refresh_")
@@ -127,7 +127,8 @@ pub fn check(case: &Case, outcome: &Outcome, delivery: Delivery) -> Result<(), S
     }
 }
 
-// contract §8: both, unless the configuration says otherwise; what is not gated has none.
+/// contract §8: filter state has both values unless the configuration says otherwise; a request
+/// that is not gated has none.
 fn check_filter_state(case: &Case, outcome: &Outcome) -> Result<(), String> {
     let wanted = |name: &str| {
         case.config["filter_state"]
@@ -165,7 +166,7 @@ fn check_tenant(case: &Case, outcome: &Outcome) -> Result<(), String> {
     }
 }
 
-// contract §7
+/// The headers and the body of a refusal (contract §7).
 fn check_answer(case: &Case, headers: &Headers, body: &[u8]) -> Result<(), String> {
     let status = case.expect.status.unwrap_or_default();
     let mut expected = BTreeMap::from([
@@ -189,7 +190,7 @@ fn check_answer(case: &Case, headers: &Headers, body: &[u8]) -> Result<(), Strin
     for (name, value) in headers {
         let value = std::str::from_utf8(value).map_err(|error| format!("{name}: {error}"))?;
         if given.insert(name.as_str(), value).is_some() {
-            return Err(format!("two headers {name}"));
+            return Err(format!("{name} occurs twice"));
         }
     }
     match (given.remove("www-authenticate"), challenged) {
@@ -200,7 +201,7 @@ fn check_answer(case: &Case, headers: &Headers, body: &[u8]) -> Result<(), Strin
     }
     equal("headers", &given, &expected)?;
     let json: Value = serde_json::from_slice(body).map_err(|error| format!("body: {error}"))?;
-    let members = json.as_object().ok_or("the body is no object")?;
+    let members = json.as_object().ok_or("the body is not an object")?;
     equal(
         "members",
         &members.keys().map(String::as_str).collect(),
@@ -213,7 +214,7 @@ fn check_answer(case: &Case, headers: &Headers, body: &[u8]) -> Result<(), Strin
     }
 }
 
-// contract §5: what the client sent, less the identity headers, plus what the case says.
+/// contract §5: the backend sees what the client sent, except for the headers that the case states.
 fn check_forwarded(case: &Case, at_backend: &Headers) -> Result<(), String> {
     let stated = |name: &str| case.expect.forwarded.contains_key(name);
     let mut received = crate::host::Stream::new(crate::host::Connection::default());
@@ -238,12 +239,12 @@ fn check_forwarded(case: &Case, at_backend: &Headers) -> Result<(), String> {
     Ok(())
 }
 
-// contract §8, under the default `log: "rejections"` unless the case sets it.
+/// The decision line (contract §8), with the default `log: "rejections"` unless the case sets it.
 fn check_log(case: &Case, logs: &[Log]) -> Result<(), String> {
     let refused =
         DECISIONS.iter().any(|(code, answer)| *code == case.expect.code && answer.is_some());
     let wanted = refused || case.config["log"] == "all";
-    // A path is reported once, and a case is sent in several deliveries.
+    // A path is logged once, and a case is sent in several deliveries.
     let (reports, logs): (Vec<&Log>, Vec<&Log>) =
         logs.iter().partition(|log| log.message.contains("ungated_lookalike"));
     if reports.len() > usize::from(case.expect.lookalike)
@@ -266,19 +267,19 @@ fn check_log(case: &Case, logs: &[Log]) -> Result<(), String> {
     }
     for secret in secrets(case) {
         if message.contains(&secret) {
-            return Err(format!("the log line tells {secret:?}: {message}"));
+            return Err(format!("the log line contains {secret:?}: {message}"));
         }
     }
     if message.len() > MOST_LINE_BYTES || message.chars().any(char::is_control) {
         return Err(format!(
-            "the log line is {} bytes long, or holds control characters: {message:.300}",
+            "the log line has {} bytes, or contains control characters: {message:.300}",
             message.len()
         ));
     }
     Ok(())
 }
 
-// Everything long enough to tell something.
+/// Values that must not be logged, if they are long enough to be recognised.
 fn secrets(case: &Case) -> Vec<String> {
     let request = &case.request;
     let query = request.path.split_once('?').map(|(_, query)| query.to_string());

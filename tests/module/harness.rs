@@ -1,5 +1,5 @@
-//! The table and the certificates themselves: a slip in a row must be an error, not a test of
-//! something else.
+//! The table and the certificates themselves: a typing mistake in a row must be an error, and must
+//! not become another test.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,11 @@ fn good() -> Value {
         "about": "one case",
         "config": {"clients": [{"client_id": "client", "token_endpoint_auth_method": "none"}]},
         "certificates": {"client": {}},
-        "cases": [{"name": "a", "source": "RFC 8705 §2", "expect": {"code": "certificate_missing", "status": 401, "error": "invalid_client"}}],
+        "cases": [{
+            "name": "a",
+            "source": "RFC 8705 §2",
+            "expect": {"code": "certificate_missing", "status": 401, "error": "invalid_client"},
+        }],
     })
 }
 
@@ -37,8 +41,8 @@ fn a_good_file_is_read() {
 }
 
 #[test]
-fn slips_are_errors() {
-    let slips: &[(&str, &str, Value, &str)] = &[
+fn mistakes_in_rows_are_errors() {
+    let mistakes: &[(&str, &str, Value, &str)] = &[
         ("unknown-member", "/cases/0/expected", json!({}), "unknown field `expected`"),
         (
             "unknown-request-member",
@@ -46,33 +50,33 @@ fn slips_are_errors() {
             json!({"bodyhex": ""}),
             "unknown field `bodyhex`",
         ),
-        ("unknown-code", "/cases/0/expect/code", json!("no_certificate"), "is no code"),
+        ("unknown-code", "/cases/0/expect/code", json!("no_certificate"), "is not a code"),
         ("wrong-status", "/cases/0/expect/status", json!(400), "is answered with"),
         ("wrong-error", "/cases/0/expect/error", json!("invalid_request"), "is answered with"),
         (
-            "passes-without-saying-so",
+            "no-status",
             "/cases/0/expect",
             json!({"code": "certificate_missing"}),
             "is answered with",
         ),
-        ("answers-a-pass", "/cases/0/expect/code", json!("authenticated"), "is answered with"),
-        ("no-such-certificate", "/cases/0/certificate", json!("clent"), "no certificate is called"),
+        ("status-of-a-pass", "/cases/0/expect/code", json!("authenticated"), "is answered with"),
+        ("no-such-certificate", "/cases/0/certificate", json!("clent"), "there is no certificate"),
         ("bad-certificate", "/certificates/client/isuer", json!("ca"), "unknown field `isuer`"),
         (
             "bad-placeholder",
             "/cases/0/request",
             json!({"body": "${x5c:nobody}"}),
-            "no such certificate",
+            "there is no such certificate",
         ),
         (
             "bad-placeholder-kind",
             "/cases/0/request",
             json!({"body": "${x5x:client}"}),
-            "no such kind",
+            "unknown kind",
         ),
         ("no-client-to-patch", "/config", json!({}), ""),
-        ("no-cases", "/cases", json!([]), "not one row"),
-        ("no-about", "/about", json!(""), "no `about`"),
+        ("no-cases", "/cases", json!([]), "there are no rows"),
+        ("no-about", "/about", json!(""), "`about` is empty"),
         ("no-source", "/cases/0/source", json!(""), "`source` is empty"),
         ("another-time-in-envoy", "/cases/0/now", json!(5), "`in_envoy` must be false"),
         (
@@ -82,7 +86,7 @@ fn slips_are_errors() {
             "`in_envoy` must be false",
         ),
     ];
-    for (name, pointer, value, why) in slips {
+    for (name, pointer, value, why) in mistakes {
         let mut file = good();
         if *name == "no-client-to-patch" {
             file["cases"][0]["client"] = json!({"client_id": "x"});
@@ -97,10 +101,10 @@ fn slips_are_errors() {
     let mut twice = good();
     let case = twice["cases"][0].clone();
     twice["cases"].as_array_mut().expect("an array").push(case);
-    load(&directory("twice", "a.json", &twice.to_string())).expect_err("two cases of one name");
+    load(&directory("twice", "a.json", &twice.to_string())).expect_err("two cases with one name");
     load(&directory("empty", "", "")).expect_err("an empty directory");
-    load(&directory("text", "a.txt", "")).expect_err("a file that is not read");
-    load(&directory("broken", "a.json", "{")).expect_err("no JSON");
+    load(&directory("text", "a.txt", "")).expect_err("a file that is not JSON by its name");
+    load(&directory("broken", "a.json", "{")).expect_err("invalid JSON");
     load(&PathBuf::from("/nowhere")).expect_err("no directory");
 }
 
@@ -122,14 +126,14 @@ fn moments_and_back() {
     }
 }
 
-// By another parser than the one that writes: what is minted is a certificate, and says what was
-// asked for.
+/// Another parser reads the certificates of the tests as their description says.
 #[test]
 fn minted_certificates_are_certificates() {
     use x509_parser::prelude::*;
     let spec = json!({
         "subject": [[["C", "printable", "JP"]], [["O", "bmp", "Cliént"], ["CN", "x"]]],
-        "san": [{"dns": "a.example"}, {"ip": "2001:db8::1"}, {"email": "a@b.example"}, {"uri": "https://a/"}],
+        "san": [{"dns": "a.example"}, {"ip": "2001:db8::1"},
+            {"email": "a@b.example"}, {"uri": "https://a/"}],
         "not_after": "2060-01-01T00:00:00Z", "filler": 3,
     });
     for (key, issuer) in

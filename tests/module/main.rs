@@ -1,4 +1,4 @@
-//! The shipped module in wasmtime: the same bytes that operators load, driven as Envoy drives them.
+//! The shipped module in wasmtime: the bytes that operators load, driven as Envoy drives them.
 
 #![allow(
     clippy::expect_used,
@@ -16,6 +16,8 @@ use tls_client_auth_tests::{host, random, run};
 mod calls;
 mod configurations;
 mod deliveries;
+mod faulty_host;
+mod fixture;
 mod harness;
 mod hostile;
 mod module_file;

@@ -1,4 +1,4 @@
-//! The file itself: what it asks of a host and what it offers.
+//! The imports and exports of the module.
 
 use crate::host::Module;
 use crate::host::abi::PROVIDED_BY_ENVOY;

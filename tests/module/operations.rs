@@ -1,39 +1,22 @@
-//! What operators count on over many requests: each certificate is parsed once, memory stays
-//! bounded, streams do not meet, lines are few, and nobody waits for ever.
+//! What operators rely on over many requests: each certificate is parsed once, memory is bounded,
+//! streams are independent, and log lines are few.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::calls::elapse;
+use crate::fixture::{CLOCK, certificate, token_request, verified};
 use crate::host::{Connection, Outcome, Process, StartError, StreamId, Verdict, Vm};
 use crate::random::Random;
 use crate::run::{self, DELIVERIES, Delivery, code, headers, send, start, start_in, status};
-use crate::support::case::{Case, NOW, Request, table};
+use crate::support::case::{Case, DECISIONS, NOW, Request, table};
 use crate::support::certificate::{Certificate, CertificateSpec, mint};
 
-const CLOCK: u64 = NOW.0 as u64 * 1_000_000_000;
-const CONFIG: &str = r#"{"clients": [{"client_id": "client", "token_endpoint_auth_method": "tls_client_auth",
-    "tls_client_auth_subject_dn": "CN=client"}]}"#;
+/// One client.
+const CONFIG: &str = r#"{"clients": [{"client_id": "client",
+    "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": "CN=client"}]}"#;
 
-fn post(body: &str) -> Request {
-    Request {
-        method: "POST".into(),
-        path: "/token".into(),
-        host: "as.example.com".into(),
-        headers: vec![("content-type".into(), b"application/x-www-form-urlencoded".to_vec())],
-        body: body.as_bytes().to_vec(),
-    }
-}
-
-fn certificate() -> Certificate {
-    mint(&CertificateSpec::default()).expect("the default certificate can be minted")
-}
-
-fn verified(certificate: &Certificate) -> Connection {
-    run::connection_of(Some(certificate), Some(true))
-}
-
-/// A VM that has seen a request, so that what only the first one costs is paid.
+/// A VM after its first request, which costs more than others.
 fn warm() -> Vm {
     let mut vm = start(CONFIG.as_bytes(), CLOCK);
     pass(&mut vm, verified(&certificate()));
@@ -42,7 +25,7 @@ fn warm() -> Vm {
 
 fn pass(vm: &mut Vm, connection: Connection) -> Outcome {
     let outcome =
-        send(vm, connection, &post("client_id=client"), Delivery::WholeBody).expect("no fault");
+        send(vm, connection, &token_request("client"), Delivery::WholeBody).expect("no fault");
     assert_eq!(code(&outcome), "authenticated");
     outcome
 }
@@ -68,7 +51,7 @@ fn a_certificate_is_parsed_once() {
         second.account.fuel,
         first.account.fuel
     );
-    // So little that it works without the certificate's text: the digest decides.
+    // The digest is enough: the text of the certificate is not read.
     pass(&mut vm, verified(&certificate).without(crate::host::stream::PEER_CERTIFICATE));
 }
 
@@ -89,17 +72,17 @@ fn the_same_work_costs_the_same() {
 }
 
 #[test]
-fn remembered_certificates_are_bounded_and_the_least_recently_used_goes_first() {
+fn the_certificate_cache_is_bounded_and_drops_the_least_recently_used() {
     let mut vm = warm();
-    let favourite = certificate();
-    let forgotten = certificate();
-    let known = property_reads(&pass(&mut vm, verified(&favourite))) - 1;
-    pass(&mut vm, verified(&forgotten));
-    // 8 kB each: a memory that keeps them all needs many megabytes.
+    let used = certificate();
+    let unused = certificate();
+    let known = property_reads(&pass(&mut vm, verified(&used))) - 1;
+    pass(&mut vm, verified(&unused));
+    // 8 kB each: a cache of all of them would take many megabytes.
     let spec = CertificateSpec { filler: 6, ..CertificateSpec::default() };
     let mint = || mint(&spec).expect("it can be minted");
-    // ECDSA signatures differ in length by a byte or two. All of the longest, a quarter of them, so
-    // that what the allocator makes of other lengths is not taken for growth.
+    // ECDSA signatures differ in length by a byte or two. Only certificates of the greatest length,
+    // a quarter of all, are used, so that fragmentation is not taken for growth.
     let length = |certificate: &Certificate| certificate.der.as_ref().map(Vec::len);
     let longest = (0..32).map(|_| length(&mint())).max().flatten();
     let mut of_one_length = std::iter::repeat_with(mint).filter(|next| length(next) == longest);
@@ -108,48 +91,47 @@ fn remembered_certificates_are_bounded_and_the_least_recently_used_goes_first() 
         for next in of_one_length.by_ref().take(1000) {
             pass(&mut vm, verified(&next));
             assert_eq!(
-                property_reads(&pass(&mut vm, verified(&favourite))),
+                property_reads(&pass(&mut vm, verified(&used))),
                 known,
-                "the favourite was forgotten"
+                "a certificate in use was dropped"
             );
         }
         sizes.push(vm.memory_bytes());
     }
     assert_eq!(
-        property_reads(&pass(&mut vm, verified(&forgotten))),
+        property_reads(&pass(&mut vm, verified(&unused))),
         known + 1,
-        "nothing is ever forgotten"
+        "an unused certificate was not dropped"
     );
     assert_eq!(sizes[1], sizes[2], "memory grows: {sizes:?}");
     assert!(sizes[2] < 16 << 20, "{sizes:?}");
 }
 
 #[test]
-fn a_remembered_certificate_expires_like_any_other() {
+fn a_cached_certificate_expires() {
     let mut vm = start(CONFIG.as_bytes(), CLOCK);
     let spec = CertificateSpec { not_after: Some(NOW), ..CertificateSpec::default() };
     let certificate = mint(&spec).expect("it can be minted");
     pass(&mut vm, verified(&certificate));
     vm.set_clock(CLOCK + 1_000_000_000);
-    let late =
-        send(&mut vm, verified(&certificate), &post("client_id=client"), Delivery::WholeBody)
-            .expect("no fault");
+    let late = send(&mut vm, verified(&certificate), &token_request("client"), Delivery::WholeBody)
+        .expect("no fault");
     assert_eq!(code(&late), "certificate_expired");
 }
 
 #[test]
-fn a_remembered_certificate_is_verified_at_every_connection() {
+fn a_cached_certificate_needs_the_verification_of_each_connection() {
     let mut vm = start(CONFIG.as_bytes(), CLOCK);
     let certificate = certificate();
     pass(&mut vm, verified(&certificate));
     let connection = run::connection_of(Some(&certificate), Some(false));
-    let outcome = send(&mut vm, connection, &post("client_id=client"), Delivery::WholeBody)
-        .expect("no fault");
+    let outcome =
+        send(&mut vm, connection, &token_request("client"), Delivery::WholeBody).expect("no fault");
     assert_eq!(code(&outcome), "certificate_unverified");
 }
 
 #[test]
-fn ten_thousand_requests_leave_nothing_behind() {
+fn ten_thousand_requests_do_not_grow_memory() {
     let mut vm = start(CONFIG.as_bytes(), CLOCK);
     let certificate = certificate();
     let body = format!("client_id=client&x={}", "a".repeat(2000));
@@ -158,8 +140,13 @@ fn ten_thousand_requests_leave_nothing_behind() {
         for n in 0..5000 {
             let connection =
                 if n % 2 == 0 { verified(&certificate) } else { Connection::without_certificate() };
-            send(&mut vm, connection, &post(&body), DELIVERIES[1 + n % (DELIVERIES.len() - 1)])
-                .expect("no fault");
+            send(
+                &mut vm,
+                connection,
+                &Request::form("/token", body.as_str()),
+                DELIVERIES[1 + n % (DELIVERIES.len() - 1)],
+            )
+            .expect("no fault");
         }
         sizes.push(vm.memory_bytes());
     }
@@ -167,8 +154,8 @@ fn ten_thousand_requests_leave_nothing_behind() {
 }
 
 #[test]
-fn interleaved_streams_do_not_meet() {
-    // Cases of one configuration on one VM, their frames shuffled.
+fn interleaved_streams_are_independent() {
+    // The cases of one configuration run on one VM, with their frames shuffled.
     let mut groups = BTreeMap::<String, Vec<Case>>::new();
     for case in table().cases.into_iter().filter(|case| !case.is_preflight()) {
         groups.entry(format!("{}{}", case.config, case.now.0)).or_default().push(case);
@@ -220,7 +207,7 @@ impl<'a> Interleaved<'a> {
         Interleaved { case, id, frames, trailers: delivery == Delivery::Trailers }
     }
 
-    /// Delivers the next frame; false when there is none.
+    /// Delivers the next frame; returns false after the last.
     fn advance(&mut self, vm: &mut Vm) -> bool {
         let result = match self.frames.next() {
             Some((chunk, end_of_stream)) => vm.body(self.id, &chunk, end_of_stream),
@@ -237,7 +224,7 @@ fn a_client_that_goes_away_is_neither_passed_nor_counted() {
     let mut vm = start(CONFIG.as_bytes(), CLOCK);
     for chunk in [None, Some("client_id=cl")] {
         let id = vm.open(verified(&certificate())).expect("no fault");
-        vm.headers(id, headers(&post("client_id=client")), false).expect("no fault");
+        vm.headers(id, headers(&token_request("client")), false).expect("no fault");
         if let Some(chunk) = chunk {
             vm.body(id, chunk.as_bytes(), false).expect("no fault");
         }
@@ -255,7 +242,7 @@ fn a_client_that_goes_away_is_neither_passed_nor_counted() {
 }
 
 #[test]
-fn clients_of_the_configuration_are_neither_asked_for_nor_shared() {
+fn embedded_clients_need_no_calls_and_no_shared_data() {
     let process = Process::new();
     let certificate = certificate();
     for _ in 0..2 {
@@ -271,9 +258,9 @@ fn clients_of_the_configuration_are_neither_asked_for_nor_shared() {
 }
 
 #[test]
-fn metrics_are_there_before_they_are_counted() {
+fn metrics_exist_before_they_are_counted() {
     let mut vm = start(CONFIG.as_bytes(), CLOCK);
-    for (code, _) in crate::support::case::DECISIONS {
+    for (code, _) in DECISIONS {
         assert_eq!(vm.metric(&format!("tls_client_auth.{code}")), Some(0), "{code}");
     }
     assert_eq!(vm.metric("tls_client_auth.registry_clients"), Some(1));
@@ -287,7 +274,7 @@ fn log_none_and_log_all() {
         let config = CONFIG.replacen('{', &format!("{{\"log\": \"{policy}\", "), 1);
         let mut vm = start(config.as_bytes(), CLOCK);
         let accepted = pass(&mut vm, verified(&certificate()));
-        let request = post("client_id=client");
+        let request = token_request("client");
         let refused =
             send(&mut vm, Connection::without_certificate(), &request, Delivery::WholeBody)
                 .expect("no fault");
@@ -296,10 +283,10 @@ fn log_none_and_log_all() {
 }
 
 #[test]
-fn at_most_ten_lines_a_second_and_the_rest_is_told_later() {
+fn at_most_ten_lines_per_second_and_the_rest_is_counted() {
     let mut vm = start(CONFIG.as_bytes(), CLOCK);
     let refuse = |vm: &mut Vm| {
-        let request = post("client_id=client");
+        let request = token_request("client");
         send(vm, Connection::without_certificate(), &request, Delivery::WholeBody)
             .expect("no fault")
             .account
@@ -313,7 +300,7 @@ fn at_most_ten_lines_a_second_and_the_rest_is_told_later() {
 }
 
 #[test]
-fn what_a_client_calls_itself_is_short_and_printable_in_logs_and_state() {
+fn client_ids_are_short_and_printable_in_logs_and_filter_state() {
     let mut vm = start(CONFIG.as_bytes(), CLOCK);
     for id in [
         "%0D%0Acode=authenticated",
@@ -321,7 +308,7 @@ fn what_a_client_calls_itself_is_short_and_printable_in_logs_and_state() {
         "%E2%80%AE%C3%A9",
         &"x".repeat(5000),
     ] {
-        let request = post(&format!("client_id={id}"));
+        let request = token_request(id);
         let outcome = send(&mut vm, verified(&certificate()), &request, Delivery::WholeBody)
             .expect("no fault");
         assert_eq!(code(&outcome), "unknown_client");
@@ -340,11 +327,11 @@ fn what_a_client_calls_itself_is_short_and_printable_in_logs_and_state() {
 }
 
 #[test]
-fn a_new_configuration_serves_new_requests_and_a_wrong_one_none() {
+fn a_new_configuration_serves_new_requests_and_a_wrong_one_is_ignored() {
     let mut vm = start(CONFIG.as_bytes(), CLOCK);
     let certificate = certificate();
     let begun = vm.open(verified(&certificate)).expect("no fault");
-    vm.headers(begun, headers(&post("client_id=client")), false).expect("no fault");
+    vm.headers(begun, headers(&token_request("client")), false).expect("no fault");
 
     let wrong = vm.reconfigure(br#"{"clients": [{}]}"#);
     assert!(
@@ -356,21 +343,20 @@ fn a_new_configuration_serves_new_requests_and_a_wrong_one_none() {
 
     let renamed = CONFIG.replace(r#""client_id": "client""#, r#""client_id": "renamed""#);
     vm.reconfigure(renamed.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
-    for (body, expected) in
-        [("client_id=client", "unknown_client"), ("client_id=renamed", "authenticated")]
-    {
-        let outcome = send(&mut vm, verified(&certificate), &post(body), Delivery::WholeBody)
-            .expect("no fault");
-        assert_eq!(code(&outcome), expected, "{body}");
+    for (client_id, expected) in [("client", "unknown_client"), ("renamed", "authenticated")] {
+        let request = token_request(client_id);
+        let outcome =
+            send(&mut vm, verified(&certificate), &request, Delivery::WholeBody).expect("no fault");
+        assert_eq!(code(&outcome), expected, "{client_id}");
     }
-    // What began under the old configuration ends under it.
+    // A request that began under the old configuration ends under it.
     vm.body(begun, b"client_id=client", true).expect("no fault");
     assert_eq!(code(&vm.close(begun).expect("no fault")), "authenticated");
 }
 
-/// contract §8: each form is counted, each path reported once, and at most a hundred of them.
+/// contract §8: each form is counted; each path is logged once, and at most a hundred paths.
 #[test]
-fn forms_past_the_gate_are_counted_and_their_paths_reported() {
+fn ungated_forms_are_counted_and_their_paths_logged() {
     let config = r#"{"endpoints": ["/oauth/token"], "log": "none", "clients": []}"#;
     let mut vm = start(config.as_bytes(), CLOCK);
     let mut reports = Vec::new();
@@ -378,7 +364,7 @@ fn forms_past_the_gate_are_counted_and_their_paths_reported() {
         for number in 0..150 {
             let request = Request {
                 path: format!("/auth/{number}/Token?client_secret=x"),
-                ..post("client_id=client")
+                ..token_request("client")
             };
             let outcome = send(&mut vm, verified(&certificate()), &request, Delivery::WholeBody)
                 .expect("no fault");
@@ -396,12 +382,12 @@ fn forms_past_the_gate_are_counted_and_their_paths_reported() {
     assert!(reports.iter().all(|log| log.level == 3
         && log.message.contains("path=\"/auth/")
         && !log.message.contains("secret")));
-    // What is no form, and what is no POST, is no concern.
+    // Requests that are not forms or not POST do not count.
     let json = vec![("content-type".into(), b"application/json".to_vec())];
     for request in [
-        Request { path: "/a/token".into(), headers: json, ..post("{}") },
-        Request { path: "/a/token".into(), method: "PUT".into(), ..post("client_id=client") },
-        Request { path: "/a/tokens".into(), ..post("client_id=client") },
+        Request { path: "/a/token".into(), headers: json, ..Request::form("", "{}") },
+        Request { path: "/a/token".into(), method: "PUT".into(), ..token_request("client") },
+        Request { path: "/a/tokens".into(), ..token_request("client") },
     ] {
         let outcome = send(&mut vm, verified(&certificate()), &request, Delivery::WholeBody)
             .expect("no fault");

@@ -1,5 +1,5 @@
-//! The host itself: a filter that misbehaves must not get through it. Each module here is wrong in
-//! one thing.
+//! The host of the tests itself: it must report a filter that misuses the ABI. Each small module
+//! here has one error.
 
 use self::wat::{CONTINUE, Filter, PAUSE};
 use crate::host::{Connection, Fault, Module, StartError, StreamId, Vm};
@@ -9,7 +9,7 @@ mod shared_data;
 mod waiting;
 mod wat;
 
-/// A filter that does nothing but what the test puts in.
+/// A filter that does only what the test states.
 fn filter(imports: &str, on_headers: &str, on_body: &str) -> String {
     Filter { head: imports, on_headers, on_body, on_trailers: on_body, ..Filter::default() }.text()
 }
@@ -20,7 +20,8 @@ const REPLY_IMPORT: &str = r#"(import "env" "proxy_send_local_response"
 const REPLY: &str =
     "(drop (call $reply (i32.const 403) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
     (i32.const 16) (i32.const 4) (i32.const -1)))";
-const REMOVE_IMPORT: &str = r#"(import "env" "proxy_remove_header_map_value" (func $remove (param i32 i32 i32) (result i32)))"#;
+const REMOVE_IMPORT: &str = r#"(import "env" "proxy_remove_header_map_value"
+    (func $remove (param i32 i32 i32) (result i32)))"#;
 const REMOVE: &str = r#"(drop (call $remove (i32.const 0) (i32.const 32) (i32.const 1)))"#;
 
 fn try_start(text: &str) -> Result<Vm, StartError> {
@@ -30,11 +31,11 @@ fn try_start(text: &str) -> Result<Vm, StartError> {
 
 fn start(text: &str) -> (Vm, StreamId) {
     let mut vm = try_start(text).unwrap_or_else(|error| panic!("{error}"));
-    let id = vm.open(Connection::without_certificate()).expect("nothing is wrong yet");
+    let id = vm.open(Connection::without_certificate()).expect("no fault");
     (vm, id)
 }
 
-/// Headers, a body in two frames.
+/// Sends headers and a body in two frames.
 fn drive(text: &str) -> Result<(), Fault> {
     let (mut vm, id) = start(text);
     vm.headers(id, vec![(":path".into(), b"/".to_vec())], false)?;
@@ -60,9 +61,9 @@ fn does_not_start(text: &str, why: &str) {
 }
 
 #[test]
-fn an_honest_filter_gets_through() {
-    drive(&filter("", CONTINUE, CONTINUE)).expect("it does nothing wrong");
-    drive(&filter(REPLY_IMPORT, &format!("{REPLY} {PAUSE}"), PAUSE)).expect("it answers once");
+fn a_correct_filter_has_no_fault() {
+    drive(&filter("", CONTINUE, CONTINUE)).expect("no fault");
+    drive(&filter(REPLY_IMPORT, &format!("{REPLY} {PAUSE}"), PAUSE)).expect("no fault");
 }
 
 #[test]
@@ -82,12 +83,12 @@ fn unknown_imports() {
 }
 
 #[test]
-fn a_function_that_envoy_has_and_this_host_has_not() {
+fn a_function_that_this_host_does_not_implement() {
     let import = r#"(import "env" "proxy_done" (func $done (result i32)))"#;
-    drive(&filter(import, CONTINUE, CONTINUE)).expect("it is imported and not called");
+    drive(&filter(import, CONTINUE, CONTINUE)).expect("an import without a call is no fault");
     fails(
         drive(&filter(import, "(drop (call $done)) (i32.const 0)", CONTINUE)),
-        "proxy_done: give it to tests/host",
+        "proxy_done: implement it in tests/host",
     );
 }
 
@@ -118,7 +119,7 @@ fn continue_after_a_reply() {
 #[test]
 fn no_body_callback_after_a_reply() {
     drive(&filter(REPLY_IMPORT, &format!("{REPLY} {PAUSE}"), "(unreachable)"))
-        .expect("Envoy calls no more");
+        .expect("no callback follows");
 }
 
 #[test]
@@ -133,14 +134,14 @@ fn pause_at_the_end_of_the_stream() {
         "proxy_on_request_headers: Pause at the end of the stream",
     );
     let (mut vm, id) = start(&filter("", PAUSE, PAUSE));
-    vm.headers(id, Vec::new(), false).expect("there may be more");
+    vm.headers(id, Vec::new(), false).expect("the request may continue");
     fails(vm.trailers(id, Vec::new()), "proxy_on_request_trailers: Pause at the end of the stream");
 }
 
 #[test]
 fn a_header_written_too_late() {
     let late = format!("{REMOVE} {CONTINUE}");
-    fails(drive(&filter(REMOVE_IMPORT, CONTINUE, &late)), "no header name");
+    fails(drive(&filter(REMOVE_IMPORT, CONTINUE, &late)), "is not a header name");
     let named = filter(REMOVE_IMPORT, CONTINUE, &late)
         .replace(r#"(data "#, r#"(data (i32.const 32) "x") (data "#);
     fails(drive(&named), "a header is written after the request went upstream");
@@ -153,12 +154,12 @@ fn traps_and_endless_loops() {
 }
 
 #[test]
-fn an_action_that_is_none() {
-    fails(drive(&filter("", "(i32.const 7)", CONTINUE)), "no action");
+fn an_unknown_action() {
+    fails(drive(&filter("", "(i32.const 7)", CONTINUE)), "is not an action");
 }
 
 #[test]
-fn arguments_that_no_host_knows() {
+fn invalid_arguments() {
     let log = r#"(import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))"#;
     let call = |level: u32, address: u32, size: u32| {
         let call = format!(
@@ -168,13 +169,13 @@ fn arguments_that_no_host_knows() {
         drive(&filter(log, &call, CONTINUE))
     };
     call(3, 0, 4).expect("a log line");
-    fails(call(6, 0, 4), "no log level");
+    fails(call(6, 0, 4), "is not a log level");
     fails(call(3, 65_000, 1000), "outside the module's memory");
     let property =
         r#"(import "env" "proxy_get_property" (func $get (param i32 i32 i32 i32) (result i32)))"#;
     let get =
         "(drop (call $get (i32.const 32) (i32.const 1) (i32.const 0) (i32.const 4))) (i32.const 0)";
-    fails(drive(&filter(property, get, CONTINUE)), "does not know what Envoy would say");
+    fails(drive(&filter(property, get, CONTINUE)), "does not know what Envoy would return");
 }
 
 #[test]
@@ -194,6 +195,6 @@ fn without_allow_on_headers_stop_iteration_no_body_callback_comes() {
     let (mut vm, id) = start(&filter("", PAUSE, "(unreachable)"));
     vm.allow_on_headers_stop_iteration = false;
     vm.headers(id, Vec::new(), false).expect("it pauses");
-    vm.body(id, b"a", true).expect("nobody is called");
-    assert_eq!(vm.close(id).expect("the client gives up").verdict, crate::host::Verdict::Held);
+    vm.body(id, b"a", true).expect("no callback follows");
+    assert_eq!(vm.close(id).expect("no fault").verdict, crate::host::Verdict::Held);
 }

@@ -1,6 +1,6 @@
-"""queries.py PROMETHEUS: every query of the dashboard, and every series that an alert looks at, must find data there.
+"""queries.py PROMETHEUS: every query of the dashboard and every series of an alert must have data.
 
-Standard library only. Exits with 1 and a line for each query without data.
+Exits with 1 and a line for each query without data. Needs only the standard library.
 """
 
 import json
@@ -12,12 +12,12 @@ import urllib.request
 
 ROOT = "envoy/observability/"
 DEADLINE = time.monotonic() + 60
-# A metric, with or without labels, as it stands in a rule.
+# A metric in a rule, with or without labels.
 SELECTOR = re.compile(r"\b(?:envoy|tls_client_auth)[a-z0-9_]*(?:\{[^}]*\})?")
 
 
 def dashboard():
-    """The queries, with the variables as Grafana would fill them in."""
+    """The queries, with the variables as Grafana fills them in."""
     with open(ROOT + "dashboard.json", encoding="utf-8") as file:
         panels = json.load(file)["panels"]
     for panel in panels:
@@ -25,20 +25,25 @@ def dashboard():
             assert panel[wanted], f"panel {panel['id']} has no {wanted}"
         assert panel["fieldConfig"]["defaults"]["unit"], f"panel {panel['title']} has no unit"
         for target in panel["targets"]:
-            yield panel["title"], target["expr"].replace("$__rate_interval", "10s").replace("$instance", ".+")
+            yield (
+                panel["title"],
+                target["expr"].replace("$__rate_interval", "10s").replace("$instance", ".+"),
+            )
 
 
 def alerts(prometheus):
-    """The series of every rule that Prometheus has loaded."""
+    """The series of every rule that Prometheus loaded."""
     rules = []
     while not rules or any(rule["health"] == "unknown" for rule in rules):
         assert time.monotonic() < DEADLINE, "Prometheus does not evaluate its rules"
         time.sleep(0.2)
-        rules = [rule for group in ask(prometheus, "/api/v1/rules")["groups"] for rule in group["rules"]]
+        rules = [
+            rule for group in ask(prometheus, "/api/v1/rules")["groups"] for rule in group["rules"]
+        ]
     for rule in rules:
         assert rule["health"] == "ok", f"{rule['name']}: {rule.get('lastError')}"
         selectors = set(SELECTOR.findall(rule["query"]))
-        assert selectors, f"{rule['name']} looks at no series of Envoy"
+        assert selectors, f"{rule['name']} uses no series of Envoy"
         for selector in selectors:
             yield rule["name"], selector
 
@@ -50,7 +55,7 @@ def ask(prometheus, path, **parameters):
 
 
 def finds(prometheus, query):
-    """Whether there are numbers; 0 / 0 is none."""
+    """Whether a query has data; 0 / 0 is not data."""
     result = ask(prometheus, "/api/v1/query", query=query)["result"]
     return any(sample["value"][1] != "NaN" for sample in result)
 

@@ -1,10 +1,10 @@
-//! What the filter says to a body: as native code, and as the shipped module in wasmtime, which
-//! must say the same.
+//! The decision of the filter about a body: by native code and by the shipped module in wasmtime,
+//! which must agree.
 //!
-//! A line of JSON in, `{"body": base64, "headers": [[name, base64], ...]}`; one out, `{"code",
-//! "client_id", "certificate", "saw"}`: the decision under the most permissive policy there is; the
-//! client that the filter saw; the decision where that client is registered for mutual TLS and
-//! presents its certificate; and the credentials that it saw.
+//! Reads lines of JSON, `{"body": base64, "headers": [[name, base64], ...]}`. Writes a line for
+//! each, `{"code", "client_id", "certificate", "saw"}`: the decision under the most permissive
+//! policy; the client that the filter saw; the decision if that client is registered for mutual TLS
+//! and presents its certificate; and the credentials that the filter saw.
 
 #![allow(
     clippy::expect_used,
@@ -36,12 +36,12 @@ use crate::support::certificate::{Certificate, CertificateSpec, mint};
 const CREDENTIALS: [&str; 4] =
     ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
 
-/// What a decision says of a body.
-struct Said {
+/// A decision about a body.
+struct Decided {
     code: String,
     passes: bool,
     client_id: Option<String>,
-    /// As filter state has it: printable where it is not proven.
+    /// The value in filter state.
     client_id_state: Option<String>,
 }
 
@@ -49,20 +49,29 @@ fn main() {
     let requests: Vec<Request> =
         io::stdin().lines().map(|line| request(&line.expect("standard input is text"))).collect();
     let certificate: CertificateSpec =
-        serde_json::from_value(json!({})).expect("a constant description");
+        serde_json::from_value(json!({})).expect("the constant description is valid");
     let certificate = mint(&certificate).expect("it can be minted");
 
     let permissive = json!({
-        "clients": [{"client_id": "registered", "token_endpoint_auth_method": "client_secret_basic"}],
+        "clients": [
+            {"client_id": "registered", "token_endpoint_auth_method": "client_secret_basic"},
+        ],
         "other_methods": "pass", "unregistered_clients": "pass", "unidentified_clients": "pass",
-        // One more parameter must find room.
+        // There must be room for another parameter.
         "max_body_bytes": 100_000,
     });
     let permissive = permissive.to_string();
     let pass = decide_all(&permissive, &certificate, &requests);
-    let named: BTreeSet<&str> = pass.iter().filter_map(|said| said.client_id.as_deref()).collect();
-    let client = |client_id: &str| json!({"client_id": client_id, "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": "CN=client"});
-    // Those that nobody can register can only pass unregistered.
+    let named: BTreeSet<&str> =
+        pass.iter().filter_map(|decided| decided.client_id.as_deref()).collect();
+    let client = |client_id: &str| {
+        json!({
+            "client_id": client_id,
+            "token_endpoint_auth_method": "tls_client_auth",
+            "tls_client_auth_subject_dn": "CN=client",
+        })
+    };
+    // A client_id that cannot be registered can only pass as unregistered.
     let clients = named
         .iter()
         .map(|id| client(id))
@@ -70,7 +79,7 @@ fn main() {
     let registered =
         json!({"clients": clients.collect::<Vec<_>>(), "unidentified_clients": "pass"});
     let by_certificate = decide_all(&registered.to_string(), &certificate, &requests);
-    let gate = Gate::new(permissive.as_bytes()).expect("it was one before");
+    let gate = Gate::new(permissive.as_bytes()).expect("the configuration is valid");
 
     let mut out = BufWriter::new(io::stdout().lock());
     for ((request, pass), by_certificate) in requests.iter().zip(&pass).zip(&by_certificate) {
@@ -78,7 +87,12 @@ fn main() {
             .into_iter()
             .filter(|name| pass.passes && saw(&gate, request, name))
             .collect();
-        let answer = json!({"code": pass.code, "client_id": pass.client_id, "certificate": by_certificate.code, "saw": saw});
+        let answer = json!({
+            "code": pass.code,
+            "client_id": pass.client_id,
+            "certificate": by_certificate.code,
+            "saw": saw,
+        });
         writeln!(out, "{answer}").expect("standard output takes it");
     }
     out.flush().expect("standard output takes it");
@@ -101,10 +115,10 @@ fn request(line: &str) -> Request {
     }
 }
 
-/// Whether the filter knows that `name` is a parameter of this body: one more would be sent twice.
+/// Whether the filter sees a parameter `name` in this body: another one is then a duplicate.
 fn saw(gate: &Gate, request: &Request, name: &str) -> bool {
     let mut sequences: Vec<&[u8]> = request.body.split(|&b| b == b'&').collect();
-    // In the place of one that nobody takes for a credential: there is a limit to their number.
+    // It replaces a parameter that is no credential, because the number of parameters is limited.
     let is_plain = |sequence: &&[u8]| {
         !sequence.contains(&b'%')
             && !sequence.to_ascii_lowercase().windows(6).any(|part| part == b"client")
@@ -131,8 +145,12 @@ fn decide(gate: &Gate, request: &Request, certificate: Option<&Certificate>) -> 
     gate.decide(&request, &mut peer).decision
 }
 
-/// The decisions of native code, each equal to that of the module.
-fn decide_all(configuration: &str, certificate: &Certificate, requests: &[Request]) -> Vec<Said> {
+/// The decisions of native code, which are compared with those of the module.
+fn decide_all(
+    configuration: &str,
+    certificate: &Certificate,
+    requests: &[Request],
+) -> Vec<Decided> {
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
     let shares = requests.chunks(requests.len().div_ceil(workers).max(1));
     thread::scope(|scope| {
@@ -143,13 +161,17 @@ fn decide_all(configuration: &str, certificate: &Certificate, requests: &[Reques
     })
 }
 
-fn decide_share(configuration: &str, certificate: &Certificate, requests: &[Request]) -> Vec<Said> {
+fn decide_share(
+    configuration: &str,
+    certificate: &Certificate,
+    requests: &[Request],
+) -> Vec<Decided> {
     let gate = Gate::new(configuration.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
     let vm = Vm::start(Module::shipped(), configuration.as_bytes(), NOW.0 as u64 * 1_000_000_000);
     let mut vm = vm.unwrap_or_else(|error| panic!("{error}"));
-    let said = requests.iter().map(|request| {
+    let decided = requests.iter().map(|request| {
         let decision = decide(&gate, request, Some(certificate));
-        let said = Said {
+        let decided = Decided {
             code: decision.code.as_str().to_owned(),
             passes: decision.rejection.is_none(),
             client_id_state: decision.client_id_state(),
@@ -158,13 +180,13 @@ fn decide_share(configuration: &str, certificate: &Certificate, requests: &[Requ
         let (code, client_id) = decide_in(&mut vm, request, certificate);
         assert_eq!(
             (code, client_id),
-            (said.code.clone(), said.client_id_state.clone()),
+            (decided.code.clone(), decided.client_id_state.clone()),
             "{}",
             request.body.escape_ascii()
         );
-        said
+        decided
     });
-    said.collect()
+    decided.collect()
 }
 
 /// The code and the client that the module writes into filter state.

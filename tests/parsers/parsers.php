@@ -1,11 +1,14 @@
 <?php
-// Reads bodies as PHP does: served by its own web server, which fills $_POST, and by parse_str. Answers with what a program would look up.
+// Reads bodies with PHP: by its web server, which fills $_POST, and by parse_str. Answers with the
+// values that a program would look up.
 
 const CREDENTIALS = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type'];
 
 function leaves(mixed $value): array
 {
-    return is_array($value) ? array_merge([], ...array_map('leaves', array_values($value))) : [(string) $value];
+    return is_array($value)
+        ? array_merge([], ...array_map('leaves', array_values($value)))
+        : [(string) $value];
 }
 
 function members(array $form): object
@@ -19,4 +22,5 @@ if ($_SERVER['REQUEST_METHOD'] === 'GET') {
     return;
 }
 parse_str(file_get_contents('php://input'), $form);
-echo json_encode(['PHP $_POST' => members($_POST), 'PHP parse_str' => members($form)], JSON_INVALID_UTF8_SUBSTITUTE | JSON_THROW_ON_ERROR);
+$read = ['PHP $_POST' => members($_POST), 'PHP parse_str' => members($form)];
+echo json_encode($read, JSON_INVALID_UTF8_SUBSTITUTE | JSON_THROW_ON_ERROR);

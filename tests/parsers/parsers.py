@@ -1,4 +1,8 @@
-"""Reads bodies as Python's parsers do. A line of JSON in, {"body", "headers"}; one out, by parser what a server would look up."""
+"""Reads bodies with Python's form parsers.
+
+For each line of JSON, {"body", "headers"}, it writes a line: by parser, the values that a server
+would look up.
+"""
 
 import asyncio
 import base64
@@ -33,10 +37,24 @@ logging.disable(logging.CRITICAL)
 
 
 def environ(body, headers):
-    """PEP 3333, as any server of WSGI fills it."""
-    values = {"REQUEST_METHOD": "POST", "SCRIPT_NAME": "", "PATH_INFO": "/token", "QUERY_STRING": "", "SERVER_NAME": "localhost", "SERVER_PORT": "80",
-              "SERVER_PROTOCOL": "HTTP/1.1", "CONTENT_LENGTH": str(len(body)), "wsgi.version": (1, 0), "wsgi.url_scheme": "http", "wsgi.errors": sys.stderr,
-              "wsgi.input": io.BytesIO(body), "wsgi.multithread": False, "wsgi.multiprocess": False, "wsgi.run_once": False}
+    """The environment of PEP 3333, as a WSGI server fills it."""
+    values = {
+        "REQUEST_METHOD": "POST",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": "/token",
+        "QUERY_STRING": "",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": sys.stderr,
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
     for name, value in headers.items():
         key = name.upper().replace("-", "_")
         values[key if key == "CONTENT_TYPE" else "HTTP_" + key] = value.decode("latin-1")
@@ -44,7 +62,7 @@ def environ(body, headers):
 
 
 def looked_up(get, get_all):
-    """What the usual accessors of a multiple dictionary give."""
+    """What the usual accessors of a multi-dictionary return."""
     found = {}
     for name in CREDENTIALS:
         one = get(name)
@@ -53,7 +71,9 @@ def looked_up(get, get_all):
 
 
 def of_pairs(pairs, same=lambda name, wanted: name == wanted):
-    return {wanted: [value for name, value in pairs if same(name, wanted)] for wanted in CREDENTIALS}
+    return {
+        wanted: [value for name, value in pairs if same(name, wanted)] for wanted in CREDENTIALS
+    }
 
 
 def parse_qs(body, headers):
@@ -63,7 +83,9 @@ def parse_qs(body, headers):
 
 def parse_qs_octets(body, headers):
     form = urllib.parse.parse_qs(body)
-    return looked_up(lambda name: None, lambda name: [value.decode() for value in form.get(name.encode(), [])])
+    return looked_up(
+        lambda name: None, lambda name: [value.decode() for value in form.get(name.encode(), [])]
+    )
 
 
 def parse_qsl(body, headers):
@@ -71,8 +93,10 @@ def parse_qsl(body, headers):
 
 
 def by_letter_case(name, wanted):
-    """Java's equalsIgnoreCase compares both foldings of each character; .NET's OrdinalIgnoreCase one of them."""
-    return len(name) == len(wanted) and all(a.upper() == b.upper() or a.lower()[:1] == b.lower() for a, b in zip(name, wanted))
+    """Java's equalsIgnoreCase compares both foldings of each character, .NET's one of them."""
+    return len(name) == len(wanted) and all(
+        a.upper() == b.upper() or a.lower()[:1] == b.lower() for a, b in zip(name, wanted)
+    )
 
 
 def any_case(body, headers):
@@ -96,9 +120,19 @@ def starlette_in(pieces):
         left = collections.deque(body[at : at + size] for at in range(0, len(body), size))
 
         async def receive():
-            return {"type": "http.request", "body": left.popleft() if left else b"", "more_body": bool(left)}
+            return {
+                "type": "http.request",
+                "body": left.popleft() if left else b"",
+                "more_body": bool(left),
+            }
 
-        scope = {"type": "http", "method": "POST", "path": "/token", "query_string": b"", "headers": [(name.encode(), value) for name, value in headers.items()]}
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/token",
+            "query_string": b"",
+            "headers": [(name.encode(), value) for name, value in headers.items()],
+        }
 
         async def form():
             return await starlette.requests.Request(scope, receive).form()
@@ -121,7 +155,9 @@ def read_by_bottle(body, headers):
 
 def read_by_tornado(body, headers):
     arguments = {}
-    tornado.httputil.parse_body_arguments(headers["content-type"].decode("latin-1"), body, arguments, {})
+    tornado.httputil.parse_body_arguments(
+        headers["content-type"].decode("latin-1"), body, arguments, {}
+    )
     request = mock.Mock(body_arguments=arguments)
     handler = tornado.web.RequestHandler.__new__(tornado.web.RequestHandler)
     handler.request = request
@@ -134,14 +170,18 @@ def read_by_aiohttp(body, headers):
         payload.feed_data(body)
         payload.feed_eof()
         named = {name: value.decode("latin-1") for name, value in headers.items()}
-        return await aiohttp.test_utils.make_mocked_request("POST", "/token", headers=named, payload=payload).post()
+        return await aiohttp.test_utils.make_mocked_request(
+            "POST", "/token", headers=named, payload=payload
+        ).post()
 
     form = loop.run_until_complete(form())
     return looked_up(form.get, lambda name: form.getall(name, []))
 
 
 def read_by_falcon(body, headers):
-    form = falcon.media.URLEncodedFormHandler().deserialize(io.BytesIO(body), headers["content-type"].decode("latin-1"), len(body))
+    form = falcon.media.URLEncodedFormHandler().deserialize(
+        io.BytesIO(body), headers["content-type"].decode("latin-1"), len(body)
+    )
     return {name: [form[name]] if name in form else [] for name in CREDENTIALS}
 
 
@@ -173,11 +213,18 @@ loop = asyncio.new_event_loop()
 print(json.dumps({name: version for name, (version, _) in PARSERS.items()}))
 for line in sys.stdin:
     item = json.loads(line)
-    body, headers = base64.b64decode(item["body"]), {name: base64.b64decode(value) for name, value in item["headers"]}
+    body, headers = (
+        base64.b64decode(item["body"]),
+        {name: base64.b64decode(value) for name, value in item["headers"]},
+    )
     answer = {}
     for name, (_, read) in PARSERS.items():
         try:
-            answer[name] = {credential: leaves(values) for credential, values in read(body, dict(headers)).items() if values}
-        except Exception as error:  # noqa: BLE001: whatever it raises, the server answers with an error
+            answer[name] = {
+                credential: leaves(values)
+                for credential, values in read(body, dict(headers)).items()
+                if values
+            }
+        except Exception as error:  # noqa: BLE001: on any exception a server answers with an error
             answer[name] = {"error": type(error).__name__}
     print(json.dumps(answer))

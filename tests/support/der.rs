@@ -1,5 +1,4 @@
-//! A DER writer that refuses nothing, so that tests can say exactly what is wrong with a
-//! certificate.
+//! A DER writer without checks: tests need certificates with exactly one error.
 
 pub const BOOLEAN: u8 = 0x01;
 pub const INTEGER: u8 = 0x02;
@@ -88,7 +87,12 @@ fn base128(mut value: u64) -> Vec<u8> {
     digits
 }
 
-/// Bytes from hexadecimal digits; blanks between them are for the reader.
+/// Lower-case hexadecimal digits.
+pub fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Bytes from hexadecimal digits; blanks between the digits are ignored.
 pub fn hex(text: &str) -> Result<Vec<u8>, String> {
     let digits = text
         .chars()

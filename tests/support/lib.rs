@@ -1,6 +1,6 @@
-//! What all test binaries share: the case table and the certificates that its rows name.
+//! What all tests share: the case table and the certificates that its rows name.
 
-#![allow(dead_code, reason = "every test binary uses its own part of this module")]
+#![allow(dead_code, reason = "each test binary uses a part of this crate")]
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -18,5 +18,5 @@ pub mod moment;
 /// The root of the repository.
 pub fn repository() -> &'static std::path::Path {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-    root.expect("this package lies in tests/support")
+    root.expect("this package is in tests/support")
 }

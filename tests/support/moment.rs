@@ -1,8 +1,8 @@
-//! Points in time as the case tables write them.
+//! Points in time, as the case tables write them.
 
 use serde::{Deserialize, Deserializer, de::Error};
 
-/// Unix seconds; in JSON a number, or RFC 3339 in UTC (`"2026-06-01T00:00:00Z"`).
+/// Seconds since 1970; in JSON a number, or RFC 3339 in UTC (`"2026-06-01T00:00:00Z"`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(pub i64);
 
@@ -42,14 +42,14 @@ impl<'de> Deserialize<'de> for Moment {
         match Written::deserialize(deserializer)? {
             Written::Seconds(seconds) => Ok(Moment(seconds)),
             Written::Text(text) => Moment::parse(&text).ok_or_else(|| {
-                D::Error::custom(format!("{text:?} is not like 2026-06-01T00:00:00Z"))
+                D::Error::custom(format!("{text:?} does not have the form 2026-06-01T00:00:00Z"))
             }),
         }
     }
 }
 
-// Days since 1970-01-01 in the proleptic Gregorian calendar; years are counted from March so that
-// the leap day is last.
+/// Days since 1970-01-01 in the proleptic Gregorian calendar. Years are counted from March, so that
+/// the leap day is the last day of a year.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let era = year.div_euclid(400);

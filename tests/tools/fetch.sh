@@ -84,12 +84,12 @@ ensure_bindgen() {
   fi
 }
 
-# An authorization server and clients from npm, by the checksums of tests/interop/package-lock.json,
-# and beside them, where node looks for packages, the scripts that play with them.
+# An authorization server and clients from npm, by the checksums of the lock file, and beside them,
+# where node looks for packages, the scripts that use them.
 ensure_interop() {
   local home=target/tools/interop
-  ensure_npm tests/interop "$home" "an authorization server and clients"
-  cp tests/interop/*.mjs "$home/"
+  ensure_npm tests/servers/oidc-provider "$home" "an authorization server and clients"
+  cp tests/servers/oidc-provider/*.mjs "$home/"
 }
 
 # That the binary answers with its version is the proof of a whole download: a broken one is done

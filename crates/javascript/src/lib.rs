@@ -21,7 +21,9 @@ use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
 use tls_client_auth::host::CertificateMemory;
-use tls_client_auth::inspect::{Chain, Mode, TenantPolicy, UnverifiedCertificate};
+use tls_client_auth::inspect::{
+    ClientListFormat, Conversion, Mode, TenantPolicy, UnverifiedCertificate, convert_list,
+};
 use tls_client_auth::{
     Action, AlternativeName, CertificateError, DistinguishedName, Gate, GateRequest, Outcome, Peer,
     PeerCertificate, Rejection, ServerName, UnixTime,
@@ -92,10 +94,7 @@ impl JsGate {
             Mode::Enforce => "enforce",
             Mode::Shadow => "shadow",
         };
-        let chain = match policy.common().peer_certificate.chain {
-            Chain::Connection => "connection",
-            Chain::Listener => "listener",
-        };
+        let chain = policy.common().peer_certificate.chain.as_str();
         let max_body_bytes = match &policy {
             TenantPolicy::Known(policy) => policy.max_body_bytes,
             // The decision falls before the body.
@@ -182,7 +181,7 @@ fn detail(rejection: &Rejection) -> String {
             "chainValid is false: the TLS server did not verify the chain of the certificate"
         }
         Rejection::CertificateUnverified(UnverifiedCertificate::NotGiven) => {
-            "chainValid is not given: nobody says whether the chain was verified"
+            "chainValid is not given: it is unknown whether the chain was verified"
         }
         other => return other.to_string(),
     };
@@ -228,4 +227,38 @@ pub fn read_name(text: &str) -> Result<String, JsError> {
     let name = DistinguishedName::parse(text).map_err(|error| JsError::new(&error.to_string()))?;
     Ok(json!({ "rfc4514": name.to_string(), "rdns": name.printed_rdns().collect::<Vec<_>>() })
         .to_string())
+}
+
+/// Client metadata made of the client list of another server, entry by entry, as JSON; throws where
+/// there is no such list.
+#[wasm_bindgen(js_name = convertClients)]
+pub fn convert_clients(document: &str, from: &str) -> Result<String, JsError> {
+    let format = match from {
+        "authlete" => ClientListFormat::Authlete,
+        "duende" => ClientListFormat::Duende,
+        "keycloak" => ClientListFormat::Keycloak,
+        "spring" => ClientListFormat::Spring,
+        _ => return Err(JsError::new("expected authlete, duende, keycloak or spring")),
+    };
+    let list = convert_list(document.as_bytes(), format)
+        .map_err(|error| JsError::new(&error.to_string()))?;
+    Ok(Value::Array(list.into_iter().map(conversion_json).collect()).to_string())
+}
+
+fn conversion_json(conversion: Conversion) -> Value {
+    let Conversion { pointer, client_ids, clients, never_authenticates } = conversion;
+    let (clients, error) = match clients {
+        Ok(clients) => (Value::Array(clients), Value::Null),
+        Err(error) => (
+            Value::Null,
+            json!({ "pointer": format!("{pointer}{}", error.pointer), "message": error.message }),
+        ),
+    };
+    json!({
+        "pointer": pointer,
+        "clientIds": client_ids,
+        "clients": clients,
+        "error": error,
+        "neverAuthenticates": never_authenticates,
+    })
 }

@@ -1,9 +1,9 @@
-//! Request headers and trailers, changed so that a host which refuses can be answered.
+//! Removes and replaces request headers and trailers, and reports whether Envoy did it.
 //!
-//! The SDK panics on any status but Ok, and a panic takes the worker's VM down. Here alone the host
-//! is called without it.
+//! The functions of the SDK panic on every status but Ok, and Envoy may refuse. These two host
+//! functions are therefore called directly; it is the only unsafe code of this crate.
 
-#![allow(unsafe_code, reason = "calls into the host")]
+#![allow(unsafe_code, reason = "calls host functions")]
 
 use proxy_wasm::types::MapType;
 
@@ -19,18 +19,18 @@ unsafe extern "C" {
     ) -> u32;
 }
 
-/// `proxy_status_t` of the ABI: the call did what it was asked.
+/// `proxy_status_t` of the ABI.
 const OK: u32 = 0;
 
-/// Removes every field `name`; returns whether the host did.
+/// Removes every field `name`; returns whether Envoy did it.
 pub(super) fn remove(map: MapType, name: &str) -> bool {
-    // SAFETY: the host reads these octets during the call, and keeps nothing of them.
+    // SAFETY: the host reads the given bytes during the call and keeps no pointer to them.
     unsafe { proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) == OK }
 }
 
-/// Puts one field in place of every field `name`; returns whether the host did.
+/// Replaces every field `name` by one with this value; returns whether Envoy did it.
 pub(super) fn replace(map: MapType, name: &str, value: &str) -> bool {
-    // SAFETY: as above.
+    // SAFETY: the host reads the given bytes during the call and keeps no pointer to them.
     unsafe {
         proxy_replace_header_map_value(
             map as u32,

@@ -1,43 +1,44 @@
 //! Detects that `allow_on_headers_stop_iteration` is missing.
 //!
-//! Without it Envoy takes "hold these headers" for "stop everything": it buffers the body, calls
-//! nobody, and the request hangs until a time-out that explains nothing. A tick sees that bytes
-//! arrived which no callback delivered. As soon as one body or trailer was delivered for held
-//! headers, the setting is proven and all of this costs nothing any more.
+//! Without this setting, a Pause at the headers stops the whole stream: Envoy buffers the body and
+//! makes no further callback, and the request hangs until a time-out that does not explain it. On
+//! a tick, such a request is recognised by bytes that Envoy received and did not deliver. The first
+//! body or trailers that are delivered while headers are held prove the setting; from then on
+//! nothing is watched.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
-use tls_client_auth::limits;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::LogLevel;
-use tls_client_auth::HostError;
-use tls_client_auth::host::{Exchange, Step};
+use tls_client_auth::host::Exchange;
+use tls_client_auth::{HostError, limits};
 
-use super::outcome::carry_out;
-use super::{Plugin, log};
+use super::held_request::HeldRequest;
+use super::log::log;
 
-/// What this VM knows of the setting.
+/// What this VM knows about the setting.
 pub(super) enum HeldHeadersWatch {
     /// Nothing yet.
     Unknown {
-        /// The held requests by context.
+        /// The held requests, by their contexts.
         held: BTreeMap<u32, WatchedRequest>,
-        /// Whether it was reported to the operator that it is missing.
+        /// Whether the missing setting has been logged.
         is_reported: bool,
     },
     /// Bodies are delivered while headers are held.
     Proven,
 }
 
+/// A held request whose bytes are counted.
 pub(super) struct WatchedRequest {
+    request: HeldRequest,
     /// Bytes of headers and body that Envoy had received when the headers were held.
     received: u64,
-    /// For how long more bytes than that were seen.
+    /// For how long Envoy has had more bytes than that.
     late: Duration,
-    exchange: Rc<RefCell<Exchange>>,
 }
 
 impl Default for HeldHeadersWatch {
@@ -47,41 +48,40 @@ impl Default for HeldHeadersWatch {
 }
 
 impl HeldHeadersWatch {
-    /// A request is held.
+    /// A request is held from now on.
     pub(super) fn watch(&mut self, context_id: u32, exchange: &Rc<RefCell<Exchange>>) {
         if let Self::Unknown { held, .. } = self
             && let Some(received) = received()
         {
-            held.insert(
-                context_id,
-                WatchedRequest { received, late: Duration::ZERO, exchange: exchange.clone() },
-            );
+            let request = HeldRequest { context_id, exchange: exchange.clone() };
+            held.insert(context_id, WatchedRequest { request, received, late: Duration::ZERO });
         }
     }
 
-    /// A body or trailers came for a held request.
+    /// A body or trailers were delivered for a held request.
     pub(super) fn prove(&mut self) {
         *self = Self::Proven;
     }
 
-    /// The request is over.
+    /// A request has ended.
     pub(super) fn forget(&mut self, context_id: u32) {
         if let Self::Unknown { held, .. } = self {
             held.remove(&context_id);
         }
     }
 
-    /// Looks at the held requests; returns those whose bodies Envoy keeps to itself. `None` =
-    /// nothing is left to watch for.
-    fn take_late(&mut self, elapsed: Duration) -> Option<Vec<(u32, WatchedRequest)>> {
+    /// Removes and returns the held requests whose bodies Envoy does not deliver, `elapsed` after
+    /// the last tick. `None`: the setting is proven, and no tick is needed any more.
+    pub(super) fn take_late(&mut self, elapsed: Duration) -> Option<Vec<HeldRequest>> {
         let Self::Unknown { held, is_reported } = self else { return None };
-        let is_late = |context_id: &u32, request: &mut WatchedRequest| {
-            let has_more = hostcalls::set_effective_context(*context_id).is_ok()
-                && received().is_some_and(|now| now > request.received);
-            request.late += if has_more { elapsed } else { Duration::ZERO };
-            request.late >= limits::WITHHELD
+        let is_late = |_: &u32, watched: &mut WatchedRequest| {
+            let has_more = watched.request.make_effective()
+                && received().is_some_and(|now| now > watched.received);
+            watched.late += if has_more { elapsed } else { Duration::ZERO };
+            watched.late >= limits::WITHHELD
         };
-        let late: Vec<_> = held.extract_if(.., is_late).collect();
+        let late: Vec<_> =
+            held.extract_if(.., is_late).map(|(_, watched)| watched.request).collect();
         if !late.is_empty() && !std::mem::replace(is_reported, true) {
             log(LogLevel::Error, &format!("tls_client_auth {}", HostError::BodyWithHeadersHeld));
         }
@@ -89,27 +89,8 @@ impl HeldHeadersWatch {
     }
 }
 
-/// Answers the held requests whose bodies will not come; returns whether there is something left to
-/// watch for.
-pub(super) fn on_tick(plugin: &Plugin, elapsed: Duration) -> bool {
-    let late = plugin.held_headers.borrow_mut().take_late(elapsed);
-    let is_watching = late.is_some();
-    for (context_id, request) in late.unwrap_or_default() {
-        if hostcalls::set_effective_context(context_id).is_err() {
-            continue;
-        }
-        let step = request.exchange.borrow_mut().on_body_withheld();
-        if let Step::Decide(decision) = step
-            && carry_out(plugin, &request.exchange, *decision)
-        {
-            let _ = hostcalls::resume_http_request();
-        }
-    }
-    is_watching
-}
-
 /// `request.total_size`: bytes of headers and body that Envoy has received. (`request.size` is the
-/// announced length.)
+/// value of `content-length`.)
 fn received() -> Option<u64> {
     let value = hostcalls::get_property(vec!["request", "total_size"]).ok()??;
     value.try_into().ok().map(u64::from_le_bytes)

@@ -1,13 +1,69 @@
-//! Envoy and Istio, by the proxy-wasm ABI.
+//! The filter that Envoy and Istio load, by the proxy-wasm ABI 0.2.1.
 //!
-//! Only `hostcalls` is used, never the traits' shorthands: those unwrap, and a panic here takes a
-//! worker's VM down. Where a host may refuse, in [`headers`], not even that is used: it panics on a
-//! status.
+//! The decision is made in the crate `tls_client_auth`. This crate carries bytes between Envoy and
+//! the `Exchange` of each request, and is empty on other targets than wasm32: there are no host
+//! functions to link.
 //!
-//! On other targets than wasm32 this crate is empty: there are no host functions to link.
+//! | module | holds |
+//! |---|---|
+//! | `request` | the callbacks of a request, and how a held request is resumed |
+//! | `decision` | a decision carried out: metrics, filter state, log, headers, reply |
+//! | `plugin` | a configuration, and what its requests share |
+//! | `registries` | fetched registries: calls, answers, ticks |
+//! | `held_headers_watch` | the detection of a missing setting of Envoy |
+//! | `downstream` | what Envoy knows about the connection |
+//! | `headers`, `shared_data`, `metrics`, `log`, `clock` | host calls |
+//!
+//! # Rules of the ABI
+//!
+//! A panic ends the VM of a worker thread. With `failure_policy: FAIL_RELOAD` that worker answers
+//! 503 until the VM is restarted, with `FAIL_CLOSED` permanently; with `FAIL_OPEN` every request
+//! passes undecided. So no input may cause a panic.
+//!
+//! Host calls of the SDK:
+//!
+//! - The shorthands of the traits (`get_http_request_header` and the like) unwrap what
+//!   `hostcalls` returns. They are not used.
+//! - `get_map` and `get_map_value` panic on a header value that is not UTF-8, which a client can
+//!   send. `get_map_bytes` is used instead. Clippy refuses the others (`clippy.toml`).
+//! - The functions of `hostcalls` return a `Result`, and nevertheless panic on every status but Ok
+//!   and these: `get_buffer` and `get_shared_data` take NotFound; `get_property` takes NotFound,
+//!   SerializationFailure and InternalFailure; `set_shared_data` CasMismatch; `dispatch_http_call`
+//!   BadArgument and InternalFailure; `set_effective_context` BadArgument; `record_metric`
+//!   NotFound; `increment_metric` NotFound and BadArgument.
+//! - So `remove_map_value` and `set_map_value` panic when Envoy refuses a change. [`headers`] calls
+//!   the host directly.
+//! - So `get_map_bytes` panics when Envoy does not have the map. Request headers are read in their
+//!   own callback only, trailers in theirs, and the headers of an answer only if there are some.
+//! - An empty value arrives as `None`. A boolean attribute is one byte, an integer eight bytes in
+//!   little-endian order.
+//! - The clock of the standard library traps. The time comes from Envoy ([`clock`]).
+//!
+//! What a callback may do:
+//!
+//! - `on_configure`: read the configuration, define metrics, set the tick period. The answer to an
+//!   HTTP call that is made here may never arrive, so fetching begins with the first tick. If it
+//!   returns false, Envoy does not start, or keeps the configuration that was in force before.
+//! - `on_tick` (root): HTTP calls and shared data. A request can be decided after
+//!   `set_effective_context`.
+//! - `on_http_request_headers`: change headers, reply, Continue, or hold the request by Pause. Held
+//!   headers can still be changed, and Envoy delivers the body meanwhile, if
+//!   `allow_on_headers_stop_iteration` is set; [`held_headers_watch`] detects that it is missing.
+//! - `on_http_request_body`: while the headers are held, read the body that is buffered, change
+//!   headers, reply. After Continue, a change of a header is refused.
+//! - `on_http_request_trailers`: the same. If a request has trailers, no body callback has
+//!   `end_of_stream`: the request ends here, and the default of the SDK lets it pass.
+//! - `on_http_call_response`: read the answer, which is gone afterwards. It comes to the context
+//!   that made the call, and not at all if that context has ended. Without headers, the call failed
+//!   (time-out, reset, or an answer above Envoy's limit).
+//! - Pause at the end of a request holds it until `resume_http_request` or a reply.
+//! - `send_http_response` works once for a request. The reply runs through the response callbacks
+//!   of the module; there are none, and `./build.sh` removes the exports of the SDK's empty ones,
+//!   which would cost a call for each response.
+//! - `Drop` of a context (`proxy_on_delete`): no host calls about the request.
 
 #![cfg(target_arch = "wasm32")]
-#![allow(missing_docs, reason = "what the SDK's macro exports is the ABI's")]
+#![allow(missing_docs, reason = "the SDK's macro exports functions without documentation")]
 // No panic is reachable from a request, and none from a configuration.
 #![deny(
     clippy::unwrap_used,
@@ -20,67 +76,49 @@
     clippy::string_slice,
     clippy::dbg_macro
 )]
+
+mod clock;
+mod decision;
 mod downstream;
 mod headers;
 mod held_headers_watch;
+mod held_request;
+mod log;
 mod metrics;
-mod outcome;
+mod plugin;
 mod registries;
 mod request;
 mod shared_data;
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{BufferType, ContextType, LogLevel};
-use tls_client_auth::host::{CertificateMemory, LineBudget};
+use proxy_wasm::types::{ContextType, LogLevel};
 use tls_client_auth::limits;
-use tls_client_auth::{Configuration, JsonError};
 
-use self::held_headers_watch::HeldHeadersWatch;
-use self::metrics::Metrics;
-use self::registries::Registries;
-use self::request::RequestContext;
+use self::log::log;
+use self::plugin::Plugin;
+use self::registries::AnswerSizes;
+use self::request::{RequestContext, resume, resume_all};
 
 proxy_wasm::main! {{
     proxy_wasm::set_root_context(|_| Box::new(Root { plugin: None }));
 }}
 
-/// The configuration compiled into this module by `./build.sh --embed FILE`, used where the plugin
-/// configuration is empty.
-#[cfg(feature = "embed")]
-const EMBEDDED: Option<&[u8]> = Some(include_bytes!(env!("TLS_CLIENT_AUTH_EMBED")));
-#[cfg(not(feature = "embed"))]
-const EMBEDDED: Option<&[u8]> = None;
-
-/// What the requests of one filter share in one VM.
-struct Plugin {
-    configuration: Configuration,
-    metrics: Metrics,
-    /// By the host's digest.
-    certificates: RefCell<CertificateMemory>,
-    /// By the header that carried them.
-    forwarded_certificates: RefCell<CertificateMemory>,
-    lines: RefCell<LineBudget>,
-    held_headers: RefCell<HeldHeadersWatch>,
-    registries: Registries,
-    /// Paths of forms that were not gated although they end like an endpoint, as far as a line in
-    /// the log said so.
-    lookalikes: RefCell<BTreeSet<String>>,
-}
-
+/// The root context: one for each configuration in each VM.
 struct Root {
     plugin: Option<Rc<Plugin>>,
 }
 
 impl Context for Root {
-    fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize, _: usize) {
-        if let Some(plugin) = &self.plugin {
-            plugin.registries.on_root_answer(plugin, token, headers, body_size);
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _: usize) {
+        if let Some(plugin) = &self.plugin
+            && let Some(finished) =
+                plugin.registries.on_root_answer(token, AnswerSizes { headers, body })
+        {
+            resume_all(plugin, &finished);
         }
     }
 }
@@ -95,7 +133,7 @@ impl Drop for Root {
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
-        match configure(size) {
+        match Plugin::configure(size) {
             Ok(plugin) => {
                 self.plugin = Some(Rc::new(plugin));
                 true
@@ -110,13 +148,16 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         let Some(plugin) = &self.plugin else { return };
         if plugin.registries.is_empty() {
-            if !held_headers_watch::on_tick(plugin, limits::HELD_HEADERS_TICK) {
-                // Nothing is left to watch for; without a period there are no more ticks.
+            if !answer_late_requests(plugin, limits::HELD_HEADERS_TICK) {
+                // Nothing is left to watch; a period of zero ends the ticks.
                 let _ = hostcalls::set_tick_period(Duration::ZERO);
             }
         } else {
-            let elapsed = plugin.registries.on_tick(plugin);
-            held_headers_watch::on_tick(plugin, elapsed);
+            let (elapsed, finished) = plugin.registries.on_tick();
+            for lookup in &finished {
+                resume_all(plugin, lookup);
+            }
+            answer_late_requests(plugin, elapsed);
         }
     }
 
@@ -129,40 +170,13 @@ impl RootContext for Root {
     }
 }
 
-fn configure(size: usize) -> Result<Plugin, JsonError> {
-    let given = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size)
-        .ok()
-        .flatten()
-        .unwrap_or_default();
-    let configuration = match (given.as_slice(), EMBEDDED) {
-        ([], Some(embedded)) => Configuration::parse(embedded)?,
-        (given, _) => Configuration::parse(given)?,
-    };
-    let metrics = Metrics::define();
-    metrics.registry(configuration.number_of_clients() as u64, 0);
-    let registries = Registries::new(configuration.fetched_registries(), downstream::now_nanos());
-    if !registries.is_empty() {
-        registries.start();
-    } else if hostcalls::set_tick_period(limits::HELD_HEADERS_TICK).is_err() {
-        log(
-            LogLevel::Warn,
-            "tls_client_auth gets no ticks: a missing allow_on_headers_stop_iteration will not be \
-             detected",
-        );
+/// Answers the held requests whose bodies Envoy does not deliver; returns whether held requests
+/// must be watched further.
+fn answer_late_requests(plugin: &Plugin, elapsed: Duration) -> bool {
+    let late = plugin.held_headers.borrow_mut().take_late(elapsed);
+    let is_watching = late.is_some();
+    for request in late.unwrap_or_default() {
+        resume(plugin, &request, |exchange, _| exchange.on_body_withheld());
     }
-    Ok(Plugin {
-        configuration,
-        metrics,
-        certificates: RefCell::default(),
-        forwarded_certificates: RefCell::default(),
-        lines: RefCell::default(),
-        held_headers: RefCell::default(),
-        registries,
-        lookalikes: RefCell::default(),
-    })
-}
-
-fn log(level: LogLevel, message: &str) {
-    // Nobody is left to tell when even the log fails.
-    let _ = hostcalls::log(level, message);
+    is_watching
 }

@@ -1,4 +1,4 @@
-//! Counters and gauges (contract §8); Envoy shows them under `wasmcustom.`.
+//! Counters and gauges (contract §8). Envoy exports them under `wasmcustom.`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -6,30 +6,28 @@ use std::sync::Arc;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
-
 use tls_client_auth::Code;
 
-/// Identifiers of defined metrics; `None` = the host would not define it, and then it is not
-/// counted.
+/// The identifiers of the metrics. `None`: Envoy did not define the metric, and it is not counted.
 pub(super) struct Metrics {
-    /// By [`Code`].
+    /// Decisions, in the order of [`Code::ALL`].
     decisions: Vec<Option<u32>>,
-    /// The same by tenant. Defined when first counted: most of some hundred tenants' codes never
-    /// occur.
-    by_tenant: RefCell<ByTenant>,
+    /// Decisions by tenant, each defined when it is first counted: with hundreds of tenants, most
+    /// combinations never occur.
+    tenant_decisions: RefCell<TenantDecisions>,
     registry_clients: Option<u32>,
     registry_age_seconds: Option<u32>,
     registry_refresh_ok: Option<u32>,
     registry_refresh_failed: Option<u32>,
     ungated_lookalike: Option<u32>,
-    /// The gauges as they were recorded last.
-    registry: Cell<Option<(u64, u64)>>,
+    /// The values of the two gauges that were recorded last.
+    recorded: Cell<Option<(u64, u64)>>,
 }
 
-type ByTenant = HashMap<(Arc<str>, Code), Option<u32>>;
+type TenantDecisions = HashMap<(Arc<str>, Code), Option<u32>>;
 
 impl Metrics {
-    /// Defines all metrics, so that each is there at zero before it is first counted.
+    /// Defines all metrics, so that each is exported as zero before it is first counted.
     pub(super) fn define() -> Self {
         let define = |kind, name: &str| {
             hostcalls::define_metric(kind, &format!("tls_client_auth.{name}")).ok()
@@ -39,24 +37,24 @@ impl Metrics {
                 .iter()
                 .map(|code| define(MetricType::Counter, code.as_str()))
                 .collect(),
-            by_tenant: RefCell::default(),
+            tenant_decisions: RefCell::default(),
             registry_clients: define(MetricType::Gauge, "registry_clients"),
             registry_age_seconds: define(MetricType::Gauge, "registry_age_seconds"),
             registry_refresh_ok: define(MetricType::Counter, "registry_refresh_ok"),
             registry_refresh_failed: define(MetricType::Counter, "registry_refresh_failed"),
             ungated_lookalike: define(MetricType::Counter, "ungated_lookalike"),
-            registry: Cell::default(),
+            recorded: Cell::default(),
         }
     }
 
-    /// One decision more, under the policy of `tenant`.
-    pub(super) fn count(&self, code: Code, tenant: Option<&Arc<str>>) {
+    /// Counts a decision, also under its tenant.
+    pub(super) fn count_decision(&self, code: Code, tenant: Option<&Arc<str>>) {
         if let Some(Some(id)) = self.decisions.get(code as usize) {
             let _ = hostcalls::increment_metric(*id, 1);
         }
         if let Some(tenant) = tenant {
-            let mut by_tenant = self.by_tenant.borrow_mut();
-            let id = by_tenant.entry((tenant.clone(), code)).or_insert_with(|| {
+            let mut tenant_decisions = self.tenant_decisions.borrow_mut();
+            let id = tenant_decisions.entry((tenant.clone(), code)).or_insert_with(|| {
                 let name = format!("tls_client_auth_tenant.{tenant}.{code}");
                 hostcalls::define_metric(MetricType::Counter, &name).ok()
             });
@@ -66,15 +64,15 @@ impl Metrics {
         }
     }
 
-    /// One form more that passed the gate although its path ends like that of an endpoint.
-    pub(super) fn lookalike(&self) {
+    /// Counts a form that passed ungated although its path ends like that of an endpoint.
+    pub(super) fn count_lookalike(&self) {
         if let Some(id) = self.ungated_lookalike {
             let _ = hostcalls::increment_metric(id, 1);
         }
     }
 
-    /// One answer of a fetched registry more.
-    pub(super) fn refreshed(&self, is_ok: bool) {
+    /// Counts an answer of a fetched registry, or an attempt that got none.
+    pub(super) fn count_refresh(&self, is_ok: bool) {
         if let Some(id) =
             if is_ok { self.registry_refresh_ok } else { self.registry_refresh_failed }
         {
@@ -82,9 +80,10 @@ impl Metrics {
         }
     }
 
-    /// So many clients, the oldest of their lists confirmed so many seconds ago.
-    pub(super) fn registry(&self, clients: u64, age: u64) {
-        if self.registry.replace(Some((clients, age))) == Some((clients, age)) {
+    /// Records the number of clients, and how many seconds ago the oldest of their lists was
+    /// confirmed.
+    pub(super) fn record_registry(&self, clients: u64, age: u64) {
+        if self.recorded.replace(Some((clients, age))) == Some((clients, age)) {
             return;
         }
         for (id, value) in [(self.registry_clients, clients), (self.registry_age_seconds, age)] {

@@ -1,4 +1,4 @@
-//! One HTTP request: Envoy's callbacks into the exchange, its steps back to Envoy.
+//! One HTTP request: Envoy's callbacks go into the exchange, its steps go back to Envoy.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,23 +6,26 @@ use std::task::Poll;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action as Envoy, BufferType, LogLevel, MapType};
+use proxy_wasm::types::{Action as Iteration, BufferType, LogLevel, MapType};
 use tls_client_auth::host::{CertificateHeader, Exchange, Fields, Head, Step};
 use tls_client_auth::{HostError, Response};
 
+use super::decision::{apply, reply};
 use super::downstream::DownstreamConnection;
-use super::outcome::{carry_out, reply};
-use super::registries::{Pending, Waiting};
-use super::{Plugin, headers, log};
+use super::headers;
+use super::held_request::HeldRequest;
+use super::log::log;
+use super::plugin::Plugin;
+use super::registries::{AnswerSizes, FinishedLookup, PendingLookup};
 
-/// A request's state. Without a plugin or before its headers there is no exchange, and nothing
-/// passes.
+/// The state of a request. Without a plugin, and before the headers, there is no exchange, and the
+/// request does not pass.
 pub(super) struct RequestContext {
     context_id: u32,
     plugin: Option<Rc<Plugin>>,
     exchange: Option<Rc<RefCell<Exchange>>>,
-    /// There while the registry is asked about this request's client.
-    pending: Option<Pending>,
+    /// Present while the request waits for a lookup of its client.
+    pending: Option<PendingLookup>,
 }
 
 impl RequestContext {
@@ -30,23 +33,22 @@ impl RequestContext {
         Self { context_id, plugin, exchange: None, pending: None }
     }
 
-    /// Lets the exchange take a step and does what comes of it.
+    /// Lets the exchange take a step and does what the step demands.
     fn step(
         &mut self,
         take: impl FnOnce(&mut Exchange, &mut DownstreamConnection<'_>) -> Step,
-    ) -> Envoy {
+    ) -> Iteration {
         let (Some(plugin), Some(exchange)) = (self.plugin.clone(), self.exchange.clone()) else {
-            return Envoy::Pause;
+            return Iteration::Pause;
         };
-        let plugin = &*plugin;
-        let mut step = take(&mut exchange.borrow_mut(), &mut DownstreamConnection { plugin });
+        let mut step = take(&mut exchange.borrow_mut(), &mut plugin.certificates.connection());
         if let Step::LookUp { registry, client_id } = step {
             let answer = match plugin.registries.find(&registry, &client_id) {
                 Poll::Ready(answer) => Err(answer),
                 Poll::Pending => {
-                    let waiting =
-                        Waiting { context_id: self.context_id, exchange: exchange.clone() };
-                    plugin.registries.look_up(plugin, &registry, &client_id, waiting)
+                    let request =
+                        HeldRequest { context_id: self.context_id, exchange: exchange.clone() };
+                    plugin.registries.look_up(&registry, &client_id, request)
                 }
             };
             step = match answer {
@@ -56,19 +58,20 @@ impl RequestContext {
                 }
                 Err(answer) => exchange
                     .borrow_mut()
-                    .on_registration(answer, &mut DownstreamConnection { plugin }),
+                    .on_registration(answer, &mut plugin.certificates.connection()),
             };
         }
         match step {
-            // A lookup follows no lookup.
-            Step::Wait | Step::LookUp { .. } => Envoy::Pause,
-            Step::Decided { passed } => to_envoy(passed),
-            Step::Decide(decision) => to_envoy(carry_out(plugin, &exchange, *decision)),
+            // After a registration, no second lookup comes.
+            Step::Wait | Step::LookUp { .. } => Iteration::Pause,
+            Step::Decided { passed } => iteration(passed),
+            Step::Decide(decision) => iteration(apply(&plugin, &exchange, *decision)),
         }
     }
 
-    /// More of the request came. If its headers are held, Envoy is configured as it must be.
-    fn on_more(&self) {
+    /// A body or trailers were delivered. If the headers are held, Envoy has the setting that this
+    /// needs.
+    fn on_delivery(&self) {
         if let (Some(plugin), Some(exchange)) = (&self.plugin, &self.exchange)
             && exchange.borrow().is_held()
         {
@@ -78,33 +81,36 @@ impl RequestContext {
 }
 
 impl Context for RequestContext {
-    fn on_http_call_response(&mut self, _: u32, headers: usize, body_size: usize, _: usize) {
-        if let (Some(plugin), Some(pending)) = (&self.plugin, self.pending.take()) {
-            plugin.registries.on_answer(plugin, &pending, headers, body_size);
+    fn on_http_call_response(&mut self, _: u32, headers: usize, body: usize, _: usize) {
+        if let (Some(plugin), Some(pending)) = (&self.plugin, self.pending.take())
+            && let Some(finished) =
+                plugin.registries.on_answer(&pending, AnswerSizes { headers, body })
+        {
+            resume_all(plugin, &finished);
         }
     }
 }
 
 impl HttpContext for RequestContext {
-    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Envoy {
+    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Iteration {
         let Some(plugin) = self.plugin.clone() else {
-            // Envoy routes no request to a filter that refused its configuration; if it did, none
-            // must pass or hang.
+            // Envoy gives no requests to a filter that refused its configuration. If it did, they
+            // must neither pass nor hang.
             reply(&Response::to(&HostError::Configuration.into(), false));
-            return Envoy::Pause;
+            return Iteration::Pause;
         };
-        // One call for all of them: the names of identity headers are open-ended, and each single
-        // read is a call.
+        // One call for all headers: the names of identity headers are not a fixed list, and each
+        // read of a single header is a call of its own.
         let pairs = hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default();
         let headers = Fields(&pairs);
         let head = Head::of(headers);
         let exchange = Exchange::new(&plugin.configuration, &head);
-        let trusted = exchange
-            .trusted_certificate_header(&head, &mut DownstreamConnection { plugin: &plugin });
+        let trusted =
+            exchange.trusted_certificate_header(&head, &mut plugin.certificates.connection());
         let is_stripped = strip(&exchange, MapType::HttpRequestHeaders, headers, trusted);
         let exchange = Rc::new(RefCell::new(exchange));
         self.exchange = Some(exchange.clone());
-        let action = self.step(|exchange, connection| {
+        let iteration = self.step(|exchange, connection| {
             if is_stripped {
                 exchange.on_headers(&plugin.configuration, &head, end_of_stream, connection)
             } else {
@@ -114,33 +120,34 @@ impl HttpContext for RequestContext {
         if exchange.borrow().is_held() {
             plugin.held_headers.borrow_mut().watch(self.context_id, &exchange);
         }
-        action
+        iteration
     }
 
-    fn on_http_request_body(&mut self, buffered: usize, end_of_stream: bool) -> Envoy {
-        self.on_more();
+    fn on_http_request_body(&mut self, buffered: usize, end_of_stream: bool) -> Iteration {
+        self.on_delivery();
         self.step(|exchange, connection| {
             exchange.on_body(buffered, end_of_stream, read_body, connection)
         })
     }
 
-    fn on_http_request_trailers(&mut self, _: usize) -> Envoy {
-        self.on_more();
+    fn on_http_request_trailers(&mut self, _: usize) -> Iteration {
+        self.on_delivery();
         if let Some(exchange) = self.exchange.clone() {
-            // Some backends merge trailers into headers.
+            // Some backends merge trailers into the headers.
             let pairs = hostcalls::get_map_bytes(MapType::HttpRequestTrailers).unwrap_or_default();
             let is_stripped =
                 strip(&exchange.borrow(), MapType::HttpRequestTrailers, Fields(&pairs), None);
             if !is_stripped {
                 let had_passed = exchange.borrow().has_passed();
-                let action = self.step(|exchange, _| exchange.on_removal_failed(&Head::default()));
-                if had_passed && action == Envoy::Pause {
-                    // It was counted when it passed, and its headers are gone; without an end the
-                    // backend has no whole request.
+                let iteration =
+                    self.step(|exchange, _| exchange.on_removal_failed(&Head::default()));
+                if had_passed && iteration == Iteration::Pause {
+                    // The request was counted when it passed, and its headers are upstream. Without
+                    // an end, the backend does not have a complete request.
                     log(LogLevel::Error, &format!("tls_client_auth {}", HostError::HeaderRemoval));
                     reply(&Response::to(&HostError::HeaderRemoval.into(), false));
                 }
-                return action;
+                return iteration;
             }
         }
         self.step(|exchange, connection| exchange.on_end(read_body, connection))
@@ -152,9 +159,35 @@ impl Drop for RequestContext {
         if let Some(plugin) = &self.plugin {
             plugin.held_headers.borrow_mut().forget(self.context_id);
             if let Some(pending) = &self.pending {
-                plugin.registries.leave(self.context_id, pending);
+                plugin.registries.cancel(self.context_id, pending);
             }
         }
+    }
+}
+
+/// Continues the requests that waited for a lookup.
+pub(super) fn resume_all(plugin: &Plugin, finished: &FinishedLookup) {
+    for request in &finished.waiting {
+        resume(plugin, request, |exchange, connection| {
+            exchange.on_registration(finished.result.clone(), connection)
+        });
+    }
+}
+
+/// Lets the exchange of a held request take a step outside of the request's own callbacks.
+pub(super) fn resume(
+    plugin: &Plugin,
+    request: &HeldRequest,
+    take: impl FnOnce(&mut Exchange, &mut DownstreamConnection<'_>) -> Step,
+) {
+    if !request.make_effective() {
+        return;
+    }
+    let step = take(&mut request.exchange.borrow_mut(), &mut plugin.certificates.connection());
+    if let Step::Decide(decision) = step
+        && apply(plugin, &request.exchange, *decision)
+    {
+        let _ = hostcalls::resume_http_request();
     }
 }
 
@@ -162,7 +195,7 @@ fn read_body(length: usize) -> Option<Vec<u8>> {
     hostcalls::get_buffer(BufferType::HttpRequestBody, 0, length).ok().flatten()
 }
 
-/// Takes away what no client may set; returns whether all of it is gone.
+/// Removes the headers or trailers that a client must not set; returns whether all were removed.
 fn strip(
     exchange: &Exchange,
     map: MapType,
@@ -172,6 +205,6 @@ fn strip(
     exchange.names_to_strip(fields, trusted).all(|name| headers::remove(map, name))
 }
 
-fn to_envoy(passed: bool) -> Envoy {
-    if passed { Envoy::Continue } else { Envoy::Pause }
+fn iteration(passed: bool) -> Iteration {
+    if passed { Iteration::Continue } else { Iteration::Pause }
 }

@@ -1,16 +1,15 @@
-//! Envoy's shared data: one table for the VMs of a process that have the same `vm_id`.
+//! Envoy's shared data: one table for all VMs of a process that have the same `vm_id`.
 
 use proxy_wasm::hostcalls;
-
 use tls_client_auth::host::{SharedData, Version};
 
-/// The host's table.
+/// The table of this process.
 pub(super) struct HostSharedData;
 
 impl SharedData for HostSharedData {
     fn read(&mut self, key: &str) -> Option<(Vec<u8>, Option<Version>)> {
         let (value, version) = hostcalls::get_shared_data(key).ok()?;
-        // The host hands over nothing for an empty value; only a key that is there has a version.
+        // The SDK returns no value for an empty one; only a key that exists has a version.
         version.map(|version| (value.unwrap_or_default(), Some(Version(version))))
     }
 

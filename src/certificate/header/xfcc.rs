@@ -1,8 +1,8 @@
 //! Envoy's `x-forwarded-client-cert`, as text or as JSON: elements, of which each hop wrote one.
 //!
-//! Every element must fit the certificate in it, and one that does not refuses the whole header.
+//! Every element must match the certificate in it. One that does not makes the whole header
+//! malformed.
 
-use crate::limits;
 use std::borrow::Cow;
 
 use super::{BLANK, malformed};
@@ -11,16 +11,18 @@ use crate::certificate::peer::{CertificateError, PeerCertificate};
 use crate::certificate::pem;
 use crate::certificate::thumbprint::Thumbprint;
 use crate::json::{Json, Members};
+use crate::limits;
 
 /// What one hop wrote.
 #[derive(Debug, Default)]
 struct Element<'a> {
     hash: Option<Cow<'a, str>>,
-    /// PEM, plain or percent-encoded.
+    /// PEM of the leaf, plain or percent-encoded.
     cert: Option<Cow<'a, str>>,
-    /// PEM of the whole chain, leaf first.
+    /// PEM of the chain, leaf first.
     chain: Option<Cow<'a, str>>,
-    /// Only the text form shows these: there they may end an element before its end.
+    /// The names of the certificate. In the text form, in which a separator in a name may end the
+    /// element too early; they are not read from JSON.
     names: Vec<(GeneralNameType, &'a str)>,
 }
 
@@ -39,8 +41,8 @@ pub(super) fn nearest(
         elements.pop_if(|element| describes(element, own_hop));
     }
     let mut nearest = None;
-    // What a client's name made of the element of its hop shows in that element, so all of them
-    // must be right.
+    // A client's name that ends the element of its hop too early changes that element and adds
+    // others. So all elements must match their certificates.
     for element in &elements {
         let certificate = match (&element.cert, &element.chain) {
             (Some(cert), _) => PeerCertificate::from_pem(cert.as_bytes())?,
@@ -60,9 +62,8 @@ pub(super) fn nearest(
     nearest.ok_or(CertificateError::NotForwarded)
 }
 
-/// Whether the names that the element shows are the certificate's, as far as it shows any. Neither
-/// quoted nor escaped, a name with a comma or a semicolon is more than it seems: it may bring a
-/// `Cert` of its own.
+/// Whether the names that the element shows are those of the certificate. A name is neither quoted
+/// nor escaped in the header, so that one with a comma or a semicolon may add a `Cert` of its own.
 fn shows_names_of(
     element: &Element<'_>,
     certificate: &PeerCertificate,
@@ -71,13 +72,13 @@ fn shows_names_of(
         return Ok(true);
     }
     for wanted in [GeneralNameType::Uri, GeneralNameType::Dns] {
-        let mut certified = certificate.names_as_they_stand(wanted)?;
+        let mut certified = certificate.raw_names(wanted)?.into_iter();
         let mut shown = element
             .names
             .iter()
             .filter(|(kind, _)| *kind == wanted)
             .map(|(_, name)| name.as_bytes());
-        // A proxy may show the first name only, or an empty one where there is none.
+        // A proxy may write the first name only, or an empty value where there is none.
         if !shown.all(|shown| certified.next().unwrap_or_default() == shown) {
             return Ok(false);
         }
@@ -117,7 +118,7 @@ fn text_elements(text: &str) -> Result<Vec<Element<'_>>, CertificateError> {
     }
 }
 
-/// A value, quoted or not, and what follows it: nothing, or something that begins with a separator.
+/// A value, quoted or not, and the text behind it, which is empty or begins with a separator.
 fn value(text: &str) -> Result<(&str, &str), CertificateError> {
     let (value, rest) = match text.strip_prefix('"') {
         Some(quoted) => {
@@ -160,7 +161,7 @@ impl<'a> Element<'a> {
             "chain" => &mut self.chain,
             "uri" => return show(GeneralNameType::Uri),
             "dns" => return show(GeneralNameType::Dns),
-            // Others, and those that a later Envoy may add, prove nothing.
+            // Other keys, and those that a later Envoy may add, are no proof of anything.
             _ => return Ok(()),
         };
         if place.replace(value.into()).is_some() {

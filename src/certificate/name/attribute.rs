@@ -1,32 +1,30 @@
-//! Attribute types of distinguished names: their object identifiers and the names that people write
+//! Attribute types of distinguished names: their object identifiers, and the names that are written
 //! for them.
 
 use std::fmt;
 
 use super::NameError;
 
-/// Object identifiers that have a name here, each with its names; the first one is the name that is
-/// printed.
+/// Object identifiers with their names, of which the first is the one that is printed. Names are
+/// compared without regard to ASCII case.
 ///
-/// Sources: RFC 4514 §3, RFC 4519, X.520 (2019), RFC 2985, RFC 4524, RFC 3739, for the
-/// `jurisdiction…` types the CA/Browser Forum's EV guidelines, and what prints the subjects that
-/// people copy: OpenSSL (`objects.txt`), Java (`AVAKeyword`), Bouncy Castle (`BCStyle`), GnuTLS
-/// (`_oid2str`), NSS (`alg1485.c`), Windows and .NET (`CertNameToStr`). Names are compared without
-/// regard to ASCII case.
+/// Sources: RFC 4514 §3, RFC 4519, X.520 (2019), RFC 2985, RFC 4524, RFC 3739; for the
+/// `jurisdiction…` types, the EV guidelines of the CA/Browser Forum; and the programs that print
+/// subjects, which operators copy: OpenSSL (`objects.txt`), Java (`AVAKeyword`), Bouncy Castle
+/// (`BCStyle`), GnuTLS (`_oid2str`), NSS (`alg1485.c`), Windows and .NET (`CertNameToStr`).
 ///
-/// Where two of them mean different types by one name, the name has the meaning of the LDAP
+/// Where two of them use one name for different types, the name has the meaning of the LDAP
 /// standards:
-/// - `SN` is the surname (RFC 4519, OpenSSL, Windows), not the serial number that Bouncy Castle
-///   reads it as.
-/// - `uid` is the user id (RFC 4519), in any letter case; OpenSSL's `uid`, with small letters, is
-///   its uniqueIdentifier.
-/// - `uniqueIdentifier` is RFC 4524's (OpenSSL too); Bouncy Castle prints it for 2.5.4.45,
-///   `x500UniqueIdentifier` here.
-/// - `mail` is RFC 4524's, not `emailAddress`.
-/// - `DN`, Bouncy Castle's word for dnQualifier, is none: elsewhere it is a whole name.
+/// - `SN` is the surname (RFC 4519, OpenSSL, Windows), not the serial number, as in Bouncy Castle.
+/// - `uid` is the user id (RFC 4519) in any letter case. In OpenSSL, `uid` in lower case is its
+///   uniqueIdentifier.
+/// - `uniqueIdentifier` is that of RFC 4524 and OpenSSL. Bouncy Castle prints it for 2.5.4.45,
+///   which is `x500UniqueIdentifier` here.
+/// - `mail` is that of RFC 4524, not `emailAddress`.
+/// - `DN`, in Bouncy Castle a name of dnQualifier, is none: elsewhere it means a whole name.
 ///
-/// Whoever means the other type is refused, and `#`, dotted decimal or the unambiguous name mends
-/// that; nobody is let in.
+/// A client that was registered with the other meaning is refused, until the registration uses the
+/// object identifier or the unambiguous name. No client is accepted by mistake.
 const NAMES: &[(&str, &[&str])] = &[
     ("2.5.4.3", &["CN", "commonName"]),
     ("2.5.4.4", &["SN", "surname"]),
@@ -135,15 +133,15 @@ const NAMES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The type of an attribute, by object identifier; two names of one type are the same type.
+/// The type of an attribute, by its object identifier.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AttributeType {
-    /// The contents octets of the DER encoding (X.690 §8.19), by which types are compared.
+    /// The contents octets of the DER encoding (X.690 §8.19).
     oid: Box<[u8]>,
 }
 
 impl AttributeType {
-    /// The type that `text` names: a known name in any letter case, or a dotted-decimal object
+    /// The type with this name: a known name in any letter case, or a dotted-decimal object
     /// identifier (RFC 4512 §1.4 `numericoid`), with or without the prefix `OID.` of RFC 1779.
     pub(super) fn parse(text: &str) -> Result<Self, NameError> {
         let unknown = || NameError::UnknownAttributeType(text.to_owned());
@@ -167,10 +165,10 @@ impl AttributeType {
         Ok(Self { oid: octets.into() })
     }
 
-    /// That these are the contents octets of a DER `OBJECT IDENTIFIER`.
+    /// Checks the contents octets of a DER `OBJECT IDENTIFIER`.
     pub(super) fn check_der_contents(octets: &[u8]) -> Result<(), NameError> {
-        // X.690 §8.19.2: no arc begins with a padding octet, the last octet of an arc has bit 8
-        // clear.
+        // X.690 §8.19.2: no arc begins with a padding octet, and in the last octet of an arc bit 8
+        // is clear.
         let mut at_start = true;
         for &octet in octets {
             if at_start && octet == 0x80 {
@@ -196,7 +194,7 @@ impl fmt::Display for AttributeType {
 
 /// The name that is printed of the type with these contents octets.
 pub(super) fn usual_name(oid: &[u8]) -> Option<&'static str> {
-    // No type with a name has a longer identifier; a hostile one may be of any length.
+    // No type of the table has a longer identifier. One that a client sends may have any length.
     if oid.len() > 16 {
         return None;
     }
@@ -239,8 +237,7 @@ pub(super) fn write_dotted(octets: &[u8], into: &mut impl fmt::Write) -> fmt::Re
     let mut arc: u128 = 0;
     let mut is_first = true;
     for octet in octets {
-        // Only for people: an arc that is too large for 128 bits loses its upper bits in print,
-        // never in comparison.
+        // An arc above 128 bits loses its upper bits in print. It is compared by its octets.
         arc = (arc << 7) | u128::from(octet & 0x7f);
         if octet & 0x80 != 0 {
             continue;
@@ -256,8 +253,7 @@ pub(super) fn write_dotted(octets: &[u8], into: &mut impl fmt::Write) -> fmt::Re
     Ok(())
 }
 
-/// An attribute type, from the contents octets of its identifier: its usual name, or dotted-decimal
-/// where it has none.
+/// An attribute type from the contents octets of its identifier, printed as [`AttributeType`] is.
 pub(super) struct Oid<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for Oid<'_> {
@@ -295,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn object_identifiers_are_encoded_as_x690_says() {
+    fn object_identifiers_are_encoded_by_x690() {
         let octets = |text| AttributeType::parse(text).unwrap().oid.to_vec();
         assert_eq!(octets("2.5.4.3"), [0x55, 4, 3]);
         assert_eq!(octets("2.999.3"), [0x88, 0x37, 3]);

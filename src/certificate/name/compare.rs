@@ -1,8 +1,8 @@
-//! A registered name against the DER of a certificate's, which is read as far as the registered
-//! name goes and no further: what a stranger's name is compared with is short, and so is the work,
-//! whatever it holds.
+//! A registered name compared with the DER of a certificate's name.
+//!
+//! The DER is read no further than the comparison needs, so that the work is bounded by the length
+//! of the registered name, whatever a client sends.
 
-use crate::limits;
 use std::fmt::{self, Write as _};
 
 use super::attribute::Oid;
@@ -11,10 +11,10 @@ use super::{
     RelativeDistinguishedName, prepare, print, text,
 };
 use crate::certificate::der::{Elements, MalformedDer, Tlv, tag};
+use crate::limits;
 
 impl DistinguishedName {
-    /// That the DER of a `Name` (RFC 5280 §4.1.2.4) is one that can be compared, from its first
-    /// octet to its last.
+    /// Checks that the DER of a `Name` (RFC 5280 §4.1.2.4) can be compared, to its last octet.
     ///
     /// # Errors
     /// Those of [`DistinguishedName::from_der`].
@@ -25,7 +25,7 @@ impl DistinguishedName {
                 return Err(NameError::MalformedDer);
             }
             for attribute in Elements(rdn) {
-                let attribute = Attribute::read(attribute?)?;
+                let attribute = DerAttribute::read(attribute?)?;
                 AttributeType::check_der_contents(attribute.oid)?;
                 if let Some(text) = text::Text::of(attribute.value()?)? {
                     text.check()?;
@@ -35,16 +35,16 @@ impl DistinguishedName {
         Ok(())
     }
 
-    /// Where the name in a certificate first differs from this registered name; `None` = the names
+    /// The first difference between this registered name and that of a certificate; `None` = they
     /// match. `name` is DER that passed [`DistinguishedName::check_der`].
     ///
     /// # Errors
-    /// [`NameError::MalformedDer`] where it did not.
+    /// [`NameError::MalformedDer`], where `name` did not pass.
     pub(in crate::certificate) fn difference(
         &self,
         name: &[u8],
     ) -> Result<Option<NameDifference>, NameError> {
-        // The RDNs of DER are the other way round than those of the string.
+        // DER has the RDNs in the reverse order of the string.
         let mut registered = self.rdns.iter().rev();
         let mut is_equal = true;
         for rdn in rdns(name)? {
@@ -60,7 +60,7 @@ impl DistinguishedName {
             return Ok(None);
         }
         let mut found = rdns(name)?.collect::<Result<Vec<_>, _>>()?;
-        if self.rdns.len() == found.len() && are(&self.rdns, &found)? {
+        if self.rdns.len() == found.len() && are_equal(&self.rdns, &found)? {
             return Ok(Some(NameDifference::ReverseOrder));
         }
         found.reverse();
@@ -72,7 +72,7 @@ impl DistinguishedName {
                 continue;
             }
             let (expected, found) =
-                (registered.map(ToString::to_string), found.map(|rdn| beginning_of(rdn)));
+                (registered.map(ToString::to_string), found.map(|rdn| printed_start(rdn)));
             return Ok(Some(NameDifference::Rdn { position: index + 1, expected, found }));
         }
         // Not reached: names with the same RDNs in the same order are equal.
@@ -87,7 +87,10 @@ fn rdns(name: &[u8]) -> Result<impl Iterator<Item = Result<&[u8], MalformedDer>>
 }
 
 /// Whether these are the same RDNs in the same order.
-fn are(registered: &[RelativeDistinguishedName], found: &[&[u8]]) -> Result<bool, MalformedDer> {
+fn are_equal(
+    registered: &[RelativeDistinguishedName],
+    found: &[&[u8]],
+) -> Result<bool, MalformedDer> {
     for (registered, found) in registered.iter().zip(found) {
         if !registered.is(found)? {
             return Ok(false);
@@ -97,10 +100,10 @@ fn are(registered: &[RelativeDistinguishedName], found: &[&[u8]]) -> Result<bool
 }
 
 impl RelativeDistinguishedName {
-    /// Whether the contents octets of a SET are a single attribute with a short value that is the
-    /// registered one to the letter: what nearly every RDN of nearly every client is, at every
-    /// request.
-    pub(super) fn is_to_the_letter(&self, set: &[u8]) -> bool {
+    /// Whether this RDN and the contents octets of a SET are one attribute each, with the same
+    /// short value octet for octet. That is so for nearly every RDN of nearly every client, and
+    /// needs no preparation of strings.
+    pub(super) fn is_octet_for_octet(&self, set: &[u8]) -> bool {
         let [
             super::AttributeTypeAndValue {
                 attribute_type,
@@ -117,7 +120,7 @@ impl RelativeDistinguishedName {
         else {
             return false;
         };
-        // The lengths are in one octet each, and say what there is.
+        // Each length is one octet, and is that of the octets that are there.
         let is_whole = length < 0x80 && usize::from(length) == set.len() - 2;
         let is_whole =
             is_whole && of_oid < 0x80 && of_value < 0x80 && usize::from(of_value) == value.len();
@@ -128,17 +131,17 @@ impl RelativeDistinguishedName {
 
     /// Whether the attributes in the contents octets of a SET are these, in any order.
     fn is(&self, set: &[u8]) -> Result<bool, MalformedDer> {
-        if self.is_to_the_letter(set) {
+        if self.is_octet_for_octet(set) {
             return Ok(true);
         }
         let mut rest = Elements(set);
         if let [registered] = self.attributes.as_slice() {
-            let attribute = Attribute::read(rest.required()?)?;
+            let attribute = DerAttribute::read(rest.required()?)?;
             return Ok(rest.0.is_empty() && registered.is(&attribute)?);
         }
-        // One more than there may be is enough to see that there are too many.
+        // One attribute too many is enough to see that the sets differ.
         let found =
-            rest.take(self.attributes.len() + 1).map(|attribute| Attribute::read(attribute?));
+            rest.take(self.attributes.len() + 1).map(|attribute| DerAttribute::read(attribute?));
         let mut found = found.collect::<Result<Vec<_>, _>>()?;
         if found.len() != self.attributes.len() {
             return Ok(false);
@@ -158,14 +161,14 @@ impl RelativeDistinguishedName {
     }
 }
 
-/// An `AttributeTypeAndValue` as it is in the DER.
-struct Attribute<'a> {
+/// The DER of an `AttributeTypeAndValue`.
+struct DerAttribute<'a> {
     oid: &'a [u8],
     /// The value, outer tag included.
     der: &'a [u8],
 }
 
-impl<'a> Attribute<'a> {
+impl<'a> DerAttribute<'a> {
     fn read(attribute: Tlv<'a>) -> Result<Self, MalformedDer> {
         let mut parts = Elements(attribute.contents_of(tag::SEQUENCE)?);
         let oid = parts.required()?.contents_of(tag::OBJECT_IDENTIFIER)?;
@@ -178,7 +181,7 @@ impl<'a> Attribute<'a> {
 }
 
 impl super::AttributeTypeAndValue {
-    fn is(&self, attribute: &Attribute<'_>) -> Result<bool, MalformedDer> {
+    fn is(&self, attribute: &DerAttribute<'_>) -> Result<bool, MalformedDer> {
         if *self.attribute_type.oid() != *attribute.oid {
             return Ok(false);
         }
@@ -193,15 +196,15 @@ impl super::AttributeTypeAndValue {
     }
 }
 
-/// Whether the contents octets of a BIT STRING are what `registered` says: the bits themselves in
-/// the form of RFC 4517 §3.3.2, `'0101'B`, or else text whose octets they are, which is what
-/// OpenSSL's one-line form prints of them.
+/// Whether the contents octets of a BIT STRING are `registered`: bits in the form of RFC 4517
+/// §3.3.2, such as `'0101'B`, or else text with the same octets, which is what OpenSSL's one-line
+/// form prints.
 fn is_bit_string(contents: &[u8], registered: &str) -> bool {
     let Some((&unused, octets)) = contents.split_first() else { return false };
     let bits = registered.strip_prefix('\'').and_then(|rest| rest.strip_suffix("'B"));
     match bits.filter(|bits| bits.bytes().all(|bit| matches!(bit, b'0' | b'1'))) {
         Some(bits) => {
-            // X.690 §11.2.1: the bits that are not used are zero.
+            // X.690 §11.2.1: unused bits are zero.
             let padded = bits.bytes().chain(std::iter::repeat_n(b'0', usize::from(unused)));
             let expected = octets
                 .iter()
@@ -214,28 +217,27 @@ fn is_bit_string(contents: &[u8], registered: &str) -> bool {
     }
 }
 
-/// An RDN as RFC 4514 writes it, from the contents octets of its SET; no more of it than a line of
-/// a log has room for.
-fn beginning_of(set: &[u8]) -> String {
-    struct Beginning(String);
+/// The start of an RDN in the form of RFC 4514, from the contents octets of its SET: about as much
+/// of it as a detail in a log may have.
+fn printed_start(set: &[u8]) -> String {
+    struct Start(String);
 
-    impl fmt::Write for Beginning {
+    impl fmt::Write for Start {
         fn write_str(&mut self, text: &str) -> fmt::Result {
             self.0.push_str(text);
             if self.0.len() > limits::DETAIL_CHARACTERS { Err(fmt::Error) } else { Ok(()) }
         }
     }
 
-    let mut beginning = Beginning(String::new());
+    let mut start = Start(String::new());
     for (index, attribute) in Elements(set).enumerate() {
-        let Ok(attribute) = attribute.and_then(Attribute::read) else { break };
+        let Ok(attribute) = attribute.and_then(DerAttribute::read) else { break };
         let separator = if index > 0 { "+" } else { "" };
-        let written =
-            write!(beginning, "{separator}{}={}", Oid(attribute.oid), print::Value(attribute.der));
-        if written.is_err() {
-            beginning.0.push('…');
+        let (oid, value) = (Oid(attribute.oid), print::DerValue(attribute.der));
+        if write!(start, "{separator}{oid}={value}").is_err() {
+            start.0.push('…');
             break;
         }
     }
-    beginning.0
+    start.0
 }

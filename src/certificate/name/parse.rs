@@ -1,15 +1,15 @@
-//! The string forms of distinguished names: RFC 4514 with the liberties of its predecessors, and
-//! OpenSSL's.
+//! The string forms of distinguished names: RFC 4514 with extensions of its predecessors, and the
+//! one-line form of OpenSSL.
 
 use super::{
     AttributeType, AttributeTypeAndValue, AttributeValue, NameError, RelativeDistinguishedName,
 };
 
-/// Characters that stand for themselves after a backslash (RFC 4514 §3 `pair`).
+/// Characters that a backslash escapes (RFC 4514 §3 `pair`).
 const ESCAPABLE: &[u8] = b"\"+,;<>\\ #=";
 
-/// RFC 4514 §3, and besides: blanks round separators, `OID.` before an identifier, quoted values
-/// (RFC 2253 §4).
+/// Parses the form of RFC 4514 §3, extended by blanks around separators, `OID.` before an
+/// identifier, and quoted values (RFC 2253 §4).
 pub(super) fn rfc4514(text: &str) -> Result<Vec<RelativeDistinguishedName>, NameError> {
     let mut input = Input { text: text.as_bytes(), offset: 0 };
     let mut rdns = Vec::new();
@@ -69,7 +69,7 @@ fn hexstring(input: &mut Input<'_>) -> Result<Vec<u8>, NameError> {
     Ok(octets)
 }
 
-/// A value in double quotes, inside which only `"` and `\` need an escape.
+/// A value in double quotes, in which only `"` and `\` need an escape.
 fn quoted(input: &mut Input<'_>) -> Result<String, NameError> {
     input.offset += 1;
     let mut octets = Vec::new();
@@ -88,7 +88,7 @@ fn quoted(input: &mut Input<'_>) -> Result<String, NameError> {
     String::from_utf8(octets).map_err(|_| NameError::NotUtf8)
 }
 
-/// A plain value; blanks at its end count only where they are escaped.
+/// A plain value. Blanks at its end count only where they are escaped.
 fn string(input: &mut Input<'_>) -> Result<String, NameError> {
     let mut octets = Vec::new();
     let mut significant = 0;
@@ -115,19 +115,20 @@ fn string(input: &mut Input<'_>) -> Result<String, NameError> {
     String::from_utf8(octets).map_err(|_| NameError::NotUtf8)
 }
 
-/// OpenSSL's one-line form, least specific RDN first: `/C=JP/O=Client/CN=client.example.org`.
+/// Parses OpenSSL's one-line form, least specific RDN first, such as
+/// `/C=JP/O=Client/CN=client.example.org`.
 ///
-/// A slash begins an RDN, and a plus a further attribute, only where a known attribute type and `=`
-/// follow; elsewhere they belong to the value, because OpenSSL does not escape them. Nor does it
-/// escape a backslash, so that one stands for itself, except in `\/` and `\+`, which `openssl req
-/// -subj` reads; and `\xHH`, which OpenSSL prints for an octet that is not printable ASCII and as
-/// well for a backslash, an `x` and two digits, is refused: nobody can tell which it is.
+/// OpenSSL does not escape separators. So a slash begins an RDN, and a plus a further attribute,
+/// only where a known attribute type and `=` follow; elsewhere they belong to the value. It does
+/// not escape a backslash either, so that one stands for itself, except in `\/` and `\+`, which
+/// `openssl req -subj` reads. `\xHH` is an error, because OpenSSL prints it both for an octet that
+/// is not printable ASCII and for a backslash before `xHH`.
 pub(super) fn openssl(text: &str) -> Result<Vec<RelativeDistinguishedName>, NameError> {
     let mut input = Input { text: text.as_bytes(), offset: 0 };
     let mut rdns = Vec::new();
     let mut attributes = Vec::with_capacity(1);
     while input.peek().is_some() {
-        // The separator: the callers' first slash, or the one at which the last value ended.
+        // The separator: the first slash, or the one at which the last value ended.
         input.offset += 1;
         let Some(attribute_type) = openssl_type(&mut input) else {
             return Err(input.expected("an attribute type and `=`"));
@@ -142,7 +143,7 @@ pub(super) fn openssl(text: &str) -> Result<Vec<RelativeDistinguishedName>, Name
     Ok(rdns)
 }
 
-/// The type before a `=`; without one the input stays where it is.
+/// The type before a `=`. Without one nothing is consumed.
 fn openssl_type(input: &mut Input<'_>) -> Option<AttributeType> {
     let rest = input.text.get(input.offset..)?;
     let length =
@@ -205,7 +206,7 @@ impl Input<'_> {
         String::from_utf8(octets.to_vec()).map_err(|_| NameError::NotUtf8)
     }
 
-    /// The octet of two hexadecimal digits; without them the input stays where it is.
+    /// The octet of two hexadecimal digits. Without them nothing is consumed.
     fn hexpair(&mut self) -> Option<u8> {
         let digit =
             |ahead| self.text.get(self.offset + ahead).and_then(|&b| char::from(b).to_digit(16));

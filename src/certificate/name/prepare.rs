@@ -1,11 +1,10 @@
 //! String preparation for caseIgnoreMatch (RFC 4518 §2): two strings match when their prepared
 //! forms are equal.
 //!
-//! RFC 4518 is on Unicode 3.2. A character that came later matches itself and nothing else: it is
-//! not folded, and what is beside it is normalized as if the text ended there, because to Unicode
-//! 3.2 it is no letter, mark or blank.
+//! RFC 4518 is based on Unicode 3.2. A character that was added later matches only itself: it is
+//! not folded, and the text on either side of it is normalized on its own, because in Unicode 3.2
+//! it is no letter, mark or blank.
 
-use crate::limits;
 use std::borrow::Cow;
 
 use icu_casemap::CaseMapperBorrowed;
@@ -15,6 +14,7 @@ use icu_properties::{CodePointMapData, CodePointMapDataBorrowed};
 
 use super::NameError;
 use super::unicode_3_2;
+use crate::limits;
 
 const CATEGORIES: CodePointMapDataBorrowed<'static, GeneralCategory> =
     CodePointMapData::<GeneralCategory>::new();
@@ -22,8 +22,8 @@ const CATEGORIES: CodePointMapDataBorrowed<'static, GeneralCategory> =
 /// The prepared form of `text`: mapped, case-folded, in Unicode normalization form KC, with outer
 /// blanks removed and inner runs of blanks as one.
 ///
-/// RFC 4518 deletes control characters; here they are an error, because a name that hides one is an
-/// attack and `a\0b` must never equal `ab`.
+/// RFC 4518 deletes control characters. Here they are an error, because a name with a hidden one is
+/// an attack, and `a\0b` must never equal `ab`.
 ///
 /// # Errors
 /// [`NameError::ControlCharacter`] and [`NameError::ProhibitedCharacter`] (RFC 4518 §2.4: such a
@@ -36,13 +36,13 @@ pub(super) fn prepare(text: &str) -> Result<Box<str>, NameError> {
     Ok(squeeze(&folded(text)))
 }
 
-/// Whether `octets` are printable ASCII, where nothing needs a table.
+/// Whether `octets` are printable ASCII, which is prepared without tables.
 pub(super) fn is_printable_ascii(octets: &[u8]) -> bool {
     octets.iter().all(|octet| matches!(octet, b' '..=b'~'))
 }
 
-/// Whether the prepared form of printable ASCII is `prepared`, which is known as soon as they
-/// differ.
+/// Whether the prepared form of `text`, which is printable ASCII, is `prepared`. It stops at the
+/// first difference.
 pub(super) fn is_form_of_ascii(prepared: &str, text: &[u8]) -> bool {
     let mut expected = prepared.bytes();
     let (mut started, mut pending) = (false, false);
@@ -62,18 +62,18 @@ pub(super) fn is_form_of_ascii(prepared: &str, text: &[u8]) -> bool {
     expected.next().is_none()
 }
 
-/// Whether the prepared form of `text`, in which every character passed [`check`], is `prepared`.
-/// What cannot be is not prepared, so that the cost is that of `prepared`, however long and dear to
-/// normalize `text` is.
+/// Whether the prepared form of `text`, in which every character passed [`check`], is `prepared`. A
+/// text that is too long to be equal is not prepared, so that the cost is bounded by the length of
+/// `prepared`, however costly `text` is to normalize.
 pub(super) fn is_form_of(prepared: &str, text: impl Iterator<Item = char>) -> bool {
-    // Case folding and decomposition lose no character, and composition makes one of
-    // MOST_CHARACTERS_OF_ONE at most. Blanks may vanish: of several two are kept, because the last
-    // may carry a mark.
+    // Case folding and decomposition lose no character, and composition makes one character of at
+    // most MOST_CHARACTERS_OF_ONE. Blanks may be dropped. Of several, two are kept, because the
+    // last may carry a mark.
     let most = prepared.len().saturating_mul(MOST_CHARACTERS_OF_ONE);
     let (mut significant, mut blanks) = (0, 0);
     let mut kept = String::new();
     for (index, c) in text.enumerate() {
-        // Nobody's name has so many characters that do not count.
+        // No real name has so many characters that are dropped.
         if index > most.saturating_add(limits::MEANINGLESS_CHARACTERS) {
             return false;
         }
@@ -94,18 +94,24 @@ pub(super) fn is_form_of(prepared: &str, text: impl Iterator<Item = char>) -> bo
     *squeeze(&folded(&kept)) == *prepared
 }
 
-/// The longest canonical decomposition of a character, which a test looks for.
+/// The length of the longest canonical decomposition of a character; a test verifies it.
 const MOST_CHARACTERS_OF_ONE: usize = 4;
 
 /// Whether `c` may be in a name at all.
 #[inline(always)]
 pub(super) fn is_allowed(c: char) -> bool {
-    // All assigned, and none of private use: no table needs to say so.
-    matches!(c, ' '..='~' | '\u{a0}'..='\u{377}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
-        || check(c).is_ok()
+    // Ranges of assigned characters, none of private use, which need no table.
+    let is_common = matches!(
+        c,
+        ' '..='~' | '\u{a0}'..='\u{377}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}'
+    );
+    is_common || check(c).is_ok()
 }
 
-/// That `c` may be in a name at all.
+/// Checks that `c` may be in a name at all.
+///
+/// # Errors
+/// [`NameError::ControlCharacter`] and [`NameError::ProhibitedCharacter`].
 pub(super) fn check(c: char) -> Result<(), NameError> {
     match c {
         ' '..='~' | '\u{9}'..='\u{d}' | '\u{85}' => Ok(()),
@@ -115,7 +121,7 @@ pub(super) fn check(c: char) -> Result<(), NameError> {
     }
 }
 
-/// RFC 4518 §2.2, but for case: `None` = mapped to nothing.
+/// The mapping of RFC 4518 §2.2 without case folding; `None` = mapped to nothing.
 fn map(c: char) -> Option<char> {
     match c {
         ' '..='~' | 'À'..='\u{34e}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => Some(c),
@@ -139,23 +145,23 @@ fn map(c: char) -> Option<char> {
     }
 }
 
-/// Whether `c` stands for itself alone: Unicode 3.2 does not have it, or does not have the small
-/// letter that later ones fold it to.
-fn stands_for_itself(c: char) -> bool {
+/// Whether `c` matches only itself: Unicode 3.2 does not have it, or does not have the small letter
+/// to which later versions fold it.
+fn matches_only_itself(c: char) -> bool {
     matches!(c, '\u{4c0}' | '\u{10a0}'..='\u{10c5}' | '\u{2132}' | '\u{2183}')
         || unicode_3_2::is_unassigned(c)
 }
 
-/// `text` mapped and folded, piece by piece between the characters that stand for themselves.
+/// `text` mapped and folded, piece by piece between the characters that match only themselves.
 fn folded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut piece = String::new();
     for c in text.chars().filter_map(map) {
-        if stands_for_itself(c) {
+        if matches_only_itself(c) {
             out.push_str(&fold(std::mem::take(&mut piece)));
             out.push(c);
         } else if c == '\u{37a}' {
-            // Table B.2 of RFC 3454 folds this one before it is normalized; the order counts where
+            // Table B.2 of RFC 3454 folds this one before normalization. The order matters where
             // marks follow.
             piece.push_str(" ι");
         } else {
@@ -166,12 +172,12 @@ fn folded(text: &str) -> String {
     out
 }
 
-/// Case folding closed under normalization form KC, as table B.2 of RFC 3454 is: `℡` equals `tel`.
+/// Case folding closed under normalization form KC, as in table B.2 of RFC 3454: `℡` equals `tel`.
 fn fold(mut text: String) -> String {
     let normalizer = ComposingNormalizerBorrowed::new_nfkc();
     let case = CaseMapperBorrowed::new();
-    // Folding may denormalize and normalizing may yield capitals. Unicode needs two rounds; the
-    // bound is for safety.
+    // Folding may denormalize, and normalizing may yield capitals. Unicode needs two rounds; four
+    // are a bound for safety.
     for _ in 0..4 {
         let next = normalizer.normalize(&case.fold_string(&text)).into_owned();
         if next == text {
@@ -182,9 +188,9 @@ fn fold(mut text: String) -> String {
     text
 }
 
-/// RFC 4518 §2.4: private-use and replacement characters, and what no Unicode assigns that this
-/// filter knows. (Non-characters are unassigned; the characters of table C.8 are gone after mapping
-/// and normalization.)
+/// RFC 4518 §2.4: characters of private use, the replacement character, and characters that the
+/// filter's version of Unicode does not assign. (Non-characters are unassigned, and mapping and
+/// normalization remove the characters of table C.8.)
 fn is_prohibited(c: char) -> bool {
     c == char::REPLACEMENT_CHARACTER
         || matches!(
@@ -193,7 +199,7 @@ fn is_prohibited(c: char) -> bool {
         )
 }
 
-/// RFC 4518 §2.6.1 for text that is not ASCII: a blank that carries a combining mark is no blank.
+/// RFC 4518 §2.6.1. A blank before a combining mark is no blank.
 fn squeeze(text: &str) -> Box<str> {
     let is_mark = |c| {
         GeneralCategoryGroup::Mark.contains(CATEGORIES.get(c)) && !unicode_3_2::is_unassigned(c)
@@ -214,7 +220,7 @@ fn squeeze(text: &str) -> Box<str> {
     out.into()
 }
 
-/// The same for printable ASCII, where nothing needs a table.
+/// The same for printable ASCII, without tables.
 fn squeeze_ascii(text: &str) -> Box<str> {
     let trimmed = text.trim_matches(' ');
     let single: Cow<'_, str> = if trimmed.contains("  ") {

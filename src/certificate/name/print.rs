@@ -1,4 +1,4 @@
-//! Names as RFC 4514 §2 writes them.
+//! Names in the form of RFC 4514 §2.
 
 use std::fmt::{self, Write as _};
 
@@ -6,9 +6,9 @@ use super::text::Text;
 use crate::certificate::der::Tlv;
 
 /// A value of a certificate's name, from its DER.
-pub(super) struct Value<'a>(pub(super) &'a [u8]);
+pub(super) struct DerValue<'a>(pub(super) &'a [u8]);
 
-impl fmt::Display for Value<'_> {
+impl fmt::Display for DerValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match Tlv::only(self.0).and_then(Text::of) {
             Ok(Some(text)) => {
@@ -21,18 +21,18 @@ impl fmt::Display for Value<'_> {
     }
 }
 
-/// Writes a text as an RFC 4514 value, so that parsing what is written gives the same text.
+/// Writes a text as a value of RFC 4514, which is parsed to the same text.
 pub(super) fn write_escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     let mut escaped = Escaped::new(f);
     text.chars().try_for_each(|c| escaped.write(c))?;
     escaped.end()
 }
 
-/// What writes a value character by character.
+/// A writer of a value, character by character.
 struct Escaped<'a, 'f> {
     f: &'a mut fmt::Formatter<'f>,
     is_start: bool,
-    /// A blank that is written when it is known whether it is the last.
+    /// Whether a blank is not yet written, because only the last one is escaped.
     has_blank: bool,
 }
 
@@ -54,7 +54,7 @@ impl<'a, 'f> Escaped<'a, 'f> {
                 self.has_blank = true;
                 Ok(())
             }
-            // What a registered string may hold only where it is escaped.
+            // A registered string may have these only where they are escaped.
             c if is_raw_control(c) => {
                 let mut utf8 = [0; 4];
                 c.encode_utf8(&mut utf8)
@@ -76,7 +76,8 @@ pub(super) fn write_hexadecimal(f: &mut fmt::Formatter<'_>, der: &[u8]) -> fmt::
     der.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
 }
 
-/// Line ends and control characters, which nobody writes into a name on purpose.
+/// Whether `c` is a line end or a control character, which no operator types into a name on
+/// purpose.
 pub(super) fn is_raw_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }

@@ -1,11 +1,11 @@
-//! The strings that caseIgnoreMatch covers, in every type of string that certificates have them in.
+//! The types of strings in certificates that caseIgnoreMatch compares.
 
 use std::fmt::{self, Write as _};
 
 use super::{NameError, prepare};
 use crate::certificate::der::{MalformedDer, Tlv, tag};
 
-/// A DirectoryString, or another type of string that issuers use in its place.
+/// The contents octets of a DirectoryString, or of another type of string that issuers use instead.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Text<'a> {
     Utf8(&'a [u8]),
@@ -15,12 +15,12 @@ pub(super) enum Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// The text of `value`; `None` for a type that is compared byte for byte.
+    /// The text of `value`; `None` = it is compared byte for byte.
     ///
-    /// A T61String (TeletexString) nearly always holds Latin-1, seldom the T.61 that it is named
-    /// after, and issuers put Latin-1 into a PrintableString too. A value with one of Latin-1's
-    /// upper control characters is in another character set, which nobody knows: it is compared
-    /// byte for byte, and so is what is not ASCII in a NumericString or VisibleString.
+    /// Most issuers write Latin-1 into a TeletexString (T61String), not T.61, and some into a
+    /// PrintableString too. A value with an upper control character of Latin-1 is in an unknown
+    /// character set. It is compared byte for byte, as is a NumericString or VisibleString that is
+    /// not ASCII.
     pub(super) fn of(value: Tlv<'a>) -> Result<Option<Self>, MalformedDer> {
         let text = match value.tag {
             tag::UTF8_STRING => Some(Self::Utf8(value.contents)),
@@ -51,10 +51,11 @@ impl<'a> Text<'a> {
         text.map(Some).ok_or(MalformedDer)
     }
 
-    /// That there is a character for all of it, and none that a name may not have.
+    /// Checks that the octets are characters, and that a name may have each of them.
     ///
     /// # Errors
-    /// [`NameError::MalformedDer`] for what is no character, and those of [`prepare::check`].
+    /// [`NameError::MalformedDer`] for octets that are no character, and those of
+    /// [`prepare::check`].
     pub(super) fn check(self) -> Result<(), NameError> {
         let refused = match self {
             Self::Utf8(octets) | Self::Latin1(octets) if prepare::is_printable_ascii(octets) => {
@@ -71,10 +72,11 @@ impl<'a> Text<'a> {
         refused.map_or(Ok(()), prepare::check)
     }
 
-    /// Whether this text, which was checked, has the form in which a registered text is compared.
+    /// Whether this text, which was checked, matches the text `registered`, whose prepared form is
+    /// `prepared`.
     pub(super) fn has_form(self, prepared: &str, registered: &str) -> bool {
         match self {
-            // The text that was registered, to the letter: nobody needs to prepare it again.
+            // Octet for octet the registered text, whose prepared form is known.
             Self::Utf8(octets) if octets == registered.as_bytes() => true,
             Self::Utf8(octets) | Self::Latin1(octets) if prepare::is_printable_ascii(octets) => {
                 prepare::is_form_of_ascii(prepared, octets)
@@ -100,7 +102,7 @@ impl fmt::Display for Text<'_> {
 }
 
 impl Text<'_> {
-    /// Gives each character to `write`, until it has enough.
+    /// Passes each character to `write`, until that returns an error.
     ///
     /// # Errors
     /// That of `write`.
@@ -114,7 +116,7 @@ impl Text<'_> {
     }
 }
 
-/// The first that a name may not have.
+/// The first character that a name may not have.
 fn first_refused(
     mut characters: impl Iterator<Item = Option<char>>,
 ) -> Result<Option<char>, NameError> {
@@ -137,8 +139,8 @@ fn utf32(units: &[[u8; 4]]) -> impl Iterator<Item = Option<char>> {
     units.iter().map(|&unit| char::from_u32(u32::from_be_bytes(unit)))
 }
 
-/// The characters of UTF-8, which is looked at in pieces: nobody reads to the end of what is
-/// refused at its beginning. It ends at what is no character.
+/// The characters of UTF-8, decoded in pieces, so that a text that differs at its start is not read
+/// to its end. It ends at the first octets that are no character.
 struct Utf8<'a> {
     piece: std::str::Chars<'a>,
     rest: &'a [u8],
@@ -159,7 +161,7 @@ impl Iterator for Utf8<'_> {
             return Some(c);
         }
         let piece = self.rest.get(..OCTETS).unwrap_or(self.rest);
-        // Where the piece is cut within a character, the next one begins with it.
+        // A character that the end of the piece cuts belongs to the next piece.
         let length = std::str::from_utf8(piece).map_or_else(|error| error.valid_up_to(), str::len);
         let (piece, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;

@@ -1,10 +1,9 @@
-//! Authlete's client list: the JSON of its `Client` class.
+//! Clients of Authlete: the JSON of its `Client` class.
 
 use std::collections::BTreeSet;
 
-use super::{
-    BOUND_TOKENS, Converted, METHOD, Member, boolean_of, member, must_be, text, text_of, texts,
-};
+use super::members::{boolean_of, must_be, text, text_of, texts};
+use super::{ConvertedEntry, ConvertedMember, METHOD};
 use crate::json::{Json, JsonError, Members};
 use crate::registration::{foreign, jwks};
 
@@ -17,11 +16,12 @@ const SUBJECTS: [(&str, &str); 5] = [
     ("tlsClientAuthSanEmail", "tls_client_auth_san_email"),
 ];
 
-/// What requests may have as `client_id` besides the number: an alias where that is enabled; the
+/// Further identifiers that requests may have as `client_id`: the alias, where it is enabled; the
 /// URL of a client that is registered through OpenID Federation, or by its metadata document.
 const NAMES: [&str; 3] = ["clientIdAlias", "entityId", "metadataDocumentLocation"];
 
-/// Whether this entry is one of Authlete's: a numeric identifier, or a member that nobody else has.
+/// Whether the entry is in Authlete's format: it has a numeric identifier, or a member of no other
+/// format.
 pub(super) fn is_client(entry: &Json) -> bool {
     entry.members("clientId").any(|id| matches!(id, Json::Number(_)))
         || ["clientIdAlias", "tokenAuthMethod"]
@@ -29,21 +29,21 @@ pub(super) fn is_client(entry: &Json) -> bool {
             .any(|name| entry.members(name).next().is_some())
 }
 
-pub(super) fn convert(entry: &Json) -> Converted {
+pub(super) fn convert(entry: &Json) -> ConvertedEntry {
     let mut client_ids = texts(entry, "clientId");
     let has_alias =
         entry.members("clientIdAliasEnabled").any(|enabled| *enabled == Json::Bool(true));
-    // Where the number cannot be read, nobody can say by the others alone whom it is about.
+    // Where the number cannot be read, the other identifiers alone do not identify the client.
     let names = if client_ids.is_empty() { &[][..] } else { &NAMES[..] };
     for name in names.iter().skip(usize::from(!has_alias)) {
         client_ids.extend(texts(entry, name));
     }
     let mut seen = BTreeSet::new();
     client_ids.retain(|client_id| seen.insert(client_id.clone()));
-    Converted { client_ids, members: members(entry), never_authenticates: false }
+    ConvertedEntry { client_ids, members: members(entry), never_authenticates: false }
 }
 
-fn members(entry: &Json) -> Result<Vec<Member>, JsonError> {
+fn members(entry: &Json) -> Result<Vec<ConvertedMember>, JsonError> {
     let mut members = Members::of(entry, "a client of Authlete")?;
     let id = members.read("clientId", |json| match json {
         Json::Number(number) if number.as_i64().is_some_and(|number| number >= 0) => Ok(()),
@@ -59,10 +59,10 @@ fn members(entry: &Json) -> Result<Vec<Member>, JsonError> {
     let method = text_of(&mut members, "tokenAuthMethod")?.map(str::to_ascii_lowercase);
     let method =
         method.ok_or_else(|| foreign::lacks(entry, "a client of Authlete", "tokenAuthMethod"))?;
-    converted.push(member(METHOD, "tokenAuthMethod", &method));
+    converted.push(ConvertedMember::text(METHOD, "tokenAuthMethod", &method));
     for (name, rfc) in SUBJECTS {
         let subject = text_of(&mut members, name)?.filter(|subject| !subject.is_empty());
-        converted.extend(subject.map(|subject| member(rfc, name, subject)));
+        converted.extend(subject.map(|subject| ConvertedMember::text(rfc, name, subject)));
     }
     let key_id =
         text_of(&mut members, "selfSignedCertificateKeyId")?.filter(|key_id| !key_id.is_empty());
@@ -73,15 +73,11 @@ fn members(entry: &Json) -> Result<Vec<Member>, JsonError> {
         let key =
             key.ok_or_else(|| JsonError::expected("the member jwks (jwksUri is not fetched)"))?;
         let keys = Json::Object(vec![("keys".to_owned(), Json::Array(vec![key]))]);
-        converted.push(Member { name: "jwks", source: "jwks", value: keys });
+        converted.push(ConvertedMember { name: "jwks", source: "jwks", value: keys });
     }
     let source = "tlsClientCertificateBoundAccessTokens";
     let bound = boolean_of(&mut members, source)?;
-    converted.extend(bound.map(|bound| Member {
-        name: BOUND_TOKENS,
-        source,
-        value: Json::Bool(bound),
-    }));
+    converted.extend(bound.map(|bound| ConvertedMember::bound_tokens(source, bound)));
     Ok(converted)
 }
 
@@ -91,7 +87,7 @@ fn self_signed_key(jwks: &Json, key_id: Option<&str>) -> Result<Json, JsonError>
     let mut members = Members::of(jwks, "a JWK Set (RFC 7517)")?;
     let keys =
         members.read("keys", |keys| keys.elements("an array of keys", |key| Ok(key.clone())))?;
-    // One that cannot be used makes no other ambiguous.
+    // A key that cannot be used does not make the choice ambiguous.
     let is_certificate =
         |key: &Json| jwks::certificate(key).is_ok_and(|certificate| certificate.is_some());
     let is_chosen = |key: &Json| match key_id {
@@ -105,7 +101,7 @@ fn self_signed_key(jwks: &Json, key_id: Option<&str>) -> Result<Json, JsonError>
             "exactly one key with the kid that selfSignedCertificateKeyId names",
         )),
         _ => {
-            // Why there is none, if there is none.
+            // The reason why no key has a certificate, where none has.
             jwks::certificates(jwks, &mut Vec::new())?;
             Err(JsonError::expected(
                 "exactly one key with a certificate, or selfSignedCertificateKeyId to choose one",

@@ -1,10 +1,9 @@
-//! Duende IdentityServer's clients: the JSON of its `Client` class, as in a configuration section
-//! or an export of its store.
+//! Clients of Duende IdentityServer: the JSON of its `Client` class, in a configuration section or
+//! in an export of its store.
 
-use super::{
-    Converted, METHOD, Member, boolean_of, is_printed, member, must_be, must_read, spelled, text,
-    text_of, texts,
-};
+use super::members::{boolean_of, must_be, must_read, spelled, text, text_of, texts};
+use super::printed_name::is_printed;
+use super::{ConvertedEntry, ConvertedMember, METHOD};
 use crate::json::{Json, JsonError, Members};
 
 const MEMBERS: [&str; 6] = [
@@ -16,25 +15,25 @@ const MEMBERS: [&str; 6] = [
     "ClientSecrets",
 ];
 
-pub(super) fn convert(entry: &Json) -> Converted {
+pub(super) fn convert(entry: &Json) -> ConvertedEntry {
     let client = &spelled(entry, &MEMBERS);
-    Converted {
+    ConvertedEntry {
         client_ids: texts(client, "ClientId"),
         members: members(client),
         never_authenticates: false,
     }
 }
 
-fn members(client: &Json) -> Result<Vec<Member>, JsonError> {
+fn members(client: &Json) -> Result<Vec<ConvertedMember>, JsonError> {
     let mut members = Members::of(client, "a client of Duende IdentityServer")?;
     members.read("ClientId", text)?;
     must_be(&mut members, "Enabled", true, "the client is disabled")?;
-    // Duende answers others with invalid_client at the token endpoint.
+    // Duende answers clients of other protocols with invalid_client at the token endpoint.
     must_read(&mut members, "ProtocolType", "oidc", "not a client of OpenID Connect")?;
     let grants = members.read_unless_null("AllowedGrantTypes", |json| {
         json.elements("an array of grant types", grant_type)
     })?;
-    // Duende asks such a client for no secret, whatever RequireClientSecret says.
+    // Duende requires no secret of such a client, whatever RequireClientSecret says.
     let is_implicit = grants
         .is_some_and(|grants| !grants.is_empty() && grants.iter().all(|grant| grant == "implicit"));
     let needs_secret =
@@ -45,8 +44,10 @@ fn members(client: &Json) -> Result<Vec<Member>, JsonError> {
     let secrets = secrets.unwrap_or_default();
     let error = |message: &str| Err(JsonError::new(message).within("ClientSecrets"));
     match secrets.as_slice() {
-        [] if is_implicit => Ok(vec![member(METHOD, "AllowedGrantTypes", "none")]),
-        [] if !needs_secret => Ok(vec![member(METHOD, "RequireClientSecret", "none")]),
+        [] if is_implicit => Ok(vec![ConvertedMember::text(METHOD, "AllowedGrantTypes", "none")]),
+        [] if !needs_secret => {
+            Ok(vec![ConvertedMember::text(METHOD, "RequireClientSecret", "none")])
+        }
         [] => error("the client needs a secret and has none"),
         _ if is_implicit => {
             error("the client has secrets and may do without: \"implicit\" is its only grant type")
@@ -55,15 +56,15 @@ fn members(client: &Json) -> Result<Vec<Member>, JsonError> {
             error("the client has secrets and may do without: RequireClientSecret is false")
         }
         [Secret::SubjectName(name)] => Ok(vec![
-            member(METHOD, "ClientSecrets/0/Type", "tls_client_auth"),
-            member("tls_client_auth_subject_dn", "ClientSecrets/0/Value", name),
+            ConvertedMember::text(METHOD, "ClientSecrets/0/Type", "tls_client_auth"),
+            ConvertedMember::text("tls_client_auth_subject_dn", "ClientSecrets/0/Value", name),
         ]),
         secrets if secrets.iter().all(|secret| matches!(secret, Secret::Shared)) => {
-            // In a header or in the body: either is the backend's to check.
-            Ok(vec![member(METHOD, "ClientSecrets", "client_secret_basic")])
+            // In a header or in the body: the backend checks either.
+            Ok(vec![ConvertedMember::text(METHOD, "ClientSecrets", "client_secret_basic")])
         }
         secrets if secrets.iter().all(|secret| matches!(secret, Secret::Key)) => {
-            Ok(vec![member(METHOD, "ClientSecrets", "private_key_jwt")])
+            Ok(vec![ConvertedMember::text(METHOD, "ClientSecrets", "private_key_jwt")])
         }
         _ => error(
             "several secrets, of which Duende takes any: RFC 7591 has one method with one subject",
@@ -84,7 +85,7 @@ enum Secret {
     Shared,
     /// The subject as .NET prints it, most specific RDN first.
     SubjectName(String),
-    /// A key for assertions.
+    /// A key for client assertions (RFC 7523).
     Key,
 }
 
@@ -97,7 +98,7 @@ impl Secret {
                 .within("Expiration"));
         }
         let value = text_of(&mut members, "Value")?;
-        // Absent means SharedSecret, null no validator's type.
+        // Duende reads an absent type as SharedSecret, and has no validator for null.
         let kind = members.read("Type", text)?.unwrap_or("SharedSecret");
         match kind {
             "SharedSecret" => Ok(Self::Shared),

@@ -1,10 +1,8 @@
-//! Keycloak's client representations (`ClientRepresentation`), from its admin API or a realm
-//! export.
+//! Clients of Keycloak: its `ClientRepresentation`, from the admin API or a realm export.
 
-use super::{
-    BOUND_TOKENS, Converted, METHOD, Member, boolean_of, is_printed, member, must_be, must_read,
-    text, texts,
-};
+use super::members::{boolean_of, must_be, must_read, text, texts};
+use super::printed_name::is_printed;
+use super::{ConvertedEntry, ConvertedMember, METHOD};
 use crate::json::{Json, JsonError, Members};
 use crate::registration::foreign;
 
@@ -13,7 +11,7 @@ const CA_SUBJECT_DN: &str = "x509.casubjectdn";
 const REGEX: &str = "x509.allow.regex.pattern.comparison";
 const BOUND: &str = "tls.client.certificate.bound.access.tokens";
 
-/// Keycloak's client authenticators, and what RFC 7591 and the IANA registry call them.
+/// Keycloak's client authenticators, and the method that each is in RFC 7591 and the IANA registry.
 const METHODS: [(&str, &str); 4] = [
     ("client-secret", "client_secret_basic"),
     ("client-jwt", "private_key_jwt"),
@@ -21,22 +19,22 @@ const METHODS: [(&str, &str); 4] = [
     ("client-x509", "tls_client_auth"),
 ];
 
-/// Whether this entry is one of Keycloak's: every client of its lists has an authenticator, those
-/// that need none too, and no other server calls it so. (`publicClient`, `enabled`, `protocol` are
-/// words of others as well.)
+/// Whether the entry is in Keycloak's format. Every client of its lists has an authenticator, even
+/// a public one, and no other format has this member. (Other formats have `publicClient`, `enabled`
+/// and `protocol`, too.)
 pub(super) fn is_client(entry: &Json) -> bool {
     entry.members("clientAuthenticatorType").next().is_some()
 }
 
-pub(super) fn convert(entry: &Json) -> Converted {
+pub(super) fn convert(entry: &Json) -> ConvertedEntry {
     let is_bearer_only =
         entry.members("bearerOnly").any(|bearer_only| *bearer_only == Json::Bool(true));
     let client_ids = texts(entry, "clientId");
     let never_authenticates = is_bearer_only && is_client(entry) && !client_ids.is_empty();
-    Converted { client_ids, members: members(entry), never_authenticates }
+    ConvertedEntry { client_ids, members: members(entry), never_authenticates }
 }
 
-fn members(entry: &Json) -> Result<Vec<Member>, JsonError> {
+fn members(entry: &Json) -> Result<Vec<ConvertedMember>, JsonError> {
     let mut members = Members::of(entry, "a client of Keycloak")?;
     members.read("clientId", text)?;
     // Keycloak answers these with invalid_client at the token endpoint.
@@ -54,7 +52,7 @@ fn members(entry: &Json) -> Result<Vec<Member>, JsonError> {
         (authenticator, "clientAuthenticatorType")
     };
     let is_tls = method == "tls_client_auth";
-    let mut converted = vec![member(METHOD, source, method)];
+    let mut converted = vec![ConvertedMember::text(METHOD, source, method)];
     match members.read_unless_null("attributes", |json| attributes(json, is_tls, &mut converted))? {
         None if is_tls => Err(JsonError::expected("the attribute x509.subjectdn")),
         _ => Ok(converted),
@@ -64,7 +62,7 @@ fn members(entry: &Json) -> Result<Vec<Member>, JsonError> {
 fn method(authenticator: &str) -> Result<&str, JsonError> {
     let known =
         METHODS.into_iter().find(|(name, _)| *name == authenticator).map(|(_, method)| method);
-    // An authenticator of somebody's own may well look at certificates, too.
+    // A custom authenticator with this name may check certificates, too.
     if known.is_none() && authenticator.to_ascii_lowercase().contains("x509") {
         return Err(JsonError::new("unknown authenticator; did you mean \"client-x509\"?"));
     }
@@ -74,7 +72,7 @@ fn method(authenticator: &str) -> Result<&str, JsonError> {
 fn attributes(
     json: &Json,
     needs_subject: bool,
-    converted: &mut Vec<Member>,
+    converted: &mut Vec<ConvertedMember>,
 ) -> Result<(), JsonError> {
     let mut attributes = Members::of(json, "an object")?;
     let is_pattern = attributes.read_unless_null(REGEX, switch)?.unwrap_or(true);
@@ -94,18 +92,19 @@ fn attributes(
             name => Ok(name.to_owned()),
         })?;
         let subject = subject.ok_or_else(|| JsonError::expected("the attribute x509.subjectdn"))?;
-        converted.push(member("tls_client_auth_subject_dn", "attributes/x509.subjectdn", &subject));
+        converted.push(ConvertedMember::text(
+            "tls_client_auth_subject_dn",
+            "attributes/x509.subjectdn",
+            &subject,
+        ));
     }
     let source = "attributes/tls.client.certificate.bound.access.tokens";
-    converted.extend(bound.map(|bound| Member {
-        name: BOUND_TOKENS,
-        source,
-        value: Json::Bool(bound),
-    }));
+    converted.extend(bound.map(|bound| ConvertedMember::bound_tokens(source, bound)));
     Ok(())
 }
 
-/// Attributes are strings, whatever they mean. Keycloak reads everything but "true" as false.
+/// A boolean attribute. All attributes are strings. Keycloak reads any but "true" as false; here,
+/// what is neither "true" nor "false" is refused.
 fn switch(json: &Json) -> Result<bool, JsonError> {
     match json {
         Json::String(text) if text == "true" => Ok(true),
@@ -114,8 +113,8 @@ fn switch(json: &Json) -> Result<bool, JsonError> {
     }
 }
 
-/// The name for which a regular expression of Java stands. Keycloak compares it with the subject as
-/// Java's `X500Name` prints it, most specific RDN first, as RFC 4514 does.
+/// The name that a regular expression of Java matches. Keycloak matches it with the subject as
+/// `X500Name` of Java prints it: most specific RDN first, as in RFC 4514.
 fn pattern(expression: &str) -> Result<String, JsonError> {
     let name = literal(expression).ok_or_else(|| {
         JsonError::new(
@@ -132,8 +131,8 @@ fn pattern(expression: &str) -> Result<String, JsonError> {
     }
 }
 
-/// The one text that a regular expression of Java matches as a whole, if it is written so that
-/// there is one.
+/// The only text that a regular expression of Java matches as a whole; `None` = it may match
+/// several.
 fn literal(expression: &str) -> Option<String> {
     let mut text = String::new();
     let mut rest = expression.strip_prefix('^').unwrap_or(expression).chars();
@@ -146,7 +145,7 @@ fn literal(expression: &str) -> Option<String> {
                     text.push_str(quoted);
                     rest = after.chars();
                 }
-                // Letters and digits behind a backslash are classes, boundaries and references.
+                // A backslash before a letter or digit is a class, a boundary or a reference.
                 escaped if escaped.is_ascii_alphanumeric() => return None,
                 escaped => text.push(escaped),
             },

@@ -26,7 +26,8 @@ fn lookup() -> Lookup<u32> {
 
 fn client(id: &str) -> String {
     format!(
-        "{{\"client_id\":\"{id}\",\"token_endpoint_auth_method\":\"tls_client_auth\",\"tls_client_auth_san_dns\":\"a.test\"}}"
+        r#"{{"client_id":"{id}","token_endpoint_auth_method":"tls_client_auth",
+            "tls_client_auth_san_dns":"a.test"}}"#
     )
 }
 
@@ -38,7 +39,7 @@ fn answer(
     status: u16,
     headers: &[(&str, &str)],
     body: &str,
-) -> Settled<u32> {
+) -> LookupOutcome<u32> {
     let headers: Vec<_> = headers
         .iter()
         .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
@@ -58,23 +59,23 @@ fn is_registered(registration: &Registration) -> bool {
 }
 
 #[test]
-fn one_request_for_all_who_wait() {
+fn all_requests_for_a_client_wait_for_one_lookup() {
     let mut lookup = lookup();
     assert!(lookup.find("a", 0).is_pending());
     let request = lookup.wait("a", 1).unwrap();
     assert!(request.headers.contains(&(":path".into(), "/clients/a".into())));
     assert!(lookup.wait("a", 2).is_none() && lookup.wait("a", 3).is_none());
     assert!(lookup.wait("b", 4).is_some());
-    let settled = answer(&mut lookup, "a", 0, 200, &[], &client("a"));
-    assert_eq!(settled.waiting, [1, 2, 3]);
-    assert!(is_registered(&settled.result.unwrap()) && settled.failure.is_none());
+    let outcome = answer(&mut lookup, "a", 0, 200, &[], &client("a"));
+    assert_eq!(outcome.waiting, [1, 2, 3]);
+    assert!(is_registered(&outcome.result.unwrap()) && outcome.failure.is_none());
     assert!(matches!(lookup.find("a", 59_999), Poll::Ready(known) if is_registered(&known)));
-    assert!(lookup.find("a", 60_000).is_pending(), "refresh has gone by");
+    assert!(lookup.find("a", 60_000).is_pending(), "older than refresh");
     assert!(lookup.find("b", 0).is_pending());
 }
 
 #[test]
-fn identifiers_are_encoded_and_never_a_path() {
+fn identifiers_are_percent_encoded_and_never_change_the_path() {
     let mut lookup = lookup();
     for (client_id, path) in [
         ("a b/../%2e", "/clients/a%20b%2F..%2F%252e"),
@@ -92,7 +93,7 @@ fn identifiers_are_encoded_and_never_a_path() {
 }
 
 #[test]
-fn answers_are_held_as_they_say() {
+fn answers_are_held_for_as_long_as_cache_control_says() {
     for (headers, seconds) in [
         (&[("cache-control", "max-age=5")][..], 5),
         (&[("cache-control", "private, Max-Age=\"7\"")], 7),
@@ -110,12 +111,12 @@ fn answers_are_held_as_they_say() {
         assert_eq!(lookup.find("a", 1000).is_ready(), seconds > 0, "{headers:?}");
         assert_eq!(lookup.find("a", 999 + seconds * 1000).is_ready(), seconds > 0, "{headers:?}");
         assert!(lookup.find("a", 1000 + seconds * 1000).is_pending(), "{headers:?}");
-        assert!(lookup.find("a", 999).is_pending(), "the clock went backwards");
+        assert!(lookup.find("a", 999).is_pending(), "the clock was set back");
     }
 }
 
 #[test]
-fn absence_is_held_for_ten_seconds_at_most() {
+fn not_found_is_held_for_ten_seconds_at_most() {
     for (headers, millis) in [
         (&[][..], 10_000),
         (&[("cache-control", "max-age=3")], 3_000),
@@ -123,8 +124,8 @@ fn absence_is_held_for_ten_seconds_at_most() {
     ] {
         for (status, body) in [(404, ""), (404, "<html>"), (200, "[]"), (200, "{\"clients\":[]}")] {
             let mut lookup = lookup();
-            let settled = answer(&mut lookup, "a", 0, status, headers, body);
-            assert_eq!(settled.result, Ok(Registration::Unregistered));
+            let outcome = answer(&mut lookup, "a", 0, status, headers, body);
+            assert_eq!(outcome.result, Ok(Registration::Unregistered));
             assert_eq!(lookup.find("a", millis - 1), Poll::Ready(Registration::Unregistered));
             assert!(lookup.find("a", millis).is_pending());
         }
@@ -132,8 +133,7 @@ fn absence_is_held_for_ten_seconds_at_most() {
 }
 
 #[test]
-fn what_is_no_answer_about_the_client_is_none() {
-    let twice = format!("[{},{}]", client("a"), client("a"));
+fn an_answer_that_is_not_about_the_client_is_a_failure() {
     let other = format!("[{},{}]", client("a"), client("b"));
     let malformed = |text: &str| FetchError::Malformed(text.into());
     for (status, body, expected) in [
@@ -152,75 +152,78 @@ fn what_is_no_answer_about_the_client_is_none() {
     ] {
         let mut lookup = lookup();
         lookup.wait("a", 1);
-        let settled = answer(&mut lookup, "a", 0, status, &[], body);
-        assert_eq!(settled.failure.as_ref(), Some(&expected), "{body}");
-        assert_eq!(settled.result, Err(RegistryFault::Lookup(expected)));
-        assert_eq!(settled.waiting, [1]);
-        assert!(lookup.find("a", 0).is_pending(), "errors are not held");
+        let outcome = answer(&mut lookup, "a", 0, status, &[], body);
+        assert_eq!(outcome.failure.as_ref(), Some(&expected), "{body}");
+        assert_eq!(outcome.result, Err(RegistryFault::Lookup(expected)));
+        assert_eq!(outcome.waiting, [1]);
+        assert!(lookup.find("a", 0).is_pending(), "failures are not held");
         assert!(lookup.wait("a", 1).is_some());
     }
     for body in
-        ["{\"error\":\"x\"}", "null", "[[]]", "{\"clients\":{}}", "{\"clients\":[],\"clients\":[]}"]
+        [r#"{"error":"x"}"#, "null", "[[]]", r#"{"clients":{}}"#, r#"{"clients":[],"clients":[]}"#]
     {
         let failure = answer(&mut lookup(), "a", 0, 200, &[], body).failure;
         assert!(matches!(failure, Some(FetchError::Malformed(_))), "{body}: {failure:?}");
     }
-    let settled = answer(&mut lookup(), "a", 0, 200, &[], &twice);
-    assert_eq!(
-        settled.result,
-        Ok(Registration::Unusable("the registry has this client_id twice".into()))
-    );
-    let settled = answer(
-        &mut lookup(),
-        "a",
-        0,
-        200,
-        &[],
-        "{\"client_id\":\"a\",\"token_endpoint_auth_method\":\"tls_client_auth\"}",
-    );
-    assert!(matches!(settled.result, Ok(Registration::Unusable(_))));
-    let mut without = lookup();
-    without.wait("a", 1);
+}
+
+#[test]
+fn an_answer_from_the_host_that_is_incomplete_is_a_failure() {
+    let mut lookup = lookup();
+    lookup.wait("a", 1);
     let nothing = RegistryAnswer { status: None, headers: &[], body_size: 0, read: &|_| None };
-    assert_eq!(without.on_answer("a", Some(&nothing), 0).failure, Some(FetchError::NoAnswer));
-    assert_eq!(without.on_answer("a", None, 0).failure, Some(FetchError::NotSent));
-    let cut = RegistryAnswer {
+    assert_eq!(lookup.on_answer("a", Some(&nothing), 0).failure, Some(FetchError::NoAnswer));
+    assert_eq!(lookup.on_answer("a", None, 0).failure, Some(FetchError::NotSent));
+    let truncated = RegistryAnswer {
         status: Some(200),
         headers: &[],
         body_size: 10,
         read: &|_| Some(b"{}".to_vec()),
     };
-    assert_eq!(without.on_answer("a", Some(&cut), 0).failure, Some(FetchError::Body));
+    assert_eq!(lookup.on_answer("a", Some(&truncated), 0).failure, Some(FetchError::Body));
 }
 
 #[test]
-fn a_client_seen_before_outlives_its_registry() {
+fn a_client_that_cannot_be_used_is_unusable() {
+    let twice = format!("[{},{}]", client("a"), client("a"));
+    let outcome = answer(&mut lookup(), "a", 0, 200, &[], &twice);
+    assert_eq!(
+        outcome.result,
+        Ok(Registration::Unusable("the registry has this client_id twice".into()))
+    );
+    let no_subject = r#"{"client_id":"a","token_endpoint_auth_method":"tls_client_auth"}"#;
+    let outcome = answer(&mut lookup(), "a", 0, 200, &[], no_subject);
+    assert!(matches!(outcome.result, Ok(Registration::Unusable(_))));
+}
+
+#[test]
+fn a_known_client_serves_while_the_registry_fails() {
     let mut lookup = lookup();
     answer(&mut lookup, "a", 0, 200, &[("cache-control", "max-age=1")], &client("a"));
     assert!(lookup.find("a", 1000).is_pending());
     lookup.wait("a", 1);
-    let settled = answer(&mut lookup, "a", 1000, 500, &[], "");
-    assert!(is_registered(&settled.result.unwrap()));
-    assert_eq!(settled.failure, Some(FetchError::Status(500)));
+    let outcome = answer(&mut lookup, "a", 1000, 500, &[], "");
+    assert!(is_registered(&outcome.result.unwrap()));
+    assert_eq!(outcome.failure, Some(FetchError::Status(500)));
     assert!(
         lookup.find("a", 5_999).is_ready(),
-        "not every request waits for a registry that fails"
+        "not every request waits for the time-out of a registry that fails"
     );
     assert!(lookup.find("a", 6_000).is_pending());
     assert!(is_registered(&answer(&mut lookup, "a", 3_600_000, 500, &[], "").result.unwrap()));
     assert!(answer(&mut lookup, "a", 3_600_001, 500, &[], "").result.is_err(), "max_stale");
-    // A clear answer counts, whatever was known.
+    // An answer counts, whatever was known before.
     answer(&mut lookup, "a", 0, 200, &[], &client("a"));
     answer(&mut lookup, "a", 1, 404, &[], "");
     assert_eq!(lookup.find("a", 2), Poll::Ready(Registration::Unregistered));
     assert!(
         answer(&mut lookup, "a", 20_000, 500, &[], "").result.is_err(),
-        "a client that is gone does not come back"
+        "a client that was removed is not used again"
     );
 }
 
 #[test]
-fn the_least_recently_used_is_forgotten_first() {
+fn the_least_recently_used_client_is_dropped_first() {
     let mut lookup = lookup();
     for (now, id) in ["a", "b", "c"].iter().enumerate() {
         answer(&mut lookup, id, now as u64, 200, &[], &client(id));
@@ -228,7 +231,7 @@ fn the_least_recently_used_is_forgotten_first() {
     assert!(lookup.find("a", 5).is_ready());
     answer(&mut lookup, "d", 5, 200, &[], &client("d"));
     assert!(lookup.find("b", 5).is_pending());
-    // Whoever asks for identifiers that nobody has drives no client out.
+    // Unregistered identifiers displace no client.
     for n in 0..5000 {
         answer(&mut lookup, &format!("x{n}"), 5, 404, &[], "");
     }
@@ -239,12 +242,12 @@ fn the_least_recently_used_is_forgotten_first() {
 }
 
 #[test]
-fn who_leaves_is_not_told_and_an_orphan_is_asked_for_again() {
+fn a_request_that_is_gone_gets_no_answer_and_its_lookup_is_sent_again() {
     let mut lookup = lookup();
     lookup.wait("a", 1);
     lookup.wait("a", 2);
     lookup.leave("a", false, |waiting| *waiting == 2);
-    assert!(lookup.take_orphans().is_empty(), "the one that asked is still there");
+    assert!(lookup.take_orphans().is_empty(), "the one that sent the lookup still waits");
     lookup.wait("a", 3);
     lookup.leave("a", true, |waiting| *waiting == 1);
     let orphans = lookup.take_orphans();
@@ -254,6 +257,6 @@ fn who_leaves_is_not_told_and_an_orphan_is_asked_for_again() {
     assert_eq!(answer(&mut lookup, "a", 0, 200, &[], &client("a")).waiting, [3]);
     lookup.wait("b", 4);
     lookup.leave("b", true, |waiting| *waiting == 4);
-    assert!(lookup.take_orphans().is_empty(), "nobody waits any more");
+    assert!(lookup.take_orphans().is_empty(), "none waits any more");
     assert!(lookup.wait("b", 5).is_some());
 }

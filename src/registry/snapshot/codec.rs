@@ -1,9 +1,10 @@
-//! Fixed-width integers and counted octets, as the VMs of one process hand them to each other.
-//! Nothing here is stored longer than the process lives, or read by another version of this module.
+//! The encoding of values that the VMs of one process share: integers of fixed width, and octets
+//! preceded by their length. Nothing in this encoding outlives the process, or is read by another
+//! version of this module (see `shared::FORMAT_VERSION`).
 
 use crate::certificate::Thumbprint;
 
-/// Writes; every length is 32 bits, little-endian.
+/// Encodes; integers are little-endian, lengths have 32 bits.
 #[derive(Debug, Default)]
 pub(super) struct Writer(pub(super) Vec<u8>);
 
@@ -21,7 +22,7 @@ impl Writer {
     }
 
     pub(super) fn octets(&mut self, octets: &[u8]) {
-        // A value of 4 GiB does not fit into the VM that would write it.
+        // A VM of 32 bits holds no value of 4 GiB.
         self.u32(u32::try_from(octets.len()).unwrap_or(u32::MAX));
         self.0.extend_from_slice(octets);
     }
@@ -32,7 +33,7 @@ impl Writer {
     }
 }
 
-/// Reads what a [`Writer`] wrote; `None` = it was somebody else.
+/// Decodes what a [`Writer`] encoded; `None` = the octets are in another format, or incomplete.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 

@@ -1,139 +1,148 @@
-//! Which VM of the process fetches: a lease in shared data that its holder keeps alive.
+//! Which VM of the process fetches: a lease in shared data that its holder renews.
 //!
-//! No clock is read: whoever wants the lease watches it, and takes it when it showed no sign of
-//! life for a while. So a clock that jumps makes nobody lose it, and a dead VM loses it.
+//! No clock is read. A VM that wants the lease observes it, and takes it when it has not been
+//! renewed for [`limits::LEASE_SILENCE`]. So a clock that jumps takes the lease from no VM, and a
+//! VM that is dead loses it.
 
-use crate::limits;
 use std::time::Duration;
 
 use super::codec::{Reader, Writer};
 use super::shared::{SharedData, Version};
+use crate::limits;
 
 /// One VM's view of the lease.
 #[derive(Debug)]
 pub(super) struct Lease {
     key: String,
-    /// How often this VM would fetch.
+    /// The period of this VM's registry.
     refresh: Duration,
-    view: View,
+    view: LeaseView,
 }
 
 #[derive(Debug)]
-enum View {
-    /// Somebody else has it, or nobody: the version seen last, and for how long.
-    Watching { seen: Option<Version>, quiet: Duration },
-    /// This VM has it, by this name; the time since its last sign of life.
-    Held { owner: u64, since_beat: Duration },
+enum LeaseView {
+    /// Another VM or no VM has the lease. `seen` = the version that was read last; `unchanged` =
+    /// for how long the lease has had this version.
+    Observing { seen: Option<Version>, unchanged: Duration },
+    /// This VM has the lease as `owner`, and last renewed it `since_renewal` ago.
+    Held { owner: u64, since_renewal: Duration },
 }
 
 /// The lease as it is stored.
 #[derive(Clone, Copy)]
-struct Stored {
-    /// The number that the holder's first write had; 0 = nobody's.
+struct StoredLease {
+    /// The number of the write by which the holder took the lease; 0 = vacant.
     owner: u64,
     refresh_millis: u64,
     /// Counts the writes.
-    beats: u32,
+    writes: u32,
 }
 
-impl Stored {
+impl StoredLease {
     fn decode(octets: &[u8]) -> Option<Self> {
         let mut reader = Reader(octets);
-        Some(Self { owner: reader.u64()?, refresh_millis: reader.u64()?, beats: reader.u32()? })
+        Some(Self { owner: reader.u64()?, refresh_millis: reader.u64()?, writes: reader.u32()? })
     }
 
     fn encode(self) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.u64(self.owner);
         writer.u64(self.refresh_millis);
-        writer.u32(self.beats);
+        writer.u32(self.writes);
         writer.0
     }
 
-    /// A number that no other write over this lease has: a version is replaced once, and versions
-    /// are told apart by the beats where the host's counter overflows. Nothing else tells VMs apart
-    /// that are born in the same nanosecond.
+    /// The number of the write that replaces this value, whose version is `replaced`. No other
+    /// write of the lease has it: each version is replaced once, and the count of writes
+    /// distinguishes versions that are equal because the host's counter overflowed. Nothing else
+    /// distinguishes VMs that start in the same nanosecond.
     fn number(&self, replaced: Version) -> u64 {
-        u64::from(self.beats) << 32 | u64::from(replaced.0)
+        u64::from(self.writes) << 32 | u64::from(replaced.0)
     }
 }
 
 impl Lease {
     pub(super) fn new(key: String, refresh: Duration) -> Self {
-        Self { key, refresh, view: View::Watching { seen: None, quiet: Duration::ZERO } }
+        Self { key, refresh, view: LeaseView::Observing { seen: None, unchanged: Duration::ZERO } }
     }
 
-    /// `elapsed` went by since the last call; returns whether this VM has the lease now.
+    /// Renews or takes the lease where that is due. `elapsed` = the time since the last call.
+    /// Returns whether this VM has the lease now.
     pub(super) fn tick(&mut self, elapsed: Duration, shared: &mut dyn SharedData) -> bool {
         let Some((stored, Some(version))) = self.stored(shared) else {
-            // The first write of a key cannot be compared and swapped. So nobody takes the lease by
-            // it.
-            let vacant = Stored { owner: 0, refresh_millis: 0, beats: 0 };
+            // The first write of a key has no version to compare, so that two VMs could both
+            // succeed. It only creates a vacant lease.
+            let vacant = StoredLease { owner: 0, refresh_millis: 0, writes: 0 };
             shared.write(&self.key, &vacant.encode(), None);
-            self.view = View::Watching { seen: None, quiet: Duration::ZERO };
+            self.observe();
             return false;
         };
-        let (seen, quiet) = match self.view {
-            View::Held { owner, since_beat } if stored.owner == owner => {
-                let since_beat = since_beat + elapsed;
-                self.view = View::Held { owner, since_beat };
-                return since_beat < limits::LEASE_BEAT
+        let (seen, unchanged) = match self.view {
+            LeaseView::Held { owner, since_renewal } if stored.owner == owner => {
+                let since_renewal = since_renewal + elapsed;
+                self.view = LeaseView::Held { owner, since_renewal };
+                return since_renewal < limits::LEASE_BEAT
                     || self.write(owner, stored, version, shared);
             }
-            View::Held { .. } => (None, Duration::ZERO),
-            View::Watching { seen, quiet } => (seen, quiet),
+            LeaseView::Held { .. } => (None, Duration::ZERO),
+            LeaseView::Observing { seen, unchanged } => (seen, unchanged),
         };
-        let quiet = if seen == Some(version) { quiet + elapsed } else { Duration::ZERO };
-        self.view = View::Watching { seen: Some(version), quiet };
-        // A VM that fetches more often does it for the others too, never the other way round.
+        let unchanged = if seen == Some(version) { unchanged + elapsed } else { Duration::ZERO };
+        self.view = LeaseView::Observing { seen: Some(version), unchanged };
+        // Filters with the same registry may have different periods. The VM with the shorter period
+        // takes the lease, because its lists are recent enough for all.
         let is_slower = u128::from(stored.refresh_millis) > self.refresh.as_millis();
-        (stored.owner == 0 || is_slower || quiet >= limits::LEASE_SILENCE)
+        (stored.owner == 0 || is_slower || unchanged >= limits::LEASE_SILENCE)
             && self.write(stored.number(version), stored, version, shared)
     }
 
-    /// A number for a list that no other list has, so that what a dead VM left behind is never
-    /// taken for a part of it; `None` = the lease is lost.
+    /// A number for a list that no other list has, so that a shard that a dead VM has left behind
+    /// is never used as a part of it; `None` = the lease is lost.
     pub(super) fn next_generation(&mut self, shared: &mut dyn SharedData) -> Option<u64> {
-        let View::Held { owner, .. } = self.view else { return None };
+        let LeaseView::Held { owner, .. } = self.view else { return None };
         let (stored, version) = self.stored(shared)?;
         let version = version?;
         (stored.owner == owner && self.write(owner, stored, version, shared))
             .then(|| stored.number(version))
     }
 
-    /// Gives the lease up, if this VM has it.
+    /// Makes the lease vacant, if this VM has it.
     pub(super) fn release(&mut self, shared: &mut dyn SharedData) {
-        if let View::Held { owner, .. } = self.view
+        if let LeaseView::Held { owner, .. } = self.view
             && let Some((stored, Some(version))) = self.stored(shared)
             && stored.owner == owner
         {
-            let vacant = Stored { owner: 0, refresh_millis: 0, ..stored };
+            let vacant = StoredLease { owner: 0, refresh_millis: 0, ..stored };
             shared.write(&self.key, &vacant.encode(), Some(version));
         }
-        self.view = View::Watching { seen: None, quiet: Duration::ZERO };
+        self.observe();
     }
 
-    fn stored(&self, shared: &mut dyn SharedData) -> Option<(Stored, Option<Version>)> {
+    fn observe(&mut self) {
+        self.view = LeaseView::Observing { seen: None, unchanged: Duration::ZERO };
+    }
+
+    fn stored(&self, shared: &mut dyn SharedData) -> Option<(StoredLease, Option<Version>)> {
         let (octets, version) = shared.read(&self.key)?;
-        Some((Stored::decode(&octets)?, version))
+        Some((StoredLease::decode(&octets)?, version))
     }
 
-    /// Writes that this VM has it, which is a sign of life, over what was read.
+    /// Takes or renews the lease, unless another VM has written it since it was read.
     fn write(
         &mut self,
         owner: u64,
-        stored: Stored,
+        stored: StoredLease,
         version: Version,
         shared: &mut dyn SharedData,
     ) -> bool {
         let refresh_millis = u64::try_from(self.refresh.as_millis()).unwrap_or(u64::MAX);
-        let mine = Stored { owner, refresh_millis, beats: stored.beats.wrapping_add(1) };
+        let mine = StoredLease { owner, refresh_millis, writes: stored.writes.wrapping_add(1) };
         let is_held = shared.write(&self.key, &mine.encode(), Some(version));
-        self.view = if is_held {
-            View::Held { owner, since_beat: Duration::ZERO }
+        if is_held {
+            self.view = LeaseView::Held { owner, since_renewal: Duration::ZERO };
         } else {
-            View::Watching { seen: None, quiet: Duration::ZERO }
-        };
+            self.observe();
+        }
         is_held
     }
 }
@@ -149,15 +158,15 @@ mod tests {
         Lease::new("lease".to_owned(), Duration::from_secs(refresh))
     }
 
-    /// Whoever changes this raises `shared::LAYOUT`.
+    /// A change of this format raises `shared::FORMAT_VERSION`.
     #[test]
-    fn it_is_stored_so() {
-        let stored = Stored { owner: 1, refresh_millis: 2, beats: 3 }.encode();
+    fn the_format_of_a_stored_lease() {
+        let stored = StoredLease { owner: 1, refresh_millis: 2, writes: 3 }.encode();
         assert_eq!(stored, [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0]);
     }
 
     #[test]
-    fn one_of_many_has_it_and_keeps_it() {
+    fn one_of_many_vms_has_the_lease_and_keeps_it() {
         let mut process = Process::default();
         let mut vms: Vec<_> = (1..=6).map(|_| lease(60)).collect();
         let mut holders = Vec::new();
@@ -167,13 +176,13 @@ mod tests {
             assert!(held.len() <= 1);
             holders.extend(held);
         }
-        assert!(holders.len() >= 98, "nobody had it for {} of 100 ticks", 100 - holders.len());
+        assert!(holders.len() >= 98, "no VM had it for {} of 100 ticks", 100 - holders.len());
         holders.dedup();
-        assert_eq!(holders.len(), 1, "it moved while its holder lived: {holders:?}");
+        assert_eq!(holders.len(), 1, "it moved although its holder renewed it: {holders:?}");
     }
 
     #[test]
-    fn a_dead_holder_loses_it_and_a_silent_one_finds_out() {
+    fn a_holder_that_does_not_renew_the_lease_loses_it() {
         let mut process = Process::default();
         let (mut first, mut second) = (lease(60), lease(60));
         assert!(!first.tick(TICK, &mut process) && first.tick(TICK, &mut process));
@@ -196,34 +205,34 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_never_borne_twice() {
-        // A holder that was taken for dead comes back after another one held the lease and gave it
-        // up.
+    fn no_two_owners_have_the_same_number() {
+        // Otherwise a holder that lost the lease, and comes back after another VM has held and
+        // released it, could take the lease of a third VM for its own.
         let mut process = Process::default();
         let mut owners = std::collections::BTreeSet::new();
         for _ in 0..100 {
             let mut vm = lease(60);
             while !vm.tick(TICK, &mut process) {}
-            let View::Held { owner, .. } = vm.view else { panic!("it has the lease") };
+            let LeaseView::Held { owner, .. } = vm.view else { panic!("it has the lease") };
             assert!(owner > 0 && owners.insert(owner));
             vm.release(&mut process);
         }
     }
 
     #[test]
-    fn released_it_is_taken_at_once() {
+    fn a_released_lease_is_taken_at_once() {
         let mut process = Process::default();
         let (mut first, mut second) = (lease(60), lease(60));
         first.tick(TICK, &mut process);
         assert!(first.tick(TICK, &mut process) && !second.tick(TICK, &mut process));
         second.release(&mut process);
-        assert!(first.tick(TICK, &mut process), "who does not have it gives nothing up");
+        assert!(first.tick(TICK, &mut process), "a VM without the lease releases nothing");
         first.release(&mut process);
         assert!(second.tick(TICK, &mut process) && !first.tick(TICK, &mut process));
     }
 
     #[test]
-    fn the_one_that_refreshes_more_often_has_it() {
+    fn the_vm_with_the_shorter_period_has_the_lease() {
         let mut process = Process::default();
         let (mut slow, mut fast) = (lease(60), lease(1));
         slow.tick(TICK, &mut process);
@@ -234,8 +243,8 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_nowhere() {
-        // Stopwatch that come late, as on a stalled thread, count with what they took.
+    fn a_late_tick_counts_with_the_time_that_has_passed() {
+        // As on a stalled thread: the lease depends on `elapsed`, not on the number of ticks.
         let mut process = Process::default();
         let (mut first, mut second) = (lease(60), lease(60));
         first.tick(TICK, &mut process);

@@ -3,7 +3,7 @@
 /// The target of the first link whose relation types include `next`.
 ///
 /// # Errors
-/// A field that is no list of links: a list that may go on elsewhere is not complete.
+/// The field cannot be read as links: the list may go on at a page that is not found.
 pub(super) fn next(fields: &str) -> Result<Option<&str>, &'static str> {
     const MALFORMED: &str = "malformed Link header";
     let mut rest = fields.trim_start_matches([' ', '\t', ',']);
@@ -19,7 +19,7 @@ pub(super) fn next(fields: &str) -> Result<Option<&str>, &'static str> {
     Ok(None)
 }
 
-/// Reads the parameters of one link; returns whether `rel` has the type `next`, and what follows
+/// Reads the parameters of one link. Returns whether `rel` has the type `next`, and the text after
 /// the link.
 fn parameters(mut rest: &str) -> Option<(bool, &str)> {
     let mut relation: Option<String> = None;
@@ -44,7 +44,7 @@ fn parameters(mut rest: &str) -> Option<(bool, &str)> {
     (rest.is_empty() || rest.starts_with(',')).then_some((is_next, rest))
 }
 
-/// A token or a quoted string (RFC 9110 §5.6), and what follows.
+/// A token or a quoted string (RFC 9110 §5.6), and the text after it.
 fn word(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(|c: char| ";, \t".contains(c)).unwrap_or(text.len());
@@ -61,11 +61,12 @@ fn word(text: &str) -> Option<(String, &str)> {
     }
 }
 
-/// The path and query that `target`, a URI reference on the page at `current`, means on
+/// The path and query to which `target`, a URI reference on the page at `current`, resolves on
 /// `authority`.
 ///
 /// # Errors
-/// Another authority, or a reference that a server and this filter might read differently.
+/// The authority is another one, or a server and this filter might resolve the reference
+/// differently.
 pub(super) fn resolve(
     target: &str,
     current: &str,
@@ -95,7 +96,7 @@ pub(super) fn resolve(
             if local.is_empty() {
                 return Err("the page itself");
             }
-            // A colon in the first segment would make it a scheme (RFC 3986 §4.2).
+            // With a colon, the first segment would begin with a scheme (RFC 3986 §4.2).
             if local.split(['/', '?']).next().is_some_and(|segment| segment.contains(':')) {
                 return Err("another scheme than http or https");
             }
@@ -121,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_next_page_among_links() {
+    fn the_link_to_the_next_page_is_found() {
         for (fields, expected) in [
             ("", Ok(None)),
             ("</p2>; rel=\"next\"", Ok(Some("/p2"))),
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_stay_on_the_registry() {
+    fn targets_are_on_the_authority_of_the_registry() {
         let other = Err("another authority than the registry's");
         for (target, expected) in [
             ("/p?x=2", Ok("/p?x=2")),

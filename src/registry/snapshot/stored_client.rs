@@ -1,6 +1,5 @@
-//! One client as the VMs of one process hand it to each other: what [`ClientMetadata`] holds and
-//! nothing else, so that a million clients fit and whatever was odd in the registry's JSON was
-//! dealt with once.
+//! One client in shared data: what [`ClientMetadata`] holds and nothing else, so that a million
+//! clients fit, and the JSON of the registry is read and checked only once.
 
 use super::codec::{Reader, Writer};
 use crate::certificate::{AlternativeName, DistinguishedName};
@@ -13,7 +12,8 @@ pub(super) enum StoredClient {
     Client(ClientMetadata),
     /// The entry cannot be used, and why.
     Unusable(Box<str>),
-    /// The same of a client that never authenticates: nobody counts or misses it.
+    /// As `Unusable`, for a client that never authenticates, so that it is neither counted nor
+    /// reported.
     LeftOut(Box<str>),
 }
 
@@ -27,7 +27,7 @@ const SELF_SIGNED: u8 = 6;
 const UNUSABLE: u8 = 7;
 const LEFT_OUT: u8 = 8;
 
-/// Members that a record may have besides, as bits of an octet.
+/// Optional members of an encoded client, as bits of an octet.
 const ADMITTED: u8 = 1;
 const BACKEND: u8 = 2;
 
@@ -52,8 +52,7 @@ impl StoredClient {
                         writer.thumbprints(registered);
                     }
                 }
-                // Hardly any client has one of these: so a record ends where the rest of it is
-                // missing.
+                // Few clients have one of these. Where a client has none, the encoding ends here.
                 let (admitted, backend) =
                     (client.certificate_thumbprints(), client.backend_authentication());
                 if admitted.is_some() || backend.is_some() {
@@ -69,17 +68,17 @@ impl StoredClient {
         writer.0
     }
 
-    /// Whether these octets, the record of a list, are a client.
+    /// Whether these octets, which a list has, are a client that can be used.
     pub(super) fn is_usable(octets: &[u8]) -> bool {
         octets.first() != Some(&UNUSABLE)
     }
 
-    /// Whether these octets, the record of a list, are a client that never authenticates.
+    /// Whether these octets, which a list has, are a client that never authenticates.
     pub(super) fn is_left_out(octets: &[u8]) -> bool {
         octets.first() == Some(&LEFT_OUT)
     }
 
-    /// `None` = these octets are no record.
+    /// `None` = these octets are not an encoded client.
     pub(super) fn decode(client_id: &str, octets: &[u8]) -> Option<Self> {
         let mut reader = Reader(octets);
         let kind = reader.u8()?;
@@ -113,7 +112,7 @@ impl StoredClient {
     }
 }
 
-/// The subject's kind, and a text that [`expected_subject`] reads as the same subject.
+/// The kind of the subject, and a text from which [`expected_subject`] reads the same subject.
 fn subject(expected: &ExpectedSubject) -> (u8, String) {
     let name = |name: &AlternativeName| match name {
         AlternativeName::Dns(text) | AlternativeName::Uri(text) | AlternativeName::Email(text) => {
@@ -155,74 +154,78 @@ mod tests {
         )
     }
 
+    /// A client of `tls_client_auth` with this subject.
+    fn tls(subject: &str) -> String {
+        format!(r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_{subject}"#)
+    }
+
+    fn survives(client: StoredClient) {
+        assert_eq!(StoredClient::decode("c", &client.encode()), Some(client));
+    }
+
     const THUMBPRINT: &str = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
 
     #[test]
-    fn every_kind_of_client_is_read_back_as_itself() {
+    fn every_kind_of_client_is_decoded_to_what_was_encoded() {
         let thumbprints = format!("\"certificate_thumbprints\":[\"{THUMBPRINT}\"]");
-        for members in [
-            r#""token_endpoint_auth_method":"private_key_jwt""#,
-            r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_subject_dn":"CN=a\\,b+OU=\\C3\\A4,2.5.4.97=#0C0141,1.2.3=#0402AbCd,O= x ""#,
-            r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_subject_dn":"/C=JP/O=x\\/y/CN=ﬁ""#,
-            r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_dns":"A.example.""#,
-            r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_uri":"urn:x:Y""#,
-            r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_ip":"2001:DB8:0::1""#,
-            r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_email":"A@B.example""#,
+        for subject in [
+            r#"subject_dn":"CN=a\\,b+OU=\\C3\\A4,2.5.4.97=#0C0141,1.2.3=#0402AbCd,O= x ""#,
+            r#"subject_dn":"/C=JP/O=x\\/y/CN=ﬁ""#,
+            r#"san_dns":"A.example.""#,
+            r#"san_uri":"urn:x:Y""#,
+            r#"san_ip":"2001:DB8:0::1""#,
+            r#"san_email":"A@B.example""#,
         ] {
-            let record = client(members);
-            assert_eq!(StoredClient::decode("c", &record.encode()), Some(record), "{members}");
-            if members.contains("private_key_jwt") {
-                continue;
-            }
-            let record = client(&format!("{members},{thumbprints}"));
-            assert_eq!(StoredClient::decode("c", &record.encode()), Some(record), "{members}");
+            survives(client(&tls(subject)));
+            survives(client(&format!("{},{thumbprints}", tls(subject))));
         }
+        survives(client(r#""token_endpoint_auth_method":"private_key_jwt""#));
         let backend =
             r#""backend_authentication":{"method":"client_secret_basic","client_secret":"s"}"#;
-        let dns = r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_dns":"a.example""#;
+        let dns = tls(r#"san_dns":"a.example""#);
         for members in [format!("{dns},{backend}"), format!("{dns},{backend},{thumbprints}")] {
-            let record = client(&members);
-            assert!(format!("{record:?}").contains("backend_authentication: Some"));
-            assert_eq!(StoredClient::decode("c", &record.encode()), Some(record), "{members}");
+            let client = client(&members);
+            assert!(format!("{client:?}").contains("backend_authentication: Some"));
+            survives(client);
         }
-        let jwks =
-            format!("\"jwks\":{{\"keys\":[{{\"kty\":\"EC\",\"x5t#S256\":\"{THUMBPRINT}\"}}]}}");
-        let record = client(&format!(
-            "\"token_endpoint_auth_method\":\"self_signed_tls_client_auth\",{jwks}"
-        ));
-        assert_eq!(StoredClient::decode("c", &record.encode()), Some(record));
-        for record in
-            [StoredClient::Unusable("because".into()), StoredClient::LeftOut("because".into())]
-        {
-            assert_eq!(StoredClient::decode("c", &record.encode()), Some(record));
-        }
+        let method = r#""token_endpoint_auth_method":"self_signed_tls_client_auth""#;
+        let jwks = format!(r#""jwks":{{"keys":[{{"kty":"EC","x5t#S256":"{THUMBPRINT}"}}]}}"#);
+        survives(client(&format!("{method},{jwks}")));
+        survives(StoredClient::Unusable("because".into()));
+        survives(StoredClient::LeftOut("because".into()));
     }
 
     proptest! {
-        /// What a name prints is what it was: the text of a subject crosses the process in this
-        /// form.
+        /// A name is parsed from what it prints as the same name: a subject is stored in this form.
         #[test]
-        fn printed_names_are_read_as_the_same_name(values in proptest::collection::vec("\\PC{1,12}", 1..4), hex in "([0-9a-f]{2}){0,6}") {
-            let quoted: Vec<_> = values.iter().map(|value| {
+        fn a_printed_name_is_parsed_as_the_same_name(
+            values in proptest::collection::vec("\\PC{1,12}", 1..4),
+            hex in "([0-9a-f]{2}){0,6}",
+        ) {
+            let escape = |value: &String| {
                 value.bytes().map(|octet| format!("\\{octet:02x}")).collect::<String>()
-            }).collect();
-            let text = format!("CN={},1.2.3=#04{:02x}{hex}", quoted.join("+OU="), hex.len() / 2);
+            };
+            let escaped: Vec<String> = values.iter().map(escape).collect();
+            let text = format!("CN={},1.2.3=#04{:02x}{hex}", escaped.join("+OU="), hex.len() / 2);
             if let Ok(name) = DistinguishedName::parse(&text) {
                 prop_assert_eq!(DistinguishedName::parse(&name.to_string()), Ok(name));
             }
         }
 
+        /// Damaged octets are rejected, or decoded to a client that is encoded again to itself.
         #[test]
-        fn damaged_records_are_no_records_or_whole_ones(octets in proptest::collection::vec(any::<u8>(), 0..80)) {
-            if let Some(record) = StoredClient::decode("c", &octets) {
-                prop_assert_eq!(StoredClient::decode("c", &record.encode()), Some(record));
+        fn damaged_octets_are_no_client_or_a_whole_one(
+            octets in proptest::collection::vec(any::<u8>(), 0..80),
+        ) {
+            if let Some(client) = StoredClient::decode("c", &octets) {
+                prop_assert_eq!(StoredClient::decode("c", &client.encode()), Some(client));
             }
         }
     }
 
     #[test]
-    fn a_cut_record_is_none() {
-        let octets = client(r#""token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_dns":"a.example""#).encode();
+    fn truncated_octets_are_no_client() {
+        let octets = client(&tls(r#"san_dns":"a.example""#)).encode();
         assert!((0..octets.len()).all(|end| StoredClient::decode("c", &octets[..end]).is_none()));
         assert_eq!(StoredClient::decode("c", &[octets.as_slice(), &[0]].concat()), None);
     }

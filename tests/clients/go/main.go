@@ -1,5 +1,6 @@
-// A client of golang.org/x/oauth2. Answers each line of standard input, "TLS-VERSION CERTIFICATE CLIENT", with a line of its own:
-// the client that the backend says was authenticated, the status and error of a refusal, or "failed" and why.
+// A client with golang.org/x/oauth2. For each line of standard input, "TLS-VERSION CERTIFICATE
+// CLIENT", it sends a token request and prints a line: the client that the backend received, the
+// status and error of a refusal, or "failed" and the reason.
 //
 //	client TOKEN-ENDPOINT PKI-DIRECTORY
 package main
@@ -36,12 +37,17 @@ func ask(endpoint, pki, version, certificate, client string) string {
 	if err != nil {
 		return fmt.Sprint("failed ", err)
 	}
-	// AuthStyleInParams with no secret sends client_id and nothing else, as RFC 8705 section 2 wants; the default, "auto detect",
-	// begins with HTTP Basic.
-	credentials := clientcredentials.Config{ClientID: client, TokenURL: endpoint, AuthStyle: oauth2.AuthStyleInParams}
+	// AuthStyleInParams without a secret sends only client_id, as RFC 8705 section 2 requires. The
+	// default, "auto detect", begins with HTTP Basic.
+	credentials := clientcredentials.Config{
+		ClientID:  client,
+		TokenURL:  endpoint,
+		AuthStyle: oauth2.AuthStyleInParams,
+	}
 	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
 	defer transport.CloseIdleConnections()
-	ctx := context.WithValue(context.Background(), oauth2.HTTPClient, &http.Client{Transport: transport})
+	httpClient := &http.Client{Transport: transport}
+	ctx := context.WithValue(context.Background(), oauth2.HTTPClient, httpClient)
 	token, err := credentials.Token(ctx)
 	var refused *oauth2.RetrieveError
 	switch {
@@ -59,7 +65,11 @@ func tlsConfig(pki, version, certificate string) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}
+	config := &tls.Config{
+		RootCAs:    x509.NewCertPool(),
+		MinVersion: tls.VersionTLS12,
+		MaxVersion: tls.VersionTLS12,
+	}
 	config.RootCAs.AppendCertsFromPEM(ca)
 	if version == "1.3" {
 		config.MinVersion, config.MaxVersion = tls.VersionTLS13, tls.VersionTLS13

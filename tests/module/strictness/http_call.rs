@@ -1,4 +1,4 @@
-//! HTTP calls of the filter's own, and their answers.
+//! HTTP calls of a filter, and their answers.
 
 use super::wat::{CONTINUE, Filter, check, data};
 use super::{does_not_start, fails};
@@ -6,15 +6,19 @@ use crate::calls::{answer, only_call, tick};
 use crate::host::{ANSWER_LIMIT, Connection, Fault, HttpAnswer, Module, Process, Vm};
 
 pub const IMPORTS: &str = r#"
-    (import "env" "proxy_http_call" (func $call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
-    (import "env" "proxy_get_header_map_value" (func $value (param i32 i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_http_call"
+        (func $call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_get_header_map_value"
+        (func $value (param i32 i32 i32 i32 i32) (result i32)))
     (import "env" "proxy_get_header_map_pairs" (func $pairs (param i32 i32 i32) (result i32)))
     (import "env" "proxy_get_buffer_bytes" (func $buffer (param i32 i32 i32 i32 i32) (result i32)))
     (import "env" "proxy_set_effective_context" (func $become (param i32) (result i32)))
     (import "env" "proxy_set_tick_period_milliseconds" (func $period (param i32) (result i32)))
     (import "env" "proxy_continue_stream" (func $continue (param i32) (result i32)))
-    (import "env" "proxy_replace_header_map_value" (func $replace (param i32 i32 i32 i32 i32) (result i32)))
-    (import "env" "proxy_send_local_response" (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_replace_header_map_value"
+        (func $replace (param i32 i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_send_local_response"
+        (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
     (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))"#;
 const GOOD: &[(&str, &str)] = &[
     (":method", "GET"),
@@ -39,8 +43,8 @@ fn head_with(headers: &[(&str, &str)]) -> String {
             .flat_map(|(name, value)| [name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat()),
     );
     let size = (pairs.len() as u32).to_le_bytes();
-    // 76: the token; 80: the size of the pairs; 100: the cluster; 108: a header's name; 200: the
-    // pairs.
+    // Addresses: 76 the token, 80 the size of the pairs, 100 the cluster, 108 the name of a header,
+    // 200 the pairs.
     [
         IMPORTS,
         &data(76, [9; 4]),
@@ -52,7 +56,7 @@ fn head_with(headers: &[(&str, &str)]) -> String {
     .concat()
 }
 
-/// The body is the three bytes of `reg`.
+/// A call whose body is `reg`; it must return this status.
 pub fn call(timeout: i64, status: u32) -> String {
     let call = format!(
         "(call $call (i32.const 100) (i32.const 8) (i32.const 200) (i32.load (i32.const 80)) \
@@ -62,7 +66,7 @@ pub fn call(timeout: i64, status: u32) -> String {
     check(&call, status)
 }
 
-/// Logs what a host call gave.
+/// Logs the result of a host call.
 const LOG: &str =
     "(drop (call $log (i32.const 2) (i32.load (i32.const 84)) (i32.load (i32.const 88))))";
 const STATUS: &str =
@@ -74,7 +78,7 @@ const PIECE: &str =
     "(call $buffer (i32.const 4) (i32.const 2) (i32.const 3) (i32.const 84) (i32.const 88))";
 const SET_PERIOD: &str = "(drop (call $period (i32.const 250)))";
 
-/// A VM of a filter that sets a timer at its start; its Envoy knows the cluster.
+/// A VM of this filter in an Envoy that has the cluster.
 fn start(filter: &Filter<'_>) -> Vm {
     let module = Module::compile(filter.text()).unwrap_or_else(|fault| panic!("{fault}"));
     let mut vm =
@@ -83,7 +87,7 @@ fn start(filter: &Filter<'_>) -> Vm {
     vm
 }
 
-/// One call from on_tick, and what is done at its answer.
+/// A VM whose filter made one call in on_tick, and the token of the call.
 fn called(on_call_response: &str) -> (Vm, u32) {
     let mut vm = start(&Filter {
         head: &head(),
@@ -121,7 +125,7 @@ fn a_call_and_its_answer() {
         ("/clients".into(), vec![&b"application/json"[..]], 0)
     );
     vm.answer(first, answer(200, &[("etag", "x")], "abcdefg")).expect("no fault");
-    // The trailers are not there: what was read last is logged again.
+    // There are no trailers: the value that was read before is logged again.
     assert_eq!(logs(&mut vm), ["200", "200", "cde"]);
     assert!(vm.calls().is_empty());
     assert_eq!(vm.root_account().host_calls["proxy_http_call"], 1);
@@ -189,7 +193,7 @@ fn calls_that_envoy_refuses() {
 }
 
 #[test]
-fn calls_that_no_filter_should_make() {
+fn invalid_calls() {
     let try_call = |timeout: i64, header: (&str, &str)| -> Result<(), Fault> {
         let headers: Vec<_> = GOOD.iter().copied().chain([header]).collect();
         let (head, on_tick) = (head_with(&headers), call(timeout, 0));
@@ -204,10 +208,10 @@ fn calls_that_no_filter_should_make() {
     try_call(500, ("x", "y")).expect("no fault");
     fails(try_call(0, ("x", "y")), "without a time-out");
     fails(try_call(500, ("x", "a\r\nb: c")), "would break the message");
-    fails(try_call(500, ("x y", "")), "no header name");
+    fails(try_call(500, ("x y", "")), "is not a header name");
     fails(try_call(500, (":scheme", "ht tp")), "would break the request");
-    fails(try_call(500, (":path", "/other")), "is there twice");
-    fails(try_call(500, (":status", "200")), "no pseudo-header of a request");
+    fails(try_call(500, (":path", "/other")), "occurs twice");
+    fails(try_call(500, (":status", "200")), "is not a pseudo-header of a request");
 }
 
 #[test]
@@ -217,7 +221,7 @@ fn a_call_from_on_configure() {
 }
 
 #[test]
-fn an_answer_is_read_in_its_callback_only() {
+fn an_answer_can_be_read_only_in_its_callback() {
     for read in [STATUS, PAIRS, PIECE] {
         let (on_tick, on_headers) = (call(500, 0), format!("{} {CONTINUE}", check(read, 0)));
         let filter = Filter {
@@ -241,14 +245,14 @@ fn an_answer_is_read_in_its_callback_only() {
 }
 
 #[test]
-fn answers_that_no_envoy_gives() {
+fn invalid_answers() {
     let (mut vm, token) = called("");
-    fails(vm.answer(token + 4, answer(200, &[], "")), "there is no pending call");
+    fails(vm.answer(token + 4, answer(200, &[], "")), "is not pending");
     fails(vm.answer(token, HttpAnswer::default()), "one :status");
     fails(vm.answer(token, answer(200, &[], vec![b' '; ANSWER_LIMIT + 1])), "more than 32 MiB");
     vm.answer(token, answer(200, &[], "")).expect("no fault");
-    fails(vm.answer(token, answer(200, &[], "")), "there is no pending call");
-    fails(vm.fail(token), "there is no pending call");
+    fails(vm.answer(token, answer(200, &[], "")), "is not pending");
+    fails(vm.fail(token), "is not pending");
 }
 
 #[test]
@@ -272,7 +276,7 @@ fn a_call_outlives_its_stream() {
 }
 
 #[test]
-fn a_tick_period_is_of_the_root_whoever_sets_it() {
+fn a_tick_period_belongs_to_the_root_context() {
     let (mut vm, token) = called("(drop (call $period (i32.const 4)))");
     assert_eq!(vm.tick_period(), Some(250));
     vm.answer(token, answer(200, &[], "")).expect("no fault");
@@ -285,7 +289,7 @@ fn a_tick_period_is_of_the_root_whoever_sets_it() {
 }
 
 #[test]
-fn an_effective_context_that_there_is_not() {
+fn an_unknown_effective_context() {
     // 1: the root, 2: the stream.
     let on_headers: String = [(1, 0), (2, 0), (3, 2)]
         .map(|(id, status)| check(&format!("(call $become (i32.const {id}))"), status))
@@ -297,7 +301,7 @@ fn an_effective_context_that_there_is_not() {
 }
 
 #[test]
-fn calls_of_a_replaced_configuration_die_with_its_last_stream() {
+fn calls_of_a_replaced_configuration_end_with_its_last_stream() {
     let (mut vm, token) = called("");
     let id = vm.open(Connection::default()).expect("no fault");
     vm.reconfigure(b"").unwrap_or_else(|error| panic!("{error}"));

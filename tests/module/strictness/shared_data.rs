@@ -1,4 +1,4 @@
-//! What VMs of one process share.
+//! Shared data of the VMs of a process.
 
 use super::fails;
 use super::wat::{CONTINUE, Filter, check, data};
@@ -7,7 +7,8 @@ use crate::host::{Connection, Module, Process, Status, StreamId, Vm};
 const IMPORTS: &str = r#"
     (import "env" "proxy_get_shared_data" (func $get (param i32 i32 i32 i32 i32) (result i32)))
     (import "env" "proxy_set_shared_data" (func $set (param i32 i32 i32 i32 i32) (result i32)))"#;
-// The key is at 32, the value at 40; what is read goes to 48 (address), 52 (size) and 56 (number).
+// The key is at 32, the value at 40. The results of a read are at 48 (address), 52 (size) and 56
+// (number).
 const GET: &str =
     "(call $get (i32.const 32) (i32.const 3) (i32.const 48) (i32.const 52) (i32.const 56))";
 const SET_SEEN: &str = "(call $set (i32.const 32) (i32.const 3) (i32.const 40) (i32.const 5) \
@@ -15,7 +16,7 @@ const SET_SEEN: &str = "(call $set (i32.const 32) (i32.const 3) (i32.const 40) (
 const SET: &str =
     "(call $set (i32.const 32) (i32.const 3) (i32.const 40) (i32.const 5) (i32.const 0))";
 
-/// Reads `key` at the headers, writes it at the body; traps where the statuses are others.
+/// A VM that reads `key` at the headers and writes it at the body, and traps on other statuses.
 fn vm(process: &Process, value: &str, read: Status, write: (&str, Status)) -> (Vm, StreamId) {
     let head = format!("{IMPORTS} {} {}", data(32, "key"), data(40, value));
     let on_headers = format!("{} {CONTINUE}", check(GET, read as u32));
@@ -37,7 +38,7 @@ fn write((vm, id): &mut (Vm, StreamId)) {
 }
 
 #[test]
-fn of_two_that_read_the_same_one_writes() {
+fn of_two_that_read_the_same_number_one_can_write() {
     let process = Process::new();
     process.write("key", "start");
     let mut first = vm(&process, "first", Status::Ok, (SET_SEEN, Status::Ok));
@@ -46,11 +47,11 @@ fn of_two_that_read_the_same_one_writes() {
     read(&mut second);
     write(&mut first);
     write(&mut second);
-    assert_eq!(process.get("key").expect("it is there").0, b"first");
+    assert_eq!(process.get("key").expect("the key exists").0, b"first");
 }
 
 #[test]
-fn number_0_writes_in_any_case() {
+fn number_0_writes_unconditionally() {
     let process = Process::new();
     let mut first = vm(&process, "first", Status::NotFound, (SET, Status::Ok));
     let mut second = vm(&process, "other", Status::NotFound, (SET, Status::Ok));
@@ -58,25 +59,25 @@ fn number_0_writes_in_any_case() {
     read(&mut second);
     write(&mut first);
     write(&mut second);
-    assert_eq!(process.get("key").expect("it is there").0, b"other");
+    assert_eq!(process.get("key").expect("the key exists").0, b"other");
 }
 
 #[test]
-fn a_key_that_is_not_there_takes_any_number() {
+fn an_absent_key_accepts_any_number() {
     let process = Process::new();
     let with_number = SET.replace("(i32.const 0)", "(i32.const 77)");
     let mut writer = vm(&process, "first", Status::NotFound, (&with_number, Status::Ok));
     read(&mut writer);
     write(&mut writer);
     assert_eq!(process.shared_data(), [(b"key".to_vec(), (b"first".to_vec(), 1))].into());
-    // Now it is there, and 77 is not its number.
+    // Now the key exists, and 77 is not its number.
     let mut again = vm(&process, "again", Status::Ok, (&with_number, Status::CasMismatch));
     read(&mut again);
     write(&mut again);
 }
 
 #[test]
-fn numbers_are_of_the_process_and_never_come_twice() {
+fn numbers_are_unique_in_a_process() {
     let process = Process::new();
     assert_eq!(process.set("a", "1", 0), Status::Ok);
     assert_eq!(process.set("b", "1", 0), Status::Ok);
@@ -87,14 +88,14 @@ fn numbers_are_of_the_process_and_never_come_twice() {
 }
 
 #[test]
-fn a_process_ends_with_its_last_vm_only() {
+fn shared_data_outlives_a_vm() {
     let process = Process::new();
     let mut writer = vm(&process, "first", Status::NotFound, (SET, Status::Ok));
     read(&mut writer);
     write(&mut writer);
     drop(writer);
     read(&mut vm(&process, "", Status::Ok, (SET, Status::Ok)));
-    // Another process knows nothing of it.
+    // Another process does not have the key.
     read(&mut vm(&Process::new(), "", Status::NotFound, (SET, Status::Ok)));
 }
 
@@ -112,9 +113,9 @@ fn an_empty_value_is_a_null_pointer_with_a_number() {
     .expect("well-formed");
     let mut vm = Vm::start_in(&process, &module, b"", 0).unwrap_or_else(|error| panic!("{error}"));
     let id = vm.open(Connection::default()).expect("no fault");
-    vm.headers(id, Vec::new(), true).expect("it finds what it expects");
+    vm.headers(id, Vec::new(), true).expect("the statuses are those expected");
     let account = vm.close(id).expect("no fault").account;
-    assert_eq!(account.host_calls["proxy_get_shared_data"], 1, "shared data is accounted for");
+    assert_eq!(account.host_calls["proxy_get_shared_data"], 1, "the call is counted");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Requests that are held at their end, for an answer to a call of the filter's own.
+//! Requests that are held at their end until a call of the filter is answered.
 
 use std::sync::LazyLock;
 
@@ -19,7 +19,7 @@ const REPLY: &str =
 const START_TIMER: &str = "(drop (call $period (i32.const 250)))";
 const STOP_TIMER: &str = "(drop (call $period (i32.const 0)))";
 
-/// Calls at the end of the body, or at the trailers, and pauses.
+/// A filter that makes a call and pauses at the end of the body or at the trailers.
 fn pausing() -> Filter<'static> {
     static HEAD: LazyLock<String> = LazyLock::new(|| [head(), data(116, "ask")].concat());
     static ON_BODY: LazyLock<String> =
@@ -34,7 +34,7 @@ fn pausing() -> Filter<'static> {
     }
 }
 
-/// A request that waits, and the token of the call.
+/// A VM with a request that waits, and the token of its call.
 fn held(filter: &Filter<'_>) -> (Vm, StreamId, u32) {
     let (mut vm, id) = start(&filter.text());
     vm.set_clusters(&["registry"]);
@@ -64,7 +64,7 @@ fn continued_by_the_answer() {
 
 #[test]
 fn continued_by_the_answer_after_trailers() {
-    // The trailer is still there to be read: it is written into a header.
+    // The trailer can still be read; it is written into a header.
     let read =
         "(call $value (i32.const 1) (i32.const 116) (i32.const 3) (i32.const 84) (i32.const 88))";
     let write = "(drop (call $replace (i32.const 0) (i32.const 116) (i32.const 3)
@@ -115,13 +115,13 @@ fn continued_and_then_answered() {
 }
 
 #[test]
-fn forgotten_at_the_answer() {
+fn not_resumed_at_the_answer() {
     let (mut vm, _, token) = held(&pausing());
     fails(
         vm.fail(token),
         "stream 2 is held at its end: no call is pending and no tick period is set",
     );
-    // Another call that is pending may wake it.
+    // Another pending call may resume it.
     let again = call(500, 0);
     let (mut vm, _, token) = held(&Filter { on_call_response: &again, ..pausing() });
     vm.answer(token, answer(500, &[], "")).expect("it may wait on");
@@ -133,31 +133,31 @@ fn waiting_for_a_tick() {
     let on_tick = format!("{BECOME_STREAM} {CONTINUE_STREAM}");
     let (mut vm, id, token) =
         held(&Filter { on_configure: START_TIMER, on_tick: &on_tick, ..pausing() });
-    vm.answer(token, answer(200, &[], "")).expect("a tick may wake it");
+    vm.answer(token, answer(200, &[], "")).expect("a tick may resume it");
     tick_until(&mut vm, |vm| vm.waiting().is_empty().then_some(()));
     assert!(matches!(vm.close(id).expect("no fault").verdict, Verdict::Forwarded(_)));
-    // A timer that stops wakes nobody.
+    // A timer that stops resumes no request.
     let (mut vm, _, token) =
         held(&Filter { on_configure: START_TIMER, on_tick: STOP_TIMER, ..pausing() });
-    vm.answer(token, answer(200, &[], "")).expect("a tick may wake it");
+    vm.answer(token, answer(200, &[], "")).expect("a tick may resume it");
     fails(vm.tick(), "stream 2 is held at its end");
 }
 
 #[test]
-fn a_timer_alone_lets_nobody_wait() {
+fn a_timer_without_a_call_resumes_nothing() {
     let call = call(500, 0);
     let ticking = |on_tick: &str| {
         Filter { on_configure: START_TIMER, on_tick, on_body: PAUSE, ..pausing() }.text()
     };
     let (mut vm, id) = start(&ticking(&call));
     fails(deliver(&mut vm, id), "Pause at the end of the stream");
-    // Once something was asked for, its answer may be in work from tick to tick.
+    // After a call, its answer may be processed over several ticks.
     let (mut vm, id) = start(&ticking(&call));
     vm.set_clusters(&["registry"]);
     let asked = tick_until_call(&mut vm);
     vm.answer(asked.token, answer(200, &[], "")).expect("no fault");
     deliver(&mut vm, id).expect("it may wait");
-    // But not where no tick ever comes.
+    // But not if the timer does not run.
     let (mut vm, id) = start(&ticking(&format!("{call} {STOP_TIMER}")));
     vm.set_clusters(&["registry"]);
     let asked = tick_until_call(&mut vm);
@@ -169,7 +169,8 @@ fn a_timer_alone_lets_nobody_wait() {
 fn a_client_that_goes_away_waits_no_more() {
     let (mut vm, id, token) = held(&pausing());
     assert_eq!(vm.close(id).expect("no fault").verdict, Verdict::Held);
-    vm.answer(token, answer(200, &[], "")).expect("nobody waits for it");
+    vm.answer(token, answer(200, &[], ""))
+        .expect("an answer without a waiting request is no fault");
 }
 
 #[test]
@@ -185,5 +186,5 @@ fn an_answer_to_another_stream_stops_this_one() {
     };
     fails(try_two(&on_headers_pausing), "Pause at the end of the stream");
     let released_first = on_headers.replace(CONTINUE, "(i32.eqz (local.get 2))");
-    fails(try_two(&released_first), "makes Envoy stop this one");
+    fails(try_two(&released_first), "Envoy stops this one");
 }

@@ -1,7 +1,7 @@
-//! Small filters to try the host with.
+//! Small filters that exercise the host.
 
-/// What a filter does in its callbacks, in the text format. By default nothing: it is configured
-/// and lets all pass.
+/// The code of a filter's callbacks, in the text format. By default a filter accepts its
+/// configuration and lets every request pass.
 pub struct Filter<'a> {
     /// Imports, and data for the memory.
     pub head: &'a str,
@@ -33,7 +33,7 @@ impl Default for Filter<'_> {
 }
 
 impl Filter<'_> {
-    /// The module. Four zero bytes, an empty header map, are at 16.
+    /// The text of the module. An empty header map, four zero bytes, is at 16.
     pub fn text(&self) -> String {
         let Filter {
             head,
@@ -55,14 +55,20 @@ impl Filter<'_> {
                 (func (export "_initialize"))
                 (func (export "proxy_on_context_create") (param i32 i32))
                 (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
-                (func (export "proxy_on_configure") (param i32 i32) (result i32) {on_configure} (i32.const 1))
+                (func (export "proxy_on_configure") (param i32 i32) (result i32)
+                    {on_configure} (i32.const 1))
                 (func (export "proxy_on_tick") (param i32) {on_tick})
-                (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) {on_headers})
+                (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+                    {on_headers})
                 (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) {on_body})
-                (func (export "proxy_on_request_trailers") (param i32 i32) (result i32) {on_trailers})
-                (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) {on_response_headers})
-                (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) (i32.const 0))
-                (func (export "proxy_on_http_call_response") (param i32 i32 i32 i32 i32) {on_call_response})
+                (func (export "proxy_on_request_trailers") (param i32 i32) (result i32)
+                    {on_trailers})
+                (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+                    {on_response_headers})
+                (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32)
+                    (i32.const 0))
+                (func (export "proxy_on_http_call_response") (param i32 i32 i32 i32 i32)
+                    {on_call_response})
                 (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
                 (func (export "proxy_on_log") (param i32))
                 (func (export "proxy_on_delete") (param i32)))"#
@@ -70,12 +76,12 @@ impl Filter<'_> {
     }
 }
 
-/// Traps unless a host call answers this status.
+/// Traps unless a host call returns this status.
 pub fn check(call: &str, status: u32) -> String {
     format!("(if (i32.ne {call} (i32.const {status})) (then (unreachable)))")
 }
 
-/// Bytes in the memory.
+/// Bytes at an address of the memory.
 pub fn data(address: usize, bytes: impl AsRef<[u8]>) -> String {
     let bytes: String = bytes.as_ref().iter().map(|byte| format!("\\{byte:02x}")).collect();
     format!(r#"(data (i32.const {address}) "{bytes}")"#)

@@ -1,4 +1,5 @@
-// Reads bodies as Go's parsers do. A line of JSON in, {"body", "headers"}; one out, by parser what a server would look up.
+// Reads bodies with Go's form parsers. For each line of JSON, {"body", "headers"}, it writes a
+// line: by parser, the values that a server would look up.
 package main
 
 import (
@@ -12,11 +13,13 @@ import (
 	"runtime"
 )
 
-var credentials = []string{"client_id", "client_secret", "client_assertion", "client_assertion_type"}
+var credentials = []string{
+	"client_id", "client_secret", "client_assertion", "client_assertion_type",
+}
 
 type found map[string][]string
 
-// What is there, also beside an error that the caller does not look at.
+// The values that are present, also if the caller ignores an error.
 func members(form url.Values) found {
 	read := found{}
 	for _, name := range credentials {
@@ -71,12 +74,12 @@ func main() {
 	in := bufio.NewReaderSize(os.Stdin, 1<<20)
 	out := bufio.NewWriter(os.Stdout)
 	defer out.Flush()
-	say := json.NewEncoder(out)
+	encoder := json.NewEncoder(out)
 	versions := map[string]string{}
 	for _, parser := range parsers {
 		versions[parser.name] = runtime.Version()
 	}
-	check(say.Encode(versions))
+	check(encoder.Encode(versions))
 	lines := json.NewDecoder(in)
 	for {
 		var item struct {
@@ -103,7 +106,7 @@ func main() {
 				answer[parser.name] = read
 			}
 		}
-		check(say.Encode(answer))
+		check(encoder.Encode(answer))
 	}
 }
 

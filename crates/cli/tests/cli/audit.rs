@@ -17,6 +17,7 @@ fn line(case: &Case) -> Value {
         Err(_) => json!({ "base64": STANDARD.encode(value) }),
     };
     let request = &case.request;
+    let headers = request.headers.iter().map(|(name, value)| json!([name, octets(value)]));
     json!({
         "client_id": "not used where there is a body",
         "certificate": case.certificate.as_ref().map(|certificate| certificate.host_text.clone()),
@@ -26,7 +27,7 @@ fn line(case: &Case) -> Value {
         "path": request.path,
         "host": request.host,
         "server_name": case.server_name,
-        "headers": request.headers.iter().map(|(name, value)| json!([name, octets(value)])).collect::<Vec<_>>(),
+        "headers": headers.collect::<Vec<_>>(),
         "body_base64": STANDARD.encode(&request.body),
     })
 }
@@ -69,7 +70,8 @@ fn answers_come_in_the_order_of_the_lines() {
     let config = file(
         "order.json",
         format!(
-            r#"{{"other_methods": "pass", "clients": [{CLIENT}, {{"client_id": "other", "token_endpoint_auth_method": "private_key_jwt"}}]}}"#
+            r#"{{"other_methods": "pass", "clients": [{CLIENT}, {{"client_id": "other",
+                "token_endpoint_auth_method": "private_key_jwt"}}]}}"#
         ),
     );
     let mut child = piped(&["audit", "--config", &config, "--input", "-"]);
@@ -81,9 +83,12 @@ fn answers_come_in_the_order_of_the_lines() {
         for number in 0..30_000_usize {
             let line = match number % 3 {
                 0 => json!({ "client_id": "other", "certificate": null }),
-                1 => json!({ "client_id": format!("nobody-{number}"), "certificate": null }),
+                1 => json!({ "client_id": format!("unknown-{number}"), "certificate": null }),
                 _ => {
-                    json!({ "client_id": "client", "certificate": client, "now": "2026-06-01T00:00:00Z", "headers": { "x": "y" } })
+                    json!({
+                        "client_id": "client", "certificate": client,
+                        "now": "2026-06-01T00:00:00Z", "headers": { "x": "y" },
+                    })
                 }
             };
             writeln!(input, "{line}").expect("it reads");
@@ -101,12 +106,12 @@ fn answers_come_in_the_order_of_the_lines() {
 }
 
 #[test]
-fn a_line_that_cannot_be_used_is_told_and_the_rest_decided() {
+fn a_line_that_cannot_be_used_is_reported_and_the_rest_decided() {
     let config = file("lines.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
     let lines = file(
         "lines.jsonl",
         [
-            r#"{"client_id": "nobody", "certificate": null}"#,
+            r#"{"client_id": "unknown", "certificate": null}"#,
             "",
             "no JSON",
             "[]",
@@ -117,7 +122,10 @@ fn a_line_that_cannot_be_used_is_told_and_the_rest_decided() {
             r#"{"client_id": "a", "certificate": null, "headers": [["x"]]}"#,
             r#"{"client_id": "a", "certificate": null, "server_name": false}"#,
             r#"{"client_id": "client", "certificate": "AAAA"}"#,
-            r#"{"client_id": "client", "certificate": null, "headers": {"Authorization": ["Basic YTpi", "Basic YTpi"]}}"#,
+            concat!(
+                r#"{"client_id": "client", "certificate": null, "#,
+                r#""headers": {"Authorization": ["Basic YTpi", "Basic YTpi"]}}"#
+            ),
         ]
         .join("\n"),
     );
@@ -131,7 +139,7 @@ fn a_line_that_cannot_be_used_is_told_and_the_rest_decided() {
     assert_eq!(decided, ["unknown_client", "certificate_malformed", "malformed_authorization"]);
 }
 
-/// Whoever writes a line and waits is answered.
+/// A program that writes a line and waits for the answer gets it.
 #[test]
 fn an_audit_answers_line_by_line() {
     let config = file("line.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
@@ -142,7 +150,7 @@ fn an_audit_answers_line_by_line() {
         writeln!(
             input,
             "{}",
-            json!({ "client_id": format!("nobody-{number}"), "id": { "n": number } })
+            json!({ "client_id": format!("unknown-{number}"), "id": { "n": number } })
         )
         .expect("it reads");
         let answer: Value =
@@ -158,7 +166,7 @@ fn an_audit_answers_line_by_line() {
 }
 
 #[test]
-fn a_line_may_be_written_as_programs_write_it() {
+fn a_line_can_have_what_programs_write() {
     let config = file("forms.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
     let certificate = certificate_of(&[("CN", "client"), ("O", "Client")]);
     let in_lines = certificate
@@ -170,16 +178,23 @@ fn a_line_may_be_written_as_programs_write_it() {
         .join("\n");
     let all = json!({
         "client_id": "client", "certificate": in_lines, "now": NOW,
-        "body": null, "body_base64": null, "headers": null, "path": null, "method": null, "host": null, "server_name": null, "id": null,
+        "body": null, "body_base64": null, "headers": null, "path": null, "method": null,
+        "host": null, "server_name": null, "id": null,
     });
     let lines = [
         (all.clone(), "authenticated"),
         (
-            json!({ "client_id": "client", "certificate": certificate.pem(), "now": 1_780_272_000, "chain_valid": null }),
+            json!({
+                "client_id": "client", "certificate": certificate.pem(), "now": 1_780_272_000,
+                "chain_valid": null,
+            }),
             "certificate_unverified",
         ),
         (
-            json!({ "client_id": "client", "certificate": certificate.pem(), "now": null, "chain_valid": false }),
+            json!({
+                "client_id": "client", "certificate": certificate.pem(), "now": null,
+                "chain_valid": false,
+            }),
             "certificate_unverified",
         ),
         (json!({ "client_id": "client", "certificate": "" }), "certificate_missing"),
@@ -188,7 +203,10 @@ fn a_line_may_be_written_as_programs_write_it() {
         // Without a body a request ends with its headers.
         (json!({ "client_id": "client", "method": "OPTIONS" }), "not_gated"),
         (
-            json!({ "client_id": "client", "method": "OPTIONS", "headers": { "origin": "https://app.example" } }),
+            json!({
+                "client_id": "client", "method": "OPTIONS",
+                "headers": { "origin": "https://app.example" },
+            }),
             "not_gated",
         ),
         (json!({ "client_id": "client", "headers": [[":method", "OPTIONS"]] }), "not_gated"),
@@ -198,7 +216,10 @@ fn a_line_may_be_written_as_programs_write_it() {
             "method_not_allowed",
         ),
         (
-            json!({ "client_id": "client", "method": "OPTIONS", "headers": { "authorization": "Bearer x" } }),
+            json!({
+                "client_id": "client", "method": "OPTIONS",
+                "headers": { "authorization": "Bearer x" },
+            }),
             "method_not_allowed",
         ),
         (json!({ "client_id": "client", "method": "GET" }), "method_not_allowed"),
@@ -239,7 +260,9 @@ fn an_audit_takes_bounded_memory() {
     let mut input = child.stdin.take().expect("it is piped");
     let line = format!(
         "{}\n",
-        json!({ "client_id": "client", "body": format!("client_id=nobody&x={}", "y".repeat(8_000)) })
+        json!({
+            "client_id": "client", "body": format!("client_id=unknown&x={}", "y".repeat(8_000)),
+        })
     );
     assert!(LINES * line.len() > 4 * 1_024 * MOST_KILOBYTES as usize, "that would be no proof");
     for _ in 0..LINES {

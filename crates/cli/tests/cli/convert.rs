@@ -7,7 +7,12 @@ use crate::{code, file, run, run_with, value};
 /// The fixtures are written as each server writes its list.
 #[test]
 fn client_lists_are_converted_exactly_or_not_at_all() {
-    let tls = |id: &str, name: &str| json!({ "client_id": id, "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": name });
+    let tls = |id: &str, name: &str| {
+        json!({
+            "client_id": id, "token_endpoint_auth_method": "tls_client_auth",
+            "tls_client_auth_subject_dn": name,
+        })
+    };
     let bound = |mut client: Value| {
         client["tls_client_certificate_bound_access_tokens"] = true.into();
         client
@@ -24,7 +29,8 @@ fn client_lists_are_converted_exactly_or_not_at_all() {
                 json!({
                     "client_id": "26478243745572",
                     "token_endpoint_auth_method": "self_signed_tls_client_auth",
-                    "jwks": { "keys": [{ "kid": "k2", "kty": "EC", "x5t#S256": "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0" }] },
+                    "jwks": { "keys": [{ "kid": "k2", "kty": "EC",
+                        "x5t#S256": "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0" }] },
                 }),
                 other("26478243745574", "private_key_jwt"),
                 other("https://rp.example.com/", "private_key_jwt"),
@@ -137,8 +143,10 @@ fn client_lists_are_converted_exactly_or_not_at_all() {
         );
         assert_eq!(code(&run(&["lint", &clients])), 0, "{list}");
     }
-    // Which of two is the client, nobody can tell; standard input is a file, too.
-    let twice = r#"[{"clientId": "a", "clientAuthenticatorType": "client-secret", "publicClient": true}, {"clientId": "b", "clientAuthenticatorType": "client-secret", "publicClient": true}, {"clientId": "a", "clientAuthenticatorType": "client-jwt"}]"#;
+    // Of two entries it is not known which is the client. Standard input is a file, too.
+    let twice = r#"[{"clientId": "a", "clientAuthenticatorType": "client-secret",
+        "publicClient": true}, {"clientId": "b", "clientAuthenticatorType": "client-secret",
+        "publicClient": true}, {"clientId": "a", "clientAuthenticatorType": "client-jwt"}]"#;
     let output = run_with(&["convert", "--from", "keycloak", "-"], twice);
     assert_eq!((code(&output), value(&output)), (1, json!([other("b", "none")])));
     let said = "not converted: a (/0): another entry has the same identifier\nnot converted: a \
@@ -146,12 +154,18 @@ fn client_lists_are_converted_exactly_or_not_at_all() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), said);
     let realms = file(
         "realms.json",
-        r#"[{"clients": [{"clientId": "account", "clientAuthenticatorType": "client-secret", "publicClient": true}]}, {"clients": [{"clientId": "account", "clientAuthenticatorType": "client-secret", "publicClient": true}]}]"#,
+        r#"[{"clients": [{"clientId": "account", "clientAuthenticatorType": "client-secret",
+            "publicClient": true}]}, {"clients": [{"clientId": "account",
+            "clientAuthenticatorType": "client-secret", "publicClient": true}]}]"#,
     );
     let output = run(&["convert", "--from", "keycloak", &realms]);
     assert_eq!((code(&output), value(&output)), (1, json!([])), "the filter would load neither");
     // What is left out is no failure.
-    let bearer_only = |id: &str| json!({ "clientId": id, "clientAuthenticatorType": "client-secret", "bearerOnly": true });
+    let bearer_only = |id: &str| {
+        json!({
+            "clientId": id, "clientAuthenticatorType": "client-secret", "bearerOnly": true,
+        })
+    };
     let secret = json!({ "clientId": "a", "clientAuthenticatorType": "client-secret" });
     let list = file(
         "bearer.json",
@@ -210,7 +224,8 @@ fn client_lists_are_converted_exactly_or_not_at_all() {
     // One client by itself, as Keycloak's console exports it.
     let list = file(
         "one.json",
-        r#"{"clientId": "a", "clientAuthenticatorType": "client-secret", "protocol": "openid-connect", "publicClient": true}"#,
+        r#"{"clientId": "a", "clientAuthenticatorType": "client-secret",
+            "protocol": "openid-connect", "publicClient": true}"#,
     );
     let output = run(&["convert", "--from", "keycloak", &list]);
     assert_eq!((code(&output), value(&output)), (0, json!([other("a", "none")])));

@@ -13,6 +13,7 @@ mod audit;
 mod convert;
 mod explain;
 mod lint;
+mod register;
 
 use std::fs;
 use std::io::Write as _;
@@ -23,7 +24,10 @@ use serde_json::{Value, json};
 use support::certificate::{self, CertificateSpec};
 
 const NOW: &str = "2026-06-01T00:00:00Z";
-const CLIENT: &str = r#"{"client_id": "client", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": "O=Client,CN=client"}"#;
+const CLIENT: &str = concat!(
+    r#"{"client_id": "client", "token_endpoint_auth_method": "tls_client_auth", "#,
+    r#""tls_client_auth_subject_dn": "O=Client,CN=client"}"#
+);
 
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tls-client-auth"));
@@ -92,7 +96,10 @@ fn names_are_printed_rdn_by_rdn() {
     assert_eq!(names[0]["rfc4514"], "CN=a+OU=b,O=x");
     assert_eq!(
         names[0]["rdns"],
-        json!([[{"type": "CN", "value": "a"}, {"type": "OU", "value": "b"}], [{"type": "O", "value": "x"}]])
+        json!([
+            [{"type": "CN", "value": "a"}, {"type": "OU", "value": "b"}],
+            [{"type": "O", "value": "x"}],
+        ])
     );
     assert_eq!(names[1]["rfc4514"], "CN=é,C=JP", "OpenSSL writes the least specific first");
 
@@ -106,12 +113,30 @@ fn names_are_printed_rdn_by_rdn() {
 }
 
 #[test]
+fn lines_of_openssl_are_names() {
+    let output = run(&["name", "subject=C = JP, O = \"a, b\", CN = c", "/CN=svc/team=blue"]);
+    assert_eq!(code(&output), 0);
+    for wanted in [
+        "RFC 4514  CN=c,O=a\\, b,C=JP\n  note      OpenSSL prints the least specific RDN first",
+        "RFC 4514  CN=svc/team=blue\n  note      \"team\" is no attribute type",
+    ] {
+        assert!(text(&output).contains(wanted), "{wanted}: {}", text(&output));
+    }
+    let json = value(&run(&["name", "--format", "json", "issuer=CN = a", "/CN=a/b=c"]));
+    assert_eq!(json[0]["notes"], Value::Null);
+    assert_eq!(json[1]["notes"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
 fn unusable_input_ends_with_two_and_says_what() {
     let config = file("usable.json", format!(r#"{{"clients": [{CLIENT}]}}"#));
     let wrong = file("wrong.json", r#"{"clients": {}}"#);
     let empty = file("empty.pem", "");
     let noise = file("noise.pem", "no certificate");
     let yaml = file("other.yaml", "kind: Service\n");
+    let key = file("key.der", certificate::private_key_pkcs8(certificate::KeyKind::Ec));
+    let request = "-----BEGIN CERTIFICATE REQUEST-----\nMA==\n-----END CERTIFICATE REQUEST-----\n";
+    let request = file("request.pem", request);
     for (arguments, said) in [
         (&["explain", "--config", "/nowhere", "--client-id", "a"][..], "/nowhere"),
         (&["explain", "--config", &wrong, "--client-id", "a"], "/clients"),
@@ -123,6 +148,14 @@ fn unusable_input_ends_with_two_and_says_what() {
         (
             &["explain", "--config", &config, "--client-id", "a", "--certificate", &empty],
             "the file is empty",
+        ),
+        (
+            &["explain", "--config", &config, "--client-id", "a", "--certificate", &key],
+            "this is a private key, not a certificate: give the certificate that belongs to it",
+        ),
+        (
+            &["explain", "--config", &config, "--client-id", "a", "--certificate", &request],
+            "this is a certificate signing request (PKCS #10), not a certificate",
         ),
         (&["explain", "--config", &config, "--client-id", "a", "--now", "noon"], "noon"),
         (&["explain", "--config", &config, "--client-id", "a", "--header", "x"], "name: value"),
@@ -164,11 +197,11 @@ fn the_manual_shows_what_happens() {
         assert_eq!(printed, expected, "{arguments:?}");
         commands += 1;
     }
-    assert_eq!(commands, 5, "each command is shown");
+    assert_eq!(commands, 6, "each command is shown");
 }
 
 #[test]
-fn a_shell_and_a_manual_are_told_every_command() {
+fn a_shell_and_a_manual_know_every_command() {
     for (arguments, wanted) in [
         (&["completions", "bash"][..], "audit"),
         (&["completions", "zsh"], "explain"),
@@ -179,7 +212,7 @@ fn a_shell_and_a_manual_are_told_every_command() {
     }
     let manual = text(&run(&["manual"]));
     assert_eq!(code(&run(&["manual", "nothing"])), 2);
-    for command in ["lint", "explain", "audit", "name", "convert"] {
+    for command in ["lint", "explain", "audit", "name", "convert", "register"] {
         assert!(manual.contains(&format!("tls\\-client\\-auth\\-{command}(1)")), "{command}");
         let page = text(&run(&["manual", command]));
         for part in [

@@ -33,18 +33,18 @@ fn equal_by_case_ignore_match() {
 #[test]
 fn different_by_case_ignore_match() {
     for (a, b) in [
-        // Unicode 3.2 has neither: later versions fold the first to the second.
+        // Unicode 3.2 has neither; later versions fold the first to the second.
         ("🄰dmin", "admin"),
         ("ꭰ", "Ꭰ"),
         ("ẞ", "ss"),
         ("𞤀", "𞤢"),
         ("Ꙁ", "ꙁ"),
-        // Unicode 3.2 has the first, and not the small letter that came later.
+        // Unicode 3.2 has the first, and not the small letter, which was added later.
         ("Ⴀ", "ⴀ"),
         ("Ӏ", "ӏ"),
         ("Ⅎ", "ⅎ"),
         ("Ↄ", "ↄ"),
-        // A mark that came later hides what is behind it from the letter before it.
+        // A mark that was added later separates the marks behind it from the letter before it.
         ("e\u{1dc4}\u{301}", "é\u{1dc4}"),
         ("a\u{35c}\u{323}", "ạ\u{35c}"),
         ("a b", "ab"),
@@ -90,14 +90,14 @@ proptest! {
     }
 
     #[test]
-    fn the_short_way_for_ascii_is_the_long_way(text in "[ -~]{0,40}") {
+    fn ascii_needs_no_tables(text in "[ -~]{0,40}") {
         let long = squeeze(&fold(text.clone()));
         prop_assert_eq!(prepare(&text), Ok(long));
     }
 }
 
 #[test]
-fn a_character_that_came_later_is_itself() {
+fn a_later_character_matches_only_itself() {
     for text in ["🄰", "ꭰ", "ẞ", "Ⴀ", "₹", "🙂", "x\u{1dc4}\u{301}", "e\u{301}\u{35c}"]
     {
         let expected = text.replace("e\u{301}", "é");
@@ -111,7 +111,7 @@ fn a_character_that_came_later_is_itself() {
     assert_eq!(prepare("a  \u{1dc4}").as_deref(), Ok("a \u{1dc4}"));
 }
 
-/// What is known of the forms of RFC 4518 from elsewhere: tests/unicode/rfc4518.py.
+/// The expected forms come from another implementation of RFC 4518: tests/unicode/rfc4518.py.
 #[test]
 fn every_character_is_prepared_as_rfc_4518_says() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/unicode/rfc4518.py");
@@ -127,11 +127,11 @@ fn every_character_is_prepared_as_rfc_4518_says() {
     for line in forms.lines() {
         let mut fields = line.split('\t');
         let c = char::from_u32(u32::from_str_radix(fields.next().unwrap(), 16).unwrap()).unwrap();
-        (next..c).for_each(is_itself);
+        (next..c).for_each(check_later);
         next = char::from_u32(u32::from(c) + 1).unwrap_or('\u{e000}');
         assigned += 1;
-        // Unicode 3.2 decomposes these to characters that they are not (Corrigendum 4); Unicode has
-        // mended that since.
+        // Unicode 3.2 decomposes these to wrong characters (Corrigendum 4), which later versions
+        // corrected.
         if matches!(c, '\u{2f868}' | '\u{2f874}' | '\u{2f91f}' | '\u{2f95f}' | '\u{2f9bf}') {
             continue;
         }
@@ -160,7 +160,7 @@ fn every_character_is_prepared_as_rfc_4518_says() {
     );
     (next..=char::MAX).for_each(|c| {
         if c < '\u{f0000}' {
-            is_itself(c)
+            check_later(c)
         }
     });
     assert_eq!(
@@ -173,8 +173,8 @@ fn every_character_is_prepared_as_rfc_4518_says() {
 const CONTEXTS: [&str; 6] =
     ["_", "a_B", "e_\u{301}", "x _y", "_\u{327}\u{301}", "\u{1100}_\u{11a8}"];
 
-/// A character that Unicode 3.2 does not have.
-fn is_itself(c: char) {
+/// Checks that Unicode 3.2 does not have `c`, and that `c` matches only itself.
+fn check_later(c: char) {
     assert!(unicode_3_2::is_unassigned(c), "U+{:04X}", u32::from(c));
     let alone = prepare(&c.to_string());
     if alone == Err(NameError::ProhibitedCharacter(c)) {
@@ -199,7 +199,7 @@ fn is_itself(c: char) {
     }
 }
 
-/// What `is_form_of` relies on.
+/// The assumptions of `is_form_of`.
 #[test]
 fn no_character_vanishes_and_none_is_composed_of_more_than_four() {
     let decomposed = icu_normalizer::DecomposingNormalizerBorrowed::new_nfd();
@@ -215,7 +215,7 @@ fn no_character_vanishes_and_none_is_composed_of_more_than_four() {
 }
 
 #[test]
-fn what_is_too_long_is_not_prepared() {
+fn a_text_that_is_too_long_is_not_prepared() {
     let long = "\u{fdfa}".repeat(30_000);
     let mut visited = 0;
     assert!(!is_form_of("admin", long.chars().inspect(|_| visited += 1)));
@@ -238,7 +238,8 @@ proptest! {
         prop_assert!(is_form_of(&prepared, one.chars()));
         prop_assert_eq!(is_form_of(&prepared, other.chars()), prepared == prepare(&other).unwrap());
         let ascii: String = other.chars().filter(char::is_ascii).collect();
-        prop_assert_eq!(is_form_of_ascii(&prepared, ascii.as_bytes()), prepared == prepare(&ascii).unwrap());
+        let is_equal = prepared == prepare(&ascii).unwrap();
+        prop_assert_eq!(is_form_of_ascii(&prepared, ascii.as_bytes()), is_equal);
         prop_assert!(is_form_of_ascii(&prepare(&ascii).unwrap(), ascii.as_bytes()));
     }
 }

@@ -1,0 +1,258 @@
+//! The steps of a decision: the checks that it made, as it recorded them, and the result of each.
+
+use tls_client_auth::inspect::{
+    Chain, Check, Checks, ClientMetadata, ExpectedSubject, Policy, Source, Target,
+    TokenEndpointAuthMethod,
+};
+use tls_client_auth::{GateRequest, Outcome, PeerCertificate, ServerName};
+
+/// One step of a decision.
+pub struct ExplainedStep {
+    pub name: &'static str,
+    pub state: StepState,
+    pub text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepState {
+    /// Checked, and nothing was wrong.
+    Done,
+    /// Checked, and this is why the request is refused.
+    Refused,
+    /// Not checked: the decision does not depend on it.
+    NotAsked,
+    /// Not checked: the request was refused before.
+    NotReached,
+}
+
+impl StepState {
+    fn of(check: Check, checks: &Checks, is_refused: bool) -> Self {
+        let last = checks.last();
+        if !checks.has(check) {
+            let falls_before = is_refused && last.is_none_or(|last| last < check);
+            return if falls_before { Self::NotReached } else { Self::NotAsked };
+        }
+        if is_refused && last == Some(check) { Self::Refused } else { Self::Done }
+    }
+}
+
+/// The name of a step.
+pub fn name(check: Check) -> &'static str {
+    match check {
+        Check::Tenant => "host",
+        Check::Endpoint => "endpoint",
+        Check::ServerName => "server name",
+        Check::Protocol => "protocol",
+        Check::HttpMethod => "method",
+        Check::Content => "content",
+        Check::Authorization => "authorization",
+        Check::Query => "query",
+        Check::Form => "form",
+        Check::ClientId => "client_id",
+        Check::Registration => "registration",
+        Check::AuthMethod => "auth method",
+        Check::OneMethod => "one method",
+        Check::Certificate => "certificate",
+        Check::Validity => "validity",
+        Check::Origin => "origin",
+        Check::Chain => "chain",
+        Check::Registered => "registered",
+        Check::Subject => "subject",
+    }
+}
+
+/// What is known of a decision.
+pub struct Facts<'a> {
+    pub request: &'a GateRequest,
+    pub outcome: &'a Outcome,
+    pub server_name: &'a ServerName,
+    pub policy: Option<&'a Policy>,
+    pub client: Option<&'a ClientMetadata>,
+    /// The one that the decision looked at.
+    pub certificate: Option<&'a PeerCertificate>,
+}
+
+impl Facts<'_> {
+    pub fn steps(&self) -> Vec<ExplainedStep> {
+        let decision = &self.outcome.decision;
+        let steps = Check::ALL.into_iter().map(|check| {
+            let state = StepState::of(check, &decision.checks, decision.rejection.is_some());
+            let text = match (state, &decision.rejection) {
+                (StepState::Done, _) => self.of(check),
+                (StepState::Refused, Some(rejection)) => rejection.to_string(),
+                (StepState::NotAsked, _) => self.why_not(check).to_owned(),
+                (StepState::NotReached | StepState::Refused, _) => String::new(),
+            };
+            ExplainedStep { name: name(check), state, text }
+        });
+        steps.collect()
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        let found = self.request.headers.iter().find(|(header, _)| header == name);
+        found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+    }
+
+    /// What a check found where nothing is wrong.
+    fn of(&self, check: Check) -> String {
+        let header = |name: &str| self.header(name).unwrap_or_default();
+        let decision = &self.outcome.decision;
+        let peer_certificate = self.policy.map(|policy| &policy.common.peer_certificate);
+        match check {
+            Check::Tenant => match (&decision.request.tenant, self.policy) {
+                (Some(tenant), _) => {
+                    format!("{} has the policy of the tenant {tenant}", header(":authority"))
+                }
+                (None, Some(_)) => {
+                    format!("{} has the policy of the top level", header(":authority"))
+                }
+                (None, None) => format!(
+                    "{} is no tenant's, and {} is not gated",
+                    header(":authority"),
+                    header(":path")
+                ),
+            },
+            Check::Endpoint => {
+                let endpoints = self.policy.and_then(|policy| policy.endpoints.as_ref());
+                let is_gated = endpoints.is_none_or(|endpoints| {
+                    endpoints.gates(&Target::new(header(":path").as_bytes()))
+                });
+                // It is the last check alone where the request is let go.
+                match (is_gated, decision.checks.last() == Some(check)) {
+                    (true, true) => {
+                        "OPTIONS without credentials and body: a preflight of CORS".to_owned()
+                    }
+                    (true, false) => format!("{} {} is gated", header(":method"), header(":path")),
+                    (false, _) => format!("{} is not gated", header(":path")),
+                }
+            }
+            Check::ServerName => match self.server_name {
+                ServerName::Name(name) => {
+                    format!("\"{}\" is of the same tenant", String::from_utf8_lossy(name))
+                }
+                ServerName::Absent | ServerName::Unspecified => {
+                    "none, which the host agrees with".to_owned()
+                }
+            },
+            Check::Protocol => "neither an upgrade nor an expectation".to_owned(),
+            Check::HttpMethod => header(":method"),
+            Check::Content => header("content-type"),
+            Check::Authorization => match self.header("authorization") {
+                Some(_) => "can be read".to_owned(),
+                None => "none".to_owned(),
+            },
+            Check::Query => "no credential in the query string".to_owned(),
+            Check::Form => {
+                format!(
+                    "{} bytes, which every server reads in the same way",
+                    self.request.body.len()
+                )
+            }
+            Check::ClientId => match &decision.request.client_id {
+                Some(client_id) => format!("\"{}\"", client_id.escape_debug()),
+                None => "none, and no credential; unidentified_clients lets it pass".to_owned(),
+            },
+            Check::Registration => match self.client.map(ClientMetadata::method) {
+                Some(method) => format!("registered for {}", method_name(method)),
+                None => "not registered; unregistered_clients lets it pass".to_owned(),
+            },
+            Check::AuthMethod => match self.client.map(ClientMetadata::method) {
+                Some(TokenEndpointAuthMethod::Other) => {
+                    "the backend's to check; other_methods lets it pass".to_owned()
+                }
+                _ => "one of methods".to_owned(),
+            },
+            Check::OneMethod => "the request has no second credential".to_owned(),
+            Check::Certificate => {
+                let Some(certificate) = self.certificate else { return String::new() };
+                let mut text = certificate.thumbprint().to_string();
+                let method = self.client.map(ClientMetadata::method);
+                if let (Some(TokenEndpointAuthMethod::TlsClientAuth(_)), Ok(subject)) =
+                    (method, certificate.subject())
+                {
+                    text = format!("{subject}, {text}");
+                }
+                if let Some(dialect) = peer_certificate.and_then(|policy| policy.source.header()) {
+                    text = format!("{text}, from {}", dialect.name());
+                }
+                text
+            }
+            Check::Validity => self
+                .certificate
+                .map(|known| format!("{} to {}", known.not_before(), known.not_after()))
+                .unwrap_or_default(),
+            Check::Origin => match peer_certificate.map(|policy| &policy.source) {
+                Some(Source::Forwarded { trusted_proxies: Some(_), .. }) => {
+                    "the peer is one of trusted_proxies".to_owned()
+                }
+                Some(Source::Forwarded { trusted_proxies: None, .. }) => {
+                    "the header has the one that was presented on this connection".to_owned()
+                }
+                Some(Source::Connection) | None => "presented on this connection".to_owned(),
+            },
+            Check::Chain
+                if peer_certificate.is_some_and(|policy| policy.chain == Chain::Listener) =>
+            {
+                "peer_certificate.chain is \"listener\": the listener verifies it".to_owned()
+            }
+            Check::Chain => "--chain is \"valid\": this program has no trust store".to_owned(),
+            Check::Registered => match self.client.map(ClientMetadata::method) {
+                Some(TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_)) => {
+                    "the certificate is a registered one".to_owned()
+                }
+                _ => "no certificate_thumbprints forbid it".to_owned(),
+            },
+            Check::Subject => match self.client.map(ClientMetadata::method) {
+                Some(TokenEndpointAuthMethod::TlsClientAuth(expected)) => {
+                    format!("{} is the registered one", subject_name(expected))
+                }
+                _ => String::new(),
+            },
+        }
+    }
+
+    /// Why a check was not made, where that is not plain. A request that passes before needs none.
+    fn why_not(&self, check: Check) -> &'static str {
+        let checks = &self.outcome.decision.checks;
+        match check {
+            // The next check is made of every gated request.
+            Check::ServerName if checks.has(Check::Protocol) => match self.policy {
+                Some(policy) if policy.matches_server_name => {
+                    "not checked: --server-name is not given"
+                }
+                Some(policy) if policy.common.peer_certificate.matches_server_name() => {
+                    "not asked: there are no tenants"
+                }
+                _ => "not asked: peer_certificate.server_name is \"ignore\"",
+            },
+            Check::Chain | Check::Subject if checks.has(Check::Registered) => {
+                "not asked: the certificate itself is registered"
+            }
+            _ => "",
+        }
+    }
+}
+
+fn method_name(method: &TokenEndpointAuthMethod) -> String {
+    match method {
+        TokenEndpointAuthMethod::TlsClientAuth(expected) => {
+            format!("tls_client_auth, by {}", subject_name(expected))
+        }
+        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(registered) => {
+            format!("self_signed_tls_client_auth, {} certificates", registered.len())
+        }
+        TokenEndpointAuthMethod::Other => "another method".to_owned(),
+    }
+}
+
+fn subject_name(expected: &ExpectedSubject) -> String {
+    match expected {
+        ExpectedSubject::SubjectDn(name) => format!("the subject {name}"),
+        ExpectedSubject::SanDns(name)
+        | ExpectedSubject::SanUri(name)
+        | ExpectedSubject::SanIp(name)
+        | ExpectedSubject::SanEmail(name) => {
+            format!("the alternative name {name}")
+        }
+    }
+}

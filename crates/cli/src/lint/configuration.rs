@@ -1,0 +1,67 @@
+//! One plugin configuration and the settings of its filter.
+
+use serde_json::Value;
+use tls_client_auth::Configuration;
+
+use super::finding::Finding;
+use super::{listener, profile, settings};
+use crate::arguments::ProfileArgument;
+use crate::envoy_config::{FoundConfig, NO_BYTE_ORDER_MARK};
+
+/// A configuration with more errors than this has one that explains the others.
+const MOST_ERRORS: usize = 100;
+
+/// The findings of one configuration and of the settings of its filter.
+pub fn findings(found: &FoundConfig, profile: Option<ProfileArgument>) -> Vec<Finding> {
+    let mut findings = errors(found);
+    if found.has_byte_order_mark {
+        findings.push(Finding::error(Some(found.line(1)), NO_BYTE_ORDER_MARK).at(""));
+    }
+    let configuration = Configuration::parse(found.text.as_bytes());
+    if let Ok(json) = serde_json::from_str(&found.text) {
+        findings.extend(settings::doubts(&json, found.listener.as_ref()));
+        findings.extend(settings::left_out(&found.text));
+        if configuration.is_ok() {
+            findings.extend(settings::gated(&json));
+            findings.extend(
+                profile.into_iter().flat_map(|profile| profile::of_configuration(&json, profile)),
+            );
+        }
+        if let (Some(chain), Ok(configuration)) = (&found.listener, &configuration) {
+            findings.extend(listener::findings(
+                chain,
+                configuration,
+                settings::serves_self_signed(&json),
+            ));
+        }
+    }
+    for finding in &mut findings {
+        finding.line = finding.line.or_else(|| Some(found.line_of(finding.pointer.as_deref()?)));
+    }
+    findings.extend(found.filter.iter().flat_map(settings::wasm_filter::findings));
+    findings
+}
+
+fn errors(found: &FoundConfig) -> Vec<Finding> {
+    if let Err(error) = serde_json::from_str::<Value>(&found.text) {
+        // The line is that of the file, not of the text in it.
+        let message = error.to_string();
+        let message =
+            message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
+        return vec![
+            Finding::error(Some(found.line(error.line())), format!("not JSON: {message}")).at(""),
+        ];
+    }
+    let mistakes = Configuration::mistakes(found.text.as_bytes(), MOST_ERRORS + 1);
+    let has_more = mistakes.len() > MOST_ERRORS;
+    let mistakes = mistakes.into_iter().take(MOST_ERRORS);
+    let mut errors: Vec<_> =
+        mistakes.map(|mistake| Finding::error(None, mistake.message).at(mistake.pointer)).collect();
+    if has_more {
+        errors.push(
+            Finding::error(None, format!("more than {MOST_ERRORS} errors; the rest is not shown"))
+                .at(""),
+        );
+    }
+    errors
+}

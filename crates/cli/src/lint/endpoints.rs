@@ -1,0 +1,183 @@
+//! Entries of `endpoints`, and whether a path is one.
+//!
+//! That is asked of the filter's own code, never of a copy.
+
+use serde_json::{Value, json};
+use tls_client_auth::{Code, Configuration, Gate, GateRequest, Peer};
+
+use super::graph::Route;
+use super::hosts::example;
+use super::paths::{Rewrite, samples, spellings};
+
+/// One configuration of this filter, as far as the rules need it.
+pub struct LintedConfig {
+    gate: Gate,
+    json: Value,
+    /// Its line, for messages.
+    pub line: usize,
+}
+
+/// An entry of `endpoints`, and what lies behind it.
+pub struct ListedEndpoint {
+    pub config: usize,
+    /// None: every path is gated.
+    pub text: Option<String>,
+    /// Of its tenant; `*` where any host will do.
+    pub hosts: Vec<String>,
+    /// The filter with this entry alone.
+    gate: Option<Gate>,
+    /// What the backend gets in its place, where that is another path.
+    pub images: Vec<String>,
+    /// Whether the backend knows it by the path that is listed: not where every way to it is
+    /// rewritten.
+    pub is_inside: bool,
+    /// The clusters that serve it.
+    pub owners: Vec<String>,
+}
+
+impl LintedConfig {
+    /// None: the configuration has errors, and they come first.
+    pub fn new(text: &str, line: usize) -> Option<Self> {
+        let gate = Gate::new(text.as_bytes()).ok()?;
+        Some(Self { gate, json: serde_json::from_str(text).ok()?, line })
+    }
+
+    /// The entries of `endpoints` with the pointers to them and the hosts for which they are in
+    /// force.
+    pub fn entries(&self) -> Vec<(String, Option<String>, Vec<String>)> {
+        entries(&self.json)
+    }
+
+    pub fn configuration(&self) -> &Configuration {
+        self.gate.configuration()
+    }
+
+    pub fn gates(&self, host: &str, path: &str) -> bool {
+        asked(&self.gate, host, path)
+    }
+
+    /// Whether some request keeps a header of this name that its client wrote.
+    pub fn lets_through(&self, header: &str) -> bool {
+        let hosts =
+            self.entries().into_iter().flat_map(|(_, _, hosts)| hosts).map(|host| example(&host));
+        let hosts: Vec<String> = hosts.chain(["host.example".to_owned()]).collect();
+        hosts.iter().any(|host| {
+            let mut request = request(host, "/.well-known/nothing");
+            request.headers.push((header.to_owned(), b"x".to_vec()));
+            let outcome = self.gate.decide(&request, &mut Peer::default());
+            !outcome.stripped.iter().any(|name| name == header)
+        })
+    }
+}
+
+/// The entries of `endpoints` of a configuration: pointer, text (none: there is no list), hosts.
+pub fn entries(json: &Value) -> Vec<(String, Option<String>, Vec<String>)> {
+    let texts = |value: Option<&Value>| -> Option<Vec<String>> {
+        Some(value?.as_array()?.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    };
+    let mut found = Vec::new();
+    let mut add = |at: &str, list: Option<Vec<String>>, hosts: &[String]| match list {
+        Some(list) => {
+            let each = list.into_iter().enumerate();
+            found.extend(each.map(|(index, text)| {
+                (format!("{at}/endpoints/{index}"), Some(text), hosts.to_vec())
+            }));
+        }
+        None => found.push((at.to_owned(), None, hosts.to_vec())),
+    };
+    let any = ["*".to_owned()];
+    let of_top = texts(json.get("endpoints"));
+    let has_tenants = json.get("tenants").is_some();
+    if !has_tenants
+        || of_top.is_some()
+        || ["clients", "registry"].iter().any(|name| json.get(name).is_some())
+    {
+        add("", of_top.clone(), &any);
+    }
+    for (index, tenant) in
+        json.get("tenants").and_then(Value::as_array).into_iter().flatten().enumerate()
+    {
+        let hosts = texts(tenant.get("hosts")).unwrap_or_else(|| any.to_vec());
+        match texts(tenant.get("endpoints")) {
+            Some(own) => add(&format!("/tenants/{index}"), Some(own), &hosts),
+            // Those of the top level, which are listed there.
+            None if of_top.is_some() => {}
+            None => add(&format!("/tenants/{index}"), None, &hosts),
+        }
+    }
+    found
+}
+
+impl ListedEndpoint {
+    pub fn new(config: usize, text: Option<String>, hosts: Vec<String>) -> Self {
+        let alone =
+            text.as_ref().map(|text| json!({ "endpoints": [text], "clients": [] }).to_string());
+        let gate = alone.and_then(|alone| Gate::new(alone.as_bytes()).ok());
+        Self { config, text, hosts, gate, images: vec![], is_inside: true, owners: vec![] }
+    }
+
+    pub fn is(&self, path: &str) -> bool {
+        let same =
+            |image: &String| image.trim_matches('/').eq_ignore_ascii_case(path.trim_matches('/'));
+        let Some(gate) = &self.gate else { return true };
+        self.images.iter().any(same) || (self.is_inside && asked(gate, "host.example", path))
+    }
+
+    /// Paths that a route may take and that arrive as this endpoint, the plainest first.
+    pub fn outside(&self, route: &Route) -> Vec<String> {
+        let hint = route.paths.hint();
+        let new = match &route.rewrite {
+            Rewrite::None => hint.clone(),
+            Rewrite::Matched(new) | Rewrite::Full(new) => new.clone(),
+            Rewrite::Regex { .. } | Rewrite::Unknown(_) => String::new(),
+        };
+        let mut inside = match &self.text {
+            Some(_) if !self.is_inside => vec![],
+            Some(text) => {
+                let plain = samples(text, &new);
+                let others = spellings(&plain);
+                plain.into_iter().chain(others).collect()
+            }
+            None => vec!["/token".to_owned(), new.clone(), format!("{new}x")],
+        };
+        inside.extend(self.images.iter().cloned());
+        let mut found: Vec<String> =
+            inside.iter().flat_map(|path| route.rewrite.sources(&route.paths, path)).collect();
+        if self.text.is_none() {
+            found.extend([hint.clone(), format!("{hint}x")]);
+        }
+        found.retain(|path| path.starts_with('/'));
+        found.sort_by_key(|path| path.contains("//"));
+        found
+    }
+}
+
+fn request(host: &str, path: &str) -> GateRequest {
+    let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+    let headers = vec![
+        header(":method", "POST"),
+        header(":path", path),
+        header(":authority", host),
+        header("content-type", "application/x-www-form-urlencoded"),
+    ];
+    GateRequest { headers, body: Vec::new() }
+}
+
+/// Whether the filter decides on a POST for this path.
+fn asked(gate: &Gate, host: &str, path: &str) -> bool {
+    gate.decide(&request(host, path), &mut Peer::default()).decision.code != Code::NotGated
+}
+
+/// The entry of `endpoints` that gates what is sent: with the wildcards of the one that it arrives
+/// as, if they fit.
+pub fn entry_to_add(endpoint: &ListedEndpoint, route: &Route, sent: &str) -> String {
+    let is_entry = |text: &str| {
+        let alone = json!({ "endpoints": [text], "clients": [] }).to_string();
+        Gate::new(alone.as_bytes()).is_ok_and(|gate| asked(&gate, "host.example", sent))
+    };
+    let texts = endpoint.text.iter().filter(|text| text.contains('*'));
+    let fitting = texts
+        .flat_map(|text| route.rewrite.sources(&route.paths, text))
+        .find(|text| is_entry(text));
+    fitting.unwrap_or_else(|| sent.to_owned())
+}

@@ -1,0 +1,97 @@
+//! Envoy's own configuration: bootstraps, resources, dumps.
+
+mod clusters;
+pub mod http_filters;
+mod listeners;
+mod matcher;
+mod routes;
+pub mod tls;
+mod upgrades;
+mod ways;
+
+use std::collections::BTreeSet;
+
+use self::clusters::UpstreamClusters;
+use self::http_filters::DiscoveredFilters;
+use super::graph::{ClusterFacts, Filter, Graph};
+use super::located::{At, ConfigPlaces};
+
+/// What the files show of one Envoy.
+struct Envoy<'a> {
+    /// The documents of the files that are read.
+    documents: Vec<At<'a>>,
+    /// Those of the other files, which may hold routes that it names.
+    others: Vec<At<'a>>,
+    configs: &'a ConfigPlaces,
+    discovered: DiscoveredFilters,
+    clusters: UpstreamClusters,
+}
+
+/// The graph of one Envoy. `others` = documents of other files, which may have its routes.
+pub fn graph<'a>(documents: Vec<At<'a>>, others: Vec<At<'a>>, configs: &'a ConfigPlaces) -> Graph {
+    let envoy = Envoy::new(documents, others, configs);
+    let mut graph = Graph { chains: envoy.chains(), ..Graph::default() };
+    graph.describe_clusters(|cluster| ClusterFacts {
+        same_server: envoy.clusters.same_server(cluster),
+        unknown: envoy.unknown(cluster),
+        filters: envoy.upstream_filters(cluster),
+    });
+    graph
+}
+
+/// The names of all clusters of an Envoy; none: the files do not show all of them.
+pub fn all_clusters(documents: &[At<'_>]) -> Option<BTreeSet<String>> {
+    let has_bootstrap = documents.iter().any(|at| at.member("static_resources").is_some());
+    if !has_bootstrap || documents.iter().any(discovers_clusters) {
+        return None;
+    }
+    let listed = documents.iter().filter_map(|at| at.path(&["static_resources", "clusters"]));
+    let names = listed.flat_map(At::elements).filter_map(|cluster| cluster.text_of("name"));
+    Some(names.map(str::to_owned).collect())
+}
+
+/// Whether clusters come to this bootstrap by CDS.
+fn discovers_clusters(document: &At<'_>) -> bool {
+    ["cds_config", "ads_config"]
+        .iter()
+        .any(|name| document.path(&["dynamic_resources", name]).is_some())
+}
+
+impl<'a> Envoy<'a> {
+    fn new(documents: Vec<At<'a>>, others: Vec<At<'a>>, configs: &'a ConfigPlaces) -> Self {
+        let all = documents.iter().chain(&others).flat_map(|document| document.within());
+        let discovered = all.filter_map(|at| {
+            let config = configs.within(at.member("typed_config")?)?;
+            Some((at.text_of("name")?.to_owned(), config))
+        });
+        let discovered = discovered.collect();
+        let clusters = UpstreamClusters::of(&documents);
+        Self { documents, others, configs, discovered, clusters }
+    }
+
+    /// Why it is not known which server a cluster is.
+    fn unknown(&self, cluster: &str) -> Option<&'static str> {
+        match self.clusters.goes_anywhere(cluster) {
+            Some(goes_anywhere) => {
+                goes_anywhere.then_some("a cluster that goes wherever a request asks it to")
+            }
+            None => {
+                let is_elsewhere = self.documents.iter().any(discovers_clusters);
+                is_elsewhere.then_some("a cluster that is not in these files")
+            }
+        }
+    }
+
+    /// What filters of a cluster's own do to requests that go to it.
+    fn upstream_filters(&self, cluster: &str) -> Vec<Filter> {
+        let all = self.documents.iter().flat_map(|document| document.within());
+        let is_it = |at: &At<'a>| {
+            at.text_of("name") == Some(cluster)
+                && at.member("typed_extension_protocol_options").is_some()
+        };
+        let options =
+            all.filter(is_it).filter_map(|at| at.member("typed_extension_protocol_options"));
+        let filters = options.flat_map(At::within).flat_map(|at| at.list("http_filters"));
+        filters.map(|at| http_filters::of(at, self.configs, &self.discovered)).collect()
+    }
+}

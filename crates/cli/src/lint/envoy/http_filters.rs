@@ -1,0 +1,234 @@
+//! What Envoy's HTTP filters do to a request that this filter has decided on.
+
+use std::collections::BTreeMap;
+
+use super::matcher;
+use crate::lint::graph::{Filter, FilterRole};
+use crate::lint::located::{At, ConfigPlaces};
+
+/// Filters that arrive by discovery or from elsewhere in the files, by name.
+pub type DiscoveredFilters = BTreeMap<String, usize>;
+
+/// They answer, count, or add what no backend takes for a credential.
+const HARMLESS: [&str; 47] = [
+    "adaptive_concurrency",
+    "admission_control",
+    "alpn",
+    "api_key_auth",
+    "bandwidth_limit",
+    "basic_auth",
+    "buffer",
+    "cache",
+    "cache_v2",
+    "cdn_loop",
+    "compressor",
+    "connect_grpc_bridge",
+    "cors",
+    "csrf",
+    "custom_response",
+    "decompressor",
+    "dynamic_forward_proxy",
+    "fault",
+    "file_system_buffer",
+    "gcp_authn",
+    "geoip",
+    "grpc_http1_bridge",
+    "grpc_stats",
+    "grpc_web",
+    "header_to_metadata",
+    "health_check",
+    "ip_tagging",
+    "istio_stats",
+    "json_to_metadata",
+    "jwt_authn",
+    "kill_request",
+    "local_ratelimit",
+    "oauth2",
+    "on_demand",
+    "original_src",
+    "peer_metadata",
+    "proto_message_logging",
+    "rate_limit_quota",
+    "ratelimit",
+    "rbac",
+    "set_filter_state",
+    "set_metadata",
+    "stateful_session",
+    "stats",
+    "tap",
+    "thrift_to_metadata",
+    "metadata_exchange",
+];
+
+/// They may change path, method, headers or body.
+const CHANGING: [(&str, &str); 19] = [
+    ("wasm", "another wasm filter"),
+    ("lua", "a Lua script"),
+    ("ext_proc", "an external processor"),
+    ("ext_authz", "an authorization service that may write headers"),
+    ("golang", "a Go plugin"),
+    ("dynamic_modules", "a dynamic module"),
+    ("header_mutation", "a header mutation"),
+    ("credential_injector", "a filter that writes credentials"),
+    ("aws_request_signing", "a filter that writes credentials"),
+    ("aws_lambda", "a filter that writes another request"),
+    ("grpc_json_transcoder", "a transcoder"),
+    ("grpc_json_reverse_transcoder", "a transcoder"),
+    ("grpc_http1_reverse_bridge", "a transcoder"),
+    ("grpc_field_extraction", "a transcoder"),
+    ("proto_api_scrubber", "a transcoder"),
+    ("transform", "a transformation"),
+    ("set_path", "a transformation"),
+    ("squash", "a filter that holds requests"),
+    ("composite", "a filter that a matcher chooses"),
+];
+
+/// A filter of a connection manager or of a patch.
+pub fn of(at: At<'_>, configs: &ConfigPlaces, named: &DiscoveredFilters) -> Filter {
+    let name = at.text_of("name").unwrap_or_default();
+    Filter {
+        place: at.place(),
+        name: name.to_owned(),
+        role: role_of(at, name, configs, named),
+        is_disabled: at.is_true("disabled"),
+        is_unordered: false,
+        gap: gap(at, configs),
+    }
+}
+
+/// How a filter can be left out unintentionally.
+fn gap(at: At<'_>, configs: &ConfigPlaces) -> Option<&'static str> {
+    let discovery = at.member("config_discovery");
+    let default = discovery.and_then(|discovery| discovery.member("default_config"));
+    if default.is_some_and(|default| configs.within(default).is_none()) {
+        return Some(
+            "until its configuration is discovered, default_config runs in its place: leave \
+             default_config out, and Envoy answers 500 until then",
+        );
+    }
+    at.is_true("is_optional").then_some(
+        "is_optional: an Envoy without wasm leaves the filter out, and every request \
+            passes: remove it",
+    )
+}
+
+fn role_of(
+    at: At<'_>,
+    name: &str,
+    configs: &ConfigPlaces,
+    named: &DiscoveredFilters,
+) -> FilterRole {
+    let config = at.member("typed_config").or_else(|| at.member("config"));
+    let by_discovery = at.member("config_discovery");
+    if let Some(config) = config.and_then(|inner| configs.within(inner)).or_else(|| configs.at(at))
+    {
+        let matched = at.member("typed_config").filter(|inner| {
+            inner.member("xds_matcher").or_else(|| inner.member("matcher")).is_some()
+                && inner.member("extension_config").is_some()
+        });
+        return FilterRole::ThisFilter {
+            config,
+            skips: matched.map(|matched| matcher::tree(matched, configs)),
+        };
+    }
+    if let Some(config) = by_discovery.and_then(|_| named.get(name)) {
+        return FilterRole::ThisFilter { config: *config, skips: None };
+    }
+    if let Some(discovery) = by_discovery {
+        let kinds: Vec<FilterRole> = discovery
+            .list("type_urls")
+            .filter_map(At::text)
+            .map(|url| of_type(url, None))
+            .collect();
+        let changing = kinds
+            .iter()
+            .find(|kind| matches!(kind, FilterRole::Changes(_) | FilterRole::Unknown(_)));
+        return changing
+            .or(kinds.first())
+            .cloned()
+            .unwrap_or_else(|| FilterRole::Unknown(name.to_owned()));
+    }
+    let Some(config) = config else { return of_type(name, None) };
+    let url = config.text_of("@type").unwrap_or(name);
+    if url.ends_with("ExtensionWithMatcher") {
+        let inner = config.member("extension_config");
+        return inner.map_or_else(
+            || FilterRole::Unknown(name.to_owned()),
+            |inner| role_of(inner, name, configs, named),
+        );
+    }
+    let url =
+        if url.ends_with("TypedStruct") { config.text_of("type_url").unwrap_or(url) } else { url };
+    of_type(url, Some(config))
+}
+
+/// By the type of its configuration, or by its name where it has none.
+fn of_type(url: &str, config: Option<At<'_>>) -> FilterRole {
+    let lower = url.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    let words: Vec<&str> = lower.split('.').collect();
+    let is = |wanted: &str| words.contains(&wanted);
+    // An HTTP filter of Envoy or Istio; the same word in another name means nothing.
+    let is_known = lower.contains("filters.http.")
+        || lower.starts_with("istio.")
+        || lower.starts_with("stats.");
+    if !is_known {
+        return FilterRole::Unknown(url.to_owned());
+    }
+    if is("router") {
+        return FilterRole::Router;
+    }
+    if is("header_mutation") && config.is_some_and(|config| !mutates_requests(config)) {
+        return FilterRole::Harmless;
+    }
+    if let Some((_, what)) = CHANGING.iter().find(|(name, _)| is(name)) {
+        return FilterRole::Changes(what);
+    }
+    if HARMLESS.iter().any(|name| is(name)) {
+        FilterRole::Harmless
+    } else {
+        FilterRole::Unknown(url.to_owned())
+    }
+}
+
+/// Whether a header mutation touches requests, and not responses alone.
+pub fn mutates_requests(config: At<'_>) -> bool {
+    let mutations = config.member("mutations");
+    let touched = ["request_mutations", "query_parameter_mutations", "request_trailers_mutations"];
+    mutations.is_none_or(|mutations| {
+        touched
+            .iter()
+            .any(|name| mutations.member(name).is_some_and(|list| !list.node.elements().is_empty()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_by_their_types() {
+        for (url, wanted) in [
+            (
+                "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+                FilterRole::Router,
+            ),
+            ("envoy.filters.http.router", FilterRole::Router),
+            (
+                "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
+                FilterRole::Harmless,
+            ),
+            ("istio.metadata_exchange", FilterRole::Harmless),
+            (
+                "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+                FilterRole::Changes("a Lua script"),
+            ),
+            (
+                "type.googleapis.com/example.Router",
+                FilterRole::Unknown("type.googleapis.com/example.Router".to_owned()),
+            ),
+            ("my-filter", FilterRole::Unknown("my-filter".to_owned())),
+        ] {
+            assert_eq!(of_type(url, None), wanted, "{url}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Listeners, their filter chains, and the connection managers in them.
+
+use super::Envoy;
+use super::upgrades::Upgrade;
+use super::{http_filters, tls};
+use crate::lint::graph::{Cluster, Filter, FilterChain};
+use crate::lint::located::{At, Place};
+
+/// Modes in which a client's own header goes on.
+const FORWARDING: [&str; 3] = ["FORWARD_ONLY", "ALWAYS_FORWARD_ONLY", "APPEND_FORWARD"];
+
+impl<'a> Envoy<'a> {
+    pub(super) fn chains(&self) -> Vec<FilterChain> {
+        let mut found = Vec::new();
+        let is_bootstrap = |at: &At<'a>| {
+            ["static_resources", "dynamic_resources"].iter().any(|name| at.member(name).is_some())
+        };
+        let discovered = self
+            .documents
+            .iter()
+            .filter(|document| !is_bootstrap(document))
+            .flat_map(|document| document.within());
+        let has_listeners = discovered.into_iter().any(|at| at.member("filter_chains").is_some());
+        for document in &self.documents {
+            if let Some(lds) =
+                document.path(&["dynamic_resources", "lds_config"]).filter(|_| !has_listeners)
+            {
+                let what = "listeners that come by LDS are not in these files";
+                found.push(FilterChain::unseen("LDS", lds.place(), what));
+            }
+            self.search(*document, &mut found);
+        }
+        found
+    }
+
+    fn search(&self, at: At<'a>, found: &mut Vec<FilterChain>) {
+        self.listener(at, found);
+        let has_chains =
+            at.member("filter_chains").is_some() || at.member("default_filter_chain").is_some();
+        if has_chains {
+            let listener = at
+                .text_of("name")
+                .map_or_else(|| "a listener".to_owned(), |name| format!("the listener \"{name}\""));
+            let chains: Vec<At<'a>> = at.list("filter_chains").collect();
+            for (index, chain) in chains.iter().enumerate() {
+                let names: Vec<&str> = chain
+                    .member("filter_chain_match")
+                    .into_iter()
+                    .flat_map(|m| m.list("server_names"))
+                    .filter_map(At::text)
+                    .collect();
+                let sni = if names.is_empty() {
+                    String::new()
+                } else {
+                    format!(" (SNI {})", names.join(", "))
+                };
+                let several = if chains.len() > 1 {
+                    format!("filter chain {index}{sni} of ")
+                } else {
+                    String::new()
+                };
+                self.chain(*chain, &format!("{several}{listener}"), found);
+            }
+            if let Some(chain) = at.member("default_filter_chain") {
+                self.chain(chain, &format!("the default filter chain of {listener}"), found);
+            }
+            return;
+        }
+        if at.member("http_filters").is_some() && is_manager(at) {
+            self.manager(at, "a connection manager", None, found);
+            return;
+        }
+        at.members()
+            .map(|(_, value)| value)
+            .chain(at.elements())
+            .for_each(|child| self.search(child, found));
+    }
+
+    /// What a listener has beside filter chains.
+    fn listener(&self, at: At<'a>, found: &mut Vec<FilterChain>) {
+        let title = at
+            .text_of("name")
+            .map_or_else(|| "a listener".to_owned(), |name| format!("the listener \"{name}\""));
+        if let Some(chains) = at.member("fcds_config") {
+            let what = "filter chains that come by FCDS are not in these files";
+            found.push(FilterChain::unseen(&title, chains.place(), what));
+        }
+        for filter in at.list("listener_filters") {
+            for (place, name) in filter
+                .member("typed_config")
+                .into_iter()
+                .flat_map(|config| self.clusters_in(config))
+            {
+                let why = format!("{title} passes datagrams on to it");
+                found.push(FilterChain::unclear(&title, place, Cluster::Named(name), why));
+            }
+        }
+    }
+
+    /// Whether the files have the settings that a filter gets by discovery.
+    fn is_shown(&self, name: &str) -> bool {
+        let mut all = self.documents.iter().flat_map(|document| document.within());
+        all.any(|at| at.text_of("name") == Some(name) && at.member("typed_config").is_some())
+    }
+
+    fn chain(&self, chain: At<'a>, title: &str, found: &mut Vec<FilterChain>) {
+        for filter in chain.list("filters") {
+            let config = filter.member("typed_config").or_else(|| filter.member("config"));
+            let name = filter.text_of("name").unwrap_or_default();
+            if let Some(discovery) =
+                filter.member("config_discovery").filter(|_| !self.is_shown(name))
+            {
+                let what = "network filters that come by discovery are not in these files";
+                found.push(FilterChain::unseen(title, discovery.place(), what));
+            }
+            let Some(config) = config else { continue };
+            let kind = config.text_of("@type").unwrap_or(name);
+            if [".sni_cluster.", ".sni_dynamic_forward_proxy."]
+                .iter()
+                .any(|part| kind.contains(part))
+            {
+                let why = "the server name that a client sends chooses the cluster".to_owned();
+                found.push(FilterChain::unclear(
+                    title,
+                    filter.place(),
+                    Cluster::Unseen("the server name chooses the cluster"),
+                    why,
+                ));
+            }
+            if is_manager(config) || config.member("http_filters").is_some() {
+                self.manager(config, title, Some(chain), found);
+            } else {
+                let raw = self.clusters_in(config);
+                found.push(FilterChain { raw, ..FilterChain::empty(title, filter.place()) });
+            }
+        }
+    }
+
+    /// Clusters that a network filter names in any way that is known.
+    fn clusters_in(&self, config: At<'a>) -> Vec<(Place, String)> {
+        let within = config.within().into_iter();
+        let named = within.flat_map(|at| {
+            [at.member("cluster"), at.member("name").filter(|_| at.member("weight").is_some())]
+        });
+        named.flatten().filter_map(|at| Some((at.place(), at.text()?.to_owned()))).collect()
+    }
+
+    /// `chain` = the filter chain around it, where it is shown.
+    fn manager(
+        &self,
+        manager: At<'a>,
+        title: &str,
+        chain: Option<At<'a>>,
+        found: &mut Vec<FilterChain>,
+    ) {
+        let filters: Vec<Filter> = manager
+            .list("http_filters")
+            .map(|at| http_filters::of(at, self.configs, &self.discovered))
+            .collect();
+        let place = manager.member("http_filters").unwrap_or(manager).place();
+        let details = manager.member("forward_client_cert_details");
+        let forwarded_xfcc = details
+            .filter(|details| details.text().is_some_and(|text| FORWARDING.contains(&text)))
+            .and_then(|details| Some((details.place(), details.text()?.to_owned())));
+        let mut own = FilterChain { filters, forwarded_xfcc, ..FilterChain::empty(title, place) };
+        if let Some(chain) = chain {
+            own.tls = tls::of_chain(chain);
+        }
+        let upgrades: Vec<Upgrade> = manager
+            .list("upgrade_configs")
+            .map(|at| Upgrade::of(at, self.configs, &self.discovered))
+            .collect();
+        let by_name = manager.path(&["rds", "route_config_name"]).and_then(At::text);
+        let tables: Vec<At<'a>> = match (manager.member("route_config"), by_name) {
+            (Some(table), _) => vec![table],
+            (None, Some(name)) => self.route_tables(name),
+            (None, None) => Vec::new(),
+        };
+        for (what, member) in
+            [("routes that come by RDS", "rds"), ("scoped routes", "scoped_routes")]
+        {
+            if let Some(at) = manager.member(member).filter(|_| tables.is_empty()) {
+                own.unseen.push((at.place(), format!("{what} are not in these files")));
+            }
+        }
+        for table in tables {
+            self.table(table, &upgrades, &mut own);
+        }
+        found.push(own);
+    }
+}
+
+fn is_manager(config: At<'_>) -> bool {
+    ["route_config", "rds", "scoped_routes"].iter().any(|name| config.member(name).is_some())
+}

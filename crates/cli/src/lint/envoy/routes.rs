@@ -1,0 +1,210 @@
+//! Route configurations: which requests a route takes, what it makes of their paths, and where they
+//! go.
+
+use super::Envoy;
+use super::upgrades::{Upgrade, upgrade_ways};
+use super::ways::{main_way, turn_on};
+use crate::document::Content;
+use crate::lint::graph::{Cluster, Destination, FilterChain, Route};
+use crate::lint::located::At;
+use crate::lint::paths::{Expression, PathMatch, Pattern, Rewrite};
+
+impl<'a> Envoy<'a> {
+    /// Route configurations of this name, of this file or else of the others.
+    pub(super) fn route_tables(&self, name: &str) -> Vec<At<'a>> {
+        let find = |documents: &[At<'a>]| -> Vec<At<'a>> {
+            let all = documents.iter().flat_map(|document| document.within());
+            all.filter(|at| {
+                at.member("virtual_hosts").is_some() && at.text_of("name") == Some(name)
+            })
+            .collect()
+        };
+        let own = find(&self.documents);
+        if own.is_empty() { find(&self.others) } else { own }
+    }
+
+    pub(super) fn table(&self, table: At<'a>, upgrades: &[Upgrade], chain: &mut FilterChain) {
+        if let Some(vhds) = table.member("vhds") {
+            chain.unseen.push((
+                vhds.place(),
+                "virtual hosts that come by VHDS are not in these files".to_owned(),
+            ));
+        }
+        for host in table.list("virtual_hosts") {
+            if let Some(matcher) = host.member("matcher") {
+                chain.unseen.push((
+                    matcher.place(),
+                    "routes that a matcher chooses are not followed".to_owned(),
+                ));
+            }
+            let hosts: Vec<String> =
+                host.list("domains").filter_map(At::text).map(without_port).collect();
+            for route in host.list("routes") {
+                turn_on(&[table, host, route], chain);
+                let destinations = self.destinations(&[table, host, route], upgrades, chain);
+                let (paths, is_conditional) =
+                    route.member("match").map_or((PathMatch::unknown(), true), path_match);
+                let action = route.member("route");
+                let text = |name: &str| action.and_then(|action| action.text_of(name));
+                chain.routes.push(Route {
+                    group: host.node.pointer.clone(),
+                    hosts: hosts.clone(),
+                    place: route.place(),
+                    rewrite: action.map_or(Rewrite::None, |action| rewrite(action, route)),
+                    paths,
+                    is_conditional,
+                    host_rewrite: text("host_rewrite_literal")
+                        .or_else(|| text("host_rewrite"))
+                        .map(|host| Some(host.to_owned()))
+                        .or_else(|| {
+                            let unseen =
+                                ["host_rewrite_header", "host_rewrite_path_regex", "host_rewrite"];
+                            action
+                                .filter(|action| {
+                                    unseen.iter().any(|name| action.member(name).is_some())
+                                })
+                                .map(|_| None)
+                        }),
+                    internal_redirects: action
+                        .and_then(|action| action.member("internal_redirect_policy"))
+                        .map(At::place),
+                    destinations,
+                });
+            }
+        }
+    }
+
+    /// The clusters of a route. `scopes` = route configuration, virtual host, route.
+    fn destinations(
+        &self,
+        scopes: &[At<'a>; 3],
+        upgrades: &[Upgrade],
+        chain: &FilterChain,
+    ) -> Vec<Destination> {
+        let [table, host, route] = *scopes;
+        let Some(action) = route.member("route") else { return Vec::new() };
+        let mut found: Vec<(Cluster, Option<At<'a>>)> = Vec::new();
+        if let Some(name) = action.member("cluster") {
+            found.push((Cluster::Named(name.text().unwrap_or_default().to_owned()), None));
+        }
+        for weighted in
+            action.path(&["weighted_clusters", "clusters"]).into_iter().flat_map(At::elements)
+        {
+            let cluster = match weighted.text_of("name") {
+                Some(name) => Cluster::Named(name.to_owned()),
+                None => Cluster::Unseen("a header chooses the cluster"),
+            };
+            found.push((cluster, Some(weighted)));
+        }
+        for (name, why) in [
+            ("cluster_header", "a header chooses the cluster"),
+            ("cluster_specifier_plugin", "a plugin chooses the cluster"),
+            ("inline_cluster_specifier_plugin", "a plugin chooses the cluster"),
+        ] {
+            found.extend(action.member(name).map(|_| (Cluster::Unseen(why), None)));
+        }
+        // Those of the most specific scope that has any, which are not merged.
+        let mirrors = [action, host, table]
+            .map(|scope| scope.list("request_mirror_policies").collect::<Vec<_>>());
+        for mirror in mirrors.into_iter().find(|mirrors| !mirrors.is_empty()).into_iter().flatten()
+        {
+            let unseen = mirror
+                .member("cluster_header")
+                .map(|_| Cluster::Unseen("a header chooses the cluster of a mirror"));
+            let named = mirror
+                .text_of("cluster")
+                .filter(|name| !name.is_empty())
+                .map(|name| Cluster::Named(name.to_owned()));
+            found.extend(named.or(unseen).map(|cluster| (cluster, None)));
+        }
+        let main = found.into_iter().map(|(cluster, weighted)| {
+            let scopes: Vec<At<'a>> =
+                weighted.into_iter().chain(scopes.iter().rev().copied()).collect();
+            let mut ways = vec![main_way(&scopes, chain, self.configs)];
+            ways.extend(upgrade_ways(action, upgrades, &scopes, self.configs));
+            Destination { cluster, ways }
+        });
+        main.collect()
+    }
+}
+
+fn without_port(domain: &str) -> String {
+    let end = domain
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit() || b == b'*'));
+    end.map_or(domain, |(host, _)| host).to_owned()
+}
+
+/// The path of a `RouteMatch`, and whether it asks for more.
+fn path_match(at: At<'_>) -> (PathMatch, bool) {
+    let text = |name: &str| at.text_of(name).map(str::to_owned);
+    let policy =
+        at.path(&["path_match_policy", "typed_config", "path_template"]).and_then(At::text);
+    let pattern = text("prefix")
+        .map(Pattern::Prefix)
+        .or_else(|| text("path").map(Pattern::Exact))
+        .or_else(|| text("path_separated_prefix").map(Pattern::Segments))
+        .or_else(|| {
+            at.path(&["safe_regex", "regex"])
+                .and_then(At::text)
+                .map(|text| Pattern::Regex(Expression::whole(text)))
+        })
+        .or_else(|| policy.map(|template| Pattern::Regex(Expression::template(template).0)))
+        .unwrap_or(Pattern::Unknown);
+    let known = [
+        "prefix",
+        "path",
+        "path_separated_prefix",
+        "safe_regex",
+        "path_match_policy",
+        "case_sensitive",
+    ];
+    let is_conditional = at.members().any(|(name, value)| {
+        let is_known = known.iter().any(|known| {
+            at.member(known).is_some_and(|member| std::ptr::eq(member.node, value.node))
+        });
+        // An empty list asks for nothing; an empty object may be all that there is to say.
+        let is_empty = match &value.node.content {
+            Content::Null => true,
+            Content::Array(elements) => elements.is_empty(),
+            Content::Object(members) => members.is_empty(),
+            Content::Bool(_) | Content::Number(_) | Content::Text(_) => false,
+        };
+        let is_object = ["grpc", "connect_matcher", "connectMatcher"].contains(&name);
+        !is_known && (is_object || !is_empty)
+    });
+    let ignores_case = matches!(
+        at.member("case_sensitive").map(|at| &at.node.content),
+        Some(Content::Bool(false))
+    );
+    (PathMatch { pattern, ignores_case }, is_conditional)
+}
+
+/// What a `RouteAction` makes of the path.
+fn rewrite(action: At<'_>, route: At<'_>) -> Rewrite {
+    if let Some(prefix) = action.text_of("prefix_rewrite").filter(|prefix| !prefix.is_empty()) {
+        return Rewrite::Matched(prefix.to_owned());
+    }
+    if let Some(regex) = action.member("regex_rewrite") {
+        let pattern = regex.path(&["pattern", "regex"]).and_then(At::text).unwrap_or_default();
+        let substitution = regex.text_of("substitution").unwrap_or_default().to_owned();
+        return Rewrite::Regex { pattern: Expression::anywhere(pattern), substitution };
+    }
+    if let Some(policy) = action.member("path_rewrite_policy") {
+        let new = policy.path(&["typed_config", "path_template_rewrite"]).and_then(At::text);
+        let old = route
+            .path(&["match", "path_match_policy", "typed_config", "path_template"])
+            .and_then(At::text);
+        return match old.zip(new) {
+            Some((old, new)) => {
+                let (matched, names) = Expression::template(old);
+                Rewrite::template(new, matched, &names)
+            }
+            None => Rewrite::Unknown("this policy of rewriting is not understood"),
+        };
+    }
+    if action.member("path_rewrite").is_some() {
+        return Rewrite::Unknown("a format string makes the path");
+    }
+    Rewrite::None
+}

@@ -1,0 +1,310 @@
+//! The Gateway API, and Envoy Gateway's policies for it.
+
+mod client_traffic;
+mod patches;
+mod policies;
+
+use std::cmp::Reverse;
+
+use super::installs::{self, GatewayServer, Install};
+use super::resource::Resource;
+use crate::lint::graph::{Cluster, Destination, FilterChain, Graph, Route, Way};
+use crate::lint::hosts::common_host;
+use crate::lint::located::{At, ConfigPlaces};
+use crate::lint::paths::{Answer, Expression, PathMatch, Pattern, Rewrite};
+
+/// What surrounds a route.
+struct RouteContext<'a, 'b> {
+    resources: &'b [Resource<'a>],
+    configs: &'b ConfigPlaces,
+    gateway: Resource<'a>,
+    listener: At<'a>,
+    /// How requests meet the filter where no policy of Envoy Gateway applies.
+    base: Way,
+}
+
+pub fn graph(
+    resources: &[Resource<'_>],
+    configs: &ConfigPlaces,
+    installs: &[Install<'_>],
+) -> Graph {
+    let mut graph = Graph { remarks: patches::remarks(resources, configs), ..Graph::default() };
+    let is_api = |resource: &&Resource<'_>| {
+        resource.kind == "Gateway" && resource.group == "gateway.networking.k8s.io"
+    };
+    for gateway in resources.iter().filter(is_api) {
+        for listener in gateway.list("listeners") {
+            graph.chains.push(of_listener(resources, configs, installs, *gateway, listener));
+        }
+    }
+    graph.chains.extend(of_other_parents(resources));
+    graph
+}
+
+/// Routes whose parent is no Gateway: a set of listeners, or a service in a mesh.
+fn of_other_parents(resources: &[Resource<'_>]) -> Vec<FilterChain> {
+    let mut found = Vec::new();
+    for route in resources
+        .iter()
+        .filter(|resource| resource.group.ends_with("k8s.io") && resource.kind.ends_with("Route"))
+    {
+        let is_other =
+            |parent: &At<'_>| parent.text_of("kind").is_some_and(|kind| kind != "Gateway");
+        let parents: Vec<At<'_>> = route.list("parentRefs").filter(is_other).collect();
+        for parent in parents {
+            let title = route.printed();
+            let (kind, name) = (
+                parent.text_of("kind").unwrap_or_default(),
+                parent.text_of("name").unwrap_or_default(),
+            );
+            for backend in
+                route.list("rules").flat_map(|rule| rule.list("backendRefs").collect::<Vec<_>>())
+            {
+                let Some(name_of_backend) = backend_name(backend, *route) else { continue };
+                let why = format!("{title} belongs to {kind} \"{name}\", which is not followed");
+                found.push(FilterChain::unclear(
+                    &title,
+                    parent.place(),
+                    Cluster::Named(name_of_backend),
+                    why,
+                ));
+            }
+        }
+    }
+    found
+}
+
+fn of_listener(
+    resources: &[Resource<'_>],
+    configs: &ConfigPlaces,
+    installs: &[Install<'_>],
+    gateway: Resource<'_>,
+    listener: At<'_>,
+) -> FilterChain {
+    let name = listener.text_of("name").unwrap_or_default();
+    let title = format!("the listener \"{name}\" of {}", gateway.printed());
+    let hostname = listener.text_of("hostname").unwrap_or("*").to_owned();
+    let served = GatewayServer {
+        gateway: gateway.name,
+        namespace: gateway.namespace,
+        labels: vec![
+            ("gateway.networking.k8s.io/gateway-name", gateway.name),
+            ("istio.io/gateway-name", gateway.name),
+        ],
+        is_of_gateway_api: true,
+        hosts: vec![hostname.clone()],
+        port: listener.member("port").map(|port| port.node.to_json().to_string()),
+        has_tls: listener
+            .text_of("protocol")
+            .is_some_and(|protocol| ["HTTPS", "TLS"].contains(&protocol)),
+    };
+    let (mut filters, mut base) =
+        installs::filters_of(installs, &served, &title, &listener.place());
+    if let Some((filter, covers)) = patches::filter_of_listener(resources, configs, gateway, name) {
+        base = match covers {
+            Answer::Yes => Way::Runs(filter.role.config().into_iter().collect()),
+            _ => {
+                let why = format!(
+                    "whether an EnvoyPatchPolicy puts the filter into {title} cannot be seen"
+                );
+                Way::Unclear { place: filter.place.clone(), why }
+            }
+        };
+        filters.push(filter);
+    }
+    let context = RouteContext { resources, configs, gateway, listener, base };
+    let mut one = FilterChain::empty(title.clone(), listener.place());
+    let traffic = client_traffic::policy(resources, gateway, listener);
+    one.tls = client_traffic::tls(traffic, listener, served.has_tls);
+    one.client_traffic = traffic.and_then(client_traffic::settings);
+    let mut used: Vec<(Resource<'_>, usize)> = Vec::new();
+    for route in resources.iter().filter(|resource| resource.group == "gateway.networking.k8s.io") {
+        if !is_attached(route, gateway, listener) {
+            continue;
+        }
+        let own: Vec<String> =
+            route.list("hostnames").filter_map(At::text).map(str::to_owned).collect();
+        let hosts: Vec<String> = if own.is_empty() {
+            vec![hostname.clone()]
+        } else {
+            own.into_iter().filter(|own| common_host(own, &hostname).is_some()).collect()
+        };
+        match route.kind {
+            "HTTPRoute" if !hosts.is_empty() => {
+                http_route(&context, *route, &hosts, &mut one, &mut used)
+            }
+            "TLSRoute" | "TCPRoute" => {
+                let backends = route
+                    .list("rules")
+                    .flat_map(|rule| rule.list("backendRefs").collect::<Vec<_>>());
+                one.raw.extend(
+                    backends.filter_map(|backend| {
+                        Some((backend.place(), backend_name(backend, *route)?))
+                    }),
+                );
+            }
+            "GRPCRoute" if !hosts.is_empty() => {
+                one.unseen.push((route.at.place(), "a GRPCRoute is not followed".to_owned()));
+            }
+            _ => {}
+        }
+    }
+    filters.extend(policies::filters(resources, configs, &used));
+    one.routes.sort_by_key(by_precedence);
+    FilterChain { filters, ..one }
+}
+
+/// Exact paths before longer prefixes before shorter ones, and of one path those that ask for more
+/// first. All other routes are placed before them, so that none of these is assumed to take their
+/// requests; nor do they take the requests of these for sure.
+fn by_precedence(route: &Route) -> (u8, Reverse<usize>, bool) {
+    match &route.paths.pattern {
+        Pattern::Regex(_) | Pattern::Unknown => (0, Reverse(0), false),
+        Pattern::Exact(_) => (1, Reverse(0), !route.is_conditional),
+        Pattern::Prefix(prefix) | Pattern::Segments(prefix) => {
+            (2, Reverse(prefix.len()), !route.is_conditional)
+        }
+    }
+}
+
+/// Whether a route names a listener as its parent.
+fn is_attached(route: &Resource<'_>, gateway: Resource<'_>, listener: At<'_>) -> bool {
+    route.list("parentRefs").any(|parent| {
+        let port = |at: At<'_>| at.member("port").map(|port| port.node.to_json());
+        parent.text_of("kind").is_none_or(|kind| kind == "Gateway")
+            && parent.text_of("name") == Some(gateway.name)
+            && parent.text_of("namespace").unwrap_or(route.namespace) == gateway.namespace
+            && parent
+                .text_of("sectionName")
+                .is_none_or(|name| listener.text_of("name") == Some(name))
+            && port(parent).is_none_or(|wanted| port(listener) == Some(wanted))
+    })
+}
+
+fn backend_name(backend: At<'_>, route: Resource<'_>) -> Option<String> {
+    let kind = backend.text_of("kind").unwrap_or("Service");
+    let namespace = backend.text_of("namespace").unwrap_or(route.namespace);
+    let name = backend.text_of("name")?;
+    let port =
+        backend.member("port").map(|port| format!(":{}", port.node.to_json())).unwrap_or_default();
+    // As Istio calls it.
+    Some(if kind == "Service" {
+        format!("{name}.{namespace}.svc.cluster.local{port}")
+    } else {
+        format!("{kind} {namespace}/{name}{port}")
+    })
+}
+
+fn http_route<'a>(
+    context: &RouteContext<'a, '_>,
+    route: Resource<'a>,
+    hosts: &[String],
+    chain: &mut FilterChain,
+    used: &mut Vec<(Resource<'a>, usize)>,
+) {
+    for rule in route.list("rules") {
+        let filters: Vec<At<'a>> = rule.list("filters").collect();
+        let (way, policy) = policies::way_of(context, route, rule);
+        used.extend(policy);
+        let mirrored =
+            filters.iter().filter_map(|filter| filter.path(&["requestMirror", "backendRef"]));
+        let backends: Vec<At<'a>> = rule.list("backendRefs").chain(mirrored).collect();
+        let destinations: Vec<Destination> = backends
+            .into_iter()
+            .filter_map(|backend| {
+                let cluster = Cluster::Named(backend_name(backend, route)?);
+                Some(Destination { cluster, ways: vec![way.clone()] })
+            })
+            .collect();
+        let matches: Vec<At<'a>> = rule.list("matches").collect();
+        let mut add = |paths: PathMatch, is_conditional: bool| {
+            chain.routes.push(Route {
+                // The most specific path wins, whatever the order: `by_precedence`.
+                group: hosts.join(" "),
+                hosts: hosts.to_vec(),
+                place: rule.place(),
+                rewrite: rewrite(context.resources, route, &filters),
+                paths,
+                is_conditional,
+                host_rewrite: host_rewrite(&filters),
+                internal_redirects: None,
+                destinations: destinations.clone(),
+            });
+        };
+        if matches.is_empty() {
+            add(
+                PathMatch { pattern: Pattern::Segments(String::new()), ignores_case: false },
+                false,
+            );
+        }
+        for one in matches {
+            let (paths, is_conditional) = path_match(one);
+            add(paths, is_conditional);
+        }
+    }
+}
+
+fn path_match(at: At<'_>) -> (PathMatch, bool) {
+    let path = at.member("path");
+    let value = path.and_then(|path| path.text_of("value")).unwrap_or("/");
+    let pattern = match path.and_then(|path| path.text_of("type")).unwrap_or("PathPrefix") {
+        "Exact" => Pattern::Exact(value.to_owned()),
+        "PathPrefix" => Pattern::Segments(value.trim_end_matches('/').to_owned()),
+        "RegularExpression" => Pattern::Regex(Expression::whole(value)),
+        _ => Pattern::Unknown,
+    };
+    let is_plain = matches!(pattern, Pattern::Exact(_) | Pattern::Segments(_));
+    let is_conditional = !is_plain || at.members().any(|(name, _)| name != "path");
+    (PathMatch { pattern, ignores_case: false }, is_conditional)
+}
+
+fn host_rewrite(filters: &[At<'_>]) -> Option<Option<String>> {
+    let hostname = |filter: &At<'_>| {
+        filter.path(&["urlRewrite", "hostname"]).and_then(At::text).map(str::to_owned)
+    };
+    filters.iter().find_map(hostname).map(Some)
+}
+
+fn rewrite(resources: &[Resource<'_>], route: Resource<'_>, filters: &[At<'_>]) -> Rewrite {
+    for filter in filters {
+        let rewrite = match filter.text_of("type") {
+            Some("URLRewrite") => filter.member("urlRewrite"),
+            Some("ExtensionRef") => {
+                let wanted = filter.path(&["extensionRef", "name"]).and_then(At::text);
+                let is_it = |resource: &&Resource<'_>| {
+                    resource.kind == "HTTPRouteFilter"
+                        && Some(resource.name) == wanted
+                        && resource.namespace == route.namespace
+                };
+                match resources.iter().find(is_it).and_then(|found| found.spec()) {
+                    Some(spec) => spec.member("urlRewrite"),
+                    None => {
+                        return Rewrite::Unknown("an extension of the route is not in these files");
+                    }
+                }
+            }
+            _ => None,
+        };
+        let Some(path) = rewrite.and_then(|rewrite| rewrite.member("path")) else { continue };
+        return match path.text_of("type") {
+            Some("ReplaceFullPath") => {
+                Rewrite::Full(path.text_of("replaceFullPath").unwrap_or_default().to_owned())
+            }
+            Some("ReplacePrefixMatch") => {
+                let new = path.text_of("replacePrefixMatch").unwrap_or_default();
+                Rewrite::Matched(if new.is_empty() { "/".to_owned() } else { new.to_owned() })
+            }
+            Some("ReplaceRegexMatch") => {
+                let text = |name: &str| {
+                    path.path(&["replaceRegexMatch", name]).and_then(At::text).unwrap_or_default()
+                };
+                Rewrite::Regex {
+                    pattern: Expression::anywhere(text("pattern")),
+                    substitution: text("substitution").to_owned(),
+                }
+            }
+            _ => Rewrite::Unknown("this way of rewriting is not understood"),
+        };
+    }
+    Rewrite::None
+}

@@ -1,0 +1,170 @@
+//! Envoy Gateway's EnvoyExtensionPolicy: where it puts this filter, and where another one overrides
+//! it.
+
+use super::RouteContext;
+use crate::lint::graph::{Filter, FilterRole, Way};
+use crate::lint::kubernetes::resource::Resource;
+use crate::lint::located::{At, ConfigPlaces};
+
+/// What a policy is attached to, from the least specific.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum PolicyLevel {
+    Gateway,
+    Listener,
+    Route,
+    Rule,
+}
+
+/// An EnvoyExtensionPolicy where it applies.
+struct AttachedPolicy<'a> {
+    resource: Resource<'a>,
+    level: PolicyLevel,
+    config: Option<usize>,
+}
+
+/// How requests of a rule meet the filter: the most specific policy applies, and no other.
+pub fn way_of<'a>(
+    context: &RouteContext<'a, '_>,
+    route: Resource<'a>,
+    rule: At<'a>,
+) -> (Way, Option<(Resource<'a>, usize)>) {
+    // A filter in the listener itself cannot be overridden.
+    if let Way::Runs(_) = &context.base {
+        return (context.base.clone(), None);
+    }
+    let policies = policies(context, route, rule);
+    let Some(level) = policies.iter().map(|policy| policy.level).max() else {
+        return (context.base.clone(), None);
+    };
+    let applying: Vec<&AttachedPolicy<'_>> =
+        policies.iter().filter(|policy| policy.level == level).collect();
+    let with = applying.iter().find_map(|policy| Some((policy.resource, policy.config?)));
+    let without = applying.iter().find(|policy| policy.config.is_none());
+    let below = policies.iter().find(|policy| policy.config.is_some());
+    let way = match (with, without, below) {
+        (Some((_, config)), None, _) => Way::Runs(vec![config]),
+        (Some((own, _)), Some(other), _) => Way::Unclear {
+            place: other.resource.at.place(),
+            why: format!(
+                "{} and {} have one target, and the older one wins",
+                own.printed(),
+                other.resource.printed()
+            ),
+        },
+        (None, Some(other), Some(own)) => Way::Off {
+            place: other.resource.at.place(),
+            why: format!(
+                "{} overrides {}, whatever its mergeType",
+                other.resource.printed(),
+                own.resource.printed()
+            ),
+            fix: "put the filter into its list of wasm too, or remove the policy".to_owned(),
+        },
+        _ => context.base.clone(),
+    };
+    let installed =
+        with.or_else(|| below.and_then(|policy| Some((policy.resource, policy.config?))));
+    (way, installed)
+}
+
+/// The policies that concern a rule.
+fn policies<'a>(
+    context: &RouteContext<'a, '_>,
+    route: Resource<'a>,
+    rule: At<'a>,
+) -> Vec<AttachedPolicy<'a>> {
+    let mut found = Vec::new();
+    for resource in
+        context.resources.iter().filter(|resource| resource.kind == "EnvoyExtensionPolicy")
+    {
+        let own = |target: &Resource<'_>| resource.namespace == target.namespace;
+        let refs = resource
+            .list("targetRefs")
+            .chain(resource.spec().and_then(|spec| spec.member("targetRef")));
+        let by_name = refs.filter_map(|target| {
+            let section = target.text_of("sectionName");
+            let is = |kind: &str, name: &str| {
+                target.text_of("kind") == Some(kind) && target.text_of("name") == Some(name)
+            };
+            if is("Gateway", context.gateway.name) && own(&context.gateway) {
+                match section {
+                    None => Some(PolicyLevel::Gateway),
+                    Some(section) => (context.listener.text_of("name") == Some(section))
+                        .then_some(PolicyLevel::Listener),
+                }
+            } else if is("HTTPRoute", route.name) && own(&route) {
+                match section {
+                    None => Some(PolicyLevel::Route),
+                    Some(section) => {
+                        (rule.text_of("name") == Some(section)).then_some(PolicyLevel::Rule)
+                    }
+                }
+            } else {
+                None
+            }
+        });
+        let by_labels = resource.list("targetSelectors").filter_map(|selector| {
+            let has = |target: &Resource<'a>| {
+                selector.member("matchLabels").is_none_or(|labels| target.has_labels(labels))
+            };
+            match selector.text_of("kind") {
+                Some("Gateway") if own(&context.gateway) && has(&context.gateway) => {
+                    Some(PolicyLevel::Gateway)
+                }
+                Some("HTTPRoute") if own(&route) && has(&route) => Some(PolicyLevel::Route),
+                _ => None,
+            }
+        });
+        if let Some(level) = by_name.chain(by_labels).max() {
+            let config = resource.list("wasm").find_map(|filter| context.configs.at(filter));
+            found.push(AttachedPolicy { resource: *resource, level, config });
+        }
+    }
+    found
+}
+
+/// The filters of the policies that put this one into a listener.
+pub fn filters(
+    resources: &[Resource<'_>],
+    configs: &ConfigPlaces,
+    used: &[(Resource<'_>, usize)],
+) -> Vec<Filter> {
+    let mut filters: Vec<Filter> = Vec::new();
+    // Envoy Gateway puts Lua and external processing before wasm, but for an order of the
+    // operator's own.
+    let is_reordered = resources.iter().any(|resource| {
+        resource.kind == "EnvoyProxy" && resource.list("filterOrder").next().is_some()
+    });
+    for (policy, _) in used {
+        if filters.iter().any(|known| known.name == policy.printed()) {
+            continue;
+        }
+        let mut add = |at: At<'_>, role: FilterRole, is_unordered: bool| {
+            filters.push(Filter {
+                place: at.place(),
+                name: policy.printed(),
+                role,
+                is_disabled: false,
+                is_unordered,
+                gap: None,
+            });
+        };
+        for (name, what) in [
+            ("lua", "a Lua script"),
+            ("extProc", "an external processor"),
+            ("dynamicModule", "a dynamic module"),
+        ] {
+            policy.list(name).for_each(|at| {
+                add(at, FilterRole::Changes(what), is_reordered || name == "dynamicModule")
+            });
+        }
+        for wasm in policy.list("wasm") {
+            let kind = match configs.at(wasm) {
+                Some(config) => FilterRole::ThisFilter { config, skips: None },
+                None => FilterRole::Changes("another wasm filter"),
+            };
+            add(wasm, kind, false);
+        }
+    }
+    filters
+}

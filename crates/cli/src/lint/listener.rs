@@ -1,0 +1,110 @@
+//! What the listener must do, so that the configuration has its meaning.
+
+use tls_client_auth::Configuration;
+use tls_client_auth::host::CertificateHeader;
+use tls_client_auth::inspect::{Chain, Policy, RegistrySource, Source, TokenEndpointAuthMethod};
+
+use super::Finding;
+use crate::envoy_config::{DownstreamTls, ListenerSettings, Transport};
+
+pub fn findings(
+    chain: &ListenerSettings,
+    configuration: &Configuration,
+    serves_self_signed: bool,
+) -> Vec<Finding> {
+    let policies: Vec<&Policy> = configuration.policies().collect();
+    let reads_connection =
+        policies.iter().any(|policy| policy.common.peer_certificate.source == Source::Connection);
+    let mut findings = match &chain.transport {
+        Transport::Tls(tls) => of_tls(tls, &policies, serves_self_signed),
+        Transport::Plain if reads_connection => {
+            let message =
+                "no TLS in this filter chain, so no client has a certificate, and each is refused";
+            vec![
+                Finding::doubtful(Some(chain.position.line), message)
+                    .at(chain.position.pointer.clone()),
+            ]
+        }
+        Transport::Plain | Transport::Other => Vec::new(),
+    };
+    let (details, position) = &chain.forward_client_cert_details;
+    let reads_xfcc = policies.iter().any(|policy| {
+        policy.common.peer_certificate.source.header()
+            == Some(CertificateHeader::XForwardedClientCert)
+    });
+    if reads_xfcc && details == "SANITIZE" {
+        let message = "forward_client_cert_details: SANITIZE removes x-forwarded-client-cert \
+            before the filter reads it, and every client is refused";
+        findings.push(Finding::error(Some(position.line), message).at(position.pointer.clone()));
+    }
+    if !chain.knows_server_name && policies.iter().any(|policy| policy.matches_server_name) {
+        let message = "without the listener filter envoy.filters.listener.tls_inspector Envoy does \
+            not know the server name of a TLS handshake, and every gated request of a tenant is \
+            refused as server_name_mismatch";
+        findings.push(
+            Finding::error(Some(chain.position.line), message).at(chain.position.pointer.clone()),
+        );
+    }
+    // Envoy's default per_connection_buffer_limit_bytes.
+    let (limit, position) =
+        chain.buffer_limit.clone().unwrap_or_else(|| (1 << 20, chain.position.clone()));
+    if policies.iter().any(|policy| policy.max_body_bytes as u64 >= limit) {
+        let message = "per_connection_buffer_limit_bytes is not above max_body_bytes: Envoy's own \
+            413 comes before the filter's";
+        findings.push(Finding::doubtful(Some(position.line), message).at(position.pointer));
+    }
+    findings
+}
+
+fn of_tls(tls: &DownstreamTls, policies: &[&Policy], serves_self_signed: bool) -> Vec<Finding> {
+    let trusts_listener =
+        policies.iter().any(|policy| policy.common.peer_certificate.chain == Chain::Listener);
+    let trusts_connection =
+        policies.iter().any(|policy| policy.common.peer_certificate.chain == Chain::Connection);
+    let has_self_signed = policies.iter().any(|policy| {
+        let RegistrySource::Embedded(registry) = &policy.registry else { return false };
+        policy.common.peer_certificate.source == Source::Connection
+            && registry.clients().any(|client| {
+                matches!(client.method(), TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_))
+            })
+    });
+    let at = Some(tls.position.line);
+    let mut findings = Vec::new();
+    if !tls.verifies && trusts_listener {
+        let message = "no trusted_ca: the listener verifies no certificate, and chain \"listener\" \
+            trusts the listener; anyone can make a certificate with a client's name and be that \
+            client";
+        findings.push(Finding::error(at, message));
+    } else if !tls.verifies {
+        let message =
+            "no trusted_ca: no chain is ever verified, and every tls_client_auth client is refused";
+        findings.push(Finding::doubtful(at, message));
+    }
+    if tls.accepts_untrusted == Some(true) && trusts_listener {
+        let message = "ACCEPT_UNTRUSTED lets every certificate in, and chain \"listener\" trusts \
+            the listener: set chain \"connection\"";
+        findings.push(Finding::error(at, message));
+    }
+    if tls.accepts_untrusted == Some(false) && tls.verifies && has_self_signed {
+        let message = "without trust_chain_verification: ACCEPT_UNTRUSTED the handshake refuses \
+            the certificates of self_signed_tls_client_auth clients";
+        findings.push(Finding::doubtful(at, message));
+    }
+    if tls.resumes_sessions && trusts_connection && tls.verifies {
+        let message = "resumed sessions count as unverified, so valid clients are refused at \
+            times: set disable_stateless_session_resumption and \
+            disable_stateful_session_resumption";
+        findings.push(Finding::doubtful(at, message));
+    }
+    if serves_self_signed
+        && tls.verifies
+        && tls.accepts_untrusted == Some(true)
+        && !tls.suppresses_authorities
+    {
+        let message = "without suppress_client_ca_list: true (Envoy 1.39) beside \
+            trust_chain_verification, clients are asked for certificates of trusted_ca, and \
+            self-signed ones of Java and Go then send none: every one of them is refused";
+        findings.push(Finding::doubtful(at, message));
+    }
+    findings.into_iter().map(|finding| finding.at(tls.position.pointer.clone())).collect()
+}

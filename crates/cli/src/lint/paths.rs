@@ -1,0 +1,26 @@
+//! Which paths a route takes, and what it makes of them.
+
+mod expression;
+mod path_match;
+mod rewrite;
+mod samples;
+
+pub use self::expression::Expression;
+pub use self::path_match::{PathMatch, Pattern};
+pub use self::rewrite::Rewrite;
+pub use self::samples::{gated_by, samples, spellings};
+
+/// Whether something is so of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Yes,
+    No,
+    /// The files do not say.
+    Maybe,
+}
+
+impl From<bool> for Answer {
+    fn from(is_so: bool) -> Self {
+        if is_so { Self::Yes } else { Self::No }
+    }
+}

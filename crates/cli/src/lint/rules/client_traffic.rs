@@ -1,0 +1,80 @@
+//! What a ClientTrafficPolicy of Envoy Gateway must do, so that the configuration has its meaning.
+
+use tls_client_auth::host::CertificateHeader;
+use tls_client_auth::inspect::{Chain, Policy, Source};
+
+use super::Rules;
+use crate::lint::graph::{ClientCertificates, FilterChain};
+
+impl Rules<'_> {
+    pub(super) fn of_client_traffic(&self, chain: &FilterChain) {
+        let Some(traffic) = &chain.client_traffic else { return };
+        let configs = chain.configs().filter_map(|number| self.configs.get(number)?.as_ref());
+        let configs: Vec<_> = configs.collect();
+        let policies: Vec<&Policy> =
+            configs.iter().flat_map(|config| config.configuration().policies()).collect();
+        let has = |is: &dyn Fn(&Policy) -> bool| policies.iter().any(|policy| is(policy));
+        let trusts = |wanted: Chain| has(&|policy| policy.common.peer_certificate.chain == wanted);
+        let add = |place, is_error, message: &str| {
+            self.add(place, is_error, message.to_owned(), message.to_owned());
+        };
+        let reads_connection =
+            has(&|policy| policy.common.peer_certificate.source == Source::Connection);
+        match &traffic.certificates {
+            ClientCertificates::NotAsked if reads_connection => add(
+                &traffic.place,
+                false,
+                "without tls.clientValidation clients are asked for no certificate, and each is \
+                 refused",
+            ),
+            ClientCertificates::NotAsked | ClientCertificates::Unseen => {}
+            ClientCertificates::Asked(validation) => match &validation.lenient_mode {
+                Some(mode) if trusts(Chain::Listener) => add(
+                    &validation.place,
+                    true,
+                    &format!(
+                        "mode {mode} lets every certificate in, and chain \"listener\" trusts the \
+                         listener: set chain \"connection\", or leave the mode out"
+                    ),
+                ),
+                _ if !validation.has_authorities && trusts(Chain::Listener) => add(
+                    &validation.place,
+                    true,
+                    "without caCertificateRefs the listener verifies no certificate, and chain \
+                     \"listener\" trusts the listener; anyone can make a certificate with a \
+                     client's name and be that client",
+                ),
+                _ if !validation.has_authorities => add(
+                    &validation.place,
+                    false,
+                    "without caCertificateRefs no chain is ever verified, and every \
+                     tls_client_auth client is refused",
+                ),
+                _ => {}
+            },
+        }
+        if let Some(place) = traffic.resumption.as_ref().filter(|_| trusts(Chain::Connection)) {
+            let message = "resumed sessions count as unverified, so valid clients are refused at \
+                times: leave tls.session.resumption out";
+            add(place, false, message);
+        }
+        let reads_header = has(&|policy| {
+            policy.common.peer_certificate.source.header()
+                == Some(CertificateHeader::XForwardedClientCert)
+        });
+        let mode = traffic.forwarded_header.as_ref();
+        if reads_header && mode.is_none_or(|(mode, _)| mode == "Sanitize") {
+            let place = mode.map_or(&traffic.place, |(_, place)| place);
+            let message = "headers.xForwardedClientCert.mode Sanitize, the default, removes \
+                x-forwarded-client-cert before the filter reads it, and every client is refused";
+            add(place, true, message);
+        }
+        if let Some((limit, place)) = &traffic.buffer_limit
+            && has(&|policy| policy.max_body_bytes as u64 >= *limit)
+        {
+            let message = "connection.bufferLimit is not above max_body_bytes: Envoy's own 413 \
+                comes before the filter's";
+            add(place, false, message);
+        }
+    }
+}

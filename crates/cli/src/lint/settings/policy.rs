@@ -1,0 +1,165 @@
+//! Settings of the top level or of one tenant.
+
+use serde_json::Value;
+use tls_client_auth::host::CertificateHeader;
+
+use super::{client, doubt};
+use crate::envoy_config::ListenerSettings;
+use crate::lint::finding::Finding;
+
+/// The members of the top level or of a tenant.
+pub struct PolicyMembers<'a> {
+    pub own: &'a Value,
+    /// The top level, whose members a tenant inherits.
+    pub top: &'a Value,
+    /// JSON Pointer.
+    pub at: String,
+    /// Where the file shows it.
+    pub listener: Option<&'a ListenerSettings>,
+}
+
+impl PolicyMembers<'_> {
+    pub fn doubts(&self) -> Vec<Finding> {
+        let mut doubts = Vec::new();
+        for (pointer, wanted, message) in [
+            (
+                "/mode",
+                "shadow",
+                "nothing is protected; set \"enforce\" once what would be refused is what you mean \
+                 to refuse",
+            ),
+            (
+                "/unregistered_clients",
+                "pass",
+                "the backend authenticates a client without an entry, whatever its \
+                 certificate; the backend must compare client_id exactly",
+            ),
+            (
+                "/peer_certificate/chain",
+                "listener",
+                "names count though the filter does not know that the chain was verified; the \
+                 listener must refuse untrusted certificates (no ACCEPT_UNTRUSTED)",
+            ),
+            ("/log", "none", "refusals leave no decision line"),
+        ] {
+            let has_proxies = self.own.pointer("/peer_certificate/trusted_proxies").is_some();
+            let message = match (wanted, has_proxies) {
+                ("listener", true) => {
+                    "the names in trusted_proxies count though the filter does not know that the \
+                     proxy's certificate was verified; the listener must refuse untrusted \
+                     certificates (in Istio: PeerAuthentication with mode STRICT)"
+                }
+                _ => message,
+            };
+            // A listener that is seen to refuse them leaves no doubt.
+            let is_seen = wanted == "listener"
+                && self.listener.is_some_and(ListenerSettings::refuses_untrusted);
+            if !is_seen && self.own.pointer(pointer).and_then(Value::as_str) == Some(wanted) {
+                doubts.push(self.doubt(pointer, message));
+            }
+        }
+        if let Some(Value::Array(_)) = self.own.pointer("/peer_certificate/trusted_proxies") {
+            doubts.push(self.doubt(
+                "/peer_certificate/trusted_proxies",
+                "a holder of the key of one of these can be every client; each must refuse \
+                 certificates that it cannot verify and overwrite the header",
+            ));
+        }
+        // 1 MiB: Envoy's default per_connection_buffer_limit_bytes.
+        if self.listener.is_none()
+            && self
+                .own
+                .get("max_body_bytes")
+                .and_then(Value::as_u64)
+                .is_some_and(|octets| octets >= 1 << 20)
+        {
+            doubts.push(self.doubt(
+                "/max_body_bytes",
+                "Envoy's own 413 comes before the filter's, unless \
+                 per_connection_buffer_limit_bytes of the listener is larger",
+            ));
+        }
+        doubts.extend(self.of_kept_headers());
+        doubts.extend(self.of_registry());
+        let clients = self.own.get("clients").and_then(Value::as_array);
+        if clients.is_some_and(Vec::is_empty) {
+            doubts.push(self.doubt("/clients", "no client is registered"));
+        }
+        for (index, client) in clients.into_iter().flatten().enumerate() {
+            doubts.extend(client::doubts(client, &format!("{}/clients/{index}", self.at)));
+        }
+        doubts
+    }
+
+    /// `keep` names headers by which servers identify a client.
+    fn of_kept_headers(&self) -> Vec<Finding> {
+        let peer = self.own.get("peer_certificate").or_else(|| self.top.get("peer_certificate"));
+        let text = |name: &str| peer.and_then(|peer| peer.get(name)).and_then(Value::as_str);
+        let read = match (text("source"), text("dialect")) {
+            (Some("forwarded"), Some("client-cert")) => Some(CertificateHeader::ClientCert),
+            (Some("forwarded"), Some("x-ssl-cert")) => Some(CertificateHeader::XSslCert),
+            (Some("forwarded"), _) => Some(CertificateHeader::XForwardedClientCert),
+            _ => None,
+        };
+        let kept = self
+            .own
+            .pointer("/forward/keep")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .enumerate();
+        // The header that the filter itself reads goes on only where it was trusted.
+        let kept = kept.filter(|(_, name)| {
+            let name = name.as_str().unwrap_or_default();
+            read.is_none_or(|read| !name.eq_ignore_ascii_case(read.name()))
+        });
+        let message = "clients can send this header themselves, and it reaches the backend as it \
+            came; the backend must not trust it";
+        kept.map(|(index, _)| self.doubt(&format!("/forward/keep/{index}"), message)).collect()
+    }
+
+    fn of_registry(&self) -> Vec<Finding> {
+        let Some(registry) = self.own.get("registry") else { return Vec::new() };
+        let mut doubts = Vec::new();
+        if registry.get("allow_empty") == Some(&Value::Bool(true)) {
+            doubts.push(self.doubt(
+                "/registry/allow_empty",
+                "an empty answer of the registry removes every client",
+            ));
+        }
+        let path = registry.get("path").and_then(Value::as_str).unwrap_or_default();
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let is_authlete = path.trim_end_matches('/').ends_with("/client/get/list");
+        if is_authlete
+            && !query.split('&').any(|parameter| parameter.split('=').next() == Some("end"))
+        {
+            let message = "Authlete answers with five clients where the path names no end, and the \
+                rest takes further requests: add \"?start=0&end=500\"";
+            doubts.push(self.doubt("/registry/path", message));
+        }
+        for name in registry
+            .get("headers")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flat_map(|headers| headers.keys())
+        {
+            let lower = name.to_ascii_lowercase();
+            if ["auth", "cookie", "key", "secret", "token"].iter().any(|part| lower.contains(part))
+            {
+                let pointer =
+                    format!("/registry/headers/{}", name.replace('~', "~0").replace('/', "~1"));
+                doubts.push(
+                    self.doubt(
+                        &pointer,
+                        "readable in Envoy's /config_dump; guard the admin endpoint",
+                    ),
+                );
+            }
+        }
+        doubts
+    }
+
+    fn doubt(&self, pointer: &str, message: &str) -> Finding {
+        doubt(&format!("{}{pointer}", self.at), message)
+    }
+}

@@ -1,0 +1,139 @@
+//! What surrounds the configurations: the files become graphs, and the rules judge each graph.
+
+use std::collections::BTreeSet;
+
+use super::endpoints::LintedConfig;
+use super::finding::Finding;
+use super::graph::{FilterChain, Graph, Remark};
+use super::located::{At, ConfigPlaces};
+use super::rules::Rules;
+use super::{envoy, kubernetes, profile, settings};
+use crate::arguments::ProfileArgument;
+use crate::envoy_config::ConfigFile;
+
+/// The configurations of all files.
+struct Configurations {
+    places: ConfigPlaces,
+    /// None: it has errors, and they come first.
+    read: Vec<Option<LintedConfig>>,
+    /// The number of its file, and its line there.
+    files: Vec<(usize, usize)>,
+    /// Whether one of them serves clients of `self_signed_tls_client_auth`.
+    serves_self_signed: bool,
+}
+
+impl Configurations {
+    fn of(files: &[&ConfigFile]) -> Self {
+        let (mut places, mut read, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+        let mut serves_self_signed = false;
+        for (number, file) in files.iter().enumerate() {
+            for found in &file.found {
+                let place = found.settings.clone();
+                places.push(place.map(|(document, pointer)| (number, document, pointer)));
+                read.push(LintedConfig::new(&found.text, found.line(1)));
+                lines.push((number, found.line(1)));
+                let json = serde_json::from_str(&found.text);
+                serves_self_signed |= json.is_ok_and(|json| settings::serves_self_signed(&json));
+            }
+        }
+        Self { places: ConfigPlaces { places }, read, files: lines, serves_self_signed }
+    }
+
+    /// What is wrong with a graph.
+    fn judge(&self, graph: &Graph, profile: Option<ProfileArgument>) -> Vec<Remark> {
+        let mut remarks = Rules::new(graph, &self.read).findings();
+        if let Some(profile) = profile {
+            remarks.extend(profile::of_graph(graph, &self.read, profile));
+        }
+        remarks
+    }
+}
+
+/// The findings, each with the number of its file.
+pub fn findings(files: &[&ConfigFile], profile: Option<ProfileArgument>) -> Vec<(usize, Finding)> {
+    let configurations = Configurations::of(files);
+    let all = files.iter().enumerate().flat_map(|(file, content)| {
+        let documents = content.documents.iter().enumerate();
+        documents.map(move |(document, node)| At::root(file, document, node))
+    });
+    let (resources, envoys): (Vec<At<'_>>, Vec<At<'_>>) =
+        all.partition(|at| kubernetes::is_resource(*at));
+    let mut remarks: Vec<Remark> = Vec::new();
+    let mut found: Vec<(usize, Finding)> = Vec::new();
+    let mut with_listener = BTreeSet::new();
+    for group in groups(files.len(), &envoys) {
+        let (own, others): (Vec<At<'_>>, Vec<At<'_>>) =
+            envoys.iter().partition(|at| group.contains(&at.file));
+        if let Some(clusters) = envoy::all_clusters(&own) {
+            // A file that several Envoys share has each finding once.
+            for missing in missing_clusters(files, &group, &clusters) {
+                if !found.contains(&missing) {
+                    found.push(missing);
+                }
+            }
+        }
+        let graph = envoy::graph(own, others, &configurations.places);
+        remarks.extend(configurations.judge(&graph, profile));
+        with_listener.extend(graph.chains.iter().flat_map(FilterChain::configs));
+    }
+    let mut seen = BTreeSet::new();
+    remarks.retain(|remark| seen.insert((remark.place.clone(), remark.message.clone())));
+    let graph =
+        kubernetes::graph(&resources, &configurations.places, configurations.serves_self_signed);
+    remarks.extend(configurations.judge(&graph, profile));
+    with_listener.extend(graph.chains.iter().flat_map(FilterChain::configs));
+    for (number, (file, line)) in configurations.files.iter().enumerate() {
+        if let Some(profile) = profile.filter(|_| !with_listener.contains(&number)) {
+            let note = profile::listener_not_visible(profile);
+            found.push((*file, Finding { line: Some(*line), ..note }));
+        }
+    }
+    found.extend(remarks.into_iter().map(|Remark { place, severity, message }| {
+        let finding =
+            Finding { severity, line: Some(place.line), pointer: Some(place.pointer), message };
+        (place.file, finding)
+    }));
+    found
+}
+
+/// Clusters that a configuration names and that its Envoy does not have.
+fn missing_clusters(
+    files: &[&ConfigFile],
+    group: &[usize],
+    clusters: &BTreeSet<String>,
+) -> Vec<(usize, Finding)> {
+    let mut missing = Vec::new();
+    for (number, file) in files.iter().enumerate().filter(|(number, _)| group.contains(number)) {
+        // A configuration that is a file of its own may be that of another Envoy.
+        for found in file.found.iter().filter(|found| found.settings.is_some()) {
+            let json = serde_json::from_str(&found.text).unwrap_or_default();
+            for (pointer, name) in settings::named_clusters(&json) {
+                if !clusters.contains(name) {
+                    let message = format!(
+                        "no cluster \"{name}\" in static_resources, and none comes by discovery: \
+                         every request to it fails"
+                    );
+                    let line = Some(found.line_of(&pointer));
+                    missing.push((number, Finding::error(line, message).at(pointer)));
+                }
+            }
+        }
+    }
+    missing
+}
+
+/// The files of each Envoy: a bootstrap is an Envoy of its own, and files without one come to each
+/// of them by discovery.
+fn groups(files: usize, documents: &[At<'_>]) -> Vec<Vec<usize>> {
+    let has_bootstrap = |at: &At<'_>| {
+        ["static_resources", "dynamic_resources"].iter().any(|name| at.member(name).is_some())
+    };
+    let is_bootstrap =
+        |file: &usize| documents.iter().any(|at| at.file == *file && has_bootstrap(at));
+    let (bootstraps, rest): (Vec<usize>, Vec<usize>) = (0..files).partition(is_bootstrap);
+    if bootstraps.is_empty() {
+        return vec![rest];
+    }
+    let with_rest = |bootstrap: usize| std::iter::once(bootstrap).chain(rest.clone()).collect();
+    bootstraps.into_iter().map(with_rest).collect()
+}

@@ -1,0 +1,268 @@
+//! Settings that are judged one by one.
+
+use serde_json::Value;
+
+use crate::{code, file, run, text, value};
+
+#[test]
+fn what_loads_and_may_not_be_intended_is_reported() {
+    for (text, wanted) in [
+        (r#"{"endpoints": ["/t"], "clients": []}"#, &["/clients: no client"][..]),
+        (
+            r#"{"endpoints": ["/t"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}], "max_body_bytes": 1048576, "log": "none",
+                "unregistered_clients": "pass"}"#,
+            &[
+                "/unregistered_clients: the backend",
+                "/log: refusals leave",
+                "/max_body_bytes: Envoy's own 413",
+            ],
+        ),
+        (
+            r#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
+            &[": no endpoints"],
+        ),
+        (
+            r#"{"endpoints": ["/t"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": {"keys": [
+                {"kty": "EC", "x5t#S256": "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"}, {
+                    "kty": "EC", "use": "enc", "x5c": ["AAAA"]}, {"kty": "EC", "x5c": []}]}}]}"#,
+            &[
+                "/clients/0/jwks/keys/1/use: this key is left out: expected \"sig\"",
+                "/clients/0/jwks/keys/2/x5c: this key is left out",
+            ],
+        ),
+        (
+            r#"{"tenants": [{"hosts": ["a.test"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}]}, {"hosts": ["b.test"], "endpoints": [
+                "/t"], "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}]}"#,
+            &["/tenants/0: no endpoints"],
+        ),
+        (
+            r#"{"endpoints": ["/t"], "forward": {"keep": ["x-ssl-cert"]}, "clients": [{
+                "client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
+            &["/forward/keep/0: clients can send this header themselves"],
+        ),
+        (
+            r#"{"endpoints": ["/t"], "peer_certificate": {"source": "forwarded",
+                "dialect": "x-ssl-cert"},
+                "tenants": [{"hosts": ["a.test"],
+                    "forward": {"keep": ["X-SSL-Cert", "client-cert"]},
+                    "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}]}"#,
+            &["/tenants/0/forward/keep/1: clients can send"],
+        ),
+        (
+            r#"{"endpoints": ["/t"], "registry": {"cluster": "c", "authority": "a.test",
+                "path": "/", "allow_empty": true, "headers": {"Authorization": "Bearer x",
+                "x-env": "y"}}}"#,
+            &[
+                "/registry/allow_empty: an empty answer",
+                "/registry/headers/Authorization: readable",
+            ],
+        ),
+        // Authlete gives five clients where the request does not say how many.
+        (
+            r#"{"endpoints": ["/t"], "registry": {"cluster": "c", "authority": "a.test",
+                "path": "/api/1/client/get/list?start=0"}}"#,
+            &["/registry/path: Authlete answers with five clients"],
+        ),
+        (
+            r#"{"endpoints": ["/t"], "registry": {"cluster": "c", "authority": "a.test",
+                "path": "/api/1/client/get/list?start=0&end=500"}}"#,
+            &[],
+        ),
+        (
+            r#"{"endpoints": ["/t"], "registry": {"cluster": "c", "authority": "a.test",
+                "path": "/clients"}}"#,
+            &[],
+        ),
+        (
+            r#"{"endpoints": ["/t"], "clients": [
+                {"client_id": "a", "token_endpoint_auth_method": "tls_client_auth",
+                    "tls_client_auth_subject_dn": "C=JP,O=a,CN=b,emailAddress=a@b.test"},
+                {"client_id": "b", "token_endpoint_auth_method": "tls_client_auth",
+                    "tls_client_auth_subject_dn": "DC=test,DC=a"},
+                {"client_id": "c", "token_endpoint_auth_method": "tls_client_auth",
+                    "tls_client_auth_san_dns": "*.a.test"}]}"#,
+            &[
+                "/clients/0/tls_client_auth_subject_dn: this looks like reverse order",
+                "/clients/2/tls_client_auth_san_dns: RFC 8705 has no wildcards",
+            ],
+        ),
+        (
+            r#"{"endpoints": ["/t"], "clients": [
+                {"client_id": "a", "token_endpoint_auth_method": "tls_client_auth",
+                "tls_client_auth_subject_dn": "/C=JP/CN=svc/team=blue"},
+                {"client_id": "b", "token_endpoint_auth_method": "tls_client_auth",
+                "tls_client_auth_subject_dn": "/C=JP/CN=svc\\/team=blue"}]}"#,
+            &["/clients/0/tls_client_auth_subject_dn: \"team\" is no attribute type"],
+        ),
+    ] {
+        // In one line, so that the order is that of the rules.
+        let config = file("doubts.json", text.replace('\n', ""));
+        let output = run(&["lint", &config, "--format", "json"]);
+        let found = value(&output);
+        let text =
+            |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+        let found: Vec<_> = found
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|finding| finding["severity"] != "note")
+            .collect();
+        let messages: Vec<_> = found
+            .iter()
+            .map(|finding| format!("{}: {}", text(finding, "pointer"), text(finding, "message")))
+            .collect();
+        assert!(
+            messages.len() == wanted.len()
+                && messages
+                    .iter()
+                    .zip(wanted)
+                    .all(|(messages, wanted)| messages.starts_with(wanted)),
+            "{messages:#?}"
+        );
+        assert!(
+            found
+                .iter()
+                .all(|finding| finding["severity"] == "doubtful" && finding["line"].is_u64())
+                && code(&output) == 0
+        );
+    }
+}
+
+/// Members of the configuration that are wrong only together.
+#[test]
+fn tenants_that_the_server_name_does_not_distinguish() {
+    let tenant = |hosts: &str, more: &str| {
+        format!(
+            r#"{{"hosts": [{hosts}], "endpoints": ["/t"], {more} "clients": [{{"client_id": "a",
+                "token_endpoint_auth_method": "none"}}]}}"#
+        )
+    };
+    let (a, b) = (r#""a.example""#, r#""b.example""#);
+    let hop = r#""peer_certificate": {"source": "forwarded", "trusted_proxies": [
+        "spiffe://mesh/gateway"]},"#;
+    let of_hop = "several tenants by host behind one hop";
+    let nameless = "clients reach this host without a server name";
+    for (top, tenants, wanted) in [
+        ("", vec![tenant(a, ""), tenant(b, "")], &[][..]),
+        // One host is one server name, whatever is behind it.
+        ("", vec![tenant(r#""localhost""#, ""), tenant(r#""localhost""#, "")], &[]),
+        (hop, vec![tenant(a, ""), tenant(b, "")], &[("/peer_certificate/trusted_proxies", of_hop)]),
+        (hop, vec![tenant(a, "")], &[]),
+        (
+            "",
+            vec![tenant(a, hop), tenant(b, hop)],
+            &[
+                ("/tenants/0/peer_certificate/trusted_proxies", of_hop),
+                ("/tenants/1/peer_certificate/trusted_proxies", of_hop),
+            ],
+        ),
+        ("", vec![tenant(r#"a, "192.0.2.1""#.replace('a', a).as_str(), ""), tenant(b, "")], &[]),
+        (
+            "",
+            vec![tenant(r#""192.0.2.1""#, ""), tenant(r#""b.example", "localhost""#, "")],
+            &[("/tenants/0/hosts/0", nameless), ("/tenants/1/hosts/1", nameless)],
+        ),
+        (
+            "",
+            vec![tenant(r#""[2001:db8::1]""#, ""), tenant(r#""as""#, "")],
+            &[("/tenants/0/hosts/0", nameless), ("/tenants/1/hosts/0", nameless)],
+        ),
+        (
+            r#""endpoints": ["/t"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}],"#,
+            vec![tenant(r#""localhost""#, "")],
+            &[("/tenants/0/hosts/0", nameless)],
+        ),
+    ] {
+        let text = format!("{{{top} \"tenants\": [{}]}}", tenants.join(","));
+        let found = value(&run(&["lint", &file("tenants.json", &text), "--format", "json"]));
+        // The hop itself is doubtful, whatever is behind it.
+        let found = found
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|finding| finding["severity"] == "doubtful");
+        let found: Vec<_> = found
+            .filter(|f| {
+                !f["message"].as_str().unwrap_or_default().starts_with("a holder of the key of one")
+            })
+            .collect();
+        let messages: Vec<_> = found
+            .iter()
+            .map(|f| {
+                (
+                    f["pointer"].as_str().unwrap_or_default(),
+                    f["message"].as_str().unwrap_or_default(),
+                )
+            })
+            .collect();
+        let is_it = |messages: &(&str, &str), wanted: &(&str, &str)| {
+            messages.0 == wanted.0 && messages.1.starts_with(wanted.1)
+        };
+        assert!(
+            messages.len() == wanted.len()
+                && messages.iter().zip(wanted).all(|(messages, wanted)| is_it(messages, wanted)),
+            "{text}: {messages:#?}"
+        );
+    }
+}
+
+/// `lint` says what each entry of `endpoints` gates, and that is no finding.
+#[test]
+fn what_is_gated_is_listed() {
+    let config = file(
+        "gated.json",
+        r#"{
+  "endpoints": ["/token",
+    "/oauth/introspect/", "/realms/*/protocol/openid-connect/token", "/v2/**"],
+  "tenants": [{"hosts": ["a.example"], "endpoints": ["/"], "clients": []},
+    {"hosts": ["b.example"], "clients": []}],
+  "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]
+}"#,
+    );
+    let found = value(&run(&["lint", &config, "--format", "json"]));
+    let notes: Vec<_> = found
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|finding| finding["severity"] == "note")
+        .collect();
+    let notes: Vec<_> = notes
+        .iter()
+        .map(|f| (f["line"].as_u64(), f["pointer"].as_str(), f["message"].as_str()))
+        .collect();
+    assert_eq!(
+        notes,
+        [
+            (Some(2), Some("/endpoints/0"), Some("gates /token in every spelling")),
+            (Some(3), Some("/endpoints/1"), Some("gates /oauth/introspect in every spelling")),
+            (
+                Some(3),
+                Some("/endpoints/2"),
+                Some("gates /realms/<one segment>/protocol/openid-connect/token in every spelling"),
+            ),
+            (
+                Some(3),
+                Some("/endpoints/3"),
+                Some("gates /v2 and everything below it in every spelling")
+            ),
+            (Some(4), Some("/tenants/0/endpoints/0"), Some("gates / in every spelling")),
+        ]
+    );
+    let right = file(
+        "right.json",
+        r#"{"endpoints": ["/token"], "clients": [{"client_id": "a",
+            "token_endpoint_auth_method": "none"}]}"#,
+    );
+    let output = run(&["lint", &right]);
+    assert_eq!(
+        text(&output),
+        format!(
+            "{right}:1: note: /endpoints/0: gates /token in every spelling\nno errors, nothing \
+             doubtful\n"
+        )
+    );
+}

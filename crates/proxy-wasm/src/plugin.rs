@@ -1,0 +1,81 @@
+//! What the requests of one filter share in one VM.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{BufferType, LogLevel};
+use tls_client_auth::{Configuration, JsonError, limits};
+
+use super::clock;
+use super::downstream::CertificateCaches;
+use super::held_headers_watch::HeldHeadersWatch;
+use super::log::{RequestLog, log};
+use super::metrics::Metrics;
+use super::registries::Registries;
+
+/// The configuration that `./build.sh --embed FILE` compiles into the module. It is used if the
+/// plugin configuration is empty.
+#[cfg(feature = "embed")]
+const EMBEDDED: Option<&[u8]> = Some(include_bytes!(env!("TLS_CLIENT_AUTH_EMBED")));
+#[cfg(not(feature = "embed"))]
+const EMBEDDED: Option<&[u8]> = None;
+
+/// One configuration of the filter, with everything that it accumulates.
+pub(super) struct Plugin {
+    pub(super) configuration: Configuration,
+    pub(super) metrics: Rc<Metrics>,
+    pub(super) request_log: Rc<RequestLog>,
+    pub(super) certificates: CertificateCaches,
+    pub(super) held_headers: RefCell<HeldHeadersWatch>,
+    pub(super) registries: Registries,
+    /// Paths of ungated forms that resemble an endpoint, as far as they were logged.
+    pub(super) reported_lookalikes: RefCell<BTreeSet<String>>,
+}
+
+impl Plugin {
+    /// Reads the plugin configuration, of `size` bytes, and starts the ticks that it needs.
+    ///
+    /// # Errors
+    /// Where the configuration is wrong.
+    pub(super) fn configure(size: usize) -> Result<Self, JsonError> {
+        let given = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size)
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+        let configuration = match (given.as_slice(), EMBEDDED) {
+            ([], Some(embedded)) => Configuration::parse(embedded)?,
+            (given, _) => Configuration::parse(given)?,
+        };
+        let metrics = Rc::new(Metrics::define());
+        let request_log = Rc::<RequestLog>::default();
+        let embedded_clients = configuration.number_of_clients() as u64;
+        metrics.record_registry(embedded_clients, 0);
+        let registries = Registries::new(
+            configuration.fetched_registries(),
+            clock::now_nanos(),
+            embedded_clients,
+            metrics.clone(),
+            request_log.clone(),
+        );
+        if !registries.is_empty() {
+            registries.start();
+        } else if hostcalls::set_tick_period(limits::HELD_HEADERS_TICK).is_err() {
+            log(
+                LogLevel::Warn,
+                "tls_client_auth gets no ticks: a missing allow_on_headers_stop_iteration will not \
+                 be detected",
+            );
+        }
+        Ok(Self {
+            configuration,
+            metrics,
+            request_log,
+            certificates: CertificateCaches::default(),
+            held_headers: RefCell::default(),
+            registries,
+            reported_lookalikes: RefCell::default(),
+        })
+    }
+}

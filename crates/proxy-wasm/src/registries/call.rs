@@ -1,0 +1,48 @@
+//! HTTP calls to a registry, and their answers.
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{BufferType, MapType};
+use tls_client_auth::host::{FetchedRegistry, RegistryAnswer, RegistryRequest};
+use tls_client_auth::limits;
+
+/// Sends a request; returns the call's token, or `None` if Envoy refuses the call.
+pub(super) fn send(registry: &FetchedRegistry, request: &RegistryRequest) -> Option<u32> {
+    let headers = request.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+    hostcalls::dispatch_http_call(
+        &registry.cluster,
+        headers,
+        None,
+        Vec::new(),
+        registry.timeout.min(limits::LONGEST_TIMEOUT),
+    )
+    .ok()
+}
+
+/// What `on_http_call_response` reports of an answer. The answer itself can be read only during
+/// that callback.
+#[derive(Clone, Copy)]
+pub(crate) struct AnswerSizes {
+    /// Number of headers; 0 if the call failed.
+    pub(crate) headers: usize,
+    /// Length of the body, in bytes.
+    pub(crate) body: usize,
+}
+
+/// Reads the answer whose callback is running.
+pub(super) fn with_answer<T>(
+    sizes: AnswerSizes,
+    read_answer: impl FnOnce(RegistryAnswer<'_>) -> T,
+) -> T {
+    let headers = if sizes.headers == 0 {
+        Vec::new()
+    } else {
+        hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default()
+    };
+    let status = headers
+        .iter()
+        .find(|(name, _)| name == ":status")
+        .and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse().ok());
+    let read =
+        |length| hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, length).ok().flatten();
+    read_answer(RegistryAnswer { status, headers: &headers, body_size: sizes.body, read: &read })
+}

@@ -1,0 +1,167 @@
+//! What a VM does for its registries without a request: it reads lists, and sends the calls again
+//! whose requests have ended.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::LogLevel;
+use tls_client_auth::host::{FetchedRegistry, Lookup, RefreshEvent, Snapshot};
+use tls_client_auth::limits;
+
+use super::call::{AnswerSizes, send, with_answer};
+use super::{Access, FinishedLookup, Registries, RegistryState, RootCall, registry_line};
+use crate::clock::{now_millis, now_nanos};
+use crate::held_request::HeldRequest;
+use crate::log::log;
+use crate::shared_data::HostSharedData;
+
+impl Registries {
+    /// The answer to a call of the root context.
+    pub(crate) fn on_root_answer(&self, token: u32, sizes: AnswerSizes) -> Option<FinishedLookup> {
+        let call = self.root_calls.borrow_mut().remove(&token)?;
+        match call {
+            RootCall::Client(index, client_id) => {
+                self.on_client_answer(index, &client_id, Some(sizes))
+            }
+            RootCall::List(index) => {
+                if let RegistryState { access: Access::Snapshot(snapshot), .. } =
+                    self.registries.get(index)?
+                {
+                    with_answer(sizes, |answer| snapshot.borrow_mut().on_answer(answer));
+                    self.set_tick_period(limits::REGISTRY_TICK_BUSY);
+                }
+                None
+            }
+        }
+    }
+
+    /// Does what is due in every registry. Returns the time since the last tick, and the lookups
+    /// that this tick finished.
+    pub(crate) fn on_tick(&self) -> (Duration, Vec<FinishedLookup>) {
+        let now = now_millis();
+        let elapsed = self.stopwatch.borrow_mut().elapsed(now, self.tick_period.get());
+        let mut period = self.idle_period();
+        let mut finished = Vec::new();
+        for (index, RegistryState { registry, access }) in self.registries.iter().enumerate() {
+            match access {
+                Access::Snapshot(snapshot) => {
+                    if self.tick_snapshot(index, registry, snapshot, elapsed, now) {
+                        period = limits::REGISTRY_TICK_BUSY;
+                    }
+                }
+                Access::Lookup(lookup) => {
+                    finished.extend(self.resend_lookups(index, registry, lookup));
+                }
+            }
+        }
+        self.record_metrics();
+        self.set_tick_period(period);
+        (elapsed, finished)
+    }
+
+    /// Works on a list for a short time; returns whether there is more to do soon.
+    fn tick_snapshot(
+        &self,
+        index: usize,
+        registry: &FetchedRegistry,
+        snapshot: &RefCell<Snapshot>,
+        elapsed: Duration,
+        now: u64,
+    ) -> bool {
+        let start = now_nanos();
+        let mut has_time = || {
+            now_nanos()
+                .checked_sub(start)
+                .is_some_and(|spent| Duration::from_nanos(spent) < limits::TICK_SLICE)
+        };
+        let turn = snapshot.borrow_mut().tick(elapsed, now, &mut HostSharedData, &mut has_time);
+        if let Some(request) = turn.request {
+            match send(registry, &request) {
+                Some(token) => {
+                    self.root_calls.borrow_mut().insert(token, RootCall::List(index));
+                }
+                None => snapshot.borrow_mut().not_sent(),
+            }
+        }
+        let reports = snapshot.borrow_mut().take_events();
+        for report in reports {
+            self.report(registry, &report);
+        }
+        turn.is_busy
+    }
+
+    /// Sends the calls again whose answers would come to requests that have ended, while other
+    /// requests still wait for them. Returns the lookups whose calls could not be sent.
+    fn resend_lookups(
+        &self,
+        index: usize,
+        registry: &FetchedRegistry,
+        lookup: &RefCell<Lookup<HeldRequest>>,
+    ) -> Vec<FinishedLookup> {
+        let orphans = lookup.borrow_mut().take_orphans();
+        let unsent =
+            orphans.into_iter().filter_map(|(client_id, request)| match send(registry, &request) {
+                Some(token) => {
+                    let call = RootCall::Client(index, client_id);
+                    self.root_calls.borrow_mut().insert(token, call);
+                    None
+                }
+                None => Some(self.finish(registry, lookup, &client_id, None)),
+            });
+        unsent.collect()
+    }
+
+    /// The tick period while no list is being read.
+    fn idle_period(&self) -> Duration {
+        let periods =
+            self.registries.iter().map(|RegistryState { registry, access }| match access {
+                Access::Snapshot(snapshot) if snapshot.borrow().state().is_none() => {
+                    limits::REGISTRY_TICK_SOON
+                }
+                Access::Snapshot(_) => {
+                    (registry.period() / 4).clamp(limits::REGISTRY_TICK_SOON, limits::REGISTRY_TICK)
+                }
+                Access::Lookup(_) => limits::REGISTRY_TICK_SOON,
+            });
+        periods.min().unwrap_or(limits::REGISTRY_TICK)
+    }
+
+    pub(super) fn set_tick_period(&self, period: Duration) {
+        if self.tick_period.replace(period) != period && hostcalls::set_tick_period(period).is_err()
+        {
+            log(LogLevel::Error, "tls_client_auth gets no ticks: registries are not refreshed");
+        }
+    }
+
+    /// Records the number of clients and the age of the oldest list.
+    fn record_metrics(&self) {
+        let states = self.snapshots().filter_map(|snapshot| snapshot.borrow().state());
+        let (clients, age) = states
+            .fold((self.embedded_clients, Duration::ZERO), |(clients, oldest), (more, age)| {
+                (clients + more, oldest.max(age))
+            });
+        self.metrics.record_registry(clients, age.as_secs());
+    }
+
+    /// Counts and logs what came of the fetching of a list.
+    fn report(&self, registry: &FetchedRegistry, report: &RefreshEvent) {
+        let level = match report {
+            RefreshEvent::Confirmed => {
+                self.metrics.count_refresh(true);
+                return;
+            }
+            RefreshEvent::Switched { .. } => {
+                self.metrics.count_refresh(true);
+                LogLevel::Info
+            }
+            RefreshEvent::Failed { .. } => {
+                self.metrics.count_refresh(false);
+                LogLevel::Warn
+            }
+            RefreshEvent::Refused { .. } | RefreshEvent::LeftOut { .. } => LogLevel::Warn,
+            RefreshEvent::Changed(_) => LogLevel::Info,
+        };
+        log(level, &registry_line(registry, &report.to_string()));
+    }
+}

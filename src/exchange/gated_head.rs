@@ -1,0 +1,134 @@
+//! What the headers of a gated request show before there is a body.
+
+use crate::checks::{Check, Checks};
+use crate::downstream::{Downstream, ServerName};
+use crate::policy::{Configuration, Policy};
+use crate::rejection::{HostError, Rejection};
+use crate::request::{
+    Authorization, Charset, ClientIdMismatch, Head, SingletonField, Target, check_content,
+    check_length,
+};
+
+/// What a decision needs of the headers after the body ended.
+#[derive(Debug)]
+pub(super) struct GatedHead {
+    pub(super) authorization: Option<Authorization>,
+    pub(super) charset: Charset,
+    certificate: CertificateField,
+}
+
+/// The header that carries the certificate, as a [`SingletonField`] that outlives the headers.
+#[derive(Debug)]
+enum CertificateField {
+    /// The header is absent, or the policy names none.
+    Absent,
+    Present(Box<[u8]>),
+    Repeated,
+}
+
+impl GatedHead {
+    /// Makes every check that needs the headers alone.
+    ///
+    /// # Errors
+    /// The first check that fails, in the order of contract §7.
+    pub(super) fn read(
+        configuration: &Configuration,
+        policy: &Policy,
+        head: &Head<'_>,
+        target: &Target<'_>,
+        downstream: &mut dyn Downstream,
+        checks: &mut Checks,
+    ) -> Result<Self, Rejection> {
+        check_server_name(configuration, policy, head, downstream, checks)?;
+        checks.begin(Check::Protocol);
+        // A body may never end after an upgrade, so the headers decide.
+        if head.has_upgrade || expects_more_than_continue(head.expect) {
+            return Err(Rejection::UpgradeRefused);
+        }
+        checks.begin(Check::HttpMethod);
+        match (head.method, head.path) {
+            (Some(b"POST"), Some(_)) => {}
+            (None, _) | (Some(b"POST"), None) => {
+                return Err(Rejection::HostError(HostError::PseudoHeader));
+            }
+            (Some(_), _) => return Err(Rejection::MethodNotAllowed),
+        }
+        checks.begin(Check::Content);
+        let charset = check_content(head.content_type, head.content_encoding)?;
+        check_length(head.content_length, policy.max_body_bytes)?;
+        checks.begin(Check::Authorization);
+        let authorization =
+            Authorization::read(head.authorization).map_err(Rejection::MalformedAuthorization)?;
+        checks.begin(Check::Query);
+        if let Some(name) = target.credential_in_query() {
+            return Err(Rejection::ClientIdMismatch(ClientIdMismatch::CredentialInQuery { name }));
+        }
+        let header = policy.common.peer_certificate.source.header();
+        let certificate =
+            match header.map_or(SingletonField::Absent, |header| head.certificate.of(header)) {
+                SingletonField::Absent => CertificateField::Absent,
+                SingletonField::Present(value) => CertificateField::Present(value.into()),
+                SingletonField::Repeated => CertificateField::Repeated,
+            };
+        Ok(Self { authorization, charset, certificate })
+    }
+
+    /// The header that carries the certificate.
+    pub(super) fn certificate(&self) -> SingletonField<'_> {
+        match &self.certificate {
+            CertificateField::Absent => SingletonField::Absent,
+            CertificateField::Present(value) => SingletonField::Present(value),
+            CertificateField::Repeated => SingletonField::Repeated,
+        }
+    }
+}
+
+/// Whether the request is a CORS preflight: it has no credentials and no body, and nothing in it
+/// asks to be read as another request.
+pub(super) fn is_preflight(head: &Head<'_>, target: &Target<'_>, end_of_stream: bool) -> bool {
+    head.method == Some(b"OPTIONS")
+        && end_of_stream
+        && head.authorization == SingletonField::Absent
+        && !head.has_upgrade
+        && !head.overrides_method
+        && target.credential_in_query().is_none()
+}
+
+/// RFC 9110 §10.1.1: `100-continue` is the one expectation that changes nothing.
+fn expects_more_than_continue(expect: SingletonField<'_>) -> bool {
+    match expect {
+        SingletonField::Absent => false,
+        SingletonField::Present(value) => !value.trim_ascii().eq_ignore_ascii_case(b"100-continue"),
+        SingletonField::Repeated => true,
+    }
+}
+
+/// Checks that the connection was made to the tenant that the request is for. Otherwise a client of
+/// another tenant could connect under that tenant's name, where the listener trusts that tenant's
+/// CA, and send its request here.
+fn check_server_name(
+    configuration: &Configuration,
+    policy: &Policy,
+    head: &Head<'_>,
+    downstream: &mut dyn Downstream,
+    checks: &mut Checks,
+) -> Result<(), Rejection> {
+    if !policy.matches_server_name {
+        return Ok(());
+    }
+    let server_name = match downstream.server_name() {
+        ServerName::Unspecified => return Ok(()),
+        ServerName::Absent => None,
+        ServerName::Name(name) => Some(name),
+    };
+    checks.begin(Check::ServerName);
+    let authority = head.authority.unwrap_or_default();
+    if configuration.server_name_agrees(authority, server_name.as_deref()) {
+        return Ok(());
+    }
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    Err(Rejection::ServerNameMismatch {
+        server_name: server_name.as_deref().map(text),
+        host: text(authority),
+    })
+}

@@ -1,0 +1,71 @@
+//! The query of the path of a page: how many entries it asks for, and where the page begins.
+
+use crate::limits;
+
+/// Parameters of a path that ask for a number of entries.
+const ENTRY_LIMITS: [&str; 5] = ["max", "limit", "per_page", "pageSize", "page_size"];
+
+/// The parameter of the path that asks for exactly this number of entries.
+pub(super) fn limit_of(path: &str, entries: u64) -> Option<&'static str> {
+    parameters(path).into_iter().find_map(|(name, rest)| {
+        let known = ENTRY_LIMITS.into_iter().find(|known| known.eq_ignore_ascii_case(name))?;
+        (rest.get(1..)?.parse() == Ok(entries)).then_some(known)
+    })
+}
+
+/// The path of the page that begins at `start`, for five hundred entries, as Authlete has it.
+/// `start` and `end` are replaced where `path` has them, and appended where it does not.
+pub(in crate::registry) fn page_from(path: &str, start: u64) -> Box<str> {
+    let mut page = path.split('?').next().unwrap_or_default().to_owned();
+    let mut range = [
+        ("start", Some(start)),
+        ("end", Some(start.saturating_add(limits::AUTHLETE_PAGE_ENTRIES))),
+    ];
+    for (name, rest) in parameters(path).into_iter().chain([("start", ""), ("end", "")]) {
+        let value;
+        let rest = match range.iter_mut().find(|(own, _)| *own == name) {
+            None => rest,
+            Some((_, number)) => {
+                let Some(number) = number.take() else { continue };
+                value = format!("={number}");
+                &value
+            }
+        };
+        page.push_str(if page.contains('?') { "&" } else { "?" });
+        page.push_str(name);
+        page.push_str(rest);
+    }
+    page.into()
+}
+
+/// The name of each parameter of the query, and the rest of the parameter with its `=`.
+#[inline(never)]
+fn parameters(path: &str) -> Vec<(&str, &str)> {
+    let query = path.split_once('?').map_or("", |(_, query)| query);
+    let name_end = |parameter: &'_ str| parameter.find('=').unwrap_or(parameter.len());
+    query
+        .split('&')
+        .filter(|parameter| !parameter.is_empty())
+        .map(|parameter| parameter.split_at(name_end(parameter)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authletes_next_page_has_its_range_in_the_path() {
+        for (path, expected) in [
+            ("/list", "/list?start=5&end=505"),
+            ("/list?", "/list?start=5&end=505"),
+            ("/list?developer=x", "/list?developer=x&start=5&end=505"),
+            ("/list?start=0&end=5&developer=x%26", "/list?start=5&end=505&developer=x%26"),
+            ("/list?end=5&a=start", "/list?end=505&a=start&start=5"),
+            ("/list?start=0&start=3&end=5&end", "/list?start=5&end=505"),
+            ("/list?starts=1&Start=1", "/list?starts=1&Start=1&start=5&end=505"),
+        ] {
+            assert_eq!(&*page_from(path, 5), expected, "{path}");
+        }
+    }
+}

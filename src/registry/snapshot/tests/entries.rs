@@ -1,0 +1,192 @@
+//! Entries of a list that cannot be used: their clients are never unregistered.
+
+use super::world::{World, client, numbered, page, registry};
+use super::*;
+
+#[test]
+fn an_entry_that_cannot_be_used_is_left_out_and_not_unregistered() {
+    let bad = r#"{"client_id":"bad","token_endpoint_auth_method":"tls_client_auth"}"#;
+    let [c1, c2] = ["c1", "c2"].map(|id| client(id, &format!("CN={id}")));
+    let body = format!(r#"{{"clients":[{c1},{bad},7,{c2}]}}"#);
+    let mut world = World::new(2, registry(|_| {}), body);
+    world.run_until_switched();
+    assert!(world.has("c1") && world.has("c2"));
+    let Ok(Registration::Unusable(reason)) = world.find(1, "bad") else {
+        panic!("{:?}", world.find(1, "bad"))
+    };
+    assert!(reason.contains("expected exactly one of"), "{reason}");
+    let [switched, RefreshEvent::Refused { pointer, .. }, RefreshEvent::Refused { .. }] =
+        &world.events[..]
+    else {
+        panic!("{:?}", world.events)
+    };
+    assert_eq!(
+        *switched,
+        RefreshEvent::Switched { clients: 2, refused: 2, added: 3, removed: 0, changed: 0 }
+    );
+    assert_eq!(pointer, "/clients/1");
+}
+
+#[test]
+fn a_client_id_that_the_list_has_twice_is_unusable() {
+    let [a, b, other] =
+        [("a", "a"), ("b", "b"), ("a", "evil")].map(|(id, name)| client(id, &format!("CN={name}")));
+    let mut world = World::new(2, registry(|_| {}), format!("[{a},{b},{other}]"));
+    world.run_until_switched();
+    assert_eq!(
+        world.find(0, "a"),
+        Ok(Registration::Unusable("the list has this client_id twice".into()))
+    );
+    assert!(world.has("b"));
+}
+
+#[test]
+fn a_bearer_only_client_is_not_counted_not_reported_and_not_unregistered() {
+    let bearer = |id: &str| {
+        format!(
+            r#"{{"clientId":"{id}","clientAuthenticatorType":"client-secret","bearerOnly":true}}"#
+        )
+    };
+    let secret = r#"{"clientId":"broker","clientAuthenticatorType":"client-secret"}"#.to_owned();
+    let of =
+        |entries: &[String]| page(format!("[{},{}]", client("c1", "CN=c1"), entries.join(",")));
+    let first = of(&[bearer("broker"), bearer("realm-management")]);
+    let mut world = World::new(2, registry(|_| {}), first.body);
+    world.run_until_switched();
+    assert_eq!(
+        world.events,
+        [RefreshEvent::Switched { clients: 1, refused: 0, added: 1, removed: 0, changed: 0 }]
+    );
+    for vm in 0..2 {
+        let Ok(Registration::Unusable(reason)) = world.find(vm, "broker") else {
+            panic!("{:?}", world.find(vm, "broker"))
+        };
+        assert!(reason.contains("bearer-only"), "{reason}");
+    }
+    assert_eq!(world.vm(0).state().unwrap().0, 1);
+    // The same list again is a confirmation.
+    world.events.clear();
+    world.run(Duration::from_secs(10));
+    assert_eq!(world.events, [RefreshEvent::Confirmed]);
+    // A list with other bearer-only clients is another list, also where one of them becomes a
+    // client that authenticates.
+    for (entries, added, removed) in [
+        (vec![bearer("broker"), bearer("other")], 0, 0),
+        (vec![secret, bearer("other")], 1, 0),
+        (vec![bearer("broker"), bearer("other")], 0, 1),
+    ] {
+        world.events.clear();
+        world.serve("/clients", of(&entries));
+        world.run_until_switched();
+        let clients = 1 + added;
+        assert_eq!(
+            world.events[0],
+            RefreshEvent::Switched { clients, refused: 0, added, removed, changed: 0 }
+        );
+        assert!(matches!(world.find(1, "other"), Ok(Registration::Unusable(_))));
+        assert_eq!(world.find(1, "realm-management"), Ok(Registration::Unregistered));
+        assert_eq!(world.has("broker"), added == 1);
+    }
+    assert!(matches!(world.find(0, "broker"), Ok(Registration::Unusable(_))));
+}
+
+#[test]
+fn a_key_that_is_left_out_is_reported_and_its_client_is_usable() {
+    let client = r#"{
+        "client_id": "s", "token_endpoint_auth_method": "self_signed_tls_client_auth",
+        "jwks": {"keys": [
+            {"kty": "EC", "x5t#S256": "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"},
+            {"kty": "EC", "use": "enc", "x5c": ["AAAA"]}
+        ]}
+    }"#;
+    let mut world = World::new(1, registry(|_| {}), format!(r#"{{"clients":[7,{client}]}}"#));
+    world.run_until_switched();
+    assert!(world.has("s"));
+    assert_eq!(
+        world.events[0],
+        RefreshEvent::Switched { clients: 1, refused: 1, added: 1, removed: 0, changed: 0 }
+    );
+    let lines: Vec<_> = world.events.iter().skip(1).map(ToString::to_string).collect();
+    assert!(lines[0].starts_with("refused /clients/0: "), "{lines:?}");
+    assert_eq!(
+        lines[1],
+        "left out /clients/1/jwks/keys/1/use: expected \"sig\": other keys are not for signatures"
+    );
+    assert_eq!(lines.len(), 2);
+    world.events.clear();
+    world.run(Duration::from_secs(10));
+    assert_eq!(world.events, [RefreshEvent::Confirmed], "reported only with a new list");
+}
+
+#[test]
+fn a_client_in_an_unknown_format_is_not_unregistered() {
+    let shapes: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../tests/convert/foreign.json")).unwrap();
+    for shape in shapes.as_array().unwrap() {
+        let body = format!("[{},{}]", client("c1", "CN=c1"), shape["entry"]);
+        let mut world = World::new(1, registry(|_| {}), body);
+        world.run_until_switched();
+        assert!(world.has("c1"));
+        let client_id = shape["client_id"].as_str().unwrap_or("f");
+        let Ok(Registration::Unusable(reason)) = world.find(0, client_id) else {
+            panic!("{shape}")
+        };
+        assert!(reason.contains(shape["says"].as_str().unwrap()), "{shape}: {reason}");
+    }
+}
+
+/// Any client may be the one of such an entry, and would pass as unregistered.
+#[test]
+fn an_entry_that_identifies_no_client_fails_the_refresh_where_unregistered_clients_pass() {
+    for (entry, expected) in [
+        ("7", "/1: expected client metadata"),
+        ("{}", "/1: expected the member client_id"),
+        (r#"{"client_id":18446744073709551616}"#, "/1/client_id: expected a client_id"),
+        (r#"{"client_id":1e300}"#, "/1/client_id: expected a client_id"),
+        (r#"{"client_id":" ","name":"a"}"#, "/1/client_id: expected a client_id"),
+        (r#"{"client_id":["a",{"of":"b"}]}"#, "/1/client_id: expected a client_id"),
+        (r#"{"client_id":{"of":"b"},"id":"a"}"#, "/1/client_id: expected a client_id"),
+        (r#"{"client_id":"a","clientId":true}"#, "/1/clientId: unknown member"),
+        (r#"{"id":"a","credentials":{"client_id":1e30}}"#, "/1: expected the member client_id"),
+        (r#"{"client_id":{"a":"b"}}"#, "/1/client_id: expected a client_id"),
+        (
+            r#"{"clientId":1e30,"tokenAuthMethod":"NONE","entityId":"x"}"#,
+            "/1/clientId: expected a whole number",
+        ),
+        (
+            r#"{"clientId":null,"tokenAuthMethod":"NONE",
+                "clientIdAlias":"x","clientIdAliasEnabled":true}"#,
+            "/1/clientId: expected a whole number",
+        ),
+        (r#"{"clientId":true,"tokenAuthMethod":"NONE"}"#, "/1/clientId: expected a whole number"),
+    ] {
+        let body = format!("[{},{entry}]", client("c2", "CN=c2"));
+        let mut world = World::of(1, registry(|_| {}), true, numbered(1, 2));
+        world.run_until_switched();
+        let FetchError::Unidentified(reason) = world.keeps_the_list(page(body.clone())) else {
+            panic!("{entry}")
+        };
+        assert!(reason.starts_with(expected), "{entry}: {reason}");
+        assert!(!world.has("c2"), "{entry}");
+        assert_eq!(world.slots_in_use(), 1, "{entry}");
+        // Where unregistered clients are refused, the other clients of the list are used.
+        let mut world = World::new(1, registry(|_| {}), body);
+        world.run_until_switched();
+        assert!(world.has("c2") && world.failures().is_empty(), "{entry}");
+    }
+}
+
+#[test]
+fn an_entry_that_identifies_its_client_does_not_fail_the_refresh() {
+    let body = format!(
+        r#"[{}, {{"client_id":"bad","peer":{{"client_id":true}}}}, {{"client_id":-1}},
+            {{"client_id":{{}},"id":7}}]"#,
+        client("c2", "CN=c2")
+    );
+    let mut world = World::of(1, registry(|_| {}), true, body);
+    world.run_until_switched();
+    assert!(world.has("c2") && world.failures().is_empty());
+    for client_id in ["bad", "-1", "7"] {
+        assert!(matches!(world.find(0, client_id), Ok(Registration::Unusable(_))), "{client_id}");
+    }
+}

@@ -1,0 +1,130 @@
+//! Refreshes that succeed: requests, changes, confirmations.
+
+use super::world::{TICK, World, client, numbered, page, registry, status};
+use super::*;
+
+#[test]
+fn one_vm_fetches_for_all() {
+    let mut world = World::new(6, registry(|_| {}), numbered(0, 3));
+    assert_eq!(world.find(0, "c1"), Err(RegistryFault::NoList));
+    world.run_until_switched();
+    assert!(world.has("c0") && world.has("c2") && !world.has("c3"));
+    world.run(Duration::from_secs(100));
+    let fetchers: Vec<_> = world.asked.iter().map(|(vm, _)| *vm).collect();
+    assert!(fetchers.windows(2).all(|pair| pair[0] == pair[1]), "{fetchers:?}");
+    // Every 9 to 10 s, and up to a tick more.
+    assert!((10..=12).contains(&fetchers.len()), "{fetchers:?}");
+    assert_eq!(world.vm(3).state().map(|(clients, _)| clients), Some(3));
+    let request = &world.requests[0].headers;
+    let expected = [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":authority", "registry.test"),
+        (":path", "/clients"),
+        ("accept", "application/json"),
+        ("authorization", "Bearer x"),
+    ];
+    assert_eq!(
+        request.iter().map(|(name, value)| (&**name, &**value)).collect::<Vec<_>>(),
+        expected
+    );
+}
+
+#[test]
+fn clients_are_added_removed_and_changed() {
+    let mut world = World::new(2, registry(|_| {}), numbered(0, 3));
+    world.run_until_switched();
+    assert_eq!(
+        world.events,
+        [RefreshEvent::Switched { clients: 3, refused: 0, added: 3, removed: 0, changed: 0 }]
+    );
+    world.events.clear();
+    let before = world.find(0, "c2");
+    let [c1, c2, c3] = [("c1", "c1"), ("c2", "other"), ("c3", "c3")]
+        .map(|(id, name)| client(id, &format!("CN={name}")));
+    world.serve("/clients", page(format!("[{c1},{c2},{c3}]")));
+    world.run_until_switched();
+    assert!(!world.has("c0") && world.has("c1") && world.has("c3"));
+    assert_ne!(world.find(0, "c2"), before);
+    let lines: Vec<_> = world.events.iter().map(ToString::to_string).collect();
+    assert_eq!(lines[0], "3 clients: 1 added, 1 removed, 1 changed, 0 refused");
+    let mut changes = lines[1..].to_vec();
+    changes.sort();
+    assert_eq!(
+        changes,
+        ["added client_id=\"c3\"", "changed client_id=\"c2\"", "removed client_id=\"c0\""]
+    );
+    // The same list again is a confirmation.
+    world.events.clear();
+    world.run(Duration::from_secs(30));
+    assert!(world.events.iter().all(|event| *event == RefreshEvent::Confirmed));
+    assert!(world.events.len() >= 2);
+}
+
+#[test]
+fn a_removed_client_is_refused_one_refresh_later() {
+    let mut world = World::new(3, registry(|_| {}), numbered(0, 20));
+    world.run_until_switched();
+    assert!(world.has("c7"));
+    world.serve("/clients", page(numbered(8, 20)));
+    world.run(Duration::from_secs(10) + 2 * TICK);
+    assert!(!world.has("c7"));
+}
+
+#[test]
+fn small_lists_may_become_empty() {
+    let mut world = World::new(1, registry(|_| {}), numbered(0, 9));
+    world.run_until_switched();
+    world.serve("/clients", page("[]"));
+    world.run_until_switched();
+    assert_eq!(world.find(0, "c1"), Ok(Registration::Unregistered));
+    assert_eq!(world.vm(0).state().unwrap().0, 0);
+    let allow = registry(|registry| {
+        registry.mode = FetchMode::Snapshot { max_pages: 1, allow_empty: true }
+    });
+    let mut world = World::new(1, allow, numbered(0, 50));
+    world.run_until_switched();
+    world.serve("/clients", page("{\"clients\":[]}"));
+    world.run_until_switched();
+    assert!(!world.has("c1"));
+}
+
+fn header(request: &RegistryRequest, name: &str) -> Option<String> {
+    let mut same = request.headers.iter().filter(|(header, _)| **header == *name);
+    same.next().map(|(_, value)| value.to_string())
+}
+
+#[test]
+fn validators_make_requests_conditional() {
+    let mut world = World::new(2, registry(|_| {}), "");
+    let first = page(numbered(0, 3)).with("etag", "\"1\"").with("last-modified", "yesterday");
+    world.serve("/clients", first);
+    world.run_until_switched();
+    world.serve("/clients", status(304));
+    world.run(Duration::from_secs(50));
+    assert_eq!(header(&world.requests[0], "if-none-match"), None);
+    for request in &world.requests[1..] {
+        assert_eq!(header(request, "if-none-match").as_deref(), Some("\"1\""));
+        assert_eq!(header(request, "if-modified-since").as_deref(), Some("yesterday"));
+    }
+    assert!(world.has("c1") && world.failures().is_empty());
+    let (_, age) = world.vm(0).state().unwrap();
+    assert!(age < Duration::from_secs(11), "a confirmed list is young");
+}
+
+#[test]
+fn not_modified_does_not_count_without_end() {
+    let mut world = World::new(2, registry(|_| {}), "");
+    world.serve("/clients", page(numbered(0, 3)).with("etag", "\"1\""));
+    world.run_until_switched();
+    world.serve("/clients", status(304));
+    world.run(Duration::from_secs(150));
+    // Every tenth request is unconditional, and "not modified" is then an error.
+    let is_unconditional = |request: &&RegistryRequest| header(request, "if-none-match").is_none();
+    let unconditional = world.requests.iter().filter(is_unconditional).count();
+    assert_eq!(unconditional, 1 + world.failures().len());
+    assert_eq!(world.failures().first(), Some(&&FetchError::Status(304)));
+    world.serve("/clients", page(numbered(1, 3)).with("etag", "\"1\""));
+    world.run(Duration::from_secs(40));
+    assert!(!world.has("c0") && world.has("c1"), "another list with the same ETag is another list");
+}

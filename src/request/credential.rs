@@ -1,0 +1,76 @@
+//! Parameters that authenticate a client or say who it is, under every name by which some backend
+//! finds them.
+
+pub(super) const CLIENT_ID: &str = "client_id";
+
+/// RFC 6749 §2.3.1, RFC 7521 §4.2.
+const CREDENTIALS: [&str; 4] =
+    [CLIENT_ID, "client_secret", "client_assertion", "client_assertion_type"];
+
+/// The credential as which some backend reads the parameter `name`, although its name is another.
+pub(super) fn look_alike(name: &str) -> Option<&'static str> {
+    // Nearly every name begins with a letter that no credential begins with, or is spelled so that
+    // only an equal name reads as one.
+    let first = name.as_bytes().first().copied().unwrap_or_default();
+    let is_plain = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if (first.is_ascii_lowercase() && first != b'c')
+        || is_plain(name)
+        || CREDENTIALS.contains(&name)
+    {
+        return None;
+    }
+    reads_as_credential(name)
+}
+
+/// The credential as which some backend reads the parameter `name`.
+///
+/// Backends compare without regard to letter case and to blanks at the ends, and up to a NUL. They
+/// read an array (`client_id[]`, `client_id[0]`), ignore brackets without a partner (Rack:
+/// `client_id]` and `[client_id]`), take dots for brackets (qs with `allowDots`, as Koa sets it:
+/// `client_id.x` and `.client_id`), and turn other characters into `_` (PHP, relaxed binders).
+#[must_use]
+pub(super) fn reads_as_credential(name: &str) -> Option<&'static str> {
+    let name = name.split('\0').next().unwrap_or_default();
+    let is_blank = |c: char| c.is_whitespace() || c.is_control();
+    // JavaScript's URLSearchParams drops a question mark at the start of a body.
+    let name = name
+        .trim_end_matches(is_blank)
+        .trim_start_matches(|c| is_blank(c) || matches!(c, '[' | ']' | '.' | '?'));
+    // Every credential begins with these seven characters. The check is for the many
+    // parameters of a query that do not.
+    let beginning = name.chars().take(7).map(|c| if c == '[' { '_' } else { folded(c) });
+    if name.len() < CLIENT_ID.len() || !beginning.eq("client_".chars()) {
+        return None;
+    }
+    CREDENTIALS.into_iter().find(|credential| reads_as(name, credential))
+}
+
+/// Whether the trimmed `name` is `credential` to some backend, or an array or object of that name.
+fn reads_as(name: &str, credential: &str) -> bool {
+    let mut rest = name.chars();
+    // PHP turns an unmatched `[` into `_` too.
+    let mut has_bracket = false;
+    for wanted in credential.chars() {
+        match rest.next() {
+            Some('[') if wanted == '_' => has_bracket = true,
+            Some(c) if folded(c) == wanted => {}
+            _ => return false,
+        }
+    }
+    match rest.next() {
+        None => true,
+        Some('[' | ']' | '.') => !has_bracket,
+        Some(_) => false,
+    }
+}
+
+/// `c` to a reader that ignores letter case or that turns it into the underscore of a variable.
+pub(super) fn folded(c: char) -> char {
+    match c {
+        '.' | ' ' | '-' | '+' => '_',
+        // Java and others compare in upper case, in which these are `I` and `S`.
+        'ı' | 'İ' => 'i',
+        'ſ' => 's',
+        other => other.to_ascii_lowercase(),
+    }
+}

@@ -1,0 +1,486 @@
+//! Which requests are gated: those whose path some backend takes for a listed one.
+
+use std::fmt;
+
+use super::path::{self, Words};
+use super::target::Target;
+use crate::json::{Json, JsonError};
+use crate::limits;
+
+/// The paths that carry client authentication: `endpoints` of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    endpoints: Vec<Endpoint>,
+}
+
+/// One entry of `endpoints`: a path, or a pattern of paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// In lower case, without a slash at the end and without the `/**` of a pattern.
+    path: Box<str>,
+    /// Whether a segment is `*`, which stands for any one segment that is not empty.
+    has_wildcard: bool,
+    /// Whether everything below the path belongs to it: `/**`.
+    with_all_below: bool,
+}
+
+/// The entry of the configuration in lower case, without a slash at the end.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (&*self.path, self.with_all_below) {
+            ("", false) => "/",
+            (path, _) => path,
+        })?;
+        f.write_str(if self.with_all_below { ALL_BELOW } else { "" })
+    }
+}
+
+const WILDCARD: &str = "*";
+const ALL_BELOW: &str = "/**";
+
+impl Endpoint {
+    /// Reads one entry of `endpoints`.
+    fn from_json(json: &Json) -> Result<Self, JsonError> {
+        let text = json.string("a path")?;
+        let (path, with_all_below) = match text.strip_suffix(ALL_BELOW) {
+            Some(path) => (path, true),
+            None => (text, false),
+        };
+        if !(path.starts_with('/') || path.is_empty() && with_all_below)
+            || (with_all_below && path.ends_with('/'))
+        {
+            return Err(JsonError::expected(
+                "a path that begins with a slash, without scheme and host",
+            ));
+        }
+        // A pattern of another language, read as plain text, would gate nothing.
+        let is_mark = |b: u8| b"{}[]()^$?|<>".contains(&b);
+        let is_pattern = |segment: &str| segment.bytes().any(is_mark) || segment.starts_with(':');
+        let mut segments = path.split('/').skip(1);
+        if segments.any(|segment| {
+            is_pattern(segment) || (segment.contains(WILDCARD) && segment != WILDCARD)
+        }) {
+            return Err(JsonError::expected(
+                "a plain path, in which * may stand for one whole segment and /** at the end for \
+                 everything below: other patterns are not understood",
+            ));
+        }
+        let is_plain = path.bytes().all(|b| b.is_ascii_graphic() && !b"%#;\\\"`".contains(&b));
+        if !is_plain
+            || path.contains("//")
+            || path::resolve_dots(path.as_bytes()) != path.as_bytes()
+        {
+            return Err(JsonError::expected(
+                "a plain path that begins with a slash, without escapes, query, parameters, dot or \
+                 empty segments",
+            ));
+        }
+        let path = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
+        Ok(Self {
+            has_wildcard: path.split('/').any(|segment| segment == WILDCARD),
+            path: path.into(),
+            with_all_below,
+        })
+    }
+
+    /// Whether it is a pattern, and not one path alone.
+    #[must_use]
+    pub fn is_pattern(&self) -> bool {
+        self.has_wildcard || self.with_all_below
+    }
+
+    /// Whether `path` is this path or matches this pattern without regard to letter case. No other
+    /// spelling rule is applied, and `path` has no slash at its end.
+    fn lists(&self, path: &[u8]) -> bool {
+        if !self.is_pattern() && path.is_ascii() {
+            return self.path.as_bytes().eq_ignore_ascii_case(path);
+        }
+        let mut segments = path.split(|&b| b == b'/');
+        let is_below = self.path.split('/').all(|wanted| {
+            segments.next().is_some_and(|found| match wanted {
+                WILDCARD => !found.is_empty(),
+                wanted => path::is_same_segment(wanted, found),
+            })
+        });
+        is_below && (self.with_all_below || segments.next().is_none())
+    }
+
+    /// The segments that every path of this endpoint has.
+    fn words(&self) -> impl Iterator<Item = &str> {
+        self.path.split('/').filter(|segment| !segment.is_empty() && *segment != WILDCARD)
+    }
+
+    /// The last segment; none where it is `*` or everything below, or where the path is the root.
+    fn last_segment(&self) -> Option<&str> {
+        let last = self.path.rsplit('/').next().filter(|_| !self.with_all_below)?;
+        (!last.is_empty() && last != WILDCARD).then_some(last)
+    }
+}
+
+impl Endpoints {
+    /// Reads an array of paths and patterns, each as it reaches this filter.
+    ///
+    /// # Errors
+    /// The pointer is relative to the array.
+    pub(crate) fn from_json(json: &Json) -> Result<Self, JsonError> {
+        Ok(Self { endpoints: json.some_elements("at least one path", Endpoint::from_json)? })
+    }
+
+    /// Each of them, in the order of the configuration.
+    pub fn iter(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.iter()
+    }
+
+    /// A path that the first of them gates, in lower case.
+    #[must_use]
+    pub fn example(&self) -> Option<String> {
+        let path = &self.endpoints.first()?.path;
+        let segments =
+            path.split('/').map(|segment| if segment == WILDCARD { "any" } else { segment });
+        Some(if path.is_empty() { "/".to_owned() } else { segments.collect::<Vec<_>>().join("/") })
+    }
+
+    /// Whether a common backend could take `target` for one of the listed paths, in any spelling.
+    #[must_use]
+    pub fn gates(&self, target: &Target<'_>) -> bool {
+        let path = target.path();
+        if path::is_plain(path) {
+            return self.lists(path);
+        }
+        // Without a slash at the start it is no path. Some backends strip a scheme and a host, and
+        // some add the slash.
+        !path.starts_with(b"/") || self.lists_any_spelling_of(path)
+    }
+
+    /// Whether the last segment of `target` is that of an endpoint, in any spelling that a backend
+    /// may take for it: a route that rewrites paths may lead from `target` to the endpoint.
+    #[must_use]
+    pub fn resembles(&self, target: &Target<'_>) -> bool {
+        let Some(last) = path::last_segment(target.path()) else { return false };
+        let mut segments = self.endpoints.iter().filter_map(Endpoint::last_segment);
+        segments.any(|segment| segment.as_bytes().eq_ignore_ascii_case(&last))
+    }
+
+    fn lists(&self, path: &[u8]) -> bool {
+        let path = path::without_final_slash(path);
+        self.endpoints.iter().any(|endpoint| endpoint.lists(path))
+    }
+
+    fn lists_any_spelling_of(&self, path: &[u8]) -> bool {
+        if path.len() > limits::LONG_PATH_OCTETS && !self.may_be_in(path) {
+            return false;
+        }
+        path::has_spelling(path, |spelling| self.lists(spelling))
+    }
+
+    /// Whether every word of some endpoint is in `path`. Rules remove and decode text, but join
+    /// nothing: a word that is in no decoding is a segment of no spelling.
+    fn may_be_in(&self, path: &[u8]) -> bool {
+        let Some(text) = path::fully_decoded(path) else { return true };
+        let mut words = Words::of(&text);
+        self.endpoints.iter().any(|endpoint| endpoint.words().all(|word| words.contain(word)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn endpoints(paths: &str) -> Result<Endpoints, JsonError> {
+        Endpoints::from_json(&Json::parse(paths.as_bytes()).unwrap())
+    }
+
+    fn gated(path: &str) -> bool {
+        endpoints(r#"["/token", "/oauth/Introspect/"]"#)
+            .unwrap()
+            .gates(&Target::new(path.as_bytes()))
+    }
+
+    #[test]
+    fn every_spelling_of_a_listed_path_is_gated() {
+        for path in [
+            "/token",
+            "/token?x",
+            "/token?",
+            "/token#x",
+            "//token",
+            "/./token",
+            "/x/../token",
+            "/%74oken",
+            "/%2574oken",
+            "/token/",
+            "/token//",
+            "/token;x=1",
+            "/token;x=1/../y",
+            "/TOKEN",
+            "/x/..;/token",
+            "/x/..;a=b/token",
+            "/x/..%2ftoken",
+            "/x/..%252ftoken",
+            "/token%20",
+            "/token%09",
+            "/%20token",
+            "/token%3Fx",
+            "/token%3fx/../y",
+            "/token%23x",
+            "/token%00",
+            "/token%00.html",
+            "/x\\..\\token",
+            "/x%5c..%5ctoken",
+            "\\token",
+            "token",
+            "http://host/token",
+            "*",
+            "",
+            "/../token",
+            "/token/.",
+            "/token/x/..",
+            "/%2e%2e/token",
+            "/a/b/../../token",
+            "/a//../token",
+            "/%2f/token",
+            "/token%2f",
+            "/token%3bx",
+            "/to%e2%84%aaen",
+            "/token%0a",
+            "/token/%20/",
+            "/TO%4BEN/.//;x",
+            "/oauth/introspect",
+            "/oauth/INTROSPECT/",
+            "/oauth;v=1/introspect;y",
+            "/%25252574oken",
+            "/x/.;/../token",
+            "//x/token",
+            "///x/token",
+            "/\\x/token",
+            "/index.php/token",
+            "/a/b.PHP/x/../token",
+            "/oauth/%C4%B0ntrospect",
+            "/oauth/%C4%B1NTROSPECT",
+            "/oauth/introspect%C2%A0",
+            "/oauth/introspect%C2%85",
+            "/oauth/introspect%E3%80%80",
+            "/%C2%A0token",
+            "/token%A0",
+        ] {
+            assert!(gated(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn other_paths_are_not() {
+        for path in [
+            "/",
+            "/tokens",
+            "/token/info",
+            "/x?/token",
+            "/x#/token",
+            "/x%3f/token",
+            "/tok",
+            "/token.html",
+            "/token-x",
+            "/x/token",
+            "/oauth",
+            "/oauth/introspect/x",
+            "/token/..",
+            "/x;/token/y",
+            "/jwks.json",
+            "/.well-known/openid-configuration",
+            "/a%20b/c%C3%A9",
+            "/token%2fx",
+            "/%zz",
+        ] {
+            assert!(!gated(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_with_too_many_spellings_is_gated() {
+        for word in ["token", "oauth/%2525/..\\introspect", "TO\u{212a}EN;x", "a/%25252574oken%00"]
+        {
+            assert!(gated(&format!("/{}/{word}", "%2525;/..\\".repeat(5_000))), "{word}");
+        }
+        assert!(gated(&format!("/%{}74oken", "25".repeat(3_000))), "escaped too often");
+        for word in ["", "tokens", "a-token", "oauth", "introspect"] {
+            assert!(
+                !gated(&format!("/{}/{word}", "%2525;/..\\".repeat(5_000))),
+                "{word} is no endpoint's in any spelling"
+            );
+        }
+        assert!(!gated(&format!("/files/{}", "%20a".repeat(500))), "a long path of few spellings");
+    }
+
+    #[test]
+    fn only_plain_paths_can_be_listed() {
+        for path in [
+            "token",
+            "",
+            "/a?b",
+            "/a#b",
+            "/a;b",
+            "/%74oken",
+            "//a",
+            "/a//b",
+            "/./a",
+            "/a/..",
+            "/a b",
+            "/é",
+            "/a\\\\b",
+            "http://h/a",
+            "*",
+            "**",
+            "/*.json",
+            "/token*",
+            "/**/token",
+            "/a/***",
+            "/a/**/",
+            "//**",
+            "/a//**",
+            "/realms/{realm}/token",
+            "/realms/:realm/token",
+            "/realms/<realm>/token",
+            "/realms/[^/]+/token",
+            "/(token|revoke)",
+            "^/token",
+            "/token$",
+            "/token?",
+            "/a|b",
+        ] {
+            let error = endpoints(&format!("[\"/ok\", \"{path}\"]")).unwrap_err();
+            assert_eq!(error.pointer, "/1", "{path}");
+        }
+        assert!(endpoints("[]").is_err());
+        assert!(endpoints("\"/token\"").is_err());
+        assert!(
+            endpoints(
+                r#"["/", "/.well-known/a.b", "/a/", "/v1/token:revoke", "/**", "/*", "/*/a/**"]"#
+            )
+            .is_ok()
+        );
+    }
+
+    #[test]
+    fn patterns() {
+        let patterns =
+            endpoints(r#"["/realms/*/protocol/openid-connect/token", "/Oauth2/**", "/a/*"]"#)
+                .unwrap();
+        for path in [
+            "/realms/bank/protocol/openid-connect/token",
+            "/REALMS/Bank/protocol/openid-connect/token/",
+            "/realms/b%61nk/protocol/%2fopenid-connect/token",
+            "/realms/a%2fb/protocol/openid-connect/token",
+            "/realms/é/protocol/openid-connect/token;x",
+            "/x/../realms/bank//protocol/openid-connect/token",
+            "/oauth2",
+            "/oauth2/",
+            "/oauth2/token",
+            "/oauth2/a/b/c?x",
+            "/x/../oauth2/%74oken",
+            "/a/b",
+            "/a/%2e",
+        ] {
+            assert!(patterns.gates(&Target::new(path.as_bytes())), "{path}");
+        }
+        for path in [
+            "/realms/protocol/openid-connect/token",
+            "/realms//protocol/openid-connect/token",
+            "/realms/a/b/protocol/openid-connect/token",
+            "/realms/bank/protocol/openid-connect/token/x",
+            "/x/realms/bank/protocol/openid-connect/token",
+            "/oauth22",
+            "/oauth",
+            "/a",
+            "/a/",
+            "/a/b/c",
+        ] {
+            assert!(!patterns.gates(&Target::new(path.as_bytes())), "{path}");
+        }
+        assert_eq!(
+            patterns.example().as_deref(),
+            Some("/realms/any/protocol/openid-connect/token")
+        );
+        let printed: Vec<_> = patterns.iter().map(ToString::to_string).collect();
+        assert_eq!(printed, ["/realms/*/protocol/openid-connect/token", "/oauth2/**", "/a/*"]);
+        for (pattern, path, gates) in [
+            (r#"["/**"]"#, "/", true),
+            (r#"["/**"]"#, "/a/b", true),
+            (r#"["/*"]"#, "/a", true),
+            (r#"["/*"]"#, "/", false),
+            (r#"["/*"]"#, "/a/b", false),
+            (r#"["/*/**"]"#, "/a/b", true),
+            (r#"["/"]"#, "/", true),
+            (r#"["/"]"#, "/a", false),
+        ] {
+            let endpoints = endpoints(pattern).unwrap();
+            assert_eq!(endpoints.gates(&Target::new(path.as_bytes())), gates, "{pattern} {path}");
+            assert!(
+                endpoints.gates(&Target::new(endpoints.example().unwrap().as_bytes())),
+                "{pattern}"
+            );
+        }
+    }
+
+    #[test]
+    fn resemblances_of_endpoints() {
+        let endpoints =
+            endpoints(r#"["/oauth/Token", "/realms/*/par", "/x/*", "/y/**", "/"]"#).unwrap();
+        for path in [
+            "/v1/token/.",
+            "/v1/token/x/..",
+            "/auth/token",
+            "/token",
+            "/a/TOKEN/",
+            "/a/%74oken;x=1",
+            "/a%2Ftoken%3Fx",
+            "/a\\token//",
+            "/a/ token ",
+            "/b/par?x",
+        ] {
+            assert!(endpoints.resembles(&Target::new(path.as_bytes())), "{path}");
+        }
+        for path in ["/", "/tokens", "/token/info", "/*", "/x", "/y", "/a/**", ""] {
+            assert!(!endpoints.resembles(&Target::new(path.as_bytes())), "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn plain_paths_need_no_search(
+            path in "(/[a-z.~]{0,5}|/token|/\\.{1,2}|/x\\.php){0,4}"
+        ) {
+            let endpoints = endpoints(r#"["/token"]"#).unwrap();
+            let path = path.as_bytes();
+            if path::is_plain(path) {
+                prop_assert_eq!(endpoints.lists(path), endpoints.lists_any_spelling_of(path));
+            }
+        }
+
+        #[test]
+        fn decorations_never_hide_a_listed_path(
+            decorations in prop::collection::vec(
+                prop::sample::select(vec![
+                    "/", "/.", "/x/..", "/%2e", "/y/%2e%2e", "\\", "/;a=b", "/ ", "/%00",
+                ]),
+                0..4,
+            ),
+            escape in prop::collection::vec(any::<bool>(), 5),
+            end in prop::sample::select(vec![
+                "", "/", ";x", "?q", "%3Fq", "%20", "%00", "/.", "%09", "//", "%2F",
+            ]),
+        ) {
+            let spelled = |(c, escape)| {
+                if escape { format!("%{:02x}", u32::from(c)) } else { String::from(c) }
+            };
+            let name: String = "token".chars().zip(escape).map(spelled).collect();
+            let path = format!("{}/{name}{end}", decorations.concat());
+            prop_assert!(gated(&path), "{}", path);
+        }
+
+        #[test]
+        fn any_path_gets_an_answer(path in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = endpoints(r#"["/token"]"#).unwrap().gates(&Target::new(&path));
+        }
+    }
+}

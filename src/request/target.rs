@@ -1,0 +1,180 @@
+//! The request target (RFC 9112 §3.2), and the credentials that its query must not carry.
+
+use super::credential::{CLIENT_ID, reads_as_credential};
+use super::form;
+use crate::{limits, percent};
+
+/// A request target: the value of `:path`, split into path and query.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    path: &'a [u8],
+    query: &'a [u8],
+}
+
+impl<'a> Target<'a> {
+    /// Splits `:path` at its first `?` or `#`.
+    ///
+    /// A request should have no fragment. One before the query is dropped with all that follows;
+    /// one within the query stays part of it, because some servers do not know fragments.
+    #[must_use]
+    pub fn new(path: &'a [u8]) -> Self {
+        let end = path.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(path.len());
+        let (path, rest) = path.split_at(end);
+        Self { path, query: rest.strip_prefix(b"?").unwrap_or_default() }
+    }
+
+    /// The path without the query.
+    #[must_use]
+    pub fn path(&self) -> &'a [u8] {
+        self.path
+    }
+
+    /// The first name in the query that some backend reads as a credential (RFC 6749 §2.3.1:
+    /// credentials must not be in the request URI).
+    ///
+    /// A query that a backend finds only after it decoded `%3F` in the path counts too.
+    #[must_use]
+    pub fn credential_in_query(&self) -> Option<String> {
+        if self.query.is_empty() && !self.path.contains(&b'%') {
+            return None;
+        }
+        let once = percent::decode(self.path);
+        let decoded = percent::decode(&once);
+        let hidden = decoded
+            .iter()
+            .position(|&b| b == b'?')
+            .and_then(|question| decoded.get(question + 1..));
+        let names = [self.query, hidden.unwrap_or_default()].into_iter().flat_map(|query| {
+            // Some servers separate by semicolons too.
+            query
+                .split(|b| matches!(b, b'&' | b';' | b'#'))
+                .map(|sequence| sequence.split(|&b| b == b'=').next().unwrap_or_default())
+        });
+        let mut malformed = 0;
+        names.filter(|name| name.len() >= SHORTEST_CREDENTIAL).find_map(|name| {
+            match form::decode(name) {
+                Ok(name) => reads_as_credential(&name).map(|_| name.into_owned()),
+                Err(_) => {
+                    malformed += 1;
+                    let mut readings = decode_leniently(name).into_iter();
+                    readings.find(|name| {
+                        malformed > limits::MALFORMED_QUERY_NAMES
+                            || reads_as_credential(name).is_some()
+                    })
+                }
+            }
+        })
+    }
+}
+
+/// A shorter name is no credential's in any reading.
+const SHORTEST_CREDENTIAL: usize = CLIENT_ID.len();
+
+/// What lenient readers make of a name that is not well-formed: escapes without two hexadecimal
+/// digits stay, `%uXXXX` is a character (.NET), and octets that are not UTF-8 are replaced, or
+/// read as Latin-1.
+fn decode_leniently(name: &[u8]) -> [String; 2] {
+    let mut octets = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((&octet, after)) = rest.split_first() {
+        let wide =
+            after.strip_prefix(b"u").or_else(|| after.strip_prefix(b"U")).filter(|_| octet == b'%');
+        let character = wide.and_then(|digits| {
+            let digits = std::str::from_utf8(digits.get(..4)?).ok()?;
+            char::from_u32(u32::from_str_radix(digits, 16).ok()?)
+        });
+        match character {
+            Some(character) => {
+                octets.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = after.get(5..).unwrap_or_default();
+            }
+            None => {
+                octets.push(if octet == b'+' { b' ' } else { octet });
+                rest = after;
+            }
+        }
+    }
+    let octets = percent::decode(&octets);
+    [
+        String::from_utf8_lossy(&octets).into_owned(),
+        octets.iter().map(|&octet| char::from(octet)).collect(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn malformed_names_are_read_leniently() {
+        for (name, reads) in [
+            (&b"client_id%00%ff"[..], true),
+            (b"client_id[%ff]", true),
+            (b"client_id[%zz]", true),
+            (b"%u0063lient_id", true),
+            (b"%U0063lient%u005Fsecret", true),
+            (b"client_id%A0", true),
+            (b"client+id[%", true),
+            (b"client+id%", false),
+            (b"%zzclient_id", false),
+            (b"client_id%ff", false),
+            (b"%u00", false),
+            (b"%", false),
+        ] {
+            let found =
+                decode_leniently(name).iter().any(|name| reads_as_credential(name).is_some());
+            assert_eq!(found, reads, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn credentials_in_the_query() {
+        let found = |path: &str| Target::new(path.as_bytes()).credential_in_query();
+        for (path, name) in [
+            ("/token?client_id=a", "client_id"),
+            ("/token?a=b&client%5Fsecret=a", "client_secret"),
+            ("/token?a;client_assertion", "client_assertion"),
+            ("/token?client_assertion_type=a", "client_assertion_type"),
+            ("/token?Client_Id[]=a", "Client_Id[]"),
+            ("/token%3Fclient_id=a", "client_id"),
+            ("/token%253Fclient_id=a", "client_id"),
+            ("/token?%zz=1&client_id=a", "client_id"),
+            ("/token?client_id%00x=a", "client_id\0x"),
+            ("/token?client_id%00%ff=a", "client_id\0\u{fffd}"),
+            ("/token?client_id[%zz]=a", "client_id[%zz]"),
+            ("/token?%u0063lient_secret=a", "client_secret"),
+            ("/token%3F%u0063lient_id=a", "client_id"),
+            ("/token?client_id%A0=a", "client_id\u{a0}"),
+            ("/token?a#&client_id=a", "client_id"),
+            ("/token?a#client_id=a", "client_id"),
+        ] {
+            assert_eq!(found(path).as_deref(), Some(name), "{path}");
+        }
+        for (number, is_refused) in [(64, false), (65, true)] {
+            assert_eq!(
+                found(&format!("/token?{}", "%ffclientele&".repeat(number))).is_some(),
+                is_refused,
+                "{number}"
+            );
+        }
+        for path in [
+            "/token",
+            "/token?",
+            "/token?clientid=a&scope=client_id",
+            "/client_id",
+            "/token?%ff=a",
+            "/token#client_id=a",
+        ] {
+            assert_eq!(found(path), None, "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_target_gets_an_answer(path in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Target::new(&path).credential_in_query();
+        }
+    }
+}

@@ -1,0 +1,154 @@
+// The environment of the flows: certificates, Envoy with the shipped configuration, and Envoy's
+// access log.
+
+import { execFileSync, spawn } from "node:child_process";
+import { X509Certificate, createHash } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Agent, fetch as undiciFetch } from "undici";
+import { parse, stringify } from "yaml";
+
+const directory = "target/interop";
+const pki = `${directory}/pki`;
+const deadline = 30_000;
+
+export function makeCertificates() {
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  execFileSync("bash", ["tests/demo/pki.sh", pki], { stdio: ["ignore", "ignore", "inherit"] });
+}
+
+// A certificate of tests/demo/pki.sh, with the values of it that registries and tokens contain.
+export function certificate(name) {
+  const [pem, key] = ["pem", "key"].map((kind) => readFileSync(`${pki}/${name}.${kind}`, "utf8"));
+  const parsed = new X509Certificate(pem);
+  return {
+    pem,
+    key,
+    jwk: { ...parsed.publicKey.export({ format: "jwk" }), x5c: [parsed.raw.toString("base64")] },
+    thumbprint: createHash("sha256").update(parsed.raw).digest("base64url"),
+  };
+}
+
+// fetch over mutual TLS with this certificate, or over TLS without one. Each has its own
+// connections, because a certificate belongs to a connection.
+export function fetchWith(credential) {
+  const ca = readFileSync(`${pki}/ca.pem`, "utf8");
+  const connect = credential ? { ca, cert: credential.pem, key: credential.key } : { ca };
+  const dispatcher = new Agent({ connect, keepAliveTimeout: 1_000 });
+  return (url, options) => undiciFetch(url, { ...options, dispatcher });
+}
+
+// Envoy with envoy/envoy.yaml, in which only ports, files and the plugin configuration are
+// replaced.
+export class Envoy {
+  static async start(version, plugin, servers) {
+    const envoy = new Envoy();
+    writeFileSync(`${directory}/envoy.yaml`, stringify(configuration(plugin, servers)));
+    const [access, log] = ["access.log", "envoy.log"].map((file) =>
+      openSync(`${directory}/${file}`, "w"),
+    );
+    envoy.process = spawn(
+      `target/envoy/${version}/bin/envoy`,
+      [
+        "-c",
+        `${directory}/envoy.yaml`,
+        "--admin-address-path",
+        `${directory}/admin`,
+        "--concurrency",
+        "1",
+        "--disable-hot-restart",
+        "--log-level",
+        "warning",
+        "--component-log-level",
+        "wasm:info",
+        "--file-flush-interval-msec",
+        "10",
+      ],
+      { stdio: ["ignore", access, log] },
+    );
+    [access, log].forEach(closeSync);
+    envoy.admin = `http://${await eventually("Envoy's admin address", () => envoy.#read("admin"))}`;
+    await eventually("a ready Envoy", async () => (await envoy.#get("/ready")).trim() === "LIVE");
+    const listeners = JSON.parse(await envoy.#get("/listeners?format=json"));
+    envoy.port = listeners.listener_statuses[0].local_address.socket_address.port_value;
+    return envoy;
+  }
+
+  async #get(path) {
+    if (this.process.exitCode !== null) throw new Error(`Envoy ended: see ${directory}/envoy.log`);
+    return (await undiciFetch(this.admin + path)).text();
+  }
+
+  #read(file) {
+    return existsSync(`${directory}/${file}`) ? readFileSync(`${directory}/${file}`, "utf8") : "";
+  }
+
+  // The gated requests in the access log.
+  #decisions() {
+    const lines = this.#read("access.log").split("\n").slice(0, -1);
+    return lines.map((line) => JSON.parse(line)).filter(({ code }) => code);
+  }
+
+  // The result of `run`, and the decisions on the requests that it sends, at least one.
+  async decisionsOf(run) {
+    const before = this.#decisions().length;
+    const value = await run();
+    await eventually("the access log", () => this.#decisions().length > before);
+    return { value, decisions: this.#decisions().slice(before) };
+  }
+
+  async stop() {
+    if (this.process.exitCode !== null) return;
+    const ended = new Promise((resolve) => this.process.once("exit", resolve));
+    this.process.kill();
+    await ended;
+  }
+}
+
+function configuration(plugin, servers) {
+  const config = parse(readFileSync("envoy/envoy.yaml", "utf8").replaceAll("target/demo/pki", pki));
+  config.admin.address.socket_address.port_value = 0;
+  const listener = config.static_resources.listeners[0];
+  listener.address.socket_address.port_value = 0;
+  const manager = listener.filter_chains[0].filters[0].typed_config;
+  // The server names its endpoints by the host of the request, so the port must stay in it.
+  delete manager.strip_matching_host_port;
+  manager.http_filters[0].typed_config.config.configuration.value = JSON.stringify(plugin, null, 2);
+  const [host] = manager.route_config.virtual_hosts;
+  host.routes.unshift({ match: { prefix: "/secret/" }, route: { cluster: "secret" } });
+  const [cluster] = config.static_resources.clusters;
+  config.static_resources.clusters = [
+    toPort(cluster, cluster.name, servers.mutual.port),
+    toPort(cluster, "secret", servers.secret.port),
+  ];
+  return config;
+}
+
+function toPort(cluster, name, port) {
+  const copy = structuredClone(cluster);
+  copy.name = copy.load_assignment.cluster_name = name;
+  copy.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address.port_value =
+    port;
+  return copy;
+}
+
+async function eventually(what, probe) {
+  for (const end = Date.now() + deadline; Date.now() < end; await sleep(20)) {
+    const found = await Promise.resolve()
+      .then(probe)
+      .catch((error) => {
+        if (error.message.startsWith("Envoy ended")) throw error;
+      });
+    if (found) return found;
+  }
+  throw new Error(`timed out waiting for ${what}: see ${directory}`);
+}
