@@ -11,6 +11,7 @@ import sys
 import tarfile
 import tempfile
 import unittest
+from html.parser import HTMLParser
 from pathlib import Path
 
 from cyclonedx.model.bom import Bom
@@ -133,6 +134,34 @@ class Program(unittest.TestCase):
             if kind == 2:
                 tags = [tag for tag, _ in struct.iter_unpack("<qQ", elf[start : start + length])]
                 self.assertNotIn(1, tags, "DT_NEEDED")
+
+
+class Loads(HTMLParser):
+    """What a page loads, and the text of its scripts and styles."""
+
+    def __init__(self):
+        super().__init__()
+        self.addresses, self.code, self.is_code = [], "", False
+
+    def handle_starttag(self, tag, attrs):
+        self.is_code = tag in ("script", "style")
+        if tag != "a":
+            self.addresses += [value for name, value in attrs if name in ("src", "href")]
+
+    def handle_data(self, data):
+        if self.is_code:
+            self.code += data
+
+
+class Page(unittest.TestCase):
+    def test_it_is_one_file(self):
+        page = Loads()
+        page.feed((DIST / "tls-client-auth-playground.html").read_text(encoding="utf-8"))
+        for address in page.addresses:
+            self.assertTrue(address.startswith("data:"), address)
+        self.assertGreater(len(page.code), 500_000, "the decision is in it")
+        foreign = re.findall(r"^\s*import\b.*|@import.*|\burl\((?!['\"]?data:).*", page.code, re.M)
+        self.assertEqual(foreign, [])
 
 
 class Contents(unittest.TestCase):

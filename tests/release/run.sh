@@ -54,7 +54,7 @@ mkdir "$copy/root"
 cp "dist/$program" envoy/envoy.yaml "$copy/root/"
 run() {
   local inside=()
-  ((EUID != 0)) || inside=(chroot .)
+  ((EUID != 0)) || inside=("$(command -v chroot)" .)
   (cd "$copy/root" && env -i "${inside[@]}" "./$program" "$@")
 }
 [[ $(run --version) == "tls-client-auth $version" ]] || fail "$program is $(run --version)"
