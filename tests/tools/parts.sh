@@ -136,9 +136,22 @@ part_docs() {
   build_docs
 }
 
+# ONLY in the environment names the control planes to run, of tests/kubernetes/main.py.
+part_kubernetes() {
+  require cargo node npm python3 curl openssl go
+  build
+  ensure_envoy "${envoy_versions[0]}"
+  step "Kubernetes, Istio and Envoy Gateway: built once, some 15 minutes on two cores"
+  ensure_kubernetes
+  step "the shipped manifests under Istio and Envoy Gateway"
+  # shellcheck disable=SC2086 # words, not one
+  python3 -B tests/kubernetes/main.py --home target/kubernetes --module "$module" \
+    --envoy "target/envoy/${envoy_versions[0]}/bin/envoy" ${ONLY:-}
+}
+
 # The tests of a part: what `./build.sh test PART` runs; without a part, all of them, the quickest
 # first.
-readonly parts=(core module envoy edge page interop docs)
+readonly parts=(core module envoy edge page interop docs kubernetes)
 
 # All that the tests need from others.
 fetch_all() {
@@ -160,6 +173,7 @@ fetch_all() {
   ensure_npm tests/edge target/tools/edge "a Workers runtime, a type checker and Express"
   ensure_docs
   ensure_bindgen
+  ensure_kubernetes
 }
 
 # What the parts need is looked for before the first of them begins.
@@ -168,7 +182,7 @@ test_parts() {
   (($# > 0)) || set -- "${parts[@]}"
   if (($# == ${#parts[@]})); then
     require cargo node npm python3 curl openssl cc go javac mvn php ruby
-    say "every test: about 20 minutes on two cores the first time, and 12 GB in target/"
+    say "every test: about 40 minutes on two cores the first time, and 13 GB in target/"
   fi
   [[ $* == core ]] || warn_if_offline
   for part in "$@"; do "part_$part"; done
