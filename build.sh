@@ -65,7 +65,7 @@ Parts of the tests, and what each needs beside cargo, node and npm:
   docs            what the documents show and link, and the site: python3
   kubernetes      the manifests for Istio, Envoy Gateway and Kubernetes under real control planes:
                   python3, curl, openssl, go, skopeo, etcd, docker-registry, root. ONLY="istio" in
-                  the environment runs one of istio envoy-gateway deployment
+                  the environment runs one of istio gateway-api envoy-gateway deployment
 
 Where Debian's packages can be installed, what is missing is installed.
 END

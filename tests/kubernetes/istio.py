@@ -9,16 +9,14 @@ from stage import Surprise, run, say
 from traffic import BACKEND, HOST, LOG_FORMAT, Edge
 
 HTTP, HTTPS, GRPC, SECURE_GRPC, MONITORING, CONTROL = 21080, 21017, 21010, 21012, 21014, 21876
-# Each agent has four ports from here on: Envoy's administration, the agent's status, Envoy's
-# status, metrics.
-GATEWAYS_AGENT, SIDECARS_AGENT = 21100, 21110
-GATEWAY, KUBERNETES_GATEWAY, SIDECAR = 21443, 21444, 21446
+# The agent has four ports from here on: Envoy's administration, its own status, Envoy's, metrics.
+AGENT = 21100
+GATEWAY, KUBERNETES_GATEWAY = 21443, 21444
 CLIENT_REGISTRY = 21082
 PORTS = [
     *(HTTP, HTTPS, GRPC, SECURE_GRPC, MONITORING, CONTROL),
-    *range(GATEWAYS_AGENT, GATEWAYS_AGENT + 4),
-    *range(SIDECARS_AGENT, SIDECARS_AGENT + 4),
-    *(GATEWAY, KUBERNETES_GATEWAY, SIDECAR, CLIENT_REGISTRY),
+    *range(AGENT, AGENT + 4),
+    *(GATEWAY, KUBERNETES_GATEWAY, CLIENT_REGISTRY),
 ]
 SYSTEM, INGRESS, SERVER = "istio-system", "istio-ingress", "authorization-server"
 SHIPPED = "oci://registry.example.com/tls-client-auth:0.1.0"
@@ -101,15 +99,14 @@ class Istio:
 
         self.stage.wait("istiod", ready, self.istiod, 180)
 
-    def serve_backend(self, port=BACKEND, labels=None):
+    def serve_backend(self):
         """A Service whose one endpoint is on loopback, which Kubernetes itself would refuse."""
-        endpoint = {"address": "127.0.0.1", "labels": labels or {}}
         spec = {
             "hosts": [BACKEND_NAME],
             "location": "MESH_INTERNAL",
             "resolution": "STATIC",
-            "ports": [{"number": 8080, "name": "http", "protocol": "HTTP", "targetPort": port}],
-            "endpoints": [endpoint],
+            "ports": [{"number": 8080, "name": "http", "protocol": "HTTP", "targetPort": BACKEND}],
+            "endpoints": [{"address": "127.0.0.1"}],
         }
         entry = "networking.istio.io/v1"
         self.cluster.apply([resource(entry, "ServiceEntry", SERVER, SERVER, spec=spec)])
@@ -170,7 +167,7 @@ class Istio:
             lambda: self.cluster.kubectl(*question, check=False).stdout.strip() == "yes",
         )
 
-    def agent(self, kind, name, namespace, account, labels, first=GATEWAYS_AGENT, **more):
+    def agent(self, kind, name, namespace, account, labels):
         """The agent of a workload, with its Envoy."""
         self.agents += 1
         title = f"agent-{self.agents}-{name}"
@@ -194,8 +191,8 @@ class Istio:
             "binaryPath": str(self.envoy),
             "configPath": str(home / "etc"),
             "proxyBootstrapTemplatePath": str(template),
-            "proxyAdminPort": first,
-            "statusPort": first + 1,
+            "proxyAdminPort": AGENT,
+            "statusPort": AGENT + 1,
             "fileFlushInterval": "0.05s",
             "concurrency": 2,
         }
@@ -208,10 +205,9 @@ class Istio:
             ISTIO_METAJSON_LABELS=json.dumps(labels),
             CA_ADDR=f"localhost:{SECURE_GRPC}",
             JWT_POLICY="third-party-jwt",
-            ENVOY_STATUS_PORT=str(first + 2),
-            ENVOY_PROMETHEUS_PORT=str(first + 3),
+            ENVOY_STATUS_PORT=str(AGENT + 2),
+            ENVOY_PROMETHEUS_PORT=str(AGENT + 3),
             PROXY_CONFIG=json.dumps(proxy),
-            **more,
         )
         command = [self.tools / "pilot-agent", "proxy", kind, "--proxyLogLevel=warning"]
         command.append(f"--domain={namespace}.svc.cluster.local")

@@ -25,7 +25,8 @@ PORTS = [
     *(cluster.ETCD, cluster.ETCD_PEER, cluster.API, image.PORT, traffic.BACKEND),
     *(istio.PORTS + envoy_gateway.PORTS + on_kubernetes.PORTS),
 ]
-PARTS = ["istio", "envoy-gateway", "deployment"]
+ISTIO = {"istio", "gateway-api"}
+PARTS = ["istio", "gateway-api", "envoy-gateway", "deployment"]
 
 
 class World:
@@ -58,8 +59,8 @@ class World:
 
 
 def play(world, parts):
-    if "istio" in parts:
-        on_istio.play(world)
+    if ISTIO & set(parts):
+        on_istio.play(world, parts)
     if "envoy-gateway" in parts:
         on_envoy_gateway.play(world)
     if "deployment" in parts:

@@ -7,7 +7,9 @@ import sys
 from checks import RIGHT, apply, decides, replaced
 from cluster import resource
 from image import REPOSITORY
-from istio import CLIENT_REGISTRY, GATEWAY, INGRESS, virtual_service
+from istio import (
+    BACKEND_NAME, CLIENT_REGISTRY, GATEWAY, INGRESS, KUBERNETES_GATEWAY, SERVER, virtual_service,
+)
 from stage import Surprise, listens, say
 from traffic import Edge
 
@@ -22,12 +24,15 @@ CLIENT = {
 }
 
 
-def play(world):
+def play(world, parts):
     say("\nistiod")
     world.stage.place("/var/lib/istio").joinpath("data").mkdir()
     world.istio.start()
     world.istio.serve_certificates(world.certificates)
-    istio_gateway(world)
+    if "istio" in parts:
+        istio_gateway(world)
+    if "gateway-api" in parts:
+        kubernetes_gateway(world)
     world.istio.stop()
 
 
@@ -203,3 +208,28 @@ def plugins(world, edge, shipped):
             never_open=False,
         )
         decides(edge)
+
+
+def kubernetes_gateway(world):
+    istio, cluster = world.istio, world.cluster
+    say("\nthe Gateway API of Kubernetes: gateway-api.yaml")
+    labels = {"gateway.networking.k8s.io/gateway-name": SERVER}
+    name = f"{SERVER}-istio"
+    istio.workload(name, INGRESS, name, labels, {443: KUBERNETES_GATEWAY})
+    apply(world, world.certificates.registered(istio.manifest("gateway-api")))
+    destination = {"group": "networking.istio.io", "kind": "Hostname"}
+    destination.update(name=BACKEND_NAME, port=8080)
+    parent = {"name": SERVER, "namespace": INGRESS}
+    spec = {
+        "parentRefs": [parent],
+        "hostnames": ["as.example.com"],
+        "rules": [{"backendRefs": [destination]}],
+    }
+    cluster.apply([
+        resource("gateway.networking.k8s.io/v1", "HTTPRoute", SERVER, SERVER, spec=spec)
+    ])
+    agent = istio.agent("router", name, INGRESS, name, labels)
+    edge = Edge(KUBERNETES_GATEWAY, agent, world.backend, world.certificates)
+    edge.serves_all_clients()
+    edge.names_its_authorities(False)
+    world.stage.end(agent)
