@@ -31,7 +31,7 @@ usage: ./build.sh [--embed FILE] [COMMAND]
                   refused, and why
   demo registry   clients that appear and disappear in a registry while Envoy serves them
   demo --keep     either, and Envoy stays up for your own requests
-  test            every test: about 20 minutes on two cores the first time, and 12 GB in target/
+  test            every test: about 40 minutes on two cores the first time, and 13 GB in target/
   test PART...    some of them, by the parts below
   fetch           all that the tests need from others; afterwards they run without a network
   interop         oidc-provider behind Envoy, openid-client and oauth4webapi in front: every flow,
@@ -66,6 +66,10 @@ Parts of the tests, and what each needs beside cargo, node and npm:
   docs            what the documents show and link, and the site: python3
   release         the files of a release, built twice and compared, each as its users get it:
                   python3, skopeo
+  kubernetes      not among "every test": the manifests under real control planes of Istio, Envoy
+                  Gateway and Kubernetes, built once in some 15 minutes:
+                  python3, curl, openssl, go, skopeo, etcd, docker-registry, root. ONLY="istio" in
+                  the environment runs one of istio gateway-api envoy-gateway deployment
 
 Where Debian's packages can be installed, what is missing is installed.
 END
@@ -203,7 +207,7 @@ while (($#)); do
         command=$1
       fi
       ;;
-    core | module | envoy | page)
+    core | module | envoy | page | kubernetes)
       [[ $command == test ]] || fail "$1 is a part of the tests: ./build.sh test $1"
       chosen+=("$1")
       ;;

@@ -12,6 +12,22 @@ install_debian() {
   fi
 }
 
+# unpack_debian PACKAGE DIRECTORY: the files of a package of Debian, without its installation, which
+# would start a service.
+unpack_debian() {
+  local package=$1 directory=$2
+  need apt-get "or install $package's programs yourself: the tests run them"
+  say "unpacking Debian's $package into $directory"
+  mkdir -p "$directory"
+  (
+    cd "$directory"
+    apt-get --quiet=2 download "$package" 2> /dev/null ||
+      { apt-get --quiet=2 update && apt-get --quiet=2 download "$package"; }
+    dpkg --extract "$package"_*.deb .
+    rm "$package"_*.deb
+  ) || fail "Debian's $package could not be fetched: install its programs yourself"
+}
+
 ensure_rust() {
   need cargo "install rustup, which installs the toolchain that rust-toolchain.toml pins"
   local sysroot
@@ -125,7 +141,7 @@ ensure_corpus() {
   ensure_npm tests/certificates target/tools/certificates "more certificates"
 }
 
-# Debian's package is unpacked, not installed: the two programs need nothing else.
+# The two programs need nothing else.
 ensure_prometheus() {
   local home=target/tools/prometheus program
   if [[ -x $home/prometheus && -x $home/promtool ]]; then
@@ -137,16 +153,9 @@ ensure_prometheus() {
     for program in prometheus promtool; do ln -s "$(command -v "$program")" "$home/$program"; done
     return
   fi
-  need apt-get "or install Prometheus, with promtool, yourself: the tests scrape Envoy with it"
-  say "unpacking Debian's prometheus into $home"
-  (
-    cd "$home"
-    apt-get --quiet=2 download prometheus 2> /dev/null ||
-      { apt-get --quiet=2 update && apt-get --quiet=2 download prometheus; }
-    dpkg --extract prometheus_*.deb unpacked
-    mv unpacked/usr/bin/{prometheus,promtool} .
-    rm -r unpacked prometheus_*.deb
-  ) || fail "Debian's prometheus could not be fetched: install Prometheus, with promtool, yourself"
+  unpack_debian prometheus "$home/unpacked"
+  mv "$home"/unpacked/usr/bin/{prometheus,promtool} "$home/"
+  rm -r "$home/unpacked"
 }
 
 # Clients as others write them: in Go by the checksums of go.sum, in Java by those of jars.sha256.
@@ -204,6 +213,76 @@ ensure_parsers() {
     cd tests/parsers/go &&
       GOTOOLCHAIN=local GOFLAGS=-buildvcs=false go build -o "../../../$home/go/parsers" .
   )
+}
+
+# Programs of one Go module, into target/kubernetes/NAME-VERSION, by the checksums of
+# tests/kubernetes/go/NAME/go.sum, and files of the module that they need beside: build_control_plane
+# NAME MODULE LDFLAGS PACKAGE...; sets home, that directory, which the caller declares.
+build_control_plane() {
+  local name=$1 module=$2 flags=$3 version
+  shift 3
+  version=$(sed -n "s|^[[:blank:]]*$module \(v[^ ]*\).*|\1|p" "tests/kubernetes/go/$name/go.mod")
+  home=$PWD/target/kubernetes/$name-$version
+  if cmp -s "tests/kubernetes/go/$name/go.sum" "$home/built.sum"; then
+    return
+  fi
+  say "building $name $version from the Go module proxy, some minutes"
+  rm -rf "$home"
+  mkdir -p "$home"
+  (
+    cd "tests/kubernetes/go/$name"
+    # Without what debuggers read, a fifth of the time less. GOTOOLCHAIN lets a Go that is older
+    # than these programs need fetch the one that they need.
+    export CGO_ENABLED=0 GOTOOLCHAIN=auto GOFLAGS="-trimpath -buildvcs=false -mod=readonly"
+    go build -gcflags=all=-dwarf=false -ldflags="-s -w ${flags//VERSION/$version}" -o "$home/" "$@"
+    sources=$(go list -m -f '{{.Dir}}' "$module")
+    mkdir "$home/files"
+    if [[ $name == istio ]]; then
+      cp "$sources/manifests/charts/base/files/crd-all.gen.yaml" \
+        "$sources/tools/packaging/common/envoy_bootstrap.json" "$home/files/"
+    elif [[ $name == envoy-gateway ]]; then
+      cp -R "$sources/charts/gateway-helm/charts/crds/crds/." "$home/files/"
+    fi
+    chmod -R u+w "$home/files"
+  ) > "$home.log" 2>&1 || {
+    tail -n 5 "$home.log" >&2
+    fail "$name $version could not be built: see $home.log"
+  }
+  cp "tests/kubernetes/go/$name/go.sum" "$home/built.sum"
+}
+
+# A Kubernetes API server, Istio and Envoy Gateway, in target/kubernetes, and what they need beside:
+# a store, a registry of images and what pushes into it. Debian starts services that it installs,
+# so that two of its packages are unpacked instead.
+ensure_kubernetes() {
+  local home bin=$PWD/target/kubernetes/bin program package=k8s.io/component-base/version
+  local debian=$PWD/target/kubernetes/debian
+  need go "install Go 1.21 or later: the control planes are built with it"
+  [[ $(go env GOVERSION) != go1.1[0-9]* && $(go env GOVERSION) != go1.20* ]] ||
+    fail "$(go env GOVERSION) is too old to build Kubernetes: install Go 1.21 or later"
+  mkdir -p "$bin" "$debian"
+  command -v skopeo > /dev/null || install_debian skopeo
+  need skopeo "install it: the tests push the module into a registry of images with it"
+  for program in etcd:etcd-server docker-registry:docker-registry; do
+    if command -v "${program%:*}" > /dev/null; then
+      ln -sf "$(command -v "${program%:*}")" "$bin/${program%:*}"
+    elif [[ ! -x $bin/${program%:*} ]]; then
+      unpack_debian "${program#*:}" "$debian"
+      ln -sf "$debian/usr/bin/${program%:*}" "$bin/${program%:*}"
+    fi
+  done
+  build_control_plane kubernetes k8s.io/kubernetes \
+    "-X $package.gitVersion=VERSION -X $package.gitMajor=1 -X $package.gitMinor=36" \
+    k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kubectl
+  ln -sf "$home"/kube* "$bin/"
+  build_control_plane istio istio.io/istio "" \
+    istio.io/istio/pilot/cmd/pilot-discovery istio.io/istio/pilot/cmd/pilot-agent
+  ln -sf "$home"/pilot-* "$bin/"
+  ln -sfn "$home/files" target/kubernetes/istio
+  build_control_plane envoy-gateway github.com/envoyproxy/gateway "" \
+    github.com/envoyproxy/gateway/cmd/envoy-gateway
+  ln -sf "$home/envoy-gateway" "$bin/"
+  ln -sfn "$home/files" target/kubernetes/envoy-gateway
 }
 
 # A browser, in the variable chromium; CHROMIUM in the environment names another.

@@ -145,8 +145,21 @@ part_release() {
   tests/release/run.sh target/tools/release
 }
 
+# ONLY in the environment names the control planes to run, of tests/kubernetes/main.py.
+part_kubernetes() {
+  require cargo node npm python3 curl openssl go
+  build
+  ensure_envoy "${envoy_versions[0]}"
+  step "Kubernetes, Istio and Envoy Gateway: built once, some 15 minutes on two cores"
+  ensure_kubernetes
+  step "the shipped manifests under Istio and Envoy Gateway"
+  # shellcheck disable=SC2086 # words, not one
+  python3 -B tests/kubernetes/main.py --home target/kubernetes --module "$module" \
+    --envoy "target/envoy/${envoy_versions[0]}/bin/envoy" ${ONLY:-}
+}
+
 # The tests of a part: what `./build.sh test PART` runs; without a part, all of them, the quickest
-# first.
+# first. Kubernetes is not among them: its control planes take some 15 minutes to compile.
 readonly parts=(core module envoy edge page interop docs release)
 
 # All that the tests need from others.

@@ -1,0 +1,223 @@
+"""envoy/envoy-gateway under Envoy Gateway."""
+
+import hashlib
+import json
+
+from checks import ANOTHER, RIGHT, apply, decides, replaced
+from cluster import resource
+from envoy_gateway import GROUP, INGRESS, LISTENER, MODULE, SERVER
+from image import REPOSITORY
+from stage import Surprise, say
+from traffic import Edge
+
+# Answers with a header of its own, so that it can be seen to take part.
+LUA = """
+function envoy_on_response(handle)
+  handle:headers():add("x-another-filter", "PLACE")
+end
+"""
+
+
+def play(world):
+    gateway, cluster = world.envoy_gateway, world.cluster
+    say("\nEnvoy Gateway: gateway.yaml, tls-client-auth.yaml")
+    gateway.start()
+    gateway.serve_certificates(world.certificates)
+    apply(world, gateway.manifest("gateway"))
+    gateway.log_decisions()
+    shipped = world.certificates.registered(gateway.manifest("tls-client-auth"))
+    cluster.check(shipped)
+    policy = replaced(shipped, MODULE, str(world.module))
+    cluster.apply(policy)
+    gateway.becomes("envoypatchpolicy", "tls-client-auth", INGRESS, "Programmed", "True")
+    has_module(gateway.deployment())
+    proxy = gateway.proxy()
+    edge = Edge(LISTENER, proxy, world.backend, world.certificates)
+    edge.becomes("no route yet", 404, "-", "subject-dn", path="/page")
+    cluster.create_namespaces(SERVER)
+    cluster.apply(gateway.route())
+    edge.serves_all_clients()
+    edge.names_its_authorities(False)
+
+    verified_clients_only(world, edge, policy)
+    cannot_be_overridden(world, edge)
+    module_not_there(world, edge, policy)
+
+    say("\nwithout Envoy Gateway")
+    gateway.stop()
+    decides(edge)
+    gateway.run()
+    image_by_envoy_gateway(world, edge, policy)
+    world.stage.end(proxy)
+    gateway.stop()
+
+
+def has_module(deployment):
+    """What cannot run here: that the pod has the image of the module as a volume."""
+    pod = deployment["spec"]["template"]["spec"]
+    volumes = {one["name"]: one for one in pod["volumes"]}
+    [envoy] = [one for one in pod["containers"] if one["name"] == "envoy"]
+    mounts = {one["name"]: one["mountPath"] for one in envoy["volumeMounts"]}
+    reference = volumes["tls-client-auth"]["image"]["reference"]
+    if reference != "registry.example.com/tls-client-auth:0.2.0":
+        raise Surprise(f"the volume of the module is {reference}")
+    if f"{mounts['tls-client-auth']}/plugin.wasm" != MODULE:
+        raise Surprise(f"the module is mounted at {mounts['tls-client-auth']}")
+    say("   ok the pod of Envoy has the image of the module")
+
+
+def verified_clients_only(world, edge, policy):
+    say("\nwith clientValidation.mode: RequireAndVerify, without suppress_client_ca_list")
+    gateway, cluster = world.envoy_gateway, world.cluster
+    [without] = cluster.objects(policy)
+    patches = without["spec"]["jsonPatches"]
+    kept = [one for one in patches if one["operation"]["path"] != "suppress_client_ca_list"]
+    without["spec"]["jsonPatches"] = kept
+    cluster.apply([without])
+    set_validation(world, "RequireAndVerify")
+    edge.becomes("no certificate", 0, "-", None, "by-subject-dn")
+    edge.serves_verified_clients()
+    edge.names_its_authorities(True)
+    set_validation(world, "Request")
+    cluster.apply(policy)
+    gateway.becomes("envoypatchpolicy", "tls-client-auth", INGRESS, "Programmed", "True")
+    edge.becomes("no certificate", 401, "certificate_missing", None, "by-subject-dn")
+
+
+def set_validation(world, mode):
+    patch = json.dumps({"spec": {"tls": {"clientValidation": {"mode": mode}}}})
+    where = ["clienttrafficpolicy", SERVER, f"--namespace={INGRESS}", "--type=merge"]
+    world.cluster.kubectl("patch", *where, f"--patch={patch}")
+
+
+def extension_policy(name, namespace, kind, target, **spec):
+    """An EnvoyExtensionPolicy on a Gateway or an HTTPRoute."""
+    reference = {"group": "gateway.networking.k8s.io", "kind": kind, "name": target}
+    spec = {"targetRefs": [reference], **spec}
+    return resource(f"{GROUP}/v1alpha1", "EnvoyExtensionPolicy", name, namespace, spec=spec)
+
+
+def another_policy(name, namespace, kind, target, **spec):
+    lua = {"type": "Inline", "inline": LUA.replace("PLACE", name)}
+    return extension_policy(name, namespace, kind, target, lua=[lua], **spec)
+
+
+def cannot_be_overridden(world, edge):
+    say("\nother EnvoyExtensionPolicies beside the filter")
+    on_gateway = another_policy("on-gateway", INGRESS, "Gateway", SERVER)
+    on_route = another_policy("on-route", SERVER, "HTTPRoute", SERVER)
+    merging = another_policy("merging", SERVER, "HTTPRoute", SERVER, mergeType="StrategicMerge")
+    for other in (on_gateway, on_route):
+        world.cluster.apply([other])
+        edge.shows("x-another-filter", other["metadata"]["name"], *RIGHT)
+        decides(edge)
+    world.cluster.delete(json.dumps(on_route))
+    world.cluster.apply([merging])
+    edge.shows("x-another-filter", "merging", *RIGHT)
+    decides(edge)
+    world.cluster.delete(json.dumps(merging))
+    world.cluster.delete(json.dumps(on_gateway))
+
+
+def module_not_there(world, edge, policy):
+    say("\na module that is not there, and a listener of another name")
+    gateway, cluster = world.envoy_gateway, world.cluster
+    cluster.apply(policy.replace(str(world.module), "/nowhere/plugin.wasm"))
+    world.stage.wait(
+        "Envoy's refusal",
+        lambda: "/nowhere/plugin.wasm" in edge.process.text(),
+        edge.process,
+    )
+    say("   ok Envoy refuses the listener, and goes on with the last one")
+    decides(edge)
+    cluster.apply(policy)
+    # The status is all that tells of it, and the page says so: everybody passes.
+    cluster.apply(policy.replace("name: ingress/authorization-server/https", "name: another"))
+    gateway.becomes("envoypatchpolicy", "tls-client-auth", INGRESS, "Programmed", "False")
+    edge.becomes(
+        "without the filter, another's certificate", 200, "-", *ANOTHER, never_open=False
+    )
+    cluster.apply(policy)
+    gateway.becomes("envoypatchpolicy", "tls-client-auth", INGRESS, "Programmed", "True")
+    edge.becomes(
+        "with it", 401, "subject_mismatch", *ANOTHER, never_open=False
+    )
+    decides(edge)
+
+
+def image_by_envoy_gateway(world, edge, policy):
+    """An EnvoyExtensionPolicy has the module of an image, and can be overridden."""
+    say("\nan EnvoyExtensionPolicy instead, whose image Envoy Gateway fetches")
+    gateway, cluster = world.envoy_gateway, world.cluster
+    [patches] = cluster.objects(policy)
+    filter_value = patches["spec"]["jsonPatches"][0]["operation"]["value"]
+    configuration = json.loads(filter_value["typed_config"]["config"]["configuration"]["value"])
+
+    def ours(url, checksum=None):
+        image = {"url": url, **({"sha256": checksum} if checksum else {})}
+        code = {"type": "Image", "image": image}
+        wasm = {"name": "tls-client-auth", "rootID": "tls-client-auth", "code": code}
+        wasm = {**wasm, "config": configuration}
+        return extension_policy("ours", INGRESS, "Gateway", SERVER, wasm=[wasm])
+
+    tag, digest = f"{REPOSITORY}:0.2.0", world.digest.removeprefix("sha256:")
+    module = hashlib.sha256(world.module.read_bytes()).hexdigest()
+    cluster.apply([ours(tag)])
+    gateway.becomes("envoyextensionpolicy", "ours", INGRESS, "Accepted", "True")
+    patches["spec"]["jsonPatches"] = [ADDRESS_OF_MODULES]
+    cluster.apply([patches])
+    edge.becomes("as it is", 500, "host_error", *RIGHT)
+    if "allow_on_headers_stop_iteration" not in edge.process.text():
+        raise Surprise("the log does not say what is missing")
+    settings = {"allow_on_headers_stop_iteration": True, "failure_policy": "FAIL_RELOAD"}
+    patches["spec"]["jsonPatches"] += [setting(*one) for one in settings.items()]
+    cluster.apply([patches])
+    edge.becomes("with the patch of docs/envoy-gateway.md", 200, "authenticated", *RIGHT)
+    decides(edge)
+    for what, policy, works in (
+        ("none of this tag", ours(f"{REPOSITORY}:none"), False),
+        ("by digest", ours(f"{REPOSITORY}@{world.digest}"), True),
+        ("sha256 of another image", ours(tag, "0" * 64), False),
+        ("sha256 of the image", ours(tag, digest), True),
+        ("sha256 of the module", ours(tag, module), False),
+        ("by tag", ours(tag), True),
+    ):
+        cluster.apply([policy])
+        if works:
+            edge.becomes(what, 200, "authenticated", *RIGHT)
+            decides(edge)
+        else:
+            edge.becomes(what, 500, "-", *RIGHT)
+            edge.expect(f"{what}, another's certificate", 500, "-", *ANOTHER)
+
+    say("\nwhy it is not what is shipped: another policy, on the HTTPRoute")
+    other = another_policy("on-route", SERVER, "HTTPRoute", SERVER)
+    cluster.apply([other])
+    gateway.becomes("envoyextensionpolicy", "ours", INGRESS, "Overridden", "True")
+    edge.becomes("another's certificate PASSES", 200, "-", *ANOTHER, never_open=False)
+    cluster.delete(json.dumps(other))
+
+
+LISTENER_TYPE = "type.googleapis.com/envoy.config.listener.v3.Listener"
+OURS = (
+    "$.filter_chains[*].filters[*].typed_config.http_filters"
+    "[?(@.typed_config.config.name=='tls-client-auth')].typed_config.config"
+)
+# In a cluster the name of Envoy Gateway's Service leads there.
+ADDRESS_OF_MODULES = {
+    "type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+    "name": "wasm_cluster",
+    "operation": {
+        "op": "replace",
+        "path": (
+            "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address/address"
+        ),
+        "value": "127.0.0.1",
+    },
+}
+
+
+def setting(name, value):
+    operation = {"op": "add", "jsonPath": OURS, "path": name, "value": value}
+    listener = f"{INGRESS}/{SERVER}/https"
+    return {"type": LISTENER_TYPE, "name": listener, "operation": operation}

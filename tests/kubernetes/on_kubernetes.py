@@ -1,0 +1,76 @@
+"""envoy/kubernetes: Envoy as a Deployment, without a controller for gateways."""
+
+from checks import apply, replaced
+from envoy_gateway import MODULE
+from stage import Surprise, say
+from traffic import BACKEND, Edge
+
+SERVER = "authorization-server"
+ENVOY, ENVOY_ADMIN = 21447, 21904
+PORTS = [ENVOY, ENVOY_ADMIN]
+# Beside what envoy.yaml logs, what Edge looks for.
+JSON_LOG = """                json_format:
+                  request: >-
+                    request=%REQ(USER-AGENT)%.
+                    code=%FILTER_STATE(wasm.tls_client_auth_code:PLAIN)%.
+"""
+# What envoy/kubernetes/deployment.yaml changes of envoy/envoy.yaml, and where it is here.
+CHANGES = {
+    "{address: 127.0.0.1, port_value: 10443}}   # CHANGE: 0.0.0.0 and 443": (
+        "{address: 0.0.0.0, port_value: 8443}}"
+    ),
+    "{address: 127.0.0.1, port_value: 10080}": (
+        "{address: authorization-server.authorization-server.svc.cluster.local, port_value: 8080}"
+    ),
+    "{local: {filename: target/tls_client_auth.wasm}}   # CHANGE: where you install it": (
+        f"{{local: {{filename: {MODULE}}}}}"
+    ),
+    "target/demo/pki/server.pem": "/etc/envoy/server/tls.crt",
+    "target/demo/pki/server.key": "/etc/envoy/server/tls.key",
+    "target/demo/pki/ca.pem": "/etc/envoy/clients/ca.crt",
+}
+
+
+def play(world):
+    say("\nEnvoy as a Deployment: deployment.yaml")
+    world.cluster.create_namespaces("oauth-edge", SERVER)
+    manifest = (world.root / "envoy/kubernetes/deployment.yaml").read_text()
+    apply(world, manifest)
+    config = world.cluster.get("configmap", "envoy", "oauth-edge")["data"]["envoy.yaml"]
+    expected = (world.root / "envoy/envoy.yaml").read_text()
+    expected = expected[expected.index("admin:\n"):]
+    for old, new in CHANGES.items():
+        expected = replaced(expected, old, new)
+    if config != expected:
+        raise Surprise("the ConfigMap of deployment.yaml is not envoy.yaml with its changes")
+    say("   ok its ConfigMap is envoy.yaml")
+    pki = world.certificates
+    server = "authorization-server.authorization-server.svc.cluster.local"
+    for old, new in {
+        "address: 0.0.0.0, port_value: 8443": f"address: 127.0.0.1, port_value: {ENVOY}",
+        "port_value: 9901": f"port_value: {ENVOY_ADMIN}",
+        f"address: {server}, port_value: 8080": f"address: 127.0.0.1, port_value: {BACKEND}",
+        MODULE: str(world.module),
+        "/etc/envoy/server/tls.crt": str(pki.path("server.pem")),
+        "/etc/envoy/server/tls.key": str(pki.path("server.key")),
+        "/etc/envoy/clients/ca.crt": str(pki.path("ca.pem")),
+        "                json_format:\n": JSON_LOG,
+    }.items():
+        config = replaced(config, old, new)
+    path = world.stage.directory / "envoy.yaml"
+    path.write_text(pki.registered(config))
+    found = world.cluster.get("deployment", "envoy", "oauth-edge")
+    pod = found["spec"]["template"]["spec"]
+    arguments = [
+        str(path) if word == "/etc/envoy/config/envoy.yaml" else word
+        for word in pod["containers"][0]["args"]
+    ]
+    if str(path) not in arguments:
+        raise Surprise(f"the container does not start with the ConfigMap: {arguments}")
+    command = [world.envoy, *arguments, "--concurrency", "2", "--disable-hot-restart"]
+    command += ["--file-flush-interval-msec", "50"]
+    envoy = world.stage.start("envoy", command)
+    edge = Edge(ENVOY, envoy, world.backend, pki)
+    edge.serves_all_clients()
+    edge.names_its_authorities(False)
+    world.stage.end(envoy)
