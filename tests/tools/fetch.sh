@@ -216,8 +216,9 @@ ensure_parsers() {
 }
 
 # Programs of one Go module, into target/kubernetes/NAME-VERSION, by the checksums of
-# tests/kubernetes/go/NAME/go.sum, and files of the module that they need beside: build_control_plane
-# NAME MODULE LDFLAGS PACKAGE...; sets home, that directory, which the caller declares.
+# tests/kubernetes/go/NAME/go.sum, and files of the module that they need beside:
+# build_control_plane NAME MODULE LDFLAGS PACKAGE...; sets home, that directory, which the caller
+# declares.
 build_control_plane() {
   local name=$1 module=$2 flags=$3 version
   shift 3
