@@ -158,14 +158,14 @@ part_kubernetes() {
     --envoy "target/envoy/${envoy_versions[0]}/bin/envoy" ${ONLY:-}
 }
 
-# The tests of a part: what `./build.sh test PART` runs; without a part, all of them, the quickest
-# first. Kubernetes is not among them: its control planes take some 15 minutes to compile.
-readonly parts=(core module envoy edge page interop docs release)
+# The tests of a part: what `./build.sh test PART` runs; without a part, these, the quickest first.
+# Not among them, because they compile for long: release and kubernetes.
+readonly parts=(core module envoy edge page interop docs)
 
 # All that the tests need from others.
 fetch_all() {
   local version
-  require cargo node npm python3 curl openssl cc go javac mvn php ruby skopeo
+  require cargo node npm python3 curl openssl cc go javac mvn php ruby
   warn_if_offline
   cargo fetch --locked --quiet
   ensure_rust
@@ -182,8 +182,6 @@ fetch_all() {
   ensure_npm tests/edge target/tools/edge "frameworks, runtimes and a type checker"
   ensure_docs
   ensure_bindgen
-  ensure_cli
-  ensure_release_checks
 }
 
 # What the parts need is looked for before the first of them begins.
@@ -191,7 +189,7 @@ test_parts() {
   local part started=$SECONDS
   (($# > 0)) || set -- "${parts[@]}"
   if (($# == ${#parts[@]})); then
-    require cargo node npm python3 curl openssl cc go javac mvn php ruby skopeo
+    require cargo node npm python3 curl openssl cc go javac mvn php ruby
     say "every test: about 20 minutes on two cores the first time, and 12 GB in target/"
   fi
   [[ $* == core ]] || warn_if_offline
