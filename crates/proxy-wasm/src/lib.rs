@@ -31,13 +31,13 @@
 //!   SerializationFailure and InternalFailure; `set_shared_data` CasMismatch; `dispatch_http_call`
 //!   BadArgument and InternalFailure; `set_effective_context` BadArgument; `record_metric`
 //!   NotFound; `increment_metric` NotFound and BadArgument.
-//! - So `remove_map_value` and `set_map_value` panic when Envoy refuses a change. [`headers`] calls
+//! - So `remove_map_value` and `set_map_value` panic when Envoy refuses a change. `headers` calls
 //!   the host directly.
 //! - So `get_map_bytes` panics when Envoy does not have the map. Request headers are read in their
 //!   own callback only, trailers in theirs, and the headers of an answer only if there are some.
 //! - An empty value arrives as `None`. A boolean attribute is one byte, an integer eight bytes in
 //!   little-endian order.
-//! - The clock of the standard library traps. The time comes from Envoy ([`clock`]).
+//! - The clock of the standard library traps. The time comes from Envoy (`clock`).
 //!
 //! What a callback may do:
 //!
@@ -48,7 +48,7 @@
 //!   `set_effective_context`.
 //! - `on_http_request_headers`: change headers, reply, Continue, or hold the request by Pause. Held
 //!   headers can still be changed, and Envoy delivers the body meanwhile, if
-//!   `allow_on_headers_stop_iteration` is set; [`held_headers_watch`] detects that it is missing.
+//!   `allow_on_headers_stop_iteration` is set; `held_headers_watch` detects that it is missing.
 //! - `on_http_request_body`: while the headers are held, read the body that is buffered, change
 //!   headers, reply. After Continue, a change of a header is refused.
 //! - `on_http_request_trailers`: the same. If a request has trailers, no body callback has
