@@ -73,21 +73,7 @@
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs, unreachable_pub)]
-// No panic is reachable from a request, and none from a configuration.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::unreachable,
-        clippy::todo,
-        clippy::unimplemented,
-        clippy::indexing_slicing,
-        clippy::string_slice,
-        clippy::dbg_macro
-    )
-)]
+#![cfg_attr(test, allow(clippy::string_slice, reason = "a test fails by panicking"))]
 
 mod authenticate;
 mod certificate;

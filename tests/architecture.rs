@@ -5,6 +5,15 @@
 //! with `crate::` or `super::`, without those of tests. A name that a module only re-exports is a
 //! dependency on the module that defines it.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

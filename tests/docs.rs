@@ -1,6 +1,15 @@
 //! What the documentation shows is true: its configurations load, its answer is the answer, its
 //! codes are the codes, its links lead somewhere, and it stays as short and narrow as was agreed.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
 extern crate test_support as support;
 
 use std::collections::{BTreeMap, BTreeSet};

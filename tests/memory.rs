@@ -1,6 +1,14 @@
 //! The memory that the cache of certificates reports is the memory that it takes, counted by the
 //! allocator.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
 extern crate test_support as support;
