@@ -59,6 +59,11 @@ impl Vm {
         self.store.data_mut().accounts.entry(self.root).or_default()
     }
 
+    /// Takes the places that a profiled module reported since the last time.
+    pub fn take_places(&mut self) -> Vec<(u32, u64)> {
+        std::mem::take(&mut self.store.data_mut().places)
+    }
+
     /// The size of the VM's memory.
     pub fn memory_bytes(&mut self) -> usize {
         self.instance
