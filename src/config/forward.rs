@@ -36,7 +36,7 @@ impl Forward {
         if let Some(index) = forward
             .keep
             .iter()
-            .position(|kept| forward.written_names().any(|name| same_header(name, kept)))
+            .position(|kept| forward.written_names().any(|name| same_header(name, &**kept)))
         {
             // The backend could not distinguish a header of the client from that of the filter.
             let error = JsonError::expected("a header that forward does not write");
@@ -71,7 +71,7 @@ fn identity_header(json: &Json) -> Result<Box<str>, JsonError> {
     let name = header_name(json)?;
     // Servers read other information in these headers.
     const NOT_FOR_IDENTITY: [&str; 4] = ["date", "expect", "forwarded", "x-forwarded-client-cert"];
-    if is_reserved(&name) || NOT_FOR_IDENTITY.iter().any(|reserved| same_header(reserved, &name)) {
+    if is_reserved(&name) || NOT_FOR_IDENTITY.iter().any(|reserved| same_header(reserved, &*name)) {
         return Err(JsonError::expected("a header of its own: this one has another meaning"));
     }
     Ok(name)

@@ -65,7 +65,7 @@ impl GatedHead {
         }
         let header = policy.common.peer_certificate.source.header();
         let certificate =
-            match header.map_or(SingletonField::Absent, |header| head.certificate.of(header)) {
+            match header.map(|header| head.fields.singleton(header.name())).unwrap_or_default() {
                 SingletonField::Absent => CertificateField::Absent,
                 SingletonField::Present(value) => CertificateField::Present(value.into()),
                 SingletonField::Repeated => CertificateField::Repeated,
