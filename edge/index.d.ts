@@ -30,6 +30,8 @@ export interface Policy {
 
 /** A plugin configuration of tls-client-auth. */
 export interface Configuration extends Policy {
+  /** Read, but nothing is fetched here: clients with `jwks_uri` are `registry_unavailable`. */
+  jwks_uri?: KeySets;
   tenants?: (Policy & { hosts: string[] })[];
   /** For hosts that log by themselves; nothing is logged here. */
   log?: "rejections" | "all" | "none";
@@ -49,6 +51,8 @@ export interface Client {
   jwks?: {
     keys: { x5c?: string[] | null; "x5t#S256"?: string | null; [member: string]: unknown }[];
   } | null;
+  /** Nothing is fetched here: the requests of such a client are `registry_unavailable`. */
+  jwks_uri?: string | null;
   certificate_thumbprints?: string[] | null;
   backend_authentication?: { method: "client_secret_basic"; client_secret: string } | null;
   [member: string]: unknown;
@@ -69,6 +73,16 @@ export interface Registry {
   cache_entries?: number;
   generation_header?: string;
   on_miss?: { path: string };
+}
+
+export interface KeySets {
+  cluster: string;
+  hosts: string[];
+  refresh?: Duration;
+  timeout?: Duration;
+  max_stale?: Duration;
+  max_bytes?: number;
+  cache_entries?: number;
 }
 
 export type Duration = `${number}${"ms" | "s" | "m" | "h"}`;

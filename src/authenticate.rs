@@ -6,13 +6,15 @@
 
 use std::sync::Arc;
 
-use crate::certificate::PeerCertificate;
+use crate::certificate::{PeerCertificate, Thumbprint};
 use crate::checks::{Check, Checks};
 use crate::downstream::PresentedCertificate;
 use crate::policy::Policy;
 use crate::registration::{
-    ClientMetadata, ExpectedSubject, Registration, TokenEndpointAuthMethod, is_client_id,
+    ClientMetadata, ExpectedSubject, JwksUri, Registration, SelfSignedKeys,
+    TokenEndpointAuthMethod, is_client_id,
 };
+use crate::registry::{KeySet, KeySetSource, RegistryFault};
 use crate::rejection::{Rejection, SubjectMismatch, UnknownClient};
 use crate::request::ClaimedClient;
 use crate::time::UnixTime;
@@ -29,16 +31,26 @@ pub(crate) enum Verdict {
     OtherMethod,
     /// The client is not in the registry, and policy leaves it to the backend.
     Unregistered,
+    /// It depends on whether the client has published this certificate.
+    DependsOnKeySet {
+        /// The client.
+        client: Arc<ClientMetadata>,
+        /// Where it publishes them.
+        uri: JwksUri,
+        /// The certificate that is presented.
+        certificate: Thumbprint,
+    },
 }
 
 /// Decides about a gated request that names a client, from what the registry answered about that
-/// client. Each check is noted in `checks` when it begins.
+/// client, and `key_set`, where [`Verdict::DependsOnKeySet`] asked for it before. Each check is noted in `checks` when it begins.
 ///
 /// # Errors
 /// The first check that fails.
 pub(crate) fn authenticate(
     claim: &ClaimedClient,
     registration: Registration,
+    key_set: Option<&Result<KeySet, RegistryFault>>,
     policy: &Policy,
     presented: &mut PresentedCertificate<'_>,
     checks: &mut Checks,
@@ -98,7 +110,10 @@ pub(crate) fn authenticate(
     }
 
     checks.begin(Check::Registered);
-    check_registered(&client, &certificate)?;
+    if let Some(uri) = check_registered(&client, &certificate, key_set)? {
+        let (uri, certificate) = (uri.clone(), certificate.thumbprint());
+        return Ok(Verdict::DependsOnKeySet { client, uri, certificate });
+    }
 
     if !is_self_signed {
         checks.begin(Check::Subject);
@@ -120,16 +135,21 @@ fn registered(
     if claim.has_semicolon || !is_client_id(&claim.client_id) {
         return Err(unregistered);
     }
+    let unusable = |reason: Arc<str>| Rejection::UnknownClient(UnknownClient::Unusable { reason });
     match registration {
-        Registration::Registered(client) => Ok(Some(client)),
+        Registration::Registered(client) => {
+            if let Some(uri) = client.jwks_uri() {
+                KeySetSource::check(policy.key_sets.as_deref(), uri)
+                    .map_err(|reason| unusable(reason.into()))?;
+            }
+            Ok(Some(client))
+        }
         // Some servers do not form-decode the user name of HTTP Basic, and read another identifier,
         // which may be a registered one.
         Registration::Unregistered if claim.is_form_encoded => Err(unregistered),
         Registration::Unregistered if policy.passes_unregistered_clients => Ok(None),
         Registration::Unregistered => Err(unregistered),
-        Registration::Unusable(reason) => {
-            Err(Rejection::UnknownClient(UnknownClient::Unusable { reason }))
-        }
+        Registration::Unusable(reason) => Err(unusable(reason)),
     }
 }
 
@@ -146,23 +166,33 @@ fn check_validity(certificate: &PeerCertificate, now: UnixTime) -> Result<(), Re
 }
 
 /// Checks that the client may use this certificate: it is one of `certificate_thumbprints`, if the
-/// client has any, and one of the registered certificates, if the client is registered by them (RFC
-/// 8705 §2.2).
-fn check_registered(
-    client: &ClientMetadata,
+/// client has any, and one of the registered or published certificates, if the client is registered
+/// by them (RFC 8705 §2.2). Returns where the client publishes them, if its set is needed first.
+fn check_registered<'a>(
+    client: &'a ClientMetadata,
     certificate: &PeerCertificate,
-) -> Result<(), Rejection> {
+    key_set: Option<&Result<KeySet, RegistryFault>>,
+) -> Result<Option<&'a JwksUri>, Rejection> {
     let presented = certificate.thumbprint();
+    let not_registered = Err(Rejection::CertificateNotRegistered { presented });
+    if !client.admits(&presented) {
+        return not_registered;
+    }
     let is_registered = match client.method() {
         TokenEndpointAuthMethod::TlsClientAuth(_) => true,
-        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(all) => all.contains(&presented),
+        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(SelfSignedKeys::Registered(all)) => {
+            all.contains(&presented)
+        }
+        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(SelfSignedKeys::At(uri)) => {
+            match key_set {
+                None => return Ok(Some(uri)),
+                Some(Ok(set)) => set.has(&presented).map_err(Rejection::RegistryUnavailable)?,
+                Some(Err(fault)) => return Err(Rejection::RegistryUnavailable(fault.clone())),
+            }
+        }
         TokenEndpointAuthMethod::Other => false,
     };
-    if is_registered && client.admits(&presented) {
-        Ok(())
-    } else {
-        Err(Rejection::CertificateNotRegistered { presented })
-    }
+    if is_registered { Ok(None) } else { not_registered }
 }
 
 /// RFC 8705 §2.1.2: how the certificate's names differ from the registered one; `None` = one of

@@ -1,6 +1,7 @@
 //! The configuration (contract §2): reads a policy from JSON.
 
 mod forward;
+mod key_sets;
 mod mistakes;
 mod peer_certificate;
 mod registry;
@@ -16,7 +17,7 @@ use crate::policy::{
     CommonPolicy, Configuration, FilterState, Forward, LogDecisions, Methods, Mode,
     PeerCertificatePolicy, Policy, RegistrySource, StrippedHeaders,
 };
-use crate::registry::{FetchedRegistry, Registry};
+use crate::registry::{FetchedRegistry, KeySetSource, Registry};
 use crate::request::{Endpoints, is_token};
 
 impl Configuration {
@@ -33,12 +34,16 @@ impl Configuration {
 
     fn from_json(json: &Json) -> Result<Self, JsonError> {
         let mut members = Members::of(json, "a configuration object")?;
-        let defaults = PolicyMembers::read(&mut members)?;
+        // Before the clients, whose jwks_uri depends on it.
+        let key_sets = members.read("jwks_uri", KeySetSource::from_json)?.map(Arc::new);
+        let defaults = PolicyMembers::read(&mut members, key_sets.as_ref())?;
         let log = members.read("log", one_of(&LOG))?.unwrap_or_default();
         let filter_state =
             members.read("filter_state", FilterState::from_json)?.unwrap_or(FilterState::ALL);
         let tenants = members.read("tenants", |json| {
-            json.some_elements("at least one tenant", TenantMembers::from_json)
+            json.some_elements("at least one tenant", |tenant| {
+                TenantMembers::from_json(tenant, key_sets.as_ref())
+            })
         })?;
         members.finish()?;
         let tenants = tenants::tenants(&defaults, tenants.unwrap_or_default())?;
@@ -108,13 +113,18 @@ struct PolicyMembers {
     max_body_bytes: Option<usize>,
     peer_certificate: Option<Arc<PeerCertificatePolicy>>,
     forward: Option<Arc<Forward>>,
+    /// That of the top level.
+    key_sets: Option<Arc<KeySetSource>>,
 }
 
 impl PolicyMembers {
-    fn read(members: &mut Members<'_>) -> Result<Self, JsonError> {
+    fn read(
+        members: &mut Members<'_>,
+        key_sets: Option<&Arc<KeySetSource>>,
+    ) -> Result<Self, JsonError> {
         Ok(Self {
             endpoints: members.read("endpoints", Endpoints::from_json)?,
-            registry: registry_source(members)?,
+            registry: registry_source(members, key_sets)?,
             passes_unregistered_clients: members
                 .read("unregistered_clients", one_of(&[("reject", false), ("pass", true)]))?,
             passes_other_methods: members
@@ -129,6 +139,7 @@ impl PolicyMembers {
                 PeerCertificatePolicy::from_json(json).map(Arc::new)
             })?,
             forward: members.read("forward", |json| Forward::from_json(json).map(Arc::new))?,
+            key_sets: key_sets.cloned(),
         })
     }
 
@@ -150,6 +161,7 @@ impl PolicyMembers {
             max_body_bytes: self.max_body_bytes.or(defaults.max_body_bytes),
             peer_certificate: self.peer_certificate.or(defaults.peer_certificate),
             forward: self.forward.or(defaults.forward),
+            key_sets: self.key_sets.or(defaults.key_sets),
         }
     }
 
@@ -177,15 +189,21 @@ impl PolicyMembers {
             passes_other_methods: self.passes_other_methods.unwrap_or(true),
             passes_unidentified_clients: self.passes_unidentified_clients.unwrap_or(false),
             methods: self.methods.unwrap_or(Methods::ALL),
+            key_sets: self.key_sets,
             max_body_bytes: self.max_body_bytes.unwrap_or(limits::DEFAULT_BODY_BYTES),
         })
     }
 }
 
 /// `clients` or `registry` (contract §2: not both); `None` = both are absent.
-fn registry_source(members: &mut Members<'_>) -> Result<Option<RegistrySource>, JsonError> {
+fn registry_source(
+    members: &mut Members<'_>,
+    key_sets: Option<&Arc<KeySetSource>>,
+) -> Result<Option<RegistrySource>, JsonError> {
     let embedded = members.read("clients", |json| {
-        Registry::from_json(json).map(Arc::new).map(RegistrySource::Embedded)
+        Registry::from_json(json, key_sets.map(Arc::as_ref))
+            .map(Arc::new)
+            .map(RegistrySource::Embedded)
     })?;
     let fetched = members.read("registry", |json| {
         if embedded.is_some() {

@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use self::gated_head::{GatedHead, is_preflight};
 use crate::authenticate::{Verdict, authenticate};
-use crate::certificate::CertificateHeader;
+use crate::certificate::{CertificateHeader, Thumbprint};
 use crate::checks::{Check, Checks};
 use crate::decision::{Decision, RequestSummary};
 use crate::downstream::{Downstream, PresentedCertificate};
 use crate::policy::{CommonPolicy, Configuration, Mode, Policy, RegistrySource, TenantPolicy};
-use crate::registration::Registration;
-use crate::registry::{FetchedRegistry, RegistryFault};
+use crate::registration::{ClientMetadata, JwksUri, Registration};
+use crate::registry::{FetchedRegistry, KeySet, RegistryFault};
 use crate::rejection::{Code, HostError, Rejection};
 use crate::request::{Claim, ClaimedClient, Fields, Form, Head, Target, is_form};
 
@@ -33,6 +33,14 @@ pub enum Step {
         registry: Arc<FetchedRegistry>,
         /// The claimed identifier.
         client_id: Box<str>,
+    },
+    /// Ask for the key set of a client ([`crate::host::KeySets`]) and report it to
+    /// [`Exchange::on_key_set`]. The request is held until then.
+    FetchKeySet {
+        /// Where the client publishes it.
+        uri: JwksUri,
+        /// The certificate that may be one of the set.
+        certificate: Thumbprint,
     },
     /// Carry out the decision. An exchange has exactly one.
     Decide(Box<Decision>),
@@ -60,6 +68,8 @@ enum Progress {
     Held(Box<HeldRequest>),
     /// A gated request with its body, about whose client a registry is asked.
     AwaitingRegistration(Box<HeldRequest>, ClaimedClient),
+    /// A gated request of a registered client, whose key set is awaited.
+    AwaitingKeySet(Box<HeldRequest>, ClaimedClient, Arc<ClientMetadata>),
     Decided {
         passed: bool,
     },
@@ -182,7 +192,7 @@ impl Exchange {
         read: impl FnOnce(usize) -> Option<Vec<u8>>,
         downstream: &mut dyn Downstream,
     ) -> Step {
-        if let Progress::AwaitingRegistration(..) = self.progress {
+        if let Progress::AwaitingRegistration(..) | Progress::AwaitingKeySet(..) = self.progress {
             // Trailers after the end of the body: no host has them, and they change nothing.
             return Step::Wait;
         }
@@ -200,7 +210,7 @@ impl Exchange {
         match &held.policy.registry {
             RegistrySource::Embedded(registry) => {
                 let registration = registry.find(&claimed.client_id);
-                self.decide(*held, claimed, Ok(registration), downstream)
+                self.decide(held, claimed, Ok(registration), None, downstream)
             }
             RegistrySource::Fetched(registry) => {
                 let (registry, client_id) = (registry.clone(), claimed.client_id.as_str().into());
@@ -218,7 +228,25 @@ impl Exchange {
     ) -> Step {
         match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
             Progress::AwaitingRegistration(held, claimed) => {
-                self.decide(*held, claimed, registration, downstream)
+                self.decide(held, claimed, registration, None, downstream)
+            }
+            other => {
+                self.progress = other;
+                Step::Wait
+            }
+        }
+    }
+
+    /// The answer to a [`Step::FetchKeySet`], or why there is none.
+    pub fn on_key_set(
+        &mut self,
+        key_set: Result<KeySet, RegistryFault>,
+        downstream: &mut dyn Downstream,
+    ) -> Step {
+        match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
+            Progress::AwaitingKeySet(held, claimed, client) => {
+                let registration = Ok(Registration::Registered(client));
+                self.decide(held, claimed, registration, Some(&key_set), downstream)
             }
             other => {
                 self.progress = other;
@@ -240,7 +268,8 @@ impl Exchange {
                 RequestSummary::new(head, &Target::new(head.path.unwrap_or_default()))
             }
             Progress::Held(held) => held.summary,
-            Progress::AwaitingRegistration(held, claimed) => held.summary.of(claimed),
+            Progress::AwaitingRegistration(held, claimed)
+            | Progress::AwaitingKeySet(held, claimed, _) => held.summary.of(claimed),
             Progress::Decided { passed } => {
                 let passed = passed && self.mode_of_all == Mode::Shadow;
                 self.progress = Progress::Decided { passed };
@@ -274,33 +303,46 @@ impl Exchange {
         Decision::refuse(error.into(), Mode::Enforce, summary, self.checks)
     }
 
-    /// Decides about a request that names a client, once the registry answered.
+    /// Decides about a request that names a client, once the registry answered; `key_set` is that of
+    /// the client, where it was asked for.
+    #[inline(never)]
     fn decide(
         &mut self,
-        HeldRequest { policy, head, mut summary, .. }: HeldRequest,
+        mut held: Box<HeldRequest>,
         claimed: ClaimedClient,
         registration: Result<Registration, RegistryFault>,
+        key_set: Option<&Result<KeySet, RegistryFault>>,
         downstream: &mut dyn Downstream,
     ) -> Step {
+        let policy = &held.policy;
         let mut presented = PresentedCertificate::new(
             &policy.common.peer_certificate,
-            head.certificate(),
+            held.head.certificate(),
             downstream,
         );
         let checks = &mut self.checks;
         let registration = registration.map_err(Rejection::RegistryUnavailable);
         let verdict = registration.and_then(|registration| {
-            authenticate(&claimed, registration, &policy, &mut presented, checks)
+            authenticate(&claimed, registration, key_set, policy, &mut presented, checks)
         });
-        summary.certificate = presented.found();
-        let summary = summary.of(claimed);
+        held.summary.certificate = presented.found();
         match verdict {
-            Ok(Verdict::Authenticated { headers }) => {
-                self.pass(Code::Authenticated, headers, summary)
+            Ok(Verdict::DependsOnKeySet { client, uri, certificate }) => {
+                self.progress = Progress::AwaitingKeySet(held, claimed, client);
+                Step::FetchKeySet { uri, certificate }
             }
-            Ok(Verdict::OtherMethod) => self.pass(Code::PassedOtherMethod, Vec::new(), summary),
-            Ok(Verdict::Unregistered) => self.pass(Code::PassedUnregistered, Vec::new(), summary),
-            Err(rejection) => self.refuse(rejection, policy.common.mode, summary),
+            Ok(Verdict::Authenticated { headers }) => {
+                self.pass(Code::Authenticated, headers, held.summary.of(claimed))
+            }
+            Ok(Verdict::OtherMethod) => {
+                self.pass(Code::PassedOtherMethod, Vec::new(), held.summary.of(claimed))
+            }
+            Ok(Verdict::Unregistered) => {
+                self.pass(Code::PassedUnregistered, Vec::new(), held.summary.of(claimed))
+            }
+            Err(rejection) => {
+                self.refuse(rejection, held.policy.common.mode, held.summary.of(claimed))
+            }
         }
     }
 
@@ -309,7 +351,8 @@ impl Exchange {
     fn take_held(&mut self) -> Result<Box<HeldRequest>, Step> {
         match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
             Progress::Held(held) => Ok(held),
-            Progress::AwaitingRegistration(mut held, claimed) => {
+            Progress::AwaitingRegistration(mut held, claimed)
+            | Progress::AwaitingKeySet(mut held, claimed, _) => {
                 held.summary = held.summary.of(claimed);
                 Ok(held)
             }

@@ -122,11 +122,12 @@ pub mod host {
     pub use crate::downstream::Downstream;
     pub use crate::exchange::{Exchange, Step};
     pub use crate::policy::{FilterState, LogDecisions};
-    pub use crate::registration::Registration;
+    pub use crate::registration::{JwksUri, Registration};
     pub use crate::registry::{
-        Change, ChangeKind, FetchError, FetchMode, FetchedRegistry, IncompleteList, Lookup,
-        LookupOutcome, OnMiss, RefreshEvent, RegistryAnswer, RegistryFault, RegistryRequest,
-        SharedData, Snapshot, Stopwatch, TickOutcome, Validators, Version,
+        Change, ChangeKind, FetchError, FetchMode, FetchedKeySet, FetchedRegistry, IncompleteList,
+        KeySet, KeySetSource, KeySets, Lookup, LookupOutcome, OnMiss, RefreshEvent, RegistryAnswer,
+        RegistryFault, RegistryRequest, SharedData, Snapshot, Stopwatch, TickOutcome, Validators,
+        Version,
     };
     pub use crate::request::{Field, Fields, Head, SingletonField};
 }
@@ -143,7 +144,8 @@ pub mod inspect {
         Source, StrippedHeaders, TenantPolicy, TrustedProxies, TrustedProxy, UnknownTenant,
     };
     pub use crate::registration::{
-        BackendAuthentication, ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod,
+        BackendAuthentication, ClientMetadata, ExpectedSubject, SelfSignedKeys,
+        TokenEndpointAuthMethod,
     };
     pub use crate::registry::{ClientListFormat, Conversion, Registry, convert_list};
     pub use crate::rejection::{

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Largest size of the optimised module, in bytes. Each worker of a proxy holds its compiled code,
 /// and operators download it.
-pub const MODULE_BYTES: usize = 760_000;
+pub const MODULE_BYTES: usize = 780_000;
 
 // Requests.
 
@@ -137,6 +137,21 @@ pub const ON_MISS_PAUSE_MILLIS: u64 = 10_000;
 pub const ASKED_ON_MISS: usize = 1 << 14;
 /// Most clients that were found and that no list has yet.
 pub const FOUND_ON_MISS: usize = 10_000;
+
+// Key sets of clients (`jwks_uri`, contract §6).
+
+/// Longest `jwks_uri`, in octets.
+pub const JWKS_URI_OCTETS: usize = 2048;
+/// Default of `jwks_uri.refresh`.
+pub const DEFAULT_KEY_SET_REFRESH: Duration = Duration::from_secs(3600);
+/// Default of `jwks_uri.max_bytes`: a JWK Set of a client has a few keys.
+pub const DEFAULT_KEY_SET_BYTES: u64 = 65_536;
+/// Largest `jwks_uri.max_bytes`. A set is read at once.
+pub const LARGEST_KEY_SET_BYTES: u64 = 1 << 20;
+/// Default of `jwks_uri.cache_entries`.
+pub const DEFAULT_KEY_SETS: u64 = 1000;
+/// Time in which a set is asked for once because of a certificate that it lacks, in milliseconds.
+pub const KEY_SET_PAUSE_MILLIS: u64 = 30_000;
 
 // Fetched lists.
 

@@ -15,7 +15,7 @@ pub use self::peer_certificate::{
 pub use self::stripped_headers::StrippedHeaders;
 pub(crate) use self::stripped_headers::{HeaderPattern, is_reserved};
 pub(crate) use self::tenants::{HostPattern, Tenants};
-use crate::registry::{FetchedRegistry, Registry};
+use crate::registry::{FetchedRegistry, KeySetSource, Registry};
 use crate::request::Endpoints;
 
 /// A configuration: one policy for every host, or one for each tenant.
@@ -57,6 +57,8 @@ pub struct Policy {
     pub methods: Methods,
     /// `peer_certificate.server_name: "match"`, and there are tenants to compare.
     pub matches_server_name: bool,
+    /// `jwks_uri`: how key sets of clients are fetched; `None` = they are not.
+    pub key_sets: Option<Arc<KeySetSource>>,
     /// `max_body_bytes`, in bytes.
     pub max_body_bytes: usize,
 }
@@ -196,6 +198,12 @@ impl Configuration {
             }
         }
         counted.iter().map(|registry| registry.len()).sum()
+    }
+
+    /// How key sets of clients are fetched, which is the same for all tenants; `None` = they are not.
+    #[must_use]
+    pub fn key_sets(&self) -> Option<Arc<KeySetSource>> {
+        self.policies().find_map(|policy| policy.key_sets.clone())
     }
 
     /// Each fetched registry, once however many tenants use it, and whether one of them lets

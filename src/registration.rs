@@ -4,12 +4,17 @@ mod backend_authentication;
 mod client_metadata;
 pub(crate) mod foreign;
 pub(crate) mod jwks;
+mod jwks_uri;
 
 use std::sync::Arc;
 
 pub use self::backend_authentication::BackendAuthentication;
 pub(crate) use self::client_metadata::is_client_id;
-pub use self::client_metadata::{ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod};
+pub use self::client_metadata::{
+    ClientMetadata, ExpectedSubject, SelfSignedKeys, TokenEndpointAuthMethod,
+};
+pub use self::jwks_uri::JwksUri;
+pub(crate) use self::jwks_uri::{ListedHost, ListedHosts};
 
 /// What a registry answers for one `client_id`.
 #[derive(Clone, Debug, PartialEq, Eq)]

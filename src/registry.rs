@@ -9,6 +9,7 @@ mod embedded;
 mod error;
 mod fetched;
 mod import;
+mod key_sets;
 mod list;
 mod lookup;
 mod snapshot;
@@ -19,6 +20,7 @@ pub use self::error::{FetchError, RegistryFault};
 pub(crate) use self::fetched::CLIENT_ID;
 pub use self::fetched::{FetchMode, FetchedRegistry, RegistryAnswer, RegistryRequest, Validators};
 pub use self::import::{ClientListFormat, Conversion, convert_list};
+pub use self::key_sets::{FetchedKeySet, KeySet, KeySetSource, KeySets};
 pub use self::list::IncompleteList;
 pub use self::lookup::{Lookup, LookupOutcome, OnMiss};
 pub use self::snapshot::{

@@ -93,6 +93,7 @@ impl FetchedRegistry {
 }
 
 /// The member `on_miss`: its path.
+#[inline(never)]
 fn on_miss_path(json: &Json) -> Result<Box<str>, JsonError> {
     let mut members = Members::of(json, "an object with the member path")?;
     let path = required(&mut members, "path", "a path")?;
@@ -114,7 +115,7 @@ fn identity(source: &[&str], headers: &[(Box<str>, Box<str>)]) -> Box<str> {
     Thumbprint::of(&octets).to_hex().chars().take(16).collect::<String>().into()
 }
 
-fn required<'a>(
+pub(super) fn required<'a>(
     members: &mut Members<'a>,
     name: &'static str,
     what: &'static str,
@@ -143,7 +144,7 @@ fn check_path(path: &str, one_client: Option<&str>) -> Result<(), JsonError> {
 }
 
 /// A duration: an integer and its unit, as in `"500ms"`, `"30s"`, `"5m"` or `"24h"`.
-fn duration(json: &Json) -> Result<Duration, JsonError> {
+pub(super) fn duration(json: &Json) -> Result<Duration, JsonError> {
     let expected = || {
         JsonError::expected(
             "a duration such as \"500ms\", \"30s\", \"5m\" or \"24h\", greater than 0",

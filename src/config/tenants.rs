@@ -6,6 +6,7 @@ use super::PolicyMembers;
 use super::stripped_headers::IdentityHeaders;
 use crate::json::{Json, JsonError, Members};
 use crate::policy::{CommonPolicy, HostPattern, Mode, TenantPolicy, Tenants, UnknownTenant};
+use crate::registry::KeySetSource;
 use crate::request::Endpoints;
 
 /// One entry of `tenants`.
@@ -19,12 +20,15 @@ impl TenantMembers {
     ///
     /// # Errors
     /// The pointer is relative to the tenant.
-    pub(super) fn from_json(json: &Json) -> Result<Self, JsonError> {
+    pub(super) fn from_json(
+        json: &Json,
+        key_sets: Option<&Arc<KeySetSource>>,
+    ) -> Result<Self, JsonError> {
         let mut members = Members::of(json, "a tenant")?;
         let hosts =
             members.read("hosts", |json| json.some_elements("at least one host", host_pattern))?;
         let hosts = hosts.ok_or_else(|| JsonError::expected("the member hosts"))?;
-        let own = PolicyMembers::read(&mut members)?;
+        let own = PolicyMembers::read(&mut members, key_sets)?;
         members.finish()?;
         Ok(Self { hosts, own })
     }

@@ -312,7 +312,14 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
         ),
         (r#""certificate_thumbprints": ["x"]"#.to_owned(), "/certificate_thumbprints/0", "SHA-256"),
         (r#""trust_anchors": []"#.to_owned(), "/trust_anchors", "does not support"),
-        (SELF_SIGNED.to_owned(), "", "jwks_uri is not fetched"),
+        (SELF_SIGNED.to_owned(), "", "or jwks_uri"),
+        (
+            format!(r#"{SELF_SIGNED}, "jwks_uri": "https://keys.example/""#),
+            "/jwks_uri",
+            "no member jwks_uri at its top level",
+        ),
+        (format!(r#"{SELF_SIGNED}, "jwks_uri": "http://a/""#), "/jwks_uri", "an https URI"),
+        (format!(r#"{SELF_SIGNED}, "jwks_uri": 5"#), "/jwks_uri", "found a number"),
         (
             format!(r#"{SELF_SIGNED}, "jwks": {{"keys": []}}"#),
             "/jwks/keys",

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::backend_authentication::BackendAuthentication;
+use super::jwks_uri::JwksUri;
 use super::{foreign, jwks};
 use crate::certificate::{AlternativeName, DistinguishedName, Thumbprint};
 use crate::json::{Json, JsonError, Members};
@@ -26,9 +27,18 @@ pub enum TokenEndpointAuthMethod {
     /// RFC 8705 §2.1: a verified chain and exactly one expected subject.
     TlsClientAuth(ExpectedSubject),
     /// RFC 8705 §2.2: one of these certificates.
-    SelfSignedTlsClientAuth(Vec<Thumbprint>),
+    SelfSignedTlsClientAuth(SelfSignedKeys),
     /// A method that the backend checks.
     Other,
+}
+
+/// The certificates of a `self_signed_tls_client_auth` client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SelfSignedKeys {
+    /// `jwks`, at least one.
+    Registered(Vec<Thumbprint>),
+    /// `jwks_uri`: those that the client publishes there.
+    At(JwksUri),
 }
 
 /// The one subject value that a `tls_client_auth` client registered.
@@ -99,18 +109,24 @@ impl ClientMetadata {
             "tls_client_auth" => TokenEndpointAuthMethod::TlsClientAuth(only_subject(&subjects)?),
             "self_signed_tls_client_auth" => {
                 TokenEndpointAuthMethod::SelfSignedTlsClientAuth(match (jwks, jwks_uri) {
-                    (Some(jwks), None) => {
-                        jwks::certificates(jwks, warnings).map_err(|error| error.within("jwks"))?
-                    }
+                    (Some(jwks), None) => SelfSignedKeys::Registered(
+                        jwks::certificates(jwks, warnings).map_err(|error| error.within("jwks"))?,
+                    ),
                     // RFC 7591 §2: they must not both be present.
                     (Some(_), Some(_)) => {
                         return Err(
                             JsonError::expected("jwks or jwks_uri, not both").within("jwks_uri")
                         );
                     }
-                    (None, _) => {
+                    (None, Some(uri)) => {
+                        let uri = uri
+                            .string("an https URI")
+                            .and_then(|uri| JwksUri::parse(uri).map_err(JsonError::expected));
+                        SelfSignedKeys::At(uri.map_err(|error| error.within("jwks_uri"))?)
+                    }
+                    (None, None) => {
                         return Err(JsonError::expected(
-                            "jwks with the client's certificates (jwks_uri is not fetched)",
+                            "jwks with the client's certificates, or jwks_uri",
                         ));
                     }
                 })
@@ -158,6 +174,15 @@ impl ClientMetadata {
     #[must_use]
     pub fn method(&self) -> &TokenEndpointAuthMethod {
         &self.method
+    }
+
+    /// Where the client publishes its certificates, if it registered that instead of them.
+    #[must_use]
+    pub fn jwks_uri(&self) -> Option<&JwksUri> {
+        match &self.method {
+            TokenEndpointAuthMethod::SelfSignedTlsClientAuth(SelfSignedKeys::At(uri)) => Some(uri),
+            _ => None,
+        }
     }
 
     pub(crate) fn certificate_thumbprints(&self) -> Option<&[Thumbprint]> {

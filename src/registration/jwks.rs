@@ -48,6 +48,21 @@ pub(crate) fn certificates(
     Ok(thumbprints)
 }
 
+/// Thumbprints of the certificates that the keys of a published set name. A key that cannot be used
+/// is left out, as RFC 7517 §5 asks; a set may have no certificate.
+///
+/// # Errors
+/// It is no JWK Set.
+pub(crate) fn published(jwks: &Json) -> Result<Vec<Thumbprint>, JsonError> {
+    let mut members = Members::of(jwks, "a JWK Set (RFC 7517)")?;
+    match members.set("keys") {
+        Some(Json::Array(keys)) => {
+            Ok(keys.iter().filter_map(|key| certificate(key).ok().flatten()).collect())
+        }
+        _ => Err(JsonError::expected("a JWK Set with an array of keys").within("keys")),
+    }
+}
+
 /// The certificate of one key: the first of `x5c`, or the one that `x5t#S256` names; `None` for a
 /// key without certificate.
 ///

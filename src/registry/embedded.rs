@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::{Equivalent, HashMap};
 
+use super::key_sets::KeySetSource;
 use crate::json::{Json, JsonError};
 use crate::octets::equal;
 use crate::registration::{ClientMetadata, Registration};
@@ -25,14 +26,21 @@ impl Equivalent<Box<str>> for Id<'_> {
 }
 
 impl Registry {
-    /// Reads an array of client metadata.
+    /// Reads an array of client metadata. `key_sets` = how key sets of clients are fetched.
     ///
     /// # Errors
     /// A client cannot be used, or a `client_id` occurs twice.
-    pub(crate) fn from_json(json: &Json) -> Result<Self, JsonError> {
+    pub(crate) fn from_json(
+        json: &Json,
+        key_sets: Option<&KeySetSource>,
+    ) -> Result<Self, JsonError> {
         let mut registry = Self::default();
         json.elements("an array of client metadata", |client| {
             let client = ClientMetadata::from_json(client)?;
+            if let Some(uri) = client.jwks_uri() {
+                KeySetSource::check(key_sets, uri)
+                    .map_err(|reason| JsonError::new(reason).within("jwks_uri"))?;
+            }
             let before = registry.clients.insert(client.client_id().into(), Arc::new(client));
             match before {
                 None => Ok(()),

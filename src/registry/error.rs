@@ -16,6 +16,10 @@ pub enum RegistryFault {
     Inconsistent,
     /// A lookup ended without an answer about this client.
     Lookup(FetchError),
+    /// The key set at the client's `jwks_uri` cannot be had.
+    KeySet(FetchError),
+    /// The host fetches no key sets.
+    KeySetsNotFetched,
     /// The list lacks the client, and no lookup of it may begin now (`on_miss`).
     NoLookupNow,
 }
@@ -26,6 +30,10 @@ impl fmt::Display for RegistryFault {
             Self::NoList => f.write_str("no client list arrived yet"),
             Self::Stale => f.write_str("the client list is older than max_stale"),
             Self::Inconsistent => f.write_str("the client list in shared data is damaged"),
+            Self::KeySet(error) => write!(f, "the key set at jwks_uri cannot be had: {error}"),
+            Self::KeySetsNotFetched => f.write_str(
+                "the client registered jwks_uri, and only the filter in Envoy fetches key sets",
+            ),
             Self::NoLookupNow => f.write_str(
                 "the list lacks this client, and as many such clients as on_miss allows are being \
                  looked up or were a moment ago",

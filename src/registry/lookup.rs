@@ -12,8 +12,9 @@ use std::task::Poll;
 
 use lru::LruCache;
 
-use self::freshness::{Freshness, lifetime};
+pub(super) use self::freshness::{Freshness, lifetime};
 pub use self::on_miss::OnMiss;
+pub(super) use self::pending::PendingAnswers;
 use super::error::{FetchError, RegistryFault};
 use super::fetched::{FetchMode, FetchedRegistry, RegistryAnswer, RegistryRequest};
 use crate::limits;
@@ -162,7 +163,8 @@ impl<W> Lookup<W> {
         let pending = self.pending.remove(client_id);
         let waiting = pending.map(|pending| pending.waiting).unwrap_or_default();
         let read = answer::read(client_id, answer, self.registry.max_bytes);
-        let millis = answer.map_or(0, |answer| lifetime(answer, &self.registry));
+        let millis = answer
+            .map_or(0, |answer| lifetime(answer, self.registry.refresh, self.registry.max_stale));
         let failure = read.as_ref().err().cloned();
         let result = match read {
             Ok(Registration::Unregistered) => {

@@ -111,7 +111,7 @@ async fn the_shipped_configurations_work() {
     }
 }
 
-fn shipped(file: &str, version: &str, backend: u16, directory: &Path) -> String {
+pub fn shipped(file: &str, version: &str, backend: u16, directory: &Path) -> String {
     let files = [
         (
             "server.pem",

@@ -17,6 +17,7 @@ mod hosts;
 mod hot_change;
 pub mod http1;
 pub mod http2;
+mod key_sets;
 pub mod process;
 pub mod registry;
 mod registry_faults;

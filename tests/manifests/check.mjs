@@ -37,6 +37,21 @@ function envoyConfigurations() {
     );
   }
 
+  // Key sets of clients: other clients, jwks_uri, a listener of its own and two clusters.
+  const [keys] = documents("envoy/envoy-jwks-uri.yaml");
+  const { jwks_uri: source, ...others } = JSON.parse(plugin(keys).configuration.value);
+  assert.deepEqual(
+    keys.static_resources.clusters.splice(-2).map((cluster) => cluster.name),
+    [source.cluster, "keys_by_name"],
+  );
+  const domains = keys.static_resources.listeners.pop().filter_chains[0].filters[0].typed_config
+    .route_config.virtual_hosts[0].domains;
+  assert.deepEqual(domains, source.hosts, "the listener serves the listed hosts alone");
+  plugin(keys).configuration.value = JSON.stringify({ ...others, clients: clients.clients });
+  const same = structuredClone(main);
+  plugin(same).configuration.value = JSON.stringify(clients);
+  assert.deepEqual(keys, same, "envoy-jwks-uri.yaml is not envoy.yaml with jwks_uri");
+
   // The only differences of the two listeners are those that envoy-listener-chain.yaml lists at its
   // start.
   const tls = listener(main).transport_socket.typed_config;

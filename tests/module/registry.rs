@@ -3,6 +3,7 @@
 
 mod cases;
 mod entries;
+mod key_sets;
 mod lists;
 mod lookups;
 mod on_miss;

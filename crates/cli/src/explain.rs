@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tls_client_auth::host::Registration;
+use tls_client_auth::host::{Registration, RegistryFault};
 use tls_client_auth::inspect::{
     Check, ClientMetadata, ExpectedSubject, MissingCertificate, NameDifference, Policy,
     RegistrySource, SubjectMismatch, TenantPolicy, TokenEndpointAuthMethod, UnverifiedCertificate,
@@ -267,6 +267,10 @@ impl<'a> Explained<'a> {
             Rejection::CertificateUnverified(UnverifiedCertificate::NotGiven) => "Envoy before \
                 1.39 does not say: peer_certificate.chain \"listener\""
                 .into(),
+            Rejection::RegistryUnavailable(RegistryFault::KeySetsNotFetched) => {
+                "this program fetches nothing: explain the client with the jwks that it publishes"
+                    .into()
+            }
             Rejection::RegistryUnavailable(_) => "this program fetches nothing: give what the \
                 registry answers with --registry"
                 .into(),

@@ -50,6 +50,7 @@ impl Plugin {
         metrics.record_registry(embedded_clients, 0);
         let registries = Registries::new(
             configuration.fetched_registries(),
+            configuration.key_sets(),
             clock::now_nanos(),
             embedded_clients,
             metrics.clone(),

@@ -5,6 +5,7 @@
 //! the requests that wait: it returns them to its caller together with their answer.
 
 mod call;
+mod key_sets;
 mod lookups;
 mod ticks;
 
@@ -14,11 +15,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tls_client_auth::host::{FetchMode, FetchedRegistry, Lookup, OnMiss, Snapshot, Stopwatch};
+use tls_client_auth::host::{
+    FetchMode, FetchedRegistry, KeySetSource, Lookup, OnMiss, Snapshot, Stopwatch,
+};
 use tls_client_auth::limits;
 
 pub(super) use self::call::AnswerSizes;
-pub(super) use self::lookups::{FinishedLookup, PendingLookup};
+use self::key_sets::KeySetAccess;
+pub(super) use self::lookups::{Answer, FinishedLookup, PendingLookup};
 use super::held_request::HeldRequest;
 use super::log::RequestLog;
 use super::metrics::Metrics;
@@ -27,6 +31,8 @@ use super::shared_data::HostSharedData;
 /// All fetched registries of a filter.
 pub(super) struct Registries {
     registries: Vec<RegistryState>,
+    /// The key sets that clients publish themselves, if the configuration fetches them.
+    key_sets: Option<KeySetAccess>,
     /// The clients of the configuration itself, which the same gauge counts.
     embedded_clients: u64,
     metrics: Rc<Metrics>,
@@ -65,6 +71,8 @@ struct SnapshotAccess {
 enum RootCall {
     List(usize),
     Client(usize, Box<str>),
+    /// The key set at this URI.
+    KeySet(Box<str>),
 }
 
 impl Registries {
@@ -72,6 +80,7 @@ impl Registries {
     /// number that is hard to predict.
     pub(super) fn new(
         registries: Vec<(Arc<FetchedRegistry>, bool)>,
+        key_sets: Option<Arc<KeySetSource>>,
         random: u64,
         embedded_clients: u64,
         metrics: Rc<Metrics>,
@@ -98,6 +107,7 @@ impl Registries {
         });
         Self {
             registries: registries.collect(),
+            key_sets: key_sets.map(KeySetAccess::new),
             embedded_clients,
             metrics,
             request_log,
@@ -109,7 +119,7 @@ impl Registries {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.registries.is_empty()
+        self.registries.is_empty() && self.key_sets.is_none()
     }
 
     /// Starts the ticks.

@@ -15,7 +15,7 @@ use super::downstream::DownstreamConnection;
 use super::held_request::HeldRequest;
 use super::log::{Level, log};
 use super::plugin::Plugin;
-use super::registries::{AnswerSizes, FinishedLookup, PendingLookup};
+use super::registries::{Answer, AnswerSizes, FinishedLookup, PendingLookup};
 
 /// The state of a request. Without a plugin, and before the headers, there is no exchange, and the
 /// request does not pass.
@@ -41,30 +41,29 @@ impl RequestContext {
             return Iteration::Pause;
         };
         let mut step = take(&mut exchange.borrow_mut(), &mut plugin.certificates.connection());
+        let request = HeldRequest { context_id: self.context_id, exchange };
         if let Step::LookUp { registry, client_id } = step {
             let answer = match plugin.registries.find(&registry, &client_id) {
                 Poll::Ready(answer) => Err(answer),
-                Poll::Pending => {
-                    let request =
-                        HeldRequest { context_id: self.context_id, exchange: exchange.clone() };
-                    plugin.registries.look_up(&registry, &client_id, request)
-                }
+                Poll::Pending => plugin.registries.look_up(&registry, &client_id, request.clone()),
             };
             step = match answer {
                 Ok(pending) => {
                     self.pending = Some(pending);
                     Step::Wait
                 }
-                Err(answer) => exchange
+                Err(answer) => request
+                    .exchange
                     .borrow_mut()
                     .on_registration(answer, &mut plugin.certificates.connection()),
             };
         }
+        step = with_key_set(&plugin, &request, step);
         match step {
-            // After a registration, no second lookup comes.
-            Step::Wait | Step::LookUp { .. } => Iteration::Pause,
+            // After a registration no second lookup comes, and after a key set no second fetch.
+            Step::Wait | Step::LookUp { .. } | Step::FetchKeySet { .. } => Iteration::Pause,
             Step::Decided { passed } => iteration(passed),
-            Step::Decide(decision) => iteration(apply(&plugin, &exchange, *decision)),
+            Step::Decide(decision) => iteration(apply(&plugin, &request.exchange, *decision)),
         }
     }
 
@@ -172,9 +171,22 @@ impl Drop for RequestContext {
 /// Continues the requests that waited for a lookup.
 pub(super) fn resume_all(plugin: &Plugin, finished: &FinishedLookup) {
     for request in &finished.waiting {
-        resume(plugin, request, |exchange, connection| {
-            exchange.on_registration(finished.result.clone(), connection)
+        resume(plugin, request, |exchange, connection| match &finished.answer {
+            Answer::Registration(result) => exchange.on_registration(result.clone(), connection),
+            Answer::KeySet(result) => exchange.on_key_set(result.clone(), connection),
         });
+    }
+}
+
+/// Answers a step that asks for a key set, unless the request must wait for it.
+#[inline(never)]
+fn with_key_set(plugin: &Plugin, request: &HeldRequest, step: Step) -> Step {
+    let Step::FetchKeySet { uri, certificate } = step else { return step };
+    match plugin.registries.find_key_set(&uri, &certificate, request) {
+        Poll::Pending => Step::Wait,
+        Poll::Ready(key_set) => {
+            request.exchange.borrow_mut().on_key_set(key_set, &mut plugin.certificates.connection())
+        }
     }
 }
 
@@ -188,7 +200,7 @@ pub(super) fn resume(
         return;
     }
     let step = take(&mut request.exchange.borrow_mut(), &mut plugin.certificates.connection());
-    if let Step::Decide(decision) = step
+    if let Step::Decide(decision) = with_key_set(plugin, request, step)
         && apply(plugin, &request.exchange, *decision)
     {
         abi::continue_request();

@@ -70,8 +70,9 @@ fn members(entry: &Json) -> Result<Vec<ConvertedMember>, JsonError> {
         let key = members.read_unless_null("jwks", |jwks| {
             self_signed_key(&Json::parse(text(jwks)?.as_bytes())?, key_id)
         })?;
-        let key =
-            key.ok_or_else(|| JsonError::expected("the member jwks (jwksUri is not fetched)"))?;
+        let key = key.ok_or_else(|| {
+            JsonError::expected("the member jwks (jwksUri has no selfSignedCertificateKeyId)")
+        })?;
         let keys = Json::Object(vec![("keys".to_owned(), Json::Array(vec![key]))]);
         converted.push(ConvertedMember { name: "jwks", source: "jwks", value: keys });
     }

@@ -12,6 +12,7 @@ use crate::registration::Registration;
 ///
 /// # Errors
 /// The answer says nothing about the client.
+#[inline(never)]
 pub(super) fn read(
     client_id: &str,
     answer: Option<&RegistryAnswer<'_>>,

@@ -74,6 +74,7 @@ impl<W> OnMiss<W> {
     /// What is known about a client that the list in force lacks, at `now`, in milliseconds since
     /// 1970; pending = [`OnMiss::wait`] for an answer. `attempt` = that of the list,
     /// [`super::super::Snapshot::attempt`].
+    #[inline(never)]
     pub fn find(
         &mut self,
         client_id: &str,
@@ -155,6 +156,7 @@ impl<W> OnMiss<W> {
 
     /// Takes the answer about a client; `None` = its request was not sent. `next_attempt` =
     /// [`super::super::Snapshot::next_attempt`] now.
+    #[inline(never)]
     pub fn on_answer(
         &mut self,
         client_id: &str,

@@ -4,7 +4,9 @@
 use super::codec::{Reader, Writer};
 use crate::certificate::{AlternativeName, DistinguishedName};
 use crate::registration::BackendAuthentication;
-use crate::registration::{ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod};
+use crate::registration::{
+    ClientMetadata, ExpectedSubject, JwksUri, SelfSignedKeys, TokenEndpointAuthMethod,
+};
 
 /// An entry of a fetched list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,7 @@ const SAN_EMAIL: u8 = 5;
 const SELF_SIGNED: u8 = 6;
 const UNUSABLE: u8 = 7;
 const LEFT_OUT: u8 = 8;
+const SELF_SIGNED_AT: u8 = 9;
 
 /// Optional members of an encoded client, as bits of an octet.
 const ADMITTED: u8 = 1;
@@ -47,9 +50,15 @@ impl StoredClient {
                         writer.u8(kind);
                         writer.octets(text.as_bytes());
                     }
-                    TokenEndpointAuthMethod::SelfSignedTlsClientAuth(registered) => {
+                    TokenEndpointAuthMethod::SelfSignedTlsClientAuth(
+                        SelfSignedKeys::Registered(registered),
+                    ) => {
                         writer.u8(SELF_SIGNED);
                         writer.thumbprints(registered);
+                    }
+                    TokenEndpointAuthMethod::SelfSignedTlsClientAuth(SelfSignedKeys::At(uri)) => {
+                        writer.u8(SELF_SIGNED_AT);
+                        writer.octets(uri.to_string().as_bytes());
                     }
                 }
                 // Few clients have one of these. Where a client has none, the encoding ends here.
@@ -93,7 +102,12 @@ impl StoredClient {
                 });
             }
             OTHER => TokenEndpointAuthMethod::Other,
-            SELF_SIGNED => TokenEndpointAuthMethod::SelfSignedTlsClientAuth(reader.thumbprints()?),
+            SELF_SIGNED => TokenEndpointAuthMethod::SelfSignedTlsClientAuth(
+                SelfSignedKeys::Registered(reader.thumbprints()?),
+            ),
+            SELF_SIGNED_AT => TokenEndpointAuthMethod::SelfSignedTlsClientAuth(SelfSignedKeys::At(
+                JwksUri::parse(reader.text()?).ok()?,
+            )),
             kind => TokenEndpointAuthMethod::TlsClientAuth(expected_subject(kind, reader.text()?)?),
         };
         let (mut admitted, mut backend) = (None, None);
@@ -191,6 +205,7 @@ mod tests {
         let method = r#""token_endpoint_auth_method":"self_signed_tls_client_auth""#;
         let jwks = format!(r#""jwks":{{"keys":[{{"kty":"EC","x5t#S256":"{THUMBPRINT}"}}]}}"#);
         survives(client(&format!("{method},{jwks}")));
+        survives(client(&format!(r#"{method},"jwks_uri":"https://A.example:443/x?y""#)));
         survives(StoredClient::Unusable("because".into()));
         survives(StoredClient::LeftOut("because".into()));
     }

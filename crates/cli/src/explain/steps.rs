@@ -1,7 +1,7 @@
 //! The steps of a decision: the checks that it made, as it recorded them, and the result of each.
 
 use tls_client_auth::inspect::{
-    Chain, Check, Checks, ClientMetadata, ExpectedSubject, Policy, Source, Target,
+    Chain, Check, Checks, ClientMetadata, ExpectedSubject, Policy, SelfSignedKeys, Source, Target,
     TokenEndpointAuthMethod,
 };
 use tls_client_auth::{GateRequest, Outcome, PeerCertificate, ServerName};
@@ -238,7 +238,12 @@ fn method_name(method: &TokenEndpointAuthMethod) -> String {
         TokenEndpointAuthMethod::TlsClientAuth(expected) => {
             format!("tls_client_auth, by {}", subject_name(expected))
         }
-        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(registered) => {
+        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(SelfSignedKeys::At(uri)) => {
+            format!("self_signed_tls_client_auth, by the certificates at {uri}")
+        }
+        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(SelfSignedKeys::Registered(
+            registered,
+        )) => {
             format!("self_signed_tls_client_auth, {} certificates", registered.len())
         }
         TokenEndpointAuthMethod::Other => "another method".to_owned(),

@@ -1,20 +1,22 @@
 //! HTTP calls to a registry, and their answers.
 
+use std::time::Duration;
+
 use proxy_wasm::hostcalls;
-use tls_client_auth::host::{FetchedRegistry, RegistryAnswer, RegistryRequest};
+use tls_client_auth::host::{RegistryAnswer, RegistryRequest};
 use tls_client_auth::limits;
 
 use crate::abi::{self, Buffer, HeaderMap, Map};
 
 /// Sends a request; returns the call's token, or `None` if Envoy refuses the call.
-pub(super) fn send(registry: &FetchedRegistry, request: &RegistryRequest) -> Option<u32> {
+pub(super) fn send(cluster: &str, timeout: Duration, request: &RegistryRequest) -> Option<u32> {
     let headers = request.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
     hostcalls::dispatch_http_call(
-        &registry.cluster,
+        cluster,
         headers,
         None,
         Vec::new(),
-        registry.timeout.min(limits::LONGEST_TIMEOUT),
+        timeout.min(limits::LONGEST_TIMEOUT),
     )
     .ok()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use tls_client_auth::host::{
-    FetchedRegistry, LookupOutcome, Registration, RegistryAnswer, RegistryFault,
+    FetchedRegistry, KeySet, LookupOutcome, Registration, RegistryAnswer, RegistryFault,
 };
 use tls_client_auth::limits;
 
@@ -23,9 +23,17 @@ pub(crate) struct PendingLookup {
     is_caller: bool,
 }
 
-/// A finished lookup: what is known about the client, and the requests that waited for it.
+/// What a request waited for.
+pub(crate) enum Answer {
+    /// What is known about its client.
+    Registration(Result<Registration, RegistryFault>),
+    /// The certificates that its client has published.
+    KeySet(Result<KeySet, RegistryFault>),
+}
+
+/// A finished lookup: what is known now, and the requests that waited for it.
 pub(crate) struct FinishedLookup {
-    pub(crate) result: Result<Registration, RegistryFault>,
+    pub(crate) answer: Answer,
     pub(crate) waiting: Vec<HeldRequest>,
 }
 
@@ -62,10 +70,16 @@ impl Registries {
                 let call = lookup.borrow_mut().wait(client_id, request);
                 match call {
                     None => false,
-                    Some(call) if send(registry, &call).is_some() => true,
+                    Some(call) if send(&registry.cluster, registry.timeout, &call).is_some() => {
+                        true
+                    }
                     Some(_) => {
-                        let finished = self.on_client_answer(index, client_id, None);
-                        return finished.map_or(no_list, |finished| Err(finished.result));
+                        return match self.on_client_answer(index, client_id, None) {
+                            Some(FinishedLookup {
+                                answer: Answer::Registration(result), ..
+                            }) => Err(result),
+                            _ => no_list,
+                        };
                     }
                 }
             }
@@ -129,7 +143,8 @@ impl Registries {
             );
             self.request_log.write(Level::Warn, &registry_line(registry, &text));
         }
-        Some(FinishedLookup { result: settled.result, waiting: settled.waiting })
+        let answer = Answer::Registration(settled.result);
+        Some(FinishedLookup { answer, waiting: settled.waiting })
     }
 }
 

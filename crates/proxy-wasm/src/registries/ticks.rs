@@ -22,6 +22,7 @@ impl Registries {
             RootCall::Client(index, client_id) => {
                 self.on_client_answer(index, &client_id, Some(sizes))
             }
+            RootCall::KeySet(uri) => self.on_key_set_answer(&uri, Some(sizes)),
             RootCall::List(index) => {
                 if let RegistryState { access: Access::Snapshot(access), .. } =
                     self.registries.get(index)?
@@ -40,7 +41,7 @@ impl Registries {
         let now = now_millis();
         let elapsed = self.stopwatch.borrow_mut().elapsed(now, self.period_since_tick.get());
         let mut period = self.idle_period();
-        let mut finished = Vec::new();
+        let mut finished = self.send_key_set_calls();
         for (index, RegistryState { registry, access }) in self.registries.iter().enumerate() {
             match access {
                 Access::Snapshot(access) => {
@@ -81,7 +82,7 @@ impl Registries {
         };
         let turn = snapshot.borrow_mut().tick(elapsed, now, &mut HostSharedData, &mut has_time);
         if let Some(request) = turn.request {
-            match send(registry, &request) {
+            match send(&registry.cluster, registry.timeout, &request) {
                 Some(token) => {
                     self.root_calls.borrow_mut().insert(token, RootCall::List(index));
                 }
@@ -104,7 +105,7 @@ impl Registries {
         requests: Vec<(Box<str>, RegistryRequest)>,
     ) -> Vec<FinishedLookup> {
         let unsent = requests.into_iter().filter_map(|(client_id, request)| {
-            match send(registry, &request) {
+            match send(&registry.cluster, registry.timeout, &request) {
                 Some(token) => {
                     let call = RootCall::Client(index, client_id);
                     self.root_calls.borrow_mut().insert(token, call);

@@ -203,7 +203,7 @@ fn one_key_of_a_self_signed_client_counts() {
     refused(
         &entry(r#""jwksUri":"https://a.test/""#),
         &["7"],
-        "expected the member jwks (jwksUri is not fetched)",
+        "expected the member jwks (jwksUri has no selfSignedCertificateKeyId)",
     );
     refused(&entry(r#""jwks":{"keys":[]}"#), &["7"], "/jwks: expected a string");
 }

@@ -38,7 +38,7 @@ fn head() -> ListHead {
 }
 
 /// A client of each kind, as members of client metadata.
-const CLIENTS: [&str; 8] = [
+const CLIENTS: [&str; 9] = [
     r#""token_endpoint_auth_method": "private_key_jwt""#,
     r#""token_endpoint_auth_method": "tls_client_auth",
        "tls_client_auth_subject_dn": "CN=a\\,b+OU=\\C3\\A4,2.5.4.97=#0C0141,C=JP""#,
@@ -58,6 +58,8 @@ const CLIENTS: [&str; 8] = [
        "jwks": {"keys": [
            {"kty": "RSA", "x5t#S256": "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"}
        ]}"#,
+    r#""token_endpoint_auth_method": "self_signed_tls_client_auth",
+       "jwks_uri": "https://keys.example/jwks""#,
 ];
 
 /// One value of everything in shared data, except the lease, which has a test of its own
@@ -91,7 +93,7 @@ fn sample() -> Vec<u8> {
 #[test]
 fn a_change_of_the_format_changes_the_keys() {
     const DIGESTS: [(u32, &str); 1] =
-        [(3, "aaffdf9b986a7eefd267c1dcb0cd8fb08eabe3882a9678798bb7542c2091fe6a")];
+        [(4, "454ef687628a0ad76e21e4a17d64d6946895eefbfe53c29d84d94b9ac445e9a6")];
     let digest = Thumbprint::of(&sample()).to_hex();
     assert_eq!(DIGESTS.last(), Some(&(FORMAT_VERSION, digest.as_str())));
     assert!(DIGESTS.windows(2).all(|pair| pair[0].0 < pair[1].0));

@@ -124,9 +124,10 @@ fn what_is_shipped_has_no_findings() {
             .into_string()
             .expect("UTF-8")
     };
-    let doubts: [(&[&str], &[&str]); 9] = [
+    let doubts: [(&[&str], &[&str]); 10] = [
         (&["envoy.yaml"], &[]),
         (&["envoy-listener-chain.yaml"], &[]),
+        (&["envoy-jwks-uri.yaml"], &[]),
         (&["envoy-registry-lookup.yaml"], &[]),
         (&["envoy-registry-snapshot.yaml"], &[]),
         (&["clients.json"], &[]),
