@@ -172,7 +172,6 @@ async fn a_thousand_clients_at_once() {
             (request(&envoy, own, &client_id).await.code() == "authenticated").then_some(())
         })
         .await;
-        request(&envoy, &another(), &client_id).await.assert_is("certificate_not_registered");
     }
     envoy.assert_healthy().await;
 }
