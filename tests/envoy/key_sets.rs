@@ -250,7 +250,8 @@ async fn the_shipped_listener_verifies_hosts_and_refuses_private_addresses() {
     let by_name = format!("localhost:{port}");
     let by_address = format!("127.0.0.1:{port}");
     let by_other_name = format!("localhost:{other_port}");
-    let cases: [(&str, &str, &[(&str, &str)], &str); 5] = [
+    type Change = (&'static str, &'static str);
+    let cases: [(&str, &str, &[Change], &str); 5] = [
         ("as shipped, a name with a private address", &by_name, &[], "registry_unavailable"),
         ("as shipped, a private address", &by_address, &[], "registry_unavailable"),
         ("with loopback", &by_name, &[loopback], "authenticated"),

@@ -41,6 +41,16 @@ const places = [
   ],
   ["registry", $defs.registry, (members) => ({ registry: { ...registry, ...members } })],
   [
+    "on_miss",
+    $defs.registry.properties.on_miss,
+    (members) => ({ registry: { ...registry, on_miss: { path: "/{client_id}", ...members } } }),
+  ],
+  [
+    "jwks_uri",
+    $defs.key_sets,
+    (members) => ({ clients: [], jwks_uri: { cluster: "c", hosts: ["a.test"], ...members } }),
+  ],
+  [
     "backend_authentication",
     backend,
     (members) => ({ clients: [{ ...client, backend_authentication: members }] }),
