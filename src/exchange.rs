@@ -36,12 +36,7 @@ pub enum Step {
     },
     /// Ask for the key set of a client ([`crate::host::KeySets`]) and report it to
     /// [`Exchange::on_key_set`]. The request is held until then.
-    FetchKeySet {
-        /// Where the client publishes it.
-        uri: JwksUri,
-        /// The certificate that may be one of the set.
-        certificate: Thumbprint,
-    },
+    FetchKeySet(Box<KeySetQuestion>),
     /// Carry out the decision. An exchange has exactly one.
     Decide(Box<Decision>),
     /// Do nothing: the request was decided before.
@@ -49,6 +44,15 @@ pub enum Step {
         /// Whether it passed. A request that was answered must not go on.
         passed: bool,
     },
+}
+
+/// Which key set a decision depends on.
+#[derive(Clone, Debug)]
+pub struct KeySetQuestion {
+    /// Where the client publishes it.
+    pub uri: JwksUri,
+    /// The certificate that may be one of the set.
+    pub certificate: Thumbprint,
 }
 
 /// The state of one request, from its headers to its decision.
@@ -329,7 +333,7 @@ impl Exchange {
         match verdict {
             Ok(Verdict::DependsOnKeySet { client, uri, certificate }) => {
                 self.progress = Progress::AwaitingKeySet(held, claimed, client);
-                Step::FetchKeySet { uri, certificate }
+                Step::FetchKeySet(Box::new(KeySetQuestion { uri, certificate }))
             }
             Ok(Verdict::Authenticated { headers }) => {
                 self.pass(Code::Authenticated, headers, held.summary.of(claimed))

@@ -120,7 +120,7 @@ pub mod host {
     pub use crate::certificate::{CertificateHeader, CertificateMemory};
     pub use crate::decision::LineBudget;
     pub use crate::downstream::Downstream;
-    pub use crate::exchange::{Exchange, Step};
+    pub use crate::exchange::{Exchange, KeySetQuestion, Step};
     pub use crate::policy::{FilterState, LogDecisions};
     pub use crate::registration::{JwksUri, Registration};
     pub use crate::registry::{

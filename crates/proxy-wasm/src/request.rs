@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action as Iteration;
-use tls_client_auth::host::{CertificateHeader, Exchange, Fields, Head, Step};
+use tls_client_auth::host::{CertificateHeader, Exchange, Fields, Head, KeySetQuestion, Step};
 use tls_client_auth::{HostError, Response};
 
 use super::abi::{self, Buffer, HeaderMap, Map};
@@ -58,10 +58,12 @@ impl RequestContext {
                     .on_registration(answer, &mut plugin.certificates.connection()),
             };
         }
-        step = with_key_set(&plugin, &request, step);
+        if let Step::FetchKeySet(question) = step {
+            step = with_key_set(&plugin, &request, &question);
+        }
         match step {
             // After a registration no second lookup comes, and after a key set no second fetch.
-            Step::Wait | Step::LookUp { .. } | Step::FetchKeySet { .. } => Iteration::Pause,
+            Step::Wait | Step::LookUp { .. } | Step::FetchKeySet(_) => Iteration::Pause,
             Step::Decided { passed } => iteration(passed),
             Step::Decide(decision) => iteration(apply(&plugin, &request.exchange, *decision)),
         }
@@ -178,11 +180,10 @@ pub(super) fn resume_all(plugin: &Plugin, finished: &FinishedLookup) {
     }
 }
 
-/// Answers a step that asks for a key set, unless the request must wait for it.
+/// The step after one that asks for a key set.
 #[inline(never)]
-fn with_key_set(plugin: &Plugin, request: &HeldRequest, step: Step) -> Step {
-    let Step::FetchKeySet { uri, certificate } = step else { return step };
-    match plugin.registries.find_key_set(&uri, &certificate, request) {
+fn with_key_set(plugin: &Plugin, request: &HeldRequest, question: &KeySetQuestion) -> Step {
+    match plugin.registries.find_key_set(&question.uri, &question.certificate, request) {
         Poll::Pending => Step::Wait,
         Poll::Ready(key_set) => {
             request.exchange.borrow_mut().on_key_set(key_set, &mut plugin.certificates.connection())
@@ -199,8 +200,11 @@ pub(super) fn resume(
     if !request.make_effective() {
         return;
     }
-    let step = take(&mut request.exchange.borrow_mut(), &mut plugin.certificates.connection());
-    if let Step::Decide(decision) = with_key_set(plugin, request, step)
+    let mut step = take(&mut request.exchange.borrow_mut(), &mut plugin.certificates.connection());
+    if let Step::FetchKeySet(question) = step {
+        step = with_key_set(plugin, request, &question);
+    }
+    if let Step::Decide(decision) = step
         && apply(plugin, &request.exchange, *decision)
     {
         abi::continue_request();
