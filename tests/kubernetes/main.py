@@ -41,7 +41,7 @@ class World:
         self.certificates = traffic.Certificates(stage, ROOT)
         self.backend = traffic.Backend(stage, ROOT)
         self.cluster = cluster.Cluster(stage, tools)
-        self.registry = image.Registry(stage, tools)
+        self.registry = image.Registry(stage, tools, ROOT)
         home = arguments.home.resolve()
         self.istio = istio.Istio(
             stage, tools, self.cluster, ROOT, home / "istio", self.envoy

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 import ssl
 import subprocess
 import sys
@@ -53,6 +54,13 @@ class Certificates:
 
     def path(self, name):
         return self.directory / name
+
+    def copy_to(self, folder):
+        """Under the names that the pages of the manual use."""
+        for name, own in {
+            "tls.crt": "server.pem", "tls.key": "server.key", "ca.crt": "ca.pem"
+        }.items():
+            shutil.copy(self.path(own), folder / name)
 
     def thumbprint(self, name):
         der = ssl.PEM_cert_to_DER_cert(self.path(f"{name}.pem").read_text())
