@@ -22,6 +22,10 @@ LOG_FORMAT = (
     "request=%REQ(USER-AGENT)%. status=%RESPONSE_CODE% details=%RESPONSE_CODE_DETAILS% "
     "code=%FILTER_STATE(wasm.tls_client_auth_code:PLAIN)%.\n"
 )
+# Where curl loses an answer that comes before the end of the body: over HTTP/2 some versions do at
+# once ("not closed cleanly"), and all do where Envoy then closes the connection, as it does while a
+# listener changes. A handshake that fails looks the same, each time.
+LOST = {16, 55, 56, 92}
 PLACEHOLDER = "demo-replaces-this-43-letters-placeholder-0"
 
 
@@ -104,9 +108,7 @@ class Edge:
             name = f"request-{Edge.sent}"
             command = self.command(name, certificate, client, path, headers, http1)
             done = subprocess.run(command, capture_output=True, text=True, check=False)
-            # Some versions of curl lose an answer over HTTP/2 that comes before the end of the
-            # body: the stream was "not closed cleanly".
-            if done.returncode != 92:
+            if done.returncode not in LOST:
                 break
         status, fields = head(done.stdout)
         code = self.code(name) if status and logged else "-"
