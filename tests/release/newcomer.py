@@ -87,7 +87,8 @@ class Shell:
     def run(self, block):
         """What a block prints, and how long it took."""
         before, started = len(self.text()), time.monotonic()
-        self.child.stdin.write(f"{block}\necho {MARK} $?\n")
+        # What curl printed last may not end its line.
+        self.child.stdin.write(f"{block}\nprintf '\\n{MARK} %d\\n' $?\n")
         self.child.stdin.flush()
         while True:
             printed = self.text()[before:]
