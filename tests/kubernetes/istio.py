@@ -9,13 +9,19 @@ from stage import Surprise, run, say
 from traffic import BACKEND, HOST, LOG_FORMAT, Edge
 
 HTTP, HTTPS, GRPC, SECURE_GRPC, MONITORING, CONTROL = 21080, 21017, 21010, 21012, 21014, 21876
-# The agent has four ports from here on: Envoy's administration, its own status, Envoy's, metrics.
-AGENT = 21100
+# Each agent has four ports from here on: Envoy's administration, its own status, Envoy's, metrics.
+AGENT, BESIDE = 21100, 21110
+# Those that every sidecar takes, whatever it is asked: for what leaves and what arrives.
+CAPTURE = [15001, 15006]
+# The sidecar of the authorization server is on an address of its own.
+SIDECAR_ADDRESS, SIDECAR = "127.0.0.2", 21448
 GATEWAY, KUBERNETES_GATEWAY = 21443, 21444
 CLIENT_REGISTRY = 21082
 PORTS = [
     *(HTTP, HTTPS, GRPC, SECURE_GRPC, MONITORING, CONTROL),
     *range(AGENT, AGENT + 4),
+    *range(BESIDE, BESIDE + 4),
+    *CAPTURE,
     *(GATEWAY, KUBERNETES_GATEWAY, CLIENT_REGISTRY),
 ]
 SYSTEM, INGRESS, SERVER = "istio-system", "istio-ingress", "authorization-server"
@@ -99,14 +105,14 @@ class Istio:
 
         self.stage.wait("istiod", ready, self.istiod, 180)
 
-    def serve_backend(self):
+    def serve_backend(self, port=BACKEND, **endpoint):
         """A Service whose one endpoint is on loopback, which Kubernetes itself would refuse."""
         spec = {
             "hosts": [BACKEND_NAME],
             "location": "MESH_INTERNAL",
             "resolution": "STATIC",
-            "ports": [{"number": 8080, "name": "http", "protocol": "HTTP", "targetPort": BACKEND}],
-            "endpoints": [{"address": "127.0.0.1"}],
+            "ports": [{"number": 8080, "name": "http", "protocol": "HTTP", "targetPort": port}],
+            "endpoints": [{"address": "127.0.0.1", **endpoint}],
         }
         entry = "networking.istio.io/v1"
         self.cluster.apply([resource(entry, "ServiceEntry", SERVER, SERVER, spec=spec)])
@@ -120,8 +126,9 @@ class Istio:
         }
         self.cluster.apply([secret(SERVER, INGRESS, "kubernetes.io/tls", **files)])
 
-    def workload(self, name, namespace, account, labels, ports):
-        """What a Deployment and its Service would make: a pod on loopback."""
+    def workload(self, name, namespace, account, labels, ports, address="127.0.0.1"):
+        """What a Deployment and its Service would make: a pod on loopback. Without ports, no
+        Service: its name is that of an entry."""
         cluster = self.cluster
         rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "watch", "list"]}
         api = "rbac.authorization.k8s.io"
@@ -134,7 +141,9 @@ class Istio:
                 for port, target in ports.items()
             ],
         }
+        services = [resource("v1", "Service", name, namespace, spec=service)] if ports else []
         cluster.apply([
+            *services,
             resource("v1", "ServiceAccount", account, namespace),
             resource(f"{api}/v1", "Role", account, namespace, rules=[rule]),
             resource(
@@ -142,7 +151,6 @@ class Istio:
                 roleRef={"apiGroup": api, "kind": "Role", "name": account},
                 subjects=[subject],
             ),
-            resource("v1", "Service", name, namespace, spec=service),
             resource(
                 *("v1", "Pod", name, namespace, labels),
                 spec={"serviceAccountName": account, "containers": [container]},
@@ -150,8 +158,8 @@ class Istio:
         ])
         status = {
             "phase": "Running",
-            "podIP": "127.0.0.1",
-            "podIPs": [{"ip": "127.0.0.1"}],
+            "podIP": address,
+            "podIPs": [{"ip": address}],
             "hostIP": "127.0.0.1",
             "conditions": [{"type": "Ready", "status": "True"}],
         }
@@ -167,8 +175,8 @@ class Istio:
             lambda: self.cluster.kubectl(*question, check=False).stdout.strip() == "yes",
         )
 
-    def agent(self, kind, name, namespace, account, labels):
-        """The agent of a workload, with its Envoy."""
+    def agent(self, kind, name, namespace, account, labels, address="127.0.0.1", port=AGENT):
+        """The agent of a workload, with its Envoy, and the first of its own ports."""
         self.agents += 1
         title = f"agent-{self.agents}-{name}"
         home = self.stage.directory / title
@@ -191,22 +199,22 @@ class Istio:
             "binaryPath": str(self.envoy),
             "configPath": str(home / "etc"),
             "proxyBootstrapTemplatePath": str(template),
-            "proxyAdminPort": AGENT,
-            "statusPort": AGENT + 1,
+            "proxyAdminPort": port,
+            "statusPort": port + 1,
             "fileFlushInterval": "0.05s",
             "concurrency": 2,
         }
         variables = environment(
             POD_NAME=name,
             POD_NAMESPACE=namespace,
-            INSTANCE_IP="127.0.0.1",
+            INSTANCE_IP=address,
             SERVICE_ACCOUNT=account,
             ISTIO_META_CLUSTER_ID="Kubernetes",
             ISTIO_METAJSON_LABELS=json.dumps(labels),
             CA_ADDR=f"localhost:{SECURE_GRPC}",
             JWT_POLICY="third-party-jwt",
-            ENVOY_STATUS_PORT=str(AGENT + 2),
-            ENVOY_PROMETHEUS_PORT=str(AGENT + 3),
+            ENVOY_STATUS_PORT=str(port + 2),
+            ENVOY_PROMETHEUS_PORT=str(port + 3),
             PROXY_CONFIG=json.dumps(proxy),
         )
         command = [self.tools / "pilot-agent", "proxy", kind, "--proxyLogLevel=warning"]

@@ -17,6 +17,7 @@ import istio
 import on_envoy_gateway
 import on_istio
 import on_kubernetes
+import on_sidecar
 import traffic
 from stage import Stage, Surprise, must_be_free, say
 
@@ -25,8 +26,8 @@ PORTS = [
     *(cluster.ETCD, cluster.ETCD_PEER, cluster.API, image.PORT, traffic.BACKEND),
     *(istio.PORTS + envoy_gateway.PORTS + on_kubernetes.PORTS),
 ]
-ISTIO = {"istio", "gateway-api"}
-PARTS = ["istio", "gateway-api", "envoy-gateway", "deployment"]
+ISTIO = {"istio", "gateway-api", "sidecar"}
+PARTS = ["istio", "gateway-api", "sidecar", "envoy-gateway", "deployment"]
 
 
 class World:

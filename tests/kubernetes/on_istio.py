@@ -4,6 +4,7 @@ import hashlib
 import json
 import sys
 
+import on_sidecar
 from checks import RIGHT, apply, decides, replaced
 from cluster import resource
 from image import REPOSITORY
@@ -33,6 +34,8 @@ def play(world, parts):
         istio_gateway(world)
     if "gateway-api" in parts:
         kubernetes_gateway(world)
+    if "sidecar" in parts:
+        on_sidecar.play(world)
     world.istio.stop()
 
 

@@ -93,11 +93,15 @@ class Edge:
 
     sent = 0
 
-    def __init__(self, port, process, backend, certificates):
+    def __init__(self, port, process, backend, certificates, address="127.0.0.1"):
         self.port = port
+        self.address = address
         self.process = process
         self.backend = backend
         self.certificates = certificates
+        # An Envoy in front of the one that decides.
+        self.front = None
+        self.trust = ["--cacert", certificates.path("ca.pem")]
 
     # Envoy refuses some requests before it has their headers: these cannot be found in the log.
     def send(
@@ -120,8 +124,8 @@ class Edge:
     def command(self, name, certificate, client, path, headers, http1):
         command = ["curl", "--silent", "--max-time", "20", "--output", "/dev/null"]
         command += ["--dump-header", "-", "--user-agent", name, "--noproxy", "*"]
-        command += ["--resolve", f"{HOST}:{self.port}:127.0.0.1"]
-        command += ["--cacert", self.certificates.path("ca.pem")]
+        command += ["--resolve", f"{HOST}:{self.port}:{self.address}"]
+        command += self.trust
         if certificate:
             command += ["--cert", self.certificates.path(f"{certificate}.pem")]
             command += ["--key", self.certificates.path(f"{certificate}.key")]
@@ -138,9 +142,12 @@ class Edge:
         start = f"request={name}. "
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            for line in reversed(self.process.text().splitlines()):
-                if start in line:
-                    return re.search(r"code=([\w-]+)\.", line.split(start, 1)[1])[1]
+            line = line_of(self.process, start)
+            if line is not None:
+                return re.search(r"code=([\w-]+)\.", line)[1]
+            in_front = line_of(self.front, start)
+            if in_front is not None and "details=via_upstream" not in in_front:
+                return "-"
             time.sleep(0.05)
         raise Surprise(f"no line of {name} in the access log{last_words(self.process)}")
 
@@ -272,6 +279,12 @@ class Edge:
             if ("Acceptable client certificate CA names" in said) != expected:
                 raise Surprise(f"{tls}: names its CAs: expected {expected}")
         say(f"   ok names its CAs to clients: {'yes' if expected else 'no'}")
+
+
+def line_of(process, start):
+    """The rest of the line of an access log that has `start`, if it is there."""
+    lines = reversed(process.text().splitlines()) if process else []
+    return next((line.split(start, 1)[1] for line in lines if start in line), None)
 
 
 def head(text):
