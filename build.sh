@@ -72,8 +72,8 @@ Parts that run only where they are named, because they compile for long:
   kubernetes      the manifests under real control planes of Istio, Envoy Gateway and Kubernetes:
                   python3, curl, openssl, go 1.21 or later, skopeo, etcd, docker-registry, root;
                   some 20 minutes.
-                  ONLY="istio" in the environment runs one of istio gateway-api envoy-gateway
-                  deployment
+                  ONLY="istio" in the environment runs one of istio gateway-api sidecar waypoint
+                  envoy-gateway deployment
 
 Where Debian's packages can be installed, what is missing is installed.
 END

@@ -15,6 +15,9 @@ AGENT, BESIDE = 21100, 21110
 CAPTURE = [15001, 15006]
 # The sidecar of the authorization server is on an address of its own.
 SIDECAR_ADDRESS, SIDECAR = "127.0.0.2", 21448
+# Of a waypoint, fixed, and where requests enter a tunnel to it.
+HBONE, TUNNEL, TUNNEL_ADMIN = 15008, 21449, 21905
+WAYPOINT_ADDRESS = "127.0.0.3"
 GATEWAY, KUBERNETES_GATEWAY = 21443, 21444
 CLIENT_REGISTRY = 21082
 PORTS = [
@@ -22,6 +25,7 @@ PORTS = [
     *range(AGENT, AGENT + 4),
     *range(BESIDE, BESIDE + 4),
     *CAPTURE,
+    *(HBONE, TUNNEL, TUNNEL_ADMIN),
     *(GATEWAY, KUBERNETES_GATEWAY, CLIENT_REGISTRY),
 ]
 SYSTEM, INGRESS, SERVER = "istio-system", "istio-ingress", "authorization-server"
@@ -75,7 +79,7 @@ class Istio:
     def stop(self):
         self.stage.end(self.istiod)
 
-    def run(self):
+    def run(self, **switches):
         home = self.stage.directory / "istiod"
         home.mkdir(exist_ok=True)
         variables = environment(
@@ -85,6 +89,7 @@ class Istio:
             INJECTION_WEBHOOK_CONFIG_NAME="",
             VALIDATION_WEBHOOK_CONFIG_NAME="",
             **WITHOUT_ISTIOS_FILTERS,
+            **switches,
         )
         command = [
             *(self.tools / "pilot-discovery", "discovery"),
@@ -105,17 +110,19 @@ class Istio:
 
         self.stage.wait("istiod", ready, self.istiod, 180)
 
-    def serve_backend(self, port=BACKEND, **endpoint):
+    def serve_backend(self, port=BACKEND, endpoint=None, labels=None, addresses=None):
         """A Service whose one endpoint is on loopback, which Kubernetes itself would refuse."""
         spec = {
             "hosts": [BACKEND_NAME],
             "location": "MESH_INTERNAL",
             "resolution": "STATIC",
             "ports": [{"number": 8080, "name": "http", "protocol": "HTTP", "targetPort": port}],
-            "endpoints": [{"address": "127.0.0.1", **endpoint}],
+            "endpoints": [endpoint or {"address": "127.0.0.1"}],
         }
-        entry = "networking.istio.io/v1"
-        self.cluster.apply([resource(entry, "ServiceEntry", SERVER, SERVER, spec=spec)])
+        if addresses:
+            spec["addresses"] = addresses
+        entry = resource("networking.istio.io/v1", "ServiceEntry", SERVER, SERVER, labels)
+        self.cluster.apply([{**entry, "spec": spec}])
 
     def serve_certificates(self, certificates):
         """The secret of the gateway, with the CAs of the clients in ca.crt."""
@@ -193,7 +200,10 @@ class Istio:
         )
         root = run(["base64", "-d"], stdin=authority["data"]["ca-cert.pem"])
         (roots / "root-cert.pem").write_text(root)
-        template = self.sources / "envoy_bootstrap.json"
+        # An extension for waypoints that only Istio's own Envoy has.
+        template = home / "envoy_bootstrap.json"
+        text = (self.sources / "envoy_bootstrap.json").read_text()
+        template.write_text(text.replace("{{- if .metadata_discovery }}", "{{- if false }}"))
         proxy = {
             "discoveryAddress": f"localhost:{SECURE_GRPC}",
             "binaryPath": str(self.envoy),
@@ -210,6 +220,8 @@ class Istio:
             INSTANCE_IP=address,
             SERVICE_ACCOUNT=account,
             ISTIO_META_CLUSTER_ID="Kubernetes",
+            # For this version a waypoint gets what only it and Envoy have, not Istio's own Envoy.
+            ISTIO_META_ISTIO_VERSION="1.29.1",
             ISTIO_METAJSON_LABELS=json.dumps(labels),
             CA_ADDR=f"localhost:{SECURE_GRPC}",
             JWT_POLICY="third-party-jwt",

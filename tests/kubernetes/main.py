@@ -17,7 +17,6 @@ import istio
 import on_envoy_gateway
 import on_istio
 import on_kubernetes
-import on_sidecar
 import traffic
 from stage import Stage, Surprise, must_be_free, say
 
@@ -26,8 +25,8 @@ PORTS = [
     *(cluster.ETCD, cluster.ETCD_PEER, cluster.API, image.PORT, traffic.BACKEND),
     *(istio.PORTS + envoy_gateway.PORTS + on_kubernetes.PORTS),
 ]
-ISTIO = {"istio", "gateway-api", "sidecar"}
-PARTS = ["istio", "gateway-api", "sidecar", "envoy-gateway", "deployment"]
+ISTIO = {"istio", "gateway-api", "sidecar", "waypoint"}
+PARTS = ["istio", "gateway-api", "sidecar", "waypoint", "envoy-gateway", "deployment"]
 
 
 class World:

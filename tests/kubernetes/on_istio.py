@@ -5,6 +5,7 @@ import json
 import sys
 
 import on_sidecar
+import on_waypoint
 from checks import RIGHT, apply, decides, replaced
 from cluster import resource
 from image import REPOSITORY
@@ -36,6 +37,8 @@ def play(world, parts):
         kubernetes_gateway(world)
     if "sidecar" in parts:
         on_sidecar.play(world)
+    if "waypoint" in parts:
+        on_waypoint.play(world)
     world.istio.stop()
 
 

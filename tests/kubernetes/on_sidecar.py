@@ -22,6 +22,9 @@ OTHER_NAME = "spiffe://cluster.local/ns/shop/sa/cart"
 def play(world):
     istio, cluster = world.istio, world.cluster
     say("\nIstio's sidecar, behind its gateway: gateway-mutual.yaml, sidecar.yaml")
+    # The gateway has no filter.
+    for other in ("tls-client-auth", "gateway-alone"):
+        cluster.delete(istio.manifest(other))
     workloads(world)
     apply(world, istio.manifest("gateway-mutual"))
     cluster.check(istio.manifest("sidecar"))
@@ -43,12 +46,12 @@ def workloads(world):
     istio.workload(GATEWAY_ACCOUNT, INGRESS, GATEWAY_ACCOUNT, GATEWAY_LABELS, {443: GATEWAY})
     istio.workload(SERVER, SERVER, SERVER, LABELS, {}, address=SIDECAR_ADDRESS)
     # What injection writes at a pod: the gateway speaks mTLS to it, and knows its name.
-    istio.serve_backend(
-        SIDECAR,
-        address=SIDECAR_ADDRESS,
-        labels={"security.istio.io/tlsMode": "istio"},
-        serviceAccount=SERVER,
-    )
+    endpoint = {
+        "address": SIDECAR_ADDRESS,
+        "labels": {"security.istio.io/tlsMode": "istio"},
+        "serviceAccount": SERVER,
+    }
+    istio.serve_backend(SIDECAR, endpoint)
     # Nothing captures connections here, so the sidecar listens on the port itself.
     listener = {
         "port": {"number": SIDECAR, "name": "http", "protocol": "HTTP"},

@@ -99,6 +99,7 @@ class Edge:
         self.process = process
         self.backend = backend
         self.certificates = certificates
+        self.scheme = "https"
         # An Envoy in front of the one that decides.
         self.front = None
         self.trust = ["--cacert", certificates.path("ca.pem")]
@@ -135,7 +136,7 @@ class Edge:
             command.append("--http1.1")
         for header in headers:
             command += ["--header", header]
-        return [str(word) for word in [*command, f"https://{HOST}:{self.port}{path}"]]
+        return [str(word) for word in [*command, f"{self.scheme}://{HOST}:{self.port}{path}"]]
 
     def code(self, name):
         """Out of the access log, which Envoy writes after the answer."""
