@@ -171,7 +171,7 @@ declare -rA part_needs=(
 # All that the tests need from others, but for the control planes: their sources come with the
 # build.
 fetch_all() {
-  local version cli_target
+  local version
   require cargo node npm python3 curl openssl cc go javac mvn php ruby skopeo
   warn_if_offline
   cargo fetch --locked --quiet
