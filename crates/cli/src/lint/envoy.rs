@@ -27,7 +27,7 @@ struct Envoy<'a> {
     clusters: UpstreamClusters,
 }
 
-/// Filters that documents define by name, of which each Envoy may discover some. They are looked for
+/// Filters that documents define by name, of which each Envoy may discover some. They are found
 /// once, not for each Envoy.
 pub struct NamedFilters {
     /// File and document of each.
