@@ -53,6 +53,7 @@ class Shell:
     """One bash for all blocks, as somebody has one terminal."""
 
     def __init__(self, folder, programs):
+        self.folder = folder
         home = SCRATCH / "home"
         home.mkdir()
         environment = {
@@ -82,7 +83,9 @@ class Shell:
     def all_text(self):
         """With what went wrong."""
         self.errors.seek(0)
-        return f"{self.text()}\n{self.errors.read()}"[-4000:]
+        log = self.folder / "envoy.log"
+        words = log.read_text(encoding="utf-8")[-2000:] if log.exists() else ""
+        return f"{self.text()[-2000:]}\n{self.errors.read()[-2000:]}\n{words}"
 
     def run(self, block):
         """What a block prints, and how long it took."""
