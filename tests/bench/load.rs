@@ -25,7 +25,7 @@ use crate::support::case::Request;
 /// difference.
 pub const ROUNDS: usize = 60;
 pub const REQUESTS: usize = 150;
-const WARM_UP: usize = 2_000;
+const WARM_UP: usize = 30_000;
 
 /// What stands between the listener and the router, and what is sent to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +124,8 @@ pub async fn measure() -> Rounds {
     }
     for lane in &mut lanes {
         lane.assert_decides().await;
-        // V8 compiles frequent code a second time.
+        // V8 compiles a function a second time when it has run often: a short one after ten thousands
+        // of requests.
         lane.load(WARM_UP).await;
     }
     let mut rounds = Vec::new();
