@@ -1,5 +1,7 @@
 //! The request headers and trailers that no client may set (contract §5).
 
+use std::sync::Arc;
+
 use crate::certificate::CertificateHeader;
 use crate::limits;
 use crate::request::{is_token, same_header};
@@ -146,9 +148,10 @@ impl HeaderPattern {
 /// The headers and trailers that no client may send to the backend under one policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StrippedHeaders {
-    /// The header from which this policy reads the certificate.
-    pub(crate) own: Option<CertificateHeader>,
-    pub(crate) read: Vec<&'static str>,
+    /// The headers that this policy reads: that of the certificate, and `verified`.
+    pub(crate) own: Vec<Arc<str>>,
+    /// Those that any policy reads.
+    pub(crate) read: Vec<Arc<str>>,
     pub(crate) written: Vec<Box<str>>,
     pub(crate) kept: Vec<Box<str>>,
     pub(crate) patterns: Vec<HeaderPattern>,
@@ -156,7 +159,7 @@ pub struct StrippedHeaders {
 
 impl StrippedHeaders {
     /// Whether a header or trailer of this name must not reach the backend as the client sent it.
-    /// `trusted` is the header from which the client's certificate was read, if it was.
+    /// `trusted` is the form of the header from which the client's certificate was read, if it was.
     #[must_use]
     pub fn strips(&self, name: &str, trusted: Option<CertificateHeader>) -> bool {
         if self.written.iter().any(|written| same_header(written, name))
@@ -170,8 +173,8 @@ impl StrippedHeaders {
             return false;
         }
         let is_kept = self.kept.iter().any(|kept| kept.as_ref() == name);
-        let is_own = self.own.is_some_and(|own| same_header(own.name(), name));
-        !is_kept || (is_own && trusted != self.own)
+        let is_own = self.own.iter().any(|own| same_header(own, name));
+        !is_kept || (is_own && trusted.is_none())
     }
 }
 

@@ -1,7 +1,5 @@
 //! The request headers that a decision reads, found in one pass over all headers.
 
-use crate::certificate::CertificateHeader;
-
 /// Whether `text` is a token (RFC 9110 §5.6.2), as names of headers and authentication schemes are.
 #[must_use]
 pub fn is_token(text: &[u8]) -> bool {
@@ -11,7 +9,7 @@ pub fn is_token(text: &[u8]) -> bool {
 
 /// The headers or the trailers of a request, as the host gives them: names in lower case, with
 /// those of pseudo-headers, and values, which may be any bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Fields<'a>(pub &'a [(String, Vec<u8>)]);
 
 /// A header that a request should have at most once.
@@ -32,30 +30,6 @@ impl<'a> SingletonField<'a> {
     }
 }
 
-/// The headers that may carry a certificate.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CertificateHeaders<'a> {
-    xfcc: SingletonField<'a>,
-    client_cert: SingletonField<'a>,
-    x_ssl_cert: SingletonField<'a>,
-}
-
-impl<'a> CertificateHeaders<'a> {
-    /// The header of this form.
-    #[must_use]
-    pub fn of(&self, header: CertificateHeader) -> SingletonField<'a> {
-        match header {
-            CertificateHeader::XForwardedClientCert => self.xfcc,
-            CertificateHeader::ClientCert => self.client_cert,
-            CertificateHeader::XSslCert => self.x_ssl_cert,
-        }
-    }
-}
-
-const XFCC: &str = CertificateHeader::XForwardedClientCert.name();
-const CLIENT_CERT: &str = CertificateHeader::ClientCert.name();
-const X_SSL_CERT: &str = CertificateHeader::XSslCert.name();
-
 /// The headers of a request that a decision reads.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Head<'a> {
@@ -75,8 +49,6 @@ pub struct Head<'a> {
     pub content_length: SingletonField<'a>,
     /// `authorization`
     pub authorization: SingletonField<'a>,
-    /// The headers that may carry the client's certificate.
-    pub certificate: CertificateHeaders<'a>,
     /// `expect`
     pub expect: SingletonField<'a>,
     /// Whether the request asks for another protocol, by `upgrade` or by `:protocol` (RFC 8441 §4).
@@ -84,13 +56,15 @@ pub struct Head<'a> {
     /// Whether the request has a header by which frameworks let a client override the method, such
     /// as `x-http-method-override`.
     pub overrides_method: bool,
+    /// All of them, for those whose names a policy chooses.
+    fields: Fields<'a>,
 }
 
 impl<'a> Head<'a> {
     /// Finds them in `headers`.
     #[must_use]
     pub fn of(headers: Fields<'a>) -> Self {
-        let mut head = Self::default();
+        let mut head = Self { fields: headers, ..Self::default() };
         for (name, value) in headers.0 {
             let value = value.as_slice();
             match name.as_str() {
@@ -101,9 +75,6 @@ impl<'a> Head<'a> {
                 "content-type" => head.content_type.add(value),
                 "content-encoding" => head.content_encoding.add(value),
                 "content-length" => head.content_length.add(value),
-                XFCC => head.certificate.xfcc.add(value),
-                CLIENT_CERT => head.certificate.client_cert.add(value),
-                X_SSL_CERT => head.certificate.x_ssl_cert.add(value),
                 "authorization" => head.authorization.add(value),
                 "expect" => head.expect.add(value),
                 "upgrade" | ":protocol" => head.has_upgrade = true,
@@ -111,6 +82,15 @@ impl<'a> Head<'a> {
             }
         }
         head
+    }
+
+    /// The header of this name, which is in lower case.
+    #[must_use]
+    pub fn field(&self, name: &str) -> SingletonField<'a> {
+        let mut field = SingletonField::Absent;
+        let named = self.fields.0.iter().filter(|(other, _)| other == name);
+        named.for_each(|(_, value)| field.add(value));
+        field
     }
 
     /// Adds a header whose name some servers read as another one, see [`same_header`], or that
