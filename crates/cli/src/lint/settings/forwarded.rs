@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tls_client_auth::host::CertificateHeader;
 
-use super::policy::PolicyMembers;
+use super::doubt;
 use crate::lint::finding::Finding;
 
 /// What a hop says of the chain of a certificate that it did not verify. nginx and Apache write
@@ -34,17 +34,32 @@ fn text<'a>(json: &'a Value, pointer: &str) -> Option<&'a str> {
     json.pointer(pointer).and_then(Value::as_str)
 }
 
-pub(super) fn doubts(members: &PolicyMembers<'_>) -> Vec<Finding> {
+struct Place<'a> {
+    own: &'a Value,
+    top: &'a Value,
+    at: &'a str,
+}
+
+impl Place<'_> {
+    fn doubt(&self, pointer: &str, message: &str) -> Finding {
+        doubt(&format!("{}{pointer}", self.at), message)
+    }
+}
+
+/// Those of the members `own` of the top level or of a tenant at the JSON Pointer `at`. `top` = the
+/// top level, whose members a tenant inherits.
+pub(super) fn doubts(own: &Value, top: &Value, at: &str) -> Vec<Finding> {
+    let members = Place { own, top, at };
     let mut doubts = Vec::new();
     if let Some(peer) = members.own.get("peer_certificate") {
-        doubts.extend(of_header(members, peer));
-        doubts.extend(of_verified(members, peer));
+        doubts.extend(of_header(&members, peer));
+        doubts.extend(of_verified(&members, peer));
     }
-    doubts.extend(of_certificate_for(members));
+    doubts.extend(of_certificate_for(&members));
     doubts
 }
 
-fn of_header(members: &PolicyMembers<'_>, peer: &Value) -> Option<Finding> {
+fn of_header(members: &Place<'_>, peer: &Value) -> Option<Finding> {
     let names = read_names(peer);
     let name = names.first()?;
     if peer.get("trusted_proxies").is_none() {
@@ -70,7 +85,7 @@ fn of_header(members: &PolicyMembers<'_>, peer: &Value) -> Option<Finding> {
     })
 }
 
-fn of_verified(members: &PolicyMembers<'_>, peer: &Value) -> Vec<Finding> {
+fn of_verified(members: &Place<'_>, peer: &Value) -> Vec<Finding> {
     let values = peer.pointer("/verified/values").and_then(Value::as_array);
     let mut doubts = Vec::new();
     for (index, value) in values.into_iter().flatten().enumerate() {
@@ -96,7 +111,7 @@ fn of_verified(members: &PolicyMembers<'_>, peer: &Value) -> Vec<Finding> {
     doubts
 }
 
-fn of_certificate_for(members: &PolicyMembers<'_>) -> Option<Finding> {
+fn of_certificate_for(members: &Place<'_>) -> Option<Finding> {
     let forward = members.own.get("forward").or_else(|| members.top.get("forward"))?;
     let is_own = members.own.get("forward").is_some();
     text(forward, "/certificate_for").filter(|told| *told != "authenticated")?;

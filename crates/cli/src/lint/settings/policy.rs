@@ -78,7 +78,7 @@ impl PolicyMembers<'_> {
                  per_connection_buffer_limit_bytes of the listener is larger",
             ));
         }
-        doubts.extend(forwarded::doubts(self));
+        doubts.extend(forwarded::doubts(self.own, self.top, &self.at));
         doubts.extend(self.of_kept_headers());
         doubts.extend(self.of_registry());
         let clients = self.own.get("clients").and_then(Value::as_array);
@@ -153,7 +153,7 @@ impl PolicyMembers<'_> {
         doubts
     }
 
-    pub(super) fn doubt(&self, pointer: &str, message: &str) -> Finding {
+    fn doubt(&self, pointer: &str, message: &str) -> Finding {
         doubt(&format!("{}{pointer}", self.at), message)
     }
 }
