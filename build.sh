@@ -65,7 +65,8 @@ Parts of the tests, and what each needs beside cargo, node and npm:
                   apache caddy traefik
   edge            the npm package in Node and in a Workers runtime: openssl, python3
   page            the page in Chromium: Chromium
-  interop         an authorization server and clients from npm: python3, openssl
+  interop         an authorization server and clients from npm, and what servers read in the
+                  headers that the filter writes: python3, openssl, a JDK, Maven
   docs            what the documents show and link, and the site: python3
 
 Parts that run only where they are named, because they compile for long:

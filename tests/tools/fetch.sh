@@ -201,6 +201,34 @@ ensure_proxies() {
   fi
 }
 
+# The dependencies of $1/pom.xml into $2/jars, by the checksums of $1/jars.sha256; $3 says what they
+# are.
+ensure_jars() {
+  local from=$1 home=$2 what=$3
+  jars() {
+    (cd "$home/jars" 2> /dev/null && for jar in *.jar; do echo "$(checksum "$jar")  $jar"; done)
+  }
+  if ! cmp -s <(jars) "$from/jars.sha256"; then
+    say "installing $what into $home"
+    rm -rf "$home/jars"
+    mvn --quiet --batch-mode --file "$from/pom.xml" dependency:copy-dependencies \
+      -DincludeScope=runtime "-DoutputDirectory=$home/jars" > "$home/mvn.log" 2>&1 ||
+      fail "Maven did not bring $what: see $home/mvn.log"
+    diff <(jars) "$from/jars.sha256" ||
+      fail "Maven brought other files than $from/jars.sha256 has"
+  fi
+}
+
+# The code by which servers read certificates in headers, of Maven Central.
+ensure_readers() {
+  local home=$PWD/target/tools/readers sources=$PWD/tests/servers/readers
+  need javac "install a JDK of 17 or later: servers in Java read what the filter writes"
+  need mvn "install Maven, which brings them"
+  mkdir -p "$home"
+  ensure_jars "$sources" "$home" "what servers read headers with"
+  javac -Xlint -d "$home/classes" -classpath "$home/jars/*" "$sources/Readers.java"
+}
+
 # Clients as others write them: in Go by the checksums of go.sum, in Java by those of jars.sha256.
 ensure_clients() {
   local home=$PWD/target/tools/clients sources=$PWD/tests/clients tool missing=()
@@ -213,18 +241,7 @@ ensure_clients() {
   need javac "install a JDK of 17 or later: the tests have clients in Java"
   need mvn "install Maven, which brings what those clients are made of"
   (cd "$sources/go" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$home/go/client" .)
-  jars() {
-    (cd "$home/jars" 2> /dev/null && for jar in *.jar; do echo "$(checksum "$jar")  $jar"; done)
-  }
-  if ! cmp -s <(jars) "$sources/java/jars.sha256"; then
-    say "installing Nimbus's OAuth SDK into $home"
-    rm -rf "$home/jars"
-    mvn --quiet --batch-mode --file "$sources/java/pom.xml" dependency:copy-dependencies \
-      -DincludeScope=runtime "-DoutputDirectory=$home/jars" > "$home/mvn.log" 2>&1 ||
-      fail "Maven did not bring what Java's clients are made of: see $home/mvn.log"
-    diff <(jars) "$sources/java/jars.sha256" ||
-      fail "Maven brought other files than tests/clients/java/jars.sha256 has"
-  fi
+  ensure_jars "$sources/java" "$home" "Nimbus's OAuth SDK"
   javac -Xlint -d "$home/classes" -classpath "$home/jars/*" "$sources/java/Client.java"
 }
 

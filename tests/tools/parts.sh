@@ -133,12 +133,16 @@ part_page() {
 }
 
 part_interop() {
-  require cargo node npm python3 openssl
+  require cargo node npm python3 openssl javac mvn
   build
   ensure_envoy "${envoy_versions[0]}"
   step "an authorization server and clients from npm"
   ensure_interop
   node target/tools/interop/main.mjs "${envoy_versions[0]}"
+  step "the certificate in every format, read by the code of servers"
+  ensure_readers
+  READERS="$PWD/target/tools/readers/classes:$PWD/target/tools/readers/jars/*" \
+    cargo test --locked --quiet --package tls-client-auth-tests --test readers
 }
 
 part_docs() {
@@ -189,6 +193,7 @@ fetch_all() {
   ensure_clients
   ensure_prometheus
   ensure_interop
+  ensure_readers
   ensure_proxies
   ensure_chromium
   ensure_npm tests/browser target/tools/browser "what drives a browser"
