@@ -220,7 +220,7 @@ fn header_name(json: &Json) -> Result<Box<str>, JsonError> {
 fn header_of_its_own(json: &Json) -> Result<Box<str>, JsonError> {
     const TAKEN: [&str; 3] = ["date", "expect", "forwarded"];
     let name = header_name(json)?;
-    if is_reserved(&name) || TAKEN.iter().any(|taken| same_header(taken, &name)) {
+    if is_reserved(&name) || TAKEN.iter().any(|taken| same_header(taken, &*name)) {
         return Err(has_another_meaning());
     }
     Ok(name)

@@ -1,6 +1,7 @@
 //! The one decision of an exchange: what the host does with the request, counts, writes into filter
 //! state and logs.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use crate::checks::Checks;
 use crate::limits;
 use crate::policy::{LogDecisions, Mode};
 use crate::rejection::{Code, Rejection};
-use crate::request::{Head, SingletonField, Target};
+use crate::request::{ClaimedClient, Head, SingletonField, Target};
 use crate::response::Response;
 use crate::time::UnixTime;
 
@@ -58,29 +59,49 @@ pub struct RequestSummary {
     pub certificate: Option<Arc<PeerCertificate>>,
     /// Whether the request has an `Authorization` header.
     pub has_authorization: bool,
-    endpoint: Vec<u8>,
-    id: Option<Vec<u8>>,
+    /// The path without its query, and behind it the `x-request-id`, if there is one.
+    endpoint_and_id: Box<[u8]>,
+    endpoint_length: usize,
+    has_id: bool,
 }
 
 impl RequestSummary {
     /// What the headers show.
     #[must_use]
-    pub fn new(head: &Head<'_>) -> Self {
-        let cut = |text: &[u8]| text.get(..limits::LOGGED_BYTES).unwrap_or(text).to_vec();
+    pub fn new(head: &Head<'_>, target: &Target<'_>) -> Self {
+        fn cut(text: &[u8]) -> &[u8] {
+            text.get(..limits::LOGGED_BYTES).unwrap_or(text)
+        }
+        let endpoint = cut(target.path());
         Self {
             tenant: None,
             client_id: None,
             certificate: None,
             has_authorization: head.authorization != SingletonField::Absent,
-            endpoint: cut(Target::new(head.path.unwrap_or_default()).path()),
-            id: head.request_id.map(cut),
+            endpoint_and_id: [endpoint, head.request_id.map(cut).unwrap_or_default()]
+                .concat()
+                .into(),
+            endpoint_length: endpoint.len(),
+            has_id: head.request_id.is_some(),
         }
+    }
+
+    /// The same, of a request that claims to come from this client.
+    #[must_use]
+    pub(crate) fn of(self, claimed: ClaimedClient) -> Self {
+        Self { client_id: Some(claimed.client_id), ..self }
     }
 
     /// The path without its query, in printable ASCII, at most 128 bytes of it.
     #[must_use]
     pub fn printable_path(&self) -> String {
-        printable(&self.endpoint)
+        printable(self.endpoint_and_id.split_at_checked(self.endpoint_length).unwrap_or_default().0)
+    }
+
+    /// `x-request-id` in printable ASCII, at most 128 bytes of it.
+    fn printable_id(&self) -> Option<String> {
+        let id = self.endpoint_and_id.get(self.endpoint_length..).filter(|_| self.has_id)?;
+        Some(printable(id))
     }
 
     /// The claimed identifier in printable ASCII, at most 128 bytes of it.
@@ -148,12 +169,13 @@ impl Decision {
     /// The value of the filter state `tls_client_auth_client_id`: the identifier itself where it is
     /// proven, [`RequestSummary::printable_client_id`] where it is only claimed.
     #[must_use]
-    pub fn client_id_state(&self) -> Option<String> {
-        if self.code == Code::Authenticated {
-            self.request.client_id.clone()
+    pub fn client_id_state(&self) -> Option<Cow<'_, str>> {
+        let client_id = self.request.client_id.as_deref()?;
+        Some(if self.code == Code::Authenticated {
+            Cow::Borrowed(client_id)
         } else {
-            self.request.printable_client_id()
-        }
+            Cow::Owned(printable(client_id.as_bytes()))
+        })
     }
 }
 
@@ -174,8 +196,8 @@ impl fmt::Display for Decision {
             write!(f, " thumbprint={}", certificate.thumbprint())?;
         }
         write!(f, " endpoint=\"{}\"", self.request.printable_path())?;
-        if let Some(id) = &self.request.id {
-            write!(f, " request_id=\"{}\"", printable(id))?;
+        if let Some(id) = self.request.printable_id() {
+            write!(f, " request_id=\"{id}\"")?;
         }
         if let Some(rejection) = &self.rejection {
             f.write_str(" detail=\"")?;

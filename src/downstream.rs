@@ -93,10 +93,10 @@ impl<'a> ForwardedFields<'a> {
     pub(crate) fn of(head: &Head<'a>, source: &Source) -> Self {
         let Some(header) = source.header() else { return Self::default() };
         Self {
-            certificate: head.field(&header.name),
+            certificate: head.fields.singleton(&header.name),
             verified: source
                 .verified()
-                .map_or(SingletonField::Absent, |verified| head.field(&verified.name)),
+                .map_or(SingletonField::Absent, |verified| head.fields.singleton(&verified.name)),
         }
     }
 }

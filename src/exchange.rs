@@ -61,9 +61,9 @@ pub struct Exchange {
 enum Progress {
     Start,
     /// A gated request whose body is awaited.
-    Held(HeldRequest),
+    Held(Box<HeldRequest>),
     /// A gated request with its body, about whose client a registry is asked.
-    AwaitingRegistration(HeldRequest, ClaimedClient),
+    AwaitingRegistration(Box<HeldRequest>, ClaimedClient),
     Decided {
         passed: bool,
     },
@@ -97,13 +97,9 @@ impl Exchange {
         &self,
         fields: Fields<'a>,
         trusted: Option<CertificateHeader>,
-    ) -> impl Iterator<Item = &'a str> {
-        let stripped = self.policy.common().stripped.clone();
-        fields
-            .0
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .filter(move |name| stripped.strips(name, trusted))
+    ) -> impl Iterator<Item = &'a [u8]> {
+        let stripped = &self.policy.common().stripped;
+        fields.0.iter().map(|(name, _)| *name).filter(move |name| stripped.strips(name, trusted))
     }
 
     /// The form of the header from which the client's certificate is read, where the backend gets
@@ -133,11 +129,11 @@ impl Exchange {
         end_of_stream: bool,
         downstream: &mut dyn Downstream,
     ) -> Step {
-        let mut summary = RequestSummary::new(head);
-        summary.tenant.clone_from(&self.policy.common().tenant);
         self.checks.begin(Check::Tenant);
         // A request without a path may be a gated one.
         let target = Target::new(head.path.unwrap_or_default());
+        let mut summary = RequestSummary::new(head, &target);
+        summary.tenant.clone_from(&self.policy.common().tenant);
         let is_gated = self.policy.endpoints().is_none_or(|endpoints| endpoints.gates(&target));
         let policy = match self.policy.clone() {
             TenantPolicy::Known(policy) => policy,
@@ -157,7 +153,8 @@ impl Exchange {
         let checks = &mut self.checks;
         match GatedHead::read(configuration, &policy, head, &target, downstream, checks) {
             Ok(head) => {
-                self.progress = Progress::Held(HeldRequest { policy, head, summary, buffered: 0 });
+                let held = HeldRequest { policy, head, summary, buffered: 0 };
+                self.progress = Progress::Held(Box::new(held));
                 if end_of_stream { self.on_end(|_| None, downstream) } else { Step::Wait }
             }
             Err(rejection) => self.refuse(rejection, policy.common.mode, summary),
@@ -198,22 +195,21 @@ impl Exchange {
             // Trailers after the end of the body: no host has them, and they change nothing.
             return Step::Wait;
         }
-        let mut held = match self.take_held() {
+        let held = match self.take_held() {
             Ok(held) => held,
             Err(step) => return step,
         };
         let body = if held.buffered == 0 { Some(Vec::new()) } else { read(held.buffered) };
         let claimed = match held.claim(body, &mut self.checks) {
             Ok(Some(claimed)) => claimed,
-            Ok(None) => return self.pass_unidentified(held, downstream),
+            Ok(None) => return self.pass_unidentified(*held, downstream),
             Err(rejection) => return self.refuse(rejection, held.policy.common.mode, held.summary),
         };
-        held.summary.client_id = Some(claimed.client_id.clone());
         self.checks.begin(Check::Registration);
         match &held.policy.registry {
             RegistrySource::Embedded(registry) => {
                 let registration = registry.find(&claimed.client_id);
-                self.decide(held, &claimed, Ok(registration), downstream)
+                self.decide(*held, claimed, Ok(registration), downstream)
             }
             RegistrySource::Fetched(registry) => {
                 let (registry, client_id) = (registry.clone(), claimed.client_id.as_str().into());
@@ -231,7 +227,7 @@ impl Exchange {
     ) -> Step {
         match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
             Progress::AwaitingRegistration(held, claimed) => {
-                self.decide(held, &claimed, registration, downstream)
+                self.decide(*held, claimed, registration, downstream)
             }
             other => {
                 self.progress = other;
@@ -249,8 +245,11 @@ impl Exchange {
     /// passed before goes no further.
     pub fn on_removal_failed(&mut self, head: &Head<'_>) -> Step {
         let summary = match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
-            Progress::Start => RequestSummary::new(head),
-            Progress::Held(held) | Progress::AwaitingRegistration(held, _) => held.summary,
+            Progress::Start => {
+                RequestSummary::new(head, &Target::new(head.path.unwrap_or_default()))
+            }
+            Progress::Held(held) => held.summary,
+            Progress::AwaitingRegistration(held, claimed) => held.summary.of(claimed),
             Progress::Decided { passed } => {
                 let passed = passed && self.mode_of_all == Mode::Shadow;
                 self.progress = Progress::Decided { passed };
@@ -288,7 +287,7 @@ impl Exchange {
     fn decide(
         &mut self,
         HeldRequest { policy, head, mut summary, .. }: HeldRequest,
-        claimed: &ClaimedClient,
+        claimed: ClaimedClient,
         registration: Result<Registration, RegistryFault>,
         downstream: &mut dyn Downstream,
     ) -> Step {
@@ -300,7 +299,7 @@ impl Exchange {
         let checks = &mut self.checks;
         let registration = registration.map_err(Rejection::RegistryUnavailable);
         let verdict = registration.and_then(|registration| {
-            authenticate(claimed, registration, &policy, &mut presented, checks)
+            authenticate(&claimed, registration, &policy, &mut presented, checks)
         });
         let passed = verdict.map(|verdict| {
             let code = match verdict {
@@ -311,6 +310,7 @@ impl Exchange {
             (code, headers_of_bystander(code, &policy.common, &mut presented, |_| true))
         });
         summary.certificate = presented.found();
+        let summary = summary.of(claimed);
         match passed {
             Ok((code, headers)) => self.pass(code, headers, summary),
             Err(rejection) => self.refuse(rejection, policy.common.mode, summary),
@@ -334,9 +334,13 @@ impl Exchange {
 
     /// The held request, which is no longer held then. Until it is decided it counts as answered,
     /// so that it does not pass by accident.
-    fn take_held(&mut self) -> Result<HeldRequest, Step> {
+    fn take_held(&mut self) -> Result<Box<HeldRequest>, Step> {
         match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
-            Progress::Held(held) | Progress::AwaitingRegistration(held, _) => Ok(held),
+            Progress::Held(held) => Ok(held),
+            Progress::AwaitingRegistration(mut held, claimed) => {
+                held.summary = held.summary.of(claimed);
+                Ok(held)
+            }
             Progress::Decided { passed } => {
                 self.progress = Progress::Decided { passed };
                 Err(Step::Decided { passed })

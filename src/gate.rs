@@ -11,7 +11,7 @@ use crate::json::JsonError;
 use crate::policy::Configuration;
 use crate::registry::{ClientList, RegistryFault};
 use crate::rejection::{HostError, MissingCertificate, Rejection};
-use crate::request::{Fields, Head};
+use crate::request::{Field, Fields, Head};
 use crate::time::UnixTime;
 
 /// Decides about whole requests under one configuration, as the filter in Envoy does. It can be
@@ -193,11 +193,16 @@ impl Gate {
     }
 
     fn begin(&self, headers: &[(String, Vec<u8>)], end_of_stream: bool, peer: &mut Peer) -> Begun {
-        let fields = Fields(headers);
+        let fields: Vec<Field<'_>> =
+            headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
+        let fields = Fields(&fields);
         let head = Head::of(fields);
         let mut exchange = Exchange::new(&self.configuration, &head);
         let trusted = exchange.trusted_certificate_header(&head, peer);
-        let stripped = exchange.names_to_strip(fields, trusted).map(str::to_owned).collect();
+        let stripped = exchange
+            .names_to_strip(fields, trusted)
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .collect();
         let step = exchange.on_headers(&self.configuration, &head, end_of_stream, peer);
         Begun { exchange, step, stripped }
     }

@@ -85,6 +85,7 @@ mod exchange;
 mod gate;
 mod json;
 pub mod limits;
+mod octets;
 mod percent;
 mod policy;
 mod registration;
@@ -127,7 +128,7 @@ pub mod host {
         LookupOutcome, RefreshEvent, RegistryAnswer, RegistryFault, RegistryRequest, SharedData,
         Snapshot, Stopwatch, TickOutcome, Validators, Version,
     };
-    pub use crate::request::{Fields, Head, SingletonField};
+    pub use crate::request::{Field, Fields, Head, SingletonField};
 }
 
 pub mod inspect {

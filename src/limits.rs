@@ -175,9 +175,9 @@ pub const REGISTRY_TICK_SOON: Duration = Duration::from_millis(50);
 pub const REGISTRY_TICK_BUSY: Duration = Duration::from_millis(2);
 /// Time that one tick works on a list. Requests of the same worker wait for as long.
 pub const TICK_SLICE: Duration = Duration::from_micros(500);
-/// Time between two ticks at which held requests are examined, until the host has delivered one
-/// body while headers were held.
-pub const HELD_HEADERS_TICK: Duration = Duration::from_millis(500);
+/// Time between two ticks without a registry: decisions are counted up to so much later, and held
+/// requests are examined.
+pub const TICK: Duration = Duration::from_millis(250);
 /// Time after which buffered bytes that are not delivered count as withheld. A filter before this
 /// one may hold a body for a moment.
 pub const WITHHELD: Duration = Duration::from_millis(1500);

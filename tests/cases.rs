@@ -85,7 +85,9 @@ fn compare(case: &Case) -> Result<(), String> {
     if expect.tenant.is_some() && decision.request.tenant.as_deref() != expect.tenant.as_deref() {
         return differs("tenant", format!("{:?}", decision.request.tenant));
     }
-    if expect.client_id.is_some() && decision.client_id_state() != expect.client_id {
+    if expect.client_id.is_some()
+        && decision.client_id_state().as_deref() != expect.client_id.as_deref()
+    {
         return differs("client_id", format!("{:?}", decision.client_id_state()));
     }
     if !decision.to_string().contains(expect.detail.as_deref().unwrap_or_default()) {

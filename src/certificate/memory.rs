@@ -1,5 +1,7 @@
 //! A cache of parsed certificates: each is parsed once, for all requests of its client.
 
+use std::convert::Infallible;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use lru::LruCache;
@@ -8,6 +10,7 @@ use super::header::CertificateHeader;
 use super::peer::{CertificateError, OF_AN_ALLOCATION, PeerCertificate};
 use super::thumbprint::Thumbprint;
 use crate::limits;
+use crate::octets::equal;
 
 /// A certificate, or why it cannot be parsed.
 type Parsed = Result<Arc<PeerCertificate>, CertificateError>;
@@ -21,8 +24,24 @@ type Parsed = Result<Arc<PeerCertificate>, CertificateError>;
 /// parsed once.
 #[derive(Debug)]
 pub struct CertificateMemory {
-    parsed: LruCache<Box<[u8]>, Parsed>,
+    parsed: LruCache<Key, Parsed>,
     octets: usize,
+}
+
+/// The octets that stand for a certificate.
+#[derive(Debug, Eq)]
+struct Key(Box<[u8]>);
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        equal(&self.0, &other.0)
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0);
+    }
 }
 
 impl CertificateMemory {
@@ -30,23 +49,6 @@ impl CertificateMemory {
     #[must_use]
     pub fn new() -> Self {
         Self { parsed: LruCache::new(limits::REMEMBERED_CERTIFICATES), octets: 0 }
-    }
-
-    /// The certificate with this key; `None` = it is not in the cache.
-    pub fn recall(&mut self, digest: &[u8]) -> Option<Parsed> {
-        self.parsed.get(digest).cloned()
-    }
-
-    /// Adds `parsed`, and drops what was used least recently where there is no room for it.
-    pub fn remember(&mut self, digest: &[u8], parsed: Parsed) {
-        self.octets += octets(digest, &parsed);
-        if let Some((digest, forgotten)) = self.parsed.push(digest.into(), parsed) {
-            self.octets -= octets(&digest, &forgotten);
-        }
-        while self.octets > limits::REMEMBERED_CERTIFICATE_OCTETS {
-            let Some((digest, forgotten)) = self.parsed.pop_lru() else { break };
-            self.octets -= octets(&digest, &forgotten);
-        }
     }
 
     /// The result of [`CertificateHeader::read`], from the cache if it is there.
@@ -63,7 +65,9 @@ impl CertificateMemory {
         let kind = [header as u8, u8::from(own_hop.is_some())];
         let own_octets = own_hop.map_or(&[][..], |own_hop| own_hop.octets());
         let key = [&kind[..], own_octets, value].concat();
-        self.recall_or(&key, || header.read(value, own_hop).map(Arc::new))
+        let read = |_: &[u8]| Ok::<_, Infallible>(header.read(value, own_hop).map(Arc::new));
+        let Ok(parsed) = self.recall_or_try(key, read);
+        parsed
     }
 
     /// The certificate with this key. Where the cache does not have it, that is the result of
@@ -72,12 +76,39 @@ impl CertificateMemory {
     /// # Errors
     /// Those of `read`.
     pub fn recall_or(&mut self, key: &[u8], read: impl FnOnce() -> Parsed) -> Parsed {
-        if let Some(parsed) = self.recall(key) {
-            return parsed;
-        }
-        let parsed = read();
-        self.remember(key, parsed.clone());
+        let Ok(parsed) = self.recall_or_try(key.to_vec(), |_| Ok::<_, Infallible>(read()));
         parsed
+    }
+
+    /// As [`CertificateMemory::recall_or`], with a `read` that is given the key and may find that
+    /// there is nothing to add.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn recall_or_try<E>(
+        &mut self,
+        key: Vec<u8>,
+        read: impl FnOnce(&[u8]) -> Result<Parsed, E>,
+    ) -> Result<Parsed, E> {
+        let key = Key(key.into());
+        if let Some(parsed) = self.parsed.get(&key) {
+            return Ok(parsed.clone());
+        }
+        let parsed = read(&key.0)?;
+        self.remember(key, parsed.clone());
+        Ok(parsed)
+    }
+
+    /// Adds `parsed`, and drops what was used least recently where there is no room for it.
+    fn remember(&mut self, key: Key, parsed: Parsed) {
+        self.octets += octets(&key, &parsed);
+        if let Some((key, forgotten)) = self.parsed.push(key, parsed) {
+            self.octets -= octets(&key, &forgotten);
+        }
+        while self.octets > limits::REMEMBERED_CERTIFICATE_OCTETS {
+            let Some((key, forgotten)) = self.parsed.pop_lru() else { break };
+            self.octets -= octets(&key, &forgotten);
+        }
     }
 
     /// The memory that the cache takes, in octets. It is an upper bound.
@@ -101,8 +132,8 @@ impl CertificateMemory {
 
 /// The memory that an entry takes, in octets: its key, its node in the list, its slot in the table,
 /// which doubles when it grows, and the certificate, even while a request shares it.
-fn octets(key: &[u8], parsed: &Parsed) -> usize {
-    let node = size_of::<(Box<[u8]>, Parsed)>() + 2 * size_of::<usize>() + OF_AN_ALLOCATION;
+fn octets(Key(key): &Key, parsed: &Parsed) -> usize {
+    let node = size_of::<(Key, Parsed)>() + 2 * size_of::<usize>() + OF_AN_ALLOCATION;
     let slot = 4 * (2 * size_of::<usize>() + 1);
     // An `Arc` has two counters beside the certificate.
     let held =
@@ -122,8 +153,8 @@ mod tests {
 
     use super::*;
 
-    fn digest(n: usize) -> [u8; 8] {
-        n.to_be_bytes()
+    fn key(n: usize) -> Key {
+        Key(n.to_be_bytes().into())
     }
 
     /// A certificate with so many alternative names.
@@ -139,22 +170,22 @@ mod tests {
         let mut memory = CertificateMemory::new();
         let most = limits::REMEMBERED_CERTIFICATES.get();
         for n in 0..most {
-            memory.remember(&digest(n), Err(CertificateError::Der));
+            memory.remember(key(n), Err(CertificateError::Der));
         }
-        assert!(memory.recall(&digest(0)).is_some());
-        memory.remember(&digest(most), Err(CertificateError::Der));
+        assert!(memory.parsed.get(&key(0)).is_some());
+        memory.remember(key(most), Err(CertificateError::Der));
         assert_eq!(memory.len(), most);
-        assert!(memory.recall(&digest(0)).is_some(), "used a moment ago");
-        assert!(memory.recall(&digest(1)).is_none());
+        assert!(memory.parsed.get(&key(0)).is_some(), "used a moment ago");
+        assert!(memory.parsed.get(&key(1)).is_none());
     }
 
     #[test]
     fn large_certificates_cannot_fill_the_memory() {
         let mut memory = CertificateMemory::new();
         let large = certificate(10_000);
-        let each = octets(&digest(0), &large);
+        let each = octets(&key(0), &large);
         for n in 0..200 {
-            memory.remember(&digest(n), large.clone());
+            memory.remember(key(n), large.clone());
             assert!(memory.octets <= limits::REMEMBERED_CERTIFICATE_OCTETS);
         }
         assert_eq!(memory.len(), limits::REMEMBERED_CERTIFICATE_OCTETS / each);
@@ -164,8 +195,8 @@ mod tests {
     fn remembering_again_replaces() {
         let mut memory = CertificateMemory::new();
         let (small, large) = (certificate(1), certificate(10));
-        memory.remember(&digest(1), small);
-        memory.remember(&digest(1), large.clone());
-        assert_eq!((memory.len(), memory.octets), (1, octets(&digest(1), &large)));
+        memory.remember(key(1), small);
+        memory.remember(key(1), large.clone());
+        assert_eq!((memory.len(), memory.octets), (1, octets(&key(1), &large)));
     }
 }

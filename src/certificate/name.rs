@@ -10,6 +10,7 @@ mod prepare;
 mod print;
 mod text;
 mod unicode_3_2;
+mod usual_der;
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -110,10 +111,20 @@ impl std::error::Error for NameError {}
 /// assert_eq!(DistinguishedName::parse(""), Err(NameError::Empty));
 /// # Ok::<(), NameError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct DistinguishedName {
     rdns: Vec<RelativeDistinguishedName>,
+    /// The DER of this name as most CAs write it, [`usual_der::of`]; empty where there is none.
+    usual_der: Box<[u8]>,
 }
+
+impl PartialEq for DistinguishedName {
+    fn eq(&self, other: &Self) -> bool {
+        self.rdns == other.rdns
+    }
+}
+
+impl Eq for DistinguishedName {}
 
 /// The first difference between a registered name and that of a certificate, for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,7 +177,7 @@ impl DistinguishedName {
         if rdns.is_empty() {
             return Err(NameError::Empty);
         }
-        Ok(Self { rdns })
+        Ok(Self { usual_der: usual_der::of(&rdns), rdns })
     }
 
     /// Reads the DER of a `Name` (RFC 5280 §4.1.2.4), outer tag included. An empty sequence is a
@@ -181,7 +192,7 @@ impl DistinguishedName {
             .map(|rdn| RelativeDistinguishedName::from_der_contents(rdn?.contents_of(tag::SET)?));
         let mut rdns = rdns.collect::<Result<Vec<_>, _>>()?;
         rdns.reverse();
-        Ok(Self { rdns })
+        Ok(Self { rdns, usual_der: Box::default() })
     }
 
     /// The attributes of each RDN, most specific RDN first, as type and value in the form of RFC

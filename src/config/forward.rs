@@ -43,7 +43,7 @@ impl Forward {
         if let Some(index) = forward
             .keep
             .iter()
-            .position(|kept| forward.written_names().any(|name| same_header(name, kept)))
+            .position(|kept| forward.written_names().any(|name| same_header(name, &**kept)))
         {
             // The backend could not distinguish a header of the client from that of the filter.
             let error = JsonError::expected("a header that forward does not write");
@@ -89,7 +89,7 @@ fn certificate_header(json: &Json) -> Result<NamedHeader, JsonError> {
     let name = name.ok_or_else(|| JsonError::expected("the member header"))?;
     let form = form.ok_or_else(|| JsonError::expected("the member format"))?;
     // Envoy and others read and extend this header, in its own form.
-    if same_header(XFCC, &name) && form != CertificateHeader::Xfcc {
+    if same_header(XFCC, &*name) && form != CertificateHeader::Xfcc {
         return Err(JsonError::expected("the format xfcc for this header").within("format"));
     }
     Ok(NamedHeader { name: name.into(), form })
@@ -98,7 +98,7 @@ fn certificate_header(json: &Json) -> Result<NamedHeader, JsonError> {
 /// The name of a header that the filter may write, other than a certificate.
 fn identity_header(json: &Json) -> Result<Box<str>, JsonError> {
     let name = header_of_its_own(json)?;
-    if same_header(XFCC, &name) { Err(has_another_meaning()) } else { Ok(name) }
+    if same_header(XFCC, &*name) { Err(has_another_meaning()) } else { Ok(name) }
 }
 
 #[cfg(test)]

@@ -55,7 +55,8 @@ impl PeerCertificatePolicy {
                     JsonError::expected("the member header: this dialect has no usual one")
                 })?,
             };
-            if verified.as_ref().is_some_and(|verified| same_header(&verified.name, &header.name)) {
+            if verified.as_ref().is_some_and(|verified| same_header(&*verified.name, &*header.name))
+            {
                 return Err(JsonError::expected("another header than that of the certificate")
                     .within("header")
                     .within("verified"));

@@ -3,6 +3,7 @@ use crate::certificate::PeerCertificate;
 use crate::decision::Action;
 use crate::downstream::ServerName;
 use crate::rejection::MissingCertificate;
+use crate::request::Field;
 use crate::time::UnixTime;
 
 const CONFIG: &[u8] = br#"{
@@ -29,13 +30,9 @@ impl Downstream for Unasked {
     }
 }
 
-fn headers(more: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
+fn headers<'a>(more: &[(&'a str, &'a str)]) -> Vec<Field<'a>> {
     let pseudo = [(":method", "POST"), (":path", "/token"), (":authority", "as.example.com")];
-    pseudo
-        .iter()
-        .chain(more)
-        .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
-        .collect()
+    pseudo.iter().chain(more).map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect()
 }
 
 fn started(config: &[u8], more: &[(&str, &str)], end_of_stream: bool) -> (Exchange, Step) {
@@ -209,15 +206,15 @@ fn identity_headers_are_stripped_by_the_policy_of_the_host() {
     }"#;
     let configuration = Configuration::parse(config).unwrap();
     let fields = headers(&[("x-ssl-cert", "a"), ("x_ssl_client_dn", "b"), ("x-id", "c")]);
-    let stripped: Vec<&str> = Exchange::new(&configuration, &Head::of(Fields(&fields)))
+    let stripped: Vec<&[u8]> = Exchange::new(&configuration, &Head::of(Fields(&fields)))
         .names_to_strip(Fields(&fields), None)
         .collect();
-    assert_eq!(stripped, ["x_ssl_client_dn", "x-id"]);
-    let elsewhere = [(":authority".to_owned(), b"other".to_vec())];
-    let stripped: Vec<&str> = Exchange::new(&configuration, &Head::of(Fields(&elsewhere)))
+    assert_eq!(stripped, [&b"x_ssl_client_dn"[..], b"x-id"]);
+    let elsewhere = [(&b":authority"[..], &b"other"[..])];
+    let stripped: Vec<&[u8]> = Exchange::new(&configuration, &Head::of(Fields(&elsewhere)))
         .names_to_strip(Fields(&fields), None)
         .collect();
-    assert_eq!(stripped, ["x-ssl-cert", "x_ssl_client_dn", "x-id"]);
+    assert_eq!(stripped, [&b"x-ssl-cert"[..], b"x_ssl_client_dn", b"x-id"]);
 }
 
 const FETCHED: &[u8] = br#"{
@@ -349,7 +346,7 @@ fn a_header_that_cannot_be_removed_refuses_unless_all_is_shadow() {
         );
 
         let configuration = Configuration::parse(config).unwrap();
-        let other = [(":method".to_owned(), b"GET".to_vec()), (":path".to_owned(), b"/".to_vec())];
+        let other = [(&b":method"[..], &b"GET"[..]), (b":path", b"/")];
         let mut passed = Exchange::new(&configuration, &Head::of(Fields(&other)));
         let step =
             passed.on_headers(&configuration, &Head::of(Fields(&other)), false, &mut Unasked);

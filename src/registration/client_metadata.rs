@@ -7,6 +7,7 @@ use super::backend_authentication::BackendAuthentication;
 use super::{foreign, jwks};
 use crate::certificate::{AlternativeName, DistinguishedName, Thumbprint};
 use crate::json::{Json, JsonError, Members};
+use crate::octets::are_visible;
 
 /// One registered client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,8 +205,9 @@ fn only_subject(given: &[(&str, &Json, ReadSubject)]) -> Result<ExpectedSubject,
 /// control character can split them: either can turn one client into another.
 pub(crate) fn is_client_id(id: &str) -> bool {
     // The fast path: nearly every identifier is visible ASCII, and each request has one.
-    let is_plain = id.bytes().all(|b| b.is_ascii_graphic());
-    !id.is_empty() && (is_plain || (id.trim() == id && !id.contains(|c: char| c.is_control())))
+    !id.is_empty()
+        && (are_visible(id.as_bytes())
+            || (id.trim() == id && !id.contains(|c: char| c.is_control())))
 }
 
 fn client_id(json: &Json) -> Result<Box<str>, JsonError> {

@@ -1,15 +1,27 @@
 //! The embedded registry: clients by `client_id`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::{Equivalent, HashMap};
+
 use crate::json::{Json, JsonError};
+use crate::octets::equal;
 use crate::registration::{ClientMetadata, Registration};
 
 /// A list of clients that is complete and has no `client_id` twice.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     clients: HashMap<Box<str>, Arc<ClientMetadata>>,
+}
+
+/// A `client_id` that is looked up.
+#[derive(Hash)]
+struct Id<'a>(&'a str);
+
+impl Equivalent<Box<str>> for Id<'_> {
+    fn equivalent(&self, key: &Box<str>) -> bool {
+        equal(self.0.as_bytes(), key.as_bytes())
+    }
 }
 
 impl Registry {
@@ -51,7 +63,7 @@ impl Registry {
     #[must_use]
     pub fn find(&self, client_id: &str) -> Registration {
         self.clients
-            .get(client_id)
+            .get(&Id(client_id))
             .cloned()
             .map_or(Registration::Unregistered, Registration::Registered)
     }

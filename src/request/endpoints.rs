@@ -6,6 +6,7 @@ use super::path::{self, Words};
 use super::target::Target;
 use crate::json::{Json, JsonError};
 use crate::limits;
+use crate::octets::{equal, equal_ignoring_case};
 
 /// The paths that carry client authentication: `endpoints` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,11 +90,15 @@ impl Endpoint {
         self.has_wildcard || self.with_all_below
     }
 
+    fn is_exactly(&self, path: &[u8]) -> bool {
+        !self.is_pattern() && equal(self.path.as_bytes(), path)
+    }
+
     /// Whether `path` is this path or matches this pattern without regard to letter case. No other
     /// spelling rule is applied, and `path` has no slash at its end.
-    fn lists(&self, path: &[u8]) -> bool {
-        if !self.is_pattern() && path.is_ascii() {
-            return self.path.as_bytes().eq_ignore_ascii_case(path);
+    fn lists(&self, path: &[u8], is_ascii: bool) -> bool {
+        if is_ascii && !self.is_pattern() {
+            return equal_ignoring_case(self.path.as_bytes(), path);
         }
         let mut segments = path.split(|&b| b == b'/');
         let is_below = self.path.split('/').all(|wanted| {
@@ -144,6 +149,10 @@ impl Endpoints {
     #[must_use]
     pub fn gates(&self, target: &Target<'_>) -> bool {
         let path = target.path();
+        // Nearly every gated request has the path as it is listed.
+        if self.endpoints.iter().any(|endpoint| endpoint.is_exactly(path)) {
+            return true;
+        }
         if path::is_plain(path) {
             return self.lists(path);
         }
@@ -163,7 +172,8 @@ impl Endpoints {
 
     fn lists(&self, path: &[u8]) -> bool {
         let path = path::without_final_slash(path);
-        self.endpoints.iter().any(|endpoint| endpoint.lists(path))
+        let is_ascii = path.is_ascii();
+        self.endpoints.iter().any(|endpoint| endpoint.lists(path, is_ascii))
     }
 
     fn lists_any_spelling_of(&self, path: &[u8]) -> bool {

@@ -8,14 +8,29 @@ use super::credential::{CLIENT_ID, look_alike, reads_as_credential};
 use super::error::{FormError, RequestError};
 use crate::json::first_repeated;
 use crate::limits;
+use crate::octets::{count_of_plain, count_of_usual, equal};
 
-/// Decoded names and values in the order of the body. What needs no decoding is borrowed from it.
+/// Names and values in the order of the body. Values are decoded when they are asked for: a
+/// decision needs few of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Form<'a> {
-    parameters: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    parameters: Vec<Parameter<'a>>,
     /// A credential that other readers find in the body, and this one does not.
     hidden: Option<&'static str>,
     client_id_has_semicolon: bool,
+    /// Whether every name and every value is ASCII after decoding.
+    is_ascii: bool,
+    /// Whether a name has other characters than small letters and `_`.
+    has_unusual_name: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Parameter<'a> {
+    /// Decoded, in UTF-8.
+    name: Cow<'a, [u8]>,
+    /// As it is in the body. It can be decoded, to UTF-8.
+    value: &'a [u8],
+    has_escape: bool,
 }
 
 impl<'a> Form<'a> {
@@ -25,35 +40,64 @@ impl<'a> Form<'a> {
     /// # Errors
     /// [`FormError`].
     pub(crate) fn parse(body: &'a [u8]) -> Result<Self, FormError> {
+        let is_ascii = body.is_ascii();
         // Of a character that is half escaped and half not, a reader that decodes octets makes the
         // character, and one that decodes text does not.
-        if std::str::from_utf8(body).is_err() {
+        if !is_ascii && std::str::from_utf8(body).is_err() {
             return Err(FormError::NotUtf8);
         }
-        let mut parameters = Vec::with_capacity(8);
-        let mut client_id_has_semicolon = false;
-        for (index, sequence) in body.split(|&b| b == b'&').enumerate() {
-            if index == limits::FORM_PARAMETERS {
-                return Err(FormError::TooManyParameters);
+        let mut form = Self {
+            parameters: Vec::with_capacity(8),
+            hidden: None,
+            client_id_has_semicolon: false,
+            is_ascii,
+            has_unusual_name: false,
+        };
+        let mut has_semicolon = false;
+        let mut rest = body;
+        for _ in 0..limits::FORM_PARAMETERS {
+            let sequence = Sequence::first_of(rest);
+            has_semicolon |= sequence.has_semicolon;
+            if sequence.end > 0 {
+                form.add(rest, &sequence)?;
             }
-            if sequence.is_empty() {
-                continue;
+            match rest.get(sequence.end + 1..) {
+                Some(after) => rest = after,
+                None => {
+                    if has_semicolon || body.starts_with(BYTE_ORDER_MARK) {
+                        form.hidden = hidden_credential(body);
+                    }
+                    return Ok(form);
+                }
             }
-            let equals = sequence.iter().position(|&b| b == b'=').unwrap_or(sequence.len());
-            let (name, value) = sequence.split_at(equals);
-            let name = decode(name)?;
-            let is_plain = name.bytes().all(|b| matches!(b, b' '..=b'~'));
-            if !is_plain && name.chars().any(char::is_control) {
-                return Err(FormError::ControlCharacter);
-            }
-            client_id_has_semicolon |= name == CLIENT_ID && sequence.contains(&b';');
-            parameters.push((name, decode(value.strip_prefix(b"=").unwrap_or_default())?));
         }
-        let may_hide = body.contains(&b';') || body.starts_with(BYTE_ORDER_MARK);
-        Ok(Self {
-            parameters,
-            hidden: if may_hide { hidden_credential(body) } else { None },
-            client_id_has_semicolon,
+        Err(FormError::TooManyParameters)
+    }
+
+    /// Adds the sequence at the beginning of `text`.
+    fn add(&mut self, text: &'a [u8], sequence: &Sequence) -> Result<(), FormError> {
+        let Sequence { equals, end, has_usual_name, has_escape, has_semicolon } = *sequence;
+        let name = text.get(..equals).unwrap_or_default();
+        let value = text.get(equals + 1..end).unwrap_or_default();
+        let name = if has_usual_name { Cow::Borrowed(name) } else { self.unusual_name(name)? };
+        if has_escape {
+            self.is_ascii &= check_escapes(value)?;
+        }
+        self.client_id_has_semicolon |= has_semicolon && *name == *CLIENT_ID.as_bytes();
+        self.parameters.push(Parameter { name, value, has_escape });
+        Ok(())
+    }
+
+    fn unusual_name(&mut self, name: &'a [u8]) -> Result<Cow<'a, [u8]>, FormError> {
+        let name = decode(name)?;
+        if name.chars().any(char::is_control) {
+            return Err(FormError::ControlCharacter);
+        }
+        self.has_unusual_name = true;
+        self.is_ascii &= name.is_ascii();
+        Ok(match name {
+            Cow::Borrowed(name) => Cow::Borrowed(name.as_bytes()),
+            Cow::Owned(name) => Cow::Owned(name.into_bytes()),
         })
     }
 
@@ -64,7 +108,7 @@ impl<'a> Form<'a> {
     /// [`RequestError::DuplicateParameter`].
     pub(crate) fn read(body: &'a [u8], charset: Charset) -> Result<Self, RequestError> {
         let form = Self::parse(body).map_err(RequestError::MalformedForm)?;
-        if charset == Charset::UsAscii && !form.is_ascii() {
+        if charset == Charset::UsAscii && !form.is_ascii {
             return Err(RequestError::UnsupportedMediaType);
         }
         match form.offending_name() {
@@ -75,8 +119,9 @@ impl<'a> Form<'a> {
 
     /// The value of the first parameter `name`.
     #[must_use]
-    pub(crate) fn value(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref())
+    pub(crate) fn value(&self, name: &str) -> Option<Cow<'a, str>> {
+        let mut parameters = self.parameters.iter();
+        parameters.find(|one| equal(&one.name, name.as_bytes())).map(Parameter::decoded)
     }
 
     /// Whether the sequence of `client_id` has a semicolon as it is. A backend that separates
@@ -86,23 +131,50 @@ impl<'a> Form<'a> {
         self.client_id_has_semicolon
     }
 
-    /// Whether every name and every value is ASCII after decoding.
-    #[must_use]
-    pub(crate) fn is_ascii(&self) -> bool {
-        self.parameters.iter().all(|(name, value)| name.is_ascii() && value.is_ascii())
-    }
-
     /// The name of a parameter that must not be there: one that only some backends read as a
     /// credential, or one that is sent twice though it is not repeatable.
     #[must_use]
     pub(crate) fn offending_name(&self) -> Option<&str> {
-        let names = self.parameters.iter().map(|(name, _)| name.as_ref());
-        names
-            .clone()
-            .find(|name| look_alike(name).is_some())
-            .or(self.hidden)
-            .or_else(|| first_repeated(names.filter(|name| !REPEATABLE.contains(name))))
+        let mut names = self.parameters.iter().map(|parameter| text(&parameter.name));
+        let alike = if self.has_unusual_name {
+            names.find(|name| look_alike(name).is_some())
+        } else {
+            None
+        };
+        alike.or(self.hidden).or_else(|| self.repeated_name())
     }
+
+    fn repeated_name(&self) -> Option<&str> {
+        // Few forms have two names of one length, and the names of the others need no comparison.
+        let mut lengths = 0_u64;
+        let has_equal_lengths = self.parameters.iter().any(|parameter| {
+            let length = 1_u64.checked_shl(parameter.name.len() as u32).unwrap_or(lengths);
+            let is_new = lengths & length == 0;
+            lengths |= length;
+            !is_new || length == 0
+        });
+        if !has_equal_lengths {
+            return None;
+        }
+        let names = self.parameters.iter().map(|parameter| text(&parameter.name));
+        first_repeated(names.filter(|name| !REPEATABLE.contains(name)))
+    }
+}
+
+impl<'a> Parameter<'a> {
+    fn decoded(&self) -> Cow<'a, str> {
+        if self.has_escape {
+            // It was checked that it can be decoded.
+            Cow::Owned(unescaped(self.value).unwrap_or_default())
+        } else {
+            Cow::Borrowed(text(self.value))
+        }
+    }
+}
+
+/// The text of octets that are known to be UTF-8.
+fn text(octets: &[u8]) -> &str {
+    std::str::from_utf8(octets).unwrap_or_default()
 }
 
 /// RFC 8707 §2 and RFC 8693 §2.1 let these be sent more than once.
@@ -144,14 +216,74 @@ fn hidden_credential(body: &[u8]) -> Option<&'static str> {
     })
 }
 
+/// The octets up to the next ampersand: where they end, and what is in them.
+struct Sequence {
+    /// The place of the first `=`, or of the end.
+    equals: usize,
+    /// The place of the ampersand, or the end of the text.
+    end: usize,
+    /// Whether the name has only small letters, `_` and the octet between them: it needs no
+    /// decoding, and only an equal name reads as the same.
+    has_usual_name: bool,
+    /// Whether the value has something to decode.
+    has_escape: bool,
+    has_semicolon: bool,
+}
+
+impl Sequence {
+    fn first_of(text: &[u8]) -> Self {
+        let mut equals = count_of_usual(text);
+        let has_usual_name = matches!(text.get(equals), None | Some(b'=' | b'&'));
+        let mut has_semicolon = false;
+        if !has_usual_name {
+            let rest = text.get(equals..).unwrap_or_default();
+            equals += rest.iter().take_while(|octet| !matches!(octet, b'=' | b'&')).count();
+            has_semicolon = text.get(..equals).is_some_and(|name| name.contains(&b';'));
+        }
+        let mut has_escape = false;
+        let mut end = equals + count_of_plain(text.get(equals..).unwrap_or_default());
+        for octet in text.get(end..).unwrap_or_default() {
+            match octet {
+                b'&' => break,
+                b'%' | b'+' => has_escape = true,
+                b';' => has_semicolon = true,
+                _ => {}
+            }
+            end += 1;
+        }
+        Self { equals, end, has_usual_name, has_escape, has_semicolon }
+    }
+}
+
+/// Checks that a value can be decoded, to UTF-8; returns whether its escapes stand for ASCII
+/// characters. `value` is UTF-8, and part of a text that is.
+fn check_escapes(value: &[u8]) -> Result<bool, FormError> {
+    let mut rest = value.iter();
+    while rest.by_ref().any(|octet| *octet == b'%') {
+        match (rest.next(), rest.next()) {
+            (Some(b'0'..=b'7'), Some(low)) if low.is_ascii_hexdigit() => {}
+            _ => return unescaped(value).map(|decoded| decoded.is_ascii()),
+        }
+    }
+    Ok(true)
+}
+
 /// Decodes one name or value: `+` is a blank, `%` begins two hexadecimal digits.
 ///
 /// # Errors
 /// [`FormError::PercentEscape`] and [`FormError::NotUtf8`].
 pub(super) fn decode(text: &[u8]) -> Result<Cow<'_, str>, FormError> {
-    if !text.iter().any(|b| matches!(b, b'%' | b'+')) {
-        return std::str::from_utf8(text).map(Cow::Borrowed).map_err(|_| FormError::NotUtf8);
+    if text.iter().any(is_escape) {
+        return unescaped(text).map(Cow::Owned);
     }
+    std::str::from_utf8(text).map(Cow::Borrowed).map_err(|_| FormError::NotUtf8)
+}
+
+fn is_escape(octet: &u8) -> bool {
+    matches!(octet, b'%' | b'+')
+}
+
+fn unescaped(text: &[u8]) -> Result<String, FormError> {
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text.iter();
     while let Some(&octet) = rest.next() {
@@ -167,7 +299,7 @@ pub(super) fn decode(text: &[u8]) -> Result<Cow<'_, str>, FormError> {
             other => other,
         });
     }
-    String::from_utf8(octets).map(Cow::Owned).map_err(|_| FormError::NotUtf8)
+    String::from_utf8(octets).map_err(|_| FormError::NotUtf8)
 }
 
 #[cfg(test)]
@@ -180,7 +312,7 @@ mod tests {
         let form = Form::parse(body.as_bytes()).unwrap();
         form.parameters
             .into_iter()
-            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .map(|one| (text(&one.name).to_owned(), one.decoded().into_owned()))
             .collect()
     }
 
@@ -235,7 +367,7 @@ mod tests {
         for (body, is_ascii) in
             [("a=%41", true), ("", true), ("a=%C3%A9", false), ("%C3%A9", false), ("a=é", false)]
         {
-            assert_eq!(Form::parse(body.as_bytes()).unwrap().is_ascii(), is_ascii, "{body}");
+            assert_eq!(Form::parse(body.as_bytes()).unwrap().is_ascii, is_ascii, "{body}");
         }
     }
 

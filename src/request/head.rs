@@ -10,7 +10,22 @@ pub fn is_token(text: &[u8]) -> bool {
 /// The headers or the trailers of a request, as the host gives them: names in lower case, with
 /// those of pseudo-headers, and values, which may be any bytes.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Fields<'a>(pub &'a [(String, Vec<u8>)]);
+pub struct Fields<'a>(pub &'a [Field<'a>]);
+
+/// The name and the value of a header or trailer.
+pub type Field<'a> = (&'a [u8], &'a [u8]);
+
+impl<'a> Fields<'a> {
+    /// The header `name`, which is in lower case.
+    #[must_use]
+    pub fn singleton(self, name: &str) -> SingletonField<'a> {
+        let mut field = SingletonField::Absent;
+        for (_, value) in self.0.iter().filter(|(found, _)| *found == name.as_bytes()) {
+            field.add(value);
+        }
+        field
+    }
+}
 
 /// A header that a request should have at most once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +64,8 @@ pub struct Head<'a> {
     pub content_length: SingletonField<'a>,
     /// `authorization`
     pub authorization: SingletonField<'a>,
+    /// All headers, in which a policy finds the ones that it names itself.
+    pub fields: Fields<'a>,
     /// `expect`
     pub expect: SingletonField<'a>,
     /// Whether the request asks for another protocol, by `upgrade` or by `:protocol` (RFC 8441 §4).
@@ -56,55 +73,35 @@ pub struct Head<'a> {
     /// Whether the request has a header by which frameworks let a client override the method, such
     /// as `x-http-method-override`.
     pub overrides_method: bool,
-    /// All of them, for those whose names a policy chooses.
-    fields: Fields<'a>,
 }
 
 impl<'a> Head<'a> {
-    /// Finds them in `headers`.
+    /// Finds them in `fields`.
     #[must_use]
-    pub fn of(headers: Fields<'a>) -> Self {
-        let mut head = Self { fields: headers, ..Self::default() };
-        for (name, value) in headers.0 {
-            let value = value.as_slice();
-            match name.as_str() {
-                ":method" => head.method = Some(value),
-                ":path" => head.path = Some(value),
-                ":authority" => head.authority = Some(value),
-                "x-request-id" => head.request_id = Some(value),
-                "content-type" => head.content_type.add(value),
-                "content-encoding" => head.content_encoding.add(value),
-                "content-length" => head.content_length.add(value),
-                "authorization" => head.authorization.add(value),
-                "expect" => head.expect.add(value),
-                "upgrade" | ":protocol" => head.has_upgrade = true,
-                other => head.add_other_spelling(other, value),
+    pub fn of(fields: Fields<'a>) -> Self {
+        let mut head = Self { fields, ..Self::default() };
+        for (name, value) in fields.0 {
+            // The length decides about nearly every header of a request.
+            match name.len() {
+                5 if *name == b":path" => head.path = Some(value),
+                6 if *name == b"expect" => head.expect.add(value),
+                7 if *name == b":method" => head.method = Some(value),
+                7 if *name == b"upgrade" => head.has_upgrade = true,
+                9 if *name == b":protocol" => head.has_upgrade = true,
+                10 if *name == b":authority" => head.authority = Some(value),
+                12 if *name == b"x-request-id" => head.request_id = Some(value),
+                // Some servers read these under other spellings.
+                12 if same_header(b"content-type", name) => head.content_type.add(value),
+                13 if *name == b"authorization" => head.authorization.add(value),
+                13 => head.overrides_method |= same_header(b"x-http-method", name),
+                14 if *name == b"content-length" => head.content_length.add(value),
+                16 if same_header(b"content-encoding", name) => head.content_encoding.add(value),
+                17 => head.overrides_method |= same_header(b"x-method-override", name),
+                22 => head.overrides_method |= same_header(b"x-http-method-override", name),
+                _ => {}
             }
         }
         head
-    }
-
-    /// The header of this name, which is in lower case.
-    #[must_use]
-    pub fn field(&self, name: &str) -> SingletonField<'a> {
-        let mut field = SingletonField::Absent;
-        let named = self.fields.0.iter().filter(|(other, _)| other == name);
-        named.for_each(|(_, value)| field.add(value));
-        field
-    }
-
-    /// Adds a header whose name some servers read as another one, see [`same_header`], or that
-    /// overrides the method.
-    fn add_other_spelling(&mut self, name: &str, value: &'a [u8]) {
-        // The length is a quick check for every header of every request.
-        match name.len() {
-            12 if same_header("content-type", name) => self.content_type.add(value),
-            16 if same_header("content-encoding", name) => self.content_encoding.add(value),
-            13 => self.overrides_method |= same_header("x-http-method", name),
-            17 => self.overrides_method |= same_header("x-method-override", name),
-            22 => self.overrides_method |= same_header("x-http-method-override", name),
-            _ => {}
-        }
     }
 }
 
@@ -112,8 +109,14 @@ impl<'a> Head<'a> {
 /// into `_`, and some of them every character that is no letter or digit, so that they do not
 /// distinguish `x_ssl_cert`, `x.ssl.cert` and `X-SSL-Cert`.
 #[must_use]
-pub(crate) fn same_header(one: &str, other: &str) -> bool {
-    let fold = |b: u8| if b.is_ascii_alphanumeric() { b.to_ascii_lowercase() } else { b'-' };
+pub(crate) fn same_header(one: impl AsRef<[u8]>, other: impl AsRef<[u8]>) -> bool {
+    let (one, other) = (one.as_ref(), other.as_ref());
     one.len() == other.len()
-        && one.bytes().zip(other.bytes()).all(|(one, other)| fold(one) == fold(other))
+        && one.iter().zip(other).all(|(&one, &other)| one == other || fold(one) == fold(other))
+}
+
+/// An octet of a header's name, to a backend that has one character for all that are no letter or
+/// digit.
+fn fold(octet: u8) -> u8 {
+    if octet.is_ascii_alphanumeric() { octet.to_ascii_lowercase() } else { b'-' }
 }

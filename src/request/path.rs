@@ -12,16 +12,26 @@ use crate::{limits, percent};
 /// Whether no rule changes more than the letter case of `path`, which is so for nearly every
 /// request.
 pub(super) fn is_plain(path: &[u8]) -> bool {
-    path.starts_with(b"/")
-        && path
-            .iter()
-            .all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'~' | b'.'))
-        && !path.windows(2).any(|pair| pair == b"//")
-        && !path.split(|&b| b == b'/').any(|segment| {
-            let is_script =
-                segment.last_chunk::<4>().is_some_and(|end| end.eq_ignore_ascii_case(b".php"));
-            is_script || matches!(segment, b"." | b"..")
-        })
+    // No octet yet, but one that no second slash may follow.
+    let mut before = b'x';
+    let mut has_dot = false;
+    for &b in path {
+        match b {
+            b'/' if before == b'/' => return false,
+            b'.' => has_dot = true,
+            b'/' | b'-' | b'_' | b'~' => {}
+            _ if b.is_ascii_alphanumeric() => {}
+            _ => return false,
+        }
+        before = b;
+    }
+    path.first() == Some(&b'/')
+        && !(has_dot
+            && path.split(|&b| b == b'/').any(|segment| {
+                let is_script =
+                    segment.last_chunk::<4>().is_some_and(|end| end.eq_ignore_ascii_case(b".php"));
+                is_script || matches!(segment, b"." | b"..")
+            }))
 }
 
 /// Whether `is_wanted` holds for some spelling of `path`, `path` itself included. A path with more

@@ -54,12 +54,14 @@ impl Claim {
         let (secret, assertion) = (form.value("client_secret"), form.value("client_assertion"));
         // RFC 7521 §4.2: the type defines the format of the assertion. An assertion of another
         // type is not read as a JWT.
-        let is_jwt = matches!(form.value("client_assertion_type"), None | Some("" | JWT_BEARER));
-        let subjects = assertion.filter(|_| is_jwt).map(assertion::subjects).unwrap_or_default();
+        let is_jwt =
+            matches!(form.value("client_assertion_type").as_deref(), None | Some("" | JWT_BEARER));
+        let subjects =
+            assertion.as_deref().filter(|_| is_jwt).map(assertion::subjects).unwrap_or_default();
 
         // RFC 6749 §3.2: a parameter without a value is treated as if it were omitted.
-        let named =
-            [(IdSource::Body, form.value("client_id")), (IdSource::Basic, basic)].into_iter();
+        let in_body = form.value("client_id");
+        let named = [(IdSource::Body, in_body.as_deref()), (IdSource::Basic, basic)].into_iter();
         let named =
             named.filter_map(|(source, id)| Some((source, id.filter(|id| !id.is_empty())?)));
         let mut named =
@@ -72,7 +74,7 @@ impl Claim {
         }
         // Only the backend can read the subject, which may be a client that must present its
         // certificate.
-        if assertion.is_some_and(|assertion| !assertion.is_empty()) && subjects.is_empty() {
+        if assertion.as_deref().is_some_and(|text| !text.is_empty()) && subjects.is_empty() {
             return Err(RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion));
         }
 

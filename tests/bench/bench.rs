@@ -24,10 +24,17 @@ mod load;
 mod request;
 mod scale;
 
+use std::path::PathBuf;
+
 use cost::Costs;
 use load::{REQUESTS, ROUNDS, Rounds};
 
 fn main() {
+    if std::env::args().any(|argument| argument == "profile") {
+        let file = |name| PathBuf::from(std::env::var_os(name).expect("profile.sh sets it"));
+        let module = host::Module::of_file(&file("MODULE")).expect("a module");
+        return cost::trace(&module, &file("EVENTS"));
+    }
     let costs = cost::measure();
     // `cargo test` and `cargo bench` add arguments.
     if std::env::args().any(|argument| argument == "--accept") {

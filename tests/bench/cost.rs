@@ -8,6 +8,7 @@
 pub mod hostile;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::host::stream::{PEER_CERTIFICATE_DIGEST, PEER_CERTIFICATE_VALID, REQUESTED_SERVER_NAME};
-use crate::host::{Connection, Outcome, Vm};
+use crate::host::{CALLBACK_FUEL, Connection, Module, Outcome, Vm};
 use crate::request::{CLIENT, SUBJECT, configuration, token_request};
 use crate::run::{self, Delivery};
 use crate::support::case::Request;
@@ -155,6 +156,31 @@ fn as_envoy_forwards(request: &Request) -> Request {
 
 pub fn measure() -> Costs {
     rows().iter().map(|row| (row.name.to_string(), row.measure())).collect()
+}
+
+/// Writes the places that `module`, which profile.sh made, passes in [`HOT`], for profile.py.
+pub fn trace(module: &Module, events: &Path) {
+    let row = hot();
+    let clock = Moment::parse(row.clock).expect("a constant of this file");
+    let configuration = row.configuration.to_string();
+    let mut vm = Vm::start(module, configuration.as_bytes(), clock.0 as u64 * 1_000_000_000)
+        .expect("the module starts");
+    for _ in 0..2 {
+        row.send(&mut vm, &row.before);
+    }
+    vm.take_places();
+    row.send(&mut vm, &row.request);
+    let mut lines = String::new();
+    let mut before = 0;
+    for (place, fuel) in vm.take_places() {
+        // Every callback begins with the same fuel.
+        if fuel > before {
+            lines.push_str(&format!("callback 0 {CALLBACK_FUEL}\n"));
+        }
+        before = fuel;
+        lines.push_str(&format!("place {place} {fuel}\n"));
+    }
+    std::fs::write(events, lines).unwrap_or_else(|error| panic!("{}: {error}", events.display()));
 }
 
 /// Where the cost of [`HOT`] goes: instructions by phase, host calls by name.

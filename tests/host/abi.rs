@@ -88,6 +88,8 @@ pub struct Host {
     pub unremovable: Option<String>,
     /// A header that the host refuses to write.
     pub unwritable: Option<String>,
+    /// The places that a profiled module reported, each with the fuel that was left.
+    pub places: Vec<(u32, u64)>,
 }
 
 #[derive(Clone, Debug)]
@@ -133,6 +135,7 @@ impl Host {
             metrics: Vec::new(),
             unremovable: None,
             unwritable: None,
+            places: Vec::new(),
         }
     }
 
@@ -180,6 +183,18 @@ impl Host {
 pub fn link(linker: &mut Linker<Host>, module: &Module) -> Result<()> {
     for import in module.imports() {
         let name = import.name();
+        if name == "log_execution" {
+            // Only modules for a profile have it.
+            linker.func_wrap(
+                import.module(),
+                name,
+                |mut caller: Caller<'_, Host>, place: u32| {
+                    let fuel = caller.get_fuel().unwrap_or_default();
+                    caller.data_mut().places.push((place, fuel));
+                },
+            )?;
+            continue;
+        }
         if import.module() != "env" || !PROVIDED_BY_ENVOY.contains(&name) {
             bail!("unknown import {}.{name}: Envoy does not provide it", import.module());
         }

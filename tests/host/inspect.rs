@@ -1,7 +1,9 @@
 //! What a test can see and set in a VM.
 
+use std::collections::BTreeMap;
+
 use super::abi::Account;
-use super::{Process, Stream, StreamId, Vm};
+use super::{Fault, Process, Stream, StreamId, Vm};
 
 impl Vm {
     /// The process that the VM belongs to.
@@ -57,6 +59,22 @@ impl Vm {
     /// The account of the root context of the configuration in force.
     pub fn root_account(&mut self) -> &Account {
         self.store.data_mut().accounts.entry(self.root).or_default()
+    }
+
+    /// Takes the places that a profiled module reported since the last time.
+    pub fn take_places(&mut self) -> Vec<(u32, u64)> {
+        std::mem::take(&mut self.store.data_mut().places)
+    }
+
+    /// What was added to each counter since the last time, by the next tick too, at which the
+    /// filter hands over what it counted.
+    pub fn take_counted(&mut self) -> Result<BTreeMap<String, u64>, Fault> {
+        if self.tick_period().is_some() {
+            self.tick()?;
+        }
+        Ok(std::mem::take(
+            &mut self.store.data_mut().accounts.entry(self.root).or_default().counted,
+        ))
     }
 
     /// The size of the VM's memory.

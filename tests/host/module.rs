@@ -43,6 +43,13 @@ impl Module {
         })
     }
 
+    /// A module that `tests/bench/profile.sh` made, which reports where it is.
+    pub fn of_file(path: &Path) -> Result<Module, Fault> {
+        let bytes =
+            std::fs::read(path).map_err(|error| Fault(format!("{}: {error}", path.display())))?;
+        Module::compile(bytes)
+    }
+
     /// The imports as `module.name`.
     pub fn imports(&self) -> Vec<String> {
         self.0.imports().map(|import| format!("{}.{}", import.module(), import.name())).collect()

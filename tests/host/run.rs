@@ -139,7 +139,14 @@ pub fn send(
     delivery: Delivery,
 ) -> Result<Outcome, Fault> {
     let id = deliver(vm, connection, request, delivery)?;
-    vm.close(id)
+    close(vm, id)
+}
+
+/// Closes a stream; what the filter counted is in the outcome, as if it had been at once.
+pub fn close(vm: &mut Vm, id: StreamId) -> Result<Outcome, Fault> {
+    let mut outcome = vm.close(id)?;
+    outcome.account.counted.extend(vm.take_counted()?);
+    Ok(outcome)
 }
 
 /// Sends a whole request without closing its stream, which may wait for an answer.

@@ -5,7 +5,7 @@ use crate::fixture::{CLOCK, CONFIG, certificate, token_request, verified};
 use crate::host::Verdict;
 use crate::host::stream::PEER_CERTIFICATE;
 use crate::random::Random;
-use crate::run::{DELIVERIES, Delivery, code, headers, send, start, status};
+use crate::run::{DELIVERIES, Delivery, close, code, headers, send, start, status};
 use crate::support::case::Request;
 use crate::support::certificate::{CertificateSpec, mint};
 use crate::support::der::{self, to_hex};
@@ -50,7 +50,7 @@ fn invalid_utf8_in_every_header() {
                     vm.body(id, b"client_id=client", true)
                         .unwrap_or_else(|fault| panic!("{name} {value:?}: {fault}"));
                 }
-                let outcome = vm.close(id).expect("no fault");
+                let outcome = close(&mut vm, id).expect("no fault");
                 assert_ne!(outcome.verdict, Verdict::Held, "{name} {value:?}");
                 assert_ne!(code(&outcome), "no code", "{name} {value:?}");
             }

@@ -17,6 +17,8 @@
 
 extern crate test_support as support;
 
+use std::borrow::Cow;
+
 use tls_client_auth_tests::host;
 
 use std::collections::BTreeSet;
@@ -174,7 +176,7 @@ fn decide_share(
         let decided = Decided {
             code: decision.code.as_str().to_owned(),
             passes: decision.rejection.is_none(),
-            client_id_state: decision.client_id_state(),
+            client_id_state: decision.client_id_state().map(Cow::into_owned),
             client_id: decision.request.client_id,
         };
         let (code, client_id) = decide_in(&mut vm, request, certificate);

@@ -1,13 +1,12 @@
 //! Envoy's clock.
 
-use std::time::{Duration, UNIX_EPOCH};
-
-use proxy_wasm::hostcalls;
 use tls_client_auth::UnixTime;
+
+use super::abi;
 
 /// The time in seconds.
 pub(super) fn now() -> Option<UnixTime> {
-    i64::try_from(since_epoch()?.as_secs()).ok().map(UnixTime)
+    i64::try_from(abi::now()? / 1_000_000_000).ok().map(UnixTime)
 }
 
 /// Milliseconds since 1970; 0 if Envoy gives no time.
@@ -17,9 +16,5 @@ pub(super) fn now_millis() -> u64 {
 
 /// Nanoseconds since 1970; 0 if Envoy gives no time.
 pub(super) fn now_nanos() -> u64 {
-    since_epoch().and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
-}
-
-fn since_epoch() -> Option<Duration> {
-    hostcalls::get_current_time().ok()?.duration_since(UNIX_EPOCH).ok()
+    abi::now().unwrap_or(0)
 }

@@ -3,14 +3,13 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use proxy_wasm::hostcalls;
 use tls_client_auth::host::{CertificateHeader, CertificateMemory, Downstream};
 use tls_client_auth::inspect::MissingCertificate;
 use tls_client_auth::{
     CertificateError, HostError, PeerCertificate, Rejection, ServerName, Thumbprint, UnixTime,
 };
 
-use super::clock;
+use super::{abi, clock};
 
 /// The certificates that this VM parsed before.
 #[derive(Default)]
@@ -40,30 +39,26 @@ impl Downstream for DownstreamConnection<'_> {
 
     fn peer_certificate(&mut self) -> Result<Arc<PeerCertificate>, Rejection> {
         let digest = peer_certificate_digest()?;
-        let mut cache = self.caches.presented.borrow_mut();
-        let parsed = match cache.recall(&digest) {
-            Some(parsed) => parsed,
-            None => {
-                let thumbprint = Thumbprint::from_hex(&digest).ok_or(HostError::Digest)?;
-                let text = property("peer_certificate")
-                    .ok_or(Rejection::CertificateMissing(MissingCertificate::NotGiven))?;
-                let parsed = PeerCertificate::from_pem(&text).map(Arc::new);
-                if parsed.as_ref().is_ok_and(|certificate| certificate.thumbprint() != thumbprint) {
-                    return Err(HostError::CertificateOfDigest.into());
-                }
-                cache.remember(&digest, parsed.clone());
-                parsed
+        let read = |digest: &[u8]| {
+            let thumbprint = Thumbprint::from_hex(digest).ok_or(HostError::Digest)?;
+            let text = property("connection\0peer_certificate")
+                .ok_or(Rejection::CertificateMissing(MissingCertificate::NotGiven))?;
+            let parsed = PeerCertificate::from_pem(&text).map(Arc::new);
+            if parsed.as_ref().is_ok_and(|certificate| certificate.thumbprint() != thumbprint) {
+                return Err(HostError::CertificateOfDigest.into());
             }
+            Ok(parsed)
         };
+        let parsed = self.caches.presented.borrow_mut().recall_or_try::<Rejection>(digest, read)?;
         parsed.map_err(Rejection::CertificateMalformed)
     }
 
     fn is_peer_certificate_verified(&mut self) -> Option<bool> {
-        property("peer_certificate_valid").map(|value| value == [1])
+        property("connection\0peer_certificate_valid").map(|value| value == [1])
     }
 
     fn server_name(&mut self) -> ServerName {
-        property("requested_server_name")
+        property("connection\0requested_server_name")
             .map_or(ServerName::Absent, |name| ServerName::Name(name.into()))
     }
 
@@ -82,14 +77,11 @@ impl Downstream for DownstreamConnection<'_> {
 }
 
 fn peer_certificate_digest() -> Result<Vec<u8>, Rejection> {
-    property("sha256_peer_certificate_digest")
+    property("connection\0sha256_peer_certificate_digest")
         .ok_or(Rejection::CertificateMissing(MissingCertificate::NotPresented))
 }
 
-/// The attribute `connection.{name}`; `None` if Envoy does not have it or if it is empty.
-fn property(name: &str) -> Option<Vec<u8>> {
-    hostcalls::get_property(vec!["connection", name])
-        .ok()
-        .flatten()
-        .filter(|value| !value.is_empty())
+/// The attribute of this path; `None` if Envoy does not have it or if it is empty.
+fn property(path: &str) -> Option<Vec<u8>> {
+    abi::property(path).filter(|value| !value.is_empty())
 }

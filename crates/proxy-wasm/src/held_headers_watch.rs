@@ -11,13 +11,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::LogLevel;
 use tls_client_auth::host::Exchange;
 use tls_client_auth::{HostError, limits};
 
+use super::abi;
 use super::held_request::HeldRequest;
-use super::log::log;
+use super::log::{Level, log};
 
 /// What this VM knows about the setting.
 pub(super) enum HeldHeadersWatch {
@@ -71,9 +70,9 @@ impl HeldHeadersWatch {
     }
 
     /// Removes and returns the held requests whose bodies Envoy does not deliver, `elapsed` after
-    /// the last tick. `None`: the setting is proven, and no tick is needed any more.
-    pub(super) fn take_late(&mut self, elapsed: Duration) -> Option<Vec<HeldRequest>> {
-        let Self::Unknown { held, is_reported } = self else { return None };
+    /// the last tick.
+    pub(super) fn take_late(&mut self, elapsed: Duration) -> Vec<HeldRequest> {
+        let Self::Unknown { held, is_reported } = self else { return Vec::new() };
         let is_late = |_: &u32, watched: &mut WatchedRequest| {
             let has_more = watched.request.make_effective()
                 && received().is_some_and(|now| now > watched.received);
@@ -83,15 +82,15 @@ impl HeldHeadersWatch {
         let late: Vec<_> =
             held.extract_if(.., is_late).map(|(_, watched)| watched.request).collect();
         if !late.is_empty() && !std::mem::replace(is_reported, true) {
-            log(LogLevel::Error, &format!("tls_client_auth {}", HostError::BodyWithHeadersHeld));
+            log(Level::Error, &format!("tls_client_auth {}", HostError::BodyWithHeadersHeld));
         }
-        Some(late)
+        late
     }
 }
 
 /// `request.total_size`: bytes of headers and body that Envoy has received. (`request.size` is the
 /// value of `content-length`.)
 fn received() -> Option<u64> {
-    let value = hostcalls::get_property(vec!["request", "total_size"]).ok()??;
+    let value = abi::property("request\0total_size")?;
     value.try_into().ok().map(u64::from_le_bytes)
 }

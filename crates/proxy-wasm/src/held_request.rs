@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use proxy_wasm::hostcalls;
 use tls_client_auth::host::Exchange;
+
+use super::abi;
 
 /// A held request: the identifier of its context in Envoy, and its exchange.
 #[derive(Clone)]
@@ -16,6 +17,6 @@ pub(super) struct HeldRequest {
 impl HeldRequest {
     /// Directs the host calls that follow to this request; returns false if it has ended.
     pub(super) fn make_effective(&self) -> bool {
-        hostcalls::set_effective_context(self.context_id).is_ok()
+        abi::set_effective_context(self.context_id)
     }
 }

@@ -12,7 +12,8 @@
 //! | `registries` | fetched registries: calls, answers, ticks |
 //! | `held_headers_watch` | the detection of a missing setting of Envoy |
 //! | `downstream` | what Envoy knows about the connection |
-//! | `headers`, `shared_data`, `metrics`, `log`, `clock` | host calls |
+//! | `abi` | host calls, and the memory that the host fills: the only `unsafe` |
+//! | `shared_data`, `metrics`, `log`, `clock` | what is made of them |
 //!
 //! # Rules of the ABI
 //!
@@ -20,23 +21,14 @@
 //! 503 until the VM is restarted, with `FAIL_CLOSED` permanently; with `FAIL_OPEN` every request
 //! passes undecided. So no input may cause a panic.
 //!
-//! Host calls of the SDK:
+//! Host calls: the functions of the SDK panic on statuses that Envoy returns, and on values that
+//! are not UTF-8, which a client can send. They are not used, but for `dispatch_http_call`, because
+//! the SDK delivers the answers of its own calls only; it panics on every status but Ok, BadArgument
+//! and InternalFailure, the three that Envoy has. Everything else goes through `abi`, where each
+//! failure is a value.
 //!
-//! - The shorthands of the traits (`get_http_request_header` and the like) unwrap what
-//!   `hostcalls` returns. They are not used.
-//! - `get_map` and `get_map_value` panic on a header value that is not UTF-8, which a client can
-//!   send. `get_map_bytes` is used instead. Clippy refuses the others (`clippy.toml`).
-//! - The functions of `hostcalls` return a `Result`, and nevertheless panic on every status but Ok
-//!   and these: `get_buffer` and `get_shared_data` take NotFound; `get_property` takes NotFound,
-//!   SerializationFailure and InternalFailure; `set_shared_data` CasMismatch; `dispatch_http_call`
-//!   BadArgument and InternalFailure; `set_effective_context` BadArgument; `record_metric`
-//!   NotFound; `increment_metric` NotFound and BadArgument.
-//! - So `remove_map_value` and `set_map_value` panic when Envoy refuses a change. `headers` calls
-//!   the host directly.
-//! - So `get_map_bytes` panics when Envoy does not have the map. Request headers are read in their
-//!   own callback only, trailers in theirs, and the headers of an answer only if there are some.
-//! - An empty value arrives as `None`. A boolean attribute is one byte, an integer eight bytes in
-//!   little-endian order.
+//! - Envoy has no map of headers for a call that failed.
+//! - A boolean attribute is one byte, an integer eight bytes in little-endian order.
 //! - The clock of the standard library traps. The time comes from Envoy (`clock`).
 //!
 //! What a callback may do:
@@ -60,15 +52,16 @@
 //! - `send_http_response` works once for a request. The reply runs through the response callbacks
 //!   of the module; there are none, and `./build.sh` removes the exports of the SDK's empty ones,
 //!   which would cost a call for each response.
-//! - `Drop` of a context (`proxy_on_delete`): no host calls about the request.
+//! - `Drop` of a context (`proxy_on_delete`): no host calls about the request. Metrics can be
+//!   changed.
 
 #![cfg(target_arch = "wasm32")]
 #![allow(missing_docs, reason = "the SDK's macro exports functions without documentation")]
 
+mod abi;
 mod clock;
 mod decision;
 mod downstream;
-mod headers;
 mod held_headers_watch;
 mod held_request;
 mod log;
@@ -78,15 +71,15 @@ mod registries;
 mod request;
 mod shared_data;
 
+use std::alloc::System;
 use std::rc::Rc;
 use std::time::Duration;
 
-use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{ContextType, LogLevel};
+use proxy_wasm::types::ContextType;
 use tls_client_auth::limits;
 
-use self::log::log;
+use self::log::{Level, log};
 use self::plugin::Plugin;
 use self::registries::AnswerSizes;
 use self::request::{RequestContext, resume, resume_all};
@@ -94,6 +87,9 @@ use self::request::{RequestContext, resume, resume_all};
 proxy_wasm::main! {{
     proxy_wasm::set_root_context(|_| Box::new(Root { plugin: None }));
 }}
+
+#[global_allocator]
+static ALLOCATOR: abi::Reusing<System> = abi::Reusing::new(System);
 
 /// The root context: one for each configuration in each VM.
 struct Root {
@@ -127,7 +123,7 @@ impl RootContext for Root {
                 true
             }
             Err(error) => {
-                log(LogLevel::Error, &format!("tls_client_auth configuration refused: {error}"));
+                log(Level::Error, &format!("tls_client_auth configuration refused: {error}"));
                 false
             }
         }
@@ -135,18 +131,16 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         let Some(plugin) = &self.plugin else { return };
-        if plugin.registries.is_empty() {
-            if !answer_late_requests(plugin, limits::HELD_HEADERS_TICK) {
-                // Nothing is left to watch; a period of zero ends the ticks.
-                let _ = hostcalls::set_tick_period(Duration::ZERO);
-            }
-        } else {
-            let (elapsed, finished) = plugin.registries.on_tick();
+        let mut elapsed = limits::TICK;
+        if !plugin.registries.is_empty() {
+            let (since_last_tick, finished) = plugin.registries.on_tick();
+            elapsed = since_last_tick;
             for lookup in &finished {
                 resume_all(plugin, lookup);
             }
-            answer_late_requests(plugin, elapsed);
         }
+        answer_late_requests(plugin, elapsed);
+        plugin.metrics.hand_over();
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -158,13 +152,10 @@ impl RootContext for Root {
     }
 }
 
-/// Answers the held requests whose bodies Envoy does not deliver; returns whether held requests
-/// must be watched further.
-fn answer_late_requests(plugin: &Plugin, elapsed: Duration) -> bool {
+/// Answers the held requests whose bodies Envoy does not deliver.
+fn answer_late_requests(plugin: &Plugin, elapsed: Duration) {
     let late = plugin.held_headers.borrow_mut().take_late(elapsed);
-    let is_watching = late.is_some();
-    for request in late.unwrap_or_default() {
+    for request in late {
         resume(plugin, &request, |exchange, _| exchange.on_body_withheld());
     }
-    is_watching
 }

@@ -3,17 +3,10 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::LogLevel;
 use tls_client_auth::host::LineBudget;
 
+pub(super) use super::abi::{Level, log};
 use super::clock;
-
-/// Writes one line.
-pub(super) fn log(level: LogLevel, message: &str) {
-    // A failure of the log cannot be reported anywhere.
-    let _ = hostcalls::log(level, message);
-}
 
 /// The lines that requests cause. A client can cause any number of requests, so all these lines
 /// share one limit per second; the first line after it states how many were suppressed.
@@ -22,7 +15,7 @@ pub(super) struct RequestLog(RefCell<LineBudget>);
 
 impl RequestLog {
     /// Writes one line, if the limit allows it.
-    pub(super) fn write(&self, level: LogLevel, line: &dyn fmt::Display) {
+    pub(super) fn write(&self, level: Level, line: &dyn fmt::Display) {
         let Some(now) = clock::now() else { return };
         let Some(suppressed) = self.0.borrow_mut().admit(now) else { return };
         let line = match suppressed {

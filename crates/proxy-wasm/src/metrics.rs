@@ -1,83 +1,106 @@
 //! Counters and gauges (contract §8). Envoy exports them under `wasmcustom.`.
+//!
+//! Decisions are counted here and handed over at each tick, because a call of the host for each of
+//! them would cost more than the counting. What is left at the end of a VM is handed over then.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::MetricType;
 use tls_client_auth::Code;
 
-/// The identifiers of the metrics. `None`: Envoy did not define the metric, and it is not counted.
+use super::abi::{self, MetricKind};
+
+/// The metrics. A metric that Envoy does not define counts nothing.
 pub(super) struct Metrics {
     /// Decisions, in the order of [`Code::ALL`].
-    decisions: Vec<Option<u32>>,
+    decisions: Vec<Counter>,
     /// Decisions by tenant, each defined when it is first counted: with hundreds of tenants, most
     /// combinations never occur.
-    tenant_decisions: RefCell<TenantDecisions>,
+    tenant_decisions: RefCell<HashMap<(Arc<str>, Code), Counter>>,
+    ungated_lookalike: Counter,
     registry_clients: Option<u32>,
     registry_age_seconds: Option<u32>,
-    registry_refresh_ok: Option<u32>,
-    registry_refresh_failed: Option<u32>,
-    ungated_lookalike: Option<u32>,
+    registry_refresh_ok: Counter,
+    registry_refresh_failed: Counter,
     /// The values of the two gauges that were recorded last.
     recorded: Cell<Option<(u64, u64)>>,
 }
 
-type TenantDecisions = HashMap<(Arc<str>, Code), Option<u32>>;
+/// A counter of Envoy, and what was counted since it was handed over last.
+struct Counter {
+    id: Option<u32>,
+    counted: Cell<u32>,
+}
+
+impl Counter {
+    fn define(name: &str) -> Self {
+        Self { id: abi::define_metric(MetricKind::Counter, name), counted: Cell::new(0) }
+    }
+
+    fn count(&self) {
+        self.counted.set(self.counted.get().saturating_add(1));
+    }
+
+    fn hand_over(&self) {
+        let counted = self.counted.take();
+        if let Some(id) = self.id
+            && counted > 0
+        {
+            abi::increment_metric(id, counted);
+        }
+    }
+}
 
 impl Metrics {
     /// Defines all metrics, so that each is exported as zero before it is first counted.
     pub(super) fn define() -> Self {
-        let define = |kind, name: &str| {
-            hostcalls::define_metric(kind, &format!("tls_client_auth.{name}")).ok()
-        };
+        let name = |name: &str| format!("tls_client_auth.{name}");
+        let counter = |of: &str| Counter::define(&name(of));
+        let gauge = |of: &str| abi::define_metric(MetricKind::Gauge, &name(of));
         Self {
-            decisions: Code::ALL
-                .iter()
-                .map(|code| define(MetricType::Counter, code.as_str()))
-                .collect(),
+            decisions: Code::ALL.iter().map(|code| counter(code.as_str())).collect(),
             tenant_decisions: RefCell::default(),
-            registry_clients: define(MetricType::Gauge, "registry_clients"),
-            registry_age_seconds: define(MetricType::Gauge, "registry_age_seconds"),
-            registry_refresh_ok: define(MetricType::Counter, "registry_refresh_ok"),
-            registry_refresh_failed: define(MetricType::Counter, "registry_refresh_failed"),
-            ungated_lookalike: define(MetricType::Counter, "ungated_lookalike"),
+            ungated_lookalike: counter("ungated_lookalike"),
+            registry_clients: gauge("registry_clients"),
+            registry_age_seconds: gauge("registry_age_seconds"),
+            registry_refresh_ok: counter("registry_refresh_ok"),
+            registry_refresh_failed: counter("registry_refresh_failed"),
             recorded: Cell::default(),
         }
     }
 
     /// Counts a decision, also under its tenant.
     pub(super) fn count_decision(&self, code: Code, tenant: Option<&Arc<str>>) {
-        if let Some(Some(id)) = self.decisions.get(code as usize) {
-            let _ = hostcalls::increment_metric(*id, 1);
+        if let Some(counter) = self.decisions.get(code as usize) {
+            counter.count();
         }
         if let Some(tenant) = tenant {
             let mut tenant_decisions = self.tenant_decisions.borrow_mut();
-            let id = tenant_decisions.entry((tenant.clone(), code)).or_insert_with(|| {
-                let name = format!("tls_client_auth_tenant.{tenant}.{code}");
-                hostcalls::define_metric(MetricType::Counter, &name).ok()
+            let counter = tenant_decisions.entry((tenant.clone(), code)).or_insert_with(|| {
+                Counter::define(&format!("tls_client_auth_tenant.{tenant}.{code}"))
             });
-            if let Some(id) = id {
-                let _ = hostcalls::increment_metric(*id, 1);
-            }
+            counter.count();
         }
     }
 
     /// Counts a form that passed ungated although its path ends like that of an endpoint.
     pub(super) fn count_lookalike(&self) {
-        if let Some(id) = self.ungated_lookalike {
-            let _ = hostcalls::increment_metric(id, 1);
-        }
+        self.ungated_lookalike.count();
     }
 
     /// Counts an answer of a fetched registry, or an attempt that got none.
     pub(super) fn count_refresh(&self, is_ok: bool) {
-        if let Some(id) =
-            if is_ok { self.registry_refresh_ok } else { self.registry_refresh_failed }
-        {
-            let _ = hostcalls::increment_metric(id, 1);
-        }
+        if is_ok { &self.registry_refresh_ok } else { &self.registry_refresh_failed }.count();
+    }
+
+    /// Hands everything over that was counted since the last time.
+    pub(super) fn hand_over(&self) {
+        self.decisions.iter().for_each(Counter::hand_over);
+        self.tenant_decisions.borrow().values().for_each(Counter::hand_over);
+        self.ungated_lookalike.hand_over();
+        self.registry_refresh_ok.hand_over();
+        self.registry_refresh_failed.hand_over();
     }
 
     /// Records the number of clients, and how many seconds ago the oldest of their lists was
@@ -88,8 +111,15 @@ impl Metrics {
         }
         for (id, value) in [(self.registry_clients, clients), (self.registry_age_seconds, age)] {
             if let Some(id) = id {
-                let _ = hostcalls::record_metric(id, value);
+                abi::record_metric(id, value);
             }
         }
+    }
+}
+
+/// At the end of the VM, and of a configuration that another one replaced.
+impl Drop for Metrics {
+    fn drop(&mut self) {
+        self.hand_over();
     }
 }

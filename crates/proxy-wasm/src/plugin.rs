@@ -4,14 +4,13 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, LogLevel};
 use tls_client_auth::{Configuration, JsonError, limits};
 
+use super::abi::{self, Buffer};
 use super::clock;
 use super::downstream::CertificateCaches;
 use super::held_headers_watch::HeldHeadersWatch;
-use super::log::{RequestLog, log};
+use super::log::{Level, RequestLog, log};
 use super::metrics::Metrics;
 use super::registries::Registries;
 
@@ -40,10 +39,7 @@ impl Plugin {
     /// # Errors
     /// Where the configuration is wrong.
     pub(super) fn configure(size: usize) -> Result<Self, JsonError> {
-        let given = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size)
-            .ok()
-            .flatten()
-            .unwrap_or_default();
+        let given = abi::buffer(Buffer::Configuration, size).unwrap_or_default();
         let configuration = match (given.as_slice(), EMBEDDED) {
             ([], Some(embedded)) => Configuration::parse(embedded)?,
             (given, _) => Configuration::parse(given)?,
@@ -61,11 +57,11 @@ impl Plugin {
         );
         if !registries.is_empty() {
             registries.start();
-        } else if hostcalls::set_tick_period(limits::HELD_HEADERS_TICK).is_err() {
+        } else if !abi::set_tick_period(limits::TICK.as_millis() as u32) {
             log(
-                LogLevel::Warn,
-                "tls_client_auth gets no ticks: a missing allow_on_headers_stop_iteration will not \
-                 be detected",
+                Level::Warn,
+                "tls_client_auth gets no ticks: decisions are not counted, and a missing \
+                 allow_on_headers_stop_iteration will not be detected",
             );
         }
         Ok(Self {

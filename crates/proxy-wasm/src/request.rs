@@ -4,17 +4,16 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::Poll;
 
-use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action as Iteration, BufferType, LogLevel, MapType};
+use proxy_wasm::types::Action as Iteration;
 use tls_client_auth::host::{CertificateHeader, Exchange, Fields, Head, Step};
 use tls_client_auth::{HostError, Response};
 
+use super::abi::{self, Buffer, HeaderMap, Map};
 use super::decision::{apply, reply};
 use super::downstream::DownstreamConnection;
-use super::headers;
 use super::held_request::HeldRequest;
-use super::log::log;
+use super::log::{Level, log};
 use super::plugin::Plugin;
 use super::registries::{AnswerSizes, FinishedLookup, PendingLookup};
 
@@ -101,13 +100,17 @@ impl HttpContext for RequestContext {
         };
         // One call for all headers: the names of identity headers are not a fixed list, and each
         // read of a single header is a call of its own.
-        let pairs = hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default();
-        let headers = Fields(&pairs);
+        let map = abi::header_map(Map::RequestHeaders);
+        let fields = map.as_ref().and_then(HeaderMap::fields);
+        let is_readable = fields.is_some();
+        let fields = fields.unwrap_or_default();
+        let headers = Fields(&fields);
         let head = Head::of(headers);
         let exchange = Exchange::new(&plugin.configuration, &head);
         let trusted =
             exchange.trusted_certificate_header(&head, &mut plugin.certificates.connection());
-        let is_stripped = strip(&exchange, MapType::HttpRequestHeaders, headers, trusted);
+        // What cannot be read cannot be stripped either.
+        let is_stripped = is_readable && strip(&exchange, Map::RequestHeaders, headers, trusted);
         let exchange = Rc::new(RefCell::new(exchange));
         self.exchange = Some(exchange.clone());
         let iteration = self.step(|exchange, connection| {
@@ -134,9 +137,10 @@ impl HttpContext for RequestContext {
         self.on_delivery();
         if let Some(exchange) = self.exchange.clone() {
             // Some backends merge trailers into the headers.
-            let pairs = hostcalls::get_map_bytes(MapType::HttpRequestTrailers).unwrap_or_default();
-            let is_stripped =
-                strip(&exchange.borrow(), MapType::HttpRequestTrailers, Fields(&pairs), None);
+            let map = abi::header_map(Map::RequestTrailers);
+            let is_stripped = map.as_ref().and_then(HeaderMap::fields).is_some_and(|fields| {
+                strip(&exchange.borrow(), Map::RequestTrailers, Fields(&fields), None)
+            });
             if !is_stripped {
                 let had_passed = exchange.borrow().has_passed();
                 let iteration =
@@ -144,7 +148,7 @@ impl HttpContext for RequestContext {
                 if had_passed && iteration == Iteration::Pause {
                     // The request was counted when it passed, and its headers are upstream. Without
                     // an end, the backend does not have a complete request.
-                    log(LogLevel::Error, &format!("tls_client_auth {}", HostError::HeaderRemoval));
+                    log(Level::Error, &format!("tls_client_auth {}", HostError::HeaderRemoval));
                     reply(&Response::to(&HostError::HeaderRemoval.into(), false));
                 }
                 return iteration;
@@ -187,22 +191,22 @@ pub(super) fn resume(
     if let Step::Decide(decision) = step
         && apply(plugin, &request.exchange, *decision)
     {
-        let _ = hostcalls::resume_http_request();
+        abi::continue_request();
     }
 }
 
 fn read_body(length: usize) -> Option<Vec<u8>> {
-    hostcalls::get_buffer(BufferType::HttpRequestBody, 0, length).ok().flatten()
+    abi::buffer(Buffer::RequestBody, length)
 }
 
 /// Removes the headers or trailers that a client must not set; returns whether all were removed.
 fn strip(
     exchange: &Exchange,
-    map: MapType,
+    map: Map,
     fields: Fields<'_>,
     trusted: Option<CertificateHeader>,
 ) -> bool {
-    exchange.names_to_strip(fields, trusted).all(|name| headers::remove(map, name))
+    exchange.names_to_strip(fields, trusted).all(|name| abi::remove_header(map, name))
 }
 
 fn iteration(passed: bool) -> Iteration {

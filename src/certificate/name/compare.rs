@@ -12,6 +12,7 @@ use super::{
 };
 use crate::certificate::der::{Elements, MalformedDer, Tlv, tag};
 use crate::limits;
+use crate::octets::equal;
 
 impl DistinguishedName {
     /// Checks that the DER of a `Name` (RFC 5280 §4.1.2.4) can be compared, to its last octet.
@@ -44,6 +45,9 @@ impl DistinguishedName {
         &self,
         name: &[u8],
     ) -> Result<Option<NameDifference>, NameError> {
+        if equal(name, &self.usual_der) {
+            return Ok(None);
+        }
         // DER has the RDNs in the reverse order of the string.
         let mut registered = self.rdns.iter().rev();
         let mut is_equal = true;
@@ -126,7 +130,7 @@ impl RelativeDistinguishedName {
             is_whole && of_oid < 0x80 && of_value < 0x80 && usize::from(of_value) == value.len();
         let is_utf8 =
             kind == tag::UTF8_STRING || (kind == tag::PRINTABLE_STRING && value.is_ascii());
-        is_whole && is_utf8 && *oid == *attribute_type.oid() && *value == *printed.as_bytes()
+        is_whole && is_utf8 && equal(oid, attribute_type.oid()) && equal(value, printed.as_bytes())
     }
 
     /// Whether the attributes in the contents octets of a SET are these, in any order.

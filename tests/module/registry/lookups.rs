@@ -58,6 +58,7 @@ fn a_failed_lookup_does_not_pass() {
             (code(&outcome).as_str(), status(&outcome)),
             ("registry_unavailable", Some(503))
         );
+        vm.tick().expect("no fault");
         assert_eq!(vm.metric("tls_client_auth.registry_refresh_failed"), Some(1));
         assert!(
             logs(&mut vm)

@@ -1,9 +1,10 @@
 //! HTTP calls to a registry, and their answers.
 
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, MapType};
 use tls_client_auth::host::{FetchedRegistry, RegistryAnswer, RegistryRequest};
 use tls_client_auth::limits;
+
+use crate::abi::{self, Buffer, HeaderMap, Map};
 
 /// Sends a request; returns the call's token, or `None` if Envoy refuses the call.
 pub(super) fn send(registry: &FetchedRegistry, request: &RegistryRequest) -> Option<u32> {
@@ -33,16 +34,17 @@ pub(super) fn with_answer<T>(
     sizes: AnswerSizes,
     read_answer: impl FnOnce(RegistryAnswer<'_>) -> T,
 ) -> T {
-    let headers = if sizes.headers == 0 {
-        Vec::new()
-    } else {
-        hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default()
-    };
+    // A call that failed has no headers, and Envoy then has no map of them.
+    let map = (sizes.headers > 0).then(|| abi::header_map(Map::AnswerHeaders)).flatten();
+    let fields = map.as_ref().and_then(HeaderMap::fields).unwrap_or_default();
+    let headers: Vec<(String, Vec<u8>)> = fields
+        .into_iter()
+        .map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.to_vec()))
+        .collect();
     let status = headers
         .iter()
         .find(|(name, _)| name == ":status")
         .and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse().ok());
-    let read =
-        |length| hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, length).ok().flatten();
+    let read = |length| abi::buffer(Buffer::AnswerBody, length);
     read_answer(RegistryAnswer { status, headers: &headers, body_size: sizes.body, read: &read })
 }

@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::task::Poll;
 
-use proxy_wasm::types::LogLevel;
 use tls_client_auth::host::{FetchedRegistry, Lookup, Registration, RegistryFault};
 
 use super::call::{AnswerSizes, send, with_answer};
 use super::{Access, Registries, RegistryState, registry_line};
 use crate::clock::now_millis;
 use crate::held_request::HeldRequest;
+use crate::log::Level;
 use crate::shared_data::HostSharedData;
 
 /// The lookup for which a request waits.
@@ -124,7 +124,7 @@ impl Registries {
                 "client_id=\"{}\" is served from memory: {error}",
                 client_id.escape_debug()
             );
-            self.request_log.write(LogLevel::Warn, &registry_line(registry, &text));
+            self.request_log.write(Level::Warn, &registry_line(registry, &text));
         }
         FinishedLookup { result: settled.result, waiting: settled.waiting }
     }

@@ -4,16 +4,15 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::LogLevel;
 use tls_client_auth::host::{FetchedRegistry, Lookup, RefreshEvent, Snapshot};
 use tls_client_auth::limits;
 
 use super::call::{AnswerSizes, send, with_answer};
 use super::{Access, FinishedLookup, Registries, RegistryState, RootCall, registry_line};
+use crate::abi;
 use crate::clock::{now_millis, now_nanos};
 use crate::held_request::HeldRequest;
-use crate::log::log;
+use crate::log::{Level, log};
 use crate::shared_data::HostSharedData;
 
 impl Registries {
@@ -128,9 +127,10 @@ impl Registries {
     }
 
     pub(super) fn set_tick_period(&self, period: Duration) {
-        if self.tick_period.replace(period) != period && hostcalls::set_tick_period(period).is_err()
+        if self.tick_period.replace(period) != period
+            && !abi::set_tick_period(u32::try_from(period.as_millis()).unwrap_or(u32::MAX))
         {
-            log(LogLevel::Error, "tls_client_auth gets no ticks: registries are not refreshed");
+            log(Level::Error, "tls_client_auth gets no ticks: registries are not refreshed");
         }
     }
 
@@ -153,14 +153,14 @@ impl Registries {
             }
             RefreshEvent::Switched { .. } => {
                 self.metrics.count_refresh(true);
-                LogLevel::Info
+                Level::Info
             }
             RefreshEvent::Failed { .. } => {
                 self.metrics.count_refresh(false);
-                LogLevel::Warn
+                Level::Warn
             }
-            RefreshEvent::Refused { .. } | RefreshEvent::LeftOut { .. } => LogLevel::Warn,
-            RefreshEvent::Changed(_) => LogLevel::Info,
+            RefreshEvent::Refused { .. } | RefreshEvent::LeftOut { .. } => Level::Warn,
+            RefreshEvent::Changed(_) => Level::Info,
         };
         log(level, &registry_line(registry, &report.to_string()));
     }

@@ -1,0 +1,110 @@
+//! A map of headers as the ABI passes it: the number of headers, the lengths of each name and
+//! value, and then each name and value with a NUL behind it. Numbers have four octets, the least
+//! significant one first. Nothing is copied: names and values are slices of what the host wrote.
+
+/// Headers or trailers, as the host gave them.
+pub(crate) struct HeaderMap(Vec<u8>);
+
+impl HeaderMap {
+    /// A map that the host wrote. No octets at all are a map without headers.
+    pub(crate) fn new(octets: Vec<u8>) -> Self {
+        Self(octets)
+    }
+
+    /// Names and values, in the order of the host; `None` = the map is not as the ABI says.
+    pub(crate) fn fields(&self) -> Option<Vec<(&[u8], &[u8])>> {
+        decode(&self.0)
+    }
+}
+
+fn decode(map: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
+    if map.is_empty() {
+        return Some(Vec::new());
+    }
+    let (count, rest) = number(map)?;
+    let (lengths, mut texts) = rest.split_at_checked(count.checked_mul(8)?)?;
+    // Not more than there are lengths for, whatever the count says.
+    let mut fields = Vec::with_capacity(count);
+    for [name, value] in lengths.as_chunks::<4>().0.as_chunks::<2>().0 {
+        let name = take(&mut texts, u32::from_le_bytes(*name))?;
+        let value = take(&mut texts, u32::from_le_bytes(*value))?;
+        fields.push((name, value));
+    }
+    texts.is_empty().then_some(fields)
+}
+
+fn number(octets: &[u8]) -> Option<(usize, &[u8])> {
+    let (number, rest) = octets.split_first_chunk()?;
+    Some((u32::from_le_bytes(*number) as usize, rest))
+}
+
+/// Takes a text of this length, and the NUL behind it, off the beginning of `texts`.
+fn take<'a>(texts: &mut &'a [u8], length: u32) -> Option<&'a [u8]> {
+    let (text, rest) = texts.split_at_checked(length as usize)?;
+    let (0, rest) = rest.split_first()? else { return None };
+    *texts = rest;
+    Some(text)
+}
+
+/// A map with these headers, for the host.
+pub(crate) fn encode(fields: &[(&str, &str)]) -> Vec<u8> {
+    // The host could not read longer ones; they are those of an answer, which are short.
+    let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+    let size = fields.iter().map(|(name, value)| name.len() + value.len() + 10).sum::<usize>();
+    let mut map = Vec::with_capacity(4 + size);
+    map.extend(number(fields.len()));
+    for (name, value) in fields {
+        map.extend(number(name.len()));
+        map.extend(number(value.len()));
+    }
+    for text in fields.iter().flat_map(|(name, value)| [name, value]) {
+        map.extend(text.as_bytes());
+        map.push(0);
+    }
+    map
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIELDS: [(&str, &str); 4] = [(":path", "/token"), ("a", ""), ("", "b"), ("a", "c\0d")];
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        for count in 0..=FIELDS.len() {
+            let map = encode(&FIELDS[..count]);
+            let expected: Vec<_> = FIELDS[..count]
+                .iter()
+                .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+                .collect();
+            assert_eq!(decode(&map), Some(expected));
+        }
+        assert_eq!(decode(b""), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_map_that_is_cut_or_too_long_is_none() {
+        let map = encode(&FIELDS);
+        for end in 1..map.len() {
+            assert_eq!(decode(&map[..end]), None, "{end} octets");
+        }
+        assert_eq!(decode(&[map.as_slice(), b"\0"].concat()), None);
+    }
+
+    /// Every octet of every number, by values that point out of the map or into other texts.
+    #[test]
+    fn hostile_numbers_are_none_or_stay_within_the_map() {
+        let map = encode(&FIELDS);
+        for place in 0..4 + 8 * FIELDS.len() {
+            for value in 0..=255 {
+                let mut hostile = map.clone();
+                hostile[place] = value;
+                let is_as_before = value == map[place];
+                assert_eq!(decode(&hostile).is_some(), is_as_before, "{place}: {value}");
+            }
+        }
+        assert_eq!(decode(&[0xff; 4]), None);
+        assert_eq!(decode(&[0xff; 400]), None);
+    }
+}

@@ -1,0 +1,142 @@
+//! Comparisons of octets on the way of every request.
+
+/// Whether both are the same octets. The comparison of slices compares single octets on wasm32;
+/// this one compares eight at a time.
+#[inline]
+pub(crate) fn equal(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && equal_of_one_length(one, other)
+}
+
+fn equal_of_one_length(one: &[u8], other: &[u8]) -> bool {
+    if let (Some(end), Some(other_end)) = (one.last_chunk::<8>(), other.last_chunk()) {
+        for (one, other) in one.as_chunks().0.iter().zip(other.as_chunks().0) {
+            if word(one) != word(other) {
+                return false;
+            }
+        }
+        // The last eight octets, of which the loop may have compared some.
+        word(end) == word(other_end)
+    } else if let (Some(start), Some(other_start)) = (one.first_chunk::<4>(), other.first_chunk()) {
+        start == other_start && one.last_chunk::<4>() == other.last_chunk()
+    } else {
+        one.iter().zip(other).all(|(one, other)| one == other)
+    }
+}
+
+fn word(octets: &[u8; 8]) -> u64 {
+    u64::from_le_bytes(*octets)
+}
+
+/// The number of octets in front of the first that is not one of `_` to `z`: small letters, `_`,
+/// and the octet between them.
+pub(crate) fn count_of_usual(text: &[u8]) -> usize {
+    const BELOW: u64 = ONES * (0x80 - b'_' as u64);
+    const ABOVE: u64 = ONES * (0x7f - b'z' as u64);
+    position(text, |word| {
+        let low = word & !HIGHEST;
+        // The highest bit of an octet says that it is at least `_`, or more than `z`.
+        !(low + BELOW) | (low + ABOVE) | word
+    })
+}
+
+/// The number of octets in front of the first that means something in the value of a form, `%`,
+/// `&`, `+` or `;`, or that differs from one of them by one bit: `$`, `'`.
+pub(crate) fn count_of_plain(text: &[u8]) -> usize {
+    position(text, |word| {
+        let of_25_26 = (word & !(ONES * 3)) ^ (ONES * 0x24);
+        let of_2b_3b = (word | (ONES * 0x10)) ^ (ONES * 0x3b);
+        // An octet is 0 where the word has a wanted one. Less 1, its highest bit becomes 1; and so
+        // may that of an octet behind it, but of none in front.
+        (of_25_26.wrapping_sub(ONES) & !of_25_26) | (of_2b_3b.wrapping_sub(ONES) & !of_2b_3b)
+    })
+}
+
+/// Whether all octets are visible ASCII characters.
+pub(crate) fn are_visible(text: &[u8]) -> bool {
+    const BELOW: u64 = ONES * (0x80 - b'!' as u64);
+    const ABOVE: u64 = ONES * (0x7f - b'~' as u64);
+    position(text, |word| {
+        let low = word & !HIGHEST;
+        !(low + BELOW) | (low + ABOVE) | word
+    }) == text.len()
+}
+
+/// In every octet a 1.
+const ONES: u64 = 0x0101_0101_0101_0101;
+/// In every octet the highest bit.
+const HIGHEST: u64 = ONES << 7;
+
+/// The first place of which `marks` sets the highest bit; the length where it sets none. What it
+/// sets behind the first does not matter.
+#[inline]
+fn position(text: &[u8], marks: impl Fn(u64) -> u64) -> usize {
+    let place_in = |octets: &[u8; 8]| {
+        let marks = marks(word(octets)) & HIGHEST;
+        (marks != 0).then_some(marks.trailing_zeros() as usize / 8)
+    };
+    let mut place = 0;
+    for octets in text.as_chunks().0 {
+        if let Some(found) = place_in(octets) {
+            return place + found;
+        }
+        place += 8;
+    }
+    if let Some(end) = text.last_chunk() {
+        // Of these eight octets the loop has seen some, and found none of them.
+        return place_in(end).map_or(text.len(), |found| text.len() - 8 + found);
+    }
+    let mut padded = [0; 8];
+    padded.iter_mut().zip(text).for_each(|(padded, octet)| *padded = *octet);
+    place_in(&padded).map_or(text.len(), |found| found.min(text.len()))
+}
+
+/// Whether both are the same octets, ASCII letters without regard to their case.
+#[inline]
+pub(crate) fn equal_ignoring_case(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(one, other)| one.eq_ignore_ascii_case(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_marked_octet_is_found() {
+        let is_usual = |octet: u8| matches!(octet, b'_'..=b'z');
+        let is_plain = |octet: u8| !b"$%&'+;".contains(&octet);
+        // 0x24 to 0x27 differ in the bits that are not compared.
+        for octet in 0..=255 {
+            for length in 0..20 {
+                for place in 0..length {
+                    for behind in [0, b'&', 0x80, 0xff, b'`'] {
+                        let mut text = vec![b'a'; length];
+                        text[place] = octet;
+                        text[place + 1..].fill(behind);
+                        let usual = text.iter().take_while(|octet| is_usual(**octet)).count();
+                        assert_eq!(count_of_usual(&text), usual, "{text:?}");
+                        let plain = text.iter().take_while(|octet| is_plain(**octet)).count();
+                        assert_eq!(count_of_plain(&text), plain, "{text:?}");
+                        let are_all_visible = text.iter().all(u8::is_ascii_graphic);
+                        assert_eq!(are_visible(&text), are_all_visible, "{text:?}");
+                    }
+                }
+            }
+        }
+        assert_eq!((count_of_usual(b""), count_of_plain(b"")), (0, 0));
+    }
+
+    #[test]
+    fn every_octet_counts() {
+        for length in 0..40 {
+            let one: Vec<u8> = (0..length).collect();
+            assert!(equal(&one, &one.clone()));
+            assert!(!equal(&one, &[one.as_slice(), b"x"].concat()));
+            for place in 0..one.len() {
+                let mut other = one.clone();
+                other[place] ^= 0x80;
+                assert!(!equal(&one, &other), "octet {place} of {length}");
+            }
+        }
+    }
+}
