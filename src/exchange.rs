@@ -202,7 +202,7 @@ impl Exchange {
         let body = if held.buffered == 0 { Some(Vec::new()) } else { read(held.buffered) };
         let claimed = match held.claim(body, &mut self.checks) {
             Ok(Some(claimed)) => claimed,
-            Ok(None) => return self.pass_unidentified(*held, downstream),
+            Ok(None) => return self.pass_unidentified(held, downstream),
             Err(rejection) => return self.refuse(rejection, held.policy.common.mode, held.summary),
         };
         self.checks.begin(Check::Registration);
@@ -301,35 +301,43 @@ impl Exchange {
         let verdict = registration.and_then(|registration| {
             authenticate(&claimed, registration, &policy, &mut presented, checks)
         });
-        let passed = verdict.map(|verdict| {
-            let code = match verdict {
-                Verdict::Authenticated { headers } => return (Code::Authenticated, headers),
-                Verdict::OtherMethod => Code::PassedOtherMethod,
-                Verdict::Unregistered => Code::PassedUnregistered,
-            };
-            (code, headers_of_bystander(code, &policy.common, &mut presented, |_| true))
-        });
+        let (code, headers) = match verdict {
+            Ok(Verdict::Authenticated { headers }) => (Code::Authenticated, headers),
+            Ok(verdict @ (Verdict::OtherMethod | Verdict::Unregistered)) => {
+                let code = match verdict {
+                    Verdict::OtherMethod => Code::PassedOtherMethod,
+                    _ => Code::PassedUnregistered,
+                };
+                (code, headers_of_bystander(code, &policy.common, &mut presented, |_| true))
+            }
+            Err(rejection) => {
+                summary.certificate = presented.found();
+                return self.refuse(rejection, policy.common.mode, summary.of(claimed));
+            }
+        };
         summary.certificate = presented.found();
-        let summary = summary.of(claimed);
-        match passed {
-            Ok((code, headers)) => self.pass(code, headers, summary),
-            Err(rejection) => self.refuse(rejection, policy.common.mode, summary),
-        }
+        self.pass(code, headers, summary.of(claimed))
     }
 
     /// Lets a gated request pass that names no client.
     fn pass_unidentified(
         &mut self,
-        HeldRequest { policy, head, mut summary, .. }: HeldRequest,
+        mut held: Box<HeldRequest>,
         downstream: &mut dyn Downstream,
     ) -> Step {
-        let common = &policy.common;
-        let mut presented =
-            PresentedCertificate::new(&common.peer_certificate, head.forwarded(), downstream);
         let code = Code::PassedUnidentified;
-        let headers = headers_of_bystander(code, common, &mut presented, |_| true);
-        summary.certificate = presented.found();
-        self.pass(code, headers, summary)
+        let common = &held.policy.common;
+        let mut headers = Vec::new();
+        if common.forward.certificate_for() >= CertificateFor::Gated {
+            let mut presented = PresentedCertificate::new(
+                &common.peer_certificate,
+                held.head.forwarded(),
+                downstream,
+            );
+            headers = headers_of_bystander(code, common, &mut presented, |_| true);
+            held.summary.certificate = presented.found();
+        }
+        self.pass(code, headers, held.summary)
     }
 
     /// The held request, which is no longer held then. Until it is decided it counts as answered,

@@ -14,6 +14,13 @@ use crate::request::{
 pub(super) struct GatedHead {
     pub(super) authorization: Option<Authorization>,
     pub(super) charset: Charset,
+    /// `None` = the certificate is that of the connection, as nearly always.
+    forwarded: Option<Box<HeldFields>>,
+}
+
+/// [`ForwardedFields`] that outlive the headers.
+#[derive(Debug)]
+struct HeldFields {
     certificate: HeldField,
     verified: HeldField,
 }
@@ -84,19 +91,21 @@ impl GatedHead {
         if let Some(name) = target.credential_in_query() {
             return Err(Rejection::ClientIdMismatch(ClientIdMismatch::CredentialInQuery { name }));
         }
-        let ForwardedFields { certificate, verified } =
-            ForwardedFields::of(head, &policy.common.peer_certificate.source);
-        Ok(Self {
-            authorization,
-            charset,
-            certificate: certificate.into(),
-            verified: verified.into(),
-        })
+        let source = &policy.common.peer_certificate.source;
+        let forwarded = source.header().map(|_| {
+            let fields = ForwardedFields::of(head, source);
+            let (certificate, verified) = (fields.certificate.into(), fields.verified.into());
+            Box::new(HeldFields { certificate, verified })
+        });
+        Ok(Self { authorization, charset, forwarded })
     }
 
     /// The headers in which a hop in front reports the certificate.
     pub(super) fn forwarded(&self) -> ForwardedFields<'_> {
-        ForwardedFields { certificate: self.certificate.get(), verified: self.verified.get() }
+        self.forwarded.as_ref().map_or_else(ForwardedFields::default, |fields| ForwardedFields {
+            certificate: fields.certificate.get(),
+            verified: fields.verified.get(),
+        })
     }
 }
 
