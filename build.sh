@@ -72,12 +72,13 @@ Parts of the tests, and what each needs beside cargo, node and npm:
 
 Parts that run only where they are named, because they compile for long:
 
-  release         the files of a release, built twice and compared, each as its users get it:
-                  python3, skopeo; some 8 minutes
+  release         the files of a release, built twice and compared, each as its users get it, and
+                  README.md followed line by line: python3, curl, openssl, skopeo; some 8 minutes
   kubernetes      the manifests under real control planes of Istio, Envoy Gateway and Kubernetes:
-                  python3, curl, openssl, go, skopeo, etcd, docker-registry, root; some 20 minutes.
-                  ONLY="istio" in the environment runs one of istio gateway-api envoy-gateway
-                  deployment
+                  python3, curl, openssl, go 1.21 or later, skopeo, etcd, docker-registry, root;
+                  some 20 minutes.
+                  ONLY="istio" in the environment runs one of istio gateway-api sidecar waypoint
+                  envoy-gateway deployment
 
 Where Debian's packages can be installed, what is missing is installed.
 END

@@ -60,7 +60,7 @@ pub struct RequestSummary {
     /// Whether the request has an `Authorization` header.
     pub has_authorization: bool,
     /// The path without its query, and behind it the `x-request-id`, if there is one.
-    endpoint_and_id: Box<[u8]>,
+    endpoint_and_id: Vec<u8>,
     endpoint_length: usize,
     has_id: bool,
 }
@@ -72,15 +72,16 @@ impl RequestSummary {
         fn cut(text: &[u8]) -> &[u8] {
             text.get(..limits::LOGGED_BYTES).unwrap_or(text)
         }
-        let endpoint = cut(target.path());
+        let (endpoint, id) = (cut(target.path()), head.request_id.map(cut).unwrap_or_default());
+        let mut endpoint_and_id = Vec::with_capacity(endpoint.len() + id.len());
+        endpoint_and_id.extend_from_slice(endpoint);
+        endpoint_and_id.extend_from_slice(id);
         Self {
             tenant: None,
             client_id: None,
             certificate: None,
             has_authorization: head.authorization != SingletonField::Absent,
-            endpoint_and_id: [endpoint, head.request_id.map(cut).unwrap_or_default()]
-                .concat()
-                .into(),
+            endpoint_and_id,
             endpoint_length: endpoint.len(),
             has_id: head.request_id.is_some(),
         }

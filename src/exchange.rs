@@ -102,6 +102,13 @@ impl Exchange {
         fields.0.iter().map(|(name, _)| *name).filter(move |name| stripped.strips(name, trusted))
     }
 
+    /// Whether [`Exchange::names_to_strip`] may have a header of `head`. That is a quick answer for
+    /// nearly every request.
+    #[must_use]
+    pub fn may_strip(&self, head: &Head<'_>) -> bool {
+        self.policy.common().stripped.may_strip(head)
+    }
+
     /// The form of the header from which the client's certificate is read, where the backend gets
     /// what the policy reads too, because `forward.keep` names it. `None` = it does not, or the
     /// header is not trusted.

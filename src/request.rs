@@ -18,7 +18,7 @@ pub use self::endpoints::{Endpoint, Endpoints};
 pub(crate) use self::error::RequestError;
 pub use self::error::{AuthorizationError, ClientIdMismatch, FormError, IdSource};
 pub(crate) use self::form::Form;
-pub(crate) use self::head::same_header;
+pub(crate) use self::head::{Beginnings, begins_as_identity, same_header};
 pub use self::head::{Field, Fields, Head, SingletonField, is_token};
 pub use self::target::Target;
 pub(crate) use self::token_request::{Claim, ClaimedClient};

@@ -44,6 +44,9 @@ pub(crate) fn check_content(
 #[must_use]
 pub(crate) fn is_form(content_type: SingletonField<'_>) -> bool {
     let SingletonField::Present(content_type) = content_type else { return false };
+    if usual_charset(content_type).is_some() {
+        return true;
+    }
     let media_type = content_type.split(|b| matches!(b, b';' | b',')).next().unwrap_or_default();
     media_type.trim_ascii().eq_ignore_ascii_case(FORM.as_bytes())
 }

