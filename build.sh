@@ -61,9 +61,13 @@ Parts of the tests, and what each needs beside cargo, node and npm:
   envoy           the module in real Envoys, the demos, dashboards and alerts, every shipped
                   configuration, clients in Go, Java and Python: python3, curl, openssl, a C
                   compiler, Prometheus, go, a JDK, Maven
+  proxies         nginx, HAProxy, Apache, Caddy and Traefik in front of the module in Envoy, by the
+                  recipes of the manual: python3, openssl. ONLY="nginx" runs one of nginx haproxy
+                  apache caddy traefik
   edge            the npm package in Node and in a Workers runtime: openssl, python3
   page            the page in Chromium: Chromium
-  interop         an authorization server and clients from npm: python3, openssl
+  interop         an authorization server and clients from npm, and what servers read in the
+                  headers that the filter writes: python3, openssl, a JDK, Maven
   docs            what the documents show and link, and the site: python3
 
 Parts that run only where they are named, because they compile for long:

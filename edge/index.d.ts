@@ -15,17 +15,30 @@ export interface Policy {
   peer_certificate?: {
     source?: "connection" | "forwarded";
     chain?: "connection" | "listener";
-    dialect?: "xfcc" | "client-cert" | "x-ssl-cert";
+    dialect?: "xfcc" | "client-cert" | "pem" | "der" | "x-ssl-cert";
+    /** Where it is not the usual one of the dialect. */
+    header?: string;
     trusted_proxies?: string[];
+    /** The hop's own word on the chain. */
+    verified?: { header: string; values: string[] };
     server_name?: "match" | "ignore";
   };
   forward?: {
     client_id?: string;
-    certificate?: ("client-cert" | "x-ssl-cert" | "x-forwarded-client-cert")[];
+    certificate?: (CertificateWord | CertificateHeader)[];
     thumbprint?: string;
+    certificate_for?: "authenticated" | "gated" | "every_request";
     keep?: string[];
     strip?: string[];
   };
+}
+
+export type CertificateWord = "client-cert" | "x-ssl-cert" | "x-forwarded-client-cert";
+
+/** Any header, in the format that the server reads. */
+export interface CertificateHeader {
+  header: string;
+  format: "pem" | "pem-line" | "der" | "byte-sequence" | "xfcc";
 }
 
 /** A plugin configuration of tls-client-auth. */

@@ -134,7 +134,10 @@ fn registered(
 }
 
 /// RFC 5280 §4.1.2.5: both ends belong to the validity period.
-fn check_validity(certificate: &PeerCertificate, now: UnixTime) -> Result<(), Rejection> {
+pub(crate) fn check_validity(
+    certificate: &PeerCertificate,
+    now: UnixTime,
+) -> Result<(), Rejection> {
     let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
     if now > not_after {
         return Err(Rejection::CertificateExpired { not_after });

@@ -14,10 +14,10 @@ use crate::json::{Json, JsonError, Members, one_of};
 use crate::limits;
 use crate::policy::{
     CommonPolicy, Configuration, FilterState, Forward, LogDecisions, Methods, Mode,
-    PeerCertificatePolicy, Policy, RegistrySource, StrippedHeaders,
+    PeerCertificatePolicy, Policy, RegistrySource, StrippedHeaders, is_reserved,
 };
 use crate::registry::{FetchedRegistry, Registry};
-use crate::request::{Endpoints, is_token};
+use crate::request::{Endpoints, is_token, same_header};
 
 impl Configuration {
     /// Parses a configuration, a JSON object in UTF-8 (contract §2).
@@ -213,6 +213,21 @@ fn header_name(json: &Json) -> Result<Box<str>, JsonError> {
     } else {
         Err(JsonError::expected("the name of a header (RFC 9110 section 5.1)"))
     }
+}
+
+/// The name of a header that has no meaning in HTTP or in Envoy, and in which servers read no other
+/// information.
+fn header_of_its_own(json: &Json) -> Result<Box<str>, JsonError> {
+    const TAKEN: [&str; 3] = ["date", "expect", "forwarded"];
+    let name = header_name(json)?;
+    if is_reserved(&name) || TAKEN.iter().any(|taken| same_header(taken, &*name)) {
+        return Err(has_another_meaning());
+    }
+    Ok(name)
+}
+
+fn has_another_meaning() -> JsonError {
+    JsonError::expected("a header of its own: this one has another meaning")
 }
 
 #[cfg(test)]

@@ -4,22 +4,26 @@
 //! A gated request is held from its headers to the end of its body. It is decided exactly once,
 //! wherever it ends: in the headers, in the body, or in the trailers.
 
+mod bystander;
 mod gated_head;
 
 use std::mem;
 use std::sync::Arc;
 
-use self::gated_head::{GatedHead, is_preflight};
+use self::bystander::headers_of_bystander;
+use self::gated_head::{GatedHead, agrees, is_preflight};
 use crate::authenticate::{Verdict, authenticate};
 use crate::certificate::CertificateHeader;
 use crate::checks::{Check, Checks};
 use crate::decision::{Decision, RequestSummary};
-use crate::downstream::{Downstream, PresentedCertificate};
-use crate::policy::{CommonPolicy, Configuration, Mode, Policy, RegistrySource, TenantPolicy};
+use crate::downstream::{Downstream, ForwardedFields, PresentedCertificate};
+use crate::policy::{
+    CertificateFor, CommonPolicy, Configuration, Mode, Policy, RegistrySource, TenantPolicy,
+};
 use crate::registration::Registration;
 use crate::registry::{FetchedRegistry, RegistryFault};
 use crate::rejection::{Code, HostError, Rejection};
-use crate::request::{Claim, ClaimedClient, Fields, Form, Head, Target, is_form};
+use crate::request::{Claim, ClaimedClient, Fields, Form, Head, SingletonField, Target, is_form};
 
 /// What the host must do next.
 #[derive(Clone, Debug)]
@@ -105,18 +109,23 @@ impl Exchange {
         self.policy.common().stripped.may_strip(head)
     }
 
-    /// The header from which the client's certificate is read and that the backend gets too,
-    /// because `forward.keep` names it. `None` = there is no such header, or it is not trusted.
+    /// The form of the header from which the client's certificate is read, where the backend gets
+    /// what the policy reads too, because `forward.keep` names it. `None` = it does not, or the
+    /// header is not trusted.
     pub fn trusted_certificate_header(
         &self,
         head: &Head<'_>,
         downstream: &mut dyn Downstream,
     ) -> Option<CertificateHeader> {
         let CommonPolicy { peer_certificate: policy, forward, .. } = self.policy.common();
-        let header = policy.source.header().filter(|header| forward.keeps(header.name()))?;
-        let mut presented =
-            PresentedCertificate::new(policy, head.fields.singleton(header.name()), downstream);
-        (presented.read().is_ok() && presented.check_origin().is_ok()).then_some(header)
+        let mut names = policy.source.read_names();
+        let header = policy.source.header().filter(|_| names.any(|name| forward.keeps(name)))?;
+        let fields = ForwardedFields::of(head, &policy.source);
+        let mut presented = PresentedCertificate::new(policy, fields, downstream);
+        let is_trusted = presented.read().is_ok()
+            && presented.check_origin().is_ok()
+            && fields.verified != SingletonField::Repeated;
+        is_trusted.then_some(header.form)
     }
 
     /// The headers arrived. `end_of_stream` = nothing follows them.
@@ -136,7 +145,7 @@ impl Exchange {
         let policy = match self.policy.clone() {
             TenantPolicy::Known(policy) => policy,
             TenantPolicy::Unknown(_) if !is_gated => {
-                return self.pass_ungated(head, &target, summary);
+                return self.pass_ungated(configuration, head, &target, summary, downstream);
             }
             TenantPolicy::Unknown(unknown) => {
                 let host = String::from_utf8_lossy(head.authority.unwrap_or_default()).into_owned();
@@ -146,7 +155,7 @@ impl Exchange {
         };
         self.checks.begin(Check::Endpoint);
         if !is_gated || is_preflight(head, &target, end_of_stream) {
-            return self.pass_ungated(head, &target, summary);
+            return self.pass_ungated(configuration, head, &target, summary, downstream);
         }
         let checks = &mut self.checks;
         match GatedHead::read(configuration, &policy, head, &target, downstream, checks) {
@@ -200,7 +209,7 @@ impl Exchange {
         let body = if held.buffered == 0 { Some(Vec::new()) } else { read(held.buffered) };
         let claimed = match held.claim(body, &mut self.checks) {
             Ok(Some(claimed)) => claimed,
-            Ok(None) => return self.pass(Code::PassedUnidentified, Vec::new(), held.summary),
+            Ok(None) => return self.pass_unidentified(held, downstream),
             Err(rejection) => return self.refuse(rejection, held.policy.common.mode, held.summary),
         };
         self.checks.begin(Check::Registration);
@@ -291,7 +300,7 @@ impl Exchange {
     ) -> Step {
         let mut presented = PresentedCertificate::new(
             &policy.common.peer_certificate,
-            head.certificate(),
+            head.forwarded(),
             downstream,
         );
         let checks = &mut self.checks;
@@ -299,16 +308,43 @@ impl Exchange {
         let verdict = registration.and_then(|registration| {
             authenticate(&claimed, registration, &policy, &mut presented, checks)
         });
-        summary.certificate = presented.found();
-        let summary = summary.of(claimed);
-        match verdict {
-            Ok(Verdict::Authenticated { headers }) => {
-                self.pass(Code::Authenticated, headers, summary)
+        let (code, headers) = match verdict {
+            Ok(Verdict::Authenticated { headers }) => (Code::Authenticated, headers),
+            Ok(verdict @ (Verdict::OtherMethod | Verdict::Unregistered)) => {
+                let code = match verdict {
+                    Verdict::OtherMethod => Code::PassedOtherMethod,
+                    _ => Code::PassedUnregistered,
+                };
+                (code, headers_of_bystander(code, &policy.common, &mut presented, |_| true))
             }
-            Ok(Verdict::OtherMethod) => self.pass(Code::PassedOtherMethod, Vec::new(), summary),
-            Ok(Verdict::Unregistered) => self.pass(Code::PassedUnregistered, Vec::new(), summary),
-            Err(rejection) => self.refuse(rejection, policy.common.mode, summary),
+            Err(rejection) => {
+                summary.certificate = presented.found();
+                return self.refuse(rejection, policy.common.mode, summary.of(claimed));
+            }
+        };
+        summary.certificate = presented.found();
+        self.pass(code, headers, summary.of(claimed))
+    }
+
+    /// Lets a gated request pass that names no client.
+    fn pass_unidentified(
+        &mut self,
+        mut held: Box<HeldRequest>,
+        downstream: &mut dyn Downstream,
+    ) -> Step {
+        let code = Code::PassedUnidentified;
+        let common = &held.policy.common;
+        let mut headers = Vec::new();
+        if common.forward.certificate_for() >= CertificateFor::Gated {
+            let mut presented = PresentedCertificate::new(
+                &common.peer_certificate,
+                held.head.forwarded(),
+                downstream,
+            );
+            headers = headers_of_bystander(code, common, &mut presented, |_| true);
+            held.summary.certificate = presented.found();
         }
+        self.pass(code, headers, held.summary)
     }
 
     /// The held request, which is no longer held then. Until it is decided it counts as answered,
@@ -340,14 +376,29 @@ impl Exchange {
 
     fn pass_ungated(
         &mut self,
+        configuration: &Configuration,
         head: &Head<'_>,
         target: &Target<'_>,
-        summary: RequestSummary,
+        mut summary: RequestSummary,
+        downstream: &mut dyn Downstream,
     ) -> Step {
         let is_lookalike = head.method == Some(b"POST")
             && is_form(head.content_type)
             && self.policy.endpoints().is_some_and(|endpoints| endpoints.resembles(target));
-        let mut step = self.pass(Code::NotGated, Vec::new(), summary);
+        let common = self.policy.common();
+        let mut headers = Vec::new();
+        // Nearly every request is none of an endpoint, and nearly no policy asks for this.
+        if common.forward.certificate_for() == CertificateFor::EveryRequest {
+            let policy = &common.peer_certificate;
+            let fields = ForwardedFields::of(head, &policy.source);
+            let mut presented = PresentedCertificate::new(policy, fields, downstream);
+            let is_of_tenant = |server_name| {
+                !policy.matches_server_name() || agrees(configuration, head, &server_name)
+            };
+            headers = headers_of_bystander(Code::NotGated, common, &mut presented, is_of_tenant);
+            summary.certificate = presented.found();
+        }
+        let mut step = self.pass(Code::NotGated, headers, summary);
         if let Step::Decide(decision) = &mut step {
             decision.is_lookalike = is_lookalike;
         }

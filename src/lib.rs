@@ -139,15 +139,16 @@ pub mod inspect {
     pub use crate::certificate::{AttributeType, FoundNames, NameDifference, pem};
     pub use crate::checks::{Check, Checks};
     pub use crate::policy::{
-        Chain, CommonPolicy, Forward, Methods, Mode, PeerCertificatePolicy, Policy, RegistrySource,
-        Source, StrippedHeaders, TenantPolicy, TrustedProxies, TrustedProxy, UnknownTenant,
+        CertificateFor, Chain, CommonPolicy, Forward, Methods, Mode, NamedHeader,
+        PeerCertificatePolicy, Policy, RegistrySource, Source, StrippedHeaders, TenantPolicy,
+        TrustedProxies, TrustedProxy, UnknownTenant, VerifiedHeader,
     };
     pub use crate::registration::{
         BackendAuthentication, ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod,
     };
     pub use crate::registry::{ClientListFormat, Conversion, Registry, convert_list};
     pub use crate::rejection::{
-        MissingCertificate, SubjectMismatch, UnknownClient, UnverifiedCertificate,
+        FoundWord, MissingCertificate, SubjectMismatch, UnknownClient, UnverifiedCertificate,
     };
     pub use crate::request::{
         AuthorizationError, ClientIdMismatch, Endpoint, Endpoints, FormError, IdSource, Target,

@@ -8,9 +8,9 @@ mod tenants;
 
 use std::sync::Arc;
 
-pub use self::forward::Forward;
+pub use self::forward::{CertificateFor, Forward};
 pub use self::peer_certificate::{
-    Chain, PeerCertificatePolicy, Source, TrustedProxies, TrustedProxy,
+    Chain, NamedHeader, PeerCertificatePolicy, Source, TrustedProxies, TrustedProxy, VerifiedHeader,
 };
 pub use self::stripped_headers::StrippedHeaders;
 pub(crate) use self::stripped_headers::{HeaderPattern, is_reserved};

@@ -6,7 +6,9 @@ mod host_error;
 
 use std::fmt;
 
-pub use self::causes::{MissingCertificate, SubjectMismatch, UnknownClient, UnverifiedCertificate};
+pub use self::causes::{
+    FoundWord, MissingCertificate, SubjectMismatch, UnknownClient, UnverifiedCertificate,
+};
 pub use self::code::Code;
 pub use self::host_error::HostError;
 use crate::certificate::{CertificateError, Thumbprint};

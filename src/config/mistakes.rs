@@ -176,7 +176,12 @@ fn substitute(members: &[(String, Json)], name: &str, n: usize) -> Option<Json> 
         "path" if is_lookup => text("/{client_id}"),
         "path" => text("/"),
         "mode" if is_lookup => text("lookup"),
-        "source" if has("dialect") || has("trusted_proxies") => text("forwarded"),
+        "source" if ["dialect", "header", "trusted_proxies", "verified"].into_iter().any(has) => {
+            text("forwarded")
+        }
+        "header" => Json::String(format!("x-stand-in-{n}")),
+        "format" if has("header") => text("der"),
+        "values" if has("header") => Json::Array(vec![text("stand-in")]),
         "token_endpoint_auth_method"
             if has("tls_client_auth_")
                 || has("backend_authentication")

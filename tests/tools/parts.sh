@@ -105,6 +105,17 @@ part_envoy() {
   test_clients
 }
 
+# ONLY in the environment names the proxies to run, of tests/proxies/main.py.
+part_proxies() {
+  build
+  ensure_envoy "${envoy_versions[0]}"
+  ensure_proxies
+  step "nginx, HAProxy, Apache, Caddy and Traefik in front of Envoy"
+  # shellcheck disable=SC2086 # words, not one
+  python3 -B tests/proxies/main.py --home target/tools/proxies --module "$module" \
+    --envoy "target/envoy/${envoy_versions[0]}/bin/envoy" ${ONLY:-}
+}
+
 part_edge() {
   step "the JavaScript package"
   test_edge
@@ -116,12 +127,15 @@ part_page() {
 }
 
 part_interop() {
-  require cargo node npm python3 openssl
   build
   ensure_envoy "${envoy_versions[0]}"
   step "an authorization server and clients from npm"
   ensure_interop
   node target/tools/interop/main.mjs "${envoy_versions[0]}"
+  step "the certificate in every format, read by the code of servers"
+  ensure_readers
+  READERS="$PWD/target/tools/readers/classes:$PWD/target/tools/readers/jars/*" \
+    cargo test --locked --quiet --package tls-client-auth-tests --test readers
 }
 
 part_docs() {
@@ -153,16 +167,17 @@ part_kubernetes() {
 
 # The tests of a part: what `./build.sh test PART` runs; without a part, these, the quickest first.
 # Not among them, because they compile for long: release and kubernetes.
-readonly parts=(core module envoy edge page interop docs)
+readonly parts=(core module envoy proxies edge page interop docs)
 
 # The commands that each part needs.
 declare -rA part_needs=(
   [core]="cargo"
   [module]="cargo node npm python3 php ruby go"
   [envoy]="cargo node npm python3 curl openssl cc go javac mvn"
+  [proxies]="cargo node npm python3 openssl"
   [edge]="cargo node npm openssl python3"
   [page]="cargo node npm"
-  [interop]="cargo node npm python3 openssl"
+  [interop]="cargo node npm python3 openssl javac mvn"
   [docs]="cargo python3"
   [release]="cargo node npm python3 curl openssl skopeo"
   [kubernetes]="cargo node npm python3 curl openssl go skopeo"
@@ -184,6 +199,8 @@ fetch_all() {
   ensure_clients
   ensure_prometheus
   ensure_interop
+  ensure_readers
+  ensure_proxies
   ensure_chromium
   ensure_npm tests/browser target/tools/browser "what drives a browser"
   ensure_npm tests/edge target/tools/edge "frameworks, runtimes and a type checker"

@@ -204,10 +204,22 @@ impl<'a> Explained<'a> {
             _ => "passes".to_owned(),
         };
         writeln!(out, "\n{BOLD}{colour}{}{PLAIN}: {ending}", decision.code)?;
+        let forwarded = self.forwarded();
+        if !forwarded.is_empty() {
+            writeln!(out, "the backend gets {}", forwarded.join(", "))?;
+        }
         if let Some(hint) = self.hint() {
             writeln!(out, "{YELLOW}hint{PLAIN}: {}", visible(&hint))?;
         }
         Ok(())
+    }
+
+    /// The names of the headers that the filter writes for the backend. Their values may be secret.
+    fn forwarded(&self) -> Vec<&str> {
+        match &self.outcome.decision.action {
+            Action::Continue { set } => set.iter().map(|(name, _)| name.as_str()).collect(),
+            Action::Reply(_) => Vec::new(),
+        }
     }
 
     /// What would fix it.
@@ -267,6 +279,13 @@ impl<'a> Explained<'a> {
             Rejection::CertificateUnverified(UnverifiedCertificate::NotGiven) => "Envoy before \
                 1.39 does not say: peer_certificate.chain \"listener\""
                 .into(),
+            Rejection::CertificateUnverified(UnverifiedCertificate::NotVouchedFor {
+                header,
+                ..
+            }) => format!(
+                "the hop in front says in {header} whether it verified the chain: it must trust \
+                 the client's CA, and overwrite the header; give it with --header"
+            ),
             Rejection::RegistryUnavailable(_) => "this program fetches nothing: give what the \
                 registry answers with --registry"
                 .into(),
@@ -308,6 +327,7 @@ impl<'a> Explained<'a> {
             "detail": decision.rejection.as_ref().map(ToString::to_string),
             "hint": self.hint(),
             "names": names,
+            "forwarded": self.forwarded(),
             "steps": steps.collect::<Vec<_>>(),
         })
     }

@@ -188,6 +188,31 @@ export async function oauthClient(issuer, clientId, credential) {
   };
 }
 
+// A client that authenticates otherwise, by `auth`, and whose token the server binds to the
+// certificate of the connection. `use` presents another certificate with the same token.
+export async function boundClient(issuer, clientId, auth, credential) {
+  const discover = (credential) =>
+    openid.discovery(new URL(issuer), clientId, undefined, auth, {
+      [openid.customFetch]: fetchWith(credential),
+    });
+  const config = await discover(credential);
+  const verifier = openid.randomPKCECodeVerifier();
+  const authorize = openid.buildAuthorizationUrl(config, {
+    redirect_uri: redirectUri,
+    scope,
+    prompt: "consent",
+    code_challenge: await openid.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: "S256",
+  });
+  const { callback } = await consent({ authorize });
+  return {
+    "authorization code": () =>
+      openid.authorizationCodeGrant(config, callback, { pkceCodeVerifier: verifier }),
+    use: async (token, credential) =>
+      openid.fetchUserInfo(await discover(credential), token, openid.skipSubjectCheck),
+  };
+}
+
 // Gives consent, if the step before needs it.
 export async function consent({ authorize, verification, userCode }) {
   const browser = new Browser(fetchWith(undefined));

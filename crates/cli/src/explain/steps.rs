@@ -172,8 +172,8 @@ impl Facts<'_> {
                 {
                     text = format!("{subject}, {text}");
                 }
-                if let Some(dialect) = peer_certificate.and_then(|policy| policy.source.header()) {
-                    text = format!("{text}, from {}", dialect.name());
+                if let Some(header) = peer_certificate.and_then(|policy| policy.source.header()) {
+                    text = format!("{text}, from {}", header.name);
                 }
                 text
             }
@@ -190,6 +190,12 @@ impl Facts<'_> {
                 }
                 Some(Source::Connection) | None => "presented on this connection".to_owned(),
             },
+            Check::Chain
+                if let Some(verified) =
+                    peer_certificate.and_then(|policy| policy.source.verified()) =>
+            {
+                format!("the hop in front vouches for it: {} is one of verified", verified.name)
+            }
             Check::Chain
                 if peer_certificate.is_some_and(|policy| policy.chain == Chain::Listener) =>
             {

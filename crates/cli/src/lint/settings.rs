@@ -1,6 +1,7 @@
 //! Settings of the filter, judged one by one.
 
 mod client;
+mod forwarded;
 mod policy;
 mod server_names;
 pub mod wasm_filter;

@@ -49,7 +49,66 @@ fn what_loads_and_may_not_be_intended_is_reported() {
                 "tenants": [{"hosts": ["a.test"],
                     "forward": {"keep": ["X-SSL-Cert", "client-cert"]},
                     "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}]}"#,
-            &["/tenants/0/forward/keep/1: clients can send"],
+            &[
+                "/peer_certificate/dialect: Envoy writes no such header",
+                "/tenants/0/forward/keep/1: clients can send",
+            ],
+        ),
+        // A header of its own name, and the hop's word on the chain.
+        (
+            r#"{"endpoints": ["/t"], "peer_certificate": {"source": "forwarded",
+                "trusted_proxies": ["a.test"], "dialect": "der", "header": "X-Cert",
+                "verified": {"header": "X-Verify", "values": ["0"]}},
+                "forward": {"keep": ["x-cert", "x-verify", "x-ssl-cert"]},
+                "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
+            &[
+                "/peer_certificate/trusted_proxies: a holder of the key",
+                "/forward/keep/2: clients can send",
+            ],
+        ),
+        (
+            r#"{"endpoints": ["/t"], "peer_certificate": {"source": "forwarded",
+                "trusted_proxies": ["a.test"], "dialect": "der",
+                "header": "X-Forwarded-Tls-Client-Cert", "verified": {"header": "x-verify",
+                "values": ["SUCCESS", "GENEROUS", "NONE", "FAILED:self", "18", "1", "true"]}},
+                "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
+            &[
+                "/peer_certificate/trusted_proxies: a holder of the key",
+                "/peer_certificate/header: Traefik with forwardedHeaders.insecure",
+                "/peer_certificate/verified/values/0: if Apache writes this",
+                "/peer_certificate/verified/values/1: a proxy writes this",
+                "/peer_certificate/verified/values/2: a proxy writes this",
+                "/peer_certificate/verified/values/3: a proxy writes this",
+                "/peer_certificate/verified/values/4: HAProxy and OpenSSL write a number",
+            ],
+        ),
+        (
+            r#"{"endpoints": ["/t"], "peer_certificate": {"source": "forwarded",
+                "header": "x-cert"},
+                "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
+            &["/peer_certificate/header: Envoy writes no such header"],
+        ),
+        // Certificates of clients that did not authenticate by them.
+        (
+            r#"{"endpoints": ["/t"], "unregistered_clients": "pass",
+                "forward": {"thumbprint": "x-t", "certificate_for": "gated"},
+                "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
+            &[
+                "/unregistered_clients: the backend",
+                "/forward/certificate_for: with certificate_for, a server gets",
+            ],
+        ),
+        (
+            r#"{"endpoints": ["/t"],
+                "forward": {"thumbprint": "x-t", "certificate_for": "every_request"},
+                "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}],
+                "tenants": [{"hosts": ["a.test"], "unregistered_clients": "pass"},
+                    {"hosts": ["b.test"], "forward": {"certificate_for": "gated"}}]}"#,
+            &[
+                "/tenants/0/unregistered_clients: the backend",
+                "/tenants/0/unregistered_clients: with certificate_for",
+                "/tenants/1/forward/certificate_for: without certificate and thumbprint",
+            ],
         ),
         (
             r#"{"endpoints": ["/t"], "registry": {"cluster": "c", "authority": "a.test",
