@@ -69,6 +69,10 @@ Parts that run only where they are named, because they compile for long:
 
   release         the files of a release, built twice and compared, each as its users get it:
                   python3, skopeo; some 8 minutes
+  servers         other authorization servers behind the filter, each as its page in docs/servers
+                  sets it up: python3, openssl, a C compiler, go, a JDK, Maven; some 12
+                  minutes the first time, then 2.
+                  ONLY="hydra" in the environment runs one of authlete hydra keycloak
   kubernetes      the manifests under real control planes of Istio, Envoy Gateway and Kubernetes:
                   python3, curl, openssl, go, skopeo, etcd, docker-registry, root; some 20 minutes.
                   ONLY="istio" in the environment runs one of istio gateway-api envoy-gateway
@@ -210,7 +214,7 @@ while (($#)); do
         command=$1
       fi
       ;;
-    core | module | envoy | page | kubernetes)
+    core | module | envoy | page | servers | kubernetes)
       [[ $command == test ]] || fail "$1 is a part of the tests: ./build.sh test $1"
       chosen+=("$1")
       ;;

@@ -126,7 +126,26 @@ part_interop() {
   ensure_envoy "${envoy_versions[0]}"
   step "an authorization server and clients from npm"
   ensure_interop
-  node target/tools/interop/main.mjs "${envoy_versions[0]}"
+  node target/tools/interop/servers/oidc-provider/main.mjs "${envoy_versions[0]}"
+}
+
+# The servers of the part servers, each with a function ensure_NAME, which sets a variable NAME: what
+# to start.
+readonly servers=(authlete hydra keycloak)
+
+# ONLY in the environment names some of them.
+part_servers() {
+  local name
+  require cargo node npm python3 openssl cc go javac mvn
+  build
+  ensure_envoy "${envoy_versions[0]}"
+  ensure_interop
+  for name in ${ONLY:-${servers[@]}}; do
+    [[ " ${servers[*]} " == *" $name "* ]] || fail "no server $name: there are ${servers[*]}"
+    "ensure_$name"
+    step "$name behind the filter, as docs/servers/$name.md sets it up"
+    node "target/tools/interop/servers/$name/main.mjs" "${envoy_versions[0]}" "${!name}"
+  done
 }
 
 part_docs() {
@@ -159,7 +178,7 @@ part_kubernetes() {
 }
 
 # The tests of a part: what `./build.sh test PART` runs; without a part, these, the quickest first.
-# Not among them, because they compile for long: release and kubernetes.
+# Not among them, because they take long: servers, release and kubernetes.
 readonly parts=(core module envoy edge page interop docs)
 
 # All that the tests need from others.

@@ -5,7 +5,7 @@
 
 import { consent, oauthClient, openidClient, redirectUri } from "./flows.mjs";
 import { Server, serveMutualTls, serveSecrets } from "./server.mjs";
-import { Envoy, certificate, fetchWith, makeCertificates } from "./environment.mjs";
+import { Envoy, certificate, fetchWith, makeCertificates, toPort } from "../environment.mjs";
 
 const version = process.argv[2];
 const widths = [13, 7, 28, 11, 6, 26];
@@ -28,7 +28,7 @@ function expect(what, found, expected) {
   );
 }
 
-makeCertificates();
+makeCertificates("target/interop");
 const servers = { mutual: await Server.listen(), secret: await Server.listen() };
 const [byName, byKey, other] = ["subject-dn", "self-signed", "san-dns"].map(certificate);
 const subject = "CN=client.example.org, O=Client, L=Chiyoda-ku, ST=Tokyo, C=JP";
@@ -72,7 +72,16 @@ const envoy = await Envoy.start(
       },
     ],
   },
-  servers,
+  (resources) => {
+    const [host] =
+      resources.listeners[0].filter_chains[0].filters[0].typed_config.route_config.virtual_hosts;
+    host.routes.unshift({ match: { prefix: "/secret/" }, route: { cluster: "secret" } });
+    const [cluster] = resources.clusters;
+    resources.clusters = [
+      toPort(cluster, cluster.name, servers.mutual.port),
+      toPort(cluster, "secret", servers.secret.port),
+    ];
+  },
 );
 
 // Runs a step and checks its result. `server` must receive its request if `passes`, and must not
