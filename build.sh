@@ -72,7 +72,8 @@ Parts that run only where they are named, because they compile for long:
   servers         other authorization servers behind the filter, each as its page in docs/servers
                   sets it up: python3, openssl, a C compiler, go, a JDK, Maven; some 12
                   minutes the first time, then 2.
-                  ONLY="hydra" in the environment runs one of authlete hydra keycloak
+                  ONLY="hydra" in the environment runs one of authlete hydra spring
+                  keycloak
   kubernetes      the manifests under real control planes of Istio, Envoy Gateway and Kubernetes:
                   python3, curl, openssl, go, skopeo, etcd, docker-registry, root; some 20 minutes.
                   ONLY="istio" in the environment runs one of istio gateway-api envoy-gateway

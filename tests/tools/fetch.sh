@@ -147,7 +147,7 @@ ensure_java_server() {
   mkdir -p "$home"
   install_jars "$from" "$home/jars" "$2"
   rm -rf "$home/classes"
-  javac -Xlint:all,-processing,-classfile -Werror -d "$home/classes" -classpath "$home/jars/*" \
+  javac -parameters -Xlint:all,-processing,-classfile -Werror -d "$home/classes" -classpath "$home/jars/*" \
     "$from"/*.java
 }
 
@@ -155,6 +155,12 @@ ensure_java_server() {
 ensure_authlete() {
   ensure_java_server authlete "Authlete's Java library"
   authlete=$PWD/target/servers/authlete
+}
+
+# Spring Authorization Server, in the directory of the variable spring.
+ensure_spring() {
+  ensure_java_server spring "Spring Authorization Server"
+  spring=$PWD/target/servers/spring
 }
 
 # Keycloak, built with the options of its page, in the directory of the variable keycloak.
@@ -242,7 +248,13 @@ ensure_prometheus() {
 # The jars that $1/pom.xml names into $2, by the checksums of $1/jars.sha256; $3 says what they are.
 install_jars() {
   local from=$1 home=$2 what=$3
-  jars() { (cd "$home" 2> /dev/null && for jar in *.jar; do echo "$(checksum "$jar")  $jar"; done); }
+  jars() {
+    # In an order that no language changes.
+    (
+      export LC_ALL=C
+      cd "$home" 2> /dev/null && for jar in *.jar; do echo "$(checksum "$jar")  $jar"; done
+    )
+  }
   if ! cmp -s <(jars) "$from/jars.sha256"; then
     say "installing $what into $home"
     rm -rf "$home"

@@ -129,9 +129,9 @@ part_interop() {
   node target/tools/interop/servers/oidc-provider/main.mjs "${envoy_versions[0]}"
 }
 
-# The servers of the part servers, each with a function ensure_NAME, which sets a variable NAME: what
-# to start.
-readonly servers=(authlete hydra keycloak)
+# The servers of the part servers. For each there is a function ensure_NAME, which sets the variable
+# NAME: what to start.
+readonly servers=(authlete hydra spring keycloak)
 
 # ONLY in the environment names some of them.
 part_servers() {

@@ -1,5 +1,6 @@
-// Server PORT AUTHLETE-API DIRECTORY: an authorization server and a resource server on Authlete's Java library,
-// as its documentation makes them. Authlete decides, and this server hands it what a request has.
+// Server PORT AUTHLETE-API DIRECTORY: an authorization server and a resource server on Authlete's
+// Java library, as its documentation makes them. Authlete decides, and this server hands it what a
+// request has.
 
 import com.authlete.common.api.AuthleteApi;
 import com.authlete.common.conf.AuthleteSimpleConfiguration;

@@ -1,6 +1,6 @@
 // main.mjs ENVOY-VERSION HOME: a server on Authlete's Java library behind the filter, as
-// docs/servers/authlete.md sets it up. HOME has its classes and jars. To be run from the root of the
-// repository.
+// docs/servers/authlete.md sets it up. HOME has its classes and jars. To be run from the root of
+// the repository.
 
 import { connect } from "node:net";
 import { Envoy, certificate, eventually, makeCertificates } from "../environment.mjs";
