@@ -58,8 +58,9 @@ Parts of the tests, and what each needs beside cargo, node and npm:
   module          the shipped module in wasmtime, its budget, certificates in bulk, JSON Schema,
                   real form parsers: python3, php, ruby with rack, go
   envoy           the module in real Envoys, the demos, dashboards and alerts, every shipped
-                  configuration, clients in Go, Java and Python: python3, curl, openssl, a C
-                  compiler, Prometheus, go, a JDK, Maven
+                  configuration: python3, curl, openssl, a C compiler, Prometheus
+  clients         OAuth and HTTP clients in Go, Java, Python and Node, curl, and Envoy's own:
+                  python3, curl, openssl, go, a JDK, Maven
   edge            the npm package in Node and in a Workers runtime: openssl, python3
   page            the page in Chromium: Chromium
   interop         an authorization server and clients from npm: python3, openssl
@@ -215,7 +216,7 @@ while (($#)); do
         command=$1
       fi
       ;;
-    core | module | envoy | page | servers | kubernetes)
+    core | module | envoy | clients | page | servers | kubernetes)
       [[ $command == test ]] || fail "$1 is a part of the tests: ./build.sh test $1"
       chosen+=("$1")
       ;;

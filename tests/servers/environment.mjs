@@ -59,6 +59,8 @@ export function fetchWith(credential) {
 export class Envoy {
   static async start(version, plugin, change) {
     const envoy = new Envoy();
+    // Of an Envoy before this one.
+    rmSync(`${directory}/admin`, { force: true });
     writeFileSync(`${directory}/envoy.yaml`, stringify(configuration(plugin, change)));
     const [access, log] = ["access.log", "envoy.log"].map((file) =>
       openSync(`${directory}/${file}`, "w"),
@@ -112,12 +114,20 @@ export class Envoy {
 
   // The result of `run`, and the entry in the access log of the one request that it sends.
   async entryOf(run) {
+    const { value, entries } = await this.entriesOf(run, 1);
+    return { value, entry: entries[0] };
+  }
+
+  // The result of `run`, and the entries in the access log of the `count` requests that it sends.
+  async entriesOf(run, count) {
     const before = this.#entries().length;
     const value = await run();
-    await eventually("the access log", () => this.#entries().length > before);
+    await eventually("the access log", () => this.#entries().length >= before + count);
     const entries = this.#entries().slice(before);
-    if (entries.length !== 1) throw new Error(`${entries.length} requests in place of one`);
-    return { value, entry: entries[0] };
+    if (entries.length !== count) {
+      throw new Error(`${entries.length} requests in place of ${count}`);
+    }
+    return { value, entries };
   }
 
   // The result of `run`, and the decisions on the requests that it sends, at least one.

@@ -105,9 +105,10 @@ ensure_bindgen() {
 ensure_interop() {
   local home=target/tools/interop
   ensure_npm tests/servers/oidc-provider "$home" "an authorization server and clients"
-  rm -rf "$home/servers"
-  mkdir -p "$home/servers"
+  rm -rf "$home/servers" "$home/clients"
+  mkdir -p "$home/servers" "$home/clients"
   cp -R tests/servers/*.mjs tests/servers/*/ "$home/servers/"
+  cp tests/clients/*.mjs "$home/clients/"
 }
 
 # A program of one Go module, by the checksums of go.sum beside $1/go.mod: build_go FOLDER PROGRAM
@@ -147,8 +148,8 @@ ensure_java_server() {
   mkdir -p "$home"
   install_jars "$from" "$home/jars" "$2"
   rm -rf "$home/classes"
-  javac -parameters -Xlint:all,-processing,-classfile -Werror -d "$home/classes" -classpath "$home/jars/*" \
-    "$from"/*.java
+  javac -parameters -Xlint:all,-processing,-classfile -Werror -d "$home/classes" \
+    -classpath "$home/jars/*" "$from"/*.java
 }
 
 # A server on Authlete's Java library, in the directory of the variable authlete.
@@ -267,7 +268,8 @@ install_jars() {
   fi
 }
 
-# Clients as others write them: in Go by the checksums of go.sum, in Java by those of jars.sha256.
+# Clients as others write them: in Go by the checksums of go.sum, in Java by those of jars.sha256,
+# in Python by those of requirements.txt.
 ensure_clients() {
   local home=$PWD/target/tools/clients sources=$PWD/tests/clients tool missing=()
   for tool in go:golang-go javac:default-jdk-headless mvn:maven; do
@@ -279,8 +281,18 @@ ensure_clients() {
   need javac "install a JDK of 17 or later: the tests have clients in Java"
   need mvn "install Maven, which brings what those clients are made of"
   (cd "$sources/go" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$home/go/client" .)
-  install_jars "$sources/java" "$home/jars" "Nimbus's OAuth SDK"
-  javac -Xlint -d "$home/classes" -classpath "$home/jars/*" "$sources/java/Client.java"
+  install_jars "$sources/java" "$home/jars" "OAuth clients in Java"
+  javac -Xlint:all,-processing,-classfile -Werror -d "$home/classes" -classpath "$home/jars/*" \
+    "$sources/java/Client.java"
+  if ! cmp -s "$sources/requirements.txt" "$home/python/installed.txt"; then
+    say "installing OAuth clients in Python into $home/python"
+    rm -rf "$home/python"
+    python3 -m venv "$home/python" ||
+      fail "python3 cannot make a venv: install your system's python3-venv"
+    "$home/python/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+      --requirement "$sources/requirements.txt"
+    cp "$sources/requirements.txt" "$home/python/installed.txt"
+  fi
 }
 
 # Parsers of forms that real servers use: of Python in a venv and of Node, pinned; of PHP, Ruby and

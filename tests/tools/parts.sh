@@ -1,12 +1,6 @@
 # The parts of ./build.sh test. Each can run alone, and fetches what it needs. Sourced by build.sh.
 # shellcheck shell=bash disable=SC2154 # build.sh assigns what is not assigned here
 
-# Clients as others write them, on the shipped configuration.
-test_clients() {
-  ensure_clients
-  tests/clients/run.sh "${envoy_versions[0]}" target/tools/clients
-}
-
 # SEED, if set, makes other bodies than those of every run.
 test_parsers() {
   ensure_parsers
@@ -90,7 +84,7 @@ part_module() {
 
 part_envoy() {
   local version
-  require cargo node npm python3 curl openssl cc go javac mvn
+  require cargo node npm python3 curl openssl cc
   build
   for version in "${envoy_versions[@]}"; do ensure_envoy "$version"; done
   step "the module in Envoy ${envoy_versions[*]}"
@@ -104,8 +98,17 @@ part_envoy() {
   tests/observability/run.sh "${envoy_versions[0]}" target/tools/prometheus
   step "the other shipped configurations"
   tests/manifests/run.sh "${envoy_versions[@]}"
-  step "clients in Go and Java"
-  test_clients
+}
+
+# Clients as others write them, on the shipped configuration.
+part_clients() {
+  require cargo node npm python3 curl openssl go javac mvn
+  build
+  ensure_envoy "${envoy_versions[0]}"
+  ensure_interop
+  ensure_clients
+  step "OAuth and HTTP clients in Go, Java, Python and Node, curl, and Envoy's own"
+  node target/tools/interop/clients/main.mjs "${envoy_versions[0]}" target/tools/clients
 }
 
 part_edge() {
@@ -179,7 +182,7 @@ part_kubernetes() {
 
 # The tests of a part: what `./build.sh test PART` runs; without a part, these, the quickest first.
 # Not among them, because they take long: servers, release and kubernetes.
-readonly parts=(core module envoy edge page interop docs)
+readonly parts=(core module envoy clients edge page interop docs)
 
 # All that the tests need from others.
 fetch_all() {

@@ -75,7 +75,8 @@ try {
     { ...plugin, registry: { ...plugin.registry, refresh: "1s" } },
     (resources, config) => {
       addPart(config, page.yaml[0], {
-        "address: api.authlete.com, port_value: 443": `address: 127.0.0.1, port_value: ${authlete.tlsPort}`,
+        "address: api.authlete.com": "address: 127.0.0.1",
+        "port_value: 443": `port_value: ${authlete.tlsPort}`,
         "api.authlete.com": "localhost",
         "/etc/ssl/certs/ca-certificates.crt": `${directory}/pki/ca.pem`,
       });
