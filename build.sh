@@ -35,7 +35,7 @@ usage: ./build.sh [--embed FILE] [COMMAND]
   test PART...    some of them, by the parts below
   fetch           all that the tests need from others; afterwards they run without a network
   interop         oidc-provider behind Envoy, openid-client and oauth4webapi in front: every flow,
-                  each also with the certificate of another client
+                  each also with the certificate of another client; then two further servers
   edge            the npm package for Node, browsers and Workers, in target/edge
   playground      a page that explains decisions, at http://127.0.0.1:8080; PORT=8081 in the
                   environment chooses another port
@@ -63,15 +63,16 @@ Parts of the tests, and what each needs beside cargo, node and npm:
                   python3, curl, openssl, go, a JDK, Maven
   edge            the npm package in Node and in a Workers runtime: openssl, python3
   page            the page in Chromium: Chromium
-  interop         an authorization server and clients from npm: python3, openssl
+  interop         authorization servers behind the filter, the light ones, and clients from npm:
+                  python3, openssl, a JDK, Maven
   docs            what the documents show and link, and the site: python3
 
 Parts that run only where they are named, because they compile for long:
 
   release         the files of a release, built twice and compared, each as its users get it:
                   python3, skopeo; some 8 minutes
-  servers         other authorization servers behind the filter, each as its page in docs/servers
-                  sets it up: python3, openssl, a C compiler, go, a JDK, Maven; some 12
+  servers         every authorization server behind the filter that has a page in docs/servers,
+                  as that sets it up: python3, openssl, a C compiler, go, a JDK, Maven; some 12
                   minutes the first time, then 2.
                   ONLY="hydra" in the environment runs one of authlete hydra spring
                   keycloak

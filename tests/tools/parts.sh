@@ -124,12 +124,24 @@ part_page() {
 }
 
 part_interop() {
-  require cargo node npm python3 openssl
+  require cargo node npm python3 openssl javac mvn
   build
   ensure_envoy "${envoy_versions[0]}"
   step "an authorization server and clients from npm"
   ensure_interop
   node target/tools/interop/servers/oidc-provider/main.mjs "${envoy_versions[0]}"
+  run_servers authlete spring
+}
+
+# run_servers NAME...
+run_servers() {
+  local name
+  for name in "$@"; do
+    [[ " ${servers[*]} " == *" $name "* ]] || fail "no server $name: there are ${servers[*]}"
+    "ensure_$name"
+    step "$name behind the filter, as docs/servers/$name.md sets it up"
+    node "target/tools/interop/servers/$name/main.mjs" "${envoy_versions[0]}" "${!name}"
+  done
 }
 
 # The servers of the part servers. For each there is a function ensure_NAME, which sets the variable
@@ -138,17 +150,12 @@ readonly servers=(authlete hydra spring keycloak)
 
 # ONLY in the environment names some of them.
 part_servers() {
-  local name
   require cargo node npm python3 openssl cc go javac mvn
   build
   ensure_envoy "${envoy_versions[0]}"
   ensure_interop
-  for name in ${ONLY:-${servers[@]}}; do
-    [[ " ${servers[*]} " == *" $name "* ]] || fail "no server $name: there are ${servers[*]}"
-    "ensure_$name"
-    step "$name behind the filter, as docs/servers/$name.md sets it up"
-    node "target/tools/interop/servers/$name/main.mjs" "${envoy_versions[0]}" "${!name}"
-  done
+  # shellcheck disable=SC2086 # words, not one
+  run_servers ${ONLY:-${servers[*]}}
 }
 
 part_docs() {
@@ -199,6 +206,8 @@ fetch_all() {
   ensure_clients
   ensure_prometheus
   ensure_interop
+  ensure_authlete
+  ensure_spring
   ensure_chromium
   ensure_npm tests/browser target/tools/browser "what drives a browser"
   ensure_npm tests/edge target/tools/edge "frameworks, runtimes and a type checker"

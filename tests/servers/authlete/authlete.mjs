@@ -97,6 +97,11 @@ export class Authlete {
         ? { action: "OK", subject: `client ${found.client.clientId}` }
         : { action: "UNAUTHORIZED", responseContent: 'Bearer error="invalid_token"' };
     },
+    "/api/auth/introspection/standard": ({ body }) => {
+      const found = this.#tokens.get(new URLSearchParams(body.parameters).get("token"));
+      const content = { active: Boolean(found), cnf: found?.to && { "x5t#S256": found.to } };
+      return { action: "OK", responseContent: JSON.stringify(content) };
+    },
     "/api/auth/revocation": ({ body }) => {
       this.#tokens.delete(new URLSearchParams(body.parameters).get("token"));
       return { action: "OK", responseContent: "" };

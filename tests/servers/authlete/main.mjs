@@ -187,7 +187,7 @@ try {
   checks.expect("clientCertificate", bySecret.calls[0]?.body.clientCertificate, undefined);
   await checks.row("legacy, another secret", null, token, basic("x"), { ...other, status: 401 });
 
-  checks.heading("A resource, which is not gated, and revocation");
+  checks.heading("A resource, which is not gated, introspection and revocation");
   // `certificate_for` will give the certificate to resources too.
   const hello = { headers: { ...forged, authorization: `Bearer ${bound}` } };
   const resource = await called(() =>
@@ -200,6 +200,26 @@ try {
   checks.expect("clientCertificate", resource.calls[0]?.body.clientCertificate, undefined);
   const past = await fetch(`http://127.0.0.1:${recorder.target}/api/hello`, hello);
   checks.expect("the same past Envoy", [past.status, await past.text()], [200, `client ${ledger}`]);
+  const introspect = { form: { token: bound, client_id: ledger } };
+  const introspection = "/api/introspection";
+  await refused("introspection", "san-dns", introspection, introspect, "subject_mismatch");
+  const besides = { ...introspect, headers: forged };
+  await refused(
+    "introspection, forged header",
+    null,
+    introspection,
+    besides,
+    "certificate_missing",
+  );
+  const { body: found } = await checks.row(
+    "introspection",
+    "subject-dn",
+    introspection,
+    introspect,
+    passed,
+  );
+  const mine = { "x5t#S256": certificate("subject-dn").thumbprint };
+  checks.expect("introspection", found, { active: true, cnf: mine });
   const revoke = { form: { token: bound, client_id: ledger } };
   await refused("revocation", "san-dns", "/api/revocation", revoke, "subject_mismatch");
   await refused(
@@ -214,6 +234,14 @@ try {
   );
   checks.expect("call", revoked.calls[0]?.path, "/api/auth/revocation");
   checks.expect("clientCertificate", revoked.calls[0]?.body.clientCertificate, undefined);
+  const after = await checks.row(
+    "introspection of what was revoked",
+    "subject-dn",
+    introspection,
+    introspect,
+    passed,
+  );
+  checks.expect("introspection", after.body, { active: false });
 
   checks.heading("The registry");
   await refused("created, before", "subject-dn", token, grant(created), "unknown_client");
