@@ -155,12 +155,14 @@ ensure_java_server() {
 # A server on Authlete's Java library, in the directory of the variable authlete.
 ensure_authlete() {
   ensure_java_server authlete "Authlete's Java library"
+  # shellcheck disable=SC2034 # run_servers reads it by its name
   authlete=$PWD/target/servers/authlete
 }
 
 # Spring Authorization Server, in the directory of the variable spring.
 ensure_spring() {
   ensure_java_server spring "Spring Authorization Server"
+  # shellcheck disable=SC2034 # run_servers reads it by its name
   spring=$PWD/target/servers/spring
 }
 
