@@ -20,6 +20,33 @@ import { parse, stringify } from "yaml";
 export class Ended extends Error {}
 
 const deadline = 30_000;
+
+// What was started and has not ended, as process.kill names it. It ends with this process, however
+// that ends.
+const running = new Set();
+process.on("exit", () => running.forEach((pid) => process.kill(pid, "SIGKILL")));
+for (const [signal, status] of Object.entries({ SIGINT: 130, SIGTERM: 143 })) {
+  process.on(signal, () => process.exit(status));
+}
+
+// `isGroup`: the child leads a group of processes, all of which end.
+export function endsWithThis(child, isGroup = false) {
+  if (child.pid === undefined) return;
+  const pid = isGroup ? -child.pid : child.pid;
+  running.add(pid);
+  child.once("exit", () => running.delete(pid));
+}
+
+// Ends what endsWithThis got: by force, if it does not end by itself.
+export async function end(child, isGroup = false) {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const pid = isGroup ? -child.pid : child.pid;
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  process.kill(pid, "SIGTERM");
+  const force = setTimeout(() => process.kill(pid, "SIGKILL"), deadline);
+  await ended;
+  clearTimeout(force);
+}
 let directory;
 let pki;
 
@@ -85,6 +112,7 @@ export class Envoy {
       { stdio: ["ignore", access, log] },
     );
     [access, log].forEach(closeSync);
+    endsWithThis(envoy.process);
     envoy.admin = `http://${await eventually("Envoy's admin address", () => envoy.#read("admin"))}`;
     await eventually("a ready Envoy", async () => (await envoy.#get("/ready")).trim() === "LIVE");
     const listeners = JSON.parse(await envoy.#get("/listeners?format=json"));
@@ -139,10 +167,7 @@ export class Envoy {
   }
 
   async stop() {
-    if (this.process.exitCode !== null) return;
-    const ended = new Promise((resolve) => this.process.once("exit", resolve));
-    this.process.kill();
-    await ended;
+    await end(this.process);
   }
 }
 

@@ -6,7 +6,7 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { createServer, request as httpRequest } from "node:http";
 import { createServer as createSocket } from "node:net";
 import { parse } from "yaml";
-import { Ended, certificate, eventually, fetchWith } from "./environment.mjs";
+import { Ended, certificate, end, endsWithThis, eventually, fetchWith } from "./environment.mjs";
 
 // The fenced blocks of a page of the manual, by language. Of sh, each line by its words, after the
 // continuation of lines.
@@ -94,6 +94,7 @@ export class Program {
     });
     this.process.on("error", (error) => (this.failed = error));
     closeSync(file);
+    endsWithThis(this.process, true);
   }
 
   // Waits until `probe` gives something.
@@ -111,10 +112,7 @@ export class Program {
   }
 
   async stop() {
-    if (this.failed || this.process.exitCode !== null) return;
-    const ended = new Promise((resolve) => this.process.once("exit", resolve));
-    process.kill(-this.process.pid, "SIGTERM");
-    await ended;
+    await end(this.process, true);
   }
 }
 

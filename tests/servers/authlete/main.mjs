@@ -89,10 +89,14 @@ try {
   const token = "/api/token";
   const grant = (client_id) => ({ form: { grant_type: "client_credentials", client_id } });
   const untilDecided = (client, name, code) =>
-    eventually("the registry", async () => {
-      const { entry } = await checks.send(name, token, grant(client));
-      return entry.code === code;
-    });
+    eventually(
+      "the registry",
+      async () => {
+        const { entry } = await checks.send(name, token, grant(client));
+        return entry.code === code;
+      },
+      120_000,
+    );
   await untilDecided(ledger, "subject-dn", "authenticated");
   authlete.calls = [];
   // What Authlete is asked while `run` runs: each call with its certificate's thumbprint.
