@@ -107,12 +107,102 @@ ensure_bindgen() {
   fi
 }
 
-# An authorization server and clients from npm, by the checksums of the lock file, and beside them,
+# An authorization server and clients from npm, by the checksums of the lock file, and below them,
 # where node looks for packages, the scripts that use them.
 ensure_interop() {
   local home=target/tools/interop
   ensure_npm tests/servers/oidc-provider "$home" "an authorization server and clients"
-  cp tests/servers/oidc-provider/*.mjs "$home/"
+  rm -rf "$home/servers" "$home/clients"
+  mkdir -p "$home/servers" "$home/clients"
+  cp -R tests/servers/*.mjs tests/servers/*/ "$home/servers/"
+  cp tests/clients/*.mjs "$home/clients/"
+}
+
+# A program of one Go module, by the checksums of go.sum beside $1/go.mod: build_go FOLDER PROGRAM
+# PACKAGE FLAG...
+build_go() {
+  local folder=$1 program=$2 package=$3
+  shift 3
+  if cmp -s "$folder/go.sum" "$program.sum"; then
+    return
+  fi
+  need go "install Go 1.21 or later, which fetches the version that $folder/go.mod names"
+  need cc "install a C compiler: SQLite is in C"
+  say "building ${program##*/} from the Go module proxy, some minutes"
+  mkdir -p "${program%/*}"
+  (
+    cd "$folder"
+    CGO_ENABLED=1 GOTOOLCHAIN=auto GOFLAGS="-trimpath -buildvcs=false -mod=readonly" go build \
+      -gcflags=all=-dwarf=false -ldflags="-s -w" -o "$program" "$@" "$package"
+  ) > "$program.log" 2>&1 || {
+    tail -n 5 "$program.log" >&2
+    fail "${program##*/} could not be built: see $program.log"
+  }
+  cp "$folder/go.sum" "$program.sum"
+}
+
+# Ory Hydra, as the variable hydra.
+ensure_hydra() {
+  hydra=$PWD/target/servers/hydra/hydra
+  build_go tests/servers/hydra/go "$hydra" github.com/ory/hydra/v2 -tags sqlite,json1
+}
+
+# A server in Java of tests/servers/$1, compiled with the jars of its pom.xml, which $2 names.
+ensure_java_server() {
+  local from=$PWD/tests/servers/$1 home=$PWD/target/servers/$1
+  need javac "install a JDK of 17 or later: the server is in Java"
+  need mvn "install Maven, which brings what the server is made of"
+  mkdir -p "$home"
+  install_jars "$from" "$home/jars" "$2"
+  rm -rf "$home/classes"
+  javac -parameters -Xlint:all,-processing,-classfile -Werror -d "$home/classes" \
+    -classpath "$home/jars/*" "$from"/*.java
+}
+
+# A server on Authlete's Java library, in the directory of the variable authlete.
+ensure_authlete() {
+  ensure_java_server authlete "Authlete's Java library"
+  # shellcheck disable=SC2034 # run_servers reads it by its name
+  authlete=$PWD/target/servers/authlete
+}
+
+# Spring Authorization Server, in the directory of the variable spring.
+ensure_spring() {
+  ensure_java_server spring "Spring Authorization Server"
+  # shellcheck disable=SC2034 # run_servers reads it by its name
+  spring=$PWD/target/servers/spring
+}
+
+# Keycloak, built with the options of its page, in the directory of the variable keycloak.
+ensure_keycloak() {
+  local version sum home=$PWD/target/servers/keycloak archive options
+  read -r version sum < tests/servers/keycloak/version.txt
+  options=$(sed -n 's|^bin/kc.sh build ||p' docs/servers/keycloak.md)
+  keycloak=$home/keycloak-$version
+  archive=$home/keycloak-quarkus-dist-$version.zip
+  if [[ -f $keycloak/built && $(< "$keycloak/built") == "$options" ]]; then
+    return
+  fi
+  need java "install a JDK of 17 or later: Keycloak runs on it"
+  need mvn "install Maven, which brings Keycloak"
+  mkdir -p "$home"
+  if [[ ! -f $archive || $(checksum "$archive") != "$sum" ]]; then
+    say "fetching Keycloak $version, 177 MB"
+    mvn --quiet --batch-mode \
+      org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy "-DoutputDirectory=$home" \
+      "-Dartifact=org.keycloak:keycloak-quarkus-dist:$version:zip" > "$home/mvn.log" 2>&1 ||
+      fail "Maven did not bring Keycloak: see $home/mvn.log"
+    [[ $(checksum "$archive") == "$sum" ]] ||
+      fail "Maven brought another Keycloak than tests/servers/keycloak/version.txt names"
+  fi
+  say "building Keycloak $version, a minute"
+  rm -rf "$keycloak"
+  python3 -m zipfile -e "$archive" "$home"
+  # shellcheck disable=SC2086 # words, not one
+  bash "$keycloak/bin/kc.sh" build $options > "$home/build.log" 2>&1 ||
+    fail "Keycloak could not be built: see $home/build.log"
+  mkdir -p "$keycloak/data/import"
+  echo "$options" > "$keycloak/built"
 }
 
 # That the binary answers with its version is the proof of a whole download: a broken one is done
@@ -208,19 +298,23 @@ ensure_proxies() {
   fi
 }
 
-# The dependencies of $1/pom.xml into $2/jars, by the checksums of $1/jars.sha256; $3 says what they
-# are.
-ensure_jars() {
+# The jars that $1/pom.xml names into $2, by the checksums of $1/jars.sha256; $3 says what they are.
+install_jars() {
   local from=$1 home=$2 what=$3
   jars() {
-    (cd "$home/jars" 2> /dev/null && for jar in *.jar; do echo "$(checksum "$jar")  $jar"; done)
+    # In an order that no language changes.
+    (
+      export LC_ALL=C
+      cd "$home" 2> /dev/null && for jar in *.jar; do echo "$(checksum "$jar")  $jar"; done
+    )
   }
   if ! cmp -s <(jars) "$from/jars.sha256"; then
     say "installing $what into $home"
-    rm -rf "$home/jars"
+    rm -rf "$home"
+    mkdir -p "$home"
     mvn --quiet --batch-mode --file "$from/pom.xml" dependency:copy-dependencies \
-      -DincludeScope=runtime "-DoutputDirectory=$home/jars" > "$home/mvn.log" 2>&1 ||
-      fail "Maven did not bring $what: see $home/mvn.log"
+      -DincludeScope=runtime "-DoutputDirectory=$home" > "$home.log" 2>&1 ||
+      fail "Maven did not bring $what: see $home.log"
     diff <(jars) "$from/jars.sha256" ||
       fail "Maven brought other files than $from/jars.sha256 has"
   fi
@@ -232,11 +326,12 @@ ensure_readers() {
   need javac "install a JDK of 17 or later: servers in Java read what the filter writes"
   need mvn "install Maven, which brings them"
   mkdir -p "$home"
-  ensure_jars "$sources" "$home" "what servers read headers with"
+  install_jars "$sources" "$home/jars" "what servers read headers with"
   javac -Xlint -d "$home/classes" -classpath "$home/jars/*" "$sources/Readers.java"
 }
 
-# Clients as others write them: in Go by the checksums of go.sum, in Java by those of jars.sha256.
+# Clients as others write them: in Go by the checksums of go.sum, in Java by those of jars.sha256,
+# in Python by those of requirements.txt.
 ensure_clients() {
   local home=$PWD/target/tools/clients sources=$PWD/tests/clients tool missing=()
   for tool in go:golang-go javac:default-jdk-headless mvn:maven; do
@@ -248,8 +343,18 @@ ensure_clients() {
   need javac "install a JDK of 17 or later: the tests have clients in Java"
   need mvn "install Maven, which brings what those clients are made of"
   (cd "$sources/go" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$home/go/client" .)
-  ensure_jars "$sources/java" "$home" "Nimbus's OAuth SDK"
-  javac -Xlint -d "$home/classes" -classpath "$home/jars/*" "$sources/java/Client.java"
+  install_jars "$sources/java" "$home/jars" "OAuth clients in Java"
+  javac -Xlint:all,-processing,-classfile -Werror -d "$home/classes" -classpath "$home/jars/*" \
+    "$sources/java/Client.java"
+  if ! cmp -s "$sources/requirements.txt" "$home/python/installed.txt"; then
+    say "installing OAuth clients in Python into $home/python"
+    rm -rf "$home/python"
+    python3 -m venv "$home/python" ||
+      fail "python3 cannot make a venv: install your system's python3-venv"
+    "$home/python/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+      --requirement "$sources/requirements.txt"
+    cp "$sources/requirements.txt" "$home/python/installed.txt"
+  fi
 }
 
 # Parsers of forms that real servers use: of Python in a venv and of Node, pinned; of PHP, Ruby and

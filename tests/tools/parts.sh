@@ -1,12 +1,6 @@
 # The parts of ./build.sh test. Each can run alone, and fetches what it needs. Sourced by build.sh.
 # shellcheck shell=bash disable=SC2154 # build.sh assigns what is not assigned here
 
-# Clients as others write them, on the shipped configuration.
-test_clients() {
-  ensure_clients
-  tests/clients/run.sh "${envoy_versions[0]}" target/tools/clients
-}
-
 # SEED, if set, makes other bodies than those of every run.
 test_parsers() {
   ensure_parsers
@@ -101,8 +95,16 @@ part_envoy() {
   tests/observability/run.sh "${envoy_versions[0]}" target/tools/prometheus
   step "the other shipped configurations"
   tests/manifests/run.sh "${envoy_versions[@]}"
-  step "clients in Go and Java"
-  test_clients
+}
+
+# Clients as others write them, on the shipped configuration.
+part_clients() {
+  build
+  ensure_envoy "${envoy_versions[0]}"
+  ensure_interop
+  ensure_clients
+  step "OAuth and HTTP clients in Go, Java, Python and Node, curl, and Envoy's own"
+  node target/tools/interop/clients/main.mjs "${envoy_versions[0]}" target/tools/clients
 }
 
 # ONLY in the environment names the proxies to run, of tests/proxies/main.py.
@@ -131,11 +133,36 @@ part_interop() {
   ensure_envoy "${envoy_versions[0]}"
   step "an authorization server and clients from npm"
   ensure_interop
-  node target/tools/interop/main.mjs "${envoy_versions[0]}"
+  node target/tools/interop/servers/oidc-provider/main.mjs "${envoy_versions[0]}"
+  run_servers authlete spring
   step "the certificate in every format, read by the code of servers"
   ensure_readers
   READERS="$PWD/target/tools/readers/classes:$PWD/target/tools/readers/jars/*" \
     cargo test --locked --quiet --package tls-client-auth-tests --test readers
+}
+
+# run_servers NAME...
+run_servers() {
+  local name
+  for name in "$@"; do
+    [[ " ${servers[*]} " == *" $name "* ]] || fail "no server $name: there are ${servers[*]}"
+    "ensure_$name"
+    step "$name behind the filter, as docs/servers/$name.md sets it up"
+    node "target/tools/interop/servers/$name/main.mjs" "${envoy_versions[0]}" "${!name}"
+  done
+}
+
+# The servers of the part servers. For each there is a function ensure_NAME, which sets the variable
+# NAME: what to start.
+readonly servers=(authlete hydra spring keycloak)
+
+# ONLY in the environment names some of them.
+part_servers() {
+  build
+  ensure_envoy "${envoy_versions[0]}"
+  ensure_interop
+  # shellcheck disable=SC2086 # words, not one
+  run_servers ${ONLY:-${servers[*]}}
 }
 
 part_docs() {
@@ -166,19 +193,21 @@ part_kubernetes() {
 }
 
 # The tests of a part: what `./build.sh test PART` runs; without a part, these, the quickest first.
-# Not among them, because they compile for long: release and kubernetes.
-readonly parts=(core module envoy proxies edge page interop docs)
+# Not among them, because they take long: servers, release and kubernetes.
+readonly parts=(core module envoy proxies clients edge page interop docs)
 
 # The commands that each part needs.
 declare -rA part_needs=(
   [core]="cargo"
   [module]="cargo node npm python3 php ruby go"
-  [envoy]="cargo node npm python3 curl openssl cc go javac mvn"
+  [envoy]="cargo node npm python3 curl openssl cc"
   [proxies]="cargo node npm python3 openssl"
+  [clients]="cargo node npm python3 curl openssl go javac mvn"
   [edge]="cargo node npm openssl python3"
   [page]="cargo node npm"
   [interop]="cargo node npm python3 openssl javac mvn"
   [docs]="cargo python3"
+  [servers]="cargo node npm python3 openssl cc go javac mvn"
   [release]="cargo node npm python3 curl openssl skopeo"
   [kubernetes]="cargo node npm python3 curl openssl go skopeo"
 )
@@ -201,6 +230,8 @@ fetch_all() {
   ensure_interop
   ensure_readers
   ensure_proxies
+  ensure_authlete
+  ensure_spring
   ensure_chromium
   ensure_npm tests/browser target/tools/browser "what drives a browser"
   ensure_npm tests/edge target/tools/edge "frameworks, runtimes and a type checker"

@@ -4,7 +4,7 @@
 import * as oauth from "oauth4webapi";
 import * as openid from "openid-client";
 import { Browser } from "./browser.mjs";
-import { fetchWith } from "./environment.mjs";
+import { fetchWith } from "../environment.mjs";
 
 export const redirectUri = "https://client.example.org/callback";
 const scope = "openid offline_access";

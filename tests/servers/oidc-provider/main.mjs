@@ -7,7 +7,7 @@ import { webcrypto } from "node:crypto";
 import * as openid from "openid-client";
 import { boundClient, consent, oauthClient, openidClient, redirectUri } from "./flows.mjs";
 import { Server, serveBoundTokens, serveMutualTls, serveSecrets } from "./server.mjs";
-import { Envoy, certificate, fetchWith, makeCertificates } from "./environment.mjs";
+import { Envoy, certificate, fetchWith, makeCertificates, toPort } from "../environment.mjs";
 
 const version = process.argv[2];
 const widths = [13, 7, 28, 11, 6, 26];
@@ -32,7 +32,7 @@ function expect(what, found, expected) {
 
 const byteSequence = ({ jwk }) => `:${jwk.x5c[0]}:`;
 
-makeCertificates();
+makeCertificates("target/interop");
 const servers = { mutual: await Server.listen(), secret: await Server.listen() };
 const [byName, byKey, other] = ["subject-dn", "self-signed", "san-dns"].map(certificate);
 const subject = "CN=client.example.org, O=Client, L=Chiyoda-ku, ST=Tokyo, C=JP";
@@ -87,7 +87,16 @@ const envoy = await Envoy.start(
       },
     ],
   },
-  servers,
+  (resources) => {
+    const [host] =
+      resources.listeners[0].filter_chains[0].filters[0].typed_config.route_config.virtual_hosts;
+    host.routes.unshift({ match: { prefix: "/secret/" }, route: { cluster: "secret" } });
+    const [cluster] = resources.clusters;
+    resources.clusters = [
+      toPort(cluster, cluster.name, servers.mutual.port),
+      toPort(cluster, "secret", servers.secret.port),
+    ];
+  },
 );
 
 // Runs a step and checks its result. `server` must receive its request if `passes`, and must not
