@@ -37,7 +37,8 @@ impl RequestContext {
         &mut self,
         take: impl FnOnce(&mut Exchange, &mut DownstreamConnection<'_>) -> Step,
     ) -> Iteration {
-        let (Some(plugin), Some(exchange)) = (self.plugin.clone(), self.exchange.clone()) else {
+        let Self { context_id, plugin: Some(plugin), exchange: Some(exchange), pending } = self
+        else {
             return Iteration::Pause;
         };
         let mut step = take(&mut exchange.borrow_mut(), &mut plugin.certificates.connection());
@@ -46,13 +47,13 @@ impl RequestContext {
                 Poll::Ready(answer) => Err(answer),
                 Poll::Pending => {
                     let request =
-                        HeldRequest { context_id: self.context_id, exchange: exchange.clone() };
+                        HeldRequest { context_id: *context_id, exchange: exchange.clone() };
                     plugin.registries.look_up(&registry, &client_id, request)
                 }
             };
             step = match answer {
-                Ok(pending) => {
-                    self.pending = Some(pending);
+                Ok(lookup) => {
+                    *pending = Some(lookup);
                     Step::Wait
                 }
                 Err(answer) => exchange
@@ -64,7 +65,7 @@ impl RequestContext {
             // After a registration, no second lookup comes.
             Step::Wait | Step::LookUp { .. } => Iteration::Pause,
             Step::Decided { passed } => iteration(passed),
-            Step::Decide(decision) => iteration(apply(&plugin, &exchange, *decision)),
+            Step::Decide(decision) => iteration(apply(plugin, exchange, *decision)),
         }
     }
 
