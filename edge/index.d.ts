@@ -81,6 +81,7 @@ export interface Registry {
   allow_empty?: boolean;
   cache_entries?: number;
   generation_header?: string;
+  on_miss?: { path: string };
 }
 
 export type Duration = `${number}${"ms" | "s" | "m" | "h"}`;

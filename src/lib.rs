@@ -125,8 +125,8 @@ pub mod host {
     pub use crate::registration::Registration;
     pub use crate::registry::{
         Change, ChangeKind, FetchError, FetchMode, FetchedRegistry, IncompleteList, Lookup,
-        LookupOutcome, RefreshEvent, RegistryAnswer, RegistryFault, RegistryRequest, SharedData,
-        Snapshot, Stopwatch, TickOutcome, Validators, Version,
+        LookupOutcome, OnMiss, RefreshEvent, RegistryAnswer, RegistryFault, RegistryRequest,
+        SharedData, Snapshot, Stopwatch, TickOutcome, Validators, Version,
     };
     pub use crate::request::{Field, Fields, Head, SingletonField};
 }

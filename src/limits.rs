@@ -123,6 +123,21 @@ pub const ABSENT_CLIENTS: usize = 1024;
 /// Where a registry does not answer, only some requests wait for its time-out.
 pub const PAUSE_AFTER_FAILURE_MILLIS: u64 = 5_000;
 
+// Lookups of clients that a list lacks (`on_miss`, contract §6).
+
+/// Longest identifier that is asked for, in octets. The others are unregistered.
+pub const ON_MISS_ID_OCTETS: usize = 255;
+/// Most such lookups of a worker that are not answered. Anyone can send unregistered identifiers,
+/// and the registry must not suffer from it.
+pub const ON_MISS_LOOKUPS: usize = 20;
+/// Time in which a worker asks for a client once, in milliseconds.
+pub const ON_MISS_PAUSE_MILLIS: u64 = 10_000;
+/// Most identifiers whose last lookup is remembered. While all of them were asked for within the
+/// pause, no further one is, so that no client is asked for twice.
+pub const ASKED_ON_MISS: usize = 1 << 14;
+/// Most clients that were found and that no list has yet.
+pub const FOUND_ON_MISS: usize = 10_000;
+
 // Fetched lists.
 
 /// How many objects and arrays deep the identifier of an entry in an unknown format is searched. In

@@ -20,7 +20,7 @@ pub(crate) use self::fetched::CLIENT_ID;
 pub use self::fetched::{FetchMode, FetchedRegistry, RegistryAnswer, RegistryRequest, Validators};
 pub use self::import::{ClientListFormat, Conversion, convert_list};
 pub use self::list::IncompleteList;
-pub use self::lookup::{Lookup, LookupOutcome};
+pub use self::lookup::{Lookup, LookupOutcome, OnMiss};
 pub use self::snapshot::{
     Change, ChangeKind, RefreshEvent, SharedData, Snapshot, Stopwatch, TickOutcome, Version,
 };

@@ -1,5 +1,6 @@
 //! The member `registry` (contract §6).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{header_name, size};
@@ -41,8 +42,17 @@ impl FetchedRegistry {
             .read("cache_entries", |json| json.integer(limits::LARGEST_CACHE_ENTRIES))?
             .unwrap_or(limits::DEFAULT_CACHE_ENTRIES);
         let generation_header = members.read("generation_header", header_name)?;
+        let on_miss = members.read("on_miss", |json| {
+            if is_lookup {
+                return Err(JsonError::expected(
+                    "no on_miss with mode \"lookup\", which looks every client up",
+                ));
+            }
+            on_miss_path(json)
+        })?;
         members.finish()?;
-        check_path(path, is_lookup).map_err(|error| error.within("path"))?;
+        let reads_placeholder = is_lookup.then_some("mode is \"lookup\"");
+        check_path(path, reads_placeholder).map_err(|error| error.within("path"))?;
         if authority.contains(['/', '@', '?', '#']) {
             return Err(JsonError::expected("a host, with its port if need be, and nothing else")
                 .within("authority"));
@@ -60,7 +70,7 @@ impl FetchedRegistry {
         );
         let [cluster, authority, path] = [cluster, authority, path].map(Into::into);
         let max_bytes = size(max_bytes);
-        Ok(Self {
+        let registry = Self {
             identity,
             cluster,
             authority,
@@ -72,8 +82,23 @@ impl FetchedRegistry {
             headers,
             max_bytes,
             generation_header,
-        })
+            on_miss: None,
+        };
+        let on_miss = on_miss.map(|path| {
+            let mode = FetchMode::Lookup { cache_entries: limits::FOUND_ON_MISS };
+            Arc::new(Self { path, mode, ..registry.clone() })
+        });
+        Ok(Self { on_miss, ..registry })
     }
+}
+
+/// The member `on_miss`: its path.
+fn on_miss_path(json: &Json) -> Result<Box<str>, JsonError> {
+    let mut members = Members::of(json, "an object with the member path")?;
+    let path = required(&mut members, "path", "a path")?;
+    members.finish()?;
+    check_path(path, Some("on_miss looks one client up")).map_err(|error| error.within("path"))?;
+    Ok(path.into())
 }
 
 /// A short name of what is fetched. It does not depend on how often, so that a list is kept when
@@ -103,15 +128,16 @@ fn required<'a>(
     text.ok_or_else(|| JsonError::expected(format!("the member {name}")))
 }
 
-fn check_path(path: &str, is_lookup: bool) -> Result<(), JsonError> {
+/// `one_client` = why the path must be that of one client.
+fn check_path(path: &str, one_client: Option<&str>) -> Result<(), JsonError> {
     if !path.starts_with('/') || path.contains('#') {
         return Err(JsonError::expected("a path that begins with /, without fragment"));
     }
-    match (is_lookup, path.contains(CLIENT_ID)) {
-        (true, false) => {
-            Err(JsonError::expected("{client_id} in the path, because mode is \"lookup\""))
+    match (one_client, path.contains(CLIENT_ID)) {
+        (Some(why), false) => {
+            Err(JsonError::expected(format!("{{client_id}} in the path, because {why}")))
         }
-        (false, true) => Err(JsonError::expected("no {client_id} in the path, or mode \"lookup\"")),
+        (None, true) => Err(JsonError::expected("no {client_id} in the path, or mode \"lookup\"")),
         _ => Ok(()),
     }
 }
@@ -192,8 +218,6 @@ fn headers(json: &Json) -> Result<Headers, JsonError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::config::Configuration;
 

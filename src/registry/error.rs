@@ -16,6 +16,8 @@ pub enum RegistryFault {
     Inconsistent,
     /// A lookup ended without an answer about this client.
     Lookup(FetchError),
+    /// The list lacks the client, and no lookup of it may begin now (`on_miss`).
+    NoLookupNow,
 }
 
 impl fmt::Display for RegistryFault {
@@ -24,6 +26,10 @@ impl fmt::Display for RegistryFault {
             Self::NoList => f.write_str("no client list arrived yet"),
             Self::Stale => f.write_str("the client list is older than max_stale"),
             Self::Inconsistent => f.write_str("the client list in shared data is damaged"),
+            Self::NoLookupNow => f.write_str(
+                "the list lacks this client, and as many such clients as on_miss allows are being \
+                 looked up or were a moment ago",
+            ),
             Self::Lookup(error) => write!(f, "the registry gave no usable answer: {error}"),
         }
     }

@@ -1,5 +1,6 @@
 //! A registry that is fetched: the requests to it, and its answers (contract §6).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::FetchError;
@@ -34,6 +35,9 @@ pub struct FetchedRegistry {
     /// The header, in lower case, that has the same value on all pages of one list; `None` = there
     /// is no such header.
     pub generation_header: Option<Box<str>>,
+    /// How a client is looked up that the list lacks: this registry with another path, in
+    /// [`FetchMode::Lookup`]; `None` = it is unregistered.
+    pub on_miss: Option<Arc<FetchedRegistry>>,
 }
 
 /// How a registry is fetched.

@@ -1,7 +1,10 @@
 //! One client at a time (contract §6): an answer is held for as long as it allows, and a client is
 //! requested once, however many requests wait for it.
 
+mod answer;
 mod freshness;
+mod on_miss;
+mod pending;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,10 +13,9 @@ use std::task::Poll;
 use lru::LruCache;
 
 use self::freshness::{Freshness, lifetime};
+pub use self::on_miss::OnMiss;
 use super::error::{FetchError, RegistryFault};
 use super::fetched::{FetchMode, FetchedRegistry, RegistryAnswer, RegistryRequest};
-use super::import::{self, ImportedEntry};
-use crate::json::Json;
 use crate::limits;
 use crate::registration::Registration;
 
@@ -159,8 +161,7 @@ impl<W> Lookup<W> {
     ) -> LookupOutcome<W> {
         let pending = self.pending.remove(client_id);
         let waiting = pending.map(|pending| pending.waiting).unwrap_or_default();
-        let read =
-            answer.ok_or(FetchError::NotSent).and_then(|answer| self.read(client_id, answer));
+        let read = answer::read(client_id, answer, self.registry.max_bytes);
         let millis = answer.map_or(0, |answer| lifetime(answer, &self.registry));
         let failure = read.as_ref().err().cloned();
         let result = match read {
@@ -201,60 +202,6 @@ impl<W> Lookup<W> {
             }
             _ => Err(RegistryFault::Lookup(error)),
         }
-    }
-
-    /// What an answer says of the client that was requested.
-    fn read(
-        &self,
-        client_id: &str,
-        answer: &RegistryAnswer<'_>,
-    ) -> Result<Registration, FetchError> {
-        match answer.status.ok_or(FetchError::NoAnswer)? {
-            200 => {}
-            404 => return Ok(Registration::Unregistered),
-            status => return Err(FetchError::Status(status)),
-        }
-        let body = answer.body(self.registry.max_bytes)?;
-        let json =
-            Json::parse(&body).map_err(|error| FetchError::Malformed(error.message.into()))?;
-        let mut lists = json.members("clients").filter(|list| matches!(list, Json::Array(_)));
-        let entries = match (&json, lists.next()) {
-            (Json::Array(entries), _) | (Json::Object(_), Some(Json::Array(entries)))
-                if lists.next().is_none() =>
-            {
-                entries.as_slice()
-            }
-            (other, _) => std::slice::from_ref(other),
-        };
-        let mut entries =
-            entries.iter().map(import::read).map(|entry| registration(client_id, entry));
-        let Some(first) = entries.next() else { return Ok(Registration::Unregistered) };
-        let first = first?;
-        match entries.next() {
-            None => Ok(first),
-            Some(second) => second
-                .map(|_| Registration::Unusable("the registry has this client_id twice".into())),
-        }
-    }
-}
-
-/// What an entry says of the client that was requested.
-fn registration(client_id: &str, entry: ImportedEntry) -> Result<Registration, FetchError> {
-    if entry.client_ids.iter().all(|id| **id != *client_id) {
-        return Err(match entry.clients {
-            Err(error) if entry.client_ids.is_empty() => {
-                FetchError::Malformed(error.in_entry().into())
-            }
-            _ => FetchError::OtherClient,
-        });
-    }
-    match entry.clients {
-        Ok(clients) => {
-            let own = clients.into_iter().find(|client| client.client_id() == client_id);
-            own.map(|client| Registration::Registered(Arc::new(client)))
-                .ok_or(FetchError::OtherClient)
-        }
-        Err(error) => Ok(Registration::Unusable(error.in_entry().into())),
     }
 }
 

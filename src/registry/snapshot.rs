@@ -179,6 +179,19 @@ impl Snapshot {
         self.list.find(client_id, clock, shared)
     }
 
+    /// The number of the attempt that brought or confirmed the list in force; 0 = there is no list.
+    /// An attempt that began later has a greater number.
+    #[must_use]
+    pub fn attempt(&self) -> u64 {
+        self.list.head().map_or(0, |head| head.attempt)
+    }
+
+    /// The number that [`Snapshot::attempt`] has at least, once an attempt that begins after this
+    /// call has brought or confirmed a list.
+    pub fn next_attempt(&self, shared: &mut dyn SharedData) -> u64 {
+        self.refresh.next_attempt(shared)
+    }
+
     /// The number of usable clients of the list in force, and how long ago the list was confirmed;
     /// `None` = there is no list.
     #[must_use]

@@ -22,6 +22,7 @@ pub mod registry;
 mod registry_faults;
 mod registry_lifecycle;
 mod registry_lookup;
+mod registry_on_miss;
 mod registry_snapshot;
 mod server_names;
 mod table;

@@ -5,6 +5,7 @@ mod cases;
 mod entries;
 mod lists;
 mod lookups;
+mod on_miss;
 mod pages;
 
 use std::time::Duration;

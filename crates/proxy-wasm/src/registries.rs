@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tls_client_auth::host::{FetchMode, FetchedRegistry, Lookup, Snapshot, Stopwatch};
+use tls_client_auth::host::{FetchMode, FetchedRegistry, Lookup, OnMiss, Snapshot, Stopwatch};
 use tls_client_auth::limits;
 
 pub(super) use self::call::AnswerSizes;
@@ -34,6 +34,9 @@ pub(super) struct Registries {
     stopwatch: RefCell<Stopwatch>,
     /// The tick period in force.
     tick_period: Cell<Duration>,
+    /// The one that was in force after the last tick. A shorter one, for a call that must be sent
+    /// soon, does not make the time since then shorter.
+    period_since_tick: Cell<Duration>,
     /// Calls of the root context that are not answered yet, by token.
     root_calls: RefCell<HashMap<u32, RootCall>>,
 }
@@ -47,9 +50,15 @@ struct RegistryState {
 /// How the clients of a registry are read.
 enum Access {
     /// As a whole list.
-    Snapshot(Box<RefCell<Snapshot>>),
+    Snapshot(Box<SnapshotAccess>),
     /// One client at a time.
     Lookup(RefCell<Lookup<HeldRequest>>),
+}
+
+/// A whole list, and the clients that it lacks.
+struct SnapshotAccess {
+    snapshot: RefCell<Snapshot>,
+    on_miss: Option<RefCell<OnMiss<HeldRequest>>>,
 }
 
 /// What a call of the root context asks for. The number is an index of [`Registries::registries`].
@@ -70,9 +79,17 @@ impl Registries {
     ) -> Self {
         let registries = registries.into_iter().map(|(registry, passes_unregistered)| {
             let access = match registry.mode {
-                FetchMode::Snapshot { .. } => Access::Snapshot(Box::new(RefCell::new(
-                    Snapshot::new(registry.clone(), passes_unregistered, random),
-                ))),
+                FetchMode::Snapshot { .. } => Access::Snapshot(Box::new(SnapshotAccess {
+                    snapshot: RefCell::new(Snapshot::new(
+                        registry.clone(),
+                        passes_unregistered,
+                        random,
+                    )),
+                    on_miss: registry
+                        .on_miss
+                        .as_ref()
+                        .map(|on_miss| RefCell::new(OnMiss::new(on_miss.clone()))),
+                })),
                 FetchMode::Lookup { .. } => {
                     Access::Lookup(RefCell::new(Lookup::new(registry.clone())))
                 }
@@ -86,6 +103,7 @@ impl Registries {
             request_log,
             stopwatch: RefCell::default(),
             tick_period: Cell::new(Duration::ZERO),
+            period_since_tick: Cell::new(limits::REGISTRY_TICK_SOON),
             root_calls: RefCell::default(),
         }
     }
@@ -108,7 +126,7 @@ impl Registries {
 
     fn snapshots(&self) -> impl Iterator<Item = &RefCell<Snapshot>> {
         self.registries.iter().filter_map(|state| match &state.access {
-            Access::Snapshot(snapshot) => Some(&**snapshot),
+            Access::Snapshot(access) => Some(&access.snapshot),
             Access::Lookup(_) => None,
         })
     }

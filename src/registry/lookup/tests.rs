@@ -15,6 +15,7 @@ fn registry(change: impl FnOnce(&mut FetchedRegistry)) -> Arc<FetchedRegistry> {
         headers: Vec::new(),
         max_bytes: 1000,
         generation_header: None,
+        on_miss: None,
     };
     change(&mut registry);
     Arc::new(registry)

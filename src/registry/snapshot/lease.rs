@@ -106,6 +106,15 @@ impl Lease {
             .then(|| stored.number(version))
     }
 
+    /// No later [`Lease::next_generation`] of any VM is below this number, and all earlier ones are;
+    /// 0 = there is no lease yet.
+    pub(super) fn next_number(&self, shared: &mut dyn SharedData) -> u64 {
+        match self.stored(shared) {
+            Some((stored, Some(version))) => stored.number(version),
+            _ => 0,
+        }
+    }
+
     /// Makes the lease vacant, if this VM has it.
     pub(super) fn release(&mut self, shared: &mut dyn SharedData) {
         if let LeaseView::Held { owner, .. } = self.view

@@ -61,8 +61,8 @@ enum RefreshPhase {
     Waiting(Duration),
     /// A page was requested this long ago.
     AwaitingAnswer(FetchAttempt, Duration),
-    /// The answer was "not modified".
-    Confirming,
+    /// The answer to the attempt of this number was "not modified".
+    Confirming(u64),
     /// The entries of a page are read.
     Reading(FetchAttempt, ListReader),
     /// The gathered clients are written; `shard` is the next. Then `rest` of the page is read, or
@@ -113,6 +113,11 @@ impl Refresh {
     /// The events since the last call.
     pub(super) fn take_events(&mut self) -> Vec<RefreshEvent> {
         mem::take(&mut self.events)
+    }
+
+    /// The number that the next attempt has at least, in whatever VM.
+    pub(super) fn next_attempt(&self, shared: &mut dyn SharedData) -> u64 {
+        self.lease.next_number(shared)
     }
 
     /// Makes the lease vacant, if this VM has it.
@@ -237,7 +242,7 @@ impl Refresh {
                 RefreshPhase::Waiting(Duration::ZERO)
             }
             Ok(Some(body)) => RefreshPhase::Reading(attempt, ListReader::new(body)),
-            Ok(None) => RefreshPhase::Confirming,
+            Ok(None) => RefreshPhase::Confirming(attempt.staged.generation),
             Err(FetchError::Incomplete(
                 why @ (IncompleteList::GenerationMissing | IncompleteList::GenerationChanged),
             )) => return self.discard_reading(why, attempt),

@@ -1,13 +1,15 @@
 //! Lookups: requests that wait for what a registry says about their client.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 use std::task::Poll;
 
-use tls_client_auth::host::{FetchedRegistry, Lookup, Registration, RegistryFault};
+use tls_client_auth::host::{
+    FetchedRegistry, LookupOutcome, Registration, RegistryAnswer, RegistryFault,
+};
+use tls_client_auth::limits;
 
 use super::call::{AnswerSizes, send, with_answer};
-use super::{Access, Registries, RegistryState, registry_line};
+use super::{Access, Registries, RegistryState, SnapshotAccess, registry_line};
 use crate::clock::now_millis;
 use crate::held_request::HeldRequest;
 use crate::log::Level;
@@ -35,9 +37,7 @@ impl Registries {
         client_id: &str,
     ) -> Poll<Result<Registration, RegistryFault>> {
         match self.position(registry).map(|(_, access)| access) {
-            Some(Access::Snapshot(snapshot)) => {
-                Poll::Ready(snapshot.borrow_mut().find(client_id, &now_millis, &mut HostSharedData))
-            }
+            Some(Access::Snapshot(access)) => access.find(client_id),
             Some(Access::Lookup(lookup)) => {
                 lookup.borrow_mut().find(client_id, now_millis()).map(Ok)
             }
@@ -45,7 +45,7 @@ impl Registries {
         }
     }
 
-    /// Lets a request wait for a lookup; the first request for a client sends the call.
+    /// Lets a request wait for a lookup; the first request for a client causes the call.
     ///
     /// # Errors
     /// What to decide with, if no call could be sent.
@@ -55,14 +55,27 @@ impl Registries {
         client_id: &str,
         request: HeldRequest,
     ) -> Result<PendingLookup, Result<Registration, RegistryFault>> {
-        let Some((index, Access::Lookup(lookup))) = self.position(registry) else {
-            return Err(Err(RegistryFault::NoList));
-        };
-        let call = lookup.borrow_mut().wait(client_id, request);
-        let is_caller = match call {
-            None => false,
-            Some(call) if send(registry, &call).is_some() => true,
-            Some(_) => return Err(self.finish(registry, lookup, client_id, None).result),
+        let no_list = Err(Err(RegistryFault::NoList));
+        let Some((index, access)) = self.position(registry) else { return no_list };
+        let is_caller = match access {
+            Access::Lookup(lookup) => {
+                let call = lookup.borrow_mut().wait(client_id, request);
+                match call {
+                    None => false,
+                    Some(call) if send(registry, &call).is_some() => true,
+                    Some(_) => {
+                        let finished = self.on_client_answer(index, client_id, None);
+                        return finished.map_or(no_list, |finished| Err(finished.result));
+                    }
+                }
+            }
+            Access::Snapshot(access) => {
+                let Some(on_miss) = &access.on_miss else { return no_list };
+                on_miss.borrow_mut().wait(client_id, request, now_millis());
+                // The call is sent by the root context, so that it outlives the request.
+                self.set_tick_period(limits::REGISTRY_TICK_BUSY);
+                false
+            }
         };
         Ok(PendingLookup { registry: index, client_id: client_id.into(), is_caller })
     }
@@ -78,45 +91,35 @@ impl Registries {
 
     /// A request has ended that waited for a lookup.
     pub(crate) fn cancel(&self, context_id: u32, pending: &PendingLookup) {
-        if let Some(RegistryState { access: Access::Lookup(lookup), .. }) =
-            self.registries.get(pending.registry)
-        {
-            let is_gone = |request: &HeldRequest| request.context_id == context_id;
-            lookup.borrow_mut().leave(&pending.client_id, pending.is_caller, is_gone);
+        let is_gone = |request: &HeldRequest| request.context_id == context_id;
+        match self.registries.get(pending.registry).map(|state| &state.access) {
+            Some(Access::Lookup(lookup)) => {
+                lookup.borrow_mut().leave(&pending.client_id, pending.is_caller, is_gone);
+            }
+            Some(Access::Snapshot(access)) => {
+                if let Some(on_miss) = &access.on_miss {
+                    on_miss.borrow_mut().leave(&pending.client_id, is_gone);
+                }
+            }
+            None => {}
         }
     }
 
-    /// `sizes` are those of the answer; `None`: the call was not sent.
+    /// Passes the answer about a client on; counts it, and logs a failure behind which an older
+    /// answer serves. `sizes` are those of the answer; `None`: the call was not sent.
     pub(super) fn on_client_answer(
         &self,
         index: usize,
         client_id: &str,
         sizes: Option<AnswerSizes>,
     ) -> Option<FinishedLookup> {
-        match self.registries.get(index)? {
-            RegistryState { registry, access: Access::Lookup(lookup) } => {
-                Some(self.finish(registry, lookup, client_id, sizes))
-            }
-            RegistryState { access: Access::Snapshot(_), .. } => None,
-        }
-    }
-
-    /// Passes the answer about a client on; counts it, and logs a failure behind which an older
-    /// answer serves.
-    pub(super) fn finish(
-        &self,
-        registry: &FetchedRegistry,
-        lookup: &RefCell<Lookup<HeldRequest>>,
-        client_id: &str,
-        sizes: Option<AnswerSizes>,
-    ) -> FinishedLookup {
-        let now = now_millis();
+        let RegistryState { registry, access } = self.registries.get(index)?;
         let settled = match sizes {
-            None => lookup.borrow_mut().on_answer(client_id, None, now),
-            Some(sizes) => with_answer(sizes, |answer| {
-                lookup.borrow_mut().on_answer(client_id, Some(&answer), now)
-            }),
-        };
+            None => access.on_client_answer(client_id, None),
+            Some(sizes) => {
+                with_answer(sizes, |answer| access.on_client_answer(client_id, Some(&answer)))
+            }
+        }?;
         self.metrics.count_refresh(settled.failure.is_none());
         // A failure without an older answer is in the line of the decision.
         if let (Some(error), Ok(_)) = (&settled.failure, &settled.result) {
@@ -126,6 +129,38 @@ impl Registries {
             );
             self.request_log.write(Level::Warn, &registry_line(registry, &text));
         }
-        FinishedLookup { result: settled.result, waiting: settled.waiting }
+        Some(FinishedLookup { result: settled.result, waiting: settled.waiting })
+    }
+}
+
+impl Access {
+    /// `None`: nothing waits for answers about single clients.
+    fn on_client_answer(
+        &self,
+        client_id: &str,
+        answer: Option<&RegistryAnswer<'_>>,
+    ) -> Option<LookupOutcome<HeldRequest>> {
+        let now = now_millis();
+        match self {
+            Self::Lookup(lookup) => Some(lookup.borrow_mut().on_answer(client_id, answer, now)),
+            Self::Snapshot(access) => {
+                let mut on_miss = access.on_miss.as_ref()?.borrow_mut();
+                let next_attempt = access.snapshot.borrow().next_attempt(&mut HostSharedData);
+                Some(on_miss.on_answer(client_id, answer, next_attempt, now))
+            }
+        }
+    }
+}
+
+impl SnapshotAccess {
+    /// What the list says of a client, and where it lacks the client, what lookups said.
+    fn find(&self, client_id: &str) -> Poll<Result<Registration, RegistryFault>> {
+        let mut snapshot = self.snapshot.borrow_mut();
+        match (snapshot.find(client_id, &now_millis, &mut HostSharedData), &self.on_miss) {
+            (Ok(Registration::Unregistered), Some(on_miss)) => {
+                on_miss.borrow_mut().find(client_id, snapshot.attempt(), now_millis())
+            }
+            (found, _) => Poll::Ready(found),
+        }
     }
 }

@@ -1,17 +1,16 @@
-//! What a VM does for its registries without a request: it reads lists, and sends the calls again
-//! whose requests have ended.
+//! What a VM does for its registries without a request: it reads lists, and sends the lookups that
+//! must outlive the requests that wait for them.
 
 use std::cell::RefCell;
 use std::time::Duration;
 
-use tls_client_auth::host::{FetchedRegistry, Lookup, RefreshEvent, Snapshot};
+use tls_client_auth::host::{FetchedRegistry, RefreshEvent, RegistryRequest, Snapshot};
 use tls_client_auth::limits;
 
 use super::call::{AnswerSizes, send, with_answer};
 use super::{Access, FinishedLookup, Registries, RegistryState, RootCall, registry_line};
 use crate::abi;
 use crate::clock::{now_millis, now_nanos};
-use crate::held_request::HeldRequest;
 use crate::log::{Level, log};
 use crate::shared_data::HostSharedData;
 
@@ -24,10 +23,10 @@ impl Registries {
                 self.on_client_answer(index, &client_id, Some(sizes))
             }
             RootCall::List(index) => {
-                if let RegistryState { access: Access::Snapshot(snapshot), .. } =
+                if let RegistryState { access: Access::Snapshot(access), .. } =
                     self.registries.get(index)?
                 {
-                    with_answer(sizes, |answer| snapshot.borrow_mut().on_answer(answer));
+                    with_answer(sizes, |answer| access.snapshot.borrow_mut().on_answer(answer));
                     self.set_tick_period(limits::REGISTRY_TICK_BUSY);
                 }
                 None
@@ -39,23 +38,29 @@ impl Registries {
     /// that this tick finished.
     pub(crate) fn on_tick(&self) -> (Duration, Vec<FinishedLookup>) {
         let now = now_millis();
-        let elapsed = self.stopwatch.borrow_mut().elapsed(now, self.tick_period.get());
+        let elapsed = self.stopwatch.borrow_mut().elapsed(now, self.period_since_tick.get());
         let mut period = self.idle_period();
         let mut finished = Vec::new();
         for (index, RegistryState { registry, access }) in self.registries.iter().enumerate() {
             match access {
-                Access::Snapshot(snapshot) => {
-                    if self.tick_snapshot(index, registry, snapshot, elapsed, now) {
+                Access::Snapshot(access) => {
+                    if self.tick_snapshot(index, registry, &access.snapshot, elapsed, now) {
                         period = limits::REGISTRY_TICK_BUSY;
+                    }
+                    if let Some(on_miss) = &access.on_miss {
+                        let requests = on_miss.borrow_mut().take_requests();
+                        finished.extend(self.send_lookups(index, registry, requests));
                     }
                 }
                 Access::Lookup(lookup) => {
-                    finished.extend(self.resend_lookups(index, registry, lookup));
+                    let orphans = lookup.borrow_mut().take_orphans();
+                    finished.extend(self.send_lookups(index, registry, orphans));
                 }
             }
         }
         self.record_metrics();
         self.set_tick_period(period);
+        self.period_since_tick.set(period);
         (elapsed, finished)
     }
 
@@ -90,24 +95,24 @@ impl Registries {
         turn.is_busy
     }
 
-    /// Sends the calls again whose answers would come to requests that have ended, while other
-    /// requests still wait for them. Returns the lookups whose calls could not be sent.
-    fn resend_lookups(
+    /// Sends lookups by the root context, whose answers come also when the requests that wait have
+    /// ended. Returns those that could not be sent.
+    fn send_lookups(
         &self,
         index: usize,
         registry: &FetchedRegistry,
-        lookup: &RefCell<Lookup<HeldRequest>>,
+        requests: Vec<(Box<str>, RegistryRequest)>,
     ) -> Vec<FinishedLookup> {
-        let orphans = lookup.borrow_mut().take_orphans();
-        let unsent =
-            orphans.into_iter().filter_map(|(client_id, request)| match send(registry, &request) {
+        let unsent = requests.into_iter().filter_map(|(client_id, request)| {
+            match send(registry, &request) {
                 Some(token) => {
                     let call = RootCall::Client(index, client_id);
                     self.root_calls.borrow_mut().insert(token, call);
                     None
                 }
-                None => Some(self.finish(registry, lookup, &client_id, None)),
-            });
+                None => self.on_client_answer(index, &client_id, None),
+            }
+        });
         unsent.collect()
     }
 
@@ -115,7 +120,7 @@ impl Registries {
     fn idle_period(&self) -> Duration {
         let periods =
             self.registries.iter().map(|RegistryState { registry, access }| match access {
-                Access::Snapshot(snapshot) if snapshot.borrow().state().is_none() => {
+                Access::Snapshot(access) if access.snapshot.borrow().state().is_none() => {
                     limits::REGISTRY_TICK_SOON
                 }
                 Access::Snapshot(_) => {

@@ -236,7 +236,10 @@ impl FetchAttempt {
         let old = self.head.as_ref();
         let is_same = |head: &&ListHead| head.refused == found.refused && !found.is_difference();
         if let Some(head) = old.filter(is_same) {
-            return NewHead { head: head.confirmed(now, self.validators.clone()), is_same: true };
+            return NewHead {
+                head: head.confirmed(self.staged.generation, now, self.validators.clone()),
+                is_same: true,
+            };
         }
         let head = ListHead {
             generation: self.staged.generation,
@@ -246,6 +249,7 @@ impl FetchAttempt {
             refused: found.refused,
             confirmations: old.map_or(0, |head| head.confirmations) + 1,
             confirmed_at: now,
+            attempt: self.staged.generation,
             validators: self.validators.clone(),
         };
         NewHead { head, is_same: false }

@@ -23,7 +23,7 @@ impl Refresh {
         shared: &mut dyn SharedData,
     ) -> Option<RegistryRequest> {
         match mem::replace(&mut self.phase, RefreshPhase::Idle) {
-            RefreshPhase::Confirming => self.confirm(head, now, shared),
+            RefreshPhase::Confirming(attempt) => self.confirm(attempt, head, now, shared),
             RefreshPhase::Reading(attempt, list) => return self.read(attempt, list),
             RefreshPhase::Writing { attempt, rest, layout, shard } => {
                 self.write(attempt, rest, layout, shard, shared)
@@ -186,10 +186,17 @@ impl Refresh {
     }
 
     /// Confirms the list in force, which the registry says is not modified.
-    fn confirm(&mut self, head: Option<&ListHead>, now: u64, shared: &mut dyn SharedData) {
+    fn confirm(
+        &mut self,
+        attempt: u64,
+        head: Option<&ListHead>,
+        now: u64,
+        shared: &mut dyn SharedData,
+    ) {
         let confirmed = head.map(|head| {
             let unmodified = head.validators.unmodified.saturating_add(1);
-            head.confirmed(now, Validators { unmodified, ..head.validators.clone() })
+            let validators = Validators { unmodified, ..head.validators.clone() };
+            head.confirmed(attempt, now, validators)
         });
         if confirmed.is_some_and(|confirmed| confirmed.replace(head, &self.keys, shared)) {
             self.phase = RefreshPhase::Waiting(self.succeed());

@@ -19,6 +19,9 @@ pub(in super::super) struct ListHead {
     pub(in super::super) confirmations: u64,
     /// When the last of these answers came, in milliseconds since 1970 of the host's clock.
     pub(in super::super) confirmed_at: u64,
+    /// The number of the attempt that brought or confirmed the list ([`Lease::next_generation`]
+    /// (super::super::lease::Lease::next_generation)). It grows from attempt to attempt.
+    pub(in super::super) attempt: u64,
     pub(in super::super) validators: Validators,
 }
 
@@ -28,11 +31,17 @@ impl ListHead {
         shared.read(&keys.head()).and_then(|(octets, _)| Self::decode(&octets))
     }
 
-    /// The same list, confirmed by an answer at `now`.
-    pub(in super::super) fn confirmed(&self, now: u64, validators: Validators) -> Self {
+    /// The same list, confirmed by an answer at `now` to the request of this attempt.
+    pub(in super::super) fn confirmed(
+        &self,
+        attempt: u64,
+        now: u64,
+        validators: Validators,
+    ) -> Self {
         Self {
             confirmations: self.confirmations + 1,
             confirmed_at: now,
+            attempt,
             validators,
             ..self.clone()
         }
@@ -65,7 +74,9 @@ impl ListHead {
         {
             writer.u64(number);
         }
-        for number in [self.clients, self.refused, self.confirmations, self.confirmed_at] {
+        for number in
+            [self.clients, self.refused, self.confirmations, self.confirmed_at, self.attempt]
+        {
             writer.u64(number);
         }
         writer.u8(self.validators.unmodified);
@@ -88,8 +99,8 @@ impl ListHead {
             seed: reader.u64()?,
             shards: u32::try_from(reader.u64()?).ok().filter(|n| n.is_power_of_two())?,
         };
-        let [clients, refused, confirmations, confirmed_at] =
-            [reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?];
+        let [clients, refused, confirmations, confirmed_at, attempt] =
+            [reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?];
         let unmodified = reader.u8()?;
         let mut validator = || reader.text().map(|text| (!text.is_empty()).then(|| text.into()));
         let validators = Validators { etag: validator()?, last_modified: validator()?, unmodified };
@@ -102,6 +113,7 @@ impl ListHead {
             refused,
             confirmations,
             confirmed_at,
+            attempt,
             validators,
         })
     }

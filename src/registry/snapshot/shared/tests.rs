@@ -28,6 +28,7 @@ fn head() -> ListHead {
         refused: 2,
         confirmations: 3,
         confirmed_at: 4,
+        attempt: 5,
         validators: Validators {
             etag: Some("\"x\"".into()),
             last_modified: Some("y".into()),
@@ -90,7 +91,7 @@ fn sample() -> Vec<u8> {
 #[test]
 fn a_change_of_the_format_changes_the_keys() {
     const DIGESTS: [(u32, &str); 1] =
-        [(2, "216f26d9fd035759dab41a725eeacdccfb5315ea6d0a89f3fac660fec8a5fbf3")];
+        [(3, "aaffdf9b986a7eefd267c1dcb0cd8fb08eabe3882a9678798bb7542c2091fe6a")];
     let digest = Thumbprint::of(&sample()).to_hex();
     assert_eq!(DIGESTS.last(), Some(&(FORMAT_VERSION, digest.as_str())));
     assert!(DIGESTS.windows(2).all(|pair| pair[0].0 < pair[1].0));

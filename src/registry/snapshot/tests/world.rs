@@ -78,6 +78,7 @@ pub(super) fn registry(change: impl FnOnce(&mut FetchedRegistry)) -> Arc<Fetched
         headers: vec![("authorization".into(), "Bearer x".into())],
         max_bytes: 1 << 20,
         generation_header: None,
+        on_miss: None,
     };
     change(&mut registry);
     Arc::new(registry)

@@ -121,6 +121,12 @@ impl PolicyMembers<'_> {
                 "an empty answer of the registry removes every client",
             ));
         }
+        if registry.get("on_miss").is_some() && self.member("unregistered_clients") == Some("pass")
+        {
+            let message = "where the registry answers 404 for a client that it has (a replica that \
+                lags behind), a request of this client passes without its certificate";
+            doubts.push(self.doubt("/registry/on_miss", message));
+        }
         let path = registry.get("path").and_then(Value::as_str).unwrap_or_default();
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let is_authlete = path.trim_end_matches('/').ends_with("/client/get/list");
@@ -151,6 +157,11 @@ impl PolicyMembers<'_> {
             }
         }
         doubts
+    }
+
+    /// The word of a member, which a tenant inherits.
+    fn member(&self, name: &str) -> Option<&str> {
+        self.own.get(name).or_else(|| self.top.get(name)).and_then(Value::as_str)
     }
 
     fn doubt(&self, pointer: &str, message: &str) -> Finding {

@@ -111,6 +111,18 @@ fn what_loads_and_may_not_be_intended_is_reported() {
             ],
         ),
         (
+            r#"{"endpoints": ["/t"], "unregistered_clients": "pass", "tenants": [
+                {"hosts": ["a.test"], "registry": {"cluster": "c", "authority": "a.test",
+                    "path": "/", "on_miss": {"path": "/{client_id}"}}},
+                {"hosts": ["b.test"], "unregistered_clients": "reject", "registry": {
+                    "cluster": "c", "authority": "a.test", "path": "/",
+                    "on_miss": {"path": "/{client_id}"}}}]}"#,
+            &[
+                "/unregistered_clients: the backend",
+                "/tenants/0/registry/on_miss: where the registry answers 404",
+            ],
+        ),
+        (
             r#"{"endpoints": ["/t"], "registry": {"cluster": "c", "authority": "a.test",
                 "path": "/", "allow_empty": true, "headers": {"Authorization": "Bearer x",
                 "x-env": "y"}}}"#,
