@@ -143,7 +143,8 @@ pub mod inspect {
         Source, StrippedHeaders, TenantPolicy, TrustedProxies, TrustedProxy, UnknownTenant,
     };
     pub use crate::registration::{
-        BackendAuthentication, ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod,
+        BackendAuthentication, CertificateBinding, ClientMetadata, ExpectedSubject,
+        TokenEndpointAuthMethod,
     };
     pub use crate::registry::{ClientListFormat, Conversion, Registry, convert_list};
     pub use crate::rejection::{

@@ -177,6 +177,7 @@ fn substitute(members: &[(String, Json)], name: &str, n: usize) -> Option<Json> 
         "path" => text("/"),
         "mode" if is_lookup => text("lookup"),
         "source" if has("dialect") || has("trusted_proxies") => text("forwarded"),
+        "token_endpoint_auth_method" if has("certificate_binding") => text("none"),
         "token_endpoint_auth_method"
             if has("tls_client_auth_")
                 || has("backend_authentication")

@@ -285,8 +285,8 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
         (r#""certificate_thumbprints": []"#.to_owned(), "/certificate_thumbprints", "empty array"),
         (
             r#""certificate_binding": {"jwks": {}}"#.to_owned(),
-            "/certificate_binding",
-            "does not support",
+            "/certificate_binding/jwks",
+            "at least one key",
         ),
         (r#""trust_anchor": []"#.to_owned(), "/trust_anchor", "did you mean \"trust_anchors\"?"),
         (

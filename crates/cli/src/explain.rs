@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tls_client_auth::host::Registration;
 use tls_client_auth::inspect::{
     Check, ClientMetadata, ExpectedSubject, MissingCertificate, NameDifference, Policy,
-    RegistrySource, SubjectMismatch, TenantPolicy, TokenEndpointAuthMethod, UnverifiedCertificate,
+    RegistrySource, SubjectMismatch, TenantPolicy, UnverifiedCertificate,
 };
 use tls_client_auth::{
     Action, CertificateError, DistinguishedName, Gate, GateRequest, Outcome, Peer, PeerCertificate,
@@ -166,14 +166,12 @@ impl<'a> Explained<'a> {
         let steps = facts.steps();
         let names = match (
             &decision.rejection,
-            client.as_deref().map(ClientMetadata::method),
+            client.as_deref().and_then(|client| client.method().expected_subject()),
             &certificate,
         ) {
             (
                 Some(Rejection::SubjectMismatch(SubjectMismatch::DistinguishedName(_))),
-                Some(TokenEndpointAuthMethod::TlsClientAuth(ExpectedSubject::SubjectDn(
-                    registered,
-                ))),
+                Some(ExpectedSubject::SubjectDn(registered)),
                 Some(certificate),
             ) => certificate.subject().ok().map(|subject| (registered.clone(), subject)),
             _ => None,

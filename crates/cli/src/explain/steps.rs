@@ -1,8 +1,8 @@
 //! The steps of a decision: the checks that it made, as it recorded them, and the result of each.
 
 use tls_client_auth::inspect::{
-    Chain, Check, Checks, ClientMetadata, ExpectedSubject, Policy, Source, Target,
-    TokenEndpointAuthMethod,
+    CertificateBinding, Chain, Check, Checks, ClientMetadata, ExpectedSubject, Policy, Source,
+    Target, TokenEndpointAuthMethod,
 };
 use tls_client_auth::{GateRequest, Outcome, PeerCertificate, ServerName};
 
@@ -157,8 +157,12 @@ impl Facts<'_> {
                 None => "not registered; unregistered_clients lets it pass".to_owned(),
             },
             Check::AuthMethod => match self.client.map(ClientMetadata::method) {
-                Some(TokenEndpointAuthMethod::Other) => {
+                Some(TokenEndpointAuthMethod::Other(None)) => {
                     "the backend's to check; other_methods lets it pass".to_owned()
+                }
+                Some(TokenEndpointAuthMethod::Other(Some(_))) => {
+                    "the backend's to check; certificate_binding asks for a certificate beside it"
+                        .to_owned()
                 }
                 _ => "one of methods".to_owned(),
             },
@@ -166,10 +170,7 @@ impl Facts<'_> {
             Check::Certificate => {
                 let Some(certificate) = self.certificate else { return String::new() };
                 let mut text = certificate.thumbprint().to_string();
-                let method = self.client.map(ClientMetadata::method);
-                if let (Some(TokenEndpointAuthMethod::TlsClientAuth(_)), Ok(subject)) =
-                    (method, certificate.subject())
-                {
+                if let (Some(_), Ok(subject)) = (self.expected_subject(), certificate.subject()) {
                     text = format!("{subject}, {text}");
                 }
                 if let Some(dialect) = peer_certificate.and_then(|policy| policy.source.header()) {
@@ -196,19 +197,19 @@ impl Facts<'_> {
                 "peer_certificate.chain is \"listener\": the listener verifies it".to_owned()
             }
             Check::Chain => "--chain is \"valid\": this program has no trust store".to_owned(),
-            Check::Registered => match self.client.map(ClientMetadata::method) {
-                Some(TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_)) => {
-                    "the certificate is a registered one".to_owned()
-                }
-                _ => "no certificate_thumbprints forbid it".to_owned(),
-            },
-            Check::Subject => match self.client.map(ClientMetadata::method) {
-                Some(TokenEndpointAuthMethod::TlsClientAuth(expected)) => {
-                    format!("{} is the registered one", subject_name(expected))
-                }
-                _ => String::new(),
-            },
+            Check::Registered if self.expected_subject().is_none() => {
+                "the certificate is a registered one".to_owned()
+            }
+            Check::Registered => "no certificate_thumbprints forbid it".to_owned(),
+            Check::Subject => self.expected_subject().map_or_else(String::new, |expected| {
+                format!("{} is the registered one", subject_name(expected))
+            }),
         }
+    }
+
+    /// The name by which the client is registered.
+    fn expected_subject(&self) -> Option<&ExpectedSubject> {
+        self.client?.method().expected_subject()
     }
 
     /// Why a check was not made, where that is not plain. A request that passes before needs none.
@@ -225,6 +226,9 @@ impl Facts<'_> {
                 }
                 _ => "not asked: peer_certificate.server_name is \"ignore\"",
             },
+            Check::OneMethod if checks.has(Check::Certificate) => {
+                "not asked: the backend checks the client's own credentials"
+            }
             Check::Chain | Check::Subject if checks.has(Check::Registered) => {
                 "not asked: the certificate itself is registered"
             }
@@ -241,7 +245,13 @@ fn method_name(method: &TokenEndpointAuthMethod) -> String {
         TokenEndpointAuthMethod::SelfSignedTlsClientAuth(registered) => {
             format!("self_signed_tls_client_auth, {} certificates", registered.len())
         }
-        TokenEndpointAuthMethod::Other => "another method".to_owned(),
+        TokenEndpointAuthMethod::Other(None) => "another method".to_owned(),
+        TokenEndpointAuthMethod::Other(Some(CertificateBinding::Subject(expected))) => {
+            format!("another method, and bound to {}", subject_name(expected))
+        }
+        TokenEndpointAuthMethod::Other(Some(CertificateBinding::Certificates(registered))) => {
+            format!("another method, and bound to {} certificates", registered.len())
+        }
     }
 }
 
