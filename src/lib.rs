@@ -140,7 +140,8 @@ pub mod inspect {
     pub use crate::checks::{Check, Checks};
     pub use crate::policy::{
         Chain, CommonPolicy, Forward, Methods, Mode, PeerCertificatePolicy, Policy, RegistrySource,
-        Source, StrippedHeaders, TenantPolicy, TrustedProxies, TrustedProxy, UnknownTenant,
+        Source, StrippedHeaders, TenantChoice, TenantPolicy, TrustedProxies, TrustedProxy,
+        UnknownTenant,
     };
     pub use crate::registration::{
         BackendAuthentication, CertificateBinding, ClientMetadata, ExpectedSubject,
@@ -151,8 +152,8 @@ pub mod inspect {
         MissingCertificate, SubjectMismatch, UnknownClient, UnverifiedCertificate,
     };
     pub use crate::request::{
-        AuthorizationError, ClientIdMismatch, Endpoint, Endpoints, FormError, IdSource, Target,
-        is_token,
+        AuthorizationError, ClientIdMismatch, Endpoint, Endpoints, FormError, IdSource, PathPrefix,
+        Target, is_token,
     };
 }
 

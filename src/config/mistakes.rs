@@ -165,6 +165,7 @@ fn substitute(members: &[(String, Json)], name: &str, n: usize) -> Option<Json> 
     Some(match name {
         "client_id" => Json::String(format!("stand-in-{n}")),
         "hosts" => Json::Array(vec![Json::String(format!("stand-in-{n}.example"))]),
+        "paths" => Json::Array(vec![Json::String(format!("/stand-in-{n}"))]),
         "clients" if !has("registry") => Json::Array(Vec::new()),
         "registry" if !has("clients") => object(&[
             ("cluster", text("stand-in")),

@@ -39,6 +39,17 @@ impl IdentityHeaders {
         Self { written, read }
     }
 
+    /// The headers that are stripped where it is not certain which of `policies` is in force: what
+    /// one of them strips, none keeps.
+    pub(super) fn stripped_for_all<'a>(
+        &self,
+        policies: impl Iterator<Item = &'a PolicyMembers>,
+    ) -> StrippedHeaders {
+        let forwards = policies.filter_map(|members| members.forward.as_deref());
+        let patterns = forwards.flat_map(|forward| forward.strip_patterns()).cloned().collect();
+        StrippedHeaders::new(None, self.read.clone(), self.written.clone(), Vec::new(), patterns)
+    }
+
     /// The headers that are stripped under the members `own`, which are those of the top level, or
     /// of a tenant where `above` are those of the top level.
     ///
@@ -96,10 +107,11 @@ impl IdentityHeaders {
 mod tests {
     use super::*;
     use crate::policy::{Configuration, TenantPolicy};
+    use crate::request::Target;
 
     fn stripped(configuration: &str, host: &str) -> StrippedHeaders {
         let configuration = Configuration::parse(configuration.as_bytes()).unwrap();
-        let policy: TenantPolicy = configuration.policy_for(host.as_bytes());
+        let policy: TenantPolicy = configuration.policy_for(host.as_bytes(), &Target::new(b"/"));
         policy.common().stripped.as_ref().clone()
     }
 

@@ -39,7 +39,7 @@ impl GatedHead {
         downstream: &mut dyn Downstream,
         checks: &mut Checks,
     ) -> Result<Self, Rejection> {
-        check_server_name(configuration, policy, head, downstream, checks)?;
+        check_server_name(configuration, policy, head, target, downstream, checks)?;
         checks.begin(Check::Protocol);
         // A body may never end after an upgrade, so the headers decide.
         if head.has_upgrade || expects_more_than_continue(head.expect) {
@@ -110,6 +110,7 @@ fn check_server_name(
     configuration: &Configuration,
     policy: &Policy,
     head: &Head<'_>,
+    target: &Target<'_>,
     downstream: &mut dyn Downstream,
     checks: &mut Checks,
 ) -> Result<(), Rejection> {
@@ -123,7 +124,7 @@ fn check_server_name(
     };
     checks.begin(Check::ServerName);
     let authority = head.authority.unwrap_or_default();
-    if configuration.server_name_agrees(authority, server_name.as_deref()) {
+    if configuration.server_name_agrees(authority, target, server_name.as_deref()) {
         return Ok(());
     }
     let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();

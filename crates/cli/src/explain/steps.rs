@@ -67,6 +67,8 @@ pub struct Facts<'a> {
     pub outcome: &'a Outcome,
     pub server_name: &'a ServerName,
     pub policy: Option<&'a Policy>,
+    /// Whether the path is gated, where tenants are chosen by path.
+    pub is_gated: Option<bool>,
     pub client: Option<&'a ClientMetadata>,
     /// The one that the decision looked at.
     pub certificate: Option<&'a PeerCertificate>,
@@ -93,6 +95,12 @@ impl Facts<'_> {
         found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
     }
 
+    /// By what the tenant is chosen: the host, and the path where that counts.
+    fn place(&self) -> String {
+        let path = self.is_gated.and_then(|_| self.header(":path")).unwrap_or_default();
+        format!("{}{path}", self.header(":authority").unwrap_or_default())
+    }
+
     /// What a check found where nothing is wrong.
     fn of(&self, check: Check) -> String {
         let header = |name: &str| self.header(name).unwrap_or_default();
@@ -101,10 +109,10 @@ impl Facts<'_> {
         match check {
             Check::Tenant => match (&decision.request.tenant, self.policy) {
                 (Some(tenant), _) => {
-                    format!("{} has the policy of the tenant {tenant}", header(":authority"))
+                    format!("{} has the policy of the tenant {tenant}", self.place())
                 }
                 (None, Some(_)) => {
-                    format!("{} has the policy of the top level", header(":authority"))
+                    format!("{} has the policy of the top level", self.place())
                 }
                 (None, None) => format!(
                     "{} is no tenant's, and {} is not gated",
@@ -114,8 +122,10 @@ impl Facts<'_> {
             },
             Check::Endpoint => {
                 let endpoints = self.policy.and_then(|policy| policy.endpoints.as_ref());
-                let is_gated = endpoints.is_none_or(|endpoints| {
-                    endpoints.gates(&Target::new(header(":path").as_bytes()))
+                let is_gated = self.is_gated.unwrap_or_else(|| {
+                    endpoints.is_none_or(|endpoints| {
+                        endpoints.gates(&Target::new(header(":path").as_bytes()))
+                    })
                 });
                 // It is the last check alone where the request is let go.
                 match (is_gated, decision.checks.last() == Some(check)) {
@@ -222,7 +232,10 @@ impl Facts<'_> {
                     "not checked: --server-name is not given"
                 }
                 Some(policy) if policy.common.peer_certificate.matches_server_name() => {
-                    "not asked: there are no tenants"
+                    match self.is_gated {
+                        Some(_) => "not asked: there are no tenants by host",
+                        None => "not asked: there are no tenants",
+                    }
                 }
                 _ => "not asked: peer_certificate.server_name is \"ignore\"",
             },

@@ -2,6 +2,7 @@
 
 mod client;
 mod policy;
+mod realms;
 mod server_names;
 pub mod wasm_filter;
 
@@ -45,6 +46,7 @@ pub fn doubts(configuration: &Value, listener: Option<&ListenerSettings>) -> Vec
                 .doubts(),
         );
     }
+    doubts.extend(realms::doubts(configuration, tenants));
     doubts.extend(server_names::doubts(configuration, tenants));
     doubts
 }

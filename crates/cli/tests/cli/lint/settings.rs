@@ -97,6 +97,51 @@ fn what_loads_and_may_not_be_intended_is_reported() {
                 "tls_client_auth_subject_dn": "/C=JP/CN=svc\\/team=blue"}]}"#,
             &["/clients/0/tls_client_auth_subject_dn: \"team\" is no attribute type"],
         ),
+        // Realms.
+        (
+            r#"{"endpoints": ["/realms/*/token", "/token", "/REALMS/shop/x"], "tenants": [
+                {"paths": ["/realms/bank", "/realms/shop"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}]},
+                {"paths": ["/other"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}]},
+                {"paths": ["/own"], "endpoints": ["/own/token", "/token"],
+                "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}]}"#,
+            &[
+                "/endpoints/1: no tenant covers this endpoint",
+                "/tenants/1/paths: the paths of this tenant cover no endpoint",
+                "/tenants/2/endpoints/1: this endpoint is outside the paths",
+                "/tenants/0/paths: several tenants that only the path distinguishes",
+            ],
+        ),
+        (
+            r#"{"endpoints": ["/realms/*/token", "/token"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}], "tenants": [
+                {"paths": ["/realms/bank"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}]}]}"#,
+            &[],
+        ),
+        (
+            r#"{"endpoints": ["/oauth2/**"], "tenants": [
+                {"hosts": ["a.test"], "paths": ["/oauth2/deep/realm", "/x"], "clients": [
+                {"client_id": "a", "token_endpoint_auth_method": "none"}]}]}"#,
+            &[],
+        ),
+        (
+            r#"{"endpoints": ["/*/token"], "tenants": [
+                {"hosts": ["a.test"], "paths": ["/a"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}]},
+                {"hosts": ["b.test"], "paths": ["/b"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}]}]}"#,
+            &[],
+        ),
+        (
+            r#"{"endpoints": ["/*/token"], "tenants": [
+                {"hosts": ["a.test"], "paths": ["/a"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}]},
+                {"hosts": ["b.test", "A.test"], "paths": ["/b"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}]}]}"#,
+            &["/tenants/0/paths: several tenants that only the path distinguishes"],
+        ),
         // A certificate that is asked for, of clients that are refused before.
         (
             r#"{"endpoints": ["/t"], "other_methods": "reject", "clients": [
