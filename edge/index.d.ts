@@ -43,17 +43,16 @@ export interface CertificateHeader {
 
 /** A plugin configuration of tls-client-auth. */
 export interface Configuration extends Policy {
-  tenants?: (Policy & { hosts: string[] })[];
+  tenants?: (Policy &
+    ({ hosts: string[]; paths?: string[] } | { hosts?: string[]; paths: string[] }))[];
   /** For hosts that log by themselves; nothing is logged here. */
   log?: "rejections" | "all" | "none";
   /** For hosts that have such a state; none is written here. */
   filter_state?: ("code" | "client_id")[];
 }
 
-/** Client metadata (RFC 7591, RFC 8705). Other members may be there. */
-export interface Client {
-  client_id: string;
-  token_endpoint_auth_method: string;
+/** How the certificate of a client is registered. */
+export interface RegisteredCertificate {
   tls_client_auth_subject_dn?: string | null;
   tls_client_auth_san_dns?: string | null;
   tls_client_auth_san_uri?: string | null;
@@ -63,6 +62,14 @@ export interface Client {
     keys: { x5c?: string[] | null; "x5t#S256"?: string | null; [member: string]: unknown }[];
   } | null;
   certificate_thumbprints?: string[] | null;
+}
+
+/** Client metadata (RFC 7591, RFC 8705). Other members may be there. */
+export interface Client extends RegisteredCertificate {
+  client_id: string;
+  token_endpoint_auth_method: string;
+  /** The certificate that a client of another method must present. */
+  certificate_binding?: RegisteredCertificate | null;
   backend_authentication?: { method: "client_secret_basic"; client_secret: string } | null;
   [member: string]: unknown;
 }
@@ -235,10 +242,10 @@ export class Gate {
    */
   decideHead(head: Head): Decision | null;
   /**
-   * For adapters: what holds for requests to this host. A body above `maxBodyBytes` need not be
-   * read to its end.
+   * For adapters: what holds for requests to this host and path (default: `/`). A body above
+   * `maxBodyBytes` need not be read to its end.
    */
-  policy(host?: string): {
+  policy(host?: string, path?: string): {
     mode: "enforce" | "shadow";
     chain: "connection" | "listener";
     maxBodyBytes: number;

@@ -25,7 +25,8 @@ pub(crate) enum Verdict {
         /// The headers by which the backend learns of it.
         headers: Vec<(String, String)>,
     },
-    /// The client is registered with a method that the backend checks.
+    /// The client is registered with a method that the backend checks, and the certificate is that
+    /// of its `certificate_binding`, if it has one.
     OtherMethod,
     /// The client is not in the registry, and policy leaves it to the backend.
     Unregistered,
@@ -50,10 +51,11 @@ pub(crate) fn authenticate(
 
     checks.begin(Check::AuthMethod);
     match method {
-        TokenEndpointAuthMethod::Other if policy.passes_other_methods => {
-            return Ok(Verdict::OtherMethod);
+        TokenEndpointAuthMethod::Other(_) if !policy.passes_other_methods => {
+            return Err(Rejection::OtherMethodRefused);
         }
-        TokenEndpointAuthMethod::Other => return Err(Rejection::OtherMethodRefused),
+        TokenEndpointAuthMethod::Other(None) => return Ok(Verdict::OtherMethod),
+        TokenEndpointAuthMethod::Other(Some(_)) => {}
         TokenEndpointAuthMethod::TlsClientAuth(_) if !policy.methods.tls_client_auth => {
             return Err(Rejection::MethodNotSupported("tls_client_auth"));
         }
@@ -66,21 +68,24 @@ pub(crate) fn authenticate(
         | TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_) => {}
     }
 
-    // RFC 6749 §2.3: a client must not use more than one method in a request.
-    checks.begin(Check::OneMethod);
-    if claim.has_other_authentication {
-        return Err(Rejection::MultipleAuthMethods);
+    // RFC 6749 §2.3: a client must not use more than one method in a request. The certificate of a
+    // client of another method is no method of authentication, but a condition beside it.
+    let is_bound = matches!(method, TokenEndpointAuthMethod::Other(_));
+    if !is_bound {
+        checks.begin(Check::OneMethod);
+        if claim.has_other_authentication {
+            return Err(Rejection::MultipleAuthMethods);
+        }
     }
 
     checks.begin(Check::Certificate);
     let certificate = presented.read()?;
     // A name that cannot be read makes the certificate malformed, which counts before everything
     // that is wrong with a readable one. A name that differs counts last.
-    let mismatch = match method {
-        TokenEndpointAuthMethod::TlsClientAuth(expected) => mismatch(expected, &certificate)?,
-        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_) | TokenEndpointAuthMethod::Other => {
-            None
-        }
+    let expected = method.expected_subject();
+    let mismatch = match expected {
+        Some(expected) => mismatch(expected, &certificate)?,
+        None => None,
     };
 
     checks.begin(Check::Validity);
@@ -91,8 +96,7 @@ pub(crate) fn authenticate(
 
     // RFC 8705 §2.1: a subject has a meaning only in a verified chain. §2.2: a self-signed
     // certificate is registered itself, and has no chain to verify.
-    let is_self_signed = matches!(method, TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_));
-    if !is_self_signed {
+    if expected.is_some() {
         checks.begin(Check::Chain);
         presented.check_chain()?;
     }
@@ -100,9 +104,12 @@ pub(crate) fn authenticate(
     checks.begin(Check::Registered);
     check_registered(&client, &certificate)?;
 
-    if !is_self_signed {
+    if expected.is_some() {
         checks.begin(Check::Subject);
         mismatch.map_or(Ok(()), Err)?;
+    }
+    if is_bound {
+        return Ok(Verdict::OtherMethod);
     }
     Ok(Verdict::Authenticated { headers: policy.common.forward.headers(&client, &certificate) })
 }
@@ -156,10 +163,10 @@ fn check_registered(
     certificate: &PeerCertificate,
 ) -> Result<(), Rejection> {
     let presented = certificate.thumbprint();
-    let is_registered = match client.method() {
-        TokenEndpointAuthMethod::TlsClientAuth(_) => true,
-        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(all) => all.contains(&presented),
-        TokenEndpointAuthMethod::Other => false,
+    let method = client.method();
+    let is_registered = match method.registered_certificates() {
+        Some(all) => all.contains(&presented),
+        None => method.expected_subject().is_some(),
     };
     if is_registered && client.admits(&presented) {
         Ok(())

@@ -95,6 +95,18 @@ fn check_distinct(words: &[&str]) -> Result<(), JsonError> {
     })
 }
 
+/// What server names of the TLS handshake are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ServerNames {
+    /// There are no tenants.
+    None,
+    /// Tenants by host.
+    OfHosts,
+    /// Tenants by path alone, which no server name chooses. They are compared where the
+    /// configuration asks for it.
+    OfPaths,
+}
+
 /// The members that the top level and each tenant may have. `None` = the member is absent.
 #[derive(Clone, Debug)]
 struct PolicyMembers {
@@ -164,12 +176,16 @@ impl PolicyMembers {
         }
     }
 
-    fn into_policy(self, common: CommonPolicy, has_tenants: bool) -> Result<Policy, JsonError> {
+    fn into_policy(self, common: CommonPolicy, compares: ServerNames) -> Result<Policy, JsonError> {
         let registry = self
             .registry
             .ok_or_else(|| JsonError::expected("the member clients or the member registry"))?;
         Ok(Policy {
-            matches_server_name: has_tenants && common.peer_certificate.matches_server_name(),
+            matches_server_name: match compares {
+                ServerNames::None => false,
+                ServerNames::OfHosts => common.peer_certificate.matches_server_name(),
+                ServerNames::OfPaths => common.peer_certificate.server_name_matches == Some(true),
+            },
             common,
             endpoints: self.endpoints,
             registry,

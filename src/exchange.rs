@@ -18,7 +18,8 @@ use crate::checks::{Check, Checks};
 use crate::decision::{Decision, RequestSummary};
 use crate::downstream::{Downstream, ForwardedFields, PresentedCertificate};
 use crate::policy::{
-    CertificateFor, CommonPolicy, Configuration, Mode, Policy, RegistrySource, TenantPolicy,
+    CertificateFor, CommonPolicy, Configuration, Mode, Policy, RegistrySource, TenantChoice,
+    TenantPolicy,
 };
 use crate::registration::Registration;
 use crate::registry::{FetchedRegistry, RegistryFault};
@@ -51,6 +52,10 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Exchange {
     policy: TenantPolicy,
+    /// Whether the path is gated, where that was asked to choose the policy.
+    is_gated: Option<bool>,
+    /// Whether it is not certain which tenant the request is for.
+    is_ambiguous: bool,
     /// The mode of refusals that belong to no tenant.
     mode_of_all: Mode,
     progress: Progress,
@@ -79,11 +84,16 @@ struct HeldRequest {
 }
 
 impl Exchange {
-    /// The exchange that begins with `head`, under the policy of its `:authority`.
+    /// The exchange that begins with `head`, under the policy of its `:authority` and its path.
     #[must_use]
     pub fn new(configuration: &Configuration, head: &Head<'_>) -> Self {
+        let target = Target::new(head.path.unwrap_or_default());
+        let TenantChoice { policy, is_gated, is_ambiguous } =
+            configuration.choose(head.authority.unwrap_or_default(), &target);
         Self {
-            policy: configuration.policy_for(head.authority.unwrap_or_default()),
+            policy,
+            is_gated,
+            is_ambiguous,
             mode_of_all: configuration.mode_of_all(),
             progress: Progress::Start,
             checks: Checks::default(),
@@ -141,7 +151,9 @@ impl Exchange {
         let target = Target::new(head.path.unwrap_or_default());
         let mut summary = RequestSummary::new(head, &target);
         summary.tenant.clone_from(&self.policy.common().tenant);
-        let is_gated = self.policy.endpoints().is_none_or(|endpoints| endpoints.gates(&target));
+        let is_gated = self.is_gated.unwrap_or_else(|| {
+            self.policy.endpoints().is_none_or(|endpoints| endpoints.gates(&target))
+        });
         let policy = match self.policy.clone() {
             TenantPolicy::Known(policy) => policy,
             TenantPolicy::Unknown(_) if !is_gated => {
@@ -149,7 +161,7 @@ impl Exchange {
             }
             TenantPolicy::Unknown(unknown) => {
                 let host = String::from_utf8_lossy(head.authority.unwrap_or_default()).into_owned();
-                let rejection = Rejection::UnknownTenant { host };
+                let rejection = Rejection::UnknownTenant { host, is_ambiguous: self.is_ambiguous };
                 return self.refuse(rejection, unknown.common.mode, summary);
             }
         };
@@ -393,7 +405,7 @@ impl Exchange {
             let fields = ForwardedFields::of(head, &policy.source);
             let mut presented = PresentedCertificate::new(policy, fields, downstream);
             let is_of_tenant = |server_name| {
-                !policy.matches_server_name() || agrees(configuration, head, &server_name)
+                !policy.matches_server_name() || agrees(configuration, head, target, &server_name)
             };
             headers = headers_of_bystander(Code::NotGated, common, &mut presented, is_of_tenant);
             summary.certificate = presented.found();

@@ -140,19 +140,20 @@ pub mod inspect {
     pub use crate::checks::{Check, Checks};
     pub use crate::policy::{
         CertificateFor, Chain, CommonPolicy, Forward, Methods, Mode, NamedHeader,
-        PeerCertificatePolicy, Policy, RegistrySource, Source, StrippedHeaders, TenantPolicy,
-        TrustedProxies, TrustedProxy, UnknownTenant, VerifiedHeader,
+        PeerCertificatePolicy, Policy, RegistrySource, Source, StrippedHeaders, TenantChoice,
+        TenantPolicy, TrustedProxies, TrustedProxy, UnknownTenant, VerifiedHeader,
     };
     pub use crate::registration::{
-        BackendAuthentication, ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod,
+        BackendAuthentication, CertificateBinding, ClientMetadata, ExpectedSubject,
+        TokenEndpointAuthMethod,
     };
     pub use crate::registry::{ClientListFormat, Conversion, Registry, convert_list};
     pub use crate::rejection::{
         FoundWord, MissingCertificate, SubjectMismatch, UnknownClient, UnverifiedCertificate,
     };
     pub use crate::request::{
-        AuthorizationError, ClientIdMismatch, Endpoint, Endpoints, FormError, IdSource, Target,
-        is_token,
+        AuthorizationError, ClientIdMismatch, Endpoint, Endpoints, FormError, IdSource, PathPrefix,
+        Target, is_token,
     };
 }
 

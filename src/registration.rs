@@ -1,15 +1,19 @@
 //! The registration: what was agreed with a client (RFC 7591, RFC 8705).
 
 mod backend_authentication;
+mod certificate_binding;
 mod client_metadata;
+mod expected_subject;
 pub(crate) mod foreign;
 pub(crate) mod jwks;
 
 use std::sync::Arc;
 
 pub use self::backend_authentication::BackendAuthentication;
+pub use self::certificate_binding::CertificateBinding;
 pub(crate) use self::client_metadata::is_client_id;
-pub use self::client_metadata::{ClientMetadata, ExpectedSubject, TokenEndpointAuthMethod};
+pub use self::client_metadata::{ClientMetadata, TokenEndpointAuthMethod};
+pub use self::expected_subject::ExpectedSubject;
 
 /// What a registry answers for one `client_id`.
 #[derive(Clone, Debug, PartialEq, Eq)]

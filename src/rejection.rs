@@ -84,10 +84,14 @@ pub enum Rejection {
     },
     /// RFC 8705 §2.1: the certificate does not have the registered name.
     SubjectMismatch(SubjectMismatch),
-    /// No tenant has this host, and the top level has no registry.
+    /// No tenant has this host and path, and the top level has no registry; or it is not certain
+    /// which tenant has them.
     UnknownTenant {
         /// `:authority`.
         host: String,
+        /// Whether the path is that of one tenant in one spelling, and of another tenant, or of
+        /// none, in another spelling or letter case.
+        is_ambiguous: bool,
     },
     /// The server name of the TLS handshake chooses another tenant than `:authority`.
     ServerNameMismatch {
@@ -181,7 +185,14 @@ impl fmt::Display for Rejection {
                 write!(f, "certificate {presented} is not a registered one")
             }
             Self::SubjectMismatch(mismatch) => mismatch.fmt(f),
-            Self::UnknownTenant { host } => write!(f, "no tenant has the host \"{host}\""),
+            Self::UnknownTenant { host, is_ambiguous: false } => {
+                write!(f, "no tenant has the host \"{host}\" and this path")
+            }
+            Self::UnknownTenant { host, is_ambiguous: true } => write!(
+                f,
+                "this path of the host \"{host}\" is that of one tenant in one spelling, and of \
+                 another or of none in another spelling or letter case"
+            ),
             Self::ServerNameMismatch { server_name: Some(name), host } => {
                 write!(
                     f,

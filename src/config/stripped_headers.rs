@@ -43,6 +43,23 @@ impl IdentityHeaders {
         Self { written, read }
     }
 
+    /// The headers that are stripped where it is not certain which of `policies` is in force: what
+    /// one of them strips, none keeps.
+    pub(super) fn stripped_for_all<'a>(
+        &self,
+        policies: impl Iterator<Item = &'a PolicyMembers>,
+    ) -> StrippedHeaders {
+        let forwards = policies.filter_map(|members| members.forward.as_deref());
+        let patterns = forwards.flat_map(|forward| forward.strip_patterns()).cloned().collect();
+        StrippedHeaders::new(
+            Vec::new(),
+            self.read.clone(),
+            self.written.clone(),
+            Vec::new(),
+            patterns,
+        )
+    }
+
     /// The headers that are stripped under the members `own`, which are those of the top level, or
     /// of a tenant where `above` are those of the top level.
     ///
@@ -101,10 +118,11 @@ mod tests {
     use super::*;
     use crate::certificate::CertificateHeader;
     use crate::policy::{Configuration, TenantPolicy};
+    use crate::request::Target;
 
     fn stripped(configuration: &str, host: &str) -> StrippedHeaders {
         let configuration = Configuration::parse(configuration.as_bytes()).unwrap();
-        let policy: TenantPolicy = configuration.policy_for(host.as_bytes());
+        let policy: TenantPolicy = configuration.policy_for(host.as_bytes(), &Target::new(b"/"));
         policy.common().stripped.as_ref().clone()
     }
 

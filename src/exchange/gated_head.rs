@@ -67,7 +67,7 @@ impl GatedHead {
         downstream: &mut dyn Downstream,
         checks: &mut Checks,
     ) -> Result<Self, Rejection> {
-        check_server_name(configuration, policy, head, downstream, checks)?;
+        check_server_name(configuration, policy, head, target, downstream, checks)?;
         checks.begin(Check::Protocol);
         // A body may never end after an upgrade, so the headers decide.
         if head.has_upgrade || expects_more_than_continue(head.expect) {
@@ -136,6 +136,7 @@ fn check_server_name(
     configuration: &Configuration,
     policy: &Policy,
     head: &Head<'_>,
+    target: &Target<'_>,
     downstream: &mut dyn Downstream,
     checks: &mut Checks,
 ) -> Result<(), Rejection> {
@@ -147,7 +148,7 @@ fn check_server_name(
         return Ok(());
     }
     checks.begin(Check::ServerName);
-    if agrees(configuration, head, &server_name) {
+    if agrees(configuration, head, target, &server_name) {
         return Ok(());
     }
     let authority = head.authority.unwrap_or_default();
@@ -166,6 +167,7 @@ fn check_server_name(
 pub(super) fn agrees(
     configuration: &Configuration,
     head: &Head<'_>,
+    target: &Target<'_>,
     server_name: &ServerName,
 ) -> bool {
     let name = match server_name {
@@ -173,5 +175,5 @@ pub(super) fn agrees(
         ServerName::Absent => None,
         ServerName::Name(name) => Some(name.as_ref()),
     };
-    configuration.server_name_agrees(head.authority.unwrap_or_default(), name)
+    configuration.server_name_agrees(head.authority.unwrap_or_default(), target, name)
 }

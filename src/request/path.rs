@@ -77,7 +77,7 @@ fn has_unusual_dots(path: &[u8]) -> bool {
 /// Whether `is_wanted` holds for some spelling of `path`, `path` itself included. A path with more
 /// spellings than [`limits::PATH_SPELLING_OCTETS`] counts as one that has the wanted spelling,
 /// because its meaning cannot be determined.
-pub(super) fn has_spelling(path: &[u8], is_wanted: impl Fn(&[u8]) -> bool) -> bool {
+pub(crate) fn has_spelling(path: &[u8], mut is_wanted: impl FnMut(&[u8]) -> bool) -> bool {
     // No rule makes a path longer, so the search ends.
     let mut octets_left = limits::PATH_SPELLING_OCTETS;
     let mut seen = BTreeSet::new();
@@ -194,7 +194,7 @@ const RULES: [Rule; 10] = [
 /// `path` in lower case by the rules of Unicode that are the same for all languages, and with `i`
 /// for `İ`, as in Java. A character that folds to no ASCII letter stays as it is, because the names
 /// of endpoints are ASCII.
-fn folded(path: &str) -> String {
+pub(crate) fn folded(path: &str) -> String {
     let mut folded = String::with_capacity(path.len());
     for c in path.chars() {
         match c {

@@ -31,7 +31,7 @@ impl<'a> Target<'a> {
     }
 
     /// Whether no rule by which backends read paths changes more than the letter case of the path.
-    pub(super) fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.is_plain
     }
 

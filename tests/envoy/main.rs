@@ -18,6 +18,7 @@ mod hot_change;
 pub mod http1;
 pub mod http2;
 pub mod process;
+mod realms;
 pub mod registry;
 mod registry_faults;
 mod registry_lifecycle;

@@ -41,6 +41,15 @@ const places = [
   ],
   ["registry", $defs.registry, (members) => ({ registry: { ...registry, ...members } })],
   [
+    "certificate_binding",
+    $defs.certificate_binding,
+    (members) => ({
+      clients: [
+        { client_id: "a", token_endpoint_auth_method: "none", certificate_binding: members },
+      ],
+    }),
+  ],
+  [
     "backend_authentication",
     backend,
     (members) => ({ clients: [{ ...client, backend_authentication: members }] }),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tls_client_auth::host::Registration;
 use tls_client_auth::inspect::{
     Check, ClientMetadata, ExpectedSubject, MissingCertificate, NameDifference, Policy,
-    RegistrySource, SubjectMismatch, TenantPolicy, TokenEndpointAuthMethod, UnverifiedCertificate,
+    RegistrySource, SubjectMismatch, Target, TenantChoice, TenantPolicy, UnverifiedCertificate,
 };
 use tls_client_auth::{
     Action, CertificateError, DistinguishedName, Gate, GateRequest, Outcome, Peer, PeerCertificate,
@@ -148,7 +148,8 @@ struct Explained<'a> {
 impl<'a> Explained<'a> {
     fn new(gate: &Gate, request: &GateRequest, outcome: &'a Outcome, peer: &Peer) -> Self {
         let decision = &outcome.decision;
-        let policy = policy(gate, request);
+        let TenantChoice { policy, is_gated, .. } = choice(gate, request);
+        let policy = if let TenantPolicy::Known(policy) = policy { Some(policy) } else { None };
         let certificate = decision.request.certificate.clone();
         let client_id = decision.request.client_id.as_deref();
         let client = policy
@@ -160,20 +161,19 @@ impl<'a> Explained<'a> {
             outcome,
             server_name: &peer.server_name,
             policy: policy.as_deref(),
+            is_gated,
             client: client.as_deref(),
             certificate: certificate.as_deref(),
         };
         let steps = facts.steps();
         let names = match (
             &decision.rejection,
-            client.as_deref().map(ClientMetadata::method),
+            client.as_deref().and_then(|client| client.method().expected_subject()),
             &certificate,
         ) {
             (
                 Some(Rejection::SubjectMismatch(SubjectMismatch::DistinguishedName(_))),
-                Some(TokenEndpointAuthMethod::TlsClientAuth(ExpectedSubject::SubjectDn(
-                    registered,
-                ))),
+                Some(ExpectedSubject::SubjectDn(registered)),
                 Some(certificate),
             ) => certificate.subject().ok().map(|subject| (registered.clone(), subject)),
             _ => None,
@@ -255,12 +255,19 @@ impl<'a> Explained<'a> {
             Rejection::CertificateMissing(_) => "give the client's certificate with \
                 --certificate"
                 .into(),
-            Rejection::UnknownTenant { .. } => "choose one of the configuration's hosts with \
-                --host"
-                .into(),
+            Rejection::UnknownTenant { is_ambiguous: false, .. } => {
+                "choose one of the configuration's hosts with --host, and a path of the tenant \
+                 with --path"
+                    .into()
+            }
+            Rejection::UnknownTenant { is_ambiguous: true, .. } => {
+                "send the path as the tenant's paths in the configuration spell it, without \
+                 escapes, dot segments and double slashes, and in the same letter case"
+                    .into()
+            }
             Rejection::ServerNameMismatch { .. } => {
                 "--server-name is what the client asks for in the TLS handshake: it must choose \
-                 the same tenant as --host"
+                 the same tenant as --host, each together with the path"
                     .into()
             }
             Rejection::MethodNotSupported(_) => {
@@ -363,14 +370,19 @@ fn print_names(
 }
 
 fn policy(gate: &Gate, request: &GateRequest) -> Option<Arc<Policy>> {
-    let authority = request.headers.iter().find(|(name, _)| name == ":authority");
-    match gate
-        .configuration()
-        .policy_for(authority.map(|(_, value)| value.as_slice()).unwrap_or_default())
-    {
+    match choice(gate, request).policy {
         TenantPolicy::Known(policy) => Some(policy),
         TenantPolicy::Unknown(_) => None,
     }
+}
+
+/// The tenant of the request.
+fn choice(gate: &Gate, request: &GateRequest) -> TenantChoice {
+    let header = |wanted: &str| {
+        let found = request.headers.iter().find(|(name, _)| name == wanted);
+        found.map(|(_, value)| value.as_slice()).unwrap_or_default()
+    };
+    gate.configuration().choose(header(":authority"), &Target::new(header(":path")))
 }
 
 /// Whether the filter would have compared the name of the TLS handshake, but it was not given.

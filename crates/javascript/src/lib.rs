@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 
 use tls_client_auth::host::CertificateMemory;
 use tls_client_auth::inspect::{
-    ClientListFormat, Conversion, Mode, TenantPolicy, UnverifiedCertificate, convert_list,
+    ClientListFormat, Conversion, Mode, Target, TenantPolicy, UnverifiedCertificate, convert_list,
 };
 use tls_client_auth::{
     Action, AlternativeName, CertificateError, DistinguishedName, Gate, GateRequest, Outcome, Peer,
@@ -75,9 +75,10 @@ impl JsGate {
         outcome.as_ref().map_or(Value::Null, to_json).to_string()
     }
 
-    /// What an adapter must know of the policy for a host.
-    pub fn policy(&self, host: &str) -> String {
-        let policy = self.gate.configuration().policy_for(host.as_bytes());
+    /// What an adapter must know of the policy for a host and a path.
+    pub fn policy(&self, host: &str, path: &str) -> String {
+        let target = Target::new(path.as_bytes());
+        let policy = self.gate.configuration().policy_for(host.as_bytes(), &target);
         let mode = match policy.common().mode {
             Mode::Enforce => "enforce",
             Mode::Shadow => "shadow",

@@ -85,8 +85,23 @@ impl PolicyMembers<'_> {
         if clients.is_some_and(Vec::is_empty) {
             doubts.push(self.doubt("/clients", "no client is registered"));
         }
+        let rejects = |policy: &Value| policy.get("other_methods") == Some(&"reject".into());
+        let rejects_own = rejects(self.own);
+        let passes = !(rejects_own || self.own.get("other_methods").is_none() && rejects(self.top));
         for (index, client) in clients.into_iter().flatten().enumerate() {
-            doubts.extend(client::doubts(client, &format!("{}/clients/{index}", self.at)));
+            let at = format!("{}/clients/{index}", self.at);
+            doubts.extend(client::doubts(client, &at, passes));
+        }
+        // Clients of the top level that this tenant inherits.
+        let inherits = clients.is_none() && self.own.get("registry").is_none();
+        if inherits && rejects_own && !rejects(self.top) {
+            let inherited = self.top.get("clients").and_then(Value::as_array);
+            let is_bound = |client: &Value| {
+                client.get("certificate_binding").is_some_and(|binding| !binding.is_null())
+            };
+            if inherited.is_some_and(|clients| clients.iter().any(is_bound)) {
+                doubts.push(self.doubt("/other_methods", client::REFUSED_BEFORE));
+            }
         }
         doubts
     }
