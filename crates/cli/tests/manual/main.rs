@@ -58,6 +58,7 @@ const BLOCKS: &[(&str, &str, Fate)] = &[
         "token=(--include --cacert ca.pem https://localhost:10443/token",
         RunBy("tests/release/newcomer.py"),
     ),
+    ("docs/clients.md", "static_resources:", RunBy("tests/clients/envoy.mjs")),
     ("docs/cases.md", "CASE='names.json: my first case' ./build.sh test core", BuildScript),
     (
         "docs/command-line.md",
@@ -96,6 +97,17 @@ const BLOCKS: &[(&str, &str, Fate)] = &[
         "./build.sh                 # target/tls_client_auth.wasm, the one file that Envoy loads",
         BuildScript,
     ),
+    (
+        "docs/forwarded-certificates.md",
+        "token=\"https://as.example.com/token\"",
+        Never("they ask an operator's own address; tests/proxies sends the same requests"),
+    ),
+    (
+        "docs/forwarded-certificates.md",
+        "nginx.ingress.kubernetes.io/auth-tls-secret: \"default/clients-ca\"",
+        Read,
+    ),
+    ("docs/forwarded-certificates.md", "options:", Read),
     ("docs/javascript.md", "./build.sh edge    # the package, in target/edge", BuildScript),
     (
         "docs/javascript.md",
@@ -135,6 +147,19 @@ const BLOCKS: &[(&str, &str, Fate)] = &[
         "gh attestation verify tls_client_auth.wasm --repo OWNER/REPOSITORY",
         Never("GitHub has to answer, and to have the release"),
     ),
+    ("docs/servers/authlete.md", "static_resources:", RunBy("tests/servers/authlete/main.mjs")),
+    ("docs/servers/hydra.md", "serve:", RunBy("tests/servers/hydra/main.mjs")),
+    (
+        "docs/servers/hydra.md",
+        "DSN=memory hydra serve all --config hydra.yaml",
+        RunBy("tests/servers/hydra/main.mjs"),
+    ),
+    (
+        "docs/servers/keycloak.md",
+        "bin/kc.sh build --db=dev-mem --spi-x509cert-lookup--provider=rfc9440",
+        RunBy("tests/servers/keycloak/main.mjs"),
+    ),
+    ("docs/servers/keycloak.md", "bootstrap_extensions:", RunBy("tests/servers/keycloak/main.mjs")),
     ("docs/upgrading.md", "code: {local: {filename: /etc/envoy/tls_client_auth-0.2.0.wasm}}", Read),
     ("docs/upgrading.md", "code:", Read),
     ("docs/upgrading.md", "wasm:", Read),
@@ -165,10 +190,12 @@ impl Block {
 /// The blocks of shell and YAML of README.md and docs/, without their indentation.
 fn blocks() -> Vec<Block> {
     let mut documents = vec!["README.md".to_owned()];
-    for entry in fs::read_dir(repository().join("docs")).expect("docs is a directory") {
-        let name = entry.expect("it can be read").file_name().into_string().expect("UTF-8");
-        if name.ends_with(".md") {
-            documents.push(format!("docs/{name}"));
+    for folder in ["docs", "docs/servers"] {
+        for entry in fs::read_dir(repository().join(folder)).expect("it is a directory") {
+            let name = entry.expect("it can be read").file_name().into_string().expect("UTF-8");
+            if name.ends_with(".md") {
+                documents.push(format!("{folder}/{name}"));
+            }
         }
     }
     documents.sort();
