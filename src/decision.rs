@@ -10,7 +10,7 @@ use crate::checks::Checks;
 use crate::limits;
 use crate::policy::{LogDecisions, Mode};
 use crate::rejection::{Code, Rejection};
-use crate::request::{ClaimedClient, Head, SingletonField, Target};
+use crate::request::{ClaimedClient, Head, SingletonField};
 use crate::response::Response;
 use crate::time::UnixTime;
 
@@ -68,11 +68,12 @@ pub struct RequestSummary {
 impl RequestSummary {
     /// What the headers show.
     #[must_use]
-    pub fn new(head: &Head<'_>, target: &Target<'_>) -> Self {
+    pub fn new(head: &Head<'_>) -> Self {
         fn cut(text: &[u8]) -> &[u8] {
             text.get(..limits::LOGGED_BYTES).unwrap_or(text)
         }
-        let (endpoint, id) = (cut(target.path()), head.request_id.map(cut).unwrap_or_default());
+        let (endpoint, id) =
+            (cut(head.target.path()), head.request_id.map(cut).unwrap_or_default());
         let mut endpoint_and_id = Vec::with_capacity(endpoint.len() + id.len());
         endpoint_and_id.extend_from_slice(endpoint);
         endpoint_and_id.extend_from_slice(id);

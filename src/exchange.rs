@@ -87,9 +87,8 @@ impl Exchange {
     /// The exchange that begins with `head`, under the policy of its `:authority` and its path.
     #[must_use]
     pub fn new(configuration: &Configuration, head: &Head<'_>) -> Self {
-        let target = Target::new(head.path.unwrap_or_default());
         let TenantChoice { policy, is_gated, is_ambiguous } =
-            configuration.choose(head.authority.unwrap_or_default(), &target);
+            configuration.choose(head.authority.unwrap_or_default(), &head.target);
         Self {
             policy,
             is_gated,
@@ -148,8 +147,8 @@ impl Exchange {
     ) -> Step {
         self.checks.begin(Check::Tenant);
         // A request without a path may be a gated one.
-        let target = Target::new(head.path.unwrap_or_default());
-        let mut summary = RequestSummary::new(head, &target);
+        let target = head.target;
+        let mut summary = RequestSummary::new(head);
         summary.tenant.clone_from(&self.policy.common().tenant);
         let is_gated = self.is_gated.unwrap_or_else(|| {
             self.policy.endpoints().is_none_or(|endpoints| endpoints.gates(&target))
@@ -264,9 +263,7 @@ impl Exchange {
     /// passed before goes no further.
     pub fn on_removal_failed(&mut self, head: &Head<'_>) -> Step {
         let summary = match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
-            Progress::Start => {
-                RequestSummary::new(head, &Target::new(head.path.unwrap_or_default()))
-            }
+            Progress::Start => RequestSummary::new(head),
             Progress::Held(held) => held.summary,
             Progress::AwaitingRegistration(held, claimed) => held.summary.of(claimed),
             Progress::Decided { passed } => {

@@ -1,5 +1,7 @@
 //! The request headers that a decision reads, found in one pass over all headers.
 
+use super::target::Target;
+
 /// Whether `text` is a token (RFC 9110 §5.6.2), as names of headers and authentication schemes are.
 #[must_use]
 pub fn is_token(text: &[u8]) -> bool {
@@ -52,6 +54,8 @@ pub struct Head<'a> {
     pub method: Option<&'a [u8]>,
     /// `:path`
     pub path: Option<&'a [u8]>,
+    /// `:path`, read; that of an empty one where the request has none.
+    pub target: Target<'a>,
     /// `:authority`
     pub authority: Option<&'a [u8]>,
     /// `x-request-id`
@@ -108,6 +112,7 @@ impl<'a> Head<'a> {
                 _ => {}
             }
         }
+        head.target = Target::new(head.path.unwrap_or_default());
         head
     }
 }

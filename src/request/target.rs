@@ -5,7 +5,7 @@ use super::{form, path};
 use crate::{limits, percent};
 
 /// A request target: the value of `:path`, split into path and query.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Target<'a> {
     path: &'a [u8],
     is_plain: bool,
