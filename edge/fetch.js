@@ -92,7 +92,7 @@ const resumed = (chunks, reader) =>
     cancel: (reason) => reader.cancel(reason),
   });
 
-// How a header carries the certificate: RFC 9440; percent-encoded PEM; base64 of DER or of PEM text.
+// How a header carries the certificate: RFC 9440; percent-encoded PEM; base64 of DER or PEM text.
 const formats = { "byte-sequence": byteSequence, pem: alone, base64 };
 // The headers of which the form is known.
 const formatOf = {

@@ -149,7 +149,7 @@ pub mod inspect {
     };
     pub use crate::registry::{ClientListFormat, Conversion, Registry, convert_list};
     pub use crate::rejection::{
-        MissingCertificate, SubjectMismatch, UnknownClient, UnverifiedCertificate,
+        MissingCertificate, NoTenant, SubjectMismatch, UnknownClient, UnverifiedCertificate,
     };
     pub use crate::request::{
         AuthorizationError, ClientIdMismatch, Endpoint, Endpoints, FormError, IdSource, PathPrefix,

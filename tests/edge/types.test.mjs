@@ -26,7 +26,11 @@ const usage = `
     type ReportedDecision,
   } from "tls-client-auth";
   import { guard, peerOf, protect } from "tls-client-auth/node";
-  import { fromCloudflare, fromTrustedHeader, protect as protectFetch } from "tls-client-auth/fetch";
+  import {
+    fromCloudflare,
+    fromTrustedHeader,
+    protect as protectFetch,
+  } from "tls-client-auth/fetch";
 
   const configuration: Configuration = {
     endpoints: ["/token"],
