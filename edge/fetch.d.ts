@@ -56,7 +56,7 @@ export function fromTrustedHeader(
 ): (request: Request) => Peer;
 
 /**
- * RFC 9440; percent-encoded PEM; base64 of the DER or of PEM text. The header goes on to the handler
+ * RFC 9440; percent-encoded PEM; base64 of DER or of PEM text. The header goes on to the handler
  * unless the filter always strips it or `forward.strip` of the configuration names it.
  */
 export type CertificateFormat = "byte-sequence" | "pem" | "base64";
