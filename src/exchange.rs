@@ -23,7 +23,7 @@ use crate::policy::{
 };
 use crate::registration::Registration;
 use crate::registry::{FetchedRegistry, RegistryFault};
-use crate::rejection::{Code, HostError, Rejection};
+use crate::rejection::{Code, HostError, NoTenant, Rejection};
 use crate::request::{Claim, ClaimedClient, Fields, Form, Head, SingletonField, Target, is_form};
 
 /// What the host must do next.
@@ -87,8 +87,8 @@ impl Exchange {
     /// The exchange that begins with `head`, under the policy of its `:authority` and its path.
     #[must_use]
     pub fn new(configuration: &Configuration, head: &Head<'_>) -> Self {
-        let TenantChoice { policy, is_gated, is_ambiguous } =
-            configuration.choose(head.authority.unwrap_or_default(), &head.target);
+        let (authority, path) = (head.authority.unwrap_or_default(), head.path.unwrap_or_default());
+        let TenantChoice { policy, is_gated, is_ambiguous } = configuration.choose(authority, path);
         Self {
             policy,
             is_gated,
@@ -160,7 +160,12 @@ impl Exchange {
             }
             TenantPolicy::Unknown(unknown) => {
                 let host = String::from_utf8_lossy(head.authority.unwrap_or_default()).into_owned();
-                let rejection = Rejection::UnknownTenant { host, is_ambiguous: self.is_ambiguous };
+                let cause = match self.is_gated {
+                    _ if self.is_ambiguous => NoTenant::Ambiguous,
+                    Some(_) => NoTenant::OfHostAndPath,
+                    None => NoTenant::OfHost,
+                };
+                let rejection = Rejection::UnknownTenant { host, cause };
                 return self.refuse(rejection, unknown.common.mode, summary);
             }
         };

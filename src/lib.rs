@@ -149,7 +149,8 @@ pub mod inspect {
     };
     pub use crate::registry::{ClientListFormat, Conversion, Registry, convert_list};
     pub use crate::rejection::{
-        FoundWord, MissingCertificate, SubjectMismatch, UnknownClient, UnverifiedCertificate,
+        FoundWord, MissingCertificate, NoTenant, SubjectMismatch, UnknownClient,
+        UnverifiedCertificate,
     };
     pub use crate::request::{
         AuthorizationError, ClientIdMismatch, Endpoint, Endpoints, FormError, IdSource, PathPrefix,

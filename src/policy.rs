@@ -174,16 +174,16 @@ pub struct TenantChoice {
 }
 
 impl Configuration {
-    /// The policy for `:authority` and the path of a request.
+    /// The policy for `:authority` and `:path`.
     #[must_use]
-    pub fn choose(&self, authority: &[u8], target: &Target<'_>) -> TenantChoice {
-        self.tenants.choose(authority, target)
+    pub fn choose(&self, authority: &[u8], path: &[u8]) -> TenantChoice {
+        self.tenants.choose(authority, path)
     }
 
     /// The policy of [`Configuration::choose`] alone.
     #[must_use]
-    pub fn policy_for(&self, authority: &[u8], target: &Target<'_>) -> TenantPolicy {
-        self.choose(authority, target).policy
+    pub fn policy_for(&self, authority: &[u8], path: &[u8]) -> TenantPolicy {
+        self.choose(authority, path).policy
     }
 
     /// A path that is gated for this host, in lower case but for the path of a tenant; `None` =
@@ -192,7 +192,7 @@ impl Configuration {
     pub fn example_path(&self, authority: &[u8]) -> Option<String> {
         let paths = self.tenants.example_paths(authority);
         paths.into_iter().find(|path| {
-            let choice = self.choose(authority, &Target::new(path.as_bytes()));
+            let choice = self.choose(authority, path.as_bytes());
             !choice.is_ambiguous && choice.is_gated != Some(false)
         })
     }

@@ -7,7 +7,7 @@ mod host_error;
 use std::fmt;
 
 pub use self::causes::{
-    FoundWord, MissingCertificate, SubjectMismatch, UnknownClient, UnverifiedCertificate,
+    FoundWord, MissingCertificate, NoTenant, SubjectMismatch, UnknownClient, UnverifiedCertificate,
 };
 pub use self::code::Code;
 pub use self::host_error::HostError;
@@ -89,9 +89,8 @@ pub enum Rejection {
     UnknownTenant {
         /// `:authority`.
         host: String,
-        /// Whether the path is that of one tenant in one spelling, and of another tenant, or of
-        /// none, in another spelling or letter case.
-        is_ambiguous: bool,
+        /// Why the request has no tenant.
+        cause: NoTenant,
     },
     /// The server name of the TLS handshake chooses another tenant than `:authority`.
     ServerNameMismatch {
@@ -185,10 +184,13 @@ impl fmt::Display for Rejection {
                 write!(f, "certificate {presented} is not a registered one")
             }
             Self::SubjectMismatch(mismatch) => mismatch.fmt(f),
-            Self::UnknownTenant { host, is_ambiguous: false } => {
+            Self::UnknownTenant { host, cause: NoTenant::OfHost } => {
+                write!(f, "no tenant has the host \"{host}\"")
+            }
+            Self::UnknownTenant { host, cause: NoTenant::OfHostAndPath } => {
                 write!(f, "no tenant has the host \"{host}\" and this path")
             }
-            Self::UnknownTenant { host, is_ambiguous: true } => write!(
+            Self::UnknownTenant { host, cause: NoTenant::Ambiguous } => write!(
                 f,
                 "this path of the host \"{host}\" is that of one tenant in one spelling, and of \
                  another or of none in another spelling or letter case"

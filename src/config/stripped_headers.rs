@@ -118,11 +118,10 @@ mod tests {
     use super::*;
     use crate::certificate::CertificateHeader;
     use crate::policy::{Configuration, TenantPolicy};
-    use crate::request::Target;
 
     fn stripped(configuration: &str, host: &str) -> StrippedHeaders {
         let configuration = Configuration::parse(configuration.as_bytes()).unwrap();
-        let policy: TenantPolicy = configuration.policy_for(host.as_bytes(), &Target::new(b"/"));
+        let policy: TenantPolicy = configuration.policy_for(host.as_bytes(), b"/");
         policy.common().stripped.as_ref().clone()
     }
 

@@ -8,7 +8,7 @@ fn parse(text: &str) -> Result<Configuration, JsonError> {
 }
 
 fn policy(text: &str, authority: &str) -> Arc<Policy> {
-    match parse(text).unwrap().policy_for(authority.as_bytes(), &Target::new(b"/")) {
+    match parse(text).unwrap().policy_for(authority.as_bytes(), b"/") {
         TenantPolicy::Known(policy) => policy,
         TenantPolicy::Unknown(_) => panic!("{authority} has no tenant"),
     }
@@ -71,8 +71,7 @@ fn tenants_are_chosen_by_host_and_inherit() {
         ".example.net",
         "xexample.net",
     ] {
-        let TenantPolicy::Unknown(unknown) =
-            configuration.policy_for(authority.as_bytes(), &Target::new(b"/"))
+        let TenantPolicy::Unknown(unknown) = configuration.policy_for(authority.as_bytes(), b"/")
         else {
             panic!("{authority} has a tenant");
         };
@@ -391,11 +390,7 @@ fn shadow_of_all_needs_the_top_level_and_every_tenant() {
         let configuration = parse(text).unwrap();
         assert_eq!(configuration.mode_of_all(), mode, "{text}");
         if text.contains("tenants") {
-            assert_eq!(
-                configuration.policy_for(b"user@host", &Target::new(b"/")).common().mode,
-                mode,
-                "{text}"
-            );
+            assert_eq!(configuration.policy_for(b"user@host", b"/").common().mode, mode, "{text}");
         }
     }
 }

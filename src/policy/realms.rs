@@ -122,7 +122,7 @@ impl Realms {
             // It is no path. What a backend makes of it is not known.
             (search.is_gated, search.is_ambiguous) = (true, true);
         } else if Self::may_be_gated(&of_host, path, other) {
-            let has_too_many = has_spelling(path, |spelling| {
+            let has_too_many = has_spelling(path, &mut |spelling| {
                 search.see(spelling, &choose(&of_host, spelling));
                 search.is_ambiguous
             });

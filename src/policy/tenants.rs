@@ -79,7 +79,7 @@ impl Tenants {
         self.mode_of_all
     }
 
-    pub(crate) fn choose(&self, authority: &[u8], target: &Target<'_>) -> TenantChoice {
+    pub(crate) fn choose(&self, authority: &[u8], path: &[u8]) -> TenantChoice {
         // Nearly every filter has no tenants.
         let policy = if self.has_tenants() {
             let host = host_of(&String::from_utf8_lossy(authority));
@@ -87,7 +87,7 @@ impl Tenants {
                 (None, _) => self.unreadable.clone(),
                 (Some(host), Some(realms)) => {
                     let RealmChoice { policy, is_gated, is_ambiguous } =
-                        realms.choose(Some(&host), target, &self.other);
+                        realms.choose(Some(&host), &Target::new(path), &self.other);
                     return TenantChoice { policy, is_gated: Some(is_gated), is_ambiguous };
                 }
                 (Some(host), None) => match self.tenant_of(&host) {
@@ -107,7 +107,7 @@ impl Tenants {
         match (host, &self.realms) {
             (Some(host), Some(realms)) => realms.example_paths(&host, &self.other),
             _ => {
-                let policy = self.choose(authority, &Target::new(b"/")).policy;
+                let policy = self.choose(authority, b"/").policy;
                 policy
                     .endpoints()
                     .into_iter()

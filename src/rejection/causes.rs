@@ -158,3 +158,15 @@ impl fmt::Display for SubjectMismatch {
         }
     }
 }
+
+/// Why a request has no tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoTenant {
+    /// No tenant names the host.
+    OfHost,
+    /// No tenant of the host names the path.
+    OfHostAndPath,
+    /// The path is that of one tenant in one spelling, and of another tenant, or of none, in another
+    /// spelling or letter case.
+    Ambiguous,
+}

@@ -186,7 +186,7 @@ impl Endpoints {
 
     fn lists_any_spelling_of(&self, path: &[u8]) -> bool {
         may_be_listed(path, [Some(self)])
-            && path::has_spelling(path, |spelling| self.lists(spelling))
+            && path::has_spelling(path, &mut |spelling| self.lists(spelling))
     }
 }
 

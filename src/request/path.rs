@@ -77,7 +77,7 @@ fn has_unusual_dots(path: &[u8]) -> bool {
 /// Whether `is_wanted` holds for some spelling of `path`, `path` itself included. A path with more
 /// spellings than [`limits::PATH_SPELLING_OCTETS`] counts as one that has the wanted spelling,
 /// because its meaning cannot be determined.
-pub(crate) fn has_spelling(path: &[u8], mut is_wanted: impl FnMut(&[u8]) -> bool) -> bool {
+pub(crate) fn has_spelling(path: &[u8], is_wanted: &mut dyn FnMut(&[u8]) -> bool) -> bool {
     // No rule makes a path longer, so the search ends.
     let mut octets_left = limits::PATH_SPELLING_OCTETS;
     let mut seen = BTreeSet::new();

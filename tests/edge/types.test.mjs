@@ -26,7 +26,11 @@ const usage = `
     type ReportedDecision,
   } from "tls-client-auth";
   import { guard, peerOf, protect } from "tls-client-auth/node";
-  import { fromTrustedHeader, protect as protectFetch } from "tls-client-auth/fetch";
+  import {
+    fromCloudflare,
+    fromTrustedHeader,
+    protect as protectFetch,
+  } from "tls-client-auth/fetch";
 
   const configuration: Configuration = {
     endpoints: ["/token"],
@@ -181,6 +185,13 @@ const usage = `
       onDecision,
     },
   );
+  protectFetch(gate, () => new Response(), { peer: fromCloudflare });
+  const headers = [
+    fromTrustedHeader("cloudfront-viewer-cert-pem"),
+    fromTrustedHeader("client-cert", { verified: false }),
+    fromTrustedHeader("x-client-cert-b64", { format: "base64" }),
+  ];
+  console.log(headers.length);
   const response: Promise<Response> = handle(new Request("https://a.example"), { name: "x" });
   console.log(
     response,
@@ -218,6 +229,11 @@ const mistakes = [
   "protect(gate, () => {}, { maxBodyBytes: 1 });",
   "protectFetch(gate, () => new Response());",
   "fromTrustedHeader('x-anything');",
+  "fromTrustedHeader('x-anything', { verified: false });",
+  "fromTrustedHeader('x-anything', { format: 'der' });",
+  "fromTrustedHeader('client-cert', { verified: 'no' });",
+  "new Gate({ tenants: [{ clients: [] }] });",
+  "new Gate({ clients: [{ ...client, certificate_binding: { client_id: 'a' } }] });",
 ];
 
 function compile(name, source) {

@@ -1,7 +1,7 @@
 //! A request as the command line describes it, completed to what Envoy would hand to the filter.
 
 use serde_json::Value;
-use tls_client_auth::inspect::{Target, TenantPolicy, is_token};
+use tls_client_auth::inspect::{TenantPolicy, is_token};
 use tls_client_auth::{Gate, GateRequest, UnixTime};
 
 /// What is given of a request; the rest is as most requests have it.
@@ -24,8 +24,7 @@ pub fn default_host(gate: &Gate, configuration: &str) -> String {
     const ANY: &str = "localhost";
     let loaded = gate.configuration();
     let path = loaded.example_path(ANY.as_bytes()).unwrap_or_else(|| "/".to_owned());
-    let target = Target::new(path.as_bytes());
-    if let TenantPolicy::Known(_) = loaded.policy_for(ANY.as_bytes(), &target) {
+    if let TenantPolicy::Known(_) = loaded.policy_for(ANY.as_bytes(), path.as_bytes()) {
         return ANY.to_owned();
     }
     let json: Value = serde_json::from_str(configuration).unwrap_or_default();

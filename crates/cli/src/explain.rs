@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tls_client_auth::host::Registration;
 use tls_client_auth::inspect::{
-    Check, ClientMetadata, ExpectedSubject, MissingCertificate, NameDifference, Policy,
-    RegistrySource, SubjectMismatch, Target, TenantChoice, TenantPolicy, UnverifiedCertificate,
+    Check, ClientMetadata, ExpectedSubject, MissingCertificate, NameDifference, NoTenant, Policy,
+    RegistrySource, SubjectMismatch, TenantChoice, TenantPolicy, UnverifiedCertificate,
 };
 use tls_client_auth::{
     Action, CertificateError, DistinguishedName, Gate, GateRequest, Outcome, Peer, PeerCertificate,
@@ -255,12 +255,12 @@ impl<'a> Explained<'a> {
             Rejection::CertificateMissing(_) => "give the client's certificate with \
                 --certificate"
                 .into(),
-            Rejection::UnknownTenant { is_ambiguous: false, .. } => {
-                "choose one of the configuration's hosts with --host, and a path of the tenant \
+            Rejection::UnknownTenant {
+                cause: NoTenant::OfHost | NoTenant::OfHostAndPath, ..
+            } => "choose one of the configuration's hosts with --host, and a path of the tenant \
                  with --path"
-                    .into()
-            }
-            Rejection::UnknownTenant { is_ambiguous: true, .. } => {
+                .into(),
+            Rejection::UnknownTenant { cause: NoTenant::Ambiguous, .. } => {
                 "send the path as the tenant's paths in the configuration spell it, without \
                  escapes, dot segments and double slashes, and in the same letter case"
                     .into()
@@ -382,7 +382,7 @@ fn choice(gate: &Gate, request: &GateRequest) -> TenantChoice {
         let found = request.headers.iter().find(|(name, _)| name == wanted);
         found.map(|(_, value)| value.as_slice()).unwrap_or_default()
     };
-    gate.configuration().choose(header(":authority"), &Target::new(header(":path")))
+    gate.configuration().choose(header(":authority"), header(":path"))
 }
 
 /// Whether the filter would have compared the name of the TLS handshake, but it was not given.

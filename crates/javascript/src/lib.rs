@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 
 use tls_client_auth::host::CertificateMemory;
 use tls_client_auth::inspect::{
-    ClientListFormat, Conversion, Mode, Target, TenantPolicy, UnverifiedCertificate, convert_list,
+    ClientListFormat, Conversion, Mode, TenantPolicy, UnverifiedCertificate, convert_list,
 };
 use tls_client_auth::{
     Action, AlternativeName, CertificateError, DistinguishedName, Gate, GateRequest, Outcome, Peer,
@@ -77,8 +77,7 @@ impl JsGate {
 
     /// What an adapter must know of the policy for a host and a path.
     pub fn policy(&self, host: &str, path: &str) -> String {
-        let target = Target::new(path.as_bytes());
-        let policy = self.gate.configuration().policy_for(host.as_bytes(), &target);
+        let policy = self.gate.configuration().policy_for(host.as_bytes(), path.as_bytes());
         let mode = match policy.common().mode {
             Mode::Enforce => "enforce",
             Mode::Shadow => "shadow",
