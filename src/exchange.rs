@@ -127,8 +127,10 @@ impl Exchange {
         downstream: &mut dyn Downstream,
     ) -> Option<CertificateHeader> {
         let CommonPolicy { peer_certificate: policy, forward, .. } = self.policy.common();
-        let mut names = policy.source.read_names();
-        let header = policy.source.header().filter(|_| names.any(|name| forward.keeps(name)))?;
+        let header = policy.source.header()?;
+        if !policy.source.read_names().any(|name| forward.keeps(name)) {
+            return None;
+        }
         let fields = ForwardedFields::of(head, &policy.source);
         let mut presented = PresentedCertificate::new(policy, fields, downstream);
         let is_trusted = presented.read().is_ok()
@@ -333,11 +335,13 @@ impl Exchange {
             }
             Err(rejection) => {
                 summary.certificate = presented.found();
-                return self.refuse(rejection, policy.common.mode, summary.of(claimed));
+                summary.client_id = Some(claimed.client_id);
+                return self.refuse(rejection, policy.common.mode, summary);
             }
         };
         summary.certificate = presented.found();
-        self.pass(code, headers, summary.of(claimed))
+        summary.client_id = Some(claimed.client_id);
+        self.pass(code, headers, summary)
     }
 
     /// Lets a gated request pass that names no client.

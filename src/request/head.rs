@@ -1,5 +1,6 @@
 //! The request headers that a decision reads, found in one pass over all headers.
 
+use super::fields::{Fields, SingletonField};
 use super::target::Target;
 
 /// Whether `text` is a token (RFC 9110 §5.6.2), as names of headers and authentication schemes are.
@@ -7,44 +8,6 @@ use super::target::Target;
 pub fn is_token(text: &[u8]) -> bool {
     !text.is_empty()
         && text.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
-}
-
-/// The headers or the trailers of a request, as the host gives them: names in lower case, with
-/// those of pseudo-headers, and values, which may be any bytes.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Fields<'a>(pub &'a [Field<'a>]);
-
-/// The name and the value of a header or trailer.
-pub type Field<'a> = (&'a [u8], &'a [u8]);
-
-impl<'a> Fields<'a> {
-    /// The header `name`, which is in lower case.
-    #[must_use]
-    pub fn singleton(self, name: &str) -> SingletonField<'a> {
-        let mut field = SingletonField::Absent;
-        for (_, value) in self.0.iter().filter(|(found, _)| *found == name.as_bytes()) {
-            field.add(value);
-        }
-        field
-    }
-}
-
-/// A header that a request should have at most once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SingletonField<'a> {
-    /// The request does not have it.
-    #[default]
-    Absent,
-    /// The request has it once, with this value.
-    Present(&'a [u8]),
-    /// The request has it more than once.
-    Repeated,
-}
-
-impl<'a> SingletonField<'a> {
-    fn add(&mut self, value: &'a [u8]) {
-        *self = if *self == Self::Absent { Self::Present(value) } else { Self::Repeated };
-    }
 }
 
 /// The headers of a request that a decision reads.
@@ -159,6 +122,7 @@ impl Beginnings {
 
 /// Whether the first characters of `name` allow that it is an identity header (contract §5). This is
 /// a quick check for every header of every request, of which hardly any is.
+#[inline(always)]
 pub(crate) fn begins_as_identity(name: &[u8]) -> bool {
     let Some([first, second, third, fourth]) = name.first_chunk() else { return false };
     match first | 0x20 {

@@ -114,8 +114,7 @@ impl HttpContext for RequestContext {
         let is_stripped = is_readable
             && (!exchange.may_strip(&head)
                 || strip(&exchange, Map::RequestHeaders, headers, trusted));
-        let exchange = Rc::new(RefCell::new(exchange));
-        self.exchange = Some(exchange.clone());
+        self.exchange = Some(Rc::new(RefCell::new(exchange)));
         let iteration = self.step(|exchange, connection| {
             if is_stripped {
                 exchange.on_headers(&plugin.configuration, &head, end_of_stream, connection)
@@ -123,8 +122,10 @@ impl HttpContext for RequestContext {
                 exchange.on_removal_failed(&head)
             }
         });
-        if exchange.borrow().is_held() {
-            plugin.held_headers.borrow_mut().watch(self.context_id, &exchange);
+        if let Some(exchange) = &self.exchange
+            && exchange.borrow().is_held()
+        {
+            plugin.held_headers.borrow_mut().watch(self.context_id, exchange);
         }
         iteration
     }

@@ -87,7 +87,6 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Reusing<A> {
         }
     }
 
-    #[inline(never)]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let Some(steps) = steps(layout) else {
             // SAFETY: the caller's promise; the block came from `behind` with this layout.
