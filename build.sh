@@ -35,7 +35,7 @@ usage: ./build.sh [--embed FILE] [COMMAND]
   test PART...    some of them, by the parts below
   fetch           all that the tests need from others; afterwards they run without a network
   interop         oidc-provider behind Envoy, openid-client and oauth4webapi in front: every flow,
-                  each also with the certificate of another client
+                  each also with the certificate of another client; then two further servers
   edge            the npm package for Node, browsers and Workers, in target/edge
   playground      a page that explains decisions, at http://127.0.0.1:8080; PORT=8081 in the
                   environment chooses another port
@@ -59,21 +59,33 @@ Parts of the tests, and what each needs beside cargo, node and npm:
   module          the shipped module in wasmtime, its budget, certificates in bulk, JSON Schema,
                   real form parsers: python3, php, ruby with rack, go
   envoy           the module in real Envoys, the demos, dashboards and alerts, every shipped
-                  configuration, clients in Go, Java and Python: python3, curl, openssl, a C
-                  compiler, Prometheus, go, a JDK, Maven
+                  configuration: python3, curl, openssl, a C compiler, Prometheus
+  proxies         nginx, HAProxy, Apache, Caddy and Traefik in front of the module in Envoy, by the
+                  recipes of the manual: python3, openssl. ONLY="nginx" runs one of nginx haproxy
+                  apache caddy traefik
+  clients         OAuth and HTTP clients in Go, Java, Python and Node, curl, and Envoy's own:
+                  python3, curl, openssl, go, a JDK, Maven
   edge            the npm package in Node and in a Workers runtime: openssl, python3
   page            the page in Chromium: Chromium
-  interop         an authorization server and clients from npm: python3, openssl
+  interop         authorization servers behind the filter, the light ones, clients from npm, and
+                  what servers read in the headers that the filter writes: python3, openssl, a JDK,
+                  Maven
   docs            what the documents show and link, and the site: python3
 
 Parts that run only where they are named, because they compile for long:
 
-  release         the files of a release, built twice and compared, each as its users get it:
-                  python3, skopeo; some 8 minutes
+  release         the files of a release, built twice and compared, each as its users get it, and
+                  README.md followed line by line: python3, curl, openssl, skopeo; some 8 minutes
+  servers         every authorization server behind the filter that has a page in docs/servers,
+                  as that sets it up: python3, openssl, a C compiler, go, a JDK, Maven; some 12
+                  minutes the first time, then 2.
+                  ONLY="hydra" in the environment runs one of authlete hydra spring
+                  keycloak
   kubernetes      the manifests under real control planes of Istio, Envoy Gateway and Kubernetes:
-                  python3, curl, openssl, go, skopeo, etcd, docker-registry, root; some 20 minutes.
-                  ONLY="istio" in the environment runs one of istio gateway-api envoy-gateway
-                  deployment
+                  python3, curl, openssl, go 1.21 or later, skopeo, etcd, docker-registry, root;
+                  some 20 minutes.
+                  ONLY="istio" in the environment runs one of istio gateway-api sidecar waypoint
+                  envoy-gateway deployment
 
 Where Debian's packages can be installed, what is missing is installed.
 END
@@ -216,7 +228,7 @@ while (($#)); do
         command=$1
       fi
       ;;
-    core | module | envoy | page | kubernetes)
+    core | module | envoy | proxies | clients | page | servers | kubernetes)
       [[ $command == test ]] || fail "$1 is a part of the tests: ./build.sh test $1"
       chosen+=("$1")
       ;;

@@ -37,8 +37,8 @@ export function unclear(detail) {
 
 // What is to be read of a body. A configuration that states that the TLS server refuses what it
 // cannot verify, on a server that does not, would let in everybody who makes a certificate.
-export function limitOf(gate, { host, certificate, chainValid }) {
-  const { chain, maxBodyBytes } = gate.policy(host);
+export function limitOf(gate, { host, path, certificate, chainValid }) {
+  const { chain, maxBodyBytes } = gate.policy(host, path);
   if (chain === "listener" && certificate && chainValid === false) {
     throw new Error(
       'peer_certificate.chain is "listener", but the TLS server lets in certificates that it did ' +
@@ -52,7 +52,7 @@ export function limitOf(gate, { host, certificate, chainValid }) {
 // stripped as any other.
 export function inMode(gate, known, refusal) {
   try {
-    if (gate.policy(known.host).mode === "enforce") return refusal;
+    if (gate.policy(known.host, known.path).mode === "enforce") return refusal;
     const nothing = { body: "", certificate: null, chainValid: null, serverName: null };
     const { forward, tenant } = gate.decide({ ...known, ...nothing });
     return { ...refusal, pass: true, status: null, headers: {}, body: null, tenant, forward };

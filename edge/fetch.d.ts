@@ -45,4 +45,36 @@ export function protect<Rest extends unknown[]>(
  * past that proxy can be every client. The name of the TLS handshake is known to that proxy alone,
  * and not checked here.
  */
-export function fromTrustedHeader(name: "client-cert" | "x-ssl-cert"): (request: Request) => Peer;
+export function fromTrustedHeader(
+  name: "client-cert" | "x-ssl-cert" | "cloudfront-viewer-cert-pem",
+  options?: TrustedHeader,
+): (request: Request) => Peer;
+/** The same with any header, which has the certificate in one of these formats. */
+export function fromTrustedHeader(
+  name: string,
+  options: TrustedHeader & { format: CertificateFormat },
+): (request: Request) => Peer;
+
+/**
+ * RFC 9440; percent-encoded PEM; base64 of DER or of PEM text. The header goes on to the handler
+ * unless the filter always strips it or `forward.strip` of the configuration names it.
+ */
+export type CertificateFormat = "byte-sequence" | "pem" | "base64";
+
+export interface TrustedHeader {
+  format?: CertificateFormat;
+  /**
+   * Whether the proxy refuses certificates that it cannot verify. Default: true. With `false` the
+   * chain of no certificate counts as verified: only clients that registered the certificate itself
+   * pass.
+   */
+  verified?: boolean;
+}
+
+/**
+ * A `peer` for Cloudflare Workers, from `request.cf.tlsClientAuth`. No header of a client changes
+ * it. The chain counts where Cloudflare verified the certificate and it is not revoked. A
+ * certificate that Cloudflare does not give, because it is too large, is `certificate_malformed`.
+ * The name of the TLS handshake is not known there, and not checked.
+ */
+export function fromCloudflare(request: Request): Peer;

@@ -1,7 +1,7 @@
 // Workers-style handlers: `fetch(request, ...)` gives a Response.
 
 import { BodyTakenError, failed, inMode, limitOf, reporter, tell, written } from "./adapters.js";
-import { expectAdapted, expectString, isFunction, wrong } from "./expect.js";
+import { expectAdapted, expectObject, expectString, isFunction, wrong } from "./expect.js";
 
 // A handler that sees only requests that may pass. `peer` says what is known of the client's TLS
 // connection.
@@ -92,29 +92,83 @@ const resumed = (chunks, reader) =>
     cancel: (reason) => reader.cancel(reason),
   });
 
-// A `peer` for a runtime behind a proxy that terminates TLS, verifies chains, and overwrites this
-// header whatever the client sent: `client-cert` (RFC 9440) or `x-ssl-cert` (percent-encoded PEM).
-export function fromTrustedHeader(name) {
+// How a header carries the certificate: RFC 9440; percent-encoded PEM; base64 of DER or PEM text.
+const formats = { "byte-sequence": byteSequence, pem: alone, base64 };
+// The headers of which the form is known.
+const formatOf = {
+  "client-cert": "byte-sequence",
+  "x-ssl-cert": "pem",
+  "cloudfront-viewer-cert-pem": "pem",
+};
+
+// A `peer` for a runtime behind a proxy that terminates TLS and overwrites this header whatever the
+// client sent. `verified: false`: the proxy lets certificates in that it did not verify.
+export function fromTrustedHeader(name, options = {}) {
   const lowerCase = expectString("name", name).toLowerCase();
-  if (!["client-cert", "x-ssl-cert"].includes(lowerCase)) {
-    throw new TypeError('name: expected "client-cert" or "x-ssl-cert"');
+  const { format = formatOf[lowerCase], verified = true } = expectObject("options", options);
+  if (format === undefined || !/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(lowerCase)) {
+    const known = Object.keys(formatOf).map((known) => `"${known}"`);
+    throw new TypeError(`name: expected ${known.join(", ")}, or the name of a header and a format`);
   }
+  if (!Object.hasOwn(formats, format)) {
+    const all = Object.keys(formats).map((format) => `"${format}"`);
+    throw wrong("format", all.join(" or "), format);
+  }
+  if (typeof verified !== "boolean") throw wrong("verified", "true or false", verified);
   return (request) => {
     const value = request.headers.get(lowerCase)?.trim();
     if (!value) return { certificate: null, chainValid: null };
-    const certificate = lowerCase === "client-cert" ? byteSequence(value) : value;
-    return { certificate, chainValid: true };
+    return { certificate: formats[format](value), chainValid: verified };
   };
 }
+
+// A `peer` for Cloudflare Workers: what the runtime itself says of the connection, which no header
+// of a client changes. The certificate is there whatever its verification said, and one that is
+// revoked counts as verified there.
+export function fromCloudflare(request) {
+  const {
+    certPresented,
+    certVerified,
+    certRevoked,
+    certRFC9440,
+    certRFC9440TooLarge: isTooLarge,
+  } = expectObject("request", request).cf?.tlsClientAuth ?? {};
+  if (certPresented !== "1") return { certificate: null, chainValid: null };
+  const isWhole = typeof certRFC9440 === "string" && certRFC9440 !== "";
+  const isKnown = isWhole && (isTooLarge === undefined || isTooLarge === false);
+  return {
+    certificate: isKnown ? byteSequence(certRFC9440) : unreadable,
+    chainValid: certVerified === "SUCCESS" && certRevoked === "0",
+  };
+}
+
+// In place of a certificate that is there and cannot be read: it is refused as malformed.
+const unreadable = "(a certificate that the runtime does not give)";
 
 // RFC 8941: base64 between colons. What is none is handed over as it is, and refused as no
 // certificate.
 function byteSequence(value) {
-  const [, base64] = value.match(/^:([A-Za-z0-9+/=]+):$/) ?? [];
+  const [, encoded] = value.match(/^:([A-Za-z0-9+/=]+):$/) ?? [];
+  return octets(encoded) ?? value;
+}
+
+// Of two headers, which are joined by a comma, none counts.
+function alone(value) {
+  return value.includes(",") ? unreadable : value;
+}
+
+function base64(value) {
+  const decoded = /^[A-Za-z0-9+/=]+$/.test(value) ? octets(value) : undefined;
+  if (!decoded) return unreadable;
+  const text = new TextDecoder().decode(decoded);
+  return text.startsWith("-----BEGIN ") ? text : decoded;
+}
+
+function octets(encoded) {
   try {
-    if (base64 === undefined) return value;
-    return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    if (encoded === undefined) return undefined;
+    return Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
   } catch {
-    return value;
+    return undefined;
   }
 }

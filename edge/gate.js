@@ -22,8 +22,10 @@ export class Gate {
     return JSON.parse(this.#binding.decideHead(...facts(expectObject("head", head))));
   }
 
-  policy(host = "") {
-    return JSON.parse(this.#binding.policy(expectString("host", host)));
+  policy(host = "", path = "/") {
+    return JSON.parse(
+      this.#binding.policy(expectString("host", host), expectString("path", path)),
+    );
   }
 }
 

@@ -15,34 +15,46 @@ export interface Policy {
   peer_certificate?: {
     source?: "connection" | "forwarded";
     chain?: "connection" | "listener";
-    dialect?: "xfcc" | "client-cert" | "x-ssl-cert";
+    dialect?: "xfcc" | "client-cert" | "pem" | "der" | "x-ssl-cert";
+    /** Where it is not the usual one of the dialect. */
+    header?: string;
     trusted_proxies?: string[];
+    /** The hop's own word on the chain. */
+    verified?: { header: string; values: string[] };
     server_name?: "match" | "ignore";
   };
   forward?: {
     client_id?: string;
-    certificate?: ("client-cert" | "x-ssl-cert" | "x-forwarded-client-cert")[];
+    certificate?: (CertificateWord | CertificateHeader)[];
     thumbprint?: string;
+    certificate_for?: "authenticated" | "gated" | "every_request";
     keep?: string[];
     strip?: string[];
   };
+}
+
+export type CertificateWord = "client-cert" | "x-ssl-cert" | "x-forwarded-client-cert";
+
+/** Any header, in the format that the server reads. */
+export interface CertificateHeader {
+  header: string;
+  format: "pem" | "pem-line" | "der" | "byte-sequence" | "xfcc";
 }
 
 /** A plugin configuration of tls-client-auth. */
 export interface Configuration extends Policy {
   /** Read, but nothing is fetched here: clients with `jwks_uri` are `registry_unavailable`. */
   jwks_uri?: KeySets;
-  tenants?: (Policy & { hosts: string[] })[];
+  tenants?: (Policy &
+    ({ hosts: string[]; paths?: string[] } | { hosts?: string[]; paths: string[] }))[];
   /** For hosts that log by themselves; nothing is logged here. */
   log?: "rejections" | "all" | "none";
   /** For hosts that have such a state; none is written here. */
   filter_state?: ("code" | "client_id")[];
 }
 
-/** Client metadata (RFC 7591, RFC 8705). Other members may be there. */
-export interface Client {
-  client_id: string;
-  token_endpoint_auth_method: string;
+/** How the certificate of a client is registered. */
+export interface RegisteredCertificate {
   tls_client_auth_subject_dn?: string | null;
   tls_client_auth_san_dns?: string | null;
   tls_client_auth_san_uri?: string | null;
@@ -51,9 +63,17 @@ export interface Client {
   jwks?: {
     keys: { x5c?: string[] | null; "x5t#S256"?: string | null; [member: string]: unknown }[];
   } | null;
+  certificate_thumbprints?: string[] | null;
+}
+
+/** Client metadata (RFC 7591, RFC 8705). Other members may be there. */
+export interface Client extends RegisteredCertificate {
+  client_id: string;
+  token_endpoint_auth_method: string;
   /** Nothing is fetched here: the requests of such a client are `registry_unavailable`. */
   jwks_uri?: string | null;
-  certificate_thumbprints?: string[] | null;
+  /** The certificate that a client of another method must present. */
+  certificate_binding?: RegisteredCertificate | null;
   backend_authentication?: { method: "client_secret_basic"; client_secret: string } | null;
   [member: string]: unknown;
 }
@@ -236,10 +256,10 @@ export class Gate {
    */
   decideHead(head: Head): Decision | null;
   /**
-   * For adapters: what holds for requests to this host. A body above `maxBodyBytes` need not be
-   * read to its end.
+   * For adapters: what holds for requests to this host and path (default: `/`). A body above
+   * `maxBodyBytes` need not be read to its end.
    */
-  policy(host?: string): {
+  policy(host?: string, path?: string): {
     mode: "enforce" | "shadow";
     chain: "connection" | "listener";
     maxBodyBytes: number;

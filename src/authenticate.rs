@@ -11,8 +11,7 @@ use crate::checks::{Check, Checks};
 use crate::downstream::PresentedCertificate;
 use crate::policy::Policy;
 use crate::registration::{
-    ClientMetadata, ExpectedSubject, JwksUri, Registration, SelfSignedKeys,
-    TokenEndpointAuthMethod, is_client_id,
+    ClientMetadata, ExpectedSubject, JwksUri, Registration, TokenEndpointAuthMethod, is_client_id,
 };
 use crate::registry::{KeySet, KeySetSource, RegistryFault};
 use crate::rejection::{Rejection, SubjectMismatch, UnknownClient};
@@ -27,7 +26,8 @@ pub(crate) enum Verdict {
         /// The headers by which the backend learns of it.
         headers: Vec<(String, String)>,
     },
-    /// The client is registered with a method that the backend checks.
+    /// The client is registered with a method that the backend checks, and the certificate is that
+    /// of its `certificate_binding`, if it has one.
     OtherMethod,
     /// The client is not in the registry, and policy leaves it to the backend.
     Unregistered,
@@ -43,7 +43,8 @@ pub(crate) enum Verdict {
 }
 
 /// Decides about a gated request that names a client, from what the registry answered about that
-/// client, and `key_set`, where [`Verdict::DependsOnKeySet`] asked for it before. Each check is noted in `checks` when it begins.
+/// client, and `key_set`, where [`Verdict::DependsOnKeySet`] asked for it before. Each check is
+/// noted in `checks` when it begins.
 ///
 /// # Errors
 /// The first check that fails.
@@ -62,10 +63,11 @@ pub(crate) fn authenticate(
 
     checks.begin(Check::AuthMethod);
     match method {
-        TokenEndpointAuthMethod::Other if policy.passes_other_methods => {
-            return Ok(Verdict::OtherMethod);
+        TokenEndpointAuthMethod::Other(_) if !policy.passes_other_methods => {
+            return Err(Rejection::OtherMethodRefused);
         }
-        TokenEndpointAuthMethod::Other => return Err(Rejection::OtherMethodRefused),
+        TokenEndpointAuthMethod::Other(None) => return Ok(Verdict::OtherMethod),
+        TokenEndpointAuthMethod::Other(Some(_)) => {}
         TokenEndpointAuthMethod::TlsClientAuth(_) if !policy.methods.tls_client_auth => {
             return Err(Rejection::MethodNotSupported("tls_client_auth"));
         }
@@ -78,21 +80,24 @@ pub(crate) fn authenticate(
         | TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_) => {}
     }
 
-    // RFC 6749 §2.3: a client must not use more than one method in a request.
-    checks.begin(Check::OneMethod);
-    if claim.has_other_authentication {
-        return Err(Rejection::MultipleAuthMethods);
+    // RFC 6749 §2.3: a client must not use more than one method in a request. The certificate of a
+    // client of another method is no method of authentication, but a condition beside it.
+    let is_bound = matches!(method, TokenEndpointAuthMethod::Other(_));
+    if !is_bound {
+        checks.begin(Check::OneMethod);
+        if claim.has_other_authentication {
+            return Err(Rejection::MultipleAuthMethods);
+        }
     }
 
     checks.begin(Check::Certificate);
     let certificate = presented.read()?;
     // A name that cannot be read makes the certificate malformed, which counts before everything
     // that is wrong with a readable one. A name that differs counts last.
-    let mismatch = match method {
-        TokenEndpointAuthMethod::TlsClientAuth(expected) => mismatch(expected, &certificate)?,
-        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_) | TokenEndpointAuthMethod::Other => {
-            None
-        }
+    let expected = method.expected_subject();
+    let mismatch = match expected {
+        Some(expected) => mismatch(expected, &certificate)?,
+        None => None,
     };
 
     checks.begin(Check::Validity);
@@ -103,8 +108,7 @@ pub(crate) fn authenticate(
 
     // RFC 8705 §2.1: a subject has a meaning only in a verified chain. §2.2: a self-signed
     // certificate is registered itself, and has no chain to verify.
-    let is_self_signed = matches!(method, TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_));
-    if !is_self_signed {
+    if expected.is_some() {
         checks.begin(Check::Chain);
         presented.check_chain()?;
     }
@@ -115,9 +119,12 @@ pub(crate) fn authenticate(
         return Ok(Verdict::DependsOnKeySet { client, uri, certificate });
     }
 
-    if !is_self_signed {
+    if expected.is_some() {
         checks.begin(Check::Subject);
         mismatch.map_or(Ok(()), Err)?;
+    }
+    if is_bound {
+        return Ok(Verdict::OtherMethod);
     }
     Ok(Verdict::Authenticated { headers: policy.common.forward.headers(&client, &certificate) })
 }
@@ -154,7 +161,10 @@ fn registered(
 }
 
 /// RFC 5280 §4.1.2.5: both ends belong to the validity period.
-fn check_validity(certificate: &PeerCertificate, now: UnixTime) -> Result<(), Rejection> {
+pub(crate) fn check_validity(
+    certificate: &PeerCertificate,
+    now: UnixTime,
+) -> Result<(), Rejection> {
     let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
     if now > not_after {
         return Err(Rejection::CertificateExpired { not_after });
@@ -178,19 +188,17 @@ fn check_registered<'a>(
     if !client.admits(&presented) {
         return not_registered;
     }
-    let is_registered = match client.method() {
-        TokenEndpointAuthMethod::TlsClientAuth(_) => true,
-        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(SelfSignedKeys::Registered(all)) => {
-            all.contains(&presented)
+    let method = client.method();
+    let is_registered = if let Some(all) = method.registered_certificates() {
+        all.contains(&presented)
+    } else if let Some(uri) = client.jwks_uri() {
+        match key_set {
+            None => return Ok(Some(uri)),
+            Some(Ok(set)) => set.has(&presented).map_err(Rejection::RegistryUnavailable)?,
+            Some(Err(fault)) => return Err(Rejection::RegistryUnavailable(fault.clone())),
         }
-        TokenEndpointAuthMethod::SelfSignedTlsClientAuth(SelfSignedKeys::At(uri)) => {
-            match key_set {
-                None => return Ok(Some(uri)),
-                Some(Ok(set)) => set.has(&presented).map_err(Rejection::RegistryUnavailable)?,
-                Some(Err(fault)) => return Err(Rejection::RegistryUnavailable(fault.clone())),
-            }
-        }
-        TokenEndpointAuthMethod::Other => false,
+    } else {
+        method.expected_subject().is_some()
     };
     if is_registered { Ok(None) } else { not_registered }
 }

@@ -12,6 +12,7 @@ mod thumbprint;
 
 pub use self::alternative_name::{AlternativeName, FoundNames};
 pub use self::header::CertificateHeader;
+pub(crate) use self::header::XFCC;
 pub use self::memory::CertificateMemory;
 pub use self::name::{AttributeType, DistinguishedName, NameDifference, NameError};
 pub use self::peer::{CertificateError, PeerCertificate};

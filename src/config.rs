@@ -15,10 +15,10 @@ use crate::json::{Json, JsonError, Members, one_of};
 use crate::limits;
 use crate::policy::{
     CommonPolicy, Configuration, FilterState, Forward, LogDecisions, Methods, Mode,
-    PeerCertificatePolicy, Policy, RegistrySource, StrippedHeaders,
+    PeerCertificatePolicy, Policy, RegistrySource, StrippedHeaders, is_reserved,
 };
 use crate::registry::{FetchedRegistry, KeySetSource, Registry};
-use crate::request::{Endpoints, is_token};
+use crate::request::{Endpoints, is_token, same_header};
 
 impl Configuration {
     /// Parses a configuration, a JSON object in UTF-8 (contract §2).
@@ -100,6 +100,18 @@ fn check_distinct(words: &[&str]) -> Result<(), JsonError> {
     })
 }
 
+/// What server names of the TLS handshake are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ServerNames {
+    /// There are no tenants.
+    None,
+    /// Tenants by host.
+    OfHosts,
+    /// Tenants by path alone, which no server name chooses. They are compared where the
+    /// configuration asks for it.
+    OfPaths,
+}
+
 /// The members that the top level and each tenant may have. `None` = the member is absent.
 #[derive(Clone, Debug)]
 struct PolicyMembers {
@@ -176,12 +188,16 @@ impl PolicyMembers {
         }
     }
 
-    fn into_policy(self, common: CommonPolicy, has_tenants: bool) -> Result<Policy, JsonError> {
+    fn into_policy(self, common: CommonPolicy, compares: ServerNames) -> Result<Policy, JsonError> {
         let registry = self
             .registry
             .ok_or_else(|| JsonError::expected("the member clients or the member registry"))?;
         Ok(Policy {
-            matches_server_name: has_tenants && common.peer_certificate.matches_server_name(),
+            matches_server_name: match compares {
+                ServerNames::None => false,
+                ServerNames::OfHosts => common.peer_certificate.matches_server_name(),
+                ServerNames::OfPaths => common.peer_certificate.server_name_matches == Some(true),
+            },
             common,
             endpoints: self.endpoints,
             registry,
@@ -231,6 +247,21 @@ fn header_name(json: &Json) -> Result<Box<str>, JsonError> {
     } else {
         Err(JsonError::expected("the name of a header (RFC 9110 section 5.1)"))
     }
+}
+
+/// The name of a header that has no meaning in HTTP or in Envoy, and in which servers read no other
+/// information.
+fn header_of_its_own(json: &Json) -> Result<Box<str>, JsonError> {
+    const TAKEN: [&str; 3] = ["date", "expect", "forwarded"];
+    let name = header_name(json)?;
+    if is_reserved(&name) || TAKEN.iter().any(|taken| same_header(taken, &*name)) {
+        return Err(has_another_meaning());
+    }
+    Ok(name)
+}
+
+fn has_another_meaning() -> JsonError {
+    JsonError::expected("a header of its own: this one has another meaning")
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::checks::Checks;
 use crate::limits;
 use crate::policy::{LogDecisions, Mode};
 use crate::rejection::{Code, Rejection};
-use crate::request::{ClaimedClient, Head, SingletonField, Target};
+use crate::request::{ClaimedClient, Head, SingletonField};
 use crate::response::Response;
 use crate::time::UnixTime;
 
@@ -51,7 +51,7 @@ pub enum Action {
 /// What logs and filter state show of a request.
 #[derive(Clone, Debug, Default)]
 pub struct RequestSummary {
-    /// The tenant whose policy decides, by the first of its `hosts`. `None` = the top level's.
+    /// The tenant whose policy decides, by its first host and its first path. `None` = the top level's.
     pub tenant: Option<Arc<str>>,
     /// The claimed identifier; `None` = the request names no client, or not one client.
     pub client_id: Option<String>,
@@ -60,7 +60,7 @@ pub struct RequestSummary {
     /// Whether the request has an `Authorization` header.
     pub has_authorization: bool,
     /// The path without its query, and behind it the `x-request-id`, if there is one.
-    endpoint_and_id: Box<[u8]>,
+    endpoint_and_id: Vec<u8>,
     endpoint_length: usize,
     has_id: bool,
 }
@@ -68,19 +68,21 @@ pub struct RequestSummary {
 impl RequestSummary {
     /// What the headers show.
     #[must_use]
-    pub fn new(head: &Head<'_>, target: &Target<'_>) -> Self {
+    pub fn new(head: &Head<'_>) -> Self {
         fn cut(text: &[u8]) -> &[u8] {
             text.get(..limits::LOGGED_BYTES).unwrap_or(text)
         }
-        let endpoint = cut(target.path());
+        let (endpoint, id) =
+            (cut(head.target.path()), head.request_id.map(cut).unwrap_or_default());
+        let mut endpoint_and_id = Vec::with_capacity(endpoint.len() + id.len());
+        endpoint_and_id.extend_from_slice(endpoint);
+        endpoint_and_id.extend_from_slice(id);
         Self {
             tenant: None,
             client_id: None,
             certificate: None,
             has_authorization: head.authorization != SingletonField::Absent,
-            endpoint_and_id: [endpoint, head.request_id.map(cut).unwrap_or_default()]
-                .concat()
-                .into(),
+            endpoint_and_id,
             endpoint_length: endpoint.len(),
             has_id: head.request_id.is_some(),
         }

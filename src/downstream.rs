@@ -8,9 +8,14 @@
 use std::sync::Arc;
 
 use crate::certificate::{CertificateError, CertificateHeader, PeerCertificate, Thumbprint};
-use crate::policy::{Chain, PeerCertificatePolicy, Source, TrustedProxies, TrustedProxy};
-use crate::rejection::{HostError, MissingCertificate, Rejection, UnverifiedCertificate};
-use crate::request::SingletonField;
+use crate::limits;
+use crate::policy::{
+    Chain, NamedHeader, PeerCertificatePolicy, Source, TrustedProxies, TrustedProxy, VerifiedHeader,
+};
+use crate::rejection::{
+    FoundWord, HostError, MissingCertificate, Rejection, UnverifiedCertificate,
+};
+use crate::request::{Head, SingletonField};
 use crate::time::UnixTime;
 
 /// The downstream connection, as its host knows it. Only what a decision needs is asked for.
@@ -74,11 +79,33 @@ pub enum ServerName {
     Name(Box<[u8]>),
 }
 
+/// The headers of a request in which a hop in front reports the client's certificate.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ForwardedFields<'a> {
+    /// The header with the certificate.
+    pub(crate) certificate: SingletonField<'a>,
+    /// `verified`
+    pub(crate) verified: SingletonField<'a>,
+}
+
+impl<'a> ForwardedFields<'a> {
+    /// Those that `source` names; absent = it names none.
+    pub(crate) fn of(head: &Head<'a>, source: &Source) -> Self {
+        let Some(header) = source.header() else { return Self::default() };
+        Self {
+            certificate: head.fields.singleton(&header.name),
+            verified: source
+                .verified()
+                .map_or(SingletonField::Absent, |verified| head.fields.singleton(&verified.name)),
+        }
+    }
+}
+
 /// The certificate that counts as the client's in one decision. It is read when it is asked for.
 pub(crate) struct PresentedCertificate<'a> {
     policy: &'a PeerCertificatePolicy,
-    /// The header that the policy names.
-    field: SingletonField<'a>,
+    /// The headers that the policy names.
+    fields: ForwardedFields<'a>,
     downstream: &'a mut dyn Downstream,
     /// The certificate that was read, for the log.
     found: Option<Arc<PeerCertificate>>,
@@ -99,10 +126,10 @@ enum Origin {
 impl<'a> PresentedCertificate<'a> {
     pub(crate) fn new(
         policy: &'a PeerCertificatePolicy,
-        field: SingletonField<'a>,
+        fields: ForwardedFields<'a>,
         downstream: &'a mut dyn Downstream,
     ) -> Self {
-        Self { policy, field, downstream, found: None, origin: Origin::Known }
+        Self { policy, fields, downstream, found: None, origin: Origin::Known }
     }
 
     /// The certificate.
@@ -113,7 +140,7 @@ impl<'a> PresentedCertificate<'a> {
         let certificate = match &self.policy.source {
             Source::Connection => self.downstream.peer_certificate()?,
             Source::Forwarded { header, trusted_proxies } => {
-                self.forwarded(*header, trusted_proxies.as_ref())?
+                self.forwarded(header, trusted_proxies.as_ref())?
             }
         };
         self.found = Some(certificate.clone());
@@ -130,6 +157,11 @@ impl<'a> PresentedCertificate<'a> {
         self.downstream.now()
     }
 
+    /// The server name of the TLS handshake.
+    pub(crate) fn server_name(&mut self) -> ServerName {
+        self.downstream.server_name()
+    }
+
     /// Checks that the certificate is that of the connection, or that the peer of the connection
     /// may forward it. It is called after [`PresentedCertificate::read`].
     ///
@@ -138,17 +170,25 @@ impl<'a> PresentedCertificate<'a> {
     pub(crate) fn check_origin(&mut self) -> Result<(), Rejection> {
         match &self.origin {
             Origin::Known => Ok(()),
-            Origin::NamedProxy => self.check_chain(),
+            Origin::NamedProxy => self.check_chain_of_connection(),
             Origin::Unknown(rejection) => Err(rejection.clone()),
         }
     }
 
-    /// Checks that the chain of the connection's certificate is verified, as
-    /// `peer_certificate.chain` requires.
+    /// Checks that the chain of the client's certificate is verified: by the word of the hop in
+    /// front where `peer_certificate.verified` asks for it, otherwise as `peer_certificate.chain`
+    /// requires of the connection.
     ///
     /// # Errors
     /// [`Rejection::CertificateUnverified`].
     pub(crate) fn check_chain(&mut self) -> Result<(), Rejection> {
+        match self.policy.source.verified() {
+            Some(verified) => check_word(verified, self.fields.verified),
+            None => self.check_chain_of_connection(),
+        }
+    }
+
+    fn check_chain_of_connection(&mut self) -> Result<(), Rejection> {
         match self.policy.chain {
             Chain::Listener => Ok(()),
             Chain::Connection => match self.downstream.is_peer_certificate_verified() {
@@ -163,7 +203,7 @@ impl<'a> PresentedCertificate<'a> {
     /// counts.
     fn forwarded(
         &mut self,
-        header: CertificateHeader,
+        header: &NamedHeader,
         trusted_proxies: Option<&TrustedProxies>,
     ) -> Result<Arc<PeerCertificate>, Rejection> {
         let own = self.downstream.peer_thumbprint()?;
@@ -171,20 +211,20 @@ impl<'a> PresentedCertificate<'a> {
             .map(|proxies| trusted_proxy(proxies, &own, self.downstream))
             .transpose()?;
         let missing = Rejection::CertificateMissing(MissingCertificate::NotForwarded {
-            header: header.name(),
+            header: header.name.clone(),
         });
-        let value = match self.field {
+        let value = match self.fields.certificate {
             // Proxies write an empty value where the client has no certificate.
             SingletonField::Absent | SingletonField::Present([]) => return Err(missing),
             SingletonField::Present(value) => value,
             SingletonField::Repeated => {
                 return Err(Rejection::CertificateMalformed(CertificateError::HeaderRepeated(
-                    header.name(),
+                    header.name.clone(),
                 )));
             }
         };
         let own_hop = trusted_proxies.map(|_| &own);
-        let read = self.downstream.forwarded_certificate(header, value, own_hop);
+        let read = self.downstream.forwarded_certificate(header.form, value, own_hop);
         let certificate = read.map_err(|error| match error {
             CertificateError::NotForwarded => missing,
             error => Rejection::CertificateMalformed(error),
@@ -202,12 +242,27 @@ impl<'a> PresentedCertificate<'a> {
     }
 }
 
+/// Checks that a trusted hop says that it verified the chain.
+fn check_word(verified: &VerifiedHeader, field: SingletonField<'_>) -> Result<(), Rejection> {
+    let found = match field {
+        SingletonField::Present(value) if verified.vouches(value) => return Ok(()),
+        SingletonField::Present(value) => {
+            let start = value.get(..limits::LOGGED_BYTES).unwrap_or(value);
+            FoundWord::Other(String::from_utf8_lossy(start).into())
+        }
+        SingletonField::Absent => FoundWord::Absent,
+        SingletonField::Repeated => FoundWord::Repeated,
+    };
+    let header = verified.name.clone();
+    Err(Rejection::CertificateUnverified(UnverifiedCertificate::NotVouchedFor { header, found }))
+}
+
 /// How the peer of the connection, with the certificate `own`, is trusted as a proxy.
 ///
 /// # Errors
 /// [`MissingCertificate::ProxyNotTrusted`], and those of [`Downstream::peer_certificate`].
 fn trusted_proxy(
-    TrustedProxies(trusted): &TrustedProxies,
+    TrustedProxies { peers: trusted, .. }: &TrustedProxies,
     own: &Thumbprint,
     downstream: &mut dyn Downstream,
 ) -> Result<Origin, Rejection> {

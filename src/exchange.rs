@@ -4,22 +4,27 @@
 //! A gated request is held from its headers to the end of its body. It is decided exactly once,
 //! wherever it ends: in the headers, in the body, or in the trailers.
 
+mod bystander;
 mod gated_head;
 
 use std::mem;
 use std::sync::Arc;
 
-use self::gated_head::{GatedHead, is_preflight};
+use self::bystander::headers_of_bystander;
+use self::gated_head::{GatedHead, agrees, is_preflight};
 use crate::authenticate::{Verdict, authenticate};
 use crate::certificate::{CertificateHeader, Thumbprint};
 use crate::checks::{Check, Checks};
 use crate::decision::{Decision, RequestSummary};
-use crate::downstream::{Downstream, PresentedCertificate};
-use crate::policy::{CommonPolicy, Configuration, Mode, Policy, RegistrySource, TenantPolicy};
+use crate::downstream::{Downstream, ForwardedFields, PresentedCertificate};
+use crate::policy::{
+    CertificateFor, CommonPolicy, Configuration, Mode, Policy, RegistrySource, TenantChoice,
+    TenantPolicy,
+};
 use crate::registration::{ClientMetadata, JwksUri, Registration};
 use crate::registry::{FetchedRegistry, KeySet, RegistryFault};
-use crate::rejection::{Code, HostError, Rejection};
-use crate::request::{Claim, ClaimedClient, Fields, Form, Head, Target, is_form};
+use crate::rejection::{Code, HostError, NoTenant, Rejection};
+use crate::request::{Claim, ClaimedClient, Fields, Form, Head, SingletonField, Target, is_form};
 
 /// What the host must do next.
 #[derive(Clone, Debug)]
@@ -59,6 +64,10 @@ pub struct KeySetQuestion {
 #[derive(Debug)]
 pub struct Exchange {
     policy: TenantPolicy,
+    /// Whether the path is gated, where that was asked to choose the policy.
+    is_gated: Option<bool>,
+    /// Whether it is not certain which tenant the request is for.
+    is_ambiguous: bool,
     /// The mode of refusals that belong to no tenant.
     mode_of_all: Mode,
     progress: Progress,
@@ -89,11 +98,15 @@ struct HeldRequest {
 }
 
 impl Exchange {
-    /// The exchange that begins with `head`, under the policy of its `:authority`.
+    /// The exchange that begins with `head`, under the policy of its `:authority` and its path.
     #[must_use]
     pub fn new(configuration: &Configuration, head: &Head<'_>) -> Self {
+        let (authority, path) = (head.authority.unwrap_or_default(), head.path.unwrap_or_default());
+        let TenantChoice { policy, is_gated, is_ambiguous } = configuration.choose(authority, path);
         Self {
-            policy: configuration.policy_for(head.authority.unwrap_or_default()),
+            policy,
+            is_gated,
+            is_ambiguous,
             mode_of_all: configuration.mode_of_all(),
             progress: Progress::Start,
             checks: Checks::default(),
@@ -112,18 +125,32 @@ impl Exchange {
         fields.0.iter().map(|(name, _)| *name).filter(move |name| stripped.strips(name, trusted))
     }
 
-    /// The header from which the client's certificate is read and that the backend gets too,
-    /// because `forward.keep` names it. `None` = there is no such header, or it is not trusted.
+    /// Whether [`Exchange::names_to_strip`] may have a header of `head`. That is a quick answer for
+    /// nearly every request.
+    #[must_use]
+    pub fn may_strip(&self, head: &Head<'_>) -> bool {
+        self.policy.common().stripped.may_strip(head)
+    }
+
+    /// The form of the header from which the client's certificate is read, where the backend gets
+    /// what the policy reads too, because `forward.keep` names it. `None` = it does not, or the
+    /// header is not trusted.
     pub fn trusted_certificate_header(
         &self,
         head: &Head<'_>,
         downstream: &mut dyn Downstream,
     ) -> Option<CertificateHeader> {
         let CommonPolicy { peer_certificate: policy, forward, .. } = self.policy.common();
-        let header = policy.source.header().filter(|header| forward.keeps(header.name()))?;
-        let mut presented =
-            PresentedCertificate::new(policy, head.fields.singleton(header.name()), downstream);
-        (presented.read().is_ok() && presented.check_origin().is_ok()).then_some(header)
+        let header = policy.source.header()?;
+        if !policy.source.read_names().any(|name| forward.keeps(name)) {
+            return None;
+        }
+        let fields = ForwardedFields::of(head, &policy.source);
+        let mut presented = PresentedCertificate::new(policy, fields, downstream);
+        let is_trusted = presented.read().is_ok()
+            && presented.check_origin().is_ok()
+            && fields.verified != SingletonField::Repeated;
+        is_trusted.then_some(header.form)
     }
 
     /// The headers arrived. `end_of_stream` = nothing follows them.
@@ -136,24 +163,31 @@ impl Exchange {
     ) -> Step {
         self.checks.begin(Check::Tenant);
         // A request without a path may be a gated one.
-        let target = Target::new(head.path.unwrap_or_default());
-        let mut summary = RequestSummary::new(head, &target);
+        let target = head.target;
+        let mut summary = RequestSummary::new(head);
         summary.tenant.clone_from(&self.policy.common().tenant);
-        let is_gated = self.policy.endpoints().is_none_or(|endpoints| endpoints.gates(&target));
+        let is_gated = self.is_gated.unwrap_or_else(|| {
+            self.policy.endpoints().is_none_or(|endpoints| endpoints.gates(&target))
+        });
         let policy = match self.policy.clone() {
             TenantPolicy::Known(policy) => policy,
             TenantPolicy::Unknown(_) if !is_gated => {
-                return self.pass_ungated(head, &target, summary);
+                return self.pass_ungated(configuration, head, &target, summary, downstream);
             }
             TenantPolicy::Unknown(unknown) => {
                 let host = String::from_utf8_lossy(head.authority.unwrap_or_default()).into_owned();
-                let rejection = Rejection::UnknownTenant { host };
+                let cause = match self.is_gated {
+                    _ if self.is_ambiguous => NoTenant::Ambiguous,
+                    Some(_) => NoTenant::OfHostAndPath,
+                    None => NoTenant::OfHost,
+                };
+                let rejection = Rejection::UnknownTenant { host, cause };
                 return self.refuse(rejection, unknown.common.mode, summary);
             }
         };
         self.checks.begin(Check::Endpoint);
         if !is_gated || is_preflight(head, &target, end_of_stream) {
-            return self.pass_ungated(head, &target, summary);
+            return self.pass_ungated(configuration, head, &target, summary, downstream);
         }
         let checks = &mut self.checks;
         match GatedHead::read(configuration, &policy, head, &target, downstream, checks) {
@@ -207,7 +241,7 @@ impl Exchange {
         let body = if held.buffered == 0 { Some(Vec::new()) } else { read(held.buffered) };
         let claimed = match held.claim(body, &mut self.checks) {
             Ok(Some(claimed)) => claimed,
-            Ok(None) => return self.pass(Code::PassedUnidentified, Vec::new(), held.summary),
+            Ok(None) => return self.pass_unidentified(*held, downstream),
             Err(rejection) => return self.refuse(rejection, held.policy.common.mode, held.summary),
         };
         self.checks.begin(Check::Registration);
@@ -268,9 +302,7 @@ impl Exchange {
     /// passed before goes no further.
     pub fn on_removal_failed(&mut self, head: &Head<'_>) -> Step {
         let summary = match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
-            Progress::Start => {
-                RequestSummary::new(head, &Target::new(head.path.unwrap_or_default()))
-            }
+            Progress::Start => RequestSummary::new(head),
             Progress::Held(held) => held.summary,
             Progress::AwaitingRegistration(held, claimed)
             | Progress::AwaitingKeySet(held, claimed, _) => held.summary.of(claimed),
@@ -321,7 +353,7 @@ impl Exchange {
         let policy = &held.policy;
         let mut presented = PresentedCertificate::new(
             &policy.common.peer_certificate,
-            held.head.certificate(),
+            held.head.forwarded(),
             downstream,
         );
         let checks = &mut self.checks;
@@ -329,25 +361,51 @@ impl Exchange {
         let verdict = registration.and_then(|registration| {
             authenticate(&claimed, registration, key_set, policy, &mut presented, checks)
         });
-        held.summary.certificate = presented.found();
-        match verdict {
+        let (code, headers) = match verdict {
+            Ok(Verdict::Authenticated { headers }) => (Code::Authenticated, headers),
+            Ok(verdict @ (Verdict::OtherMethod | Verdict::Unregistered)) => {
+                let code = match verdict {
+                    Verdict::OtherMethod => Code::PassedOtherMethod,
+                    _ => Code::PassedUnregistered,
+                };
+                (code, headers_of_bystander(code, &policy.common, &mut presented, |_| true))
+            }
             Ok(Verdict::DependsOnKeySet { client, uri, certificate }) => {
+                held.summary.certificate = presented.found();
                 self.progress = Progress::AwaitingKeySet(held, claimed, client);
-                Step::FetchKeySet(Box::new(KeySetQuestion { uri, certificate }))
-            }
-            Ok(Verdict::Authenticated { headers }) => {
-                self.pass(Code::Authenticated, headers, held.summary.of(claimed))
-            }
-            Ok(Verdict::OtherMethod) => {
-                self.pass(Code::PassedOtherMethod, Vec::new(), held.summary.of(claimed))
-            }
-            Ok(Verdict::Unregistered) => {
-                self.pass(Code::PassedUnregistered, Vec::new(), held.summary.of(claimed))
+                return Step::FetchKeySet(Box::new(KeySetQuestion { uri, certificate }));
             }
             Err(rejection) => {
-                self.refuse(rejection, held.policy.common.mode, held.summary.of(claimed))
+                held.summary.certificate = presented.found();
+                held.summary.client_id = Some(claimed.client_id);
+                let mode = held.policy.common.mode;
+                return self.refuse(rejection, mode, held.summary);
             }
+        };
+        held.summary.certificate = presented.found();
+        held.summary.client_id = Some(claimed.client_id);
+        self.pass(code, headers, held.summary)
+    }
+
+    /// Lets a gated request pass that names no client.
+    fn pass_unidentified(
+        &mut self,
+        mut held: HeldRequest,
+        downstream: &mut dyn Downstream,
+    ) -> Step {
+        let code = Code::PassedUnidentified;
+        let common = &held.policy.common;
+        let mut headers = Vec::new();
+        if common.forward.certificate_for() >= CertificateFor::Gated {
+            let mut presented = PresentedCertificate::new(
+                &common.peer_certificate,
+                held.head.forwarded(),
+                downstream,
+            );
+            headers = headers_of_bystander(code, common, &mut presented, |_| true);
+            held.summary.certificate = presented.found();
         }
+        self.pass(code, headers, held.summary)
     }
 
     /// The held request, which is no longer held then. Until it is decided it counts as answered,
@@ -380,14 +438,29 @@ impl Exchange {
 
     fn pass_ungated(
         &mut self,
+        configuration: &Configuration,
         head: &Head<'_>,
         target: &Target<'_>,
-        summary: RequestSummary,
+        mut summary: RequestSummary,
+        downstream: &mut dyn Downstream,
     ) -> Step {
         let is_lookalike = head.method == Some(b"POST")
             && is_form(head.content_type)
             && self.policy.endpoints().is_some_and(|endpoints| endpoints.resembles(target));
-        let mut step = self.pass(Code::NotGated, Vec::new(), summary);
+        let common = self.policy.common();
+        let mut headers = Vec::new();
+        // Nearly every request is none of an endpoint, and nearly no policy asks for this.
+        if common.forward.certificate_for() == CertificateFor::EveryRequest {
+            let policy = &common.peer_certificate;
+            let fields = ForwardedFields::of(head, &policy.source);
+            let mut presented = PresentedCertificate::new(policy, fields, downstream);
+            let is_of_tenant = |server_name| {
+                !policy.matches_server_name() || agrees(configuration, head, target, &server_name)
+            };
+            headers = headers_of_bystander(Code::NotGated, common, &mut presented, is_of_tenant);
+            summary.certificate = presented.found();
+        }
+        let mut step = self.pass(Code::NotGated, headers, summary);
         if let Step::Decide(decision) = &mut step {
             decision.is_lookalike = is_lookalike;
         }

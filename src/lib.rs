@@ -140,20 +140,22 @@ pub mod inspect {
     pub use crate::certificate::{AttributeType, FoundNames, NameDifference, pem};
     pub use crate::checks::{Check, Checks};
     pub use crate::policy::{
-        Chain, CommonPolicy, Forward, Methods, Mode, PeerCertificatePolicy, Policy, RegistrySource,
-        Source, StrippedHeaders, TenantPolicy, TrustedProxies, TrustedProxy, UnknownTenant,
+        CertificateFor, Chain, CommonPolicy, Forward, Methods, Mode, NamedHeader,
+        PeerCertificatePolicy, Policy, RegistrySource, Source, StrippedHeaders, TenantChoice,
+        TenantPolicy, TrustedProxies, TrustedProxy, UnknownTenant, VerifiedHeader,
     };
     pub use crate::registration::{
-        BackendAuthentication, ClientMetadata, ExpectedSubject, SelfSignedKeys,
+        BackendAuthentication, CertificateBinding, ClientMetadata, ExpectedSubject, SelfSignedKeys,
         TokenEndpointAuthMethod,
     };
     pub use crate::registry::{ClientListFormat, Conversion, Registry, convert_list};
     pub use crate::rejection::{
-        MissingCertificate, SubjectMismatch, UnknownClient, UnverifiedCertificate,
+        FoundWord, MissingCertificate, NoTenant, SubjectMismatch, UnknownClient,
+        UnverifiedCertificate,
     };
     pub use crate::request::{
-        AuthorizationError, ClientIdMismatch, Endpoint, Endpoints, FormError, IdSource, Target,
-        is_token,
+        AuthorizationError, ClientIdMismatch, Endpoint, Endpoints, FormError, IdSource, PathPrefix,
+        Target, is_token,
     };
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Largest size of the optimised module, in bytes. Each worker of a proxy holds its compiled code,
 /// and operators download it.
-pub const MODULE_BYTES: usize = 780_000;
+pub const MODULE_BYTES: usize = 800_000;
 
 // Requests.
 

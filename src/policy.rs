@@ -2,23 +2,27 @@
 //! from JSON.
 
 mod forward;
+mod host;
 mod peer_certificate;
+mod realms;
 mod stripped_headers;
 mod tenants;
 
 use std::sync::Arc;
 
-pub use self::forward::Forward;
+pub use self::forward::{CertificateFor, Forward};
+pub(crate) use self::host::HostPattern;
 pub use self::peer_certificate::{
-    Chain, PeerCertificatePolicy, Source, TrustedProxies, TrustedProxy,
+    Chain, NamedHeader, PeerCertificatePolicy, Source, TrustedProxies, TrustedProxy, VerifiedHeader,
 };
+pub(crate) use self::realms::Realms;
 pub use self::stripped_headers::StrippedHeaders;
 pub(crate) use self::stripped_headers::{HeaderPattern, is_reserved};
-pub(crate) use self::tenants::{HostPattern, Tenants};
+pub(crate) use self::tenants::Tenants;
 use crate::registry::{FetchedRegistry, KeySetSource, Registry};
-use crate::request::Endpoints;
+use crate::request::{Endpoints, Target};
 
-/// A configuration: one policy for every host, or one for each tenant.
+/// A configuration: one policy for every request, or one for each tenant.
 #[derive(Clone, Debug)]
 pub struct Configuration {
     pub(crate) tenants: Tenants,
@@ -38,7 +42,7 @@ pub struct FilterState {
     pub client_id: bool,
 }
 
-/// The policy for the requests of one host.
+/// The policy for the requests of one tenant, or of all.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// The part that applies to every request, whatever is decided.
@@ -92,8 +96,8 @@ pub struct CommonPolicy {
     pub peer_certificate: Arc<PeerCertificatePolicy>,
     /// The headers and trailers that must not reach the backend as the client sent them.
     pub stripped: Arc<StrippedHeaders>,
-    /// The name of the tenant in metrics and logs, which is the first of its `hosts`; `None` = the
-    /// policy of the top level.
+    /// The name of the tenant in metrics and logs, which is the first of its `hosts` and behind it
+    /// the first of its `paths`; `None` = the policy of the top level.
     pub tenant: Option<Arc<str>>,
 }
 
@@ -120,16 +124,17 @@ pub enum LogDecisions {
     None,
 }
 
-/// The policy for the host of a request.
+/// The policy for a request.
 #[derive(Clone, Debug)]
 pub enum TenantPolicy {
     /// That of a tenant, or of the top level.
     Known(Arc<Policy>),
-    /// No tenant names the host, and the top level has no registry.
+    /// No tenant is the one of the request, and the top level has no registry; or it is not certain
+    /// which tenant is.
     Unknown(Arc<UnknownTenant>),
 }
 
-/// The policy for a host that belongs to no tenant.
+/// The policy for a request that belongs to no tenant.
 #[derive(Clone, Debug)]
 pub struct UnknownTenant {
     /// That of the top level. Its mode is the mode of the refusal.
@@ -158,19 +163,54 @@ impl TenantPolicy {
     }
 }
 
+/// The policy for a request, and what choosing it has shown.
+#[derive(Clone, Debug)]
+pub struct TenantChoice {
+    /// The policy.
+    pub policy: TenantPolicy,
+    /// Where tenants are chosen by path: whether some spelling of the path is gated. `None` = they
+    /// are not, and the endpoints of the policy say it.
+    pub is_gated: Option<bool>,
+    /// Whether spellings of the path that count choose several tenants.
+    pub is_ambiguous: bool,
+}
+
 impl Configuration {
-    /// The policy for `:authority`.
+    /// The policy for `:authority` and `:path`.
     #[must_use]
-    pub fn policy_for(&self, authority: &[u8]) -> TenantPolicy {
-        self.tenants.policy_for(authority)
+    pub fn choose(&self, authority: &[u8], path: &[u8]) -> TenantChoice {
+        self.tenants.choose(authority, path)
+    }
+
+    /// The policy of [`Configuration::choose`] alone.
+    #[must_use]
+    pub fn policy_for(&self, authority: &[u8], path: &[u8]) -> TenantPolicy {
+        self.choose(authority, path).policy
+    }
+
+    /// A path that is gated for this host, in lower case but for the path of a tenant; `None` =
+    /// there is none, or every path is gated.
+    #[must_use]
+    pub fn example_path(&self, authority: &[u8]) -> Option<String> {
+        let paths = self.tenants.example_paths(authority);
+        paths.into_iter().find(|path| {
+            let choice = self.choose(authority, path.as_bytes());
+            !choice.is_ambiguous && choice.is_gated != Some(false)
+        })
     }
 
     /// Whether the server name of the TLS handshake (RFC 6066 §3) chooses the same tenant as
-    /// `authority`. `server_name` is `None` where the client sent none, which agrees with an
-    /// authority for which TLS has no name: an IP address, or a name without a dot.
+    /// `authority`, each together with the path. `server_name` is `None` where the client sent none,
+    /// which agrees with an authority for which TLS has no name: an IP address, or a name without a
+    /// dot.
     #[must_use]
-    pub fn server_name_agrees(&self, authority: &[u8], server_name: Option<&[u8]>) -> bool {
-        self.tenants.server_name_agrees(authority, server_name)
+    pub fn server_name_agrees(
+        &self,
+        authority: &[u8],
+        target: &Target<'_>,
+        server_name: Option<&[u8]>,
+    ) -> bool {
+        self.tenants.server_name_agrees(authority, target, server_name)
     }
 
     /// The mode of refusals that belong to no tenant: shadow only where the top level and every
@@ -180,7 +220,7 @@ impl Configuration {
         self.tenants.mode_of_all()
     }
 
-    /// The policies of all tenants, once for each host, and that of the top level, if it has a
+    /// The policies of all tenants, once for each host and path, and that of the top level, if it has a
     /// registry.
     pub fn policies(&self) -> impl Iterator<Item = &Policy> {
         self.tenants.policies()

@@ -1,7 +1,9 @@
 //! The registration: what was agreed with a client (RFC 7591, RFC 8705).
 
 mod backend_authentication;
+mod certificate_binding;
 mod client_metadata;
+mod expected_subject;
 pub(crate) mod foreign;
 pub(crate) mod jwks;
 mod jwks_uri;
@@ -9,10 +11,10 @@ mod jwks_uri;
 use std::sync::Arc;
 
 pub use self::backend_authentication::BackendAuthentication;
+pub use self::certificate_binding::CertificateBinding;
 pub(crate) use self::client_metadata::is_client_id;
-pub use self::client_metadata::{
-    ClientMetadata, ExpectedSubject, SelfSignedKeys, TokenEndpointAuthMethod,
-};
+pub use self::client_metadata::{ClientMetadata, SelfSignedKeys, TokenEndpointAuthMethod};
+pub use self::expected_subject::ExpectedSubject;
 pub use self::jwks_uri::JwksUri;
 pub(crate) use self::jwks_uri::{ListedHost, ListedHosts};
 

@@ -6,7 +6,9 @@ mod host_error;
 
 use std::fmt;
 
-pub use self::causes::{MissingCertificate, SubjectMismatch, UnknownClient, UnverifiedCertificate};
+pub use self::causes::{
+    FoundWord, MissingCertificate, NoTenant, SubjectMismatch, UnknownClient, UnverifiedCertificate,
+};
 pub use self::code::Code;
 pub use self::host_error::HostError;
 use crate::certificate::{CertificateError, Thumbprint};
@@ -82,10 +84,13 @@ pub enum Rejection {
     },
     /// RFC 8705 §2.1: the certificate does not have the registered name.
     SubjectMismatch(SubjectMismatch),
-    /// No tenant has this host, and the top level has no registry.
+    /// No tenant has this host and path, and the top level has no registry; or it is not certain
+    /// which tenant has them.
     UnknownTenant {
         /// `:authority`.
         host: String,
+        /// Why the request has no tenant.
+        cause: NoTenant,
     },
     /// The server name of the TLS handshake chooses another tenant than `:authority`.
     ServerNameMismatch {
@@ -179,7 +184,17 @@ impl fmt::Display for Rejection {
                 write!(f, "certificate {presented} is not a registered one")
             }
             Self::SubjectMismatch(mismatch) => mismatch.fmt(f),
-            Self::UnknownTenant { host } => write!(f, "no tenant has the host \"{host}\""),
+            Self::UnknownTenant { host, cause: NoTenant::OfHost } => {
+                write!(f, "no tenant has the host \"{host}\"")
+            }
+            Self::UnknownTenant { host, cause: NoTenant::OfHostAndPath } => {
+                write!(f, "no tenant has the host \"{host}\" and this path")
+            }
+            Self::UnknownTenant { host, cause: NoTenant::Ambiguous } => write!(
+                f,
+                "this path of the host \"{host}\" is that of one tenant in one spelling, and of \
+                 another or of none in another spelling or letter case"
+            ),
             Self::ServerNameMismatch { server_name: Some(name), host } => {
                 write!(
                     f,

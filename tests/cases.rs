@@ -189,6 +189,29 @@ fn report(failures: &[String], rows: usize) {
     );
 }
 
+/// The row that docs/cases.md shows as complete, among those of its file.
+#[test]
+fn the_row_of_the_manual_is_complete_and_right() {
+    let manual = fs::read_to_string(support::repository().join("docs/cases.md"))
+        .unwrap_or_else(|error| panic!("docs/cases.md: {error}"));
+    let row = manual.split("```jsonc").nth(1).and_then(|rest| rest.split("```").next());
+    let row: Value = serde_json::from_str(row.unwrap_or_default())
+        .unwrap_or_else(|error| panic!("the row of docs/cases.md: {error}"));
+    let names = include_str!("cases/names.json");
+    let mut names: Value =
+        serde_json::from_str(names).unwrap_or_else(|error| panic!("names.json: {error}"));
+    let rows = names.pointer_mut("/cases").and_then(Value::as_array_mut);
+    rows.unwrap_or_else(|| panic!("names.json has no rows")).push(row);
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cases-of-the-manual");
+    fs::create_dir_all(&home)
+        .and_then(|()| fs::write(home.join("names.json"), names.to_string()))
+        .unwrap_or_else(|error| panic!("{}: {error}", home.display()));
+    let table = support::case::load(&home).unwrap_or_else(|error| panic!("{error}"));
+    let case = table.cases.iter().find(|case| case.name == "names.json: my first case");
+    compare(case.unwrap_or_else(|| panic!("the row has another name")))
+        .unwrap_or_else(|why| panic!("the row of docs/cases.md: {why}"));
+}
+
 #[test]
 fn every_case_is_decided_as_the_table_says() {
     let cases = chosen(table().cases, |case| &case.name);

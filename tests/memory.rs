@@ -137,7 +137,7 @@ fn keys_are_counted_too() {
     let header = pem::encode_escaped(&der);
     let mut memory = CertificateMemory::new();
     let before = HELD.get();
-    let read = memory.recall_or_read(CertificateHeader::XSslCert, header.as_bytes(), None);
+    let read = memory.recall_or_read(CertificateHeader::Pem, header.as_bytes(), None);
     assert!(read.is_ok());
     let held = (HELD.get() - before) as usize;
     assert!(held <= memory.octets(), "{held} octets are held, {} counted", memory.octets());

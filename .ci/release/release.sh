@@ -27,6 +27,13 @@ build_cli() {
 # describe FILE BINARY CRATE TARGET: what is in a file of dist/, as an SBOM beside it.
 describe() { python3 -B .ci/release/sbom.py "$@" > "$1.cdx.json"; }
 
+# A configuration of envoy/, with the module and the certificates beside it.
+beside() {
+  local runs="# Runs in the folder of a release, with certificates as README.md makes them:"
+  sed -e 's|target/demo/pki/||; s|filename: target/|filename: |' \
+    -e "s|^# Runs as it is, .*|$runs|; s|^#     target/.*|#     envoy -c $1|" "envoy/$1"
+}
+
 build_release() {
   local version name program file
   # Of the order of files, and of what Python writes.
@@ -41,6 +48,7 @@ build_release() {
   name=tls-client-auth-$version
   program=tls-client-auth-$(uname -m)-linux
   cp "$module" envoy/configuration.schema.json LICENSE dist/
+  for file in envoy.yaml envoy-listener-chain.yaml; do beside "$file" > "dist/$file"; done
   cp "target/$cli_target/cli/tls-client-auth" "dist/$program"
   cp "target/edge/$name.tgz" dist/
   cp target/edge/playground/*.html dist/tls-client-auth-playground.html

@@ -8,7 +8,7 @@ const advice = {
     a body and without credentials). The filter does not look at it.`,
   passed_other_method: `
     The client is registered for another method than a certificate, which the authorization server
-    checks.`,
+    checks. If it has a certificate_binding, the certificate is the right one.`,
   passed_unregistered: `
     The client_id is not registered, and the configuration lets such clients pass: the
     authorization server decides.`,

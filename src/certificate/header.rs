@@ -5,6 +5,8 @@
 //! certificate into it. So the grammar is strict, and any text outside of it makes the whole header
 //! malformed.
 
+mod bare_der;
+mod pem_text;
 mod xfcc;
 
 use base64::Engine as _;
@@ -17,41 +19,64 @@ use super::pem;
 use super::thumbprint::Thumbprint;
 use crate::limits;
 
-/// A header that carries a client's certificate. A further form takes a variant here, with its
-/// place in [`CertificateHeader::ALL`], its names, how it is read and how it is written.
+/// A form in which a header carries a client's certificate, read and written. The name of the
+/// header is the operator's choice; some forms have a usual one.
+///
+/// A further form takes a variant here, with its place in [`CertificateHeader::ALL`], its words in
+/// a configuration, how it is read and how it is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateHeader {
     /// Envoy's `x-forwarded-client-cert`. It is read as text or as JSON, and written as text with
     /// `Hash` and `Cert`.
     #[default]
-    XForwardedClientCert,
-    /// `client-cert` (RFC 9440 §2.1).
-    ClientCert,
-    /// `x-ssl-cert`, a percent-encoded PEM, as nginx and others write it.
-    XSslCert,
+    Xfcc,
+    /// A Byte Sequence of RFC 8941, as in `client-cert` (RFC 9440 §2.1).
+    ByteSequence,
+    /// Percent-encoded PEM, as nginx and others write it. It is read in every way in which a proxy
+    /// brings PEM into one line, and written with all but unreserved characters escaped, because
+    /// Java's decoder makes a blank of `+`.
+    Pem,
+    /// PEM with a blank for every line end, as Apache writes it. It is read like
+    /// [`CertificateHeader::Pem`].
+    PemLine,
+    /// Base64 of the DER, without armour.
+    Der,
 }
 
 impl CertificateHeader {
     /// Every form, so that `form as usize` is its index.
-    pub const ALL: [Self; 3] = [Self::XForwardedClientCert, Self::ClientCert, Self::XSslCert];
+    pub const ALL: [Self; 5] =
+        [Self::Xfcc, Self::ByteSequence, Self::Pem, Self::PemLine, Self::Der];
 
-    /// The name of the header, in lower case.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::XForwardedClientCert => "x-forwarded-client-cert",
-            Self::ClientCert => "client-cert",
-            Self::XSslCert => "x-ssl-cert",
-        }
-    }
+    /// The values of `peer_certificate.dialect` (contract §4). `x-ssl-cert` is an older word for
+    /// `pem`.
+    pub const DIALECTS: [(&str, Self); 5] = [
+        ("xfcc", Self::Xfcc),
+        ("client-cert", Self::ByteSequence),
+        ("pem", Self::Pem),
+        ("der", Self::Der),
+        ("x-ssl-cert", Self::Pem),
+    ];
 
-    /// The value of `peer_certificate.dialect` that stands for it (contract §4).
+    /// The values of `format` in `forward.certificate` (contract §5).
+    pub const FORMATS: [(&str, Self); 5] = [
+        ("pem", Self::Pem),
+        ("pem-line", Self::PemLine),
+        ("der", Self::Der),
+        ("byte-sequence", Self::ByteSequence),
+        ("xfcc", Self::Xfcc),
+    ];
+
+    /// The name of the header in lower case, where a configuration names none; `None` = the form
+    /// has no usual name.
     #[must_use]
-    pub fn dialect(self) -> &'static str {
+    pub const fn usual_name(self) -> Option<&'static str> {
         match self {
-            Self::XForwardedClientCert => "xfcc",
-            Self::ClientCert | Self::XSslCert => self.name(),
+            Self::Xfcc => Some(XFCC),
+            Self::ByteSequence => Some("client-cert"),
+            Self::Pem => Some("x-ssl-cert"),
+            Self::PemLine | Self::Der => None,
         }
     }
 
@@ -59,6 +84,7 @@ impl CertificateHeader {
     ///
     /// In a form with one element for each hop, the last one counts. If it describes the
     /// certificate `own_hop`, which is that of the connection to this hop, the one before it does.
+    /// Of a chain the first certificate counts.
     ///
     /// # Errors
     /// [`CertificateError::Header`], [`CertificateError::NotForwarded`], and those of
@@ -76,23 +102,46 @@ impl CertificateHeader {
             return Err(malformed("a control character"));
         }
         let text = text.trim_matches(BLANK);
+        if is_placeholder(text) {
+            return Err(CertificateError::NotForwarded);
+        }
         match self {
-            Self::XForwardedClientCert => xfcc::nearest(text, own_hop),
-            Self::ClientCert => PeerCertificate::from_der(&byte_sequence(text)?),
-            Self::XSslCert => PeerCertificate::from_pem(text.as_bytes()),
+            Self::Xfcc => xfcc::nearest(text, own_hop),
+            Self::ByteSequence => PeerCertificate::from_der(&byte_sequence(text)?),
+            Self::Pem | Self::PemLine => PeerCertificate::from_der(&pem_text::escaped_leaf(text)?),
+            Self::Der => PeerCertificate::from_der(&bare_der::leaf(text)?),
         }
     }
 
     /// The value of the header field for `certificate`.
     #[must_use]
     pub fn write(self, certificate: &PeerCertificate) -> String {
+        let der = certificate.der();
         match self {
-            Self::XForwardedClientCert => xfcc::write(certificate),
+            Self::Xfcc => xfcc::write(certificate),
             // A Byte Sequence of RFC 8941 §3.3.5.
-            Self::ClientCert => format!(":{}:", STANDARD.encode(certificate.der())),
-            Self::XSslCert => pem::encode_escaped(certificate.der()),
+            Self::ByteSequence => format!(":{}:", STANDARD.encode(der)),
+            Self::Pem => pem::encode_escaped(der),
+            // A field value has no blank at its end (RFC 9110 §5.5).
+            Self::PemLine => pem::encode(der).trim_end().replace('\n', " "),
+            Self::Der => STANDARD.encode(der),
         }
     }
+}
+
+/// The name of Envoy's own header.
+pub(crate) const XFCC: &str = "x-forwarded-client-cert";
+
+/// Whether a proxy writes this where the client has no certificate: Apache `(null)`, nginx and
+/// others `NONE`, HAProxy nothing, between two colons if it writes a Byte Sequence, Caddy the name
+/// of its variable in braces.
+fn is_placeholder(text: &str) -> bool {
+    let is_of_a_name = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    matches!(text, "" | "(null)" | "NONE" | "::")
+        || text
+            .strip_prefix('{')
+            .and_then(|text| text.strip_suffix('}'))
+            .is_some_and(|name| !name.is_empty() && name.bytes().all(is_of_a_name))
 }
 
 const BLANK: [char; 2] = [' ', '\t'];
@@ -161,9 +210,7 @@ mod tests {
         let mallory = certificate(std::slice::from_ref(&name));
         let header = element(&mallory, &[name]);
         for own_hop in [None, Some(&Thumbprint::of(b"proxy"))] {
-            assert!(
-                CertificateHeader::XForwardedClientCert.read(header.as_bytes(), own_hop).is_err()
-            );
+            assert!(CertificateHeader::Xfcc.read(header.as_bytes(), own_hop).is_err());
         }
     }
 
@@ -219,7 +266,7 @@ mod tests {
                 let hash = own_hop.to_hex();
                 header += &format!(",By=spiffe://mesh/inner;Hash={hash};URI=spiffe://mesh/edge");
             }
-            let read = CertificateHeader::XForwardedClientCert;
+            let read = CertificateHeader::Xfcc;
             if let Ok(read) = read.read(header.as_bytes(), Some(&own_hop)) {
                 prop_assert_eq!(read.thumbprint(), mallory.thumbprint());
             }
@@ -231,7 +278,7 @@ mod tests {
         ) {
             let named = certificate(&uris);
             let header = element(&named, &uris);
-            let read = CertificateHeader::XForwardedClientCert.read(header.as_bytes(), None);
+            let read = CertificateHeader::Xfcc.read(header.as_bytes(), None);
             prop_assert_eq!(read.map(|read| read.thumbprint()), Ok(named.thumbprint()));
         }
 

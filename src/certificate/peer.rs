@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use x509_parser::certificate::Validity;
 use x509_parser::prelude::FromDer as _;
@@ -22,8 +23,9 @@ pub enum CertificateError {
     /// The header that must carry the certificate is malformed, for this reason.
     Header(&'static str),
     /// The request has the header of this name, which must carry the certificate, more than once.
-    HeaderRepeated(&'static str),
-    /// The text is not one PEM certificate, plain or percent-encoded.
+    HeaderRepeated(Arc<str>),
+    /// The text is not one PEM certificate, plain or percent-encoded, or not a chain of them where
+    /// one may stand.
     Pem,
     /// The octets are not the DER of one certificate (RFC 5280 §4.1).
     Der,

@@ -1,10 +1,10 @@
 //! The member `forward` (contract §5).
 
-use super::header_name;
 use super::stripped_headers::header_pattern;
-use crate::certificate::CertificateHeader;
+use super::{has_another_meaning, header_name, header_of_its_own};
+use crate::certificate::{CertificateHeader, XFCC};
 use crate::json::{Json, JsonError, Members, first_repeated, one_of};
-use crate::policy::{Forward, is_reserved};
+use crate::policy::{CertificateFor, Forward, NamedHeader};
 use crate::request::same_header;
 
 impl Forward {
@@ -15,11 +15,17 @@ impl Forward {
     pub(super) fn from_json(json: &Json) -> Result<Self, JsonError> {
         let mut members = Members::of(json, "an object")?;
         let client_id = members.read("client_id", identity_header)?;
-        let certificate = members.read("certificate", |json| {
-            let names = CertificateHeader::ALL.map(|header| (header.name(), header));
-            json.elements("an array of header names", one_of(&names))
-        })?;
+        let certificate = members
+            .read("certificate", |json| json.elements("an array of headers", certificate_header))?;
         let thumbprint = members.read("thumbprint", identity_header)?;
+        let certificate_for = members.read(
+            "certificate_for",
+            one_of(&[
+                ("authenticated", CertificateFor::Authenticated),
+                ("gated", CertificateFor::Gated),
+                ("every_request", CertificateFor::EveryRequest),
+            ]),
+        )?;
         let keep =
             members.read("keep", |json| json.elements("an array of header names", kept_name))?;
         let strip = members
@@ -29,6 +35,7 @@ impl Forward {
             client_id,
             thumbprint,
             certificate: certificate.unwrap_or_default(),
+            certificate_for: certificate_for.unwrap_or_default(),
             keep: keep.unwrap_or_default(),
             strip: strip.unwrap_or_default(),
         };
@@ -66,15 +73,32 @@ fn kept_name(json: &Json) -> Result<Box<str>, JsonError> {
     }
 }
 
-/// The name of a header that the filter may write.
-fn identity_header(json: &Json) -> Result<Box<str>, JsonError> {
-    let name = header_name(json)?;
-    // Servers read other information in these headers.
-    const NOT_FOR_IDENTITY: [&str; 4] = ["date", "expect", "forwarded", "x-forwarded-client-cert"];
-    if is_reserved(&name) || NOT_FOR_IDENTITY.iter().any(|reserved| same_header(reserved, &*name)) {
-        return Err(JsonError::expected("a header of its own: this one has another meaning"));
+/// An entry of `certificate`: a header by its usual name, or `{"header", "format"}`.
+fn certificate_header(json: &Json) -> Result<NamedHeader, JsonError> {
+    const WORDS: [CertificateHeader; 3] =
+        [CertificateHeader::Xfcc, CertificateHeader::ByteSequence, CertificateHeader::Pem];
+    if let Json::String(_) = json {
+        let words = WORDS.map(|form| (form.usual_name().unwrap_or_default(), form));
+        let form = one_of(&words)(json)?;
+        return NamedHeader::usual(form).ok_or_else(|| JsonError::expected("an object"));
     }
-    Ok(name)
+    let mut members = Members::of(json, "the name of a header, or an object")?;
+    let name = members.read("header", header_of_its_own)?;
+    let form = members.read("format", one_of(&CertificateHeader::FORMATS))?;
+    members.finish()?;
+    let name = name.ok_or_else(|| JsonError::expected("the member header"))?;
+    let form = form.ok_or_else(|| JsonError::expected("the member format"))?;
+    // Envoy and others read and extend this header, in its own form.
+    if same_header(XFCC, &*name) && form != CertificateHeader::Xfcc {
+        return Err(JsonError::expected("the format xfcc for this header").within("format"));
+    }
+    Ok(NamedHeader { name: name.into(), form })
+}
+
+/// The name of a header that the filter may write, other than a certificate.
+fn identity_header(json: &Json) -> Result<Box<str>, JsonError> {
+    let name = header_of_its_own(json)?;
+    if same_header(XFCC, &*name) { Err(has_another_meaning()) } else { Ok(name) }
 }
 
 #[cfg(test)]

@@ -165,6 +165,7 @@ fn substitute(members: &[(String, Json)], name: &str, n: usize) -> Option<Json> 
     Some(match name {
         "client_id" => Json::String(format!("stand-in-{n}")),
         "hosts" => Json::Array(vec![Json::String(format!("stand-in-{n}.example"))]),
+        "paths" => Json::Array(vec![Json::String(format!("/stand-in-{n}"))]),
         "clients" if !has("registry") => Json::Array(Vec::new()),
         "registry" if !has("clients") => object(&[
             ("cluster", text("stand-in")),
@@ -176,7 +177,13 @@ fn substitute(members: &[(String, Json)], name: &str, n: usize) -> Option<Json> 
         "path" if is_lookup => text("/{client_id}"),
         "path" => text("/"),
         "mode" if is_lookup => text("lookup"),
-        "source" if has("dialect") || has("trusted_proxies") => text("forwarded"),
+        "source" if ["dialect", "header", "trusted_proxies", "verified"].into_iter().any(has) => {
+            text("forwarded")
+        }
+        "header" => Json::String(format!("x-stand-in-{n}")),
+        "format" if has("header") => text("der"),
+        "values" if has("header") => Json::Array(vec![text("stand-in")]),
+        "token_endpoint_auth_method" if has("certificate_binding") => text("none"),
         "token_endpoint_auth_method"
             if has("tls_client_auth_")
                 || has("backend_authentication")

@@ -1,7 +1,8 @@
 //! The headers that are stripped (contract §5), from the members of the top level and all tenants.
 
+use std::sync::Arc;
+
 use super::PolicyMembers;
-use crate::certificate::CertificateHeader;
 use crate::json::{Json, JsonError};
 use crate::policy::{Forward, HeaderPattern, Source, StrippedHeaders};
 use crate::request::same_header;
@@ -19,17 +20,20 @@ pub(super) struct IdentityHeaders {
     /// Those that the `forward` of the top level or of a tenant writes.
     written: Vec<Box<str>>,
     /// Those that the `peer_certificate` of any of them reads.
-    read: Vec<&'static str>,
+    read: Vec<Arc<str>>,
 }
 
 impl IdentityHeaders {
     /// The headers of all `policies`.
     pub(super) fn of<'a>(policies: impl Iterator<Item = &'a PolicyMembers>) -> Self {
-        let (mut written, mut read) = (Vec::<Box<str>>::new(), Vec::new());
+        let (mut written, mut read) = (Vec::<Box<str>>::new(), Vec::<Arc<str>>::new());
         for members in policies {
             let source = members.peer_certificate.as_ref().map(|policy| &policy.source);
-            let header = source.and_then(Source::header).map(CertificateHeader::name);
-            read.extend(header.filter(|header| !read.contains(header)));
+            for name in source.into_iter().flat_map(Source::read_names) {
+                if !read.contains(name) {
+                    read.push(name.clone());
+                }
+            }
             for name in members.forward.iter().flat_map(|forward| forward.written_names()) {
                 if !written.iter().any(|other| **other == *name) {
                     written.push(name.into());
@@ -37,6 +41,23 @@ impl IdentityHeaders {
             }
         }
         Self { written, read }
+    }
+
+    /// The headers that are stripped where it is not certain which of `policies` is in force: what
+    /// one of them strips, none keeps.
+    pub(super) fn stripped_for_all<'a>(
+        &self,
+        policies: impl Iterator<Item = &'a PolicyMembers>,
+    ) -> StrippedHeaders {
+        let forwards = policies.filter_map(|members| members.forward.as_deref());
+        let patterns = forwards.flat_map(|forward| forward.strip_patterns()).cloned().collect();
+        StrippedHeaders::new(
+            Vec::new(),
+            self.read.clone(),
+            self.written.clone(),
+            Vec::new(),
+            patterns,
+        )
     }
 
     /// The headers that are stripped under the members `own`, which are those of the top level, or
@@ -80,10 +101,10 @@ impl IdentityHeaders {
         let members = [Some(own), above];
         let mut sources = members.iter().flatten().map(|members| members.peer_certificate.as_ref());
         let source = sources.find_map(|policy| policy);
-        let own_header = source.and_then(|policy| policy.source.header());
+        let own_names = source.into_iter().flat_map(|policy| policy.source.read_names());
         let in_force = own.forward.as_deref().or(forwards.into_iter().flatten().next());
         Ok(StrippedHeaders::new(
-            own_header,
+            own_names.cloned().collect(),
             self.read.clone(),
             self.written.clone(),
             in_force.map(kept).unwrap_or_default(),
@@ -95,11 +116,12 @@ impl IdentityHeaders {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::certificate::CertificateHeader;
     use crate::policy::{Configuration, TenantPolicy};
 
     fn stripped(configuration: &str, host: &str) -> StrippedHeaders {
         let configuration = Configuration::parse(configuration.as_bytes()).unwrap();
-        let policy: TenantPolicy = configuration.policy_for(host.as_bytes());
+        let policy: TenantPolicy = configuration.policy_for(host.as_bytes(), b"/");
         policy.common().stripped.as_ref().clone()
     }
 
@@ -147,7 +169,7 @@ mod tests {
         ] {
             assert_eq!(stripped(text, host).strips(name.as_bytes(), None), strips, "{host} {name}");
         }
-        let trusted = Some(CertificateHeader::ClientCert);
+        let trusted = Some(CertificateHeader::ByteSequence);
         assert!(!stripped(text, "c").strips(b"client-cert", trusted));
         assert!(stripped(text, "c").strips(b"client_cert", trusted));
     }

@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
-use super::PolicyMembers;
 use super::stripped_headers::IdentityHeaders;
+use super::{PolicyMembers, ServerNames};
 use crate::json::{Json, JsonError, Members};
-use crate::policy::{CommonPolicy, HostPattern, Mode, TenantPolicy, Tenants, UnknownTenant};
+use crate::policy::{
+    CommonPolicy, Forward, HostPattern, Mode, Policy, Realms, TenantPolicy, Tenants, UnknownTenant,
+};
 use crate::registry::KeySetSource;
-use crate::request::Endpoints;
+use crate::request::{Endpoints, PathPrefix};
 
 /// One entry of `tenants`.
 pub(super) struct TenantMembers {
+    /// Empty = the tenant has no `hosts`.
     hosts: Vec<HostPattern>,
+    /// Empty = the tenant has no `paths`.
+    paths: Vec<PathPrefix>,
     own: PolicyMembers,
 }
 
@@ -27,14 +32,18 @@ impl TenantMembers {
         let mut members = Members::of(json, "a tenant")?;
         let hosts =
             members.read("hosts", |json| json.some_elements("at least one host", host_pattern))?;
-        let hosts = hosts.ok_or_else(|| JsonError::expected("the member hosts"))?;
+        let paths = members
+            .read("paths", |json| json.some_elements("at least one path", PathPrefix::from_json))?;
         let own = PolicyMembers::read(&mut members, key_sets)?;
         members.finish()?;
-        Ok(Self { hosts, own })
+        if hosts.is_none() && paths.is_none() {
+            return Err(JsonError::expected("the member hosts, the member paths or both"));
+        }
+        Ok(Self { hosts: hosts.unwrap_or_default(), paths: paths.unwrap_or_default(), own })
     }
 }
 
-/// The policies of all hosts, from the members of the top level and those of the tenants.
+/// The policies of all tenants, from the members of the top level and those of the tenants.
 ///
 /// # Errors
 /// The pointer is relative to the configuration.
@@ -43,22 +52,51 @@ pub(super) fn tenants(
     tenants: Vec<TenantMembers>,
 ) -> Result<Tenants, JsonError> {
     let has_tenants = !tenants.is_empty();
+    let compares = if !has_tenants {
+        ServerNames::None
+    } else if tenants.iter().any(|tenant| !tenant.hosts.is_empty()) {
+        ServerNames::OfHosts
+    } else {
+        ServerNames::OfPaths
+    };
     // A header that the filter reads or writes for one tenant is stripped for every tenant.
     let identity = IdentityHeaders::of(
         std::iter::once(defaults).chain(tenants.iter().map(|tenant| &tenant.own)),
     );
     let common = defaults.common(identity.stripped_under(defaults, None)?);
     let mut mode_of_all = common.mode;
-    let other = match defaults.clone().into_policy(common.clone(), has_tenants) {
+    let other = match defaults.clone().into_policy(common.clone(), compares) {
         Ok(policy) => TenantPolicy::Known(Arc::new(policy)),
         Err(_) if has_tenants => unknown(common.clone(), defaults.endpoints.clone()),
         Err(error) => return Err(error),
     };
     let mut all = Tenants::new(other);
+    let mut by_path = None;
+    if tenants.iter().any(|tenant| !tenant.paths.is_empty()) {
+        let modes = tenants.iter().map(|tenant| tenant.own.mode.or(defaults.mode));
+        if modes.into_iter().any(|mode| mode.unwrap_or_default() == Mode::Enforce) {
+            mode_of_all = Mode::Enforce;
+        }
+        let stripped = identity.stripped_for_all(
+            std::iter::once(defaults).chain(tenants.iter().map(|tenant| &tenant.own)),
+        );
+        by_path = Some(Realms::new(UnknownTenant {
+            common: CommonPolicy {
+                mode: mode_of_all,
+                forward: Arc::new(Forward::default()),
+                stripped: Arc::new(stripped),
+                ..common.clone()
+            },
+            endpoints: None,
+        }));
+    }
     for (index, tenant) in tenants.into_iter().enumerate() {
-        let mode = add(&mut all, tenant, defaults, &identity)
+        let mode = add(&mut all, by_path.as_mut(), tenant, defaults, &identity, compares)
             .map_err(|error| error.within(index).within("tenants"))?;
         mode_of_all = if mode == Mode::Enforce { mode } else { mode_of_all };
+    }
+    if let Some(realms) = by_path {
+        all = all.with_realms(realms);
     }
     // An authority that is no host belongs neither to a tenant nor to the top level, on any path:
     // some backend may take it for any of them.
@@ -69,16 +107,24 @@ pub(super) fn tenants(
 /// Adds a tenant, and returns its mode.
 fn add(
     all: &mut Tenants,
-    TenantMembers { hosts, own }: TenantMembers,
+    by_path: Option<&mut Realms>,
+    TenantMembers { hosts, paths, own }: TenantMembers,
     defaults: &PolicyMembers,
     identity: &IdentityHeaders,
+    compares: ServerNames,
 ) -> Result<Mode, JsonError> {
     let stripped = identity.stripped_under(&own, Some(defaults))?;
     let members = own.or(defaults);
     let mut common = members.common(stripped);
-    common.tenant = hosts.first().map(HostPattern::name);
+    let host = hosts.first().map(HostPattern::name).unwrap_or_default();
+    let path = paths.first().map(ToString::to_string).unwrap_or_default();
+    common.tenant = Some(format!("{host}{path}").into());
     let mode = common.mode;
-    let policy = Arc::new(members.into_policy(common, true)?);
+    let policy = Arc::new(members.into_policy(common, compares)?);
+    if let Some(realms) = by_path {
+        add_realm(realms, &hosts, &paths, &policy)?;
+        return Ok(mode);
+    }
     for (index, host) in hosts.into_iter().enumerate() {
         if !all.add(host, &policy) {
             return Err(JsonError::expected("a host that is not named before")
@@ -87,6 +133,32 @@ fn add(
         }
     }
     Ok(mode)
+}
+
+/// Adds a tenant for each of its hosts and paths.
+fn add_realm(
+    realms: &mut Realms,
+    hosts: &[HostPattern],
+    paths: &[PathPrefix],
+    policy: &Arc<Policy>,
+) -> Result<(), JsonError> {
+    let any = [None];
+    let hosts: Vec<_> = hosts.iter().map(Some).collect();
+    let all_hosts = if hosts.is_empty() { &any[..] } else { &hosts };
+    for (at, host) in all_hosts.iter().enumerate() {
+        if paths.is_empty() && !realms.add(*host, None, policy) {
+            let expected = "a host that no tenant without paths names before";
+            return Err(JsonError::expected(expected).within(at).within("hosts"));
+        }
+        for (at, path) in paths.iter().enumerate() {
+            if !realms.add(*host, Some(path), policy) {
+                let expected =
+                    "a path that is not named before for the same host, in any letter case";
+                return Err(JsonError::expected(expected).within(at).within("paths"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn unknown(common: CommonPolicy, endpoints: Option<Endpoints>) -> TenantPolicy {

@@ -1,13 +1,14 @@
 use super::*;
 use crate::policy::{Chain, TenantPolicy};
 use crate::registration::Registration;
+use crate::request::Target;
 
 fn parse(text: &str) -> Result<Configuration, JsonError> {
     Configuration::parse(text.as_bytes())
 }
 
 fn policy(text: &str, authority: &str) -> Arc<Policy> {
-    match parse(text).unwrap().policy_for(authority.as_bytes()) {
+    match parse(text).unwrap().policy_for(authority.as_bytes(), b"/") {
         TenantPolicy::Known(policy) => policy,
         TenantPolicy::Unknown(_) => panic!("{authority} has no tenant"),
     }
@@ -70,7 +71,8 @@ fn tenants_are_chosen_by_host_and_inherit() {
         ".example.net",
         "xexample.net",
     ] {
-        let TenantPolicy::Unknown(unknown) = configuration.policy_for(authority.as_bytes()) else {
+        let TenantPolicy::Unknown(unknown) = configuration.policy_for(authority.as_bytes(), b"/")
+        else {
             panic!("{authority} has a tenant");
         };
         // An authority that is no host is refused as long as one tenant enforces.
@@ -285,8 +287,8 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
         (r#""certificate_thumbprints": []"#.to_owned(), "/certificate_thumbprints", "empty array"),
         (
             r#""certificate_binding": {"jwks": {}}"#.to_owned(),
-            "/certificate_binding",
-            "does not support",
+            "/certificate_binding/jwks",
+            "at least one key",
         ),
         (r#""trust_anchor": []"#.to_owned(), "/trust_anchor", "did you mean \"trust_anchors\"?"),
         (
@@ -395,7 +397,7 @@ fn shadow_of_all_needs_the_top_level_and_every_tenant() {
         let configuration = parse(text).unwrap();
         assert_eq!(configuration.mode_of_all(), mode, "{text}");
         if text.contains("tenants") {
-            assert_eq!(configuration.policy_for(b"user@host").common().mode, mode, "{text}");
+            assert_eq!(configuration.policy_for(b"user@host", b"/").common().mode, mode, "{text}");
         }
     }
 }
@@ -433,9 +435,11 @@ fn server_names_and_authorities_choose_one_tenant() {
         (alone, "a.example", Some("b.example"), true),
         (alone, "a.example", None, true),
     ] {
-        let found = parse(text)
-            .unwrap()
-            .server_name_agrees(authority.as_bytes(), server_name.map(str::as_bytes));
+        let found = parse(text).unwrap().server_name_agrees(
+            authority.as_bytes(),
+            &Target::new(b"/"),
+            server_name.map(str::as_bytes),
+        );
         assert_eq!(found, agrees, "{authority} {server_name:?}");
     }
 }

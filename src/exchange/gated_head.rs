@@ -1,7 +1,7 @@
 //! What the headers of a gated request show before there is a body.
 
 use crate::checks::{Check, Checks};
-use crate::downstream::{Downstream, ServerName};
+use crate::downstream::{Downstream, ForwardedFields, ServerName};
 use crate::policy::{Configuration, Policy};
 use crate::rejection::{HostError, Rejection};
 use crate::request::{
@@ -14,16 +14,44 @@ use crate::request::{
 pub(super) struct GatedHead {
     pub(super) authorization: Option<Authorization>,
     pub(super) charset: Charset,
-    certificate: CertificateField,
+    /// `None` = the certificate is that of the connection, as nearly always.
+    forwarded: Option<Box<HeldFields>>,
 }
 
-/// The header that carries the certificate, as a [`SingletonField`] that outlives the headers.
+/// [`ForwardedFields`] that outlive the headers.
 #[derive(Debug)]
-enum CertificateField {
+struct HeldFields {
+    certificate: HeldField,
+    verified: HeldField,
+}
+
+/// A [`SingletonField`] that outlives the headers.
+#[derive(Debug)]
+enum HeldField {
     /// The header is absent, or the policy names none.
     Absent,
     Present(Box<[u8]>),
     Repeated,
+}
+
+impl From<SingletonField<'_>> for HeldField {
+    fn from(field: SingletonField<'_>) -> Self {
+        match field {
+            SingletonField::Absent => Self::Absent,
+            SingletonField::Present(value) => Self::Present(value.into()),
+            SingletonField::Repeated => Self::Repeated,
+        }
+    }
+}
+
+impl HeldField {
+    fn get(&self) -> SingletonField<'_> {
+        match self {
+            Self::Absent => SingletonField::Absent,
+            Self::Present(value) => SingletonField::Present(value),
+            Self::Repeated => SingletonField::Repeated,
+        }
+    }
 }
 
 impl GatedHead {
@@ -39,7 +67,7 @@ impl GatedHead {
         downstream: &mut dyn Downstream,
         checks: &mut Checks,
     ) -> Result<Self, Rejection> {
-        check_server_name(configuration, policy, head, downstream, checks)?;
+        check_server_name(configuration, policy, head, target, downstream, checks)?;
         checks.begin(Check::Protocol);
         // A body may never end after an upgrade, so the headers decide.
         if head.has_upgrade || expects_more_than_continue(head.expect) {
@@ -63,23 +91,21 @@ impl GatedHead {
         if let Some(name) = target.credential_in_query() {
             return Err(Rejection::ClientIdMismatch(ClientIdMismatch::CredentialInQuery { name }));
         }
-        let header = policy.common.peer_certificate.source.header();
-        let certificate =
-            match header.map(|header| head.fields.singleton(header.name())).unwrap_or_default() {
-                SingletonField::Absent => CertificateField::Absent,
-                SingletonField::Present(value) => CertificateField::Present(value.into()),
-                SingletonField::Repeated => CertificateField::Repeated,
-            };
-        Ok(Self { authorization, charset, certificate })
+        let source = &policy.common.peer_certificate.source;
+        let forwarded = source.header().map(|_| {
+            let fields = ForwardedFields::of(head, source);
+            let (certificate, verified) = (fields.certificate.into(), fields.verified.into());
+            Box::new(HeldFields { certificate, verified })
+        });
+        Ok(Self { authorization, charset, forwarded })
     }
 
-    /// The header that carries the certificate.
-    pub(super) fn certificate(&self) -> SingletonField<'_> {
-        match &self.certificate {
-            CertificateField::Absent => SingletonField::Absent,
-            CertificateField::Present(value) => SingletonField::Present(value),
-            CertificateField::Repeated => SingletonField::Repeated,
-        }
+    /// The headers in which a hop in front reports the certificate.
+    pub(super) fn forwarded(&self) -> ForwardedFields<'_> {
+        self.forwarded.as_ref().map_or_else(ForwardedFields::default, |fields| ForwardedFields {
+            certificate: fields.certificate.get(),
+            verified: fields.verified.get(),
+        })
     }
 }
 
@@ -110,25 +136,44 @@ fn check_server_name(
     configuration: &Configuration,
     policy: &Policy,
     head: &Head<'_>,
+    target: &Target<'_>,
     downstream: &mut dyn Downstream,
     checks: &mut Checks,
 ) -> Result<(), Rejection> {
     if !policy.matches_server_name {
         return Ok(());
     }
-    let server_name = match downstream.server_name() {
-        ServerName::Unspecified => return Ok(()),
-        ServerName::Absent => None,
-        ServerName::Name(name) => Some(name),
-    };
-    checks.begin(Check::ServerName);
-    let authority = head.authority.unwrap_or_default();
-    if configuration.server_name_agrees(authority, server_name.as_deref()) {
+    let server_name = downstream.server_name();
+    if server_name == ServerName::Unspecified {
         return Ok(());
     }
+    checks.begin(Check::ServerName);
+    if agrees(configuration, head, target, &server_name) {
+        return Ok(());
+    }
+    let authority = head.authority.unwrap_or_default();
     let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
     Err(Rejection::ServerNameMismatch {
-        server_name: server_name.as_deref().map(text),
+        server_name: match &server_name {
+            ServerName::Name(name) => Some(text(name)),
+            ServerName::Absent | ServerName::Unspecified => None,
+        },
         host: text(authority),
     })
+}
+
+/// Whether the server name is of the tenant that the request is for. One that is not known is not
+/// compared.
+pub(super) fn agrees(
+    configuration: &Configuration,
+    head: &Head<'_>,
+    target: &Target<'_>,
+    server_name: &ServerName,
+) -> bool {
+    let name = match server_name {
+        ServerName::Unspecified => return true,
+        ServerName::Absent => None,
+        ServerName::Name(name) => Some(name.as_ref()),
+    };
+    configuration.server_name_agrees(head.authority.unwrap_or_default(), target, name)
 }

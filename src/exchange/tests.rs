@@ -252,7 +252,7 @@ fn looked_up() -> Exchange {
 fn a_lookup_holds_the_request_until_its_answer() {
     let registered = |text: &[u8]| {
         let configuration = Configuration::parse(text).unwrap();
-        let TenantPolicy::Known(policy) = configuration.policy_for(b"") else {
+        let TenantPolicy::Known(policy) = configuration.policy_for(b"", b"/") else {
             panic!("no tenants")
         };
         let RegistrySource::Embedded(registry) = &policy.registry else { panic!("embedded") };

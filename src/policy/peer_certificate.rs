@@ -1,6 +1,8 @@
 //! Where the certificate comes from, and what verifies its chain (contract §4).
 
-use crate::certificate::{AlternativeName, CertificateHeader, PeerCertificate, Thumbprint};
+use std::sync::Arc;
+
+use crate::certificate::{AlternativeName, CertificateHeader, PeerCertificate, Thumbprint, XFCC};
 
 /// `peer_certificate`: where the certificate comes from, and what verifies its chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,17 +46,58 @@ pub enum Source {
     Connection,
     /// A header that the hop in front wrote.
     Forwarded {
-        /// `dialect`: the header and its form.
-        header: CertificateHeader,
+        /// `header` and `dialect`.
+        header: NamedHeader,
         /// `trusted_proxies`; `None` = the header must carry the certificate of the downstream
         /// connection.
         trusted_proxies: Option<TrustedProxies>,
     },
 }
 
-/// `trusted_proxies`: the peers whose header is trusted.
+/// A header that carries a certificate: its name, and the form of its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrustedProxies(pub(crate) Vec<TrustedProxy>);
+pub struct NamedHeader {
+    /// In lower case.
+    pub name: Arc<str>,
+    /// How its value is read or written.
+    pub form: CertificateHeader,
+}
+
+impl NamedHeader {
+    /// The header of the usual name of `form`; `None` = the form has none.
+    pub(crate) fn usual(form: CertificateHeader) -> Option<Self> {
+        form.usual_name().map(|name| Self { name: name.into(), form })
+    }
+}
+
+/// `trusted_proxies`, and what they say of a client's chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedProxies {
+    /// The peers whose headers are trusted.
+    pub(crate) peers: Vec<TrustedProxy>,
+    /// `verified`; `None` = they refuse clients whose chain they cannot verify.
+    pub verified: Option<VerifiedHeader>,
+}
+
+/// `verified`: a header in which a hop says whether it verified the chain of the client's
+/// certificate, for a hop that lets others in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedHeader {
+    /// In lower case.
+    pub name: Arc<str>,
+    /// The values that say that it did.
+    pub(crate) values: Vec<Box<str>>,
+}
+
+impl VerifiedHeader {
+    /// Whether this value says that the chain was verified. Values are compared exactly: one that
+    /// two hops wrote, with a comma between, is none of them.
+    #[must_use]
+    pub fn vouches(&self, value: &[u8]) -> bool {
+        let value = value.trim_ascii();
+        self.values.iter().any(|vouching| vouching.as_bytes() == value)
+    }
+}
 
 /// A peer whose header is trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,8 +123,30 @@ impl TrustedProxy {
 impl Source {
     /// The header from which the certificate is read; `None` = from the connection.
     #[must_use]
-    pub fn header(&self) -> Option<CertificateHeader> {
-        if let Self::Forwarded { header, .. } = self { Some(*header) } else { None }
+    pub fn header(&self) -> Option<&NamedHeader> {
+        if let Self::Forwarded { header, .. } = self { Some(header) } else { None }
+    }
+
+    /// `verified`
+    #[must_use]
+    pub fn verified(&self) -> Option<&VerifiedHeader> {
+        if let Self::Forwarded { trusted_proxies: Some(proxies), .. } = self {
+            proxies.verified.as_ref()
+        } else {
+            None
+        }
+    }
+
+    /// Whether the certificate is read from the header that Envoy itself writes and removes.
+    #[must_use]
+    pub fn reads_xfcc(&self) -> bool {
+        self.header().is_some_and(|header| header.name.as_ref() == XFCC)
+    }
+
+    /// The names of the headers that are read.
+    pub(crate) fn read_names(&self) -> impl Iterator<Item = &Arc<str>> {
+        let certificate = self.header().map(|header| &header.name);
+        certificate.into_iter().chain(self.verified().map(|verified| &verified.name))
     }
 }
 

@@ -1,10 +1,13 @@
-//! Several tenants behind one filter: the policy is chosen by `:authority`.
+//! Several tenants behind one filter: the policy is chosen by `:authority`, or by it and the path.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::{Mode, Policy, TenantPolicy};
+use super::host::{HostPattern, host_of};
+use super::realms::{RealmChoice, Realms};
+use super::{Mode, Policy, TenantChoice, TenantPolicy};
+use crate::request::{Endpoint, Target};
 
 /// Policies by host, and the policy for every other host.
 #[derive(Clone, Debug)]
@@ -13,45 +16,14 @@ pub(crate) struct Tenants {
     exact: HashMap<Box<str>, Arc<Policy>>,
     /// By lower-case suffix with its leading dot.
     suffixes: Vec<(Box<str>, Arc<Policy>)>,
+    /// All tenants, where some are chosen by path. Then `exact` and `suffixes` are empty.
+    realms: Option<Box<Realms>>,
     /// For hosts that no tenant names.
     other: TenantPolicy,
     /// For an `:authority` that is no host.
     unreadable: TenantPolicy,
     /// [`super::Configuration::mode_of_all`].
     mode_of_all: Mode,
-}
-
-/// An entry of `hosts`, in lower case.
-pub(crate) enum HostPattern {
-    Exact(Box<str>),
-    Suffix(Box<str>),
-}
-
-impl HostPattern {
-    /// Reads a host without port, or `*.` and a name, which stands for all hosts below that name.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (is_suffix, name) = match text.strip_prefix("*.") {
-            Some(name) => (true, name),
-            None => (false, text),
-        };
-        if !is_host(name) || (is_suffix && name.starts_with('[')) {
-            return None;
-        }
-        let name = canonical(name);
-        Some(if is_suffix {
-            Self::Suffix(format!(".{name}").into())
-        } else {
-            Self::Exact(name.into())
-        })
-    }
-
-    /// The entry as text, in lower case.
-    pub(crate) fn name(&self) -> Arc<str> {
-        match self {
-            Self::Exact(host) => host.as_ref().into(),
-            Self::Suffix(suffix) => format!("*{suffix}").into(),
-        }
-    }
 }
 
 impl Tenants {
@@ -61,6 +33,7 @@ impl Tenants {
         Self {
             exact: HashMap::new(),
             suffixes: Vec::new(),
+            realms: None,
             unreadable: other.clone(),
             other,
             mode_of_all,
@@ -79,37 +52,77 @@ impl Tenants {
         }
     }
 
+    /// The same with these tenants, of which some are chosen by path.
+    pub(crate) fn with_realms(self, realms: Realms) -> Self {
+        Self { realms: Some(Box::new(realms)), ..self }
+    }
+
     /// The same tenants with this `mode_of_all`, and the policy for an `:authority` that is no
     /// host.
     pub(crate) fn with_unreadable(self, mode_of_all: Mode, unreadable: TenantPolicy) -> Self {
         Self { mode_of_all, unreadable, ..self }
     }
 
-    /// Every policy, once for each of its hosts.
+    /// Every policy, once for each of its hosts and paths.
     pub(crate) fn policies(&self) -> impl Iterator<Item = &Policy> {
         let other = if let TenantPolicy::Known(policy) = &self.other { Some(policy) } else { None };
-        let policies =
-            self.exact.values().chain(self.suffixes.iter().map(|(_, policy)| policy)).chain(other);
-        policies.map(Arc::as_ref)
+        let by_path = self.realms.iter().flat_map(|realms| realms.policies());
+        let policies = self
+            .exact
+            .values()
+            .chain(self.suffixes.iter().map(|(_, policy)| policy))
+            .chain(by_path);
+        policies.chain(other).map(Arc::as_ref)
     }
 
     pub(crate) fn mode_of_all(&self) -> Mode {
         self.mode_of_all
     }
 
-    pub(crate) fn policy_for(&self, authority: &[u8]) -> TenantPolicy {
+    pub(crate) fn choose(&self, authority: &[u8], path: &[u8]) -> TenantChoice {
         // Nearly every filter has no tenants.
-        if !self.has_tenants() {
-            return self.other.clone();
-        }
-        match host_of(&String::from_utf8_lossy(authority)).map(|host| self.tenant_of(&host)) {
-            None => self.unreadable.clone(),
-            Some(None) => self.other.clone(),
-            Some(Some(policy)) => TenantPolicy::Known(policy.clone()),
+        let policy = if self.has_tenants() {
+            let host = host_of(&String::from_utf8_lossy(authority));
+            match (host, &self.realms) {
+                (None, _) => self.unreadable.clone(),
+                (Some(host), Some(realms)) => {
+                    let RealmChoice { policy, is_gated, is_ambiguous } =
+                        realms.choose(Some(&host), &Target::new(path), &self.other);
+                    return TenantChoice { policy, is_gated: Some(is_gated), is_ambiguous };
+                }
+                (Some(host), None) => match self.tenant_of(&host) {
+                    Some(policy) => TenantPolicy::Known(policy.clone()),
+                    None => self.other.clone(),
+                },
+            }
+        } else {
+            self.other.clone()
+        };
+        TenantChoice { policy, is_gated: None, is_ambiguous: false }
+    }
+
+    /// Paths that are gated, if they choose the tenant whose endpoints they are of.
+    pub(crate) fn example_paths(&self, authority: &[u8]) -> Vec<String> {
+        let host = host_of(&String::from_utf8_lossy(authority));
+        match (host, &self.realms) {
+            (Some(host), Some(realms)) => realms.example_paths(&host, &self.other),
+            _ => {
+                let policy = self.choose(authority, b"/").policy;
+                policy
+                    .endpoints()
+                    .into_iter()
+                    .flat_map(|all| all.iter().map(Endpoint::example))
+                    .collect()
+            }
         }
     }
 
-    pub(crate) fn server_name_agrees(&self, authority: &[u8], server_name: Option<&[u8]>) -> bool {
+    pub(crate) fn server_name_agrees(
+        &self,
+        authority: &[u8],
+        target: &Target<'_>,
+        server_name: Option<&[u8]>,
+    ) -> bool {
         let host = |text: &[u8]| host_of(&String::from_utf8_lossy(text));
         if !self.has_tenants() {
             return true;
@@ -124,10 +137,18 @@ impl Tenants {
                 return true;
             }
             None => None,
-            Some(Some(name)) => self.tenant_of(&name),
+            Some(Some(name)) => Some(name),
             Some(None) => return false,
         };
-        match (self.tenant_of(&authority), by_name) {
+        if let Some(realms) = &self.realms {
+            let [one, other] = [Some(&authority), by_name.as_ref()]
+                .map(|host| realms.choose(host.map(String::as_str), target, &self.other));
+            return match (&one.policy, &other.policy) {
+                (TenantPolicy::Known(one), TenantPolicy::Known(other)) => Arc::ptr_eq(one, other),
+                _ => false,
+            };
+        }
+        match (self.tenant_of(&authority), by_name.and_then(|name| self.tenant_of(&name))) {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             (None, None) => true,
             _ => false,
@@ -135,7 +156,7 @@ impl Tenants {
     }
 
     fn has_tenants(&self) -> bool {
-        !self.exact.is_empty() || !self.suffixes.is_empty()
+        !self.exact.is_empty() || !self.suffixes.is_empty() || self.realms.is_some()
     }
 
     /// The policy of the tenant that names `host`, which is in lower case.
@@ -147,67 +168,5 @@ impl Tenants {
             below.max_by_key(|(suffix, _)| suffix.len()).map(|(_, policy)| policy)
         };
         self.exact.get(host).or_else(by_suffix)
-    }
-}
-
-/// The host of `:authority` in lower case, without port and final dot; `None` = it is no host, or
-/// has user information (RFC 9110 §4.2.4).
-fn host_of(authority: &str) -> Option<String> {
-    let is_port = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    let host = match authority.rsplit_once(':') {
-        // The last colon of an IPv6 literal without port is inside the brackets.
-        Some((host, port)) if is_port(port) && (!host.starts_with('[') || host.ends_with(']')) => {
-            host
-        }
-        _ => authority,
-    };
-    let host = host.strip_suffix('.').unwrap_or(host);
-    is_host(host).then(|| canonical(host))
-}
-
-/// A host in lower case, and an IPv6 address in the form of RFC 5952.
-fn canonical(host: &str) -> String {
-    let address = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .and_then(|text| text.parse::<Ipv6Addr>().ok());
-    address.map_or_else(|| host.to_ascii_lowercase(), |address| format!("[{address}]"))
-}
-
-/// A host name or an IPv6 literal in brackets.
-fn is_host(text: &str) -> bool {
-    let is_label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
-    };
-    match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None => text.split('.').all(is_label),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts_of_authorities() {
-        for (authority, host) in [
-            ("as.example.com", Some("as.example.com")),
-            ("AS.Example.COM:443", Some("as.example.com")),
-            ("as.example.com.:8443", Some("as.example.com")),
-            ("[2001:DB8::1]:443", Some("[2001:db8::1]")),
-            ("[2001:db8::1]", Some("[2001:db8::1]")),
-            ("[2001:DB8:0::0001]:443", Some("[2001:db8::1]")),
-            ("[::ffff:c000:201]", Some("[::ffff:192.0.2.1]")),
-            ("as.example.com:", Some("as.example.com")),
-            ("192.0.2.1", Some("192.0.2.1")),
-            ("user@as.example.com", None),
-            ("as.example.com:1:443", None),
-            ("as.example.com..", None),
-            ("[x]", None),
-            ("", None),
-        ] {
-            assert_eq!(host_of(authority).as_deref(), host);
-        }
     }
 }

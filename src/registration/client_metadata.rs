@@ -1,12 +1,12 @@
 //! Client metadata (RFC 7591 §2, RFC 8705 §2.1.2 and §2.2.2), read into types that cannot hold an
 //! inconsistent client.
 
-use std::fmt;
-
 use super::backend_authentication::BackendAuthentication;
+use super::certificate_binding::{self, CertificateBinding, ReadBinding, THUMBPRINTS, thumbprints};
+use super::expected_subject::{ExpectedSubject, names_of_subjects, only_subject, subjects};
 use super::jwks_uri::JwksUri;
 use super::{foreign, jwks};
-use crate::certificate::{AlternativeName, DistinguishedName, Thumbprint};
+use crate::certificate::Thumbprint;
 use crate::json::{Json, JsonError, Members};
 use crate::octets::are_visible;
 
@@ -15,8 +15,8 @@ use crate::octets::are_visible;
 pub struct ClientMetadata {
     client_id: Box<str>,
     method: TokenEndpointAuthMethod,
-    /// `certificate_thumbprints`: the only certificates that this client may use; `None` = any
-    /// certificate that matches.
+    /// `certificate_thumbprints`, of the client or beside the subject of its `certificate_binding`:
+    /// the only certificates that this client may use; `None` = any certificate that matches.
     certificate_thumbprints: Option<Vec<Thumbprint>>,
     backend_authentication: Option<BackendAuthentication>,
 }
@@ -28,8 +28,9 @@ pub enum TokenEndpointAuthMethod {
     TlsClientAuth(ExpectedSubject),
     /// RFC 8705 §2.2: one of these certificates.
     SelfSignedTlsClientAuth(SelfSignedKeys),
-    /// A method that the backend checks.
-    Other,
+    /// A method that the backend checks, and the certificate that the connection of the client must
+    /// present; `None` = any or none.
+    Other(Option<CertificateBinding>),
 }
 
 /// The certificates of a `self_signed_tls_client_auth` client.
@@ -41,19 +42,30 @@ pub enum SelfSignedKeys {
     At(JwksUri),
 }
 
-/// The one subject value that a `tls_client_auth` client registered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ExpectedSubject {
-    /// `tls_client_auth_subject_dn`
-    SubjectDn(DistinguishedName),
-    /// `tls_client_auth_san_dns`
-    SanDns(AlternativeName),
-    /// `tls_client_auth_san_uri`
-    SanUri(AlternativeName),
-    /// `tls_client_auth_san_ip`
-    SanIp(AlternativeName),
-    /// `tls_client_auth_san_email`
-    SanEmail(AlternativeName),
+impl TokenEndpointAuthMethod {
+    /// The subject by which the client is registered, of a method of RFC 8705 or of a
+    /// `certificate_binding`. It has a meaning only in a verified chain.
+    #[must_use]
+    pub fn expected_subject(&self) -> Option<&ExpectedSubject> {
+        match self {
+            Self::TlsClientAuth(expected)
+            | Self::Other(Some(CertificateBinding::Subject(expected))) => Some(expected),
+            Self::SelfSignedTlsClientAuth(_)
+            | Self::Other(None | Some(CertificateBinding::Certificates(_))) => None,
+        }
+    }
+
+    /// The certificates that are registered themselves, without a chain.
+    #[must_use]
+    pub fn registered_certificates(&self) -> Option<&[Thumbprint]> {
+        match self {
+            Self::SelfSignedTlsClientAuth(SelfSignedKeys::Registered(all))
+            | Self::Other(Some(CertificateBinding::Certificates(all))) => Some(all),
+            Self::TlsClientAuth(_)
+            | Self::SelfSignedTlsClientAuth(SelfSignedKeys::At(_))
+            | Self::Other(None | Some(CertificateBinding::Subject(_))) => None,
+        }
+    }
 }
 
 impl ClientMetadata {
@@ -76,28 +88,18 @@ impl ClientMetadata {
         let client_id =
             client_id.ok_or_else(|| foreign::lacks(json, foreign::METADATA, "client_id"))?;
         let method = members.read_unless_null(METHOD, method_name)?;
-        let mut subjects = Vec::with_capacity(1);
-        for (name, read) in SUBJECTS {
-            // Servers with a field for each of the five send an empty string where one is not set.
-            match members.set(name) {
-                None => {}
-                Some(Json::String(text)) if text.is_empty() => {}
-                Some(json) => subjects.push((name, json, read)),
-            }
-        }
+        let subjects = subjects(&mut members);
         let (jwks, jwks_uri) = (members.set("jwks"), members.set("jwks_uri"));
-        let certificate_thumbprints = members
-            .read_unless_null("certificate_thumbprints", |json| {
-                json.some_elements("at least one SHA-256 thumbprint", thumbprint)
-            })?;
+        let mut certificate_thumbprints = members.read_unless_null(THUMBPRINTS, thumbprints)?;
         let backend_authentication =
             members.read_unless_null("backend_authentication", BackendAuthentication::from_json)?;
-        for name in NOT_SUPPORTED {
-            if members.set(name).is_some() {
-                return Err(
-                    JsonError::new("this version does not support this member").within(name)
-                );
-            }
+        let binding = members.read_unless_null(certificate_binding::MEMBER, |json| {
+            ReadBinding::from_json(json, warnings)
+        })?;
+        if members.set(NOT_SUPPORTED).is_some() {
+            return Err(
+                JsonError::new("this version does not support this member").within(NOT_SUPPORTED)
+            );
         }
         refuse_near_misses(&members)?;
         // RFC 7591 §2 has a default, but an authorization server always returns the method
@@ -106,6 +108,13 @@ impl ClientMetadata {
         let method = method.ok_or_else(|| foreign::lacks(json, foreign::METADATA, METHOD))?;
         foreign::refuse(json, foreign::METADATA, "")?;
         let method = match method {
+            "tls_client_auth" | "self_signed_tls_client_auth" if binding.is_some() => {
+                let error = JsonError::expected(
+                    "a client of another method: this one registers its certificate outside this \
+                     member",
+                );
+                return Err(error.within(certificate_binding::MEMBER));
+            }
             "tls_client_auth" => TokenEndpointAuthMethod::TlsClientAuth(only_subject(&subjects)?),
             "self_signed_tls_client_auth" => {
                 TokenEndpointAuthMethod::SelfSignedTlsClientAuth(match (jwks, jwks_uri) {
@@ -131,21 +140,32 @@ impl ClientMetadata {
                     }
                 })
             }
-            _ => TokenEndpointAuthMethod::Other,
-        };
-        // Each of these members implies a method of RFC 8705. With another method the client would
-        // pass without a check of its certificate.
-        if method == TokenEndpointAuthMethod::Other {
-            let subject = subjects.first().map(|(name, ..)| *name);
-            let pinned = certificate_thumbprints.is_some().then_some("certificate_thumbprints");
-            let backend = backend_authentication.is_some().then_some("backend_authentication");
-            if let Some(name) = subject.or(pinned).or(backend) {
-                let error = JsonError::expected(
-                    "a client that authenticates by tls_client_auth or self_signed_tls_client_auth",
-                );
-                return Err(error.within(name));
+            // Each of these members implies a method of RFC 8705. With another method the client
+            // would pass without a check of its certificate.
+            _ => {
+                let subject = subjects.first().map(|(name, ..)| *name);
+                let pinned = certificate_thumbprints.is_some().then_some(THUMBPRINTS);
+                let backend = backend_authentication.is_some().then_some("backend_authentication");
+                if let Some(name) = subject.or(pinned).or(backend) {
+                    let inside = if Some(name) == backend {
+                        ""
+                    } else {
+                        "; the certificate of a client of another method is registered inside \
+                         certificate_binding"
+                    };
+                    let error = JsonError::expected(format!(
+                        "a client that authenticates by tls_client_auth or \
+                         self_signed_tls_client_auth{inside}"
+                    ));
+                    return Err(error.within(name));
+                }
+                let binding = binding.map(|ReadBinding { binding, pinned }| {
+                    certificate_thumbprints = pinned;
+                    binding
+                });
+                TokenEndpointAuthMethod::Other(binding)
             }
-        }
+        };
         Ok(Self { client_id, method, certificate_thumbprints, backend_authentication })
     }
 
@@ -199,30 +219,6 @@ impl ClientMetadata {
     #[must_use]
     pub fn admits(&self, certificate: &Thumbprint) -> bool {
         self.certificate_thumbprints.as_ref().is_none_or(|admitted| admitted.contains(certificate))
-    }
-}
-
-type ReadSubject = fn(&str) -> Result<ExpectedSubject, JsonError>;
-
-/// The members that register a subject (RFC 8705 §2.1.2), and how each is read.
-const SUBJECTS: [(&str, ReadSubject); 5] = [
-    ("tls_client_auth_subject_dn", subject_dn),
-    ("tls_client_auth_san_dns", san_dns),
-    ("tls_client_auth_san_uri", san_uri),
-    ("tls_client_auth_san_ip", san_ip),
-    ("tls_client_auth_san_email", san_email),
-];
-
-/// RFC 8705 §2.1.2: a client must use exactly one of the five.
-fn only_subject(given: &[(&str, &Json, ReadSubject)]) -> Result<ExpectedSubject, JsonError> {
-    match given {
-        [(name, json, read)] => {
-            json.string("a string").and_then(read).map_err(|error| error.within(name))
-        }
-        _ => Err(JsonError::new(format!(
-            "expected exactly one of {}",
-            SUBJECTS.map(|(name, _)| name).join(", ")
-        ))),
     }
 }
 
@@ -283,44 +279,9 @@ fn letters(name: &str) -> String {
         .collect()
 }
 
-fn subject_dn(text: &str) -> Result<ExpectedSubject, JsonError> {
-    let invalid = |error: &dyn fmt::Display| {
-        JsonError::new(format!("expected an RFC 4514 distinguished name: {error}"))
-    };
-    DistinguishedName::parse(text).map(ExpectedSubject::SubjectDn).map_err(|error| invalid(&error))
-}
-
-fn san_dns(text: &str) -> Result<ExpectedSubject, JsonError> {
-    let name = AlternativeName::dns(text).map(ExpectedSubject::SanDns);
-    name.ok_or_else(|| JsonError::expected("a host name in ASCII (A-labels), without port"))
-}
-
-fn san_uri(text: &str) -> Result<ExpectedSubject, JsonError> {
-    let name = AlternativeName::uri(text).map(ExpectedSubject::SanUri);
-    name.ok_or_else(|| JsonError::expected("an absolute URI in ASCII"))
-}
-
-fn san_ip(text: &str) -> Result<ExpectedSubject, JsonError> {
-    let name = AlternativeName::ip(text).map(ExpectedSubject::SanIp);
-    name.ok_or_else(|| {
-        JsonError::expected("an IPv4 or IPv6 address, without brackets, prefix length or port")
-    })
-}
-
-fn san_email(text: &str) -> Result<ExpectedSubject, JsonError> {
-    let name = AlternativeName::email(text).map(ExpectedSubject::SanEmail);
-    name.ok_or_else(|| JsonError::expected("a mailbox in ASCII, local-part@domain"))
-}
-
-fn thumbprint(json: &Json) -> Result<Thumbprint, JsonError> {
-    let expected =
-        "the SHA-256 of a certificate's DER, in base64url without padding or in hexadecimal";
-    Thumbprint::parse(json.string(expected)?).ok_or_else(|| JsonError::expected(expected))
-}
-
-/// Members reserved for a later version. Ignoring them would enforce less than the operator asked
+/// A member reserved for a later version. Ignoring it would enforce less than the operator asked
 /// for.
-const NOT_SUPPORTED: [&str; 2] = ["trust_anchors", "certificate_binding"];
+const NOT_SUPPORTED: &str = "trust_anchors";
 
 const METHOD: &str = "token_endpoint_auth_method";
 
@@ -340,10 +301,7 @@ fn refuse_near_misses(members: &Members<'_>) -> Result<(), JsonError> {
         let message = match members.nearest(name) {
             Some(known) => format!("unknown member; did you mean \"{known}\"?"),
             None if registers_a_subject(name) => {
-                format!(
-                    "unknown member; expected one of {}",
-                    SUBJECTS.map(|(name, _)| name).join(", ")
-                )
+                format!("unknown member; expected one of {}", names_of_subjects())
             }
             None => continue,
         };

@@ -39,7 +39,7 @@ pub enum MissingCertificate {
     /// last hop itself.
     NotForwarded {
         /// The name of the header.
-        header: &'static str,
+        header: Arc<str>,
     },
     /// The peer of the connection is none of `trusted_proxies`.
     ProxyNotTrusted {
@@ -81,6 +81,25 @@ pub enum UnverifiedCertificate {
         /// The certificate of the connection.
         own: Thumbprint,
     },
+    /// The hop in front does not say that it verified the chain: none of the values of
+    /// `peer_certificate.verified` is the one value of its header.
+    NotVouchedFor {
+        /// The name of the header.
+        header: Arc<str>,
+        /// What it says instead.
+        found: FoundWord,
+    },
+}
+
+/// What the hop in front says of the chain, where that is none of the values that vouch for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FoundWord {
+    /// The header is absent.
+    Absent,
+    /// The header has this value, cut for the log.
+    Other(Box<str>),
+    /// The header is there more than once.
+    Repeated,
 }
 
 impl fmt::Display for UnverifiedCertificate {
@@ -101,6 +120,14 @@ impl fmt::Display for UnverifiedCertificate {
                     "the forwarded certificate {forwarded} is not that of the connection, {own}, \
                      and no proxy is trusted"
                 )
+            }
+            Self::NotVouchedFor { header, found } => {
+                f.write_str("the hop in front does not vouch for the chain: ")?;
+                match found {
+                    FoundWord::Absent => write!(f, "the request has no {header}"),
+                    FoundWord::Other(word) => write!(f, "{header} is \"{word}\""),
+                    FoundWord::Repeated => write!(f, "the request has {header} more than once"),
+                }
             }
         }
     }
@@ -130,4 +157,16 @@ impl fmt::Display for SubjectMismatch {
             }
         }
     }
+}
+
+/// Why a request has no tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoTenant {
+    /// No tenant names the host.
+    OfHost,
+    /// No tenant of the host names the path.
+    OfHostAndPath,
+    /// The path is that of one tenant in one spelling, and of another tenant, or of none, in another
+    /// spelling or letter case.
+    Ambiguous,
 }

@@ -6,8 +6,9 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::error::AuthorizationError;
+use super::fields::SingletonField;
 use super::form;
-use super::head::{SingletonField, is_token};
+use super::head::is_token;
 
 /// Standard base64. Padding is optional, because backends differ in whether they require it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -2,7 +2,7 @@
 //! form are accepted.
 
 use super::error::RequestError;
-use super::head::SingletonField;
+use super::fields::SingletonField;
 use crate::octets::equal;
 
 /// How the octets of a form become characters, by `content-type`.
@@ -44,6 +44,9 @@ pub(crate) fn check_content(
 #[must_use]
 pub(crate) fn is_form(content_type: SingletonField<'_>) -> bool {
     let SingletonField::Present(content_type) = content_type else { return false };
+    if usual_charset(content_type).is_some() {
+        return true;
+    }
     let media_type = content_type.split(|b| matches!(b, b';' | b',')).next().unwrap_or_default();
     media_type.trim_ascii().eq_ignore_ascii_case(FORM.as_bytes())
 }
@@ -51,6 +54,7 @@ pub(crate) fn is_form(content_type: SingletonField<'_>) -> bool {
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The charset of the two values that nearly every client sends.
+#[inline]
 fn usual_charset(content_type: &[u8]) -> Option<Charset> {
     let (media_type, rest) = content_type.split_at_checked(FORM.len())?;
     let is_usual = matches!(rest, b"" | b";charset=UTF-8");
@@ -67,14 +71,16 @@ pub(crate) fn check_length(
 ) -> Result<(), RequestError> {
     let SingletonField::Present(length) = content_length else { return Ok(()) };
     // Envoy refuses a length that is no number, and the body is counted when it arrives.
-    let announced = length.trim_ascii().iter().try_fold(0_u64, |length, digit| {
-        let digit = char::from(*digit).to_digit(10)?;
-        length.checked_mul(10)?.checked_add(digit.into())
-    });
-    match announced {
-        Some(length) if length > limit as u64 => Err(RequestError::BodyTooLarge { limit }),
-        _ => Ok(()),
+    // Beyond this a length is larger than any limit; ten times as much is still a number.
+    const LARGE: u64 = 1 << 59;
+    let mut announced = 0;
+    for digit in length.trim_ascii() {
+        if !digit.is_ascii_digit() {
+            return Ok(());
+        }
+        announced = (announced * 10 + u64::from(digit - b'0')).min(LARGE);
     }
+    if announced > limit as u64 { Err(RequestError::BodyTooLarge { limit }) } else { Ok(()) }
 }
 
 /// The charset of a form's `content-type` (RFC 9110 §8.3.1); `None` = it is no form, or in another

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::path::{self, Words};
+use super::path_prefix::{PathPrefix, WILDCARD, check_plain, no_path};
 use super::target::Target;
 use crate::json::{Json, JsonError};
 use crate::limits;
@@ -23,6 +24,8 @@ pub struct Endpoint {
     has_wildcard: bool,
     /// Whether everything below the path belongs to it: `/**`.
     with_all_below: bool,
+    /// The last segment; `None` where it is `*` or everything below, or where the path is the root.
+    last_segment: Option<Box<str>>,
 }
 
 /// The entry of the configuration in lower case, without a slash at the end.
@@ -36,10 +39,15 @@ impl fmt::Display for Endpoint {
     }
 }
 
-const WILDCARD: &str = "*";
 const ALL_BELOW: &str = "/**";
 
 impl Endpoint {
+    /// Reads one entry of `endpoints`; `None` = it is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::from_json(&Json::String(text.to_owned())).ok()
+    }
+
     /// Reads one entry of `endpoints`.
     fn from_json(json: &Json) -> Result<Self, JsonError> {
         let text = json.string("a path")?;
@@ -47,37 +55,17 @@ impl Endpoint {
             Some(path) => (path, true),
             None => (text, false),
         };
-        if !(path.starts_with('/') || path.is_empty() && with_all_below)
-            || (with_all_below && path.ends_with('/'))
-        {
-            return Err(JsonError::expected(
-                "a path that begins with a slash, without scheme and host",
-            ));
+        if with_all_below && path.ends_with('/') {
+            return Err(no_path());
         }
-        // A pattern of another language, read as plain text, would gate nothing.
-        let is_mark = |b: u8| b"{}[]()^$?|<>".contains(&b);
-        let is_pattern = |segment: &str| segment.bytes().any(is_mark) || segment.starts_with(':');
-        let mut segments = path.split('/').skip(1);
-        if segments.any(|segment| {
-            is_pattern(segment) || (segment.contains(WILDCARD) && segment != WILDCARD)
-        }) {
-            return Err(JsonError::expected(
-                "a plain path, in which * may stand for one whole segment and /** at the end for \
-                 everything below: other patterns are not understood",
-            ));
-        }
-        let is_plain = path.bytes().all(|b| b.is_ascii_graphic() && !b"%#;\\\"`".contains(&b));
-        if !is_plain
-            || path.contains("//")
-            || path::resolve_dots(path.as_bytes()) != path.as_bytes()
-        {
-            return Err(JsonError::expected(
-                "a plain path that begins with a slash, without escapes, query, parameters, dot or \
-                 empty segments",
-            ));
-        }
+        // The root with all below it is "/**".
+        check_plain(if path.is_empty() && with_all_below { "/" } else { path })?;
         let path = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
+        let last_segment = path.rsplit('/').next().filter(|_| !with_all_below);
         Ok(Self {
+            last_segment: last_segment
+                .filter(|segment| !segment.is_empty() && *segment != WILDCARD)
+                .map(Into::into),
             has_wildcard: path.split('/').any(|segment| segment == WILDCARD),
             path: path.into(),
             with_all_below,
@@ -88,6 +76,12 @@ impl Endpoint {
     #[must_use]
     pub fn is_pattern(&self) -> bool {
         self.has_wildcard || self.with_all_below
+    }
+
+    /// A path of this endpoint, in lower case.
+    #[must_use]
+    pub fn example(&self) -> String {
+        self.example_below(&PathPrefix::root()).unwrap_or_default()
     }
 
     fn is_exactly(&self, path: &[u8]) -> bool {
@@ -110,15 +104,30 @@ impl Endpoint {
         is_below && (self.with_all_below || segments.next().is_none())
     }
 
+    /// A path of this endpoint that is `prefix` or below it, in the letter case of `prefix`; `None` =
+    /// there is none.
+    #[must_use]
+    pub fn example_below(&self, prefix: &PathPrefix) -> Option<String> {
+        let mut own = self.path.split('/').skip(1);
+        let mut path = prefix.as_str().to_owned();
+        for wanted in prefix.as_str().split('/').skip(1) {
+            match own.next() {
+                Some(WILDCARD) => {}
+                Some(segment) if segment.eq_ignore_ascii_case(wanted) => {}
+                None if self.with_all_below => {}
+                _ => return None,
+            }
+        }
+        for segment in own {
+            path.push('/');
+            path.push_str(if segment == WILDCARD { "any" } else { segment });
+        }
+        Some(if path.is_empty() { "/".to_owned() } else { path })
+    }
+
     /// The segments that every path of this endpoint has.
     fn words(&self) -> impl Iterator<Item = &str> {
         self.path.split('/').filter(|segment| !segment.is_empty() && *segment != WILDCARD)
-    }
-
-    /// The last segment; none where it is `*` or everything below, or where the path is the root.
-    fn last_segment(&self) -> Option<&str> {
-        let last = self.path.rsplit('/').next().filter(|_| !self.with_all_below)?;
-        (!last.is_empty() && last != WILDCARD).then_some(last)
     }
 }
 
@@ -136,15 +145,6 @@ impl Endpoints {
         self.endpoints.iter()
     }
 
-    /// A path that the first of them gates, in lower case.
-    #[must_use]
-    pub fn example(&self) -> Option<String> {
-        let path = &self.endpoints.first()?.path;
-        let segments =
-            path.split('/').map(|segment| if segment == WILDCARD { "any" } else { segment });
-        Some(if path.is_empty() { "/".to_owned() } else { segments.collect::<Vec<_>>().join("/") })
-    }
-
     /// Whether a common backend could take `target` for one of the listed paths, in any spelling.
     #[must_use]
     pub fn gates(&self, target: &Target<'_>) -> bool {
@@ -153,7 +153,7 @@ impl Endpoints {
         if self.endpoints.iter().any(|endpoint| endpoint.is_exactly(path)) {
             return true;
         }
-        if path::is_plain(path) {
+        if target.is_plain() {
             return self.lists(path);
         }
         // Without a slash at the start it is no path. Some backends strip a scheme and a host, and
@@ -161,13 +161,21 @@ impl Endpoints {
         !path.starts_with(b"/") || self.lists_any_spelling_of(path)
     }
 
+    /// Whether `path` is one of the listed paths without regard to letter case. No other spelling
+    /// rule is applied.
+    pub(crate) fn list_spelling(&self, path: &[u8]) -> bool {
+        self.lists(path)
+    }
+
     /// Whether the last segment of `target` is that of an endpoint, in any spelling that a backend
     /// may take for it: a route that rewrites paths may lead from `target` to the endpoint.
     #[must_use]
     pub fn resembles(&self, target: &Target<'_>) -> bool {
-        let Some(last) = path::last_segment(target.path()) else { return false };
-        let mut segments = self.endpoints.iter().filter_map(Endpoint::last_segment);
-        segments.any(|segment| segment.as_bytes().eq_ignore_ascii_case(&last))
+        let Some(last) = path::last_segment(target.path(), target.is_plain()) else {
+            return false;
+        };
+        let mut segments = self.endpoints.iter().filter_map(|one| one.last_segment.as_deref());
+        segments.any(|segment| equal_ignoring_case(segment.as_bytes(), &last))
     }
 
     fn lists(&self, path: &[u8]) -> bool {
@@ -177,19 +185,29 @@ impl Endpoints {
     }
 
     fn lists_any_spelling_of(&self, path: &[u8]) -> bool {
-        if path.len() > limits::LONG_PATH_OCTETS && !self.may_be_in(path) {
-            return false;
-        }
-        path::has_spelling(path, |spelling| self.lists(spelling))
+        may_be_listed(path, [Some(self)])
+            && path::has_spelling(path, &mut |spelling| self.lists(spelling))
     }
+}
 
-    /// Whether every word of some endpoint is in `path`. Rules remove and decode text, but join
-    /// nothing: a word that is in no decoding is a segment of no spelling.
-    fn may_be_in(&self, path: &[u8]) -> bool {
-        let Some(text) = path::fully_decoded(path) else { return true };
-        let mut words = Words::of(&text);
-        self.endpoints.iter().any(|endpoint| endpoint.words().all(|word| words.contain(word)))
+/// Whether `path` may have a spelling that is listed in one of `lists`, of which `None` lists every
+/// path. Only a long path is looked at, of which a search for all spellings would cost much.
+pub(crate) fn may_be_listed<'a>(
+    path: &[u8],
+    lists: impl IntoIterator<Item = Option<&'a Endpoints>>,
+) -> bool {
+    if path.len() <= limits::LONG_PATH_OCTETS {
+        return true;
     }
+    // Whether every word of some endpoint is in `path`. Rules remove and decode text, but join
+    // nothing: a word that is in no decoding is a segment of no spelling.
+    let Some(text) = path::fully_decoded(path) else { return true };
+    let mut words = Words::of(&text);
+    lists.into_iter().any(|list| {
+        list.is_none_or(|list| {
+            list.iter().any(|endpoint| endpoint.words().all(|word| words.contain(word)))
+        })
+    })
 }
 
 #[cfg(test)]
@@ -408,7 +426,7 @@ mod tests {
             assert!(!patterns.gates(&Target::new(path.as_bytes())), "{path}");
         }
         assert_eq!(
-            patterns.example().as_deref(),
+            patterns.iter().next().map(Endpoint::example).as_deref(),
             Some("/realms/any/protocol/openid-connect/token")
         );
         let printed: Vec<_> = patterns.iter().map(ToString::to_string).collect();
@@ -426,7 +444,7 @@ mod tests {
             let endpoints = endpoints(pattern).unwrap();
             assert_eq!(endpoints.gates(&Target::new(path.as_bytes())), gates, "{pattern} {path}");
             assert!(
-                endpoints.gates(&Target::new(endpoints.example().unwrap().as_bytes())),
+                endpoints.iter().all(|one| endpoints.gates(&Target::new(one.example().as_bytes()))),
                 "{pattern}"
             );
         }
@@ -462,7 +480,7 @@ mod tests {
         ) {
             let endpoints = endpoints(r#"["/token"]"#).unwrap();
             let path = path.as_bytes();
-            if path::is_plain(path) {
+            if Target::new(path).is_plain() {
                 prop_assert_eq!(endpoints.lists(path), endpoints.lists_any_spelling_of(path));
             }
         }

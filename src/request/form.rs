@@ -76,13 +76,14 @@ impl<'a> Form<'a> {
 
     /// Adds the sequence at the beginning of `text`.
     fn add(&mut self, text: &'a [u8], sequence: &Sequence) -> Result<(), FormError> {
-        let Sequence { equals, end, has_usual_name, has_escape, has_semicolon } = *sequence;
+        let Sequence { equals, end, has_usual_name, escapes, has_semicolon } = *sequence;
         let name = text.get(..equals).unwrap_or_default();
         let value = text.get(equals + 1..end).unwrap_or_default();
         let name = if has_usual_name { Cow::Borrowed(name) } else { self.unusual_name(name)? };
-        if has_escape {
-            self.is_ascii &= check_escapes(value)?;
+        if escapes == Escapes::Any {
+            self.is_ascii &= unescaped(value)?.is_ascii();
         }
+        let has_escape = escapes != Escapes::None;
         self.client_id_has_semicolon |= has_semicolon && *name == *CLIENT_ID.as_bytes();
         self.parameters.push(Parameter { name, value, has_escape });
         Ok(())
@@ -225,9 +226,20 @@ struct Sequence {
     /// Whether the name has only small letters, `_` and the octet between them: it needs no
     /// decoding, and only an equal name reads as the same.
     has_usual_name: bool,
-    /// Whether the value has something to decode.
-    has_escape: bool,
+    /// What the value has to decode.
+    escapes: Escapes,
     has_semicolon: bool,
+}
+
+/// What a value has to decode.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Escapes {
+    /// Nothing.
+    None,
+    /// Blanks and ASCII characters, which leave UTF-8 what it is.
+    Ascii,
+    /// Something that is to be checked.
+    Any,
 }
 
 impl Sequence {
@@ -240,32 +252,27 @@ impl Sequence {
             equals += rest.iter().take_while(|octet| !matches!(octet, b'=' | b'&')).count();
             has_semicolon = text.get(..equals).is_some_and(|name| name.contains(&b';'));
         }
-        let mut has_escape = false;
+        let mut escapes = Escapes::None;
         let mut end = equals + count_of_plain(text.get(equals..).unwrap_or_default());
-        for octet in text.get(end..).unwrap_or_default() {
+        let mut rest = text.get(end..).unwrap_or_default();
+        while let [octet, after @ ..] = rest {
             match octet {
                 b'&' => break,
-                b'%' | b'+' => has_escape = true,
+                b'%' => match after {
+                    [b'0'..=b'7', low, ..] if low.is_ascii_hexdigit() => {
+                        escapes = if escapes == Escapes::Any { escapes } else { Escapes::Ascii };
+                    }
+                    _ => escapes = Escapes::Any,
+                },
+                b'+' if escapes == Escapes::None => escapes = Escapes::Ascii,
                 b';' => has_semicolon = true,
                 _ => {}
             }
+            rest = after;
             end += 1;
         }
-        Self { equals, end, has_usual_name, has_escape, has_semicolon }
+        Self { equals, end, has_usual_name, escapes, has_semicolon }
     }
-}
-
-/// Checks that a value can be decoded, to UTF-8; returns whether its escapes stand for ASCII
-/// characters. `value` is UTF-8, and part of a text that is.
-fn check_escapes(value: &[u8]) -> Result<bool, FormError> {
-    let mut rest = value.iter();
-    while rest.by_ref().any(|octet| *octet == b'%') {
-        match (rest.next(), rest.next()) {
-            (Some(b'0'..=b'7'), Some(low)) if low.is_ascii_hexdigit() => {}
-            _ => return unescaped(value).map(|decoded| decoded.is_ascii()),
-        }
-    }
-    Ok(true)
 }
 
 /// Decodes one name or value: `+` is a blank, `%` begins two hexadecimal digits.

@@ -1,48 +1,13 @@
 //! The request headers that a decision reads, found in one pass over all headers.
 
+use super::fields::{Fields, SingletonField};
+use super::target::Target;
+
 /// Whether `text` is a token (RFC 9110 §5.6.2), as names of headers and authentication schemes are.
 #[must_use]
 pub fn is_token(text: &[u8]) -> bool {
     !text.is_empty()
         && text.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
-}
-
-/// The headers or the trailers of a request, as the host gives them: names in lower case, with
-/// those of pseudo-headers, and values, which may be any bytes.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Fields<'a>(pub &'a [Field<'a>]);
-
-/// The name and the value of a header or trailer.
-pub type Field<'a> = (&'a [u8], &'a [u8]);
-
-impl<'a> Fields<'a> {
-    /// The header `name`, which is in lower case.
-    #[must_use]
-    pub fn singleton(self, name: &str) -> SingletonField<'a> {
-        let mut field = SingletonField::Absent;
-        for (_, value) in self.0.iter().filter(|(found, _)| *found == name.as_bytes()) {
-            field.add(value);
-        }
-        field
-    }
-}
-
-/// A header that a request should have at most once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SingletonField<'a> {
-    /// The request does not have it.
-    #[default]
-    Absent,
-    /// The request has it once, with this value.
-    Present(&'a [u8]),
-    /// The request has it more than once.
-    Repeated,
-}
-
-impl<'a> SingletonField<'a> {
-    fn add(&mut self, value: &'a [u8]) {
-        *self = if *self == Self::Absent { Self::Present(value) } else { Self::Repeated };
-    }
 }
 
 /// The headers of a request that a decision reads.
@@ -52,6 +17,8 @@ pub struct Head<'a> {
     pub method: Option<&'a [u8]>,
     /// `:path`
     pub path: Option<&'a [u8]>,
+    /// `:path`, read; that of an empty one where the request has none.
+    pub target: Target<'a>,
     /// `:authority`
     pub authority: Option<&'a [u8]>,
     /// `x-request-id`
@@ -66,6 +33,8 @@ pub struct Head<'a> {
     pub authorization: SingletonField<'a>,
     /// All headers, in which a policy finds the ones that it names itself.
     pub fields: Fields<'a>,
+    /// What their names begin with.
+    pub(crate) beginnings: Beginnings,
     /// `expect`
     pub expect: SingletonField<'a>,
     /// Whether the request asks for another protocol, by `upgrade` or by `:protocol` (RFC 8441 §4).
@@ -81,6 +50,7 @@ impl<'a> Head<'a> {
     pub fn of(fields: Fields<'a>) -> Self {
         let mut head = Self { fields, ..Self::default() };
         for (name, value) in fields.0 {
+            head.beginnings.add(name);
             // The length decides about nearly every header of a request.
             match name.len() {
                 5 if *name == b":path" => head.path = Some(value),
@@ -89,7 +59,9 @@ impl<'a> Head<'a> {
                 7 if *name == b"upgrade" => head.has_upgrade = true,
                 9 if *name == b":protocol" => head.has_upgrade = true,
                 10 if *name == b":authority" => head.authority = Some(value),
-                12 if *name == b"x-request-id" => head.request_id = Some(value),
+                12 if name.starts_with(b"x") && *name == b"x-request-id" => {
+                    head.request_id = Some(value);
+                }
                 // Some servers read these under other spellings.
                 12 if same_header(b"content-type", name) => head.content_type.add(value),
                 13 if *name == b"authorization" => head.authorization.add(value),
@@ -101,7 +73,70 @@ impl<'a> Head<'a> {
                 _ => {}
             }
         }
+        head.target = Target::new(head.path.unwrap_or_default());
         head
+    }
+}
+
+/// What the names of some headers begin with, to see at once that none of them is one of others:
+/// an octet shares its place with seven others, and a letter has the same place in both cases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Beginnings {
+    first_octets: u32,
+    /// Whether a name begins as identity headers do, whose first letters are those of others too.
+    as_identity: bool,
+}
+
+impl Beginnings {
+    /// `c`, `l`, `s` and `x`.
+    const OF_IDENTITY: u32 = 1 << 3 | 1 << 12 | 1 << 19 | 1 << 24;
+
+    #[inline]
+    fn add(&mut self, name: &[u8]) {
+        let place = Self::place(name);
+        self.first_octets |= place;
+        if place & Self::OF_IDENTITY != 0 {
+            self.as_identity |= begins_as_identity(name);
+        }
+    }
+
+    fn place(name: &[u8]) -> u32 {
+        name.first().map_or(0, |first| 1 << (first & 31))
+    }
+
+    /// Adds the name of a configuration, or the beginning of names, in any spelling.
+    pub(crate) fn add_spellings(&mut self, name: &str) {
+        let is_letter_or_digit = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+        // All others are one character to some backend, see `same_header`.
+        let places = if is_letter_or_digit { Self::place(name.as_bytes()) } else { u32::MAX };
+        self.first_octets |= places;
+    }
+
+    /// Whether a name of `self` may be one of `others`, or an identity header.
+    pub(crate) fn may_have(self, others: Self) -> bool {
+        self.as_identity || self.first_octets & others.first_octets != 0
+    }
+}
+
+/// Whether the first characters of `name` allow that it is an identity header (contract §5). This is
+/// a quick check for every header of every request, of which hardly any is.
+#[inline(always)]
+pub(crate) fn begins_as_identity(name: &[u8]) -> bool {
+    let Some([first, second, third, fourth]) = name.first_chunk() else { return false };
+    match first | 0x20 {
+        b'x' => match third | 0x20 {
+            b's' => fourth | 0x20 == b's',
+            b'c' => fourth | 0x20 == b'l',
+            b'a' => matches!(fourth | 0x20, b'm' | b'r'),
+            b'w' => fourth | 0x20 == b's',
+            // x-forwarded-tls-client-, but not x-forwarded-for and -proto, which every request has.
+            b'f' => name.get(12).is_some_and(|b| b | 0x20 == b't'),
+            _ => false,
+        },
+        b'c' => matches!(second | 0x20, b'l' | b'f'),
+        b'l' => *second == b'5',
+        b's' => matches!(second | 0x20, b's' | b'e'),
+        _ => false,
     }
 }
 

@@ -9,35 +9,75 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{limits, percent};
 
-/// Whether no rule changes more than the letter case of `path`, which is so for nearly every
-/// request.
-pub(super) fn is_plain(path: &[u8]) -> bool {
-    // No octet yet, but one that no second slash may follow.
-    let mut before = b'x';
-    let mut has_dot = false;
-    for &b in path {
-        match b {
-            b'/' if before == b'/' => return false,
-            b'.' => has_dot = true,
-            b'/' | b'-' | b'_' | b'~' => {}
-            _ if b.is_ascii_alphanumeric() => {}
-            _ => return false,
+/// What an octet of a request target can do to a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// Nothing.
+    Plain,
+    Slash,
+    Dot,
+    /// It ends the path.
+    End,
+    /// Some rule may change it.
+    Unusual,
+}
+
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Unusual; 256];
+    let mut octet = 0;
+    while octet < classes.len() {
+        #[allow(clippy::indexing_slicing, reason = "the compiler runs it")]
+        {
+            classes[octet] = match octet as u8 {
+                b'/' => Class::Slash,
+                b'.' => Class::Dot,
+                b'?' | b'#' => Class::End,
+                b'-' | b'_' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => Class::Plain,
+                _ => Class::Unusual,
+            };
         }
-        before = b;
+        octet += 1;
     }
-    path.first() == Some(&b'/')
-        && !(has_dot
-            && path.split(|&b| b == b'/').any(|segment| {
-                let is_script =
-                    segment.last_chunk::<4>().is_some_and(|end| end.eq_ignore_ascii_case(b".php"));
-                is_script || matches!(segment, b"." | b"..")
-            }))
+    classes
+};
+
+/// The length of the path at the beginning of a request target, which ends at the first `?` or `#`;
+/// and whether no rule changes more than its letter case, which is so for nearly every request.
+pub(super) fn measure(target: &[u8]) -> (usize, bool) {
+    let (mut is_plain, mut has_dot, mut before) = (true, false, Class::Plain);
+    let mut length = target.len();
+    for (place, octet) in target.iter().enumerate() {
+        let class = CLASSES.get(usize::from(*octet)).copied().unwrap_or(Class::Unusual);
+        match class {
+            Class::Plain => {}
+            Class::Slash => is_plain &= before != Class::Slash,
+            Class::Dot => has_dot = true,
+            Class::Unusual => is_plain = false,
+            Class::End => {
+                length = place;
+                break;
+            }
+        }
+        before = class;
+    }
+    let path = target.get(..length).unwrap_or_default();
+    is_plain &= path.first() == Some(&b'/') && !(has_dot && has_unusual_dots(path));
+    (length, is_plain)
+}
+
+/// Whether a segment is `.` or `..`, or ends in `.php`.
+fn has_unusual_dots(path: &[u8]) -> bool {
+    path.split(|&b| b == b'/').any(|segment| {
+        let is_script =
+            segment.last_chunk::<4>().is_some_and(|end| end.eq_ignore_ascii_case(b".php"));
+        is_script || matches!(segment, b"." | b"..")
+    })
 }
 
 /// Whether `is_wanted` holds for some spelling of `path`, `path` itself included. A path with more
 /// spellings than [`limits::PATH_SPELLING_OCTETS`] counts as one that has the wanted spelling,
 /// because its meaning cannot be determined.
-pub(super) fn has_spelling(path: &[u8], is_wanted: impl Fn(&[u8]) -> bool) -> bool {
+pub(crate) fn has_spelling(path: &[u8], is_wanted: &mut dyn FnMut(&[u8]) -> bool) -> bool {
     // No rule makes a path longer, so the search ends.
     let mut octets_left = limits::PATH_SPELLING_OCTETS;
     let mut seen = BTreeSet::new();
@@ -114,16 +154,16 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The last segment of `path`. Of a path that is not plain it is the last one that is not empty
+/// The last segment of `path`, of which [`measure`] says whether it is plain. If it is not, that is the last one that is not empty
 /// after the usual rules, in lower case. Only the last [`limits::LOOKALIKE_SEGMENT_OCTETS`] octets
 /// of the path are read.
-pub(super) fn last_segment(path: &[u8]) -> Option<Cow<'_, [u8]>> {
+pub(super) fn last_segment(path: &[u8], is_plain: bool) -> Option<Cow<'_, [u8]>> {
     let end = path
         .len()
         .checked_sub(limits::LOOKALIKE_SEGMENT_OCTETS)
         .and_then(|start| path.get(start..))
         .unwrap_or(path);
-    if is_plain(path) {
+    if is_plain {
         return without_final_slash(end).rsplit(|&b| b == b'/').next().map(Cow::Borrowed);
     }
     let decoded = percent_decoded(&percent_decoded(end));
@@ -154,7 +194,7 @@ const RULES: [Rule; 10] = [
 /// `path` in lower case by the rules of Unicode that are the same for all languages, and with `i`
 /// for `İ`, as in Java. A character that folds to no ASCII letter stays as it is, because the names
 /// of endpoints are ASCII.
-fn folded(path: &str) -> String {
+pub(crate) fn folded(path: &str) -> String {
     let mut folded = String::with_capacity(path.len());
     for c in path.chars() {
         match c {

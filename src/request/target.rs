@@ -1,13 +1,14 @@
 //! The request target (RFC 9112 §3.2), and the credentials that its query must not carry.
 
 use super::credential::{CLIENT_ID, reads_as_credential};
-use super::form;
+use super::{form, path};
 use crate::{limits, percent};
 
 /// A request target: the value of `:path`, split into path and query.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Target<'a> {
     path: &'a [u8],
+    is_plain: bool,
     query: &'a [u8],
 }
 
@@ -18,15 +19,20 @@ impl<'a> Target<'a> {
     /// one within the query stays part of it, because some servers do not know fragments.
     #[must_use]
     pub fn new(path: &'a [u8]) -> Self {
-        let end = path.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(path.len());
-        let (path, rest) = path.split_at(end);
-        Self { path, query: rest.strip_prefix(b"?").unwrap_or_default() }
+        let (length, is_plain) = path::measure(path);
+        let (path, rest) = path.split_at_checked(length).unwrap_or_default();
+        Self { path, is_plain, query: rest.strip_prefix(b"?").unwrap_or_default() }
     }
 
     /// The path without the query.
     #[must_use]
     pub fn path(&self) -> &'a [u8] {
         self.path
+    }
+
+    /// Whether no rule by which backends read paths changes more than the letter case of the path.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_plain
     }
 
     /// The first name in the query that some backend reads as a credential (RFC 6749 §2.3.1:

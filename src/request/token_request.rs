@@ -54,10 +54,11 @@ impl Claim {
         let (secret, assertion) = (form.value("client_secret"), form.value("client_assertion"));
         // RFC 7521 §4.2: the type defines the format of the assertion. An assertion of another
         // type is not read as a JWT.
-        let is_jwt =
-            matches!(form.value("client_assertion_type").as_deref(), None | Some("" | JWT_BEARER));
+        let is_jwt = || {
+            matches!(form.value("client_assertion_type").as_deref(), None | Some("" | JWT_BEARER))
+        };
         let subjects =
-            assertion.as_deref().filter(|_| is_jwt).map(assertion::subjects).unwrap_or_default();
+            assertion.as_deref().filter(|_| is_jwt()).map(assertion::subjects).unwrap_or_default();
 
         // RFC 6749 §3.2: a parameter without a value is treated as if it were omitted.
         let in_body = form.value("client_id");

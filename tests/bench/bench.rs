@@ -27,7 +27,7 @@ mod scale;
 use std::path::PathBuf;
 
 use cost::Costs;
-use load::{REQUESTS, ROUNDS, Rounds};
+use load::{REQUESTS, ROUNDS, Rounds, Variant};
 
 fn main() {
     if std::env::args().any(|argument| argument == "profile") {
@@ -114,44 +114,62 @@ fn print_load(rounds: &Rounds) {
         "{ROUNDS} rounds of {REQUESTS} requests for each, in turns. Added: the median of the \
          differences in a round.\n"
     );
+    let place = |variant: Variant| {
+        Variant::ALL.iter().position(|other| *other == variant).expect("it is one of them")
+    };
     let column = |place: usize| rounds.iter().map(move |round| round[place] as i64);
-    let added =
-        |place: usize| rounds.iter().map(move |round| round[place] as i64 - round[0] as i64);
-    let names = [
-        "no filter",
-        "wasm that only waits for the body (the minimum)",
-        "this filter",
-        "Lua that compares the subject",
-    ];
+    let added = |variant: Variant| {
+        let (own, base) = (place(variant), place(variant.base()));
+        rounds.iter().map(move |round| round[own] as i64 - round[base] as i64)
+    };
     let mut rows = vec![
         ["", "median", "added", "1st quarter", "3rd quarter", "least", "most"]
             .map(String::from)
             .to_vec(),
     ];
-    for (place, name) in names.into_iter().enumerate() {
-        let mut row = vec![name.into(), microseconds(median(column(place)))];
-        if place > 0 {
-            let figures = [2, 1, 3, 0, 4].map(|quarter| quartile(added(place), quarter));
-            row.extend(figures.map(microseconds));
-        } else {
+    for variant in Variant::ALL {
+        let mut row = vec![variant.name().to_owned(), microseconds(median(column(place(variant))))];
+        if variant == variant.base() {
             row.extend(["", "", "", "", ""].map(String::from));
+        } else {
+            let figures = [2, 1, 3, 0, 4].map(|quarter| quartile(added(variant), quarter));
+            row.extend(figures.map(microseconds));
         }
         rows.push(row);
     }
     print_table(&rows);
-    let [minimum, filter, lua] = [1, 2, 3].map(|place| median(added(place)) as f64);
     println!();
+    let of = |variant: Variant| median(added(variant)) as f64;
+    let ratio = |name: &str, one: f64, other: f64, aim: &str| {
+        vec![name.to_owned(), format!("{:.2}", one / other), aim.to_owned()]
+    };
+    let total = |variant: Variant| median(column(place(variant))) as f64;
     print_table(&[
-        vec![
-            "added by this filter / by the minimum".into(),
-            format!("{:.2}", filter / minimum),
-            "aim: at most 1.50".into(),
-        ],
-        vec![
-            "added by this filter / by Lua".into(),
-            format!("{:.2}", filter / lua),
-            "aim: at most 1.00".into(),
-        ],
+        ratio(
+            "added by this filter / by the limit",
+            of(Variant::Filter),
+            of(Variant::LIMIT),
+            "aim: at most 1.15",
+        ),
+        ratio(
+            "not gated: added by this filter / by reading the headers",
+            of(Variant::FilterUngated),
+            of(Variant::ReadsHeaders),
+            "aim: at most 1.10",
+        ),
+        ratio(
+            "a refusal / an accepted request, in all",
+            total(Variant::Refused),
+            total(Variant::Filter),
+            "aim: at most 1.20",
+        ),
+        ratio("added by this filter / by Lua", of(Variant::Filter), of(Variant::Lua), ""),
+        ratio(
+            "added by this filter / by ext_authz",
+            of(Variant::Filter),
+            of(Variant::ExternalAuthorization),
+            "",
+        ),
     ]);
 }
 

@@ -13,7 +13,7 @@ pub const HOW_TO_ACCEPT: &str =
 
 /// The greatest share of its budget that a figure may have, in per cent. Less growth is noise of
 /// the compiler.
-const TOLERATED_PERCENT: u64 = 105;
+const TOLERATED_PERCENT: u64 = 103;
 
 fn path() -> PathBuf {
     support::repository().join("tests/bench/budget.json")

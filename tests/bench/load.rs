@@ -4,62 +4,133 @@
 //! turns, so other work of the machine affects all of them. The figure is the CPU time of the Envoy
 //! process per request, as the kernel counts it, without the client, the backend and waiting.
 
-use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fs, io};
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 
-use crate::envoy::backend;
 use crate::envoy::bootstrap::{self, Listener};
 use crate::envoy::client::{Client, Delivery, within_deadline};
 use crate::envoy::fixture::CERTIFICATES;
 use crate::envoy::http1::{self, Http1};
 use crate::envoy::process::{self, CURRENT, Envoy};
 use crate::request::{CLIENT, SUBJECT, configuration, token_request};
+use crate::support::case::Request;
 
 /// Many short turns: a disturbance affects neighbouring turns alike, and disappears in their
 /// difference.
-pub const ROUNDS: usize = 80;
-pub const REQUESTS: usize = 200;
-const WARM_UP: usize = 2_000;
+pub const ROUNDS: usize = 60;
+pub const REQUESTS: usize = 150;
+const WARM_UP: usize = 30_000;
 
-/// The filter between the listener and the router.
+/// What stands between the listener and the router, and what is sent to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
     Nothing,
-    /// The least that a filter must do which waits for the body.
-    Minimum,
+    /// `limit.wat` with so many of its calls, for a request whose body is awaited.
+    Calls(u8),
     Filter,
+    Refused,
     Lua,
+    /// An authorizer behind `ext_authz`, without the CPU time of the authorizer itself.
+    ExternalAuthorization,
+    /// No filter, for a request that is not gated.
+    NothingUngated,
+    /// `limit.wat` that reads the header map and lets the request pass.
+    ReadsHeaders,
+    FilterUngated,
 }
 
 impl Variant {
-    pub const ALL: [Self; 4] = [Self::Nothing, Self::Minimum, Self::Filter, Self::Lua];
+    pub const ALL: [Self; 16] = [
+        Self::Nothing,
+        Self::Calls(0),
+        Self::Calls(1),
+        Self::Calls(2),
+        Self::Calls(3),
+        Self::Calls(4),
+        Self::Calls(5),
+        Self::Calls(6),
+        Self::Calls(7),
+        Self::Filter,
+        Self::Refused,
+        Self::Lua,
+        Self::ExternalAuthorization,
+        Self::NothingUngated,
+        Self::ReadsHeaders,
+        Self::FilterUngated,
+    ];
+
+    /// The module with every call that a decision needs.
+    pub const LIMIT: Self = Self::Calls(7);
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "no filter",
+            Self::Calls(0) => "wasm that waits for the body",
+            Self::Calls(1) => "... and reads the header map",
+            Self::Calls(2) => "... and the body",
+            Self::Calls(3) => "... and the digest",
+            Self::Calls(4) => "... and whether the chain was verified",
+            Self::Calls(5) => "... and the time",
+            Self::Calls(6) => "... and writes a filter state",
+            Self::Calls(_) => "... and a second one: the limit",
+            Self::Filter => "this filter, accepted",
+            Self::Refused => "this filter, refused (no backend is asked)",
+            Self::Lua => "Lua that compares the printed subject",
+            Self::ExternalAuthorization => "ext_authz over HTTP, without the authorizer",
+            Self::NothingUngated => "not gated: no filter",
+            Self::ReadsHeaders => "not gated: wasm that reads the header map",
+            Self::FilterUngated => "not gated: this filter",
+        }
+    }
+
+    /// With what the figure is compared.
+    pub fn base(self) -> Self {
+        match self {
+            Self::ReadsHeaders | Self::FilterUngated => Self::NothingUngated,
+            _ => Self::Nothing,
+        }
+    }
 
     /// Whether it refuses a client with another certificate.
     fn decides(self) -> bool {
-        matches!(self, Self::Filter | Self::Lua)
+        matches!(self, Self::Filter | Self::Refused | Self::Lua | Self::ExternalAuthorization)
+    }
+
+    fn request(self) -> Request {
+        match self {
+            Self::NothingUngated | Self::ReadsHeaders | Self::FilterUngated => {
+                Request { path: "/userinfo".into(), ..token_request() }
+            }
+            _ => token_request(),
+        }
     }
 }
 
 /// CPU time per request in nanoseconds, by variant in the order of [`Variant::ALL`], round by
 /// round.
-pub type Rounds = Vec<[u64; 4]>;
+pub type Rounds = Vec<[u64; Variant::ALL.len()]>;
 
 pub async fn measure() -> Rounds {
+    let authorizer = authorizer().await;
     let mut lanes = Vec::new();
     for variant in Variant::ALL {
-        lanes.push(Lane::start(variant).await);
+        lanes.push(Lane::start(variant, authorizer).await);
     }
     for lane in &mut lanes {
         lane.assert_decides().await;
-        // V8 compiles frequent code a second time.
+        // V8 compiles a function a second time when it has run often: a short one after ten thousands
+        // of requests.
         lane.load(WARM_UP).await;
     }
     let mut rounds = Vec::new();
     for round in 0..ROUNDS {
-        let mut nanoseconds = [0; 4];
+        let mut nanoseconds = [0; Variant::ALL.len()];
         for turn in 0..lanes.len() {
             // The order changes from round to round.
             let place = (round + turn) % lanes.len();
@@ -78,10 +149,11 @@ struct Lane {
 }
 
 impl Lane {
-    async fn start(variant: Variant) -> Self {
+    async fn start(variant: Variant, authorizer: SocketAddr) -> Self {
         let make = |backend, directory: &Path| {
             let module = match variant {
-                Variant::Minimum => minimum(directory),
+                Variant::Calls(steps) => limit(directory, steps, true),
+                Variant::ReadsHeaders => limit(directory, 1, false),
                 _ => process::module(),
             };
             let mut bootstrap = bootstrap::bootstrap(
@@ -90,15 +162,17 @@ impl Lane {
                 &module,
                 directory,
             );
-            change_filters(&mut bootstrap, variant);
+            change_filters(&mut bootstrap, variant, authorizer);
             bootstrap.to_string()
         };
         let envoy = Envoy::start_with(CURRENT, 1, make).await;
         let envoy = envoy.unwrap_or_else(|refused| panic!("{variant:?}: {}", refused.log));
-        let connection = Client::new(&CERTIFICATES.seed)
-            .http1(envoy.address("gate"))
-            .await
-            .expect("a connection");
+        let certificate = match variant {
+            Variant::Refused => &CERTIFICATES.other_subject,
+            _ => &CERTIFICATES.seed,
+        };
+        let connection =
+            Client::new(certificate).http1(envoy.address("gate")).await.expect("a connection");
         Self { variant, envoy, connection }
     }
 
@@ -106,7 +180,7 @@ impl Lane {
     async fn assert_decides(&self) {
         let other = Client::new(&CERTIFICATES.other_subject);
         let answer = other
-            .send(self.envoy.address("gate"), &token_request(), Delivery::Http1Whole)
+            .send(self.envoy.address("gate"), &self.variant.request(), Delivery::Http1Whole)
             .await
             .expect("an answer");
         assert_eq!(
@@ -120,9 +194,10 @@ impl Lane {
 
     /// Sends requests one after another; returns the CPU time of each in nanoseconds.
     async fn load(&mut self, requests: usize) -> u64 {
-        let request = token_request();
+        let request = self.variant.request();
         let length = format!("content-length: {}", request.body.len());
         let bytes = [http1::head("bench", &request, &[&length]), request.body].concat();
+        let expected = if self.variant == Variant::Refused { 401 } else { 200 };
         let before = cpu_time(self.envoy.process.id());
         for _ in 0..requests {
             let exchange = async {
@@ -130,34 +205,38 @@ impl Lane {
                 self.connection.answer("bench").await
             };
             let answer = within_deadline(exchange).await.expect("an answer");
-            assert_eq!(
-                (answer.status, answer.text()),
-                (200, backend::ANSWER.into()),
-                "{:?}",
-                self.variant
-            );
+            assert_eq!(answer.status, expected, "{:?}: {}", self.variant, answer.text());
         }
         let spent = cpu_time(self.envoy.process.id()) - before;
         u64::try_from(spent.as_nanos() / requests as u128).unwrap_or(u64::MAX)
     }
 }
 
-fn minimum(directory: &Path) -> PathBuf {
-    let path = directory.join("minimum.wasm");
-    let module = wat::parse_str(include_str!("minimum.wat")).expect("a constant of this project");
+/// `limit.wat` with so many calls, which waits for the body or not.
+fn limit(directory: &Path, steps: u8, waits: bool) -> PathBuf {
+    let path = directory.join("limit.wasm");
+    let text = include_str!("limit.wat")
+        .replace("const STEPS", &format!("const {steps}"))
+        .replace("const PAUSE", if waits { "const 1" } else { "const 0" });
+    let module = wat::parse_str(text).expect("a constant of this project");
     fs::write(&path, module).expect("the directory can be written");
     path
 }
 
-fn change_filters(bootstrap: &mut Value, variant: Variant) {
+fn change_filters(bootstrap: &mut Value, variant: Variant, authorizer: SocketAddr) {
     let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
     let manager = bootstrap.pointer_mut(manager).expect("the bootstrap of the Envoy tests has it");
     // The access log would cost the same in all variants.
     manager["access_log"] = json!([]);
+    if variant == Variant::ExternalAuthorization {
+        manager["forward_client_cert_details"] = "SANITIZE_SET".into();
+        manager["set_current_client_cert_details"] = json!({ "subject": true });
+    }
     let filters = manager["http_filters"].as_array_mut().expect("it is a list");
     match variant {
-        Variant::Nothing => drop(filters.remove(0)),
-        Variant::Minimum | Variant::Filter => {}
+        Variant::Nothing | Variant::NothingUngated => drop(filters.remove(0)),
+        Variant::Calls(_) | Variant::ReadsHeaders => {}
+        Variant::Filter | Variant::Refused | Variant::FilterUngated => {}
         Variant::Lua => {
             let script =
                 include_str!("subject.lua").replace("CLIENT", CLIENT).replace("SUBJECT", SUBJECT);
@@ -166,6 +245,72 @@ fn change_filters(bootstrap: &mut Value, variant: Variant) {
                 "default_source_code": { "inline_string": script },
             }});
         }
+        Variant::ExternalAuthorization => {
+            filters[0] = json!({ "name": "ext_authz", "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+                "http_service": {
+                    "server_uri": {
+                        "uri": "http://authorizer", "cluster": "authorizer", "timeout": "5s",
+                    },
+                },
+                "allowed_headers": {
+                    "patterns": [{ "exact": "x-forwarded-client-cert" }],
+                },
+                "with_request_body": { "max_request_bytes": 65_536 },
+            }});
+        }
+    }
+    let clusters = bootstrap["static_resources"]["clusters"].as_array_mut().expect("it is a list");
+    clusters.push(json!({
+        "name": "authorizer",
+        "type": "STATIC",
+        "load_assignment": { "cluster_name": "authorizer", "endpoints": [{ "lb_endpoints": [{
+            "endpoint": { "address": { "socket_address": {
+                "address": authorizer.ip().to_string(), "port_value": authorizer.port(),
+            }}},
+        }]}]},
+    }));
+}
+
+/// A native authorizer: it lets a request pass if the printed subject of the certificate is that of
+/// the client. Returns its address.
+async fn authorizer() -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(authorize(stream));
+        }
+    });
+    address
+}
+
+async fn authorize(stream: TcpStream) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let (mut length, mut is_client, mut line) = (0, false, String::new());
+        loop {
+            line.clear();
+            if stream.read_line(&mut line).await? == 0 {
+                return Ok(());
+            }
+            let text = line.trim_end();
+            if text.is_empty() {
+                break;
+            }
+            let (name, value) = text.split_once(':').unwrap_or_default();
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.trim().parse().unwrap_or(0);
+            } else if name.eq_ignore_ascii_case("x-forwarded-client-cert") {
+                is_client = value.contains(&format!("Subject=\"{SUBJECT}\""));
+            }
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await?;
+        let names_client = String::from_utf8_lossy(&body).contains(CLIENT);
+        let status = if is_client && names_client { "200 OK" } else { "401 Unauthorized" };
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+        stream.get_mut().write_all(answer.as_bytes()).await?;
     }
 }
 

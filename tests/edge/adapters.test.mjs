@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { Gate } from "tls-client-auth";
-import { protect } from "tls-client-auth/fetch";
+import { fromTrustedHeader, protect } from "tls-client-auth/fetch";
 import { handler } from "./examples/fetch-handler.mjs";
 import {
   base64,
@@ -480,4 +480,56 @@ test("fetch: a certificate from a trusted header", async () => {
   }
   const forged = await send({ "x-client-id": "a", "client-cert": `:${der}:` }, "x=y", "/userinfo");
   assert.deepEqual(await forged.json(), { client: null, body: "x=y" });
+});
+
+// The values as the documents of the CDNs describe them.
+test("fetch: the headers of CloudFront and of Fastly", async () => {
+  const gate = new Gate({ ...configuration, forward: { strip: ["x-fastly-client-cert"] } });
+  const percent = (name) => read(name).replace(/[^A-Za-z0-9+/=-]/g, encodeURIComponent);
+  const rfc9440 = (name) => `:${base64(name)}:`;
+  const ofPem = (name) => Buffer.from(read(name)).toString("base64");
+  const codes = [];
+  const onDecision = ({ code }) => codes.push(code);
+  const fastly = "x-fastly-client-cert";
+  const ways = [
+    // CloudFront in its modes "required" and "optional".
+    ["cloudfront-viewer-cert-pem", undefined, percent, "authenticated"],
+    ["CloudFront-Viewer-Cert-Pem", {}, (name) => encodeURIComponent(read(name)), "authenticated"],
+    // CloudFront in its mode "passthrough": nothing was verified.
+    ["client-cert", { verified: false }, rfc9440, "certificate_unverified"],
+    ["client-cert", { verified: true }, rfc9440, "authenticated"],
+    // Fastly's tls.client.certificate.raw_certificate_b64.
+    [fastly, { format: "base64" }, ofPem, "authenticated"],
+    [fastly, { format: "base64" }, base64, "authenticated"],
+    [fastly, { format: "base64", verified: false }, ofPem, "certificate_unverified"],
+  ];
+  for (const [name, options, write, wanted] of ways) {
+    const peer = fromTrustedHeader(name, options);
+    const seen = [];
+    const application = (request) => {
+      seen.push(request.headers.get(name));
+      return new Response("passed");
+    };
+    const handle = protect(gate, application, { peer, onDecision });
+    const ask = async (headers, id = "a") => {
+      const request = { method: "POST", headers: { ...form, ...headers }, body: token(id) };
+      await handle(new Request("https://as.example.com/token", request));
+      return codes.pop();
+    };
+    const what = `${name} ${JSON.stringify(options)}`;
+    assert.equal(await ask({ [name]: write("subject-dn") }), wanted, what);
+    const another = wanted === "authenticated" ? "subject_mismatch" : wanted;
+    assert.equal(await ask({ [name]: write("wrong") }), another, what);
+    for (const nothing of [{}, { [name]: "" }, { [name]: " " }]) {
+      assert.equal(await ask(nothing), "certificate_missing", what);
+    }
+    const twice = `${write("subject-dn")}, ${write("subject-dn")}`;
+    for (const broken of ["x", ":", ":AA", "AAAA", write("subject-dn").slice(1, -9), twice]) {
+      assert.equal(await ask({ [name]: broken }), "certificate_malformed", `${what}: ${broken}`);
+    }
+    // A registered certificate needs no chain.
+    assert.equal(await ask({ [name]: write("self-signed") }, "self"), "authenticated", what);
+    // The header itself goes no further.
+    assert.ok(seen.length > 0 && seen.every((value) => value === null), what);
+  }
 });

@@ -41,7 +41,10 @@ const wrong = {
     ["head", (value) => gate.decideHead(value), notObjects],
     ["path", (value) => gate.decideHead({ path: value }), notStrings],
   ],
-  "Gate.policy": [["host", (value) => gate.policy(value), optional(notStrings)]],
+  "Gate.policy": [
+    ["host", (value) => gate.policy(value), optional(notStrings)],
+    ["path", (value) => gate.policy("a.example", value), optional(notStrings)],
+  ],
   readCertificate: [["certificate", readCertificate, [...none, 7, true, {}, [], { raw: "DER" }]]],
   readName: [["name", readName, notStrings]],
   convertClients: [
@@ -85,8 +88,25 @@ const wrong = {
       optional(notFunctions),
     ]),
   ],
+  "fetch.fromCloudflare": [["request", fetch.fromCloudflare, notObjects]],
   "fetch.fromTrustedHeader": [
     ["name", fetch.fromTrustedHeader, [...notStrings, "x-forwarded-client-cert", ""]],
+    ["name", (name) => fetch.fromTrustedHeader(name, { format: "pem" }), ["a b", "", "a:"]],
+    [
+      "options",
+      (options) => fetch.fromTrustedHeader("client-cert", options),
+      optional(notObjects),
+    ],
+    [
+      "format",
+      (format) => fetch.fromTrustedHeader("x-a", { format }),
+      ["der", "", "toString", null, 7, []],
+    ],
+    [
+      "verified",
+      (verified) => fetch.fromTrustedHeader("client-cert", { verified }),
+      [null, 0, 1, "false", "", []],
+    ],
   ],
 };
 

@@ -26,7 +26,11 @@ const usage = `
     type ReportedDecision,
   } from "tls-client-auth";
   import { guard, peerOf, protect } from "tls-client-auth/node";
-  import { fromTrustedHeader, protect as protectFetch } from "tls-client-auth/fetch";
+  import {
+    fromCloudflare,
+    fromTrustedHeader,
+    protect as protectFetch,
+  } from "tls-client-auth/fetch";
 
   const configuration: Configuration = {
     endpoints: ["/token"],
@@ -34,8 +38,10 @@ const usage = `
     max_body_bytes: 1000,
     peer_certificate: {
       source: "forwarded",
-      dialect: "client-cert",
+      dialect: "pem",
+      header: "ssl-client-cert",
       trusted_proxies: ["edge.example.com"],
+      verified: { header: "ssl-client-verify", values: ["SUCCESS"] },
       chain: "listener",
       server_name: "ignore",
     },
@@ -44,7 +50,8 @@ const usage = `
     filter_state: ["code"],
     forward: {
       client_id: "x-client-id",
-      certificate: ["client-cert"],
+      certificate: ["client-cert", { header: "ssl_client_cert", format: "pem-line" }],
+      certificate_for: "gated",
       thumbprint: "x-thumbprint",
       keep: ["x-client-cert-debug"],
       strip: ["x-corp-*"],
@@ -178,6 +185,13 @@ const usage = `
       onDecision,
     },
   );
+  protectFetch(gate, () => new Response(), { peer: fromCloudflare });
+  const headers = [
+    fromTrustedHeader("cloudfront-viewer-cert-pem"),
+    fromTrustedHeader("client-cert", { verified: false }),
+    fromTrustedHeader("x-client-cert-b64", { format: "base64" }),
+  ];
+  console.log(headers.length);
   const response: Promise<Response> = handle(new Request("https://a.example"), { name: "x" });
   console.log(
     response,
@@ -192,6 +206,10 @@ const mistakes = [
   "new Gate({ clients: [{ client_id: 'a' }] });",
   "new Gate({ clients: [], methods: ['private_key_jwt'] });",
   "new Gate({ clients: [], mode: 'audit' });",
+  "new Gate({ clients: [], peer_certificate: { dialect: 'base64' } });",
+  "new Gate({ clients: [], peer_certificate: { verified: { header: 'x' } } });",
+  "new Gate({ clients: [], forward: { certificate: [{ header: 'x', format: 'x-ssl-cert' }] } });",
+  "new Gate({ clients: [], forward: { certificate_for: 'all' } });",
   "new Gate({ registry: { cluster: 'c', authority: 'a', path: '/', refresh: '5 seconds' } });",
   "gate.decide({});",
   "gate.decide({ path: 1 });",
@@ -211,6 +229,11 @@ const mistakes = [
   "protect(gate, () => {}, { maxBodyBytes: 1 });",
   "protectFetch(gate, () => new Response());",
   "fromTrustedHeader('x-anything');",
+  "fromTrustedHeader('x-anything', { verified: false });",
+  "fromTrustedHeader('x-anything', { format: 'der' });",
+  "fromTrustedHeader('client-cert', { verified: 'no' });",
+  "new Gate({ tenants: [{ clients: [] }] });",
+  "new Gate({ clients: [{ ...client, certificate_binding: { client_id: 'a' } }] });",
 ];
 
 function compile(name, source) {

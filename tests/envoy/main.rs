@@ -19,6 +19,7 @@ pub mod http1;
 pub mod http2;
 mod key_sets;
 pub mod process;
+mod realms;
 pub mod registry;
 mod registry_faults;
 mod registry_lifecycle;

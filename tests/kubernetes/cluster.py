@@ -1,6 +1,7 @@
 """A Kubernetes API server with its store: no node, no kubelet, no controllers."""
 
 import json
+import os
 import ssl
 import urllib.request
 
@@ -94,6 +95,11 @@ class Cluster:
         command = [self.tools / "kubectl", f"--kubeconfig={self.kubeconfig}", *arguments]
         command.append(f"--cache-dir={self.home / 'cache'}")
         return run(command, stdin=stdin, check=check, seconds=120)
+
+    def environment(self):
+        """With which `kubectl` of a shell is this one."""
+        path = f"{self.tools}:{os.environ['PATH']}"
+        return {"PATH": path, "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.home)}
 
     def apply(self, manifest, *arguments):
         """A manifest as text, or a list of objects."""

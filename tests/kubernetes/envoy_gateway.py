@@ -3,7 +3,7 @@
 import base64
 import json
 
-from cluster import resource, secret
+from cluster import resource
 from istio import environment
 from stage import Surprise, listens, run
 from traffic import BACKEND, HOST, LOG_FORMAT
@@ -38,7 +38,7 @@ class EnvoyGateway:
     def start(self):
         cluster = self.cluster
         cluster.create_definitions(self.sources / "generated")
-        cluster.create_namespaces(SYSTEM, INGRESS)
+        cluster.create_namespaces(SYSTEM)
         home = self.stage.directory / "envoy-gateway"
         home.mkdir()
         program = self.tools / "envoy-gateway"
@@ -82,17 +82,6 @@ class EnvoyGateway:
         found = self.cluster.get("secret", name, SYSTEM)
         for key, value in found["data"].items():
             (directory / key).write_bytes(base64.b64decode(value))
-
-    def serve_certificates(self, certificates):
-        server = {
-            "tls_crt": certificates.path("server.pem"),
-            "tls_key": certificates.path("server.key"),
-        }
-        clients = {"ca_crt": certificates.path("ca.pem")}
-        self.cluster.apply([
-            secret(SERVER, INGRESS, "kubernetes.io/tls", **server),
-            secret("authorization-server-clients", INGRESS, **clients),
-        ])
 
     def log_decisions(self):
         """What an operator would add to see the codes."""

@@ -1,69 +1,20 @@
-"""The module as an OCI image, in a registry on loopback."""
+"""The module as the OCI image of a release, in a registry on loopback."""
 
-import gzip
-import hashlib
-import io
 import json
-import tarfile
+import sys
 
-from stage import listens, run
+from page import Page
+from stage import Surprise, listens, run
 
 PORT = 21500
 REPOSITORY = f"127.0.0.1:{PORT}/tls-client-auth"
 
 
-def layer(module):
-    """The same bytes for the same module."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        entry = tarfile.TarInfo("plugin.wasm")
-        entry.size = len(module)
-        entry.mode = 0o644
-        tar.addfile(entry, io.BytesIO(module))
-    return archive.getvalue()
-
-
-def write_layout(directory, module):
-    """An OCI image layout with one image, whose one layer holds the module as plugin.wasm."""
-    blobs = directory / "blobs" / "sha256"
-    blobs.mkdir(parents=True)
-
-    def put(media_type, data):
-        digest = hashlib.sha256(data).hexdigest()
-        (blobs / digest).write_bytes(data)
-        return {"mediaType": media_type, "size": len(data), "digest": f"sha256:{digest}"}
-
-    def document(media_type, value):
-        return put(media_type, json.dumps(value, separators=(",", ":")).encode())
-
-    unpacked = layer(module)
-    packed = put("application/vnd.oci.image.layer.v1.tar+gzip", gzip.compress(unpacked, mtime=0))
-    config = document(
-        "application/vnd.oci.image.config.v1+json",
-        {
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {},
-            "rootfs": {
-                "type": "layers",
-                "diff_ids": [f"sha256:{hashlib.sha256(unpacked).hexdigest()}"],
-            },
-        },
-    )
-    manifest_type = "application/vnd.oci.image.manifest.v1+json"
-    manifest = {"schemaVersion": 2, "mediaType": manifest_type, "config": config}
-    manifest["layers"] = [packed]
-    entry = document(manifest_type, manifest)
-    entry["annotations"] = {"org.opencontainers.image.ref.name": "module"}
-    (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
-    (directory / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-    return entry["digest"]
-
-
 class Registry:
-    def __init__(self, stage, tools):
+    def __init__(self, stage, tools, root):
         self.stage = stage
         self.tools = tools
+        self.root = root
         self.home = stage.directory / "registry"
         self.home.mkdir()
 
@@ -81,10 +32,20 @@ class Registry:
         )
         self.stage.wait("the registry of images", lambda: listens(PORT), process, 60)
 
-    def push(self, module, tag):
-        """Gives the digest of the image."""
-        layout = self.home / "layout"
-        digest = write_layout(layout, module.read_bytes())
-        command = ["skopeo", "--insecure-policy", "copy", "--dest-tls-verify=false"]
-        run([*command, f"oci:{layout}:module", f"docker://{REPOSITORY}:{tag}"])
+    def push(self, module, version):
+        """As docs/upgrading.md says. Gives the digest of the image."""
+        archive = self.home / f"tls-client-auth-{version}-oci.tar"
+        script = self.root / ".ci/release/oci.py"
+        run([sys.executable, "-B", script, module, version, archive])
+        here = {
+            "skopeo copy": "skopeo --insecure-policy copy --dest-tls-verify=false "
+            "--digestfile=digest",
+            "registry.example.com/tls-client-auth": REPOSITORY,
+        }
+        Page(self.root, "docs/upgrading.md").run("skopeo copy", self.home, here)
+        digest = (self.home / "digest").read_text().strip()
+        # What the notes of a release name.
+        index = json.loads(run(["tar", "--extract", "--to-stdout", "-f", archive, "index.json"]))
+        if digest != index["manifests"][0]["digest"]:
+            raise Surprise(f"the registry has {digest}, the archive {index}")
         return digest

@@ -9,13 +9,23 @@ from stage import Surprise, run, say
 from traffic import BACKEND, HOST, LOG_FORMAT, Edge
 
 HTTP, HTTPS, GRPC, SECURE_GRPC, MONITORING, CONTROL = 21080, 21017, 21010, 21012, 21014, 21876
-# The agent has four ports from here on: Envoy's administration, its own status, Envoy's, metrics.
-AGENT = 21100
+# Each agent has four ports from here on: Envoy's administration, its own status, Envoy's, metrics.
+AGENT, BESIDE = 21100, 21110
+# Those that every sidecar takes, whatever it is asked: for what leaves and what arrives.
+CAPTURE = [15001, 15006]
+# The sidecar of the authorization server is on an address of its own.
+SIDECAR_ADDRESS, SIDECAR = "127.0.0.2", 21448
+# Of a waypoint, fixed, and where requests enter a tunnel to it.
+HBONE, TUNNEL, TUNNEL_ADMIN = 15008, 21449, 21905
+WAYPOINT_ADDRESS = "127.0.0.3"
 GATEWAY, KUBERNETES_GATEWAY = 21443, 21444
 CLIENT_REGISTRY = 21082
 PORTS = [
     *(HTTP, HTTPS, GRPC, SECURE_GRPC, MONITORING, CONTROL),
     *range(AGENT, AGENT + 4),
+    *range(BESIDE, BESIDE + 4),
+    *CAPTURE,
+    *(HBONE, TUNNEL, TUNNEL_ADMIN),
     *(GATEWAY, KUBERNETES_GATEWAY, CLIENT_REGISTRY),
 ]
 SYSTEM, INGRESS, SERVER = "istio-system", "istio-ingress", "authorization-server"
@@ -69,7 +79,7 @@ class Istio:
     def stop(self):
         self.stage.end(self.istiod)
 
-    def run(self):
+    def run(self, **switches):
         home = self.stage.directory / "istiod"
         home.mkdir(exist_ok=True)
         variables = environment(
@@ -79,6 +89,7 @@ class Istio:
             INJECTION_WEBHOOK_CONFIG_NAME="",
             VALIDATION_WEBHOOK_CONFIG_NAME="",
             **WITHOUT_ISTIOS_FILTERS,
+            **switches,
         )
         command = [
             *(self.tools / "pilot-discovery", "discovery"),
@@ -99,17 +110,19 @@ class Istio:
 
         self.stage.wait("istiod", ready, self.istiod, 180)
 
-    def serve_backend(self):
+    def serve_backend(self, port=BACKEND, endpoint=None, labels=None, addresses=None):
         """A Service whose one endpoint is on loopback, which Kubernetes itself would refuse."""
         spec = {
             "hosts": [BACKEND_NAME],
             "location": "MESH_INTERNAL",
             "resolution": "STATIC",
-            "ports": [{"number": 8080, "name": "http", "protocol": "HTTP", "targetPort": BACKEND}],
-            "endpoints": [{"address": "127.0.0.1"}],
+            "ports": [{"number": 8080, "name": "http", "protocol": "HTTP", "targetPort": port}],
+            "endpoints": [endpoint or {"address": "127.0.0.1"}],
         }
-        entry = "networking.istio.io/v1"
-        self.cluster.apply([resource(entry, "ServiceEntry", SERVER, SERVER, spec=spec)])
+        if addresses:
+            spec["addresses"] = addresses
+        entry = resource("networking.istio.io/v1", "ServiceEntry", SERVER, SERVER, labels)
+        self.cluster.apply([{**entry, "spec": spec}])
 
     def serve_certificates(self, certificates):
         """The secret of the gateway, with the CAs of the clients in ca.crt."""
@@ -120,8 +133,9 @@ class Istio:
         }
         self.cluster.apply([secret(SERVER, INGRESS, "kubernetes.io/tls", **files)])
 
-    def workload(self, name, namespace, account, labels, ports):
-        """What a Deployment and its Service would make: a pod on loopback."""
+    def workload(self, name, namespace, account, labels, ports, address="127.0.0.1"):
+        """What a Deployment and its Service would make: a pod on loopback. Without ports, no
+        Service: its name is that of an entry."""
         cluster = self.cluster
         rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "watch", "list"]}
         api = "rbac.authorization.k8s.io"
@@ -134,7 +148,9 @@ class Istio:
                 for port, target in ports.items()
             ],
         }
+        services = [resource("v1", "Service", name, namespace, spec=service)] if ports else []
         cluster.apply([
+            *services,
             resource("v1", "ServiceAccount", account, namespace),
             resource(f"{api}/v1", "Role", account, namespace, rules=[rule]),
             resource(
@@ -142,7 +158,6 @@ class Istio:
                 roleRef={"apiGroup": api, "kind": "Role", "name": account},
                 subjects=[subject],
             ),
-            resource("v1", "Service", name, namespace, spec=service),
             resource(
                 *("v1", "Pod", name, namespace, labels),
                 spec={"serviceAccountName": account, "containers": [container]},
@@ -150,8 +165,8 @@ class Istio:
         ])
         status = {
             "phase": "Running",
-            "podIP": "127.0.0.1",
-            "podIPs": [{"ip": "127.0.0.1"}],
+            "podIP": address,
+            "podIPs": [{"ip": address}],
             "hostIP": "127.0.0.1",
             "conditions": [{"type": "Ready", "status": "True"}],
         }
@@ -167,8 +182,8 @@ class Istio:
             lambda: self.cluster.kubectl(*question, check=False).stdout.strip() == "yes",
         )
 
-    def agent(self, kind, name, namespace, account, labels):
-        """The agent of a workload, with its Envoy."""
+    def agent(self, kind, name, namespace, account, labels, address="127.0.0.1", port=AGENT):
+        """The agent of a workload, with its Envoy, and the first of its own ports."""
         self.agents += 1
         title = f"agent-{self.agents}-{name}"
         home = self.stage.directory / title
@@ -185,28 +200,33 @@ class Istio:
         )
         root = run(["base64", "-d"], stdin=authority["data"]["ca-cert.pem"])
         (roots / "root-cert.pem").write_text(root)
-        template = self.sources / "envoy_bootstrap.json"
+        # An extension for waypoints that only Istio's own Envoy has.
+        template = home / "envoy_bootstrap.json"
+        text = (self.sources / "envoy_bootstrap.json").read_text()
+        template.write_text(text.replace("{{- if .metadata_discovery }}", "{{- if false }}"))
         proxy = {
             "discoveryAddress": f"localhost:{SECURE_GRPC}",
             "binaryPath": str(self.envoy),
             "configPath": str(home / "etc"),
             "proxyBootstrapTemplatePath": str(template),
-            "proxyAdminPort": AGENT,
-            "statusPort": AGENT + 1,
+            "proxyAdminPort": port,
+            "statusPort": port + 1,
             "fileFlushInterval": "0.05s",
             "concurrency": 2,
         }
         variables = environment(
             POD_NAME=name,
             POD_NAMESPACE=namespace,
-            INSTANCE_IP="127.0.0.1",
+            INSTANCE_IP=address,
             SERVICE_ACCOUNT=account,
             ISTIO_META_CLUSTER_ID="Kubernetes",
+            # For this version a waypoint gets what only it and Envoy have, not Istio's own Envoy.
+            ISTIO_META_ISTIO_VERSION="1.29.1",
             ISTIO_METAJSON_LABELS=json.dumps(labels),
             CA_ADDR=f"localhost:{SECURE_GRPC}",
             JWT_POLICY="third-party-jwt",
-            ENVOY_STATUS_PORT=str(AGENT + 2),
-            ENVOY_PROMETHEUS_PORT=str(AGENT + 3),
+            ENVOY_STATUS_PORT=str(port + 2),
+            ENVOY_PROMETHEUS_PORT=str(port + 3),
             PROXY_CONFIG=json.dumps(proxy),
         )
         command = [self.tools / "pilot-agent", "proxy", kind, "--proxyLogLevel=warning"]

@@ -25,8 +25,8 @@ PORTS = [
     *(cluster.ETCD, cluster.ETCD_PEER, cluster.API, image.PORT, traffic.BACKEND),
     *(istio.PORTS + envoy_gateway.PORTS + on_kubernetes.PORTS),
 ]
-ISTIO = {"istio", "gateway-api"}
-PARTS = ["istio", "gateway-api", "envoy-gateway", "deployment"]
+ISTIO = {"istio", "gateway-api", "sidecar", "waypoint"}
+PARTS = ["istio", "gateway-api", "sidecar", "waypoint", "envoy-gateway", "deployment"]
 
 
 class World:
@@ -41,7 +41,7 @@ class World:
         self.certificates = traffic.Certificates(stage, ROOT)
         self.backend = traffic.Backend(stage, ROOT)
         self.cluster = cluster.Cluster(stage, tools)
-        self.registry = image.Registry(stage, tools)
+        self.registry = image.Registry(stage, tools, ROOT)
         home = arguments.home.resolve()
         self.istio = istio.Istio(
             stage, tools, self.cluster, ROOT, home / "istio", self.envoy

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import textwrap
 
 from checks import ANOTHER, RIGHT, apply, decides, replaced
 from cluster import resource
 from envoy_gateway import GROUP, INGRESS, LISTENER, MODULE, SERVER
 from image import REPOSITORY
+from page import Page
 from stage import Surprise, say
 from traffic import Edge
 
@@ -22,14 +24,20 @@ def play(world):
     gateway, cluster = world.envoy_gateway, world.cluster
     say("\nEnvoy Gateway: gateway.yaml, tls-client-auth.yaml")
     gateway.start()
-    gateway.serve_certificates(world.certificates)
-    apply(world, gateway.manifest("gateway"))
-    gateway.log_decisions()
+    page, folder = Page(world.root, "docs/envoy-gateway.md"), world.stage.directory / "reader"
+    folder.mkdir()
+    world.certificates.copy_to(folder)
+    page.run("kubectl create namespace", folder, **cluster.environment())
     shipped = world.certificates.registered(gateway.manifest("tls-client-auth"))
-    cluster.check(shipped)
+    for manifest in (gateway.manifest("gateway"), shipped):
+        cluster.check(manifest)
     policy = replaced(shipped, MODULE, str(world.module))
-    cluster.apply(policy)
-    gateway.becomes("envoypatchpolicy", "tls-client-auth", INGRESS, "Programmed", "True")
+    (folder / "gateway.yaml").write_text(gateway.manifest("gateway"))
+    (folder / "tls-client-auth.yaml").write_text(policy)
+    page.run("kubectl apply", folder, **cluster.environment())
+    gateway.log_decisions()
+    said = page.run("kubectl --namespace ingress wait", folder, **cluster.environment())
+    say(f"   ok {said.strip()}")
     has_module(gateway.deployment())
     proxy = gateway.proxy()
     edge = Edge(LISTENER, proxy, world.backend, world.certificates)
@@ -169,8 +177,7 @@ def image_by_envoy_gateway(world, edge, policy):
     edge.becomes("as it is", 500, "host_error", *RIGHT)
     if "allow_on_headers_stop_iteration" not in edge.process.text():
         raise Surprise("the log does not say what is missing")
-    settings = {"allow_on_headers_stop_iteration": True, "failure_policy": "FAIL_RELOAD"}
-    patches["spec"]["jsonPatches"] += [setting(*one) for one in settings.items()]
+    patches["spec"]["jsonPatches"] += settings_of_the_page(world)
     cluster.apply([patches])
     edge.becomes("with the patch of docs/envoy-gateway.md", 200, "authenticated", *RIGHT)
     decides(edge)
@@ -198,11 +205,6 @@ def image_by_envoy_gateway(world, edge, policy):
     cluster.delete(json.dumps(other))
 
 
-LISTENER_TYPE = "type.googleapis.com/envoy.config.listener.v3.Listener"
-OURS = (
-    "$.filter_chains[*].filters[*].typed_config.http_filters"
-    "[?(@.typed_config.config.name=='tls-client-auth')].typed_config.config"
-)
 # In a cluster the name of Envoy Gateway's Service leads there.
 ADDRESS_OF_MODULES = {
     "type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
@@ -217,7 +219,17 @@ ADDRESS_OF_MODULES = {
 }
 
 
-def setting(name, value):
-    operation = {"op": "add", "jsonPath": OURS, "path": name, "value": value}
-    listener = f"{INGRESS}/{SERVER}/https"
-    return {"type": LISTENER_TYPE, "name": listener, "operation": operation}
+def settings_of_the_page(world):
+    """The patch that docs/envoy-gateway.md shows, and "the same again" for the other setting."""
+    shown = Page(world.root, "docs/envoy-gateway.md").block("jsonPatches:")
+    [policy] = world.cluster.objects(f"{HEAD_OF_PATCHES}{textwrap.indent(shown, '  ')}")
+    [first] = policy["spec"]["jsonPatches"]
+    again = {**first["operation"], "path": "failure_policy", "value": "FAIL_RELOAD"}
+    return [first, {**first, "operation": again}]
+
+
+HEAD_OF_PATCHES = """apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyPatchPolicy
+metadata: {name: shown, namespace: ingress}
+spec:
+"""

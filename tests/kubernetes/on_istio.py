@@ -4,6 +4,8 @@ import hashlib
 import json
 import sys
 
+import on_sidecar
+import on_waypoint
 from checks import RIGHT, apply, decides, replaced
 from cluster import resource
 from image import REPOSITORY
@@ -33,6 +35,10 @@ def play(world, parts):
         istio_gateway(world)
     if "gateway-api" in parts:
         kubernetes_gateway(world)
+    if "sidecar" in parts:
+        on_sidecar.play(world)
+    if "waypoint" in parts:
+        on_waypoint.play(world)
     world.istio.stop()
 
 

@@ -1,7 +1,8 @@
 """envoy/kubernetes: Envoy as a Deployment, without a controller for gateways."""
 
-from checks import apply, replaced
+from checks import replaced
 from envoy_gateway import MODULE
+from page import Page
 from stage import Surprise, say
 from traffic import BACKEND, Edge
 
@@ -31,11 +32,38 @@ CHANGES = {
 }
 
 
+def has_its_secrets(world, pod):
+    """The commands of the page make each secret that the pod mounts, with what it reads there."""
+    names = [one["secret"]["secretName"] for one in pod["volumes"] if "secret" in one]
+    keys = []
+    for name in names:
+        secret = world.cluster.get("secret", name, "oauth-edge")
+        if secret is None:
+            raise Surprise(f"docs/kubernetes.md does not make the secret {name}")
+        keys += secret["data"]
+    if sorted(keys) != ["ca.crt", "tls.crt", "tls.key"]:
+        raise Surprise(f"the pod reads {names}, which have {keys}")
+    say("   ok its secrets are there")
+
+
+def restarts(world, page, folder):
+    page.run("kubectl --namespace oauth-edge rollout", folder, **world.cluster.environment())
+    template = world.cluster.get("deployment", "envoy", "oauth-edge")["spec"]["template"]
+    if "kubectl.kubernetes.io/restartedAt" not in template["metadata"].get("annotations", {}):
+        raise Surprise("the command of docs/kubernetes.md starts no new pods")
+    say("   ok new pods after a change")
+
+
 def play(world):
     say("\nEnvoy as a Deployment: deployment.yaml")
-    world.cluster.create_namespaces("oauth-edge", SERVER)
+    world.cluster.create_namespaces(SERVER)
     manifest = (world.root / "envoy/kubernetes/deployment.yaml").read_text()
-    apply(world, manifest)
+    page, folder = Page(world.root, "docs/kubernetes.md"), world.stage.directory / "administrator"
+    folder.mkdir()
+    world.certificates.copy_to(folder)
+    (folder / "deployment.yaml").write_text(manifest)
+    page.run("kubectl create namespace", folder, **world.cluster.environment())
+    world.cluster.check(manifest)
     config = world.cluster.get("configmap", "envoy", "oauth-edge")["data"]["envoy.yaml"]
     expected = (world.root / "envoy/envoy.yaml").read_text()
     expected = expected[expected.index("admin:\n"):]
@@ -61,6 +89,7 @@ def play(world):
     path.write_text(pki.registered(config))
     found = world.cluster.get("deployment", "envoy", "oauth-edge")
     pod = found["spec"]["template"]["spec"]
+    has_its_secrets(world, pod)
     arguments = [
         str(path) if word == "/etc/envoy/config/envoy.yaml" else word
         for word in pod["containers"][0]["args"]
@@ -74,3 +103,4 @@ def play(world):
     edge.serves_all_clients()
     edge.names_its_authorities(False)
     world.stage.end(envoy)
+    restarts(world, page, folder)

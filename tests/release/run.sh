@@ -51,14 +51,19 @@ ok "SHA256SUMS"
 
 # In a folder with nothing else, so that nothing of this system can help the program.
 mkdir "$copy/root"
-cp "dist/$program" envoy/envoy.yaml "$copy/root/"
+cp "dist/$program" dist/*.yaml "$copy/root/"
 run() {
   local inside=()
   ((EUID != 0)) || inside=("$(command -v chroot)" .)
   (cd "$copy/root" && env -i "${inside[@]}" "./$program" "$@")
 }
+if grep -nE 'target/|envoy/' dist/*.yaml >&2; then
+  fail "a configuration needs the sources"
+fi
 [[ $(run --version) == "tls-client-auth $version" ]] || fail "$program is $(run --version)"
-run lint envoy.yaml > "$copy/lint" || fail "lint envoy.yaml: $(< "$copy/lint")"
+for file in envoy.yaml envoy-listener-chain.yaml; do
+  run lint "$file" > "$copy/lint" || fail "lint $file: $(< "$copy/lint")"
+done
 ok "$program alone: --version, lint"
 
 mkdir "$copy/project"
@@ -73,3 +78,6 @@ cp "dist/tls-client-auth-$version.tgz" "$copy/project/"
   '
 ) || fail "the npm package does not work in an empty project"
 ok "tls-client-auth-$version.tgz in an empty project"
+
+mkdir "$copy/newcomer"
+"$home/bin/python" -B tests/release/newcomer.py dist "$home/wheels" "$copy/newcomer"

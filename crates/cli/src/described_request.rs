@@ -1,7 +1,7 @@
 //! A request as the command line describes it, completed to what Envoy would hand to the filter.
 
 use serde_json::Value;
-use tls_client_auth::inspect::{Endpoints, TenantPolicy, is_token};
+use tls_client_auth::inspect::{TenantPolicy, is_token};
 use tls_client_auth::{Gate, GateRequest, UnixTime};
 
 /// What is given of a request; the rest is as most requests have it.
@@ -22,7 +22,9 @@ pub struct Described<'a> {
 /// for that alone.
 pub fn default_host(gate: &Gate, configuration: &str) -> String {
     const ANY: &str = "localhost";
-    if let TenantPolicy::Known(_) = gate.configuration().policy_for(ANY.as_bytes()) {
+    let loaded = gate.configuration();
+    let path = loaded.example_path(ANY.as_bytes()).unwrap_or_else(|| "/".to_owned());
+    if let TenantPolicy::Known(_) = loaded.policy_for(ANY.as_bytes(), path.as_bytes()) {
         return ANY.to_owned();
     }
     let json: Value = serde_json::from_str(configuration).unwrap_or_default();
@@ -99,8 +101,7 @@ impl Described<'_> {
 
 /// The path that a request to this host most likely has.
 fn first_endpoint(gate: &Gate, authority: &[u8]) -> String {
-    let policy = gate.configuration().policy_for(authority);
-    policy.endpoints().and_then(Endpoints::example).unwrap_or_else(|| "/token".to_owned())
+    gate.configuration().example_path(authority).unwrap_or_else(|| "/token".to_owned())
 }
 
 /// RFC 9110 §5.6.2, with the colon of a pseudo-header before it.

@@ -124,8 +124,9 @@ impl Node {
 
     /// The member in either of the two spellings that protobuf's JSON has for a name.
     pub fn named(&self, name: &str) -> Option<&NodeMember> {
+        let camel = name.contains('_').then(|| lower_camel_case(name));
         let is_named =
-            |key: &str| key == name || (!key.contains('_') && key == lower_camel_case(name));
+            |key: &str| key == name || camel.as_deref().is_some_and(|camel| key == camel);
         self.members().iter().find(|member| is_named(&member.name))
     }
 

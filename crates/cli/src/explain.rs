@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tls_client_auth::host::{Registration, RegistryFault};
 use tls_client_auth::inspect::{
-    Check, ClientMetadata, ExpectedSubject, MissingCertificate, NameDifference, Policy,
-    RegistrySource, SubjectMismatch, TenantPolicy, TokenEndpointAuthMethod, UnverifiedCertificate,
+    Check, ClientMetadata, ExpectedSubject, MissingCertificate, NameDifference, NoTenant, Policy,
+    RegistrySource, SubjectMismatch, TenantChoice, TenantPolicy, UnverifiedCertificate,
 };
 use tls_client_auth::{
     Action, CertificateError, DistinguishedName, Gate, GateRequest, Outcome, Peer, PeerCertificate,
@@ -148,7 +148,8 @@ struct Explained<'a> {
 impl<'a> Explained<'a> {
     fn new(gate: &Gate, request: &GateRequest, outcome: &'a Outcome, peer: &Peer) -> Self {
         let decision = &outcome.decision;
-        let policy = policy(gate, request);
+        let TenantChoice { policy, is_gated, .. } = choice(gate, request);
+        let policy = if let TenantPolicy::Known(policy) = policy { Some(policy) } else { None };
         let certificate = decision.request.certificate.clone();
         let client_id = decision.request.client_id.as_deref();
         let client = policy
@@ -160,20 +161,19 @@ impl<'a> Explained<'a> {
             outcome,
             server_name: &peer.server_name,
             policy: policy.as_deref(),
+            is_gated,
             client: client.as_deref(),
             certificate: certificate.as_deref(),
         };
         let steps = facts.steps();
         let names = match (
             &decision.rejection,
-            client.as_deref().map(ClientMetadata::method),
+            client.as_deref().and_then(|client| client.method().expected_subject()),
             &certificate,
         ) {
             (
                 Some(Rejection::SubjectMismatch(SubjectMismatch::DistinguishedName(_))),
-                Some(TokenEndpointAuthMethod::TlsClientAuth(ExpectedSubject::SubjectDn(
-                    registered,
-                ))),
+                Some(ExpectedSubject::SubjectDn(registered)),
                 Some(certificate),
             ) => certificate.subject().ok().map(|subject| (registered.clone(), subject)),
             _ => None,
@@ -204,10 +204,22 @@ impl<'a> Explained<'a> {
             _ => "passes".to_owned(),
         };
         writeln!(out, "\n{BOLD}{colour}{}{PLAIN}: {ending}", decision.code)?;
+        let forwarded = self.forwarded();
+        if !forwarded.is_empty() {
+            writeln!(out, "the backend gets {}", forwarded.join(", "))?;
+        }
         if let Some(hint) = self.hint() {
             writeln!(out, "{YELLOW}hint{PLAIN}: {}", visible(&hint))?;
         }
         Ok(())
+    }
+
+    /// The names of the headers that the filter writes for the backend. Their values may be secret.
+    fn forwarded(&self) -> Vec<&str> {
+        match &self.outcome.decision.action {
+            Action::Continue { set } => set.iter().map(|(name, _)| name.as_str()).collect(),
+            Action::Reply(_) => Vec::new(),
+        }
     }
 
     /// What would fix it.
@@ -243,12 +255,19 @@ impl<'a> Explained<'a> {
             Rejection::CertificateMissing(_) => "give the client's certificate with \
                 --certificate"
                 .into(),
-            Rejection::UnknownTenant { .. } => "choose one of the configuration's hosts with \
-                --host"
+            Rejection::UnknownTenant {
+                cause: NoTenant::OfHost | NoTenant::OfHostAndPath, ..
+            } => "choose one of the configuration's hosts with --host, and a path of the tenant \
+                 with --path"
                 .into(),
+            Rejection::UnknownTenant { cause: NoTenant::Ambiguous, .. } => {
+                "send the path as the tenant's paths in the configuration spell it, without \
+                 escapes, dot segments and double slashes, and in the same letter case"
+                    .into()
+            }
             Rejection::ServerNameMismatch { .. } => {
                 "--server-name is what the client asks for in the TLS handshake: it must choose \
-                 the same tenant as --host"
+                 the same tenant as --host, each together with the path"
                     .into()
             }
             Rejection::MethodNotSupported(_) => {
@@ -271,6 +290,13 @@ impl<'a> Explained<'a> {
                 "this program fetches nothing: explain the client with the jwks that it publishes"
                     .into()
             }
+            Rejection::CertificateUnverified(UnverifiedCertificate::NotVouchedFor {
+                header,
+                ..
+            }) => format!(
+                "the hop in front says in {header} whether it verified the chain: it must trust \
+                 the client's CA, and overwrite the header; give it with --header"
+            ),
             Rejection::RegistryUnavailable(_) => "this program fetches nothing: give what the \
                 registry answers with --registry"
                 .into(),
@@ -312,6 +338,7 @@ impl<'a> Explained<'a> {
             "detail": decision.rejection.as_ref().map(ToString::to_string),
             "hint": self.hint(),
             "names": names,
+            "forwarded": self.forwarded(),
             "steps": steps.collect::<Vec<_>>(),
         })
     }
@@ -347,14 +374,19 @@ fn print_names(
 }
 
 fn policy(gate: &Gate, request: &GateRequest) -> Option<Arc<Policy>> {
-    let authority = request.headers.iter().find(|(name, _)| name == ":authority");
-    match gate
-        .configuration()
-        .policy_for(authority.map(|(_, value)| value.as_slice()).unwrap_or_default())
-    {
+    match choice(gate, request).policy {
         TenantPolicy::Known(policy) => Some(policy),
         TenantPolicy::Unknown(_) => None,
     }
+}
+
+/// The tenant of the request.
+fn choice(gate: &Gate, request: &GateRequest) -> TenantChoice {
+    let header = |wanted: &str| {
+        let found = request.headers.iter().find(|(name, _)| name == wanted);
+        found.map(|(_, value)| value.as_slice()).unwrap_or_default()
+    };
+    gate.configuration().choose(header(":authority"), header(":path"))
 }
 
 /// Whether the filter would have compared the name of the TLS handshake, but it was not given.

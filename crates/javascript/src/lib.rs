@@ -75,9 +75,9 @@ impl JsGate {
         outcome.as_ref().map_or(Value::Null, to_json).to_string()
     }
 
-    /// What an adapter must know of the policy for a host.
-    pub fn policy(&self, host: &str) -> String {
-        let policy = self.gate.configuration().policy_for(host.as_bytes());
+    /// What an adapter must know of the policy for a host and a path.
+    pub fn policy(&self, host: &str, path: &str) -> String {
+        let policy = self.gate.configuration().policy_for(host.as_bytes(), path.as_bytes());
         let mode = match policy.common().mode {
             Mode::Enforce => "enforce",
             Mode::Shadow => "shadow",

@@ -59,7 +59,9 @@ impl HeldHeadersWatch {
 
     /// A body or trailers were delivered for a held request.
     pub(super) fn prove(&mut self) {
-        *self = Self::Proven;
+        if let Self::Unknown { .. } = self {
+            *self = Self::Proven;
+        }
     }
 
     /// A request has ended.

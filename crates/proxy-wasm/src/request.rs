@@ -37,35 +37,39 @@ impl RequestContext {
         &mut self,
         take: impl FnOnce(&mut Exchange, &mut DownstreamConnection<'_>) -> Step,
     ) -> Iteration {
-        let (Some(plugin), Some(exchange)) = (self.plugin.clone(), self.exchange.clone()) else {
+        let Self { context_id, plugin: Some(plugin), exchange: Some(exchange), pending } = self
+        else {
             return Iteration::Pause;
         };
         let mut step = take(&mut exchange.borrow_mut(), &mut plugin.certificates.connection());
-        let request = HeldRequest { context_id: self.context_id, exchange };
         if let Step::LookUp { registry, client_id } = step {
             let answer = match plugin.registries.find(&registry, &client_id) {
                 Poll::Ready(answer) => Err(answer),
-                Poll::Pending => plugin.registries.look_up(&registry, &client_id, request.clone()),
+                Poll::Pending => {
+                    let request =
+                        HeldRequest { context_id: *context_id, exchange: exchange.clone() };
+                    plugin.registries.look_up(&registry, &client_id, request)
+                }
             };
             step = match answer {
-                Ok(pending) => {
-                    self.pending = Some(pending);
+                Ok(lookup) => {
+                    *pending = Some(lookup);
                     Step::Wait
                 }
-                Err(answer) => request
-                    .exchange
+                Err(answer) => exchange
                     .borrow_mut()
                     .on_registration(answer, &mut plugin.certificates.connection()),
             };
         }
         if let Step::FetchKeySet(question) = step {
-            step = with_key_set(&plugin, &request, &question);
+            let request = HeldRequest { context_id: *context_id, exchange: exchange.clone() };
+            step = with_key_set(plugin, &request, &question);
         }
         match step {
             // After a registration no second lookup comes, and after a key set no second fetch.
             Step::Wait | Step::LookUp { .. } | Step::FetchKeySet(_) => Iteration::Pause,
             Step::Decided { passed } => iteration(passed),
-            Step::Decide(decision) => iteration(apply(&plugin, &request.exchange, *decision)),
+            Step::Decide(decision) => iteration(apply(plugin, exchange, *decision)),
         }
     }
 
@@ -111,9 +115,10 @@ impl HttpContext for RequestContext {
         let trusted =
             exchange.trusted_certificate_header(&head, &mut plugin.certificates.connection());
         // What cannot be read cannot be stripped either.
-        let is_stripped = is_readable && strip(&exchange, Map::RequestHeaders, headers, trusted);
-        let exchange = Rc::new(RefCell::new(exchange));
-        self.exchange = Some(exchange.clone());
+        let is_stripped = is_readable
+            && (!exchange.may_strip(&head)
+                || strip(&exchange, Map::RequestHeaders, headers, trusted));
+        self.exchange = Some(Rc::new(RefCell::new(exchange)));
         let iteration = self.step(|exchange, connection| {
             if is_stripped {
                 exchange.on_headers(&plugin.configuration, &head, end_of_stream, connection)
@@ -121,8 +126,10 @@ impl HttpContext for RequestContext {
                 exchange.on_removal_failed(&head)
             }
         });
-        if exchange.borrow().is_held() {
-            plugin.held_headers.borrow_mut().watch(self.context_id, &exchange);
+        if let Some(exchange) = &self.exchange
+            && exchange.borrow().is_held()
+        {
+            plugin.held_headers.borrow_mut().watch(self.context_id, exchange);
         }
         iteration
     }

@@ -27,7 +27,7 @@ pub trait SharedData {
 /// may follow each other in one process, or run side by side, and must not read each other's
 /// values. Raise it with every change of a stored format (head, lease, shard, client), of the hash
 /// that assigns clients to shards, and of the conversion of an entry of a list.
-const FORMAT_VERSION: u32 = 4;
+const FORMAT_VERSION: u32 = 5;
 
 /// The keys of one registry.
 #[derive(Clone, Debug)]

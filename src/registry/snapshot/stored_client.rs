@@ -3,9 +3,9 @@
 
 use super::codec::{Reader, Writer};
 use crate::certificate::{AlternativeName, DistinguishedName};
-use crate::registration::BackendAuthentication;
 use crate::registration::{
-    ClientMetadata, ExpectedSubject, JwksUri, SelfSignedKeys, TokenEndpointAuthMethod,
+    BackendAuthentication, CertificateBinding, ClientMetadata, ExpectedSubject, JwksUri,
+    SelfSignedKeys, TokenEndpointAuthMethod,
 };
 
 /// An entry of a fetched list.
@@ -28,7 +28,11 @@ const SAN_EMAIL: u8 = 5;
 const SELF_SIGNED: u8 = 6;
 const UNUSABLE: u8 = 7;
 const LEFT_OUT: u8 = 8;
-const SELF_SIGNED_AT: u8 = 9;
+/// A client of another method with a `certificate_binding`: behind it stands how the certificate is
+/// registered, as of a client of one of the methods of RFC 8705.
+const BOUND: u8 = 9;
+/// A client of `self_signed_tls_client_auth` that publishes its certificates: behind it stands where.
+const SELF_SIGNED_AT: u8 = 10;
 
 /// Optional members of an encoded client, as bits of an octet.
 const ADMITTED: u8 = 1;
@@ -43,23 +47,25 @@ impl StoredClient {
                 writer.octets(reason.as_bytes());
             }
             Self::Client(client) => {
-                match client.method() {
-                    TokenEndpointAuthMethod::Other => writer.u8(OTHER),
-                    TokenEndpointAuthMethod::TlsClientAuth(expected) => {
-                        let (kind, text) = subject(expected);
-                        writer.u8(kind);
-                        writer.octets(text.as_bytes());
-                    }
-                    TokenEndpointAuthMethod::SelfSignedTlsClientAuth(
-                        SelfSignedKeys::Registered(registered),
-                    ) => {
-                        writer.u8(SELF_SIGNED);
-                        writer.thumbprints(registered);
-                    }
-                    TokenEndpointAuthMethod::SelfSignedTlsClientAuth(SelfSignedKeys::At(uri)) => {
-                        writer.u8(SELF_SIGNED_AT);
-                        writer.octets(uri.to_string().as_bytes());
-                    }
+                let method = client.method();
+                match method {
+                    TokenEndpointAuthMethod::Other(None) => writer.u8(OTHER),
+                    TokenEndpointAuthMethod::Other(Some(_)) => writer.u8(BOUND),
+                    TokenEndpointAuthMethod::TlsClientAuth(_)
+                    | TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_) => {}
+                }
+                if let Some(expected) = method.expected_subject() {
+                    let (kind, text) = subject(expected);
+                    writer.u8(kind);
+                    writer.octets(text.as_bytes());
+                }
+                if let Some(uri) = client.jwks_uri() {
+                    writer.u8(SELF_SIGNED_AT);
+                    writer.octets(uri.to_string().as_bytes());
+                }
+                if let Some(registered) = method.registered_certificates() {
+                    writer.u8(SELF_SIGNED);
+                    writer.thumbprints(registered);
                 }
                 // Few clients have one of these. Where a client has none, the encoding ends here.
                 let (admitted, backend) =
@@ -101,7 +107,11 @@ impl StoredClient {
                     Self::Unusable(reason)
                 });
             }
-            OTHER => TokenEndpointAuthMethod::Other,
+            OTHER => TokenEndpointAuthMethod::Other(None),
+            BOUND => TokenEndpointAuthMethod::Other(Some(match reader.u8()? {
+                SELF_SIGNED => CertificateBinding::Certificates(reader.thumbprints()?),
+                kind => CertificateBinding::Subject(expected_subject(kind, reader.text()?)?),
+            })),
             SELF_SIGNED => TokenEndpointAuthMethod::SelfSignedTlsClientAuth(
                 SelfSignedKeys::Registered(reader.thumbprints()?),
             ),
@@ -206,6 +216,13 @@ mod tests {
         let jwks = format!(r#""jwks":{{"keys":[{{"kty":"EC","x5t#S256":"{THUMBPRINT}"}}]}}"#);
         survives(client(&format!("{method},{jwks}")));
         survives(client(&format!(r#"{method},"jwks_uri":"https://A.example:443/x?y""#)));
+        let method = r#""token_endpoint_auth_method":"private_key_jwt""#;
+        let dns = r#""tls_client_auth_san_dns":"a.example""#;
+        for binding in [dns, &thumbprints, &jwks, &format!("{dns},{thumbprints}")] {
+            let client = client(&format!(r#"{method},"certificate_binding":{{{binding}}}"#));
+            assert!(format!("{client:?}").contains("Other(Some("));
+            survives(client);
+        }
         survives(StoredClient::Unusable("because".into()));
         survives(StoredClient::LeftOut("because".into()));
     }

@@ -2,7 +2,9 @@
 // CLIENT", it sends a token request and prints a line: the client that the backend received, the
 // status and error of a refusal, or "failed" and the reason.
 //
-//	client TOKEN-ENDPOINT PKI-DIRECTORY
+//	client params|header|auto TOKEN-ENDPOINT PKI-DIRECTORY
+//
+// The first word is the style of authentication, which the library must be given.
 package main
 
 import (
@@ -20,6 +22,15 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
+var styles = map[string]oauth2.AuthStyle{
+	// Without a secret this sends only client_id, as RFC 8705 section 2 requires.
+	"params": oauth2.AuthStyleInParams,
+	// HTTP Basic with an empty secret.
+	"header": oauth2.AuthStyleInHeader,
+	// The default: first the header and, if that is refused, the parameters.
+	"auto": oauth2.AuthStyleAutoDetect,
+}
+
 func main() {
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
@@ -28,21 +39,19 @@ func main() {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(2)
 		}
-		fmt.Println(ask(os.Args[1], os.Args[2], version, certificate, client))
+		fmt.Println(ask(styles[os.Args[1]], os.Args[2], os.Args[3], version, certificate, client))
 	}
 }
 
-func ask(endpoint, pki, version, certificate, client string) string {
+func ask(style oauth2.AuthStyle, endpoint, pki, version, certificate, client string) string {
 	config, err := tlsConfig(pki, version, certificate)
 	if err != nil {
 		return fmt.Sprint("failed ", err)
 	}
-	// AuthStyleInParams without a secret sends only client_id, as RFC 8705 section 2 requires. The
-	// default, "auto detect", begins with HTTP Basic.
 	credentials := clientcredentials.Config{
 		ClientID:  client,
 		TokenURL:  endpoint,
-		AuthStyle: oauth2.AuthStyleInParams,
+		AuthStyle: style,
 	}
 	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
 	defer transport.CloseIdleConnections()

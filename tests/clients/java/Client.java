@@ -23,19 +23,31 @@ import javax.net.ssl.KeyManager;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
+import org.springframework.http.client.JdkClientHttpRequestFactory;
+import org.springframework.http.converter.FormHttpMessageConverter;
+import org.springframework.security.oauth2.client.endpoint.OAuth2ClientCredentialsGrantRequest;
+import org.springframework.security.oauth2.client.endpoint.RestClientClientCredentialsTokenResponseClient;
+import org.springframework.security.oauth2.client.http.OAuth2ErrorResponseErrorHandler;
+import org.springframework.security.oauth2.client.registration.ClientRegistration;
+import org.springframework.security.oauth2.core.AuthorizationGrantType;
+import org.springframework.security.oauth2.core.ClientAuthenticationMethod;
+import org.springframework.security.oauth2.core.OAuth2AuthorizationException;
+import org.springframework.security.oauth2.core.http.converter.OAuth2AccessTokenResponseHttpMessageConverter;
+import org.springframework.web.client.RestClient;
+import org.springframework.web.client.RestClientResponseException;
 
 /**
- * Two clients in Java: the JDK's own HttpClient, and Nimbus's OAuth SDK. For each line of standard
+ * Clients in Java: the JDK's own HttpClient, Nimbus's OAuth SDK, and Spring Security's OAuth client.
+ * For each line of standard
  * input, "TLS-VERSION CERTIFICATE CLIENT", it sends a token request and prints a line: the client
  * that the backend received, the status and error of a refusal, or "failed" and the reason.
  *
- * <p>java Client jdk|nimbus TOKEN-ENDPOINT PKI-DIRECTORY
+ * <p>java Client jdk|nimbus|spring|spring-tls TOKEN-ENDPOINT PKI-DIRECTORY
  */
 final class Client {
   private static final char[] PASSWORD = "demo".toCharArray();
 
   public static void main(String[] arguments) throws IOException {
-    boolean nimbus = arguments[0].equals("nimbus");
     URI endpoint = URI.create(arguments[1]);
     Path pki = Path.of(arguments[2]);
     BufferedReader lines = new BufferedReader(new InputStreamReader(System.in));
@@ -44,9 +56,15 @@ final class Client {
       try {
         SSLContext context = context(pki, words[0], words[1]);
         System.out.println(
-            nimbus
-                ? askWithNimbus(endpoint, context, words[2])
-                : askWithJdk(endpoint, context, words[2]));
+            switch (arguments[0]) {
+              case "nimbus" -> askWithNimbus(endpoint, context, words[2]);
+              case "spring" ->
+                  askWithSpring(endpoint, context, words[2], ClientAuthenticationMethod.NONE);
+              case "spring-tls" ->
+                  askWithSpring(
+                      endpoint, context, words[2], ClientAuthenticationMethod.TLS_CLIENT_AUTH);
+              default -> askWithJdk(endpoint, context, words[2]);
+            });
       } catch (Exception failure) {
         System.out.println("failed " + failure);
       }
@@ -80,6 +98,40 @@ final class Client {
             .toHTTPRequest()
             .send();
     return outcome(response.getStatusCode(), response.getBody());
+  }
+
+  private static String askWithSpring(
+      URI endpoint, SSLContext context, String client, ClientAuthenticationMethod method)
+      throws Exception {
+    ClientRegistration registration =
+        ClientRegistration.withRegistrationId("edge")
+            .clientId(client)
+            .clientAuthenticationMethod(method)
+            .authorizationGrantType(AuthorizationGrantType.CLIENT_CREDENTIALS)
+            .tokenUri(endpoint.toString())
+            .build();
+    HttpClient http = HttpClient.newBuilder().sslContext(context).build();
+    var tokens = new RestClientClientCredentialsTokenResponseClient();
+    tokens.setRestClient(
+        RestClient.builder()
+            .requestFactory(new JdkClientHttpRequestFactory(http))
+            .configureMessageConverters(
+                converters ->
+                    converters
+                        .addCustomConverter(new FormHttpMessageConverter())
+                        .addCustomConverter(new OAuth2AccessTokenResponseHttpMessageConverter()))
+            .defaultStatusHandler(new OAuth2ErrorResponseErrorHandler())
+            .build());
+    try {
+      var answer =
+          tokens.getTokenResponse(new OAuth2ClientCredentialsGrantRequest(registration));
+      return String.valueOf(answer.getAdditionalParameters().get("authenticated_client"));
+    } catch (OAuth2AuthorizationException refused) {
+      // It reads the error of a 400 alone, and calls every other one invalid_token_response.
+      return refused.getCause() instanceof RestClientResponseException response
+          ? outcome(response.getStatusCode().value(), response.getResponseBodyAsString())
+          : "400 " + refused.getError().getErrorCode();
+    }
   }
 
   private static String outcome(int status, String body) throws Exception {

@@ -4,7 +4,7 @@
 import * as oauth from "oauth4webapi";
 import * as openid from "openid-client";
 import { Browser } from "./browser.mjs";
-import { fetchWith } from "./environment.mjs";
+import { fetchWith } from "../environment.mjs";
 
 export const redirectUri = "https://client.example.org/callback";
 const scope = "openid offline_access";
@@ -185,6 +185,31 @@ export async function oauthClient(issuer, clientId, credential) {
         return { token: await oauth.processDeviceCodeResponse(as, client, response) };
       },
     },
+  };
+}
+
+// A client that authenticates otherwise, by `auth`, and whose token the server binds to the
+// certificate of the connection. `use` presents another certificate with the same token.
+export async function boundClient(issuer, clientId, auth, credential) {
+  const discover = (credential) =>
+    openid.discovery(new URL(issuer), clientId, undefined, auth, {
+      [openid.customFetch]: fetchWith(credential),
+    });
+  const config = await discover(credential);
+  const verifier = openid.randomPKCECodeVerifier();
+  const authorize = openid.buildAuthorizationUrl(config, {
+    redirect_uri: redirectUri,
+    scope,
+    prompt: "consent",
+    code_challenge: await openid.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: "S256",
+  });
+  const { callback } = await consent({ authorize });
+  return {
+    "authorization code": () =>
+      openid.authorizationCodeGrant(config, callback, { pkceCodeVerifier: verifier }),
+    use: async (token, credential) =>
+      openid.fetchUserInfo(await discover(credential), token, openid.skipSubjectCheck),
   };
 }
 

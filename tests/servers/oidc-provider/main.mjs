@@ -3,9 +3,11 @@
 // and the server must not receive it. One unexpected result fails the run. To be run from the root
 // of the repository.
 
-import { consent, oauthClient, openidClient, redirectUri } from "./flows.mjs";
-import { Server, serveMutualTls, serveSecrets } from "./server.mjs";
-import { Envoy, certificate, fetchWith, makeCertificates } from "./environment.mjs";
+import { webcrypto } from "node:crypto";
+import * as openid from "openid-client";
+import { boundClient, consent, oauthClient, openidClient, redirectUri } from "./flows.mjs";
+import { Server, serveBoundTokens, serveMutualTls, serveSecrets } from "./server.mjs";
+import { Envoy, certificate, fetchWith, makeCertificates, toPort } from "../environment.mjs";
 
 const version = process.argv[2];
 const widths = [13, 7, 28, 11, 6, 26];
@@ -28,7 +30,9 @@ function expect(what, found, expected) {
   );
 }
 
-makeCertificates();
+const byteSequence = ({ jwk }) => `:${jwk.x5c[0]}:`;
+
+makeCertificates("target/interop");
 const servers = { mutual: await Server.listen(), secret: await Server.listen() };
 const [byName, byKey, other] = ["subject-dn", "self-signed", "san-dns"].map(certificate);
 const subject = "CN=client.example.org, O=Client, L=Chiyoda-ku, ST=Tokyo, C=JP";
@@ -71,13 +75,33 @@ const envoy = await Envoy.start(
         },
       },
     ],
+    // Clients of other methods, whose tokens the server binds to their certificates.
+    tenants: [
+      {
+        hosts: ["127.0.0.1"],
+        forward: { certificate: ["client-cert"], certificate_for: "every_request" },
+        clients: [
+          { client_id: "signed", token_endpoint_auth_method: "private_key_jwt" },
+          { client_id: "public", token_endpoint_auth_method: "none" },
+        ],
+      },
+    ],
   },
-  servers,
+  (resources) => {
+    const [host] =
+      resources.listeners[0].filter_chains[0].filters[0].typed_config.route_config.virtual_hosts;
+    host.routes.unshift({ match: { prefix: "/secret/" }, route: { cluster: "secret" } });
+    const [cluster] = resources.clusters;
+    resources.clusters = [
+      toPort(cluster, cluster.name, servers.mutual.port),
+      toPort(cluster, "secret", servers.secret.port),
+    ];
+  },
 );
 
 // Runs a step and checks its result. `server` must receive its request if `passes`, and must not
-// otherwise.
-async function step(cells, run, server, passes) {
+// otherwise. `wanted` is the filter's code then.
+async function step(cells, run, server, passes, wanted = "authenticated") {
   const before = server.seen.length;
   let error;
   const { value, decisions } = await envoy.decisionsOf(() =>
@@ -96,7 +120,7 @@ async function step(cells, run, server, passes) {
   expect("requests", decisions.length, 1);
   if (passes) {
     expect("error", error && `${error.message} ${JSON.stringify(error.cause ?? "")}`, undefined);
-    expect("code", code, "authenticated");
+    expect("code", code, wanted);
     expect("requests at the server", seen.length, 1);
   } else {
     expect(
@@ -205,6 +229,64 @@ try {
         "the credentials at the server",
         seen[0]?.authorization,
         `Basic ${Buffer.from(encoded.join(":")).toString("base64")}`,
+      );
+    }
+  }
+  console.log("\nClients of other methods, whose tokens are bound to their certificates\n");
+  heading();
+  const bound = `https://127.0.0.1:${envoy.port}`;
+  const pair = await webcrypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, [
+    "sign",
+    "verify",
+  ]);
+  const key = { ...(await webcrypto.subtle.exportKey("jwk", pair.publicKey)), alg: "ES256" };
+  const web = {
+    grant_types: ["authorization_code", "refresh_token"],
+    redirect_uris: [redirectUri],
+    response_types: ["code"],
+    tls_client_certificate_bound_access_tokens: true,
+  };
+  serveBoundTokens(servers.mutual, bound, [
+    {
+      ...web,
+      client_id: "signed",
+      token_endpoint_auth_method: "private_key_jwt",
+      jwks: { keys: [key] },
+    },
+    { ...web, client_id: "public", token_endpoint_auth_method: "none" },
+  ]);
+  const another = certificate("san-uri");
+  for (const [clientId, auth, own] of [
+    ["signed", openid.PrivateKeyJwt(pair.privateKey), byName],
+    ["public", openid.None(), other],
+  ]) {
+    const client = await boundClient(bound, clientId, auth, own);
+    const name = "authorization code";
+    const { value, seen } = await step(
+      ["openid-client", clientId, name, "its own"],
+      client[name],
+      servers.mutual,
+      true,
+      "passed_other_method",
+    );
+    expect("the certificate at the server", seen[0]?.certificate, byteSequence(own));
+    for (const [credential, whose, wanted] of [
+      [own, "its own", 200],
+      [another, "another's", 401],
+      [undefined, "none", 401],
+    ]) {
+      const before = servers.mutual.seen.length;
+      const status = await client
+        .use(value?.access_token, credential)
+        .then(() => 200)
+        .catch((error) => error.status ?? error.cause?.status ?? String(error));
+      const used = servers.mutual.seen.slice(before).filter(({ url }) => url === "/me");
+      row("openid-client", clientId, "userinfo", whose, status, "not_gated", "GET /me");
+      expect("the answer of userinfo", status, wanted);
+      expect(
+        "the certificate at userinfo",
+        used.map(({ certificate }) => certificate),
+        [credential && byteSequence(credential)],
       );
     }
   }

@@ -84,6 +84,28 @@ export function serveMutualTls(server, issuer, clients) {
   server.handle = provider.callback();
 }
 
+// A server that binds the tokens of clients of other methods and of public ones (RFC 8705 §3, §4)
+// to the certificate that the filter hands on, and compares it at userinfo. It answers where the
+// host is that of its issuer; elsewhere the server before it does.
+export function serveBoundTokens(server, issuer, clients) {
+  const provider = newProvider(issuer, {
+    ...keys,
+    ...scopes,
+    clients,
+    clientAuthMethods: ["private_key_jwt", "none"],
+    features: {
+      mTLS: {
+        enabled: true,
+        certificateBoundAccessTokens: true,
+        getCertificate: forwardedCertificate,
+      },
+    },
+  });
+  const [other, callback] = [server.handle, provider.callback()];
+  server.handle = (request, response) =>
+    (request.headers.host === new URL(issuer).host ? callback : other)(request, response);
+}
+
 // A server without support for certificates, below /secret.
 export function serveSecrets(server, issuer, clients) {
   const provider = newProvider(`${issuer}/secret`, {

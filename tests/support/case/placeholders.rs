@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, percent_encode};
 
 /// Replaces the placeholders in all strings of `value`.
 pub(super) fn expand(
@@ -65,7 +67,31 @@ fn placeholder_value(
         "x5t" => Ok(certificate.x5t_s256()),
         "sha256" => Ok(certificate.sha256_hex()),
         "pem_percent" => Ok(certificate.percent_encoded_pem()),
+        "x5c_escaped" => Ok(percent_encode(&certificate.x5c())),
+        "pem_base64" => Ok(STANDARD.encode(certificate.pem())),
+        "pem_line" => Ok(line(certificate)),
+        "pem_tab" => Ok(certificate.pem().trim_end().replace('\n', "\t")),
+        "pem_joined" => Ok(certificate.pem().replace('\n', "")),
+        "pem_one_line" => {
+            let x5c = certificate.x5c();
+            Ok(format!("-----BEGIN CERTIFICATE----- {x5c} -----END CERTIFICATE----- "))
+        }
+        "pem_kept" => Ok(kept(certificate)),
+        "pem_lower" => Ok(kept(certificate).replace("%0A", "%0a")),
+        "pem_form" => Ok(certificate.percent_encoded_pem().replace("%20", "+")),
+        "pem_line_form" => Ok(percent_encode(&line(certificate)).replace("%20", "+")),
+        "pem_twice" => Ok(certificate.percent_encoded_pem().replace('%', "%25")),
         "pem_json" => Ok(certificate.pem().replace('\n', "\\n")),
         _ => Err(format!("${{{inside}}}: unknown kind")),
     }
+}
+
+/// A blank for every line end.
+fn line(certificate: &Certificate) -> String {
+    certificate.pem().trim_end().replace('\n', " ")
+}
+
+/// Percent-encoded but for the characters of base64.
+fn kept(certificate: &Certificate) -> String {
+    certificate.percent_encoded_pem().replace("%2B", "+").replace("%2F", "/").replace("%3D", "=")
 }

@@ -1,8 +1,8 @@
 //! The steps of a decision: the checks that it made, as it recorded them, and the result of each.
 
 use tls_client_auth::inspect::{
-    Chain, Check, Checks, ClientMetadata, ExpectedSubject, Policy, SelfSignedKeys, Source, Target,
-    TokenEndpointAuthMethod,
+    CertificateBinding, Chain, Check, Checks, ClientMetadata, ExpectedSubject, Policy,
+    SelfSignedKeys, Source, Target, TokenEndpointAuthMethod,
 };
 use tls_client_auth::{GateRequest, Outcome, PeerCertificate, ServerName};
 
@@ -67,6 +67,8 @@ pub struct Facts<'a> {
     pub outcome: &'a Outcome,
     pub server_name: &'a ServerName,
     pub policy: Option<&'a Policy>,
+    /// Whether the path is gated, where tenants are chosen by path.
+    pub is_gated: Option<bool>,
     pub client: Option<&'a ClientMetadata>,
     /// The one that the decision looked at.
     pub certificate: Option<&'a PeerCertificate>,
@@ -93,6 +95,12 @@ impl Facts<'_> {
         found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
     }
 
+    /// By what the tenant is chosen: the host, and the path where that counts.
+    fn place(&self) -> String {
+        let path = self.is_gated.and_then(|_| self.header(":path")).unwrap_or_default();
+        format!("{}{path}", self.header(":authority").unwrap_or_default())
+    }
+
     /// What a check found where nothing is wrong.
     fn of(&self, check: Check) -> String {
         let header = |name: &str| self.header(name).unwrap_or_default();
@@ -101,10 +109,10 @@ impl Facts<'_> {
         match check {
             Check::Tenant => match (&decision.request.tenant, self.policy) {
                 (Some(tenant), _) => {
-                    format!("{} has the policy of the tenant {tenant}", header(":authority"))
+                    format!("{} has the policy of the tenant {tenant}", self.place())
                 }
                 (None, Some(_)) => {
-                    format!("{} has the policy of the top level", header(":authority"))
+                    format!("{} has the policy of the top level", self.place())
                 }
                 (None, None) => format!(
                     "{} is no tenant's, and {} is not gated",
@@ -114,8 +122,10 @@ impl Facts<'_> {
             },
             Check::Endpoint => {
                 let endpoints = self.policy.and_then(|policy| policy.endpoints.as_ref());
-                let is_gated = endpoints.is_none_or(|endpoints| {
-                    endpoints.gates(&Target::new(header(":path").as_bytes()))
+                let is_gated = self.is_gated.unwrap_or_else(|| {
+                    endpoints.is_none_or(|endpoints| {
+                        endpoints.gates(&Target::new(header(":path").as_bytes()))
+                    })
                 });
                 // It is the last check alone where the request is let go.
                 match (is_gated, decision.checks.last() == Some(check)) {
@@ -157,8 +167,12 @@ impl Facts<'_> {
                 None => "not registered; unregistered_clients lets it pass".to_owned(),
             },
             Check::AuthMethod => match self.client.map(ClientMetadata::method) {
-                Some(TokenEndpointAuthMethod::Other) => {
+                Some(TokenEndpointAuthMethod::Other(None)) => {
                     "the backend's to check; other_methods lets it pass".to_owned()
+                }
+                Some(TokenEndpointAuthMethod::Other(Some(_))) => {
+                    "the backend's to check; certificate_binding asks for a certificate beside it"
+                        .to_owned()
                 }
                 _ => "one of methods".to_owned(),
             },
@@ -166,14 +180,11 @@ impl Facts<'_> {
             Check::Certificate => {
                 let Some(certificate) = self.certificate else { return String::new() };
                 let mut text = certificate.thumbprint().to_string();
-                let method = self.client.map(ClientMetadata::method);
-                if let (Some(TokenEndpointAuthMethod::TlsClientAuth(_)), Ok(subject)) =
-                    (method, certificate.subject())
-                {
+                if let (Some(_), Ok(subject)) = (self.expected_subject(), certificate.subject()) {
                     text = format!("{subject}, {text}");
                 }
-                if let Some(dialect) = peer_certificate.and_then(|policy| policy.source.header()) {
-                    text = format!("{text}, from {}", dialect.name());
+                if let Some(header) = peer_certificate.and_then(|policy| policy.source.header()) {
+                    text = format!("{text}, from {}", header.name);
                 }
                 text
             }
@@ -191,24 +202,30 @@ impl Facts<'_> {
                 Some(Source::Connection) | None => "presented on this connection".to_owned(),
             },
             Check::Chain
+                if let Some(verified) =
+                    peer_certificate.and_then(|policy| policy.source.verified()) =>
+            {
+                format!("the hop in front vouches for it: {} is one of verified", verified.name)
+            }
+            Check::Chain
                 if peer_certificate.is_some_and(|policy| policy.chain == Chain::Listener) =>
             {
                 "peer_certificate.chain is \"listener\": the listener verifies it".to_owned()
             }
             Check::Chain => "--chain is \"valid\": this program has no trust store".to_owned(),
-            Check::Registered => match self.client.map(ClientMetadata::method) {
-                Some(TokenEndpointAuthMethod::SelfSignedTlsClientAuth(_)) => {
-                    "the certificate is a registered one".to_owned()
-                }
-                _ => "no certificate_thumbprints forbid it".to_owned(),
-            },
-            Check::Subject => match self.client.map(ClientMetadata::method) {
-                Some(TokenEndpointAuthMethod::TlsClientAuth(expected)) => {
-                    format!("{} is the registered one", subject_name(expected))
-                }
-                _ => String::new(),
-            },
+            Check::Registered if self.expected_subject().is_none() => {
+                "the certificate is a registered one".to_owned()
+            }
+            Check::Registered => "no certificate_thumbprints forbid it".to_owned(),
+            Check::Subject => self.expected_subject().map_or_else(String::new, |expected| {
+                format!("{} is the registered one", subject_name(expected))
+            }),
         }
+    }
+
+    /// The name by which the client is registered.
+    fn expected_subject(&self) -> Option<&ExpectedSubject> {
+        self.client?.method().expected_subject()
     }
 
     /// Why a check was not made, where that is not plain. A request that passes before needs none.
@@ -221,10 +238,16 @@ impl Facts<'_> {
                     "not checked: --server-name is not given"
                 }
                 Some(policy) if policy.common.peer_certificate.matches_server_name() => {
-                    "not asked: there are no tenants"
+                    match self.is_gated {
+                        Some(_) => "not asked: there are no tenants by host",
+                        None => "not asked: there are no tenants",
+                    }
                 }
                 _ => "not asked: peer_certificate.server_name is \"ignore\"",
             },
+            Check::OneMethod if checks.has(Check::Certificate) => {
+                "not asked: the backend checks the client's own credentials"
+            }
             Check::Chain | Check::Subject if checks.has(Check::Registered) => {
                 "not asked: the certificate itself is registered"
             }
@@ -246,7 +269,13 @@ fn method_name(method: &TokenEndpointAuthMethod) -> String {
         )) => {
             format!("self_signed_tls_client_auth, {} certificates", registered.len())
         }
-        TokenEndpointAuthMethod::Other => "another method".to_owned(),
+        TokenEndpointAuthMethod::Other(None) => "another method".to_owned(),
+        TokenEndpointAuthMethod::Other(Some(CertificateBinding::Subject(expected))) => {
+            format!("another method, and bound to {}", subject_name(expected))
+        }
+        TokenEndpointAuthMethod::Other(Some(CertificateBinding::Certificates(registered))) => {
+            format!("another method, and bound to {} certificates", registered.len())
+        }
     }
 }
 

@@ -51,7 +51,9 @@ fn steps_of(code: Code) -> &'static [&'static str] {
         "client_id_mismatch" => &["query", "client_id"],
         "missing_client_id" | "passed_unidentified" => &["client_id"],
         "registry_unavailable" | "unknown_client" | "passed_unregistered" => &["registration"],
-        "other_method_refused" | "passed_other_method" | "method_not_supported" => &["auth method"],
+        "other_method_refused" | "method_not_supported" => &["auth method"],
+        // With a certificate_binding the certificate comes last.
+        "passed_other_method" => &["auth method", "registered", "subject"],
         "multiple_auth_methods" => &["client_id", "one method"],
         // The statement of a proxy counts only with a certificate.
         "certificate_missing" | "certificate_malformed" => &["certificate"],

@@ -2,6 +2,8 @@
 //!
 //! That is asked of the filter's own code, never of a copy.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use tls_client_auth::{Code, Configuration, Gate, GateRequest, Peer};
 
@@ -32,7 +34,7 @@ pub struct ListedEndpoint {
     /// rewritten.
     pub is_inside: bool,
     /// The clusters that serve it.
-    pub owners: Vec<String>,
+    pub owners: BTreeSet<String>,
 }
 
 impl LintedConfig {
@@ -113,7 +115,8 @@ impl ListedEndpoint {
         let alone =
             text.as_ref().map(|text| json!({ "endpoints": [text], "clients": [] }).to_string());
         let gate = alone.and_then(|alone| Gate::new(alone.as_bytes()).ok());
-        Self { config, text, hosts, gate, images: vec![], is_inside: true, owners: vec![] }
+        let owners = BTreeSet::new();
+        Self { config, text, hosts, gate, images: vec![], is_inside: true, owners }
     }
 
     pub fn is(&self, path: &str) -> bool {

@@ -27,9 +27,40 @@ struct Envoy<'a> {
     clusters: UpstreamClusters,
 }
 
+/// Filters that documents define by name, of which each Envoy may discover some. They are found
+/// once, not for each Envoy.
+pub struct NamedFilters {
+    /// File and document of each.
+    all: Vec<((usize, usize), String, usize)>,
+}
+
+impl NamedFilters {
+    pub fn of(documents: &[At<'_>], configs: &ConfigPlaces) -> Self {
+        let all = documents.iter().flat_map(|document| document.within()).filter_map(|at| {
+            let config = configs.within(at.member("typed_config")?)?;
+            Some(((at.file, at.document), at.text_of("name")?.to_owned(), config))
+        });
+        Self { all: all.collect() }
+    }
+
+    /// Those of an Envoy with these documents; of one name those of other documents.
+    fn of_envoy(&self, documents: &[At<'_>]) -> DiscoveredFilters {
+        let own: BTreeSet<(usize, usize)> =
+            documents.iter().map(|at| (at.file, at.document)).collect();
+        let (own, others): (Vec<_>, Vec<_>) =
+            self.all.iter().partition(|(document, _, _)| own.contains(document));
+        own.into_iter().chain(others).map(|(_, name, config)| (name.clone(), *config)).collect()
+    }
+}
+
 /// The graph of one Envoy. `others` = documents of other files, which may have its routes.
-pub fn graph<'a>(documents: Vec<At<'a>>, others: Vec<At<'a>>, configs: &'a ConfigPlaces) -> Graph {
-    let envoy = Envoy::new(documents, others, configs);
+pub fn graph<'a>(
+    documents: Vec<At<'a>>,
+    others: Vec<At<'a>>,
+    configs: &'a ConfigPlaces,
+    filters: &NamedFilters,
+) -> Graph {
+    let envoy = Envoy::new(documents, others, configs, filters);
     let mut graph = Graph { chains: envoy.chains(), ..Graph::default() };
     graph.describe_clusters(|cluster| ClusterFacts {
         same_server: envoy.clusters.same_server(cluster),
@@ -58,13 +89,13 @@ fn discovers_clusters(document: &At<'_>) -> bool {
 }
 
 impl<'a> Envoy<'a> {
-    fn new(documents: Vec<At<'a>>, others: Vec<At<'a>>, configs: &'a ConfigPlaces) -> Self {
-        let all = documents.iter().chain(&others).flat_map(|document| document.within());
-        let discovered = all.filter_map(|at| {
-            let config = configs.within(at.member("typed_config")?)?;
-            Some((at.text_of("name")?.to_owned(), config))
-        });
-        let discovered = discovered.collect();
+    fn new(
+        documents: Vec<At<'a>>,
+        others: Vec<At<'a>>,
+        configs: &'a ConfigPlaces,
+        filters: &NamedFilters,
+    ) -> Self {
+        let discovered = filters.of_envoy(&documents);
         let clusters = UpstreamClusters::of(&documents);
         Self { documents, others, configs, discovered, clusters }
     }

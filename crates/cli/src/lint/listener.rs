@@ -1,7 +1,6 @@
 //! What the listener must do, so that the configuration has its meaning.
 
 use tls_client_auth::Configuration;
-use tls_client_auth::host::CertificateHeader;
 use tls_client_auth::inspect::{Chain, Policy, RegistrySource, Source, TokenEndpointAuthMethod};
 
 use super::Finding;
@@ -28,10 +27,8 @@ pub fn findings(
         Transport::Plain | Transport::Other => Vec::new(),
     };
     let (details, position) = &chain.forward_client_cert_details;
-    let reads_xfcc = policies.iter().any(|policy| {
-        policy.common.peer_certificate.source.header()
-            == Some(CertificateHeader::XForwardedClientCert)
-    });
+    let reads_xfcc =
+        policies.iter().any(|policy| policy.common.peer_certificate.source.reads_xfcc());
     if reads_xfcc && details == "SANITIZE" {
         let message = "forward_client_cert_details: SANITIZE removes x-forwarded-client-cert \
             before the filter reads it, and every client is refused";

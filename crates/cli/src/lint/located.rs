@@ -1,5 +1,7 @@
 //! Values of documents, and their places.
 
+use std::collections::BTreeMap;
+
 use crate::document::{Node, NodeMember};
 
 /// A place in the files.
@@ -83,26 +85,66 @@ impl<'a> At<'a> {
     }
 }
 
-/// The places of the configurations of this filter, by the number of each.
-#[derive(Clone, Debug)]
+/// The places of the configurations of this filter: its number, by file and document and there by
+/// pointer. Many files have many nodes and many configurations, so none is compared with all.
+#[derive(Clone, Debug, Default)]
 pub struct ConfigPlaces {
-    /// File, document, pointer.
-    pub places: Vec<Option<(usize, usize, String)>>,
+    of_documents: BTreeMap<(usize, usize), BTreeMap<String, usize>>,
 }
 
 impl ConfigPlaces {
-    /// The configuration whose settings are this value.
-    pub fn at(&self, at: At<'_>) -> Option<usize> {
-        let is_it = |place: &Option<(usize, usize, String)>| {
-            place.as_ref().is_some_and(|(file, document, pointer)| {
-                (*file, *document) == (at.file, at.document) && *pointer == at.node.pointer
-            })
-        };
-        self.places.iter().position(is_it)
+    pub fn insert(&mut self, file: usize, document: usize, pointer: String, number: usize) {
+        self.of_documents.entry((file, document)).or_default().entry(pointer).or_insert(number);
     }
 
-    /// The first configuration of this filter in a value, at any depth.
+    /// The configuration whose settings are this value.
+    pub fn at(&self, at: At<'_>) -> Option<usize> {
+        self.of_documents.get(&(at.file, at.document))?.get(&at.node.pointer).copied()
+    }
+
+    /// The first configuration of this filter in a value, at any depth: the outermost, and of
+    /// several the one that the file has first.
     pub fn within(&self, at: At<'_>) -> Option<usize> {
-        at.within().into_iter().find_map(|at| self.at(at))
+        let outer = &at.node.pointer;
+        let is_within = |pointer: &str| {
+            pointer
+                .strip_prefix(outer.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let found = self.of_documents.get(&(at.file, at.document))?.iter();
+        let found = found.filter(|(pointer, _)| is_within(pointer));
+        found
+            .min_by_key(|(pointer, number)| (pointer.matches('/').count(), **number))
+            .map(|(_, number)| *number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envoy_config::{Expected, parse};
+
+    #[test]
+    fn the_outermost_configuration_of_a_value_is_the_first() {
+        let text = r#"{"a": {"deep": {"er": {}}, "b": {}, "c": {}}, "ab": {}, "none": {}}"#;
+        let file = parse(text.as_bytes(), Expected::Anything).unwrap_or_else(|why| panic!("{why}"));
+        let [document] = file.documents.as_slice() else { panic!("one document") };
+        let root = At::root(0, 0, document);
+        let mut places = ConfigPlaces::default();
+        for (number, pointer) in ["/ab", "/a/deep/er", "/a/c", "/a/b"].into_iter().enumerate() {
+            places.insert(0, 0, pointer.to_owned(), number);
+        }
+        places.insert(1, 0, "/none".to_owned(), 4);
+        for (path, at, within) in [
+            (&["a"][..], None, Some(2)),
+            (&["a", "deep"], None, Some(1)),
+            (&["a", "b"], Some(3), Some(3)),
+            (&["ab"], Some(0), Some(0)),
+            (&["none"], None, None),
+            (&[], None, Some(0)),
+        ] {
+            let value = root.path(path).unwrap_or_else(|| panic!("{path:?}"));
+            assert_eq!((places.at(value), places.within(value)), (at, within), "{path:?}");
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Settings of the filter, judged one by one.
 
 mod client;
+mod forwarded;
 mod policy;
+mod realms;
 mod server_names;
 pub mod wasm_filter;
 
@@ -45,6 +47,7 @@ pub fn doubts(configuration: &Value, listener: Option<&ListenerSettings>) -> Vec
                 .doubts(),
         );
     }
+    doubts.extend(realms::doubts(configuration, tenants));
     doubts.extend(server_names::doubts(configuration, tenants));
     doubts
 }

@@ -24,19 +24,20 @@ struct Configurations {
 
 impl Configurations {
     fn of(files: &[&ConfigFile]) -> Self {
-        let (mut places, mut read, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut places, mut read, mut lines) = (ConfigPlaces::default(), Vec::new(), Vec::new());
         let mut serves_self_signed = false;
         for (number, file) in files.iter().enumerate() {
             for found in &file.found {
-                let place = found.settings.clone();
-                places.push(place.map(|(document, pointer)| (number, document, pointer)));
+                if let Some((document, pointer)) = found.settings.clone() {
+                    places.insert(number, document, pointer, read.len());
+                }
                 read.push(LintedConfig::new(&found.text, found.line(1)));
                 lines.push((number, found.line(1)));
                 let json = serde_json::from_str(&found.text);
                 serves_self_signed |= json.is_ok_and(|json| settings::serves_self_signed(&json));
             }
         }
-        Self { places: ConfigPlaces { places }, read, files: lines, serves_self_signed }
+        Self { places, read, files: lines, serves_self_signed }
     }
 
     /// What is wrong with a graph.
@@ -61,6 +62,7 @@ pub fn findings(files: &[&ConfigFile], profile: Option<ProfileArgument>) -> Vec<
     let mut remarks: Vec<Remark> = Vec::new();
     let mut found: Vec<(usize, Finding)> = Vec::new();
     let mut with_listener = BTreeSet::new();
+    let filters = envoy::NamedFilters::of(&envoys, &configurations.places);
     for group in groups(files.len(), &envoys) {
         let (own, others): (Vec<At<'_>>, Vec<At<'_>>) =
             envoys.iter().partition(|at| group.contains(&at.file));
@@ -72,7 +74,7 @@ pub fn findings(files: &[&ConfigFile], profile: Option<ProfileArgument>) -> Vec<
                 }
             }
         }
-        let graph = envoy::graph(own, others, &configurations.places);
+        let graph = envoy::graph(own, others, &configurations.places, &filters);
         remarks.extend(configurations.judge(&graph, profile));
         with_listener.extend(graph.chains.iter().flat_map(FilterChain::configs));
     }

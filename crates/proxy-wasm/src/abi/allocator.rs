@@ -67,6 +67,7 @@ fn whole(steps: usize) -> Layout {
 // asked for, has at least its size and alignment, and goes back to `behind` with the same layout. A
 // kept block is in one list, once, and nothing else uses it. None of the functions panics.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Reusing<A> {
+    #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some(steps) = steps(layout) else {
             // SAFETY: the caller's promise.
@@ -104,6 +105,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Reusing<A> {
         }
     }
 
+    #[inline(never)]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller's promise: `size` is not 0 and does not overflow.
         let wanted = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };

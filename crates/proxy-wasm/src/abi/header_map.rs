@@ -38,12 +38,12 @@ fn number(octets: &[u8]) -> Option<(usize, &[u8])> {
     Some((u32::from_le_bytes(*number) as usize, rest))
 }
 
-/// Takes a text of this length, and the NUL behind it, off the beginning of `texts`.
+/// Takes a text of this length, and the octet behind it, off the beginning of `texts`. That octet
+/// is a NUL, and is not read: lengths that are not those of the texts do not add up to the map.
 fn take<'a>(texts: &mut &'a [u8], length: u32) -> Option<&'a [u8]> {
-    let (text, rest) = texts.split_at_checked(length as usize)?;
-    let (0, rest) = rest.split_first()? else { return None };
+    let (text, rest) = texts.split_at_checked((length as usize).checked_add(1)?)?;
     *texts = rest;
-    Some(text)
+    text.split_last().map(|(_, text)| text)
 }
 
 /// A map with these headers, for the host.

@@ -38,8 +38,14 @@ fn head() -> ListHead {
 }
 
 /// A client of each kind, as members of client metadata.
-const CLIENTS: [&str; 9] = [
+const CLIENTS: [&str; 11] = [
     r#""token_endpoint_auth_method": "private_key_jwt""#,
+    r#""token_endpoint_auth_method": "private_key_jwt",
+       "certificate_binding": {"tls_client_auth_san_dns": "c.example"}"#,
+    r#""token_endpoint_auth_method": "private_key_jwt",
+       "certificate_binding": {
+           "certificate_thumbprints": ["ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"]
+       }"#,
     r#""token_endpoint_auth_method": "tls_client_auth",
        "tls_client_auth_subject_dn": "CN=a\\,b+OU=\\C3\\A4,2.5.4.97=#0C0141,C=JP""#,
     r#""token_endpoint_auth_method": "tls_client_auth",
@@ -93,7 +99,7 @@ fn sample() -> Vec<u8> {
 #[test]
 fn a_change_of_the_format_changes_the_keys() {
     const DIGESTS: [(u32, &str); 1] =
-        [(4, "454ef687628a0ad76e21e4a17d64d6946895eefbfe53c29d84d94b9ac445e9a6")];
+        [(5, "c7cafdd90c0bd7ba790ff8ce7e0c25c5249713835441082e07be99f47d6ea9d6")];
     let digest = Thumbprint::of(&sample()).to_hex();
     assert_eq!(DIGESTS.last(), Some(&(FORMAT_VERSION, digest.as_str())));
     assert!(DIGESTS.windows(2).all(|pair| pair[0].0 < pair[1].0));

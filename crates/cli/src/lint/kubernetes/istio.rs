@@ -3,6 +3,8 @@
 mod patches;
 mod tls;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::installs::{GatewayServer, Install, filters_of};
 use super::resource::{Resource, service};
 use crate::lint::finding::Severity;
@@ -256,6 +258,13 @@ fn disabled_routes(resources: &[Resource<'_>], installs: &[Install<'_>], graph: 
         .filter(|own| own.filter.role.config().is_some())
         .map(|own| own.filter.name.as_str())
         .collect();
+    let virtual_services = resources.iter().filter(|resource| resource.kind == "VirtualService");
+    let mut named: BTreeMap<&str, BTreeSet<Place>> = BTreeMap::new();
+    for http in virtual_services.flat_map(|resource| resource.list("http")) {
+        if let Some(name) = http.text_of("name") {
+            named.entry(name).or_default().insert(http.place());
+        }
+    }
     for resource in resources.iter().filter(|resource| resource.kind == "EnvoyFilter") {
         for patch in resource.list("configPatches") {
             let within = patch.path(&["patch", "value"]).into_iter().flat_map(At::within);
@@ -269,20 +278,14 @@ fn disabled_routes(resources: &[Resource<'_>], installs: &[Install<'_>], graph: 
             let host = host
                 .and_then(|host| host.text_of("name"))
                 .map(|name| name.split(':').next().unwrap_or(name));
-            let named = |place: &Place| {
-                let https = resources
-                    .iter()
-                    .filter(|resource| resource.kind == "VirtualService")
-                    .flat_map(|vs| vs.list("http").collect::<Vec<_>>());
+            let is_named = |place: &Place| {
                 route.is_none_or(|route| {
-                    https
-                        .into_iter()
-                        .any(|http| http.place() == *place && http.text_of("name") == Some(route))
+                    named.get(route).is_some_and(|places| places.contains(place))
                 })
             };
             let mut is_applied = false;
             for one in graph.chains.iter_mut().flat_map(|chain| &mut chain.routes) {
-                if named(&one.place)
+                if is_named(&one.place)
                     && host.is_none_or(|host| one.hosts.iter().any(|own| own == host))
                 {
                     is_applied = true;

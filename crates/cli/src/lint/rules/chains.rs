@@ -1,6 +1,8 @@
 //! What filter chains have beside routes: the order of their filters, clusters that get all bytes,
 //! and what the files do not show.
 
+use std::collections::BTreeSet;
+
 use super::{Rules, cluster_key, printed};
 use crate::lint::graph::{Cluster, FilterChain, FilterRole, Way};
 
@@ -106,11 +108,9 @@ impl Rules<'_> {
 
     /// The filters that a cluster has of its own.
     pub(super) fn of_upstream(&self) {
-        let mut owners: Vec<String> =
-            self.endpoints.iter().flat_map(|endpoint| endpoint.owners.clone()).collect();
-        owners.sort();
-        owners.dedup();
-        let facts = owners.iter().filter_map(|owner| self.graph.clusters.get(owner));
+        let owners: BTreeSet<&String> =
+            self.endpoints.iter().flat_map(|endpoint| &endpoint.owners).collect();
+        let facts = owners.iter().filter_map(|owner| self.graph.clusters.get(*owner));
         for filter in facts.flat_map(|facts| &facts.filters) {
             let what = match &filter.role {
                 FilterRole::Changes(what) => (*what).to_owned(),

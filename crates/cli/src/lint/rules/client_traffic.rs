@@ -1,6 +1,5 @@
 //! What a ClientTrafficPolicy of Envoy Gateway must do, so that the configuration has its meaning.
 
-use tls_client_auth::host::CertificateHeader;
 use tls_client_auth::inspect::{Chain, Policy, Source};
 
 use super::Rules;
@@ -58,10 +57,7 @@ impl Rules<'_> {
                 times: leave tls.session.resumption out";
             add(place, false, message);
         }
-        let reads_header = has(&|policy| {
-            policy.common.peer_certificate.source.header()
-                == Some(CertificateHeader::XForwardedClientCert)
-        });
+        let reads_header = has(&|policy| policy.common.peer_certificate.source.reads_xfcc());
         let mode = traffic.forwarded_header.as_ref();
         if reads_header && mode.is_none_or(|(mode, _)| mode == "Sanitize") {
             let place = mode.map_or(&traffic.place, |(_, place)| place);

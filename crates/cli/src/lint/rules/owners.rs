@@ -1,5 +1,7 @@
 //! Which clusters serve each endpoint.
 
+use std::collections::BTreeSet;
+
 use super::{Rules, takes};
 use crate::lint::endpoints::ListedEndpoint;
 use crate::lint::graph::{Cluster, Route, Way};
@@ -28,14 +30,17 @@ impl Rules<'_> {
                         .map(move |owner| (number, owner))
                 })
                 .collect();
-            for (number, Owner { clusters, image, .. }) in &found {
-                let Some(endpoint) = self.endpoints.get_mut(*number) else { continue };
-                endpoint.owners.extend(clusters.iter().cloned());
-                endpoint.images.extend(image.iter().cloned());
-                let mut own =
-                    found.iter().filter(|(other, owner)| other == number && owner.is_plain);
-                endpoint.is_inside =
-                    endpoint.images.is_empty() || own.any(|(_, owner)| owner.image.is_none());
+            let as_listed: BTreeSet<usize> = found
+                .iter()
+                .filter(|(_, owner)| owner.is_plain && owner.image.is_none())
+                .map(|(number, _)| *number)
+                .collect();
+            for (number, Owner { clusters, image, .. }) in found {
+                let Some(endpoint) = self.endpoints.get_mut(number) else { continue };
+                endpoint.owners.extend(clusters);
+                // Many routes may lead to one image.
+                endpoint.images.extend(image.filter(|image| !endpoint.images.contains(image)));
+                endpoint.is_inside = endpoint.images.is_empty() || as_listed.contains(&number);
             }
         }
         self.find_owners_behind_rewrites();

@@ -7,8 +7,34 @@ use super::doubt;
 use crate::lint::finding::Finding;
 use crate::openssl_name;
 
-pub fn doubts(client: &Value, at: &str) -> Vec<Finding> {
-    let text = |name: &str| client.get(name).and_then(Value::as_str);
+/// `passes_other_methods`: whether clients of other methods pass.
+pub fn doubts(client: &Value, at: &str, passes_other_methods: bool) -> Vec<Finding> {
+    let mut doubts = of_names(client, at);
+    if let Some(binding) = client.get("certificate_binding").filter(|binding| !binding.is_null()) {
+        let at = format!("{at}/certificate_binding");
+        doubts.extend(of_names(binding, &at));
+        if !passes_other_methods {
+            doubts.push(doubt(&at, REFUSED_BEFORE));
+        }
+    }
+    if client.pointer("/backend_authentication/client_secret").is_some() {
+        doubts.push(doubt(
+            &format!("{at}/backend_authentication/client_secret"),
+            "the secret is readable in Envoy's /config_dump; guard the admin endpoint, or let a \
+             registry hold it",
+        ));
+    }
+    doubts
+}
+
+/// What is said of a `certificate_binding` under `other_methods: "reject"`.
+pub const REFUSED_BEFORE: &str = "other_methods \"reject\" refuses a client with a \
+    certificate_binding before its certificate is looked at; set \"pass\", or leave the binding \
+    out";
+
+/// The names by which the certificate of a client, or that of its binding, is registered.
+fn of_names(members: &Value, at: &str) -> Vec<Finding> {
+    let text = |name: &str| members.get(name).and_then(Value::as_str);
     let mut doubts = Vec::new();
     if let Some(name) = text("tls_client_auth_subject_dn")
         && !name.starts_with('/')
@@ -36,13 +62,6 @@ pub fn doubts(client: &Value, at: &str) -> Vec<Finding> {
             &format!("{at}/tls_client_auth_san_dns"),
             "RFC 8705 has no wildcards: only a certificate with exactly this text, with the \
              asterisk, matches",
-        ));
-    }
-    if client.pointer("/backend_authentication/client_secret").is_some() {
-        doubts.push(doubt(
-            &format!("{at}/backend_authentication/client_secret"),
-            "the secret is readable in Envoy's /config_dump; guard the admin endpoint, or let a \
-             registry hold it",
         ));
     }
     doubts

@@ -1,9 +1,8 @@
 //! Settings of the top level or of one tenant.
 
 use serde_json::Value;
-use tls_client_auth::host::CertificateHeader;
 
-use super::{client, doubt};
+use super::{client, doubt, forwarded};
 use crate::envoy_config::ListenerSettings;
 use crate::lint::finding::Finding;
 
@@ -79,14 +78,30 @@ impl PolicyMembers<'_> {
                  per_connection_buffer_limit_bytes of the listener is larger",
             ));
         }
+        doubts.extend(forwarded::doubts(self.own, self.top, &self.at));
         doubts.extend(self.of_kept_headers());
         doubts.extend(self.of_registry());
         let clients = self.own.get("clients").and_then(Value::as_array);
         if clients.is_some_and(Vec::is_empty) {
             doubts.push(self.doubt("/clients", "no client is registered"));
         }
+        let rejects = |policy: &Value| policy.get("other_methods") == Some(&"reject".into());
+        let rejects_own = rejects(self.own);
+        let passes = !(rejects_own || self.own.get("other_methods").is_none() && rejects(self.top));
         for (index, client) in clients.into_iter().flatten().enumerate() {
-            doubts.extend(client::doubts(client, &format!("{}/clients/{index}", self.at)));
+            let at = format!("{}/clients/{index}", self.at);
+            doubts.extend(client::doubts(client, &at, passes));
+        }
+        // Clients of the top level that this tenant inherits.
+        let inherits = clients.is_none() && self.own.get("registry").is_none();
+        if inherits && rejects_own && !rejects(self.top) {
+            let inherited = self.top.get("clients").and_then(Value::as_array);
+            let is_bound = |client: &Value| {
+                client.get("certificate_binding").is_some_and(|binding| !binding.is_null())
+            };
+            if inherited.is_some_and(|clients| clients.iter().any(is_bound)) {
+                doubts.push(self.doubt("/other_methods", client::REFUSED_BEFORE));
+            }
         }
         doubts
     }
@@ -94,13 +109,7 @@ impl PolicyMembers<'_> {
     /// `keep` names headers by which servers identify a client.
     fn of_kept_headers(&self) -> Vec<Finding> {
         let peer = self.own.get("peer_certificate").or_else(|| self.top.get("peer_certificate"));
-        let text = |name: &str| peer.and_then(|peer| peer.get(name)).and_then(Value::as_str);
-        let read = match (text("source"), text("dialect")) {
-            (Some("forwarded"), Some("client-cert")) => Some(CertificateHeader::ClientCert),
-            (Some("forwarded"), Some("x-ssl-cert")) => Some(CertificateHeader::XSslCert),
-            (Some("forwarded"), _) => Some(CertificateHeader::XForwardedClientCert),
-            _ => None,
-        };
+        let read = peer.map(forwarded::read_names).unwrap_or_default();
         let kept = self
             .own
             .pointer("/forward/keep")
@@ -111,7 +120,7 @@ impl PolicyMembers<'_> {
         // The header that the filter itself reads goes on only where it was trusted.
         let kept = kept.filter(|(_, name)| {
             let name = name.as_str().unwrap_or_default();
-            read.is_none_or(|read| !name.eq_ignore_ascii_case(read.name()))
+            !read.iter().any(|read| name.eq_ignore_ascii_case(read))
         });
         let message = "clients can send this header themselves, and it reaches the backend as it \
             came; the backend must not trust it";

@@ -281,3 +281,53 @@ fn the_server_name_is_compared_where_it_is_given() {
     assert_eq!(answers[4]["detail"], unchecked);
     assert_eq!(answers[10]["detail"], format!("not in the registry; {unchecked}"));
 }
+
+/// The hop's word on the chain, and what the backend gets.
+#[test]
+fn the_word_of_the_hop_is_a_step() {
+    let hop = certificate_of(&[("CN", "hop")]);
+    let client = certificate_of(&[("CN", "client"), ("O", "Client")]);
+    let config = format!(
+        r#"{{
+            "peer_certificate": {{
+                "source": "forwarded", "dialect": "der", "header": "X-Cert",
+                "trusted_proxies": ["{}"], "verified": {{"header": "X-Word", "values": ["yes"]}}
+            }},
+            "forward": {{
+                "thumbprint": "x-thumb", "certificate": [{{"header": "x-c", "format": "pem"}}],
+                "certificate_for": "gated"
+            }},
+            "unregistered_clients": "pass", "clients": [{CLIENT}]
+        }}"#,
+        hop.x5t_s256()
+    );
+    let config = file("word.json", &config);
+    let hop = file("hop.pem", hop.pem());
+    let certificate = format!("x-cert: {}", client.x5c());
+    for (client_id, word, code, chain, forwarded, hint) in [
+        ("client", "yes", "authenticated", "done", json!(["x-thumb", "x-c"]), false),
+        ("client", "no", "certificate_unverified", "refused", json!([]), true),
+        ("other", "yes", "passed_unregistered", "not_asked", json!(["x-thumb", "x-c"]), false),
+        ("other", "no", "passed_unregistered", "not_asked", json!(["x-thumb"]), false),
+    ] {
+        let word = format!("x-word: {word}");
+        let base = ["explain", "--config", &config, "--certificate", &hop, "--now", NOW];
+        let request =
+            ["--client-id", client_id, "--header", &certificate, "--header", &word, "--chain"];
+        // The certificate of a hop that is known by its thumbprint needs no chain.
+        let arguments = [&base[..], &request, &["invalid"]].concat();
+        let explained = value(&run(&[&arguments[..], &["--format", "json"]].concat()));
+        let steps = explained["steps"].as_array().expect("steps");
+        let step = steps.iter().find(|step| step["step"] == "chain").expect("a step");
+        assert_eq!(
+            (&explained["code"], &step["state"], &explained["forwarded"]),
+            (&json!(code), &json!(chain), &forwarded),
+            "{explained:#}"
+        );
+        let is_of_the_word = |text: &Value| text.as_str().is_some_and(|t| t.contains("x-word"));
+        assert_eq!(is_of_the_word(&explained["hint"]), hint, "{explained:#}");
+        assert_eq!(is_of_the_word(&step["text"]), client_id == "client", "{explained:#}");
+        let in_words = text(&run(&arguments));
+        assert_eq!(in_words.contains("the backend gets x-thumb"), forwarded != json!([]));
+    }
+}

@@ -110,3 +110,25 @@ fn a_file_without_the_filter_is_a_note_among_others() {
         assert!(code(&output) == 2 && said.contains(wanted), "{arguments:?}: {output:?}");
     }
 }
+
+/// The findings of an Envoy do not depend on how many others are linted with it.
+#[test]
+fn hundreds_of_envoys_have_each_their_own_findings() {
+    let one = include_str!("../../lint/envoy-second-listener.yaml");
+    let alone = found(&[&file("hundreds/alone.yaml", one)]);
+    assert!(!alone.is_empty(), "the case has findings");
+    let paths: Vec<String> =
+        (0..300).map(|number| file(&format!("hundreds/all/{number:03}.yaml"), one)).collect();
+    let all = Path::new(&paths[0]).parent().expect("it has one").to_str().expect("UTF-8");
+    let all = found(&[all]);
+    assert_eq!(all.len(), 300 * alone.len());
+    for (number, own) in all.chunks(alone.len()).enumerate() {
+        let expected: Vec<_> = alone
+            .iter()
+            .map(|(severity, _, message)| {
+                (severity.clone(), format!("{number:03}.yaml"), message.clone())
+            })
+            .collect();
+        assert_eq!(own, expected);
+    }
+}

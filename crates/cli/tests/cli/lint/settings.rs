@@ -49,7 +49,66 @@ fn what_loads_and_may_not_be_intended_is_reported() {
                 "tenants": [{"hosts": ["a.test"],
                     "forward": {"keep": ["X-SSL-Cert", "client-cert"]},
                     "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}]}"#,
-            &["/tenants/0/forward/keep/1: clients can send"],
+            &[
+                "/peer_certificate/dialect: Envoy writes no such header",
+                "/tenants/0/forward/keep/1: clients can send",
+            ],
+        ),
+        // A header of its own name, and the hop's word on the chain.
+        (
+            r#"{"endpoints": ["/t"], "peer_certificate": {"source": "forwarded",
+                "trusted_proxies": ["a.test"], "dialect": "der", "header": "X-Cert",
+                "verified": {"header": "X-Verify", "values": ["0"]}},
+                "forward": {"keep": ["x-cert", "x-verify", "x-ssl-cert"]},
+                "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
+            &[
+                "/peer_certificate/trusted_proxies: a holder of the key",
+                "/forward/keep/2: clients can send",
+            ],
+        ),
+        (
+            r#"{"endpoints": ["/t"], "peer_certificate": {"source": "forwarded",
+                "trusted_proxies": ["a.test"], "dialect": "der",
+                "header": "X-Forwarded-Tls-Client-Cert", "verified": {"header": "x-verify",
+                "values": ["SUCCESS", "GENEROUS", "NONE", "FAILED:self", "18", "1", "true"]}},
+                "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
+            &[
+                "/peer_certificate/trusted_proxies: a holder of the key",
+                "/peer_certificate/header: Traefik with forwardedHeaders.insecure",
+                "/peer_certificate/verified/values/0: if Apache writes this",
+                "/peer_certificate/verified/values/1: a proxy writes this",
+                "/peer_certificate/verified/values/2: a proxy writes this",
+                "/peer_certificate/verified/values/3: a proxy writes this",
+                "/peer_certificate/verified/values/4: HAProxy and OpenSSL write a number",
+            ],
+        ),
+        (
+            r#"{"endpoints": ["/t"], "peer_certificate": {"source": "forwarded",
+                "header": "x-cert"},
+                "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
+            &["/peer_certificate/header: Envoy writes no such header"],
+        ),
+        // Certificates of clients that did not authenticate by them.
+        (
+            r#"{"endpoints": ["/t"], "unregistered_clients": "pass",
+                "forward": {"thumbprint": "x-t", "certificate_for": "gated"},
+                "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
+            &[
+                "/unregistered_clients: the backend",
+                "/forward/certificate_for: with certificate_for, a server gets",
+            ],
+        ),
+        (
+            r#"{"endpoints": ["/t"],
+                "forward": {"thumbprint": "x-t", "certificate_for": "every_request"},
+                "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}],
+                "tenants": [{"hosts": ["a.test"], "unregistered_clients": "pass"},
+                    {"hosts": ["b.test"], "forward": {"certificate_for": "gated"}}]}"#,
+            &[
+                "/tenants/0/unregistered_clients: the backend",
+                "/tenants/0/unregistered_clients: with certificate_for",
+                "/tenants/1/forward/certificate_for: without certificate and thumbprint",
+            ],
         ),
         (
             r#"{"endpoints": ["/t"], "unregistered_clients": "pass", "tenants": [
@@ -108,6 +167,89 @@ fn what_loads_and_may_not_be_intended_is_reported() {
                 {"client_id": "b", "token_endpoint_auth_method": "tls_client_auth",
                 "tls_client_auth_subject_dn": "/C=JP/CN=svc\\/team=blue"}]}"#,
             &["/clients/0/tls_client_auth_subject_dn: \"team\" is no attribute type"],
+        ),
+        // Realms.
+        (
+            r#"{"endpoints": ["/realms/*/token", "/token", "/REALMS/shop/x"], "tenants": [
+                {"paths": ["/realms/bank", "/realms/shop"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}]},
+                {"paths": ["/other"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}]},
+                {"paths": ["/own"], "endpoints": ["/own/token", "/token"],
+                "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}]}"#,
+            &[
+                "/endpoints/1: no tenant covers this endpoint",
+                "/tenants/1/paths: the paths of this tenant cover no endpoint",
+                "/tenants/2/endpoints/1: this endpoint is outside the paths",
+                "/tenants/0/paths: several tenants that only the path distinguishes",
+            ],
+        ),
+        (
+            r#"{"endpoints": ["/realms/*/token", "/token"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}], "tenants": [
+                {"paths": ["/realms/bank"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}]}]}"#,
+            &[],
+        ),
+        (
+            r#"{"endpoints": ["/oauth2/**"], "tenants": [
+                {"hosts": ["a.test"], "paths": ["/oauth2/deep/realm", "/x"], "clients": [
+                {"client_id": "a", "token_endpoint_auth_method": "none"}]}]}"#,
+            &[],
+        ),
+        (
+            r#"{"endpoints": ["/*/token"], "tenants": [
+                {"hosts": ["a.test"], "paths": ["/a"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}]},
+                {"hosts": ["b.test"], "paths": ["/b"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}]}]}"#,
+            &[],
+        ),
+        (
+            r#"{"endpoints": ["/*/token"], "tenants": [
+                {"hosts": ["a.test"], "paths": ["/a"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}]},
+                {"hosts": ["b.test", "A.test"], "paths": ["/b"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none"}]}]}"#,
+            &["/tenants/0/paths: several tenants that only the path distinguishes"],
+        ),
+        // A certificate that is asked for, of clients that are refused before.
+        (
+            r#"{"endpoints": ["/t"], "other_methods": "reject", "clients": [
+                {"client_id": "a", "token_endpoint_auth_method": "none",
+                    "certificate_binding": {"tls_client_auth_subject_dn": "C=JP,O=a,CN=b"}},
+                {"client_id": "b", "token_endpoint_auth_method": "none",
+                    "certificate_binding": null}]}"#,
+            &[
+                "/clients/0/certificate_binding/tls_client_auth_subject_dn: this looks like reverse",
+                "/clients/0/certificate_binding: other_methods \"reject\" refuses",
+            ],
+        ),
+        (
+            r#"{"endpoints": ["/t"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none",
+                "certificate_binding": {"tls_client_auth_san_dns": "a.test"}}],
+                "tenants": [{"hosts": ["a.test"]},
+                    {"hosts": ["b.test"], "other_methods": "reject"}]}"#,
+            &["/tenants/1/other_methods: other_methods \"reject\" refuses"],
+        ),
+        (
+            r#"{"endpoints": ["/t"], "other_methods": "reject", "tenants": [
+                {"hosts": ["a.test"], "other_methods": "pass", "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none",
+                "certificate_binding": {"tls_client_auth_san_dns": "a.test"}}]},
+                {"hosts": ["b.test"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none",
+                "certificate_binding": {"tls_client_auth_san_dns": "a.test"}}]}]}"#,
+            &["/tenants/1/clients/0/certificate_binding: other_methods \"reject\" refuses"],
+        ),
+        (
+            r#"{"endpoints": ["/t"], "clients": [{"client_id": "a",
+                "token_endpoint_auth_method": "none",
+                "certificate_binding": {"jwks": {"keys": [{"kty": "EC",
+                "x5t#S256": "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"},
+                {"kty": "EC", "x5c": []}]}}}]}"#,
+            &["/clients/0/certificate_binding/jwks/keys/1/x5c: this key is left out"],
         ),
     ] {
         // In one line, so that the order is that of the rules.

@@ -1,4 +1,4 @@
-// The environment of the flows: certificates, Envoy with the shipped configuration, and Envoy's
+// The environment of the tests: certificates, Envoy with the shipped configuration, and Envoy's
 // access log.
 
 import { execFileSync, spawn } from "node:child_process";
@@ -16,11 +16,44 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, fetch as undiciFetch } from "undici";
 import { parse, stringify } from "yaml";
 
-const directory = "target/interop";
-const pki = `${directory}/pki`;
+// A program that a test waits for has ended.
+export class Ended extends Error {}
+
 const deadline = 30_000;
 
-export function makeCertificates() {
+// What was started and has not ended, as process.kill names it. It ends with this process, however
+// that ends.
+const running = new Set();
+process.on("exit", () => running.forEach((pid) => process.kill(pid, "SIGKILL")));
+for (const [signal, status] of Object.entries({ SIGINT: 130, SIGTERM: 143 })) {
+  process.on(signal, () => process.exit(status));
+}
+
+// `isGroup`: the child leads a group of processes, all of which end.
+export function endsWithThis(child, isGroup = false) {
+  if (child.pid === undefined) return;
+  const pid = isGroup ? -child.pid : child.pid;
+  running.add(pid);
+  child.once("exit", () => running.delete(pid));
+}
+
+// Ends what endsWithThis got: by force, if it does not end by itself.
+export async function end(child, isGroup = false) {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const pid = isGroup ? -child.pid : child.pid;
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  process.kill(pid, "SIGTERM");
+  const force = setTimeout(() => process.kill(pid, "SIGKILL"), deadline);
+  await ended;
+  clearTimeout(force);
+}
+let directory;
+let pki;
+
+// Makes the certificates of a run, in a new directory for all its files.
+export function makeCertificates(where) {
+  directory = where;
+  pki = `${directory}/pki`;
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
   execFileSync("bash", ["tests/demo/pki.sh", pki], { stdio: ["ignore", "ignore", "inherit"] });
@@ -33,6 +66,7 @@ export function certificate(name) {
   return {
     pem,
     key,
+    der: parsed.raw,
     jwk: { ...parsed.publicKey.export({ format: "jwk" }), x5c: [parsed.raw.toString("base64")] },
     thumbprint: createHash("sha256").update(parsed.raw).digest("base64url"),
   };
@@ -47,12 +81,14 @@ export function fetchWith(credential) {
   return (url, options) => undiciFetch(url, { ...options, dispatcher });
 }
 
-// Envoy with envoy/envoy.yaml, in which only ports, files and the plugin configuration are
-// replaced.
+// Envoy with envoy/envoy.yaml, in which ports, files and the plugin configuration are replaced.
+// `change` adds what a server needs beside.
 export class Envoy {
-  static async start(version, plugin, servers) {
+  static async start(version, plugin, change) {
     const envoy = new Envoy();
-    writeFileSync(`${directory}/envoy.yaml`, stringify(configuration(plugin, servers)));
+    // Of an Envoy before this one.
+    rmSync(`${directory}/admin`, { force: true });
+    writeFileSync(`${directory}/envoy.yaml`, stringify(configuration(plugin, change)));
     const [access, log] = ["access.log", "envoy.log"].map((file) =>
       openSync(`${directory}/${file}`, "w"),
     );
@@ -76,15 +112,17 @@ export class Envoy {
       { stdio: ["ignore", access, log] },
     );
     [access, log].forEach(closeSync);
+    endsWithThis(envoy.process);
     envoy.admin = `http://${await eventually("Envoy's admin address", () => envoy.#read("admin"))}`;
     await eventually("a ready Envoy", async () => (await envoy.#get("/ready")).trim() === "LIVE");
     const listeners = JSON.parse(await envoy.#get("/listeners?format=json"));
-    envoy.port = listeners.listener_statuses[0].local_address.socket_address.port_value;
+    const own = listeners.listener_statuses.find(({ name }) => name === "oauth");
+    envoy.port = own.local_address.socket_address.port_value;
     return envoy;
   }
 
   async #get(path) {
-    if (this.process.exitCode !== null) throw new Error(`Envoy ended: see ${directory}/envoy.log`);
+    if (this.process.exitCode !== null) throw new Ended(`Envoy ended: see ${directory}/envoy.log`);
     return (await undiciFetch(this.admin + path)).text();
   }
 
@@ -92,10 +130,32 @@ export class Envoy {
     return existsSync(`${directory}/${file}`) ? readFileSync(`${directory}/${file}`, "utf8") : "";
   }
 
+  #entries() {
+    const lines = this.#read("access.log").split("\n").slice(0, -1);
+    return lines.map((line) => JSON.parse(line));
+  }
+
   // The gated requests in the access log.
   #decisions() {
-    const lines = this.#read("access.log").split("\n").slice(0, -1);
-    return lines.map((line) => JSON.parse(line)).filter(({ code }) => code);
+    return this.#entries().filter(({ code }) => code);
+  }
+
+  // The result of `run`, and the entry in the access log of the one request that it sends.
+  async entryOf(run) {
+    const { value, entries } = await this.entriesOf(run, 1);
+    return { value, entry: entries[0] };
+  }
+
+  // The result of `run`, and the entries in the access log of the `count` requests that it sends.
+  async entriesOf(run, count) {
+    const before = this.#entries().length;
+    const value = await run();
+    await eventually("the access log", () => this.#entries().length >= before + count);
+    const entries = this.#entries().slice(before);
+    if (entries.length !== count) {
+      throw new Error(`${entries.length} requests in place of ${count}`);
+    }
+    return { value, entries };
   }
 
   // The result of `run`, and the decisions on the requests that it sends, at least one.
@@ -107,14 +167,11 @@ export class Envoy {
   }
 
   async stop() {
-    if (this.process.exitCode !== null) return;
-    const ended = new Promise((resolve) => this.process.once("exit", resolve));
-    this.process.kill();
-    await ended;
+    await end(this.process);
   }
 }
 
-function configuration(plugin, servers) {
+function configuration(plugin, change) {
   const config = parse(readFileSync("envoy/envoy.yaml", "utf8").replaceAll("target/demo/pki", pki));
   config.admin.address.socket_address.port_value = 0;
   const listener = config.static_resources.listeners[0];
@@ -123,17 +180,12 @@ function configuration(plugin, servers) {
   // The server names its endpoints by the host of the request, so the port must stay in it.
   delete manager.strip_matching_host_port;
   manager.http_filters[0].typed_config.config.configuration.value = JSON.stringify(plugin, null, 2);
-  const [host] = manager.route_config.virtual_hosts;
-  host.routes.unshift({ match: { prefix: "/secret/" }, route: { cluster: "secret" } });
-  const [cluster] = config.static_resources.clusters;
-  config.static_resources.clusters = [
-    toPort(cluster, cluster.name, servers.mutual.port),
-    toPort(cluster, "secret", servers.secret.port),
-  ];
+  change(config.static_resources, config);
   return config;
 }
 
-function toPort(cluster, name, port) {
+// A copy of the cluster under another name, of a server on a port of this machine.
+export function toPort(cluster, name, port) {
   const copy = structuredClone(cluster);
   copy.name = copy.load_assignment.cluster_name = name;
   copy.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address.port_value =
@@ -141,12 +193,13 @@ function toPort(cluster, name, port) {
   return copy;
 }
 
-async function eventually(what, probe) {
-  for (const end = Date.now() + deadline; Date.now() < end; await sleep(20)) {
+// The result of `probe`, once it has one.
+export async function eventually(what, probe, milliseconds = deadline) {
+  for (const end = Date.now() + milliseconds; Date.now() < end; await sleep(20)) {
     const found = await Promise.resolve()
       .then(probe)
       .catch((error) => {
-        if (error.message.startsWith("Envoy ended")) throw error;
+        if (error instanceof Ended) throw error;
       });
     if (found) return found;
   }

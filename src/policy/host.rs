@@ -1,0 +1,99 @@
+//! Hosts of requests, and the entries of `hosts`.
+
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+
+/// An entry of `hosts`, in lower case.
+pub(crate) enum HostPattern {
+    Exact(Box<str>),
+    Suffix(Box<str>),
+}
+
+impl HostPattern {
+    /// Reads a host without port, or `*.` and a name, which stands for all hosts below that name.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (is_suffix, name) = match text.strip_prefix("*.") {
+            Some(name) => (true, name),
+            None => (false, text),
+        };
+        if !is_host(name) || (is_suffix && name.starts_with('[')) {
+            return None;
+        }
+        let name = canonical(name);
+        Some(if is_suffix {
+            Self::Suffix(format!(".{name}").into())
+        } else {
+            Self::Exact(name.into())
+        })
+    }
+
+    /// The entry as text, in lower case.
+    pub(crate) fn name(&self) -> Arc<str> {
+        match self {
+            Self::Exact(host) => host.as_ref().into(),
+            Self::Suffix(suffix) => format!("*{suffix}").into(),
+        }
+    }
+}
+
+/// The host of `:authority` in lower case, without port and final dot; `None` = it is no host, or
+/// has user information (RFC 9110 §4.2.4).
+pub(super) fn host_of(authority: &str) -> Option<String> {
+    let is_port = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let host = match authority.rsplit_once(':') {
+        // The last colon of an IPv6 literal without port is inside the brackets.
+        Some((host, port)) if is_port(port) && (!host.starts_with('[') || host.ends_with(']')) => {
+            host
+        }
+        _ => authority,
+    };
+    let host = host.strip_suffix('.').unwrap_or(host);
+    is_host(host).then(|| canonical(host))
+}
+
+/// A host in lower case, and an IPv6 address in the form of RFC 5952.
+fn canonical(host: &str) -> String {
+    let address = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .and_then(|text| text.parse::<Ipv6Addr>().ok());
+    address.map_or_else(|| host.to_ascii_lowercase(), |address| format!("[{address}]"))
+}
+
+/// A host name or an IPv6 literal in brackets.
+fn is_host(text: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => text.split('.').all(is_label),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_authorities() {
+        for (authority, host) in [
+            ("as.example.com", Some("as.example.com")),
+            ("AS.Example.COM:443", Some("as.example.com")),
+            ("as.example.com.:8443", Some("as.example.com")),
+            ("[2001:DB8::1]:443", Some("[2001:db8::1]")),
+            ("[2001:db8::1]", Some("[2001:db8::1]")),
+            ("[2001:DB8:0::0001]:443", Some("[2001:db8::1]")),
+            ("[::ffff:c000:201]", Some("[::ffff:192.0.2.1]")),
+            ("as.example.com:", Some("as.example.com")),
+            ("192.0.2.1", Some("192.0.2.1")),
+            ("user@as.example.com", None),
+            ("as.example.com:1:443", None),
+            ("as.example.com..", None),
+            ("[x]", None),
+            ("", None),
+        ] {
+            assert_eq!(host_of(authority).as_deref(), host);
+        }
+    }
+}
