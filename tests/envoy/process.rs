@@ -219,6 +219,19 @@ impl Envoy {
         self.stat(&format!("wasmcustom.tls_client_auth.{name}")).await
     }
 
+    /// Waits until the sum of these counters of the filter has this value: each VM hands over at a
+    /// tick what it counted.
+    pub async fn metrics_become(&self, names: &[&str], value: u64) {
+        eventually(&format!("{} = {value}", names.join(" + ")), async || {
+            let mut sum = 0;
+            for name in names {
+                sum += self.metric(name).await;
+            }
+            (sum == value).then_some(())
+        })
+        .await;
+    }
+
     pub async fn stat(&self, name: &str) -> u64 {
         *self.stats().await.get(name).unwrap_or_else(|| panic!("Envoy has no statistic {name}"))
     }

@@ -80,7 +80,7 @@ async fn waiting_requests_share_one_call() {
         assert_eq!(answer.expect("an answer"), 200);
     }
     assert_eq!(registry.asked(&of("seed")).len(), 1);
-    assert_eq!(envoy.metric("authenticated").await, 20);
+    envoy.metrics_become(&["authenticated"], 20).await;
     envoy.assert_healthy().await;
 }
 
