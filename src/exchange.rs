@@ -227,7 +227,7 @@ impl Exchange {
         let body = if held.buffered == 0 { Some(Vec::new()) } else { read(held.buffered) };
         let claimed = match held.claim(body, &mut self.checks) {
             Ok(Some(claimed)) => claimed,
-            Ok(None) => return self.pass_unidentified(held, downstream),
+            Ok(None) => return self.pass_unidentified(*held, downstream),
             Err(rejection) => return self.refuse(rejection, held.policy.common.mode, held.summary),
         };
         self.checks.begin(Check::Registration);
@@ -347,7 +347,7 @@ impl Exchange {
     /// Lets a gated request pass that names no client.
     fn pass_unidentified(
         &mut self,
-        mut held: Box<HeldRequest>,
+        mut held: HeldRequest,
         downstream: &mut dyn Downstream,
     ) -> Step {
         let code = Code::PassedUnidentified;

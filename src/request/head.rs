@@ -59,10 +59,8 @@ impl<'a> Head<'a> {
                 7 if *name == b"upgrade" => head.has_upgrade = true,
                 9 if *name == b":protocol" => head.has_upgrade = true,
                 10 if *name == b":authority" => head.authority = Some(value),
-                12 if name.starts_with(b"x") => {
-                    if *name == b"x-request-id" {
-                        head.request_id = Some(value);
-                    }
+                12 if name.starts_with(b"x") && *name == b"x-request-id" => {
+                    head.request_id = Some(value);
                 }
                 // Some servers read these under other spellings.
                 12 if same_header(b"content-type", name) => head.content_type.add(value),
@@ -120,8 +118,8 @@ impl Beginnings {
     }
 }
 
-/// Whether the first characters of `name` allow that it is an identity header (contract §5). This is
-/// a quick check for every header of every request, of which hardly any is.
+/// Whether the first characters of `name` allow that it is an identity header (contract §5). This
+/// is a quick check for every header of every request, of which hardly any is.
 #[inline(always)]
 pub(crate) fn begins_as_identity(name: &[u8]) -> bool {
     let Some([first, second, third, fourth]) = name.first_chunk() else { return false };
