@@ -51,7 +51,8 @@ pub enum Action {
 /// What logs and filter state show of a request.
 #[derive(Clone, Debug, Default)]
 pub struct RequestSummary {
-    /// The tenant whose policy decides, by its first host and its first path. `None` = the top level's.
+    /// The tenant whose policy decides, by its first host and its first path. `None` = the top
+    /// level's.
     pub tenant: Option<Arc<str>>,
     /// The claimed identifier; `None` = the request names no client, or not one client.
     pub client_id: Option<String>,

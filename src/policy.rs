@@ -200,9 +200,9 @@ impl Configuration {
     }
 
     /// Whether the server name of the TLS handshake (RFC 6066 §3) chooses the same tenant as
-    /// `authority`, each together with the path. `server_name` is `None` where the client sent none,
-    /// which agrees with an authority for which TLS has no name: an IP address, or a name without a
-    /// dot.
+    /// `authority`, each together with the path. `server_name` is `None` where the client sent
+    /// none, which agrees with an authority for which TLS has no name: an IP address, or a name
+    /// without a dot.
     #[must_use]
     pub fn server_name_agrees(
         &self,
@@ -220,8 +220,8 @@ impl Configuration {
         self.tenants.mode_of_all()
     }
 
-    /// The policies of all tenants, once for each host and path, and that of the top level, if it has a
-    /// registry.
+    /// The policies of all tenants, once for each host and path, and that of the top level, if it
+    /// has a registry.
     pub fn policies(&self) -> impl Iterator<Item = &Policy> {
         self.tenants.policies()
     }

@@ -155,8 +155,8 @@ impl Realms {
         TenantPolicy::Unknown(Arc::new(UnknownTenant { common, endpoints }))
     }
 
-    /// Whether some spelling of a path may be gated for some tenant of these hosts. Only a long path
-    /// is looked at.
+    /// Whether some spelling of a path may be gated for some tenant of these hosts. Only a long
+    /// path is looked at.
     fn may_be_gated(of_host: &[&RealmsOfHost], path: &[u8], other: &TenantPolicy) -> bool {
         let policies = of_host.iter().flat_map(|of_host| of_host.policies());
         let endpoints = policies.map(|policy| policy.endpoints.as_ref());

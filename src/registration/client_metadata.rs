@@ -285,7 +285,7 @@ const NOT_SUPPORTED: &str = "trust_anchors";
 
 const METHOD: &str = "token_endpoint_auth_method";
 
-/// Whether the name has the prefix of the names in [`SUBJECTS`], in this or another spelling.
+/// Whether the name has the prefix of the names in `SUBJECTS`, in this or another spelling.
 fn registers_a_subject(name: &str) -> bool {
     // Folded, "tls_client_authentication" and "tls_client_authority" have the same prefix, and
     // register no subject.

@@ -166,7 +166,7 @@ pub enum NoTenant {
     OfHost,
     /// No tenant of the host names the path.
     OfHostAndPath,
-    /// The path is that of one tenant in one spelling, and of another tenant, or of none, in another
-    /// spelling or letter case.
+    /// The path is that of one tenant in one spelling, and of another tenant, or of none, in
+    /// another spelling or letter case.
     Ambiguous,
 }

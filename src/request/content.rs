@@ -78,7 +78,7 @@ pub(crate) fn check_length(
         if !digit.is_ascii_digit() {
             return Ok(());
         }
-        announced = (announced * 10 + u64::from(digit - b'0')).min(LARGE);
+        announced = (announced * 10 + u64::from(digit & 15)).min(LARGE);
     }
     if announced > limit as u64 { Err(RequestError::BodyTooLarge { limit }) } else { Ok(()) }
 }

@@ -104,8 +104,8 @@ impl Endpoint {
         is_below && (self.with_all_below || segments.next().is_none())
     }
 
-    /// A path of this endpoint that is `prefix` or below it, in the letter case of `prefix`; `None` =
-    /// there is none.
+    /// A path of this endpoint that is `prefix` or below it, in the letter case of `prefix`; `None`
+    /// = there is none.
     #[must_use]
     pub fn example_below(&self, prefix: &PathPrefix) -> Option<String> {
         let mut own = self.path.split('/').skip(1);

@@ -118,8 +118,8 @@ impl Beginnings {
     }
 }
 
-/// Whether the first characters of `name` allow that it is an identity header (contract §5). This is
-/// a quick check for every header of every request, of which hardly any is.
+/// Whether the first characters of `name` allow that it is an identity header (contract §5). This
+/// is a quick check for every header of every request, of which hardly any is.
 #[inline(always)]
 pub(crate) fn begins_as_identity(name: &[u8]) -> bool {
     let Some([first, second, third, fourth]) = name.first_chunk() else { return false };

@@ -154,9 +154,9 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The last segment of `path`, of which [`measure`] says whether it is plain. If it is not, that is the last one that is not empty
-/// after the usual rules, in lower case. Only the last [`limits::LOOKALIKE_SEGMENT_OCTETS`] octets
-/// of the path are read.
+/// The last segment of `path`, of which [`measure`] says whether it is plain. If it is not, that is
+/// the last one that is not empty after the usual rules, in lower case. Only the last
+/// [`limits::LOOKALIKE_SEGMENT_OCTETS`] octets of the path are read.
 pub(super) fn last_segment(path: &[u8], is_plain: bool) -> Option<Cow<'_, [u8]>> {
     let end = path
         .len()

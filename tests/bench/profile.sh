@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# profile.sh BINARYEN FEATURE...: where the instructions of the most frequent request go, by function,
-# or those of the row of tests/bench/budget.json that ROW names.
-# Called by ./build.sh bench profile; the module is built, with its names in it.
+# profile.sh BINARYEN FEATURE...: where the instructions of the most frequent request go, by
+# function, or those of the row of tests/bench/budget.json that ROW names. Called by ./build.sh
+# bench profile; the module is built, with its names in it.
 #
 # profile.py wraps every function into one that reports its beginning and its end to the host. The
 # test host notes how much fuel is left at each report, and profile.py gives the differences to

@@ -23,9 +23,9 @@
 //!
 //! Host calls: the functions of the SDK panic on statuses that Envoy returns, and on values that
 //! are not UTF-8, which a client can send. They are not used, but for `dispatch_http_call`, because
-//! the SDK delivers the answers of its own calls only; it panics on every status but Ok, BadArgument
-//! and InternalFailure, the three that Envoy has. Everything else goes through `abi`, where each
-//! failure is a value.
+//! the SDK delivers the answers of its own calls only; it panics on every status but Ok,
+//! BadArgument and InternalFailure, the three that Envoy has. Everything else goes through `abi`,
+//! where each failure is a value.
 //!
 //! - Envoy has no map of headers for a call that failed.
 //! - A boolean attribute is one byte, an integer eight bytes in little-endian order.

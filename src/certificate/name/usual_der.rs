@@ -1,6 +1,6 @@
 //! The DER that most CAs write for a name. Where the subject of a certificate is this DER octet for
-//! octet, it has the registered attributes with the registered text, and needs no comparison part by
-//! part. Where it is not, nothing is known.
+//! octet, it has the registered attributes with the registered text, and needs no comparison part
+//! by part. Where it is not, nothing is known.
 
 use super::{AttributeTypeAndValue, AttributeValue, RelativeDistinguishedName};
 use crate::certificate::der::tag;

@@ -106,8 +106,8 @@ impl Lease {
             .then(|| stored.number(version))
     }
 
-    /// No later [`Lease::next_generation`] of any VM is below this number, and all earlier ones are;
-    /// 0 = there is no lease yet.
+    /// No later [`Lease::next_generation`] of any VM is below this number, and all earlier ones
+    /// are; 0 = there is no lease yet.
     pub(super) fn next_number(&self, shared: &mut dyn SharedData) -> u64 {
         match self.stored(shared) {
             Some((stored, Some(version))) => stored.number(version),

@@ -17,8 +17,8 @@ const SIZES: usize = 128;
 const LARGEST: usize = STEP * SIZES;
 /// Blocks are aligned as dlmalloc aligns them on this target.
 const ALIGNMENT: usize = 8;
-/// Of each size, so many blocks are kept. What a larger burst freed is left to the allocator behind,
-/// which may merge it.
+/// Of each size, so many blocks are kept. What a larger burst freed is left to the allocator
+/// behind, which may merge it.
 const KEPT: u32 = 16;
 
 /// Keeps blocks of `A`.
@@ -113,8 +113,8 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Reusing<A> {
             (Some(before), Some(after)) if before == after => block,
             // SAFETY: the caller's promise; the block came from `behind` with this layout.
             (None, None) => unsafe { self.behind.realloc(block, layout, size) },
-            // SAFETY: the caller's promise; the shorter of both lengths is within both blocks, which
-            // are different ones.
+            // SAFETY: the caller's promise; the shorter of both lengths is within both blocks,
+            // which are different ones.
             _ => unsafe {
                 let new = self.alloc(wanted);
                 if !new.is_null() {

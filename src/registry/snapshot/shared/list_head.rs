@@ -19,7 +19,7 @@ pub(in super::super) struct ListHead {
     pub(in super::super) confirmations: u64,
     /// When the last of these answers came, in milliseconds since 1970 of the host's clock.
     pub(in super::super) confirmed_at: u64,
-    /// The number of the attempt that brought or confirmed the list ([`Lease::next_generation`]
+    /// The number of the attempt that brought or confirmed the list (`Lease::next_generation`
     /// (super::super::lease::Lease::next_generation)). It grows from attempt to attempt.
     pub(in super::super) attempt: u64,
     pub(in super::super) validators: Validators,
