@@ -339,8 +339,8 @@ impl Exchange {
         Decision::refuse(error.into(), Mode::Enforce, summary, self.checks)
     }
 
-    /// Decides about a request that names a client, once the registry answered; `key_set` is that of
-    /// the client, where it was asked for.
+    /// Decides about a request that names a client, once the registry answered; `key_set` is that
+    /// of the client, where it was asked for.
     #[inline(never)]
     fn decide(
         &mut self,

@@ -240,7 +240,8 @@ impl Configuration {
         counted.iter().map(|registry| registry.len()).sum()
     }
 
-    /// How key sets of clients are fetched, which is the same for all tenants; `None` = they are not.
+    /// How key sets of clients are fetched, which is the same for all tenants; `None` = they are
+    /// not.
     #[must_use]
     pub fn key_sets(&self) -> Option<Arc<KeySetSource>> {
         self.policies().find_map(|policy| policy.key_sets.clone())

@@ -31,7 +31,8 @@ const LEFT_OUT: u8 = 8;
 /// A client of another method with a `certificate_binding`: behind it stands how the certificate is
 /// registered, as of a client of one of the methods of RFC 8705.
 const BOUND: u8 = 9;
-/// A client of `self_signed_tls_client_auth` that publishes its certificates: behind it stands where.
+/// A client of `self_signed_tls_client_auth` that publishes its certificates: behind it stands
+/// where.
 const SELF_SIGNED_AT: u8 = 10;
 
 /// Optional members of an encoded client, as bits of an octet.
