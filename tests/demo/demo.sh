@@ -122,6 +122,8 @@ seen=$(wc -l < "$work/backend.jsonl")
 echo
 echo "backend received $seen requests, accepted $passed"
 echo "counted by Envoy:"
+# Decisions are counted at ticks, every quarter of a second.
+sleep 0.5
 curl --silent "http://127.0.0.1:9901/stats/prometheus?filter=tls_client_auth" |
   sed -n 's/^\([a-z_]*tls_client_auth[^#]* [1-9].*\)/   \1/p'
 echo "records: target/demo/{backend.jsonl,access.log,envoy.log}"

@@ -107,4 +107,32 @@ mod tests {
         assert_eq!(decode(&[0xff; 4]), None);
         assert_eq!(decode(&[0xff; 400]), None);
     }
+
+    /// Maps with some octets replaced, most of them by small numbers, and cut or extended.
+    #[test]
+    fn any_octets_get_an_answer_within_the_map() {
+        let map = encode(&FIELDS);
+        let mut state = 1_u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as usize % below
+        };
+        let mut decoded = 0;
+        for _ in 0..200_000 {
+            let mut hostile = map.clone();
+            for _ in 0..random(6) {
+                let place = random(hostile.len());
+                hostile[place] = if random(4) == 0 { random(256) } else { random(8) } as u8;
+            }
+            hostile.resize(random(map.len() + 20), 0);
+            let Some(fields) = decode(&hostile) else { continue };
+            decoded += 1;
+            let whole = hostile.as_ptr_range();
+            for text in fields.into_iter().flat_map(|(name, value)| [name, value]) {
+                let text = text.as_ptr_range();
+                assert!(whole.start <= text.start && text.end <= whole.end);
+            }
+        }
+        assert!(decoded > 100, "{decoded} maps were as the ABI says");
+    }
 }
