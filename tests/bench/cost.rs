@@ -28,6 +28,11 @@ use crate::support::der::to_hex;
 use crate::support::moment::Moment;
 
 const CERTIFICATE: &str = include_str!("client.pem");
+/// Certificates with the same subject, made by OpenSSL: with another key, with 400 host names, and
+/// with an extension of 16 kB.
+const RSA_4096: &str = include_str!("client-rsa-4096.pem");
+const NAMES_400: &str = include_str!("client-400-names.pem");
+const KB_16: &str = include_str!("client-16-kb.pem");
 /// Within the validity of `client.pem`.
 const CLOCK: &str = "2027-06-01T00:00:00Z";
 
@@ -299,6 +304,9 @@ fn passes() -> Vec<Row> {
     vec![
         hot(),
         unseen(hot(), "authenticated, certificate not seen before"),
+        unseen(hot().on(presenting(RSA_4096)), "authenticated, RSA of 4096 bits not seen before"),
+        unseen(hot().on(presenting(NAMES_400)), "authenticated, 400 host names not seen before"),
+        unseen(hot().on(presenting(KB_16)), "authenticated, 16 kB not seen before"),
         hot().named("authenticated, identity headers written").configured(json!({ "forward": {
             "client_id": "x-client-id",
             "thumbprint": "x-client-thumbprint",
