@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 
-fn registry(change: impl FnOnce(&mut FetchedRegistry)) -> Arc<FetchedRegistry> {
+pub(super) fn registry(change: impl FnOnce(&mut FetchedRegistry)) -> Arc<FetchedRegistry> {
     let mut registry = FetchedRegistry {
         identity: "r".into(),
         cluster: "registry".into(),
@@ -25,7 +25,7 @@ fn lookup() -> Lookup<u32> {
     Lookup::new(registry(|_| {}))
 }
 
-fn client(id: &str) -> String {
+pub(super) fn client(id: &str) -> String {
     format!(
         r#"{{"client_id":"{id}","token_endpoint_auth_method":"tls_client_auth",
             "tls_client_auth_san_dns":"a.test"}}"#

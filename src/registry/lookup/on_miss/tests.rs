@@ -1,33 +1,11 @@
-use std::time::Duration;
-
-use super::super::super::fetched::FetchMode;
+use super::super::tests::{client, registry};
 use super::*;
 
 const BEFORE: u64 = 6;
 const NEXT: u64 = 7;
 
 fn on_miss() -> OnMiss<u32> {
-    OnMiss::new(Arc::new(FetchedRegistry {
-        identity: "r".into(),
-        cluster: "registry".into(),
-        authority: "registry.test".into(),
-        path: "/clients/{client_id}".into(),
-        mode: FetchMode::Lookup { cache_entries: 3 },
-        refresh: Duration::from_secs(60),
-        timeout: Duration::from_secs(2),
-        max_stale: Duration::from_secs(3600),
-        headers: Vec::new(),
-        max_bytes: 1000,
-        generation_header: None,
-        on_miss: None,
-    }))
-}
-
-fn client(id: &str) -> String {
-    format!(
-        r#"{{"client_id":"{id}","token_endpoint_auth_method":"tls_client_auth",
-            "tls_client_auth_san_dns":"a.test"}}"#
-    )
+    OnMiss::new(registry(|_| {}))
 }
 
 /// Asks for a client, and takes this answer at the same moment.
