@@ -160,9 +160,17 @@ class EnvoyGateway:
         return {one["type"]: one for one in (ancestors[0]["conditions"] if ancestors else [])}
 
     def becomes(self, kind, name, namespace, condition, status):
+        """Of the object as it was applied last: a status of one before says nothing."""
+
         def seen():
-            found = self.conditions(kind, name, namespace).get(condition)
-            return found if found and found["status"] == status else None
+            found = self.cluster.get(f"{kind}.{GROUP}", name, namespace) or {}
+            ancestors = found.get("status", {}).get("ancestors", [])
+            conditions = ancestors[0]["conditions"] if ancestors else []
+            return any(
+                (one["type"], one["status"]) == (condition, status)
+                and one.get("observedGeneration", 0) >= found["metadata"]["generation"]
+                for one in conditions
+            )
 
         what = f"{kind} {name}: {condition}={status}"
         try:

@@ -161,7 +161,8 @@ class Edge:
         return answer
 
     def becomes(self, what, status, code, *arguments, seconds=180, never_open=True, **request):
-        """Until a request is answered so. Meanwhile another client's certificate never passes."""
+        """Until a request is answered so. Meanwhile another client's certificate never passes,
+        unless a control plane takes the filter away and brings it back in two updates."""
         deadline = time.monotonic() + seconds
         while True:
             if never_open:
