@@ -189,13 +189,14 @@ export async function oauthClient(issuer, clientId, credential) {
 }
 
 // A client that authenticates otherwise, by `auth`, and whose token the server binds to the
-// certificate of the connection. `use` presents another certificate with the same token.
-export async function boundClient(issuer, clientId, auth, credential) {
+// certificate of the connection. `use` presents another certificate with the same token, and
+// `other` another one with the same code.
+export async function boundClient(issuer, clientId, auth, credential, other) {
   const discover = (credential) =>
     openid.discovery(new URL(issuer), clientId, undefined, auth, {
       [openid.customFetch]: fetchWith(credential),
     });
-  const config = await discover(credential);
+  const [config, otherConfig] = [await discover(credential), await discover(other)];
   const verifier = openid.randomPKCECodeVerifier();
   const authorize = openid.buildAuthorizationUrl(config, {
     redirect_uri: redirectUri,
@@ -205,9 +206,11 @@ export async function boundClient(issuer, clientId, auth, credential) {
     code_challenge_method: "S256",
   });
   const { callback } = await consent({ authorize });
+  const redeem = (config) => () =>
+    openid.authorizationCodeGrant(config, callback, { pkceCodeVerifier: verifier });
   return {
-    "authorization code": () =>
-      openid.authorizationCodeGrant(config, callback, { pkceCodeVerifier: verifier }),
+    "authorization code": redeem(config),
+    other: redeem(otherConfig),
     use: async (token, credential) =>
       openid.fetchUserInfo(await discover(credential), token, openid.skipSubjectCheck),
   };

@@ -10,7 +10,7 @@ import { Server, serveBoundTokens, serveMutualTls, serveSecrets } from "./server
 import { Envoy, certificate, fetchWith, makeCertificates, toPort } from "../environment.mjs";
 
 const version = process.argv[2];
-const widths = [13, 7, 28, 11, 6, 26];
+const widths = [13, 15, 28, 11, 6, 26];
 const row = (...cells) =>
   console.log(
     cells
@@ -79,11 +79,23 @@ const envoy = await Envoy.start(
     tenants: [
       {
         hosts: ["127.0.0.1"],
-        forward: { certificate: ["client-cert"], certificate_for: "every_request" },
+        forward: { certificate: ["client-cert"], certificate_for: "gated" },
         clients: [
           { client_id: "signed", token_endpoint_auth_method: "private_key_jwt" },
+          {
+            client_id: "signed-and-held",
+            token_endpoint_auth_method: "private_key_jwt",
+            certificate_binding: { tls_client_auth_subject_dn: subject },
+          },
           { client_id: "public", token_endpoint_auth_method: "none" },
         ],
+      },
+      // The resource, which compares the certificate with that of the token itself.
+      {
+        hosts: ["127.0.0.1"],
+        paths: ["/me"],
+        forward: { certificate: ["client-cert"], certificate_for: "every_request" },
+        clients: [],
       },
     ],
   },
@@ -246,22 +258,26 @@ try {
     response_types: ["code"],
     tls_client_certificate_bound_access_tokens: true,
   };
+  const signed = { token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [key] } };
   serveBoundTokens(servers.mutual, bound, [
-    {
-      ...web,
-      client_id: "signed",
-      token_endpoint_auth_method: "private_key_jwt",
-      jwks: { keys: [key] },
-    },
+    { ...web, ...signed, client_id: "signed" },
+    { ...web, ...signed, client_id: "signed-and-held" },
     { ...web, client_id: "public", token_endpoint_auth_method: "none" },
   ]);
   const another = certificate("san-uri");
-  for (const [clientId, auth, own] of [
-    ["signed", openid.PrivateKeyJwt(pair.privateKey), byName],
-    ["public", openid.None(), other],
+  for (const [clientId, auth, own, isHeld] of [
+    ["signed", openid.PrivateKeyJwt(pair.privateKey), byName, false],
+    // `certificate_binding`: the filter holds it to its certificate, before the server looks at
+    // the assertion.
+    ["signed-and-held", openid.PrivateKeyJwt(pair.privateKey), byName, true],
+    ["public", openid.None(), other, false],
   ]) {
-    const client = await boundClient(bound, clientId, auth, own);
+    const client = await boundClient(bound, clientId, auth, own, another);
     const name = "authorization code";
+    if (isHeld) {
+      const cells = ["openid-client", clientId, name, "another's"];
+      await step(cells, client.other, servers.mutual, false);
+    }
     const { value, seen } = await step(
       ["openid-client", clientId, name, "its own"],
       client[name],
