@@ -14,7 +14,9 @@ const [plugin] = page.json;
 
 makeCertificates(directory);
 const [key, secret] = ["service-key", "service-secret"];
-const [ledger, reports, selfSigned, legacy, created] = [101, 102, 103, 104, 105].map(String);
+const [ledger, reports, selfSigned, legacy, created, branch] = [101, 102, 103, 104, 105, 106].map(
+  String,
+);
 const authlete = await Authlete.listen(
   {
     key,
@@ -42,6 +44,12 @@ const authlete = await Authlete.listen(
         clientId: Number(legacy),
         tokenAuthMethod: "CLIENT_SECRET_BASIC",
         clientSecret: "a secret of a test",
+      },
+      {
+        clientId: Number(branch),
+        tokenAuthMethod: "CLIENT_SECRET_BASIC",
+        clientSecret: "a secret of a test",
+        tlsClientCertificateBoundAccessTokens: true,
       },
     ],
   },
@@ -174,11 +182,11 @@ try {
   await refused("not registered", "subject-dn", token, grant("999"), "unknown_client");
 
   checks.heading("A client with a secret");
-  const basic = (text) => ({
+  const basic = (text, client = legacy) => ({
     form: { grant_type: "client_credentials" },
     headers: {
       ...forged,
-      authorization: `Basic ${Buffer.from(`${legacy}:${text}`).toString("base64")}`,
+      authorization: `Basic ${Buffer.from(`${client}:${text}`).toString("base64")}`,
     },
   });
   const other = { code: "passed_other_method", reached: true };
@@ -191,17 +199,48 @@ try {
   checks.expect("clientCertificate", bySecret.calls[0]?.body.clientCertificate, undefined);
   await checks.row("legacy, another secret", null, token, basic("x"), { ...other, status: 401 });
 
-  checks.heading("A resource, which is not gated, introspection and revocation");
-  // `certificate_for` will give the certificate to resources too.
-  const hello = { headers: { ...forged, authorization: `Bearer ${bound}` } };
-  const resource = await called(() =>
-    checks.row("hello, forged header", "subject-dn", "/api/hello", hello, {
-      status: 401,
-      code: null,
-    }),
+  const ofBranch = await called(() =>
+    checks.row(
+      "branch, whose tokens are bound",
+      "san-dns",
+      token,
+      basic("a secret of a test", branch),
+      { ...other, status: 200 },
+    ),
   );
-  checks.expect("call", resource.calls[0]?.path, "/api/auth/introspection");
-  checks.expect("clientCertificate", resource.calls[0]?.body.clientCertificate, undefined);
+  const itsDer = certificate("san-dns").der.toString("base64");
+  checks.expect("clientCertificate", der(ofBranch.calls[0]), itsDer);
+
+  checks.heading("A resource, which is not gated, introspection and revocation");
+  // The certificate of the request's connection, if its chain was verified.
+  const use = async (holder, name, bearer, status) => {
+    const headers = { "x-ssl-cert": encodeURIComponent(certificate(holder).pem) };
+    const { value, calls } = await called(() =>
+      checks.row(
+        "hello, forged header",
+        name,
+        "/api/hello",
+        { headers: { ...headers, authorization: `Bearer ${bearer}` } },
+        { status, code: null },
+      ),
+    );
+    checks.expect("call", calls[0]?.path, "/api/auth/introspection");
+    const isVerified = name && name !== "self-signed";
+    const expected = isVerified ? certificate(name).der.toString("base64") : undefined;
+    checks.expect("clientCertificate", der(calls[0]), expected);
+    return value.body;
+  };
+  const { access_token: held } = ofBranch.value.body;
+  for (const [client, holder, another, bearer] of [
+    [ledger, "subject-dn", "san-dns", bound],
+    [branch, "san-dns", "subject-dn", held],
+  ]) {
+    checks.expect("its answer", await use(holder, holder, bearer, 200), `client ${client}`);
+    await use(holder, another, bearer, 401);
+    await use(holder, "self-signed", bearer, 401);
+    await use(holder, null, bearer, 401);
+  }
+  const hello = { headers: { ...forged, authorization: `Bearer ${bound}` } };
   const past = await fetch(`http://127.0.0.1:${recorder.target}/api/hello`, hello);
   checks.expect("the same past Envoy", [past.status, await past.text()], [200, `client ${ledger}`]);
   const introspect = { form: { token: bound, client_id: ledger } };

@@ -1,4 +1,9 @@
+import jakarta.servlet.FilterChain;
+import jakarta.servlet.ServletException;
+import jakarta.servlet.ServletRequest;
+import jakarta.servlet.ServletResponse;
 import jakarta.servlet.http.HttpServletRequest;
+import java.io.IOException;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.UUID;
@@ -21,6 +26,9 @@ import org.springframework.security.oauth2.server.authorization.settings.ClientS
 import org.springframework.security.oauth2.server.authorization.settings.TokenSettings;
 import org.springframework.security.web.SecurityFilterChain;
 import org.springframework.security.web.session.DisableEncodeUrlFilter;
+import org.springframework.web.servlet.function.RouterFunction;
+import org.springframework.web.servlet.function.RouterFunctions;
+import org.springframework.web.servlet.function.ServerResponse;
 
 /** An authorization server of Spring, behind tls-client-auth. */
 @SpringBootConfiguration
@@ -53,17 +61,35 @@ public class Server {
   @ConditionalOnProperty(name = "converter", havingValue = "none")
   SecurityFilterChain withoutConverter(HttpSecurity http) {
     http.oauth2AuthorizationServer(server -> http.securityMatcher(server.getEndpointsMatcher()));
-    http.addFilterBefore(
-        (request, response, chain) -> {
-          String header = ((HttpServletRequest) request).getHeader("Client-Cert");
-          if (header != null) {
-            X509Certificate[] leaf = {ForwardedCertificateConverter.certificate(header)};
-            request.setAttribute("jakarta.servlet.request.X509Certificate", leaf);
-          }
-          chain.doFilter(request, response);
-        },
-        DisableEncodeUrlFilter.class);
+    http.addFilterBefore(Server::takeForwardedCertificate, DisableEncodeUrlFilter.class);
     return http.authorizeHttpRequests(requests -> requests.anyRequest().authenticated()).build();
+  }
+
+  // As docs/servers/spring.md shows it.
+  @Bean
+  SecurityFilterChain accounts(HttpSecurity http) {
+    http.securityMatcher("/accounts")
+        .addFilterBefore(Server::takeForwardedCertificate, DisableEncodeUrlFilter.class)
+        .oauth2ResourceServer(server -> server.jwt(Customizer.withDefaults()));
+    return http.authorizeHttpRequests(requests -> requests.anyRequest().authenticated()).build();
+  }
+
+  static void takeForwardedCertificate(
+      ServletRequest request, ServletResponse response, FilterChain chain)
+      throws IOException, ServletException {
+    String header = ((HttpServletRequest) request).getHeader("Client-Cert");
+    if (header != null) {
+      X509Certificate[] leaf = {ForwardedCertificateConverter.certificate(header)};
+      request.setAttribute("jakarta.servlet.request.X509Certificate", leaf);
+    }
+    chain.doFilter(request, response);
+  }
+
+  @Bean
+  RouterFunction<ServerResponse> accountsOfToken() {
+    return RouterFunctions.route()
+        .GET("/accounts", request -> ServerResponse.ok().body(request.principal().get().getName()))
+        .build();
   }
 
   @Bean

@@ -23,10 +23,11 @@ const [plugin] = readPage(path).json;
 
 // The page shows the very lines of the server.
 const bare = (text) => text.replaceAll(/\s/g, "");
-const [, shown] = /^```java\n([^]*?)^```$/m.exec(readFileSync(path, "utf8"));
+const blocks = [...readFileSync(path, "utf8").matchAll(/^```java\n([^]*?)^```$/gm)];
 const source = readFileSync("tests/servers/spring/Server.java", "utf8");
 const condition = /@ConditionalOnProperty\(.*matchIfMissing = true\)/;
-if (!bare(source.replace(condition, "")).includes(bare(shown))) {
+const lines = bare(source.replace(condition, ""));
+if (!blocks.length || blocks.some(([, shown]) => !lines.includes(bare(shown)))) {
   throw new Error(`${path} shows other lines than Server.java`);
 }
 
@@ -125,6 +126,20 @@ try {
       ["introspect", { token: issued }, 200],
     ];
     let active = true;
+    // A resource, which is not gated and compares the token with the certificate of the request.
+    const use = { headers: { ...forged, authorization: `Bearer ${issued}` } };
+    for (const [name, status, isForwarded] of [
+      ["subject-dn", its === "subject-dn" ? 200 : 401, true],
+      ["wrong", 401, true],
+      // Its chain is not verified, so it is not handed on where nobody authenticated it.
+      ["self-signed", 401, false],
+      [null, 401, false],
+    ]) {
+      const wanted = { status, code: null };
+      const { seen } = await checks.row("accounts, forged header", name, "/accounts", use, wanted);
+      const expected = isForwarded ? clientCert(name) : undefined;
+      checks.expect("the header at Spring", seen?.headers["client-cert"], expected);
+    }
     for (const [step, form, status] of steps) {
       const request = { form: { ...form, client_id: client } };
       const url = `/oauth2/${step}`;
