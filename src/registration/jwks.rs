@@ -35,12 +35,8 @@ pub(crate) fn certificates(
         if let [only] = unusable.as_slice() {
             return Err(only.clone());
         }
-        let mut message = "expected at least one key with x5c or x5t#S256".to_owned();
-        for error in unusable.iter().take(limits::SHOWN_KEYS) {
-            message.push_str("; ");
-            message.push_str(&error.in_entry());
-        }
-        return Err(JsonError::new(message));
+        let message = "expected at least one key with x5c or x5t#S256".to_owned();
+        return Err(JsonError::new(described(message, &unusable)));
     }
     for error in unusable {
         left_out.push(error.within("jwks"));
@@ -48,19 +44,56 @@ pub(crate) fn certificates(
     Ok(thumbprints)
 }
 
-/// Thumbprints of the certificates that the keys of a published set name. A key that cannot be used
-/// is left out, as RFC 7517 §5 asks; a set may have no certificate.
-///
-/// # Errors
-/// It is no JWK Set.
-pub(crate) fn published(jwks: &Json) -> Result<Vec<Thumbprint>, JsonError> {
-    let mut members = Members::of(jwks, "a JWK Set (RFC 7517)")?;
-    match members.set("keys") {
-        Some(Json::Array(keys)) => {
-            Ok(keys.iter().filter_map(|key| certificate(key).ok().flatten()).collect())
+/// What a published set has.
+#[derive(Debug)]
+pub(crate) struct PublishedKeys {
+    /// Thumbprints of the certificates that its keys name.
+    pub(crate) certificates: Vec<Thumbprint>,
+    /// How many keys it has.
+    count: usize,
+    /// Those that cannot be used, with their reasons.
+    left_out: Vec<JsonError>,
+}
+
+impl PublishedKeys {
+    /// Reads a set. A key that cannot be used is left out, as RFC 7517 §5 asks; a set may have no
+    /// certificate.
+    ///
+    /// # Errors
+    /// It is no JWK Set.
+    pub(crate) fn read(jwks: &Json) -> Result<Self, JsonError> {
+        let mut members = Members::of(jwks, "a JWK Set (RFC 7517)")?;
+        let Some(Json::Array(keys)) = members.set("keys") else {
+            return Err(JsonError::expected("a JWK Set with an array of keys").within("keys"));
+        };
+        let mut set = Self { certificates: Vec::new(), count: keys.len(), left_out: Vec::new() };
+        for (index, key) in keys.iter().enumerate() {
+            match certificate(key) {
+                Ok(found) => set.certificates.extend(found),
+                Err(error) => set.left_out.push(error.within(index).within("keys")),
+            }
         }
-        _ => Err(JsonError::expected("a JWK Set with an array of keys").within("keys")),
+        Ok(set)
     }
+
+    /// What the operator should know of the keys that are left out.
+    #[inline(never)]
+    pub(crate) fn warning(&self) -> Option<String> {
+        let number = self.left_out.len();
+        (number > 0).then(|| {
+            let text = format!("left out {number} of {} keys", self.count);
+            described(text, &self.left_out)
+        })
+    }
+}
+
+/// Adds the first of these errors to a text.
+fn described(mut text: String, errors: &[JsonError]) -> String {
+    for error in errors.iter().take(limits::SHOWN_KEYS) {
+        text.push_str("; ");
+        text.push_str(&error.in_entry());
+    }
+    text
 }
 
 /// The certificate of one key: the first of `x5c`, or the one that `x5t#S256` names; `None` for a

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use lru::LruCache;
-
 use super::error::{FetchError, RegistryFault};
 use super::fetched::{RegistryAnswer, RegistryRequest};
-use super::lookup::{Freshness, PendingAnswers, lifetime};
+use super::lookup::{Freshness, HeldAnswer, HeldAnswers, PendingAnswers, lifetime};
 use crate::certificate::Thumbprint;
 use crate::json::Json;
 use crate::limits;
-use crate::registration::{JwksUri, ListedHosts, jwks};
+use crate::registration::jwks::PublishedKeys;
+use crate::registration::{JwksUri, ListedHosts};
 
 /// `jwks_uri` of the top level: how the key sets of clients are fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,16 +45,13 @@ pub struct KeySet {
 #[derive(Debug)]
 pub struct KeySets<W> {
     source: Arc<KeySetSource>,
-    known: LruCache<Box<str>, KnownKeySet>,
+    known: HeldAnswers<KnownKeySet>,
     pending: PendingAnswers<W>,
 }
 
 #[derive(Debug)]
 struct KnownKeySet {
-    set: KeySet,
-    freshness: Freshness,
-    /// When the host last gave this set.
-    confirmed_at: u64,
+    set: HeldAnswer<KeySet>,
     /// For how long it is not asked for because of a certificate that it lacks.
     pause: Option<Freshness>,
 }
@@ -67,6 +63,9 @@ pub struct FetchedKeySet<W> {
     pub result: Result<KeySet, RegistryFault>,
     /// All that wait.
     pub waiting: Vec<W>,
+    /// Why no new set came, where an earlier one serves; or the keys that are left out of the new
+    /// one, with their reasons.
+    pub warning: Option<String>,
 }
 
 impl KeySetSource {
@@ -119,7 +118,8 @@ impl<W> KeySets<W> {
     /// Nothing is known yet.
     #[must_use]
     pub fn new(source: Arc<KeySetSource>) -> Self {
-        Self { source, known: LruCache::unbounded(), pending: PendingAnswers::default() }
+        let known = HeldAnswers::new(source.cache_entries);
+        Self { source, known, pending: PendingAnswers::default() }
     }
 
     /// The set at `uri` for a client that presents `certificate`, at `now`, in milliseconds since
@@ -127,17 +127,16 @@ impl<W> KeySets<W> {
     #[inline(never)]
     pub fn find(&mut self, uri: &JwksUri, certificate: &Thumbprint, now: u64) -> Poll<KeySet> {
         let key = uri.to_string();
-        let known = self.known.get(&*key).filter(|known| known.freshness.contains(now));
+        let known = self.known.get(&key).filter(|known| known.set.is_fresh(now));
         match known {
             // A fetch for another certificate does not delay this one.
-            Some(known) if known.set.certificates.contains(certificate) => {
-                Poll::Ready(known.set.clone())
+            Some(KnownKeySet { set, .. }) if set.value.certificates.contains(certificate) => {
+                Poll::Ready(set.value.clone())
             }
-            Some(known)
-                if !self.pending.has(&key)
-                    && known.pause.as_ref().is_some_and(|pause| pause.contains(now)) =>
+            Some(KnownKeySet { set, pause: Some(pause) })
+                if !self.pending.has(&key) && pause.contains(now) =>
             {
-                Poll::Ready(known.set.clone())
+                Poll::Ready(set.value.clone())
             }
             _ => Poll::Pending,
         }
@@ -148,8 +147,8 @@ impl<W> KeySets<W> {
     pub fn wait(&mut self, uri: &JwksUri, waiting: W, now: u64) {
         let key = uri.to_string();
         if self.pending.wait(&key, waiting)
-            && let Some(known) = self.known.peek_mut(&*key)
-            && known.freshness.contains(now)
+            && let Some(known) = self.known.peek_mut(&key)
+            && known.set.is_fresh(now)
         {
             known.pause = Some(Freshness::new(now, limits::KEY_SET_PAUSE_MILLIS));
         }
@@ -175,57 +174,43 @@ impl<W> KeySets<W> {
         now: u64,
     ) -> FetchedKeySet<W> {
         let waiting = self.pending.finish(uri);
-        let source = &self.source;
-        let result = match read(answer, source.max_bytes) {
-            Ok(certificates) => {
-                let set = KeySet { certificates: certificates.into(), failure: None };
-                let millis =
-                    answer.map_or(0, |answer| lifetime(answer, source.refresh, source.max_stale));
-                let pause = self.known.peek(uri).and_then(|known| known.pause);
-                let known = KnownKeySet {
-                    set: set.clone(),
-                    freshness: Freshness::new(now, millis),
-                    confirmed_at: now,
-                    pause,
-                };
-                self.known.put(uri.into(), known);
-                if self.known.len() > source.cache_entries {
-                    self.known.pop_lru();
-                }
-                Ok(set)
+        let (result, warning) = match read(answer, self.source.max_bytes) {
+            Ok(keys) => {
+                let warning = keys.warning();
+                let set = KeySet { certificates: keys.certificates.into(), failure: None };
+                self.hold(uri, answer, set.clone(), now);
+                (Ok(set), warning)
             }
-            Err(error) => self.stale_if_error(uri, now, error),
+            Err(error) => {
+                let max_stale = self.source.max_stale;
+                let known = self.known.get_mut(uri);
+                match known.and_then(|known| known.set.stale_if_error(now, max_stale)) {
+                    Some(set) => {
+                        let warning = format!("the earlier key set serves: {error}");
+                        set.failure = Some(error);
+                        (Ok(set.clone()), Some(warning))
+                    }
+                    None => (Err(RegistryFault::KeySet(error)), None),
+                }
+            }
         };
-        FetchedKeySet { result, waiting }
+        FetchedKeySet { result, waiting, warning }
     }
 
-    /// The earlier set, where the host gives no new one (RFC 5861 §4), for as long as `max_stale`
-    /// allows.
-    fn stale_if_error(
-        &mut self,
-        uri: &str,
-        now: u64,
-        error: FetchError,
-    ) -> Result<KeySet, RegistryFault> {
-        let max_stale = self.source.max_stale.as_millis();
-        match self.known.get_mut(uri) {
-            Some(known) if u128::from(now.saturating_sub(known.confirmed_at)) <= max_stale => {
-                known.set.failure = Some(error);
-                if !known.freshness.contains(now) {
-                    known.freshness = Freshness::new(now, limits::PAUSE_AFTER_FAILURE_MILLIS);
-                }
-                Ok(known.set.clone())
-            }
-            _ => Err(RegistryFault::KeySet(error)),
-        }
+    fn hold(&mut self, uri: &str, answer: Option<&RegistryAnswer<'_>>, set: KeySet, now: u64) {
+        let source = &self.source;
+        let millis = answer.map_or(0, |answer| lifetime(answer, source.refresh, source.max_stale));
+        let pause = self.known.peek_mut(uri).and_then(|known| known.pause);
+        let set = HeldAnswer::new(set, now, millis);
+        self.known.hold(uri, KnownKeySet { set, pause });
     }
 }
 
-/// The certificates of a set; `None` = the request was not sent.
+/// The keys of a set; `None` = the request was not sent.
 fn read(
     answer: Option<&RegistryAnswer<'_>>,
     max_bytes: usize,
-) -> Result<Vec<Thumbprint>, FetchError> {
+) -> Result<PublishedKeys, FetchError> {
     let answer = answer.ok_or(FetchError::NotSent)?;
     match answer.status.ok_or(FetchError::NoAnswer)? {
         200 => {}
@@ -233,7 +218,7 @@ fn read(
     }
     let malformed = |error: crate::json::JsonError| FetchError::Malformed(error.in_entry().into());
     let json = Json::parse(&answer.body(max_bytes)?).map_err(malformed)?;
-    jwks::published(&json).map_err(malformed)
+    PublishedKeys::read(&json).map_err(malformed)
 }
 
 #[cfg(test)]

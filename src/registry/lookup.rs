@@ -3,6 +3,7 @@
 
 mod answer;
 mod freshness;
+mod held;
 mod on_miss;
 mod pending;
 
@@ -10,9 +11,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::Poll;
 
-use lru::LruCache;
-
 pub(super) use self::freshness::{Freshness, lifetime};
+pub(super) use self::held::{HeldAnswer, HeldAnswers};
 pub use self::on_miss::OnMiss;
 pub(super) use self::pending::PendingAnswers;
 use super::error::{FetchError, RegistryFault};
@@ -25,27 +25,12 @@ use crate::registration::Registration;
 pub struct Lookup<W> {
     registry: Arc<FetchedRegistry>,
     /// Clients that the registry has.
-    clients: BoundedCache<KnownClient>,
+    clients: HeldAnswers<HeldAnswer<Registration>>,
     /// Identifiers that the registry does not have, and for how long that counts. They are held
     /// apart from the clients, because anyone can send unregistered identifiers, which must not
     /// displace clients.
-    absent: BoundedCache<Freshness>,
+    absent: HeldAnswers<Freshness>,
     pending: HashMap<Box<str>, PendingLookup<W>>,
-}
-
-/// Holds a number of clients; the least recently used one is dropped first.
-#[derive(Debug)]
-struct BoundedCache<T> {
-    known: LruCache<Box<str>, T>,
-    capacity: usize,
-}
-
-#[derive(Clone, Debug)]
-struct KnownClient {
-    registration: Registration,
-    freshness: Freshness,
-    /// When the registry last gave this registration.
-    confirmed_at: u64,
 }
 
 /// A request to the registry that is not answered yet.
@@ -67,19 +52,6 @@ pub struct LookupOutcome<W> {
     pub failure: Option<FetchError>,
 }
 
-impl<T> BoundedCache<T> {
-    fn new(capacity: usize) -> Self {
-        Self { known: LruCache::unbounded(), capacity }
-    }
-
-    fn hold(&mut self, client_id: &str, known: T) {
-        self.known.put(client_id.into(), known);
-        while self.known.len() > self.capacity {
-            self.known.pop_lru();
-        }
-    }
-}
-
 impl<W> Lookup<W> {
     /// Nothing is known yet.
     #[must_use]
@@ -88,8 +60,8 @@ impl<W> Lookup<W> {
             if let FetchMode::Lookup { cache_entries } = registry.mode { cache_entries } else { 0 };
         Self {
             registry,
-            clients: BoundedCache::new(capacity),
-            absent: BoundedCache::new(capacity.min(limits::ABSENT_CLIENTS)),
+            clients: HeldAnswers::new(capacity),
+            absent: HeldAnswers::new(capacity.min(limits::ABSENT_CLIENTS)),
             pending: HashMap::new(),
         }
     }
@@ -97,13 +69,12 @@ impl<W> Lookup<W> {
     /// What is held about a client at `now`, in milliseconds since 1970; pending = the registry
     /// must be asked.
     pub fn find(&mut self, client_id: &str, now: u64) -> Poll<Registration> {
-        if let Some(client) = self.clients.known.get(client_id)
-            && client.freshness.contains(now)
+        if let Some(client) = self.clients.get(client_id)
+            && client.is_fresh(now)
         {
-            return Poll::Ready(client.registration.clone());
+            return Poll::Ready(client.value.clone());
         }
-        let is_absent =
-            self.absent.known.get(client_id).is_some_and(|freshness| freshness.contains(now));
+        let is_absent = self.absent.get(client_id).is_some_and(|freshness| freshness.contains(now));
         if is_absent || self.registry.path_for(client_id).is_none() {
             Poll::Ready(Registration::Unregistered)
         } else {
@@ -169,41 +140,26 @@ impl<W> Lookup<W> {
         let result = match read {
             Ok(Registration::Unregistered) => {
                 let millis = millis.min(limits::LONGEST_ABSENCE_MILLIS);
-                self.clients.known.pop(client_id);
+                self.clients.forget(client_id);
                 self.absent.hold(client_id, Freshness::new(now, millis));
                 Ok(Registration::Unregistered)
             }
             Ok(registration) => {
-                let client = KnownClient {
-                    registration: registration.clone(),
-                    freshness: Freshness::new(now, millis),
-                    confirmed_at: now,
-                };
-                self.absent.known.pop(client_id);
+                let client = HeldAnswer::new(registration.clone(), now, millis);
+                self.absent.forget(client_id);
                 self.clients.hold(client_id, client);
                 Ok(registration)
             }
-            Err(error) => self.stale_if_error(client_id, now, error),
+            Err(error) => {
+                let max_stale = self.registry.max_stale;
+                let client = self.clients.get_mut(client_id);
+                match client.and_then(|client| client.stale_if_error(now, max_stale)) {
+                    Some(registration) => Ok(registration.clone()),
+                    None => Err(RegistryFault::Lookup(error)),
+                }
+            }
         };
         LookupOutcome { result, waiting, failure }
-    }
-
-    /// The earlier answer about a client, where the registry gives no new one (RFC 5861 §4), for as
-    /// long as `max_stale` allows.
-    fn stale_if_error(
-        &mut self,
-        client_id: &str,
-        now: u64,
-        error: FetchError,
-    ) -> Result<Registration, RegistryFault> {
-        let max_stale = self.registry.max_stale.as_millis();
-        match self.clients.known.get_mut(client_id) {
-            Some(client) if u128::from(now.saturating_sub(client.confirmed_at)) <= max_stale => {
-                client.freshness = Freshness::new(now, limits::PAUSE_AFTER_FAILURE_MILLIS);
-                Ok(client.registration.clone())
-            }
-            _ => Err(RegistryFault::Lookup(error)),
-        }
     }
 }
 

@@ -217,3 +217,29 @@ fn the_least_recently_used_set_goes_first() {
     assert_eq!(has(&mut key_sets, "a", 3), Some(Ok(true)));
     assert!(key_sets.find(&uri("https://keys.example.com/b"), &certificate("x"), 3).is_pending());
 }
+
+#[test]
+fn keys_that_are_left_out_are_said_once_for_each_fetch() {
+    let mut key_sets = key_sets();
+    let good = certificate("a").to_hex();
+    let body = format!(
+        r#"{{"keys":[{{"kty":"EC","x5t#S256":"{good}"}},{{"x5t#S256":"{good}"}},
+            {{"kty":"EC","use":"enc"}},{{"kty":"EC"}}]}}"#
+    );
+    let fetched = answer(&mut key_sets, URI, 0, 200, &[], &body);
+    assert_eq!(
+        fetched.warning.as_deref(),
+        Some(
+            "left out 2 of 4 keys; /keys/1: expected the member kty; /keys/2/use: expected \"sig\": \
+             other keys are not for signatures"
+        )
+    );
+    assert_eq!(has(&mut key_sets, "a", 1), Some(Ok(true)));
+    assert_eq!(answer(&mut key_sets, URI, 1, 200, &[], &set(&["a"])).warning, None);
+    let failed = answer(&mut key_sets, URI, 2, 500, &[], "");
+    let warning = failed.warning.unwrap();
+    assert!(warning.starts_with("the earlier key set serves: "), "{warning}");
+    // Without an earlier one the decision line has the reason.
+    let failed = answer(&mut key_sets, "https://keys.example.com/b", 3, 500, &[], "");
+    assert!(failed.warning.is_none() && failed.result.is_err());
+}

@@ -263,3 +263,18 @@ fn a_fetch_goes_on_without_the_request_that_caused_it() {
     give(&mut vm, &call, 200, &set(&[&own]));
     assert_eq!(code(&closed(&mut vm, other)), "authenticated");
 }
+
+/// The client can be used, and its operator learns why one of its certificates cannot.
+#[test]
+fn keys_that_are_left_out_are_logged() {
+    let (mut vm, own, other) = (vm(), certificate(), certificate());
+    let (id, call) = fetch(&mut vm, "c0", &own);
+    let mut keys = set(&[&own, &other]);
+    keys["keys"][1]["use"] = json!("enc");
+    give(&mut vm, &call, 200, &keys);
+    assert_eq!(code(&closed(&mut vm, id)), "authenticated");
+    let line = "tls_client_auth jwks_uri \"https://keys.example.com/c0?v=1\": left out 1 of 2 keys; \
+        /keys/1/use: ";
+    let logs = logs(&mut vm);
+    assert_eq!(logs.iter().filter(|written| written.starts_with(line)).count(), 1, "{logs:?}");
+}

@@ -12,6 +12,7 @@ use super::lookups::{Answer, FinishedLookup};
 use super::{Registries, RootCall};
 use crate::clock::now_millis;
 use crate::held_request::HeldRequest;
+use crate::log::Level;
 
 /// How key sets are fetched, and those that are known.
 pub(super) struct KeySetAccess {
@@ -76,6 +77,10 @@ impl Registries {
                 with_answer(sizes, |answer| sets.borrow_mut().on_answer(uri, Some(&answer), now))
             }
         };
+        if let Some(warning) = fetched.warning {
+            let line = format!("tls_client_auth jwks_uri \"{}\": {warning}", uri.escape_debug());
+            self.request_log.write(Level::Warn, &line);
+        }
         Some(FinishedLookup { answer: Answer::KeySet(fetched.result), waiting: fetched.waiting })
     }
 }
