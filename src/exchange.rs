@@ -298,9 +298,9 @@ impl Exchange {
         self.refuse_held(Rejection::HostError(HostError::BodyWithHeadersHeld))
     }
 
-    /// A header or trailer that must not reach the backend could not be removed. A request that
-    /// passed before goes no further.
-    pub fn on_removal_failed(&mut self, head: &Head<'_>) -> Step {
+    /// A header or trailer that must not reach the backend could not be removed: `error` says why. A
+    /// request that passed before goes no further.
+    pub fn on_removal_failed(&mut self, head: &Head<'_>, error: HostError) -> Step {
         let summary = match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
             Progress::Start => RequestSummary::new(head),
             Progress::Held(held) => held.summary,
@@ -312,7 +312,7 @@ impl Exchange {
                 return Step::Decided { passed };
             }
         };
-        self.refuse(HostError::HeaderRemoval.into(), self.mode_of_all, summary)
+        self.refuse(error.into(), self.mode_of_all, summary)
     }
 
     /// A header of a request that passed could not be written. Returns the decision that replaces

@@ -334,12 +334,12 @@ fn a_header_that_cannot_be_removed_refuses_unless_all_is_shadow() {
         let headers = headers(&[FORM]);
         let head = Head::of(Fields(&headers));
         let mut exchange = Exchange::new(&configuration, &head);
-        let refused = decision(exchange.on_removal_failed(&head));
+        let refused = decision(exchange.on_removal_failed(&head, HostError::HeaderRemoval));
         assert_eq!(refused.rejection, Some(Rejection::HostError(HostError::HeaderRemoval)));
         assert_eq!(matches!(refused.action, Action::Continue { .. }), passes);
 
         let (mut held, _) = started(config, &[FORM], false);
-        let refused = decision(held.on_removal_failed(&Head::default()));
+        let refused = decision(held.on_removal_failed(&Head::default(), HostError::HeaderRemoval));
         assert_eq!(
             (refused.code, matches!(refused.action, Action::Continue { .. })),
             (Code::HostError, passes)
@@ -351,7 +351,7 @@ fn a_header_that_cannot_be_removed_refuses_unless_all_is_shadow() {
         let step =
             passed.on_headers(&configuration, &Head::of(Fields(&other)), false, &mut Unasked);
         assert_eq!(decision(step).code, Code::NotGated);
-        let step = passed.on_removal_failed(&Head::default());
+        let step = passed.on_removal_failed(&Head::default(), HostError::HeaderRemoval);
         assert!(matches!(step, Step::Decided { passed } if passed == passes));
     }
 }

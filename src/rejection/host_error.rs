@@ -8,6 +8,8 @@ use std::fmt;
 pub enum HostError {
     /// It did not give the request headers before anything else.
     Headers,
+    /// It gave headers or trailers that cannot be read, so that none can be removed.
+    HeaderMap,
     /// It did not give the pseudo-header `:method` or `:path`.
     PseudoHeader,
     /// It did not give all of the body that it announced.
@@ -32,6 +34,7 @@ impl fmt::Display for HostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Headers => "the host gives no request headers",
+            Self::HeaderMap => "the host gives headers or trailers that cannot be read",
             Self::PseudoHeader => "the request has no :method or no :path",
             Self::Body => "the host does not give the body that it announced",
             Self::BodyWithHeadersHeld => {

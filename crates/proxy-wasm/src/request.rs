@@ -106,25 +106,26 @@ impl HttpContext for RequestContext {
         // One call for all headers: the names of identity headers are not a fixed list, and each
         // read of a single header is a call of its own.
         let map = abi::header_map(Map::RequestHeaders);
-        let fields = map.as_ref().and_then(HeaderMap::fields);
-        let is_readable = fields.is_some();
-        let fields = fields.unwrap_or_default();
+        let given = map.as_ref().and_then(HeaderMap::fields);
+        let is_readable = given.is_some();
+        let fields = given.unwrap_or_default();
         let headers = Fields(&fields);
         let head = Head::of(headers);
         let exchange = Exchange::new(&plugin.configuration, &head);
         let trusted =
             exchange.trusted_certificate_header(&head, &mut plugin.certificates.connection());
         // What cannot be read cannot be stripped either.
-        let is_stripped = is_readable
-            && (!exchange.may_strip(&head)
-                || strip(&exchange, Map::RequestHeaders, headers, trusted));
+        let stripped = if !is_readable {
+            Err(HostError::HeaderMap)
+        } else if exchange.may_strip(&head) {
+            strip(&exchange, Map::RequestHeaders, headers, trusted)
+        } else {
+            Ok(())
+        };
         self.exchange = Some(Rc::new(RefCell::new(exchange)));
-        let iteration = self.step(|exchange, connection| {
-            if is_stripped {
-                exchange.on_headers(&plugin.configuration, &head, end_of_stream, connection)
-            } else {
-                exchange.on_removal_failed(&head)
-            }
+        let iteration = self.step(|exchange, connection| match stripped {
+            Ok(()) => exchange.on_headers(&plugin.configuration, &head, end_of_stream, connection),
+            Err(error) => exchange.on_removal_failed(&head, error),
         });
         if let Some(exchange) = &self.exchange
             && exchange.borrow().is_held()
@@ -146,18 +147,21 @@ impl HttpContext for RequestContext {
         if let Some(exchange) = self.exchange.clone() {
             // Some backends merge trailers into the headers.
             let map = abi::header_map(Map::RequestTrailers);
-            let is_stripped = map.as_ref().and_then(HeaderMap::fields).is_some_and(|fields| {
-                strip(&exchange.borrow(), Map::RequestTrailers, Fields(&fields), None)
-            });
-            if !is_stripped {
+            let stripped = match map.as_ref().and_then(HeaderMap::fields) {
+                Some(fields) => {
+                    strip(&exchange.borrow(), Map::RequestTrailers, Fields(&fields), None)
+                }
+                None => Err(HostError::HeaderMap),
+            };
+            if let Err(error) = stripped {
                 let had_passed = exchange.borrow().has_passed();
                 let iteration =
-                    self.step(|exchange, _| exchange.on_removal_failed(&Head::default()));
+                    self.step(|exchange, _| exchange.on_removal_failed(&Head::default(), error));
                 if had_passed && iteration == Iteration::Pause {
                     // The request was counted when it passed, and its headers are upstream. Without
                     // an end, the backend does not have a complete request.
-                    log(Level::Error, &format!("tls_client_auth {}", HostError::HeaderRemoval));
-                    reply(&Response::to(&HostError::HeaderRemoval.into(), false));
+                    log(Level::Error, &format!("tls_client_auth {error}"));
+                    reply(&Response::to(&error.into(), false));
                 }
                 return iteration;
             }
@@ -222,14 +226,22 @@ fn read_body(length: usize) -> Option<Vec<u8>> {
     abi::buffer(Buffer::RequestBody, length)
 }
 
-/// Removes the headers or trailers that a client must not set; returns whether all were removed.
+/// Removes the headers or trailers that a client must not set.
+///
+/// # Errors
+/// The host did not remove one of them.
 fn strip(
     exchange: &Exchange,
     map: Map,
     fields: Fields<'_>,
     trusted: Option<CertificateHeader>,
-) -> bool {
-    exchange.names_to_strip(fields, trusted).all(|name| abi::remove_header(map, name))
+) -> Result<(), HostError> {
+    let mut names = exchange.names_to_strip(fields, trusted);
+    if names.all(|name| abi::remove_header(map, name)) {
+        Ok(())
+    } else {
+        Err(HostError::HeaderRemoval)
+    }
 }
 
 fn iteration(passed: bool) -> Iteration {
