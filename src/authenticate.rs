@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
-use crate::certificate::{PeerCertificate, Thumbprint};
+use crate::certificate::PeerCertificate;
 use crate::checks::{Check, Checks};
 use crate::downstream::PresentedCertificate;
+use crate::facts::{Facts, Question};
 use crate::policy::Policy;
 use crate::registration::{
     ClientMetadata, ExpectedSubject, JwksUri, Registration, TokenEndpointAuthMethod, is_client_id,
@@ -31,27 +32,25 @@ pub(crate) enum Verdict {
     OtherMethod,
     /// The client is not in the registry, and policy leaves it to the backend.
     Unregistered,
-    /// It depends on whether the client has published this certificate.
-    DependsOnKeySet {
+    /// It depends on a fact that is not known yet.
+    DependsOn {
         /// The client.
         client: Arc<ClientMetadata>,
-        /// Where it publishes them.
-        uri: JwksUri,
-        /// The certificate that is presented.
-        certificate: Thumbprint,
+        /// What must be found out.
+        question: Box<Question>,
     },
 }
 
 /// Decides about a gated request that names a client, from what the registry answered about that
-/// client, and `key_set`, where [`Verdict::DependsOnKeySet`] asked for it before. Each check is
-/// noted in `checks` when it begins.
+/// client, and from the `facts` that [`Verdict::DependsOn`] asked for before. Each check is noted in
+/// `checks` when it begins.
 ///
 /// # Errors
 /// The first check that fails.
 pub(crate) fn authenticate(
     claim: &ClaimedClient,
     registration: Registration,
-    key_set: Option<&Result<KeySet, RegistryFault>>,
+    facts: &Facts,
     policy: &Policy,
     presented: &mut PresentedCertificate<'_>,
     checks: &mut Checks,
@@ -114,9 +113,10 @@ pub(crate) fn authenticate(
     }
 
     checks.begin(Check::Registered);
-    if let Some(uri) = check_registered(&client, &certificate, key_set)? {
+    if let Some(uri) = check_registered(&client, &certificate, facts.key_set.as_ref())? {
         let (uri, certificate) = (uri.clone(), certificate.thumbprint());
-        return Ok(Verdict::DependsOnKeySet { client, uri, certificate });
+        let question = Box::new(Question::KeySet { uri, certificate });
+        return Ok(Verdict::DependsOn { client, question });
     }
 
     if expected.is_some() {

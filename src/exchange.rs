@@ -13,16 +13,17 @@ use std::sync::Arc;
 use self::bystander::headers_of_bystander;
 use self::gated_head::{GatedHead, agrees, is_preflight};
 use crate::authenticate::{Verdict, authenticate};
-use crate::certificate::{CertificateHeader, Thumbprint};
+use crate::certificate::CertificateHeader;
 use crate::checks::{Check, Checks};
 use crate::decision::{Decision, RequestSummary};
 use crate::downstream::{Downstream, ForwardedFields, PresentedCertificate};
+use crate::facts::{Fact, Facts, Question};
 use crate::policy::{
     CertificateFor, CommonPolicy, Configuration, Mode, Policy, RegistrySource, TenantChoice,
     TenantPolicy,
 };
-use crate::registration::{ClientMetadata, JwksUri, Registration};
-use crate::registry::{FetchedRegistry, KeySet, RegistryFault};
+use crate::registration::{ClientMetadata, Registration};
+use crate::registry::{FetchedRegistry, RegistryFault};
 use crate::rejection::{Code, HostError, NoTenant, Rejection};
 use crate::request::{Claim, ClaimedClient, Fields, Form, Head, SingletonField, Target, is_form};
 
@@ -39,9 +40,9 @@ pub enum Step {
         /// The claimed identifier.
         client_id: Box<str>,
     },
-    /// Ask for the key set of a client ([`crate::host::KeySets`]) and report it to
-    /// [`Exchange::on_key_set`]. The request is held until then.
-    FetchKeySet(Box<KeySetQuestion>),
+    /// Find this out and report it to [`Exchange::on_fact`]. The request is held until then. No
+    /// question is asked twice.
+    Ask(Box<Question>),
     /// Carry out the decision. An exchange has exactly one.
     Decide(Box<Decision>),
     /// Do nothing: the request was decided before.
@@ -49,15 +50,6 @@ pub enum Step {
         /// Whether it passed. A request that was answered must not go on.
         passed: bool,
     },
-}
-
-/// Which key set a decision depends on.
-#[derive(Clone, Debug)]
-pub struct KeySetQuestion {
-    /// Where the client publishes it.
-    pub uri: JwksUri,
-    /// The certificate that may be one of the set.
-    pub certificate: Thumbprint,
 }
 
 /// The state of one request, from its headers to its decision.
@@ -81,8 +73,8 @@ enum Progress {
     Held(Box<HeldRequest>),
     /// A gated request with its body, about whose client a registry is asked.
     AwaitingRegistration(Box<HeldRequest>, ClaimedClient),
-    /// A gated request of a registered client, whose key set is awaited.
-    AwaitingKeySet(Box<HeldRequest>, ClaimedClient, Arc<ClientMetadata>),
+    /// A gated request of a registered client, whose decision depends on a further fact.
+    AwaitingFact(Box<AwaitedFact>),
     Decided {
         passed: bool,
     },
@@ -95,6 +87,15 @@ struct HeldRequest {
     summary: RequestSummary,
     /// Length of the body that the host has buffered so far, in bytes.
     buffered: usize,
+}
+
+#[derive(Debug)]
+struct AwaitedFact {
+    held: Box<HeldRequest>,
+    claimed: ClaimedClient,
+    client: Arc<ClientMetadata>,
+    /// Those that are known already.
+    facts: Facts,
 }
 
 impl Exchange {
@@ -230,7 +231,7 @@ impl Exchange {
         read: impl FnOnce(usize) -> Option<Vec<u8>>,
         downstream: &mut dyn Downstream,
     ) -> Step {
-        if let Progress::AwaitingRegistration(..) | Progress::AwaitingKeySet(..) = self.progress {
+        if let Progress::AwaitingRegistration(..) | Progress::AwaitingFact(_) = self.progress {
             // Trailers after the end of the body: no host has them, and they change nothing.
             return Step::Wait;
         }
@@ -248,7 +249,7 @@ impl Exchange {
         match &held.policy.registry {
             RegistrySource::Embedded(registry) => {
                 let registration = registry.find(&claimed.client_id);
-                self.decide(held, claimed, Ok(registration), None, downstream)
+                self.decide(held, claimed, Ok(registration), Facts::default(), downstream)
             }
             RegistrySource::Fetched(registry) => {
                 let (registry, client_id) = (registry.clone(), claimed.client_id.as_str().into());
@@ -266,7 +267,7 @@ impl Exchange {
     ) -> Step {
         match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
             Progress::AwaitingRegistration(held, claimed) => {
-                self.decide(held, claimed, registration, None, downstream)
+                self.decide(held, claimed, registration, Facts::default(), downstream)
             }
             other => {
                 self.progress = other;
@@ -275,16 +276,14 @@ impl Exchange {
         }
     }
 
-    /// The answer to a [`Step::FetchKeySet`], or why there is none.
-    pub fn on_key_set(
-        &mut self,
-        key_set: Result<KeySet, RegistryFault>,
-        downstream: &mut dyn Downstream,
-    ) -> Step {
+    /// The answer to a [`Step::Ask`].
+    pub fn on_fact(&mut self, fact: Fact, downstream: &mut dyn Downstream) -> Step {
         match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
-            Progress::AwaitingKeySet(held, claimed, client) => {
+            Progress::AwaitingFact(awaited) => {
+                let AwaitedFact { held, claimed, client, mut facts } = *awaited;
+                facts.add(fact);
                 let registration = Ok(Registration::Registered(client));
-                self.decide(held, claimed, registration, Some(&key_set), downstream)
+                self.decide(held, claimed, registration, facts, downstream)
             }
             other => {
                 self.progress = other;
@@ -304,8 +303,8 @@ impl Exchange {
         let summary = match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
             Progress::Start => RequestSummary::new(head),
             Progress::Held(held) => held.summary,
-            Progress::AwaitingRegistration(held, claimed)
-            | Progress::AwaitingKeySet(held, claimed, _) => held.summary.of(claimed),
+            Progress::AwaitingRegistration(held, claimed) => held.summary.of(claimed),
+            Progress::AwaitingFact(awaited) => awaited.held.summary.of(awaited.claimed),
             Progress::Decided { passed } => {
                 let passed = passed && self.mode_of_all == Mode::Shadow;
                 self.progress = Progress::Decided { passed };
@@ -339,15 +338,15 @@ impl Exchange {
         Decision::refuse(error.into(), Mode::Enforce, summary, self.checks)
     }
 
-    /// Decides about a request that names a client, once the registry answered; `key_set` is that
-    /// of the client, where it was asked for.
+    /// Decides about a request that names a client, once the registry answered, from the facts that
+    /// are known.
     #[inline(never)]
     fn decide(
         &mut self,
         mut held: Box<HeldRequest>,
         claimed: ClaimedClient,
         registration: Result<Registration, RegistryFault>,
-        key_set: Option<&Result<KeySet, RegistryFault>>,
+        facts: Facts,
         downstream: &mut dyn Downstream,
     ) -> Step {
         let policy = &held.policy;
@@ -359,7 +358,7 @@ impl Exchange {
         let checks = &mut self.checks;
         let registration = registration.map_err(Rejection::RegistryUnavailable);
         let verdict = registration.and_then(|registration| {
-            authenticate(&claimed, registration, key_set, policy, &mut presented, checks)
+            authenticate(&claimed, registration, &facts, policy, &mut presented, checks)
         });
         let (code, headers) = match verdict {
             Ok(Verdict::Authenticated { headers }) => (Code::Authenticated, headers),
@@ -370,10 +369,11 @@ impl Exchange {
                 };
                 (code, headers_of_bystander(code, &policy.common, &mut presented, |_| true))
             }
-            Ok(Verdict::DependsOnKeySet { client, uri, certificate }) => {
+            Ok(Verdict::DependsOn { client, question }) => {
                 held.summary.certificate = presented.found();
-                self.progress = Progress::AwaitingKeySet(held, claimed, client);
-                return Step::FetchKeySet(Box::new(KeySetQuestion { uri, certificate }));
+                let awaited = AwaitedFact { held, claimed, client, facts };
+                self.progress = Progress::AwaitingFact(Box::new(awaited));
+                return Step::Ask(question);
             }
             Err(rejection) => {
                 held.summary.certificate = presented.found();
@@ -413,8 +413,12 @@ impl Exchange {
     fn take_held(&mut self) -> Result<Box<HeldRequest>, Step> {
         match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
             Progress::Held(held) => Ok(held),
-            Progress::AwaitingRegistration(mut held, claimed)
-            | Progress::AwaitingKeySet(mut held, claimed, _) => {
+            Progress::AwaitingRegistration(mut held, claimed) => {
+                held.summary = held.summary.of(claimed);
+                Ok(held)
+            }
+            Progress::AwaitingFact(awaited) => {
+                let AwaitedFact { mut held, claimed, .. } = *awaited;
                 held.summary = held.summary.of(claimed);
                 Ok(held)
             }

@@ -158,13 +158,13 @@ impl Gate {
                 peer.list.as_ref().map(|list| list.find(&client_id)).ok_or(RegistryFault::NoList);
             step = exchange.on_registration(registration, peer);
         }
-        if let Step::FetchKeySet(_) = step {
-            step = exchange.on_key_set(Err(RegistryFault::KeySetsNotFetched), peer);
+        while let Step::Ask(question) = step {
+            step = exchange.on_fact(question.unanswered(), peer);
         }
         let decision = match step {
             Step::Decide(decision) => *decision,
             // A whole request is always decided. If it were not, it would not pass.
-            Step::Wait | Step::LookUp { .. } | Step::FetchKeySet(_) | Step::Decided { .. } => {
+            Step::Wait | Step::LookUp { .. } | Step::Ask(_) | Step::Decided { .. } => {
                 exchange.fail(HostError::Body, RequestSummary::default())
             }
         };

@@ -63,6 +63,7 @@
 //! - `rejection`, `response`: why a request is refused, and what its client learns of that
 //! - `decision`, `checks`: the outcome with its action, code and log line, and the checks that were
 //!   made
+//! - `facts`: what a host must find out for some decisions
 //! - `gate`: a whole request in, a decision out
 //! - `json`, `percent`, `time`: JSON whose errors have a place, percent-encoding, seconds since
 //!   1970
@@ -82,6 +83,7 @@ mod config;
 mod decision;
 mod downstream;
 mod exchange;
+mod facts;
 mod gate;
 mod json;
 pub mod limits;
@@ -120,7 +122,8 @@ pub mod host {
     pub use crate::certificate::{CertificateHeader, CertificateMemory};
     pub use crate::decision::LineBudget;
     pub use crate::downstream::Downstream;
-    pub use crate::exchange::{Exchange, KeySetQuestion, Step};
+    pub use crate::exchange::{Exchange, Step};
+    pub use crate::facts::{Fact, Question};
     pub use crate::policy::{FilterState, LogDecisions};
     pub use crate::registration::{JwksUri, Registration};
     pub use crate::registry::{

@@ -13,10 +13,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tls_client_auth::host::{
-    FetchMode, FetchedRegistry, KeySetSource, Lookup, OnMiss, Snapshot, Stopwatch,
+    Fact, FetchMode, FetchedRegistry, KeySetSource, Lookup, OnMiss, Question, Snapshot, Stopwatch,
 };
 use tls_client_auth::limits;
 
@@ -131,6 +132,16 @@ impl Registries {
     pub(super) fn release(&self) {
         for snapshot in self.snapshots() {
             snapshot.borrow_mut().release(&mut HostSharedData);
+        }
+    }
+
+    /// The answer to `question`; pending = the request waits for it. A request that ends meanwhile
+    /// is left out when the answer comes.
+    pub(super) fn find_out(&self, question: &Question, request: &HeldRequest) -> Poll<Fact> {
+        match question {
+            Question::KeySet { uri, certificate } => {
+                self.find_key_set(uri, certificate, request).map(Fact::KeySet)
+            }
         }
     }
 

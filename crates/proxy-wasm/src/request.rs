@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action as Iteration;
-use tls_client_auth::host::{CertificateHeader, Exchange, Fields, Head, KeySetQuestion, Step};
+use tls_client_auth::host::{CertificateHeader, Exchange, Fields, Head, Question, Step};
 use tls_client_auth::{HostError, Response};
 
 use super::abi::{self, Buffer, HeaderMap, Map};
@@ -61,13 +61,13 @@ impl RequestContext {
                     .on_registration(answer, &mut plugin.certificates.connection()),
             };
         }
-        if let Step::FetchKeySet(question) = step {
+        if let Step::Ask(question) = step {
             let request = HeldRequest { context_id: *context_id, exchange: exchange.clone() };
-            step = with_key_set(plugin, &request, &question);
+            step = find_out(plugin, &request, question);
         }
         match step {
-            // After a registration no second lookup comes, and after a key set no second fetch.
-            Step::Wait | Step::LookUp { .. } | Step::FetchKeySet(_) => Iteration::Pause,
+            // After a registration no second lookup comes, and no question is left here.
+            Step::Wait | Step::LookUp { .. } | Step::Ask(_) => Iteration::Pause,
             Step::Decided { passed } => iteration(passed),
             Step::Decide(decision) => iteration(apply(plugin, exchange, *decision)),
         }
@@ -186,18 +186,22 @@ pub(super) fn resume_all(plugin: &Plugin, finished: &FinishedLookup) {
     for request in &finished.waiting {
         resume(plugin, request, |exchange, connection| match &finished.answer {
             Answer::Registration(result) => exchange.on_registration(result.clone(), connection),
-            Answer::KeySet(result) => exchange.on_key_set(result.clone(), connection),
+            Answer::Fact(fact) => exchange.on_fact(fact.clone(), connection),
         });
     }
 }
 
-/// The step after one that asks for a key set.
+/// The step after one that asks this question, and after those that follow from it.
 #[inline(never)]
-fn with_key_set(plugin: &Plugin, request: &HeldRequest, question: &KeySetQuestion) -> Step {
-    match plugin.registries.find_key_set(&question.uri, &question.certificate, request) {
-        Poll::Pending => Step::Wait,
-        Poll::Ready(key_set) => {
-            request.exchange.borrow_mut().on_key_set(key_set, &mut plugin.certificates.connection())
+fn find_out(plugin: &Plugin, request: &HeldRequest, mut question: Box<Question>) -> Step {
+    loop {
+        let Poll::Ready(fact) = plugin.registries.find_out(&question, request) else {
+            return Step::Wait;
+        };
+        let mut connection = plugin.certificates.connection();
+        match request.exchange.borrow_mut().on_fact(fact, &mut connection) {
+            Step::Ask(next) => question = next,
+            step => return step,
         }
     }
 }
@@ -212,8 +216,8 @@ pub(super) fn resume(
         return;
     }
     let mut step = take(&mut request.exchange.borrow_mut(), &mut plugin.certificates.connection());
-    if let Step::FetchKeySet(question) = step {
-        step = with_key_set(plugin, request, &question);
+    if let Step::Ask(question) = step {
+        step = find_out(plugin, request, question);
     }
     if let Step::Decide(decision) = step
         && apply(plugin, &request.exchange, *decision)

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::task::Poll;
 
-use tls_client_auth::host::{JwksUri, KeySet, KeySetSource, KeySets, RegistryFault};
+use tls_client_auth::host::{Fact, JwksUri, KeySet, KeySetSource, KeySets, RegistryFault};
 use tls_client_auth::{Thumbprint, limits};
 
 use super::call::{AnswerSizes, send, with_answer};
@@ -29,7 +29,7 @@ impl KeySetAccess {
 impl Registries {
     /// The key set at `uri`, for a client that presents this certificate; pending = the request
     /// waits for it. A request that ends meanwhile is left out when the answer comes.
-    pub(crate) fn find_key_set(
+    pub(super) fn find_key_set(
         &self,
         uri: &JwksUri,
         certificate: &Thumbprint,
@@ -81,6 +81,7 @@ impl Registries {
             let line = format!("tls_client_auth jwks_uri \"{}\": {warning}", uri.escape_debug());
             self.request_log.write(Level::Warn, &line);
         }
-        Some(FinishedLookup { answer: Answer::KeySet(fetched.result), waiting: fetched.waiting })
+        let fact = Fact::KeySet(fetched.result);
+        Some(FinishedLookup { answer: Answer::Fact(fact), waiting: fetched.waiting })
     }
 }

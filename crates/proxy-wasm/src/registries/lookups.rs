@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use tls_client_auth::host::{
-    FetchedRegistry, KeySet, LookupOutcome, Registration, RegistryAnswer, RegistryFault,
+    Fact, FetchedRegistry, LookupOutcome, Registration, RegistryAnswer, RegistryFault,
 };
 use tls_client_auth::limits;
 
@@ -27,8 +27,8 @@ pub(crate) struct PendingLookup {
 pub(crate) enum Answer {
     /// What is known about its client.
     Registration(Result<Registration, RegistryFault>),
-    /// The certificates that its client has published.
-    KeySet(Result<KeySet, RegistryFault>),
+    /// What was asked beside.
+    Fact(Fact),
 }
 
 /// A finished lookup: what is known now, and the requests that waited for it.
