@@ -58,7 +58,7 @@ const keycloak = new Program(
 let envoy;
 
 // A request to Keycloak itself, past Envoy, as its administrator.
-async function administer(method, path, body) {
+async function administer(method, path, body, realm = "bank") {
   const form = {
     grant_type: "password",
     client_id: "admin-cli",
@@ -70,7 +70,7 @@ async function administer(method, path, body) {
     body: new URLSearchParams(form),
   });
   const { access_token: bearer } = await token.json();
-  const response = await fetch(`${own}/admin/realms/bank${path}`, {
+  const response = await fetch(`${own}/admin/realms/${realm}${path}`, {
     method,
     headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
     body: body && JSON.stringify(body),
@@ -79,13 +79,58 @@ async function administer(method, path, body) {
   return method === "GET" ? response.json() : undefined;
 }
 
+// The client that reads the lists, as the page describes it. Its tokens end soon.
+async function createReader(clientId, secret) {
+  const administrate = (method, path, body) => administer(method, path, body, "master");
+  await administrate("POST", "/clients", {
+    clientId,
+    secret,
+    standardFlowEnabled: false,
+    serviceAccountsEnabled: true,
+    attributes: { "access.token.lifespan": "10" },
+  });
+  const idOf = async (name) => (await administrate("GET", `/clients?clientId=${name}`))[0].id;
+  const user = await administrate("GET", `/clients/${await idOf(clientId)}/service-account-user`);
+  for (const realm of ["bank", "shop"]) {
+    const id = await idOf(`${realm}-realm`);
+    const role = await administrate("GET", `/clients/${id}/roles/view-clients`);
+    await administrate("POST", `/users/${user.id}/role-mappings/clients/${id}`, [role]);
+  }
+}
+
+// A bound token at a path that is not gated: the header has the certificate of the connection, if
+// its chain was verified.
+async function userinfo(checks, token, holder) {
+  const path = "/realms/bank/protocol/openid-connect/userinfo";
+  const headers = { "client-cert": clientCert(holder), authorization: `Bearer ${token}` };
+  for (const [name, status, isForwarded] of [
+    [holder, 200, true],
+    ["wrong", 401, true],
+    ["self-signed", 401, false],
+    [null, 401, false],
+  ]) {
+    const row = ["userinfo, forged header", name, path, { headers }, { status, code: null }];
+    const { seen } = await checks.row(...row);
+    const expected = isForwarded ? clientCert(name) : undefined;
+    checks.expect("the header at Keycloak", seen?.headers["client-cert"], expected);
+  }
+}
+
 try {
   await keycloak.ready("Keycloak", () => answers(`${own}/realms/bank`), 400);
-  writeFileSync(`${directory}/registry.secret`, "the secret of the registry's reader");
+  const secretOfReader = "the secret of the registry's reader";
+  await createReader("tls-client-auth-registry", secretOfReader);
+  writeFileSync(`${directory}/registry.secret`, secretOfReader);
   envoy = await Envoy.start(
     version,
     // Only sooner than on the page.
-    { ...plugin, registry: { ...plugin.registry, refresh: "1s" } },
+    {
+      ...plugin,
+      tenants: plugin.tenants.map((tenant) => ({
+        ...tenant,
+        registry: { ...tenant.registry, refresh: "1s" },
+      })),
+    },
     (resources, config) => {
       addPart(config, page.yaml[0], {
         "port_value: 8080": `port_value: ${recorder.port}`,
@@ -99,16 +144,18 @@ try {
   const realm = "/realms/bank/protocol/openid-connect";
   const grant = (client_id) => ({ form: { grant_type: "client_credentials", client_id } });
   // Until the filter decides so, because it has read the list anew.
-  const untilDecided = (client, name, code) =>
+  const untilDecided = (client, name, code, path = `${realm}/token`) =>
     eventually(
       "the registry",
       async () => {
-        const { entry } = await checks.send(name, `${realm}/token`, grant(client));
+        const { entry } = await checks.send(name, path, grant(client));
         return entry.code === code;
       },
       120_000,
     );
+  const shop = "/realms/shop/protocol/openid-connect/token";
   await untilDecided("ledger", "subject-dn", "authenticated");
+  await untilDecided("till", "subject-dn", "authenticated", shop);
 
   checks.heading("The token endpoint");
   const passed = { status: 200, code: "authenticated" };
@@ -152,23 +199,49 @@ try {
     400,
     "invalid_request",
   );
-  for (const spelling of [
-    `${token};x=1`,
-    `${token}/`,
-    "/realms/BANK/Protocol/openid-connect/token",
-  ]) {
+  for (const spelling of [`${token};x=1`, `${token}/`]) {
     await checks.refused(spelling.slice(-40), null, spelling, withForged, "certificate_missing");
   }
-  // The filter knows one realm alone, as long as tenants are chosen by host. Keycloak compares the
-  // certificate with its own client then.
-  const shop = "/realms/shop/protocol/openid-connect/token";
-  await checks.refused("till of shop", "subject-dn", shop, grant("till"), "unknown_client");
-  const denied = { status: 401, code: "authenticated", error: "invalid_client" };
-  await checks.row("ledger of shop, as of bank", "subject-dn", shop, grant("ledger"), denied);
-  await checks.refused("ledger of shop", "wrong", shop, grant("ledger"), "subject_mismatch");
   const legacy = { form: { ...grant("legacy").form, client_secret: "a secret of a test" } };
   const other = { status: 200, code: "passed_other_method", reached: true };
   await checks.row("legacy, by its secret", null, token, legacy, other);
+
+  // What a server does that binds the tokens of other clients too.
+  const branch = {
+    form: { ...grant("branch").form, client_secret: "a secret of a test", scope: "openid" },
+  };
+  const { body: held } = await checks.row("branch, by its secret", "san-dns", token, branch, other);
+  const its = certificate("san-dns").thumbprint;
+  checks.expect("cnf", held.access_token && claims(held.access_token).cnf, { "x5t#S256": its });
+  const forgedBranch = { ...branch, headers: forged };
+  const unheld = { ...other, status: 400, error: "invalid_request" };
+  const none = await checks.row("branch, forged header", null, token, forgedBranch, unheld);
+  checks.expect("the header at Keycloak", none.seen?.headers["client-cert"], undefined);
+
+  checks.heading("Another realm, with a ledger of its own");
+  await checks.row("till of shop", "subject-dn", shop, grant("till"), passed);
+  await checks.refused("till of bank", "subject-dn", token, grant("till"), "unknown_client");
+  await checks.refused("reports of shop", "wrong", shop, grant("reports"), "unknown_client");
+  await checks.row("ledger of shop", "wrong", shop, grant("ledger"), passed);
+  const ofBank = ["subject-dn", shop, grant("ledger"), "subject_mismatch"];
+  await checks.refused("ledger of shop, as of bank", ...ofBank);
+  const ofShop = { ...grant("ledger"), headers: { "client-cert": clientCert("wrong") } };
+  await checks.refused("the same, forged header", "subject-dn", shop, ofShop, "subject_mismatch");
+  // Some servers fold these to a realm, and the filter does not choose one for them.
+  for (const spelling of [
+    "/realms/SHOP/protocol/openid-connect/token",
+    "/realms/shop;x=1/protocol/openid-connect/token",
+    "/realms/shop%20/protocol/openid-connect/token",
+    "/realms/master/protocol/openid-connect/token",
+    "/realms/of-tomorrow/protocol/openid-connect/token",
+  ]) {
+    const row = [spelling.slice(0, 37), "wrong", spelling, grant("ledger")];
+    await checks.refused(...row, "unknown_tenant", 421, "invalid_request");
+  }
+  for (const open of ["bank", "shop", "master"]) {
+    const path = `/realms/${open}/.well-known/openid-configuration`;
+    await checks.row(`metadata of ${open}`, null, path, {}, { status: 200, code: null });
+  }
 
   checks.heading("The other endpoints");
   const steps = {
@@ -191,23 +264,14 @@ try {
     const withHeader = { ...request, headers: forged };
     await checks.refused(step, "wrong", path, request, "subject_mismatch");
     await checks.refused(`${step}, forged header`, null, path, withHeader, "certificate_missing");
-    if (step === "revoke") {
-      // Not gated: no certificate goes there, forged or not. (`certificate_for` will send it.)
-      const userinfo = `${realm}/userinfo`;
-      const headers = { ...forged, authorization: `Bearer ${issued.access_token}` };
-      const refused = { status: 401, code: null };
-      const row = ["userinfo, forged header", "subject-dn", userinfo, { headers }, refused];
-      const { seen: there } = await checks.row(...row);
-      checks.expect("the header at Keycloak", there?.headers["client-cert"], undefined);
-      // That this is because of the certificate:
-      checks.expect("userinfo past Envoy", (await fetch(own + userinfo, { headers })).status, 200);
-    }
+    if (step === "revoke") await userinfo(checks, issued.access_token, "subject-dn");
     const { body } = await checks.row(step, "subject-dn", path, request, { ...passed, status });
     if (step === "token/introspect") {
       checks.expect("active", body.active, true);
       checks.expect("cnf", body.cnf, { "x5t#S256": mine });
     }
   }
+  await userinfo(checks, held.access_token, "san-dns");
   const introspect = { form: { token: issued.access_token, client_id: "ledger" } };
   const { body: revoked } = await checks.row(
     "introspection of what was revoked",
