@@ -42,8 +42,8 @@ pub(crate) enum Verdict {
 }
 
 /// Decides about a gated request that names a client, from what the registry answered about that
-/// client, and from the `facts` that [`Verdict::DependsOn`] asked for before. Each check is noted in
-/// `checks` when it begins.
+/// client, and from the `facts` that [`Verdict::DependsOn`] asked for before. Each check is noted
+/// in `checks` when it begins.
 ///
 /// # Errors
 /// The first check that fails.

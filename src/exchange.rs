@@ -297,8 +297,8 @@ impl Exchange {
         self.refuse_held(Rejection::HostError(HostError::BodyWithHeadersHeld))
     }
 
-    /// A header or trailer that must not reach the backend could not be removed: `error` says why. A
-    /// request that passed before goes no further.
+    /// A header or trailer that must not reach the backend could not be removed: `error` says why.
+    /// A request that passed before goes no further.
     pub fn on_removal_failed(&mut self, head: &Head<'_>, error: HostError) -> Step {
         let summary = match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
             Progress::Start => RequestSummary::new(head),
