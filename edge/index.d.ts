@@ -149,6 +149,11 @@ export interface Head {
    */
   serverName?: string | null;
   /**
+   * An access token in compact form whose signature and claims the caller has verified, for the
+   * `resources` of `bound_tokens`. Absent: no token was verified, and none is accepted there.
+   */
+  verifiedToken?: string | null;
+  /**
    * Seconds since 1970, or a Date; now unless said. `null`, or a number or Date that is none: there
    * is no clock, which is a `host_error`.
    */
@@ -179,6 +184,12 @@ export type RefusalCode =
   | "client_id_mismatch"
   | "malformed_authorization"
   | "multiple_auth_methods"
+  | "token_bound"
+  | "token_missing"
+  | "token_malformed"
+  | "token_unverified"
+  | "token_unbound"
+  | "token_bound_to_another"
   | "other_method_refused"
   | "method_not_supported"
   | "unknown_client"
@@ -187,6 +198,9 @@ export type RefusalCode =
   | "certificate_expired"
   | "certificate_not_yet_valid"
   | "certificate_unverified"
+  | "certificate_untrusted_issuer"
+  | "certificate_revoked"
+  | "revocation_unknown"
   | "certificate_not_registered"
   | "subject_mismatch"
   | "unknown_tenant"

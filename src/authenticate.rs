@@ -10,13 +10,14 @@ use crate::certificate::PeerCertificate;
 use crate::checks::{Check, Checks};
 use crate::downstream::PresentedCertificate;
 use crate::facts::{Facts, Question};
-use crate::policy::Policy;
+use crate::policy::{Chain, Policy};
 use crate::registration::{
     ClientMetadata, ExpectedSubject, JwksUri, Registration, TokenEndpointAuthMethod, is_client_id,
 };
 use crate::registry::{KeySet, KeySetSource, RegistryFault};
 use crate::rejection::{Rejection, SubjectMismatch, UnknownClient};
 use crate::request::ClaimedClient;
+use crate::revocation::{RevocationStatus, RevokedBy, RevokedCertificates};
 use crate::time::UnixTime;
 
 /// Why a gated request passes.
@@ -110,6 +111,36 @@ pub(crate) fn authenticate(
     if expected.is_some() {
         checks.begin(Check::Chain);
         presented.check_chain()?;
+        let of_client = client.trust_anchors();
+        if of_client.is_some() || policy.common.peer_certificate.chain == Chain::Anchors {
+            checks.begin(Check::Issuer);
+            presented.check_issuer(&certificate, &policy.common.trust, of_client)?;
+        }
+    }
+
+    if let Some(revoked) = &policy.common.revoked {
+        checks.begin(Check::Revocation);
+        check_revoked(revoked, &certificate)?;
+    }
+
+    if expected.is_some()
+        && let Some(sources) = &policy.common.revocation
+    {
+        checks.begin(Check::Revocation);
+        match &facts.revocation {
+            None => {
+                let sources = sources.clone();
+                let question = Box::new(Question::Revocation { certificate, sources });
+                return Ok(Verdict::DependsOn { client, question });
+            }
+            Some(RevocationStatus::Good) => {}
+            Some(RevocationStatus::Revoked(by)) => {
+                return Err(Rejection::CertificateRevoked(by.clone()));
+            }
+            Some(RevocationStatus::Unknown(why)) => {
+                return Err(Rejection::RevocationUnknown(why.clone()));
+            }
+        }
     }
 
     checks.begin(Check::Registered);
@@ -149,6 +180,9 @@ fn registered(
                 KeySetSource::check(policy.key_sets.as_deref(), uri)
                     .map_err(|reason| unusable(reason.into()))?;
             }
+            if let Some(anchors) = client.trust_anchors() {
+                anchors.check(&policy.common.trust).map_err(|reason| unusable(reason.into()))?;
+            }
             Ok(Some(client))
         }
         // Some servers do not form-decode the user name of HTTP Basic, and read another identifier,
@@ -173,6 +207,17 @@ pub(crate) fn check_validity(
         return Err(Rejection::CertificateNotYetValid { not_before });
     }
     Ok(())
+}
+
+/// Checks that the configuration does not revoke the certificate.
+pub(crate) fn check_revoked(
+    revoked: &RevokedCertificates,
+    certificate: &PeerCertificate,
+) -> Result<(), Rejection> {
+    match revoked.entry_of(certificate) {
+        Some(entry) => Err(Rejection::CertificateRevoked(RevokedBy::Configuration(entry))),
+        None => Ok(()),
+    }
 }
 
 /// Checks that the client may use this certificate: it is one of `certificate_thumbprints`, if the

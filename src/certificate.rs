@@ -2,10 +2,12 @@
 //! them.
 
 mod alternative_name;
-mod der;
+pub(crate) mod der;
 mod header;
+mod issued;
 mod memory;
 mod name;
+mod parts;
 mod peer;
 pub mod pem;
 mod thumbprint;
@@ -13,7 +15,9 @@ mod thumbprint;
 pub use self::alternative_name::{AlternativeName, FoundNames};
 pub use self::header::CertificateHeader;
 pub(crate) use self::header::XFCC;
+pub(crate) use self::issued::{IssuedCertificate, bits};
 pub use self::memory::CertificateMemory;
 pub use self::name::{AttributeType, DistinguishedName, NameDifference, NameError};
+pub(crate) use self::parts::{Extension, Parts, place};
 pub use self::peer::{CertificateError, PeerCertificate};
 pub use self::thumbprint::Thumbprint;

@@ -25,6 +25,12 @@ pub enum Check {
     Form,
     /// The request names one client.
     ClientId,
+    /// The request has one access token, behind `Bearer`.
+    Token,
+    /// The token is verified.
+    TokenVerified,
+    /// The token is bound to a certificate.
+    TokenBinding,
     /// The registry has the client.
     Registration,
     /// The service supports the client's method, or the backend checks it.
@@ -39,15 +45,21 @@ pub enum Check {
     Origin,
     /// The chain is verified.
     Chain,
+    /// A path leads to the trust anchors of the tenant, and to those of the client.
+    Issuer,
+    /// The certificate was not revoked.
+    Revocation,
     /// The certificate is a registered one.
     Registered,
     /// The subject is the registered one.
     Subject,
+    /// The certificate is the one to which the token is bound.
+    TokenCertificate,
 }
 
 impl Check {
     /// Every check, in the order in which they are made.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 25] = [
         Self::Tenant,
         Self::Endpoint,
         Self::ServerName,
@@ -58,6 +70,9 @@ impl Check {
         Self::Query,
         Self::Form,
         Self::ClientId,
+        Self::Token,
+        Self::TokenVerified,
+        Self::TokenBinding,
         Self::Registration,
         Self::AuthMethod,
         Self::OneMethod,
@@ -65,8 +80,11 @@ impl Check {
         Self::Validity,
         Self::Origin,
         Self::Chain,
+        Self::Issuer,
+        Self::Revocation,
         Self::Registered,
         Self::Subject,
+        Self::TokenCertificate,
     ];
 }
 

@@ -1,12 +1,17 @@
 //! The configuration (contract §2): reads a policy from JSON.
 
+mod bound_tokens;
+mod discovery;
 mod forward;
 mod key_sets;
 mod mistakes;
 mod peer_certificate;
 mod registry;
+mod revocation;
+mod revoked;
 mod stripped_headers;
 mod tenants;
+mod trust;
 
 use std::sync::Arc;
 
@@ -14,11 +19,13 @@ use self::tenants::TenantMembers;
 use crate::json::{Json, JsonError, Members, one_of};
 use crate::limits;
 use crate::policy::{
-    CommonPolicy, Configuration, FilterState, Forward, LogDecisions, Methods, Mode,
-    PeerCertificatePolicy, Policy, RegistrySource, StrippedHeaders, is_reserved,
+    BoundTokens, Chain, CommonPolicy, Configuration, Discovery, FilterState, Forward, LogDecisions,
+    Methods, Mode, PeerCertificatePolicy, Policy, RegistrySource, StrippedHeaders, is_reserved,
 };
 use crate::registry::{FetchedRegistry, KeySetSource, Registry};
 use crate::request::{Endpoints, is_token, same_header};
+use crate::revocation::{RevocationSources, RevokedCertificates};
+use crate::trust::{CaCertificate, Trust};
 
 impl Configuration {
     /// Parses a configuration, a JSON object in UTF-8 (contract §2).
@@ -27,27 +34,71 @@ impl Configuration {
     /// The first mistake in it. [`Configuration::mistakes`] lists all.
     pub fn parse(text: &[u8]) -> Result<Self, JsonError> {
         if text.is_empty() {
-            return Err(JsonError::expected("a configuration object, found nothing"));
+            return Err(nothing());
         }
-        Self::from_json(&Json::parse(text)?)
+        Self::from_json(&Json::parse(text)?, Responses::Read)
     }
 
-    fn from_json(json: &Json) -> Result<Self, JsonError> {
+    /// The same, for a host that does not read what the backend answers. It refuses the members
+    /// that need that, because they would have no effect.
+    ///
+    /// # Errors
+    /// The first mistake in it.
+    pub fn parse_without_responses(text: &[u8]) -> Result<Self, JsonError> {
+        if text.is_empty() {
+            return Err(nothing());
+        }
+        Self::from_json(&Json::parse(text)?, Responses::NotRead)
+    }
+
+    fn from_json(json: &Json, responses: Responses) -> Result<Self, JsonError> {
         let mut members = Members::of(json, "a configuration object")?;
         // Before the clients, whose jwks_uri depends on it.
         let key_sets = members.read("jwks_uri", KeySetSource::from_json)?.map(Arc::new);
-        let defaults = PolicyMembers::read(&mut members, key_sets.as_ref())?;
+        let mut defaults = PolicyMembers::read(&mut members, key_sets.as_ref(), responses)?;
         let log = members.read("log", one_of(&LOG))?.unwrap_or_default();
         let filter_state =
             members.read("filter_state", FilterState::from_json)?.unwrap_or(FilterState::ALL);
         let tenants = members.read("tenants", |json| {
             json.some_elements("at least one tenant", |tenant| {
-                TenantMembers::from_json(tenant, key_sets.as_ref())
+                TenantMembers::from_json(tenant, key_sets.as_ref(), responses)
             })
         })?;
+        let tenants = tenants.unwrap_or_default();
+        let own = tenants.iter().map(TenantMembers::own);
+        let policies = std::iter::once(&defaults).chain(own);
+        defaults.revocation = RevocationSources::read(&mut members, policies)?;
+        let discovery = members.read("discovery", |json| {
+            responses.check()?;
+            Discovery::from_json(json, defaults.endpoints.as_ref()).map(Arc::new)
+        })?;
         members.finish()?;
-        let tenants = tenants::tenants(&defaults, tenants.unwrap_or_default())?;
-        Ok(Self { tenants, log, filter_state })
+        let tenants = tenants::tenants(&defaults, tenants)?;
+        Ok(Self { tenants, log, filter_state, discovery })
+    }
+}
+
+fn nothing() -> JsonError {
+    JsonError::expected("a configuration object, found nothing")
+}
+
+/// Whether the host gives the filter what the backend answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Responses {
+    Read,
+    NotRead,
+}
+
+impl Responses {
+    /// Refuses a member that needs them.
+    fn check(self) -> Result<(), JsonError> {
+        match self {
+            Self::Read => Ok(()),
+            Self::NotRead => Err(JsonError::expected(
+                "no such member: this host does not read responses, as \
+                 tls_client_auth_responses.wasm does",
+            )),
+        }
     }
 }
 
@@ -125,6 +176,13 @@ struct PolicyMembers {
     max_body_bytes: Option<usize>,
     peer_certificate: Option<Arc<PeerCertificatePolicy>>,
     forward: Option<Arc<Forward>>,
+    trust_anchors: Option<Vec<Arc<CaCertificate>>>,
+    intermediates: Option<Vec<Arc<CaCertificate>>>,
+    /// `revoked`, with those of the top level.
+    revoked: Option<Arc<RevokedCertificates>>,
+    /// `crl` and `ocsp` of the top level.
+    revocation: Option<Arc<RevocationSources>>,
+    bound_tokens: Option<Arc<BoundTokens>>,
     /// That of the top level.
     key_sets: Option<Arc<KeySetSource>>,
 }
@@ -133,6 +191,7 @@ impl PolicyMembers {
     fn read(
         members: &mut Members<'_>,
         key_sets: Option<&Arc<KeySetSource>>,
+        responses: Responses,
     ) -> Result<Self, JsonError> {
         Ok(Self {
             endpoints: members.read("endpoints", Endpoints::from_json)?,
@@ -151,11 +210,22 @@ impl PolicyMembers {
                 PeerCertificatePolicy::from_json(json).map(Arc::new)
             })?,
             forward: members.read("forward", |json| Forward::from_json(json).map(Arc::new))?,
+            trust_anchors: members
+                .read("trust_anchors", |json| trust::certificates(json, "one trust anchor"))?,
+            intermediates: members
+                .read("intermediates", |json| trust::certificates(json, "one intermediate"))?,
+            revoked: members
+                .read("revoked", |json| RevokedCertificates::from_json(json).map(Arc::new))?,
+            revocation: None,
+            bound_tokens: members.read("bound_tokens", |json| {
+                BoundTokens::from_json(json, responses).map(Arc::new)
+            })?,
             key_sets: key_sets.cloned(),
         })
     }
 
-    /// These members, and for an absent one that of `defaults`.
+    /// These members, and for an absent one that of `defaults`. What `defaults` revokes stays
+    /// revoked.
     fn or(self, defaults: &Self) -> Self {
         let defaults = defaults.clone();
         Self {
@@ -173,6 +243,14 @@ impl PolicyMembers {
             max_body_bytes: self.max_body_bytes.or(defaults.max_body_bytes),
             peer_certificate: self.peer_certificate.or(defaults.peer_certificate),
             forward: self.forward.or(defaults.forward),
+            trust_anchors: self.trust_anchors.or(defaults.trust_anchors),
+            intermediates: self.intermediates.or(defaults.intermediates),
+            revoked: match (self.revoked, defaults.revoked) {
+                (Some(own), Some(of_all)) => Some(Arc::new(of_all.and(&own))),
+                (own, of_all) => own.or(of_all),
+            },
+            revocation: defaults.revocation,
+            bound_tokens: self.bound_tokens.or(defaults.bound_tokens),
             key_sets: self.key_sets.or(defaults.key_sets),
         }
     }
@@ -183,15 +261,50 @@ impl PolicyMembers {
             mode: self.mode.unwrap_or_default(),
             forward: self.forward.clone().unwrap_or_default(),
             peer_certificate: self.peer_certificate.clone().unwrap_or_default(),
+            trust: Arc::new(Trust::new(
+                self.trust_anchors.clone().unwrap_or_default(),
+                self.intermediates.clone().unwrap_or_default(),
+            )),
             stripped: Arc::new(stripped),
+            revoked: self.revoked.clone(),
+            revocation: self.revocation.clone(),
             tenant: None,
         }
     }
 
     fn into_policy(self, common: CommonPolicy, compares: ServerNames) -> Result<Policy, JsonError> {
-        let registry = self
-            .registry
-            .ok_or_else(|| JsonError::expected("the member clients or the member registry"))?;
+        if let Some(resources) = self.bound_tokens.as_ref().and_then(|all| all.resources.as_ref()) {
+            let endpoints = self.endpoints.as_ref().ok_or_else(|| {
+                JsonError::expected(
+                    "the member endpoints beside bound_tokens.resources: without it every path \
+                     carries client authentication, and with [] none does",
+                )
+            })?;
+            if let Some((index, path)) = resources.common_with(endpoints) {
+                let expected = format!("a path that is no endpoint: {path} is in both");
+                return Err(JsonError::expected(expected)
+                    .within(index)
+                    .within("resources")
+                    .within("bound_tokens"));
+            }
+        }
+        let registry = match self.registry {
+            Some(registry) => registry,
+            // No client is asked for.
+            None if self.endpoints.as_ref().is_some_and(Endpoints::is_empty) => {
+                RegistrySource::Embedded(Arc::default())
+            }
+            None => {
+                return Err(JsonError::expected("the member clients or the member registry"));
+            }
+        };
+        if common.peer_certificate.chain == Chain::Anchors && common.trust.anchors().is_empty() {
+            let expected = "the member trust_anchors, to which chain \"anchors\" leads";
+            return Err(JsonError::expected(expected).within("chain").within("peer_certificate"));
+        }
+        if let RegistrySource::Embedded(registry) = &registry {
+            check_client_anchors(registry, &common.trust)?;
+        }
         Ok(Policy {
             matches_server_name: match compares {
                 ServerNames::None => false,
@@ -205,6 +318,7 @@ impl PolicyMembers {
             passes_other_methods: self.passes_other_methods.unwrap_or(true),
             passes_unidentified_clients: self.passes_unidentified_clients.unwrap_or(false),
             methods: self.methods.unwrap_or(Methods::ALL),
+            bound_tokens: self.bound_tokens,
             key_sets: self.key_sets,
             max_body_bytes: self.max_body_bytes.unwrap_or(limits::DEFAULT_BODY_BYTES),
         })
@@ -228,6 +342,19 @@ fn registry_source(
         FetchedRegistry::from_json(json).map(Arc::new).map(RegistrySource::Fetched)
     })?;
     Ok(embedded.or(fetched))
+}
+
+/// Checks that every anchor that an embedded client names by its subject is in force.
+fn check_client_anchors(registry: &Registry, trust: &Trust) -> Result<(), JsonError> {
+    for client in registry.clients() {
+        if let Some(anchors) = client.trust_anchors() {
+            anchors.check(trust).map_err(|reason| {
+                let reason = format!("client \"{}\": {reason}", client.client_id());
+                JsonError::new(reason).within("clients")
+            })?;
+        }
+    }
+    Ok(())
 }
 
 fn max_body_bytes(json: &Json) -> Result<usize, JsonError> {

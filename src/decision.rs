@@ -11,7 +11,7 @@ use crate::limits;
 use crate::policy::{LogDecisions, Mode};
 use crate::rejection::{Code, Rejection};
 use crate::request::{ClaimedClient, Head, SingletonField};
-use crate::response::Response;
+use crate::response::{Challenge, Response};
 use crate::time::UnixTime;
 
 /// A decision, and what a host needs to carry it out and to log it.
@@ -58,8 +58,8 @@ pub struct RequestSummary {
     pub client_id: Option<String>,
     /// The certificate; `None` = it was not read.
     pub certificate: Option<Arc<PeerCertificate>>,
-    /// Whether the request has an `Authorization` header.
-    pub has_authorization: bool,
+    /// What an answer with status 401 asks for.
+    pub challenge: Challenge,
     /// The path without its query, and behind it the `x-request-id`, if there is one.
     endpoint_and_id: Vec<u8>,
     endpoint_length: usize,
@@ -82,7 +82,10 @@ impl RequestSummary {
             tenant: None,
             client_id: None,
             certificate: None,
-            has_authorization: head.authorization != SingletonField::Absent,
+            challenge: match head.authorization {
+                SingletonField::Absent => Challenge::None,
+                _ => Challenge::Basic,
+            },
             endpoint_and_id,
             endpoint_length: endpoint.len(),
             has_id: head.request_id.is_some(),
@@ -115,7 +118,7 @@ impl RequestSummary {
 }
 
 /// `text` in printable ASCII without quotes, cut to 128 bytes.
-fn printable(text: &[u8]) -> String {
+pub(crate) fn printable(text: &[u8]) -> String {
     let mut out = String::new();
     for escaped in text.iter().map(|&b| std::ascii::escape_default(b)) {
         if out.len() + escaped.len() > limits::LOGGED_BYTES {
@@ -147,7 +150,7 @@ impl Decision {
     ) -> Self {
         let action = match mode {
             Mode::Shadow => Action::Continue { set: Vec::new() },
-            Mode::Enforce => Action::Reply(Response::to(&rejection, request.has_authorization)),
+            Mode::Enforce => Action::Reply(Response::to(&rejection, request.challenge)),
         };
         let code = rejection.code();
         Self { code, action, rejection: Some(rejection), request, checks, is_lookalike: false }
@@ -187,7 +190,10 @@ impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "tls_client_auth code={}", self.code)?;
         if self.rejection.is_some() && self.passes() {
-            f.write_str(" mode=shadow")?;
+            f.write_str(match self.code {
+                Code::ResponseUnbound => " response_check=count",
+                _ => " mode=shadow",
+            })?;
         }
         if let Some(tenant) = &self.request.tenant {
             write!(f, " tenant=\"{tenant}\"")?;

@@ -5,18 +5,23 @@
 //! the peer of the connection is a proxy that the operator trusts. Where the operator names trusted
 //! proxies, the header of any other peer is not read.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::certificate::{CertificateError, CertificateHeader, PeerCertificate, Thumbprint};
 use crate::limits;
 use crate::policy::{
     Chain, NamedHeader, PeerCertificatePolicy, Source, TrustedProxies, TrustedProxy, VerifiedHeader,
 };
+use crate::registration::ClientAnchors;
 use crate::rejection::{
-    FoundWord, HostError, MissingCertificate, Rejection, UnverifiedCertificate,
+    FoundWord, HostError, MissingCertificate, Rejection, UntrustedIssuer, UnverifiedCertificate,
 };
 use crate::request::{Head, SingletonField};
 use crate::time::UnixTime;
+use crate::trust::{
+    self, PathError, PathMemory, PathQuestion, SignatureError, SignatureVerifier, SoftwareVerifier,
+    Trust,
+};
 
 /// The downstream connection, as its host knows it. Only what a decision needs is asked for.
 ///
@@ -52,6 +57,14 @@ pub trait Downstream {
     /// know.
     fn is_peer_certificate_verified(&mut self) -> Option<bool>;
 
+    /// The claim `cnf` with its member `x5t#S256` of the token that `jwt_authn` verified, from the
+    /// payload that it left in the dynamic metadata under `key`. A host without it knows of no
+    /// token.
+    fn verified_thumbprint(&mut self, key: &str) -> VerifiedClaim {
+        let _ = key;
+        VerifiedClaim::NoToken
+    }
+
     /// The result of [`CertificateHeader::read`], which a host may cache.
     ///
     /// # Errors
@@ -64,6 +77,29 @@ pub trait Downstream {
     ) -> Result<Arc<PeerCertificate>, CertificateError> {
         header.read(value, own_hop).map(Arc::new)
     }
+
+    /// What computes signatures of CAs. It is asked for only where a configuration needs it
+    /// ([`crate::Configuration::verifies_signatures`]).
+    fn signature_verifier(&mut self) -> &'static dyn SignatureVerifier {
+        &SoftwareVerifier
+    }
+
+    /// The verdicts on paths that the host remembers; `None` = it remembers none.
+    fn path_memory(&mut self) -> Option<&Mutex<PathMemory>> {
+        None
+    }
+}
+
+/// What a host knows of a claim of the token that `jwt_authn` verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum VerifiedClaim {
+    /// It knows of no such token.
+    #[default]
+    NoToken,
+    /// The token has no such claim, or the claim has no value that the host can give.
+    Absent,
+    /// The octets of a text, or of something else.
+    Value(Vec<u8>),
 }
 
 /// What is known of the server name of the TLS handshake (RFC 6066 §3).
@@ -157,6 +193,11 @@ impl<'a> PresentedCertificate<'a> {
         self.downstream.now()
     }
 
+    /// [`Downstream::verified_thumbprint`]
+    pub(crate) fn verified_thumbprint(&mut self, key: &str) -> VerifiedClaim {
+        self.downstream.verified_thumbprint(key)
+    }
+
     /// The server name of the TLS handshake.
     pub(crate) fn server_name(&mut self) -> ServerName {
         self.downstream.server_name()
@@ -184,14 +225,77 @@ impl<'a> PresentedCertificate<'a> {
     pub(crate) fn check_chain(&mut self) -> Result<(), Rejection> {
         match self.policy.source.verified() {
             Some(verified) => check_word(verified, self.fields.verified),
+            // The path is verified instead.
+            None if self.policy.chain == Chain::Anchors => Ok(()),
             None => self.check_chain_of_connection(),
         }
+    }
+
+    /// Checks that a path leads from the certificate to the anchors of `trust`, where
+    /// `peer_certificate.chain` is "anchors", and to those of the client, if it has any.
+    ///
+    /// # Errors
+    /// [`Rejection::CertificateUntrustedIssuer`], [`Rejection::HostError`].
+    pub(crate) fn check_issuer(
+        &mut self,
+        certificate: &PeerCertificate,
+        trust: &Trust,
+        of_client: Option<&ClientAnchors>,
+    ) -> Result<(), Rejection> {
+        if self.policy.chain == Chain::Anchors {
+            self.check_path(certificate, trust, None)?;
+        }
+        match of_client {
+            Some(_) => self.check_path(certificate, trust, of_client),
+            None => Ok(()),
+        }
+    }
+
+    fn check_path(
+        &mut self,
+        certificate: &PeerCertificate,
+        trust: &Trust,
+        of_client: Option<&ClientAnchors>,
+    ) -> Result<(), Rejection> {
+        let untrusted = |error| {
+            let is_of_client = of_client.is_some();
+            Rejection::CertificateUntrustedIssuer(UntrustedIssuer { is_of_client, error })
+        };
+        let now = self.downstream.now()?;
+        let question = PathQuestion {
+            leaf: certificate.thumbprint(),
+            trust: trust.id().copied(),
+            client: of_client.map(ClientAnchors::id),
+        };
+        if let Some(memory) = self.downstream.path_memory()
+            && let Ok(mut memory) = memory.lock()
+            && let Some(verdict) = memory.recall(&question, now)
+        {
+            return verdict.result.clone().map_err(untrusted);
+        }
+        let own = of_client.map(|anchors| anchors.in_force(trust)).transpose();
+        let own = own.map_err(|_| untrusted(PathError::NoAnchorOfSubject))?;
+        let anchors = own.as_deref().unwrap_or(trust.anchors());
+        let verifier = self.downstream.signature_verifier();
+        let verdict = trust::verify(certificate, anchors, trust.intermediates(), now, verifier);
+        let result = verdict.result.clone().map_err(untrusted);
+        if !matches!(verdict.result, Err(PathError::Signature(SignatureError::Unavailable)))
+            && let Some(memory) = self.downstream.path_memory()
+            && let Ok(mut memory) = memory.lock()
+        {
+            memory.remember(question, verdict);
+        }
+        result
     }
 
     fn check_chain_of_connection(&mut self) -> Result<(), Rejection> {
         match self.policy.chain {
             Chain::Listener => Ok(()),
-            Chain::Connection => match self.downstream.is_peer_certificate_verified() {
+            // The anchors are those of clients, and a proxy may have another CA.
+            Chain::Connection | Chain::Anchors => match self
+                .downstream
+                .is_peer_certificate_verified()
+            {
                 Some(true) => Ok(()),
                 Some(false) => Err(Rejection::CertificateUnverified(UnverifiedCertificate::Chain)),
                 None => Err(Rejection::CertificateUnverified(UnverifiedCertificate::NotGiven)),

@@ -6,26 +6,29 @@
 
 mod bystander;
 mod gated_head;
+mod resource;
 
 use std::mem;
 use std::sync::Arc;
 
 use self::bystander::headers_of_bystander;
 use self::gated_head::{GatedHead, agrees, is_preflight};
+use self::resource::{ArrivedHeaders, HeldResource};
 use crate::authenticate::{Verdict, authenticate};
-use crate::certificate::CertificateHeader;
+use crate::backend_response::{BackendResponse, TokenCheck};
+use crate::certificate::{CertificateHeader, Thumbprint};
 use crate::checks::{Check, Checks};
 use crate::decision::{Decision, RequestSummary};
 use crate::downstream::{Downstream, ForwardedFields, PresentedCertificate};
 use crate::facts::{Fact, Facts, Question};
 use crate::policy::{
-    CertificateFor, CommonPolicy, Configuration, Mode, Policy, RegistrySource, TenantChoice,
-    TenantPolicy,
+    CertificateFor, CommonPolicy, Configuration, Gating, Mode, Policy, RegistrySource,
+    ResponseCheck, TenantChoice, TenantPolicy,
 };
 use crate::registration::{ClientMetadata, Registration};
 use crate::registry::{FetchedRegistry, RegistryFault};
 use crate::rejection::{Code, HostError, NoTenant, Rejection};
-use crate::request::{Claim, ClaimedClient, Fields, Form, Head, SingletonField, Target, is_form};
+use crate::request::{ClaimedClient, Fields, Head, SingletonField, Target, is_form};
 
 /// What the host must do next.
 #[derive(Clone, Debug)]
@@ -56,14 +59,16 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Exchange {
     policy: TenantPolicy,
-    /// Whether the path is gated, where that was asked to choose the policy.
-    is_gated: Option<bool>,
+    /// How the path is gated, where that was asked to choose the policy.
+    gating: Option<Gating>,
     /// Whether it is not certain which tenant the request is for.
     is_ambiguous: bool,
     /// The mode of refusals that belong to no tenant.
     mode_of_all: Mode,
     progress: Progress,
     checks: Checks,
+    /// The response to the request, if it must be read.
+    response: Option<Box<BackendResponse>>,
 }
 
 #[derive(Debug)]
@@ -75,6 +80,10 @@ enum Progress {
     AwaitingRegistration(Box<HeldRequest>, ClaimedClient),
     /// A gated request of a registered client, whose decision depends on a further fact.
     AwaitingFact(Box<AwaitedFact>),
+    /// A request to a resource, whose body is awaited.
+    HeldResource(Box<HeldResource>),
+    /// A request to a resource, about whose token an authorization server is asked.
+    AwaitingToken(Box<HeldResource>),
     Decided {
         passed: bool,
     },
@@ -103,14 +112,15 @@ impl Exchange {
     #[must_use]
     pub fn new(configuration: &Configuration, head: &Head<'_>) -> Self {
         let (authority, path) = (head.authority.unwrap_or_default(), head.path.unwrap_or_default());
-        let TenantChoice { policy, is_gated, is_ambiguous } = configuration.choose(authority, path);
+        let TenantChoice { policy, gating, is_ambiguous } = configuration.choose(authority, path);
         Self {
             policy,
-            is_gated,
+            gating,
             is_ambiguous,
             mode_of_all: configuration.mode_of_all(),
             progress: Progress::Start,
             checks: Checks::default(),
+            response: None,
         }
     }
 
@@ -162,14 +172,19 @@ impl Exchange {
         end_of_stream: bool,
         downstream: &mut dyn Downstream,
     ) -> Step {
+        match self.progress {
+            Progress::Start => {}
+            // A body or a failure came first, and the request was refused.
+            Progress::Decided { passed } => return Step::Decided { passed },
+            _ => return Step::Wait,
+        }
         self.checks.begin(Check::Tenant);
         // A request without a path may be a gated one.
         let target = head.target;
         let mut summary = RequestSummary::new(head);
         summary.tenant.clone_from(&self.policy.common().tenant);
-        let is_gated = self.is_gated.unwrap_or_else(|| {
-            self.policy.endpoints().is_none_or(|endpoints| endpoints.gates(&target))
-        });
+        let gating = self.gating.unwrap_or_else(|| self.policy.gating(&target));
+        let is_gated = gating.is_any();
         let policy = match self.policy.clone() {
             TenantPolicy::Known(policy) => policy,
             TenantPolicy::Unknown(_) if !is_gated => {
@@ -177,7 +192,7 @@ impl Exchange {
             }
             TenantPolicy::Unknown(unknown) => {
                 let host = String::from_utf8_lossy(head.authority.unwrap_or_default()).into_owned();
-                let cause = match self.is_gated {
+                let cause = match self.gating {
                     _ if self.is_ambiguous => NoTenant::Ambiguous,
                     Some(_) => NoTenant::OfHostAndPath,
                     None => NoTenant::OfHost,
@@ -189,6 +204,11 @@ impl Exchange {
         self.checks.begin(Check::Endpoint);
         if !is_gated || is_preflight(head, &target, end_of_stream) {
             return self.pass_ungated(configuration, head, &target, summary, downstream);
+        }
+        if gating.resource {
+            let is_endpoint = gating.endpoint;
+            let arrived = ArrivedHeaders { policy, is_endpoint, end_of_stream, summary };
+            return self.start_resource(configuration, head, arrived, downstream);
         }
         let checks = &mut self.checks;
         match GatedHead::read(configuration, &policy, head, &target, downstream, checks) {
@@ -210,9 +230,14 @@ impl Exchange {
         read: impl FnOnce(usize) -> Option<Vec<u8>>,
         downstream: &mut dyn Downstream,
     ) -> Step {
-        if let Progress::Held(held) = &mut self.progress {
-            held.buffered = buffered;
-            let limit = held.policy.max_body_bytes;
+        let held = match &mut self.progress {
+            Progress::Held(held) => Some((&mut held.buffered, &held.policy)),
+            Progress::HeldResource(held) => Some((&mut held.buffered, &held.policy)),
+            _ => None,
+        };
+        if let Some((held, policy)) = held {
+            *held = buffered;
+            let limit = policy.max_body_bytes;
             if buffered > limit {
                 self.checks.begin(Check::Form);
                 return self.refuse_held(Rejection::BodyTooLarge { limit });
@@ -231,20 +256,37 @@ impl Exchange {
         read: impl FnOnce(usize) -> Option<Vec<u8>>,
         downstream: &mut dyn Downstream,
     ) -> Step {
-        if let Progress::AwaitingRegistration(..) | Progress::AwaitingFact(_) = self.progress {
-            // Trailers after the end of the body: no host has them, and they change nothing.
-            return Step::Wait;
-        }
-        let held = match self.take_held() {
-            Ok(held) => held,
-            Err(step) => return step,
+        let held = match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
+            Progress::Held(held) => held,
+            Progress::HeldResource(held) => return self.end_resource(held, read, downstream),
+            other => {
+                self.progress = other;
+                return match self.progress {
+                    // Trailers after the end of the body: no host has them, and they change
+                    // nothing.
+                    Progress::AwaitingRegistration(..)
+                    | Progress::AwaitingFact(_)
+                    | Progress::AwaitingToken(_) => Step::Wait,
+                    _ => self.refuse_unheld(),
+                };
+            }
         };
         let body = if held.buffered == 0 { Some(Vec::new()) } else { read(held.buffered) };
-        let claimed = match held.claim(body, &mut self.checks) {
-            Ok(Some(claimed)) => claimed,
-            Ok(None) => return self.pass_unidentified(*held, downstream),
-            Err(rejection) => return self.refuse(rejection, held.policy.common.mode, held.summary),
-        };
+        match held.head.claim(&held.policy, body, held.buffered, &mut self.checks) {
+            Ok(claimed) => self.register(held, claimed, downstream),
+            Err(rejection) => self.refuse(rejection, held.policy.common.mode, held.summary),
+        }
+    }
+
+    /// Asks the registry for the client that a complete request names; `None` = it names none, and
+    /// may pass.
+    fn register(
+        &mut self,
+        held: Box<HeldRequest>,
+        claimed: Option<ClaimedClient>,
+        downstream: &mut dyn Downstream,
+    ) -> Step {
+        let Some(claimed) = claimed else { return self.pass_unidentified(*held, downstream) };
         self.checks.begin(Check::Registration);
         match &held.policy.registry {
             RegistrySource::Embedded(registry) => {
@@ -279,6 +321,7 @@ impl Exchange {
     /// The answer to a [`Step::Ask`].
     pub fn on_fact(&mut self, fact: Fact, downstream: &mut dyn Downstream) -> Step {
         match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
+            Progress::AwaitingToken(held) => self.on_token_answer(held, fact, downstream),
             Progress::AwaitingFact(awaited) => {
                 let AwaitedFact { held, claimed, client, mut facts } = *awaited;
                 facts.add(fact);
@@ -305,6 +348,7 @@ impl Exchange {
             Progress::Held(held) => held.summary,
             Progress::AwaitingRegistration(held, claimed) => held.summary.of(claimed),
             Progress::AwaitingFact(awaited) => awaited.held.summary.of(awaited.claimed),
+            Progress::HeldResource(held) | Progress::AwaitingToken(held) => held.summary,
             Progress::Decided { passed } => {
                 let passed = passed && self.mode_of_all == Mode::Shadow;
                 self.progress = Progress::Decided { passed };
@@ -320,10 +364,22 @@ impl Exchange {
         self.fail(HostError::HeaderWrite, summary)
     }
 
+    /// Whether the response to the request must be read ([`Exchange::take_response`]). Then
+    /// `accept-encoding` must be removed from the request: an encoded response cannot be read.
+    #[must_use]
+    pub fn reads_response(&self) -> bool {
+        self.response.is_some()
+    }
+
+    /// The response to the request that passed, if it must be read.
+    pub fn take_response(&mut self) -> Option<Box<BackendResponse>> {
+        self.response.take()
+    }
+
     /// Whether the request is held for its body.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        matches!(self.progress, Progress::Held(_))
+        matches!(self.progress, Progress::Held(_) | Progress::HeldResource(_))
     }
 
     /// Whether the request was decided, and passed.
@@ -356,6 +412,9 @@ impl Exchange {
             downstream,
         );
         let checks = &mut self.checks;
+        let must_bind = policy.response_check() != ResponseCheck::Off
+            && matches!(&registration, Ok(Registration::Registered(client))
+                if client.binds_access_tokens());
         let registration = registration.map_err(Rejection::RegistryUnavailable);
         let verdict = registration.and_then(|registration| {
             authenticate(&claimed, registration, &facts, policy, &mut presented, checks)
@@ -376,15 +435,44 @@ impl Exchange {
                 return Step::Ask(question);
             }
             Err(rejection) => {
+                let mode = held.policy.common.mode;
+                let certificate = (must_bind && mode == Mode::Shadow)
+                    .then(|| certificate_to_bind(&mut presented));
                 held.summary.certificate = presented.found();
                 held.summary.client_id = Some(claimed.client_id);
-                let mode = held.policy.common.mode;
+                if let Some(certificate) = certificate {
+                    self.response = Some(self.token_response(certificate, &held));
+                }
                 return self.refuse(rejection, mode, held.summary);
             }
         };
+        let certificate = must_bind.then(|| certificate_to_bind(&mut presented));
         held.summary.certificate = presented.found();
         held.summary.client_id = Some(claimed.client_id);
+        if let Some(certificate) = certificate {
+            self.response = Some(self.token_response(certificate, &held));
+        }
         self.pass(code, headers, held.summary)
+    }
+
+    /// The response to a held request that passes, whose client has access tokens that must be
+    /// bound to this certificate.
+    #[inline(never)]
+    fn token_response(
+        &self,
+        certificate: Option<Thumbprint>,
+        held: &HeldRequest,
+    ) -> Box<BackendResponse> {
+        let policy = &held.policy;
+        let is_enforced = policy.response_check() == ResponseCheck::Enforce
+            && policy.common.mode == Mode::Enforce;
+        Box::new(BackendResponse::to_token_request(TokenCheck {
+            certificate,
+            mode: if is_enforced { Mode::Enforce } else { Mode::Shadow },
+            request: held.summary.clone(),
+            checks: self.checks,
+            doubt: None,
+        }))
     }
 
     /// Lets a gated request pass that names no client.
@@ -408,31 +496,17 @@ impl Exchange {
         self.pass(code, headers, held.summary)
     }
 
-    /// The held request, which is no longer held then. Until it is decided it counts as answered,
-    /// so that it does not pass by accident.
-    fn take_held(&mut self) -> Result<Box<HeldRequest>, Step> {
-        match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
-            Progress::Held(held) => Ok(held),
-            Progress::AwaitingRegistration(mut held, claimed) => {
-                held.summary = held.summary.of(claimed);
-                Ok(held)
-            }
-            Progress::AwaitingFact(awaited) => {
-                let AwaitedFact { mut held, claimed, .. } = *awaited;
-                held.summary = held.summary.of(claimed);
-                Ok(held)
-            }
-            Progress::Decided { passed } => {
-                self.progress = Progress::Decided { passed };
-                Err(Step::Decided { passed })
-            }
-            // A body or trailers before the headers: no host reports this, and it must not pass.
-            Progress::Start => Err(self.refuse(
-                Rejection::HostError(HostError::Headers),
-                Mode::Enforce,
-                RequestSummary::default(),
-            )),
+    /// What follows where no request is held.
+    fn refuse_unheld(&mut self) -> Step {
+        if let Progress::Decided { passed } = self.progress {
+            return Step::Decided { passed };
         }
+        // A body or trailers before the headers: no host reports this, and it must not pass.
+        self.refuse(
+            Rejection::HostError(HostError::Headers),
+            Mode::Enforce,
+            RequestSummary::default(),
+        )
     }
 
     fn pass(&mut self, code: Code, set: Vec<(String, String)>, summary: RequestSummary) -> Step {
@@ -477,35 +551,34 @@ impl Exchange {
     }
 
     fn refuse_held(&mut self, rejection: Rejection) -> Step {
-        match self.take_held() {
-            Ok(held) => self.refuse(rejection, held.policy.common.mode, held.summary),
-            Err(step) => step,
-        }
+        let (policy, summary) =
+            match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
+                Progress::Held(held) => (held.policy, held.summary),
+                Progress::AwaitingRegistration(held, claimed) => {
+                    (held.policy, held.summary.of(claimed))
+                }
+                Progress::AwaitingFact(awaited) => {
+                    let AwaitedFact { held, claimed, .. } = *awaited;
+                    (held.policy, held.summary.of(claimed))
+                }
+                Progress::HeldResource(held) | Progress::AwaitingToken(held) => {
+                    (held.policy, held.summary)
+                }
+                other => {
+                    self.progress = other;
+                    return self.refuse_unheld();
+                }
+            };
+        self.refuse(rejection, policy.common.mode, summary)
     }
 }
 
-impl HeldRequest {
-    /// The client that the complete request names. `None` = it names none, and may pass.
-    fn claim(
-        &self,
-        body: Option<Vec<u8>>,
-        checks: &mut Checks,
-    ) -> Result<Option<ClaimedClient>, Rejection> {
-        checks.begin(Check::Form);
-        // The part of a body that is missing may hold the parameter that refuses the request.
-        let body = body.filter(|body| body.len() == self.buffered).ok_or(HostError::Body)?;
-        let form = Form::read(&body, self.head.charset)?;
-        checks.begin(Check::ClientId);
-        match Claim::read(self.head.authorization.as_ref(), &form)? {
-            Claim::Client(client) => Ok(Some(client)),
-            Claim::Unidentified { has_credential: false }
-                if self.policy.passes_unidentified_clients =>
-            {
-                Ok(None)
-            }
-            Claim::Unidentified { .. } => Err(Rejection::MissingClientId),
-        }
-    }
+/// The certificate to which the access tokens of the client must be bound; `None` = the connection
+/// has none that is known to be the client's.
+#[inline(never)]
+fn certificate_to_bind(presented: &mut PresentedCertificate<'_>) -> Option<Thumbprint> {
+    let certificate = presented.read().ok()?;
+    presented.check_origin().is_ok().then(|| certificate.thumbprint())
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! What a decision may depend on beside the request, the connection and the registry, and which a
 //! host must find out first: one question at a time, as far as the decision needs it.
 
-use crate::certificate::Thumbprint;
+use std::sync::Arc;
+
+use crate::certificate::{PeerCertificate, Thumbprint};
 use crate::registration::JwksUri;
-use crate::registry::{KeySet, RegistryFault};
+use crate::registry::{AccessToken, IntrospectedToken, IntrospectionSource, KeySet, RegistryFault};
+use crate::revocation::{RevocationSources, RevocationStatus};
 
 /// What a host must find out before a request is decided.
 #[derive(Clone, Debug)]
@@ -15,6 +18,20 @@ pub enum Question {
         /// The certificate that may be one of them.
         certificate: Thumbprint,
     },
+    /// Whether a certificate is revoked ([`crate::host::Revocations`]).
+    Revocation {
+        /// The certificate.
+        certificate: Arc<PeerCertificate>,
+        /// Who may know it.
+        sources: Arc<RevocationSources>,
+    },
+    /// What an authorization server says about a token ([`crate::host::Introspections`]).
+    Token {
+        /// The server.
+        source: Arc<IntrospectionSource>,
+        /// The token.
+        token: AccessToken,
+    },
 }
 
 /// The answer to a [`Question`] of the same name, or why there is none.
@@ -22,12 +39,17 @@ pub enum Question {
 pub enum Fact {
     /// The certificates that the client has published.
     KeySet(Result<KeySet, RegistryFault>),
+    /// Whether the certificate is revoked.
+    Revocation(RevocationStatus),
+    /// What the authorization server says about the token.
+    Token(Result<IntrospectedToken, RegistryFault>),
 }
 
 /// The facts that are known of one request. A question is asked only while its fact is missing.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) key_set: Option<Result<KeySet, RegistryFault>>,
+    pub(crate) revocation: Option<RevocationStatus>,
 }
 
 impl Question {
@@ -36,6 +58,10 @@ impl Question {
     pub(crate) fn unanswered(&self) -> Fact {
         match self {
             Self::KeySet { .. } => Fact::KeySet(Err(RegistryFault::KeySetsNotFetched)),
+            Self::Revocation { certificate, sources } => {
+                Fact::Revocation(sources.unasked(certificate))
+            }
+            Self::Token { .. } => Fact::Token(Err(RegistryFault::NotIntrospected)),
         }
     }
 }
@@ -44,6 +70,9 @@ impl Facts {
     pub(crate) fn add(&mut self, fact: Fact) {
         match fact {
             Fact::KeySet(key_set) => self.key_set = Some(key_set),
+            Fact::Revocation(status) => self.revocation = Some(status),
+            // No decision about a client depends on it.
+            Fact::Token(_) => {}
         }
     }
 }

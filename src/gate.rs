@@ -1,18 +1,22 @@
 //! Whole requests in, decisions out: the filter for hosts other than Envoy. The command line and
 //! JavaScript use it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::certificate::{CertificateError, PeerCertificate};
 use crate::decision::{Decision, RequestSummary};
-use crate::downstream::{Downstream, ServerName};
+use crate::downstream::{Downstream, ServerName, VerifiedClaim};
 use crate::exchange::{Exchange, Step};
-use crate::json::JsonError;
+use crate::json::{Json, JsonError};
 use crate::policy::Configuration;
 use crate::registry::{ClientList, RegistryFault};
 use crate::rejection::{HostError, MissingCertificate, Rejection};
 use crate::request::{Field, Fields, Head};
 use crate::time::UnixTime;
+use crate::trust::PathMemory;
 
 /// Decides about whole requests under one configuration, as the filter in Envoy does. It can be
 /// shared by threads.
@@ -41,6 +45,39 @@ use crate::time::UnixTime;
 #[derive(Debug)]
 pub struct Gate {
     configuration: Configuration,
+    paths: Mutex<PathMemory>,
+}
+
+/// A [`Peer`], and what its gate remembers.
+struct RememberedPeer<'a> {
+    peer: &'a mut Peer,
+    paths: &'a Mutex<PathMemory>,
+}
+
+impl Downstream for RememberedPeer<'_> {
+    fn now(&mut self) -> Result<UnixTime, HostError> {
+        self.peer.now()
+    }
+
+    fn peer_certificate(&mut self) -> Result<Arc<PeerCertificate>, Rejection> {
+        self.peer.peer_certificate()
+    }
+
+    fn is_peer_certificate_verified(&mut self) -> Option<bool> {
+        self.peer.is_peer_certificate_verified()
+    }
+
+    fn server_name(&mut self) -> ServerName {
+        self.peer.server_name()
+    }
+
+    fn verified_thumbprint(&mut self, key: &str) -> VerifiedClaim {
+        self.peer.verified_thumbprint(key)
+    }
+
+    fn path_memory(&mut self) -> Option<&Mutex<PathMemory>> {
+        Some(self.paths)
+    }
 }
 
 /// A whole request.
@@ -65,6 +102,10 @@ pub struct Peer {
     pub now: Option<UnixTime>,
     /// The server name of the TLS handshake.
     pub server_name: ServerName,
+    /// An access token that the host has verified, signature and claims, in compact form (RFC 7515
+    /// §7.1). It takes the place of what `jwt_authn` leaves in Envoy. `None` = no token was
+    /// verified, and none is accepted at a resource.
+    pub verified_token: Option<String>,
     /// The list of a fetched registry; `None` = it was not fetched, and the code of a request of
     /// its clients is `registry_unavailable`.
     pub list: Option<Arc<ClientList>>,
@@ -127,6 +168,11 @@ impl Downstream for Peer {
     fn server_name(&mut self) -> ServerName {
         self.server_name.clone()
     }
+
+    fn verified_thumbprint(&mut self, _: &str) -> VerifiedClaim {
+        let token = self.verified_token.as_deref();
+        token.map_or(VerifiedClaim::NoToken, thumbprint_of_payload)
+    }
 }
 
 impl Gate {
@@ -135,7 +181,18 @@ impl Gate {
     /// # Errors
     /// The first mistake in it.
     pub fn new(configuration: &[u8]) -> Result<Self, JsonError> {
-        Configuration::parse(configuration).map(|configuration| Self { configuration })
+        let configuration = Configuration::parse(configuration)?;
+        Ok(Self { configuration, paths: Mutex::default() })
+    }
+
+    /// The same for a host that carries decisions out and does not read what the backend answers,
+    /// [`Configuration::parse_without_responses`].
+    ///
+    /// # Errors
+    /// The first mistake in it.
+    pub fn without_responses(configuration: &[u8]) -> Result<Self, JsonError> {
+        let configuration = Configuration::parse_without_responses(configuration)?;
+        Ok(Self { configuration, paths: Mutex::default() })
     }
 
     /// The configuration.
@@ -148,6 +205,8 @@ impl Gate {
     #[must_use]
     pub fn decide(&self, request: &GateRequest, peer: &mut Peer) -> Outcome {
         let body = &request.body;
+        let list = peer.list.clone();
+        let peer = &mut RememberedPeer { peer, paths: &self.paths };
         let Begun { mut exchange, mut step, stripped } =
             self.begin(&request.headers, body.is_empty(), peer);
         if let Step::Wait = step {
@@ -155,7 +214,7 @@ impl Gate {
         }
         if let Step::LookUp { client_id, .. } = step {
             let registration =
-                peer.list.as_ref().map(|list| list.find(&client_id)).ok_or(RegistryFault::NoList);
+                list.as_ref().map(|list| list.find(&client_id)).ok_or(RegistryFault::NoList);
             step = exchange.on_registration(registration, peer);
         }
         while let Step::Ask(question) = step {
@@ -187,6 +246,7 @@ impl Gate {
         end_of_stream: bool,
         peer: &mut Peer,
     ) -> Option<Outcome> {
+        let peer = &mut RememberedPeer { peer, paths: &self.paths };
         let Begun { step, stripped, .. } = self.begin(headers, end_of_stream, peer);
         if let Step::Decide(decision) = step {
             Some(Outcome { decision: *decision, stripped })
@@ -195,19 +255,50 @@ impl Gate {
         }
     }
 
-    fn begin(&self, headers: &[(String, Vec<u8>)], end_of_stream: bool, peer: &mut Peer) -> Begun {
-        let fields: Vec<Field<'_>> =
+    fn begin(
+        &self,
+        headers: &[(String, Vec<u8>)],
+        end_of_stream: bool,
+        peer: &mut RememberedPeer<'_>,
+    ) -> Begun {
+        let payload_headers = self.configuration.payload_headers();
+        let payload = peer.peer.verified_token.clone();
+        let payload = payload.as_deref().and_then(|token| token.split('.').nth(1));
+        // As jwt_authn does, which overwrites what a client sends.
+        let is_payload = |name: &str| payload_headers.iter().any(|header| **header == *name);
+        let sent: Vec<Field<'_>> =
             headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
+        let fields = headers.iter().filter(|(name, _)| !is_payload(name));
+        let mut fields: Vec<Field<'_>> =
+            fields.map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
+        for name in &payload_headers {
+            fields.extend(payload.map(|payload| (name.as_bytes(), payload.as_bytes())));
+        }
         let fields = Fields(&fields);
         let head = Head::of(fields);
         let mut exchange = Exchange::new(&self.configuration, &head);
         let trusted = exchange.trusted_certificate_header(&head, peer);
         let stripped = exchange
-            .names_to_strip(fields, trusted)
+            .names_to_strip(Fields(&sent), trusted)
             .map(|name| String::from_utf8_lossy(name).into_owned())
             .collect();
         let step = exchange.on_headers(&self.configuration, &head, end_of_stream, peer);
         Begun { exchange, step, stripped }
+    }
+}
+
+/// The claim `cnf` with its member `x5t#S256` in the payload of a JWT, as Envoy's metadata has it.
+fn thumbprint_of_payload(token: &str) -> VerifiedClaim {
+    let payload = token.split('.').nth(1).and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
+    let Some(claims @ Json::Object(_)) = payload.and_then(|json| Json::parse(&json).ok()) else {
+        return VerifiedClaim::NoToken;
+    };
+    let mut found = claims.members("cnf").flat_map(|cnf| cnf.members("x5t#S256"));
+    match (found.next(), found.next()) {
+        (Some(Json::String(text)), None) => VerifiedClaim::Value(text.clone().into_bytes()),
+        // Envoy gives no null, and of other values octets that are no text.
+        (Some(Json::Null), None) | (None, _) => VerifiedClaim::Absent,
+        _ => VerifiedClaim::Value(Vec::new()),
     }
 }
 

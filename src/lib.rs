@@ -50,6 +50,7 @@
 //! # Modules
 //!
 //! - `authenticate`: the decision of RFC 8705, in one function
+//! - `bound_token`: that of RFC 8705 §3 at a protected resource, about an access token
 //! - `exchange`: one request as a machine without I/O, from its headers to its decision
 //! - `request`: the claim, from the head, path, form, `Authorization` and assertion of a request
 //! - `certificate`: the proof, with distinguished names, alternative names, thumbprints, and the
@@ -57,12 +58,16 @@
 //! - `registration`: client metadata, JWK Sets
 //! - `registry`: where registrations come from: the configuration, a fetched list, lookups, formats
 //!   of other servers
+//! - `trust`: the CAs that a configuration names, and what they signed
 //! - `policy`, `config`: what an operator decided, and how it is read from JSON
 //! - `downstream`: what a host knows of the connection, and which certificate counts as the
 //!   client's
+//! - `revocation`: certificates that were taken back: by the configuration, by their CA's lists, by
+//!   its responder
 //! - `rejection`, `response`: why a request is refused, and what its client learns of that
 //! - `decision`, `checks`: the outcome with its action, code and log line, and the checks that were
 //!   made
+//! - `backend_response`: a response that is read: its access token, the metadata of the server
 //! - `facts`: what a host must find out for some decisions
 //! - `gate`: a whole request in, a decision out
 //! - `json`, `percent`, `time`: JSON whose errors have a place, percent-encoding, seconds since
@@ -77,6 +82,8 @@
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test fails by panicking"))]
 
 mod authenticate;
+mod backend_response;
+mod bound_token;
 mod certificate;
 mod checks;
 mod config;
@@ -95,7 +102,9 @@ mod registry;
 mod rejection;
 mod request;
 mod response;
+mod revocation;
 mod time;
+mod trust;
 
 pub use certificate::{
     AlternativeName, CertificateError, DistinguishedName, NameError, PeerCertificate, Thumbprint,
@@ -107,7 +116,7 @@ pub use json::JsonError;
 pub use policy::Configuration;
 pub use registry::ClientList;
 pub use rejection::{Code, HostError, Rejection};
-pub use response::Response;
+pub use response::{Challenge, Response};
 pub use time::UnixTime;
 
 pub mod host {
@@ -119,20 +128,32 @@ pub mod host {
     //! the [`Step`] that the host must take. By [`Downstream`] the host gives what it knows of the
     //! connection.
 
+    pub use crate::backend_response::{
+        BackendResponse, METADATA_CONDITIONS, METADATA_VALIDATORS, ResponseStep, UntouchedMetadata,
+    };
     pub use crate::certificate::{CertificateHeader, CertificateMemory};
     pub use crate::decision::LineBudget;
-    pub use crate::downstream::Downstream;
+    pub use crate::downstream::{Downstream, VerifiedClaim};
     pub use crate::exchange::{Exchange, Step};
     pub use crate::facts::{Fact, Question};
     pub use crate::policy::{FilterState, LogDecisions};
     pub use crate::registration::{JwksUri, Registration};
     pub use crate::registry::{
-        Change, ChangeKind, FetchError, FetchMode, FetchedKeySet, FetchedRegistry, IncompleteList,
-        KeySet, KeySetSource, KeySets, Lookup, LookupOutcome, OnMiss, RefreshEvent, RegistryAnswer,
-        RegistryFault, RegistryRequest, SharedData, Snapshot, Stopwatch, TickOutcome, Validators,
-        Version,
+        AccessToken, Change, ChangeKind, FetchError, FetchMode, FetchedKeySet, FetchedRegistry,
+        IncompleteList, IntrospectedToken, IntrospectionOutcome, IntrospectionRequest,
+        IntrospectionSource, Introspections, KeySet, KeySetSource, KeySets, Lookup, LookupOutcome,
+        OnMiss, RefreshEvent, RegistryAnswer, RegistryFault, RegistryRequest, SharedData, Snapshot,
+        Stopwatch, TickOutcome, Validators, Version,
     };
     pub use crate::request::{Field, Fields, Head, SingletonField};
+    pub use crate::revocation::{
+        Crl, CrlEvent, CrlSource, FinishedRevocation, OcspSource, RevocationHost,
+        RevocationSources, RevocationStatus, Revocations,
+    };
+    pub use crate::trust::{
+        Curve, Hash, PathMemory, PublicKeyError, SignatureAlgorithm, SignatureError,
+        SignatureVerifier, SoftwareVerifier, verify_ed25519, verify_pss, verify_signed,
+    };
 }
 
 pub mod inspect {
@@ -143,23 +164,30 @@ pub mod inspect {
     pub use crate::certificate::{AttributeType, FoundNames, NameDifference, pem};
     pub use crate::checks::{Check, Checks};
     pub use crate::policy::{
-        CertificateFor, Chain, CommonPolicy, Forward, Methods, Mode, NamedHeader,
-        PeerCertificatePolicy, Policy, RegistrySource, Source, StrippedHeaders, TenantChoice,
-        TenantPolicy, TrustedProxies, TrustedProxy, UnknownTenant, VerifiedHeader,
+        AliasOrigin, BoundTokens, CertificateFor, Chain, CommonPolicy, Discovery, Forward, Gating,
+        Methods, Mode, NamedHeader, PeerCertificatePolicy, Policy, RegistrySource, ResponseCheck,
+        Source, StrippedHeaders, TenantChoice, TenantPolicy, TrustedProxies, TrustedProxy,
+        UnknownTenant, VerifiedHeader, VerifiedJwt,
     };
     pub use crate::registration::{
-        BackendAuthentication, CertificateBinding, ClientMetadata, ExpectedSubject, SelfSignedKeys,
-        TokenEndpointAuthMethod,
+        BackendAuthentication, CertificateBinding, ClientAnchor, ClientAnchors, ClientMetadata,
+        ExpectedSubject, SelfSignedKeys, TokenEndpointAuthMethod,
     };
     pub use crate::registry::{ClientListFormat, Conversion, Registry, convert_list};
     pub use crate::rejection::{
-        FoundWord, MissingCertificate, NoTenant, SubjectMismatch, UnknownClient,
-        UnverifiedCertificate,
+        FoundWord, MissingCertificate, NoTenant, OtherCertificate, SubjectMismatch,
+        UnboundResponse, UnboundToken, UnknownClient, UntrustedIssuer, UnverifiedCertificate,
+        UnverifiedToken,
     };
     pub use crate::request::{
-        AuthorizationError, ClientIdMismatch, Endpoint, Endpoints, FormError, IdSource, PathPrefix,
-        Target, is_token,
+        AuthorizationError, ClientIdMismatch, Endpoint, Endpoints, FormError, IdSource,
+        MalformedToken, PathPrefix, Target, is_token,
     };
+    pub use crate::revocation::{
+        CrlError, Issuers, OcspError, OnUnavailable, ResponderStatus, RevocationUnknown, RevokedBy,
+        RevokedCertificates, RevokedEntry, RevokedSerial, SerialNumber,
+    };
+    pub use crate::trust::{CaCertificate, CaError, PathError, Trust};
 }
 
 // Threads share a gate, and so everything that it consists of.

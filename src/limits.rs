@@ -2,7 +2,8 @@
 //! and bounds of those that a configuration can set.
 //!
 //! A limit belongs here if a change of it changes which requests are accepted, how much memory is
-//! used, or how long something takes. `./build.sh` reads [`MODULE_BYTES`] from this file.
+//! used, or how long something takes. `./build.sh` reads [`MODULE_BYTES`] and
+//! [`RESPONSES_MODULE_BYTES`] from this file.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -11,7 +12,9 @@ use std::time::Duration;
 
 /// Largest size of the optimised module, in bytes. Each worker of a proxy holds its compiled code,
 /// and operators download it.
-pub const MODULE_BYTES: usize = 800_000;
+pub const MODULE_BYTES: usize = 950_000;
+/// The same of `tls_client_auth_responses.wasm`, which reads responses too.
+pub const RESPONSES_MODULE_BYTES: usize = 1_000_000;
 
 // Requests.
 
@@ -60,6 +63,23 @@ pub const REMEMBERED_CERTIFICATE_OCTETS: usize = 4 << 20;
 /// Most characters of a value in a name that preparation drops, or that are repeated blanks. A
 /// value with more matches nothing.
 pub const MEANINGLESS_CHARACTERS: usize = 8_192;
+
+// Trust beyond the handshake (contract §9).
+
+/// Fewest bits of an RSA key whose signatures count (contract §9).
+pub const SMALLEST_RSA_BITS: usize = 2048;
+/// Most bits of an RSA key whose signatures count. Larger ones take milliseconds.
+pub const LARGEST_RSA_BITS: usize = 8192;
+/// Most bits of an RSA key whose RSASSA-PSS signatures count: this crate computes them, in a few
+/// milliseconds at this length.
+pub const LARGEST_PSS_BITS: usize = 4096;
+
+/// Most `trust_anchors` of one client. A list may have a million clients.
+pub const CLIENT_ANCHORS: usize = 32;
+/// Most signatures that are computed for one certificate, which is more than the path of any real
+/// one has. Whoever may present an untrusted certificate chooses it, and a signature by a P-384 key
+/// takes a millisecond.
+pub const PATH_SIGNATURES: u32 = 16;
 
 // Logs and filter state.
 
@@ -152,6 +172,70 @@ pub const LARGEST_KEY_SET_BYTES: u64 = 1 << 20;
 pub const DEFAULT_KEY_SETS: u64 = 1000;
 /// Time in which a set is asked for once because of a certificate that it lacks, in milliseconds.
 pub const KEY_SET_PAUSE_MILLIS: u64 = 30_000;
+
+// Revocation (contract §9).
+
+/// Default of `refresh` of a CRL. CAs issue one every few hours or days, some at once where they
+/// revoke.
+pub const DEFAULT_CRL_REFRESH: Duration = Duration::from_secs(3600);
+/// Default of `timeout` of a CRL, which may have megabytes.
+pub const DEFAULT_CRL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Default of `ocsp.timeout`.
+pub const DEFAULT_OCSP_TIMEOUT: Duration = Duration::from_secs(2);
+/// Default of `ocsp.max_age`.
+pub const DEFAULT_OCSP_MAX_AGE: Duration = Duration::from_secs(3600);
+/// Largest CRL, in bytes. Envoy itself cuts an answer there, unless its runtime is configured
+/// otherwise.
+pub const LARGEST_CRL_BYTES: usize = 32 << 20;
+/// Largest answer of an OCSP responder, in bytes: some certificates of a few kilobytes.
+pub const LARGEST_OCSP_BYTES: usize = 64 << 10;
+/// How far a CRL or an OCSP answer may be of the future, in seconds: clocks differ.
+pub const CLOCK_SKEW_SECONDS: i64 = 300;
+/// Most entries of a CRL that are read without a look at the clock.
+pub const CRL_ENTRIES_AT_ONCE: usize = 256;
+/// Most octets of a CRL in PEM that are decoded without a look at the clock.
+pub const CRL_PEM_OCTETS_AT_ONCE: usize = 1 << 16;
+/// Octets of a CRL's entries for each bucket of serial numbers: about a hundred entries.
+pub const CRL_BUCKET_OCTETS: usize = 4096;
+/// Most buckets of a CRL.
+pub const CRL_BUCKETS: usize = 4096;
+/// Most certificates whose issuer is remembered, and most OCSP answers that are.
+pub const REMEMBERED_ISSUERS: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
+/// Most certificates of an OCSP answer that are searched for that of the responder.
+pub const OCSP_CERTIFICATES: usize = 8;
+/// Longest URI of an OCSP responder, in octets.
+pub const RESPONDER_URI_OCTETS: usize = 2048;
+// Introspection of access tokens (`bound_tokens`, contract §10).
+
+/// Default of `introspection.cache`: so long a token may be used that was revoked.
+pub const DEFAULT_INTROSPECTION_CACHE: Duration = Duration::from_secs(30);
+/// Largest answer about a token, in bytes. It is read at once.
+pub const INTROSPECTION_BYTES: usize = 65_536;
+/// Most active tokens about which an answer is held. One takes about 150 octets.
+pub const ACTIVE_TOKENS: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
+/// Most other tokens about which an answer is held. Anyone can send them, and they must not
+/// displace active ones.
+pub const INACTIVE_TOKENS: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
+/// Longest time for which a token counts as not active without a new question, in milliseconds. A
+/// server of several nodes may know a new token a moment later.
+pub const LONGEST_INACTIVITY_MILLIS: u64 = 10_000;
+/// Most questions of a worker about tokens that are not answered. Anyone can send tokens, and the
+/// server must not suffer from it.
+pub const INTROSPECTIONS: usize = 200;
+
+// Responses of the backend (`response_check` and `discovery`, contract §10, §14).
+
+/// Largest response whose access token is checked (contract §10): 256 KiB. Envoy buffers it, and by
+/// default at most 1 MiB.
+pub const TOKEN_RESPONSE_BYTES: usize = 256 << 10;
+/// Largest metadata that is edited (contract §14): 64 KiB. That of real servers has some 10 kB.
+pub const METADATA_BYTES: usize = 64 << 10;
+/// Most lines of a worker about metadata that was not edited. There is one for each path and
+/// reason, and with patterns clients choose the paths.
+pub const UNTOUCHED_METADATA: usize = 100;
+/// Time after which the body of a held response counts as withheld, while it is not known whether
+/// the host delivers bodies of held headers. A backend may pause between headers and body.
+pub const RESPONSE_WITHHELD: Duration = Duration::from_secs(5);
 
 // Fetched lists.
 

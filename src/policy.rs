@@ -1,26 +1,33 @@
 //! What an operator decided, in types that have only valid values. [`crate::config`] reads them
 //! from JSON.
 
+mod bound_tokens;
 mod forward;
 mod host;
 mod peer_certificate;
 mod realms;
+mod responses;
 mod stripped_headers;
 mod tenants;
 
 use std::sync::Arc;
 
+pub use self::bound_tokens::{BoundTokens, VerifiedJwt};
 pub use self::forward::{CertificateFor, Forward};
 pub(crate) use self::host::HostPattern;
 pub use self::peer_certificate::{
     Chain, NamedHeader, PeerCertificatePolicy, Source, TrustedProxies, TrustedProxy, VerifiedHeader,
 };
 pub(crate) use self::realms::Realms;
+pub use self::responses::{AliasOrigin, Discovery, ResponseCheck};
 pub use self::stripped_headers::StrippedHeaders;
 pub(crate) use self::stripped_headers::{HeaderPattern, is_reserved};
 pub(crate) use self::tenants::Tenants;
-use crate::registry::{FetchedRegistry, KeySetSource, Registry};
+use crate::registration::ClientMetadata;
+use crate::registry::{FetchedRegistry, IntrospectionSource, KeySetSource, Registry};
 use crate::request::{Endpoints, Target};
+use crate::revocation::{RevocationSources, RevokedCertificates};
+use crate::trust::Trust;
 
 /// A configuration: one policy for every request, or one for each tenant.
 #[derive(Clone, Debug)]
@@ -30,6 +37,8 @@ pub struct Configuration {
     pub log: LogDecisions,
     /// `filter_state`.
     pub filter_state: FilterState,
+    /// `discovery`; `None` = metadata of the backend goes on as it is.
+    pub discovery: Option<Arc<Discovery>>,
 }
 
 /// `filter_state`: the parts of a decision that are written into filter state. Each costs some
@@ -61,6 +70,8 @@ pub struct Policy {
     pub methods: Methods,
     /// `peer_certificate.server_name: "match"`, and there are tenants to compare.
     pub matches_server_name: bool,
+    /// `bound_tokens`; `None` = no request needs a bound token.
+    pub bound_tokens: Option<Arc<BoundTokens>>,
     /// `jwks_uri`: how key sets of clients are fetched; `None` = they are not.
     pub key_sets: Option<Arc<KeySetSource>>,
     /// `max_body_bytes`, in bytes.
@@ -94,8 +105,14 @@ pub struct CommonPolicy {
     pub forward: Arc<Forward>,
     /// `peer_certificate`.
     pub peer_certificate: Arc<PeerCertificatePolicy>,
+    /// `trust_anchors` and `intermediates`.
+    pub trust: Arc<Trust>,
     /// The headers and trailers that must not reach the backend as the client sent them.
     pub stripped: Arc<StrippedHeaders>,
+    /// `revoked` of the top level and of the tenant; `None` = both are absent.
+    pub revoked: Option<Arc<RevokedCertificates>>,
+    /// `crl` and `ocsp`, the same for all tenants; `None` = both are absent.
+    pub revocation: Option<Arc<RevocationSources>>,
     /// The name of the tenant in metrics and logs, which is the first of its `hosts` and behind it
     /// the first of its `paths`; `None` = the policy of the top level.
     pub tenant: Option<Arc<str>>,
@@ -141,6 +158,16 @@ pub struct UnknownTenant {
     pub common: CommonPolicy,
     /// The paths on which such a request is refused; `None` = every path.
     pub endpoints: Option<Endpoints>,
+    /// Further paths, with everything below them.
+    pub resources: Option<Endpoints>,
+}
+
+impl Policy {
+    /// The paths that need a bound token, each with everything below it; `None` = none does.
+    #[must_use]
+    pub fn resources(&self) -> Option<&Endpoints> {
+        self.bound_tokens.as_ref()?.resources.as_ref()
+    }
 }
 
 impl TenantPolicy {
@@ -161,6 +188,42 @@ impl TenantPolicy {
             Self::Unknown(unknown) => unknown.endpoints.as_ref(),
         }
     }
+
+    /// The paths that need a bound token, each with everything below it; `None` = none does.
+    #[must_use]
+    pub fn resources(&self) -> Option<&Endpoints> {
+        match self {
+            Self::Known(policy) => policy.resources(),
+            Self::Unknown(unknown) => unknown.resources.as_ref(),
+        }
+    }
+
+    /// How a request for `target` is gated.
+    #[must_use]
+    pub fn gating(&self, target: &Target<'_>) -> Gating {
+        Gating {
+            endpoint: self.endpoints().is_none_or(|endpoints| endpoints.gates(target)),
+            resource: self.resources().is_some_and(|resources| resources.gates(target)),
+        }
+    }
+}
+
+/// How a request is gated, by the spellings of its path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gating {
+    /// Some spelling is one of `endpoints`: the request must authenticate its client.
+    pub endpoint: bool,
+    /// Some spelling is below one of `bound_tokens.resources`: the request must carry a token that
+    /// is bound to its certificate.
+    pub resource: bool,
+}
+
+impl Gating {
+    /// Whether the request is gated at all.
+    #[must_use]
+    pub fn is_any(self) -> bool {
+        self.endpoint || self.resource
+    }
 }
 
 /// The policy for a request, and what choosing it has shown.
@@ -168,11 +231,19 @@ impl TenantPolicy {
 pub struct TenantChoice {
     /// The policy.
     pub policy: TenantPolicy,
-    /// Where tenants are chosen by path: whether some spelling of the path is gated. `None` = they
-    /// are not, and the endpoints of the policy say it.
-    pub is_gated: Option<bool>,
+    /// Where tenants are chosen by path: how some spelling of the path is gated. `None` = they are
+    /// not, and the policy says it.
+    pub gating: Option<Gating>,
     /// Whether spellings of the path that count choose several tenants.
     pub is_ambiguous: bool,
+}
+
+impl Policy {
+    /// `bound_tokens.response_check`.
+    #[must_use]
+    pub fn response_check(&self) -> ResponseCheck {
+        self.bound_tokens.as_ref().map(|bound| bound.response_check).unwrap_or_default()
+    }
 }
 
 impl Configuration {
@@ -195,7 +266,7 @@ impl Configuration {
         let paths = self.tenants.example_paths(authority);
         paths.into_iter().find(|path| {
             let choice = self.choose(authority, path.as_bytes());
-            !choice.is_ambiguous && choice.is_gated != Some(false)
+            !choice.is_ambiguous && choice.gating.is_none_or(|gating| gating.endpoint)
         })
     }
 
@@ -226,6 +297,20 @@ impl Configuration {
         self.tenants.policies()
     }
 
+    /// Whether decisions under this configuration may verify signatures of CAs, so that the host
+    /// must be able to.
+    #[must_use]
+    pub fn verifies_signatures(&self) -> bool {
+        let has_anchors = |client: &ClientMetadata| client.trust_anchors().is_some();
+        self.policies().any(|policy| {
+            policy.common.trust.id().is_some()
+                || matches!(
+                    &policy.registry,
+                    RegistrySource::Embedded(registry) if registry.clients().any(has_anchors)
+                )
+        })
+    }
+
     /// The number of clients in all embedded registries.
     #[must_use]
     pub fn number_of_clients(&self) -> usize {
@@ -240,11 +325,41 @@ impl Configuration {
         counted.iter().map(|registry| registry.len()).sum()
     }
 
+    /// The `payload_header` of every policy.
+    pub(crate) fn payload_headers(&self) -> Vec<Arc<str>> {
+        let tokens = self.policies().filter_map(|policy| policy.bound_tokens.as_ref());
+        let mut names: Vec<Arc<str>> =
+            tokens.filter_map(|all| Some(all.jwt.as_ref()?.payload_header.clone())).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Each authorization server that is asked about tokens, once however many tenants ask it.
+    #[must_use]
+    pub fn introspection(&self) -> Vec<Arc<IntrospectionSource>> {
+        let mut sources: Vec<Arc<IntrospectionSource>> = Vec::new();
+        for tokens in self.policies().filter_map(|policy| policy.bound_tokens.as_ref()) {
+            if let Some(source) = &tokens.introspection
+                && !sources.contains(source)
+            {
+                sources.push(source.clone());
+            }
+        }
+        sources
+    }
+
     /// How key sets of clients are fetched, which is the same for all tenants; `None` = they are
     /// not.
     #[must_use]
     pub fn key_sets(&self) -> Option<Arc<KeySetSource>> {
         self.policies().find_map(|policy| policy.key_sets.clone())
+    }
+
+    /// `crl` and `ocsp`; `None` = both are absent.
+    #[must_use]
+    pub fn revocation(&self) -> Option<Arc<RevocationSources>> {
+        self.policies().find_map(|policy| policy.common.revocation.clone())
     }
 
     /// Each fetched registry, once however many tenants use it, and whether one of them lets

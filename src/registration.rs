@@ -2,6 +2,7 @@
 
 mod backend_authentication;
 mod certificate_binding;
+mod client_anchors;
 mod client_metadata;
 mod expected_subject;
 pub(crate) mod foreign;
@@ -12,11 +13,12 @@ use std::sync::Arc;
 
 pub use self::backend_authentication::BackendAuthentication;
 pub use self::certificate_binding::CertificateBinding;
+pub use self::client_anchors::{ClientAnchor, ClientAnchors};
 pub(crate) use self::client_metadata::is_client_id;
 pub use self::client_metadata::{ClientMetadata, SelfSignedKeys, TokenEndpointAuthMethod};
 pub use self::expected_subject::ExpectedSubject;
 pub use self::jwks_uri::JwksUri;
-pub(crate) use self::jwks_uri::{ListedHost, ListedHosts};
+pub(crate) use self::jwks_uri::{ListedHost, ListedHosts, host_name};
 
 /// What a registry answers for one `client_id`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ mod embedded;
 mod error;
 mod fetched;
 mod import;
+mod introspection;
 mod key_sets;
 mod list;
 mod lookup;
@@ -20,9 +21,15 @@ pub use self::error::{FetchError, RegistryFault};
 pub(crate) use self::fetched::CLIENT_ID;
 pub use self::fetched::{FetchMode, FetchedRegistry, RegistryAnswer, RegistryRequest, Validators};
 pub use self::import::{ClientListFormat, Conversion, convert_list};
+pub use self::introspection::{
+    AccessToken, IntrospectedToken, IntrospectionOutcome, IntrospectionRequest,
+    IntrospectionSource, Introspections,
+};
 pub use self::key_sets::{FetchedKeySet, KeySet, KeySetSource, KeySets};
 pub use self::list::IncompleteList;
+pub(crate) use self::lookup::{Freshness, PendingAnswers};
 pub use self::lookup::{Lookup, LookupOutcome, OnMiss};
 pub use self::snapshot::{
     Change, ChangeKind, RefreshEvent, SharedData, Snapshot, Stopwatch, TickOutcome, Version,
 };
+pub(crate) use self::snapshot::{Lease, Reader, Schedule, Writer};

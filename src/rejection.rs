@@ -3,17 +3,23 @@
 mod causes;
 mod code;
 mod host_error;
+mod token_causes;
 
 use std::fmt;
 
 pub use self::causes::{
-    FoundWord, MissingCertificate, NoTenant, SubjectMismatch, UnknownClient, UnverifiedCertificate,
+    FoundWord, MissingCertificate, NoTenant, SubjectMismatch, UnboundResponse, UnknownClient,
+    UntrustedIssuer, UnverifiedCertificate,
 };
 pub use self::code::Code;
 pub use self::host_error::HostError;
+pub use self::token_causes::{OtherCertificate, UnboundToken, UnverifiedToken};
 use crate::certificate::{CertificateError, Thumbprint};
 use crate::registry::RegistryFault;
-use crate::request::{AuthorizationError, ClientIdMismatch, FormError, RequestError};
+use crate::request::{
+    AuthorizationError, ClientIdMismatch, FormError, MalformedToken, RequestError,
+};
+use crate::revocation::{RevocationUnknown, RevokedBy};
 use crate::time::UnixTime;
 
 /// Why a request is refused.
@@ -76,6 +82,12 @@ pub enum Rejection {
     },
     /// The chain or the origin of the certificate is not verified.
     CertificateUnverified(UnverifiedCertificate),
+    /// No path leads from the certificate to an anchor that counts (contract §9).
+    CertificateUntrustedIssuer(UntrustedIssuer),
+    /// The certificate was revoked (RFC 5280 §5).
+    CertificateRevoked(RevokedBy),
+    /// It is not known whether the certificate was revoked.
+    RevocationUnknown(RevocationUnknown),
     /// The certificate is not one of the client's certificates: those of its `jwks` (RFC 8705
     /// §2.2), or `certificate_thumbprints`.
     CertificateNotRegistered {
@@ -84,6 +96,21 @@ pub enum Rejection {
     },
     /// RFC 8705 §2.1: the certificate does not have the registered name.
     SubjectMismatch(SubjectMismatch),
+    /// RFC 6750 §3.1: the request has no token behind `Bearer`.
+    TokenMissing,
+    /// RFC 6750 §3.1: the request carries a token in a way in which it must not.
+    TokenMalformed(MalformedToken),
+    /// The token is not known to be valid.
+    TokenUnverified(UnverifiedToken),
+    /// The token is bound to no certificate.
+    TokenUnbound(UnboundToken),
+    /// RFC 8705 §3: the token is bound to another certificate than that of the connection.
+    TokenBoundToAnother {
+        /// The certificate to which it is bound.
+        bound_to: Thumbprint,
+        /// What the connection has instead.
+        other: OtherCertificate,
+    },
     /// No tenant has this host and path, and the top level has no registry; or it is not certain
     /// which tenant has them.
     UnknownTenant {
@@ -101,6 +128,9 @@ pub enum Rejection {
     },
     /// The registry gave no answer about the client.
     RegistryUnavailable(RegistryFault),
+    /// The backend issued an access token that is not known to be bound to the certificate of its
+    /// client (RFC 8705 §3). The request itself passed.
+    ResponseUnbound(UnboundResponse),
     /// The host failed to give what a decision needs.
     HostError(HostError),
 }
@@ -129,11 +159,20 @@ impl Rejection {
             Self::CertificateExpired { .. } => Code::CertificateExpired,
             Self::CertificateNotYetValid { .. } => Code::CertificateNotYetValid,
             Self::CertificateUnverified(_) => Code::CertificateUnverified,
+            Self::CertificateUntrustedIssuer(_) => Code::CertificateUntrustedIssuer,
+            Self::CertificateRevoked(_) => Code::CertificateRevoked,
+            Self::RevocationUnknown(_) => Code::RevocationUnknown,
             Self::CertificateNotRegistered { .. } => Code::CertificateNotRegistered,
             Self::SubjectMismatch(_) => Code::SubjectMismatch,
+            Self::TokenMissing => Code::TokenMissing,
+            Self::TokenMalformed(_) => Code::TokenMalformed,
+            Self::TokenUnverified(_) => Code::TokenUnverified,
+            Self::TokenUnbound(_) => Code::TokenUnbound,
+            Self::TokenBoundToAnother { .. } => Code::TokenBoundToAnother,
             Self::UnknownTenant { .. } => Code::UnknownTenant,
             Self::ServerNameMismatch { .. } => Code::ServerNameMismatch,
             Self::RegistryUnavailable(_) => Code::RegistryUnavailable,
+            Self::ResponseUnbound(_) => Code::ResponseUnbound,
             Self::HostError(_) => Code::HostError,
         }
     }
@@ -180,10 +219,22 @@ impl fmt::Display for Rejection {
             Self::CertificateExpired { not_after } => write!(f, "valid until {not_after}"),
             Self::CertificateNotYetValid { not_before } => write!(f, "valid from {not_before}"),
             Self::CertificateUnverified(cause) => cause.fmt(f),
+            Self::CertificateUntrustedIssuer(cause) => cause.fmt(f),
+            Self::CertificateRevoked(by) => by.fmt(f),
+            Self::RevocationUnknown(why) => why.fmt(f),
             Self::CertificateNotRegistered { presented } => {
                 write!(f, "certificate {presented} is not a registered one")
             }
             Self::SubjectMismatch(mismatch) => mismatch.fmt(f),
+            Self::TokenMissing => {
+                f.write_str("no Authorization whose scheme is exactly Bearer, in this letter case")
+            }
+            Self::TokenMalformed(cause) => cause.fmt(f),
+            Self::TokenUnverified(cause) => cause.fmt(f),
+            Self::TokenUnbound(cause) => cause.fmt(f),
+            Self::TokenBoundToAnother { bound_to, other } => {
+                write!(f, "the token is bound to the certificate {bound_to}: {other}")
+            }
             Self::UnknownTenant { host, cause: NoTenant::OfHost } => {
                 write!(f, "no tenant has the host \"{host}\"")
             }
@@ -208,6 +259,7 @@ impl fmt::Display for Rejection {
                  filter tls_inspector reads it)"
             ),
             Self::RegistryUnavailable(fault) => fault.fmt(f),
+            Self::ResponseUnbound(cause) => cause.fmt(f),
             Self::HostError(error) => error.fmt(f),
         }
     }
@@ -218,6 +270,12 @@ impl std::error::Error for Rejection {}
 impl From<HostError> for Rejection {
     fn from(error: HostError) -> Self {
         Self::HostError(error)
+    }
+}
+
+impl From<MalformedToken> for Rejection {
+    fn from(cause: MalformedToken) -> Self {
+        Self::TokenMalformed(cause)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The claim: which client a request names, and by which methods it authenticates.
 
+mod access_token;
 mod assertion;
 mod authorization;
 mod content;
@@ -14,8 +15,10 @@ mod path_prefix;
 mod target;
 mod token_request;
 
+pub use self::access_token::MalformedToken;
+pub(crate) use self::access_token::{bearer_token, check_form, has_payload};
 pub(crate) use self::authorization::Authorization;
-pub(crate) use self::content::{Charset, check_content, check_length, is_form};
+pub(crate) use self::content::{Charset, check_content, check_length, is_form, may_be_form};
 pub(crate) use self::endpoints::may_be_listed;
 pub use self::endpoints::{Endpoint, Endpoints};
 pub(crate) use self::error::RequestError;

@@ -27,7 +27,9 @@ fn peer(case: &Case) -> Peer {
         None => ServerName::Absent,
     };
     let now = Some(UnixTime(case.now.0));
-    let peer = Peer { chain_valid: case.chain_valid, now, server_name, ..Peer::default() };
+    let verified_token = case.verified.as_ref().map(|(token, _)| token.clone());
+    let chain_valid = case.chain_valid;
+    let peer = Peer { chain_valid, now, server_name, verified_token, ..Peer::default() };
     match &case.certificate {
         Some(certificate) => peer.presenting(certificate.host_text.as_bytes()),
         None => peer,
@@ -50,9 +52,11 @@ fn decide(case: &Case) -> Result<(Decision, Fields), String> {
 
 fn expects_challenge(case: &Case) -> bool {
     let expect = &case.expect;
-    expect
-        .www_authenticate
-        .unwrap_or(expect.status == Some(401) && case.request.has_header("authorization"))
+    expect.www_authenticate.unwrap_or(
+        expect.status == Some(401)
+            && (case.request.has_header("authorization")
+                || expect.error.as_deref() == Some("invalid_token")),
+    )
 }
 
 fn compare(case: &Case) -> Result<(), String> {
@@ -140,6 +144,7 @@ fn the_table_is_written_for_other_hosts() {
                 "certificate": certificate,
                 "chainValid": case.chain_valid,
                 "serverName": case.server_name,
+                "verifiedToken": case.verified.as_ref().map(|(token, _)| token),
                 "now": case.now.0,
                 "method": request.method,
                 "path": request.path,

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use support::case::DECISIONS;
 use tls_client_auth::inspect::UnknownClient;
-use tls_client_auth::{Code, Configuration, Rejection, Response};
+use tls_client_auth::{Challenge, Code, Configuration, Rejection, Response};
 
 /// Directories whose Markdown files are documentation, and the documents beside the README.
 const DIRECTORIES: [&str; 3] = ["docs", "edge", "envoy/istio"];
@@ -205,7 +205,8 @@ fn configurations_load() {
 
 #[test]
 fn the_answer_is_the_answer() {
-    let answer = Response::to(&Rejection::UnknownClient(UnknownClient::Unregistered), false);
+    let answer =
+        Response::to(&Rejection::UnknownClient(UnknownClient::Unregistered), Challenge::None);
     let headers: String =
         answer.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
     let expected = format!("HTTP/1.1 {} Unauthorized\n{headers}\n{}\n", answer.status, answer.body);

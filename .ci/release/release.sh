@@ -47,13 +47,15 @@ build_release() {
   mkdir dist
   name=tls-client-auth-$version
   program=tls-client-auth-$(uname -m)-linux
-  cp "$module" envoy/configuration.schema.json LICENSE dist/
+  cp "$module" "$responses_module" envoy/configuration.schema.json LICENSE dist/
   for file in envoy.yaml envoy-listener-chain.yaml; do beside "$file" > "dist/$file"; done
   cp "target/$cli_target/cli/tls-client-auth" "dist/$program"
   cp "target/edge/$name.tgz" dist/
   cp target/edge/playground/*.html dist/tls-client-auth-playground.html
   python3 -B .ci/release/oci.py "$module" "$version" "dist/$name-oci.tar"
-  describe dist/tls_client_auth.wasm "$module" tls-client-auth-proxy-wasm "$rust_target"
+  for file in "$module" "$responses_module"; do
+    describe "dist/${file##*/}" "$file" tls-client-auth-proxy-wasm "$rust_target"
+  done
   describe "dist/$program" "dist/$program" tls-client-auth-cli "$cli_target"
   for file in "dist/$name.tgz" dist/tls-client-auth-playground.html; do
     describe "$file" target/edge/package/tls_client_auth.wasm tls-client-auth-javascript \

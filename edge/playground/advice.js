@@ -15,6 +15,13 @@ const advice = {
   passed_unidentified: `
     The request names no client and has no credential of one, and the configuration lets such
     requests pass: some grants need no client.`,
+  certificate_revoked: `
+    The configuration revokes the certificate, by its thumbprint or by its issuer and serial
+    number: the client needs another one.`,
+  revocation_unknown: `
+    The configuration has crl or ocsp, which only the filter in Envoy asks: whether the certificate
+    is revoked is not known here. Take them out of the configuration to see the rest of the
+    decision.`,
   certificate_not_registered: `
     The certificate is none of those that the client registered. If it is the client's own,
     register it: the configuration below has it.`,
@@ -35,6 +42,19 @@ const advice = {
   client_id_mismatch: `
     Two places of the request name different clients, its query string has a credential, or its
     client_assertion cannot be read (encrypted, SAML, or without sub).`,
+  token_missing: `
+    The request is one to a resource, and has no Authorization header whose scheme is exactly
+    Bearer.`,
+  token_malformed: `
+    The access token is in the query string or in a form, or there are two Authorization headers.`,
+  token_unverified: `
+    Nobody verified the access token in the Authorization header: neither jwt_authn in Envoy nor an
+    authorization server. This page verifies none.`,
+  token_unbound: `
+    The access token has no cnf with x5t#S256: it was not issued to a certificate.`,
+  token_bound_to_another: `
+    The access token was issued to another certificate than the one that the client presents, or
+    the client presents none.`,
   method_not_supported: `
     The client is registered for one of the two certificate methods, and this service supports only
     the other (methods in the configuration).`,

@@ -2,50 +2,50 @@
 //! octets, and no octets left over.
 
 /// Identifier octets of the types that are read.
-pub(super) mod tag {
-    pub(in crate::certificate) const BOOLEAN: u8 = 0x01;
-    pub(in crate::certificate) const INTEGER: u8 = 0x02;
-    pub(in crate::certificate) const BIT_STRING: u8 = 0x03;
-    pub(in crate::certificate) const OCTET_STRING: u8 = 0x04;
-    pub(in crate::certificate) const OBJECT_IDENTIFIER: u8 = 0x06;
-    pub(in crate::certificate) const UTF8_STRING: u8 = 0x0c;
-    pub(in crate::certificate) const NUMERIC_STRING: u8 = 0x12;
-    pub(in crate::certificate) const PRINTABLE_STRING: u8 = 0x13;
-    pub(in crate::certificate) const TELETEX_STRING: u8 = 0x14;
-    pub(in crate::certificate) const IA5_STRING: u8 = 0x16;
-    pub(in crate::certificate) const VISIBLE_STRING: u8 = 0x1a;
-    pub(in crate::certificate) const UNIVERSAL_STRING: u8 = 0x1c;
-    pub(in crate::certificate) const BMP_STRING: u8 = 0x1e;
-    pub(in crate::certificate) const SEQUENCE: u8 = 0x30;
-    pub(in crate::certificate) const SET: u8 = 0x31;
+pub(crate) mod tag {
+    pub(crate) const BOOLEAN: u8 = 0x01;
+    pub(crate) const INTEGER: u8 = 0x02;
+    pub(crate) const BIT_STRING: u8 = 0x03;
+    pub(crate) const OCTET_STRING: u8 = 0x04;
+    pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
+    pub(crate) const UTF8_STRING: u8 = 0x0c;
+    pub(crate) const NUMERIC_STRING: u8 = 0x12;
+    pub(crate) const PRINTABLE_STRING: u8 = 0x13;
+    pub(crate) const TELETEX_STRING: u8 = 0x14;
+    pub(crate) const IA5_STRING: u8 = 0x16;
+    pub(crate) const VISIBLE_STRING: u8 = 0x1a;
+    pub(crate) const UNIVERSAL_STRING: u8 = 0x1c;
+    pub(crate) const BMP_STRING: u8 = 0x1e;
+    pub(crate) const SEQUENCE: u8 = 0x30;
+    pub(crate) const SET: u8 = 0x31;
 
     /// `[n]`, primitive.
-    pub(in crate::certificate) const fn context(n: u8) -> u8 {
+    pub(crate) const fn context(n: u8) -> u8 {
         0x80 | n
     }
 
     /// `[n]`, constructed.
-    pub(in crate::certificate) const fn context_constructed(n: u8) -> u8 {
+    pub(crate) const fn context_constructed(n: u8) -> u8 {
         0xa0 | n
     }
 }
 
 /// The octets are not the DER that is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct MalformedDer;
+pub(crate) struct MalformedDer;
 
 /// One DER element.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tlv<'a> {
+pub(crate) struct Tlv<'a> {
     /// The identifier octet: class, form, and the tag number up to 30. Of a higher number it is the
     /// first identifier octet.
-    pub(super) tag: u8,
-    pub(super) contents: &'a [u8],
+    pub(crate) tag: u8,
+    pub(crate) contents: &'a [u8],
 }
 
 impl<'a> Tlv<'a> {
     /// The element at the start of `input`, and what follows it.
-    pub(super) fn next(input: &'a [u8]) -> Result<(Self, &'a [u8]), MalformedDer> {
+    pub(crate) fn next(input: &'a [u8]) -> Result<(Self, &'a [u8]), MalformedDer> {
         Self::read(input).ok_or(MalformedDer)
     }
 
@@ -86,7 +86,7 @@ impl<'a> Tlv<'a> {
     }
 
     /// The element that is all of `input`.
-    pub(super) fn only(input: &'a [u8]) -> Result<Self, MalformedDer> {
+    pub(crate) fn only(input: &'a [u8]) -> Result<Self, MalformedDer> {
         match Self::next(input)? {
             (tlv, []) => Ok(tlv),
             _ => Err(MalformedDer),
@@ -94,9 +94,28 @@ impl<'a> Tlv<'a> {
     }
 
     /// The contents octets, if this element has this identifier octet.
-    pub(super) fn contents_of(self, tag: u8) -> Result<&'a [u8], MalformedDer> {
+    pub(crate) fn contents_of(self, tag: u8) -> Result<&'a [u8], MalformedDer> {
         if self.tag == tag { Ok(self.contents) } else { Err(MalformedDer) }
     }
+}
+
+/// Adds an element with this identifier octet, whose contents octets are `parts`, one behind the
+/// other.
+pub(crate) fn write_element(out: &mut Vec<u8>, tag: u8, parts: &[&[u8]]) {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    out.push(tag);
+    let octets = length.to_be_bytes();
+    let zeros = octets.iter().take_while(|octet| **octet == 0).count();
+    let octets = octets.get(zeros..).unwrap_or_default();
+    match octets {
+        [] => out.push(0),
+        [short @ 0..0x80] => out.push(*short),
+        long => {
+            out.push(0x80 | long.len() as u8);
+            out.extend_from_slice(long);
+        }
+    }
+    parts.iter().for_each(|part| out.extend_from_slice(part));
 }
 
 /// The octets behind a tag number above 30, in the form of X.690 §8.1.2.4.
@@ -116,18 +135,18 @@ fn after_high_number(input: &[u8]) -> Option<&[u8]> {
 
 /// The elements of a SEQUENCE or SET, from its contents octets. After an error there are no more.
 #[derive(Clone, Debug)]
-pub(super) struct Elements<'a>(pub(super) &'a [u8]);
+pub(crate) struct Elements<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Elements<'a> {
     /// The next element, which is not optional.
-    pub(super) fn required(&mut self) -> Result<Tlv<'a>, MalformedDer> {
+    pub(crate) fn required(&mut self) -> Result<Tlv<'a>, MalformedDer> {
         let (tlv, rest) = Tlv::next(self.0)?;
         self.0 = rest;
         Ok(tlv)
     }
 
     /// The contents octets of the next element, if it has this identifier octet.
-    pub(super) fn optional(&mut self, tag: u8) -> Result<Option<&'a [u8]>, MalformedDer> {
+    pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<&'a [u8]>, MalformedDer> {
         if self.0.first() == Some(&tag) {
             self.required().map(|tlv| Some(tlv.contents))
         } else {
@@ -135,8 +154,15 @@ impl<'a> Elements<'a> {
         }
     }
 
+    /// The next element, which has this identifier octet: all its octets.
+    pub(crate) fn whole(&mut self, tag: u8) -> Result<&'a [u8], MalformedDer> {
+        let before = self.0;
+        self.required()?.contents_of(tag)?;
+        before.get(..before.len() - self.0.len()).ok_or(MalformedDer)
+    }
+
     /// Checks that nothing is left.
-    pub(super) fn end(&self) -> Result<(), MalformedDer> {
+    pub(crate) fn end(&self) -> Result<(), MalformedDer> {
         if self.0.is_empty() { Ok(()) } else { Err(MalformedDer) }
     }
 }

@@ -195,6 +195,16 @@ impl DistinguishedName {
         Ok(Self { rdns, usual_der: Box::default() })
     }
 
+    /// Whether this is the `Name` in `der`, outer tag included, by distinguishedNameMatch (RFC 4517
+    /// §4.2.15).
+    ///
+    /// # Errors
+    /// The name in `der` cannot be compared.
+    pub(crate) fn is_in(&self, der: &[u8]) -> Result<bool, NameError> {
+        Self::check_der(der)?;
+        self.difference(der).map(|difference| difference.is_none())
+    }
+
     /// The attributes of each RDN, most specific RDN first, as type and value in the form of RFC
     /// 4514.
     pub fn rdns(&self) -> impl Iterator<Item = Vec<(String, String)>> {

@@ -4,12 +4,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use x509_parser::certificate::Validity;
-use x509_parser::prelude::FromDer as _;
-
 use super::alternative_name::{AlternativeName, FoundNames, GeneralNameType};
-use super::der::{Elements, MalformedDer, Tlv, tag};
+use super::der::MalformedDer;
 use super::name::{DistinguishedName, NameDifference, NameError};
+use super::parts::{Parts, place};
 use super::pem;
 use super::thumbprint::Thumbprint;
 use crate::time::UnixTime;
@@ -93,6 +91,10 @@ pub struct PeerCertificate {
     thumbprint: Thumbprint,
     not_before: UnixTime,
     not_after: UnixTime,
+    /// The place of the contents of the serial number in `der`.
+    serial_number: Range<usize>,
+    /// The place of the issuer's `Name` in `der`.
+    issuer: Range<usize>,
     /// The place of the subject in `der`.
     subject: Result<Range<usize>, NameError>,
     /// The place of the extension's value in `der`; `None` = there is no such extension.
@@ -119,15 +121,16 @@ impl PeerCertificate {
 
     fn new(der: Vec<u8>) -> Result<Self, CertificateError> {
         let parts = Parts::of(&der).map_err(|_| CertificateError::Der)?;
+        let alternative_names = alternative_names(&parts).map_err(|_| CertificateError::Der)?;
         Ok(Self {
             thumbprint: Thumbprint::of(&der),
+            serial_number: place(&der, parts.serial_number),
+            issuer: place(&der, parts.issuer),
             not_before: parts.not_before,
             not_after: parts.not_after,
             subject: DistinguishedName::check_der(parts.subject)
                 .map(|()| place(&der, parts.subject)),
-            alternative_names: parts
-                .alternative_names
-                .map(|value| value.map(|value| place(&der, value))),
+            alternative_names: alternative_names.map(|value| value.map(|value| place(&der, value))),
             der: der.into(),
         })
     }
@@ -244,6 +247,18 @@ impl PeerCertificate {
         size_of::<Self>() + OF_AN_ALLOCATION + self.der.len() + OF_AN_ALLOCATION + of_the_error
     }
 
+    /// The serial number: the contents octets of its INTEGER, big-endian, in two's complement.
+    #[must_use]
+    pub fn serial_number(&self) -> &[u8] {
+        self.der.get(self.serial_number.clone()).unwrap_or_default()
+    }
+
+    /// The issuer: the DER of its `Name`. Nothing says that it is one that can be compared.
+    #[must_use]
+    pub fn issuer_der(&self) -> &[u8] {
+        self.der.get(self.issuer.clone()).unwrap_or_default()
+    }
+
     /// The certificate in DER.
     #[must_use]
     pub fn der(&self) -> &[u8] {
@@ -254,84 +269,18 @@ impl PeerCertificate {
 /// The most that an allocator adds to an allocation, in octets: one or two words, and rounding.
 pub(super) const OF_AN_ALLOCATION: usize = 32;
 
-/// The place of `part` in `whole`. `part` is a slice of `whole`.
-fn place(whole: &[u8], part: &[u8]) -> Range<usize> {
-    let start = part.as_ptr().addr() - whole.as_ptr().addr();
-    start..start + part.len()
-}
-
-/// The parts of a certificate that a decision needs.
-struct Parts<'a> {
-    not_before: UnixTime,
-    not_after: UnixTime,
-    /// The `Name`, outer tag included.
-    subject: &'a [u8],
-    alternative_names: Result<Option<&'a [u8]>, MalformedDer>,
-}
-
-impl<'a> Parts<'a> {
-    /// Parses a certificate (RFC 5280 §4.1), strict in its structure. The contents of issuer, key
-    /// and other extensions are not read, so that they cannot make it fail.
-    ///
-    /// x509-parser's `X509CertificateParser` is not used: it makes an object of each attribute and
-    /// each extension, which takes 5 ms for a certificate of 90 kB that a client may send, and adds
-    /// 110 kB of extension parsers to the module.
-    fn of(der: &'a [u8]) -> Result<Self, MalformedDer> {
-        let mut certificate = Elements(Tlv::only(der)?.contents_of(tag::SEQUENCE)?);
-        let mut signed = Elements(certificate.required()?.contents_of(tag::SEQUENCE)?);
-        certificate.required()?.contents_of(tag::SEQUENCE)?;
-        certificate.required()?.contents_of(tag::BIT_STRING)?;
-        certificate.end()?;
-
-        if let Some(version) = signed.optional(tag::context_constructed(0))?
-            && !matches!(Tlv::only(version)?.contents_of(tag::INTEGER)?, [0..=2])
-        {
-            return Err(MalformedDer);
-        }
-        let serial_number = signed.required()?.contents_of(tag::INTEGER)?;
-        signed.required()?.contents_of(tag::SEQUENCE)?;
-        signed.required()?.contents_of(tag::SEQUENCE)?;
-        let (subject, validity) = Validity::from_der(signed.0).map_err(|_| MalformedDer)?;
-        signed.0 = subject;
-        let [not_before, not_after] =
-            [validity.not_before, validity.not_after].map(|time| UnixTime(time.timestamp()));
-        signed.required()?.contents_of(tag::SEQUENCE)?;
-        let subject = subject.get(..subject.len() - signed.0.len()).ok_or(MalformedDer)?;
-        let mut key = Elements(signed.required()?.contents_of(tag::SEQUENCE)?);
-        key.required()?.contents_of(tag::SEQUENCE)?;
-        key.required()?.contents_of(tag::BIT_STRING)?;
-        key.end()?;
-        for unique_identifier in [1, 2] {
-            signed.optional(tag::context(unique_identifier))?;
-        }
-        let extensions = signed.optional(tag::context_constructed(3))?;
-        signed.end()?;
-        if serial_number.is_empty() {
-            return Err(MalformedDer);
-        }
-        let alternative_names = extensions.map_or(Ok(Ok(None)), alternative_names)?;
-        Ok(Self { not_before, not_after, subject, alternative_names })
-    }
-}
-
 /// The value of the `subjectAltName` extension. The outer result is that of all extensions. The
 /// inner one is an error where the extension is there twice (RFC 5280 §4.2).
-fn alternative_names(
-    extensions: &[u8],
-) -> Result<Result<Option<&[u8]>, MalformedDer>, MalformedDer> {
+fn alternative_names<'a>(
+    parts: &Parts<'a>,
+) -> Result<Result<Option<&'a [u8]>, MalformedDer>, MalformedDer> {
     // 2.5.29.17
     const SUBJECT_ALTERNATIVE_NAME: [u8; 3] = [0x55, 0x1d, 0x11];
     let mut found = Ok(None);
-    for extension in Elements(Tlv::only(extensions)?.contents_of(tag::SEQUENCE)?) {
-        let mut parts = Elements(extension?.contents_of(tag::SEQUENCE)?);
-        let oid = parts.required()?.contents_of(tag::OBJECT_IDENTIFIER)?;
-        if parts.optional(tag::BOOLEAN)?.is_some_and(|critical| critical.len() != 1) {
-            return Err(MalformedDer);
-        }
-        let value = parts.required()?.contents_of(tag::OCTET_STRING)?;
-        parts.end()?;
-        if oid == SUBJECT_ALTERNATIVE_NAME {
-            found = if found == Ok(None) { Ok(Some(value)) } else { Err(MalformedDer) };
+    for extension in parts.extensions() {
+        let extension = extension?;
+        if extension.id == SUBJECT_ALTERNATIVE_NAME {
+            found = if found == Ok(None) { Ok(Some(extension.value)) } else { Err(MalformedDer) };
         }
     }
     Ok(found)

@@ -44,6 +44,14 @@ impl Thumbprint {
         Self::from_hex(text.as_bytes())
     }
 
+    /// Reads base64url without padding, of exactly 43 characters, whose last one has no bits that
+    /// are not used. `None` = `text` is anything else.
+    #[must_use]
+    pub fn from_base64url(text: &[u8]) -> Option<Self> {
+        let text: &[u8; 43] = text.try_into().ok()?;
+        URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
+    }
+
     /// Reads 64 hexadecimal digits, the form of Envoy's `sha256_peer_certificate_digest`. `None` =
     /// `digits` is anything else.
     #[must_use]

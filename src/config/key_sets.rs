@@ -41,7 +41,7 @@ impl KeySetSource {
     }
 }
 
-fn listed_host(json: &Json) -> Result<ListedHost, JsonError> {
+pub(super) fn listed_host(json: &Json) -> Result<ListedHost, JsonError> {
     let what = "a host name such as \"keys.example.com\" or \"*.bank.example\"";
     ListedHost::parse(json.string(what)?)
         .map_err(|expected| JsonError::expected(format!("{what}: {expected}")))

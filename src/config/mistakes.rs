@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Responses;
 use crate::json::{Json, JsonError, name_of_token};
 use crate::policy::Configuration;
 use crate::registry::Registry;
@@ -22,7 +23,7 @@ impl Configuration {
         let mut mistakes: Vec<JsonError> = Vec::new();
         let mut repairs = Repairs::default();
         while mistakes.len() < most {
-            let Err(error) = Self::from_json(&json) else { break };
+            let Err(error) = Self::from_json(&json, Responses::Read) else { break };
             let pointer = repairs.original(&error.pointer);
             // What a value lacks because of a removal is no further mistake.
             let below = format!("{pointer}/");
@@ -283,7 +284,7 @@ mod tests {
             ),
             // The empty array that is left is no further mistake.
             (r#"{"endpoints": ["b"], "clients": []}"#, &["/endpoints/0"]),
-            (r#"{"endpoints": [], "clients": []}"#, &["/endpoints"]),
+            (r#"{"endpoints": {}, "clients": []}"#, &["/endpoints"]),
             (r#"{"zzz": 1, "yyy": 2, "clients": []}"#, &["/zzz", "/yyy"]),
             (
                 r#"{"clients": {}, "tenants": [

@@ -20,7 +20,10 @@ impl PeerCertificatePolicy {
             .unwrap_or(false);
         let chain = members.read(
             "chain",
-            one_of(&[Chain::Connection, Chain::Listener].map(|chain| (chain.as_str(), chain))),
+            one_of(
+                &[Chain::Connection, Chain::Listener, Chain::Anchors]
+                    .map(|chain| (chain.as_str(), chain)),
+            ),
         )?;
         let only_forwarded = |json| {
             if is_forwarded {

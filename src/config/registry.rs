@@ -18,11 +18,7 @@ impl FetchedRegistry {
     pub(super) fn from_json(json: &Json) -> Result<Self, JsonError> {
         let mut members = Members::of(json, "an object")?;
         let cluster = required(&mut members, "cluster", "the name of an Envoy cluster")?;
-        let authority = required(
-            &mut members,
-            "authority",
-            "the registry's host, with its port if it is not the usual one",
-        )?;
+        let authority = authority(&mut members)?;
         let path = required(&mut members, "path", "a path")?;
         let is_lookup = members
             .read("mode", one_of(&[("snapshot", false), ("lookup", true)]))?
@@ -53,10 +49,6 @@ impl FetchedRegistry {
         members.finish()?;
         let reads_placeholder = is_lookup.then_some("mode is \"lookup\"");
         check_path(path, reads_placeholder).map_err(|error| error.within("path"))?;
-        if authority.contains(['/', '@', '?', '#']) {
-            return Err(JsonError::expected("a host, with its port if need be, and nothing else")
-                .within("authority"));
-        }
         let mode = if is_lookup {
             FetchMode::Lookup { cache_entries: size(cache_entries) }
         } else {
@@ -104,7 +96,7 @@ fn on_miss_path(json: &Json) -> Result<Box<str>, JsonError> {
 
 /// A short name of what is fetched. It does not depend on how often, so that a list is kept when
 /// only that changes.
-fn identity(source: &[&str], headers: &[(Box<str>, Box<str>)]) -> Box<str> {
+pub(super) fn identity(source: &[&str], headers: &[(Box<str>, Box<str>)]) -> Box<str> {
     let headers = headers.iter().flat_map(|(name, value)| [&**name, &**value]);
     let mut octets = Vec::new();
     for text in source.iter().copied().chain(headers) {
@@ -129,8 +121,19 @@ pub(super) fn required<'a>(
     text.ok_or_else(|| JsonError::expected(format!("the member {name}")))
 }
 
+/// The member `authority` of a server that is asked.
+pub(super) fn authority<'a>(members: &mut Members<'a>) -> Result<&'a str, JsonError> {
+    let what = "the host of the server, with its port if it is not the usual one";
+    let authority = required(members, "authority", what)?;
+    if authority.contains(['/', '@', '?', '#']) {
+        return Err(JsonError::expected("a host, with its port if need be, and nothing else")
+            .within("authority"));
+    }
+    Ok(authority)
+}
+
 /// `one_client` = why the path must be that of one client.
-fn check_path(path: &str, one_client: Option<&str>) -> Result<(), JsonError> {
+pub(super) fn check_path(path: &str, one_client: Option<&str>) -> Result<(), JsonError> {
     if !path.starts_with('/') || path.contains('#') {
         return Err(JsonError::expected("a path that begins with /, without fragment"));
     }
@@ -172,7 +175,7 @@ pub(super) fn duration(json: &Json) -> Result<Duration, JsonError> {
 }
 
 /// Names in lower case, and values.
-type Headers = Vec<(Box<str>, Box<str>)>;
+pub(super) type Headers = Vec<(Box<str>, Box<str>)>;
 
 /// Headers of requests that the filter or Envoy sets, and the configuration must not.
 const RESERVED: [&str; 7] = [
@@ -185,7 +188,7 @@ const RESERVED: [&str; 7] = [
     "upgrade",
 ];
 
-fn headers(json: &Json) -> Result<Headers, JsonError> {
+pub(super) fn headers(json: &Json) -> Result<Headers, JsonError> {
     let Json::Object(members) = json else {
         return Err(JsonError::expected("an object of header names and values"));
     };

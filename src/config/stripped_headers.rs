@@ -21,12 +21,15 @@ pub(super) struct IdentityHeaders {
     written: Vec<Box<str>>,
     /// Those that the `peer_certificate` of any of them reads.
     read: Vec<Arc<str>>,
+    /// The `payload_header` of each of them. It goes on only where the filter sets it again.
+    payloads: Vec<Arc<str>>,
 }
 
 impl IdentityHeaders {
     /// The headers of all `policies`.
     pub(super) fn of<'a>(policies: impl Iterator<Item = &'a PolicyMembers>) -> Self {
         let (mut written, mut read) = (Vec::<Box<str>>::new(), Vec::<Arc<str>>::new());
+        let mut payloads = Vec::<Arc<str>>::new();
         for members in policies {
             let source = members.peer_certificate.as_ref().map(|policy| &policy.source);
             for name in source.into_iter().flat_map(Source::read_names) {
@@ -34,13 +37,37 @@ impl IdentityHeaders {
                     read.push(name.clone());
                 }
             }
+            let jwt = members.bound_tokens.as_ref().and_then(|tokens| tokens.jwt.as_ref());
+            payloads.extend(jwt.map(|jwt| jwt.payload_header.clone()));
             for name in members.forward.iter().flat_map(|forward| forward.written_names()) {
                 if !written.iter().any(|other| **other == *name) {
                     written.push(name.into());
                 }
             }
         }
-        Self { written, read }
+        Self { written, read, payloads }
+    }
+
+    /// The headers that `keep` does not keep.
+    fn never_kept(&self) -> Vec<Box<str>> {
+        let payloads = self.payloads.iter().map(|name| Box::from(&**name));
+        self.written.iter().cloned().chain(payloads).collect()
+    }
+
+    /// Checks that the `payload_header` of `own` is not also the name of another header.
+    fn check_payload_header(&self, own: &PolicyMembers) -> Result<(), JsonError> {
+        let jwt = own.bound_tokens.as_ref().and_then(|tokens| tokens.jwt.as_ref());
+        let Some(name) = jwt.map(|jwt| &*jwt.payload_header) else { return Ok(()) };
+        if self.written.iter().any(|other| same_header(&**other, name))
+            || self.read.iter().any(|other| same_header(&**other, name))
+        {
+            let expected = "a header that neither forward writes nor peer_certificate reads";
+            return Err(JsonError::expected(expected)
+                .within("payload_header")
+                .within("jwt")
+                .within("bound_tokens"));
+        }
+        Ok(())
     }
 
     /// The headers that are stripped where it is not certain which of `policies` is in force: what
@@ -51,13 +78,7 @@ impl IdentityHeaders {
     ) -> StrippedHeaders {
         let forwards = policies.filter_map(|members| members.forward.as_deref());
         let patterns = forwards.flat_map(|forward| forward.strip_patterns()).cloned().collect();
-        StrippedHeaders::new(
-            Vec::new(),
-            self.read.clone(),
-            self.written.clone(),
-            Vec::new(),
-            patterns,
-        )
+        StrippedHeaders::new(Vec::new(), self.read.clone(), self.never_kept(), Vec::new(), patterns)
     }
 
     /// The headers that are stripped under the members `own`, which are those of the top level, or
@@ -70,6 +91,7 @@ impl IdentityHeaders {
         own: &PolicyMembers,
         above: Option<&PolicyMembers>,
     ) -> Result<StrippedHeaders, JsonError> {
+        self.check_payload_header(own)?;
         let forwards = [above, Some(own)]
             .map(|members| members.and_then(|members| members.forward.as_deref()));
         let patterns: Vec<_> = forwards
@@ -106,7 +128,7 @@ impl IdentityHeaders {
         Ok(StrippedHeaders::new(
             own_names.cloned().collect(),
             self.read.clone(),
-            self.written.clone(),
+            self.never_kept(),
             in_force.map(kept).unwrap_or_default(),
             patterns,
         ))

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::stripped_headers::IdentityHeaders;
-use super::{PolicyMembers, ServerNames};
+use super::{PolicyMembers, Responses, ServerNames};
 use crate::json::{Json, JsonError, Members};
 use crate::policy::{
     CommonPolicy, Forward, HostPattern, Mode, Policy, Realms, TenantPolicy, Tenants, UnknownTenant,
 };
 use crate::registry::KeySetSource;
-use crate::request::{Endpoints, PathPrefix};
+use crate::request::PathPrefix;
 
 /// One entry of `tenants`.
 pub(super) struct TenantMembers {
@@ -21,6 +21,11 @@ pub(super) struct TenantMembers {
 }
 
 impl TenantMembers {
+    /// The members that the top level may have, too.
+    pub(super) fn own(&self) -> &PolicyMembers {
+        &self.own
+    }
+
     /// Reads the entry.
     ///
     /// # Errors
@@ -28,13 +33,14 @@ impl TenantMembers {
     pub(super) fn from_json(
         json: &Json,
         key_sets: Option<&Arc<KeySetSource>>,
+        responses: Responses,
     ) -> Result<Self, JsonError> {
         let mut members = Members::of(json, "a tenant")?;
         let hosts =
             members.read("hosts", |json| json.some_elements("at least one host", host_pattern))?;
         let paths = members
             .read("paths", |json| json.some_elements("at least one path", PathPrefix::from_json))?;
-        let own = PolicyMembers::read(&mut members, key_sets)?;
+        let own = PolicyMembers::read(&mut members, key_sets, responses)?;
         members.finish()?;
         if hosts.is_none() && paths.is_none() {
             return Err(JsonError::expected("the member hosts, the member paths or both"));
@@ -67,7 +73,8 @@ pub(super) fn tenants(
     let mut mode_of_all = common.mode;
     let other = match defaults.clone().into_policy(common.clone(), compares) {
         Ok(policy) => TenantPolicy::Known(Arc::new(policy)),
-        Err(_) if has_tenants => unknown(common.clone(), defaults.endpoints.clone()),
+        // An error that a tenant may make good by members of its own.
+        Err(_) if has_tenants => unknown(common.clone(), Some(defaults)),
         Err(error) => return Err(error),
     };
     let mut all = Tenants::new(other);
@@ -88,6 +95,7 @@ pub(super) fn tenants(
                 ..common.clone()
             },
             endpoints: None,
+            resources: None,
         }));
     }
     for (index, tenant) in tenants.into_iter().enumerate() {
@@ -161,8 +169,15 @@ fn add_realm(
     Ok(())
 }
 
-fn unknown(common: CommonPolicy, endpoints: Option<Endpoints>) -> TenantPolicy {
-    TenantPolicy::Unknown(Arc::new(UnknownTenant { common, endpoints }))
+/// The policy for requests without a tenant. `members` name the paths on which they are refused;
+/// `None` = all.
+fn unknown(common: CommonPolicy, members: Option<&PolicyMembers>) -> TenantPolicy {
+    let tokens = members.and_then(|members| members.bound_tokens.as_ref());
+    TenantPolicy::Unknown(Arc::new(UnknownTenant {
+        common,
+        endpoints: members.and_then(|members| members.endpoints.clone()),
+        resources: tokens.and_then(|tokens| tokens.resources.clone()),
+    }))
 }
 
 fn host_pattern(json: &Json) -> Result<HostPattern, JsonError> {

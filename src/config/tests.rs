@@ -109,23 +109,29 @@ fn every_mistake_has_its_place() {
         (r#"{"clients": [], "max_body_bytes": 1.5}"#, "/max_body_bytes", "from 1 to"),
         (r#"{"clients": [], "max_body_bytes": "1"}"#, "/max_body_bytes", "from 1 to"),
         (r#"{"clients": [], "max_body_bytes": 16777217}"#, "/max_body_bytes", "from 1 to"),
-        (r#"{"clients": [], "endpoints": []}"#, "/endpoints", "empty array"),
+        (r#"{"clients": [], "endpoints": {}}"#, "/endpoints", "an array of paths"),
         (
             r#"{"clients": [], "peer_certificate": {"source": "x"}}"#,
             "/peer_certificate/source",
             "\"connection\"",
         ),
         (
-            r#"{"clients": [], "peer_certificate": {"chain": "anchors"}}"#,
+            r#"{"clients": [], "peer_certificate": {"chain": "anchor"}}"#,
             "/peer_certificate/chain",
             "\"listener\"",
+        ),
+        (
+            r#"{"clients": [], "peer_certificate": {"chain": "anchors"}}"#,
+            "/peer_certificate/chain",
+            "the member trust_anchors",
         ),
         (
             r#"{"clients": [], "peer_certificate": {"chains": "x"}}"#,
             "/peer_certificate/chains",
             "\"chain\"",
         ),
-        (r#"{"clients": [], "trust_anchors": []}"#, "/trust_anchors", "unknown member"),
+        (r#"{"clients": [], "trust_anchors": []}"#, "/trust_anchors", "at least one trust anchor"),
+        (r#"{"clients": [], "intermediates": ["x"]}"#, "/intermediates/0", "the PEM of one"),
         (r#"{"clients": [], "tenants": []}"#, "/tenants", "empty array"),
         (r#"{"clients": [], "tenants": [{}]}"#, "/tenants/0", "hosts"),
         (r#"{"tenants": [{"hosts": ["a"]}]}"#, "/tenants/0", "clients"),
@@ -313,7 +319,8 @@ fn clients_are_refused_at_the_place_of_the_mistake() {
             "\"certificate_thumbprints\"",
         ),
         (r#""certificate_thumbprints": ["x"]"#.to_owned(), "/certificate_thumbprints/0", "SHA-256"),
-        (r#""trust_anchors": []"#.to_owned(), "/trust_anchors", "does not support"),
+        (r#""trust_anchors": []"#.to_owned(), "/trust_anchors", "at least one trust anchor"),
+        (r#""trust_anchors": [{}]"#.to_owned(), "/trust_anchors/0", "the member subject"),
         (SELF_SIGNED.to_owned(), "", "or jwks_uri"),
         (
             format!(r#"{SELF_SIGNED}, "jwks_uri": "https://keys.example/""#),
@@ -496,5 +503,46 @@ fn what_is_written_and_supported() {
             pointer,
             "{text}"
         );
+    }
+}
+
+#[test]
+fn members_about_responses_need_a_host_that_reads_them() {
+    let discovery = r#""endpoints": ["/token"], "discovery": {"paths": ["/.well-known/x"]}"#;
+    let check = r#""bound_tokens": {"response_check": "enforce"}"#;
+    for (members, pointer) in [
+        (discovery.to_owned(), "/discovery"),
+        (check.to_owned(), "/bound_tokens/response_check"),
+        (
+            format!(r#""tenants": [{{"hosts": ["a"], {check}}}]"#),
+            "/tenants/0/bound_tokens/response_check",
+        ),
+    ] {
+        let text = format!(r#"{{"clients": [], {members}}}"#);
+        parse(&text).unwrap();
+        let error = Configuration::parse_without_responses(text.as_bytes()).unwrap_err();
+        assert_eq!(error.pointer, pointer);
+        assert!(error.message.contains("tls_client_auth_responses.wasm"), "{error}");
+    }
+    for (members, pointer, message) in [
+        (r#""discovery": {"paths": ["/x"]}"#, "/discovery/paths/0", "not gated"),
+        (
+            r#""endpoints": ["/token"], "discovery": {"paths": ["/x", "/token"]}"#,
+            "/discovery/paths/1",
+            "not gated",
+        ),
+        (r#""endpoints": ["/token"], "discovery": {}"#, "/discovery", "paths"),
+        (
+            r#""endpoints": ["/token"],
+               "discovery": {"paths": ["/x"], "mtls_endpoint_aliases": "https://a/b"}"#,
+            "/discovery/mtls_endpoint_aliases",
+            "an origin",
+        ),
+        (r#""bound_tokens": {}"#, "/bound_tokens", "response_check"),
+        (r#""bound_tokens": {"response_check": true}"#, "/bound_tokens/response_check", "enforce"),
+    ] {
+        let error = parse(&format!(r#"{{"clients": [], {members}}}"#)).unwrap_err();
+        assert_eq!(error.pointer, pointer, "{error}");
+        assert!(error.message.contains(message), "{error}");
     }
 }

@@ -1,11 +1,12 @@
 //! What the backend learns of the certificate of a client that passed without authenticating by it,
 //! where `forward.certificate_for` asks for that (contract §5).
 
-use crate::authenticate::check_validity;
+use crate::authenticate::{check_revoked, check_validity};
 use crate::certificate::PeerCertificate;
 use crate::downstream::{PresentedCertificate, ServerName};
 use crate::policy::{CertificateFor, CommonPolicy};
 use crate::rejection::{Code, Rejection};
+use crate::revocation::RevocationUnknown;
 
 /// The headers of a request that passes as `code`; none where policy is silent about it. What
 /// cannot be read is not written, and refuses nothing.
@@ -32,19 +33,27 @@ pub(super) fn headers_of_bystander(
     if presented.check_origin().is_ok() {
         // The server of a registered client authenticates it, and knows what its certificate is
         // worth. Any other one may be taken for a certificate that was verified here.
-        let is_whole = code == Code::PassedOtherMethod
-            || (is_vouched_for(&certificate, presented).is_ok()
+        // That of a token was compared with the certificate itself.
+        let is_whole = matches!(code, Code::PassedOtherMethod | Code::TokenBound)
+            || (is_vouched_for(&certificate, common, presented).is_ok()
                 && is_of_tenant(presented.server_name()));
         forward.add_certificate(&certificate, is_whole, &mut headers);
     }
     headers
 }
 
-/// Checks that the certificate is valid and its chain verified, as of a `tls_client_auth` client.
+/// Checks that the certificate is valid, its chain verified and itself not revoked, as of a
+/// `tls_client_auth` client.
 fn is_vouched_for(
     certificate: &PeerCertificate,
+    common: &CommonPolicy,
     presented: &mut PresentedCertificate<'_>,
 ) -> Result<(), Rejection> {
     check_validity(certificate, presented.now()?)?;
-    presented.check_chain()
+    presented.check_chain()?;
+    // Whether it is revoked is asked only where a decision depends on it.
+    if common.revocation.is_some() {
+        return Err(Rejection::RevocationUnknown(RevocationUnknown::NotAsked));
+    }
+    common.revoked.as_ref().map_or(Ok(()), |revoked| check_revoked(revoked, certificate))
 }

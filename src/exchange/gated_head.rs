@@ -2,32 +2,32 @@
 
 use crate::checks::{Check, Checks};
 use crate::downstream::{Downstream, ForwardedFields, ServerName};
-use crate::policy::{Configuration, Policy};
+use crate::policy::{Configuration, Policy, Source};
 use crate::rejection::{HostError, Rejection};
 use crate::request::{
-    Authorization, Charset, ClientIdMismatch, Head, SingletonField, Target, check_content,
-    check_length,
+    Authorization, Charset, Claim, ClaimedClient, ClientIdMismatch, Form, Head, SingletonField,
+    Target, check_content, check_length,
 };
 
 /// What a decision needs of the headers after the body ended.
 #[derive(Debug)]
 pub(super) struct GatedHead {
-    pub(super) authorization: Option<Authorization>,
-    pub(super) charset: Charset,
+    authorization: Option<Authorization>,
+    charset: Charset,
     /// `None` = the certificate is that of the connection, as nearly always.
     forwarded: Option<Box<HeldFields>>,
 }
 
 /// [`ForwardedFields`] that outlive the headers.
 #[derive(Debug)]
-struct HeldFields {
+pub(super) struct HeldFields {
     certificate: HeldField,
     verified: HeldField,
 }
 
 /// A [`SingletonField`] that outlives the headers.
 #[derive(Debug)]
-enum HeldField {
+pub(super) enum HeldField {
     /// The header is absent, or the policy names none.
     Absent,
     Present(Box<[u8]>),
@@ -45,12 +45,31 @@ impl From<SingletonField<'_>> for HeldField {
 }
 
 impl HeldField {
-    fn get(&self) -> SingletonField<'_> {
+    pub(super) fn get(&self) -> SingletonField<'_> {
         match self {
             Self::Absent => SingletonField::Absent,
             Self::Present(value) => SingletonField::Present(value),
             Self::Repeated => SingletonField::Repeated,
         }
+    }
+}
+
+impl HeldFields {
+    /// The headers that `source` names; `None` = the certificate is that of the connection.
+    pub(super) fn of(head: &Head<'_>, source: &Source) -> Option<Box<Self>> {
+        source.header().map(|_| {
+            let fields = ForwardedFields::of(head, source);
+            let (certificate, verified) = (fields.certificate.into(), fields.verified.into());
+            Box::new(Self { certificate, verified })
+        })
+    }
+
+    /// The same fields as those of a head.
+    pub(super) fn get(held: Option<&Self>) -> ForwardedFields<'_> {
+        held.map_or_else(ForwardedFields::default, |fields| ForwardedFields {
+            certificate: fields.certificate.get(),
+            verified: fields.verified.get(),
+        })
     }
 }
 
@@ -91,21 +110,36 @@ impl GatedHead {
         if let Some(name) = target.credential_in_query() {
             return Err(Rejection::ClientIdMismatch(ClientIdMismatch::CredentialInQuery { name }));
         }
-        let source = &policy.common.peer_certificate.source;
-        let forwarded = source.header().map(|_| {
-            let fields = ForwardedFields::of(head, source);
-            let (certificate, verified) = (fields.certificate.into(), fields.verified.into());
-            Box::new(HeldFields { certificate, verified })
-        });
+        let forwarded = HeldFields::of(head, &policy.common.peer_certificate.source);
         Ok(Self { authorization, charset, forwarded })
     }
 
     /// The headers in which a hop in front reports the certificate.
     pub(super) fn forwarded(&self) -> ForwardedFields<'_> {
-        self.forwarded.as_ref().map_or_else(ForwardedFields::default, |fields| ForwardedFields {
-            certificate: fields.certificate.get(),
-            verified: fields.verified.get(),
-        })
+        HeldFields::get(self.forwarded.as_deref())
+    }
+
+    /// The client that the complete request names. `None` = it names none, and may pass.
+    /// `buffered` is the length of the body, in bytes.
+    pub(super) fn claim(
+        &self,
+        policy: &Policy,
+        body: Option<Vec<u8>>,
+        buffered: usize,
+        checks: &mut Checks,
+    ) -> Result<Option<ClaimedClient>, Rejection> {
+        checks.begin(Check::Form);
+        // The part of a body that is missing may hold the parameter that refuses the request.
+        let body = body.filter(|body| body.len() == buffered).ok_or(HostError::Body)?;
+        let form = Form::read(&body, self.charset)?;
+        checks.begin(Check::ClientId);
+        match Claim::read(self.authorization.as_ref(), &form)? {
+            Claim::Client(client) => Ok(Some(client)),
+            Claim::Unidentified { has_credential: false } if policy.passes_unidentified_clients => {
+                Ok(None)
+            }
+            Claim::Unidentified { .. } => Err(Rejection::MissingClientId),
+        }
     }
 }
 
@@ -118,6 +152,7 @@ pub(super) fn is_preflight(head: &Head<'_>, target: &Target<'_>, end_of_stream: 
         && !head.has_upgrade
         && !head.overrides_method
         && target.credential_in_query().is_none()
+        && !target.has_access_token()
 }
 
 /// RFC 9110 §10.1.1: `100-continue` is the one expectation that changes nothing.
@@ -132,7 +167,7 @@ fn expects_more_than_continue(expect: SingletonField<'_>) -> bool {
 /// Checks that the connection was made to the tenant that the request is for. Otherwise a client of
 /// another tenant could connect under that tenant's name, where the listener trusts that tenant's
 /// CA, and send its request here.
-fn check_server_name(
+pub(super) fn check_server_name(
     configuration: &Configuration,
     policy: &Policy,
     head: &Head<'_>,

@@ -1,7 +1,10 @@
+mod orders;
+
 use super::*;
-use crate::certificate::PeerCertificate;
+use crate::certificate::{PeerCertificate, Thumbprint};
 use crate::decision::Action;
 use crate::downstream::ServerName;
+use crate::registry::IntrospectedToken;
 use crate::rejection::MissingCertificate;
 use crate::request::Field;
 use crate::time::UnixTime;
@@ -378,4 +381,77 @@ fn the_checks_of_a_decision_are_noted() {
         let made = Check::ALL.into_iter().filter(|check| decided.checks.has(*check)).count();
         assert_eq!((decided.checks.last(), made), (Some(last), expected), "{body} {more:?}");
     }
+}
+
+const RESOURCES: &[u8] = br#"{
+    "endpoints": [], "max_body_bytes": 40,
+    "bound_tokens": {
+        "resources": ["/token"],
+        "introspection": {"cluster": "c", "authority": "a", "path": "/introspect"}
+    }
+}"#;
+
+/// An exchange that waits for what an authorization server says about its token.
+fn asking() -> (Exchange, Question) {
+    let (exchange, step) = started(RESOURCES, &[("authorization", "Bearer opaque")], false);
+    match step {
+        Step::Ask(question) => (exchange, *question),
+        other => panic!("asks nothing: {other:?}"),
+    }
+}
+
+#[test]
+fn an_opaque_token_holds_the_request_until_its_answer() {
+    let (mut exchange, question) = asking();
+    assert!(!format!("{exchange:?}{question:?}").contains("opaque"), "no token is written");
+    // Nothing that arrives in the meantime lets it pass.
+    assert!(matches!(exchange.on_body(11, true, must_not_read, &mut Unasked), Step::Wait));
+    assert!(matches!(exchange.on_end(must_not_read, &mut Unasked), Step::Wait));
+    let other = Fact::KeySet(Err(RegistryFault::KeySetsNotFetched));
+    assert!(matches!(exchange.on_fact(other, &mut Unasked), Step::Wait));
+    for (answer, code) in [
+        (Ok(IntrospectedToken::Inactive), Code::TokenUnverified),
+        (Ok(IntrospectedToken::Unbound), Code::TokenUnbound),
+        (Ok(IntrospectedToken::Unreadable), Code::TokenUnbound),
+        (Ok(IntrospectedToken::BoundTo(Thumbprint::of(b""))), Code::TokenBoundToAnother),
+        (Err(RegistryFault::NotIntrospected), Code::RegistryUnavailable),
+    ] {
+        let (mut exchange, _) = asking();
+        let step = exchange.on_fact(Fact::Token(answer), &mut WithoutCertificate);
+        assert_eq!(decision(step).code, code);
+        let step = exchange.on_end(must_not_read, &mut Unasked);
+        assert!(matches!(step, Step::Decided { passed: false }));
+        // A second answer changes nothing.
+        let again = Fact::Token(Ok(IntrospectedToken::Inactive));
+        assert!(matches!(exchange.on_fact(again, &mut Unasked), Step::Wait));
+    }
+}
+
+#[test]
+fn a_form_at_a_resource_is_held_and_bounded() {
+    let more = [FORM, ("authorization", "Bearer opaque")];
+    let (mut exchange, step) = started(RESOURCES, &more, false);
+    assert!(matches!(step, Step::Wait) && exchange.is_held());
+    assert!(matches!(exchange.on_body(40, false, must_not_read, &mut Unasked), Step::Wait));
+    let too_large = exchange.on_body(41, false, must_not_read, &mut Unasked);
+    assert_eq!(decision(too_large).code, Code::BodyTooLarge);
+
+    let (mut exchange, _) = started(RESOURCES, &more, false);
+    let step = exchange.on_body(14, true, gives(b"access_token=a"), &mut Unasked);
+    assert_eq!(decision(step).code, Code::TokenMalformed);
+
+    let (mut exchange, _) = started(RESOURCES, &more, false);
+    let step = exchange.on_body(14, true, |_| Some(b"a".to_vec()), &mut Unasked);
+    assert_eq!(decision(step).rejection, Some(Rejection::HostError(HostError::Body)));
+
+    // Trailers end it too, and a body that is withheld is a host error.
+    let (mut exchange, _) = started(RESOURCES, &more, false);
+    assert!(matches!(exchange.on_body(3, false, must_not_read, &mut Unasked), Step::Wait));
+    assert!(matches!(exchange.on_end(gives(b"a=b"), &mut Unasked), Step::Ask(_)));
+    let (mut exchange, _) = started(RESOURCES, &more, false);
+    assert_eq!(decision(exchange.on_body_withheld()).code, Code::HostError);
+
+    // No other body is held, whatever its length.
+    let more = [("authorization", "Bearer opaque"), ("content-length", "999999")];
+    assert!(matches!(started(RESOURCES, &more, false).1, Step::Ask(_)));
 }

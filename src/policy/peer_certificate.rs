@@ -25,6 +25,8 @@ pub enum Chain {
     Connection,
     /// The listener, which refuses untrusted certificates, as the operator states.
     Listener,
+    /// The filter itself, up to one of `trust_anchors`.
+    Anchors,
 }
 
 impl Chain {
@@ -34,6 +36,7 @@ impl Chain {
         match self {
             Self::Connection => "connection",
             Self::Listener => "listener",
+            Self::Anchors => "anchors",
         }
     }
 }

@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{CommonPolicy, HostPattern, Policy, StrippedHeaders, TenantPolicy, UnknownTenant};
+use super::{
+    CommonPolicy, Gating, HostPattern, Policy, StrippedHeaders, TenantPolicy, UnknownTenant,
+};
 use crate::request::{Endpoints, PathPrefix, Target, folded, has_spelling, may_be_listed};
 
 /// The tenants of a configuration in which some are chosen by path.
@@ -37,8 +39,8 @@ struct RealmsOfHost {
 #[derive(Clone, Debug)]
 pub(crate) struct RealmChoice {
     pub(crate) policy: TenantPolicy,
-    /// Whether some spelling of the path is gated.
-    pub(crate) is_gated: bool,
+    /// How some spelling of the path is gated.
+    pub(crate) gating: Gating,
     /// Whether spellings that count choose several tenants.
     pub(crate) is_ambiguous: bool,
 }
@@ -112,7 +114,7 @@ impl Realms {
         let mut search = Search {
             other,
             as_it_came: as_it_came.tenant,
-            is_gated: false,
+            gating: Gating::default(),
             is_ambiguous: false,
             is_mixed: false,
         };
@@ -120,26 +122,26 @@ impl Realms {
             search.see(path, &as_it_came);
         } else if !path.starts_with(b"/") {
             // It is no path. What a backend makes of it is not known.
-            (search.is_gated, search.is_ambiguous) = (true, true);
+            (search.gating, search.is_ambiguous) = (ALL, true);
         } else if Self::may_be_gated(&of_host, path, other) {
             let has_too_many = has_spelling(path, &mut |spelling| {
                 search.see(spelling, &choose(&of_host, spelling));
                 search.is_ambiguous
             });
             if has_too_many {
-                (search.is_gated, search.is_ambiguous) = (true, true);
+                (search.gating, search.is_ambiguous) = (ALL, true);
             }
         } else {
             // No spelling is gated. Which tenants they choose is not worth a search.
             search.is_mixed = true;
         }
-        let Search { is_gated, is_ambiguous, is_mixed, .. } = search;
+        let Search { gating, is_ambiguous, is_mixed, .. } = search;
         let policy = match (is_ambiguous, is_mixed) {
             (true, _) => TenantPolicy::Unknown(self.ambiguous.clone()),
-            (false, true) if !is_gated => self.stripped_for_all(&policy),
+            (false, true) if !gating.is_any() => self.stripped_for_all(&policy),
             _ => policy,
         };
-        RealmChoice { policy, is_gated, is_ambiguous }
+        RealmChoice { policy, gating, is_ambiguous }
     }
 
     /// The policy for a request that is not gated and whose spellings choose several tenants: what
@@ -151,16 +153,19 @@ impl Realms {
             forward: self.ambiguous.common.forward.clone(),
             ..policy.common().clone()
         };
-        let endpoints = policy.endpoints().cloned();
-        TenantPolicy::Unknown(Arc::new(UnknownTenant { common, endpoints }))
+        let (endpoints, resources) = (policy.endpoints().cloned(), policy.resources().cloned());
+        TenantPolicy::Unknown(Arc::new(UnknownTenant { common, endpoints, resources }))
     }
 
     /// Whether some spelling of a path may be gated for some tenant of these hosts. Only a long
     /// path is looked at.
     fn may_be_gated(of_host: &[&RealmsOfHost], path: &[u8], other: &TenantPolicy) -> bool {
         let policies = of_host.iter().flat_map(|of_host| of_host.policies());
-        let endpoints = policies.map(|policy| policy.endpoints.as_ref());
-        may_be_listed(path, endpoints.chain([other.endpoints()]))
+        let lists = policies.flat_map(|policy| {
+            [Some(policy.endpoints.as_ref()), policy.resources().map(Some)].into_iter().flatten()
+        });
+        let others = [Some(other.endpoints()), other.resources().map(Some)];
+        may_be_listed(path, lists.chain(others.into_iter().flatten()))
     }
 
     /// Paths of the endpoints of each tenant, below its own paths, and those of the top level.
@@ -198,11 +203,14 @@ impl Realms {
     }
 }
 
+/// How a path is gated of which not every spelling can be followed.
+const ALL: Gating = Gating { endpoint: true, resource: true };
+
 /// What the spellings of one path say together.
 struct Search<'a> {
     other: &'a TenantPolicy,
     as_it_came: Option<&'a Arc<Policy>>,
-    is_gated: bool,
+    gating: Gating,
     is_ambiguous: bool,
     /// Whether spellings choose several tenants, gated or not.
     is_mixed: bool,
@@ -215,20 +223,28 @@ impl<'a> Search<'a> {
         let differs_by_case = !same(chosen.tenant, chosen.folded);
         self.is_mixed |= differs || differs_by_case;
         // A realm in another letter case is gated as the realm is that some backend takes it for.
-        if self.gates(chosen.tenant, spelling)
-            || (differs_by_case && self.gates(chosen.folded, spelling))
-        {
-            self.is_gated = true;
+        let mut gating = self.gates(chosen.tenant, spelling);
+        if differs_by_case {
+            let folded = self.gates(chosen.folded, spelling);
+            gating.endpoint |= folded.endpoint;
+            gating.resource |= folded.resource;
+        }
+        if gating.is_any() {
+            self.gating.endpoint |= gating.endpoint;
+            self.gating.resource |= gating.resource;
             self.is_ambiguous |= differs || differs_by_case;
         }
     }
 
-    fn gates(&self, tenant: Option<&Arc<Policy>>, spelling: &[u8]) -> bool {
-        let endpoints = match tenant {
-            Some(policy) => policy.endpoints.as_ref(),
-            None => self.other.endpoints(),
+    fn gates(&self, tenant: Option<&Arc<Policy>>, spelling: &[u8]) -> Gating {
+        let (endpoints, resources) = match tenant {
+            Some(policy) => (policy.endpoints.as_ref(), policy.resources()),
+            None => (self.other.endpoints(), self.other.resources()),
         };
-        endpoints.is_none_or(|endpoints| endpoints.list_spelling(spelling))
+        Gating {
+            endpoint: endpoints.is_none_or(|endpoints| endpoints.list_spelling(spelling)),
+            resource: resources.is_some_and(|resources| resources.list_spelling(spelling)),
+        }
     }
 }
 

@@ -86,9 +86,9 @@ impl Tenants {
             match (host, &self.realms) {
                 (None, _) => self.unreadable.clone(),
                 (Some(host), Some(realms)) => {
-                    let RealmChoice { policy, is_gated, is_ambiguous } =
+                    let RealmChoice { policy, gating, is_ambiguous } =
                         realms.choose(Some(&host), &Target::new(path), &self.other);
-                    return TenantChoice { policy, is_gated: Some(is_gated), is_ambiguous };
+                    return TenantChoice { policy, gating: Some(gating), is_ambiguous };
                 }
                 (Some(host), None) => match self.tenant_of(&host) {
                     Some(policy) => TenantPolicy::Known(policy.clone()),
@@ -98,7 +98,7 @@ impl Tenants {
         } else {
             self.other.clone()
         };
-        TenantChoice { policy, is_gated: None, is_ambiguous: false }
+        TenantChoice { policy, gating: None, is_ambiguous: false }
     }
 
     /// Paths that are gated, if they choose the tenant whose endpoints they are of.

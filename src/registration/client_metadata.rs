@@ -3,6 +3,7 @@
 
 use super::backend_authentication::BackendAuthentication;
 use super::certificate_binding::{self, CertificateBinding, ReadBinding, THUMBPRINTS, thumbprints};
+use super::client_anchors::{self, ClientAnchors};
 use super::expected_subject::{ExpectedSubject, names_of_subjects, only_subject, subjects};
 use super::jwks_uri::JwksUri;
 use super::{foreign, jwks};
@@ -19,6 +20,9 @@ pub struct ClientMetadata {
     /// the only certificates that this client may use; `None` = any certificate that matches.
     certificate_thumbprints: Option<Vec<Thumbprint>>,
     backend_authentication: Option<BackendAuthentication>,
+    trust_anchors: Option<ClientAnchors>,
+    /// `tls_client_certificate_bound_access_tokens`
+    binds_access_tokens: bool,
 }
 
 /// How the client authenticates, with everything that the method needs.
@@ -93,14 +97,14 @@ impl ClientMetadata {
         let mut certificate_thumbprints = members.read_unless_null(THUMBPRINTS, thumbprints)?;
         let backend_authentication =
             members.read_unless_null("backend_authentication", BackendAuthentication::from_json)?;
+        let binds_access_tokens = members
+            .read_unless_null("tls_client_certificate_bound_access_tokens", Json::boolean)?
+            .unwrap_or(false);
         let binding = members.read_unless_null(certificate_binding::MEMBER, |json| {
             ReadBinding::from_json(json, warnings)
         })?;
-        if members.set(NOT_SUPPORTED).is_some() {
-            return Err(
-                JsonError::new("this version does not support this member").within(NOT_SUPPORTED)
-            );
-        }
+        let trust_anchors =
+            members.read_unless_null(client_anchors::MEMBER, ClientAnchors::from_json)?;
         refuse_near_misses(&members)?;
         // RFC 7591 §2 has a default, but an authorization server always returns the method
         // (§3.2.1). An entry without it is in an unrecognised format, and with the default a
@@ -166,7 +170,21 @@ impl ClientMetadata {
                 TokenEndpointAuthMethod::Other(binding)
             }
         };
-        Ok(Self { client_id, method, certificate_thumbprints, backend_authentication })
+        // RFC 8705 §2.2: a certificate that is registered itself has no chain, and where no
+        // certificate is asked for there is nothing to compare.
+        if trust_anchors.is_some() && method.expected_subject().is_none() {
+            let expected = "a client that is registered by a subject, of tls_client_auth or in \
+                certificate_binding";
+            return Err(JsonError::expected(expected).within(client_anchors::MEMBER));
+        }
+        Ok(Self {
+            client_id,
+            method,
+            certificate_thumbprints,
+            backend_authentication,
+            trust_anchors,
+            binds_access_tokens,
+        })
     }
 
     /// A client that another VM of this process has read.
@@ -175,13 +193,27 @@ impl ClientMetadata {
         method: TokenEndpointAuthMethod,
         certificate_thumbprints: Option<Vec<Thumbprint>>,
         backend_authentication: Option<BackendAuthentication>,
+        trust_anchors: Option<ClientAnchors>,
     ) -> Self {
         Self {
             client_id: client_id.into(),
             method,
             certificate_thumbprints,
             backend_authentication,
+            trust_anchors,
+            binds_access_tokens: false,
         }
+    }
+
+    /// The same client with this `tls_client_certificate_bound_access_tokens`.
+    pub(crate) fn binding_access_tokens(self, binds_access_tokens: bool) -> Self {
+        Self { binds_access_tokens, ..self }
+    }
+
+    /// Whether the access tokens of this client must be bound to its certificate (RFC 8705 §3.4).
+    #[must_use]
+    pub fn binds_access_tokens(&self) -> bool {
+        self.binds_access_tokens
     }
 
     /// The identifier, unique in its registry.
@@ -213,6 +245,13 @@ impl ClientMetadata {
     #[must_use]
     pub fn backend_authentication(&self) -> Option<&BackendAuthentication> {
         self.backend_authentication.as_ref()
+    }
+
+    /// `trust_anchors`: the CAs under one of which the certificate must be issued, whatever else
+    /// verifies its chain.
+    #[must_use]
+    pub fn trust_anchors(&self) -> Option<&ClientAnchors> {
+        self.trust_anchors.as_ref()
     }
 
     /// Whether `certificate_thumbprints` is absent or contains this certificate.
@@ -278,10 +317,6 @@ fn letters(name: &str) -> String {
         .map(|octet| char::from(octet.to_ascii_lowercase()))
         .collect()
 }
-
-/// A member reserved for a later version. Ignoring it would enforce less than the operator asked
-/// for.
-const NOT_SUPPORTED: &str = "trust_anchors";
 
 const METHOD: &str = "token_endpoint_auth_method";
 

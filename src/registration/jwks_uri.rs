@@ -73,7 +73,7 @@ impl fmt::Display for JwksUri {
 /// # Errors
 /// What is expected.
 #[inline(never)]
-fn host_name(text: &str) -> Result<Box<str>, &'static str> {
+pub(crate) fn host_name(text: &str) -> Result<Box<str>, &'static str> {
     let is_label = |label: &str| {
         !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
     };
@@ -126,7 +126,12 @@ impl ListedHosts {
     }
 
     pub(crate) fn has(&self, uri: &JwksUri) -> bool {
-        self.0.iter().any(|listed| listed.has(uri.host()))
+        self.has_host(uri.host())
+    }
+
+    /// Whether this host, in lower case, is one of them.
+    pub(crate) fn has_host(&self, host: &str) -> bool {
+        self.0.iter().any(|listed| listed.has(host))
     }
 }
 

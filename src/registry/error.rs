@@ -20,6 +20,10 @@ pub enum RegistryFault {
     KeySet(FetchError),
     /// The host fetches no key sets.
     KeySetsNotFetched,
+    /// The authorization server did not say whether a token is active.
+    Introspection(FetchError),
+    /// The host asks no authorization server.
+    NotIntrospected,
     /// The list lacks the client, and no lookup of it may begin now (`on_miss`).
     NoLookupNow,
 }
@@ -34,6 +38,12 @@ impl fmt::Display for RegistryFault {
             Self::KeySetsNotFetched => f.write_str(
                 "the client registered jwks_uri, and only the filter in Envoy fetches key sets",
             ),
+            Self::Introspection(error) => {
+                write!(f, "no answer of token introspection: {error}")
+            }
+            Self::NotIntrospected => {
+                f.write_str("only the filter in Envoy asks an authorization server about tokens")
+            }
             Self::NoLookupNow => f.write_str(
                 "the list lacks this client, and as many such clients as on_miss allows are being \
                  looked up or were a moment ago",

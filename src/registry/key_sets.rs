@@ -102,6 +102,12 @@ impl KeySetSource {
 }
 
 impl KeySet {
+    /// A set of these certificates.
+    #[cfg(test)]
+    pub(crate) fn of(certificates: &[Thumbprint]) -> Self {
+        Self { certificates: certificates.into(), failure: None }
+    }
+
     /// Whether the certificate is one of the set.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use crate::json::Json;
 
 /// Reads a body from its beginning to its end: an array of clients, or an object with the array
 /// `clients`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::registry) struct ListReader {
     body: Vec<u8>,
     /// The octet of `body` that is read next.

@@ -11,10 +11,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::Poll;
 
-pub(super) use self::freshness::{Freshness, lifetime};
+pub(crate) use self::freshness::Freshness;
+pub(super) use self::freshness::lifetime;
 pub(super) use self::held::{HeldAnswer, HeldAnswers};
 pub use self::on_miss::OnMiss;
-pub(super) use self::pending::PendingAnswers;
+pub(crate) use self::pending::PendingAnswers;
 use super::error::{FetchError, RegistryFault};
 use super::fetched::{FetchMode, FetchedRegistry, RegistryAnswer, RegistryRequest};
 use crate::limits;

@@ -38,7 +38,9 @@
 //! # Invariants
 //!
 //! A change of the protocol must keep these four, each with the tests that fail otherwise. (The
-//! names are those of modules and tests below this module.)
+//! names are those of modules and tests below this module.) `tests::model` searches all orders of
+//! the accesses of several VMs to shared data for a violation of any of them, and shows which rule
+//! of the protocol each of them needs (docs/verification.md).
 //!
 //! 1. **No mixture of two lists.** A request is answered from shards of the generation of the head,
 //!    or not at all. Therefore a generation is used once; a list in force is never changed; the
@@ -52,7 +54,9 @@
 //!    write can still overwrite or empty a shard of the list that another VM has put in force
 //!    meanwhile. Requests for the clients of this shard then fail (`RegistryFault::Inconsistent`,
 //!    503), and none gets a wrong answer; they make the next request for the list unconditional,
-//!    and its list repairs the damage. Such a VM never replaces the head.
+//!    and its list repairs the damage. Such a VM replaces the head only while no later attempt has
+//!    brought or confirmed a list; an attempt that finds another list in force than at its
+//!    beginning is given up.
 //!    - `lease::tests::one_of_many_vms_has_the_lease_and_keeps_it`
 //!    - `lease::tests::a_holder_that_does_not_renew_the_lease_loses_it`
 //!    - `tests::several_vms::a_dead_vm_is_replaced_whatever_it_was_doing`
@@ -105,8 +109,11 @@ mod stored_client;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use self::codec::{Reader, Writer};
+pub(crate) use self::lease::Lease;
 use self::list_in_force::ListInForce;
 use self::refresh::Refresh;
+pub(crate) use self::refresh::Schedule;
 pub use self::refresh::{RefreshEvent, TickOutcome};
 use self::shared::Keys;
 pub use self::shared::{SharedData, Version};
@@ -117,7 +124,7 @@ use super::fetched::{FetchedRegistry, RegistryAnswer};
 use crate::registration::Registration;
 
 /// One VM's part in a registry whose list is fetched.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Snapshot {
     list: ListInForce,
     refresh: Refresh,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::certificate::{AlternativeName, FoundNames, NameDifference, Thumbprint};
+use crate::trust::PathError;
 
 /// Why the client counts as unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +67,65 @@ impl fmt::Display for MissingCertificate {
     }
 }
 
+/// Why the access token of a response is not known to be bound to the certificate of its client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnboundResponse {
+    /// There is a token, and no certificate that counts as the client's.
+    NoCertificate,
+    /// The response has a content coding, and cannot be read.
+    Encoded,
+    /// It is no JSON, or is not labelled `application/json`.
+    NotJson,
+    /// It has more than [`crate::limits::TOKEN_RESPONSE_BYTES`].
+    TooLarge,
+    /// Readers may differ in which token they take, or in what it is bound to.
+    Doubtful,
+    /// The token is a JWT without a signature (RFC 7519 §6).
+    Unsigned,
+    /// The token is a JWT without a `cnf` that has one `x5t#S256` (RFC 8705 §3.1).
+    NotBound,
+    /// The token is bound to another certificate.
+    ToAnother {
+        /// The certificate that it is bound to.
+        bound_to: Thumbprint,
+    },
+    /// The token is no JWT, and no server is asked about it.
+    Opaque,
+    /// The host does not deliver the body while the headers are held.
+    Withheld,
+    /// The host does not give the headers or the body of the response.
+    NotGiven,
+}
+
+impl fmt::Display for UnboundResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoCertificate => {
+                "an access token was issued, and the request has no certificate of its client"
+            }
+            Self::Encoded => "the answer has a content encoding, although the request accepts none",
+            Self::NotJson => "the answer is not application/json in UTF-8",
+            Self::TooLarge => "the answer has more than 256 kB",
+            Self::Doubtful => {
+                "the answer is no object, or has access_token, cnf or alg twice, in another letter \
+                 case or of another type"
+            }
+            Self::Unsigned => "the access token is a JWT without a signature",
+            Self::NotBound => "the access token is a JWT without cnf and x5t#S256 in it",
+            Self::ToAnother { bound_to } => {
+                return write!(f, "the access token is bound to another certificate, {bound_to}");
+            }
+            Self::Opaque => "the access token is no JWT, and bound_tokens has no introspection",
+            Self::Withheld => {
+                "Envoy does not give the body of the answer while its headers are held: set \
+                 allow_on_headers_stop_iteration: true in the plugin configuration"
+            }
+            Self::NotGiven => "Envoy does not give the headers or the body of the answer",
+        })
+    }
+}
+
 /// What of a certificate is not verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -89,6 +149,22 @@ pub enum UnverifiedCertificate {
         /// What it says instead.
         found: FoundWord,
     },
+}
+
+/// Which anchors no path leads to, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UntrustedIssuer {
+    /// Whether they are those of the client, rather than those of the tenant or the top level.
+    pub is_of_client: bool,
+    /// Why.
+    pub error: PathError,
+}
+
+impl fmt::Display for UntrustedIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whose = if self.is_of_client { " of the client" } else { "" };
+        write!(f, "trust_anchors{whose}: {}", self.error)
+    }
 }
 
 /// What the hop in front says of the chain, where that is none of the values that vouch for it.

@@ -35,6 +35,8 @@ codes! {
     PassedUnidentified = "passed_unidentified",
     /// Passed: the path carries no client authentication.
     NotGated = "not_gated",
+    /// The access token is bound to the certificate.
+    TokenBound = "token_bound",
     /// [`super::Rejection::UpgradeRefused`]
     UpgradeRefused = "upgrade_refused",
     /// [`super::Rejection::MethodNotAllowed`]
@@ -73,16 +75,34 @@ codes! {
     CertificateNotYetValid = "certificate_not_yet_valid",
     /// [`super::Rejection::CertificateUnverified`]
     CertificateUnverified = "certificate_unverified",
+    /// [`super::Rejection::CertificateUntrustedIssuer`]
+    CertificateUntrustedIssuer = "certificate_untrusted_issuer",
+    /// [`super::Rejection::CertificateRevoked`]
+    CertificateRevoked = "certificate_revoked",
+    /// [`super::Rejection::RevocationUnknown`]
+    RevocationUnknown = "revocation_unknown",
     /// [`super::Rejection::CertificateNotRegistered`]
     CertificateNotRegistered = "certificate_not_registered",
     /// [`super::Rejection::SubjectMismatch`]
     SubjectMismatch = "subject_mismatch",
+    /// [`super::Rejection::TokenMissing`]
+    TokenMissing = "token_missing",
+    /// [`super::Rejection::TokenMalformed`]
+    TokenMalformed = "token_malformed",
+    /// [`super::Rejection::TokenUnverified`]
+    TokenUnverified = "token_unverified",
+    /// [`super::Rejection::TokenUnbound`]
+    TokenUnbound = "token_unbound",
+    /// [`super::Rejection::TokenBoundToAnother`]
+    TokenBoundToAnother = "token_bound_to_another",
     /// [`super::Rejection::UnknownTenant`]
     UnknownTenant = "unknown_tenant",
     /// [`super::Rejection::ServerNameMismatch`]
     ServerNameMismatch = "server_name_mismatch",
     /// [`super::Rejection::RegistryUnavailable`]
     RegistryUnavailable = "registry_unavailable",
+    /// [`super::Rejection::ResponseUnbound`], counted beside the code of the request.
+    ResponseUnbound = "response_unbound",
     /// [`super::Rejection::HostError`]
     HostError = "host_error",
 }

@@ -51,6 +51,19 @@ pub(crate) fn is_form(content_type: SingletonField<'_>) -> bool {
     media_type.trim_ascii().eq_ignore_ascii_case(FORM.as_bytes())
 }
 
+/// Whether some backend may read the body as a form, whatever else the header says.
+#[must_use]
+pub(crate) fn may_be_form(content_type: SingletonField<'_>) -> bool {
+    const NAME: &[u8] = b"x-www-form-urlencoded";
+    match content_type {
+        SingletonField::Absent => false,
+        SingletonField::Present(value) => {
+            value.windows(NAME.len()).any(|text| text.eq_ignore_ascii_case(NAME))
+        }
+        SingletonField::Repeated => true,
+    }
+}
+
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The charset of the two values that nearly every client sends.

@@ -30,12 +30,7 @@ pub(super) fn look_alike(name: &str) -> Option<&'static str> {
 /// `client_id.x` and `.client_id`), and turn other characters into `_` (PHP, relaxed binders).
 #[must_use]
 pub(super) fn reads_as_credential(name: &str) -> Option<&'static str> {
-    let name = name.split('\0').next().unwrap_or_default();
-    let is_blank = |c: char| c.is_whitespace() || c.is_control();
-    // JavaScript's URLSearchParams drops a question mark at the start of a body.
-    let name = name
-        .trim_end_matches(is_blank)
-        .trim_start_matches(|c| is_blank(c) || matches!(c, '[' | ']' | '.' | '?'));
+    let name = trimmed(name);
     // Every credential begins with these seven characters. The check is for the many
     // parameters of a query that do not.
     let beginning = name.chars().take(7).map(|c| if c == '[' { '_' } else { folded(c) });
@@ -43,6 +38,22 @@ pub(super) fn reads_as_credential(name: &str) -> Option<&'static str> {
         return None;
     }
     CREDENTIALS.into_iter().find(|credential| reads_as(name, credential))
+}
+
+/// Whether some backend reads the parameter `name` as an access token (RFC 6750 §2.2, §2.3).
+#[must_use]
+pub(super) fn reads_as_access_token(name: &str) -> bool {
+    // A byte order mark at the start of a body is no part of the name to some readers.
+    reads_as(trimmed(name).trim_start_matches('\u{feff}'), "access_token")
+}
+
+/// `name` up to a NUL, without what backends drop at its ends.
+fn trimmed(name: &str) -> &str {
+    let name = name.split('\0').next().unwrap_or_default();
+    let is_blank = |c: char| c.is_whitespace() || c.is_control();
+    // JavaScript's URLSearchParams drops a question mark at the start of a body.
+    name.trim_end_matches(is_blank)
+        .trim_start_matches(|c| is_blank(c) || matches!(c, '[' | ']' | '.' | '?'))
 }
 
 /// Whether the trimmed `name` is `credential` to some backend, or an array or object of that name.

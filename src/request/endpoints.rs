@@ -125,6 +125,26 @@ impl Endpoint {
         Some(if path.is_empty() { "/".to_owned() } else { path })
     }
 
+    /// A path that both list; `None` = there is none.
+    fn common_with(&self, other: &Self) -> Option<String> {
+        let (mut one, mut two) = (self.path.split('/').skip(1), other.path.split('/').skip(1));
+        let mut path = String::new();
+        loop {
+            let segment = match (one.next(), two.next()) {
+                (None, None) => break,
+                (Some(WILDCARD), Some(WILDCARD)) => "any",
+                (Some(segment), Some(WILDCARD)) | (Some(WILDCARD), Some(segment)) => segment,
+                (Some(segment), Some(same)) if segment == same => segment,
+                (Some(segment), None) if other.with_all_below => segment,
+                (None, Some(segment)) if self.with_all_below => segment,
+                _ => return None,
+            };
+            path.push('/');
+            path.push_str(if segment == WILDCARD { "any" } else { segment });
+        }
+        Some(if path.is_empty() { "/".to_owned() } else { path })
+    }
+
     /// The segments that every path of this endpoint has.
     fn words(&self) -> impl Iterator<Item = &str> {
         self.path.split('/').filter(|segment| !segment.is_empty() && *segment != WILDCARD)
@@ -132,12 +152,39 @@ impl Endpoint {
 }
 
 impl Endpoints {
-    /// Reads an array of paths and patterns, each as it reaches this filter.
+    /// Reads an array of paths and patterns, each as it reaches this filter. An empty one gates
+    /// nothing.
     ///
     /// # Errors
     /// The pointer is relative to the array.
     pub(crate) fn from_json(json: &Json) -> Result<Self, JsonError> {
-        Ok(Self { endpoints: json.some_elements("at least one path", Endpoint::from_json)? })
+        Ok(Self { endpoints: json.elements("an array of paths", Endpoint::from_json)? })
+    }
+
+    /// Reads an array of paths and patterns, each of which stands for everything below it too.
+    ///
+    /// # Errors
+    /// The pointer is relative to the array.
+    pub(crate) fn with_all_below(json: &Json) -> Result<Self, JsonError> {
+        let endpoints = json.some_elements("at least one path", |json| {
+            let endpoint = Endpoint::from_json(json)?;
+            Ok(Endpoint { with_all_below: true, last_segment: None, ..endpoint })
+        })?;
+        Ok(Self { endpoints })
+    }
+
+    /// Whether no path is listed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.endpoints.is_empty()
+    }
+
+    /// The index of the first entry of which a path is also one of `others`, and a path of both;
+    /// `None` = they have no path in common.
+    pub(crate) fn common_with(&self, others: &Self) -> Option<(usize, String)> {
+        self.endpoints.iter().enumerate().find_map(|(index, one)| {
+            others.endpoints.iter().find_map(|other| Some((index, one.common_with(other)?)))
+        })
     }
 
     /// Each of them, in the order of the configuration.
@@ -158,7 +205,7 @@ impl Endpoints {
         }
         // Without a slash at the start it is no path. Some backends strip a scheme and a host, and
         // some add the slash.
-        !path.starts_with(b"/") || self.lists_any_spelling_of(path)
+        !self.is_empty() && (!path.starts_with(b"/") || self.lists_any_spelling_of(path))
     }
 
     /// Whether `path` is one of the listed paths without regard to letter case. No other spelling
@@ -379,7 +426,6 @@ mod tests {
             let error = endpoints(&format!("[\"/ok\", \"{path}\"]")).unwrap_err();
             assert_eq!(error.pointer, "/1", "{path}");
         }
-        assert!(endpoints("[]").is_err());
         assert!(endpoints("\"/token\"").is_err());
         assert!(
             endpoints(
@@ -447,6 +493,64 @@ mod tests {
                 endpoints.iter().all(|one| endpoints.gates(&Target::new(one.example().as_bytes()))),
                 "{pattern}"
             );
+        }
+    }
+
+    #[test]
+    fn an_empty_list_gates_nothing() {
+        let none = endpoints("[]").unwrap();
+        for path in ["/", "/token", "", "*", "http://host/x", "/%2e", &"/%2e/\\".repeat(2000)] {
+            assert!(!none.gates(&Target::new(path.as_bytes())), "{path}");
+        }
+    }
+
+    #[test]
+    fn resources_have_everything_below_them() {
+        let resources = Json::parse(br#"["/api", "/a/*/b/", "/x/**"]"#).unwrap();
+        let resources = Endpoints::with_all_below(&resources).unwrap();
+        for path in [
+            "/api",
+            "/api/",
+            "/api/1/2?x",
+            "/API/1",
+            "//api/x",
+            "/x/..;/api",
+            "/%61pi/x",
+            "/a/1/b",
+            "/a/1/b/c",
+            "/x",
+            "/x/y",
+            "/y/../api%2fz",
+            "api",
+        ] {
+            assert!(resources.gates(&Target::new(path.as_bytes())), "{path}");
+        }
+        for path in ["/", "/apis", "/a/b", "/a/1/c", "/a//b"] {
+            assert!(!resources.gates(&Target::new(path.as_bytes())), "{path}");
+        }
+        let root = Endpoints::with_all_below(&Json::parse(br#"["/"]"#).unwrap()).unwrap();
+        assert!(root.gates(&Target::new(b"/")) && root.gates(&Target::new(b"/any/path")));
+        assert!(Endpoints::with_all_below(&Json::Array(Vec::new())).is_err());
+    }
+
+    #[test]
+    fn paths_in_two_lists() {
+        for (one, two, expected) in [
+            (r#"["/token"]"#, r#"["/api"]"#, None),
+            (r#"["/token", "/API/token"]"#, r#"["/api"]"#, Some((1, "/api/token"))),
+            (r#"["/token"]"#, r#"["/token/x"]"#, None),
+            (r#"["/token/**"]"#, r#"["/token/x"]"#, Some((0, "/token/x"))),
+            (r#"["/*/token"]"#, r#"["/api/*/x"]"#, None),
+            (r#"["/*/token/x"]"#, r#"["/api/*"]"#, Some((0, "/api/token/x"))),
+            (r#"["/*"]"#, r#"["/*"]"#, Some((0, "/any"))),
+            (r#"["/"]"#, r#"["/"]"#, Some((0, "/"))),
+            (r#"["/token"]"#, r#"["/"]"#, Some((0, "/token"))),
+            ("[]", r#"["/"]"#, None),
+        ] {
+            let resources = Json::parse(two.as_bytes()).unwrap();
+            let resources = Endpoints::with_all_below(&resources).unwrap();
+            let found = endpoints(one).unwrap().common_with(&resources);
+            assert_eq!(found, expected.map(|(at, path)| (at, path.to_owned())), "{one} {two}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The request target (RFC 9112 §3.2), and the credentials that its query must not carry.
 
-use super::credential::{CLIENT_ID, reads_as_credential};
+use super::credential::{CLIENT_ID, reads_as_access_token, reads_as_credential};
 use super::{form, path};
 use crate::{limits, percent};
 
@@ -41,6 +41,16 @@ impl<'a> Target<'a> {
     /// A query that a backend finds only after it decoded `%3F` in the path counts too.
     #[must_use]
     pub fn credential_in_query(&self) -> Option<String> {
+        self.name_in_query(|name| reads_as_credential(name).is_some())
+    }
+
+    /// Whether some backend finds an access token in the query (RFC 6750 §2.3).
+    #[must_use]
+    pub(crate) fn has_access_token(&self) -> bool {
+        self.name_in_query(reads_as_access_token).is_some()
+    }
+
+    fn name_in_query(&self, is_wanted: fn(&str) -> bool) -> Option<String> {
         if self.query.is_empty() && !self.path.contains(&b'%') {
             return None;
         }
@@ -50,27 +60,33 @@ impl<'a> Target<'a> {
             .iter()
             .position(|&b| b == b'?')
             .and_then(|question| decoded.get(question + 1..));
-        let names = [self.query, hidden.unwrap_or_default()].into_iter().flat_map(|query| {
-            // Some servers separate by semicolons too.
-            query
-                .split(|b| matches!(b, b'&' | b';' | b'#'))
-                .map(|sequence| sequence.split(|&b| b == b'=').next().unwrap_or_default())
-        });
-        let mut malformed = 0;
-        names.filter(|name| name.len() >= SHORTEST_CREDENTIAL).find_map(|name| {
-            match form::decode(name) {
-                Ok(name) => reads_as_credential(&name).map(|_| name.into_owned()),
-                Err(_) => {
-                    malformed += 1;
-                    let mut readings = decode_leniently(name).into_iter();
-                    readings.find(|name| {
-                        malformed > limits::MALFORMED_QUERY_NAMES
-                            || reads_as_credential(name).is_some()
-                    })
-                }
-            }
-        })
+        find_name(&[self.query, hidden.unwrap_or_default()], is_wanted)
     }
+}
+
+/// Whether some backend finds an access token in a form (RFC 6750 §2.2).
+pub(super) fn names_access_token(form: &[u8]) -> bool {
+    find_name(&[form], reads_as_access_token).is_some()
+}
+
+/// The first name in forms that is wanted in some reading.
+fn find_name(forms: &[&[u8]], is_wanted: fn(&str) -> bool) -> Option<String> {
+    let names = forms.iter().flat_map(|form| {
+        // Some servers separate by semicolons too.
+        form.split(|b| matches!(b, b'&' | b';' | b'#'))
+            .map(|sequence| sequence.split(|&b| b == b'=').next().unwrap_or_default())
+    });
+    let mut malformed = 0;
+    names.filter(|name| name.len() >= SHORTEST_CREDENTIAL).find_map(|name| {
+        match form::decode(name) {
+            Ok(name) => is_wanted(&name).then(|| name.into_owned()),
+            Err(_) => {
+                malformed += 1;
+                let mut readings = decode_leniently(name).into_iter();
+                readings.find(|name| malformed > limits::MALFORMED_QUERY_NAMES || is_wanted(name))
+            }
+        }
+    })
 }
 
 /// A shorter name is no credential's in any reading.

@@ -284,6 +284,7 @@ fn rows() -> Vec<Row> {
     let mut rows = passes();
     rows.extend(refusals_of_requests());
     rows.extend(refusals_of_clients());
+    rows.extend(resources());
     rows.extend(hostile::rows());
     // The cost of a repeated refusal is measured, not that of the first one.
     for row in rows.iter_mut().filter(|row| row.before.body == hot().before.body) {
@@ -392,6 +393,14 @@ fn refusals_of_clients() -> Vec<Row> {
         Row { clock: "2040-01-01T00:00:00Z", ..hot().named("certificate_expired") },
         Row { clock: "2020-01-01T00:00:00Z", ..hot().named("certificate_not_yet_valid") },
         hot().named("certificate_unverified").on(unverified),
+        hot()
+            .named("certificate_revoked")
+            .configured(json!({ "revoked": [{ "issuer": "CN=x", "serial": "1" },
+                to_hex(&sha256(CERTIFICATE))] })),
+        hot().named("revocation_unknown").configured(json!({
+            "trust_anchors": [include_str!("../../src/revocation/crl/tests/ca.pem")],
+            "crl": [{ "cluster": "crl", "authority": "crl.example", "path": "/ca.crl" }],
+        })),
         hot().named("certificate_not_registered").registered(self_signed([0; 32])),
         hot().named("subject_mismatch").registered(json!({
             "token_endpoint_auth_method": "tls_client_auth",
@@ -415,6 +424,58 @@ fn refusals_of_clients() -> Vec<Row> {
             },
         })),
         hot().named("host_error").on(without_digest),
+    ]
+}
+
+/// A request to a resource, with a JWT of usual size that jwt_authn has verified.
+fn at_resource(name: &'static str, cnf: Value) -> Row {
+    let claims = json!({
+        "iss": "https://as.example.com", "sub": "account-4711", "aud": "https://api.example.com",
+        "exp": 1_780_275_600, "iat": 1_780_272_000, "jti": "0c8a5e6e-27a1-4f0e-9a59-2d4d5be0c0aa",
+        "client_id": "client-050", "scope": "accounts payments", "cnf": cnf,
+    });
+    let payload = URL_SAFE_NO_PAD.encode(claims.to_string());
+    let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","typ":"at+jwt","kid":"2026-06"}"#);
+    // A signature by a key of 2048 bits.
+    let token = format!("{head}.{payload}.{}", "s".repeat(342));
+    hot()
+        .named(name)
+        .configured(json!({ "bound_tokens": {
+            "resources": ["/api"],
+            "jwt": { "metadata": "verified", "payload_header": "x-jwt-payload" },
+        } }))
+        .on(presenting(CERTIFICATE).with_verified(&claims))
+        .sending(Request {
+            method: "GET".into(),
+            path: "/api/accounts/4711".into(),
+            headers: vec![
+                ("authorization".into(), format!("Bearer {token}").into()),
+                ("accept".into(), "application/json".into()),
+                ("user-agent".into(), "client/1.0".into()),
+                ("x-jwt-payload".into(), payload.into()),
+            ],
+            body: Vec::new(),
+            ..token_request()
+        })
+}
+
+fn resources() -> Vec<Row> {
+    let own = || json!({ "x5t#S256": URL_SAFE_NO_PAD.encode(sha256(CERTIFICATE)) });
+    let with = |name, change: fn(&mut Request)| {
+        let mut row = at_resource(name, own());
+        change(&mut row.request);
+        row
+    };
+    let other = json!({ "x5t#S256": URL_SAFE_NO_PAD.encode([0; 32]) });
+    vec![
+        at_resource("token_bound", own()),
+        with("token_missing", |request| request.headers.retain(|(name, _)| name == "accept")),
+        with("token_malformed", |request| request.path += "?access_token=x"),
+        with("token_unverified", |request| {
+            request.headers.retain(|(name, _)| name != "x-jwt-payload")
+        }),
+        at_resource("token_unbound", Value::Null),
+        at_resource("token_bound_to_another", other),
     ]
 }
 

@@ -27,6 +27,8 @@ pub struct Listener {
     pub client_cert_in_json: bool,
     /// `vm_config.configuration`. Envoy starts another VM for another value.
     pub vm: String,
+    /// HTTP filters before this one.
+    pub filters_before: Vec<Value>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +61,7 @@ impl Listener {
             forward_client_cert: "SANITIZE",
             client_cert_in_json: false,
             vm: String::new(),
+            filters_before: Vec::new(),
         }
     }
 }
@@ -153,7 +156,8 @@ pub fn with_dynamic_listeners(mut bootstrap: Value, file: &Path) -> (Value, Stri
 }
 
 fn listener(listener: &Listener, module: &Path, access_log: &Path) -> Value {
-    let mut filters = vec![wasm(listener, module)];
+    let mut filters = listener.filters_before.clone();
+    filters.push(wasm(listener, module));
     if listener.buffer_after {
         let buffer =
             typed("filters.http.buffer.v3.Buffer", json!({ "max_request_bytes": 1_048_576 }));
@@ -293,7 +297,7 @@ fn address(ip: &str, port: u16) -> Value {
     json!({ "socket_address": { "address": ip, "port_value": port } })
 }
 
-fn typed(kind: &str, mut message: Value) -> Value {
+pub fn typed(kind: &str, mut message: Value) -> Value {
     message["@type"] = format!("type.googleapis.com/envoy.extensions.{kind}").into();
     message
 }

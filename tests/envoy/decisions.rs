@@ -11,6 +11,7 @@ use super::fixture::{
 };
 use super::process::Envoy;
 use crate::support::case::{DECISIONS, Request};
+use crate::support::certificate::authority_pem;
 
 /// The default policies.
 const GATE: &str = "gate";
@@ -20,6 +21,8 @@ const POLICY: &str = "policy";
 const TENANTS: &str = "tenants";
 /// A registry whose cluster Envoy does not have.
 const NO_REGISTRY: &str = "no_registry";
+/// A CRL whose cluster Envoy does not have.
+const NO_CRL: &str = "no_crl";
 /// A listener without `allow_on_headers_stop_iteration`.
 const WITHOUT_SETTING: &str = "without_setting";
 
@@ -30,10 +33,15 @@ async fn start() -> Envoy {
         "unidentified_clients": "pass",
         "methods": ["tls_client_auth"],
         "max_body_bytes": 100,
+        "revoked": [CERTIFICATES.names.x5t_s256()],
     }));
     let tenants = json!({ "tenants": [
         { "hosts": ["as.example.com"], "clients": configuration()["clients"] },
     ] });
+    let no_crl = configuration_with(json!({
+        "trust_anchors": [authority_pem()],
+        "crl": [{ "cluster": "nowhere", "authority": "a", "path": "/" }],
+    }));
     Envoy::start(vec![
         Listener::new(GATE, &configuration()),
         Listener::new(POLICY, &policy),
@@ -42,6 +50,7 @@ async fn start() -> Envoy {
             NO_REGISTRY,
             &json!({ "registry": { "cluster": "nowhere", "authority": "a", "path": "/" } }),
         ),
+        Listener::new(NO_CRL, &no_crl),
         Listener {
             allow_on_headers_stop_iteration: false,
             ..Listener::new(WITHOUT_SETTING, &configuration())
@@ -150,6 +159,7 @@ fn rows() -> Vec<Row> {
             Http1Whole,
         ),
         Row("certificate_unverified", GATE, Client::new(&all.untrusted), token("seed"), Http1Whole),
+        Row("certificate_revoked", POLICY, Client::new(&all.names), token("dns"), Http2Whole),
         Row(
             "certificate_not_registered",
             GATE,
@@ -159,6 +169,7 @@ fn rows() -> Vec<Row> {
         ),
         Row("certificate_not_registered", GATE, seed(), token("pinned"), Http1Whole),
         Row("subject_mismatch", GATE, Client::new(&all.other_subject), token("seed"), Http1Whole),
+        Row("revocation_unknown", NO_CRL, seed(), token("seed"), Http1Whole),
         Row("registry_unavailable", NO_REGISTRY, seed(), token("seed"), Http2Whole),
         Row("unknown_tenant", TENANTS, seed(), elsewhere, Http1Whole),
         Row(

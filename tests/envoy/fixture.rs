@@ -246,6 +246,17 @@ impl Outcome {
         assert_eq!(answer.field("pragma"), Some("no-cache"), "{self:?}");
         assert_eq!(answer.field("retry-after"), (status == 503).then_some("1"), "{self:?}");
         assert_eq!(answer.field("allow"), (status == 405).then_some("POST"), "{self:?}");
+        if error == "invalid_token" {
+            let challenge = answer.field("www-authenticate");
+            let expected = match self.code() {
+                "token_missing" => "Bearer",
+                _ => "Bearer error=\"invalid_token\"",
+            };
+            assert_eq!(challenge, Some(expected), "{self:?}");
+            let first = INVALID_TOKEN.get_or_init(|| answer.text());
+            assert_eq!(answer.text(), *first, "all answers with 401 are equal");
+            return;
+        }
         let challenged = status == 401 && self.request.has_header("authorization");
         let challenge = answer.field("www-authenticate");
         assert_eq!(
@@ -264,4 +275,5 @@ impl Outcome {
 }
 
 /// contract §7: an answer with 401 does not reveal which clients exist.
+static INVALID_TOKEN: std::sync::OnceLock<String> = std::sync::OnceLock::new();
 static INVALID_CLIENT: std::sync::OnceLock<String> = std::sync::OnceLock::new();

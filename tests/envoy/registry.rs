@@ -178,6 +178,11 @@ impl Registry {
             .collect()
     }
 
+    /// Every path that was asked for, in order.
+    pub fn asked_paths(&self) -> Vec<String> {
+        self.state().asked.iter().map(|(path, _)| path.clone()).collect()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -118,7 +118,12 @@ pub fn connection_of(certificate: Option<&Certificate>, chain_valid: Option<bool
 
 pub fn connection(case: &Case) -> Connection {
     let connection = connection_of(case.certificate.as_deref(), case.chain_valid);
-    connection.with(REQUESTED_SERVER_NAME, case.server_name.as_deref().unwrap_or_default())
+    let connection =
+        connection.with(REQUESTED_SERVER_NAME, case.server_name.as_deref().unwrap_or_default());
+    match &case.verified {
+        Some((_, claims)) => connection.with_verified(claims),
+        None => connection,
+    }
 }
 
 /// The header map of a request, as Envoy's connection manager makes it.

@@ -36,6 +36,8 @@ pub const ATTRIBUTES: &[&str] = &[
     PEER_CERTIFICATE_VALID,
     PEER_CERTIFICATE_DIGEST,
     REQUESTED_SERVER_NAME,
+    VERIFIED_PAYLOAD,
+    VERIFIED_THUMBPRINT,
     "request.host",
     "request.id",
     "request.method",
@@ -45,6 +47,11 @@ pub const ATTRIBUTES: &[&str] = &[
 
 pub const PEER_CERTIFICATE: &str = "connection.peer_certificate";
 pub const PEER_CERTIFICATE_VALID: &str = "connection.peer_certificate_valid";
+/// What `jwt_authn` verified, with `payload_in_metadata: verified`.
+pub const VERIFIED_PAYLOAD: &str = "metadata.filter_metadata.envoy.filters.http.jwt_authn.verified";
+/// Its claim `cnf`, and the member of that.
+pub const VERIFIED_THUMBPRINT: &str =
+    "metadata.filter_metadata.envoy.filters.http.jwt_authn.verified.cnf.x5t#S256";
 /// Empty if the client sent no server name.
 pub const REQUESTED_SERVER_NAME: &str = "connection.requested_server_name";
 pub const PEER_CERTIFICATE_DIGEST: &str = "connection.sha256_peer_certificate_digest";
@@ -70,6 +77,31 @@ impl Connection {
     pub fn with(mut self, attribute: &'static str, value: impl AsRef<[u8]>) -> Connection {
         self.attributes.insert(attribute, Ok(value.as_ref().to_vec()));
         self
+    }
+
+    /// The metadata of a verified token, as Envoy gives it: a text as it is, a number as eight
+    /// octets, a null not at all.
+    pub fn with_verified(self, claims: &serde_json::Value) -> Connection {
+        use serde_json::Value;
+        let cnf = claims.get("cnf");
+        let connection =
+            match claims.as_object().is_some_and(|all| all.values().any(Value::is_null)) {
+                true => self.failing(VERIFIED_PAYLOAD, Status::SerializationFailure),
+                false => self.with(VERIFIED_PAYLOAD, "packed"),
+            };
+        match cnf.and_then(|cnf| cnf.get("x5t#S256")) {
+            None => connection,
+            Some(Value::Null) => {
+                connection.failing(VERIFIED_THUMBPRINT, Status::SerializationFailure)
+            }
+            Some(Value::String(text)) => connection.with(VERIFIED_THUMBPRINT, text),
+            Some(Value::Number(number)) => {
+                let number = number.as_f64().unwrap_or_default();
+                connection.with(VERIFIED_THUMBPRINT, number.to_le_bytes())
+            }
+            Some(Value::Bool(value)) => connection.with(VERIFIED_THUMBPRINT, [u8::from(*value)]),
+            Some(_) => connection.with(VERIFIED_THUMBPRINT, [0, 0, 0, 0]),
+        }
     }
 
     pub fn without(mut self, attribute: &'static str) -> Connection {

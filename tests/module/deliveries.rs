@@ -39,23 +39,28 @@ fn every_case_in_every_delivery() {
 fn every_code_of_the_contract_occurs() {
     let occurring: BTreeSet<String> =
         table().cases.into_iter().map(|case| case.expect.code).collect();
-    // Only a host can cause host_error: see faulty_host.rs.
-    let promised =
-        DECISIONS.iter().map(|(code, _)| code.to_string()).filter(|code| code != "host_error");
+    // Only a host can cause host_error, see faulty_host.rs, and only an answer response_unbound.
+    let promised = DECISIONS
+        .iter()
+        .map(|(code, _)| code.to_string())
+        .filter(|code| !["host_error", "response_unbound"].contains(&code.as_str()));
     assert_eq!(occurring, promised.collect());
 }
 
 #[test]
 fn all_refusals_of_a_client_have_one_body() {
     let mut bodies = BTreeSet::new();
+    let mut errors = BTreeSet::new();
     for case in table().cases.iter().filter(|case| case.expect.status == Some(401)) {
         let outcome = run(&mut start_for(case), case, Delivery::WholeBody).expect(&case.name);
         let Verdict::Replied(reply) = outcome.verdict else {
             panic!("{}: not answered", case.name)
         };
         bodies.insert(String::from_utf8(reply.body).expect("an answer is UTF-8"));
+        errors.insert(case.expect.error.clone());
     }
-    assert_eq!(bodies.len(), 1, "{bodies:?}");
+    // One at endpoints, and one at resources.
+    assert_eq!((bodies.len(), errors.len()), (2, 2), "{bodies:?}");
 }
 
 fn failures_of(case: &Case) -> Vec<String> {
@@ -83,10 +88,12 @@ pub fn check(case: &Case, outcome: &Outcome, delivery: Delivery) -> Result<(), S
     let expect = &case.expect;
     equal("code", &code(outcome), &expect.code)?;
     let counted = BTreeMap::from([(format!("tls_client_auth.{}", expect.code), 1)]);
-    // Answers of a registry are counted as well.
+    // Answers of registries and responders are counted as well.
     let is_decision = |name: &&String| {
         name.starts_with("tls_client_auth.")
-            && !name.starts_with("tls_client_auth.registry_refresh_")
+            && !["registry_refresh_", "crl_", "ocsp_"]
+                .iter()
+                .any(|kind| name.starts_with(&format!("tls_client_auth.{kind}")))
             && *name != LOOKALIKE
     };
     let found = outcome
@@ -180,7 +187,8 @@ fn check_answer(case: &Case, headers: &Headers, body: &[u8]) -> Result<(), Strin
     if status == 503 {
         expected.insert("retry-after", "1");
     }
-    let challenged = status == 401 && case.request.has_header("authorization");
+    let is_resource = case.expect.error.as_deref() == Some("invalid_token");
+    let challenged = status == 401 && (is_resource || case.request.has_header("authorization"));
     equal(
         "www_authenticate of the table",
         &case.expect.www_authenticate.unwrap_or(challenged),
@@ -195,8 +203,14 @@ fn check_answer(case: &Case, headers: &Headers, body: &[u8]) -> Result<(), Strin
     }
     match (given.remove("www-authenticate"), challenged) {
         (None, false) => {}
+        // RFC 6750 §3.1: no error for a request without a token.
+        (Some("Bearer"), true) if case.expect.code == "token_missing" => {}
+        (Some("Bearer error=\"invalid_token\""), true)
+            if is_resource && case.expect.code != "token_missing" => {}
         (Some(challenge), true)
-            if challenge.starts_with("Basic realm=\"") && challenge.ends_with('"') => {}
+            if !is_resource
+                && challenge.starts_with("Basic realm=\"")
+                && challenge.ends_with('"') => {}
         (challenge, _) => return Err(format!("www-authenticate is {challenge:?}")),
     }
     equal("headers", &given, &expected)?;

@@ -1,5 +1,5 @@
-// node interface.mjs MODULE: fails unless the module has exactly the imports and exports that Envoy
-// supports and needs.
+// node interface.mjs [--responses] MODULE: fails unless the module has exactly the imports and
+// exports that Envoy supports and needs; with --responses those of tls_client_auth_responses.wasm.
 
 import { readFileSync } from "node:fs";
 
@@ -27,14 +27,19 @@ const exported = `
   memory malloc _initialize proxy_abi_version_0_2_1 proxy_on_vm_start proxy_on_configure
   proxy_on_context_create proxy_on_request_headers proxy_on_request_body proxy_on_request_trailers
   proxy_on_delete proxy_on_tick proxy_on_http_call_response`;
-const required = exported.trim().split(/\s+/);
+// Each of these costs every request some microseconds.
+const ofResponses = `
+  proxy_on_response_headers proxy_on_response_body proxy_on_response_trailers`;
+const options = process.argv.slice(2);
+const readsResponses = options.includes("--responses");
+const required = (exported + (readsResponses ? ofResponses : "")).trim().split(/\s+/);
 
 // Input for wasm-metadce, which removes what these exports do not reach.
-if (process.argv[2] === "--graph") {
+if (options.includes("--graph")) {
   console.log(JSON.stringify(required.map((name) => ({ name, root: true, export: name }))));
   process.exit();
 }
-const file = process.argv[2];
+const file = options.find((option) => !option.startsWith("--"));
 const module = new WebAssembly.Module(readFileSync(file));
 const imports = WebAssembly.Module.imports(module).map((entry) => `${entry.module}.${entry.name}`);
 const exports = new Set(WebAssembly.Module.exports(module).map((entry) => entry.name));

@@ -30,6 +30,7 @@ pub const DECISIONS: &[(&str, Option<(u16, &str)>)] = &[
     ("passed_unregistered", None),
     ("passed_unidentified", None),
     ("not_gated", None),
+    ("token_bound", None),
     ("upgrade_refused", Some((400, "invalid_request"))),
     ("method_not_allowed", Some((405, "invalid_request"))),
     ("unsupported_media_type", Some((400, "invalid_request"))),
@@ -49,11 +50,19 @@ pub const DECISIONS: &[(&str, Option<(u16, &str)>)] = &[
     ("certificate_expired", Some((401, "invalid_client"))),
     ("certificate_not_yet_valid", Some((401, "invalid_client"))),
     ("certificate_unverified", Some((401, "invalid_client"))),
+    ("certificate_revoked", Some((401, "invalid_client"))),
+    ("revocation_unknown", Some((401, "invalid_client"))),
     ("certificate_not_registered", Some((401, "invalid_client"))),
     ("subject_mismatch", Some((401, "invalid_client"))),
+    ("token_missing", Some((401, "invalid_token"))),
+    ("token_malformed", Some((400, "invalid_request"))),
+    ("token_unverified", Some((401, "invalid_token"))),
+    ("token_unbound", Some((401, "invalid_token"))),
+    ("token_bound_to_another", Some((401, "invalid_token"))),
     ("unknown_tenant", Some((421, "invalid_request"))),
     ("server_name_mismatch", Some((421, "invalid_request"))),
     ("registry_unavailable", Some((503, "temporarily_unavailable"))),
+    ("response_unbound", Some((502, "server_error"))),
     ("host_error", Some((500, "server_error"))),
 ];
 
@@ -79,6 +88,8 @@ pub struct Case {
     /// The server name of the TLS handshake, if the client sends one.
     pub server_name: Option<String>,
     pub now: Moment,
+    /// The token that `jwt_authn` verified, and its claims.
+    pub verified: Option<(String, Value)>,
     pub request: Request,
     pub expect: Expect,
     /// Whether the case can be run through TLS, HTTP and a real Envoy.

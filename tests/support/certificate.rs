@@ -48,6 +48,8 @@ pub struct CertificateSpec {
     pub eku: Option<Vec<String>>,
     /// The size of an unknown extension, in kilobytes.
     pub filler: usize,
+    /// The URI of an OCSP responder.
+    pub ocsp: Option<String>,
     /// Instead of all of the above: exactly the text that the host gives.
     pub pem: Option<String>,
     /// Instead of all of the above: the content of the PEM in hexadecimal.
@@ -114,6 +116,15 @@ impl Certificate {
         URL_SAFE_NO_PAD.encode(self.sha256())
     }
 
+    /// The serial number in hexadecimal digits.
+    pub fn serial_hex(&self) -> Option<String> {
+        const VERSION_3: [u8; 5] = [0xa0, 3, 2, 1, 2];
+        let der = self.der.as_deref()?;
+        let start = der.windows(5).position(|window| window == VERSION_3)? + 5;
+        let length = usize::from(*der.get(start + 1)?);
+        der.get(start + 2..start + 2 + length).map(to_hex)
+    }
+
     /// An element of `x5c` (RFC 7515 §4.1.6); between colons, the value of `client-cert` (RFC 9440
     /// §2.1).
     pub fn x5c(&self) -> String {
@@ -143,6 +154,18 @@ pub fn private_key_pkcs8(kind: KeyKind) -> &'static [u8] {
 /// The CA that the listener under test trusts.
 pub fn authority_pem() -> String {
     pem("CERTIFICATE", &authority(Issuer::Ca).certificate)
+}
+
+/// The `Name` of that CA.
+pub fn authority_name() -> &'static [u8] {
+    &authority(Issuer::Ca).name
+}
+
+/// The `AlgorithmIdentifier` and the signature of that CA.
+pub fn signed_by_authority(message: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let key = &authority(Issuer::Ca).key;
+    let algorithm = signature_algorithm(key).expect("the CA has a known key");
+    (algorithm, key.sign(message).expect("the key signs"))
 }
 
 /// A server certificate (DER) for `localhost` under the trusted CA, with the key of

@@ -5,6 +5,7 @@ pub const INTEGER: u8 = 0x02;
 pub const BIT_STRING: u8 = 0x03;
 pub const OCTET_STRING: u8 = 0x04;
 pub const OBJECT_IDENTIFIER: u8 = 0x06;
+pub const ENUMERATED: u8 = 0x0a;
 pub const UTF8_STRING: u8 = 0x0c;
 pub const NUMERIC_STRING: u8 = 0x12;
 pub const PRINTABLE_STRING: u8 = 0x13;

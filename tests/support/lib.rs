@@ -14,6 +14,7 @@ pub mod case;
 pub mod certificate;
 pub mod der;
 pub mod moment;
+pub mod revocation;
 
 /// The root of the repository.
 pub fn repository() -> &'static std::path::Path {

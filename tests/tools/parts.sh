@@ -74,6 +74,8 @@ part_module() {
   ensure_corpus
   step "the module in wasmtime, its budget, certificates in bulk"
   cargo test --locked --package tls-client-auth-tests --test module --test budget --test corpus
+  step "which configurations each of the two modules takes"
+  node --test tests/module/artifacts.test.mjs
   step "the JSON Schema of the configuration"
   test_schema
   step "bodies through the filter and through real form parsers"
@@ -86,6 +88,10 @@ part_envoy() {
   for version in "${envoy_versions[@]}"; do ensure_envoy "$version"; done
   step "the module in Envoy ${envoy_versions[*]}"
   cargo test --locked --package tls-client-auth-tests --test envoy
+  step "the module that reads responses, with a token endpoint that gives every answer"
+  for version in "${envoy_versions[@]}"; do
+    python3 -B tests/responses/main.py "target/envoy/$version/bin/envoy" "$responses_module"
+  done
   step "demo, each row with its expected result"
   tests/demo/demo.sh "${envoy_versions[0]}"
   step "demo registry, each row with its expected result"

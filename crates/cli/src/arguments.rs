@@ -36,13 +36,14 @@ pub enum Command {
             'authorization: Basic ...' --path /revoke\n\nExit code: 0 the request passes, 1 it is \
             refused, 2 input that cannot be used"
     )]
-    Explain(ExplainArguments),
+    Explain(Box<ExplainArguments>),
     /// Decisions in bulk: one JSON object a line in, one decision a line out
     ///
     /// A line is an object with "client_id" and "certificate" (PEM, or base64 of DER; null: none).
     /// Optional members: "chain_valid" (default: true), "body" or "body_base64", "headers" (an
     /// object, or pairs of name and value), "path", "method", "host", "server_name" (of the TLS
-    /// handshake; null: none; not given: not checked), "now" (RFC 3339, or seconds since 1970) and
+    /// handshake; null: none; not given: not checked), "verified_token" (the JWT that
+    /// jwt_authn would have verified), "now" (RFC 3339, or seconds since 1970) and
     /// "id". A decision is an object with "code", "status", "error" and "detail", and the "id" of
     /// its line.
     #[command(after_help = "Examples:\n  tls-client-auth audit --config envoy.yaml --input \
@@ -144,6 +145,10 @@ pub struct ExplainArguments {
     /// checked
     #[arg(long)]
     pub server_name: Option<String>,
+    /// The access token that Envoy's jwt_authn would have verified, a JWT: this program verifies
+    /// no signature
+    #[arg(long)]
+    pub verified_token: Option<String>,
     /// Whether Envoy verified the chain: this program has no trust store
     #[arg(long, value_enum, default_value_t = ChainArgument::Valid)]
     pub chain: ChainArgument,

@@ -243,7 +243,7 @@ impl Worker {
         let line: Value =
             serde_json::from_slice(line).map_err(|error| format!("no JSON: {error}"))?;
         let members = line.as_object().ok_or("no JSON object")?;
-        const KNOWN: [&str; 12] = [
+        const KNOWN: [&str; 13] = [
             "client_id",
             "certificate",
             "chain_valid",
@@ -254,6 +254,7 @@ impl Worker {
             "method",
             "host",
             "server_name",
+            "verified_token",
             "now",
             "id",
         ];
@@ -312,8 +313,9 @@ impl Worker {
         // As in Envoy, an empty text is no certificate.
         let certificate = text("certificate")?.filter(|certificate| !certificate.is_empty());
         let certificate = certificate.map(|certificate| self.certificate(certificate));
-        let mut peer =
-            Peer { certificate, chain_valid, now: Some(now), server_name, list: self.list.clone() };
+        let verified_token = text("verified_token")?.map(ToOwned::to_owned);
+        let (now, list) = (Some(now), self.list.clone());
+        let mut peer = Peer { certificate, chain_valid, now, server_name, verified_token, list };
         let outcome = self.gate.decide(&request, &mut peer);
         let (status, error) = answer(&outcome);
         let unchecked = is_server_name_unchecked(&self.gate, &request, &outcome);

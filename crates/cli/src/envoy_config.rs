@@ -57,6 +57,8 @@ pub struct FilterSettings {
     pub kind: FilterKind,
     /// What happens after a fault.
     pub failure: FailurePolicy,
+    /// The last segment of where the module is; `None` = that is not said here.
+    pub module: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Eq)]

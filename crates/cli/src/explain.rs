@@ -106,7 +106,9 @@ fn peer(arguments: &ExplainArguments) -> Result<Peer, Unusable> {
         .transpose()?
         .map(Arc::new);
     let server_name = arguments.server_name.as_deref().map(server_name).unwrap_or_default();
-    let peer = Peer { certificate: None, chain_valid, now: Some(now), server_name, list };
+    let verified_token = arguments.verified_token.clone();
+    let peer =
+        Peer { certificate: None, chain_valid, now: Some(now), server_name, verified_token, list };
     let Some(file) = &arguments.certificate else { return Ok(peer) };
     let file_content = CertificateFile::read(file)?;
     let peer = peer.presenting(file_content.certificate());
@@ -148,7 +150,7 @@ struct Explained<'a> {
 impl<'a> Explained<'a> {
     fn new(gate: &Gate, request: &GateRequest, outcome: &'a Outcome, peer: &Peer) -> Self {
         let decision = &outcome.decision;
-        let TenantChoice { policy, is_gated, .. } = choice(gate, request);
+        let TenantChoice { policy, gating, .. } = choice(gate, request);
         let policy = if let TenantPolicy::Known(policy) = policy { Some(policy) } else { None };
         let certificate = decision.request.certificate.clone();
         let client_id = decision.request.client_id.as_deref();
@@ -161,7 +163,7 @@ impl<'a> Explained<'a> {
             outcome,
             server_name: &peer.server_name,
             policy: policy.as_deref(),
-            is_gated,
+            gating,
             client: client.as_deref(),
             certificate: certificate.as_deref(),
         };
@@ -240,6 +242,16 @@ impl<'a> Explained<'a> {
             }
             Rejection::CertificateNotRegistered { presented } => {
                 format!("if this is the client's certificate, register {presented}")
+            }
+            Rejection::RevocationUnknown(_) => {
+                "this program fetches no CRL and asks no responder: without crl and ocsp in the \
+                 configuration it explains the rest of the decision"
+                    .into()
+            }
+            Rejection::CertificateRevoked(_) => {
+                "the client needs another certificate; if the entry is a mistake, take it out of \
+                 revoked of the tenant and of the top level"
+                    .into()
             }
             Rejection::CertificateMissing(MissingCertificate::NotForwarded { header }) => {
                 format!(
@@ -392,8 +404,8 @@ fn choice(gate: &Gate, request: &GateRequest) -> TenantChoice {
 /// Whether the filter would have compared the name of the TLS handshake, but it was not given.
 pub fn is_server_name_unchecked(gate: &Gate, request: &GateRequest, outcome: &Outcome) -> bool {
     let checks = &outcome.decision.checks;
-    // The next check is made of every gated request.
-    checks.has(Check::Protocol)
+    // The next check is one of these for every gated request.
+    [Check::Protocol, Check::Authorization].into_iter().any(|check| checks.has(check))
         && !checks.has(Check::ServerName)
         && policy(gate, request).is_some_and(|policy| policy.matches_server_name)
 }

@@ -31,7 +31,7 @@ impl JsGate {
     /// Reads a plugin configuration; throws with the JSON Pointer of the first mistake.
     #[wasm_bindgen(constructor)]
     pub fn new(configuration: &str) -> Result<JsGate, JsError> {
-        let gate = Gate::new(configuration.as_bytes())
+        let gate = Gate::without_responses(configuration.as_bytes())
             .map_err(|error| JsError::new(&error.to_string()))?;
         Ok(Self { gate, certificates: RefCell::default() })
     }
@@ -50,16 +50,21 @@ impl JsGate {
         chain_valid: Option<bool>,
         now: Option<f64>,
         server_name: Option<String>,
+        verified_token: Option<String>,
         body: Vec<u8>,
     ) -> String {
         let request = GateRequest { headers: fields(names, values), body };
-        let outcome =
-            self.gate.decide(&request, &mut self.peer(certificate, chain_valid, now, server_name));
+        let peer = self.peer(certificate, chain_valid, now, server_name);
+        let outcome = self.gate.decide(&request, &mut Peer { verified_token, ..peer });
         to_json(&outcome).to_string()
     }
 
     /// Decides about a request before there is anything of its body; `null` = it takes the body, or
     /// that there is none.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "plain values cross the border to JavaScript one by one"
+    )]
     #[wasm_bindgen(js_name = decideHead)]
     pub fn decide_head(
         &self,
@@ -69,8 +74,10 @@ impl JsGate {
         chain_valid: Option<bool>,
         now: Option<f64>,
         server_name: Option<String>,
+        verified_token: Option<String>,
     ) -> String {
-        let mut peer = self.peer(certificate, chain_valid, now, server_name);
+        let peer = self.peer(certificate, chain_valid, now, server_name);
+        let mut peer = Peer { verified_token, ..peer };
         let outcome = self.gate.decide_head(&fields(names, values), &mut peer);
         outcome.as_ref().map_or(Value::Null, to_json).to_string()
     }
@@ -121,8 +128,8 @@ impl JsGate {
             certificate,
             chain_valid,
             now: now.map(|now| UnixTime(now as i64)),
-            list: None,
             server_name,
+            ..Peer::default()
         }
     }
 }

@@ -12,11 +12,13 @@
 #![allow(unsafe_code, reason = "calls host functions, and owns what they return")]
 
 mod allocator;
+mod artifact;
 mod header_map;
 
 use std::ptr::null_mut;
 
 pub(crate) use self::allocator::Reusing;
+use self::artifact::tls_client_auth_reads_responses;
 pub(crate) use self::header_map::HeaderMap;
 
 #[link(wasm_import_module = "env")]
@@ -31,6 +33,13 @@ unsafe extern "C" {
         size: usize,
         data: *mut *mut u8,
         data_size: *mut usize,
+    ) -> u32;
+    fn proxy_set_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        size: usize,
+        data: *const u8,
+        data_size: usize,
     ) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, data_size: *mut usize) -> u32;
     fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
@@ -78,6 +87,14 @@ unsafe extern "C" {
         value_size: usize,
         version: u32,
     ) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        arguments: *const u8,
+        arguments_size: usize,
+        results: *mut *mut u8,
+        results_size: *mut usize,
+    ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
@@ -92,6 +109,7 @@ const OK: u32 = 0;
 pub(crate) enum Map {
     RequestHeaders = 0,
     RequestTrailers = 1,
+    ResponseHeaders = 2,
     AnswerHeaders = 6,
 }
 
@@ -100,6 +118,7 @@ pub(crate) enum Map {
 #[repr(u32)]
 pub(crate) enum Buffer {
     RequestBody = 0,
+    ResponseBody = 1,
     AnswerBody = 4,
     Configuration = 7,
 }
@@ -162,6 +181,31 @@ pub(crate) fn header_map(map: Map) -> Option<HeaderMap> {
         .map(HeaderMap::new)
 }
 
+/// The result of a function that the host has beside the ABI; `None` = it has no such function, or
+/// the function failed.
+pub(crate) fn call_foreign_function(name: &str, arguments: &[u8]) -> Option<Vec<u8>> {
+    // SAFETY: the host reads `name` and `arguments` during the call. The two places are those of
+    // `filled`.
+    filled(|data, data_size| unsafe {
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            arguments.as_ptr(),
+            arguments.len(),
+            data,
+            data_size,
+        )
+    })
+}
+
+/// Whether there is a header `name`.
+pub(crate) fn has_header(map: Map, name: &str) -> bool {
+    header_map(map)
+        .as_ref()
+        .and_then(HeaderMap::fields)
+        .is_some_and(|fields| fields.iter().any(|(found, _)| *found == name.as_bytes()))
+}
+
 /// Removes every header `name`; returns whether the host did it.
 pub(crate) fn remove_header(map: Map, name: &[u8]) -> bool {
     // SAFETY: the host reads `name` during the call.
@@ -192,10 +236,43 @@ pub(crate) fn property(path: &str) -> Option<Vec<u8>> {
     })
 }
 
+/// Whether the host has a property under this path, also one that it cannot write as octets.
+pub(crate) fn has_property(path: &str) -> bool {
+    /// Of a map with a value that has no form.
+    const SERIALIZATION_FAILURE: u32 = 3;
+    let mut status = OK;
+    // SAFETY: the host reads `path` during the call; the two places are those of `filled`.
+    let value = filled(|data, data_size| unsafe {
+        status = proxy_get_property(path.as_ptr(), path.len(), data, data_size);
+        status
+    });
+    value.is_some() || status == SERIALIZATION_FAILURE
+}
+
 /// Sets the filter state `wasm.{name}` of the request; returns whether the host did it.
 pub(crate) fn set_property(name: &str, value: &[u8]) -> bool {
     // SAFETY: the host reads `name` and `value` during the call.
     unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) == OK }
+}
+
+/// Whether Envoy calls this module for responses: whether it is `tls_client_auth_responses.wasm`.
+/// What only these callbacks need is behind this, so that the other module is without it.
+#[inline(always)]
+pub(crate) fn reads_responses() -> bool {
+    tls_client_auth_reads_responses() != 0
+}
+
+/// Replaces the first `size` octets of a buffer; returns whether the host did it. A buffer that is
+/// not there, as where trailers came without a body, is a failure.
+pub(crate) fn replace_buffer(buffer: Buffer, size: usize, data: &[u8]) -> bool {
+    // SAFETY: the host reads `data` during the call.
+    unsafe { proxy_set_buffer_bytes(buffer as u32, 0, size, data.as_ptr(), data.len()) == OK }
+}
+
+/// Lets the held response go on; returns whether the host does it.
+pub(crate) fn continue_response() -> bool {
+    // SAFETY: no memory is handed over. 1 is the type of a response's stream.
+    unsafe { proxy_continue_stream(1) == OK }
 }
 
 /// Lets the held request go on; returns whether the host does it.

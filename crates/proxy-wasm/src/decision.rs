@@ -17,6 +17,10 @@ pub(super) fn apply(plugin: &Plugin, exchange: &RefCell<Exchange>, mut decision:
         // Without its identity headers the request must not reach a backend that trusts them.
         decision = exchange.borrow_mut().on_write_failed(decision.request);
     }
+    if abi::reads_responses() && exchange.borrow().reads_response() {
+        // Without success, the answer may be encoded, and is not read then.
+        abi::remove_header(Map::RequestHeaders, b"accept-encoding");
+    }
     plugin.metrics.count_decision(decision.code, decision.request.tenant.as_ref());
     if decision.is_lookalike {
         plugin.metrics.count_lookalike();

@@ -1,14 +1,17 @@
 //! What Envoy knows about the downstream connection, read only when it is needed.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use tls_client_auth::host::{CertificateHeader, CertificateMemory, Downstream};
+use tls_client_auth::host::{
+    CertificateHeader, CertificateMemory, Downstream, PathMemory, SignatureVerifier, VerifiedClaim,
+};
 use tls_client_auth::inspect::MissingCertificate;
 use tls_client_auth::{
     CertificateError, HostError, PeerCertificate, Rejection, ServerName, Thumbprint, UnixTime,
 };
 
+use super::signatures::HostVerifier;
 use super::{abi, clock};
 
 /// The certificates that this VM parsed before.
@@ -18,6 +21,8 @@ pub(super) struct CertificateCaches {
     presented: RefCell<CertificateMemory>,
     /// Certificates in headers, by the header and its value.
     forwarded: RefCell<CertificateMemory>,
+    /// Verdicts on paths.
+    paths: Mutex<PathMemory>,
 }
 
 impl CertificateCaches {
@@ -62,6 +67,18 @@ impl Downstream for DownstreamConnection<'_> {
             .map_or(ServerName::Absent, |name| ServerName::Name(name.into()))
     }
 
+    fn verified_thumbprint(&mut self, key: &str) -> VerifiedClaim {
+        const PAYLOAD: &str = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0";
+        let payload = [PAYLOAD, key].concat();
+        // One claim that is null makes reading the whole payload fail, so that the deepest path is
+        // read, and whether there is a payload only where that fails.
+        match abi::property(&[&*payload, "\0cnf\0x5t#S256"].concat()) {
+            Some(value) => VerifiedClaim::Value(value),
+            None if abi::has_property(&payload) => VerifiedClaim::Absent,
+            None => VerifiedClaim::NoToken,
+        }
+    }
+
     fn peer_thumbprint(&mut self) -> Result<Thumbprint, Rejection> {
         Thumbprint::from_hex(&peer_certificate_digest()?).ok_or(HostError::Digest.into())
     }
@@ -73,6 +90,14 @@ impl Downstream for DownstreamConnection<'_> {
         own_hop: Option<&Thumbprint>,
     ) -> Result<Arc<PeerCertificate>, CertificateError> {
         self.caches.forwarded.borrow_mut().recall_or_read(header, value, own_hop)
+    }
+
+    fn signature_verifier(&mut self) -> &'static dyn SignatureVerifier {
+        &HostVerifier
+    }
+
+    fn path_memory(&mut self) -> Option<&Mutex<PathMemory>> {
+        Some(&self.caches.paths)
     }
 }
 

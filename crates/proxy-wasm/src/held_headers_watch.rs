@@ -64,6 +64,15 @@ impl HeldHeadersWatch {
         }
     }
 
+    /// Whether the setting is there; `None` = that is not known yet.
+    pub(super) fn is_setting_there(&self) -> Option<bool> {
+        match self {
+            Self::Proven => Some(true),
+            Self::Unknown { is_reported: true, .. } => Some(false),
+            Self::Unknown { is_reported: false, .. } => None,
+        }
+    }
+
     /// A request has ended.
     pub(super) fn forget(&mut self, context_id: u32) {
         if let Self::Unknown { held, .. } = self {

@@ -10,9 +10,11 @@
 //! | `decision` | a decision carried out: metrics, filter state, log, headers, reply |
 //! | `plugin` | a configuration, and what its requests share |
 //! | `registries` | fetched registries: calls, answers, ticks |
-//! | `held_headers_watch` | the detection of a missing setting of Envoy |
+//! | `response` | the callbacks of a response, in `tls_client_auth_responses.wasm` |
+//! | `held_headers_watch`, `held_responses` | the detection of a missing setting of Envoy |
 //! | `downstream` | what Envoy knows about the connection |
 //! | `abi` | host calls, and the memory that the host fills: the only `unsafe` |
+//! | `signatures` | signatures of CAs, which Envoy verifies |
 //! | `shared_data`, `metrics`, `log`, `clock` | what is made of them |
 //!
 //! # Rules of the ABI
@@ -50,8 +52,10 @@
 //!   (time-out, reset, or an answer above Envoy's limit).
 //! - Pause at the end of a request holds it until `resume_http_request` or a reply.
 //! - `send_http_response` works once for a request. The reply runs through the response callbacks
-//!   of the module; there are none, and `./build.sh` removes the exports of the SDK's empty ones,
-//!   which would cost a call for each response.
+//!   of the module. `tls_client_auth.wasm` has none: `./build.sh` removes them, because each costs
+//!   a call for each response. `tls_client_auth_responses.wasm` keeps them.
+//! - `on_http_response_headers`, `_body`, `_trailers`: as those of a request, with the same
+//!   setting. A reply in place of the response is right from each while the headers are held.
 //! - `Drop` of a context (`proxy_on_delete`): no host calls about the request. Metrics can be
 //!   changed.
 
@@ -64,12 +68,15 @@ mod decision;
 mod downstream;
 mod held_headers_watch;
 mod held_request;
+mod held_responses;
 mod log;
 mod metrics;
 mod plugin;
 mod registries;
 mod request;
+mod response;
 mod shared_data;
+mod signatures;
 
 use std::alloc::System;
 use std::rc::Rc;
@@ -140,6 +147,9 @@ impl RootContext for Root {
             }
         }
         answer_late_requests(plugin, elapsed);
+        if abi::reads_responses() {
+            response::release_late(plugin, elapsed);
+        }
         plugin.metrics.hand_over();
     }
 

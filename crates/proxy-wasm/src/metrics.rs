@@ -23,8 +23,16 @@ pub(super) struct Metrics {
     registry_age_seconds: Option<u32>,
     registry_refresh_ok: Counter,
     registry_refresh_failed: Counter,
+    crl_entries: Option<u32>,
+    crl_seconds_left: Option<u32>,
+    crl_refresh_ok: Counter,
+    crl_refresh_failed: Counter,
+    ocsp_ok: Counter,
+    ocsp_failed: Counter,
     /// The values of the two gauges that were recorded last.
     recorded: Cell<Option<(u64, u64)>>,
+    /// Those of the two gauges of CRLs.
+    recorded_crls: Cell<Option<(u64, u64)>>,
 }
 
 /// A counter of Envoy, and what was counted since it was handed over last.
@@ -66,7 +74,14 @@ impl Metrics {
             registry_age_seconds: gauge("registry_age_seconds"),
             registry_refresh_ok: counter("registry_refresh_ok"),
             registry_refresh_failed: counter("registry_refresh_failed"),
+            crl_entries: gauge("crl_entries"),
+            crl_seconds_left: gauge("crl_seconds_left"),
+            crl_refresh_ok: counter("crl_refresh_ok"),
+            crl_refresh_failed: counter("crl_refresh_failed"),
+            ocsp_ok: counter("ocsp_ok"),
+            ocsp_failed: counter("ocsp_failed"),
             recorded: Cell::default(),
+            recorded_crls: Cell::default(),
         }
     }
 
@@ -94,6 +109,16 @@ impl Metrics {
         if is_ok { &self.registry_refresh_ok } else { &self.registry_refresh_failed }.count();
     }
 
+    /// Counts an attempt to fetch a CRL.
+    pub(super) fn count_crl_refresh(&self, is_ok: bool) {
+        if is_ok { &self.crl_refresh_ok } else { &self.crl_refresh_failed }.count();
+    }
+
+    /// Counts a question to a responder, by whether it got a usable answer.
+    pub(super) fn count_ocsp(&self, is_ok: bool) {
+        if is_ok { &self.ocsp_ok } else { &self.ocsp_failed }.count();
+    }
+
     /// Hands everything over that was counted since the last time.
     pub(super) fn hand_over(&self) {
         self.decisions.iter().for_each(Counter::hand_over);
@@ -101,6 +126,22 @@ impl Metrics {
         self.ungated_lookalike.hand_over();
         self.registry_refresh_ok.hand_over();
         self.registry_refresh_failed.hand_over();
+        self.crl_refresh_ok.hand_over();
+        self.crl_refresh_failed.hand_over();
+        self.ocsp_ok.hand_over();
+        self.ocsp_failed.hand_over();
+    }
+
+    /// Records the number of revoked certificates, and the seconds until the first CRL is too old.
+    pub(super) fn record_crls(&self, entries: u64, left: u64) {
+        if self.recorded_crls.replace(Some((entries, left))) == Some((entries, left)) {
+            return;
+        }
+        for (id, value) in [(self.crl_entries, entries), (self.crl_seconds_left, left)] {
+            if let Some(id) = id {
+                abi::record_metric(id, value);
+            }
+        }
     }
 
     /// Records the number of clients, and how many seconds ago the oldest of their lists was

@@ -4,15 +4,18 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use tls_client_auth::host::{Downstream as _, UntouchedMetadata};
 use tls_client_auth::{Configuration, JsonError, limits};
 
 use super::abi::{self, Buffer};
 use super::clock;
 use super::downstream::CertificateCaches;
 use super::held_headers_watch::HeldHeadersWatch;
+use super::held_responses::HeldResponses;
 use super::log::{Level, RequestLog, log};
 use super::metrics::Metrics;
 use super::registries::Registries;
+use super::signatures::HostVerifier;
 
 /// The configuration that `./build.sh --embed FILE` compiles into the module. It is used if the
 /// plugin configuration is empty.
@@ -29,6 +32,9 @@ pub(super) struct Plugin {
     pub(super) certificates: CertificateCaches,
     pub(super) held_headers: RefCell<HeldHeadersWatch>,
     pub(super) registries: Registries,
+    pub(super) held_responses: RefCell<HeldResponses>,
+    /// Metadata that was not edited, as far as that was logged.
+    pub(super) untouched_metadata: RefCell<BTreeSet<UntouchedMetadata>>,
     /// Paths of ungated forms that resemble an endpoint, as far as they were logged.
     pub(super) reported_lookalikes: RefCell<BTreeSet<String>>,
 }
@@ -40,17 +46,34 @@ impl Plugin {
     /// Where the configuration is wrong.
     pub(super) fn configure(size: usize) -> Result<Self, JsonError> {
         let given = abi::buffer(Buffer::Configuration, size).unwrap_or_default();
-        let configuration = match (given.as_slice(), EMBEDDED) {
-            ([], Some(embedded)) => Configuration::parse(embedded)?,
-            (given, _) => Configuration::parse(given)?,
+        let text = match (given.as_slice(), EMBEDDED) {
+            ([], Some(embedded)) => embedded,
+            (given, _) => given,
         };
+        let configuration = if abi::reads_responses() {
+            Configuration::parse(text)?
+        } else {
+            Configuration::parse_without_responses(text)?
+        };
+        if configuration.verifies_signatures() && !HostVerifier::is_available() {
+            return Err(JsonError {
+                pointer: "/trust_anchors".to_owned(),
+                message: "this host has no foreign function verify_signature, by which signatures \
+                          of CAs are verified: it takes Envoy 1.36 or later"
+                    .to_owned(),
+            });
+        }
         let metrics = Rc::new(Metrics::define());
         let request_log = Rc::<RequestLog>::default();
         let embedded_clients = configuration.number_of_clients() as u64;
         metrics.record_registry(embedded_clients, 0);
+        let certificates = CertificateCaches::default();
+        let verifier = certificates.connection().signature_verifier();
         let registries = Registries::new(
             configuration.fetched_registries(),
             configuration.key_sets(),
+            configuration.revocation().map(|sources| (sources, verifier)),
+            configuration.introspection(),
             clock::now_nanos(),
             embedded_clients,
             metrics.clone(),
@@ -69,9 +92,11 @@ impl Plugin {
             configuration,
             metrics,
             request_log,
-            certificates: CertificateCaches::default(),
+            certificates,
             held_headers: RefCell::default(),
             registries,
+            held_responses: RefCell::default(),
+            untouched_metadata: RefCell::default(),
             reported_lookalikes: RefCell::default(),
         })
     }

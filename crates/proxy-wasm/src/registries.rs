@@ -5,8 +5,10 @@
 //! the requests that wait: it returns them to its caller together with their answer.
 
 mod call;
+mod introspections;
 mod key_sets;
 mod lookups;
+mod revocations;
 mod ticks;
 
 use std::cell::{Cell, RefCell};
@@ -17,13 +19,16 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tls_client_auth::host::{
-    Fact, FetchMode, FetchedRegistry, KeySetSource, Lookup, OnMiss, Question, Snapshot, Stopwatch,
+    Fact, FetchMode, FetchedRegistry, IntrospectionSource, KeySetSource, Lookup, OnMiss, Question,
+    RevocationSources, SignatureVerifier, Snapshot, Stopwatch,
 };
-use tls_client_auth::limits;
+use tls_client_auth::{Thumbprint, limits};
 
 pub(super) use self::call::AnswerSizes;
+use self::introspections::IntrospectionAccess;
 use self::key_sets::KeySetAccess;
 pub(super) use self::lookups::{Answer, FinishedLookup, PendingLookup};
+use self::revocations::RevocationAccess;
 use super::held_request::HeldRequest;
 use super::log::RequestLog;
 use super::metrics::Metrics;
@@ -34,6 +39,10 @@ pub(super) struct Registries {
     registries: Vec<RegistryState>,
     /// The key sets that clients publish themselves, if the configuration fetches them.
     key_sets: Option<KeySetAccess>,
+    /// CRLs and responders, if the configuration has any.
+    revocations: Option<RevocationAccess>,
+    /// The authorization servers that are asked about tokens.
+    introspections: Vec<IntrospectionAccess>,
     /// The clients of the configuration itself, which the same gauge counts.
     embedded_clients: u64,
     metrics: Rc<Metrics>,
@@ -74,6 +83,13 @@ enum RootCall {
     Client(usize, Box<str>),
     /// The key set at this URI.
     KeySet(Box<str>),
+    /// The CRL at this index of the configuration.
+    Crl(usize),
+    /// The responder's answer to the question with this key.
+    Responder(Box<str>),
+    /// What an authorization server says about the token with this digest. The number is an index
+    /// of [`Registries::introspections`].
+    Token(usize, Thumbprint),
 }
 
 impl Registries {
@@ -82,6 +98,8 @@ impl Registries {
     pub(super) fn new(
         registries: Vec<(Arc<FetchedRegistry>, bool)>,
         key_sets: Option<Arc<KeySetSource>>,
+        revocation: Option<(Arc<RevocationSources>, &'static dyn SignatureVerifier)>,
+        introspection: Vec<Arc<IntrospectionSource>>,
         random: u64,
         embedded_clients: u64,
         metrics: Rc<Metrics>,
@@ -109,6 +127,9 @@ impl Registries {
         Self {
             registries: registries.collect(),
             key_sets: key_sets.map(KeySetAccess::new),
+            revocations: revocation
+                .map(|(sources, verifier)| RevocationAccess::new(sources, verifier, random)),
+            introspections: introspection.into_iter().map(IntrospectionAccess::new).collect(),
             embedded_clients,
             metrics,
             request_log,
@@ -120,7 +141,10 @@ impl Registries {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.registries.is_empty() && self.key_sets.is_none()
+        self.registries.is_empty()
+            && self.key_sets.is_none()
+            && self.revocations.is_none()
+            && self.introspections.is_empty()
     }
 
     /// Starts the ticks.
@@ -133,6 +157,9 @@ impl Registries {
         for snapshot in self.snapshots() {
             snapshot.borrow_mut().release(&mut HostSharedData);
         }
+        if let Some(access) = &self.revocations {
+            access.release();
+        }
     }
 
     /// The answer to `question`; pending = the request waits for it. A request that ends meanwhile
@@ -141,6 +168,12 @@ impl Registries {
         match question {
             Question::KeySet { uri, certificate } => {
                 self.find_key_set(uri, certificate, request).map(Fact::KeySet)
+            }
+            Question::Revocation { certificate, .. } => {
+                self.find_revocation(certificate, request).map(Fact::Revocation)
+            }
+            Question::Token { source, token } => {
+                self.find_token(source, token, request).map(Fact::Token)
             }
         }
     }

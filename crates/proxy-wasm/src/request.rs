@@ -7,7 +7,7 @@ use std::task::Poll;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action as Iteration;
 use tls_client_auth::host::{CertificateHeader, Exchange, Fields, Head, Question, Step};
-use tls_client_auth::{HostError, Response};
+use tls_client_auth::{Challenge, HostError, Response};
 
 use super::abi::{self, Buffer, HeaderMap, Map};
 use super::decision::{apply, reply};
@@ -16,6 +16,7 @@ use super::held_request::HeldRequest;
 use super::log::{Level, log};
 use super::plugin::Plugin;
 use super::registries::{Answer, AnswerSizes, FinishedLookup, PendingLookup};
+use super::response::ReadResponse;
 
 /// The state of a request. Without a plugin, and before the headers, there is no exchange, and the
 /// request does not pass.
@@ -25,11 +26,18 @@ pub(super) struct RequestContext {
     exchange: Option<Rc<RefCell<Exchange>>>,
     /// Present while the request waits for a lookup of its client.
     pending: Option<PendingLookup>,
+    response: ReadResponse,
 }
 
 impl RequestContext {
     pub(super) fn new(context_id: u32, plugin: Option<Rc<Plugin>>) -> Self {
-        Self { context_id, plugin, exchange: None, pending: None }
+        Self {
+            context_id,
+            plugin,
+            exchange: None,
+            pending: None,
+            response: ReadResponse::default(),
+        }
     }
 
     /// Lets the exchange take a step and does what the step demands.
@@ -37,7 +45,7 @@ impl RequestContext {
         &mut self,
         take: impl FnOnce(&mut Exchange, &mut DownstreamConnection<'_>) -> Step,
     ) -> Iteration {
-        let Self { context_id, plugin: Some(plugin), exchange: Some(exchange), pending } = self
+        let Self { context_id, plugin: Some(plugin), exchange: Some(exchange), pending, .. } = self
         else {
             return Iteration::Pause;
         };
@@ -100,7 +108,7 @@ impl HttpContext for RequestContext {
         let Some(plugin) = self.plugin.clone() else {
             // Envoy gives no requests to a filter that refused its configuration. If it did, they
             // must neither pass nor hang.
-            reply(&Response::to(&HostError::Configuration.into(), false));
+            reply(&Response::to(&HostError::Configuration.into(), Challenge::None));
             return Iteration::Pause;
         };
         // One call for all headers: the names of identity headers are not a fixed list, and each
@@ -132,6 +140,9 @@ impl HttpContext for RequestContext {
         {
             plugin.held_headers.borrow_mut().watch(self.context_id, exchange);
         }
+        if abi::reads_responses() && iteration == Iteration::Continue {
+            self.response = ReadResponse::to_metadata_request(&plugin, &head);
+        }
         iteration
     }
 
@@ -161,12 +172,44 @@ impl HttpContext for RequestContext {
                     // The request was counted when it passed, and its headers are upstream. Without
                     // an end, the backend does not have a complete request.
                     log(Level::Error, &format!("tls_client_auth {error}"));
-                    reply(&Response::to(&error.into(), false));
+                    reply(&Response::to(&error.into(), Challenge::None));
                 }
                 return iteration;
             }
         }
         self.step(|exchange, connection| exchange.on_end(read_body, connection))
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Iteration {
+        if !abi::reads_responses() {
+            return Iteration::Continue;
+        }
+        let (Some(plugin), Some(exchange)) = (&self.plugin, &self.exchange) else {
+            return Iteration::Continue;
+        };
+        // The filter's own reply comes here too, and is not read.
+        if let Some(response) = exchange.borrow_mut().take_response() {
+            self.response = ReadResponse::of(*response);
+        }
+        self.response.on_headers(plugin, self.context_id, end_of_stream)
+    }
+
+    fn on_http_response_body(&mut self, buffered: usize, end_of_stream: bool) -> Iteration {
+        match &self.plugin {
+            Some(plugin) if abi::reads_responses() => {
+                self.response.on_body(plugin, self.context_id, buffered, end_of_stream)
+            }
+            _ => Iteration::Continue,
+        }
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Iteration {
+        match &self.plugin {
+            Some(plugin) if abi::reads_responses() => {
+                self.response.on_trailers(plugin, self.context_id)
+            }
+            _ => Iteration::Continue,
+        }
     }
 }
 
@@ -174,6 +217,9 @@ impl Drop for RequestContext {
     fn drop(&mut self) {
         if let Some(plugin) = &self.plugin {
             plugin.held_headers.borrow_mut().forget(self.context_id);
+            if abi::reads_responses() {
+                plugin.held_responses.borrow_mut().forget(self.context_id);
+            }
             if let Some(pending) = &self.pending {
                 plugin.registries.cancel(self.context_id, pending);
             }

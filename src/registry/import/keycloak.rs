@@ -3,6 +3,7 @@
 use super::members::{boolean_of, must_be, must_read, text, texts};
 use super::printed_name::is_printed;
 use super::{ConvertedEntry, ConvertedMember, METHOD};
+use crate::certificate::DistinguishedName;
 use crate::json::{Json, JsonError, Members};
 use crate::registration::foreign;
 
@@ -78,12 +79,7 @@ fn attributes(
     let is_pattern = attributes.read_unless_null(REGEX, switch)?.unwrap_or(true);
     let bound = attributes.read_unless_null(BOUND, switch)?;
     if needs_subject {
-        must_read(
-            &mut attributes,
-            CA_SUBJECT_DN,
-            "",
-            "only certificates of this CA: client metadata cannot say that",
-        )?;
+        converted.extend(attributes.read_unless_null(CA_SUBJECT_DN, issuers)?.flatten());
         let subject = attributes.read_unless_null(SUBJECT_DN, |json| match text(json)? {
             expression if is_pattern => pattern(expression),
             name if name.starts_with('/') => {
@@ -101,6 +97,27 @@ fn attributes(
     let source = "attributes/tls.client.certificate.bound.access.tokens";
     converted.extend(bound.map(|bound| ConvertedMember::bound_tokens(source, bound)));
     Ok(())
+}
+
+/// The CAs of a client: names, with `##` between them. An empty attribute names none.
+fn issuers(json: &Json) -> Result<Option<ConvertedMember>, JsonError> {
+    let Json::String(names) = json else { return Err(JsonError::expected("a string")) };
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let anchors = names.split("##").map(|name| {
+        if name.starts_with('/') {
+            return Err(JsonError::new("OpenSSL's form of a name, which Java does not read"));
+        }
+        let error = |error| JsonError::new(format!("names of CAs, with ## between them: {error}"));
+        DistinguishedName::parse(name).map_err(error)?;
+        Ok(Json::Object(vec![("subject".to_owned(), Json::String(name.to_owned()))]))
+    });
+    Ok(Some(ConvertedMember {
+        name: "trust_anchors",
+        source: "attributes/x509.casubjectdn",
+        value: Json::Array(anchors.collect::<Result<_, _>>()?),
+    }))
 }
 
 /// A boolean attribute. All attributes are strings. Keycloak reads any but "true" as false; here,

@@ -8,7 +8,7 @@ use super::incomplete_list::IncompleteList;
 use super::page_summary::{PageSummary, StatedTotal};
 
 /// What the pages that are read so far state about the list.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::registry) struct Completeness {
     pages: u64,
     /// Entries of all pages.

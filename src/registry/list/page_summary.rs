@@ -46,7 +46,7 @@ pub(super) const LINKS: [&str; 2] = ["links", "_links"];
 const GROUPS: [&str; 4] = ["meta", "page", "paging", "pagination"];
 
 /// What a page states about the list, beside its entries.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::registry) struct PageSummary {
     /// Number of entries of this page.
     pub(super) entries: u64,

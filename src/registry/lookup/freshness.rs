@@ -7,28 +7,24 @@ use super::super::fetched::RegistryAnswer;
 /// A span of the host's clock, in milliseconds since 1970. After the clock was set back, it is
 /// before the span, and an answer that was received "later" is not used.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::registry) struct Freshness {
+pub(crate) struct Freshness {
     from: u64,
     until: u64,
 }
 
 impl Freshness {
-    pub(in crate::registry) fn new(now: u64, millis: u64) -> Self {
+    pub(crate) fn new(now: u64, millis: u64) -> Self {
         Self { from: now, until: now.saturating_add(millis) }
     }
 
-    pub(in crate::registry) fn contains(&self, now: u64) -> bool {
+    pub(crate) fn contains(&self, now: u64) -> bool {
         (self.from..self.until).contains(&now)
     }
 }
 
 /// The freshness lifetime of an answer, in milliseconds: `max-age` less `age` (RFC 9111 §4.2.1 and
 /// §4.2.3, as far as the contract has it), or else `refresh`.
-pub(in crate::registry) fn lifetime(
-    answer: &RegistryAnswer<'_>,
-    refresh: Duration,
-    max_stale: Duration,
-) -> u64 {
+pub(crate) fn lifetime(answer: &RegistryAnswer<'_>, refresh: Duration, max_stale: Duration) -> u64 {
     let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let directives = answer.all("cache-control").to_ascii_lowercase();
     let mut max_age = None;

@@ -6,7 +6,7 @@ use std::mem;
 
 /// What waits, by `client_id`.
 #[derive(Debug)]
-pub(in crate::registry) struct PendingAnswers<W> {
+pub(crate) struct PendingAnswers<W> {
     waiting: HashMap<Box<str>, Vec<W>>,
     /// Those of them whose request the host did not take yet.
     unsent: Vec<Box<str>>,
@@ -20,17 +20,17 @@ impl<W> Default for PendingAnswers<W> {
 
 impl<W> PendingAnswers<W> {
     /// Clients about which an answer is pending.
-    pub(in crate::registry) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    pub(in crate::registry) fn has(&self, client_id: &str) -> bool {
+    pub(crate) fn has(&self, client_id: &str) -> bool {
         self.waiting.contains_key(client_id)
     }
 
     /// Waits for the answer about a client. `true` = it is the first that does, and a request must
     /// be sent.
-    pub(in crate::registry) fn wait(&mut self, client_id: &str, waiting: W) -> bool {
+    pub(crate) fn wait(&mut self, client_id: &str, waiting: W) -> bool {
         if let Some(others) = self.waiting.get_mut(client_id) {
             others.push(waiting);
             return false;
@@ -41,19 +41,19 @@ impl<W> PendingAnswers<W> {
     }
 
     /// Those for which `is_gone` holds wait no longer. The answer is still taken.
-    pub(in crate::registry) fn leave(&mut self, client_id: &str, is_gone: impl Fn(&W) -> bool) {
+    pub(crate) fn leave(&mut self, client_id: &str, is_gone: impl Fn(&W) -> bool) {
         if let Some(waiting) = self.waiting.get_mut(client_id) {
             waiting.retain(|waiting| !is_gone(waiting));
         }
     }
 
     /// The clients for which a request must be sent now.
-    pub(in crate::registry) fn take_unsent(&mut self) -> Vec<Box<str>> {
+    pub(crate) fn take_unsent(&mut self) -> Vec<Box<str>> {
         mem::take(&mut self.unsent)
     }
 
     /// The answer about a client came: returns what waited for it.
-    pub(in crate::registry) fn finish(&mut self, client_id: &str) -> Vec<W> {
+    pub(crate) fn finish(&mut self, client_id: &str) -> Vec<W> {
         self.waiting.remove(client_id).unwrap_or_default()
     }
 }

@@ -6,28 +6,28 @@ use crate::certificate::Thumbprint;
 
 /// Encodes; integers are little-endian, lengths have 32 bits.
 #[derive(Debug, Default)]
-pub(super) struct Writer(pub(super) Vec<u8>);
+pub(crate) struct Writer(pub(crate) Vec<u8>);
 
 impl Writer {
-    pub(super) fn u8(&mut self, value: u8) {
+    pub(crate) fn u8(&mut self, value: u8) {
         self.0.push(value);
     }
 
-    pub(super) fn u32(&mut self, value: u32) {
+    pub(crate) fn u32(&mut self, value: u32) {
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
-    pub(super) fn u64(&mut self, value: u64) {
+    pub(crate) fn u64(&mut self, value: u64) {
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
-    pub(super) fn octets(&mut self, octets: &[u8]) {
+    pub(crate) fn octets(&mut self, octets: &[u8]) {
         // A VM of 32 bits holds no value of 4 GiB.
         self.u32(u32::try_from(octets.len()).unwrap_or(u32::MAX));
         self.0.extend_from_slice(octets);
     }
 
-    pub(super) fn thumbprints(&mut self, thumbprints: &[Thumbprint]) {
+    pub(crate) fn thumbprints(&mut self, thumbprints: &[Thumbprint]) {
         let octets: Vec<u8> = thumbprints.iter().flat_map(Thumbprint::octets).copied().collect();
         self.octets(&octets);
     }
@@ -35,7 +35,7 @@ impl Writer {
 
 /// Decodes what a [`Writer`] encoded; `None` = the octets are in another format, or incomplete.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
     fn take(&mut self, length: usize) -> Option<&'a [u8]> {
@@ -44,33 +44,33 @@ impl<'a> Reader<'a> {
         Some(taken)
     }
 
-    pub(super) fn u8(&mut self) -> Option<u8> {
+    pub(crate) fn u8(&mut self) -> Option<u8> {
         self.take(1)?.first().copied()
     }
 
-    pub(super) fn u32(&mut self) -> Option<u32> {
+    pub(crate) fn u32(&mut self) -> Option<u32> {
         self.take(4)?.try_into().ok().map(u32::from_le_bytes)
     }
 
-    pub(super) fn u64(&mut self) -> Option<u64> {
+    pub(crate) fn u64(&mut self) -> Option<u64> {
         self.take(8)?.try_into().ok().map(u64::from_le_bytes)
     }
 
-    pub(super) fn octets(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn octets(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.u32()?).ok()?;
         self.take(length)
     }
 
-    pub(super) fn text(&mut self) -> Option<&'a str> {
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
         std::str::from_utf8(self.octets()?).ok()
     }
 
-    pub(super) fn thumbprints(&mut self) -> Option<Vec<Thumbprint>> {
+    pub(crate) fn thumbprints(&mut self) -> Option<Vec<Thumbprint>> {
         let (thumbprints, []) = self.octets()?.as_chunks::<32>() else { return None };
         Some(thumbprints.iter().copied().map(Thumbprint::from_octets).collect())
     }
 
-    pub(super) fn end(self) -> Option<()> {
+    pub(crate) fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())
     }
 }

@@ -11,15 +11,15 @@ use super::shared::{SharedData, Version};
 use crate::limits;
 
 /// One VM's view of the lease.
-#[derive(Debug)]
-pub(super) struct Lease {
+#[derive(Clone, Debug)]
+pub(crate) struct Lease {
     key: String,
     /// The period of this VM's registry.
     refresh: Duration,
     view: LeaseView,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum LeaseView {
     /// Another VM or no VM has the lease. `seen` = the version that was read last; `unchanged` =
     /// for how long the lease has had this version.
@@ -62,18 +62,17 @@ impl StoredLease {
 }
 
 impl Lease {
-    pub(super) fn new(key: String, refresh: Duration) -> Self {
+    pub(crate) fn new(key: String, refresh: Duration) -> Self {
         Self { key, refresh, view: LeaseView::Observing { seen: None, unchanged: Duration::ZERO } }
     }
 
     /// Renews or takes the lease where that is due. `elapsed` = the time since the last call.
     /// Returns whether this VM has the lease now.
-    pub(super) fn tick(&mut self, elapsed: Duration, shared: &mut dyn SharedData) -> bool {
+    pub(crate) fn tick(&mut self, elapsed: Duration, shared: &mut dyn SharedData) -> bool {
         let Some((stored, Some(version))) = self.stored(shared) else {
-            // The first write of a key has no version to compare, so that two VMs could both
-            // succeed. It only creates a vacant lease.
+            // It only creates a vacant lease, which is then taken by its version.
             let vacant = StoredLease { owner: 0, refresh_millis: 0, writes: 0 };
-            shared.write(&self.key, &vacant.encode(), None);
+            shared.write(&self.key, &vacant.encode(), Some(Version::OF_NO_VALUE));
             self.observe();
             return false;
         };
@@ -84,7 +83,11 @@ impl Lease {
                 return since_renewal < limits::LEASE_BEAT
                     || self.write(owner, stored, version, shared);
             }
-            LeaseView::Held { .. } => (None, Duration::ZERO),
+            // It is lost, and what this VM was doing for it is over, even if it is vacant now.
+            LeaseView::Held { .. } => {
+                self.observe();
+                return false;
+            }
             LeaseView::Observing { seen, unchanged } => (seen, unchanged),
         };
         let unchanged = if seen == Some(version) { unchanged + elapsed } else { Duration::ZERO };
@@ -98,7 +101,7 @@ impl Lease {
 
     /// A number for a list that no other list has, so that a shard that a dead VM has left behind
     /// is never used as a part of it; `None` = the lease is lost.
-    pub(super) fn next_generation(&mut self, shared: &mut dyn SharedData) -> Option<u64> {
+    pub(crate) fn next_generation(&mut self, shared: &mut dyn SharedData) -> Option<u64> {
         let LeaseView::Held { owner, .. } = self.view else { return None };
         let (stored, version) = self.stored(shared)?;
         let version = version?;
@@ -108,7 +111,7 @@ impl Lease {
 
     /// No later [`Lease::next_generation`] of any VM is below this number, and all earlier ones
     /// are; 0 = there is no lease yet.
-    pub(super) fn next_number(&self, shared: &mut dyn SharedData) -> u64 {
+    pub(crate) fn next_number(&self, shared: &mut dyn SharedData) -> u64 {
         match self.stored(shared) {
             Some((stored, Some(version))) => stored.number(version),
             _ => 0,
@@ -116,7 +119,7 @@ impl Lease {
     }
 
     /// Makes the lease vacant, if this VM has it.
-    pub(super) fn release(&mut self, shared: &mut dyn SharedData) {
+    pub(crate) fn release(&mut self, shared: &mut dyn SharedData) {
         if let LeaseView::Held { owner, .. } = self.view
             && let Some((stored, Some(version))) = self.stored(shared)
             && stored.owner == owner
@@ -125,6 +128,12 @@ impl Lease {
             shared.write(&self.key, &vacant.encode(), Some(version));
         }
         self.observe();
+    }
+
+    /// As whom this VM has the lease, as far as it knows.
+    #[cfg(test)]
+    pub(super) fn owner(&self) -> Option<u64> {
+        if let LeaseView::Held { owner, .. } = self.view { Some(owner) } else { None }
     }
 
     fn observe(&mut self) {

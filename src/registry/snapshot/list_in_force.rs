@@ -13,7 +13,7 @@ use crate::registration::Registration;
 use crate::registry::fetched::Validators;
 
 /// One VM's view of the list in force.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ListInForce {
     keys: Keys,
     max_stale: Duration,
@@ -21,7 +21,7 @@ pub(super) struct ListInForce {
     /// How long ago the list in force was confirmed, as of the last `update`.
     age: Duration,
     /// Clients of the list of `head`.
-    remembered: LruCache<Box<str>, Registration>,
+    pub(super) remembered: LruCache<Box<str>, Registration>,
 }
 
 impl ListInForce {

@@ -16,23 +16,23 @@ use std::time::Duration;
 
 use self::attempt::FetchAttempt;
 pub use self::event::RefreshEvent;
-use self::schedule::Schedule;
+pub(crate) use self::schedule::Schedule;
 use super::super::error::FetchError;
 use super::super::fetched::{FetchedRegistry, RegistryAnswer, RegistryRequest, Validators};
 use super::super::list::{IncompleteList, ListReader};
 use super::lease::Lease;
 use super::link;
 use super::shared::{Keys, ListHead, ShardLayout, SharedData, Slot};
-use super::staged_list::{Comparison, StagedList};
+use super::staged_list::{Comparison, ListSizes, StagedList};
 use crate::certificate::Thumbprint;
 use crate::limits;
 
 /// The fetching side of one registry in one VM. It does nothing while another VM has the lease.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Refresh {
     registry: Arc<FetchedRegistry>,
     keys: Keys,
-    lease: Lease,
+    pub(super) lease: Lease,
     /// Whether clients that the list lacks may pass. Then pages count only if they are of one list.
     passes_unregistered: bool,
     schedule: Schedule,
@@ -44,6 +44,7 @@ pub(super) struct Refresh {
     previous_ids: Option<Thumbprint>,
     /// Distributes the clients of this refresh to shards, where no list is in force.
     seed: u64,
+    pub(super) sizes: ListSizes,
     /// The next request must be unconditional: the list in force is only the first page of a longer
     /// one.
     is_outgrown: bool,
@@ -53,7 +54,7 @@ pub(super) struct Refresh {
     events: Vec<RefreshEvent>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum RefreshPhase {
     /// This VM does not have the lease.
     Idle,
@@ -61,8 +62,8 @@ enum RefreshPhase {
     Waiting(Duration),
     /// A page was requested this long ago.
     AwaitingAnswer(FetchAttempt, Duration),
-    /// The answer to the attempt of this number was "not modified".
-    Confirming(u64),
+    /// The answer to the attempt was "not modified".
+    Confirming(FetchAttempt),
     /// The entries of a page are read.
     Reading(FetchAttempt, ListReader),
     /// The gathered clients are written; `shard` is the next. Then `rest` of the page is read, or
@@ -81,6 +82,25 @@ pub struct TickOutcome {
     pub request: Option<RegistryRequest>,
     /// There is more to do: tick soon.
     pub is_busy: bool,
+}
+
+impl RefreshPhase {
+    /// Whether another list was put in force since the attempt began: by a VM that had the lease
+    /// before, and went on late. Then the slot of the attempt may be the one in force.
+    fn is_overtaken(&self, head: Option<&ListHead>) -> bool {
+        match self {
+            Self::Idle | Self::Waiting(_) => false,
+            Self::AwaitingAnswer(attempt, _)
+            | Self::Confirming(attempt)
+            | Self::Reading(attempt, _)
+            | Self::Writing { attempt, .. }
+            | Self::Comparing { attempt, .. } => {
+                let generation = |head: &ListHead| head.generation;
+                attempt.head.as_ref().map(generation) != head.map(generation)
+            }
+            Self::Emptying { slot, .. } => head.is_some_and(|head| head.slot == *slot),
+        }
+    }
 }
 
 impl Refresh {
@@ -103,6 +123,7 @@ impl Refresh {
             discarded_readings: 0,
             previous_ids: None,
             seed: 0,
+            sizes: ListSizes::LIMITS,
             is_outgrown: false,
             stand_back: Duration::ZERO,
             random,
@@ -144,6 +165,10 @@ impl Refresh {
         }
         self.schedule.add(elapsed);
         let (head, age) = in_force;
+        if self.phase.is_overtaken(head) {
+            self.phase = RefreshPhase::Idle;
+            self.discarded_readings = 0;
+        }
         match &mut self.phase {
             RefreshPhase::Idle => {
                 self.phase = RefreshPhase::Waiting(self.schedule.after_takeover(age));
@@ -209,7 +234,7 @@ impl Refresh {
         });
         let path: Box<str> = self.registry.path.clone();
         let request = self.registry.request(&path, known);
-        let staged = StagedList::new(self.keys.clone(), generation, self.seed, head);
+        let staged = StagedList::new(self.keys.clone(), generation, self.seed, self.sizes, head);
         let attempt = FetchAttempt::new(path, known.is_some(), head, staged);
         self.phase = RefreshPhase::AwaitingAnswer(attempt, Duration::ZERO);
         TickOutcome { request: Some(request), is_busy: false }
@@ -242,7 +267,7 @@ impl Refresh {
                 RefreshPhase::Waiting(Duration::ZERO)
             }
             Ok(Some(body)) => RefreshPhase::Reading(attempt, ListReader::new(body)),
-            Ok(None) => RefreshPhase::Confirming(attempt.staged.generation),
+            Ok(None) => RefreshPhase::Confirming(attempt),
             Err(FetchError::Incomplete(
                 why @ (IncompleteList::GenerationMissing | IncompleteList::GenerationChanged),
             )) => return self.discard_reading(why, attempt),

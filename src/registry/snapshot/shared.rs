@@ -12,14 +12,20 @@ pub(super) use self::shard::{Shard, ShardEntry, ShardLayout};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version(pub u32);
 
+impl Version {
+    /// A version that no value has: the host counts up from 1. A write that expects it creates a
+    /// key, and does not replace the value that another VM has written meanwhile.
+    pub const OF_NO_VALUE: Self = Self(u32::MAX);
+}
+
 /// Values that every VM of the process sees. Keys are never deleted, so there must be a bounded
 /// number of them.
 pub trait SharedData {
     /// The value of a key and its version; `None` = no such key, or the host fails.
     fn read(&mut self, key: &str) -> Option<(Vec<u8>, Option<Version>)>;
 
-    /// Writes a value. With `expected`, only if the version still is this one. `false` = not
-    /// written.
+    /// Writes a value. With `expected`, only if the version still is this one, or if there is no
+    /// such key. `false` = not written.
     fn write(&mut self, key: &str, value: &[u8], expected: Option<Version>) -> bool;
 }
 

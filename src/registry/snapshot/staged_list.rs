@@ -7,12 +7,13 @@ mod gathered;
 pub use self::comparison::{Change, ChangeKind};
 pub(super) use self::comparison::{Comparison, add_to_digest};
 use self::gathered::GatheredClients;
+pub(super) use self::gathered::ListSizes;
 use super::shared::{Keys, ListHead, Shard, ShardEntry, ShardLayout, SharedData, Slot};
 use super::stored_client::StoredClient;
 use crate::certificate::Thumbprint;
 
 /// The new list. Each method that takes a shard or a step does a bounded amount of work.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct StagedList {
     keys: Keys,
     pub(super) generation: u64,
@@ -34,14 +35,20 @@ pub(super) struct WriteConflict;
 impl StagedList {
     /// An empty list for the slot that `head` does not use. It has the seed of the list in force,
     /// so that the two can be compared shard by shard.
-    pub(super) fn new(keys: Keys, generation: u64, seed: u64, head: Option<&ListHead>) -> Self {
+    pub(super) fn new(
+        keys: Keys,
+        generation: u64,
+        seed: u64,
+        sizes: ListSizes,
+        head: Option<&ListHead>,
+    ) -> Self {
         Self {
             keys,
             generation,
             slot: head.map_or(Slot::A, |head| head.slot.other()),
             seed: head.map_or(seed, |head| head.layout.seed),
             layout: None,
-            gathered: GatheredClients::default(),
+            gathered: GatheredClients::new(sizes),
             written: 0,
             repeated: 0,
         }

@@ -1,12 +1,15 @@
 //! One client in shared data: what [`ClientMetadata`] holds and nothing else, so that a million
 //! clients fit, and the JSON of the registry is read and checked only once.
 
+use std::sync::Arc;
+
 use super::codec::{Reader, Writer};
 use crate::certificate::{AlternativeName, DistinguishedName};
 use crate::registration::{
-    BackendAuthentication, CertificateBinding, ClientMetadata, ExpectedSubject, JwksUri,
-    SelfSignedKeys, TokenEndpointAuthMethod,
+    BackendAuthentication, CertificateBinding, ClientAnchor, ClientAnchors, ClientMetadata,
+    ExpectedSubject, JwksUri, SelfSignedKeys, TokenEndpointAuthMethod,
 };
+use crate::trust::CaCertificate;
 
 /// An entry of a fetched list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +41,13 @@ const SELF_SIGNED_AT: u8 = 10;
 /// Optional members of an encoded client, as bits of an octet.
 const ADMITTED: u8 = 1;
 const BACKEND: u8 = 2;
+const ANCHORS: u8 = 4;
+
+/// Kinds of anchors of a client.
+const CERTIFICATE: u8 = 0;
+const SUBJECT: u8 = 1;
+/// `tls_client_certificate_bound_access_tokens`, which has nothing behind it.
+const BOUND_TOKENS: u8 = 0x80;
 
 impl StoredClient {
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -71,14 +81,32 @@ impl StoredClient {
                 // Few clients have one of these. Where a client has none, the encoding ends here.
                 let (admitted, backend) =
                     (client.certificate_thumbprints(), client.backend_authentication());
-                if admitted.is_some() || backend.is_some() {
-                    let admits = if admitted.is_some() { ADMITTED } else { 0 };
-                    writer.u8(admits | if backend.is_some() { BACKEND } else { 0 });
+                let anchors = client.trust_anchors();
+                let bit = |is_there, bit| if is_there { bit } else { 0 };
+                let members = bit(admitted.is_some(), ADMITTED)
+                    | bit(backend.is_some(), BACKEND)
+                    | bit(anchors.is_some(), ANCHORS)
+                    | bit(client.binds_access_tokens(), BOUND_TOKENS);
+                if members != 0 {
+                    writer.u8(members);
                     admitted.into_iter().for_each(|admitted| writer.thumbprints(admitted));
                 }
                 backend
                     .into_iter()
                     .for_each(|backend| writer.octets(backend.client_secret().as_bytes()));
+                // They come last, to the end of the octets.
+                for anchor in anchors.map(ClientAnchors::anchors).unwrap_or_default() {
+                    match anchor {
+                        ClientAnchor::Certificate(certificate) => {
+                            writer.u8(CERTIFICATE);
+                            writer.octets(certificate.der());
+                        }
+                        ClientAnchor::Subject(name) => {
+                            writer.u8(SUBJECT);
+                            writer.octets(name.to_string().as_bytes());
+                        }
+                    }
+                }
             }
         }
         writer.0
@@ -121,20 +149,41 @@ impl StoredClient {
             )),
             kind => TokenEndpointAuthMethod::TlsClientAuth(expected_subject(kind, reader.text()?)?),
         };
-        let (mut admitted, mut backend) = (None, None);
+        let (mut admitted, mut backend, mut anchors, mut binds) = (None, None, None, false);
         if !reader.0.is_empty() {
-            let members =
-                reader.u8().filter(|members| (1..=ADMITTED | BACKEND).contains(members))?;
+            const KNOWN: u8 = ADMITTED | BACKEND | ANCHORS | BOUND_TOKENS;
+            let members = reader.u8().filter(|members| *members != 0 && members & !KNOWN == 0)?;
+            binds = members & BOUND_TOKENS != 0;
             if members & ADMITTED != 0 {
                 admitted = Some(reader.thumbprints()?);
             }
             if members & BACKEND != 0 {
                 backend = Some(BackendAuthentication::new(reader.text()?));
             }
+            if members & ANCHORS != 0 {
+                anchors = Some(client_anchors(&mut reader)?);
+            }
         }
         reader.end()?;
-        Some(Self::Client(ClientMetadata::new(client_id, method, admitted, backend)))
+        let client = ClientMetadata::new(client_id, method, admitted, backend, anchors);
+        Some(Self::Client(client.binding_access_tokens(binds)))
     }
+}
+
+/// The anchors of a client, at least one, up to the end of the octets.
+fn client_anchors(reader: &mut Reader<'_>) -> Option<ClientAnchors> {
+    let mut anchors = Vec::new();
+    while anchors.is_empty() || !reader.0.is_empty() {
+        anchors.push(match reader.u8()? {
+            CERTIFICATE => {
+                let certificate = CaCertificate::from_der(reader.octets()?).ok()?;
+                ClientAnchor::Certificate(Arc::new(certificate))
+            }
+            SUBJECT => ClientAnchor::Subject(DistinguishedName::parse(reader.text()?).ok()?),
+            _ => return None,
+        });
+    }
+    Some(ClientAnchors::new(anchors))
 }
 
 /// The kind of the subject, and a text from which [`expected_subject`] reads the same subject.

@@ -3,6 +3,7 @@
 
 mod entries;
 mod failures;
+mod model;
 mod pages;
 mod readings;
 mod refreshing;

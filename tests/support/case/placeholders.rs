@@ -65,6 +65,7 @@ fn placeholder_value(
     match kind {
         "x5c" => Ok(certificate.x5c()),
         "x5t" => Ok(certificate.x5t_s256()),
+        "serial" => certificate.serial_hex().ok_or_else(|| "no serial number".to_owned()),
         "sha256" => Ok(certificate.sha256_hex()),
         "pem_percent" => Ok(certificate.percent_encoded_pem()),
         "x5c_escaped" => Ok(percent_encode(&certificate.x5c())),

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -63,6 +65,10 @@ struct WrittenCase {
     #[serde(default, deserialize_with = "present")]
     server_name: Option<Option<String>>,
     now: Option<Moment>,
+    /// The claims of the token that `jwt_authn` verified, which is `{token}` in the request.
+    verified: Option<Value>,
+    /// The claims of a token that nobody verified, which is `{forged}` in the request.
+    forged: Option<Value>,
     #[serde(default)]
     request: WrittenRequest,
     expect: Expect,
@@ -204,7 +210,24 @@ fn complete(
     };
     let now = written.now.unwrap_or(NOW);
     let verified = certificate.as_ref().is_some_and(|certificate| certificate.is_trusted_at(now));
-    let request = request(written.request)?;
+    let mut request = request(written.request)?;
+    let verified_token = written.verified.map(|claims| (token(&claims), claims));
+    let forged = written.forged.as_ref().map(token);
+    for (placeholder, token) in [
+        ("{token}", verified_token.as_ref().map(|(token, _)| token)),
+        ("{forged}", forged.as_ref()),
+    ] {
+        put_token(&mut request, placeholder, token.map(String::as_str))?;
+    }
+    let header = config.pointer("/bound_tokens/jwt/payload_header").and_then(Value::as_str);
+    if let (Some(header), Some((token, _))) = (header, &verified_token) {
+        // As jwt_authn does, which overwrites what a client sends.
+        let payload = token.split('.').nth(1).unwrap_or_default();
+        request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case(header));
+        request.headers.push((header.to_string(), payload.as_bytes().to_vec()));
+    }
+    // A real jwt_authn is in tests/envoy/resources.rs.
+    let has_tokens = config.get("bound_tokens").is_some();
     let case = Case {
         name: format!("{file}: {}", written.name),
         source: written.source,
@@ -213,9 +236,10 @@ fn complete(
         chain_valid: written.chain_valid.unwrap_or(Some(verified)),
         server_name: written.server_name.unwrap_or_else(|| server_name(&request.host)),
         now,
+        verified: verified_token,
         request,
         expect: written.expect,
-        in_envoy: written.in_envoy,
+        in_envoy: written.in_envoy && !has_tokens,
     };
     check(&case, verified)?;
     Ok(case)
@@ -229,8 +253,14 @@ fn check(case: &Case, verified: bool) -> Result<(), String> {
         .find(|(code, _)| *code == expect.code)
         .ok_or_else(|| format!("{:?} is not a code of contract §7", expect.code))?;
     let stated = expect.status.zip(expect.error.as_deref());
+    // At a resource every refusal with this status is one of the token.
+    let of_certificate = stated == Some((401, "invalid_token"))
+        && *answer == Some((401, "invalid_client"))
+        && expect.code.starts_with("certificate_");
     let shadow = stated.is_none() && case.config.to_string().contains(r#""mode":"shadow""#);
-    if (stated != *answer && !shadow) || expect.status.is_some() != expect.error.is_some() {
+    if (stated != *answer && !shadow && !of_certificate)
+        || expect.status.is_some() != expect.error.is_some()
+    {
         return Err(format!("{:?} is answered with {answer:?}", expect.code));
     }
     if case.source.is_empty() {
@@ -270,6 +300,29 @@ fn request(written: WrittenRequest) -> Result<Request, String> {
         headers,
         body,
     })
+}
+
+/// A JWT with these claims, whose signature nobody looks at.
+fn token(claims: &Value) -> String {
+    let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
+    format!("eyJhbGciOiJFUzI1NiJ9.{claims}.c2lnbmF0dXJl")
+}
+
+fn put_token(request: &mut Request, placeholder: &str, token: Option<&str>) -> Result<(), String> {
+    let put = |text: &str| match token {
+        None if text.contains(placeholder) => Err(format!("{placeholder}, and no such token")),
+        token => Ok(text.replace(placeholder, token.unwrap_or_default())),
+    };
+    request.path = put(&request.path)?;
+    for (_, value) in &mut request.headers {
+        if let Ok(text) = std::str::from_utf8(value) {
+            *value = put(text)?.into_bytes();
+        }
+    }
+    if let Ok(text) = std::str::from_utf8(&request.body) {
+        request.body = put(text)?.into_bytes();
+    }
+    Ok(())
 }
 
 fn mint(spec: Value) -> Result<Certificate, String> {

@@ -136,6 +136,12 @@ pub(super) fn extensions(spec: &CertificateSpec) -> Result<Vec<Vec<u8>>, String>
         let extension = extension("2.5.29.17", false, san)?;
         extensions.extend(std::iter::repeat_n(extension, if spec.san_twice { 2 } else { 1 }));
     }
+    if let Some(uri) = &spec.ocsp {
+        let method = der::oid("1.3.6.1.5.5.7.48.1")?;
+        let description = tlv(der::SEQUENCE, &[method, tlv(context(6), &[uri])]);
+        let access = tlv(der::SEQUENCE, &[description]);
+        extensions.push(extension("1.3.6.1.5.5.7.1.1", false, &access)?);
+    }
     if spec.filler > 0 {
         let content = tlv(der::OCTET_STRING, &[vec![0x5a; spec.filler * 1024]]);
         extensions.push(extension("1.3.6.1.4.1.55555.1", false, &content)?);

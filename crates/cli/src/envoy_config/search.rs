@@ -89,9 +89,23 @@ fn in_wasm_filter<'a>(
             .is_some_and(Node::is_true),
         is_structured: value.value.text().is_none(),
     };
-    let filter =
-        Some(FilterSettings { line: node.line, pointer: node.pointer.clone(), kind, failure });
+    let code = node.member("vm_config").and_then(|vm| vm.member("code"));
+    let local = code.and_then(|code| code.member("local")?.member("filename"));
+    let remote = code.and_then(|code| code.member("remote")?.member("http_uri")?.member("uri"));
+    let module = local.or(remote).and_then(last_segment);
+    let filter = Some(FilterSettings {
+        line: node.line,
+        pointer: node.pointer.clone(),
+        kind,
+        failure,
+        module,
+    });
     Some((node, FoundConfig { filter, listener: surroundings.listener_settings(), ..found }))
+}
+
+/// The last segment of a path or a URL.
+fn last_segment(place: &Node) -> Option<String> {
+    place.text()?.split(['?', '#']).next()?.rsplit('/').next().map(str::to_owned)
 }
 
 /// Istio's WasmPlugin or TrafficExtension.
@@ -111,6 +125,7 @@ fn in_wasm_plugin(node: &Node) -> Option<(&Node, FoundConfig)> {
         pointer: spec.pointer.clone(),
         kind: FilterKind::WasmPlugin,
         failure,
+        module: plugin.member("url").and_then(last_segment),
     });
     Some((node, FoundConfig { filter, ..FoundConfig::of_tree(plugin.member("pluginConfig")?) }))
 }
@@ -125,11 +140,15 @@ fn in_extension_policy(node: &Node) -> Vec<(&Node, FoundConfig)> {
             let is_open = filter.member("failOpen").is_some_and(Node::is_true);
             let failure = if is_open { FailurePolicy::Open } else { FailurePolicy::Closed };
             let found = FoundConfig::of_tree(filter.member("config")?);
+            let code = filter.member("code");
             let settings = FilterSettings {
                 line: filter.line,
                 pointer: filter.pointer.clone(),
                 kind: FilterKind::ExtensionPolicy,
                 failure,
+                module: code
+                    .and_then(|code| code.member("http")?.member("url"))
+                    .and_then(last_segment),
             };
             Some((filter, FoundConfig { filter: Some(settings), ..found }))
         })

@@ -1,7 +1,7 @@
 //! The steps of a decision: the checks that it made, as it recorded them, and the result of each.
 
 use tls_client_auth::inspect::{
-    CertificateBinding, Chain, Check, Checks, ClientMetadata, ExpectedSubject, Policy,
+    CertificateBinding, Chain, Check, Checks, ClientMetadata, ExpectedSubject, Gating, Policy,
     SelfSignedKeys, Source, Target, TokenEndpointAuthMethod,
 };
 use tls_client_auth::{GateRequest, Outcome, PeerCertificate, ServerName};
@@ -49,6 +49,9 @@ pub fn name(check: Check) -> &'static str {
         Check::Query => "query",
         Check::Form => "form",
         Check::ClientId => "client_id",
+        Check::Token => "token",
+        Check::TokenVerified => "token verified",
+        Check::TokenBinding => "token binding",
         Check::Registration => "registration",
         Check::AuthMethod => "auth method",
         Check::OneMethod => "one method",
@@ -56,8 +59,11 @@ pub fn name(check: Check) -> &'static str {
         Check::Validity => "validity",
         Check::Origin => "origin",
         Check::Chain => "chain",
+        Check::Issuer => "issuer",
+        Check::Revocation => "revocation",
         Check::Registered => "registered",
         Check::Subject => "subject",
+        Check::TokenCertificate => "bound to",
     }
 }
 
@@ -67,8 +73,8 @@ pub struct Facts<'a> {
     pub outcome: &'a Outcome,
     pub server_name: &'a ServerName,
     pub policy: Option<&'a Policy>,
-    /// Whether the path is gated, where tenants are chosen by path.
-    pub is_gated: Option<bool>,
+    /// How the path is gated, where tenants are chosen by path.
+    pub gating: Option<Gating>,
     pub client: Option<&'a ClientMetadata>,
     /// The one that the decision looked at.
     pub certificate: Option<&'a PeerCertificate>,
@@ -97,7 +103,7 @@ impl Facts<'_> {
 
     /// By what the tenant is chosen: the host, and the path where that counts.
     fn place(&self) -> String {
-        let path = self.is_gated.and_then(|_| self.header(":path")).unwrap_or_default();
+        let path = self.gating.and_then(|_| self.header(":path")).unwrap_or_default();
         format!("{}{path}", self.header(":authority").unwrap_or_default())
     }
 
@@ -121,16 +127,23 @@ impl Facts<'_> {
                 ),
             },
             Check::Endpoint => {
-                let endpoints = self.policy.and_then(|policy| policy.endpoints.as_ref());
-                let is_gated = self.is_gated.unwrap_or_else(|| {
-                    endpoints.is_none_or(|endpoints| {
-                        endpoints.gates(&Target::new(header(":path").as_bytes()))
+                let gating = self.gating.or_else(|| {
+                    let policy = self.policy?;
+                    let path = header(":path");
+                    let target = Target::new(path.as_bytes());
+                    Some(Gating {
+                        endpoint: policy.endpoints.as_ref().is_none_or(|all| all.gates(&target)),
+                        resource: policy.resources().is_some_and(|all| all.gates(&target)),
                     })
                 });
+                let gating = gating.unwrap_or_default();
                 // It is the last check alone where the request is let go.
-                match (is_gated, decision.checks.last() == Some(check)) {
+                match (gating.is_any(), decision.checks.last() == Some(check)) {
                     (true, true) => {
                         "OPTIONS without credentials and body: a preflight of CORS".to_owned()
+                    }
+                    (true, false) if gating.resource => {
+                        format!("{} {} is a resource", header(":method"), header(":path"))
                     }
                     (true, false) => format!("{} {} is gated", header(":method"), header(":path")),
                     (false, _) => format!("{} is not gated", header(":path")),
@@ -162,6 +175,10 @@ impl Facts<'_> {
                 Some(client_id) => format!("\"{}\"", client_id.escape_debug()),
                 None => "none, and no credential; unidentified_clients lets it pass".to_owned(),
             },
+            Check::Token => "one access token, behind Bearer".to_owned(),
+            Check::TokenVerified => "--verified-token is this token".to_owned(),
+            Check::TokenBinding => "the token has cnf with x5t#S256".to_owned(),
+            Check::TokenCertificate => "the token is bound to this certificate".to_owned(),
             Check::Registration => match self.client.map(ClientMetadata::method) {
                 Some(method) => format!("registered for {}", method_name(method)),
                 None => "not registered; unregistered_clients lets it pass".to_owned(),
@@ -178,7 +195,9 @@ impl Facts<'_> {
             },
             Check::OneMethod => "the request has no second credential".to_owned(),
             Check::Certificate => {
-                let Some(certificate) = self.certificate else { return String::new() };
+                let Some(certificate) = self.certificate else {
+                    return "that of the token".to_owned();
+                };
                 let mut text = certificate.thumbprint().to_string();
                 if let (Some(_), Ok(subject)) = (self.expected_subject(), certificate.subject()) {
                     text = format!("{subject}, {text}");
@@ -191,7 +210,7 @@ impl Facts<'_> {
             Check::Validity => self
                 .certificate
                 .map(|known| format!("{} to {}", known.not_before(), known.not_after()))
-                .unwrap_or_default(),
+                .unwrap_or_else(|| "in force".to_owned()),
             Check::Origin => match peer_certificate.map(|policy| &policy.source) {
                 Some(Source::Forwarded { trusted_proxies: Some(_), .. }) => {
                     "the peer is one of trusted_proxies".to_owned()
@@ -212,7 +231,31 @@ impl Facts<'_> {
             {
                 "peer_certificate.chain is \"listener\": the listener verifies it".to_owned()
             }
+            Check::Chain
+                if peer_certificate.is_some_and(|policy| policy.chain == Chain::Anchors) =>
+            {
+                "peer_certificate.chain is \"anchors\": see the issuer".to_owned()
+            }
+            Check::Issuer => {
+                let of_client = self.client.is_some_and(|client| client.trust_anchors().is_some());
+                let whose = match (peer_certificate.map(|policy| policy.chain), of_client) {
+                    (Some(Chain::Anchors), true) => {
+                        "one of trust_anchors, and to one of the client"
+                    }
+                    (_, true) => "one of the client's trust_anchors",
+                    (_, false) => "one of trust_anchors",
+                };
+                format!("a path leads to {whose}")
+            }
             Check::Chain => "--chain is \"valid\": this program has no trust store".to_owned(),
+            Check::Revocation
+                if self.policy.is_some_and(|policy| policy.common.revocation.is_some()) =>
+            {
+                "not one of revoked; crl and ocsp are not asked here, and on_unavailable is \
+                 \"allow\""
+                    .to_owned()
+            }
+            Check::Revocation => "not one of revoked".to_owned(),
             Check::Registered if self.expected_subject().is_none() => {
                 "the certificate is a registered one".to_owned()
             }
@@ -232,21 +275,28 @@ impl Facts<'_> {
     fn why_not(&self, check: Check) -> &'static str {
         let checks = &self.outcome.decision.checks;
         match check {
-            // The next check is made of every gated request.
-            Check::ServerName if checks.has(Check::Protocol) => match self.policy {
-                Some(policy) if policy.matches_server_name => {
-                    "not checked: --server-name is not given"
-                }
-                Some(policy) if policy.common.peer_certificate.matches_server_name() => {
-                    match self.is_gated {
-                        Some(_) => "not asked: there are no tenants by host",
-                        None => "not asked: there are no tenants",
+            // One of the next checks is made of every gated request.
+            Check::ServerName
+                if checks.has(Check::Protocol) || checks.has(Check::Authorization) =>
+            {
+                match self.policy {
+                    Some(policy) if policy.matches_server_name => {
+                        "not checked: --server-name is not given"
                     }
+                    Some(policy) if policy.common.peer_certificate.matches_server_name() => {
+                        match self.gating {
+                            Some(_) => "not asked: there are no tenants by host",
+                            None => "not asked: there are no tenants",
+                        }
+                    }
+                    _ => "not asked: peer_certificate.server_name is \"ignore\"",
                 }
-                _ => "not asked: peer_certificate.server_name is \"ignore\"",
-            },
+            }
             Check::OneMethod if checks.has(Check::Certificate) => {
                 "not asked: the backend checks the client's own credentials"
+            }
+            Check::Revocation if checks.has(Check::Registered) => {
+                "not asked: the configuration revokes nothing and asks no source"
             }
             Check::Chain | Check::Subject if checks.has(Check::Registered) => {
                 "not asked: the certificate itself is registered"

@@ -27,6 +27,9 @@ pub fn findings(found: &FoundConfig, profile: Option<ProfileArgument>) -> Vec<Fi
                 profile.into_iter().flat_map(|profile| profile::of_configuration(&json, profile)),
             );
         }
+        if configuration.is_ok() {
+            findings.extend(module(found));
+        }
         if let (Some(chain), Ok(configuration)) = (&found.listener, &configuration) {
             findings.extend(listener::findings(
                 chain,
@@ -40,6 +43,25 @@ pub fn findings(found: &FoundConfig, profile: Option<ProfileArgument>) -> Vec<Fi
     }
     findings.extend(found.filter.iter().flat_map(settings::wasm_filter::findings));
     findings
+}
+
+/// Whether the module that is loaded is the one that this configuration needs.
+fn module(found: &FoundConfig) -> Option<Finding> {
+    let filter = found.filter.as_ref()?;
+    let without = Configuration::parse_without_responses(found.text.as_bytes());
+    match (filter.module.as_deref()?, without) {
+        ("tls_client_auth.wasm", Err(error)) => {
+            let message = "tls_client_auth.wasm does not read responses and refuses this member: \
+                load tls_client_auth_responses.wasm";
+            Some(Finding::error(None, message).at(error.pointer))
+        }
+        ("tls_client_auth_responses.wasm", Ok(_)) => {
+            let message = "no response_check and no discovery: tls_client_auth.wasm does the same, \
+                some microseconds faster";
+            Some(Finding::doubtful(Some(filter.line), message).at(filter.pointer.clone()))
+        }
+        _ => None,
+    }
 }
 
 fn errors(found: &FoundConfig) -> Vec<Finding> {

@@ -50,6 +50,14 @@ impl LintedConfig {
         entries(&self.json)
     }
 
+    /// Where `jwt_authn` must leave what it verified, for the resources of each policy: key of the
+    /// metadata, and header.
+    pub fn verified_payloads(&self) -> BTreeSet<(String, String)> {
+        let policies = self.configuration().policies();
+        let jwt = policies.filter_map(|policy| policy.bound_tokens.as_ref()?.jwt.as_ref());
+        jwt.map(|jwt| (jwt.metadata.to_string(), jwt.payload_header.to_string())).collect()
+    }
+
     pub fn configuration(&self) -> &Configuration {
         self.gate.configuration()
     }

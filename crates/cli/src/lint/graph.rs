@@ -103,10 +103,26 @@ pub enum FilterRole {
     Router,
     /// It leaves the request as it is, or answers it.
     Harmless,
+    /// `jwt_authn`, which is as harmless, with its providers.
+    VerifiesTokens(Vec<TokenProvider>),
     /// It may change what the backend gets, and how.
     Changes(&'static str),
     /// Nothing is known of it.
     Unknown(String),
+}
+
+/// A provider of `jwt_authn`, as far as resources depend on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenProvider {
+    pub place: Place,
+    /// `payload_in_metadata`
+    pub metadata: Option<String>,
+    /// `forward_payload_header`
+    pub payload_header: Option<String>,
+    /// `forward: true`
+    pub keeps_token: bool,
+    /// Whether it reads `Authorization` with `Bearer ` and no other place.
+    pub reads_bearer_alone: bool,
 }
 
 impl FilterRole {

@@ -3,6 +3,7 @@
 mod chains;
 mod client_traffic;
 mod owners;
+mod resources;
 mod routes;
 
 use std::cell::RefCell;
@@ -53,6 +54,7 @@ impl<'a> Rules<'a> {
         self.of_upstream();
         for chain in &self.graph.chains {
             self.of_filters(chain);
+            self.of_resources(chain);
             self.of_raw(chain);
             self.of_unseen(chain);
             self.of_xfcc(chain);

@@ -17,6 +17,10 @@ fn client_lists_are_converted_exactly_or_not_at_all() {
         client["tls_client_certificate_bound_access_tokens"] = true.into();
         client
     };
+    let anchored = |mut client: Value, issuer: &str| {
+        client["trust_anchors"] = json!([{ "subject": issuer }]);
+        client
+    };
     let other =
         |id: &str, method: &str| json!({ "client_id": id, "token_endpoint_auth_method": method });
     let authlete = "CN=Example, OU=OP, O=Authlete, C=GB";
@@ -44,11 +48,11 @@ fn client_lists_are_converted_exactly_or_not_at_all() {
                 tls("literal", "CN=client.example.org, O=Example"),
                 other("secret", "client_secret_basic"),
                 other("account", "none"),
+                anchored(tls("anchored", "CN=client, O=Example"), "CN=Example CA"),
             ],
             vec![
                 "pattern (/clients/2/attributes/x509.subjectdn): a regular expression that is no \
                  plain text",
-                "anchored (/clients/5/attributes/x509.casubjectdn): only certificates of this CA",
                 "unmatched (/clients/6/attributes/x509.subjectdn): expected a name as Java prints \
                  it",
                 "https://sp.example.org/saml (/clients/7/protocol): not a client of OpenID Connect",

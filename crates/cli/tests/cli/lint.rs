@@ -5,6 +5,7 @@ mod files;
 mod listener;
 mod places;
 mod profile;
+mod resources;
 mod settings;
 mod ways;
 

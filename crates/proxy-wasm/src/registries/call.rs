@@ -10,11 +10,21 @@ use crate::abi::{self, Buffer, HeaderMap, Map};
 
 /// Sends a request; returns the call's token, or `None` if Envoy refuses the call.
 pub(super) fn send(cluster: &str, timeout: Duration, request: &RegistryRequest) -> Option<u32> {
+    send_form(cluster, timeout, request, b"")
+}
+
+/// The same with a body, of which the headers have the type and the length. Empty = it has none.
+pub(super) fn send_form(
+    cluster: &str,
+    timeout: Duration,
+    request: &RegistryRequest,
+    body: &[u8],
+) -> Option<u32> {
     let headers = request.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
     hostcalls::dispatch_http_call(
         cluster,
         headers,
-        None,
+        (!body.is_empty()).then_some(body),
         Vec::new(),
         timeout.min(limits::LONGEST_TIMEOUT),
     )

@@ -8,6 +8,7 @@ use tls_client_auth::host::{FetchedRegistry, RefreshEvent, RegistryRequest, Snap
 use tls_client_auth::limits;
 
 use super::call::{AnswerSizes, send, with_answer};
+use super::revocations::RevocationAccess;
 use super::{Access, FinishedLookup, Registries, RegistryState, RootCall, registry_line};
 use crate::abi;
 use crate::clock::{now_millis, now_nanos};
@@ -22,7 +23,13 @@ impl Registries {
             RootCall::Client(index, client_id) => {
                 self.on_client_answer(index, &client_id, Some(sizes))
             }
+            RootCall::Token(index, token) => self.on_token_answer(index, token, Some(sizes)),
             RootCall::KeySet(uri) => self.on_key_set_answer(&uri, Some(sizes)),
+            RootCall::Responder(key) => self.on_ocsp_answer(&key, Some(sizes)),
+            RootCall::Crl(index) => {
+                self.on_crl_answer(index, sizes);
+                None
+            }
             RootCall::List(index) => {
                 if let RegistryState { access: Access::Snapshot(access), .. } =
                     self.registries.get(index)?
@@ -42,6 +49,11 @@ impl Registries {
         let elapsed = self.stopwatch.borrow_mut().elapsed(now, self.period_since_tick.get());
         let mut period = self.idle_period();
         let mut finished = self.send_key_set_calls();
+        finished.extend(self.send_ocsp_calls());
+        if self.tick_crls(elapsed, now) {
+            period = limits::REGISTRY_TICK_BUSY;
+        }
+        finished.extend(self.send_introspections());
         for (index, RegistryState { registry, access }) in self.registries.iter().enumerate() {
             match access {
                 Access::Snapshot(access) => {
@@ -129,7 +141,8 @@ impl Registries {
                 }
                 Access::Lookup(_) => limits::REGISTRY_TICK_SOON,
             });
-        periods.min().unwrap_or(limits::REGISTRY_TICK)
+        let of_crls = self.revocations.as_ref().map(RevocationAccess::idle_period);
+        periods.chain(of_crls).min().unwrap_or(limits::REGISTRY_TICK)
     }
 
     pub(super) fn set_tick_period(&self, period: Duration) {
@@ -148,6 +161,9 @@ impl Registries {
                 (clients + more, oldest.max(age))
             });
         self.metrics.record_registry(clients, age.as_secs());
+        if let Some((entries, left)) = self.state_of_crls(now_millis()) {
+            self.metrics.record_crls(entries, left);
+        }
     }
 
     /// Counts and logs what came of the fetching of a list.

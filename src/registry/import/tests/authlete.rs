@@ -34,7 +34,7 @@ fn a_client_has_every_identifier_that_requests_may_use() {
         (r#""clientIdAlias":"26478243745571","clientIdAliasEnabled":true"#, &[]),
         (
             r#""clientIdAlias":null,"clientIdAliasEnabled":true,
-               "tlsClientCertificateBoundAccessTokens":true"#,
+               "tlsClientCertificateBoundAccessTokens":false"#,
             &[],
         ),
         // The URL of a client of OpenID Federation, or of a metadata document.
@@ -57,6 +57,9 @@ fn a_client_has_every_identifier_that_requests_may_use() {
         let clients: Vec<&str> = clients.iter().map(String::as_str).collect();
         same(&entry_with_subject(more), &clients);
     }
+    let bound = r#","tls_client_certificate_bound_access_tokens":true}"#;
+    let bound = client(ID).trim_end().trim_end_matches('}').to_owned() + bound;
+    same(&entry_with_subject(r#""tlsClientCertificateBoundAccessTokens":true"#), &[&bound]);
 }
 
 #[test]

@@ -116,18 +116,36 @@ fn a_name_that_java_never_prints_is_refused() {
 
 #[test]
 fn attributes() {
-    refused(
-        &entry_with_subject("CN=a", &format!(r#","x509.casubjectdn":"CN=ca"{NO_PATTERN}"#)),
-        &["app"],
-        "/attributes/x509.casubjectdn: only certificates of this CA",
+    let anchored = r#","trust_anchors":[{"subject":"CN=ca, O=a"},{"subject":"CN=b"}]"#;
+    same(
+        &entry_with_subject(
+            "CN=a",
+            &format!(r#","x509.casubjectdn":"CN=ca, O=a##CN=b"{NO_PATTERN}"#),
+        ),
+        &[&client("CN=a").replacen('}', &format!("{anchored}}}"), 1)],
     );
+    for (names, error) in [
+        ("ca", "names of CAs, with ## between them: expected"),
+        ("CN=a##", "names of CAs, with ## between them: the name is empty"),
+        ("/CN=ca", "OpenSSL's form"),
+    ] {
+        refused(
+            &entry_with_subject("CN=a", &format!(r#","x509.casubjectdn":"{names}"{NO_PATTERN}"#)),
+            &["app"],
+            &format!("/attributes/x509.casubjectdn: {error}"),
+        );
+    }
     for more in [
         r#","x509.casubjectdn":"""#,
         r#","x509.casubjectdn":null"#,
-        r#","tls.client.certificate.bound.access.tokens":"true""#,
+        r#","tls.client.certificate.bound.access.tokens":"false""#,
     ] {
         same(&entry_with_subject("CN=a", more), &[&client("CN=a")]);
     }
+    let bound = r#","tls_client_certificate_bound_access_tokens":true}"#;
+    let bound = client("CN=a").trim_end().trim_end_matches('}').to_owned() + bound;
+    let more = r#","tls.client.certificate.bound.access.tokens":"true""#;
+    same(&entry_with_subject("CN=a", more), &[&bound]);
     refused(&entry(""), &["app"], "/attributes: expected the attribute x509.subjectdn");
     refused(
         &entry_with_subject("CN=a", r#","x509.subjectdn":"CN=b""#),

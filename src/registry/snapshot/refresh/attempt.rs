@@ -17,7 +17,7 @@ use crate::json::JsonError;
 use crate::limits;
 
 /// One attempt to fetch a whole list.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct FetchAttempt {
     /// The page that is requested or read.
     pub(super) path: Box<str>,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::limits;
 
-#[derive(Debug)]
-pub(super) struct Schedule {
+#[derive(Clone, Debug)]
+pub(crate) struct Schedule {
     /// The longest time between two refreshes that succeed.
     period: Duration,
     /// Failed refreshes in a row.
@@ -17,33 +17,33 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// `random` = a number that is different in each process of a fleet.
-    pub(super) fn new(period: Duration, random: u64) -> Self {
+    pub(crate) fn new(period: Duration, random: u64) -> Self {
         Self { period, failures: 0, elapsed: Duration::ZERO, random }
     }
 
     /// The first request of a refresh is sent now.
-    pub(super) fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.elapsed = Duration::ZERO;
     }
 
-    pub(super) fn add(&mut self, elapsed: Duration) {
+    pub(crate) fn add(&mut self, elapsed: Duration) {
         self.elapsed += elapsed;
     }
 
     /// The time until the next refresh, for a VM that has just taken the lease: another VM may have
     /// fetched the list in force, which was confirmed `age` ago, a moment before.
-    pub(super) fn after_takeover(&self, age: Option<Duration>) -> Duration {
+    pub(crate) fn after_takeover(&self, age: Option<Duration>) -> Duration {
         age.map_or(Duration::ZERO, |age| self.period.saturating_sub(age))
     }
 
     /// The time until the next refresh, after one that succeeded.
-    pub(super) fn after_success(&mut self) -> Duration {
+    pub(crate) fn after_success(&mut self) -> Duration {
         self.failures = 0;
         self.jitter(self.period).saturating_sub(self.elapsed)
     }
 
     /// The time until the next refresh, after one that failed.
-    pub(super) fn after_failure(&mut self) -> Duration {
+    pub(crate) fn after_failure(&mut self) -> Duration {
         let longest = self.period.max(limits::LATEST_RETRY);
         let retry = limits::FIRST_RETRY.saturating_mul(1 << self.failures.min(20)).min(longest);
         self.failures += 1;

@@ -188,7 +188,7 @@ impl Refresh {
     /// Confirms the list in force, which the registry says is not modified.
     fn confirm(
         &mut self,
-        attempt: u64,
+        attempt: FetchAttempt,
         head: Option<&ListHead>,
         now: u64,
         shared: &mut dyn SharedData,
@@ -196,7 +196,7 @@ impl Refresh {
         let confirmed = head.map(|head| {
             let unmodified = head.validators.unmodified.saturating_add(1);
             let validators = Validators { unmodified, ..head.validators.clone() };
-            head.confirmed(attempt, now, validators)
+            head.confirmed(attempt.staged.generation, now, validators)
         });
         if confirmed.is_some_and(|confirmed| confirmed.replace(head, &self.keys, shared)) {
             self.phase = RefreshPhase::Waiting(self.succeed());

@@ -1,7 +1,7 @@
 //! The head: which list is in force. Writing it is the switch from one list to the next.
 
 use super::super::codec::{Reader, Writer};
-use super::{Keys, ShardLayout, SharedData, Slot};
+use super::{Keys, ShardLayout, SharedData, Slot, Version};
 use crate::registry::fetched::Validators;
 
 /// The list in force.
@@ -48,7 +48,8 @@ impl ListHead {
     }
 
     /// Puts this list in force. Returns `false`, and changes nothing, if another list than `old` is
-    /// in force, if the head is written at the same time, or if the host does not write.
+    /// in force, if a later attempt has confirmed that one, if the head is written at the same time,
+    /// or if the host does not write.
     pub(in super::super) fn replace(
         &self,
         old: Option<&Self>,
@@ -57,10 +58,16 @@ impl ListHead {
     ) -> bool {
         let key = keys.head();
         let stored = shared.read(&key);
-        let version = stored.as_ref().and_then(|(_, version)| *version);
+        let version = match &stored {
+            Some((_, version)) => *version,
+            None => Some(Version::OF_NO_VALUE),
+        };
         let stored = stored.and_then(|(octets, _)| Self::decode(&octets));
         let is_old = match (&stored, old) {
-            (Some(stored), Some(old)) => stored.generation == old.generation,
+            // Not over the confirmation by a later attempt, in a VM that has taken the lease.
+            (Some(stored), Some(old)) => {
+                stored.generation == old.generation && stored.attempt < self.attempt
+            }
             (None, None) => true,
             _ => false,
         };

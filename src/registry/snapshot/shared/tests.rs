@@ -38,7 +38,7 @@ fn head() -> ListHead {
 }
 
 /// A client of each kind, as members of client metadata.
-const CLIENTS: [&str; 11] = [
+const CLIENTS: [&str; 12] = [
     r#""token_endpoint_auth_method": "private_key_jwt""#,
     r#""token_endpoint_auth_method": "private_key_jwt",
        "certificate_binding": {"tls_client_auth_san_dns": "c.example"}"#,
@@ -66,6 +66,8 @@ const CLIENTS: [&str; 11] = [
        ]}"#,
     r#""token_endpoint_auth_method": "self_signed_tls_client_auth",
        "jwks_uri": "https://keys.example/jwks""#,
+    r#""token_endpoint_auth_method": "private_key_jwt",
+       "tls_client_certificate_bound_access_tokens": true"#,
 ];
 
 /// One value of everything in shared data, except the lease, which has a test of its own
@@ -99,7 +101,7 @@ fn sample() -> Vec<u8> {
 #[test]
 fn a_change_of_the_format_changes_the_keys() {
     const DIGESTS: [(u32, &str); 1] =
-        [(5, "c7cafdd90c0bd7ba790ff8ce7e0c25c5249713835441082e07be99f47d6ea9d6")];
+        [(5, "68f7e7a8549d520129bb6dc6858bdb1f38a98a1c6231b4dffb7b5c97e6fd042f")];
     let digest = Thumbprint::of(&sample()).to_hex();
     assert_eq!(DIGESTS.last(), Some(&(FORMAT_VERSION, digest.as_str())));
     assert!(DIGESTS.windows(2).all(|pair| pair[0].0 < pair[1].0));

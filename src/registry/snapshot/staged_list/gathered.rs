@@ -4,9 +4,29 @@ use super::super::codec::{Reader, Writer};
 use super::super::shared::{ShardEntry, ShardLayout};
 use crate::limits;
 
+/// How a list is divided. Tests divide short lists as others are divided.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct ListSizes {
+    /// Most shards of a list; a power of two.
+    pub(in super::super) shards: u32,
+    /// Clients in a shard of a list that is gathered whole.
+    pub(in super::super) clients_in_shard: u32,
+    /// Most clients that are gathered before they are written.
+    pub(in super::super) gathered_clients: usize,
+}
+
+impl ListSizes {
+    pub(in super::super) const LIMITS: Self = Self {
+        shards: limits::SHARDS,
+        clients_in_shard: limits::CLIENTS_IN_SHARD,
+        gathered_clients: limits::GATHERED_CLIENTS,
+    };
+}
+
 /// The clients, by the low bits of their hash.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct GatheredClients {
+    sizes: ListSizes,
     octets: Vec<u8>,
     /// Where each client begins in `octets`, and the number of the client before it in the same
     /// bucket.
@@ -19,31 +39,35 @@ pub(super) struct GatheredClients {
 const NO_CLIENT: u32 = u32::MAX;
 
 impl GatheredClients {
+    pub(super) fn new(sizes: ListSizes) -> Self {
+        Self { sizes, octets: Vec::new(), clients: Vec::new(), buckets: Vec::new() }
+    }
+
     pub(super) fn add(&mut self, hash: u32, client_id: &str, encoded: &[u8]) {
         if self.buckets.is_empty() {
-            self.buckets.resize(limits::SHARDS as usize, NO_CLIENT);
+            self.buckets.resize(self.sizes.shards as usize, NO_CLIENT);
         }
         // Both fit into 32 bits: `is_full` keeps them far below.
         let (start, number) = (self.octets.len() as u32, self.clients.len() as u32);
         let mut writer = Writer(std::mem::take(&mut self.octets));
         ShardEntry { hash, client_id, encoded }.write(&mut writer);
         self.octets = writer.0;
-        if let Some(last) = self.buckets.get_mut((hash & (limits::SHARDS - 1)) as usize) {
+        if let Some(last) = self.buckets.get_mut((hash & (self.sizes.shards - 1)) as usize) {
             self.clients.push((start, std::mem::replace(last, number)));
         }
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.clients.len() >= limits::GATHERED_CLIENTS
+        self.clients.len() >= self.sizes.gathered_clients
             || self.octets.len() >= limits::GATHERED_OCTETS
     }
 
     /// How many shards a list needs whose first clients these are; a power of two. `is_complete` =
     /// these are all of its clients.
     pub(super) fn number_of_shards(&self, is_complete: bool) -> u32 {
-        let enough =
-            (self.clients.len() as u32 / limits::CLIENTS_IN_SHARD).max(1).next_power_of_two();
-        if is_complete { enough.min(limits::SHARDS) } else { limits::SHARDS }
+        let ListSizes { shards, clients_in_shard, .. } = self.sizes;
+        let enough = (self.clients.len() as u32 / clients_in_shard).max(1).next_power_of_two();
+        if is_complete { enough.min(shards) } else { shards }
     }
 
     /// The clients of one shard: those of each bucket whose number ends in the bits of the shard's

@@ -5,7 +5,7 @@ const GENERATION: u64 = 7;
 
 /// A list of so many clients that it has four shards, written.
 fn written(process: &mut Process) -> (StagedList, ShardLayout) {
-    let mut staged = StagedList::new(Keys::of("r", false), GENERATION, 3, None);
+    let mut staged = StagedList::new(Keys::of("r", false), GENERATION, 3, ListSizes::LIMITS, None);
     for n in 0..300 {
         staged.add(&format!("c{n}"), &StoredClient::Unusable("why".into()));
     }

@@ -1,0 +1,91 @@
+//! The access token that a response issues (RFC 6749 §5.1), and the certificate that it is bound to
+//! (RFC 8705 §3).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::certificate::Thumbprint;
+use crate::json::Json;
+use crate::rejection::UnboundResponse;
+
+const ACCESS_TOKEN: &str = "access_token";
+
+/// Checks that the access token in `body`, if it has one, is bound to `certificate`.
+///
+/// # Errors
+/// It is not, or that cannot be read without doubt.
+pub(super) fn check(body: &[u8], certificate: Option<&Thumbprint>) -> Result<(), UnboundResponse> {
+    let body = Json::parse(body).map_err(|_| UnboundResponse::NotJson)?;
+    let Some(token) = access_token(&body)? else { return Ok(()) };
+    let certificate = certificate.ok_or(UnboundResponse::NoCertificate)?;
+    let bound_to = bound_to(token)?;
+    if bound_to == *certificate { Ok(()) } else { Err(UnboundResponse::ToAnother { bound_to }) }
+}
+
+/// The token; `None` = the response issues none.
+fn access_token(body: &Json) -> Result<Option<&str>, UnboundResponse> {
+    // Some readers take the first element of an array.
+    let Json::Object(members) = body else { return Err(UnboundResponse::Doubtful) };
+    let mut found = None;
+    for (name, value) in members {
+        if !name.chars().map(folded).eq(ACCESS_TOKEN.chars()) {
+            continue;
+        }
+        // Readers of a repeated member differ in which one they take, and Go's encoding/json
+        // ignores the letter case of names.
+        let Json::String(token) = value else { return Err(UnboundResponse::Doubtful) };
+        if name != ACCESS_TOKEN || found.replace(token.as_str()).is_some() {
+            return Err(UnboundResponse::Doubtful);
+        }
+    }
+    Ok(found)
+}
+
+/// The character that a reader which ignores letter case, by simple folding of Unicode, takes for
+/// this one.
+fn folded(c: char) -> char {
+    match c {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    }
+}
+
+/// The certificate that a JWT is bound to (RFC 8705 §3.1).
+fn bound_to(token: &str) -> Result<Thumbprint, UnboundResponse> {
+    let mut parts = token.split('.');
+    let (Some(header), Some(payload), Some(signature), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(UnboundResponse::Opaque);
+    };
+    let object = |part: &str| {
+        let json = URL_SAFE_NO_PAD.decode(part).ok().and_then(|json| Json::parse(&json).ok());
+        json.filter(|json| matches!(json, Json::Object(_)))
+    };
+    let (Some(header), Some(claims)) = (object(header), object(payload)) else {
+        return Err(UnboundResponse::Opaque);
+    };
+    // RFC 7519 §6: anybody can change the claims of an unsecured JWT.
+    let Json::String(algorithm) = only(&header, "alg")?.ok_or(UnboundResponse::Opaque)? else {
+        return Err(UnboundResponse::Doubtful);
+    };
+    if algorithm.eq_ignore_ascii_case("none") || signature.is_empty() {
+        return Err(UnboundResponse::Unsigned);
+    }
+    let confirmation = only(&claims, "cnf")?.ok_or(UnboundResponse::NotBound)?;
+    let thumbprint = match only(confirmation, "x5t#S256")? {
+        // The one form that RFC 8705 §3.1 has. Another one is a mistake that a resource server may
+        // not repeat.
+        Some(Json::String(text)) if text.len() == 43 => Thumbprint::parse(text),
+        _ => None,
+    };
+    thumbprint.ok_or(UnboundResponse::NotBound)
+}
+
+/// The only member `name`; `None` = there is none.
+fn only<'a>(object: &'a Json, name: &'a str) -> Result<Option<&'a Json>, UnboundResponse> {
+    let mut members = object.members(name);
+    let first = members.next();
+    if members.next().is_some() { Err(UnboundResponse::Doubtful) } else { Ok(first) }
+}

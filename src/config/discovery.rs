@@ -1,0 +1,39 @@
+//! The member `discovery` (contract §14).
+
+use crate::json::{Json, JsonError, Members};
+use crate::policy::{AliasOrigin, Discovery};
+use crate::request::{Endpoint, Endpoints, Target};
+
+impl Discovery {
+    /// Reads the member. `endpoints` are those of the top level; `None` = every path.
+    ///
+    /// # Errors
+    /// The pointer is relative to `discovery`.
+    #[inline(never)]
+    pub(super) fn from_json(json: &Json, endpoints: Option<&Endpoints>) -> Result<Self, JsonError> {
+        let mut members = Members::of(json, "an object")?;
+        let paths = members
+            .read("paths", Endpoints::from_json)?
+            .ok_or_else(|| JsonError::expected("the member paths"))?;
+        let aliases = members.read("mtls_endpoint_aliases", |json| {
+            const ORIGIN: &str = "an origin as in https://mtls.as.example.com, without a path";
+            AliasOrigin::parse(json.string(ORIGIN)?).ok_or_else(|| JsonError::expected(ORIGIN))
+        })?;
+        members.finish()?;
+        // A client asks for metadata by GET and without credentials, which no gated path allows.
+        let is_gated = |path: &Endpoint| {
+            endpoints.is_none_or(|all| all.gates(&Target::new(path.example().as_bytes())))
+        };
+        let gated = paths.iter().position(is_gated);
+        match gated {
+            None => Ok(Self { paths, aliases }),
+            Some(index) => {
+                let error = JsonError::expected(
+                    "a path that is not gated: name those that carry client authentication in the \
+                     member endpoints of the top level",
+                );
+                Err(error.within(index).within("paths"))
+            }
+        }
+    }
+}

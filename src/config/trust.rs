@@ -1,0 +1,22 @@
+//! The members `trust_anchors` and `intermediates` (contract §9).
+
+use std::sync::Arc;
+
+use crate::json::{Json, JsonError};
+use crate::trust::CaCertificate;
+
+/// Reads an array of certificates of CAs in PEM, each of which is there once. `what` = what one of
+/// them is.
+pub(super) fn certificates(json: &Json, what: &str) -> Result<Vec<Arc<CaCertificate>>, JsonError> {
+    let mut found: Vec<Arc<CaCertificate>> = Vec::new();
+    json.some_elements(&format!("at least {what}"), |json| {
+        let text = json.string("a certificate in PEM")?;
+        let certificate = CaCertificate::from_pem(text.as_bytes()).map_err(JsonError::expected)?;
+        if found.iter().any(|other| **other == certificate) {
+            return Err(JsonError::expected("a certificate that is not in the array before"));
+        }
+        found.push(Arc::new(certificate));
+        Ok(())
+    })?;
+    Ok(found)
+}

@@ -1,0 +1,152 @@
+use super::*;
+
+const CNF: &str = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
+
+fn introspections() -> Introspections<u32> {
+    let source = IntrospectionSource {
+        cluster: "as".into(),
+        authority: "as.example".into(),
+        path: "/introspect".into(),
+        headers: vec![("authorization".into(), "Basic cnM6c2VjcmV0".into())],
+        timeout: Duration::from_secs(1),
+        cache: Duration::from_secs(30),
+    };
+    Introspections::new(Arc::new(source))
+}
+
+fn answered(
+    introspections: &mut Introspections<u32>,
+    token: &AccessToken,
+    status: Option<u16>,
+    body: &str,
+    now: u64,
+) -> IntrospectionOutcome<u32> {
+    let read = |length: usize| Some(body.as_bytes().get(..length)?.to_vec());
+    let answer = RegistryAnswer { status, headers: &[], body_size: body.len(), read: &read };
+    introspections.on_answer(token.digest, Some(&answer), now)
+}
+
+fn result(body: &str) -> Result<IntrospectedToken, RegistryFault> {
+    let token = AccessToken::new(b"t");
+    answered(&mut introspections(), &token, Some(200), body, 1_000).result
+}
+
+#[test]
+fn what_answers_say() {
+    let bound = IntrospectedToken::BoundTo(Thumbprint::from_base64url(CNF.as_bytes()).unwrap());
+    let active = |members: &str| result(&format!(r#"{{"active": true{members}}}"#)).unwrap();
+    let cnf = |value: &str| active(&format!(r#", "cnf": {{"x5t#S256": {value}}}"#));
+    assert_eq!(cnf(&format!("\"{CNF}\"")), bound);
+    for exp in ["2", "1.5", "1e300", "null"] {
+        let members = format!(r#", "exp": {exp}, "cnf": {{"x5t#S256": "{CNF}", "jkt": 1}}"#);
+        assert_eq!(active(&members), bound, "{exp}");
+    }
+    for expired in ["1", "0", "-5", "0.5"] {
+        assert_eq!(active(&format!(r#", "exp": {expired}"#)), IntrospectedToken::Inactive);
+    }
+    assert_eq!(result(r#"{"active": false, "cnf": 7}"#), Ok(IntrospectedToken::Inactive));
+    for members in ["", r#", "cnf": null"#, r#", "cnf": 7"#, r#", "cnf": []"#, r#", "cnf": {}"#] {
+        assert_eq!(active(members), IntrospectedToken::Unbound, "{members}");
+    }
+    let long = format!("\"{}\"", "a".repeat(20_000));
+    let noncanonical = "\"47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFV\"";
+    let padded = format!("\"{CNF}=\"");
+    for value in ["null", "7", "[]", "{}", "\"\"", "true", &long, noncanonical, &padded] {
+        assert_eq!(cnf(value), IntrospectedToken::Unreadable, "{value}");
+    }
+}
+
+#[test]
+fn answers_that_cannot_be_used() {
+    for body in [
+        "",
+        "<html>",
+        "[]",
+        "null",
+        "{}",
+        r#"{"active": "true"}"#,
+        r#"{"active": 1}"#,
+        r#"{"active": false, "active": true}"#,
+        r#"{"active": true, "exp": "soon"}"#,
+        r#"{"active": true, "cnf": {}, "cnf": {}}"#,
+        r#"{"active": true, "cnf": {"x5t#S256": "a", "x5t#S256": "b"}}"#,
+    ] {
+        let found = result(body);
+        let is_malformed =
+            matches!(found, Err(RegistryFault::Introspection(FetchError::Malformed(_))));
+        assert!(is_malformed, "{body}: {found:?}");
+    }
+    let fault = |status, body: &str| {
+        let token = AccessToken::new(b"t");
+        answered(&mut introspections(), &token, status, body, 0).result.unwrap_err()
+    };
+    let of = RegistryFault::Introspection;
+    assert_eq!(fault(None, ""), of(FetchError::NoAnswer));
+    assert_eq!(fault(Some(401), "{}"), of(FetchError::Status(401)));
+    let large = " ".repeat(limits::INTROSPECTION_BYTES + 1);
+    let too_large = of(FetchError::TooLarge(limits::INTROSPECTION_BYTES));
+    assert_eq!(fault(Some(200), &large), too_large);
+    let not_sent = introspections().on_answer(Thumbprint::of(b"t"), None, 0);
+    assert_eq!(not_sent.result, Err(of(FetchError::NotSent)));
+}
+
+#[test]
+fn a_token_is_asked_about_once_and_never_longer_than_it_lives() {
+    let mut all = introspections();
+    let token = AccessToken::new(b"a+b/c==");
+    assert!(all.find(&token, 0).is_pending());
+    all.wait(&token, 1).unwrap();
+    all.wait(&token, 2).unwrap();
+    let requests = all.take_requests();
+    let [request] = requests.as_slice() else { panic!("one question") };
+    assert_eq!(request.body, "token=a%2Bb%2Fc%3D%3D&token_type_hint=access_token");
+    let header = |name: &str| {
+        let mut found = request.request.headers.iter().filter(|(found, _)| **found == *name);
+        found.next().map(|(_, value)| &**value)
+    };
+    assert_eq!(header(":method"), Some("POST"));
+    assert_eq!(header("content-length"), Some("50"));
+    assert_eq!(header("authorization"), Some("Basic cnM6c2VjcmV0"));
+    assert!(all.take_requests().is_empty());
+    assert!(!format!("{all:?}{request:?}{token:?}").contains("a+b"), "no token is written");
+
+    let body = format!(r#"{{"active": true, "exp": 20, "cnf": {{"x5t#S256": "{CNF}"}}}}"#);
+    let outcome = answered(&mut all, &token, Some(200), &body, 1_000);
+    assert_eq!(outcome.waiting, [1, 2]);
+    assert!(all.find(&token, 1_000).is_ready() && all.find(&token, 19_999).is_ready());
+    assert!(all.find(&token, 20_000).is_pending(), "it expires before the cache does");
+    assert!(all.find(&token, 999).is_pending(), "the clock was set back");
+
+    let forever = format!(r#"{{"active": true, "cnf": {{"x5t#S256": "{CNF}"}}}}"#);
+    answered(&mut all, &token, Some(200), &forever, 50_000);
+    assert!(all.find(&token, 79_999).is_ready() && all.find(&token, 80_000).is_pending());
+    // Revoked meanwhile: what was known before does not come back.
+    answered(&mut all, &token, Some(200), r#"{"active": false}"#, 60_000);
+    assert_eq!(all.find(&token, 60_000), Poll::Ready(IntrospectedToken::Inactive));
+    assert_eq!(all.find(&token, 69_999), Poll::Ready(IntrospectedToken::Inactive));
+    assert!(all.find(&token, 70_000).is_pending());
+}
+
+#[test]
+fn a_failure_is_not_held_and_floods_are_bounded() {
+    let mut all = introspections();
+    let token = AccessToken::new(b"t");
+    all.wait(&token, 7).unwrap();
+    assert_eq!(all.take_requests().len(), 1);
+    assert_eq!(answered(&mut all, &token, Some(503), "", 5).waiting, [7]);
+    assert!(all.find(&token, 5).is_pending());
+    let tokens: Vec<_> =
+        (0..=limits::INTROSPECTIONS).map(|n| AccessToken::new(n.to_string().as_bytes())).collect();
+    let results: Vec<bool> = tokens.iter().map(|token| all.wait(token, 0).is_ok()).collect();
+    assert_eq!(results.iter().filter(|is_ok| !**is_ok).count(), 1);
+    assert!(all.wait(&tokens[0], 1).is_ok(), "the question is under way");
+    // Tokens that are not active do not displace those that are.
+    let body = format!(r#"{{"active": true, "cnf": {{"x5t#S256": "{CNF}"}}}}"#);
+    answered(&mut all, &token, Some(200), &body, 5);
+    for n in 0..limits::INACTIVE_TOKENS.get() + 10 {
+        let other = AccessToken::new(format!("x{n}").as_bytes());
+        answered(&mut all, &other, Some(200), r#"{"active": false}"#, 5);
+    }
+    assert!(all.find(&token, 5).is_ready());
+    assert_eq!(all.inactive.len(), limits::INACTIVE_TOKENS.get());
+}

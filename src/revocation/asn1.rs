@@ -1,0 +1,79 @@
+//! What CRLs and OCSP answers have in common in DER.
+
+use x509_parser::prelude::FromDer as _;
+use x509_parser::time::ASN1Time;
+
+use crate::certificate::der::{Elements, MalformedDer, Tlv, tag};
+use crate::time::UnixTime;
+
+pub(super) const ENUMERATED: u8 = 0x0a;
+pub(super) const UTC_TIME: u8 = 0x17;
+pub(super) const GENERALIZED_TIME: u8 = 0x18;
+
+/// A `UTCTime` or `GeneralizedTime`.
+pub(super) fn time(elements: &mut Elements<'_>) -> Result<UnixTime, MalformedDer> {
+    let (rest, time) = ASN1Time::from_der(elements.0).map_err(|_| MalformedDer)?;
+    elements.0 = rest;
+    Ok(UnixTime(time.timestamp()))
+}
+
+/// A `UTCTime` or `GeneralizedTime`, if one is next.
+pub(super) fn optional_time(elements: &mut Elements<'_>) -> Result<Option<UnixTime>, MalformedDer> {
+    match elements.0.first() {
+        Some(&(UTC_TIME | GENERALIZED_TIME)) => time(elements).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// An object identifier in dotted form, from its contents octets.
+pub(super) fn dotted(oid: &[u8]) -> Box<str> {
+    let mut text = String::new();
+    let mut arc = 0u64;
+    for octet in oid.iter().take(64) {
+        arc = (arc << 7) | u64::from(octet & 0x7f);
+        if octet & 0x80 != 0 {
+            continue;
+        }
+        if text.is_empty() {
+            let first = (arc / 40).min(2);
+            text = format!("{first}.{}", arc - first * 40);
+        } else {
+            text.push('.');
+            text.push_str(&arc.to_string());
+        }
+        arc = 0;
+    }
+    text.into()
+}
+
+/// The URIs of a `GeneralNames`, from the contents octets of its `SEQUENCE`.
+pub(super) fn uris(names: &[u8]) -> Result<Vec<Box<[u8]>>, MalformedDer> {
+    let mut uris = Vec::new();
+    for name in Elements(names) {
+        let Tlv { tag: kind, contents } = name?;
+        if kind == tag::context(6) {
+            uris.push(contents.into());
+        }
+    }
+    Ok(uris)
+}
+
+/// The URIs in the `fullName` of a `DistributionPointName` (RFC 5280 §4.2.1.13); empty where the
+/// name is of another form.
+pub(super) fn point_uris(point_name: &[u8]) -> Result<Vec<Box<[u8]>>, MalformedDer> {
+    let Tlv { tag: kind, contents } = Tlv::only(point_name)?;
+    if kind == tag::context_constructed(0) { uris(contents) } else { Ok(Vec::new()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn object_identifiers_are_printed_in_dotted_form() {
+        assert_eq!(&*dotted(&[0x55, 0x1d, 0x1c]), "2.5.29.28");
+        assert_eq!(&*dotted(&[0x2b, 6, 1, 5, 5, 7, 0x30, 1]), "1.3.6.1.5.5.7.48.1");
+        assert_eq!(&*dotted(&[0x88, 0x37, 3]), "2.999.3");
+        assert_eq!(&*dotted(&[]), "");
+    }
+}

@@ -1,0 +1,162 @@
+//! CRLs (RFC 5280 §5): each is fetched, verified and read by one VM of the process, and used by all
+//! (contract §9).
+
+mod buckets;
+mod in_force;
+mod list;
+mod pem;
+mod refresh;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::in_force::{CrlInForce, CrlKeys, Listing};
+pub use self::refresh::CrlEvent;
+use self::refresh::CrlRefresh;
+use super::asn1::point_uris;
+use super::issuers::{Issuer, Issuers};
+use super::serial::{SerialNumber, significant};
+use super::sources::CrlSource;
+use super::status::{RevocationUnknown, RevokedBy, SourceStatus};
+use crate::certificate::Parts;
+use crate::certificate::der::{Elements, MalformedDer, Tlv, tag};
+use crate::registry::{RegistryAnswer, SharedData, TickOutcome};
+use crate::time::UnixTime;
+use crate::trust::SignatureVerifier;
+
+/// One VM's part in a CRL.
+#[derive(Debug)]
+pub struct Crl {
+    source: Arc<CrlSource>,
+    in_force: CrlInForce,
+    refresh: CrlRefresh,
+}
+
+impl Crl {
+    /// `random` = a number that is different in each process of a fleet.
+    pub(super) fn new(source: Arc<CrlSource>, issuers: Arc<Issuers>, random: u64) -> Self {
+        let keys = CrlKeys::of(&source.identity);
+        let refresh = CrlRefresh::new(source.clone(), issuers, keys.lease(), random);
+        Self { source, in_force: CrlInForce::new(keys), refresh }
+    }
+
+    /// What is fetched.
+    #[must_use]
+    pub fn source(&self) -> &CrlSource {
+        &self.source
+    }
+
+    /// Does what is due. `elapsed` = the time since the last tick; `now` = milliseconds since 1970.
+    /// Work goes on while `has_time` returns `true`.
+    pub fn tick(
+        &mut self,
+        elapsed: Duration,
+        now: u64,
+        shared: &mut dyn SharedData,
+        verifier: &dyn SignatureVerifier,
+        has_time: &mut dyn FnMut() -> bool,
+    ) -> TickOutcome {
+        self.in_force.update(shared);
+        self.refresh.tick(elapsed, now, &mut self.in_force, shared, verifier, has_time)
+    }
+
+    /// The host did not send the request of a [`TickOutcome`].
+    pub fn not_sent(&mut self) {
+        self.refresh.not_sent();
+    }
+
+    /// Takes the answer to the request of a [`TickOutcome`].
+    pub fn on_answer(&mut self, answer: &RegistryAnswer<'_>) {
+        self.refresh.on_answer(answer);
+    }
+
+    /// The events since the last call.
+    pub fn take_events(&mut self) -> Vec<CrlEvent> {
+        self.refresh.take_events()
+    }
+
+    /// How many certificates the list in force has, and the seconds since 1970 until which it
+    /// counts; `None` = there is no list.
+    #[must_use]
+    pub fn state(&self) -> Option<(u64, UnixTime)> {
+        let head = self.in_force.head()?;
+        Some((head.entries, head.profile.next_update))
+    }
+
+    /// Leaves fetching to another VM.
+    pub fn release(&mut self, shared: &mut dyn SharedData) {
+        self.refresh.release(shared);
+    }
+
+    /// What the list in force says of a certificate; `None` = it does not concern it. `issuer` =
+    /// the one that issued it, or why that is not known.
+    pub(super) fn status(
+        &mut self,
+        certificate: &Parts<'_>,
+        issuer: Result<&Issuer, &RevocationUnknown>,
+        now: UnixTime,
+        shared: &mut dyn SharedData,
+    ) -> Option<SourceStatus> {
+        if !self.source.covers(certificate.issuer) {
+            return None;
+        }
+        let path = || self.source.path.clone();
+        if self.in_force.head().is_none() {
+            self.in_force.update(shared);
+        }
+        let Some(head) = self.in_force.head() else {
+            return Some(SourceStatus::Silent(RevocationUnknown::NoCrl(path())));
+        };
+        let issuer = match issuer {
+            Ok(issuer) => issuer,
+            Err(why) => return Some(SourceStatus::Silent(why.clone())),
+        };
+        if issuer.id != head.issuer || !has_point(certificate, &head.profile.points) {
+            return Some(SourceStatus::Silent(RevocationUnknown::CrlOfOthers(path())));
+        }
+        let next_update = head.profile.next_update;
+        let serial = significant(certificate.serial_number);
+        // A list that is too old still tells what was revoked.
+        Some(match self.in_force.find(serial, shared) {
+            Listing::Present => {
+                let serial = SerialNumber::from_der(serial);
+                SourceStatus::Revoked(RevokedBy::Crl { path: path(), serial })
+            }
+            Listing::Absent if now > next_update => {
+                let path = path();
+                SourceStatus::Unavailable(RevocationUnknown::CrlExpired { path, next_update })
+            }
+            Listing::Absent => SourceStatus::Good,
+            Listing::Damaged => {
+                SourceStatus::Unavailable(RevocationUnknown::CrlInconsistent(path()))
+            }
+        })
+    }
+}
+
+/// Whether a list of these distribution points has a certificate: it names one of them (RFC 5280
+/// §6.3.3 (b)). A list without points has every certificate of its issuer.
+fn has_point(certificate: &Parts<'_>, points: &[Box<[u8]>]) -> bool {
+    // 2.5.29.31
+    const CRL_DISTRIBUTION_POINTS: [u8; 3] = [0x55, 0x1d, 0x1f];
+    if points.is_empty() {
+        return true;
+    }
+    let names_one = || -> Result<bool, MalformedDer> {
+        let Some(value) = certificate.extension(&CRL_DISTRIBUTION_POINTS)? else {
+            return Ok(false);
+        };
+        for point in Elements(Tlv::only(value)?.contents_of(tag::SEQUENCE)?) {
+            let mut point = Elements(point?.contents_of(tag::SEQUENCE)?);
+            let Some(name) = point.optional(tag::context_constructed(0))? else { continue };
+            if point_uris(name)?.iter().any(|uri| points.contains(uri)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    names_one() == Ok(true)
+}
+
+#[cfg(test)]
+mod tests;

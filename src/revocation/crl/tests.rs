@@ -1,0 +1,428 @@
+//! CRLs as `openssl ca -gencrl` and as hostile servers make them, on a host made of a map.
+
+use std::collections::HashMap;
+
+use super::*;
+use crate::registry::Version;
+use crate::revocation::OnUnavailable;
+use crate::revocation::error::CrlError;
+use crate::trust::{CaCertificate, SignatureAlgorithm, SignatureError};
+
+#[derive(Default)]
+struct Shared(HashMap<String, (Vec<u8>, u32)>);
+
+impl SharedData for Shared {
+    fn read(&mut self, key: &str) -> Option<(Vec<u8>, Option<Version>)> {
+        self.0.get(key).map(|(value, version)| (value.clone(), Some(Version(*version))))
+    }
+
+    fn write(&mut self, key: &str, value: &[u8], expected: Option<Version>) -> bool {
+        let known = self.0.get(key).map_or(0, |(_, version)| *version);
+        if expected.is_some_and(|Version(expected)| known != 0 && known != expected) {
+            return false;
+        }
+        self.0.insert(key.to_owned(), (value.to_vec(), known + 1));
+        true
+    }
+}
+
+/// What a verification of a signature says; the signatures themselves are tested in `trust`.
+#[derive(Debug)]
+struct Says(bool);
+
+impl SignatureVerifier for Says {
+    fn verify(
+        &self,
+        _: SignatureAlgorithm,
+        _: &[u8],
+        _: &[u8],
+        _: &[u8],
+    ) -> Result<(), SignatureError> {
+        if self.0 { Ok(()) } else { Err(SignatureError::Invalid) }
+    }
+}
+
+const CA: &[u8] = include_bytes!("tests/ca.pem");
+const OPENSSL: &[u8] = include_bytes!("tests/openssl.crl");
+const REVOKED: &[u8] = include_bytes!("tests/revoked.pem");
+const GOOD: &[u8] = include_bytes!("tests/good.pem");
+/// 2027-01-01, in milliseconds.
+const NOW: u64 = 1_798_761_600_000;
+
+fn pem(text: &[u8]) -> Vec<u8> {
+    crate::certificate::pem::decode(text).unwrap()
+}
+
+fn ca() -> Arc<CaCertificate> {
+    Arc::new(CaCertificate::from_pem(CA).unwrap())
+}
+
+fn source() -> Arc<CrlSource> {
+    Arc::new(CrlSource {
+        identity: "test".into(),
+        cluster: "crls".into(),
+        authority: "crl.example".into(),
+        path: "/ca.crl".into(),
+        refresh: Duration::from_secs(60),
+        timeout: Duration::from_secs(5),
+        on_unavailable: OnUnavailable::Reject,
+        issuers: Vec::new(),
+    })
+}
+
+/// One VM, and the shared data of its process.
+struct World {
+    crl: Crl,
+    shared: Shared,
+    now: u64,
+    verifies: bool,
+}
+
+impl World {
+    fn new() -> Self {
+        let issuers = Arc::new(Issuers::new(&[ca()]));
+        Self {
+            crl: Crl::new(source(), issuers, 7),
+            shared: Shared::default(),
+            now: NOW,
+            verifies: true,
+        }
+    }
+
+    /// Ticks until the list is requested.
+    fn request(&mut self) -> crate::registry::RegistryRequest {
+        for _ in 0..100_000 {
+            self.now += 250;
+            let elapsed = Duration::from_millis(250);
+            let says = Says(self.verifies);
+            let outcome = self.crl.tick(elapsed, self.now, &mut self.shared, &says, &mut || true);
+            if let Some(request) = outcome.request {
+                return request;
+            }
+        }
+        panic!("the list is not requested");
+    }
+
+    /// Fetches `body`, reading it in the smallest pieces; returns the event.
+    fn fetch(&mut self, status: Option<u16>, body: &[u8]) -> CrlEvent {
+        self.request();
+        self.crl.on_answer(&RegistryAnswer {
+            status,
+            headers: &[],
+            body_size: body.len(),
+            read: &|_| Some(body.to_vec()),
+        });
+        loop {
+            let says = Says(self.verifies);
+            let outcome =
+                self.crl.tick(Duration::ZERO, self.now, &mut self.shared, &says, &mut || false);
+            if !outcome.is_busy {
+                break;
+            }
+        }
+        let events = self.crl.take_events();
+        assert_eq!(events.len(), 1, "{events:?}");
+        events.into_iter().next().unwrap()
+    }
+
+    fn error(&mut self, body: &[u8]) -> CrlError {
+        match self.fetch(Some(200), body) {
+            CrlEvent::Failed { error, .. } => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn status(&mut self, certificate: &[u8]) -> Option<SourceStatus> {
+        let der = pem(certificate);
+        let issuers = Issuers::new(&[ca()]);
+        let issued = crate::certificate::IssuedCertificate::of(&der).unwrap();
+        let issuer =
+            issuers.of(&issued, &Says(true)).map_err(|_| &RevocationUnknown::UnknownIssuer);
+        let now = UnixTime((self.now / 1000) as i64);
+        self.crl.status(&issued.parts, issuer, now, &mut self.shared)
+    }
+}
+
+mod make {
+    use test_support::der::{
+        self, OCTET_STRING, SEQUENCE, UTC_TIME, bit_string, context_constructed, integer, oid, tlv,
+    };
+
+    pub(super) struct List {
+        pub(super) version: Option<u64>,
+        pub(super) this_update: &'static str,
+        pub(super) next_update: Option<&'static str>,
+        pub(super) entries: Vec<Vec<u8>>,
+        pub(super) extensions: Vec<Vec<u8>>,
+        pub(super) issuer: Vec<u8>,
+    }
+
+    impl Default for List {
+        fn default() -> Self {
+            Self {
+                version: Some(1),
+                this_update: "261201000000Z",
+                next_update: Some("280101000000Z"),
+                entries: vec![entry(&[0x0a, 0x1b], &[])],
+                extensions: vec![number(5)],
+                issuer: super::ca().subject_der().to_vec(),
+            }
+        }
+    }
+
+    pub(super) fn extension(id: &str, critical: bool, value: &[u8]) -> Vec<u8> {
+        let critical = if critical { vec![1, 1, 0xff] } else { Vec::new() };
+        tlv(SEQUENCE, &[oid(id).unwrap(), critical, tlv(OCTET_STRING, &[value])])
+    }
+
+    pub(super) fn number(number: u64) -> Vec<u8> {
+        extension("2.5.29.20", false, &integer(number))
+    }
+
+    /// An `issuingDistributionPoint` with these contents.
+    pub(super) fn point(contents: &[u8]) -> Vec<u8> {
+        extension("2.5.29.28", true, &tlv(SEQUENCE, &[contents]))
+    }
+
+    /// The name of a point: one URI.
+    pub(super) fn uri(uri: &str) -> Vec<u8> {
+        let names = tlv(context_constructed(0), &[tlv(der::context(6), &[uri])]);
+        tlv(context_constructed(0), &[names])
+    }
+
+    pub(super) fn entry(serial: &[u8], extensions: &[Vec<u8>]) -> Vec<u8> {
+        let extensions = if extensions.is_empty() { Vec::new() } else { tlv(SEQUENCE, extensions) };
+        tlv(
+            SEQUENCE,
+            &[tlv(der::INTEGER, &[serial]), tlv(UTC_TIME, &["261130000000Z"]), extensions],
+        )
+    }
+
+    impl List {
+        pub(super) fn der(&self) -> Vec<u8> {
+            let algorithm = tlv(SEQUENCE, &[oid("1.2.840.10045.4.3.2").unwrap()]);
+            let list = |entries: &[Vec<u8>]| {
+                if entries.is_empty() { Vec::new() } else { tlv(SEQUENCE, entries) }
+            };
+            let time = |time: &str| tlv(UTC_TIME, &[time]);
+            let extensions = match list(&self.extensions) {
+                extensions if extensions.is_empty() => extensions,
+                extensions => tlv(context_constructed(0), &[extensions]),
+            };
+            let signed = tlv(
+                SEQUENCE,
+                &[
+                    self.version.map(integer).unwrap_or_default(),
+                    algorithm.clone(),
+                    self.issuer.clone(),
+                    time(self.this_update),
+                    self.next_update.map(time).unwrap_or_default(),
+                    list(&self.entries),
+                    extensions,
+                ],
+            );
+            tlv(SEQUENCE, &[signed, algorithm, bit_string(&[7; 70])])
+        }
+    }
+}
+
+use make::{List, entry, extension, number, point, uri};
+
+#[test]
+fn what_openssl_makes_is_read_in_pem_and_in_der() {
+    let begin = "-----BEGIN X509 CRL-----";
+    assert!(OPENSSL.starts_with(begin.as_bytes()));
+    let armoured = String::from_utf8(OPENSSL.to_vec()).unwrap().replace("X509 CRL", "CERTIFICATE");
+    for body in [OPENSSL.to_vec(), pem(armoured.as_bytes())] {
+        let mut world = World::new();
+        assert_eq!(
+            world.status(GOOD),
+            Some(SourceStatus::Silent(RevocationUnknown::NoCrl("/ca.crl".into())))
+        );
+        let event = world.fetch(Some(200), &body);
+        let number = SerialNumber::parse("1000");
+        assert!(
+            matches!(&event, CrlEvent::Replaced { entries: 1, number: n, .. } if *n == number),
+            "{event:?}"
+        );
+        assert_eq!(world.status(GOOD), Some(SourceStatus::Good));
+        let (path, serial) = ("/ca.crl".into(), SerialNumber::parse("0A1B").unwrap());
+        let revoked = SourceStatus::Revoked(RevokedBy::Crl { path, serial });
+        assert_eq!(world.status(REVOKED), Some(revoked));
+        assert_eq!(world.fetch(Some(200), &body), CrlEvent::Confirmed);
+        assert_eq!(world.status(GOOD), Some(SourceStatus::Good));
+    }
+}
+
+#[test]
+fn a_list_that_is_not_understood_is_refused_by_name() {
+    let unknown = |critical| extension("1.2.3", critical, &[5, 0]);
+    let with = |extensions: Vec<Vec<u8>>| List { extensions, ..List::default() };
+    let of = |entry: Vec<u8>| List { entries: vec![entry], ..List::default() };
+    let reason = |reason: u8| extension("2.5.29.21", false, &[0x0a, 1, reason]);
+    for (list, expected) in [
+        (List { version: None, extensions: vec![], ..List::default() }, CrlError::VersionOne),
+        (List { version: Some(2), ..List::default() }, CrlError::Malformed("version")),
+        (List { next_update: None, ..List::default() }, CrlError::NoNextUpdate),
+        (with(vec![extension("2.5.29.27", true, &[2, 1, 1])]), CrlError::Delta),
+        (with(vec![number(5), number(5)]), CrlError::Malformed("an extension twice")),
+        (with(vec![point(&[0x84, 1, 0xff])]), CrlError::Indirect),
+        (with(vec![point(&[0x82, 1, 0xff])]), CrlError::OtherCertificates),
+        (with(vec![point(&[0x85, 1, 0xff])]), CrlError::OtherCertificates),
+        (with(vec![point(&[0x83, 2, 4, 0x40])]), CrlError::SomeReasons),
+        (with(vec![point(&[0x86, 1, 0])]), CrlError::Malformed("issuingDistributionPoint")),
+        (with(vec![unknown(true)]), CrlError::CriticalExtension("1.2.3".into())),
+        (of(entry(&[1], &[reason(8)])), CrlError::Delta),
+        (of(entry(&[1], &[extension("2.5.29.29", true, &[0x30, 0])])), CrlError::Indirect),
+        (of(entry(&[1], &[unknown(true)])), CrlError::CriticalEntryExtension("1.2.3".into())),
+        (of(entry(&[], &[])), CrlError::Malformed("an entry")),
+        (of(vec![0x30, 3, 2, 1, 1]), CrlError::Malformed("an entry")),
+        (of(entry(&[1; 300], &[])), CrlError::Malformed("a serial number")),
+        (
+            List { this_update: "270102000000Z", ..List::default() },
+            CrlError::NotYetValid { this_update: UnixTime(1_798_848_000) },
+        ),
+        (
+            List { next_update: Some("261231000000Z"), ..List::default() },
+            CrlError::Expired { next_update: UnixTime(1_798_675_200) },
+        ),
+        (List { issuer: vec![0x30, 0], ..List::default() }, CrlError::UnknownIssuer),
+    ] {
+        let mut world = World::new();
+        assert_eq!(world.error(&list.der()), expected);
+        assert_eq!(world.crl.state(), None);
+    }
+    for list in [
+        with(vec![number(5), unknown(false)]),
+        with(vec![point(&[0x81, 1, 0xff])]),
+        with(vec![]),
+        of(entry(&[1], &[reason(6), unknown(false)])),
+        List { entries: vec![], ..List::default() },
+    ] {
+        let event = World::new().fetch(Some(200), &list.der());
+        assert!(matches!(event, CrlEvent::Replaced { .. }), "{event:?}");
+    }
+}
+
+#[test]
+fn a_failed_fetch_leaves_the_list_in_force() {
+    let mut world = World::new();
+    world.fetch(Some(200), &List::default().der());
+    let der = List { extensions: vec![number(6)], ..List::default() }.der();
+    for (status, body, expected) in [
+        (None, &[][..], CrlError::Fetch(crate::registry::FetchError::NoAnswer)),
+        (Some(503), &[], CrlError::Fetch(crate::registry::FetchError::Status(503))),
+        (Some(200), b"<html><body>Not here</body></html>", CrlError::Malformed("structure")),
+        (Some(200), &[], CrlError::Malformed("structure")),
+        (Some(200), &der[..der.len() - 1], CrlError::Malformed("structure")),
+    ] {
+        let event = world.fetch(status, body);
+        assert!(
+            matches!(&event, CrlEvent::Failed { error, .. } if *error == expected),
+            "{event:?}"
+        );
+        assert_eq!(world.status(GOOD), Some(SourceStatus::Good));
+    }
+    world.verifies = false;
+    assert_eq!(world.error(&der), CrlError::Signature(SignatureError::Invalid));
+    world.verifies = true;
+    assert!(matches!(world.fetch(Some(200), &der), CrlEvent::Replaced { .. }));
+}
+
+#[test]
+fn a_list_does_not_go_backwards() {
+    let mut world = World::new();
+    let list = |number: u64, this_update| {
+        List { extensions: vec![make::number(number)], this_update, ..List::default() }.der()
+    };
+    let is_replaced = |event| matches!(event, CrlEvent::Replaced { .. });
+    assert!(is_replaced(world.fetch(Some(200), &list(255, "261201000000Z"))));
+    assert_eq!(world.error(&list(254, "261202000000Z")), CrlError::Older);
+    assert_eq!(world.error(&list(255, "261130000000Z")), CrlError::Older);
+    assert!(is_replaced(world.fetch(Some(200), &list(256, "261201000000Z"))));
+    let unnumbered =
+        |this_update| List { extensions: vec![], this_update, ..List::default() }.der();
+    assert_eq!(world.error(&unnumbered("261130000000Z")), CrlError::Older);
+    assert!(is_replaced(world.fetch(Some(200), &unnumbered("261203000000Z"))));
+}
+
+#[test]
+fn a_list_counts_until_its_next_update_and_revokes_after_it() {
+    let mut world = World::new();
+    let next_update = UnixTime(1_830_297_600);
+    world.fetch(Some(200), &List::default().der());
+    world.now = next_update.0 as u64 * 1000;
+    assert_eq!(world.status(GOOD), Some(SourceStatus::Good));
+    world.now += 1000;
+    let path: Box<str> = "/ca.crl".into();
+    assert_eq!(
+        world.status(GOOD),
+        Some(SourceStatus::Unavailable(RevocationUnknown::CrlExpired { path, next_update }))
+    );
+    assert!(matches!(world.status(REVOKED), Some(SourceStatus::Revoked(_))));
+}
+
+#[test]
+fn a_list_of_a_distribution_point_counts_for_its_certificates() {
+    for (name, expected) in [
+        ("http://crl.example/ca.crl", SourceStatus::Good),
+        (
+            "http://crl.example/other.crl",
+            SourceStatus::Silent(RevocationUnknown::CrlOfOthers("/ca.crl".into())),
+        ),
+    ] {
+        let mut world = World::new();
+        let list = List { extensions: vec![number(1), point(&uri(name))], ..List::default() };
+        world.fetch(Some(200), &list.der());
+        assert_eq!(world.status(GOOD), Some(expected), "{name}");
+    }
+}
+
+#[test]
+fn a_long_list_is_read_in_pieces_and_each_of_its_certificates_is_revoked() {
+    let mut world = World::new();
+    let serial = |n: u32| [&[0x7f][..], &n.to_be_bytes(), &[9; 10]].concat();
+    let entries = (0..20_000).map(|n| entry(&serial(n), &[])).collect();
+    let event = world.fetch(Some(200), &List { entries, ..List::default() }.der());
+    assert!(matches!(event, CrlEvent::Replaced { entries: 20_000, .. }), "{event:?}");
+    let mut find = |serial: &[u8]| world.crl.in_force.find(serial, &mut world.shared);
+    for n in 0..20_000 {
+        assert_eq!(find(&serial(n)), Listing::Present, "{n}");
+        assert_eq!(find(&serial(n + 20_000)), Listing::Absent, "{n}");
+    }
+}
+
+#[test]
+fn buckets_of_another_list_are_never_read_as_this_one() {
+    let mut world = World::new();
+    world.fetch(Some(200), &List::default().der());
+    let buckets: Vec<String> =
+        world.shared.0.keys().filter(|key| key.contains("/0/")).cloned().collect();
+    assert!(!buckets.is_empty());
+    for key in buckets {
+        let (value, _) = world.shared.0.get_mut(&key).unwrap();
+        value[0] ^= 1;
+    }
+    assert_eq!(
+        world.status(GOOD),
+        Some(SourceStatus::Unavailable(RevocationUnknown::CrlInconsistent("/ca.crl".into())))
+    );
+    // The next fetch repairs it.
+    assert_eq!(world.fetch(Some(200), &List::default().der()), CrlEvent::Confirmed);
+    assert_eq!(world.status(GOOD), Some(SourceStatus::Good));
+}
+
+proptest::proptest! {
+    /// Damage never makes a list panic, and what is read has a profile.
+    #[test]
+    fn no_octets_make_a_list_panic(at in 0usize..400, octet: u8, cut in 0usize..400) {
+        let mut der = List::default().der();
+        let length = der.len();
+        der[at % length] ^= octet;
+        der.truncate(length - cut % 8);
+        if let Ok(mut list) = list::CertificateList::read(der) {
+            let mut buckets = buckets::Buckets::for_octets(list.entries_octets());
+            while list.walk(&mut buckets) == Ok(true) {}
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Answers as responders and attackers give them.
+
+use test_support::der::{
+    self, BIT_STRING, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, bit_string, context,
+    context_constructed, oid, tlv,
+};
+
+use super::response::Question;
+use super::*;
+use crate::certificate::IssuedCertificate;
+use crate::certificate::pem;
+use crate::registration::ListedHost;
+use crate::registration::ListedHosts;
+use crate::revocation::issuers::Issuers;
+use crate::revocation::{OnUnavailable, ResponderStatus};
+use crate::trust::{CaCertificate, SignatureAlgorithm, SignatureError};
+
+const CA: &[u8] = include_bytes!("../crl/tests/ca.pem");
+const LEAF: &[u8] = include_bytes!("tests/leaf.pem");
+/// With id-kp-OCSPSigning, and without.
+const DELEGATE: &[u8] = include_bytes!("tests/delegate.pem");
+const NO_DELEGATE: &[u8] = include_bytes!("../crl/tests/good.pem");
+/// 2027-01-01.
+const NOW: UnixTime = UnixTime(1_798_761_600);
+
+/// Every signature counts but those that end like this.
+#[derive(Debug)]
+struct Lenient;
+
+impl SignatureVerifier for Lenient {
+    fn verify(
+        &self,
+        _: SignatureAlgorithm,
+        _: &[u8],
+        _: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureError> {
+        if signature.ends_with(b"wrong") { Err(SignatureError::Invalid) } else { Ok(()) }
+    }
+}
+
+fn der_of(text: &[u8]) -> Vec<u8> {
+    pem::decode(text).unwrap()
+}
+
+fn issuer() -> Issuer {
+    let ca = Arc::new(CaCertificate::from_pem(CA).unwrap());
+    let der = der_of(LEAF);
+    let issued = IssuedCertificate::of(&der).unwrap();
+    Issuers::new(&[ca]).of(&issued, &Lenient).unwrap().clone()
+}
+
+/// An answer that is good in every respect, and what may differ.
+struct Made {
+    status: u8,
+    id: Option<Vec<u8>>,
+    certificate_status: Vec<u8>,
+    this_update: &'static str,
+    next_update: Option<&'static str>,
+    responder: Option<Vec<u8>>,
+    certificates: Vec<Vec<u8>>,
+    signature: &'static [u8],
+    extensions: Vec<u8>,
+}
+
+impl Default for Made {
+    fn default() -> Self {
+        Self {
+            status: 0,
+            id: None,
+            certificate_status: tlv(context(0), &[b""]),
+            this_update: "20261231000000Z",
+            next_update: Some("20270102000000Z"),
+            responder: None,
+            certificates: Vec::new(),
+            signature: b"right",
+            extensions: Vec::new(),
+        }
+    }
+}
+
+fn id(serial: &[u8]) -> CertId {
+    let der = der_of(LEAF);
+    let issued = IssuedCertificate::of(&der).unwrap();
+    CertId::of(issued.parts.issuer, &issuer(), serial)
+}
+
+fn leaf_id() -> CertId {
+    let der = der_of(LEAF);
+    id(IssuedCertificate::of(&der).unwrap().parts.serial_number)
+}
+
+/// The `CertID` in a question.
+fn id_of(question: &[u8]) -> Vec<u8> {
+    use crate::certificate::der::{Elements, Tlv};
+    // OCSPRequest, TBSRequest, requestList, Request.
+    let inner = (0..4).fold(question, |outer, _| Tlv::only(outer).unwrap().contents);
+    assert!(Elements(inner).all(|element| element.is_ok()));
+    inner.to_vec()
+}
+
+impl Made {
+    fn der(&self) -> Vec<u8> {
+        let time = |time: &str| tlv(der::GENERALIZED_TIME, &[time]);
+        let single = tlv(
+            SEQUENCE,
+            &[
+                self.id.clone().unwrap_or_else(|| id_of(&leaf_id().request())),
+                self.certificate_status.clone(),
+                time(self.this_update),
+                self.next_update
+                    .map(|next| tlv(context_constructed(0), &[time(next)]))
+                    .unwrap_or_default(),
+                self.extensions.clone(),
+            ],
+        );
+        let responder = self
+            .responder
+            .clone()
+            .unwrap_or_else(|| tlv(context_constructed(1), &[issuer().subject()]));
+        let data = tlv(SEQUENCE, &[responder, time("20261231000000Z"), tlv(SEQUENCE, &[single])]);
+        let algorithm = tlv(SEQUENCE, &[oid("1.2.840.10045.4.3.2").unwrap()]);
+        let certificates = if self.certificates.is_empty() {
+            Vec::new()
+        } else {
+            tlv(context_constructed(0), &[tlv(SEQUENCE, &self.certificates)])
+        };
+        let basic = tlv(SEQUENCE, &[data, algorithm, bit_string(self.signature), certificates]);
+        let bytes =
+            tlv(SEQUENCE, &[oid("1.3.6.1.5.5.7.48.1.1").unwrap(), tlv(OCTET_STRING, &[basic])]);
+        tlv(SEQUENCE, &[tlv(0x0a, &[[self.status]]), tlv(context_constructed(0), &[bytes])])
+    }
+
+    fn read(&self) -> Result<OcspAnswer, OcspError> {
+        read(&self.der())
+    }
+}
+
+fn read(answer: &[u8]) -> Result<OcspAnswer, OcspError> {
+    let (id, issuer) = (leaf_id(), issuer());
+    let question = Question { id: &id, issuer: &issuer, now: NOW, max_age: 3600 };
+    OcspAnswer::read(answer, &question, &Lenient)
+}
+
+fn by(certificate: &[u8]) -> Made {
+    let der = der_of(certificate);
+    let subject = IssuedCertificate::of(&der).unwrap().parts.subject.to_vec();
+    Made {
+        responder: Some(tlv(context_constructed(1), &[subject])),
+        certificates: vec![der],
+        ..Made::default()
+    }
+}
+
+#[test]
+fn a_good_and_a_revoked_certificate() {
+    let good = Made::default().read().unwrap();
+    assert_eq!(good.revoked_at, None);
+    assert_eq!(good.held_for(NOW, 3600), 3_600_000);
+    assert_eq!(good.held_for(NOW, 1_000_000), 86_400_000);
+    let time = tlv(der::GENERALIZED_TIME, &["20261201000000Z"]);
+    let revoked =
+        Made { certificate_status: tlv(context_constructed(1), &[time]), ..Made::default() };
+    assert_eq!(revoked.read().map(|answer| answer.revoked_at), Ok(Some(UnixTime(1_796_083_200))));
+    // By the digest of the key.
+    let key = tlv(context_constructed(2), &[tlv(OCTET_STRING, &[issuer().key_hash()])]);
+    assert!(Made { responder: Some(key), ..Made::default() }.read().is_ok());
+    assert!(by(DELEGATE).read().is_ok());
+}
+
+#[test]
+fn what_says_nothing_about_this_certificate_now_is_refused() {
+    let critical = |id: &str| {
+        let extension =
+            tlv(SEQUENCE, &[oid(id).unwrap(), vec![1, 1, 0xff], tlv(OCTET_STRING, &[[5, 0]])]);
+        tlv(context_constructed(1), &[tlv(SEQUENCE, &[extension])])
+    };
+    let stranger = tlv(context_constructed(1), &[tlv(SEQUENCE, &[b""])]);
+    for (answer, expected) in [
+        (
+            Made { certificate_status: tlv(context(2), &[b""]), ..Made::default() },
+            OcspError::Unknown,
+        ),
+        (
+            Made { id: Some(id_of(&id(&[1, 2, 3]).request())), ..Made::default() },
+            OcspError::OtherCertificate,
+        ),
+        (
+            Made { next_update: Some("20261231235959Z"), ..Made::default() },
+            OcspError::Stale { until: UnixTime(1_798_761_599) },
+        ),
+        // Without nextUpdate, max_age counts.
+        (
+            Made { next_update: None, ..Made::default() },
+            OcspError::Stale { until: UnixTime(1_798_678_800) },
+        ),
+        (
+            Made { this_update: "20270101001000Z", ..Made::default() },
+            OcspError::NotYetValid { this_update: UnixTime(1_798_762_200) },
+        ),
+        (
+            Made { signature: b"wrong", ..Made::default() },
+            OcspError::Signature(SignatureError::Invalid),
+        ),
+        (
+            Made { signature: b"wrong", ..by(DELEGATE) },
+            OcspError::Signature(SignatureError::Invalid),
+        ),
+        (by(NO_DELEGATE), OcspError::Responder("its certificate lacks id-kp-OCSPSigning")),
+        (
+            Made { responder: Some(stranger), ..Made::default() },
+            OcspError::Responder(
+                "neither the issuer nor a certificate in the answer is the signer",
+            ),
+        ),
+        (
+            Made { certificates: Vec::new(), ..by(DELEGATE) },
+            OcspError::Responder(
+                "neither the issuer nor a certificate in the answer is the signer",
+            ),
+        ),
+        (
+            Made { extensions: critical("1.2.3"), ..Made::default() },
+            OcspError::CriticalExtension("1.2.3".into()),
+        ),
+        (
+            Made { certificate_status: tlv(context(3), &[b""]), ..Made::default() },
+            OcspError::Malformed("certStatus"),
+        ),
+    ] {
+        assert_eq!(answer.read(), Err(expected));
+    }
+    for status in [1, 2, 3, 5, 6, 9] {
+        // RFC 6960 §4.2.1: an error has no responseBytes.
+        let answer = tlv(SEQUENCE, &[tlv(0x0a, &[[status]])]);
+        assert_eq!(read(&answer), Err(OcspError::Status(ResponderStatus(status))));
+    }
+    for octets in [&b""[..], b"<html>", &[0x30, 0], &[0x30, 3, 0x0a, 1, 0]] {
+        assert!(matches!(read(octets), Err(OcspError::Malformed(_))), "{octets:?}");
+    }
+    let _ = (BIT_STRING, INTEGER, OBJECT_IDENTIFIER);
+}
+
+#[test]
+fn one_question_at_a_time_is_asked_for_a_certificate() {
+    let source = Arc::new(OcspSource {
+        cluster: "ocsp".into(),
+        hosts: ListedHosts::new(vec![ListedHost::parse("*.example").unwrap()]),
+        timeout: std::time::Duration::from_secs(2),
+        max_age: std::time::Duration::from_secs(3600),
+        on_unavailable: OnUnavailable::Reject,
+    });
+    let certificate = Arc::new(PeerCertificate::from_pem(LEAF).unwrap());
+    let der = der_of(LEAF);
+    let issued = IssuedCertificate::of(&der).unwrap();
+    let mut answers: OcspAnswers<u8> = OcspAnswers::new(source);
+    let now = NOW.0 as u64 * 1000;
+    let find = |answers: &mut OcspAnswers<u8>, now| answers.find(&certificate, &issued.parts, now);
+    assert!(find(&mut answers, now).is_pending());
+    answers.wait(&certificate, &issued.parts, &issuer(), 1);
+    answers.wait(&certificate, &issued.parts, &issuer(), 2);
+    let requests = answers.take_requests();
+    let [(key, request)] = requests.as_slice() else { panic!("{requests:?}") };
+    let header = |name: &str| {
+        request.headers.iter().find(|(known, _)| &**known == name).map(|(_, value)| &**value)
+    };
+    assert_eq!(header(":authority"), Some("ocsp.example:8080"));
+    let path = header(":path").unwrap();
+    assert!(path.starts_with("/a/M") && !path.contains(['+', '=']), "{path}");
+    assert!(answers.take_requests().is_empty());
+
+    let body = Made::default().der();
+    let answer = |status, body: &[u8]| {
+        let body = body.to_vec();
+        move |answers: &mut OcspAnswers<u8>, key: &str, now| {
+            let read = |_| Some(body.clone());
+            let answer =
+                RegistryAnswer { status, headers: &[], body_size: body.len(), read: &read };
+            answers.on_answer(key, Some(&answer), now, &Lenient).unwrap()
+        }
+    };
+    let answered = answer(Some(200), &body)(&mut answers, key, now);
+    assert_eq!((answered.status, answered.waiting), (SourceStatus::Good, vec![1, 2]));
+    assert_eq!(find(&mut answers, now + 3_599_999), Poll::Ready(SourceStatus::Good));
+    // It is too old, and then the responder does not answer, for a moment.
+    let later = now + 3_600_000;
+    assert!(find(&mut answers, later).is_pending());
+    answers.wait(&certificate, &issued.parts, &issuer(), 3);
+    assert_eq!(answers.take_requests().len(), 1);
+    let answered = answer(Some(503), b"")(&mut answers, key, later);
+    let error = OcspError::Fetch(FetchError::Status(503));
+    let why = RevocationUnknown::Ocsp { responder: "http://ocsp.example:8080/a".into(), error };
+    assert_eq!(answered.status, SourceStatus::Unavailable(why.clone()));
+    assert_eq!(find(&mut answers, later + 4_999), Poll::Ready(SourceStatus::Unavailable(why)));
+    assert!(find(&mut answers, later + 5_000).is_pending());
+    assert!(answers.on_answer("another", None, later, &Lenient).is_none());
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_octets_make_an_answer_good_by_accident(at in 0usize..600, octet in 1u8.., cut in 0usize..8) {
+        let mut answer = by(DELEGATE).der();
+        let length = answer.len();
+        answer[at % length] ^= octet;
+        answer.truncate(length - cut);
+        let _ = read(&answer);
+    }
+}

@@ -1,0 +1,80 @@
+//! Trust beyond the handshake (contract §9): the CAs that a configuration names, and the
+//! verification of what they signed.
+
+mod algorithm;
+mod ca_certificate;
+mod known;
+mod memory;
+mod path;
+mod signature;
+mod software;
+
+use std::sync::Arc;
+
+pub use self::algorithm::{Curve, Hash, SignatureAlgorithm};
+pub use self::ca_certificate::{CaCertificate, CaError};
+pub use self::memory::PathMemory;
+pub(crate) use self::memory::PathQuestion;
+pub use self::path::PathError;
+pub(crate) use self::path::verify;
+pub use self::signature::verify_signed;
+pub use self::signature::{PublicKeyError, SignatureError, SignatureVerifier};
+pub use self::software::{SoftwareVerifier, verify_ed25519, verify_pss};
+use crate::certificate::Thumbprint;
+
+/// `trust_anchors` and `intermediates` in force for a tenant, or for the top level.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    anchors: Vec<Arc<CaCertificate>>,
+    intermediates: Vec<Arc<CaCertificate>>,
+    /// A digest of both, by which remembered verdicts of one configuration are told from those of
+    /// another.
+    id: Option<Thumbprint>,
+}
+
+impl Trust {
+    pub(crate) fn new(
+        anchors: Vec<Arc<CaCertificate>>,
+        intermediates: Vec<Arc<CaCertificate>>,
+    ) -> Self {
+        if anchors.is_empty() && intermediates.is_empty() {
+            return Self::default();
+        }
+        let mut digests = Vec::new();
+        for anchor in &anchors {
+            digests.extend_from_slice(anchor.thumbprint().octets());
+        }
+        // No digest has these octets: they separate the two lists.
+        digests.extend_from_slice(b"intermediates");
+        for intermediate in &intermediates {
+            digests.extend_from_slice(intermediate.thumbprint().octets());
+        }
+        Self { anchors, intermediates, id: Some(Thumbprint::of(&digests)) }
+    }
+
+    /// `trust_anchors`
+    #[must_use]
+    pub fn anchors(&self) -> &[Arc<CaCertificate>] {
+        &self.anchors
+    }
+
+    /// `intermediates`
+    #[must_use]
+    pub fn intermediates(&self) -> &[Arc<CaCertificate>] {
+        &self.intermediates
+    }
+
+    /// All certificates of CAs: anchors, then intermediates.
+    pub fn certificates(&self) -> impl Iterator<Item = &Arc<CaCertificate>> {
+        self.anchors.iter().chain(&self.intermediates)
+    }
+
+    /// A digest of all of them; `None` = there are none.
+    #[must_use]
+    pub fn id(&self) -> Option<&Thumbprint> {
+        self.id.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,315 @@
+//! The certificates of `tests/` were made by OpenSSL 3.0, valid from 2026-11-29 for a century: each
+//! `X.ca.pem` is a root, and `X.pem` a leaf under it, where nothing else is said.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::certificate::PeerCertificate;
+use crate::limits;
+use crate::time::UnixTime;
+
+/// 2027-01-01
+const NOW: UnixTime = UnixTime(1_798_761_600);
+
+fn file(name: &str) -> Vec<u8> {
+    let path = format!("{}/src/trust/tests/{name}.pem", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn ca(name: &str) -> Arc<CaCertificate> {
+    Arc::new(CaCertificate::from_pem(&file(name)).unwrap_or_else(|error| panic!("{name}: {error}")))
+}
+
+fn leaf(name: &str) -> PeerCertificate {
+    PeerCertificate::from_pem(&file(name)).unwrap()
+}
+
+fn check_at(leaf_name: &str, anchors: &[&str], between: &[&str], now: UnixTime) -> path::Verdict {
+    let all = |names: &[&str]| names.iter().map(|name| ca(name)).collect::<Vec<_>>();
+    verify(&leaf(leaf_name), &all(anchors), &all(between), now, &SoftwareVerifier)
+}
+
+fn check(leaf_name: &str, anchors: &[&str], between: &[&str]) -> Result<(), PathError> {
+    check_at(leaf_name, anchors, between, NOW).result
+}
+
+#[test]
+fn every_algorithm_that_counts_is_verified() {
+    let names = [
+        "rsa256", "rsa384", "rsa512", "pss256", "pss384", "pss512", "p256", "p384", "p521",
+        "ed25519",
+    ];
+    for name in names {
+        let anchor = format!("{name}.ca");
+        assert_eq!(check(name, &[&anchor], &[]), Ok(()), "{name}");
+        // One bit of what is signed, and one of the signature.
+        let good = leaf(name);
+        for at in [200, good.der().len() - 3] {
+            let mut der = good.der().to_vec();
+            der[at] ^= 1;
+            if let Ok(bad) = PeerCertificate::from_der(&der) {
+                let verdict = verify(&bad, &[ca(&anchor)], &[], NOW, &SoftwareVerifier);
+                assert!(verdict.result.is_err(), "{name} {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn another_key_of_the_same_name_is_no_issuer() {
+    let invalid = Err(PathError::Signature(SignatureError::Invalid));
+    // All roots have one name. These have keys of one algorithm.
+    assert_eq!(check("rsa256", &["pss256.ca"], &[]), invalid);
+    assert_eq!(check("pss256", &["rsa256.ca"], &[]), invalid);
+    let algorithm = Err(PathError::Signature(SignatureError::Algorithm));
+    assert_eq!(check("p256", &["rsa256.ca"], &[]), algorithm);
+    assert_eq!(check("p256", &["other.ca", "p256.ca"], &[]), Ok(()));
+}
+
+#[test]
+fn what_is_weak_is_refused_whoever_verifies() {
+    /// Says that every signature is valid.
+    #[derive(Debug)]
+    struct Credulous;
+    impl SignatureVerifier for Credulous {
+        fn verify(
+            &self,
+            _: SignatureAlgorithm,
+            _: &[u8],
+            _: &[u8],
+            _: &[u8],
+        ) -> Result<(), SignatureError> {
+            Ok(())
+        }
+    }
+    let check = |name: &str, anchor: &str| verify(&leaf(name), &[ca(anchor)], &[], NOW, &Credulous);
+    assert_eq!(check("rsa256", "rsa256.ca").result, Ok(()));
+    let weak = SignatureError::Key(PublicKeyError::RsaBits(1024));
+    assert_eq!(check("weak", "weak.ca").result, Err(PathError::Signature(weak)));
+    let sha_1 = Err(PathError::Signature(SignatureError::Algorithm));
+    assert_eq!(check("sha1", "rsa256.ca").result, sha_1);
+}
+
+#[test]
+fn exponents_and_moduli_that_no_key_has_are_refused() {
+    let number = |octets: &[u8]| {
+        let mut out = Vec::new();
+        crate::certificate::der::write_element(&mut out, 2, &[octets]);
+        out
+    };
+    let key = |modulus: &[u8], exponent: &[u8]| {
+        let mut out = Vec::new();
+        let parts: [&[u8]; 2] = [&number(modulus), &number(exponent)];
+        crate::certificate::der::write_element(&mut out, 0x30, &parts);
+        out
+    };
+    let mut modulus = vec![0xc1; 257];
+    modulus[0] = 0;
+    let even = [&modulus[..256], &[0xc0]].concat();
+    let verify = |bits: &[u8]| {
+        let algorithm = SignatureAlgorithm::RsaPkcs1(Hash::Sha256);
+        signature::verify_strong(&SoftwareVerifier, algorithm, &[], bits, b"", b"")
+    };
+    let exponent = Err(SignatureError::Key(PublicKeyError::RsaExponent));
+    for bad in [&[1][..], &[2], &[4], &[1, 0, 0, 0, 1]] {
+        assert_eq!(verify(&key(&modulus, bad)), exponent, "{bad:?}");
+    }
+    assert_eq!(verify(&key(&even, &[3])), exponent);
+    let unsuitable = Err(SignatureError::Key(PublicKeyError::Unsuitable));
+    for bad in [&[0][..], &[0, 3], &[0x83], &[]] {
+        assert_eq!(verify(&key(&modulus, bad)), unsuitable, "{bad:?}");
+    }
+    let bits = |bits| Err(SignatureError::Key(PublicKeyError::RsaBits(bits)));
+    assert_eq!(verify(&key(&[0x41; 256], &[3])), bits(2047));
+    let mut long = vec![0xc1; 1025];
+    long[0] = 1;
+    assert_eq!(verify(&key(&long, &[3])), bits(limits::LARGEST_RSA_BITS + 1));
+}
+
+/// What BoringSSL lets through the handshake of Envoy and a path refuses (contract §9).
+#[test]
+fn what_a_path_refuses_has_its_reason() {
+    for (name, anchor, error) in [
+        ("v1", "p256.ca", PathError::Version),
+        ("server", "p256.ca", PathError::NotForClients),
+        ("policy", "p256.ca", PathError::CriticalExtension),
+        ("unknown", "p256.ca", PathError::CriticalExtension),
+        ("isca", "p256.ca", PathError::IsACa),
+        ("nc", "nc.ca", PathError::NameConstraints),
+        ("dirnc", "dirnc.ca", PathError::NameConstraints),
+    ] {
+        assert_eq!(check(name, &[anchor], &[]), Err(error), "{name}");
+    }
+    // An issuer's name of another type of string, and of other letter case.
+    assert_eq!(check("p256", &["spelled.ca"], &[]), Ok(()));
+}
+
+#[test]
+fn intermediates_join_the_path() {
+    let unknown = Err(PathError::UnknownIssuer);
+    assert_eq!(check("undersub", &["p256.ca"], &[]), unknown);
+    assert_eq!(check("undersub", &["p256.ca"], &["sub"]), Ok(()));
+    // An intermediate may be an anchor itself, and is none by being an intermediate.
+    assert_eq!(check("undersub", &["sub"], &[]), Ok(()));
+    assert_eq!(check("undersub", &["other.ca"], &["sub"]).is_err(), true);
+    assert_eq!(check("p256", &[], &["p256.ca"]), unknown);
+    // A loop, and more certificates than the path has.
+    let many = ["p256.ca", "p384.ca", "rsa256.ca", "other.ca", "sub", "spelled.ca", "nc.ca"];
+    assert_eq!(check("undersub", &["p256.ca"], &many), Ok(()));
+    assert!(check("undersub", &["ed25519.ca"], &many).is_err());
+}
+
+#[test]
+fn only_cas_that_may_sign_are_read() {
+    let read = |name| CaCertificate::from_pem(&file(name)).err();
+    assert_eq!(read("nosign.ca"), Some(CaError::MayNotSign));
+    assert_eq!(read("badsub"), Some(CaError::MayNotSign));
+    assert_eq!(read("notca.ca"), Some(CaError::NotACa));
+    assert_eq!(read("v1"), Some(CaError::NotACa));
+    assert_eq!(CaCertificate::from_pem(b"x").err(), Some(CaError::Pem));
+    assert!(ca("p256.ca").may_sign_crls() && !ca("sub").may_sign_crls());
+}
+
+#[test]
+fn a_verdict_holds_until_something_changes() {
+    let verdict = check_at("undersub", &["p256.ca"], &["sub"], NOW);
+    let ends = [ca("p256.ca").not_after(), ca("sub").not_after(), leaf("undersub").not_after()];
+    assert_eq!(Some(verdict.until), ends.into_iter().min());
+    // An anchor that has expired, or is not valid yet, is none.
+    let anchor = ca("p256.ca");
+    for (now, until) in [
+        (UnixTime(anchor.not_after().0 + 1), None),
+        (UnixTime(anchor.not_before().0 - 1), Some(UnixTime(anchor.not_before().0 - 1))),
+    ] {
+        let verdict = check_at("p256", &["p256.ca"], &[], now);
+        assert!(verdict.result.is_err(), "{now}");
+        assert!(until.is_none_or(|until| verdict.until == until), "{now}");
+    }
+
+    let mut memory = PathMemory::new();
+    let trust = Trust::new(vec![anchor], Vec::new());
+    let question =
+        PathQuestion { leaf: leaf("p256").thumbprint(), trust: trust.id().copied(), client: None };
+    let later = |seconds: i64| UnixTime(NOW.0 + seconds);
+    memory.remember(question, path::Verdict { result: Ok(()), from: NOW, until: later(9) });
+    assert!(memory.recall(&question, NOW).is_some());
+    assert!(memory.recall(&question, later(9)).is_some());
+    assert!(memory.recall(&question, later(10)).is_none(), "a certificate has expired");
+    assert!(memory.recall(&question, later(-1)).is_none(), "the clock was set back");
+    let other = Trust::new(vec![ca("other.ca")], Vec::new()).id().copied();
+    assert!(memory.recall(&PathQuestion { trust: other, ..question }, NOW).is_none());
+    assert!(memory.recall(&PathQuestion { client: other, ..question }, NOW).is_none());
+}
+
+#[test]
+fn the_number_of_signatures_is_bounded() {
+    #[derive(Debug, Default)]
+    struct Counting(std::sync::atomic::AtomicU32);
+    impl SignatureVerifier for Counting {
+        fn verify(
+            &self,
+            _: SignatureAlgorithm,
+            _: &[u8],
+            _: &[u8],
+            _: &[u8],
+        ) -> Result<(), SignatureError> {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Err(SignatureError::Invalid)
+        }
+    }
+    let anchors = vec![ca("p256.ca"); 50];
+    let counting = Counting::default();
+    let verdict = verify(&leaf("p256"), &anchors, &[], NOW, &counting);
+    assert_eq!(verdict.result, Err(PathError::TooManySignatures));
+    assert_eq!(counting.0.into_inner(), limits::PATH_SIGNATURES);
+}
+
+/// A `tls_client_auth` client with these anchors, beside these members of the configuration.
+fn decide(
+    members: &str,
+    anchors: &str,
+    leaf_name: &str,
+    chain_valid: Option<bool>,
+) -> (String, String) {
+    use crate::gate::{Gate, GateRequest, Peer};
+    let configuration = format!(
+        r#"{{"endpoints": ["/token"], {members} "clients": [{{"client_id": "a",
+            "token_endpoint_auth_method": "tls_client_auth",
+            "tls_client_auth_subject_dn": "CN=client"{anchors}}}]}}"#
+    );
+    let gate = match Gate::new(configuration.as_bytes()) {
+        Ok(gate) => gate,
+        Err(error) => return ("refused".to_owned(), error.to_string()),
+    };
+    let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+    let request = GateRequest {
+        headers: vec![
+            header(":method", "POST"),
+            header(":path", "/token"),
+            header(":authority", "as.example.org"),
+            header("content-type", "application/x-www-form-urlencoded"),
+        ],
+        body: b"client_id=a".to_vec(),
+    };
+    let mut peer =
+        Peer { chain_valid, now: Some(NOW), ..Peer::default() }.presenting(&file(leaf_name));
+    let [first, second] = [(); 2].map(|()| {
+        let decision = gate.decide(&request, &mut peer).decision;
+        let detail = decision.rejection.map(|rejection| rejection.to_string());
+        (decision.code.to_string(), detail.unwrap_or_default())
+    });
+    assert_eq!(first, second, "what is remembered is the same");
+    first
+}
+
+fn json(name: &str) -> String {
+    crate::json::Json::String(String::from_utf8(file(name)).unwrap()).to_value().to_string()
+}
+
+#[test]
+fn anchors_of_the_configuration_decide() {
+    let members = |names: &[&str]| {
+        let all: Vec<String> = names.iter().map(|name| json(name)).collect();
+        format!(
+            r#""peer_certificate": {{"chain": "anchors"}}, "trust_anchors": [{}],"#,
+            all.join(",")
+        )
+    };
+    // Whatever the host says of the chain: a resumed session has lost it.
+    for chain_valid in [None, Some(false), Some(true)] {
+        let (code, detail) = decide(&members(&["p256.ca"]), "", "p256", chain_valid);
+        assert_eq!(code, "authenticated", "{detail}");
+        let (code, detail) = decide(&members(&["p384.ca"]), "", "p256", chain_valid);
+        assert_eq!(code, "certificate_untrusted_issuer", "{detail}");
+    }
+    let (code, detail) = decide(&members(&["p256.ca"]), "", "server", None);
+    assert_eq!(code, "certificate_untrusted_issuer");
+    assert!(detail.contains("clientAuth"), "{detail}");
+    let between = format!(r#"{} "intermediates": [{}],"#, members(&["p256.ca"]), json("sub"));
+    assert_eq!(decide(&between, "", "undersub", None).0, "authenticated");
+}
+
+#[test]
+fn anchors_of_a_client_count_beside_whatever_else_vouches() {
+    let of_client = |anchor: &str| format!(r#", "trust_anchors": [{anchor}]"#);
+    let untrusted = "certificate_untrusted_issuer";
+    // Two CAs of one name issue the same subject.
+    assert_eq!(decide("", &of_client(&json("p256.ca")), "p256", Some(true)).0, "authenticated");
+    let (code, detail) = decide("", &of_client(&json("other.ca")), "p256", Some(true));
+    assert_eq!(code, untrusted);
+    assert!(detail.starts_with("trust_anchors of the client: "), "{detail}");
+    // The chain counts as well, and first.
+    let unverified = decide("", &of_client(&json("p256.ca")), "p256", Some(false));
+    assert_eq!(unverified.0, "certificate_unverified");
+
+    let both = format!(r#""trust_anchors": [{}, {}],"#, json("p256.ca"), json("sub"));
+    let subject = |name: &str| of_client(&format!(r#"{{"subject": "{name}"}}"#));
+    let root = subject("CN=root, C=jp");
+    assert_eq!(decide(&both, &root, "p256", Some(true)).0, "authenticated");
+    assert_eq!(decide(&both, &subject("CN=Sub"), "p256", Some(true)).0, untrusted);
+    let (code, detail) = decide(&both, &subject("CN=None"), "p256", Some(true));
+    assert_eq!((code.as_str(), detail.contains("none of the trust_anchors")), ("refused", true));
+    let same_name = format!(r#""trust_anchors": [{}, {}],"#, json("p256.ca"), json("other.ca"));
+    let (code, detail) = decide(&same_name, &root, "p256", Some(true));
+    assert_eq!((code.as_str(), detail.contains("different keys")), ("refused", true), "{detail}");
+}
