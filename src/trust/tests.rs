@@ -151,7 +151,7 @@ fn intermediates_join_the_path() {
     assert_eq!(check("undersub", &["p256.ca"], &["sub"]), Ok(()));
     // An intermediate may be an anchor itself, and is none by being an intermediate.
     assert_eq!(check("undersub", &["sub"], &[]), Ok(()));
-    assert_eq!(check("undersub", &["other.ca"], &["sub"]).is_err(), true);
+    assert!(check("undersub", &["other.ca"], &["sub"]).is_err());
     assert_eq!(check("p256", &[], &["p256.ca"]), unknown);
     // A loop, and more certificates than the path has.
     let many = ["p256.ca", "p384.ca", "rsa256.ca", "other.ca", "sub", "spelled.ca", "nc.ca"];
