@@ -11,7 +11,9 @@ mod software;
 
 use std::sync::Arc;
 
-pub use self::algorithm::{Curve, Hash, SignatureAlgorithm};
+pub use tls_client_auth_signatures::{Curve, Hash};
+
+pub use self::algorithm::SignatureAlgorithm;
 pub use self::ca_certificate::{CaCertificate, CaError};
 pub use self::memory::PathMemory;
 pub(crate) use self::memory::PathQuestion;
