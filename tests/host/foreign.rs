@@ -1,6 +1,7 @@
 //! The foreign function `verify_signature` (`source/extensions/common/wasm/foreign.cc` of Envoy),
 //! and hosts in which it fails.
 
+use ring::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
 use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use wasmtime::{Result, bail, format_err};
 
@@ -102,7 +103,9 @@ fn verify(hash: &str, key_info: &[u8], text: &[u8], signature: &[u8]) -> Result<
         "sha384" if algorithm == ec(P256) => &signature::ECDSA_P256_SHA384_ASN1,
         "sha256" if algorithm == ec(P384) => &signature::ECDSA_P384_SHA256_ASN1,
         "sha384" if algorithm == ec(P384) => &signature::ECDSA_P384_SHA384_ASN1,
-        "sha512" if algorithm == ec(P521) => return Ok(verify_p521(key, text, signature)),
+        "sha256" if algorithm == ec(P521) => return Ok(p521(&SHA256, key, text, signature)),
+        "sha384" if algorithm == ec(P521) => return Ok(p521(&SHA384, key, text, signature)),
+        "sha512" if algorithm == ec(P521) => return Ok(p521(&SHA512, key, text, signature)),
         _ => bail!("this host does not have {hash} with the key {algorithm:02x?}"),
     };
     Ok(UnparsedPublicKey::new(by_ring, key).verify(text, signature).is_ok())
@@ -116,12 +119,17 @@ const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07
 const P384: &[u8] = &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
 const P521: &[u8] = &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23];
 
-fn verify_p521(key: &[u8], text: &[u8], signature: &[u8]) -> bool {
-    use p521::ecdsa::signature::Verifier as _;
+fn p521(hash: &'static Algorithm, key: &[u8], text: &[u8], signature: &[u8]) -> bool {
+    use p521::ecdsa::signature::hazmat::PrehashVerifier as _;
     use p521::ecdsa::{Signature, VerifyingKey};
-    let key = VerifyingKey::from_sec1_bytes(key);
-    let signature = Signature::from_der(signature);
-    matches!((key, signature), (Ok(key), Ok(signature)) if key.verify(text, &signature).is_ok())
+    // FIPS 186-5 §6.4: a digest that is shorter than the order is that number.
+    let mut number = [0; 66];
+    let digest = digest(hash, text);
+    number[66 - digest.as_ref().len()..].copy_from_slice(digest.as_ref());
+    match (VerifyingKey::from_sec1_bytes(key), Signature::from_der(signature)) {
+        (Ok(key), Ok(signature)) => key.verify_prehash(&number, &signature).is_ok(),
+        _ => false,
+    }
 }
 
 /// The contents octets of the algorithm, and the octets of the key.

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 
-use super::{anchored, ask, code, detail, signatures};
+use super::{anchored, ask, code, signatures};
 use crate::calls::{answer, elapse, only_call, tick};
 use crate::fixture::{CLOCK, token_request};
 use crate::host::{HttpAnswer, HttpCall, Outcome, Process, StreamId, Vm};
@@ -63,6 +63,11 @@ fn asked(call: &HttpCall) -> Vec<u8> {
 
 fn close(vm: &mut Vm, id: StreamId) -> Outcome {
     vm.close(id).expect("no fault")
+}
+
+/// What was logged of requests that waited.
+fn detail(vm: &mut Vm) -> String {
+    vm.root_account().logs.iter().map(|log| log.message.clone()).collect()
 }
 
 /// The outcome of a request whose responder gives this answer to the question.
@@ -142,7 +147,7 @@ fn a_delegated_responder_needs_its_key_usage() {
             answer(200, &[], ocsp.answer(question))
         });
         let code_expected = if expected.is_some() { "revocation_unknown" } else { "authenticated" };
-        let detail = detail(&outcome);
+        let detail = detail(&mut vm);
         assert_eq!(code(&outcome), code_expected, "{usages:?} {issuer:?}: {detail}");
         assert!(detail.contains(expected.unwrap_or_default()), "{detail}");
     }
@@ -203,11 +208,12 @@ fn what_says_nothing_about_the_certificate_is_as_no_answer() {
         for (give, reason) in unusable() {
             let mut vm = started(on_unavailable);
             let outcome = answered(&mut vm, &own(), give);
-            let detail = detail(&outcome);
+            let detail = detail(&mut vm);
             assert_eq!(code(&outcome), expected, "{reason}: {detail}");
             if expected == "revocation_unknown" {
                 assert!(detail.contains(reason), "{reason}: {detail}");
             }
+            tick(&mut vm);
             assert_eq!(vm.metric("tls_client_auth.ocsp_failed"), Some(1), "{reason}");
         }
         // No answer at all, and no cluster.
