@@ -16,6 +16,7 @@ use crate::run::{self, Delivery, code, send, start, status};
 use crate::support::case::NOW;
 use crate::support::certificate::{
     Authority, AuthoritySpec, Certificate, CertificateSpec, Issuer, authority, authority_pem, mint,
+    percent_encode,
 };
 use crate::support::der::to_hex;
 use crate::support::moment::Moment;
@@ -291,5 +292,58 @@ fn a_stranger_is_not_told_of_as_verified() {
             // Who holds the key is said of everybody.
             assert_eq!(forwarded.header("x-thumb").len(), 1, "{issuer:?} {path}");
         }
+    }
+}
+
+/// `intermediates` beside those that the client sent: the listener reports the chain in
+/// `x-forwarded-client-cert`.
+#[test]
+fn the_chain_that_the_client_sent_joins_the_path() {
+    let root = Authority::root(&AuthoritySpec::default());
+    let between =
+        root.below(&AuthoritySpec { common_name: "Issuing CA", ..AuthoritySpec::default() });
+    let own = between.issue(&CertificateSpec::default());
+    let mut vm = start(anchored(&[root.pem()], json!({})).as_bytes(), CLOCK);
+    let mut ask = |certificate: &Certificate, xfcc: Option<&str>| {
+        let mut request = token_request("client");
+        let field = xfcc.map(|value| ("x-forwarded-client-cert".into(), value.into()));
+        request.headers.extend(field);
+        let connection = run::connection_of(Some(certificate), Some(false));
+        let outcome = send(&mut vm, connection, &request, Delivery::WholeBody).expect("no fault");
+        (code(&outcome), signatures(&outcome))
+    };
+    let element = |certificate: &Certificate, chain: &str| {
+        let (hash, cert) = (certificate.sha256_hex(), certificate.percent_encoded_pem());
+        format!("Hash={hash};Cert=\"{cert}\";Chain=\"{}\"", percent_encode(chain))
+    };
+    let chain = own.pem() + &between.pem();
+    let (good, untrusted) = (("authenticated".to_owned(), 2), UNTRUSTED.to_owned());
+    assert_eq!(ask(&own, None), (untrusted.clone(), 0));
+    assert_eq!(ask(&own, Some(&element(&own, &own.pem()))), (untrusted.clone(), 0));
+    assert_eq!(ask(&own, Some(&element(&own, &chain))), good);
+    // The path is known from now on, with the header and without it.
+    assert_eq!(ask(&own, Some(&element(&own, &chain))), ("authenticated".into(), 0));
+    assert_eq!(ask(&own, None), ("authenticated".into(), 0));
+
+    let strangers: String = (0..10)
+        .map(|_| {
+            let spec = AuthoritySpec { common_name: "Issuing CA", ..AuthoritySpec::default() };
+            Authority::root(&spec).pem()
+        })
+        .collect();
+    let second = between.issue(&CertificateSpec::default());
+    for hostile in [
+        // An issuer of this name is tried, and does not lead to the anchor.
+        element(&second, &(second.pem() + &strangers)),
+        element(&second, &(own.pem() + &between.pem())),
+        element(&own, &chain),
+        format!("Hash={};Chain=\"{}\"", second.sha256_hex(), "%41".repeat(20 << 10)),
+        format!("Hash={};Chain=\"{}", second.sha256_hex(), "A".repeat(64 << 10)),
+        "[".repeat(30_000),
+        format!("Hash={};Chain=\"%\"", second.sha256_hex()),
+    ] {
+        let (code, signatures) = ask(&second, Some(&hostile));
+        assert_eq!(code, UNTRUSTED, "{}", &hostile[..100.min(hostile.len())]);
+        assert!(signatures <= 16, "{signatures}");
     }
 }
