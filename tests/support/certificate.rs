@@ -141,6 +141,14 @@ impl Certificate {
         pem("CERTIFICATE", self.der.as_deref().unwrap_or_default())
     }
 
+    /// The certificate of its issuer, which is its own where it is self-signed.
+    pub fn issuer_pem(&self) -> String {
+        match self.issuer {
+            Issuer::SelfSigned => self.pem(),
+            issuer => authority(issuer).pem(),
+        }
+    }
+
     /// The PEM as Envoy escapes it in a header.
     pub fn percent_encoded_pem(&self) -> String {
         percent_encode(&self.pem())
