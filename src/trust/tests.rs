@@ -1,6 +1,8 @@
 //! The certificates of `tests/` were made by OpenSSL 3.0, valid from 2026-11-29 for a century: each
 //! `X.ca.pem` is a root, and `X.pem` a leaf under it, where nothing else is said.
 
+mod offered;
+
 use std::sync::Arc;
 
 use super::*;
@@ -188,8 +190,12 @@ fn a_verdict_holds_until_something_changes() {
 
     let mut memory = PathMemory::new();
     let trust = Trust::new(vec![anchor], Vec::new());
-    let question =
-        PathQuestion { leaf: leaf("p256").thumbprint(), trust: trust.id().copied(), client: None };
+    let question = PathQuestion {
+        leaf: leaf("p256").thumbprint(),
+        trust: trust.id().copied(),
+        client: None,
+        offered: None,
+    };
     let later = |seconds: i64| UnixTime(NOW.0 + seconds);
     memory.remember(question, path::Verdict { result: Ok(()), from: NOW, until: later(9) });
     assert!(memory.recall(&question, NOW).is_some());

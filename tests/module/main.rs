@@ -24,3 +24,4 @@ mod module_file;
 mod operations;
 mod registry;
 mod strictness;
+mod trust;
