@@ -22,5 +22,6 @@ mod harness;
 mod hostile;
 mod module_file;
 mod operations;
+mod orders;
 mod registry;
 mod strictness;
