@@ -172,6 +172,37 @@ fn only_cas_that_may_sign_are_read() {
     assert!(ca("p256.ca").may_sign_crls() && !ca("sub").may_sign_crls());
 }
 
+/// Found by the fuzz target ca_certificate, beside another parser.
+#[test]
+fn constraints_and_usages_that_are_no_der_are_refused() {
+    let der = ca("sub").der().to_vec();
+    let changed = |from: &[u8], to: &[u8]| {
+        let at = der.windows(from.len()).position(|part| part == from).expect("it is there");
+        let mut changed = der.clone();
+        changed[at..at + to.len()].copy_from_slice(to);
+        CaCertificate::from_der(&changed).map(|ca| ca.may_sign_crls())
+    };
+    // keyCertSign alone; then with cRLSign; then with bits that are not used, but set.
+    assert_eq!(changed(&[3, 2, 2, 4], &[3, 2, 1, 6]), Ok(true));
+    for malformed in [[3, 2, 2, 6], [3, 2, 7, 4], [3, 2, 8, 4]] {
+        assert_eq!(changed(&[3, 2, 2, 4], &malformed), Err(CaError::Der), "{malformed:02x?}");
+    }
+    let constraints = |contents: &[u8]| {
+        let whole = [&[0x30, contents.len() as u8], contents].concat();
+        ca_certificate::may_be_issuer(crate::certificate::der::Tlv::only(&whole).unwrap())
+    };
+    for length in [&[][..], &[2, 1, 0], &[2, 1, 0x7f], &[2, 2, 0, 0x80], &[2, 2, 1, 0]] {
+        assert_eq!(constraints(&[&[1, 1, 0xff], length].concat()), Ok(true), "{length:02x?}");
+        assert_eq!(constraints(length), Ok(false), "{length:02x?}");
+    }
+    // A negative length, none, one that is not the shortest, another type, and more behind it.
+    for length in
+        [&[2, 1, 0x88][..], &[2, 0], &[2, 2, 0, 1], &[2, 2, 0xff, 0], &[4, 1, 0], &[2, 1, 0, 5, 0]]
+    {
+        assert!(constraints(&[&[1, 1, 0xff], length].concat()).is_err(), "{length:02x?}");
+    }
+}
+
 #[test]
 fn a_verdict_holds_until_something_changes() {
     let verdict = check_at("undersub", &["p256.ca"], &["sub"], NOW);

@@ -22,6 +22,7 @@ mod harness;
 mod hostile;
 mod module_file;
 mod operations;
+mod orders;
 mod registry;
 mod strictness;
 mod trust;
