@@ -1,6 +1,7 @@
 //! The certificates of `tests/` were made by OpenSSL 3.0, valid from 2026-11-29 for a century: each
 //! `X.ca.pem` is a root, and `X.pem` a leaf under it, where nothing else is said.
 
+mod handshake;
 mod offered;
 
 use std::sync::Arc;
@@ -126,24 +127,6 @@ fn exponents_and_moduli_that_no_key_has_are_refused() {
     let mut long = vec![0xc1; 1025];
     long[0] = 1;
     assert_eq!(verify(&key(&long, &[3])), bits(limits::LARGEST_RSA_BITS + 1));
-}
-
-/// What BoringSSL lets through the handshake of Envoy and a path refuses (contract §9).
-#[test]
-fn what_a_path_refuses_has_its_reason() {
-    for (name, anchor, error) in [
-        ("v1", "p256.ca", PathError::Version),
-        ("server", "p256.ca", PathError::NotForClients),
-        ("policy", "p256.ca", PathError::CriticalExtension),
-        ("unknown", "p256.ca", PathError::CriticalExtension),
-        ("isca", "p256.ca", PathError::IsACa),
-        ("nc", "nc.ca", PathError::NameConstraints),
-        ("dirnc", "dirnc.ca", PathError::NameConstraints),
-    ] {
-        assert_eq!(check(name, &[anchor], &[]), Err(error), "{name}");
-    }
-    // An issuer's name of another type of string, and of other letter case.
-    assert_eq!(check("p256", &["spelled.ca"], &[]), Ok(()));
 }
 
 #[test]
