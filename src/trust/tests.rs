@@ -302,3 +302,36 @@ fn anchors_of_a_client_count_beside_whatever_else_vouches() {
     let (code, detail) = decide(&same_name, &root, "p256", Some(true));
     assert_eq!((code.as_str(), detail.contains("different keys")), ("refused", true), "{detail}");
 }
+
+/// What a client sends that is large, and what an operator writes twice, or of whom.
+#[test]
+fn large_certificates_and_unfit_anchors_are_refused() {
+    use test_support::certificate::{Authority, AuthoritySpec, CertificateSpec};
+    let root = Authority::root(&AuthoritySpec::default());
+    let anchors = vec![Arc::new(CaCertificate::from_der(root.der()).unwrap())];
+    for (filler, expected) in [(40, Ok(())), (65, Err(PathError::Malformed))] {
+        let large = root.issue(&CertificateSpec { filler, ..CertificateSpec::default() });
+        let large = PeerCertificate::from_der(large.der.as_deref().unwrap()).unwrap();
+        let verdict = verify(&large, &anchors, &[], NOW, &SoftwareVerifier);
+        assert_eq!(verdict.result, expected, "{filler} kB");
+    }
+
+    let members = |anchors: &str| {
+        format!(r#""peer_certificate": {{"chain": "anchors"}}, "trust_anchors": [{anchors}],"#)
+    };
+    let one = json("p256.ca");
+    for (anchors, detail) in [
+        (format!("{one}, {one}"), "/trust_anchors/1: expected a certificate that is not in the"),
+        (json("p256"), "/trust_anchors/0: expected the certificate of a CA"),
+        (json("nosign.ca"), "/trust_anchors/0: expected a CA that may sign certificates"),
+        ("\"x\"".to_owned(), "/trust_anchors/0: expected the PEM of one certificate"),
+        (String::new(), "/trust_anchors: expected at least one trust anchor"),
+    ] {
+        let (code, found) = decide(&members(&anchors), "", "p256", None);
+        assert_eq!(code, "refused", "{anchors}");
+        assert!(found.contains(detail), "{found}");
+    }
+    let (code, found) = decide(r#""peer_certificate": {"chain": "anchors"},"#, "", "p256", None);
+    assert_eq!(code, "refused");
+    assert!(found.contains("the member trust_anchors"), "{found}");
+}
