@@ -9,7 +9,7 @@ mod issuer;
 
 use std::sync::{Arc, Mutex};
 
-use crate::certificate::{CertificateError, CertificateHeader, PeerCertificate, Thumbprint, XFCC};
+use crate::certificate::{CertificateError, CertificateHeader, PeerCertificate, Thumbprint};
 use crate::limits;
 use crate::policy::{
     Chain, NamedHeader, PeerCertificatePolicy, Source, TrustedProxies, TrustedProxy, VerifiedHeader,
@@ -129,7 +129,7 @@ impl<'a> ForwardedFields<'a> {
     /// Those that `source` names, and that of the chain.
     pub(crate) fn of(head: &Head<'a>, source: &Source) -> Self {
         let Some(header) = source.header() else {
-            return Self { chain: head.fields.singleton(XFCC), ..Self::default() };
+            return Self { chain: head.forwarded_client_cert, ..Self::default() };
         };
         Self {
             certificate: head.fields.singleton(&header.name),

@@ -31,6 +31,8 @@ pub struct Head<'a> {
     pub content_length: SingletonField<'a>,
     /// `authorization`
     pub authorization: SingletonField<'a>,
+    /// `x-forwarded-client-cert`
+    pub forwarded_client_cert: SingletonField<'a>,
     /// All headers, in which a policy finds the ones that it names itself.
     pub fields: Fields<'a>,
     /// What their names begin with.
@@ -69,6 +71,7 @@ impl<'a> Head<'a> {
                 14 if *name == b"content-length" => head.content_length.add(value),
                 16 if same_header(b"content-encoding", name) => head.content_encoding.add(value),
                 17 => head.overrides_method |= same_header(b"x-method-override", name),
+                23 if *name == b"x-forwarded-client-cert" => head.forwarded_client_cert.add(value),
                 22 => head.overrides_method |= same_header(b"x-http-method-override", name),
                 _ => {}
             }

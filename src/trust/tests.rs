@@ -1,6 +1,7 @@
 //! The certificates of `tests/` were made by OpenSSL 3.0, valid from 2026-11-29 for a century: each
 //! `X.ca.pem` is a root, and `X.pem` a leaf under it, where nothing else is said.
 
+mod handshake;
 mod offered;
 
 use std::sync::Arc;
@@ -126,24 +127,6 @@ fn exponents_and_moduli_that_no_key_has_are_refused() {
     let mut long = vec![0xc1; 1025];
     long[0] = 1;
     assert_eq!(verify(&key(&long, &[3])), bits(limits::LARGEST_RSA_BITS + 1));
-}
-
-/// What BoringSSL lets through the handshake of Envoy and a path refuses (contract §9).
-#[test]
-fn what_a_path_refuses_has_its_reason() {
-    for (name, anchor, error) in [
-        ("v1", "p256.ca", PathError::Version),
-        ("server", "p256.ca", PathError::NotForClients),
-        ("policy", "p256.ca", PathError::CriticalExtension),
-        ("unknown", "p256.ca", PathError::CriticalExtension),
-        ("isca", "p256.ca", PathError::IsACa),
-        ("nc", "nc.ca", PathError::NameConstraints),
-        ("dirnc", "dirnc.ca", PathError::NameConstraints),
-    ] {
-        assert_eq!(check(name, &[anchor], &[]), Err(error), "{name}");
-    }
-    // An issuer's name of another type of string, and of other letter case.
-    assert_eq!(check("p256", &["spelled.ca"], &[]), Ok(()));
 }
 
 #[test]
@@ -349,4 +332,37 @@ fn anchors_of_a_client_count_beside_whatever_else_vouches() {
     let same_name = format!(r#""trust_anchors": [{}, {}],"#, json("p256.ca"), json("other.ca"));
     let (code, detail) = decide(&same_name, &root, "p256", Some(true));
     assert_eq!((code.as_str(), detail.contains("different keys")), ("refused", true), "{detail}");
+}
+
+/// What a client sends that is large, and what an operator writes twice, or of whom.
+#[test]
+fn large_certificates_and_unfit_anchors_are_refused() {
+    use test_support::certificate::{Authority, AuthoritySpec, CertificateSpec};
+    let root = Authority::root(&AuthoritySpec::default());
+    let anchors = vec![Arc::new(CaCertificate::from_der(root.der()).unwrap())];
+    for (filler, expected) in [(40, Ok(())), (65, Err(PathError::Malformed))] {
+        let large = root.issue(&CertificateSpec { filler, ..CertificateSpec::default() });
+        let large = PeerCertificate::from_der(large.der.as_deref().unwrap()).unwrap();
+        let verdict = verify(&large, &anchors, &[], NOW, &SoftwareVerifier);
+        assert_eq!(verdict.result, expected, "{filler} kB");
+    }
+
+    let members = |anchors: &str| {
+        format!(r#""peer_certificate": {{"chain": "anchors"}}, "trust_anchors": [{anchors}],"#)
+    };
+    let one = json("p256.ca");
+    for (anchors, detail) in [
+        (format!("{one}, {one}"), "/trust_anchors/1: expected a certificate that is not in the"),
+        (json("p256"), "/trust_anchors/0: expected the certificate of a CA"),
+        (json("nosign.ca"), "/trust_anchors/0: expected a CA that may sign certificates"),
+        ("\"x\"".to_owned(), "/trust_anchors/0: expected the PEM of one certificate"),
+        (String::new(), "/trust_anchors: expected at least one trust anchor"),
+    ] {
+        let (code, found) = decide(&members(&anchors), "", "p256", None);
+        assert_eq!(code, "refused", "{anchors}");
+        assert!(found.contains(detail), "{found}");
+    }
+    let (code, found) = decide(r#""peer_certificate": {"chain": "anchors"},"#, "", "p256", None);
+    assert_eq!(code, "refused");
+    assert!(found.contains("the member trust_anchors"), "{found}");
 }
