@@ -23,4 +23,5 @@ mod hostile;
 mod module_file;
 mod operations;
 mod registry;
+mod responses;
 mod strictness;
