@@ -206,6 +206,8 @@ export type RefusalCode =
   | "unknown_tenant"
   | "server_name_mismatch"
   | "registry_unavailable"
+  /** Of an answer of the server, which only the filter in Envoy reads. */
+  | "response_unbound"
   | "host_error";
 
 export type Code = PassCode | RefusalCode;

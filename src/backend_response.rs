@@ -10,14 +10,18 @@ mod discovery;
 mod head;
 
 use std::mem;
+use std::sync::Arc;
 
+use self::access_token::Issued;
 pub use self::discovery::UntouchedMetadata;
 use self::head::ResponseHead;
 use crate::certificate::Thumbprint;
 use crate::checks::Checks;
 use crate::decision::{Decision, RequestSummary};
+use crate::facts::{Fact, Question};
 use crate::limits;
 use crate::policy::{Configuration, Discovery, Mode};
+use crate::registry::{IntrospectedToken, IntrospectionSource, RegistryFault};
 use crate::rejection::{Rejection, UnboundResponse};
 use crate::request::{Fields, Head};
 use crate::response::Challenge;
@@ -27,6 +31,9 @@ use crate::response::Challenge;
 pub enum ResponseStep {
     /// Hold it, headers included, until more of it arrives.
     Wait,
+    /// Find this out and report it to [`BackendResponse::on_fact`]. The response, which is
+    /// complete, is held until then.
+    Ask(Box<Question>),
     /// Let it go on as it is.
     Continue,
     /// Let it go on with this body, its `content-length`, if it has one, and without
@@ -62,6 +69,8 @@ enum Progress {
     Start(Purpose),
     /// The headers are held, and the body is awaited.
     Held(Purpose),
+    /// The response is complete, and its server is asked about the token in it.
+    AwaitingToken(Box<TokenCheck>),
     Decided,
 }
 
@@ -79,6 +88,8 @@ pub(crate) struct TokenCheck {
     pub(crate) certificate: Option<Thumbprint>,
     /// Whether an answer with another token is replaced.
     pub(crate) mode: Mode,
+    /// The server that is asked about tokens that are no JWTs; `None` = there is none.
+    pub(crate) introspection: Option<Arc<IntrospectionSource>>,
     /// Of the request.
     pub(crate) request: RequestSummary,
     /// Of the request.
@@ -167,7 +178,7 @@ impl BackendResponse {
         end_of_stream: bool,
         read: impl FnOnce(usize) -> Option<Vec<u8>>,
     ) -> ResponseStep {
-        if let Progress::Held(purpose) = &mut self.0
+        if let Progress::Held(purpose) = &self.0
             && !end_of_stream
         {
             let is_decided = match purpose {
@@ -192,11 +203,43 @@ impl BackendResponse {
         read: impl FnOnce(usize) -> Option<Vec<u8>>,
     ) -> ResponseStep {
         match mem::replace(&mut self.0, Progress::Decided) {
-            Progress::Held(Purpose::Token(check)) => check.decide(buffered, read),
+            Progress::Held(Purpose::Token(check)) => match check.check(buffered, read) {
+                Ok(Issued::MayLeave) => ResponseStep::Continue,
+                Ok(Issued::Opaque(token)) => {
+                    let Some(source) = check.introspection.clone() else {
+                        return check.unbound(UnboundResponse::Opaque);
+                    };
+                    self.0 = Progress::AwaitingToken(check);
+                    ResponseStep::Ask(Box::new(Question::Token { source, token }))
+                }
+                Err(cause) => check.unbound(cause),
+            },
             Progress::Held(Purpose::Metadata(request)) => {
                 request.edit(configuration, buffered, read)
             }
+            Progress::AwaitingToken(check) => {
+                // Trailers after the end of the body: no host has them, and they change nothing.
+                self.0 = Progress::AwaitingToken(check);
+                ResponseStep::Wait
+            }
             Progress::Start(_) | Progress::Decided => ResponseStep::Continue,
+        }
+    }
+
+    /// The answer to a [`ResponseStep::Ask`].
+    pub fn on_fact(&mut self, fact: Fact) -> ResponseStep {
+        match (mem::replace(&mut self.0, Progress::Decided), fact) {
+            (Progress::AwaitingToken(check), Fact::Token(answer)) => {
+                match check.check_introspected(answer) {
+                    Ok(()) => ResponseStep::Continue,
+                    Err(cause) => check.unbound(cause),
+                }
+            }
+            // No host answers what it was not asked.
+            (other, _) => {
+                self.0 = other;
+                ResponseStep::Wait
+            }
         }
     }
 
@@ -207,11 +250,15 @@ impl BackendResponse {
             Progress::Held(Purpose::Metadata(request)) => {
                 request.untouched(discovery::Fault::Withheld)
             }
+            Progress::AwaitingToken(check) => {
+                self.0 = Progress::AwaitingToken(check);
+                ResponseStep::Wait
+            }
             Progress::Start(_) | Progress::Decided => ResponseStep::Continue,
         }
     }
 
-    /// Whether the headers of the response are held.
+    /// Whether the headers of the response are held for its body.
     #[must_use]
     pub fn is_held(&self) -> bool {
         matches!(self.0, Progress::Held(_))
@@ -226,25 +273,42 @@ impl BackendResponse {
 }
 
 impl TokenCheck {
-    fn decide(self, buffered: usize, read: impl FnOnce(usize) -> Option<Vec<u8>>) -> ResponseStep {
+    /// # Errors
+    /// The body has a token that is not known to be bound to the certificate.
+    fn check(
+        &self,
+        buffered: usize,
+        read: impl FnOnce(usize) -> Option<Vec<u8>>,
+    ) -> Result<Issued, UnboundResponse> {
         // Revocation and logout are answered without a body.
         if buffered == 0 {
-            return ResponseStep::Continue;
+            return Ok(Issued::MayLeave);
         }
         if let Some(doubt) = self.doubt.clone() {
-            return self.unbound(doubt);
+            return Err(doubt);
         }
         if buffered > limits::TOKEN_RESPONSE_BYTES {
-            return self.unbound(UnboundResponse::TooLarge);
+            return Err(UnboundResponse::TooLarge);
         }
-        let checked = match read(buffered).filter(|body| body.len() == buffered) {
-            Some(body) => access_token::check(&body, self.certificate.as_ref()),
-            None => Err(UnboundResponse::NotGiven),
+        let body = read(buffered).filter(|body| body.len() == buffered);
+        access_token::check(&body.ok_or(UnboundResponse::NotGiven)?, self.certificate.as_ref())
+    }
+
+    /// # Errors
+    /// The server does not say that the token is bound to the certificate.
+    fn check_introspected(
+        &self,
+        answer: Result<IntrospectedToken, RegistryFault>,
+    ) -> Result<(), UnboundResponse> {
+        let bound_to = match answer.map_err(UnboundResponse::NotIntrospected)? {
+            IntrospectedToken::BoundTo(bound_to) => bound_to,
+            IntrospectedToken::Unbound | IntrospectedToken::Unreadable => {
+                return Err(UnboundResponse::NotBound);
+            }
+            IntrospectedToken::Inactive => return Err(UnboundResponse::Inactive),
         };
-        match checked {
-            Ok(()) => ResponseStep::Continue,
-            Err(cause) => self.unbound(cause),
-        }
+        let certificate = self.certificate.as_ref().ok_or(UnboundResponse::NoCertificate)?;
+        access_token::is_bound(bound_to, certificate)
     }
 
     fn unbound(self, cause: UnboundResponse) -> ResponseStep {

@@ -469,6 +469,10 @@ impl Exchange {
         Box::new(BackendResponse::to_token_request(TokenCheck {
             certificate,
             mode: if is_enforced { Mode::Enforce } else { Mode::Shadow },
+            introspection: policy
+                .bound_tokens
+                .as_ref()
+                .and_then(|tokens| tokens.introspection.clone()),
             request: held.summary.clone(),
             checks: self.checks,
             doubt: None,

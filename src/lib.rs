@@ -144,7 +144,7 @@ pub mod host {
         IncompleteList, IntrospectedToken, IntrospectionOutcome, IntrospectionRequest,
         IntrospectionSource, Introspections, KeySet, KeySetSource, KeySets, Lookup, LookupOutcome,
         OnMiss, RefreshEvent, RegistryAnswer, RegistryFault, RegistryRequest, SharedData, Snapshot,
-        Stopwatch, TickOutcome, Validators, Version,
+        Stopwatch, TickOutcome, TokenKey, Validators, Version,
     };
     pub use crate::request::{Field, Fields, Head, SingletonField};
     pub use crate::revocation::{

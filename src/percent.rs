@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode};
 
 /// Every ASCII character but the unreserved ones of RFC 3986 §2.3, which need no encoding anywhere
 /// in a URI. nginx and Envoy leave the same characters as they are in an escaped certificate.
@@ -11,7 +11,12 @@ const NOT_UNRESERVED: &AsciiSet =
 
 /// `text` in UTF-8 with every octet encoded that is no unreserved character.
 pub(crate) fn encode(text: &str) -> String {
-    utf8_percent_encode(text, NOT_UNRESERVED).to_string()
+    encode_octets(text.as_bytes())
+}
+
+/// `octets` with every one encoded that is no unreserved character.
+pub(crate) fn encode_octets(octets: &[u8]) -> String {
+    percent_encode(octets, NOT_UNRESERVED).to_string()
 }
 
 /// `octets` with every `%` and two hexadecimal digits decoded. Any other `%` stays as it is.

@@ -23,7 +23,7 @@ pub use self::fetched::{FetchMode, FetchedRegistry, RegistryAnswer, RegistryRequ
 pub use self::import::{ClientListFormat, Conversion, convert_list};
 pub use self::introspection::{
     AccessToken, IntrospectedToken, IntrospectionOutcome, IntrospectionRequest,
-    IntrospectionSource, Introspections,
+    IntrospectionSource, Introspections, TokenKey,
 };
 pub use self::key_sets::{FetchedKeySet, KeySet, KeySetSource, KeySets};
 pub use self::list::IncompleteList;

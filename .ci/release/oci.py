@@ -1,4 +1,4 @@
-"""oci.py MODULE VERSION IMAGE: MODULE as an OCI image that Istio's agent and Envoy Gateway pull.
+"""oci.py MODULE TITLE VERSION IMAGE: MODULE as an OCI image that Istio's agent and Envoy Gateway pull.
 
 Both take an image of one layer with the file plugin.wasm. IMAGE is an OCI image layout, packed as
 a tar. No time and no owner is in it: equal modules give equal images.
@@ -47,7 +47,7 @@ def encoded(document):
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def layout(module, version):
+def layout(module, title, version):
     """The files of the layout, by name."""
     blobs = {}
 
@@ -65,7 +65,7 @@ def layout(module, version):
         "config": config,
         "layers": [layer],
         "annotations": {
-            "org.opencontainers.image.title": "tls-client-auth",
+            "org.opencontainers.image.title": title,
             "org.opencontainers.image.version": version,
             "org.opencontainers.image.licenses": "Apache-2.0",
         },
@@ -79,5 +79,5 @@ def layout(module, version):
 
 
 if __name__ == "__main__":
-    _, module, version, image = sys.argv
-    Path(image).write_bytes(tar(layout(Path(module).read_bytes(), version)))
+    _, module, title, version, image = sys.argv
+    Path(image).write_bytes(tar(layout(Path(module).read_bytes(), title, version)))

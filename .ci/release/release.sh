@@ -35,7 +35,7 @@ beside() {
 }
 
 build_release() {
-  local version name program file
+  local version name title program file
   # Of the order of files, and of what Python writes.
   local -x LC_ALL=C PYTHONUTF8=1
   require cargo node npm python3
@@ -52,7 +52,10 @@ build_release() {
   cp "target/$cli_target/cli/tls-client-auth" "dist/$program"
   cp "target/edge/$name.tgz" dist/
   cp target/edge/playground/*.html dist/tls-client-auth-playground.html
-  python3 -B .ci/release/oci.py "$module" "$version" "dist/$name-oci.tar"
+  python3 -B .ci/release/oci.py "$module" tls-client-auth "$version" "dist/$name-oci.tar"
+  title=tls-client-auth-responses
+  python3 -B .ci/release/oci.py "$responses_module" "$title" "$version" \
+    "dist/$title-$version-oci.tar"
   for file in "$module" "$responses_module"; do
     describe "dist/${file##*/}" "$file" tls-client-auth-proxy-wasm "$rust_target"
   done

@@ -80,6 +80,9 @@ const advice = {
   registry_unavailable: `
     The filter fetches its clients, and has no list of them yet, or one that is too old. This page
     fetches nothing.`,
+  response_unbound: `
+    The server issued an access token that is not bound to the client's certificate. Only the filter
+    in Envoy reads what the server answers.`,
   host_error: `
     The program that the filter runs in did not give what a decision needs, such as the time.`,
   unknown_tenant: `

@@ -6,19 +6,44 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::certificate::Thumbprint;
 use crate::json::Json;
+use crate::registry::AccessToken;
 use crate::rejection::UnboundResponse;
 
 const ACCESS_TOKEN: &str = "access_token";
+
+/// What is known of the access token in a response.
+#[derive(Debug)]
+pub(super) enum Issued {
+    /// There is none, or it is bound to the certificate of the client.
+    MayLeave,
+    /// It is no JWT: only its server knows what it is bound to.
+    Opaque(AccessToken),
+}
 
 /// Checks that the access token in `body`, if it has one, is bound to `certificate`.
 ///
 /// # Errors
 /// It is not, or that cannot be read without doubt.
-pub(super) fn check(body: &[u8], certificate: Option<&Thumbprint>) -> Result<(), UnboundResponse> {
+pub(super) fn check(
+    body: &[u8],
+    certificate: Option<&Thumbprint>,
+) -> Result<Issued, UnboundResponse> {
     let body = Json::parse(body).map_err(|_| UnboundResponse::NotJson)?;
-    let Some(token) = access_token(&body)? else { return Ok(()) };
+    let Some(token) = access_token(&body)? else { return Ok(Issued::MayLeave) };
     let certificate = certificate.ok_or(UnboundResponse::NoCertificate)?;
-    let bound_to = bound_to(token)?;
+    match bound_to(token) {
+        Ok(bound_to) => is_bound(bound_to, certificate).map(|()| Issued::MayLeave),
+        Err(UnboundResponse::Opaque) => Ok(Issued::Opaque(AccessToken::issued(token.as_bytes()))),
+        Err(cause) => Err(cause),
+    }
+}
+
+/// # Errors
+/// The certificate to which a token is bound is another one than that of the client.
+pub(super) fn is_bound(
+    bound_to: Thumbprint,
+    certificate: &Thumbprint,
+) -> Result<(), UnboundResponse> {
     if bound_to == *certificate { Ok(()) } else { Err(UnboundResponse::ToAnother { bound_to }) }
 }
 
@@ -34,7 +59,7 @@ fn access_token(body: &Json) -> Result<Option<&str>, UnboundResponse> {
         // Readers of a repeated member differ in which one they take, and Go's encoding/json
         // ignores the letter case of names.
         let Json::String(token) = value else { return Err(UnboundResponse::Doubtful) };
-        if name != ACCESS_TOKEN || found.replace(token.as_str()).is_some() {
+        if name != ACCESS_TOKEN || token.is_empty() || found.replace(token.as_str()).is_some() {
             return Err(UnboundResponse::Doubtful);
         }
     }
@@ -51,7 +76,8 @@ fn folded(c: char) -> char {
     }
 }
 
-/// The certificate that a JWT is bound to (RFC 8705 §3.1).
+/// The certificate that a JWT is bound to (RFC 8705 §3.1); [`UnboundResponse::Opaque`] = the token
+/// is no JWT.
 fn bound_to(token: &str) -> Result<Thumbprint, UnboundResponse> {
     let mut parts = token.split('.');
     let (Some(header), Some(payload), Some(signature), None) =

@@ -1,10 +1,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use std::time::Duration;
+
 use super::*;
 use crate::decision::Action;
+use crate::registry::{AccessToken, FetchError};
 use crate::rejection::Code;
 use crate::request::Field;
+use crate::revocation::RevocationStatus;
 
 const CERTIFICATE: &str = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
 const OTHER: &str = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
@@ -26,6 +30,7 @@ fn token_response(mode: Mode) -> BackendResponse {
     BackendResponse::to_token_request(TokenCheck {
         certificate: Thumbprint::parse(CERTIFICATE),
         mode,
+        introspection: None,
         request: RequestSummary::default(),
         checks: Checks::default(),
         doubt: None,
@@ -107,7 +112,7 @@ fn only_a_token_that_is_bound_to_the_certificate_leaves() {
         ("Zm9v".to_owned(), UnboundResponse::Opaque),
         ("a.b.c".to_owned(), UnboundResponse::Opaque),
         ("a.b.c.d.e".to_owned(), UnboundResponse::Opaque),
-        (String::new(), UnboundResponse::Opaque),
+        (String::new(), UnboundResponse::Doubtful),
     ] {
         assert_eq!(cause(&issuing(&token)), Some(expected), "{token}");
     }
@@ -172,6 +177,73 @@ fn an_answer_that_is_read_with_doubt_does_not_leave() {
         cause_with(&[json, ("content-length", "262145")], &bound),
         Some(UnboundResponse::TooLarge)
     );
+}
+
+/// The response with an opaque token, complete, and the question about it.
+fn asked(mode: Mode) -> (BackendResponse, AccessToken) {
+    let source = IntrospectionSource {
+        cluster: "as".into(),
+        authority: "as".into(),
+        path: "/introspect".into(),
+        headers: Vec::new(),
+        timeout: Duration::from_secs(1),
+        cache: Duration::from_secs(30),
+    };
+    let mut response = BackendResponse::to_token_request(TokenCheck {
+        certificate: Thumbprint::parse(CERTIFICATE),
+        mode,
+        introspection: Some(Arc::new(source)),
+        request: RequestSummary::default(),
+        checks: Checks::default(),
+        doubt: None,
+    });
+    let fields = fields("200", &[("content-type", "application/json")]);
+    response.on_headers(Some(Fields(&fields)), false);
+    let body = issuing("Zm9v").into_bytes();
+    let step = response.on_body(&any(), body.len(), true, |_| Some(body));
+    let ResponseStep::Ask(question) = step else { panic!("{step:?}") };
+    let Question::Token { token, .. } = *question else { panic!("another question") };
+    (response, token)
+}
+
+#[test]
+fn the_server_is_asked_about_a_token_that_is_no_jwt() {
+    let bound = |text| IntrospectedToken::BoundTo(Thumbprint::parse(text).unwrap());
+    let failed = RegistryFault::Introspection(FetchError::NoAnswer);
+    let bound_to = Thumbprint::parse(OTHER).unwrap();
+    for (answer, expected) in [
+        (Ok(bound(CERTIFICATE)), None),
+        (Ok(bound(OTHER)), Some(UnboundResponse::ToAnother { bound_to })),
+        (Ok(IntrospectedToken::Unbound), Some(UnboundResponse::NotBound)),
+        (Ok(IntrospectedToken::Unreadable), Some(UnboundResponse::NotBound)),
+        (Ok(IntrospectedToken::Inactive), Some(UnboundResponse::Inactive)),
+        (Err(failed.clone()), Some(UnboundResponse::NotIntrospected(failed))),
+    ] {
+        for mode in [Mode::Enforce, Mode::Shadow] {
+            let (mut response, token) = asked(mode);
+            assert_eq!(token, AccessToken::issued(b"Zm9v"));
+            assert!(!response.is_held(), "its body has come");
+            assert!(matches!(response.on_end(&any(), 1, |_| None), ResponseStep::Wait));
+            assert!(matches!(response.on_body_withheld(), ResponseStep::Wait));
+            let revocation = Fact::Revocation(RevocationStatus::Good);
+            assert!(matches!(response.on_fact(revocation), ResponseStep::Wait));
+            let found = match response.on_fact(Fact::Token(answer.clone())) {
+                ResponseStep::Continue => None,
+                ResponseStep::Unbound(decision) => {
+                    assert_eq!(decision.passes(), mode == Mode::Shadow);
+                    let Some(Rejection::ResponseUnbound(cause)) = decision.rejection else {
+                        panic!("no cause")
+                    };
+                    Some(cause)
+                }
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(found, expected);
+            // It is decided once.
+            assert!(matches!(response.on_fact(Fact::Token(answer.clone())), ResponseStep::Wait));
+            assert!(matches!(response.on_end(&any(), 1, |_| None), ResponseStep::Continue));
+        }
+    }
 }
 
 #[test]

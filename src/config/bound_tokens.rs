@@ -31,6 +31,10 @@ impl BoundTokens {
             let expected = "the member resources, the member response_check or both";
             return Err(JsonError::expected(expected));
         }
+        if resources.is_none() && jwt.is_some() {
+            let expected = "no jwt without resources: it is about requests to them";
+            return Err(JsonError::expected(expected).within("jwt"));
+        }
         if resources.is_some() && jwt.is_none() && introspection.is_none() {
             let expected = "the member jwt, the member introspection or both: without them it is \
                             not known to which certificate a token is bound";

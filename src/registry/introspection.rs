@@ -14,6 +14,7 @@ use super::lookup::{Freshness, PendingAnswers};
 use crate::certificate::Thumbprint;
 use crate::json::{Json, JsonError};
 use crate::limits;
+use crate::percent;
 
 /// `introspection` of `bound_tokens` (contract §10): which server is asked, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +37,16 @@ pub struct IntrospectionSource {
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccessToken {
     text: Box<[u8]>,
-    /// Its SHA-256.
+    key: TokenKey,
+}
+
+/// By what the questions about a token are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TokenKey {
+    /// SHA-256 of the token.
     digest: Thumbprint,
+    /// Whether the server has issued it a moment ago.
+    is_issued: bool,
 }
 
 /// What a server says about a token.
@@ -62,7 +71,10 @@ pub struct Introspections<W> {
     /// By the SHA-256 of a token.
     active: KnownTokens,
     inactive: KnownTokens,
-    pending: PendingAnswers<W>,
+    /// Tokens that somebody presents.
+    presented: PendingAnswers<W>,
+    /// Tokens that the server has just issued. Questions about others must not delay them.
+    issued: PendingAnswers<W>,
     /// The tokens of which the host must ask now.
     unsent: Vec<AccessToken>,
 }
@@ -70,8 +82,8 @@ pub struct Introspections<W> {
 /// A question about a token, to be sent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IntrospectionRequest {
-    /// The digest of the token, by which the answer is reported.
-    pub token: Thumbprint,
+    /// By which the answer is reported.
+    pub token: TokenKey,
     /// The headers.
     pub request: RegistryRequest,
     /// The form.
@@ -88,10 +100,19 @@ pub struct IntrospectionOutcome<W> {
 }
 
 impl AccessToken {
-    /// The token `text`.
+    /// The token `text`, which somebody presents.
     #[must_use]
     pub(crate) fn new(text: &[u8]) -> Self {
-        Self { text: text.into(), digest: Thumbprint::of(text) }
+        let key = TokenKey { digest: Thumbprint::of(text), is_issued: false };
+        Self { text: text.into(), key }
+    }
+
+    /// The token `text`, which its server has just issued. What the server said about it before
+    /// does not count: it knew no such token, or an older one.
+    #[must_use]
+    pub(crate) fn issued(text: &[u8]) -> Self {
+        let key = TokenKey { digest: Thumbprint::of(text), is_issued: true };
+        Self { text: text.into(), key }
     }
 }
 
@@ -110,17 +131,8 @@ impl fmt::Debug for IntrospectionRequest {
 impl IntrospectionSource {
     /// RFC 7662 §2.1: the question about a token.
     fn request(&self, token: &AccessToken) -> IntrospectionRequest {
-        // A token has no characters but those of RFC 9110 §11.2, of which a form must escape three.
-        let mut body = String::from("token=");
-        for octet in &token.text {
-            match octet {
-                b'+' => body.push_str("%2B"),
-                b'/' => body.push_str("%2F"),
-                b'=' => body.push_str("%3D"),
-                other => body.push(char::from(*other)),
-            }
-        }
-        body.push_str("&token_type_hint=access_token");
+        let text = percent::encode_octets(&token.text);
+        let body = format!("token={text}&token_type_hint=access_token");
         let length = body.len().to_string();
         let fixed = [
             (":method", "POST"),
@@ -136,7 +148,7 @@ impl IntrospectionSource {
             headers.push(("accept".into(), "application/json".into()));
         }
         headers.extend(self.headers.iter().cloned());
-        IntrospectionRequest { token: token.digest, request: RegistryRequest { headers }, body }
+        IntrospectionRequest { token: token.key, request: RegistryRequest { headers }, body }
     }
 }
 
@@ -148,7 +160,8 @@ impl<W> Introspections<W> {
             source,
             active: LruCache::new(limits::ACTIVE_TOKENS),
             inactive: LruCache::new(limits::INACTIVE_TOKENS),
-            pending: PendingAnswers::default(),
+            presented: PendingAnswers::default(),
+            issued: PendingAnswers::default(),
             unsent: Vec::new(),
         }
     }
@@ -156,8 +169,11 @@ impl<W> Introspections<W> {
     /// What is known of a token at `now`, in milliseconds since 1970; pending =
     /// [`Introspections::wait`] for it.
     pub fn find(&mut self, token: &AccessToken, now: u64) -> Poll<IntrospectedToken> {
+        if token.key.is_issued {
+            return Poll::Pending;
+        }
         for tokens in [&mut self.active, &mut self.inactive] {
-            if let Some((known, freshness)) = tokens.get(&token.digest)
+            if let Some((known, freshness)) = tokens.get(&token.key.digest)
                 && freshness.contains(now)
             {
                 return Poll::Ready(*known);
@@ -171,11 +187,12 @@ impl<W> Introspections<W> {
     /// # Errors
     /// As many questions as may be are not answered.
     pub fn wait(&mut self, token: &AccessToken, waiting: W) -> Result<(), RegistryFault> {
-        let key = token.digest.to_string();
-        if self.pending.len() >= limits::INTROSPECTIONS && !self.pending.has(&key) {
+        let key = token.key.digest.to_string();
+        let pending = self.pending(token.key);
+        if pending.len() >= limits::INTROSPECTIONS && !pending.has(&key) {
             return Err(RegistryFault::Introspection(FetchError::NotSent));
         }
-        if self.pending.wait(&key, waiting) {
+        if pending.wait(&key, waiting) {
             self.unsent.push(token.clone());
         }
         Ok(())
@@ -183,7 +200,8 @@ impl<W> Introspections<W> {
 
     /// The requests that must be sent now.
     pub fn take_requests(&mut self) -> Vec<IntrospectionRequest> {
-        self.pending.take_unsent();
+        self.presented.take_unsent();
+        self.issued.take_unsent();
         let unsent = std::mem::take(&mut self.unsent);
         unsent.iter().map(|token| self.source.request(token)).collect()
     }
@@ -192,11 +210,12 @@ impl<W> Introspections<W> {
     /// since 1970.
     pub fn on_answer(
         &mut self,
-        token: Thumbprint,
+        token: TokenKey,
         answer: Option<&RegistryAnswer<'_>>,
         now: u64,
     ) -> IntrospectionOutcome<W> {
-        let waiting = self.pending.finish(&token.to_string());
+        let TokenKey { digest, is_issued } = token;
+        let waiting = self.pending(token).finish(&digest.to_string());
         let cache = u64::try_from(self.source.cache.as_millis()).unwrap_or(u64::MAX);
         let result = read(answer, now).map_err(RegistryFault::Introspection);
         let result = result.map(|(found, expires_in)| {
@@ -207,11 +226,18 @@ impl<W> Introspections<W> {
             } else {
                 (&mut self.active, &mut self.inactive)
             };
-            from.pop(&token);
-            into.put(token, (found, Freshness::new(now, millis)));
+            // Of several servers, one may not know a new token yet.
+            if !is_issued || found != IntrospectedToken::Inactive {
+                from.pop(&digest);
+                into.put(digest, (found, Freshness::new(now, millis)));
+            }
             found
         });
         IntrospectionOutcome { result, waiting }
+    }
+
+    fn pending(&mut self, token: TokenKey) -> &mut PendingAnswers<W> {
+        if token.is_issued { &mut self.issued } else { &mut self.presented }
     }
 }
 

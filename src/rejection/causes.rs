@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::certificate::{AlternativeName, FoundNames, NameDifference, Thumbprint};
+use crate::registry::RegistryFault;
 use crate::trust::PathError;
 
 /// Why the client counts as unknown.
@@ -83,15 +84,20 @@ pub enum UnboundResponse {
     Doubtful,
     /// The token is a JWT without a signature (RFC 7519 §6).
     Unsigned,
-    /// The token is a JWT without a `cnf` that has one `x5t#S256` (RFC 8705 §3.1).
+    /// The claims of the JWT, or the answer of introspection, have no `cnf` with one `x5t#S256`
+    /// (RFC 8705 §3.1, §3.2).
     NotBound,
     /// The token is bound to another certificate.
     ToAnother {
         /// The certificate that it is bound to.
         bound_to: Thumbprint,
     },
-    /// The token is no JWT, and no server is asked about it.
+    /// The token is no JWT, and the policy names no server that is asked about it.
     Opaque,
+    /// The server that was asked about the token says that it is not active.
+    Inactive,
+    /// The server that was asked about the token gave no answer that can be used.
+    NotIntrospected(RegistryFault),
     /// The host does not deliver the body while the headers are held.
     Withheld,
     /// The host does not give the headers or the body of the response.
@@ -109,14 +115,16 @@ impl fmt::Display for UnboundResponse {
             Self::TooLarge => "the answer has more than 256 kB",
             Self::Doubtful => {
                 "the answer is no object, or has access_token, cnf or alg twice, in another letter \
-                 case or of another type"
+                 case or of another type, or the access token is empty"
             }
             Self::Unsigned => "the access token is a JWT without a signature",
-            Self::NotBound => "the access token is a JWT without cnf and x5t#S256 in it",
+            Self::NotBound => "the access token has no cnf with one x5t#S256 in it",
             Self::ToAnother { bound_to } => {
                 return write!(f, "the access token is bound to another certificate, {bound_to}");
             }
             Self::Opaque => "the access token is no JWT, and bound_tokens has no introspection",
+            Self::Inactive => "introspection says that the access token is not active",
+            Self::NotIntrospected(fault) => return fault.fmt(f),
             Self::Withheld => {
                 "Envoy does not give the body of the answer while its headers are held: set \
                  allow_on_headers_stop_iteration: true in the plugin configuration"

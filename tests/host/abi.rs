@@ -1,7 +1,7 @@
 //! The host functions: proxy-wasm ABI 0.2.1 as Envoy implements it, but strict. A call that Envoy
 //! ignores, or answers with a status that the filter must not cause, ends the test.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wasmtime::{Caller, Error, ExternType, Linker, Module, Result, bail, format_err};
 
@@ -9,6 +9,7 @@ use super::StreamId;
 use super::foreign::Foreign;
 use super::guest::{Change, Guest};
 use super::http_call::Calls;
+use super::response::ResponseFault;
 use super::shared_data::Process;
 use super::stream::{Status, Stream};
 
@@ -91,6 +92,8 @@ pub struct Host {
     pub unwritable: Option<String>,
     /// What a call of a foreign function does.
     pub foreign: Foreign,
+    /// What the host fails to do for responses.
+    pub response_faults: BTreeSet<ResponseFault>,
     /// The places that a profiled module reported, each with the fuel that was left.
     pub places: Vec<(u32, u64)>,
 }
@@ -139,6 +142,7 @@ impl Host {
             unremovable: None,
             unwritable: None,
             foreign: Foreign::AsEnvoy,
+            response_faults: BTreeSet::new(),
             places: Vec::new(),
         }
     }
@@ -375,6 +379,15 @@ fn link_function(linker: &mut Linker<Host>, name: &str) -> Result<bool> {
                 let (body, trailers) = ((body, body_size), (trailers, trailers_size));
                 enter(caller, "proxy_http_call", |guest| {
                     guest.http_call(cluster, headers, body, trailers, timeout_ms, token_out)
+                })
+            },
+        ),
+        "proxy_set_buffer_bytes" => linker.func_wrap(
+            "env",
+            name,
+            |caller: Caller<'_, Host>, buffer: u32, start: u32, size: u32, data: u32, len: u32| {
+                enter(caller, "proxy_set_buffer_bytes", |guest| {
+                    guest.set_buffer_bytes(buffer, start, size, (data, len))
                 })
             },
         ),

@@ -5,14 +5,18 @@ use wasmtime::{Caller, Error, Memory, Result, TypedFunc, bail, format_err};
 use super::abi::{Host, Log, Metric};
 use super::http_call::{ANSWER_BODY, is_answer_map};
 use super::pairs::{check_header, decode_pairs, encode_pairs};
+use super::response::ResponseFault;
 use super::stream::{Headers, Reply, Status};
 
 const REQUEST_HEADERS: u32 = 0;
 const REQUEST_TRAILERS: u32 = 1;
+const RESPONSE_HEADERS: u32 = 2;
 const REQUEST_BODY: u32 = 0;
+const RESPONSE_BODY: u32 = 1;
 const VM_CONFIGURATION: u32 = 6;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const HTTP_REQUEST: u32 = 0;
+const HTTP_RESPONSE: u32 = 1;
 const HISTOGRAM: u32 = 2;
 
 /// The module during one of its host calls. A pair of numbers is an address and a size in its
@@ -69,6 +73,8 @@ impl Guest<'_> {
             PLUGIN_CONFIGURATION => self.host().configuration.as_deref(),
             VM_CONFIGURATION => self.host().configuration.is_some().then_some(&[][..]),
             REQUEST_BODY => Some(self.host().stream()?.buffered()),
+            RESPONSE_BODY if self.fails(ResponseFault::GiveBody) => None,
+            RESPONSE_BODY => self.host().stream()?.response.buffered(),
             ANSWER_BODY => self.answer_body()?,
             _ => bail!("unknown buffer {buffer}"),
         };
@@ -111,7 +117,7 @@ impl Guest<'_> {
         };
         check_header(&key, value.as_deref().unwrap_or_default())?;
         if self.host().stream()?.reply.is_some() {
-            bail!("a request header is written after the local reply");
+            bail!("a header is written after the local reply");
         }
         if matches!(change, Change::Remove) && self.host().unremovable.as_ref() == Some(&key) {
             return Ok(Status::InternalFailure);
@@ -120,8 +126,7 @@ impl Guest<'_> {
             return Ok(Status::InternalFailure);
         }
         let headers = self.fields(map)?;
-        let headers = headers
-            .ok_or_else(|| format_err!("a header is written after the request went upstream"))?;
+        let headers = headers.ok_or_else(|| format_err!("a header is written after it went on"))?;
         if !matches!(change, Change::Add(..)) {
             headers.retain(|(name, _)| *name != key);
         }
@@ -134,6 +139,7 @@ impl Guest<'_> {
         match map {
             REQUEST_HEADERS => Ok(self.host().stream()?.held_headers()),
             REQUEST_TRAILERS => Ok(self.host().stream()?.shown_trailers()),
+            RESPONSE_HEADERS => Ok(self.host().stream()?.response.held_headers()),
             _ => bail!("header map {map} is unknown, or not writable"),
         }
     }
@@ -141,6 +147,11 @@ impl Guest<'_> {
     fn readable_fields(&mut self, map: u32) -> Result<Option<&Headers>> {
         if is_answer_map(map) {
             self.answer_fields(map)
+        } else if map == RESPONSE_HEADERS && self.fails(ResponseFault::GiveHeaders) {
+            Ok(None)
+        } else if map == RESPONSE_HEADERS && self.host().stream()?.reply.is_some() {
+            // The filter's own reply comes to it, too.
+            Ok(self.host().stream()?.reply.as_ref().map(|reply| &reply.headers))
         } else {
             Ok(self.fields(map)?.map(|headers| &*headers))
         }
@@ -181,6 +192,9 @@ impl Guest<'_> {
         let headers = decode_pairs(&self.read(headers.0, headers.1)?)?;
         for (name, value) in &headers {
             check_header(name, value)?;
+        }
+        if self.fails(ResponseFault::Reply) {
+            return Ok(Status::BadArgument);
         }
         let host = self.host();
         let is_last_resort = host.unremovable.is_some();
@@ -225,11 +239,40 @@ impl Guest<'_> {
     }
 
     pub fn continue_stream(&mut self, kind: u32) -> Result<Status> {
-        if kind != HTTP_REQUEST {
-            bail!("unknown stream type {kind}");
+        if kind == HTTP_RESPONSE && self.fails(ResponseFault::Continue) {
+            return Ok(Status::InternalFailure);
         }
-        self.host().stream()?.resume().map_err(Error::msg)?;
+        let stream = self.host().stream()?;
+        match kind {
+            HTTP_REQUEST => stream.resume(),
+            HTTP_RESPONSE => stream.response.resume(),
+            _ => bail!("unknown stream type {kind}"),
+        }
+        .map_err(Error::msg)?;
         Ok(Status::Ok)
+    }
+
+    pub fn set_buffer_bytes(
+        &mut self,
+        buffer: u32,
+        start: u32,
+        size: u32,
+        data: (u32, u32),
+    ) -> Result<Status> {
+        if buffer != RESPONSE_BODY {
+            bail!("buffer {buffer} is none that a filter replaces");
+        }
+        let body = self.read(data.0, data.1)?;
+        if self.fails(ResponseFault::ReplaceBody) {
+            return Ok(Status::InternalFailure);
+        }
+        let response = &mut self.host().stream()?.response;
+        let is_replaced = response.replace(start as usize, size as usize, body);
+        Ok(if is_replaced.map_err(Error::msg)? { Status::Ok } else { Status::BadArgument })
+    }
+
+    fn fails(&mut self, fault: ResponseFault) -> bool {
+        self.host().response_faults.contains(&fault)
     }
 
     pub fn set_effective_context(&mut self, context: u32) -> Result<Status> {

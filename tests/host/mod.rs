@@ -1,7 +1,8 @@
 //! A proxy-wasm host in wasmtime that behaves like Envoy, and reports every misuse as a fault.
 //!
 //! A test drives it call by call: [`Vm::open`], [`Vm::headers`], [`Vm::body`], [`Vm::trailers`],
-//! [`Vm::close`]; [`Vm::tick`]; [`Vm::calls`], [`Vm::answer`], [`Vm::fail`]. All state is in the
+//! [`Vm::close`]; [`Vm::response_headers`], [`Vm::response_body`], [`Vm::response_trailers`],
+//! [`Vm::delivered`]; [`Vm::tick`]; [`Vm::calls`], [`Vm::answer`], [`Vm::fail`]. All state is in the
 //! wasmtime `Store` and in the [`Process`] that VMs may share, so tests run in parallel on one
 //! compiled module. Instructions are counted and bounded: an endless loop fails, and a cost is the
 //! same in every run.
@@ -39,6 +40,7 @@ mod http_call;
 mod inspect;
 mod module;
 mod pairs;
+mod response;
 mod shared_data;
 pub mod stream;
 
@@ -50,6 +52,7 @@ pub use fault::{Fault, StartError};
 pub use foreign::Foreign;
 pub use http_call::{ANSWER_LIMIT, HttpAnswer, HttpCall};
 pub use module::Module;
+pub use response::{Delivered, Received, ResponseFault};
 pub use shared_data::Process;
 pub use stream::{Action, Connection, Headers, Status, Stream, Verdict, Withheld};
 
@@ -279,6 +282,7 @@ impl Vm {
         for id in streams {
             self.run_response_callbacks(id)?;
             self.deliver_withheld(id)?;
+            self.deliver_withheld_response(id)?;
         }
         let host = self.store.data();
         let may_wake = host.calls.any_pending() || host.roots.values().any(Option::is_some);
@@ -355,17 +359,23 @@ impl Vm {
                 "{callback}: Continue after a reply to another stream: Envoy stops this one"
             )));
         }
-        // Every module ticks four times a second; one that wants to make a call, much sooner.
-        let is_soon = |period: &Option<u32>| period.is_some_and(|millis| millis < 50);
-        let may_wake = host.calls.any_pending()
-            || host.calls.any_made() && host.roots.values().any(Option::is_some)
-            || host.roots.values().any(is_soon);
+        let may_wake = self.may_wake();
         let stream = self.stream_mut(id);
         stream
             .proceed(action, end_of_stream, may_wake)
             .map_err(|why| Fault(format!("{callback}: {why}")))?;
         self.run_response_callbacks(id)?;
         self.update_others(others)
+    }
+
+    /// Whether something can resume a stream that is held at its end.
+    fn may_wake(&self) -> bool {
+        let host = self.store.data();
+        // Every module ticks four times a second; one that wants to make a call, much sooner.
+        let is_soon = |period: &Option<u32>| period.is_some_and(|millis| millis < 50);
+        host.calls.any_pending()
+            || host.calls.any_made() && host.roots.values().any(Option::is_some)
+            || host.roots.values().any(is_soon)
     }
 
     /// Makes the response callbacks for a local reply: Envoy makes them in the filter that replied,

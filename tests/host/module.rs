@@ -26,21 +26,24 @@ impl Module {
     /// The file that operators use. It must not be older than its sources.
     pub fn shipped() -> &'static Module {
         static SHIPPED: OnceLock<Module> = OnceLock::new();
-        SHIPPED.get_or_init(|| {
-            let root = support::repository();
-            let path = root.join("target/tls_client_auth.wasm");
-            let built =
-                modified(&path).unwrap_or_else(|error| panic!("{error}: run ./build.sh first"));
-            let newest = newest_source(root).unwrap_or_else(|error| panic!("{error}"));
-            assert!(
-                newest <= built,
-                "{} is older than its sources: run ./build.sh",
-                path.display()
-            );
-            let bytes =
-                std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            Module::compile(bytes).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()))
-        })
+        SHIPPED.get_or_init(|| Module::built("tls_client_auth.wasm"))
+    }
+
+    /// The other file that operators use, with the callbacks of responses.
+    pub fn reading_responses() -> &'static Module {
+        static SHIPPED: OnceLock<Module> = OnceLock::new();
+        SHIPPED.get_or_init(|| Module::built("tls_client_auth_responses.wasm"))
+    }
+
+    fn built(name: &str) -> Module {
+        let root = support::repository();
+        let path = root.join("target").join(name);
+        let built = modified(&path).unwrap_or_else(|error| panic!("{error}: run ./build.sh first"));
+        let newest = newest_source(root).unwrap_or_else(|error| panic!("{error}"));
+        assert!(newest <= built, "{} is older than its sources: run ./build.sh", path.display());
+        let bytes =
+            std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        Module::compile(bytes).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()))
     }
 
     /// A module that `tests/bench/profile.sh` made, which reports where it is.

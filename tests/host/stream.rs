@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use super::response::BackendResponse;
+
 pub type Headers = Vec<(String, Vec<u8>)>;
 
 /// Statuses of the proxy-wasm ABI that Envoy returns from the calls of [`super::abi`].
@@ -176,6 +178,8 @@ pub struct Stream {
     /// Present while Envoy makes no callback because of a Pause at the headers (StopAll): what
     /// arrived meanwhile.
     pub stopped: Option<Withheld>,
+    /// What the backend answers.
+    pub response: BackendResponse,
 }
 
 #[derive(Debug, Default)]
@@ -200,6 +204,7 @@ impl Stream {
             end_came: false,
             ended: false,
             stopped: None,
+            response: BackendResponse::default(),
         }
     }
 
@@ -277,7 +282,7 @@ impl Stream {
 
     /// Whether it is held at its end: only the filter can resume it.
     pub fn waits(&self) -> bool {
-        self.end_came && self.reply.is_none() && !self.ended
+        self.reply.is_none() && (self.end_came && !self.ended || self.response.waits())
     }
 
     /// `proxy_continue_stream`
@@ -303,7 +308,7 @@ impl Stream {
     /// Replies locally. `is_last_resort`: the filter may abort a request that went upstream; Envoy
     /// allows it before the backend answers.
     pub fn answer(&mut self, reply: Reply, is_last_resort: bool) -> Result<(), String> {
-        if self.is_released() && !is_last_resort {
+        if self.is_released() && !is_last_resort && !self.response.is_replaceable() {
             return Err("a local reply after the request went upstream".into());
         }
         if self.reply.is_some() {

@@ -36,7 +36,7 @@ class Registry:
         """As docs/upgrading.md says. Gives the digest of the image."""
         archive = self.home / f"tls-client-auth-{version}-oci.tar"
         script = self.root / ".ci/release/oci.py"
-        run([sys.executable, "-B", script, module, version, archive])
+        run([sys.executable, "-B", script, module, "tls-client-auth", version, archive])
         here = {
             "skopeo copy": "skopeo --insecure-policy copy --dest-tls-verify=false "
             "--digestfile=digest",

@@ -24,5 +24,6 @@ mod module_file;
 mod operations;
 mod orders;
 mod registry;
+mod responses;
 mod strictness;
 mod trust;

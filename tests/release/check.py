@@ -22,7 +22,11 @@ from license_expression import get_spdx_licensing
 DIST, VERSION, SCRATCH = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = DIST / "tls_client_auth.wasm"
-IMAGE = DIST / f"tls-client-auth-{VERSION}-oci.tar"
+RESPONSES_MODULE = DIST / "tls_client_auth_responses.wasm"
+IMAGES = {
+    DIST / f"tls-client-auth-{VERSION}-oci.tar": MODULE,
+    DIST / f"tls-client-auth-responses-{VERSION}-oci.tar": RESPONSES_MODULE,
+}
 (PROGRAM,) = DIST.glob("tls-client-auth-*-linux")
 DOCUMENTS = {path.name.removesuffix(".cdx.json"): path for path in DIST.glob("*.cdx.json")}
 # Crates that only tests and build scripts have.
@@ -40,7 +44,8 @@ def json_of(path):
 class Sbom(unittest.TestCase):
     def test_every_artifact_has_one(self):
         archives = {f"tls-client-auth-{VERSION}.tgz", "tls-client-auth-playground.html"}
-        self.assertEqual(set(DOCUMENTS), archives | {MODULE.name, PROGRAM.name})
+        modules = {MODULE.name, RESPONSES_MODULE.name}
+        self.assertEqual(set(DOCUMENTS), archives | modules | {PROGRAM.name})
 
     def test_they_are_valid(self):
         licensing = get_spdx_licensing()
@@ -69,7 +74,8 @@ class Sbom(unittest.TestCase):
         package = f"tls-client-auth-{VERSION}.tgz"
         with tarfile.open(DIST / package) as files:
             binary = files.extractfile("package/tls_client_auth.wasm").read()
-        binaries = {file.name: file.read_bytes() for file in (MODULE, PROGRAM)} | {package: binary}
+        files = (MODULE, RESPONSES_MODULE, PROGRAM)
+        binaries = {file.name: file.read_bytes() for file in files} | {package: binary}
         place = re.compile(rb"(?:crates|deps)/([\w-]+?)-(\d+\.\d+\.\d+[\w.+-]*)/src/[\w/]+\.rs")
         for name, binary in binaries.items():
             seen = {tuple(part.decode() for part in found) for found in place.findall(binary)}
@@ -81,7 +87,8 @@ class Sbom(unittest.TestCase):
             self.assertLessEqual({"std", "x509-parser", "tls-client-auth"}, names, name)
             self.assertEqual("musl" in names, name == PROGRAM.name, name)
             self.assertEqual("saphyr" in names, name == PROGRAM.name, name)
-            self.assertEqual("proxy-wasm" in names, name == MODULE.name, name)
+            is_module = name in (MODULE.name, RESPONSES_MODULE.name)
+            self.assertEqual("proxy-wasm" in names, is_module, name)
 
     def test_every_licence_is_in_the_notices(self):
         notices = (DIST / "THIRD_PARTY_NOTICES.txt").read_text(encoding="utf-8")
@@ -93,11 +100,16 @@ class Sbom(unittest.TestCase):
 
 
 class Image(unittest.TestCase):
-    def test_an_agent_can_pull_the_module(self):
-        reference = f"oci-archive:{IMAGE}:{VERSION}"
+    def test_an_agent_can_pull_each_module(self):
+        for image, module in IMAGES.items():
+            with self.subTest(image.name):
+                self.pull(image, module)
+
+    def pull(self, image, module):
+        reference = f"oci-archive:{image}:{VERSION}"
         inspected = json.loads(subprocess.check_output(["skopeo", "inspect", reference]))
         self.assertEqual((inspected["Os"], inspected["Architecture"]), ("linux", "amd64"))
-        folder = SCRATCH / "image"
+        folder = SCRATCH / image.name
         copy = ["skopeo", "copy", "--quiet", "--insecure-policy", reference, f"dir:{folder}"]
         subprocess.run(copy, check=True)
         manifest = json_of(folder / "manifest.json")
@@ -114,7 +126,7 @@ class Image(unittest.TestCase):
         archive = gzip.decompress(packed)
         with tarfile.open(fileobj=io.BytesIO(archive)) as files:
             self.assertEqual(files.getnames(), ["plugin.wasm"])
-            self.assertEqual(files.extractfile("plugin.wasm").read(), MODULE.read_bytes())
+            self.assertEqual(files.extractfile("plugin.wasm").read(), module.read_bytes())
         config = json_of(folder / manifest["config"]["digest"].removeprefix("sha256:"))
         self.assertEqual(config["rootfs"]["diff_ids"], [f"sha256:{sha256(archive)}"])
 
@@ -214,10 +226,11 @@ class Notes(unittest.TestCase):
         for file in DIST.iterdir():
             if file.name not in ("RELEASE_NOTES.md", "SHA256SUMS"):
                 self.assertIn(f"- `{file.name}`: `{sha256(file.read_bytes())}`\n", text)
-        digest = subprocess.check_output(
-            ["skopeo", "inspect", "--format", "{{.Digest}}", f"oci-archive:{IMAGE}:{VERSION}"]
-        )
-        self.assertIn(f"    - the image in it: `{digest.decode().strip()}`\n", text)
+        for image in IMAGES:
+            digest = subprocess.check_output(
+                ["skopeo", "inspect", "--format", "{{.Digest}}", f"oci-archive:{image}:{VERSION}"]
+            )
+            self.assertIn(f"    - the image in it: `{digest.decode().strip()}`\n", text)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import http.server
 import json
+import re
 import socket
 import ssl
 import subprocess
@@ -17,10 +18,15 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 from pathlib import Path
 
 envoy, module = sys.argv[1], str(Path(sys.argv[2]).resolve())
+# connection.peer_certificate is there since Envoy 1.38.
+version = subprocess.run([envoy, "--version"], capture_output=True, check=True, text=True).stdout
+is_forwarded = tuple(int(n) for n in re.search(r"/(\d+)\.(\d+)\.", version).groups()) < (1, 38)
 METADATA = "/.well-known/openid-configuration"
+INTROSPECTION = "/introspect"
 JSON = {"content-type": "application/json"}
 FORM = {"content-type": "application/x-www-form-urlencoded", "accept-encoding": "gzip"}
 BIG = b'{"a":"' + b"x" * 2_000_000 + b'"}'
@@ -93,6 +99,36 @@ def answers(own):
     }
 
 
+def opaque_answers(own):
+    """Answers with tokens that are no JWTs, and what introspection says about each of them, in turn.
+    The last one holds; none = it fails."""
+    inactive = {"active": False}
+    bound = {"active": True, "cnf": {"x5t#S256": own}}
+    other = {"active": True, "cnf": {"x5t#S256": base64url(hashlib.sha256(b"").digest())}}
+    padded = {"active": True, "cnf": {"x5t#S256": f"{own}="}}
+    tokens = {
+        "bound +/=&%": (200, [bound]),
+        "bound, 20,000 octets": (200, [bound]),
+        "another": (502, [other]),
+        "without cnf": (502, [{"active": True}]),
+        "padded": (502, [padded]),
+        "inactive": (502, [inactive]),
+        "failing": (502, [None]),
+    }
+    made, said = {}, {}
+    for name, (expected, answers) in tokens.items():
+        token = name.ljust(20_000, "x") if "20,000" in name else name
+        made[f"opaque, {name}"] = Answer(expected, issuing(token))
+        made[f"opaque, {name}, in chunks"] = Answer(expected, issuing(token), chunk=1000)
+        said[token] = answers
+    # Issued again, when it is active: what was said before does not count.
+    said["later"] = [inactive, bound]
+    made["opaque, later"] = Answer(502, issuing("later"))
+    said["slow"] = [bound]
+    made["opaque, slow"] = Answer(200, issuing("slow"))
+    return made, said
+
+
 DOCUMENT = (
     b'{ "issuer":"https://as", "token_endpoint": "https:\\/\\/as\\/token",\n'
     b' "authorization_endpoint":"https://as/authorize" }\n'
@@ -107,9 +143,10 @@ EDITED = DOCUMENT.replace(b'/authorize"', b'/authorize"' + ADDED)
 
 
 class Backend(http.server.ThreadingHTTPServer):
-    def __init__(self, answers):
+    def __init__(self, answers, said):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.answers, self.requests = answers, []
+        self.answers, self.said, self.requests, self.asked = answers, said, [], []
+        self.is_asked, self.may_answer = threading.Event(), threading.Event()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, *_):
@@ -123,7 +160,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Says nothing."""
 
     def answer(self):
-        self.rfile.read(int(self.headers.get("content-length", 0)))
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.path == INTROSPECTION:
+            return self.introspect(urllib.parse.parse_qs(body.decode()))
         self.server.requests.append(self.headers)
         if self.path == METADATA:
             tag = {"etag": '"a"', "content-digest": "sha-256=:AA==:"}
@@ -132,6 +171,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send(self.server.answers[self.headers["x-answer"]])
 
     do_GET = do_HEAD = do_POST = answer
+
+    def introspect(self, form):
+        (token,) = form["token"]
+        self.server.asked.append((token, self.headers["authorization"], form["token_type_hint"]))
+        if token == "slow":
+            self.server.is_asked.set()
+            self.server.may_answer.wait(60)
+        said = self.server.said[token]
+        answer = said.pop(0) if len(said) > 1 else said[0]
+        if answer is None:
+            self.send(Answer(500, b"{}", status=500))
+        else:
+            self.send(Answer(200, json.dumps(answer).encode()))
 
     def send(self, answer):
         self.send_response(answer.status)
@@ -167,8 +219,10 @@ def configuration(own, check, **more):
         "jwks": {"keys": [{"kty": "EC", "x5t#S256": own}]},
     }
     discovery = {"paths": [METADATA], "mtls_endpoint_aliases": "https://mtls.as"}
-    bound = {"response_check": check}
+    bound = {"response_check": check, **more.pop("bound_tokens", {})}
     common = {"endpoints": ["/token"], "bound_tokens": bound, "discovery": discovery}
+    if is_forwarded:
+        common["peer_certificate"] = {"source": "forwarded", "chain": "listener"}
     return {**common, "clients": [client], **more}
 
 
@@ -213,6 +267,8 @@ class Envoy:
             "filters.network.http_connection_manager.v3.HttpConnectionManager",
             stat_prefix="in",
             route_config={"virtual_hosts": hosts},
+            forward_client_cert_details="SANITIZE_SET",
+            set_current_client_cert_details={"cert": True},
             http_filters=[
                 typed("tls_client_auth", "filters.http.wasm.v3.Wasm", config=wasm),
                 typed("router", "filters.http.router.v3.Router"),
@@ -262,6 +318,22 @@ class Envoy:
         answer = connection.getresponse()
         return answer.status, dict(answer.getheaders()), answer.read()
 
+    def abandon(self, name, until):
+        """Sends a request, and closes the connection when something has happened."""
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", self.port, context=self.context, timeout=60
+        )
+        connection.request("POST", "/token", "client_id=a", {**FORM, "x-answer": name})
+        until()
+        connection.close()
+        while self.statistic("http.in.downstream_rq_active") != 0:
+            time.sleep(0.05)
+
+    def statistic(self, name):
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin)
+        connection.request("GET", f"/stats?filter=^{name}$")
+        return int(connection.getresponse().read().split()[-1])
+
     def token(self, name):
         status, _, body = self.ask("POST", "/token", {**FORM, "x-answer": name}, "client_id=a")
         return status, body
@@ -299,14 +371,15 @@ def check(name, found, expected):
 
 def enforced(folder, backend, own):
     plugin = configuration(own, "enforce")
+    plain = {name: answer for name, answer in backend.answers.items() if "opaque, " not in name}
     with Envoy(folder, backend, plugin, True) as proxy:
         unbound = 0
-        for name, answer in backend.answers.items():
+        for name, answer in plain.items():
             for found, body in (proxy.token(name), proxy.token_by_http2(name)):
                 # Envoy has a limit of its own, 1 MiB, which one read may pass at once.
                 is_by_envoy = found == 500 and name == "2 MB, in chunks"
                 if not is_by_envoy:
-                    check(name, found, answer.expected)
+                    check(f"{name}, {body[:200]}", found, answer.expected)
                 if is_by_envoy:
                     check(f"{name}, body", body, b"Internal Server Error")
                 elif answer.expected == 502:
@@ -315,7 +388,7 @@ def enforced(folder, backend, own):
                 else:
                     check(f"{name}, body", body, answer.body or b"")
         check("counted", proxy.counted("response_unbound"), unbound)
-        check("authenticated", proxy.counted("authenticated"), 2 * len(backend.answers))
+        check("authenticated", proxy.counted("authenticated"), 2 * len(plain))
         encodings = {request["accept-encoding"] for request in backend.requests}
         check("accept-encoding", encodings, {None})
 
@@ -332,6 +405,44 @@ def enforced(folder, backend, own):
         check("HEAD", found, (200, None, None, b""))
         if failed:
             print(proxy.lines())
+
+
+def introspected(folder, backend, own):
+    """A token that is no JWT: the answer is held until the server says what it is bound to."""
+    source = {"cluster": "backend", "authority": "as", "path": INTROSPECTION}
+    source["headers"] = {"authorization": "Basic YTpi"}
+    opaque = {name: answer for name, answer in backend.answers.items() if "opaque, " in name}
+    plugin = configuration(own, "enforce", bound_tokens={"introspection": source})
+    with Envoy(folder, backend, plugin, True) as proxy:
+        unbound = 0
+        proxy.abandon("opaque, slow", lambda: backend.is_asked.wait(60))
+        # The answer about a token whose request has ended.
+        backend.may_answer.set()
+        for name, answer in opaque.items():
+            for ask in (proxy.token, proxy.token_by_http2):
+                found, body = ask(name)
+                # The second time it is active.
+                is_later = name == "opaque, later" and ask == proxy.token_by_http2
+                expected = 200 if is_later else answer.expected
+                check(f"{name}, {body[:200]}", found, expected)
+                if expected == 200:
+                    check(f"{name}, body", body, answer.body)
+                else:
+                    unbound += 1
+                    check(f"{name}, body", body[:24], b'{"error":"server_error",')
+        for name in ("bound", "unbound", "no token"):
+            check(f"{name} is not asked", proxy.token(name)[0], backend.answers[name].expected)
+        check("counted", proxy.counted("response_unbound"), unbound + 1)
+        asked = [token for token, *_ in backend.asked]
+        check("asked anew each time", len(asked), 2 * len(opaque) + 1)
+        how = {(authorization, *hint) for _, authorization, hint in backend.asked}
+        check("how it is asked", how, {("Basic YTpi", "access_token")})
+        check("ends of the VM", "Panicked" in proxy.lines() or "panic" in proxy.lines(), False)
+    plugin = configuration(own, "count", bound_tokens={"introspection": source})
+    with Envoy(folder, backend, plugin, True) as proxy:
+        for name in ("opaque, another", "opaque, failing", "opaque, bound +/=&%"):
+            check(f"{name}, counted", proxy.token(name), (200, backend.answers[name].body))
+        check("counted", proxy.counted("response_unbound"), 2)
 
 
 def counting(folder, backend, own):
@@ -365,8 +476,9 @@ def without_setting(folder, backend, own):
 with tempfile.TemporaryDirectory() as made:
     folder = Path(made)
     own = certificates(folder)
-    backend = Backend(answers(own))
-    for part in (enforced, counting, without_setting):
+    opaque, said = opaque_answers(own)
+    backend = Backend({**answers(own), **opaque}, said)
+    for part in (enforced, introspected, counting, without_setting):
         part(folder, backend, own)
         print(f"{part.__name__}: {'as expected' if not failed else 'FAILED'}")
 sys.exit("\n".join(failed))

@@ -48,7 +48,8 @@ test_playground() {
 # The JSON Schema that editors use against the parser of the module.
 test_schema() {
   ensure_schema
-  tests/schema/run.sh target/tools/schema "$module"
+  # The one that takes every member.
+  tests/schema/run.sh target/tools/schema "$responses_module"
 }
 
 # docs/ as a site, which fails on a wrong link; in target/docs.
@@ -140,6 +141,7 @@ part_interop() {
   step "an authorization server and clients from npm"
   ensure_interop
   node target/tools/interop/servers/oidc-provider/main.mjs "${envoy_versions[0]}"
+  node target/tools/interop/servers/oidc-provider/responses.mjs "${envoy_versions[0]}"
   run_servers authlete spring
   step "the certificate in every format, read by the code of servers"
   ensure_readers

@@ -12,6 +12,8 @@ use std::time::Duration;
 use tls_client_auth::host::BackendResponse;
 use tls_client_auth::limits;
 
+use super::held_request::HeldResponse;
+
 /// The held responses whose bodies may not come.
 #[derive(Default)]
 pub(super) struct HeldResponses {
@@ -39,16 +41,14 @@ impl HeldResponses {
     }
 
     /// Removes and returns those of which nothing came, `elapsed` after the last tick.
-    pub(super) fn take_late(
-        &mut self,
-        elapsed: Duration,
-    ) -> Vec<(u32, Rc<RefCell<BackendResponse>>)> {
+    pub(super) fn take_late(&mut self, elapsed: Duration) -> Vec<HeldResponse> {
         let is_late = |_: &u32, (_, late): &mut (Rc<RefCell<BackendResponse>>, Duration)| {
             *late += elapsed;
             *late >= limits::RESPONSE_WITHHELD
         };
+        let late = self.held.extract_if(.., is_late);
         let late: Vec<_> =
-            self.held.extract_if(.., is_late).map(|(id, (response, _))| (id, response)).collect();
+            late.map(|(context_id, (response, _))| HeldResponse { context_id, response }).collect();
         self.has_been_late |= !late.is_empty();
         late
     }

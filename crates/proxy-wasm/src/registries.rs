@@ -20,16 +20,16 @@ use std::time::Duration;
 
 use tls_client_auth::host::{
     Fact, FetchMode, FetchedRegistry, IntrospectionSource, KeySetSource, Lookup, OnMiss, Question,
-    RevocationSources, SignatureVerifier, Snapshot, Stopwatch,
+    RegistryFault, RevocationSources, SignatureVerifier, Snapshot, Stopwatch, TokenKey,
 };
-use tls_client_auth::{Thumbprint, limits};
+use tls_client_auth::limits;
 
 pub(super) use self::call::AnswerSizes;
 use self::introspections::IntrospectionAccess;
 use self::key_sets::KeySetAccess;
 pub(super) use self::lookups::{Answer, FinishedLookup, PendingLookup};
 use self::revocations::RevocationAccess;
-use super::held_request::HeldRequest;
+use super::held_request::{HeldRequest, HeldResponse, Waiting};
 use super::log::RequestLog;
 use super::metrics::Metrics;
 use super::shared_data::HostSharedData;
@@ -87,9 +87,9 @@ enum RootCall {
     Crl(usize),
     /// The responder's answer to the question with this key.
     Responder(Box<str>),
-    /// What an authorization server says about the token with this digest. The number is an index
-    /// of [`Registries::introspections`].
-    Token(usize, Thumbprint),
+    /// What an authorization server says about the token with this key. The number is an index of
+    /// [`Registries::introspections`].
+    Token(usize, TokenKey),
 }
 
 impl Registries {
@@ -173,7 +173,26 @@ impl Registries {
                 self.find_revocation(certificate, request).map(Fact::Revocation)
             }
             Question::Token { source, token } => {
-                self.find_token(source, token, request).map(Fact::Token)
+                let waiting = Waiting::Request(request.clone());
+                self.find_token(source, token, waiting).map(Fact::Token)
+            }
+        }
+    }
+
+    /// The answer to a question about the access token in a response; pending = the response waits
+    /// for it.
+    pub(super) fn find_out_issued(
+        &self,
+        question: &Question,
+        response: HeldResponse,
+    ) -> Poll<Fact> {
+        match question {
+            Question::Token { source, token } => {
+                self.find_token(source, token, Waiting::Response(response)).map(Fact::Token)
+            }
+            // No response asks anything else.
+            Question::KeySet { .. } | Question::Revocation { .. } => {
+                Poll::Ready(Fact::Token(Err(RegistryFault::NotIntrospected)))
             }
         }
     }

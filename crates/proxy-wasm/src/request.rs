@@ -16,7 +16,7 @@ use super::held_request::HeldRequest;
 use super::log::{Level, log};
 use super::plugin::Plugin;
 use super::registries::{Answer, AnswerSizes, FinishedLookup, PendingLookup};
-use super::response::ReadResponse;
+use super::response::{self, ReadResponse};
 
 /// The state of a request. Without a plugin, and before the headers, there is no exchange, and the
 /// request does not pass.
@@ -227,13 +227,20 @@ impl Drop for RequestContext {
     }
 }
 
-/// Continues the requests that waited for a lookup.
+/// Continues the requests and the responses that waited for a lookup.
 pub(super) fn resume_all(plugin: &Plugin, finished: &FinishedLookup) {
     for request in &finished.waiting {
         resume(plugin, request, |exchange, connection| match &finished.answer {
             Answer::Registration(result) => exchange.on_registration(result.clone(), connection),
             Answer::Fact(fact) => exchange.on_fact(fact.clone(), connection),
         });
+    }
+    if abi::reads_responses()
+        && let Answer::Fact(fact) = &finished.answer
+    {
+        for held in &finished.responses {
+            response::resume(plugin, held, |response| response.on_fact(fact.clone()));
+        }
     }
 }
 

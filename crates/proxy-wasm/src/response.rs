@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use proxy_wasm::types::Action as Iteration;
@@ -14,6 +15,7 @@ use tls_client_auth::{Action, Decision, limits};
 
 use super::abi::{self, Buffer, HeaderMap, Map};
 use super::decision::reply;
+use super::held_request::HeldResponse;
 use super::log::{Level, log};
 use super::plugin::Plugin;
 
@@ -68,7 +70,7 @@ impl ReadResponse {
                 None => plugin.held_responses.borrow_mut().watch(context_id, response),
             }
         }
-        take(plugin, step, 0)
+        take(plugin, step, 0, &HeldResponse { context_id, response: response.clone() })
     }
 
     pub(super) fn on_body(
@@ -87,28 +89,38 @@ impl ReadResponse {
             end_of_stream,
             read_body,
         );
-        take(plugin, step, buffered)
+        take(plugin, step, buffered, &HeldResponse { context_id, response: response.clone() })
     }
 
     pub(super) fn on_trailers(&self, plugin: &Plugin, context_id: u32) -> Iteration {
         let Some(response) = &self.response else { return Iteration::Continue };
         on_delivery(plugin, context_id, response);
         let step = response.borrow_mut().on_end(&plugin.configuration, self.buffered, read_body);
-        take(plugin, step, self.buffered)
+        let held = HeldResponse { context_id, response: response.clone() };
+        take(plugin, step, self.buffered, &held)
     }
 }
 
 /// Answers or continues the held responses whose bodies Envoy does not deliver.
 pub(super) fn release_late(plugin: &Plugin, elapsed: Duration) {
     let late = plugin.held_responses.borrow_mut().take_late(elapsed);
-    for (context_id, response) in late {
-        if !abi::set_effective_context(context_id) {
-            continue;
-        }
-        let step = response.borrow_mut().on_body_withheld();
-        if take(plugin, step, 0) == Iteration::Continue {
-            abi::continue_response();
-        }
+    for held in &late {
+        resume(plugin, held, BackendResponse::on_body_withheld);
+    }
+}
+
+/// Lets a held response take a step outside of its own callbacks.
+pub(super) fn resume(
+    plugin: &Plugin,
+    held: &HeldResponse,
+    take_step: impl FnOnce(&mut BackendResponse) -> ResponseStep,
+) {
+    if !held.make_effective() {
+        return;
+    }
+    let step = take_step(&mut held.response.borrow_mut());
+    if take(plugin, step, 0, held) == Iteration::Continue {
+        abi::continue_response();
     }
 }
 
@@ -122,9 +134,21 @@ fn on_delivery(plugin: &Plugin, context_id: u32, response: &RefCell<BackendRespo
 }
 
 /// Does what the step demands. `buffered` = length of the body that Envoy has buffered.
-fn take(plugin: &Plugin, step: ResponseStep, buffered: usize) -> Iteration {
+fn take(
+    plugin: &Plugin,
+    mut step: ResponseStep,
+    buffered: usize,
+    held: &HeldResponse,
+) -> Iteration {
+    if let ResponseStep::Ask(question) = &step {
+        step = match plugin.registries.find_out_issued(question, held.clone()) {
+            Poll::Ready(fact) => held.response.borrow_mut().on_fact(fact),
+            Poll::Pending => ResponseStep::Wait,
+        };
+    }
     match step {
-        ResponseStep::Wait => return Iteration::Pause,
+        // After an answer there is no second question.
+        ResponseStep::Wait | ResponseStep::Ask(_) => return Iteration::Pause,
         ResponseStep::Continue => {}
         ResponseStep::Edit(body) => {
             let length = body.len().to_string();

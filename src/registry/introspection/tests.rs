@@ -23,7 +23,7 @@ fn answered(
 ) -> IntrospectionOutcome<u32> {
     let read = |length: usize| Some(body.as_bytes().get(..length)?.to_vec());
     let answer = RegistryAnswer { status, headers: &[], body_size: body.len(), read: &read };
-    introspections.on_answer(token.digest, Some(&answer), now)
+    introspections.on_answer(token.key, Some(&answer), now)
 }
 
 fn result(body: &str) -> Result<IntrospectedToken, RegistryFault> {
@@ -86,7 +86,7 @@ fn answers_that_cannot_be_used() {
     let large = " ".repeat(limits::INTROSPECTION_BYTES + 1);
     let too_large = of(FetchError::TooLarge(limits::INTROSPECTION_BYTES));
     assert_eq!(fault(Some(200), &large), too_large);
-    let not_sent = introspections().on_answer(Thumbprint::of(b"t"), None, 0);
+    let not_sent = introspections().on_answer(AccessToken::new(b"t").key, None, 0);
     assert_eq!(not_sent.result, Err(of(FetchError::NotSent)));
 }
 
@@ -149,4 +149,43 @@ fn a_failure_is_not_held_and_floods_are_bounded() {
     }
     assert!(all.find(&token, 5).is_ready());
     assert_eq!(all.inactive.len(), limits::INACTIVE_TOKENS.get());
+}
+
+#[test]
+fn a_token_that_was_just_issued_is_asked_about_anew() {
+    let mut all = introspections();
+    let (known, issued) = (AccessToken::new(b"t +/=&%"), AccessToken::issued(b"t +/=&%"));
+    let bound = format!(r#"{{"active": true, "cnf": {{"x5t#S256": "{CNF}"}}}}"#);
+    let inactive = r#"{"active": false}"#;
+
+    // Neither of what was said before, nor of what was asked before.
+    answered(&mut all, &known, Some(200), inactive, 5);
+    assert!(all.find(&known, 5).is_ready() && all.find(&issued, 5).is_pending());
+    all.wait(&known, 1).unwrap();
+    all.wait(&issued, 2).unwrap();
+    let bodies: Vec<_> = all.take_requests().into_iter().map(|asked| asked.body).collect();
+    assert_eq!(bodies, ["token=t%20%2B%2F%3D%26%25&token_type_hint=access_token"; 2]);
+
+    assert_eq!(answered(&mut all, &issued, Some(200), &bound, 6).waiting, [2]);
+    assert!(matches!(all.find(&known, 6), Poll::Ready(IntrospectedToken::BoundTo(_))));
+    assert_eq!(answered(&mut all, &known, Some(200), &bound, 6).waiting, [1]);
+    assert!(all.find(&issued, 6).is_pending());
+    // A server that does not know it yet says nothing about a token that another one issued.
+    all.wait(&issued, 3).unwrap();
+    let outcome = answered(&mut all, &issued, Some(200), inactive, 7);
+    assert_eq!((outcome.result, outcome.waiting), (Ok(IntrospectedToken::Inactive), vec![3]));
+    assert!(matches!(all.find(&known, 7), Poll::Ready(IntrospectedToken::BoundTo(_))));
+}
+
+#[test]
+fn a_flood_of_presented_tokens_does_not_delay_issued_ones() {
+    let mut all = introspections();
+    for n in 0..=limits::INTROSPECTIONS {
+        let _ = all.wait(&AccessToken::new(n.to_string().as_bytes()), 0);
+    }
+    assert!(all.wait(&AccessToken::new(b"t"), 0).is_err());
+    for n in 0..limits::INTROSPECTIONS {
+        assert!(all.wait(&AccessToken::issued(n.to_string().as_bytes()), 0).is_ok());
+    }
+    assert!(all.wait(&AccessToken::issued(b"t"), 0).is_err());
 }

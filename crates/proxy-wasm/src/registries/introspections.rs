@@ -6,19 +6,20 @@ use std::task::Poll;
 
 use tls_client_auth::host::{
     AccessToken, Fact, IntrospectedToken, IntrospectionSource, Introspections, RegistryFault,
+    TokenKey,
 };
-use tls_client_auth::{Thumbprint, limits};
+use tls_client_auth::limits;
 
 use super::call::{AnswerSizes, send_form, with_answer};
 use super::lookups::{Answer, FinishedLookup};
 use super::{Registries, RootCall};
 use crate::clock::now_millis;
-use crate::held_request::HeldRequest;
+use crate::held_request::Waiting;
 
 /// A server that is asked, and what it said.
 pub(super) struct IntrospectionAccess {
     source: Arc<IntrospectionSource>,
-    tokens: RefCell<Introspections<HeldRequest>>,
+    tokens: RefCell<Introspections<Waiting>>,
 }
 
 impl IntrospectionAccess {
@@ -28,13 +29,13 @@ impl IntrospectionAccess {
 }
 
 impl Registries {
-    /// What the server says about a token; pending = the request waits for it. A request that ends
-    /// meanwhile is left out when the answer comes.
+    /// What the server says about a token; pending = `waiting` waits for it. What ends meanwhile is
+    /// left out when the answer comes.
     pub(super) fn find_token(
         &self,
         source: &Arc<IntrospectionSource>,
         token: &AccessToken,
-        request: &HeldRequest,
+        waiting: Waiting,
     ) -> Poll<Result<IntrospectedToken, RegistryFault>> {
         let access = self.introspections.iter().find(|access| access.source == *source);
         let Some(access) = access else {
@@ -43,7 +44,7 @@ impl Registries {
         let mut tokens = access.tokens.borrow_mut();
         let found = tokens.find(token, now_millis()).map(Ok);
         if found.is_pending() {
-            if let Err(fault) = tokens.wait(token, request.clone()) {
+            if let Err(fault) = tokens.wait(token, waiting) {
                 return Poll::Ready(Err(fault));
             }
             // The call is sent by the root context, so that it outlives the request.
@@ -75,7 +76,7 @@ impl Registries {
     pub(super) fn on_token_answer(
         &self,
         index: usize,
-        token: Thumbprint,
+        token: TokenKey,
         sizes: Option<AnswerSizes>,
     ) -> Option<FinishedLookup> {
         let (tokens, now) = (&self.introspections.get(index)?.tokens, now_millis());
@@ -85,7 +86,14 @@ impl Registries {
                 tokens.borrow_mut().on_answer(token, Some(&answer), now)
             }),
         };
-        let fact = Fact::Token(outcome.result);
-        Some(FinishedLookup { answer: Answer::Fact(fact), waiting: outcome.waiting })
+        let (mut waiting, mut responses) = (Vec::new(), Vec::new());
+        for each in outcome.waiting {
+            match each {
+                Waiting::Request(request) => waiting.push(request),
+                Waiting::Response(response) => responses.push(response),
+            }
+        }
+        let answer = Answer::Fact(Fact::Token(outcome.result));
+        Some(FinishedLookup { answer, waiting, responses })
     }
 }

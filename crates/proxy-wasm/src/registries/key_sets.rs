@@ -82,6 +82,7 @@ impl Registries {
             self.request_log.write(Level::Warn, &line);
         }
         let fact = Fact::KeySet(fetched.result);
-        Some(FinishedLookup { answer: Answer::Fact(fact), waiting: fetched.waiting })
+        let (answer, responses) = (Answer::Fact(fact), Vec::new());
+        Some(FinishedLookup { answer, waiting: fetched.waiting, responses })
     }
 }

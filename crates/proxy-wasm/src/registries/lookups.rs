@@ -11,7 +11,7 @@ use tls_client_auth::limits;
 use super::call::{AnswerSizes, send, with_answer};
 use super::{Access, Registries, RegistryState, SnapshotAccess, registry_line};
 use crate::clock::now_millis;
-use crate::held_request::HeldRequest;
+use crate::held_request::{HeldRequest, HeldResponse};
 use crate::log::Level;
 use crate::shared_data::HostSharedData;
 
@@ -31,10 +31,12 @@ pub(crate) enum Answer {
     Fact(Fact),
 }
 
-/// A finished lookup: what is known now, and the requests that waited for it.
+/// A finished lookup: what is known now, and what waited for it.
 pub(crate) struct FinishedLookup {
     pub(crate) answer: Answer,
     pub(crate) waiting: Vec<HeldRequest>,
+    /// Only answers about tokens are awaited by responses.
+    pub(crate) responses: Vec<HeldResponse>,
 }
 
 impl Registries {
@@ -144,7 +146,7 @@ impl Registries {
             self.request_log.write(Level::Warn, &registry_line(registry, &text));
         }
         let answer = Answer::Registration(settled.result);
-        Some(FinishedLookup { answer, waiting: settled.waiting })
+        Some(FinishedLookup { answer, waiting: settled.waiting, responses: Vec::new() })
     }
 }
 

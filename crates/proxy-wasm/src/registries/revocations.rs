@@ -162,7 +162,7 @@ impl Registries {
         }?;
         self.metrics.count_ocsp(finished.is_ok);
         let answer = Answer::Fact(Fact::Revocation(finished.status));
-        Some(FinishedLookup { answer, waiting: finished.waiting })
+        Some(FinishedLookup { answer, waiting: finished.waiting, responses: Vec::new() })
     }
 
     /// The certificates of all CRLs in force, and the seconds until the first of them is too old; 0
