@@ -2,6 +2,7 @@
 
 use super::fields::{Fields, SingletonField};
 use super::target::Target;
+use crate::octets::equal;
 
 /// Whether `text` is a token (RFC 9110 §5.6.2), as names of headers and authentication schemes are.
 #[must_use]
@@ -115,6 +116,11 @@ impl Beginnings {
         self.first_octets |= places;
     }
 
+    /// Whether `name` may be one of those that were added.
+    pub(crate) fn has(self, name: &[u8]) -> bool {
+        self.first_octets & Self::place(name) != 0
+    }
+
     /// Whether a name of `self` may be one of `others`, or an identity header.
     pub(crate) fn may_have(self, others: Self) -> bool {
         self.as_identity || self.first_octets & others.first_octets != 0
@@ -149,8 +155,9 @@ pub(crate) fn begins_as_identity(name: &[u8]) -> bool {
 #[must_use]
 pub(crate) fn same_header(one: impl AsRef<[u8]>, other: impl AsRef<[u8]>) -> bool {
     let (one, other) = (one.as_ref(), other.as_ref());
-    one.len() == other.len()
-        && one.iter().zip(other).all(|(&one, &other)| one == other || fold(one) == fold(other))
+    equal(one, other)
+        || (one.len() == other.len()
+            && one.iter().zip(other).all(|(&one, &other)| fold(one) == fold(other)))
 }
 
 /// An octet of a header's name, to a backend that has one character for all that are no letter or
