@@ -317,3 +317,38 @@ fn anchors_are_those_of_github() {
     let document = Document { path: "x.md".to_owned(), text };
     assert_eq!(document.anchors().into_iter().collect::<Vec<_>>(), ["a", "a-1"]);
 }
+
+#[test]
+fn the_tests_that_the_manual_names_exist() {
+    let mut sources = String::new();
+    let mut open = vec![root().join("tests"), root().join("src"), root().join("crates")];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(directory).expect("a directory of the repository") {
+            let path = entry.expect("a directory of the repository").path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs" || kind == "py") {
+                sources.push_str(&fs::read_to_string(&path).expect("sources are UTF-8"));
+            }
+        }
+    }
+    let trust = read("docs/trust.md");
+    let (prose, _) = trust.parts();
+    // A code span of lower-case words is the name of a test if it has four of them.
+    let prose = prose.join("\n");
+    let names: BTreeSet<&str> = prose
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|span| span.matches('_').count() >= 3)
+        .filter(|span| span.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_'))
+        .collect();
+    let tests: Vec<&&str> = names.iter().filter(|name| !name.starts_with("tls_")).collect();
+    assert!(tests.len() >= 15, "{tests:?}");
+    for name in tests {
+        assert!(
+            sources.contains(&format!("fn {name}(")),
+            "docs/trust.md names the test {name}, which does not exist"
+        );
+    }
+}
