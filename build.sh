@@ -321,7 +321,7 @@ case $command in
     ;;
   model)
     require cargo
-    exec cargo test --locked --profile cli --lib every_order_of -- --nocapture --include-ignored
+    exec cargo test --locked --profile cli --package tls-client-auth --lib every_order_of -- --nocapture --include-ignored
     ;;
   bench)
     if [[ -n $profile ]]; then

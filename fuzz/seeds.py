@@ -4,6 +4,7 @@ packages carry, where ./build.sh test module has fetched them."""
 import hashlib
 import json
 import pathlib
+import ssl
 import sys
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -23,6 +24,7 @@ TABLES = {
     "paths": ["path"],
     "registry": ["client_list"],
     "realms": ["path"],
+    "resources": ["access_token", "introspection"],
 }
 
 
@@ -45,6 +47,10 @@ def documents(value):
             yield from documents(item)
 
 
+def der(file):
+    return ssl.PEM_cert_to_DER_cert(file.read_text(encoding="ascii"))
+
+
 def put(target, octets):
     if 0 < len(octets) <= LONGEST:
         folder = HOME / target
@@ -56,13 +62,25 @@ written = 0
 for table, targets in TABLES.items():
     cases = json.loads((ROOT / "tests/cases" / f"{table}.json").read_text(encoding="utf-8"))
     for target in targets:
-        reads_documents = target in ("configuration", "client_list")
+        reads_documents = target in ("configuration", "client_list", "introspection")
         for text in documents(cases) if reads_documents else texts(cases):
             put(target, text.encode("utf-8", "surrogatepass"))
             written += 1
-for file in (ROOT / "target/corpus").rglob("*"):
+for file in [*(ROOT / "target/corpus").rglob("*"), *(ROOT / "src").rglob("*.pem")]:
     if file.suffix in (".pem", ".crt", ".cer", ".der") and file.is_file():
-        put("certificate", file.read_bytes())
+        is_answer = "ocsp" in file.parts and file.suffix == ".der"
+        for target in ["ocsp"] if is_answer else ["certificate", "ca_certificate"]:
+            put(target, file.read_bytes())
+            written += 1
+    elif file.suffix == ".crl" and file.is_file():
+        put("crl", file.read_bytes())
         written += 1
+# Each leaf before its CA, in DER.
+for file in (ROOT / "src/trust/tests").glob("*.pem"):
+    for authority in (ROOT / "src/trust/tests").glob("*.ca.pem"):
+        parts = [file, ROOT / "src/trust/tests/sub.pem", authority]
+        for chain in (parts, parts[::2]):
+            put("chain", b"".join(der(part) for part in chain))
+            written += 1
 if written < 1000:
     sys.exit(f"only {written} seeds: the tables have moved")

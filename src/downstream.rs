@@ -5,6 +5,8 @@
 //! the peer of the connection is a proxy that the operator trusts. Where the operator names trusted
 //! proxies, the header of any other peer is not read.
 
+mod issuer;
+
 use std::sync::{Arc, Mutex};
 
 use crate::certificate::{CertificateError, CertificateHeader, PeerCertificate, Thumbprint};
@@ -12,16 +14,12 @@ use crate::limits;
 use crate::policy::{
     Chain, NamedHeader, PeerCertificatePolicy, Source, TrustedProxies, TrustedProxy, VerifiedHeader,
 };
-use crate::registration::ClientAnchors;
 use crate::rejection::{
-    FoundWord, HostError, MissingCertificate, Rejection, UntrustedIssuer, UnverifiedCertificate,
+    FoundWord, HostError, MissingCertificate, Rejection, UnverifiedCertificate,
 };
 use crate::request::{Head, SingletonField};
 use crate::time::UnixTime;
-use crate::trust::{
-    self, PathError, PathMemory, PathQuestion, SignatureError, SignatureVerifier, SoftwareVerifier,
-    Trust,
-};
+use crate::trust::{PathMemory, SignatureVerifier, SoftwareVerifier};
 
 /// The downstream connection, as its host knows it. Only what a decision needs is asked for.
 ///
@@ -122,17 +120,23 @@ pub(crate) struct ForwardedFields<'a> {
     pub(crate) certificate: SingletonField<'a>,
     /// `verified`
     pub(crate) verified: SingletonField<'a>,
+    /// Where the certificate is that of the connection: the header in which the listener may report
+    /// the chain that the client sent.
+    pub(crate) chain: SingletonField<'a>,
 }
 
 impl<'a> ForwardedFields<'a> {
-    /// Those that `source` names; absent = it names none.
+    /// Those that `source` names, and that of the chain.
     pub(crate) fn of(head: &Head<'a>, source: &Source) -> Self {
-        let Some(header) = source.header() else { return Self::default() };
+        let Some(header) = source.header() else {
+            return Self { chain: head.forwarded_client_cert, ..Self::default() };
+        };
         Self {
             certificate: head.fields.singleton(&header.name),
             verified: source
                 .verified()
                 .map_or(SingletonField::Absent, |verified| head.fields.singleton(&verified.name)),
+            chain: SingletonField::Absent,
         }
     }
 }
@@ -229,63 +233,6 @@ impl<'a> PresentedCertificate<'a> {
             None if self.policy.chain == Chain::Anchors => Ok(()),
             None => self.check_chain_of_connection(),
         }
-    }
-
-    /// Checks that a path leads from the certificate to the anchors of `trust`, where
-    /// `peer_certificate.chain` is "anchors", and to those of the client, if it has any.
-    ///
-    /// # Errors
-    /// [`Rejection::CertificateUntrustedIssuer`], [`Rejection::HostError`].
-    pub(crate) fn check_issuer(
-        &mut self,
-        certificate: &PeerCertificate,
-        trust: &Trust,
-        of_client: Option<&ClientAnchors>,
-    ) -> Result<(), Rejection> {
-        if self.policy.chain == Chain::Anchors {
-            self.check_path(certificate, trust, None)?;
-        }
-        match of_client {
-            Some(_) => self.check_path(certificate, trust, of_client),
-            None => Ok(()),
-        }
-    }
-
-    fn check_path(
-        &mut self,
-        certificate: &PeerCertificate,
-        trust: &Trust,
-        of_client: Option<&ClientAnchors>,
-    ) -> Result<(), Rejection> {
-        let untrusted = |error| {
-            let is_of_client = of_client.is_some();
-            Rejection::CertificateUntrustedIssuer(UntrustedIssuer { is_of_client, error })
-        };
-        let now = self.downstream.now()?;
-        let question = PathQuestion {
-            leaf: certificate.thumbprint(),
-            trust: trust.id().copied(),
-            client: of_client.map(ClientAnchors::id),
-        };
-        if let Some(memory) = self.downstream.path_memory()
-            && let Ok(mut memory) = memory.lock()
-            && let Some(verdict) = memory.recall(&question, now)
-        {
-            return verdict.result.clone().map_err(untrusted);
-        }
-        let own = of_client.map(|anchors| anchors.in_force(trust)).transpose();
-        let own = own.map_err(|_| untrusted(PathError::NoAnchorOfSubject))?;
-        let anchors = own.as_deref().unwrap_or(trust.anchors());
-        let verifier = self.downstream.signature_verifier();
-        let verdict = trust::verify(certificate, anchors, trust.intermediates(), now, verifier);
-        let result = verdict.result.clone().map_err(untrusted);
-        if !matches!(verdict.result, Err(PathError::Signature(SignatureError::Unavailable)))
-            && let Some(memory) = self.downstream.path_memory()
-            && let Ok(mut memory) = memory.lock()
-        {
-            memory.remember(question, verdict);
-        }
-        result
     }
 
     fn check_chain_of_connection(&mut self) -> Result<(), Rejection> {

@@ -28,7 +28,7 @@ use crate::policy::{
 use crate::registration::{ClientMetadata, Registration};
 use crate::registry::{FetchedRegistry, RegistryFault};
 use crate::rejection::{Code, HostError, NoTenant, Rejection};
-use crate::request::{ClaimedClient, Fields, Head, SingletonField, Target, is_form};
+use crate::request::{ClaimedClient, Fields, Head, SingletonField, Target, is_form, same_header};
 
 /// What the host must do next.
 #[derive(Clone, Debug)]
@@ -124,9 +124,8 @@ impl Exchange {
         }
     }
 
-    /// The names of those headers or trailers that must not reach the backend as the client sent
-    /// them (contract §5). `trusted` is the result of [`Exchange::trusted_certificate_header`] for
-    /// headers, and `None` for trailers, which are never trusted.
+    /// The names of those headers that must not reach the backend as the client sent them (contract
+    /// §5). `trusted` is the result of [`Exchange::trusted_certificate_header`].
     pub fn names_to_strip<'a>(
         &self,
         fields: Fields<'a>,
@@ -134,6 +133,19 @@ impl Exchange {
     ) -> impl Iterator<Item = &'a [u8]> {
         let stripped = &self.policy.common().stripped;
         fields.0.iter().map(|(name, _)| *name).filter(move |name| stripped.strips(name, trusted))
+    }
+
+    /// The names of those trailers that must not reach the backend: those of
+    /// [`Exchange::names_to_strip`], and `authorization` in any spelling. No trailer may have
+    /// credentials (RFC 9110 §6.5.1), and those of a backend that merges trailers into the headers
+    /// would take the place of what was decided about.
+    pub fn trailers_to_strip<'a>(&self, trailers: Fields<'a>) -> impl Iterator<Item = &'a [u8]> {
+        let stripped = &self.policy.common().stripped;
+        trailers
+            .0
+            .iter()
+            .map(|(name, _)| *name)
+            .filter(move |name| stripped.strips(name, None) || same_header("authorization", name))
     }
 
     /// Whether [`Exchange::names_to_strip`] may have a header of `head`. That is a quick answer for

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
+use crate::sort::sort;
+
 /// What is wrong with a JSON document, and where. Nothing of a configuration with an error is used.
 ///
 /// `Display` writes place and message, as in `/mode: expected "enforce" or "shadow"`.
@@ -327,7 +329,7 @@ pub(crate) fn first_repeated<'a>(names: impl Iterator<Item = &'a str> + Clone) -
     }
     // A document of others may have 30,000 names, and comparing all their pairs takes seconds.
     let mut names: Vec<&str> = names.collect();
-    names.sort_unstable();
+    sort(&mut names);
     names.array_windows().find(|[one, other]| one == other).map(|[name, _]| *name)
 }
 

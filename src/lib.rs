@@ -103,6 +103,7 @@ mod rejection;
 mod request;
 mod response;
 mod revocation;
+mod sort;
 mod time;
 mod trust;
 

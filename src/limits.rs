@@ -76,6 +76,9 @@ pub const LARGEST_PSS_BITS: usize = 4096;
 
 /// Most `trust_anchors` of one client. A list may have a million clients.
 pub const CLIENT_ANCHORS: usize = 32;
+/// Most certificates of a chain that a client sent which are read: its leaf, and more issuers than
+/// the path of any real one has.
+pub const OFFERED_CHAIN: usize = 8;
 /// Most signatures that are computed for one certificate, which is more than the path of any real
 /// one has. Whoever may present an untrusted certificate chooses it, and a signature by a P-384 key
 /// takes a millisecond.

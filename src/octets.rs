@@ -57,6 +57,16 @@ pub(crate) fn count_of_plain(text: &[u8]) -> usize {
     })
 }
 
+/// The place of the first octet that is `wanted`; `None` = there is none.
+pub(crate) fn first(text: &[u8], wanted: u8) -> Option<usize> {
+    let wanted = ONES * u64::from(wanted);
+    let place = position(text, |word| {
+        let difference = word ^ wanted;
+        difference.wrapping_sub(ONES) & !difference
+    });
+    (place < text.len()).then_some(place)
+}
+
 /// Whether all octets are visible ASCII characters.
 pub(crate) fn are_visible(text: &[u8]) -> bool {
     const BELOW: u64 = ONES * (0x80 - b'!' as u64);
@@ -65,6 +75,44 @@ pub(crate) fn are_visible(text: &[u8]) -> bool {
         let low = word & !HIGHEST;
         !(low + BELOW) | (low + ABOVE) | word
     }) == text.len()
+}
+
+/// Whether all octets are of the alphabet of base64url (RFC 4648 §5): letters, digits, `-` and `_`.
+pub(crate) fn are_base64url(text: &[u8]) -> bool {
+    // The highest bit of an octet says that it is of the alphabet. No octet is of two of the four
+    // parts, and each of the two differences is 0 for one octet alone.
+    let members = |word: u64| {
+        let folded = word | (ONES * 0x20);
+        let letters = (folded + ONES * (0x80 - 0x61)) ^ (folded + ONES * (0x7f - 0x7a));
+        let digits = (word + ONES * (0x80 - 0x30)) ^ (word + ONES * (0x7f - 0x39));
+        let no_hyphen = (word ^ (ONES * 0x2d)) + ONES * 0x7f;
+        let no_underscore = (word ^ (ONES * 0x5f)) + ONES * 0x7f;
+        letters ^ digits ^ no_hyphen ^ no_underscore
+    };
+    let (mut all, mut others) = (HIGHEST, 0);
+    let mut add = |octets: &[u8; 8]| {
+        let low = word(octets) & !HIGHEST;
+        others |= word(octets);
+        all &= members(low);
+    };
+    let (pairs, rest) = text.as_chunks::<16>();
+    for pair in pairs {
+        pair.as_chunks().0.iter().for_each(&mut add);
+    }
+    match (rest.first_chunk(), text.last_chunk()) {
+        // The second of them has octets that were looked at before.
+        (Some(first), Some(last)) => {
+            add(first);
+            add(last);
+        }
+        (None, Some(last)) => add(last),
+        (_, None) => {
+            let mut padded = [b'-'; 8];
+            padded.iter_mut().zip(text).for_each(|(padded, octet)| *padded = *octet);
+            add(&padded);
+        }
+    }
+    others & HIGHEST == 0 && all & HIGHEST == HIGHEST
 }
 
 /// In every octet a 1.
@@ -130,6 +178,43 @@ mod tests {
             }
         }
         assert_eq!((count_of_usual(b""), count_of_plain(b"")), (0, 0));
+    }
+
+    #[test]
+    fn the_alphabet_of_base64url() {
+        for octet in 0..=255 {
+            let is_of_it = u8::is_ascii_alphanumeric(&octet) || b"-_".contains(&octet);
+            for length in 0..40 {
+                assert!(are_base64url(&vec![b'Z'; length]));
+                for place in 0..length {
+                    for others in [b'a', b'Z', b'0', b'-', b'_'] {
+                        let mut text = vec![others; length];
+                        text[place] = octet;
+                        assert_eq!(
+                            are_base64url(&text),
+                            is_of_it,
+                            "{octet} at {place} of {length}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_dot_is_found() {
+        for length in 0..20 {
+            assert_eq!(first(&vec![b'-'; length], b'.'), None);
+            for place in 0..length {
+                for behind in [b'.', b'/', 0xae] {
+                    let mut text = vec![b'/'; length];
+                    text[place] = b'.';
+                    text[place + 1..].fill(behind);
+                    assert_eq!(first(&text, b'.'), Some(place), "{text:?}");
+                }
+            }
+        }
+        assert_eq!(first(b"a\0", 0), Some(1));
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::registration::ClientMetadata;
 use crate::registry::{FetchedRegistry, IntrospectionSource, KeySetSource, Registry};
 use crate::request::{Endpoints, Target};
 use crate::revocation::{RevocationSources, RevokedCertificates};
+use crate::sort::sort;
 use crate::trust::Trust;
 
 /// A configuration: one policy for every request, or one for each tenant.
@@ -330,7 +331,7 @@ impl Configuration {
         let tokens = self.policies().filter_map(|policy| policy.bound_tokens.as_ref());
         let mut names: Vec<Arc<str>> =
             tokens.filter_map(|all| Some(all.jwt.as_ref()?.payload_header.clone())).collect();
-        names.sort();
+        sort(&mut names);
         names.dedup();
         names
     }

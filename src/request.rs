@@ -16,7 +16,7 @@ mod target;
 mod token_request;
 
 pub use self::access_token::MalformedToken;
-pub(crate) use self::access_token::{bearer_token, check_form, has_payload};
+pub(crate) use self::access_token::{BearerToken, TokenPayload, bearer_token, check_form};
 pub(crate) use self::authorization::Authorization;
 pub(crate) use self::content::{Charset, check_content, check_length, is_form, may_be_form};
 pub(crate) use self::endpoints::may_be_listed;

@@ -5,16 +5,20 @@ mod algorithm;
 mod ca_certificate;
 mod known;
 mod memory;
+mod offered;
 mod path;
 mod signature;
 mod software;
 
 use std::sync::Arc;
 
-pub use self::algorithm::{Curve, Hash, SignatureAlgorithm};
+pub use tls_client_auth_signatures::{Curve, Hash};
+
+pub use self::algorithm::SignatureAlgorithm;
 pub use self::ca_certificate::{CaCertificate, CaError};
 pub use self::memory::PathMemory;
 pub(crate) use self::memory::PathQuestion;
+pub(crate) use self::offered::OfferedChain;
 pub use self::path::PathError;
 pub(crate) use self::path::verify;
 pub use self::signature::verify_signed;

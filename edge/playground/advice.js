@@ -15,6 +15,13 @@ const advice = {
   passed_unidentified: `
     The request names no client and has no credential of one, and the configuration lets such
     requests pass: some grants need no client.`,
+  token_bound: `
+    The access token is bound to the certificate of the connection. The request goes on to the
+    resource server.`,
+  certificate_untrusted_issuer: `
+    No path leads from the certificate to one of the CAs in trust_anchors of the configuration, or
+    of the client: another CA issued it, or an intermediate certificate is missing in
+    intermediates.`,
   certificate_revoked: `
     The configuration revokes the certificate, by its thumbprint or by its issuer and serial
     number: the client needs another one.`,

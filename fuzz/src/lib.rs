@@ -12,6 +12,8 @@
 mod documents;
 mod names;
 mod requests;
+mod tokens;
+mod trust;
 
 /// The decoder of header maps, which the module of Envoy uses.
 #[path = "../../crates/proxy-wasm/src/abi/header_map.rs"]
@@ -21,18 +23,27 @@ mod header_map;
 pub type Target = fn(&[u8]);
 
 /// All targets.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 20] = [
+    ("access_token", tokens::access_token),
     ("assertion", requests::assertion),
     ("authorization", requests::authorization),
+    ("ca_certificate", trust::ca_certificate),
     ("certificate", names::certificate),
     ("certificate_header", names::certificate_header),
+    ("chain", trust::chain),
     ("client_list", documents::client_list),
     ("configuration", documents::configuration),
+    ("crl", trust::crl),
+    ("discovery", tokens::discovery),
     ("distinguished_name", names::distinguished_name),
     ("exchange", requests::exchange),
     ("form", requests::form),
+    ("forwarded_chain", names::forwarded_chain),
     ("header_map", decoded_map),
+    ("introspection", tokens::introspection),
+    ("ocsp", trust::ocsp),
     ("path", requests::path),
+    ("token_response", tokens::token_response),
 ];
 
 /// The target of this name.

@@ -1,5 +1,7 @@
 //! Certificates and names.
 
+use std::sync::LazyLock;
+
 use tls_client_auth::host::CertificateHeader;
 use tls_client_auth::{DistinguishedName, PeerCertificate};
 
@@ -61,5 +63,34 @@ pub(crate) fn certificate_header(octets: &[u8]) {
         let value = header.write(&certificate);
         let read = header.read(value.as_bytes(), None).expect("what was written is read");
         assert_eq!(read.thumbprint(), own, "{header:?}");
+    }
+}
+
+/// What a client sends as `x-forwarded-client-cert` to an Envoy that appends to it. It never makes
+/// another certificate count than the one of the connection to that Envoy, in any key.
+pub(crate) fn forwarded_chain(octets: &[u8]) {
+    static OWN: LazyLock<PeerCertificate> = LazyLock::new(|| {
+        PeerCertificate::from_pem(include_bytes!("../../tests/bench/client.pem"))
+            .expect("a certificate")
+    });
+    static PROXY: LazyLock<PeerCertificate> = LazyLock::new(|| {
+        PeerCertificate::from_pem(include_bytes!("../../tests/bench/client-400-names.pem"))
+            .expect("a certificate")
+    });
+    let element = |key: &str| {
+        let written = CertificateHeader::Xfcc.write(&OWN);
+        written.replace(";Cert=", &format!(";{key}="))
+    };
+    for key in ["Cert", "Chain"] {
+        for own_hop in [None, Some(PROXY.thumbprint())] {
+            let mut value = [octets, b",", element(key).as_bytes()].concat();
+            if own_hop.is_some() {
+                let hop = format!(",Hash={}", PROXY.thumbprint().to_hex());
+                value.extend_from_slice(hop.as_bytes());
+            }
+            if let Ok(read) = CertificateHeader::Xfcc.read(&value, own_hop.as_ref()) {
+                assert_eq!(read.thumbprint(), OWN.thumbprint(), "{}", octets.escape_ascii());
+            }
+        }
     }
 }

@@ -113,6 +113,16 @@ impl CertificateHeader {
         }
     }
 
+    /// The chain that the client sent with `leaf`, in PEM, leaf first, where a hop reports it;
+    /// `None` = none does. It proves nothing.
+    #[must_use]
+    pub(crate) fn chain_of(self, value: &[u8], leaf: &Thumbprint) -> Option<String> {
+        if self != Self::Xfcc || value.len() > limits::CERTIFICATE_HEADER_OCTETS {
+            return None;
+        }
+        xfcc::chain_of(std::str::from_utf8(value).ok()?.trim_matches(BLANK), leaf)
+    }
+
     /// The value of the header field for `certificate`.
     #[must_use]
     pub fn write(self, certificate: &PeerCertificate) -> String {

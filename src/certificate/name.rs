@@ -18,6 +18,7 @@ use std::fmt;
 pub use self::attribute::AttributeType;
 use self::text::Text;
 use super::der::{Elements, MalformedDer, Tlv, tag};
+use crate::sort::sort;
 
 /// Why a string or DER is not a distinguished name that can be compared. Offsets are in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -235,7 +236,7 @@ struct RelativeDistinguishedName {
 
 impl RelativeDistinguishedName {
     fn new(mut attributes: Vec<AttributeTypeAndValue>) -> Self {
-        attributes.sort();
+        sort(&mut attributes);
         Self { attributes }
     }
 

@@ -10,6 +10,7 @@ use super::name::{DistinguishedName, NameDifference, NameError};
 use super::parts::{Parts, place};
 use super::pem;
 use super::thumbprint::Thumbprint;
+use crate::octets::equal;
 use crate::time::UnixTime;
 
 /// Why a certificate, or the part of it by which a client is registered, cannot be read.
@@ -89,6 +90,8 @@ impl std::error::Error for CertificateError {}
 #[derive(Clone, Debug)]
 pub struct PeerCertificate {
     thumbprint: Thumbprint,
+    /// [`Thumbprint::to_base64url`]
+    x5t: [u8; 43],
     not_before: UnixTime,
     not_after: UnixTime,
     /// The place of the contents of the serial number in `der`.
@@ -122,8 +125,10 @@ impl PeerCertificate {
     fn new(der: Vec<u8>) -> Result<Self, CertificateError> {
         let parts = Parts::of(&der).map_err(|_| CertificateError::Der)?;
         let alternative_names = alternative_names(&parts).map_err(|_| CertificateError::Der)?;
+        let thumbprint = Thumbprint::of(&der);
         Ok(Self {
-            thumbprint: Thumbprint::of(&der),
+            thumbprint,
+            x5t: thumbprint.to_base64url(),
             serial_number: place(&der, parts.serial_number),
             issuer: place(&der, parts.issuer),
             not_before: parts.not_before,
@@ -139,6 +144,12 @@ impl PeerCertificate {
     #[must_use]
     pub fn thumbprint(&self) -> Thumbprint {
         self.thumbprint
+    }
+
+    /// Whether `x5t` is its `x5t#S256` (RFC 8705 §3.1), octet by octet.
+    #[must_use]
+    pub fn has_x5t(&self, x5t: &[u8]) -> bool {
+        equal(&self.x5t, x5t)
     }
 
     /// The first second of the validity period.

@@ -25,6 +25,24 @@ pub fn decode_first(text: &[u8]) -> Option<Vec<u8>> {
     der_of(plain.get(..length)?)
 }
 
+/// The DER of each certificate in `text`, in its order, up to the first that is malformed, and `most`
+/// of them.
+#[must_use]
+pub(crate) fn decode_chain(text: &[u8], most: usize) -> Vec<Vec<u8>> {
+    let plain = plain(text);
+    let mut rest: &[u8] = &plain;
+    let mut chain = Vec::new();
+    while chain.len() < most
+        && let Some(end) = rest.windows(END.len()).position(|window| window == END.as_bytes())
+        && let Some((certificate, after)) = rest.split_at_checked(end + END.len())
+        && let Some(der) = der_of(certificate)
+    {
+        chain.push(der);
+        rest = after;
+    }
+    chain
+}
+
 fn plain(text: &[u8]) -> Cow<'_, [u8]> {
     // Plain PEM has no percent sign, so that one means the other form. A `+` stands for itself in
     // both.

@@ -65,6 +65,15 @@ impl Thumbprint {
         digits.iter().all(u8::is_ascii_hexdigit).then_some(Self(octets))
     }
 
+    /// Base64url without padding, the form of `x5t#S256`.
+    #[must_use]
+    pub fn to_base64url(&self) -> [u8; 43] {
+        let mut text = [0; 43];
+        // 32 octets have 43 characters. If they had not, the text would be no thumbprint's.
+        let _ = URL_SAFE_NO_PAD.encode_slice(self.0, &mut text);
+        text
+    }
+
     /// 64 hexadecimal digits in lower case, as in `Hash=` of Envoy's `x-forwarded-client-cert`.
     #[must_use]
     pub fn to_hex(&self) -> String {
@@ -99,6 +108,7 @@ mod tests {
             .collect();
         assert_eq!(thumbprint.to_hex(), hex);
         assert_eq!(thumbprint.to_string(), "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
+        assert_eq!(thumbprint.to_base64url(), thumbprint.to_string().as_bytes());
         for text in [
             hex,
             &hex.to_uppercase(),

@@ -42,8 +42,8 @@ pub(super) fn headers_of_bystander(
     headers
 }
 
-/// Checks that the certificate is valid, its chain verified and itself not revoked, as of a
-/// `tls_client_auth` client.
+/// Checks that the certificate is valid, its chain verified (by the anchors, where they are who
+/// vouches) and itself not revoked, as of a `tls_client_auth` client.
 fn is_vouched_for(
     certificate: &PeerCertificate,
     common: &CommonPolicy,
@@ -51,6 +51,7 @@ fn is_vouched_for(
 ) -> Result<(), Rejection> {
     check_validity(certificate, presented.now()?)?;
     presented.check_chain()?;
+    presented.check_issuer(certificate, &common.trust, None)?;
     // Whether it is revoked is asked only where a decision depends on it.
     if common.revocation.is_some() {
         return Err(Rejection::RevocationUnknown(RevocationUnknown::NotAsked));

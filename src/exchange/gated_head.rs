@@ -14,7 +14,7 @@ use crate::request::{
 pub(super) struct GatedHead {
     authorization: Option<Authorization>,
     charset: Charset,
-    /// `None` = the certificate is that of the connection, as nearly always.
+    /// `None` = no hop reports anything, as nearly always.
     forwarded: Option<Box<HeldFields>>,
 }
 
@@ -23,6 +23,7 @@ pub(super) struct GatedHead {
 pub(super) struct HeldFields {
     certificate: HeldField,
     verified: HeldField,
+    chain: HeldField,
 }
 
 /// A [`SingletonField`] that outlives the headers.
@@ -55,13 +56,15 @@ impl HeldField {
 }
 
 impl HeldFields {
-    /// The headers that `source` names; `None` = the certificate is that of the connection.
+    /// The headers that `source` names, and that of the chain; `None` = all are absent.
     pub(super) fn of(head: &Head<'_>, source: &Source) -> Option<Box<Self>> {
-        source.header().map(|_| {
-            let fields = ForwardedFields::of(head, source);
-            let (certificate, verified) = (fields.certificate.into(), fields.verified.into());
-            Box::new(Self { certificate, verified })
-        })
+        let ForwardedFields { certificate, verified, chain } = ForwardedFields::of(head, source);
+        let is_absent = |field| field == SingletonField::Absent;
+        if [certificate, verified, chain].into_iter().all(is_absent) {
+            return None;
+        }
+        let [certificate, verified, chain] = [certificate, verified, chain].map(HeldField::from);
+        Some(Box::new(Self { certificate, verified, chain }))
     }
 
     /// The same fields as those of a head.
@@ -69,6 +72,7 @@ impl HeldFields {
         held.map_or_else(ForwardedFields::default, |fields| ForwardedFields {
             certificate: fields.certificate.get(),
             verified: fields.verified.get(),
+            chain: fields.chain.get(),
         })
     }
 }

@@ -4,19 +4,20 @@
 use std::sync::Arc;
 
 use super::bystander::headers_of_bystander;
-use super::gated_head::{GatedHead, HeldField, HeldFields, check_server_name};
+use super::gated_head::{GatedHead, HeldFields, check_server_name};
 use super::{Exchange, HeldRequest, Progress, Step};
-use crate::bound_token::{TokenClaim, TokenVerdict, check_bound_token};
+use crate::bound_token::{TokenVerdict, check_bound_token};
+use crate::certificate::PeerCertificate;
 use crate::checks::{Check, Checks};
 use crate::decision::RequestSummary;
-use crate::downstream::{Downstream, PresentedCertificate};
+use crate::downstream::{Downstream, ForwardedFields, PresentedCertificate};
 use crate::facts::{Fact, Question};
 use crate::policy::{BoundTokens, Configuration, Policy};
 use crate::registry::{AccessToken, IntrospectedToken, RegistryFault};
 use crate::rejection::{Code, HostError, Rejection, UnverifiedToken};
 use crate::request::{
-    ClaimedClient, Head, MalformedToken, SingletonField, Target, bearer_token, check_content,
-    check_form, check_length, may_be_form,
+    BearerToken, ClaimedClient, Head, MalformedToken, SingletonField, Target, TokenPayload,
+    bearer_token, check_content, check_form, check_length, may_be_form,
 };
 use crate::response::Challenge;
 
@@ -24,10 +25,10 @@ use crate::response::Challenge;
 #[derive(Debug)]
 pub(super) struct HeldResource {
     pub(super) policy: Arc<Policy>,
-    tokens: Arc<BoundTokens>,
     /// `None` = there is none behind `Bearer`.
-    token: Option<Token>,
-    payload: HeldField,
+    token: Option<HeldToken>,
+    /// [`Resource::kept_payload`]
+    kept_payload: Option<Box<[u8]>>,
     forwarded: Option<Box<HeldFields>>,
     pub(super) summary: RequestSummary,
     /// Where some spelling of the path is an endpoint too: what its decision needs.
@@ -45,13 +46,41 @@ pub(super) struct ArrivedHeaders {
     pub(super) summary: RequestSummary,
 }
 
-/// The octets of a token, which `Debug` does not write.
-struct Token(Box<[u8]>);
+/// A [`BearerToken`] that outlives the headers. `Debug` does not write its octets.
+struct HeldToken {
+    text: Box<[u8]>,
+    payload: TokenPayload,
+}
 
-impl std::fmt::Debug for Token {
+impl std::fmt::Debug for HeldToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Token")
+        f.write_str("HeldToken")
     }
+}
+
+impl HeldToken {
+    fn get(&self) -> BearerToken<'_> {
+        BearerToken { text: &self.text, payload: self.payload }
+    }
+}
+
+/// What a decision about a token needs of the headers.
+struct Resource<'a> {
+    policy: &'a Policy,
+    token: Option<BearerToken<'a>>,
+    /// The payload that goes on after `token_bound`; `None` = none does.
+    kept_payload: Option<&'a [u8]>,
+    forwarded: ForwardedFields<'a>,
+    /// Whether some spelling of the path is an endpoint too.
+    is_endpoint: bool,
+}
+
+/// The result of [`Exchange::check_resource`].
+struct CheckedResource {
+    verdict: Result<TokenVerdict, Rejection>,
+    /// The headers for the backend, if the request passes.
+    headers: Vec<(String, String)>,
+    certificate: Option<Arc<PeerCertificate>>,
 }
 
 #[derive(Debug)]
@@ -90,30 +119,54 @@ impl Exchange {
             }
             None
         };
-        let Some(tokens) = policy.bound_tokens.clone() else {
+        let Some(tokens) = policy.bound_tokens.as_deref() else {
             return self.refuse(HostError::Configuration.into(), mode, summary);
         };
+        let payload = match &tokens.jwt {
+            Some(jwt) => head.fields.singleton(&jwt.payload_header),
+            None => SingletonField::Absent,
+        };
         let checks = &mut self.checks;
-        let (token, has_form) = match read_head(&policy, head, target, end_of_stream, checks) {
+        let read = read_head(&policy, head, target, payload, end_of_stream, checks);
+        let (token, has_form) = match read {
             Ok(read) => read,
             Err(rejection) => return self.refuse(rejection, mode, summary),
         };
-        let jwt = tokens.jwt.as_ref();
-        let payload =
-            jwt.map_or(SingletonField::Absent, |jwt| head.fields.singleton(&jwt.payload_header));
+        // It was taken off the request when it arrived, because a client can send it too.
+        let kept_payload = match (&tokens.jwt, payload) {
+            (Some(jwt), SingletonField::Present(payload))
+                if policy.common.forward.keeps(&jwt.payload_header) =>
+            {
+                Some(payload)
+            }
+            _ => None,
+        };
+        if !has_form && endpoint.is_none() {
+            let forwarded = ForwardedFields::of(head, &policy.common.peer_certificate.source);
+            let is_endpoint = false;
+            let resource =
+                Resource { policy: &policy, token, kept_payload, forwarded, is_endpoint };
+            let checked = self.check_resource(&resource, tokens, None, downstream);
+            summary.certificate = checked.certificate;
+            match checked.verdict {
+                Ok(TokenVerdict::Bound) => {
+                    return self.pass(Code::TokenBound, checked.headers, summary);
+                }
+                Ok(TokenVerdict::DependsOnIntrospection) => {}
+                Err(rejection) => return self.refuse(rejection, mode, summary),
+            }
+        }
         let held = Box::new(HeldResource {
-            token: token.map(|token| Token(token.into())),
-            payload: payload.into(),
+            token: token.map(|token| HeldToken { text: token.text.into(), payload: token.payload }),
+            kept_payload: kept_payload.map(Into::into),
             forwarded: HeldFields::of(head, &policy.common.peer_certificate.source),
             policy,
-            tokens,
             summary,
             endpoint,
             buffered: 0,
         });
-        let awaits_body = has_form || held.endpoint.is_some();
-        if !awaits_body {
-            return self.decide_resource(held, None, downstream);
+        if !has_form && held.endpoint.is_none() {
+            return self.introspect(held);
         }
         self.progress = Progress::HeldResource(held);
         if end_of_stream { self.on_end(|_| None, downstream) } else { Step::Wait }
@@ -168,29 +221,22 @@ impl Exchange {
         answer: Option<Result<IntrospectedToken, RegistryFault>>,
         downstream: &mut dyn Downstream,
     ) -> Step {
-        let common = &held.policy.common;
-        let fields = HeldFields::get(held.forwarded.as_deref());
-        let mut presented = PresentedCertificate::new(&common.peer_certificate, fields, downstream);
-        let token = held.token.as_ref().map(|token| &*token.0);
-        let claim = TokenClaim { token, payload: held.payload.get() };
-        let checks = &mut self.checks;
-        let verdict = check_bound_token(claim, answer, &held.tokens, &mut presented, checks);
-        let mut headers = Vec::new();
-        if verdict == Ok(TokenVerdict::Bound) && held.endpoint.is_none() {
-            headers = headers_of_bystander(Code::TokenBound, common, &mut presented, |_| true);
-            // It was taken off the request when it arrived, because a client can send it too.
-            if let (Some(jwt), SingletonField::Present(payload)) =
-                (&held.tokens.jwt, held.payload.get())
-                && common.forward.keeps(&jwt.payload_header)
-            {
-                let payload = String::from_utf8_lossy(payload).into_owned();
-                headers.push((jwt.payload_header.to_string(), payload));
-            }
-        }
-        held.summary.certificate = presented.found();
-        match verdict {
+        let mode = held.policy.common.mode;
+        let Some(tokens) = held.policy.bound_tokens.as_deref() else {
+            return self.refuse(HostError::Configuration.into(), mode, held.summary);
+        };
+        let resource = Resource {
+            policy: &held.policy,
+            token: held.token.as_ref().map(HeldToken::get),
+            kept_payload: held.kept_payload.as_deref(),
+            forwarded: HeldFields::get(held.forwarded.as_deref()),
+            is_endpoint: held.endpoint.is_some(),
+        };
+        let checked = self.check_resource(&resource, tokens, answer, downstream);
+        held.summary.certificate = checked.certificate;
+        match checked.verdict {
             Ok(TokenVerdict::Bound) => match held.endpoint.take() {
-                None => self.pass(Code::TokenBound, headers, held.summary),
+                None => self.pass(Code::TokenBound, checked.headers, held.summary),
                 Some(endpoint) => {
                     let EndpointPart { head, claimed } = *endpoint;
                     let (policy, summary, buffered) = (held.policy, held.summary, held.buffered);
@@ -201,24 +247,53 @@ impl Exchange {
             // No backend has a path that is both, and no server is asked for the sake of one.
             Ok(TokenVerdict::DependsOnIntrospection) if held.endpoint.is_some() => {
                 let rejection = Rejection::TokenUnverified(UnverifiedToken::OfEndpoint);
-                self.refuse(rejection, held.policy.common.mode, held.summary)
+                self.refuse(rejection, mode, held.summary)
             }
-            Ok(TokenVerdict::DependsOnIntrospection) => {
-                // The policy has a server to ask, and the request has a token.
-                let (Some(source), Some(token)) = (held.tokens.introspection.clone(), token) else {
-                    let error = HostError::Configuration.into();
-                    return self.refuse(error, held.policy.common.mode, held.summary);
-                };
-                let token = AccessToken::new(token);
-                self.progress = Progress::AwaitingToken(held);
-                Step::Ask(Box::new(Question::Token { source, token }))
-            }
-            Err(rejection) => self.refuse(rejection, held.policy.common.mode, held.summary),
+            Ok(TokenVerdict::DependsOnIntrospection) => self.introspect(held),
+            Err(rejection) => self.refuse(rejection, mode, held.summary),
         }
+    }
+
+    /// Asks the authorization server about the token.
+    #[inline(never)]
+    fn introspect(&mut self, held: Box<HeldResource>) -> Step {
+        let source = held.policy.bound_tokens.as_ref().and_then(|all| all.introspection.clone());
+        // The policy has a server to ask, and the request has a token.
+        let (Some(source), Some(token)) = (source, &held.token) else {
+            let error = HostError::Configuration.into();
+            return self.refuse(error, held.policy.common.mode, held.summary);
+        };
+        let token = AccessToken::new(&token.text);
+        self.progress = Progress::AwaitingToken(held);
+        Step::Ask(Box::new(Question::Token { source, token }))
+    }
+
+    fn check_resource(
+        &mut self,
+        resource: &Resource<'_>,
+        tokens: &BoundTokens,
+        answer: Option<Result<IntrospectedToken, RegistryFault>>,
+        downstream: &mut dyn Downstream,
+    ) -> CheckedResource {
+        let common = &resource.policy.common;
+        let policy = &common.peer_certificate;
+        let mut presented = PresentedCertificate::new(policy, resource.forwarded, downstream);
+        let (token, checks) = (resource.token, &mut self.checks);
+        let verdict = check_bound_token(token, answer, tokens, common, &mut presented, checks);
+        let mut headers = Vec::new();
+        if verdict == Ok(TokenVerdict::Bound) && !resource.is_endpoint {
+            headers = headers_of_bystander(Code::TokenBound, common, &mut presented, |_| true);
+            if let (Some(jwt), Some(payload)) = (&tokens.jwt, resource.kept_payload) {
+                let payload = String::from_utf8_lossy(payload).into_owned();
+                headers.push((jwt.payload_header.to_string(), payload));
+            }
+        }
+        CheckedResource { verdict, headers, certificate: presented.found() }
     }
 }
 
-/// The token of the headers, and whether the body must be read, because it may be a form.
+/// The token of the headers, and whether the body must be read, because it may be a form. `payload`
+/// is the header in which `jwt_authn` forwarded what it verified.
 ///
 /// # Errors
 /// The token is where it must not be, or the body may be a form that cannot be read.
@@ -226,9 +301,10 @@ fn read_head<'a>(
     policy: &Policy,
     head: &Head<'a>,
     target: &Target<'_>,
+    payload: SingletonField<'_>,
     end_of_stream: bool,
     checks: &mut Checks,
-) -> Result<(Option<&'a [u8]>, bool), Rejection> {
+) -> Result<(Option<BearerToken<'a>>, bool), Rejection> {
     let has_form = !end_of_stream && may_be_form(head.content_type);
     if has_form {
         // RFC 6750 §2.2: a token may be in a form. It is found only in one that every reader reads
@@ -242,7 +318,7 @@ fn read_head<'a>(
         check_length(head.content_length, policy.max_body_bytes)?;
     }
     checks.begin(Check::Authorization);
-    let token = bearer_token(head.authorization)?;
+    let token = bearer_token(head.authorization, payload)?;
     checks.begin(Check::Query);
     if target.has_access_token() {
         return Err(MalformedToken::InQuery.into());

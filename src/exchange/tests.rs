@@ -220,6 +220,35 @@ fn identity_headers_are_stripped_by_the_policy_of_the_host() {
     assert_eq!(stripped, [&b"x-ssl-cert"[..], b"x_ssl_client_dn", b"x-id"]);
 }
 
+/// No trailer may have credentials, of which a backend that merges trailers into the headers would
+/// take another token than the one that was decided about.
+#[test]
+fn authorization_is_no_trailer() {
+    let config = br#"{
+        "endpoints": [],
+        "forward": {"keep": ["x-jwt-payload"]},
+        "bound_tokens": {
+            "resources": ["/api"], "jwt": {"metadata": "m", "payload_header": "x-jwt-payload"}
+        }
+    }"#;
+    let configuration = Configuration::parse(config).unwrap();
+    let trailers = headers(&[
+        ("authorization", "Bearer a"),
+        ("Authorization", "Bearer a"),
+        ("grpc-status", "0"),
+        ("x-jwt-payload", "e30"),
+        ("x_jwt_payload", "e30"),
+        ("client-cert", "a"),
+        ("authorizations", "a"),
+    ]);
+    let head = headers(&[(":path", "/api")]);
+    let exchange = Exchange::new(&configuration, &Head::of(Fields(&head)));
+    let stripped: Vec<&[u8]> = exchange.trailers_to_strip(Fields(&trailers)).collect();
+    let expected =
+        ["authorization", "Authorization", "x-jwt-payload", "x_jwt_payload", "client-cert"];
+    assert_eq!(stripped, expected.map(str::as_bytes));
+}
+
 const FETCHED: &[u8] = br#"{
     "registry": {"cluster": "r", "authority": "r", "path": "/{client_id}", "mode": "lookup"}
 }"#;

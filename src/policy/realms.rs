@@ -10,6 +10,7 @@ use super::{
     CommonPolicy, Gating, HostPattern, Policy, StrippedHeaders, TenantPolicy, UnknownTenant,
 };
 use crate::request::{Endpoints, PathPrefix, Target, folded, has_spelling, may_be_listed};
+use crate::sort::sort_by;
 
 /// The tenants of a configuration in which some are chosen by path.
 #[derive(Clone, Debug)]
@@ -180,7 +181,7 @@ impl Realms {
         let root = PathPrefix::root();
         for of_host in self.of_host(Some(host)) {
             let mut by_path: Vec<_> = of_host.by_path.values().collect();
-            by_path.sort_by_key(|(path, _)| path.as_str());
+            sort_by(&mut by_path, |(one, _), (other, _)| one.as_str().cmp(other.as_str()));
             for (path, policy) in by_path {
                 add(policy.endpoints.as_ref(), path);
             }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::fields::SingletonField;
 use super::target::names_access_token;
-use crate::octets::equal;
+use crate::octets::{are_base64url, equal, first};
 
 /// How a request carries a token in a way in which it must not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,60 +31,96 @@ impl fmt::Display for MalformedToken {
     }
 }
 
+/// The token of a request, behind `Bearer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BearerToken<'a> {
+    /// Its octets.
+    pub(crate) text: &'a [u8],
+    /// Whether its payload was forwarded.
+    pub(crate) payload: TokenPayload,
+}
+
+/// How the payload segment of a JWT (RFC 7519 §3) compares with the header into which `jwt_authn`
+/// writes that of the token that it verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenPayload {
+    /// They are equal, and the two other segments have the octets of a token. Those of the payload
+    /// itself were not looked at, because nearly every token was verified, so that its issuer has
+    /// written them. Where that is not so, [`BearerToken::check`] must look at them.
+    Forwarded,
+    /// They differ, or the token is no JWT, or the header came twice.
+    Other,
+    /// There is no such header.
+    NotForwarded,
+}
+
+impl BearerToken<'_> {
+    /// Looks at every octet of the token.
+    ///
+    /// # Errors
+    /// [`MalformedToken::NotAToken`] and [`MalformedToken::Repeated`].
+    pub(crate) fn check(&self) -> Result<(), MalformedToken> {
+        if is_token68(self.text) { Ok(()) } else { Err(malformed(self.text)) }
+    }
+}
+
 /// The token behind `Bearer`; `None` = the header is absent, or its scheme is not exactly `Bearer`.
+/// `payload` is the header that the policy names as `payload_header`.
 ///
 /// Schemes have no letter case (RFC 9110 §11.1). `jwt_authn` finds the token behind `Bearer ` alone,
 /// so that in another spelling it verifies another token than the backend may read.
 ///
 /// # Errors
 /// [`MalformedToken::Repeated`] and [`MalformedToken::NotAToken`].
-pub(crate) fn bearer_token(field: SingletonField<'_>) -> Result<Option<&[u8]>, MalformedToken> {
+pub(crate) fn bearer_token<'a>(
+    authorization: SingletonField<'a>,
+    payload: SingletonField<'_>,
+) -> Result<Option<BearerToken<'a>>, MalformedToken> {
     const SCHEME: &[u8] = b"Bearer";
-    let value = match field {
+    let value = match authorization {
         SingletonField::Absent => return Ok(None),
         SingletonField::Present(value) => value,
         SingletonField::Repeated => return Err(MalformedToken::Repeated),
     };
     let credentials = value.strip_prefix(SCHEME);
     let credentials = credentials.filter(|rest| matches!(rest.first(), None | Some(b' ' | b'\t')));
-    let token = credentials.and_then(|rest| rest.strip_prefix(b" "));
-    match (token, credentials) {
-        (Some(token), _) if is_token68(token) => Ok(Some(token)),
-        // Envoy joins two headers by a comma. A backend may read the second one.
-        (Some(_) | None, _) if has_second_bearer(value) => Err(MalformedToken::Repeated),
-        (_, Some(_)) => Err(MalformedToken::NotAToken),
-        (_, None) => Ok(None),
-    }
+    let Some(text) = credentials.and_then(|rest| rest.strip_prefix(b" ")) else {
+        return match (credentials, malformed(value)) {
+            (None, MalformedToken::NotAToken) => Ok(None),
+            (_, error) => Err(error),
+        };
+    };
+    let payload = match payload {
+        SingletonField::Present(payload) if has_payload(text, payload) => {
+            return Ok(Some(BearerToken { text, payload: TokenPayload::Forwarded }));
+        }
+        SingletonField::Absent => TokenPayload::NotForwarded,
+        _ => TokenPayload::Other,
+    };
+    let token = BearerToken { text, payload };
+    token.check().map(|()| Some(token))
+}
+
+/// How a value is malformed that is not one token. Envoy joins two headers by a comma, of which a
+/// backend may read the second one.
+fn malformed(value: &[u8]) -> MalformedToken {
+    if has_second_bearer(value) { MalformedToken::Repeated } else { MalformedToken::NotAToken }
 }
 
 /// `token68` of RFC 9110 §11.2, which is `b64token` of RFC 6750 §2.1: no blank, comma or quotation
 /// mark, so that every backend reads the same token.
 fn is_token68(token: &[u8]) -> bool {
-    // Without an early end, because nearly every token is one.
-    let others = token
-        .iter()
-        .fold(0, |others, b| others | OTHER_OCTETS.get(usize::from(*b)).copied().unwrap_or(1));
-    !token.is_empty() && others == 0
+    !token.is_empty() && token.iter().all(|b| is_of_token(*b))
 }
 
-/// 1 for each octet that a token does not have.
-const OTHER_OCTETS: [u8; 256] = {
-    let mut others = [1; 256];
-    let mut octet = 0;
-    while octet < others.len() {
-        #[allow(clippy::indexing_slicing, reason = "the compiler runs it")]
-        {
-            let b = octet as u8;
-            if b.is_ascii_alphanumeric()
-                || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
-            {
-                others[octet] = 0;
-            }
-        }
-        octet += 1;
-    }
-    others
-};
+/// Whether the octets are those of a token without dots: of a segment of a JWT.
+fn is_segment(text: &[u8]) -> bool {
+    are_base64url(text) || text.iter().all(|b| *b != b'.' && is_of_token(*b))
+}
+
+fn is_of_token(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
+}
 
 /// Whether an element behind a comma may be a header of its own with a token.
 fn has_second_bearer(value: &[u8]) -> bool {
@@ -95,20 +131,20 @@ fn has_second_bearer(value: &[u8]) -> bool {
 }
 
 /// Whether `token` is a JWT (RFC 7519 §3) with this payload, as its octets came; `payload` may be
-/// padded.
-pub(crate) fn has_payload(token: &[u8], payload: &[u8]) -> bool {
+/// padded. Of the other two segments every octet is one of a token.
+fn has_payload(token: &[u8], payload: &[u8]) -> bool {
     let payload = match payload.iter().rposition(|&b| b != b'=') {
         Some(last) => payload.get(..=last).unwrap_or_default(),
         None => return false,
     };
-    let header = token.iter().position(|&b| b == b'.');
-    let rest = header.and_then(|dot| token.get(dot + 1..)).unwrap_or_default();
-    let Some((segment, signature)) = rest.split_at_checked(payload.len()) else { return false };
-    let signature = signature.iter().position(|&b| b != b'=').and_then(|at| signature.get(at..));
-    equal(segment, payload)
-        && signature.is_some_and(|rest| {
-            rest.strip_prefix(b".").is_some_and(|signature| !signature.contains(&b'.'))
-        })
+    let Some((head, rest)) = first(token, b'.').and_then(|dot| token.split_at_checked(dot)) else {
+        return false;
+    };
+    let rest = rest.get(1..).unwrap_or_default();
+    let Some((segment, rest)) = rest.split_at_checked(payload.len()) else { return false };
+    let padding = rest.iter().take_while(|&&b| b == b'=').count();
+    let signature = rest.get(padding..).and_then(|rest| rest.strip_prefix(b"."));
+    equal(segment, payload) && is_segment(head) && signature.is_some_and(is_segment)
 }
 
 /// Checks that a form has no token (RFC 6750 §2.2).
@@ -125,7 +161,14 @@ mod tests {
 
     #[test]
     fn tokens_behind_exactly_bearer() {
-        let read = |value: &'static str| bearer_token(SingletonField::Present(value.as_bytes()));
+        let read = |value: &'static str| {
+            let value = SingletonField::Present(value.as_bytes());
+            let token = bearer_token(value, SingletonField::Absent)?;
+            Ok(token.map(|token| {
+                assert_eq!(token.payload, TokenPayload::NotForwarded);
+                token.text
+            }))
+        };
         assert_eq!(read("Bearer mF_9.B5f-4.1JqM"), Ok(Some(&b"mF_9.B5f-4.1JqM"[..])));
         assert_eq!(read("Bearer a~+/=="), Ok(Some(&b"a~+/=="[..])));
         for missing in [
@@ -162,8 +205,34 @@ mod tests {
         {
             assert_eq!(read(repeated), Err(MalformedToken::Repeated), "{repeated}");
         }
-        assert_eq!(bearer_token(SingletonField::Absent), Ok(None));
-        assert_eq!(bearer_token(SingletonField::Repeated), Err(MalformedToken::Repeated));
+        let absent = SingletonField::Absent;
+        assert_eq!(bearer_token(absent, absent), Ok(None));
+        let repeated = bearer_token(SingletonField::Repeated, absent);
+        assert_eq!(repeated, Err(MalformedToken::Repeated));
+    }
+
+    /// Where its payload was forwarded, the octets of the payload alone are left to
+    /// [`BearerToken::check`].
+    #[test]
+    fn no_octet_is_forgotten() {
+        for octet in 0..=255 {
+            let is_of_token = octet == b'.' || is_segment(&[octet]);
+            for place in 0..60 {
+                let mut value = format!("Bearer {0}.{0}.{0}", "a".repeat(19)).into_bytes();
+                value[7 + place.min(58)] = octet;
+                let value = SingletonField::Present(&value[..]);
+                for payload in [&b"aaaaaaaaaaaaaaaaaaa"[..], b"b", &[octet; 1]] {
+                    let read = bearer_token(value, SingletonField::Present(payload));
+                    let is_refused = !matches!(read, Ok(Some(token)) if token.check().is_ok());
+                    assert_eq!(is_refused, !is_of_token, "{octet} at {place}: {read:?}");
+                }
+            }
+        }
+        let payload = SingletonField::Present(&b"a b"[..]);
+        let token = bearer_token(SingletonField::Present(b"Bearer h.a b.s"), payload);
+        let token = token.unwrap().unwrap();
+        assert_eq!(token.payload, TokenPayload::Forwarded);
+        assert_eq!(token.check(), Err(MalformedToken::NotAToken));
     }
 
     #[test]
@@ -183,6 +252,10 @@ mod tests {
             ("h.q.p", "p", false),
             ("h..s", "", false),
             ("h..s", "=", false),
+            ("h .p.s", "p", false),
+            ("h.p.s ", "p", false),
+            ("h.p.s,Bearer h.p.s", "p", false),
+            ("h.p=", "p", false),
             ("opaque", "opaque", false),
             ("", "p", false),
         ] {

@@ -91,8 +91,14 @@ impl Endpoint {
     /// Whether `path` is this path or matches this pattern without regard to letter case. No other
     /// spelling rule is applied, and `path` has no slash at its end.
     fn lists(&self, path: &[u8], is_ascii: bool) -> bool {
-        if is_ascii && !self.is_pattern() {
-            return equal_ignoring_case(self.path.as_bytes(), path);
+        if is_ascii && !self.has_wildcard {
+            let own = self.path.as_bytes();
+            if path.len() == own.len() || !self.with_all_below {
+                return equal_ignoring_case(own, path);
+            }
+            return path.split_at_checked(own.len()).is_some_and(|(start, below)| {
+                below.starts_with(b"/") && equal_ignoring_case(own, start)
+            });
         }
         let mut segments = path.split(|&b| b == b'/');
         let is_below = self.path.split('/').all(|wanted| {
@@ -201,7 +207,8 @@ impl Endpoints {
             return true;
         }
         if target.is_plain() {
-            return self.lists(path);
+            let path = path::without_final_slash(path);
+            return self.endpoints.iter().any(|endpoint| endpoint.lists(path, true));
         }
         // Without a slash at the start it is no path. Some backends strip a scheme and a host, and
         // some add the slash.

@@ -1,5 +1,7 @@
 //! Headers and trailers, by their names.
 
+use crate::octets::equal;
+
 /// The headers or the trailers of a request, as the host gives them: names in lower case, with
 /// those of pseudo-headers, and values, which may be any bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,7 +15,7 @@ impl<'a> Fields<'a> {
     #[must_use]
     pub fn singleton(self, name: &str) -> SingletonField<'a> {
         let mut field = SingletonField::Absent;
-        for (_, value) in self.0.iter().filter(|(found, _)| *found == name.as_bytes()) {
+        for (_, value) in self.0.iter().filter(|(found, _)| equal(found, name.as_bytes())) {
             field.add(value);
         }
         field

@@ -2,6 +2,7 @@
 
 use super::fields::{Fields, SingletonField};
 use super::target::Target;
+use crate::octets::equal;
 
 /// Whether `text` is a token (RFC 9110 §5.6.2), as names of headers and authentication schemes are.
 #[must_use]
@@ -31,6 +32,8 @@ pub struct Head<'a> {
     pub content_length: SingletonField<'a>,
     /// `authorization`
     pub authorization: SingletonField<'a>,
+    /// `x-forwarded-client-cert`
+    pub forwarded_client_cert: SingletonField<'a>,
     /// All headers, in which a policy finds the ones that it names itself.
     pub fields: Fields<'a>,
     /// What their names begin with.
@@ -69,6 +72,7 @@ impl<'a> Head<'a> {
                 14 if *name == b"content-length" => head.content_length.add(value),
                 16 if same_header(b"content-encoding", name) => head.content_encoding.add(value),
                 17 => head.overrides_method |= same_header(b"x-method-override", name),
+                23 if *name == b"x-forwarded-client-cert" => head.forwarded_client_cert.add(value),
                 22 => head.overrides_method |= same_header(b"x-http-method-override", name),
                 _ => {}
             }
@@ -112,6 +116,11 @@ impl Beginnings {
         self.first_octets |= places;
     }
 
+    /// Whether `name` may be one of those that were added.
+    pub(crate) fn has(self, name: &[u8]) -> bool {
+        self.first_octets & Self::place(name) != 0
+    }
+
     /// Whether a name of `self` may be one of `others`, or an identity header.
     pub(crate) fn may_have(self, others: Self) -> bool {
         self.as_identity || self.first_octets & others.first_octets != 0
@@ -146,8 +155,9 @@ pub(crate) fn begins_as_identity(name: &[u8]) -> bool {
 #[must_use]
 pub(crate) fn same_header(one: impl AsRef<[u8]>, other: impl AsRef<[u8]>) -> bool {
     let (one, other) = (one.as_ref(), other.as_ref());
-    one.len() == other.len()
-        && one.iter().zip(other).all(|(&one, &other)| one == other || fold(one) == fold(other))
+    equal(one, other)
+        || (one.len() == other.len()
+            && one.iter().zip(other).all(|(&one, &other)| fold(one) == fold(other)))
 }
 
 /// An octet of a header's name, to a backend that has one character for all that are no letter or

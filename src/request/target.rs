@@ -51,7 +51,7 @@ impl<'a> Target<'a> {
     }
 
     fn name_in_query(&self, is_wanted: fn(&str) -> bool) -> Option<String> {
-        if self.query.is_empty() && !self.path.contains(&b'%') {
+        if self.query.is_empty() && (self.is_plain || !self.path.contains(&b'%')) {
             return None;
         }
         let once = percent::decode(self.path);

@@ -2,6 +2,7 @@
 
 use super::serial::SerialNumber;
 use crate::certificate::{DistinguishedName, PeerCertificate, Thumbprint};
+use crate::sort::sort;
 
 /// `revoked` of the top level and of the tenant, together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl RevokedCertificates {
                 RevokedEntry::Serial(serial) => list.serials.push(serial),
             }
         }
-        list.thumbprints.sort_unstable();
+        sort(&mut list.thumbprints);
         list
     }
 
@@ -48,7 +49,7 @@ impl RevokedCertificates {
     pub(crate) fn and(&self, other: &Self) -> Self {
         let mut both = self.clone();
         both.thumbprints.extend_from_slice(&other.thumbprints);
-        both.thumbprints.sort_unstable();
+        sort(&mut both.thumbprints);
         both.serials.extend_from_slice(&other.serials);
         both
     }

@@ -1,5 +1,7 @@
 //! The algorithms of signatures that count (contract §9).
 
+use tls_client_auth_signatures::{Curve, Hash};
+
 /// The algorithm of a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -13,26 +15,4 @@ pub enum SignatureAlgorithm {
     Ecdsa(Curve, Hash),
     /// Ed25519 (RFC 8410).
     Ed25519,
-}
-
-/// A hash function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hash {
-    /// SHA-256
-    Sha256,
-    /// SHA-384
-    Sha384,
-    /// SHA-512
-    Sha512,
-}
-
-/// An elliptic curve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Curve {
-    /// P-256
-    P256,
-    /// P-384
-    P384,
-    /// P-521
-    P521,
 }

@@ -201,13 +201,7 @@ impl<'a> CaExtensions<'a> {
                 return Err(MalformedDer);
             }
         }
-        let is_ca = match basic_constraints {
-            Some(constraints) => {
-                Elements(constraints.contents_of(tag::SEQUENCE)?).optional(tag::BOOLEAN)?
-                    == Some(&[0xff][..])
-            }
-            None => false,
-        };
+        let is_ca = basic_constraints.map(may_be_issuer).transpose()?.unwrap_or(false);
         Ok(Self {
             is_ca,
             key_usage: key_usage.map(key_usage_bits).transpose()?,
@@ -218,11 +212,25 @@ impl<'a> CaExtensions<'a> {
     }
 }
 
-/// The bits of a `KeyUsage`, of which the first is the most significant.
-fn key_usage_bits(value: Tlv<'_>) -> Result<u16, MalformedDer> {
-    match value.contents_of(tag::BIT_STRING)? {
-        [0..=7, bits] => Ok(u16::from(*bits) << 8),
-        [0..=7, high, low] => Ok(u16::from_be_bytes([*high, *low])),
-        _ => Err(MalformedDer),
+/// `cA` of a `BasicConstraints`, whose `pathLenConstraint` is a number from 0 (RFC 5280 §4.2.1.9).
+pub(super) fn may_be_issuer(value: Tlv<'_>) -> Result<bool, MalformedDer> {
+    let mut constraints = Elements(value.contents_of(tag::SEQUENCE)?);
+    let is_ca = constraints.optional(tag::BOOLEAN)? == Some(&[0xff][..]);
+    let length = constraints.optional(tag::INTEGER)?;
+    constraints.end()?;
+    match length {
+        None | Some([0..=0x7f] | [0, 0x80..=0xff, ..] | [1..=0x7f, _, ..]) => Ok(is_ca),
+        Some(_) => Err(MalformedDer),
     }
+}
+
+/// The bits of a `KeyUsage`, of which the first is the most significant. Those that are not used
+/// are 0 (X.690 §11.2.1).
+fn key_usage_bits(value: Tlv<'_>) -> Result<u16, MalformedDer> {
+    let (unused, bits) = match value.contents_of(tag::BIT_STRING)? {
+        [unused @ 0..=7, bits] => (u32::from(*unused) + 8, u16::from(*bits) << 8),
+        [unused @ 0..=7, high, low] => (u32::from(*unused), u16::from_be_bytes([*high, *low])),
+        _ => return Err(MalformedDer),
+    };
+    if bits.trailing_zeros() < unused { Err(MalformedDer) } else { Ok(bits) }
 }

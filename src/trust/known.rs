@@ -2,7 +2,9 @@
 
 use rustls_pki_types::{AlgorithmIdentifier, alg_id};
 
-use super::algorithm::{Curve, Hash, SignatureAlgorithm};
+use tls_client_auth_signatures::{Curve, Hash};
+
+use super::algorithm::SignatureAlgorithm;
 
 /// An algorithm by the contents octets of the `AlgorithmIdentifier`s of key and signature.
 #[derive(Debug)]

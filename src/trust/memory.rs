@@ -23,6 +23,8 @@ pub(crate) struct PathQuestion {
     pub(crate) trust: Option<Thumbprint>,
     /// The digest of the anchors of the client; `None` = those of the tenant are meant.
     pub(crate) client: Option<Thumbprint>,
+    /// The digest of the chain that the client sent; `None` = it was not needed, or there is none.
+    pub(crate) offered: Option<Thumbprint>,
 }
 
 impl PathMemory {

@@ -181,6 +181,10 @@ fn build(
         Ok(path) => path,
         Err(error) => {
             let failed = shared.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // The path that could not be examined may be a good one.
+            if failed == Some(SignatureError::Unavailable) {
+                return Err(PathError::Signature(SignatureError::Unavailable));
+            }
             if shared.left.load(Ordering::Relaxed) == 0 {
                 return Err(PathError::TooManySignatures);
             }
@@ -217,7 +221,7 @@ struct Shared<'a> {
     verifier: &'a dyn SignatureVerifier,
     /// The number of signatures that may still be computed.
     left: AtomicU32,
-    /// Why the last signature that failed did.
+    /// Why the last signature that failed did; [`SignatureError::Unavailable`] stays.
     failed: Mutex<Option<SignatureError>>,
 }
 
@@ -249,7 +253,10 @@ impl SignatureVerificationAlgorithm for Algorithm<'_> {
         let (verifier, algorithm) = (self.shared.verifier, self.known.algorithm);
         verify_strong(verifier, algorithm, &whole, public_key, message, signature).map_err(
             |error| {
-                *self.shared.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                let mut failed = self.shared.failed.lock().unwrap_or_else(PoisonError::into_inner);
+                if *failed != Some(SignatureError::Unavailable) {
+                    *failed = Some(error);
+                }
                 InvalidSignature
             },
         )

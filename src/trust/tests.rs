@@ -1,6 +1,9 @@
 //! The certificates of `tests/` were made by OpenSSL 3.0, valid from 2026-11-29 for a century: each
 //! `X.ca.pem` is a root, and `X.pem` a leaf under it, where nothing else is said.
 
+mod handshake;
+mod offered;
+
 use std::sync::Arc;
 
 use super::*;
@@ -126,24 +129,6 @@ fn exponents_and_moduli_that_no_key_has_are_refused() {
     assert_eq!(verify(&key(&long, &[3])), bits(limits::LARGEST_RSA_BITS + 1));
 }
 
-/// What BoringSSL lets through the handshake of Envoy and a path refuses (contract §9).
-#[test]
-fn what_a_path_refuses_has_its_reason() {
-    for (name, anchor, error) in [
-        ("v1", "p256.ca", PathError::Version),
-        ("server", "p256.ca", PathError::NotForClients),
-        ("policy", "p256.ca", PathError::CriticalExtension),
-        ("unknown", "p256.ca", PathError::CriticalExtension),
-        ("isca", "p256.ca", PathError::IsACa),
-        ("nc", "nc.ca", PathError::NameConstraints),
-        ("dirnc", "dirnc.ca", PathError::NameConstraints),
-    ] {
-        assert_eq!(check(name, &[anchor], &[]), Err(error), "{name}");
-    }
-    // An issuer's name of another type of string, and of other letter case.
-    assert_eq!(check("p256", &["spelled.ca"], &[]), Ok(()));
-}
-
 #[test]
 fn intermediates_join_the_path() {
     let unknown = Err(PathError::UnknownIssuer);
@@ -170,6 +155,37 @@ fn only_cas_that_may_sign_are_read() {
     assert!(ca("p256.ca").may_sign_crls() && !ca("sub").may_sign_crls());
 }
 
+/// Found by the fuzz target ca_certificate, beside another parser.
+#[test]
+fn constraints_and_usages_that_are_no_der_are_refused() {
+    let der = ca("sub").der().to_vec();
+    let changed = |from: &[u8], to: &[u8]| {
+        let at = der.windows(from.len()).position(|part| part == from).expect("it is there");
+        let mut changed = der.clone();
+        changed[at..at + to.len()].copy_from_slice(to);
+        CaCertificate::from_der(&changed).map(|ca| ca.may_sign_crls())
+    };
+    // keyCertSign alone; then with cRLSign; then with bits that are not used, but set.
+    assert_eq!(changed(&[3, 2, 2, 4], &[3, 2, 1, 6]), Ok(true));
+    for malformed in [[3, 2, 2, 6], [3, 2, 7, 4], [3, 2, 8, 4]] {
+        assert_eq!(changed(&[3, 2, 2, 4], &malformed), Err(CaError::Der), "{malformed:02x?}");
+    }
+    let constraints = |contents: &[u8]| {
+        let whole = [&[0x30, contents.len() as u8], contents].concat();
+        ca_certificate::may_be_issuer(crate::certificate::der::Tlv::only(&whole).unwrap())
+    };
+    for length in [&[][..], &[2, 1, 0], &[2, 1, 0x7f], &[2, 2, 0, 0x80], &[2, 2, 1, 0]] {
+        assert_eq!(constraints(&[&[1, 1, 0xff], length].concat()), Ok(true), "{length:02x?}");
+        assert_eq!(constraints(length), Ok(false), "{length:02x?}");
+    }
+    // A negative length, none, one that is not the shortest, another type, and more behind it.
+    for length in
+        [&[2, 1, 0x88][..], &[2, 0], &[2, 2, 0, 1], &[2, 2, 0xff, 0], &[4, 1, 0], &[2, 1, 0, 5, 0]]
+    {
+        assert!(constraints(&[&[1, 1, 0xff], length].concat()).is_err(), "{length:02x?}");
+    }
+}
+
 #[test]
 fn a_verdict_holds_until_something_changes() {
     let verdict = check_at("undersub", &["p256.ca"], &["sub"], NOW);
@@ -188,8 +204,12 @@ fn a_verdict_holds_until_something_changes() {
 
     let mut memory = PathMemory::new();
     let trust = Trust::new(vec![anchor], Vec::new());
-    let question =
-        PathQuestion { leaf: leaf("p256").thumbprint(), trust: trust.id().copied(), client: None };
+    let question = PathQuestion {
+        leaf: leaf("p256").thumbprint(),
+        trust: trust.id().copied(),
+        client: None,
+        offered: None,
+    };
     let later = |seconds: i64| UnixTime(NOW.0 + seconds);
     memory.remember(question, path::Verdict { result: Ok(()), from: NOW, until: later(9) });
     assert!(memory.recall(&question, NOW).is_some());
@@ -312,4 +332,37 @@ fn anchors_of_a_client_count_beside_whatever_else_vouches() {
     let same_name = format!(r#""trust_anchors": [{}, {}],"#, json("p256.ca"), json("other.ca"));
     let (code, detail) = decide(&same_name, &root, "p256", Some(true));
     assert_eq!((code.as_str(), detail.contains("different keys")), ("refused", true), "{detail}");
+}
+
+/// What a client sends that is large, and what an operator writes twice, or of whom.
+#[test]
+fn large_certificates_and_unfit_anchors_are_refused() {
+    use test_support::certificate::{Authority, AuthoritySpec, CertificateSpec};
+    let root = Authority::root(&AuthoritySpec::default());
+    let anchors = vec![Arc::new(CaCertificate::from_der(root.der()).unwrap())];
+    for (filler, expected) in [(40, Ok(())), (65, Err(PathError::Malformed))] {
+        let large = root.issue(&CertificateSpec { filler, ..CertificateSpec::default() });
+        let large = PeerCertificate::from_der(large.der.as_deref().unwrap()).unwrap();
+        let verdict = verify(&large, &anchors, &[], NOW, &SoftwareVerifier);
+        assert_eq!(verdict.result, expected, "{filler} kB");
+    }
+
+    let members = |anchors: &str| {
+        format!(r#""peer_certificate": {{"chain": "anchors"}}, "trust_anchors": [{anchors}],"#)
+    };
+    let one = json("p256.ca");
+    for (anchors, detail) in [
+        (format!("{one}, {one}"), "/trust_anchors/1: expected a certificate that is not in the"),
+        (json("p256"), "/trust_anchors/0: expected the certificate of a CA"),
+        (json("nosign.ca"), "/trust_anchors/0: expected a CA that may sign certificates"),
+        ("\"x\"".to_owned(), "/trust_anchors/0: expected the PEM of one certificate"),
+        (String::new(), "/trust_anchors: expected at least one trust anchor"),
+    ] {
+        let (code, found) = decide(&members(&anchors), "", "p256", None);
+        assert_eq!(code, "refused", "{anchors}");
+        assert!(found.contains(detail), "{found}");
+    }
+    let (code, found) = decide(r#""peer_certificate": {"chain": "anchors"},"#, "", "p256", None);
+    assert_eq!(code, "refused");
+    assert!(found.contains("the member trust_anchors"), "{found}");
 }

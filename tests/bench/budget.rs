@@ -40,6 +40,11 @@ fn the_most_frequent_request_meets_its_aims() {
     assert!(header <= cost::HEADER_AIM, "{header} for each further header");
     let octet = more("authenticated, a thousand more octets", 1_000);
     assert!(octet <= cost::OCTET_AIM, "{octet} for each further octet of body");
+    // A path that is known costs nearly nothing.
+    let [anchored, without] =
+        ["authenticated, under an anchor", "authenticated, the same without anchors"]
+            .map(|name| of(name).instructions);
+    assert!(anchored * 100 <= without * 105, "{anchored} with anchors, {without} without");
 }
 
 /// Every request that a client can send, of any size, is answered within two milliseconds.

@@ -285,6 +285,7 @@ fn rows() -> Vec<Row> {
     rows.extend(refusals_of_requests());
     rows.extend(refusals_of_clients());
     rows.extend(resources());
+    rows.extend(anchored());
     rows.extend(hostile::rows());
     // The cost of a repeated refusal is measured, not that of the first one.
     for row in rows.iter_mut().filter(|row| row.before.body == hot().before.body) {
@@ -393,6 +394,10 @@ fn refusals_of_clients() -> Vec<Row> {
         Row { clock: "2040-01-01T00:00:00Z", ..hot().named("certificate_expired") },
         Row { clock: "2020-01-01T00:00:00Z", ..hot().named("certificate_not_yet_valid") },
         hot().named("certificate_unverified").on(unverified),
+        hot().named("certificate_untrusted_issuer").configured(json!({
+            "trust_anchors": [include_str!("../../src/revocation/crl/tests/ca.pem")],
+            "peer_certificate": { "chain": "anchors" },
+        })),
         hot()
             .named("certificate_revoked")
             .configured(json!({ "revoked": [{ "issuer": "CN=x", "serial": "1" },
@@ -477,6 +482,56 @@ fn resources() -> Vec<Row> {
         at_resource("token_unbound", Value::Null),
         at_resource("token_bound_to_another", other),
     ]
+}
+
+/// A client of `src/trust/tests`, whose listener says nothing of its chain.
+fn of_file(name: &'static str, file: &str) -> Row {
+    let pem = pem_of_file(file);
+    hot()
+        .named(name)
+        .registered(json!({
+            "token_endpoint_auth_method": "tls_client_auth",
+            "tls_client_auth_subject_dn": "CN=client",
+        }))
+        .on(presenting(&pem))
+}
+
+fn pem_of_file(name: &str) -> String {
+    let path = crate::support::repository().join(format!("src/trust/tests/{name}.pem"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The same under these anchors and intermediates.
+fn under(row: Row, anchor: &str, between: &[&str]) -> Row {
+    let between: Vec<String> = between.iter().map(|name| pem_of_file(name)).collect();
+    let connection = row.connection.clone().with(PEER_CERTIFICATE_VALID, [0]);
+    row.on(connection).configured(json!({
+        "peer_certificate": { "chain": "anchors" },
+        "trust_anchors": [pem_of_file(anchor)],
+        "intermediates": if between.is_empty() { Value::Null } else { json!(between) },
+    }))
+}
+
+/// The first request of a certificate, by the algorithm of its issuer, and further ones.
+fn anchored() -> Vec<Row> {
+    let first = |row: Row| Row { before: body("client_id=nobody"), ..row };
+    let mut rows: Vec<Row> = [
+        ("authenticated, under an RSA anchor, not seen before", "rsa256"),
+        ("authenticated, under a P-256 anchor, not seen before", "p256"),
+        ("authenticated, under a P-384 anchor, not seen before", "p384"),
+        ("authenticated, under a P-521 anchor, not seen before", "p521"),
+        ("authenticated, under a PSS anchor, not seen before", "pss256"),
+        ("authenticated, under an Ed25519 anchor, not seen before", "ed25519"),
+    ]
+    .into_iter()
+    .map(|(name, file)| first(under(of_file(name, file), &format!("{file}.ca"), &[])))
+    .collect();
+    let name = "authenticated, under an intermediate, not seen before";
+    rows.push(first(under(of_file(name, "undersub"), "p256.ca", &["sub"])));
+    rows.push(under(of_file("authenticated, under an anchor", "p256"), "p256.ca", &[]));
+    rows.push(of_file("authenticated, the same without anchors", "p256"));
+    rows.push(under(of_file("certificate_untrusted_issuer", "p256"), "p384.ca", &[]));
+    rows
 }
 
 fn to(path: &str) -> Request {

@@ -2,6 +2,8 @@
 //! answer, each comparable name is read back from its printed form as itself, and names and times
 //! agree with another reader.
 
+mod paths;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -16,6 +16,8 @@ pub struct Listener {
     pub configuration: String,
     pub require_client_certificate: bool,
     pub trust: Trust,
+    /// CAs that the listener trusts beside that of most clients, in PEM.
+    pub also_trusted: String,
     pub session_resumption: bool,
     pub allow_on_headers_stop_iteration: bool,
     /// `envoy.filters.http.buffer` after the filter.
@@ -54,6 +56,7 @@ impl Listener {
             configuration: configuration.to_string(),
             require_client_certificate: false,
             trust: Trust::AcceptUntrusted,
+            also_trusted: String::new(),
             session_resumption: false,
             allow_on_headers_stop_iteration: true,
             buffer_after: false,
@@ -208,6 +211,7 @@ fn listener(listener: &Listener, module: &Path, access_log: &Path) -> Value {
 fn tls(listener: &Listener) -> Value {
     let server = certificate::server_certificate().expect("the server certificate is well-formed");
     let chain = certificate::pem("CERTIFICATE", &server);
+    let trusted = certificate::authority_pem() + &listener.also_trusted;
     let trust = match listener.trust {
         Trust::Verify => "VERIFY_TRUST_CHAIN",
         Trust::AcceptUntrusted => "ACCEPT_UNTRUSTED",
@@ -226,7 +230,7 @@ fn tls(listener: &Listener) -> Value {
                 },
                 "tls_certificates": [tls_certificate(&chain, KeyKind::Ec)],
                 "validation_context": {
-                    "trusted_ca": { "inline_string": certificate::authority_pem() },
+                    "trusted_ca": { "inline_string": trusted },
                     "trust_chain_verification": trust,
                 },
             },

@@ -125,6 +125,15 @@ impl Client {
         certificate: Option<&Certificate>,
         versions: &[&'static SupportedProtocolVersion],
     ) -> Self {
+        Self::with_chain(certificate, &[], versions)
+    }
+
+    /// The same client, which sends these certificates, in DER, behind its own.
+    pub fn with_chain(
+        certificate: Option<&Certificate>,
+        issuers: &[&[u8]],
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = RootCertStore::empty();
         let authority = CertificateDer::from_pem_slice(certificate::authority_pem().as_bytes());
@@ -150,7 +159,9 @@ impl Client {
                     .load_private_key(key.into())
                     .expect("the key is of a known kind");
                 // `with_client_auth_cert` would refuse a malformed certificate.
-                let presented = CertifiedKey::new(vec![CertificateDer::from(der)], key);
+                let chain = std::iter::once(CertificateDer::from(der));
+                let issuers = issuers.iter().map(|issuer| CertificateDer::from(issuer.to_vec()));
+                let presented = CertifiedKey::new(chain.chain(issuers).collect(), key);
                 config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(presented)))
             }
         };

@@ -10,8 +10,9 @@ use super::fixture::{
     CERTIFICATES, ask, configuration, configuration_with, post, token, with_header,
 };
 use super::process::Envoy;
+use super::resources;
 use crate::support::case::{DECISIONS, Request};
-use crate::support::certificate::authority_pem;
+use crate::support::certificate::{Certificate, authority_pem};
 
 /// The default policies.
 const GATE: &str = "gate";
@@ -23,6 +24,10 @@ const TENANTS: &str = "tenants";
 const NO_REGISTRY: &str = "no_registry";
 /// A CRL whose cluster Envoy does not have.
 const NO_CRL: &str = "no_crl";
+/// CAs of which none has issued the certificate of a client with the right name.
+const ANCHORS: &str = "anchors";
+/// A resource behind `jwt_authn`.
+const RESOURCE: &str = "resource";
 /// A listener without `allow_on_headers_stop_iteration`.
 const WITHOUT_SETTING: &str = "without_setting";
 
@@ -42,6 +47,10 @@ async fn start() -> Envoy {
         "trust_anchors": [authority_pem()],
         "crl": [{ "cluster": "nowhere", "authority": "a", "path": "/" }],
     }));
+    let anchors = configuration_with(json!({
+        "trust_anchors": [authority_pem()],
+        "peer_certificate": { "chain": "anchors" },
+    }));
     Envoy::start(vec![
         Listener::new(GATE, &configuration()),
         Listener::new(POLICY, &policy),
@@ -51,6 +60,8 @@ async fn start() -> Envoy {
             &json!({ "registry": { "cluster": "nowhere", "authority": "a", "path": "/" } }),
         ),
         Listener::new(NO_CRL, &no_crl),
+        Listener::new(ANCHORS, &anchors),
+        resources::listener(RESOURCE, vec![resources::jwt_authn(json!({}))], json!({})),
         Listener {
             allow_on_headers_stop_iteration: false,
             ..Listener::new(WITHOUT_SETTING, &configuration())
@@ -74,6 +85,10 @@ fn rows() -> Vec<Row> {
     };
     let form = |body| post("/token", body);
     let elsewhere = Request { host: "other.example.com".into(), ..token("seed") };
+    let bearer =
+        |own: &Certificate| format!("Bearer {}", resources::token(&resources::bound_to(own)));
+    let unbound = format!("Bearer {}", resources::token(&json!({ "iss": "as" })));
+    let at_resource = |authorization: &str| resources::get("/api/a", authorization);
     let big = post("/token", &format!("client_id=seed&padding={}", "x".repeat(100)));
     vec![
         Row("authenticated", GATE, seed(), token("seed"), Http1Whole),
@@ -159,6 +174,13 @@ fn rows() -> Vec<Row> {
             Http1Whole,
         ),
         Row("certificate_unverified", GATE, Client::new(&all.untrusted), token("seed"), Http1Whole),
+        Row(
+            "certificate_untrusted_issuer",
+            ANCHORS,
+            Client::new(&all.untrusted),
+            token("seed"),
+            Http1Whole,
+        ),
         Row("certificate_revoked", POLICY, Client::new(&all.names), token("dns"), Http2Whole),
         Row(
             "certificate_not_registered",
@@ -180,6 +202,18 @@ fn rows() -> Vec<Row> {
             Http2Whole,
         ),
         Row("server_name_mismatch", TENANTS, seed().asking_for(None), token("seed"), Http1Whole),
+        Row("token_bound", RESOURCE, seed(), at_resource(&bearer(&all.seed)), Http1Whole),
+        Row("token_missing", RESOURCE, seed(), at_resource(""), Http2Whole),
+        Row("token_malformed", RESOURCE, seed(), at_resource("Bearer a b"), Http1Whole),
+        Row("token_unverified", RESOURCE, seed(), at_resource("Bearer opaque"), Http1Whole),
+        Row("token_unbound", RESOURCE, seed(), at_resource(&unbound), Http2Whole),
+        Row(
+            "token_bound_to_another",
+            RESOURCE,
+            seed(),
+            at_resource(&bearer(&all.names)),
+            Http1Whole,
+        ),
         Row("host_error", WITHOUT_SETTING, seed(), token("seed"), Http1Whole),
     ]
 }

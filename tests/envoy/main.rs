@@ -3,6 +3,7 @@
 
 extern crate test_support as support;
 
+mod anchors;
 pub mod backend;
 pub mod bootstrap;
 pub mod client;

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::bootstrap::{Listener, typed};
-use super::client::{Client, Delivery};
-use super::fixture::{CERTIFICATES, Outcome, ask, with_header};
+use super::client::{Client, Delivery, next_id, within_deadline};
+use super::fixture::{CERTIFICATES, Outcome, ask, outcome, with_header};
 use super::process::{Envoy, eventually};
 use super::registry::{CLUSTER, Registry, Reply, start};
 use crate::support::case::Request;
@@ -30,18 +30,18 @@ fn hmac(message: &[u8]) -> Vec<u8> {
 }
 
 /// A JWT with these claims, which jwt_authn verifies.
-fn token(claims: &Value) -> String {
+pub(super) fn token(claims: &Value) -> String {
     let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
     let signed = format!("{head}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(hmac(signed.as_bytes())))
 }
 
-fn bound_to(certificate: &Certificate) -> Value {
+pub(super) fn bound_to(certificate: &Certificate) -> Value {
     json!({ "iss": "as", "sub": "a", "cnf": { "x5t#S256": certificate.x5t_s256() } })
 }
 
 /// jwt_authn as the manual asks for it, with some members of its provider replaced.
-fn jwt_authn(members: Value) -> Value {
+pub(super) fn jwt_authn(members: Value) -> Value {
     let key = json!({ "kty": "oct", "alg": "HS256", "k": URL_SAFE_NO_PAD.encode(KEY) });
     let mut provider = json!({
         "issuer": "as",
@@ -82,11 +82,11 @@ fn configuration(members: Value) -> Value {
     configuration
 }
 
-fn listener(name: &str, filters_before: Vec<Value>, members: Value) -> Listener {
+pub(super) fn listener(name: &str, filters_before: Vec<Value>, members: Value) -> Listener {
     Listener { filters_before, ..Listener::new(name, &configuration(members)) }
 }
 
-fn get(path: &str, authorization: &str) -> Request {
+pub(super) fn get(path: &str, authorization: &str) -> Request {
     let request = Request { method: "GET".into(), headers: Vec::new(), ..Request::form(path, "") };
     match authorization {
         "" => request,
@@ -152,6 +152,41 @@ async fn a_token_passes_with_its_own_certificate_alone() {
     let shadow = send(&envoy, "shadow", other, get("/api", &bearer)).await;
     assert_eq!(shadow.code(), "token_bound_to_another");
     shadow.assert_passed();
+    envoy.assert_healthy().await;
+}
+
+/// A backend that merges trailers into the headers would use the token of the trailers.
+#[tokio::test]
+async fn no_token_comes_in_trailers() {
+    let registry = Registry::start().await;
+    let listeners = vec![listener("api", vec![jwt_authn(json!({}))], json!({}))];
+    let envoy = start(1, &registry, listeners).await;
+    let own = &CERTIFICATES.seed;
+    let connection = Client::new(own).http2(envoy.address("api")).await.expect("HTTP/2");
+    let bearer = format!("Bearer {}", token(&bound_to(own)));
+    let form = Request::form("/api/a", "a=b");
+    let json = Request { headers: Vec::new(), body: b"{}".to_vec(), ..form.clone() };
+    for (request, code) in [
+        (with_header(form, "authorization", &bearer), "token_bound"),
+        (with_header(json.clone(), "authorization", &bearer), "token_bound"),
+        (json, "token_missing"),
+    ] {
+        let mut stream = connection.open(&next_id(), &request, false).await.expect("a stream");
+        // A refused request may be answered before it ends.
+        let _ = stream.data(&request.body, false);
+        let _ = stream.trailers(&[
+            ("authorization", "Bearer stolen"),
+            (HEADER, "e30"),
+            ("x-checksum", "1"),
+        ]);
+        let answer = within_deadline(stream.answer()).await.expect("an answer");
+        let outcome = outcome(&envoy, request, answer).await;
+        outcome.assert_is(code);
+        if let Some(seen) = &outcome.seen {
+            assert_eq!(seen.trailers, [("x-checksum".to_owned(), "1".to_owned())]);
+            assert_eq!(seen.field("authorization"), Some(bearer.as_str()));
+        }
+    }
     envoy.assert_healthy().await;
 }
 

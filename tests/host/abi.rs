@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wasmtime::{Caller, Error, ExternType, Linker, Module, Result, bail, format_err};
 
 use super::StreamId;
+use super::foreign::Foreign;
 use super::guest::{Change, Guest};
 use super::http_call::Calls;
 use super::response::ResponseFault;
@@ -89,6 +90,8 @@ pub struct Host {
     pub unremovable: Option<String>,
     /// A header that the host refuses to write.
     pub unwritable: Option<String>,
+    /// What a call of a foreign function does.
+    pub foreign: Foreign,
     /// What the host fails to do for responses.
     pub response_faults: BTreeSet<ResponseFault>,
     /// The places that a profiled module reported, each with the fuel that was left.
@@ -138,6 +141,7 @@ impl Host {
             metrics: Vec::new(),
             unremovable: None,
             unwritable: None,
+            foreign: Foreign::AsEnvoy,
             response_faults: BTreeSet::new(),
             places: Vec::new(),
         }
@@ -434,6 +438,23 @@ fn link_function(linker: &mut Linker<Host>, name: &str) -> Result<bool> {
                 enter(caller, "proxy_record_metric", |guest| guest.record_metric(id, value))
             })
         }
+        "proxy_call_foreign_function" => linker.func_wrap(
+            "env",
+            name,
+            |caller: Caller<'_, Host>,
+             function: u32,
+             function_size: u32,
+             arguments: u32,
+             arguments_size: u32,
+             data_out: u32,
+             size_out: u32| {
+                let (function, arguments) =
+                    ((function, function_size), (arguments, arguments_size));
+                enter(caller, "proxy_call_foreign_function", |guest| {
+                    guest.call_foreign_function(function, arguments, (data_out, size_out))
+                })
+            },
+        ),
         "proxy_continue_stream" => {
             linker.func_wrap("env", name, |caller: Caller<'_, Host>, kind: u32| {
                 enter(caller, "proxy_continue_stream", |guest| guest.continue_stream(kind))

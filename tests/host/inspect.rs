@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::abi::Account;
-use super::{Fault, Process, Stream, StreamId, Vm};
+use super::{Fault, Foreign, Process, Stream, StreamId, Vm};
 
 impl Vm {
     /// The process that the VM belongs to.
@@ -34,6 +34,11 @@ impl Vm {
     /// Makes the host refuse to write this header.
     pub fn refuse_write(&mut self, name: &str) {
         self.store.data_mut().unwritable = Some(name.to_owned());
+    }
+
+    /// Sets what a call of a foreign function does.
+    pub fn set_foreign(&mut self, foreign: Foreign) {
+        self.store.data_mut().foreign = foreign;
     }
 
     pub fn set_clock(&mut self, nanoseconds: u64) {

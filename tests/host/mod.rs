@@ -34,6 +34,7 @@
 
 pub mod abi;
 mod fault;
+mod foreign;
 mod guest;
 mod http_call;
 mod inspect;
@@ -48,6 +49,7 @@ use wasmtime::{Instance, Linker, Store, WasmParams, WasmResults};
 pub use abi::Log;
 use abi::{Account, Host, ROOT};
 pub use fault::{Fault, StartError};
+pub use foreign::Foreign;
 pub use http_call::{ANSWER_LIMIT, HttpAnswer, HttpCall};
 pub use module::Module;
 pub use response::{Delivered, Received, ResponseFault};
@@ -97,7 +99,19 @@ impl Vm {
         configuration: &[u8],
         clock: u64,
     ) -> Result<Vm, StartError> {
+        Vm::start_with(Foreign::AsEnvoy, process, module, configuration, clock)
+    }
+
+    /// As [`Vm::start_in`], in a host in which foreign functions are so.
+    pub fn start_with(
+        foreign: Foreign,
+        process: &Process,
+        module: &Module,
+        configuration: &[u8],
+        clock: u64,
+    ) -> Result<Vm, StartError> {
         let mut vm = Vm::instantiate(process, module, clock).map_err(StartError::Fault)?;
+        vm.store.data_mut().foreign = foreign;
         vm.configure(ROOT, configuration)?;
         Ok(vm)
     }

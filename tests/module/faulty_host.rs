@@ -184,8 +184,9 @@ fn identity_headers_in_trailers_do_not_reach_the_backend() {
         let id = vm.open(verified(&certificate())).expect("no fault");
         vm.headers(id, headers(&request), false).expect("no fault");
         vm.body(id, &request.body, false).expect("no fault");
-        let trailers = ["client-cert", "x-client-id", "x-ssl-client-dn", "x-checksum"]
-            .map(|name| (name.into(), b"1".to_vec()));
+        let names =
+            ["client-cert", "x-client-id", "x-ssl-client-dn", "authorization", "x-checksum"];
+        let trailers = names.map(|name| (name.into(), b"1".to_vec()));
         vm.trailers(id, trailers.to_vec()).expect("no fault");
         let Verdict::Forwarded(forwarded) = vm.close(id).expect("no fault").verdict else {
             panic!("not forwarded")

@@ -22,6 +22,8 @@ mod harness;
 mod hostile;
 mod module_file;
 mod operations;
+mod orders;
 mod registry;
 mod responses;
 mod strictness;
+mod trust;

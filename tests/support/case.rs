@@ -50,6 +50,7 @@ pub const DECISIONS: &[(&str, Option<(u16, &str)>)] = &[
     ("certificate_expired", Some((401, "invalid_client"))),
     ("certificate_not_yet_valid", Some((401, "invalid_client"))),
     ("certificate_unverified", Some((401, "invalid_client"))),
+    ("certificate_untrusted_issuer", Some((401, "invalid_client"))),
     ("certificate_revoked", Some((401, "invalid_client"))),
     ("revocation_unknown", Some((401, "invalid_client"))),
     ("certificate_not_registered", Some((401, "invalid_client"))),

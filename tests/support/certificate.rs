@@ -5,20 +5,23 @@
 //! signatures are correct, so that a real Envoy accepts the certificates under the CA of
 //! [`authority_pem`].
 
+mod authority;
 mod fields;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
+use rcgen::KeyPair;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use self::fields::{extension, extensions, name, time};
-use crate::der::{self, context_constructed, hex, tlv, to_hex};
+pub use self::authority::{Algorithm, Authority, AuthoritySpec};
+use self::authority::{PrivateKey, certificate};
+pub use self::fields::extension;
+use self::fields::{extensions, name};
+use crate::der::{hex, to_hex};
 use crate::moment::Moment;
 
 /// One certificate of a case table.
@@ -48,6 +51,9 @@ pub struct CertificateSpec {
     pub eku: Option<Vec<String>>,
     /// The size of an unknown extension, in kilobytes.
     pub filler: usize,
+    /// Further extensions, each whole and in DER.
+    #[serde(skip)]
+    pub extensions: Vec<Vec<u8>>,
     /// The URI of an OCSP responder.
     pub ocsp: Option<String>,
     /// Instead of all of the above: exactly the text that the host gives.
@@ -135,6 +141,14 @@ impl Certificate {
         pem("CERTIFICATE", self.der.as_deref().unwrap_or_default())
     }
 
+    /// The certificate of its issuer, which is its own where it is self-signed.
+    pub fn issuer_pem(&self) -> String {
+        match self.issuer {
+            Issuer::SelfSigned => self.pem(),
+            issuer => authority(issuer).pem(),
+        }
+    }
+
     /// The PEM as Envoy escapes it in a header.
     pub fn percent_encoded_pem(&self) -> String {
         percent_encode(&self.pem())
@@ -153,19 +167,15 @@ pub fn private_key_pkcs8(kind: KeyKind) -> &'static [u8] {
 
 /// The CA that the listener under test trusts.
 pub fn authority_pem() -> String {
-    pem("CERTIFICATE", &authority(Issuer::Ca).certificate)
+    authority(Issuer::Ca).pem()
 }
 
-/// The `Name` of that CA.
-pub fn authority_name() -> &'static [u8] {
-    &authority(Issuer::Ca).name
-}
-
-/// The `AlgorithmIdentifier` and the signature of that CA.
-pub fn signed_by_authority(message: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    let key = &authority(Issuer::Ca).key;
-    let algorithm = signature_algorithm(key).expect("the CA has a known key");
-    (algorithm, key.sign(message).expect("the key signs"))
+/// The CA of an issuer: the one that the listener trusts, or another of its name.
+pub fn authority(issuer: Issuer) -> &'static Authority {
+    static TRUSTED: OnceLock<Authority> = OnceLock::new();
+    static UNTRUSTED: OnceLock<Authority> = OnceLock::new();
+    let slot = if issuer == Issuer::Ca { &TRUSTED } else { &UNTRUSTED };
+    slot.get_or_init(|| Authority::root(&AuthoritySpec::default()))
 }
 
 /// A server certificate (DER) for `localhost` under the trusted CA, with the key of
@@ -186,13 +196,18 @@ pub fn server_certificate() -> Result<Vec<u8>, String> {
 /// Makes the certificate that `spec` describes. Each call makes another certificate, with its own
 /// serial number and signature.
 pub fn mint(spec: &CertificateSpec) -> Result<Certificate, String> {
+    minted(spec, authority(spec.issuer))
+}
+
+/// As [`mint`]; `issuer` signs where `spec.issuer` is not the certificate itself.
+fn minted(spec: &CertificateSpec, issuer: &Authority) -> Result<Certificate, String> {
     let not_before = spec.not_before.unwrap_or(CENTURY.0);
     let not_after = spec.not_after.unwrap_or(CENTURY.1);
     let der = match (&spec.pem, &spec.der_hex) {
         (Some(_), Some(_)) => return Err("`pem` and `der_hex` exclude each other".into()),
         (Some(_), None) => None,
         (None, Some(text)) => Some(hex(text)?),
-        (None, None) => Some(sign_leaf(spec, not_before, not_after)?),
+        (None, None) => Some(sign_leaf(spec, issuer, (not_before, not_after))?),
     };
     let plain = match (&spec.pem, &der) {
         (Some(text), _) => text.clone(),
@@ -210,34 +225,6 @@ const CENTURY: (Moment, Moment) = (Moment(1_577_836_800), Moment(4_733_510_400))
 
 const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
 
-struct Authority {
-    key: KeyPair,
-    name: Vec<u8>,
-    certificate: Vec<u8>,
-}
-
-fn authority(issuer: Issuer) -> &'static Authority {
-    static TRUSTED: OnceLock<Authority> = OnceLock::new();
-    static UNTRUSTED: OnceLock<Authority> = OnceLock::new();
-    let slot = if issuer == Issuer::Ca { &TRUSTED } else { &UNTRUSTED };
-    slot.get_or_init(|| {
-        let key = new_ec_key();
-        let cn = vec!["CN".to_string(), "Clients CA".to_string()];
-        let name = name(&[vec![cn]]).expect("the constant name is well-formed");
-        let basic_constraints = tlv(der::SEQUENCE, &[tlv(der::BOOLEAN, &[[0xff]])]);
-        let key_cert_sign_and_crl_sign = tlv(der::BIT_STRING, &[[0x01, 0x06]]);
-        let extensions = [
-            extension("2.5.29.19", true, &basic_constraints)
-                .expect("the constant OID is well-formed"),
-            extension("2.5.29.15", true, &key_cert_sign_and_crl_sign)
-                .expect("the constant OID is well-formed"),
-        ];
-        let certificate =
-            certificate(&name, &name, CENTURY, &key, &key, &extensions).expect("the new key signs");
-        Authority { key, name, certificate }
-    })
-}
-
 fn new_ec_key() -> KeyPair {
     KeyPair::generate().expect("the system has randomness for a P-256 key")
 }
@@ -247,17 +234,17 @@ fn leaf_key(kind: KeyKind) -> &'static KeyPair {
     static RSA: OnceLock<KeyPair> = OnceLock::new();
     match kind {
         KeyKind::Ec => EC.get_or_init(new_ec_key),
-        KeyKind::Rsa => RSA.get_or_init(|| {
-            KeyPair::from_pem(include_str!("rsa_2048.test-only.pem"))
-                .expect("the fixture is a PKCS #8 RSA key")
-        }),
+        KeyKind::Rsa => RSA
+            .get_or_init(|| KeyPair::from_pem(RSA_2048).expect("the fixture is a PKCS #8 RSA key")),
     }
 }
 
+const RSA_2048: &str = include_str!("rsa_2048.test-only.pem");
+
 fn sign_leaf(
     spec: &CertificateSpec,
-    not_before: Moment,
-    not_after: Moment,
+    issuer: &Authority,
+    validity: (Moment, Moment),
 ) -> Result<Vec<u8>, String> {
     let subject = match (&spec.subject, &spec.subject_hex) {
         (Some(_), Some(_)) => return Err("`subject` and `subject_hex` exclude each other".into()),
@@ -266,50 +253,12 @@ fn sign_leaf(
         (None, None) => name(&[vec![vec!["CN".into(), "client".into()]]])?,
     };
     let key = leaf_key(spec.key);
-    let (issuer, issuer_key) = match spec.issuer {
-        Issuer::SelfSigned => (&subject, key),
-        authority_kind => {
-            let authority = authority(authority_kind);
-            (&authority.name, &authority.key)
-        }
+    let (issuer, issuer_key): (_, &dyn PrivateKey) = match spec.issuer {
+        Issuer::SelfSigned => (&*subject, key),
+        Issuer::Ca | Issuer::Untrusted => (issuer.name(), issuer.key()),
     };
-    let extensions = extensions(spec)?;
-    certificate(issuer, &subject, (not_before, not_after), key, issuer_key, &extensions)
-}
-
-fn certificate(
-    issuer: &[u8],
-    subject: &[u8],
-    (not_before, not_after): (Moment, Moment),
-    subject_key: &KeyPair,
-    issuer_key: &KeyPair,
-    extensions: &[Vec<u8>],
-) -> Result<Vec<u8>, String> {
-    static SERIAL: AtomicU64 = AtomicU64::new(1);
-    let algorithm = signature_algorithm(issuer_key)?;
-    let version_3 = tlv(context_constructed(0), &[der::integer(2)]);
-    let serial = der::integer(SERIAL.fetch_add(1, Ordering::Relaxed));
-    let validity = tlv(der::SEQUENCE, &[time(not_before), time(not_after)]);
-    let extensions = match extensions {
-        [] => Vec::new(),
-        some => tlv(context_constructed(3), &[tlv(der::SEQUENCE, some)]),
-    };
-    let key = subject_key.subject_public_key_info();
-    let parts = [&version_3, &serial, &algorithm, issuer, &validity, subject, &key, &extensions];
-    let to_be_signed = tlv(der::SEQUENCE, &parts);
-    let signature = issuer_key.sign(&to_be_signed).map_err(|error| error.to_string())?;
-    Ok(tlv(der::SEQUENCE, &[to_be_signed, algorithm, der::bit_string(&signature)]))
-}
-
-fn signature_algorithm(key: &KeyPair) -> Result<Vec<u8>, String> {
-    let algorithm = key.algorithm();
-    if algorithm == &rcgen::PKCS_ECDSA_P256_SHA256 {
-        Ok(tlv(der::SEQUENCE, &[der::oid("1.2.840.10045.4.3.2")?]))
-    } else if algorithm == &rcgen::PKCS_RSA_SHA256 {
-        Ok(tlv(der::SEQUENCE, &[der::oid("1.2.840.113549.1.1.11")?, vec![0x05, 0x00]]))
-    } else {
-        Err(format!("{algorithm:?} has no object identifier here"))
-    }
+    let key_info = key.key_info();
+    certificate(issuer, &subject, validity, &key_info, issuer_key, &extensions(spec)?)
 }
 
 /// PEM (RFC 7468) of `der` under `label`.

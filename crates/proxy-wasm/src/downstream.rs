@@ -23,6 +23,30 @@ pub(super) struct CertificateCaches {
     forwarded: RefCell<CertificateMemory>,
     /// Verdicts on paths.
     paths: Mutex<PathMemory>,
+    /// The path of the claim that was read last, which nearly always is the one that is read next.
+    claim: RefCell<ClaimPath>,
+}
+
+/// The path of the attribute with the claim `cnf` and its member `x5t#S256`.
+#[derive(Default)]
+struct ClaimPath {
+    /// `payload_in_metadata` of `jwt_authn`.
+    key: String,
+    path: String,
+}
+
+impl ClaimPath {
+    const PAYLOAD: &str = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0";
+    const CLAIM: &str = "\0cnf\0x5t#S256";
+
+    fn of(key: &str) -> Self {
+        Self { key: key.to_owned(), path: [Self::PAYLOAD, key, Self::CLAIM].concat() }
+    }
+
+    /// The path of the whole payload.
+    fn payload(&self) -> &str {
+        self.path.strip_suffix(Self::CLAIM).unwrap_or_default()
+    }
 }
 
 impl CertificateCaches {
@@ -68,13 +92,15 @@ impl Downstream for DownstreamConnection<'_> {
     }
 
     fn verified_thumbprint(&mut self, key: &str) -> VerifiedClaim {
-        const PAYLOAD: &str = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0";
-        let payload = [PAYLOAD, key].concat();
+        let mut claim = self.caches.claim.borrow_mut();
+        if claim.key != key {
+            *claim = ClaimPath::of(key);
+        }
         // One claim that is null makes reading the whole payload fail, so that the deepest path is
         // read, and whether there is a payload only where that fails.
-        match abi::property(&[&*payload, "\0cnf\0x5t#S256"].concat()) {
+        match abi::property(&claim.path) {
             Some(value) => VerifiedClaim::Value(value),
-            None if abi::has_property(&payload) => VerifiedClaim::Absent,
+            None if abi::has_property(claim.payload()) => VerifiedClaim::Absent,
             None => VerifiedClaim::NoToken,
         }
     }

@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action as Iteration;
-use tls_client_auth::host::{CertificateHeader, Exchange, Fields, Head, Question, Step};
+use tls_client_auth::host::{Exchange, Fields, Head, Question, Step};
 use tls_client_auth::{Challenge, HostError, Response};
 
 use super::abi::{self, Buffer, HeaderMap, Map};
@@ -126,7 +126,7 @@ impl HttpContext for RequestContext {
         let stripped = if !is_readable {
             Err(HostError::HeaderMap)
         } else if exchange.may_strip(&head) {
-            strip(&exchange, Map::RequestHeaders, headers, trusted)
+            remove(Map::RequestHeaders, exchange.names_to_strip(headers, trusted))
         } else {
             Ok(())
         };
@@ -160,7 +160,8 @@ impl HttpContext for RequestContext {
             let map = abi::header_map(Map::RequestTrailers);
             let stripped = match map.as_ref().and_then(HeaderMap::fields) {
                 Some(fields) => {
-                    strip(&exchange.borrow(), Map::RequestTrailers, Fields(&fields), None)
+                    let exchange = exchange.borrow();
+                    remove(Map::RequestTrailers, exchange.trailers_to_strip(Fields(&fields)))
                 }
                 None => Err(HostError::HeaderMap),
             };
@@ -283,17 +284,11 @@ fn read_body(length: usize) -> Option<Vec<u8>> {
     abi::buffer(Buffer::RequestBody, length)
 }
 
-/// Removes the headers or trailers that a client must not set.
+/// Removes headers or trailers.
 ///
 /// # Errors
 /// The host did not remove one of them.
-fn strip(
-    exchange: &Exchange,
-    map: Map,
-    fields: Fields<'_>,
-    trusted: Option<CertificateHeader>,
-) -> Result<(), HostError> {
-    let mut names = exchange.names_to_strip(fields, trusted);
+fn remove<'a>(map: Map, mut names: impl Iterator<Item = &'a [u8]>) -> Result<(), HostError> {
     if names.all(|name| abi::remove_header(map, name)) {
         Ok(())
     } else {

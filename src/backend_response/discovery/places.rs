@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use crate::sort::sort_by;
+
 /// A text in the place of another one, which is empty where something is only added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Insertion {
@@ -50,7 +52,7 @@ pub(super) fn appended(text: &str, container: Range<usize>, elements: &str) -> O
 
 /// The text with these insertions; `None` = their places are not in it, or not apart.
 pub(super) fn apply(text: &str, mut insertions: Vec<Insertion>) -> Option<String> {
-    insertions.sort_by_key(|insertion| insertion.place.start);
+    sort_by(&mut insertions, |one, other| one.place.start.cmp(&other.place.start));
     let (mut edited, mut done) = (String::with_capacity(text.len() + 512), 0);
     for Insertion { place, text: new } in insertions {
         edited.push_str(text.get(done..place.start)?);

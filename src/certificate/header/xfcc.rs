@@ -31,14 +31,9 @@ pub(super) fn nearest(
     text: &str,
     own_hop: Option<&Thumbprint>,
 ) -> Result<PeerCertificate, CertificateError> {
-    let mut elements =
-        if text.starts_with('[') { json_elements(text)? } else { text_elements(text)? };
-    let describes = |element: &Element<'_>, certificate: &Thumbprint| {
-        element.hash.as_ref().and_then(|hash| Thumbprint::from_hex(hash.as_bytes()))
-            == Some(*certificate)
-    };
+    let mut elements = elements(text)?;
     if let Some(own_hop) = own_hop {
-        elements.pop_if(|element| describes(element, own_hop));
+        elements.pop_if(|element| element.describes(own_hop));
     }
     let mut nearest = None;
     // A client's name that ends the element of its hop too early changes that element and adds
@@ -51,7 +46,7 @@ pub(super) fn nearest(
             )?,
             (None, None) => return Err(malformed("an element without Cert and Chain")),
         };
-        if element.hash.is_some() && !describes(element, &certificate.thumbprint()) {
+        if element.hash.is_some() && !element.describes(&certificate.thumbprint()) {
             return Err(malformed("Hash and Cert of one element differ"));
         }
         if !shows_names_of(element, &certificate)? {
@@ -60,6 +55,18 @@ pub(super) fn nearest(
         nearest = Some(certificate);
     }
     nearest.ok_or(CertificateError::NotForwarded)
+}
+
+/// The `Chain` of the last element that describes `leaf`.
+pub(super) fn chain_of(text: &str, leaf: &Thumbprint) -> Option<String> {
+    let elements = elements(text).ok()?;
+    let described = elements.into_iter().rev().find(|element| element.describes(leaf))?;
+    described.chain.map(Cow::into_owned)
+}
+
+#[inline(never)]
+fn elements(text: &str) -> Result<Vec<Element<'_>>, CertificateError> {
+    if text.starts_with('[') { json_elements(text) } else { text_elements(text) }
 }
 
 /// Whether the names that the element shows are those of the certificate. A name is neither quoted
@@ -150,6 +157,12 @@ fn value(text: &str) -> Result<(&str, &str), CertificateError> {
 }
 
 impl<'a> Element<'a> {
+    /// Whether it says that it is about this certificate.
+    fn describes(&self, certificate: &Thumbprint) -> bool {
+        let hash = self.hash.as_ref().and_then(|hash| Thumbprint::from_hex(hash.as_bytes()));
+        hash == Some(*certificate)
+    }
+
     fn add(&mut self, key: &str, value: &'a str) -> Result<(), CertificateError> {
         let mut show = |kind| {
             self.names.push((kind, value));
@@ -183,7 +196,7 @@ fn json_elements(text: &str) -> Result<Vec<Element<'_>>, CertificateError> {
             Ok(Element {
                 hash: members.read("hash", owned)?,
                 cert: members.read("cert", owned)?,
-                chain: chain.and_then(|chain| chain.into_iter().next()),
+                chain: chain.filter(|chain| !chain.is_empty()).map(|chain| chain.concat().into()),
                 names: Vec::new(),
             })
         })

@@ -67,6 +67,7 @@ fn placeholder_value(
         "x5t" => Ok(certificate.x5t_s256()),
         "serial" => certificate.serial_hex().ok_or_else(|| "no serial number".to_owned()),
         "sha256" => Ok(certificate.sha256_hex()),
+        "ca" => Ok(certificate.issuer_pem()),
         "pem_percent" => Ok(certificate.percent_encoded_pem()),
         "x5c_escaped" => Ok(percent_encode(&certificate.x5c())),
         "pem_base64" => Ok(STANDARD.encode(certificate.pem())),

@@ -146,11 +146,12 @@ pub(super) fn extensions(spec: &CertificateSpec) -> Result<Vec<Vec<u8>>, String>
         let content = tlv(der::OCTET_STRING, &[vec![0x5a; spec.filler * 1024]]);
         extensions.push(extension("1.3.6.1.4.1.55555.1", false, &content)?);
     }
+    extensions.extend(spec.extensions.iter().cloned());
     Ok(extensions)
 }
 
 /// One Extension (RFC 5280 §4.1).
-pub(super) fn extension(oid: &str, critical: bool, value: &[u8]) -> Result<Vec<u8>, String> {
+pub fn extension(oid: &str, critical: bool, value: &[u8]) -> Result<Vec<u8>, String> {
     let critical = if critical { tlv(der::BOOLEAN, &[[0xff]]) } else { Vec::new() };
     Ok(tlv(der::SEQUENCE, &[der::oid(oid)?, critical, tlv(der::OCTET_STRING, &[value])]))
 }

@@ -19,9 +19,24 @@ pub struct LintedConfig {
     pub line: usize,
 }
 
-/// An entry of `endpoints`, and what lies behind it.
+/// What `jwt_authn` must do for the resources of a policy.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub struct VerifiedResources {
+    /// The key of the metadata.
+    pub metadata: String,
+    /// `payload_header`
+    pub header: String,
+    /// The resources, as patterns of `endpoints`.
+    pub patterns: Vec<String>,
+    /// Whether tokens that it cannot verify are asked about.
+    pub are_introspected: bool,
+}
+
+/// An entry of `endpoints` or of `resources`, and what lies behind it.
 pub struct ListedEndpoint {
     pub config: usize,
+    /// Whether it is one of `bound_tokens.resources`.
+    pub is_resource: bool,
     /// None: every path is gated.
     pub text: Option<String>,
     /// Of its tenant; `*` where any host will do.
@@ -50,12 +65,34 @@ impl LintedConfig {
         entries(&self.json)
     }
 
-    /// Where `jwt_authn` must leave what it verified, for the resources of each policy: key of the
-    /// metadata, and header.
-    pub fn verified_payloads(&self) -> BTreeSet<(String, String)> {
-        let policies = self.configuration().policies();
-        let jwt = policies.filter_map(|policy| policy.bound_tokens.as_ref()?.jwt.as_ref());
-        jwt.map(|jwt| (jwt.metadata.to_string(), jwt.payload_header.to_string())).collect()
+    /// The resources, as patterns of `endpoints`, with the hosts for which they are in force.
+    pub fn resources(&self) -> Vec<(String, Vec<String>)> {
+        let tenants = self.json.get("tenants").and_then(Value::as_array).into_iter().flatten();
+        let mut found = Vec::new();
+        for policy in std::iter::once(&self.json).chain(tenants) {
+            let hosts = texts(policy.get("hosts")).unwrap_or_else(|| vec!["*".to_owned()]);
+            let listed = texts(policy.pointer("/bound_tokens/resources")).unwrap_or_default();
+            for path in listed {
+                let path = path.strip_suffix("/**").unwrap_or(&path).trim_end_matches('/');
+                found.push((format!("{path}/**"), hosts.clone()));
+            }
+        }
+        found
+    }
+
+    /// What `jwt_authn` must do for the resources of each policy.
+    pub fn verified_resources(&self) -> BTreeSet<VerifiedResources> {
+        let tokens = self.configuration().policies().filter_map(|policy| {
+            let tokens = policy.bound_tokens.as_ref()?;
+            let (resources, jwt) = (tokens.resources.as_ref()?, tokens.jwt.as_ref()?);
+            Some(VerifiedResources {
+                metadata: jwt.metadata.to_string(),
+                header: jwt.payload_header.to_string(),
+                patterns: resources.iter().map(ToString::to_string).collect(),
+                are_introspected: tokens.introspection.is_some(),
+            })
+        });
+        tokens.collect()
     }
 
     pub fn configuration(&self) -> &Configuration {
@@ -82,9 +119,6 @@ impl LintedConfig {
 
 /// The entries of `endpoints` of a configuration: pointer, text (none: there is no list), hosts.
 pub fn entries(json: &Value) -> Vec<(String, Option<String>, Vec<String>)> {
-    let texts = |value: Option<&Value>| -> Option<Vec<String>> {
-        Some(value?.as_array()?.iter().filter_map(Value::as_str).map(str::to_owned).collect())
-    };
     let mut found = Vec::new();
     let mut add = |at: &str, list: Option<Vec<String>>, hosts: &[String]| match list {
         Some(list) => {
@@ -118,13 +152,32 @@ pub fn entries(json: &Value) -> Vec<(String, Option<String>, Vec<String>)> {
     found
 }
 
+fn texts(value: Option<&Value>) -> Option<Vec<String>> {
+    Some(value?.as_array()?.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
 impl ListedEndpoint {
     pub fn new(config: usize, text: Option<String>, hosts: Vec<String>) -> Self {
         let alone =
             text.as_ref().map(|text| json!({ "endpoints": [text], "clients": [] }).to_string());
         let gate = alone.and_then(|alone| Gate::new(alone.as_bytes()).ok());
         let owners = BTreeSet::new();
-        Self { config, text, hosts, gate, images: vec![], is_inside: true, owners }
+        let is_resource = false;
+        Self { config, is_resource, text, hosts, gate, images: vec![], is_inside: true, owners }
+    }
+
+    /// A resource, by its pattern of `endpoints`.
+    pub fn of_resource(config: usize, pattern: String, hosts: Vec<String>) -> Self {
+        Self { is_resource: true, ..Self::new(config, Some(pattern), hosts) }
+    }
+
+    /// What it is, and the member that lists it.
+    pub fn words(&self) -> (&'static str, &'static str) {
+        if self.is_resource {
+            ("a resource", "\"resources\" of \"bound_tokens\"")
+        } else {
+            ("an endpoint", "\"endpoints\"")
+        }
     }
 
     pub fn is(&self, path: &str) -> bool {

@@ -2,6 +2,7 @@
 
 mod clusters;
 pub mod http_filters;
+mod jwt_authn;
 mod listeners;
 mod matcher;
 mod routes;

@@ -103,18 +103,47 @@ pub enum FilterRole {
     Router,
     /// It leaves the request as it is, or answers it.
     Harmless,
-    /// `jwt_authn`, which is as harmless, with its providers.
-    VerifiesTokens(Vec<TokenProvider>),
+    /// `jwt_authn`, which is as harmless.
+    VerifiesTokens(TokenVerification),
     /// It may change what the backend gets, and how.
     Changes(&'static str),
     /// Nothing is known of it.
     Unknown(String),
 }
 
+/// `jwt_authn`, as far as resources depend on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenVerification {
+    pub providers: Vec<TokenProvider>,
+    /// The first that takes a request says what is required of it.
+    pub rules: Vec<TokenRule>,
+}
+
+/// A rule of `jwt_authn`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenRule {
+    pub place: Place,
+    pub paths: PathMatch,
+    /// Whether it asks for more than the path.
+    pub is_conditional: bool,
+    /// None: it requires nothing, so that no token is verified.
+    pub requires: Option<TokenRequirement>,
+}
+
+/// What a rule of `jwt_authn` requires.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenRequirement {
+    /// The names of the providers that verify; none: each of them does.
+    pub providers: Vec<String>,
+    /// Whether a request goes on of which no token was verified.
+    pub lets_failed: bool,
+}
+
 /// A provider of `jwt_authn`, as far as resources depend on it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TokenProvider {
     pub place: Place,
+    pub name: String,
     /// `payload_in_metadata`
     pub metadata: Option<String>,
     /// `forward_payload_header`

@@ -82,6 +82,19 @@ fn of_tls(tls: &DownstreamTls, policies: &[&Policy], serves_self_signed: bool) -
             the listener: set chain \"connection\"";
         findings.push(Finding::error(at, message));
     }
+    let has_idle_anchors = policies.iter().any(|policy| {
+        let RegistrySource::Embedded(registry) = &policy.registry else { return false };
+        policy.common.trust.id().is_some()
+            && policy.common.peer_certificate.chain != Chain::Anchors
+            && policy.common.revocation.is_none()
+            && registry.clients().all(|client| client.trust_anchors().is_none())
+    });
+    if tls.accepts_untrusted == Some(true) && has_idle_anchors {
+        let message = "ACCEPT_UNTRUSTED lets every certificate in, and trust_anchors verify none of \
+            them, because peer_certificate.chain is not \"anchors\": what counts is trusted_ca of \
+            this listener alone; set chain \"anchors\", or take trust_anchors out";
+        findings.push(Finding::doubtful(at, message));
+    }
     if tls.accepts_untrusted == Some(false) && tls.verifies && has_self_signed {
         let message = "without trust_chain_verification: ACCEPT_UNTRUSTED the handshake refuses \
             the certificates of self_signed_tls_client_auth clients";

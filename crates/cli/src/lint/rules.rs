@@ -43,6 +43,9 @@ impl<'a> Rules<'a> {
             for (_, text, hosts) in config.iter().flat_map(LintedConfig::entries) {
                 endpoints.push(ListedEndpoint::new(number, text, hosts));
             }
+            for (text, hosts) in config.iter().flat_map(LintedConfig::resources) {
+                endpoints.push(ListedEndpoint::of_resource(number, text, hosts));
+            }
         }
         let mut rules = Self { graph, configs, endpoints, found: RefCell::default() };
         rules.find_owners();

@@ -6,6 +6,7 @@ use super::super::stored_client::StoredClient;
 use super::repeated_client;
 use crate::certificate::Thumbprint;
 use crate::limits;
+use crate::sort::sort;
 
 /// The differences between a new list and the list in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -130,7 +131,7 @@ pub(in super::super) fn add_to_digest(
         let some =
             clients.iter().filter(|client| !only_repeated || client.encoded == repeated_client);
         let mut ids: Vec<&str> = some.map(|client| client.client_id).collect();
-        ids.sort_unstable();
+        sort(&mut ids);
         writer.u64(ids.len() as u64);
         ids.into_iter().for_each(|id| writer.octets(id.as_bytes()));
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::jwt_authn::token_verification;
 use super::matcher;
-use crate::lint::graph::{Filter, FilterRole, TokenProvider};
+use crate::lint::graph::{Filter, FilterRole};
 use crate::lint::located::{At, ConfigPlaces};
 
 /// Filters that arrive by discovery or from elsewhere in the files, by name.
@@ -184,34 +185,12 @@ fn of_type(url: &str, config: Option<At<'_>>) -> FilterRole {
         return FilterRole::Changes(what);
     }
     if let Some(config) = config.filter(|_| is("jwt_authn")) {
-        let providers = config.member("providers").into_iter().flat_map(At::members);
-        return FilterRole::VerifiesTokens(providers.map(|(_, at)| provider(at)).collect());
+        return FilterRole::VerifiesTokens(token_verification(config));
     }
     if HARMLESS.iter().any(|name| is(name)) {
         FilterRole::Harmless
     } else {
         FilterRole::Unknown(url.to_owned())
-    }
-}
-
-/// A provider of `jwt_authn`.
-fn provider(at: At<'_>) -> TokenProvider {
-    let text = |name: &str| at.text_of(name).map(str::to_owned);
-    let sources: Vec<At<'_>> = at.list("from_headers").collect();
-    let others = ["from_params", "from_cookies"];
-    TokenProvider {
-        place: at.place(),
-        metadata: text("payload_in_metadata"),
-        payload_header: text("forward_payload_header"),
-        keeps_token: at.is_true("forward"),
-        reads_bearer_alone: others.iter().all(|name| at.list(name).next().is_none())
-            && !sources.is_empty()
-            && sources.iter().all(|source| {
-                let is_authorization = source
-                    .text_of("name")
-                    .is_some_and(|name| name.eq_ignore_ascii_case("authorization"));
-                is_authorization && source.text_of("value_prefix") == Some("Bearer ")
-            }),
     }
 }
 

@@ -136,7 +136,7 @@ fn without_port(domain: &str) -> String {
 }
 
 /// The path of a `RouteMatch`, and whether it asks for more.
-fn path_match(at: At<'_>) -> (PathMatch, bool) {
+pub(super) fn path_match(at: At<'_>) -> (PathMatch, bool) {
     let text = |name: &str| at.text_of(name).map(str::to_owned);
     let policy =
         at.path(&["path_match_policy", "typed_config", "path_template"]).and_then(At::text);

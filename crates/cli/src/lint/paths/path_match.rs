@@ -2,13 +2,13 @@
 
 use super::{Answer, Expression};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PathMatch {
     pub pattern: Pattern,
     pub ignores_case: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Pattern {
     Exact(String),
     Prefix(String),

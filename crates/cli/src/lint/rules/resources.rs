@@ -1,7 +1,11 @@
 //! What resources (contract §10) need of `jwt_authn` in the same filter chain.
 
 use super::Rules;
-use crate::lint::graph::{Filter, FilterChain, FilterRole, TokenProvider};
+use crate::lint::endpoints::VerifiedResources;
+use crate::lint::graph::{
+    Filter, FilterChain, FilterRole, TokenProvider, TokenRule, TokenVerification,
+};
+use crate::lint::paths::{Answer, samples};
 
 impl Rules<'_> {
     /// The tokens of resources that `jwt` verifies.
@@ -14,41 +18,42 @@ impl Rules<'_> {
             let Some(number) = filter.role.config() else { continue };
             let Some(Some(config)) = self.configs.get(number) else { continue };
             let before = chain.filters.get(..index).unwrap_or_default();
-            for (metadata, header) in config.verified_payloads() {
-                self.of_payload(filter, before, &metadata, &header);
+            for resources in config.verified_resources() {
+                self.of_verified(filter, before, &resources);
             }
         }
     }
 
-    /// What is wrong with the filters before this one, of which one must leave these.
-    fn of_payload(&self, own: &Filter, before: &[Filter], metadata: &str, header: &str) {
+    /// What is wrong with the filters before this one, of which one must verify the tokens of these
+    /// resources.
+    fn of_verified(&self, own: &Filter, before: &[Filter], resources: &VerifiedResources) {
+        let VerifiedResources { metadata, header, .. } = resources;
         let error = |key: &str, message: String| {
             self.add(&own.place, true, format!("{key} {metadata} {header}"), message);
         };
         let verifying = before.iter().filter(|filter| !filter.is_disabled);
-        let mut has_filter = false;
-        let mut providers: Vec<&TokenProvider> = Vec::new();
-        for filter in verifying {
-            if let FilterRole::VerifiesTokens(of_filter) = &filter.role {
-                has_filter = true;
-                providers.extend(of_filter);
-            }
-        }
-        if !has_filter {
+        let verifications: Vec<&TokenVerification> = verifying
+            .filter_map(|filter| match &filter.role {
+                FilterRole::VerifiesTokens(verification) => Some(verification),
+                _ => None,
+            })
+            .collect();
+        if verifications.is_empty() {
             let message = "bound_tokens has resources with jwt, and no jwt_authn is before the \
                            filter in this chain: every token there is token_unverified; put \
                            jwt_authn before it";
             return error("jwt_authn", message.to_owned());
         }
-        let leaves = |provider: &&&TokenProvider| {
-            provider.metadata.as_deref() == Some(metadata)
+        let leaves = |provider: &&TokenProvider| {
+            provider.metadata.as_ref() == Some(metadata)
                 && provider
                     .payload_header
                     .as_ref()
                     .is_some_and(|name| name.eq_ignore_ascii_case(header))
         };
         let mut found = false;
-        for provider in providers.iter().filter(leaves) {
+        let providers = verifications.iter().flat_map(|all| &all.providers);
+        for provider in providers.filter(leaves) {
             found = true;
             if !provider.keeps_token {
                 let message = "jwt_authn takes the token off the request, so that every request \
@@ -70,6 +75,67 @@ impl Rules<'_> {
                  at a resource is token_unverified"
             );
             error("provider", message);
+        }
+        for verification in verifications {
+            let names: Vec<&str> = verification
+                .providers
+                .iter()
+                .filter(leaves)
+                .map(|provider| provider.name.as_str())
+                .collect();
+            if !names.is_empty() {
+                self.of_rules(own, &verification.rules, &names, resources);
+            }
+        }
+    }
+
+    /// The rules of `jwt_authn`, of which one must have a token of each resource verified by one of
+    /// the providers with these names.
+    fn of_rules(
+        &self,
+        own: &Filter,
+        rules: &[TokenRule],
+        names: &[&str],
+        resources: &VerifiedResources,
+    ) {
+        for pattern in &resources.patterns {
+            // The path itself, and one below it.
+            for path in samples(pattern, "") {
+                let mut taking = rules.iter().filter(|rule| rule.paths.takes(&path) != Answer::No);
+                let Some(rule) = taking.next() else {
+                    let message = format!(
+                        "no rule of jwt_authn takes {path}, which is a resource: every token there \
+                         is token_unverified; add a rule with match and requires"
+                    );
+                    self.add(&own.place, true, format!("rule {pattern}"), message);
+                    break;
+                };
+                // Whether it is this one depends on more than the path.
+                if rule.is_conditional || rule.paths.takes(&path) != Answer::Yes {
+                    break;
+                }
+                let verifies = rule.requires.as_ref().is_some_and(|required| {
+                    required.providers.is_empty()
+                        || required.providers.iter().any(|name| names.contains(&name.as_str()))
+                });
+                if !verifies {
+                    let message = format!(
+                        "this rule takes {path}, which is a resource, and has no token verified by \
+                         {}: every token there is token_unverified; name it in requires",
+                        names.join(" or ")
+                    );
+                    self.add(&rule.place, true, format!("requires {pattern}"), message);
+                    break;
+                }
+                let lets_failed = rule.requires.as_ref().is_some_and(|all| all.lets_failed);
+                if resources.are_introspected && !lets_failed {
+                    let message = "jwt_authn answers what it cannot verify itself, so that no \
+                                   opaque token is asked about at introspection: require any of \
+                                   the provider and allow_missing_or_failed";
+                    self.add(&rule.place, true, format!("failed {pattern}"), message.to_owned());
+                    break;
+                }
+            }
         }
     }
 }

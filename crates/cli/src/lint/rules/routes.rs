@@ -127,17 +127,19 @@ impl Rules<'_> {
                     .get(endpoint.config)
                     .and_then(Option::as_ref)
                     .map_or(0, |config| config.line);
+                let (_, member) = endpoint.words();
                 let message = format!(
                     "POST {sent} is gated by the configuration in line {line}, but passes the one \
-                     that runs here: list it in \"endpoints\" of both"
+                     that runs here: list it in {member} of both"
                 );
                 self.add(&route.place, is_sure, cluster_key(cluster), message);
                 continue;
             }
             let missing = entry_to_add(endpoint, route, &sent);
+            let (what, member) = endpoint.words();
             let message = format!(
-                "{}: POST {sent} passes undecided and arrives at {} as {arrives}, which is an \
-                 endpoint: add \"{missing}\" to \"endpoints\"",
+                "{}: POST {sent} passes undecided and arrives at {} as {arrives}, which is {what}: \
+                 add \"{missing}\" to {member}",
                 if route.rewrite == Rewrite::None {
                     "another way to it"
                 } else {

@@ -141,7 +141,7 @@ impl Scenario {
                 )
             },
             Self {
-                ticks: 4,
+                ticks: 3 + more,
                 pieces: if deep { &[4, usize::MAX] } else { &[4] },
                 ..of("ticks that are too short", seldom(0, Budget { changes: 1, ..none }))
             },
