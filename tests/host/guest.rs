@@ -126,7 +126,11 @@ impl Guest<'_> {
             return Ok(Status::InternalFailure);
         }
         let headers = self.fields(map)?;
-        let headers = headers.ok_or_else(|| format_err!("a header is written after it went on"))?;
+        let went = match map {
+            RESPONSE_HEADERS => "the response went on",
+            _ => "the request went upstream",
+        };
+        let headers = headers.ok_or_else(|| format_err!("a header is written after {went}"))?;
         if !matches!(change, Change::Add(..)) {
             headers.retain(|(name, _)| *name != key);
         }

@@ -489,10 +489,8 @@ fn metadata_is_edited_in_every_delivery() {
         " \"token_endpoint_auth_methods_supported\": [ \"none\" ],\n",
         " \"x\": [1, {\"a\":2, \"a\":3}], \"userinfo_endpoint\": \"https://a/userinfo\" }\n",
     );
-    let expected = document.replace(
-        "\"none\" ",
-        concat!("\"none\",\"tls_client_auth\",\"self_signed_tls_client_auth\" ",),
-    );
+    let expected = document
+        .replace("\"none\" ", "\"none\",\"tls_client_auth\",\"self_signed_tls_client_auth\" ");
     let expected = expected.replace("/userinfo\" }", concat!(
         "/userinfo\",\"mtls_endpoint_aliases\":{\"token_endpoint\":\"https://mtls.as.test/token\"},",
         "\"tls_client_certificate_bound_access_tokens\":true }",

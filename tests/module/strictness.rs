@@ -5,6 +5,7 @@ use self::wat::{CONTINUE, Filter, PAUSE};
 use crate::host::{Connection, Fault, Module, StartError, StreamId, Vm};
 
 mod http_call;
+mod responses;
 mod shared_data;
 mod waiting;
 mod wat;

@@ -10,6 +10,7 @@ const whole = new Set([
   "else",
   "if",
   "items",
+  "maxItems",
   "maxLength",
   "maximum",
   "minItems",

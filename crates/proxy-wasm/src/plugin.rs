@@ -65,17 +65,13 @@ impl Plugin {
         }
         let metrics = Rc::new(Metrics::define());
         let request_log = Rc::<RequestLog>::default();
-        let embedded_clients = configuration.number_of_clients() as u64;
-        metrics.record_registry(embedded_clients, 0);
+        metrics.record_registry(configuration.number_of_clients() as u64, 0);
         let certificates = CertificateCaches::default();
         let verifier = certificates.connection().signature_verifier();
         let registries = Registries::new(
-            configuration.fetched_registries(),
-            configuration.key_sets(),
-            configuration.revocation().map(|sources| (sources, verifier)),
-            configuration.introspection(),
+            &configuration,
+            verifier,
             clock::now_nanos(),
-            embedded_clients,
             metrics.clone(),
             request_log.clone(),
         );

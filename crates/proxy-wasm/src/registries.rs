@@ -19,10 +19,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tls_client_auth::host::{
-    Fact, FetchMode, FetchedRegistry, IntrospectionSource, KeySetSource, Lookup, OnMiss, Question,
-    RegistryFault, RevocationSources, SignatureVerifier, Snapshot, Stopwatch, TokenKey,
+    Fact, FetchMode, FetchedRegistry, Lookup, OnMiss, Question, RegistryFault, SignatureVerifier,
+    Snapshot, Stopwatch, TokenKey,
 };
-use tls_client_auth::limits;
+use tls_client_auth::{Configuration, limits};
 
 pub(super) use self::call::AnswerSizes;
 use self::introspections::IntrospectionAccess;
@@ -93,18 +93,15 @@ enum RootCall {
 }
 
 impl Registries {
-    /// Each registry comes with whether a client that it does not have may pass. `random` is a
-    /// number that is hard to predict.
+    /// Those of `configuration`. `random` is a number that is hard to predict.
     pub(super) fn new(
-        registries: Vec<(Arc<FetchedRegistry>, bool)>,
-        key_sets: Option<Arc<KeySetSource>>,
-        revocation: Option<(Arc<RevocationSources>, &'static dyn SignatureVerifier)>,
-        introspection: Vec<Arc<IntrospectionSource>>,
+        configuration: &Configuration,
+        verifier: &'static dyn SignatureVerifier,
         random: u64,
-        embedded_clients: u64,
         metrics: Rc<Metrics>,
         request_log: Rc<RequestLog>,
     ) -> Self {
+        let registries = configuration.fetched_registries();
         let registries = registries.into_iter().map(|(registry, passes_unregistered)| {
             let access = match registry.mode {
                 FetchMode::Snapshot { .. } => Access::Snapshot(Box::new(SnapshotAccess {
@@ -126,11 +123,16 @@ impl Registries {
         });
         Self {
             registries: registries.collect(),
-            key_sets: key_sets.map(KeySetAccess::new),
-            revocations: revocation
-                .map(|(sources, verifier)| RevocationAccess::new(sources, verifier, random)),
-            introspections: introspection.into_iter().map(IntrospectionAccess::new).collect(),
-            embedded_clients,
+            key_sets: configuration.key_sets().map(KeySetAccess::new),
+            revocations: configuration
+                .revocation()
+                .map(|sources| RevocationAccess::new(sources, verifier, random)),
+            introspections: configuration
+                .introspection()
+                .into_iter()
+                .map(IntrospectionAccess::new)
+                .collect(),
+            embedded_clients: configuration.number_of_clients() as u64,
             metrics,
             request_log,
             stopwatch: RefCell::default(),

@@ -11,6 +11,7 @@ pub struct Filter<'a> {
     pub on_body: &'a str,
     pub on_trailers: &'a str,
     pub on_response_headers: &'a str,
+    pub on_response_body: &'a str,
     pub on_call_response: &'a str,
 }
 
@@ -27,6 +28,7 @@ impl Default for Filter<'_> {
             on_body: CONTINUE,
             on_trailers: CONTINUE,
             on_response_headers: CONTINUE,
+            on_response_body: CONTINUE,
             on_call_response: "",
         }
     }
@@ -43,6 +45,7 @@ impl Filter<'_> {
             on_body,
             on_trailers,
             on_response_headers,
+            on_response_body,
             on_call_response,
         } = self;
         format!(
@@ -66,7 +69,7 @@ impl Filter<'_> {
                 (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
                     {on_response_headers})
                 (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32)
-                    (i32.const 0))
+                    {on_response_body})
                 (func (export "proxy_on_http_call_response") (param i32 i32 i32 i32 i32)
                     {on_call_response})
                 (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
