@@ -101,7 +101,8 @@ pub(crate) fn authenticate(
     };
 
     checks.begin(Check::Validity);
-    check_validity(&certificate, presented.now()?)?;
+    let now = presented.now()?;
+    check_validity(&certificate, now)?;
 
     checks.begin(Check::Origin);
     presented.check_origin()?;
@@ -114,7 +115,7 @@ pub(crate) fn authenticate(
         let of_client = client.trust_anchors();
         if of_client.is_some() || policy.common.peer_certificate.chain == Chain::Anchors {
             checks.begin(Check::Issuer);
-            presented.check_issuer(&certificate, &policy.common.trust, of_client)?;
+            presented.check_issuer(&certificate, &policy.common.trust, of_client, now)?;
         }
     }
 

@@ -16,18 +16,19 @@ impl PresentedCertificate<'_> {
     /// `peer_certificate.chain` is "anchors", and to those of the client, if it has any.
     ///
     /// # Errors
-    /// [`Rejection::CertificateUntrustedIssuer`], [`Rejection::HostError`].
+    /// [`Rejection::CertificateUntrustedIssuer`].
     pub(crate) fn check_issuer(
         &mut self,
         certificate: &PeerCertificate,
         trust: &Trust,
         of_client: Option<&ClientAnchors>,
+        now: UnixTime,
     ) -> Result<(), Rejection> {
         if self.policy.chain == Chain::Anchors {
-            self.check_path(certificate, trust, None)?;
+            self.check_path(certificate, trust, None, now)?;
         }
         match of_client {
-            Some(_) => self.check_path(certificate, trust, of_client),
+            Some(_) => self.check_path(certificate, trust, of_client, now),
             None => Ok(()),
         }
     }
@@ -37,8 +38,8 @@ impl PresentedCertificate<'_> {
         certificate: &PeerCertificate,
         trust: &Trust,
         of_client: Option<&ClientAnchors>,
+        now: UnixTime,
     ) -> Result<(), Rejection> {
-        let now = self.downstream.now()?;
         let question = PathQuestion {
             leaf: certificate.thumbprint(),
             trust: trust.id().copied(),

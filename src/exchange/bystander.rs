@@ -49,9 +49,10 @@ fn is_vouched_for(
     common: &CommonPolicy,
     presented: &mut PresentedCertificate<'_>,
 ) -> Result<(), Rejection> {
-    check_validity(certificate, presented.now()?)?;
+    let now = presented.now()?;
+    check_validity(certificate, now)?;
     presented.check_chain()?;
-    presented.check_issuer(certificate, &common.trust, None)?;
+    presented.check_issuer(certificate, &common.trust, None, now)?;
     // Whether it is revoked is asked only where a decision depends on it.
     if common.revocation.is_some() {
         return Err(Rejection::RevocationUnknown(RevocationUnknown::NotAsked));

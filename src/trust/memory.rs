@@ -1,10 +1,13 @@
 //! Verdicts on paths, remembered: each certificate is verified once, for all its requests.
 
+use std::hash::{Hash, Hasher};
+
 use lru::LruCache;
 
 use super::path::Verdict;
 use crate::certificate::Thumbprint;
 use crate::limits;
+use crate::octets::equal;
 use crate::time::UnixTime;
 
 /// A least-recently-used cache of verdicts, passes and refusals alike, so that a certificate that
@@ -15,7 +18,7 @@ pub struct PathMemory {
 }
 
 /// Everything on which a verdict depends but the time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Eq)]
 pub(crate) struct PathQuestion {
     /// The leaf.
     pub(crate) leaf: Thumbprint,
@@ -25,6 +28,26 @@ pub(crate) struct PathQuestion {
     pub(crate) client: Option<Thumbprint>,
     /// The digest of the chain that the client sent; `None` = it was not needed, or there is none.
     pub(crate) offered: Option<Thumbprint>,
+}
+
+impl PartialEq for PathQuestion {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { leaf, trust, client, offered } = other;
+        equal(self.leaf.octets(), leaf.octets())
+            && [(&self.trust, trust), (&self.client, client), (&self.offered, offered)]
+                .into_iter()
+                .all(|pair| match pair {
+                    (Some(one), Some(other)) => equal(one.octets(), other.octets()),
+                    (one, other) => one.is_none() && other.is_none(),
+                })
+    }
+}
+
+impl Hash for PathQuestion {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // There are few anchors for one leaf, and each request looks its verdict up.
+        state.write(self.leaf.octets());
+    }
 }
 
 impl PathMemory {

@@ -40,11 +40,12 @@ fn the_most_frequent_request_meets_its_aims() {
     assert!(header <= cost::HEADER_AIM, "{header} for each further header");
     let octet = more("authenticated, a thousand more octets", 1_000);
     assert!(octet <= cost::OCTET_AIM, "{octet} for each further octet of body");
-    // A path that is known costs nearly nothing.
+    // A path that is known costs some hundred instructions, and a host call less: Envoy is not
+    // asked whether it verified the chain.
     let [anchored, without] =
-        ["authenticated, under an anchor", "authenticated, the same without anchors"]
-            .map(|name| of(name).instructions);
-    assert!(anchored * 100 <= without * 105, "{anchored} with anchors, {without} without");
+        ["authenticated, under an anchor", "authenticated, the same without anchors"].map(of);
+    assert!(anchored.instructions * 100 <= without.instructions * 107, "{anchored:?} {without:?}");
+    assert!(anchored.host_calls < without.host_calls, "{anchored:?} {without:?}");
 }
 
 /// Every request that a client can send, of any size, is answered within two milliseconds.

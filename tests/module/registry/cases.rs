@@ -86,8 +86,11 @@ fn every_case_has_the_same_decision_by_lookup() {
             }
         }
         let mut outcome = run::close(&mut vm, id).expect("no fault");
-        // A decision that an answer causes is on the account of the root context.
-        outcome.account.logs.extend(vm.root_account().logs.iter().cloned());
+        // A decision that an answer causes is on the account of the root context; so is what came of
+        // the lists of the row, which are fetched meanwhile, at a time that is random.
+        let logs = vm.root_account().logs.iter();
+        let of_decisions = logs.filter(|log| !log.message.starts_with("tls_client_auth crl "));
+        outcome.account.logs.extend(of_decisions.cloned());
         check(case, &outcome, delivery).err().map(|why| format!("{}: {why}", case.name))
     });
     let failures: Vec<_> = failures.collect();
