@@ -20,13 +20,14 @@ const named = (name, text, accepted) => {
 };
 
 // One certificate in place of all that tests/support/case.rs makes: to a schema they are alike.
-const { raw: der } = new X509Certificate(read("tests/bench/client.pem"));
+const { raw: der, serialNumber } = new X509Certificate(read("tests/bench/client.pem"));
 const digest = (encoding) => createHash("sha256").update(der).digest(encoding);
 const pem = `-----BEGIN CERTIFICATE-----\n${der.toString("base64")}\n-----END CERTIFICATE-----\n`;
 const certificates = {
   x5c: der.toString("base64"),
   x5t: digest("base64url"),
   sha256: digest("hex"),
+  serial: serialNumber,
   pem_percent: encodeURIComponent(pem),
   pem_json: pem.replaceAll("\n", "\\n"),
 };

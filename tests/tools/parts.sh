@@ -140,6 +140,7 @@ part_interop() {
   step "an authorization server and clients from npm"
   ensure_interop
   node target/tools/interop/servers/oidc-provider/main.mjs "${envoy_versions[0]}"
+  node target/tools/interop/servers/oidc-provider/resources.mjs "${envoy_versions[0]}"
   run_servers authlete spring
   step "the certificate in every format, read by the code of servers"
   ensure_readers
