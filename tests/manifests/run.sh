@@ -89,6 +89,19 @@ sends_ca_list localhost yes
 never_resumes localhost
 stop_last
 
+echo "envoy/envoy-resources.yaml on Envoy $version"
+start_envoy "$version" envoy/envoy-resources.yaml
+expect "by-subject-dn" 200 authenticated subject-dn "$url" --data "$client"
+expect "a resource without a token" 401 token_missing subject-dn "$edge/api/accounts"
+expect "a token that nobody verified" 401 token_unverified subject-dn "$edge/api/accounts" \
+  --header "authorization: Bearer eyJhbGciOiJSUzI1NiJ9.e30.c2lnbmF0dXJl"
+expect "a token in the query" 400 token_malformed subject-dn "$edge/api/accounts?access_token=a"
+expect "a path that is no resource" 200 "" subject-dn "$edge/page"
+stop_last
+# The key set, which jwt_authn fetches from the backend, and which is none here.
+fetched=$(grep -c '"path": "/jwks.json"' "$work/backend.jsonl" || true)
+accepted=$((accepted + fetched))
+
 # With an older Envoy, a client that obeys the list of CAs would not be let in: it does not start.
 echo "envoy/envoy.yaml on Envoy $oldest"
 if "target/envoy/$oldest/bin/envoy" --mode validate -c envoy/envoy.yaml \

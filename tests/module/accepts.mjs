@@ -44,6 +44,15 @@ function start(module, configuration) {
       return OK;
     },
     proxy_set_tick_period_milliseconds: () => OK,
+    // verify_signature, of which a start asks whether a signature of its own is valid: it is.
+    proxy_call_foreign_function: (name, nameSize, question, questionSize, data, size) => {
+      const answer = new Uint8Array([8, 1]);
+      const copy = exports.malloc(answer.length);
+      octets().set(answer, copy);
+      view().setUint32(data, copy, true);
+      view().setUint32(size, answer.length, true);
+      return OK;
+    },
   };
   const refuse = (name) => () => {
     throw new Error(`the module called ${name} while it started`);

@@ -27,6 +27,7 @@ const certificates = {
   x5c: der.toString("base64"),
   x5t: digest("base64url"),
   sha256: digest("hex"),
+  serial: serialNumber,
   pem_percent: encodeURIComponent(pem),
   serial: serialNumber,
   ca: read("src/revocation/crl/tests/ca.pem"),

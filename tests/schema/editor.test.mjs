@@ -8,9 +8,7 @@ import { editor, schema } from "./support.mjs";
 const { $defs } = schema;
 const labels = (items) => items.map(({ label }) => label).sort();
 const offered = ({ properties }) =>
-  Object.keys(properties)
-    .filter((name) => properties[name].$ref !== "#/$defs/not_supported")
-    .sort();
+  Object.keys(properties).sort();
 
 // The cursor is behind the mark.
 const members = [
@@ -80,7 +78,7 @@ const messages = [
   ['{"clients": [], "endpoints": ["token"]}', /^Write a path from its first \/;/],
   ['{"clients": [], "mode": "observe"}', /Valid values: "enforce", "shadow"/],
   ['{"clients": [], "clinets": []}', /clinets is not allowed/],
-  ['{"endpoints": ["/token"]}', /Missing property "clients"/],
+  ['{"endpoints": ["/token"]}', /^Without clients and registry there are no endpoints/],
   ['{"clients": [{"client_id": "a"}]}', /Missing property "token_endpoint_auth_method"/],
   [client("mtls"), /^Write tls_client_auth, self_signed_/],
   [client("tls_client_auth"), /Missing property "tls_client_auth_subject_dn"/],

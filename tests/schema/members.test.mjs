@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { all } from "./configurations.mjs";
-import { refusal, schema, validator } from "./support.mjs";
+import { read, refusal, schema, validator } from "./support.mjs";
 
 const { $defs } = schema;
 const fault = validator(schema);
@@ -23,6 +23,8 @@ const client = {
   token_endpoint_auth_method: method,
   tls_client_auth_san_dns: "a.test",
 };
+const jwt = { metadata: "a", payload_header: "x-a" };
+const trust_anchors = [read("src/revocation/crl/tests/ca.pem")];
 const backend = $defs.client.properties.backend_authentication;
 
 // For an unknown member the parser lists those that it reads.
@@ -49,6 +51,33 @@ const places = [
     "jwks_uri",
     $defs.key_sets,
     (members) => ({ clients: [], jwks_uri: { cluster: "c", hosts: ["a.test"], ...members } }),
+  ],
+  [
+    "bound_tokens",
+    $defs.bound_tokens,
+    (members) => ({ endpoints: [], bound_tokens: { resources: ["/a"], jwt, ...members } }),
+  ],
+  [
+    "introspection",
+    $defs.bound_tokens.properties.introspection,
+    (members) => ({
+      endpoints: [],
+      bound_tokens: { resources: ["/a"], introspection: { ...registry, ...members } },
+    }),
+  ],
+  [
+    "crl",
+    $defs.crl.items,
+    (members) => ({ clients: [], trust_anchors, crl: [{ ...registry, ...members }] }),
+  ],
+  [
+    "ocsp",
+    $defs.ocsp,
+    (members) => ({
+      clients: [],
+      trust_anchors,
+      ocsp: { cluster: "c", hosts: ["a.test"], ...members },
+    }),
   ],
   [
     "certificate_binding",

@@ -142,6 +142,7 @@ part_interop() {
   ensure_interop
   node target/tools/interop/servers/oidc-provider/main.mjs "${envoy_versions[0]}"
   node target/tools/interop/servers/oidc-provider/responses.mjs "${envoy_versions[0]}"
+  node target/tools/interop/servers/oidc-provider/resources.mjs "${envoy_versions[0]}"
   run_servers authlete spring
   step "the certificate in every format, read by the code of servers"
   ensure_readers

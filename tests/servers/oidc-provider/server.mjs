@@ -11,7 +11,7 @@ for (const level of ["info", "warn"]) {
   console[level] = (...words) => String(words[0]).includes("oidc-provider ") || print(...words);
 }
 
-function newProvider(issuer, configuration) {
+export function newProvider(issuer, configuration) {
   const provider = new Provider(issuer, configuration);
   // Takes the scheme from Envoy's x-forwarded-proto.
   provider.proxy = true;
@@ -47,7 +47,7 @@ export class Server {
 
 // RFC 9440. The header can be trusted: the server is reachable only through the filter, which
 // strips the header of a client and writes it for clients that it authenticated.
-function forwardedCertificate(ctx) {
+export function forwardedCertificate(ctx) {
   const value = ctx.get("client-cert");
   return value ? new X509Certificate(Buffer.from(value.slice(1, -1), "base64")) : undefined;
 }

@@ -5,6 +5,7 @@ pub mod http_filters;
 mod jwt_authn;
 mod listeners;
 mod matcher;
+mod route_match;
 mod routes;
 pub mod tls;
 mod upgrades;

@@ -1,6 +1,6 @@
 //! Envoy's `jwt_authn`, as far as resources of this filter depend on it.
 
-use super::routes::path_match;
+use super::route_match::path_match;
 use crate::lint::graph::{TokenProvider, TokenRequirement, TokenRule, TokenVerification};
 use crate::lint::located::At;
 use crate::lint::paths::PathMatch;
