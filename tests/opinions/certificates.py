@@ -171,7 +171,8 @@ def is_utf8(text):
 # Words of errors of crypto/x509, and the part of a certificate that they are about.
 PARTS = {
     "a name": "RDNSequence",
-    "the key": "RSA|ECDSA|DSA|elliptic curve|not on curve|subjectPublicKey|malformed parameters",
+    "the key": "RSA|ECDSA|ecdsa|DSA|elliptic curve|not on curve|subjectPublicKey"
+    "|malformed parameters",
     "the signature": "signature",
     "alternative names": "SAN|subject alternative name",
     "another extension": "constraint|NameConstraints|CRL distribution|basic constraints|polic|usage"

@@ -132,6 +132,7 @@ CERTIFICATES = {
     (
         "Go reads alternative names that the filter refuses",
     ): "malformed names of types that Go leaves out",
+    ("only Go has the name", "dns"): "a name with a control character matches nothing",
     ("only Go has the name", "email"): "a text without @ is no mailbox, and none can be registered",
     ("Go: serial number",): "negative numbers, of which the filter compares the octets",
     ("openssl: serial number",): "negative numbers, of which the filter compares the octets",
