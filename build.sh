@@ -84,6 +84,8 @@ Parts that run only where they are named, because they compile for long:
                   minutes the first time, then 2.
                   ONLY="hydra" in the environment runs one of authlete hydra spring
                   keycloak
+  opinions        names and certificates, as OpenJDK, OpenLDAP's slapd, Go and OpenSSL compare and
+                  read them: python3, openssl, go, a JDK; some 2 minutes. SEED="2" makes others
   kubernetes      the manifests under real control planes of Istio, Envoy Gateway and Kubernetes:
                   python3, curl, openssl, go 1.21 or later, skopeo, etcd, docker-registry, root;
                   some 20 minutes.
@@ -251,7 +253,7 @@ while (($#)); do
         command=$1
       fi
       ;;
-    core | module | envoy | proxies | clients | page | servers | kubernetes)
+    core | module | envoy | proxies | clients | page | opinions | servers | kubernetes)
       [[ $command == test ]] || fail "$1 is a part of the tests: ./build.sh test $1"
       chosen+=("$1")
       ;;
@@ -321,7 +323,8 @@ case $command in
     ;;
   model)
     require cargo
-    exec cargo test --locked --profile cli --package tls-client-auth --lib every_order_of -- --nocapture --include-ignored
+    exec cargo test --locked --profile cli --package tls-client-auth --lib every_order_of -- \
+      --nocapture --include-ignored
     ;;
   bench)
     if [[ -n $profile ]]; then

@@ -18,6 +18,6 @@ pub(crate) use self::header::XFCC;
 pub(crate) use self::issued::{IssuedCertificate, bits};
 pub use self::memory::CertificateMemory;
 pub use self::name::{AttributeType, DistinguishedName, NameDifference, NameError};
-pub(crate) use self::parts::{Extension, Parts, place};
+pub(crate) use self::parts::{Extension, Parts, place, time};
 pub use self::peer::{CertificateError, PeerCertificate};
 pub use self::thumbprint::Thumbprint;

@@ -22,6 +22,11 @@ fn every_target_accepts_its_corpus() {
             println!("{}", file.display());
             let octets = fs::read(file).unwrap();
             target(&octets);
+            // What the fuzzer found is near to others that it found.
+            let name = file.file_name().unwrap().to_str().unwrap();
+            if name.starts_with("found-") {
+                continue;
+            }
             // Also cut, and with each octet changed.
             for place in 0..octets.len().min(512) {
                 target(octets.get(..place).unwrap());

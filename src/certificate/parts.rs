@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use x509_parser::certificate::Validity;
 use x509_parser::prelude::FromDer as _;
+use x509_parser::time::ASN1Time;
 
 use super::der::{Elements, MalformedDer, Tlv, tag};
 use crate::time::UnixTime;
@@ -12,6 +12,17 @@ use crate::time::UnixTime;
 pub(crate) fn place(whole: &[u8], part: &[u8]) -> Range<usize> {
     let start = part.as_ptr().addr() - whole.as_ptr().addr();
     start..start + part.len()
+}
+
+/// A `UTCTime` or `GeneralizedTime`, of a certificate, a CRL or an OCSP answer.
+pub(crate) fn time(elements: &mut Elements<'_>) -> Result<UnixTime, MalformedDer> {
+    // x509-parser does not look at the class and form of the tag.
+    if !matches!(elements.0.first(), Some(&(tag::UTC_TIME | tag::GENERALIZED_TIME))) {
+        return Err(MalformedDer);
+    }
+    let (rest, time) = ASN1Time::from_der(elements.0).map_err(|_| MalformedDer)?;
+    elements.0 = rest;
+    Ok(UnixTime(time.timestamp()))
 }
 
 /// The parts of a certificate that a decision needs. Those that are elements of DER have their
@@ -53,10 +64,9 @@ impl<'a> Parts<'a> {
         let serial_number = signed.required()?.contents_of(tag::INTEGER)?;
         signed.required()?.contents_of(tag::SEQUENCE)?;
         let issuer = signed.whole(tag::SEQUENCE)?;
-        let (subject, validity) = Validity::from_der(signed.0).map_err(|_| MalformedDer)?;
-        signed.0 = subject;
-        let [not_before, not_after] =
-            [validity.not_before, validity.not_after].map(|time| UnixTime(time.timestamp()));
+        let mut validity = Elements(signed.required()?.contents_of(tag::SEQUENCE)?);
+        let (not_before, not_after) = (time(&mut validity)?, time(&mut validity)?);
+        validity.end()?;
         let subject = signed.whole(tag::SEQUENCE)?;
         let public_key = signed.whole(tag::SEQUENCE)?;
         let mut key = Elements(Tlv::only(public_key)?.contents);
@@ -110,5 +120,32 @@ impl<'a> Extension<'a> {
         let value = parts.required()?.contents_of(tag::OCTET_STRING)?;
         parts.end()?;
         Ok(Self { id, is_critical, value })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found beside crypto/x509 of Go (tests/opinions).
+    #[test]
+    fn times_have_the_tags_of_times() {
+        let pem = include_bytes!("../../tests/bench/client.pem");
+        let der = crate::certificate::pem::decode(pem).unwrap();
+        let start = *b"\x30\x1e\x17\x0d";
+        let at = der.windows(4).position(|part| part == start).expect("a validity of two UTCTimes");
+        assert!(Parts::of(&der).is_ok());
+        // The validity, and both times: constructed, of other classes, and of another type.
+        for (offset, tags) in [
+            (0, [0x10, 0xb0, 0x70, 0x31]),
+            (2, [0x37, 0x57, 0x97, 0x16]),
+            (17, [0x37, 0x57, 0xd7, 0x19]),
+        ] {
+            for tag in tags {
+                let mut changed = der.clone();
+                changed[at + offset] = tag;
+                assert!(Parts::of(&changed).is_err(), "{tag:#x} at {offset}");
+            }
+        }
     }
 }

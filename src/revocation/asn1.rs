@@ -1,26 +1,15 @@
 //! What CRLs and OCSP answers have in common in DER.
 
-use x509_parser::prelude::FromDer as _;
-use x509_parser::time::ASN1Time;
-
 use crate::certificate::der::{Elements, MalformedDer, Tlv, tag};
+pub(super) use crate::certificate::time;
 use crate::time::UnixTime;
 
 pub(super) const ENUMERATED: u8 = 0x0a;
-pub(super) const UTC_TIME: u8 = 0x17;
-pub(super) const GENERALIZED_TIME: u8 = 0x18;
-
-/// A `UTCTime` or `GeneralizedTime`.
-pub(super) fn time(elements: &mut Elements<'_>) -> Result<UnixTime, MalformedDer> {
-    let (rest, time) = ASN1Time::from_der(elements.0).map_err(|_| MalformedDer)?;
-    elements.0 = rest;
-    Ok(UnixTime(time.timestamp()))
-}
 
 /// A `UTCTime` or `GeneralizedTime`, if one is next.
 pub(super) fn optional_time(elements: &mut Elements<'_>) -> Result<Option<UnixTime>, MalformedDer> {
     match elements.0.first() {
-        Some(&(UTC_TIME | GENERALIZED_TIME)) => time(elements).map(Some),
+        Some(&(tag::UTC_TIME | tag::GENERALIZED_TIME)) => time(elements).map(Some),
         _ => Ok(None),
     }
 }

@@ -387,6 +387,28 @@ ensure_parsers() {
   )
 }
 
+# OpenLDAP's slapd, that of the system or of Debian's packages, and what asks the JDK and Go; the
+# file slapd says where the first one is.
+ensure_opinions() {
+  local home=$PWD/target/tools/opinions package
+  mkdir -p "$home"
+  if [[ ! -s $home/slapd ]]; then
+    if [[ -x /usr/sbin/slapd && -f /etc/ldap/schema/core.schema ]]; then
+      echo / > "$home/slapd"
+    else
+      for package in slapd libldap-2.5-0 libltdl7 libwrap0; do
+        unpack_debian "$package" "$home/debian"
+      done
+      echo "$home/debian" > "$home/slapd"
+    fi
+  fi
+  javac -d "$home" tests/opinions/Names.java
+  (
+    cd tests/opinions/go &&
+      GOTOOLCHAIN=local GOFLAGS=-buildvcs=false go build -o "$home/certificates" .
+  )
+}
+
 # Programs of one Go module, into target/kubernetes/NAME-VERSION, by the checksums of
 # tests/kubernetes/go/NAME/go.sum, and files of the module that they need beside:
 # build_control_plane NAME SOURCE LDFLAGS PACKAGE...; sets home, that directory, which the caller

@@ -174,6 +174,19 @@ part_servers() {
   run_servers ${ONLY:-${servers[*]}}
 }
 
+# SEED in the environment makes other names, and other damage to certificates.
+part_opinions() {
+  local home=target/tools/opinions what filter
+  ensure_corpus
+  ensure_opinions
+  filter=(cargo test --quiet --locked --package tls-client-auth-tests --test opinions)
+  for what in names certificates; do
+    step "$what, as others compare and read them"
+    python3 -B tests/opinions/main.py "$what" --home "$home" --slapd "$(< "$home/slapd")" \
+      ${SEED:+--seed "$SEED"} -- "${filter[@]}"
+  done
+}
+
 part_docs() {
   step "what the documents show and link"
   cargo test --locked --quiet --test docs
@@ -202,7 +215,7 @@ part_kubernetes() {
 }
 
 # The tests of a part: what `./build.sh test PART` runs; without a part, these, the quickest first.
-# Not among them, because they take long: servers, release and kubernetes.
+# Not among them, because they take or compile for long: opinions, servers, release and kubernetes.
 readonly parts=(core module envoy proxies clients edge page interop docs)
 
 # The commands that each part needs.
@@ -216,6 +229,7 @@ declare -rA part_needs=(
   [page]="cargo node npm"
   [interop]="cargo node npm python3 openssl javac mvn"
   [docs]="cargo python3"
+  [opinions]="cargo node npm python3 openssl go javac"
   [servers]="cargo node npm python3 openssl cc go javac mvn"
   [release]="cargo node npm python3 curl openssl skopeo"
   [kubernetes]="cargo node npm python3 curl openssl go skopeo"
@@ -239,6 +253,7 @@ fetch_all() {
   ensure_interop
   ensure_readers
   ensure_proxies
+  ensure_opinions
   ensure_authlete
   ensure_spring
   ensure_chromium

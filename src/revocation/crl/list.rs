@@ -3,9 +3,7 @@
 
 use std::ops::Range;
 
-use super::super::asn1::{
-    ENUMERATED, GENERALIZED_TIME, UTC_TIME, dotted, optional_time, point_uris, time,
-};
+use super::super::asn1::{ENUMERATED, dotted, optional_time, point_uris, time};
 use super::super::error::CrlError;
 use super::super::issuers::Signed;
 use super::super::serial::significant;
@@ -138,7 +136,7 @@ fn serial_of(entry: Tlv<'_>) -> Result<&[u8], CrlError> {
     let mut entry = Elements(entry.contents_of(tag::SEQUENCE).map_err(malformed)?);
     let serial = entry.required()?.contents_of(tag::INTEGER).map_err(malformed)?;
     let date = entry.required().map_err(malformed)?;
-    if serial.is_empty() || !matches!(date.tag, UTC_TIME | GENERALIZED_TIME) {
+    if serial.is_empty() || !matches!(date.tag, tag::UTC_TIME | tag::GENERALIZED_TIME) {
         return Err(CrlError::Malformed("an entry"));
     }
     if let Some(extensions) = entry.optional(tag::SEQUENCE)? {
