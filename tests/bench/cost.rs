@@ -394,10 +394,6 @@ fn refusals_of_clients() -> Vec<Row> {
         Row { clock: "2040-01-01T00:00:00Z", ..hot().named("certificate_expired") },
         Row { clock: "2020-01-01T00:00:00Z", ..hot().named("certificate_not_yet_valid") },
         hot().named("certificate_unverified").on(unverified),
-        hot().named("certificate_untrusted_issuer").configured(json!({
-            "trust_anchors": [include_str!("../../src/revocation/crl/tests/ca.pem")],
-            "peer_certificate": { "chain": "anchors" },
-        })),
         hot()
             .named("certificate_revoked")
             .configured(json!({ "revoked": [{ "issuer": "CN=x", "serial": "1" },

@@ -1,7 +1,9 @@
 //! RSA (RFC 8017), with the arithmetic of the crate crypto-bigint.
 
+use std::num::NonZeroU64;
+
 use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
-use crypto_bigint::{Limb, Odd, U64, U4096, U8192, Uint};
+use crypto_bigint::{Limb, Odd, U4096, U8192, Uint};
 
 use crate::{Hash, Invalid};
 
@@ -69,17 +71,33 @@ fn power<const LIMBS: usize>(key: RsaPublicKey<'_>, signature: &[u8]) -> Result<
         return Err(Invalid::Signature);
     }
     let modulus = number::<LIMBS>(modulus).ok_or(Invalid::Key)?;
-    let exponent = number::<{ U64::LIMBS }>(exponent).ok_or(Invalid::Key)?;
     let base = number::<LIMBS>(signature).ok_or(Invalid::Signature)?;
     if base >= modulus {
         return Err(Invalid::Signature);
     }
     let modulus = Option::<Odd<_>>::from(Odd::new(modulus)).ok_or(Invalid::Key)?;
     let parameters = FixedMontyParams::new_vartime(modulus);
-    let power = FixedMontyForm::new(&base, &parameters).pow_vartime(&exponent).retrieve();
+    let base = FixedMontyForm::new(&base, &parameters);
+    let mut power = base;
+    // From the bit after the highest that is set on: 65537 takes 16 squares and one product. The
+    // crate's own way prepares a table that such an exponent does not need, twice the work.
+    let exponent = exponent_of(exponent).ok_or(Invalid::Key)?;
+    for place in (0..exponent.ilog2()).rev() {
+        power = power.square();
+        if exponent.get() >> place & 1 == 1 {
+            power = power.mul(&base);
+        }
+    }
     let octets: Vec<u8> =
-        power.as_words().iter().rev().flat_map(|word| word.to_be_bytes()).collect();
+        power.retrieve().as_words().iter().rev().flat_map(|word| word.to_be_bytes()).collect();
     Ok(octets.get(octets.len() - length..).unwrap_or_default().to_vec())
+}
+
+/// The number with these octets, big-endian; `None` = zero, or above 64 bits.
+fn exponent_of(octets: &[u8]) -> Option<NonZeroU64> {
+    let zeros = size_of::<u64>().checked_sub(octets.len())?;
+    let number = std::iter::repeat_n(&0, zeros).chain(octets);
+    NonZeroU64::new(number.fold(0, |number, octet| number << 8 | u64::from(*octet)))
 }
 
 /// The number with these octets, big-endian; `None` = it has no room.
