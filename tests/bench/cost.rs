@@ -49,8 +49,8 @@ pub type Costs = Vec<(String, Cost)>;
 
 /// The row of the most frequent request.
 pub const HOT: &str = "authenticated";
-/// The aims for [`HOT`].
-pub const AIM: Cost = Cost { instructions: 12_000, host_calls: 7 };
+/// The aims for [`HOT`]. Without trust anchors, revocation, resources and responses it took 12,000.
+pub const AIM: Cost = Cost { instructions: 12_500, host_calls: 7 };
 /// The most instructions for one more header of 40 octets.
 #[allow(dead_code, reason = "the bench prints no aim for it")]
 pub const HEADER_AIM: u64 = 150;
