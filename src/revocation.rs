@@ -1,7 +1,7 @@
 //! Revocation: whether a certificate that is valid otherwise was taken back (contract §9).
 //!
-//! The configuration revokes at once ([`RevokedCertificates`]). CRLs are fetched once for all VMs of
-//! a process, and responders asked once for each certificate in a VM ([`Revocations`]). Neither
+//! The configuration revokes at once ([`RevokedCertificates`]). CRLs are fetched once for all VMs
+//! of a process, and responders asked once for each certificate in a VM ([`Revocations`]). Neither
 //! reads a clock or sends a request: both return what the host must do.
 
 mod asn1;

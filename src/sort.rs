@@ -1,8 +1,8 @@
 //! Sorting, compiled once.
 //!
-//! The sorts of the standard library are compiled anew for every type of element, 10 to 20 kB of the
-//! module each. Nothing that is sorted here is sorted for each request, so all of them are one sort
-//! of places.
+//! The sorts of the standard library are compiled anew for every type of element, 10 to 20 kB of
+//! the module each. Nothing that is sorted here is sorted for each request, so all of them are one
+//! sort of places.
 
 use std::cmp::Ordering;
 

@@ -25,8 +25,8 @@ pub fn decode_first(text: &[u8]) -> Option<Vec<u8>> {
     der_of(plain.get(..length)?)
 }
 
-/// The DER of each certificate in `text`, in its order, up to the first that is malformed, and `most`
-/// of them.
+/// The DER of each certificate in `text`, in its order, up to the first that is malformed, and at
+/// most so many.
 #[must_use]
 pub(crate) fn decode_chain(text: &[u8], most: usize) -> Vec<Vec<u8>> {
     let plain = plain(text);

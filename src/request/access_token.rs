@@ -67,8 +67,8 @@ impl BearerToken<'_> {
 /// The token behind `Bearer`; `None` = the header is absent, or its scheme is not exactly `Bearer`.
 /// `payload` is the header that the policy names as `payload_header`.
 ///
-/// Schemes have no letter case (RFC 9110 §11.1). `jwt_authn` finds the token behind `Bearer ` alone,
-/// so that in another spelling it verifies another token than the backend may read.
+/// Schemes have no letter case (RFC 9110 §11.1). `jwt_authn` finds the token behind `Bearer `
+/// alone, so that in another spelling it verifies another token than the backend may read.
 ///
 /// # Errors
 /// [`MalformedToken::Repeated`] and [`MalformedToken::NotAToken`].

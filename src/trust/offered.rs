@@ -1,5 +1,5 @@
-//! What a client offers to the building of a path beside its leaf: the chain of its handshake, as far
-//! as a hop reports it.
+//! What a client offers to the building of a path beside its leaf: the chain of its handshake, as
+//! far as a hop reports it.
 
 use std::sync::Arc;
 

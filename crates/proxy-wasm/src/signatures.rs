@@ -1,9 +1,9 @@
 //! Signatures of CAs, verified by Envoy's foreign function `verify_signature`.
 //!
 //! It takes a message of Protocol Buffers: 1 the name of the hash, 2 the public key
-//! (`SubjectPublicKeyInfo` in DER), 3 the signature, 4 the text; and answers with one: 1 whether the
-//! signature is valid, 2 an error. It has RSASSA-PKCS1-v1_5 and ECDSA. RSASSA-PSS and Ed25519 are
-//! computed here.
+//! (`SubjectPublicKeyInfo` in DER), 3 the signature, 4 the text; and answers with one: 1 whether
+//! the signature is valid, 2 an error. It has RSASSA-PKCS1-v1_5 and ECDSA. RSASSA-PSS and Ed25519
+//! are computed here.
 
 use tls_client_auth::host::{
     Hash, SignatureAlgorithm, SignatureError, SignatureVerifier, verify_ed25519, verify_pss,

@@ -16,8 +16,8 @@ pub struct RsaPublicKey<'a> {
     pub exponent: &'a [u8],
 }
 
-/// Checks an RSASSA-PSS signature (RFC 8017 §8.1.2) whose salt is as long as the hash, by a key of at
-/// most 4096 bits.
+/// Checks an RSASSA-PSS signature (RFC 8017 §8.1.2) whose salt is as long as the hash, by a key of
+/// at most 4096 bits.
 ///
 /// # Errors
 /// Either [`Invalid`].

@@ -90,8 +90,8 @@ fn of_tls(tls: &DownstreamTls, policies: &[&Policy], serves_self_signed: bool) -
             && registry.clients().all(|client| client.trust_anchors().is_none())
     });
     if tls.accepts_untrusted == Some(true) && has_idle_anchors {
-        let message = "ACCEPT_UNTRUSTED lets every certificate in, and trust_anchors verify none of \
-            them, because peer_certificate.chain is not \"anchors\": what counts is trusted_ca of \
+        let message = "ACCEPT_UNTRUSTED lets every certificate in, and trust_anchors verify none \
+            of them, because peer_certificate.chain is not \"anchors\": what counts is trusted_ca of \
             this listener alone; set chain \"anchors\", or take trust_anchors out";
         findings.push(Finding::doubtful(at, message));
     }

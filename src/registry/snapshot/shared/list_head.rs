@@ -48,8 +48,8 @@ impl ListHead {
     }
 
     /// Puts this list in force. Returns `false`, and changes nothing, if another list than `old` is
-    /// in force, if a later attempt has confirmed that one, if the head is written at the same time,
-    /// or if the host does not write.
+    /// in force, if a later attempt has confirmed that one, if the head is written at the same
+    /// time, or if the host does not write.
     pub(in super::super) fn replace(
         &self,
         old: Option<&Self>,

@@ -20,7 +20,8 @@ pub(super) struct Budget {
     pub(super) failures: u8,
     /// Requests of clients, beside those that are tried in every state.
     pub(super) finds: u8,
-    /// How often another VM goes on before the operation of the last one has ended; `None` = always.
+    /// How often another VM goes on before the operation of the last one has ended; `None` = each
+    /// time.
     pub(super) stalls: Option<u8>,
 }
 
