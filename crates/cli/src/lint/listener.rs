@@ -91,8 +91,8 @@ fn of_tls(tls: &DownstreamTls, policies: &[&Policy], serves_self_signed: bool) -
     });
     if tls.accepts_untrusted == Some(true) && has_idle_anchors {
         let message = "ACCEPT_UNTRUSTED lets every certificate in, and trust_anchors verify none \
-            of them, because peer_certificate.chain is not \"anchors\": what counts is trusted_ca of \
-            this listener alone; set chain \"anchors\", or take trust_anchors out";
+            of them, because peer_certificate.chain is not \"anchors\": what counts is trusted_ca \
+            of this listener alone; set chain \"anchors\", or take trust_anchors out";
         findings.push(Finding::doubtful(at, message));
     }
     if tls.accepts_untrusted == Some(false) && tls.verifies && has_self_signed {
