@@ -186,7 +186,8 @@ impl<'a> Explained<'a> {
     fn print(&self) -> Result<(), Unusable> {
         let mut out = anstream::stdout().lock();
         let decision = &self.outcome.decision;
-        for ExplainedStep { name, state, text } in &self.steps {
+        let steps = self.steps.iter().filter(|step| step.is_of_request);
+        for ExplainedStep { name, state, text, .. } in steps {
             let (mark, colour) = match state {
                 StepState::Done => ("ok", GREEN),
                 StepState::Refused => ("NO", RED),

@@ -9,6 +9,8 @@ use tls_client_auth::{GateRequest, Outcome, PeerCertificate, ServerName};
 /// One step of a decision.
 pub struct ExplainedStep {
     pub name: &'static str,
+    /// Whether requests of this kind, to an endpoint or to a resource, have the step.
+    pub is_of_request: bool,
     pub state: StepState,
     pub text: String,
 }
@@ -83,6 +85,7 @@ pub struct Facts<'a> {
 impl Facts<'_> {
     pub fn steps(&self) -> Vec<ExplainedStep> {
         let decision = &self.outcome.decision;
+        let is_for_resource = self.gating().resource;
         let steps = Check::ALL.into_iter().map(|check| {
             let state = StepState::of(check, &decision.checks, decision.rejection.is_some());
             let text = match (state, &decision.rejection) {
@@ -91,9 +94,31 @@ impl Facts<'_> {
                 (StepState::NotAsked, _) => self.why_not(check).to_owned(),
                 (StepState::NotReached | StepState::Refused, _) => String::new(),
             };
-            ExplainedStep { name: name(check), state, text }
+            let is_of_resources = matches!(
+                check,
+                Check::Token
+                    | Check::TokenVerified
+                    | Check::TokenBinding
+                    | Check::TokenCertificate
+            );
+            let is_of_request = is_for_resource || !is_of_resources;
+            ExplainedStep { name: name(check), is_of_request, state, text }
         });
         steps.collect()
+    }
+
+    /// How the path is gated.
+    fn gating(&self) -> Gating {
+        let of_policy = || {
+            let policy = self.policy?;
+            let path = self.header(":path").unwrap_or_default();
+            let target = Target::new(path.as_bytes());
+            Some(Gating {
+                endpoint: policy.endpoints.as_ref().is_none_or(|all| all.gates(&target)),
+                resource: policy.resources().is_some_and(|all| all.gates(&target)),
+            })
+        };
+        self.gating.or_else(of_policy).unwrap_or_default()
     }
 
     fn header(&self, name: &str) -> Option<String> {
@@ -127,16 +152,7 @@ impl Facts<'_> {
                 ),
             },
             Check::Endpoint => {
-                let gating = self.gating.or_else(|| {
-                    let policy = self.policy?;
-                    let path = header(":path");
-                    let target = Target::new(path.as_bytes());
-                    Some(Gating {
-                        endpoint: policy.endpoints.as_ref().is_none_or(|all| all.gates(&target)),
-                        resource: policy.resources().is_some_and(|all| all.gates(&target)),
-                    })
-                });
-                let gating = gating.unwrap_or_default();
+                let gating = self.gating();
                 // It is the last check alone where the request is let go.
                 match (gating.is_any(), decision.checks.last() == Some(check)) {
                     (true, true) => {
@@ -294,6 +310,9 @@ impl Facts<'_> {
             }
             Check::OneMethod if checks.has(Check::Certificate) => {
                 "not asked: the backend checks the client's own credentials"
+            }
+            Check::Issuer if checks.has(Check::Registered) => {
+                "not asked: trust_anchors do not concern this client"
             }
             Check::Revocation if checks.has(Check::Registered) => {
                 "not asked: the configuration revokes nothing and asks no source"

@@ -68,6 +68,7 @@ fn steps_of(code: Code) -> &'static [&'static str] {
         "certificate_missing" | "certificate_malformed" => &["certificate"],
         "certificate_expired" | "certificate_not_yet_valid" => &["validity"],
         "certificate_unverified" => &["origin", "chain"],
+        "certificate_untrusted_issuer" => &["issuer"],
         "certificate_revoked" | "revocation_unknown" => &["revocation"],
         "certificate_not_registered" => &["registered"],
         "subject_mismatch" => &["subject"],

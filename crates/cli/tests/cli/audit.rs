@@ -29,6 +29,7 @@ fn line(case: &Case) -> Value {
         "server_name": case.server_name,
         "headers": headers.collect::<Vec<_>>(),
         "body_base64": STANDARD.encode(&request.body),
+        "verified_token": case.verified.as_ref().map(|(token, _)| token),
     })
 }
 

@@ -46,9 +46,11 @@ fn a_refusal_is_explained_step_by_step() {
     assert_eq!((code(&output), explained["code"].as_str()), (1, Some("subject_mismatch")));
     assert_eq!(explained["hint"], "the string is in reverse order: write CN=client,O=Client");
     assert_eq!(explained["names"]["registered"], json!(["O=Client", "CN=client"]));
+    let steps = explained["steps"].as_array().expect("a list of steps");
+    let refused: Vec<_> = steps.iter().filter(|step| step["state"] == "refused").collect();
     assert_eq!(
-        explained["steps"][18],
-        json!({ "step": "subject", "state": "refused", "text": explained["detail"] })
+        refused,
+        [&json!({ "step": "subject", "state": "refused", "text": explained["detail"] })]
     );
 
     for (arguments, expected) in [

@@ -77,6 +77,9 @@ fn the_case_table_is_explained_as_it_is_decided() {
         arguments.push(format!("--chain={chain}"));
         arguments
             .push(format!("--server-name={}", case.server_name.as_deref().unwrap_or_default()));
+        if let Some((token, _)) = &case.verified {
+            arguments.push(format!("--verified-token={token}"));
+        }
         for (name, value) in &request.headers {
             arguments.push(format!("--header={name}: {}", String::from_utf8_lossy(value)));
         }
