@@ -19,7 +19,8 @@ const named = (name, text, accepted) => {
   return { name, text, value, accepted };
 };
 
-// One certificate in place of all that tests/support/case.rs makes: to a schema they are alike.
+// One certificate in place of all that tests/support/case.rs makes: to a schema they are alike. The
+// parser reads those of CAs, and refuses one that stands twice, or a subject that none has.
 const { raw: der, serialNumber } = new X509Certificate(read("tests/bench/client.pem"));
 const digest = (encoding) => createHash("sha256").update(der).digest(encoding);
 const pem = `-----BEGIN CERTIFICATE-----\n${der.toString("base64")}\n-----END CERTIFICATE-----\n`;
@@ -29,8 +30,6 @@ const certificates = {
   sha256: digest("hex"),
   serial: serialNumber,
   pem_percent: encodeURIComponent(pem),
-  serial: serialNumber,
-  ca: read("src/revocation/crl/tests/ca.pem"),
   pem_json: pem.replaceAll("\n", "\\n"),
 };
 
@@ -39,6 +38,7 @@ function placeholder(written, kind, argument) {
     const colon = argument.indexOf(":");
     return argument.slice(colon + 1).repeat(Number(argument.slice(0, colon)));
   }
+  if (kind === "ca") return read(`tests/schema/${argument}.ca.pem`);
   if (certificates[kind] === undefined) throw new Error(`${written}: no such kind`);
   return certificates[kind];
 }
