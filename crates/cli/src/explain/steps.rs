@@ -96,10 +96,7 @@ impl Facts<'_> {
             };
             let is_of_resources = matches!(
                 check,
-                Check::Token
-                    | Check::TokenVerified
-                    | Check::TokenBinding
-                    | Check::TokenCertificate
+                Check::Token | Check::TokenVerified | Check::TokenBinding | Check::TokenCertificate
             );
             let is_of_request = is_for_resource || !is_of_resources;
             ExplainedStep { name: name(check), is_of_request, state, text }
