@@ -52,9 +52,6 @@ test("every case is decided as the table says", () => {
     // What the headers alone decide is what the whole request gets.
     const early = gate.decideHead({ ...request, headers: pairs });
     if (early) assert.deepEqual(early, decision, name);
-    // An OPTIONS may be a preflight, which only its end shows.
-    if (request.method !== "OPTIONS") codes[early ? "early" : "late"].add(expect.code);
-    else options.add(`${expect.code} ${early ? "early" : "late"}`);
     for (const [header, value] of Object.entries(expect.forwarded)) {
       const { set, remove } = decision.forward;
       const sent = pairs
@@ -67,6 +64,11 @@ test("every case is decided as the table says", () => {
         `${name}: ${header}`,
       );
     }
+    // An OPTIONS may be a preflight, which only its end shows; and at a resource a form counts only
+    // where there is a body.
+    if (name.startsWith("resources")) continue;
+    if (request.method !== "OPTIONS") codes[early ? "early" : "late"].add(expect.code);
+    else options.add(`${expect.code} ${early ? "early" : "late"}`);
   }
   assert.ok(gates.size > 50, `${gates.size} configurations`);
   for (const found of ["not_gated late", "method_not_allowed late", "method_not_allowed early"])
@@ -368,11 +370,8 @@ test("client lists of other servers are converted, or the reason is said", () =>
     {
       pointer: "/clients/1",
       clientIds: ["b"],
-      clients: null,
-      error: {
-        pointer: "/clients/1/attributes/x509.casubjectdn",
-        message: "only certificates of this CA: client metadata cannot say that",
-      },
+      clients: [{ client_id: "b", ...tls, trust_anchors: [{ subject: "CN=CA" }] }],
+      error: null,
       neverAuthenticates: false,
     },
     {

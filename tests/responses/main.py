@@ -481,4 +481,4 @@ with tempfile.TemporaryDirectory() as made:
     for part in (enforced, introspected, counting, without_setting):
         part(folder, backend, own)
         print(f"{part.__name__}: {'as expected' if not failed else 'FAILED'}")
-sys.exit("\n".join(failed))
+sys.exit("\n".join(failed) or 0)
