@@ -10,7 +10,7 @@ use tls_client_auth::{
 };
 
 /// 1 January 2027, when the certificate is valid.
-const NOW: UnixTime = UnixTime(1_798_761_600);
+pub(crate) const NOW: UnixTime = UnixTime(1_798_761_600);
 
 static GATE: LazyLock<Gate> = LazyLock::new(|| {
     Gate::new(
@@ -30,7 +30,8 @@ static GATE: LazyLock<Gate> = LazyLock::new(|| {
     .expect("a configuration")
 });
 
-static PEER: LazyLock<Peer> = LazyLock::new(|| {
+/// What is known of the connection of a registered client.
+pub(crate) static PEER: LazyLock<Peer> = LazyLock::new(|| {
     let certificate = PeerCertificate::from_pem(include_bytes!("../../tests/bench/client.pem"));
     Peer {
         certificate: Some(certificate.map(Arc::new)),

@@ -1,6 +1,6 @@
 //! Access tokens, and what servers say about them.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,22 +9,9 @@ use tls_client_auth::host::{
     BackendResponse, Exchange, Fact, Fields, Head, IntrospectedToken, Introspections, Question,
     RegistryAnswer, ResponseStep, Step,
 };
-use tls_client_auth::{
-    Code, Configuration, Gate, GateRequest, Peer, PeerCertificate, Thumbprint, UnixTime,
-};
+use tls_client_auth::{Code, Configuration, Gate, GateRequest, Peer, Thumbprint};
 
-/// 1 January 2027, when the certificate is valid.
-const NOW: UnixTime = UnixTime(1_798_761_600);
-
-static PEER: LazyLock<Peer> = LazyLock::new(|| {
-    let certificate = PeerCertificate::from_pem(include_bytes!("../../tests/bench/client.pem"));
-    Peer {
-        certificate: Some(certificate.map(Arc::new)),
-        chain_valid: Some(true),
-        now: Some(NOW),
-        ..Peer::default()
-    }
-});
+use crate::requests::{NOW, PEER};
 
 fn own() -> Thumbprint {
     PEER.certificate.clone().expect("a certificate").expect("one that is read").thumbprint()
