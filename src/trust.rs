@@ -31,8 +31,8 @@ use crate::certificate::Thumbprint;
 pub struct Trust {
     anchors: Vec<Arc<CaCertificate>>,
     intermediates: Vec<Arc<CaCertificate>>,
-    /// A digest of both, by which remembered verdicts of one configuration are told from those of
-    /// another.
+    /// A digest of both, a part of the key of remembered verdicts: those of one configuration do
+    /// not count in another.
     id: Option<Thumbprint>,
 }
 

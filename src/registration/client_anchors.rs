@@ -12,7 +12,7 @@ use crate::trust::{CaCertificate, Trust};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientAnchors {
     anchors: Vec<ClientAnchor>,
-    /// A digest of them, by which remembered verdicts are told apart.
+    /// A digest of them, a part of the key of remembered verdicts.
     id: Thumbprint,
 }
 

@@ -40,7 +40,7 @@ pub struct AccessToken {
     key: TokenKey,
 }
 
-/// By what the questions about a token are told apart.
+/// The key of the questions about a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenKey {
     /// SHA-256 of the token.

@@ -20,7 +20,7 @@ impl OfferedChain {
         Self { id: Thumbprint::of(text.as_bytes()), text }
     }
 
-    /// A digest of it, by which remembered refusals are told apart.
+    /// A digest of it, a part of the key of remembered refusals.
     pub(crate) fn id(&self) -> Thumbprint {
         self.id
     }
