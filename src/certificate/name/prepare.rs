@@ -7,17 +7,11 @@
 
 use std::borrow::Cow;
 
-use icu_casemap::CaseMapperBorrowed;
 use icu_normalizer::ComposingNormalizerBorrowed;
-use icu_properties::props::{GeneralCategory, GeneralCategoryGroup};
-use icu_properties::{CodePointMapData, CodePointMapDataBorrowed};
 
 use super::NameError;
-use super::unicode_3_2;
+use super::unicode_3_2::{self, Class, class};
 use crate::limits;
-
-const CATEGORIES: CodePointMapDataBorrowed<'static, GeneralCategory> =
-    CodePointMapData::<GeneralCategory>::new();
 
 /// The prepared form of `text`: mapped, case-folded, in Unicode normalization form KC, with outer
 /// blanks removed and inner runs of blanks as one.
@@ -116,7 +110,7 @@ pub(super) fn check(c: char) -> Result<(), NameError> {
     match c {
         ' '..='~' | '\u{9}'..='\u{d}' | '\u{85}' => Ok(()),
         '\0'..='\u{9f}' => Err(NameError::ControlCharacter(c)),
-        c if is_prohibited(c) => Err(NameError::ProhibitedCharacter(c)),
+        c if class(c) == Class::Prohibited => Err(NameError::ProhibitedCharacter(c)),
         _ => Ok(()),
     }
 }
@@ -145,25 +139,14 @@ fn map(c: char) -> Option<char> {
     }
 }
 
-/// Whether `c` matches only itself: Unicode 3.2 does not have it, or does not have the small letter
-/// to which later versions fold it.
-fn matches_only_itself(c: char) -> bool {
-    matches!(c, '\u{4c0}' | '\u{10a0}'..='\u{10c5}' | '\u{2132}' | '\u{2183}')
-        || unicode_3_2::is_unassigned(c)
-}
-
 /// `text` mapped and folded, piece by piece between the characters that match only themselves.
 fn folded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut piece = String::new();
     for c in text.chars().filter_map(map) {
-        if matches_only_itself(c) {
+        if class(c) == Class::Later {
             out.push_str(&fold(std::mem::take(&mut piece)));
             out.push(c);
-        } else if c == '\u{37a}' {
-            // Table B.2 of RFC 3454 folds this one before normalization. The order matters where
-            // marks follow.
-            piece.push_str(" ι");
         } else {
             piece.push(c);
         }
@@ -175,11 +158,10 @@ fn folded(text: &str) -> String {
 /// Case folding closed under normalization form KC, as in table B.2 of RFC 3454: `℡` equals `tel`.
 fn fold(mut text: String) -> String {
     let normalizer = ComposingNormalizerBorrowed::new_nfkc();
-    let case = CaseMapperBorrowed::new();
     // Folding may denormalize, and normalizing may yield capitals. Unicode needs two rounds; four
     // are a bound for safety.
     for _ in 0..4 {
-        let next = normalizer.normalize(&case.fold_string(&text)).into_owned();
+        let next = normalizer.normalize(&unicode_3_2::fold(&text)).into_owned();
         if next == text {
             break;
         }
@@ -188,27 +170,13 @@ fn fold(mut text: String) -> String {
     text
 }
 
-/// RFC 4518 §2.4: characters of private use, the replacement character, and characters that the
-/// filter's version of Unicode does not assign. (Non-characters are unassigned, and mapping and
-/// normalization remove the characters of table C.8.)
-fn is_prohibited(c: char) -> bool {
-    c == char::REPLACEMENT_CHARACTER
-        || matches!(
-            CATEGORIES.get(c),
-            GeneralCategory::Unassigned | GeneralCategory::PrivateUse | GeneralCategory::Surrogate
-        )
-}
-
 /// RFC 4518 §2.6.1. A blank before a combining mark is no blank.
 fn squeeze(text: &str) -> Box<str> {
-    let is_mark = |c| {
-        GeneralCategoryGroup::Mark.contains(CATEGORIES.get(c)) && !unicode_3_2::is_unassigned(c)
-    };
     let mut out = String::with_capacity(text.len());
     let mut pending = false;
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        if c == ' ' && !chars.peek().is_some_and(|&next| is_mark(next)) {
+        if c == ' ' && !chars.peek().is_some_and(|&next| class(next) == Class::Mark) {
             pending = !out.is_empty();
             continue;
         }
