@@ -30,17 +30,37 @@ pub struct CertificateMemory {
 
 /// The octets that stand for a certificate.
 #[derive(Debug, Eq)]
-struct Key(Box<[u8]>);
+enum Key {
+    /// Its digest.
+    Digest(Box<[u8]>),
+    /// The text that carried it.
+    Text(Box<[u8]>),
+}
+
+impl Key {
+    fn octets(&self) -> &[u8] {
+        match self {
+            Self::Digest(octets) | Self::Text(octets) => octets,
+        }
+    }
+}
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        equal(&self.0, &other.0)
+        equal(self.octets(), other.octets())
     }
 }
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(&self.0);
+        match self {
+            // Of SHA-256 in hexadecimal digits, these are 64 bits, in which no client finds
+            // certificates that agree, as it does in a part of a text.
+            Self::Digest(octets) if let Some(start) = octets.first_chunk() => {
+                state.write_u128(u128::from_le_bytes(*start));
+            }
+            Self::Digest(octets) | Self::Text(octets) => state.write(octets),
+        }
     }
 }
 
@@ -64,37 +84,46 @@ impl CertificateMemory {
         // Everything on which the result depends.
         let kind = [header as u8, u8::from(own_hop.is_some())];
         let own_octets = own_hop.map_or(&[][..], |own_hop| own_hop.octets());
-        let key = [&kind[..], own_octets, value].concat();
+        let key = Key::Text([&kind[..], own_octets, value].concat().into());
         let read = |_: &[u8]| Ok::<_, Infallible>(header.read(value, own_hop).map(Arc::new));
-        let Ok(parsed) = self.recall_or_try(key, read);
+        let Ok(parsed) = self.recall(key, read);
         parsed
     }
 
-    /// The certificate with this key. Where the cache does not have it, that is the result of
-    /// `read`, which is added.
+    /// The certificate that a text carries, any octets. Where the cache does not have it, that is
+    /// the result of `read`, which is added.
     ///
     /// # Errors
     /// Those of `read`.
-    pub fn recall_or(&mut self, key: &[u8], read: impl FnOnce() -> Parsed) -> Parsed {
-        let Ok(parsed) = self.recall_or_try(key.to_vec(), |_| Ok::<_, Infallible>(read()));
+    pub fn recall_or(&mut self, text: &[u8], read: impl FnOnce() -> Parsed) -> Parsed {
+        let key = Key::Text(text.into());
+        let Ok(parsed) = self.recall(key, |_| Ok::<_, Infallible>(read()));
         parsed
     }
 
-    /// As [`CertificateMemory::recall_or`], with a `read` that is given the key and may find that
-    /// there is nothing to add.
+    /// The certificate with this digest, as the host spells it. Where the cache does not have it,
+    /// that is the result of `read`, which is given the digest, may find that there is nothing to
+    /// add, and must not let a client choose the digest.
     ///
     /// # Errors
     /// Those of `read`.
-    pub fn recall_or_try<E>(
+    pub fn recall_digest_or<E>(
         &mut self,
-        key: Vec<u8>,
+        digest: Vec<u8>,
         read: impl FnOnce(&[u8]) -> Result<Parsed, E>,
     ) -> Result<Parsed, E> {
-        let key = Key(key.into());
+        self.recall(Key::Digest(digest.into()), read)
+    }
+
+    fn recall<E>(
+        &mut self,
+        key: Key,
+        read: impl FnOnce(&[u8]) -> Result<Parsed, E>,
+    ) -> Result<Parsed, E> {
         if let Some(parsed) = self.parsed.get(&key) {
             return Ok(parsed.clone());
         }
-        let parsed = read(&key.0)?;
+        let parsed = read(key.octets())?;
         self.remember(key, parsed.clone());
         Ok(parsed)
     }
@@ -132,13 +161,13 @@ impl CertificateMemory {
 
 /// The memory that an entry takes, in octets: its key, its node in the list, its slot in the table,
 /// which doubles when it grows, and the certificate, even while a request shares it.
-fn octets(Key(key): &Key, parsed: &Parsed) -> usize {
+fn octets(key: &Key, parsed: &Parsed) -> usize {
     let node = size_of::<(Key, Parsed)>() + 2 * size_of::<usize>() + OF_AN_ALLOCATION;
     let slot = 4 * (2 * size_of::<usize>() + 1);
     // An `Arc` has two counters beside the certificate.
     let held =
         parsed.as_ref().map_or(0, |certificate| certificate.octets() + 2 * size_of::<usize>());
-    key.len() + OF_AN_ALLOCATION + node + slot + held
+    key.octets().len() + OF_AN_ALLOCATION + node + slot + held
 }
 
 impl Default for CertificateMemory {
@@ -154,7 +183,7 @@ mod tests {
     use super::*;
 
     fn key(n: usize) -> Key {
-        Key(n.to_be_bytes().into())
+        Key::Text(n.to_be_bytes().into())
     }
 
     /// A certificate with so many alternative names.

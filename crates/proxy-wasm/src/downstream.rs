@@ -78,7 +78,8 @@ impl Downstream for DownstreamConnection<'_> {
             }
             Ok(parsed)
         };
-        let parsed = self.caches.presented.borrow_mut().recall_or_try::<Rejection>(digest, read)?;
+        let parsed =
+            self.caches.presented.borrow_mut().recall_digest_or::<Rejection>(digest, read)?;
         parsed.map_err(Rejection::CertificateMalformed)
     }
 
