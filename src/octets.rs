@@ -12,16 +12,9 @@ fn equal_of_one_length(one: &[u8], other: &[u8]) -> bool {
         (one.split_first_chunk(), other.split_first_chunk())
         && let (Some(end), Some(other_end)) = (one.last_chunk(), other.last_chunk())
     {
-        let number = |octets: &[u8; 16]| u128::from_le_bytes(*octets);
         // Start and end overlap where there are fewer than 32 octets. Hardly any has more.
-        return number(start) == number(other_start)
-            && number(end) == number(other_end)
-            && (rest.len() <= 16
-                || rest.as_chunks().0.iter().map(number).eq(other_rest
-                    .as_chunks()
-                    .0
-                    .iter()
-                    .map(number)));
+        return difference(start, other_start) | difference(end, other_end) == 0
+            && (rest.len() <= 16 || equal_blocks(rest, other_rest));
     }
     if let (Some(start), Some(other_start)) = (one.first_chunk(), other.first_chunk())
         && let (Some(end), Some(other_end)) = (one.last_chunk(), other.last_chunk())
@@ -32,6 +25,29 @@ fn equal_of_one_length(one: &[u8], other: &[u8]) -> bool {
         return start == other_start && one.last_chunk::<4>() == other.last_chunk();
     }
     one.iter().zip(other).all(|(one, other)| one == other)
+}
+
+/// Whether both are the same octets, but for their last sixteen.
+fn equal_blocks(one: &[u8], other: &[u8]) -> bool {
+    let (blocks, rest) = one.as_chunks::<32>();
+    let (other_blocks, other_rest) = other.as_chunks::<32>();
+    for (block, other) in blocks.iter().zip(other_blocks) {
+        let halves = (block.as_chunks().0, other.as_chunks().0);
+        let ([first, second], [other_first, other_second]) = halves else { return false };
+        if difference(first, other_first) | difference(second, other_second) != 0 {
+            return false;
+        }
+    }
+    match (rest.first_chunk(), other_rest.first_chunk()) {
+        (Some(half), Some(other)) => difference(half, other) == 0,
+        _ => true,
+    }
+}
+
+/// 0 if both are the same octets.
+fn difference(one: &[u8; 16], other: &[u8; 16]) -> u64 {
+    let difference = u128::from_le_bytes(*one) ^ u128::from_le_bytes(*other);
+    difference as u64 | (difference >> 64) as u64
 }
 
 fn word(octets: &[u8; 8]) -> u64 {

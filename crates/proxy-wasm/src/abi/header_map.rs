@@ -23,27 +23,31 @@ fn decode(map: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     }
     let (count, rest) = number(map)?;
     let (lengths, mut texts) = rest.split_at_checked(count.checked_mul(8)?)?;
+    let mut is_whole = true;
+    // Behind each text is an octet, a NUL, which is not read: lengths that are not those of the
+    // texts do not add up to the map.
+    let mut take =
+        |length: &[u8; 4]| match texts.split_at_checked(u32::from_le_bytes(*length) as usize) {
+            Some((text, [_, rest @ ..])) => {
+                texts = rest;
+                text
+            }
+            _ => {
+                is_whole = false;
+                Default::default()
+            }
+        };
+    let lengths = lengths.as_chunks::<4>().0.as_chunks::<2>().0;
     // Not more than there are lengths for, whatever the count says.
-    let mut fields = Vec::with_capacity(count);
-    for [name, value] in lengths.as_chunks::<4>().0.as_chunks::<2>().0 {
-        let name = take(&mut texts, u32::from_le_bytes(*name))?;
-        let value = take(&mut texts, u32::from_le_bytes(*value))?;
-        fields.push((name, value));
-    }
-    texts.is_empty().then_some(fields)
+    let mut fields = Vec::with_capacity(lengths.len());
+    // The compiler knows how many there are, so that none of them needs a check of the capacity.
+    fields.extend(lengths.iter().map(|[name, value]| (take(name), take(value))));
+    (is_whole && texts.is_empty()).then_some(fields)
 }
 
 fn number(octets: &[u8]) -> Option<(usize, &[u8])> {
     let (number, rest) = octets.split_first_chunk()?;
     Some((u32::from_le_bytes(*number) as usize, rest))
-}
-
-/// Takes a text of this length, and the octet behind it, off the beginning of `texts`. That octet
-/// is a NUL, and is not read: lengths that are not those of the texts do not add up to the map.
-fn take<'a>(texts: &mut &'a [u8], length: u32) -> Option<&'a [u8]> {
-    let (text, rest) = texts.split_at_checked((length as usize).checked_add(1)?)?;
-    *texts = rest;
-    text.split_last().map(|(_, text)| text)
 }
 
 /// A map with these headers, for the host.
