@@ -12,8 +12,10 @@ fn equal_of_one_length(one: &[u8], other: &[u8]) -> bool {
         (one.split_first_chunk(), other.split_first_chunk())
         && let (Some(end), Some(other_end)) = (one.last_chunk(), other.last_chunk())
     {
+        let number = |octets: &[u8; 16]| u128::from_le_bytes(*octets);
         // Start and end overlap where there are fewer than 32 octets. Hardly any has more.
-        return difference(start, other_start) | difference(end, other_end) == 0
+        return number(start) == number(other_start)
+            && number(end) == number(other_end)
             && (rest.len() <= 16 || equal_blocks(rest, other_rest));
     }
     if let (Some(start), Some(other_start)) = (one.first_chunk(), other.first_chunk())
@@ -28,6 +30,7 @@ fn equal_of_one_length(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// Whether both are the same octets, but for their last sixteen.
+#[inline(never)]
 fn equal_blocks(one: &[u8], other: &[u8]) -> bool {
     let (blocks, rest) = one.as_chunks::<32>();
     let (other_blocks, other_rest) = other.as_chunks::<32>();

@@ -23,11 +23,13 @@ mod figures;
 mod load;
 mod request;
 mod scale;
+mod start;
 
 use std::path::PathBuf;
 
 use cost::Costs;
 use load::{REQUESTS, ROUNDS, Rounds, Variant};
+use start::Start;
 
 fn main() {
     if std::env::args().any(|argument| argument == "profile") {
@@ -59,6 +61,33 @@ fn main() {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     print_load(&runtime.block_on(load::measure()));
+    let starts = runtime.block_on(async { start::measure(load::authorizer().await).await });
+    print_starts(&starts);
+}
+
+fn print_starts(starts: &[Start]) {
+    println!("\nBefore the first request: medians of Envoys that are started in turns.\n");
+    let mut rows = vec![
+        ["", "memory", "each further worker", "until the first answer"].map(String::from).to_vec(),
+    ];
+    let megabytes = |octets: f64| format!("{:.1} MB", octets / 1e6);
+    for start in starts {
+        rows.push(vec![
+            start.variant.name().to_owned(),
+            megabytes(start.resident),
+            megabytes(start.per_worker),
+            format!("{:.2} s", start.seconds),
+        ]);
+    }
+    print_table(&rows);
+    let of = |variant| starts.iter().find(|start| start.variant == variant);
+    if let (Some(own), Some(wasm)) = (of(Variant::Filter), of(Variant::Calls(0))) {
+        let more = own.per_worker - wasm.per_worker;
+        let added = megabytes(more);
+        println!(
+            "\neach worker, beyond a wasm filter that only waits: {added}, aim: at most 10 MB"
+        );
+    }
 }
 
 fn print_costs(costs: &Costs) {

@@ -150,23 +150,7 @@ struct Lane {
 
 impl Lane {
     async fn start(variant: Variant, authorizer: SocketAddr) -> Self {
-        let make = |backend, directory: &Path| {
-            let module = match variant {
-                Variant::Calls(steps) => limit(directory, steps, true),
-                Variant::ReadsHeaders => limit(directory, 1, false),
-                _ => process::module(),
-            };
-            let mut bootstrap = bootstrap::bootstrap(
-                &[Listener::new("gate", &configuration())],
-                backend,
-                &module,
-                directory,
-            );
-            change_filters(&mut bootstrap, variant, authorizer);
-            bootstrap.to_string()
-        };
-        let envoy = Envoy::start_with(CURRENT, 1, make).await;
-        let envoy = envoy.unwrap_or_else(|refused| panic!("{variant:?}: {}", refused.log));
+        let envoy = start_envoy(variant, 1, authorizer).await;
         let certificate = match variant {
             Variant::Refused => &CERTIFICATES.other_subject,
             _ => &CERTIFICATES.seed,
@@ -210,6 +194,27 @@ impl Lane {
         let spent = cpu_time(self.envoy.process.id()) - before;
         u64::try_from(spent.as_nanos() / requests as u128).unwrap_or(u64::MAX)
     }
+}
+
+/// An Envoy with this variant.
+pub async fn start_envoy(variant: Variant, workers: u32, authorizer: SocketAddr) -> Envoy {
+    let make = |backend, directory: &Path| {
+        let module = match variant {
+            Variant::Calls(steps) => limit(directory, steps, true),
+            Variant::ReadsHeaders => limit(directory, 1, false),
+            _ => process::module(),
+        };
+        let mut bootstrap = bootstrap::bootstrap(
+            &[Listener::new("gate", &configuration())],
+            backend,
+            &module,
+            directory,
+        );
+        change_filters(&mut bootstrap, variant, authorizer);
+        bootstrap.to_string()
+    };
+    let envoy = Envoy::start_with(CURRENT, workers, make).await;
+    envoy.unwrap_or_else(|refused| panic!("{variant:?}: {}", refused.log))
 }
 
 /// `limit.wat` with so many calls, which waits for the body or not.
@@ -274,7 +279,7 @@ fn change_filters(bootstrap: &mut Value, variant: Variant, authorizer: SocketAdd
 
 /// A native authorizer: it lets a request pass if the printed subject of the certificate is that of
 /// the client. Returns its address.
-async fn authorizer() -> SocketAddr {
+pub async fn authorizer() -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {

@@ -2,7 +2,6 @@
 //! refresh on requests; the time until a change takes effect. Every figure is a ratio or a
 //! difference within one run.
 
-use std::fs;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -206,12 +205,7 @@ async fn resident(workers: u32, clients: usize) -> u64 {
         assert_eq!(answer.expect("an answer").status, 200);
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let status = fs::read_to_string(format!("/proc/{}/status", envoy.process.id()))
-        .expect("Linux, and Envoy runs");
-    let kilobytes = status.lines().find_map(|line| {
-        line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok()
-    });
-    kilobytes.expect("the kernel reports it") * 1024
+    envoy.resident()
 }
 
 /// p99 of requests in seconds, without and during a refresh, in turns. The lists differ, so that a

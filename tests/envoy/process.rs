@@ -167,6 +167,16 @@ impl Envoy {
             .collect()
     }
 
+    /// The resident memory of the process, in octets.
+    pub fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))
+            .expect("Linux, and Envoy runs");
+        let kilobytes = status.lines().find_map(|line| {
+            line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+        });
+        kilobytes.expect("the kernel reports it") * 1024
+    }
+
     pub fn address(&self, listener: &str) -> SocketAddr {
         *self
             .ports

@@ -5,9 +5,11 @@
 //! afterwards, which is a [`Fault`] here.
 
 use std::collections::BTreeSet;
+use std::mem;
 
 use wasmtime::{Result, bail};
 
+use super::abi::Host;
 use super::guest::Guest;
 use super::pairs::{check_head, decode_pairs};
 use super::stream::{Headers, Status, values};
@@ -213,6 +215,17 @@ impl Vm {
     /// is too long.
     pub fn fail(&mut self, token: u32) -> Result<(), Fault> {
         self.finish(token, None)
+    }
+
+    /// What the module did outside of the callbacks of requests since it was asked last:
+    /// instructions and host calls.
+    pub fn take_cost_of_roots(&mut self) -> (u64, u64) {
+        let Host { accounts, streams, .. } = self.store.data_mut();
+        let of_roots = accounts.iter_mut().filter(|(context, _)| !streams.contains_key(context));
+        of_roots.fold((0, 0), |(instructions, host_calls), (_, account)| {
+            let calls: u32 = mem::take(&mut account.host_calls).into_values().sum();
+            (instructions + mem::take(&mut account.fuel), host_calls + u64::from(calls))
+        })
     }
 
     fn finish(&mut self, token: u32, answer: Option<HttpAnswer>) -> Result<(), Fault> {
