@@ -156,7 +156,7 @@ mod tests {
                         // Matches of one route have one place.
                         place: place(number / 2),
                         paths,
-                        is_conditional: (number + kind) % 5 == 0,
+                        is_conditional: (number + kind).is_multiple_of(5),
                         rewrite: Rewrite::None,
                         host_rewrite: None,
                         internal_redirects: None,
