@@ -43,23 +43,33 @@ export function protect<Rest extends unknown[]>(
  * A `peer` for a runtime behind a proxy that terminates TLS, refuses certificates that it cannot
  * verify, and overwrites this header whatever the client sent. A caller that reaches the runtime
  * past that proxy can be every client. The name of the TLS handshake is known to that proxy alone,
- * and not checked here.
+ * and not checked here. The value is read by the filter's own code; a header that is there twice is
+ * `certificate_malformed`.
  */
 export function fromTrustedHeader(
   name: "client-cert" | "x-ssl-cert" | "cloudfront-viewer-cert-pem",
   options?: TrustedHeader,
 ): (request: Request) => Peer;
+/** Envoy's header: the certificate of its last element, or of the last but that of a `hop`. */
+export function fromTrustedHeader(
+  name: "x-forwarded-client-cert",
+  options?: TrustedElements,
+): (request: Request) => Peer;
 /** The same with any header, which has the certificate in one of these formats. */
 export function fromTrustedHeader(
   name: string,
-  options: TrustedHeader & { format: CertificateFormat },
+  options:
+    | (TrustedHeader & { format: Exclude<CertificateFormat, "xfcc"> })
+    | (TrustedElements & { format: "xfcc" }),
 ): (request: Request) => Peer;
 
 /**
- * RFC 9440; percent-encoded PEM; base64 of DER or of PEM text. The header goes on to the handler
- * unless the filter always strips it or `forward.strip` of the configuration names it.
+ * RFC 9440; PEM in one line, percent-encoded or not; base64 of DER or of PEM text; Envoy's elements.
+ * `"base64"` is an older word for `"der"`. Of a chain the first certificate counts. The header goes
+ * on to the handler unless the filter always strips it or `forward.strip` of the configuration names
+ * it.
  */
-export type CertificateFormat = "byte-sequence" | "pem" | "base64";
+export type CertificateFormat = "byte-sequence" | "pem" | "der" | "base64" | "xfcc";
 
 export interface TrustedHeader {
   format?: CertificateFormat;
@@ -69,6 +79,15 @@ export interface TrustedHeader {
    * pass.
    */
   verified?: boolean;
+}
+
+export interface TrustedElements extends TrustedHeader {
+  /**
+   * The SHA-256 (hexadecimal or base64url) of the certificate of that proxy, where another Envoy
+   * behind it appends an element (`APPEND_FORWARD`). The last element must then describe that
+   * proxy, otherwise the client has no certificate; the one before it is the client's.
+   */
+  hop?: string;
 }
 
 /**

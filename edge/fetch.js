@@ -1,7 +1,9 @@
 // Workers-style handlers: `fetch(request, ...)` gives a Response.
 
 import { BodyTakenError, failed, inMode, limitOf, reporter, tell, written } from "./adapters.js";
+import * as binding from "./bindings.js";
 import { expectAdapted, expectObject, expectString, isFunction, wrong } from "./expect.js";
+import { headerOctets } from "./gate.js";
 
 // A handler that sees only requests that may pass. `peer` says what is known of the client's TLS
 // connection.
@@ -92,34 +94,81 @@ const resumed = (chunks, reader) =>
     cancel: (reason) => reader.cancel(reason),
   });
 
-// How a header carries the certificate: RFC 9440; percent-encoded PEM; base64 of DER or PEM text.
-const formats = { "byte-sequence": byteSequence, pem: alone, base64 };
+// How a header carries the certificate, in the words of `forward.certificate`. The filter's own code
+// reads it.
+const formats = ["byte-sequence", "pem", "der", "xfcc"];
+const formerWords = { base64: "der" };
 // The headers of which the form is known.
 const formatOf = {
   "client-cert": "byte-sequence",
   "x-ssl-cert": "pem",
+  "x-forwarded-client-cert": "xfcc",
   "cloudfront-viewer-cert-pem": "pem",
 };
 
 // A `peer` for a runtime behind a proxy that terminates TLS and overwrites this header whatever the
-// client sent. `verified: false`: the proxy lets certificates in that it did not verify.
+// client sent. `verified: false`: the proxy lets certificates in that it did not verify. `hop`: that
+// proxy's own certificate, where another one behind it appends an element of its own.
 export function fromTrustedHeader(name, options = {}) {
   const lowerCase = expectString("name", name).toLowerCase();
-  const { format = formatOf[lowerCase], verified = true } = expectObject("options", options);
+  const { format = formatOf[lowerCase], verified = true, hop } = expectObject("options", options);
   if (format === undefined || !/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(lowerCase)) {
     const known = Object.keys(formatOf).map((known) => `"${known}"`);
     throw new TypeError(`name: expected ${known.join(", ")}, or the name of a header and a format`);
   }
-  if (!Object.hasOwn(formats, format)) {
-    const all = Object.keys(formats).map((format) => `"${format}"`);
+  const form = Object.hasOwn(formerWords, format) ? formerWords[format] : format;
+  if (!formats.includes(form)) {
+    const all = formats.map((format) => `"${format}"`);
     throw wrong("format", all.join(" or "), format);
   }
   if (typeof verified !== "boolean") throw wrong("verified", "true or false", verified);
+  if (hop !== undefined) expectHop(form, hop);
   return (request) => {
-    const value = request.headers.get(lowerCase)?.trim();
-    if (!value) return { certificate: null, chainValid: null };
-    return { certificate: formats[format](value), chainValid: verified };
+    const value = request.headers.get(lowerCase);
+    if (value === null) return { certificate: null, chainValid: null };
+    const certificate = forwarded(form, value, hop);
+    return { certificate, chainValid: certificate === null ? null : verified };
   };
+}
+
+function expectHop(form, hop) {
+  if (form !== "xfcc") {
+    throw new TypeError('hop: expected the format "xfcc", in which each hop has an element');
+  }
+  // Hexadecimal or base64url, as in `trusted_proxies`.
+  const isDigest = /^([0-9A-Fa-f]{64}|[0-9A-Za-z_-]{43})$/.test(expectString("hop", hop));
+  if (!isDigest) throw wrong("hop", "the SHA-256 of the proxy's certificate", hop);
+}
+
+// The DER; null where there is no certificate.
+function forwarded(form, value, hop) {
+  if (isJoined(value)) return unreadable;
+  try {
+    return binding.readForwarded(form, headerOctets(value), hop) ?? null;
+  } catch (error) {
+    // What the module throws is about the value.
+    if (error instanceof Error && !(error instanceof TypeError || error instanceof RangeError)) {
+      return unreadable;
+    }
+    throw error;
+  }
+}
+
+// `Headers` joins two headers of one name by a comma and a blank. No proxy writes a blank there, so
+// that the elements of one header, which commas separate, are told from two headers, of which none
+// counts. Commas in quotation marks separate nothing, and two arrays of JSON are no JSON.
+function isJoined(value) {
+  if (/^[ \t]*\[/.test(value)) return false;
+  let isQuoted = false;
+  let isEscaped = false;
+  let last = "";
+  for (const character of value) {
+    if (!isQuoted && last === "," && (character === " " || character === "\t")) return true;
+    if (character === '"' && !isEscaped) isQuoted = !isQuoted;
+    isEscaped = isQuoted && character === "\\" && !isEscaped;
+    last = character;
+  }
+  return false;
 }
 
 // A `peer` for Cloudflare Workers: what the runtime itself says of the connection, which no header
@@ -137,38 +186,10 @@ export function fromCloudflare(request) {
   const isWhole = typeof certRFC9440 === "string" && certRFC9440 !== "";
   const isKnown = isWhole && (isTooLarge === undefined || isTooLarge === false);
   return {
-    certificate: isKnown ? byteSequence(certRFC9440) : unreadable,
+    certificate: isKnown ? (forwarded("byte-sequence", certRFC9440) ?? unreadable) : unreadable,
     chainValid: certVerified === "SUCCESS" && certRevoked === "0",
   };
 }
 
 // In place of a certificate that is there and cannot be read: it is refused as malformed.
 const unreadable = "(a certificate that the runtime does not give)";
-
-// RFC 8941: base64 between colons. What is none is handed over as it is, and refused as no
-// certificate.
-function byteSequence(value) {
-  const [, encoded] = value.match(/^:([A-Za-z0-9+/=]+):$/) ?? [];
-  return octets(encoded) ?? value;
-}
-
-// Of two headers, which are joined by a comma, none counts.
-function alone(value) {
-  return value.includes(",") ? unreadable : value;
-}
-
-function base64(value) {
-  const decoded = /^[A-Za-z0-9+/=]+$/.test(value) ? octets(value) : undefined;
-  if (!decoded) return unreadable;
-  const text = new TextDecoder().decode(decoded);
-  return text.startsWith("-----BEGIN ") ? text : decoded;
-}
-
-function octets(encoded) {
-  try {
-    if (encoded === undefined) return undefined;
-    return Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
-  } catch {
-    return undefined;
-  }
-}

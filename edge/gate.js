@@ -139,7 +139,7 @@ const latin1 = (octets) => Array.from(octets, (octet) => String.fromCharCode(oct
 
 // Header values of Node and of fetch are octets, one in each character. Anything beyond is text, so
 // UTF-8.
-function headerOctets(text) {
+export function headerOctets(text) {
   for (let index = 0; index < text.length; index++) {
     if (text.charCodeAt(index) > 0xff) return utf8.encode(text);
   }

@@ -2,7 +2,7 @@
 
 import { adviceOn } from "./advice.js";
 import { fromFile, fromText, withoutKeys } from "./certificate.js";
-import { compare } from "./comparison.js";
+import { compare, heldTo, usesCertificate } from "./comparison.js";
 import { examples } from "./examples.js";
 import { Gate, readCertificate } from "./index.js";
 import { hasPrivateKey, offersFor, registered } from "./offers.js";
@@ -115,17 +115,21 @@ function offered(client, request, endpoints, registration, { given, certificate 
   const isWhole = registration?.endpoints !== undefined;
   const configuration = endpoints.length && !isWhole ? { endpoints, clients } : { clients };
   const says = [];
-  const method = chosen.client.token_endpoint_auth_method;
-  const needsChain = method === "tls_client_auth" && verified() !== true;
-  if (!/^(self_signed_)?tls_client_auth$/.test(method)) {
-    says.push("The filter leaves this client to the authorization server.");
-  } else if (certificate) {
+  const held = heldTo(chosen.client);
+  const needsChain = held?.token_endpoint_auth_method === "tls_client_auth" && verified() !== true;
+  if (held && certificate) {
     const where = needsChain ? ", where the TLS server has verified its chain" : "";
     says.push(`With this the certificate is accepted${where}.`);
   }
+  if (!usesCertificate(chosen.client)) {
+    const left = held ? "With its certificate, the" : "The";
+    says.push(`${left} filter leaves this client to the authorization server.`);
+  }
   if (chosen.id !== registered) {
     says.push("Use it only if the certificate is the client's own.");
-    if (client) says.push("What is registered now is refused with this certificate.");
+    const isFree = client && !heldTo(client);
+    if (isFree) says.push("What is registered now lets the client come with any certificate.");
+    else if (client) says.push("What is registered now is refused with this certificate.");
   }
   if (isWhole || registration?.clients.length > 1) {
     says.push("This is the one client: the others stay as they are.");

@@ -17,12 +17,33 @@ export function goodRequest(gate, client, certificate, given) {
   });
 }
 
+const subjects = ["subject_dn", ...alternativeNames.map((type) => `san_${type}`)];
+
+/** Whether the client authenticates by its certificate, and not by another method. */
+export const usesCertificate = ({ token_endpoint_auth_method: method }) =>
+  /^(self_signed_)?tls_client_auth$/.test(method);
+
+/**
+ * The certificate with which a client comes, as client metadata of one that authenticates by it;
+ * `undefined` where the client comes with any, or with none.
+ */
+export function heldTo(client) {
+  if (usesCertificate(client)) return client;
+  const { certificate_binding: binding } = client;
+  if (!binding) return undefined;
+  const hasSubject = subjects.some((name) => binding[`tls_client_auth_${name}`]);
+  const method = hasSubject ? "tls_client_auth" : "self_signed_tls_client_auth";
+  return { ...binding, token_endpoint_auth_method: method };
+}
+
 /**
  * Rows of `{part, registered, certificate, differs}`, and what the filter says of them; `undefined`
  * where nothing is compared. The client alone decides, whatever the request at hand is refused for.
  */
 export function compare(client, given, certificate) {
-  const rows = [...subjectRows(client, certificate), ...thumbprintRows(client, certificate)];
+  const held = heldTo(client);
+  if (!held) return undefined;
+  const rows = [...subjectRows(held, certificate), ...thumbprintRows(held, certificate)];
   if (!rows.length) return undefined;
   const gate = new Gate(JSON.stringify({ clients: [client] }));
   const decision = goodRequest(gate, client, certificate, given);
@@ -71,10 +92,10 @@ function thumbprintRows(client, certificate) {
   const { token_endpoint_auth_method: method, certificate_thumbprints: pinned } = client;
   const isSelfSigned = method === "self_signed_tls_client_auth";
   const lists = [];
-  if (isSelfSigned) lists.push(["jwks", client.jwks.keys.map(thumbprintOf).filter(Boolean)]);
-  if (pinned && (isSelfSigned || method === "tls_client_auth")) {
-    lists.push(["thumbprints", pinned.map(base64url)]);
+  if (isSelfSigned && client.jwks) {
+    lists.push(["jwks", client.jwks.keys.map(thumbprintOf).filter(Boolean)]);
   }
+  if (pinned) lists.push(["thumbprints", pinned.map(base64url)]);
   return lists.map(([part, registered]) => {
     return { part, registered, certificate: [certificate.thumbprint] };
   });

@@ -78,6 +78,13 @@ export const examples = {
       jwks: { keys: [before] },
     }),
   },
+  bound: {
+    ...accepted,
+    client: client({
+      token_endpoint_auth_method: "private_key_jwt",
+      certificate_binding: { tls_client_auth_subject_dn: name.replace("O=Client", "O=Other") },
+    }),
+  },
   twice: { ...accepted, body: `${accepted.body}&client_id=somebody-else` },
   keycloak: { ...accepted, client: keycloak },
   unregistered: { ...accepted, client: "" },

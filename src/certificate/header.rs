@@ -113,6 +113,16 @@ impl CertificateHeader {
         }
     }
 
+    /// Whether the nearest hop says that this is the certificate of its own peer. Only a form with
+    /// one element for each hop can say it.
+    #[must_use]
+    pub fn is_behind(self, value: &[u8], peer: &Thumbprint) -> bool {
+        self == Self::Xfcc
+            && value.len() <= limits::CERTIFICATE_HEADER_OCTETS
+            && std::str::from_utf8(value)
+                .is_ok_and(|text| xfcc::ends_with(text.trim_matches(BLANK), peer))
+    }
+
     /// The chain that the client sent with `leaf`, in PEM, leaf first, where a hop reports it;
     /// `None` = none does. It proves nothing.
     #[must_use]
@@ -221,6 +231,30 @@ mod tests {
         let header = element(&mallory, &[name]);
         for own_hop in [None, Some(&Thumbprint::of(b"proxy"))] {
             assert!(CertificateHeader::Xfcc.read(header.as_bytes(), own_hop).is_err());
+        }
+    }
+
+    #[test]
+    fn the_last_element_says_whose_peer_its_hop_had() {
+        let (victim, hop) = (element(&VICTIM, &[]), Thumbprint::of(b"proxy"));
+        let own = format!("By=spiffe://mesh/inner;Hash={}", hop.to_hex());
+        let json = format!("[{{}},{{\"hash\":\"{}\"}}]", hop.to_hex());
+        for (value, wanted) in [
+            (format!("{victim},{own}"), true),
+            (format!("  {own}\t"), true),
+            (json, true),
+            (format!("{own},{victim}"), false),
+            (format!("{own},{own}x"), false),
+            (format!("{victim},{own},"), false),
+            (String::new(), false),
+            (format!("{}{own}", " ".repeat(limits::CERTIFICATE_HEADER_OCTETS)), false),
+        ] {
+            assert_eq!(
+                CertificateHeader::Xfcc.is_behind(value.as_bytes(), &hop),
+                wanted,
+                "{value}"
+            );
+            assert!(!CertificateHeader::Pem.is_behind(value.as_bytes(), &hop), "{value}");
         }
     }
 

@@ -20,6 +20,7 @@ mod envoy {
 
 mod cost;
 mod figures;
+mod flood;
 mod load;
 mod request;
 mod scale;

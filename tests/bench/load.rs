@@ -321,7 +321,7 @@ async fn authorize(stream: TcpStream) -> io::Result<()> {
 
 /// CPU time of all threads. `/proc/PID/stat` has it in ticks of 10 ms, which is too coarse for a
 /// round.
-fn cpu_time(process: u32) -> Duration {
+pub(crate) fn cpu_time(process: u32) -> Duration {
     let threads = fs::read_dir(format!("/proc/{process}/task")).expect("Linux, and Envoy runs");
     let nanoseconds = threads.map(|thread| {
         let path = thread.expect("it can be listed").path().join("schedstat");

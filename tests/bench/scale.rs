@@ -1,6 +1,6 @@
-//! The cost of a fetched registry with a million clients, compared with ten; the effect of a
-//! refresh on requests; the time until a change takes effect. Every figure is a ratio or a
-//! difference within one run.
+//! The effect of a flood of unknown clients; the cost of a fetched registry with a million clients,
+//! compared with ten; the effect of a refresh on requests; the time until a change takes effect.
+//! Every figure is a ratio or a difference within one run.
 
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::envoy::fixture::{CERTIFICATES, token};
 use crate::envoy::http1::{self, Http1};
 use crate::envoy::process::eventually;
 use crate::envoy::registry::{Registry, Reply, client, snapshot, start};
+use crate::flood;
 use crate::host::{HttpAnswer, Process, Vm};
 use crate::run::{self, Delivery as InModule};
 use crate::support::case::{NOW, Request};
@@ -29,8 +30,38 @@ pub fn measure(runtime: &Runtime) -> Vec<Vec<String>> {
         eprintln!("  {what}: {reached}");
         rows.push(vec![what.into(), reached, aim.into()]);
     };
-    let (few, many) = (Lookups::measure(FEW), Lookups::measure(MANY));
     let ratio = |one: f64, other: f64| format!("{:.2}", one / other);
+    let flood = runtime.block_on(flood::measure());
+    let milliseconds = |[p50, p99]: [f64; 2]| format!("{:.2} / {:.2} ms", p50 * 1e3, p99 * 1e3);
+    row(
+        "p99 of known clients while unknown ones flood in and are looked up / quiet",
+        format!("{:.2}", flood.looked_up_to_quiet),
+        "at most 1.20",
+    );
+    row(
+        "  the same without on_miss, where they are refused at once",
+        format!("{:.2}", flood.refused_to_quiet),
+        "",
+    );
+    row("  p50 / p99, quiet", milliseconds(flood.quiet), "");
+    row("  p50 / p99, looked up", milliseconds(flood.looked_up), "");
+    row("  p50 / p99, refused at once", milliseconds(flood.refused), "");
+    let rates = format!("{:.0} a second", flood.sent_a_second);
+    row("  requests that flooded in", rates, "");
+    row(
+        "  ... of which the registry was asked",
+        format!("{:.0} a second", flood.asked_a_second),
+        "",
+    );
+    let microseconds = |seconds: f64| format!("{:.0} us", seconds * 1e6);
+    row("  Envoy's CPU time for one that is looked up", microseconds(flood.looked_up_cpu), "");
+    row("  ... for one that is refused at once", microseconds(flood.refused_cpu), "");
+    row(
+        "most lookups in flight, of each of 2 workers",
+        format!("{:.1}", flood.most_in_flight as f64 / 2.0),
+        "at most 20",
+    );
+    let (few, many) = (Lookups::measure(FEW), Lookups::measure(MANY));
     row(
         "host calls of a known client among 1,000,000 / among 10",
         ratio(many.hot_calls, few.hot_calls),
@@ -89,7 +120,7 @@ fn numbered(number: usize) -> Value {
 }
 
 /// The pages of a list with this many clients.
-fn pages(clients: usize, page: usize) -> Vec<String> {
+pub(crate) fn pages(clients: usize, page: usize) -> Vec<String> {
     let numbers: Vec<usize> = (0..clients).collect();
     let text = |part: &[usize]| {
         json!(part.iter().map(|number| numbered(*number)).collect::<Vec<_>>()).to_string()
@@ -134,7 +165,7 @@ impl Lookups {
     }
 }
 
-fn request(number: usize) -> Request {
+pub(crate) fn request(number: usize) -> Request {
     let request = token(&format!("client-{number:07}"));
     Request { host: "as.example.com".into(), ..request }
 }
@@ -262,13 +293,17 @@ async fn latencies(page: usize) -> (f64, f64) {
     (p99(quiet), p99(busy))
 }
 
-fn p99(mut seconds: Vec<f64>) -> f64 {
+fn p99(seconds: Vec<f64>) -> f64 {
+    percentile(seconds, 99)
+}
+
+pub(crate) fn percentile(mut seconds: Vec<f64>, percent: usize) -> f64 {
     seconds.sort_by(f64::total_cmp);
-    seconds[seconds.len() * 99 / 100]
+    seconds[seconds.len() * percent / 100]
 }
 
 /// Sends a request every four milliseconds on each connection; returns the seconds of each.
-async fn load(connections: &mut Vec<Http1>, duration: Duration) -> Vec<f64> {
+pub(crate) async fn load(connections: &mut Vec<Http1>, duration: Duration) -> Vec<f64> {
     let mut tasks = tokio::task::JoinSet::new();
     for (number, mut connection) in connections.drain(..).enumerate() {
         tasks.spawn(async move {

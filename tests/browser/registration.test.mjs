@@ -373,3 +373,71 @@ test("empty fields are no mistakes", async () => {
   assert.deepEqual((await snippet()).clients, [tls("mine")]);
   assert.equal(await text("#snippet-says"), "");
 });
+
+test("a client of another method is held to the certificate", async () => {
+  await example("private_key_jwt");
+  await sees("#decision.refuse", /Refused with 401: subject_mismatch/);
+  await sees("#comparison-says", /^The first difference is RDN 2\.$/);
+  assert.equal(await page.locator("#comparison tr.difference").count(), 1);
+  const pem = await certificate().inputValue();
+  const client = JSON.parse(await registered().inputValue());
+  const { certificate_binding: bound, ...unbound } = client;
+  assert.ok(bound);
+  // The method stays, and the kind of name that is registered comes first.
+  const binding = async () => (await snippet()).clients[0].certificate_binding;
+  assert.deepEqual(await binding(), { tls_client_auth_subject_dn: subject.replaceAll(", ", ",") });
+  assert.match(await text("#snippet-says"), /^With this the certificate is accepted\. With its/);
+  const { file } = ownCertificate("/CN=other", "DNS:other.example");
+  const another = readFileSync(file("client.pem"), "utf8");
+  const labels = await choices();
+  assert.equal(labels.length, 3, labels.join("; "));
+  for (const label of labels) {
+    assert.match(label, /^private_key_jwt, and /);
+    await page.getByLabel(label).check();
+    const offered = await snippet();
+    assert.equal(offered.clients[0].token_endpoint_auth_method, "private_key_jwt");
+    assert.equal(decided(offered, pem).code, "passed_other_method", label);
+    assert.equal(decided(offered, another).pass, false, label);
+  }
+  // What was offered passes when it is registered.
+  await registered().fill(JSON.stringify((await snippet()).clients[0]));
+  await sees("#decision.pass", /passed_other_method/);
+  await sees("#comparison-says", /^They agree\.$/);
+
+  // Pins stay, and a key set gains the certificate.
+  const pin = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
+  const { thumbprint } = readCertificate(pem);
+  await registered().fill(
+    JSON.stringify({ ...unbound, certificate_binding: { certificate_thumbprints: [pin] } }),
+  );
+  await sees("#decision.refuse", /certificate_not_registered/);
+  await sees("#snippet", new RegExp(`${pin}[\\s\\S]*${thumbprint}`));
+  assert.deepEqual(await binding(), { certificate_thumbprints: [pin, thumbprint] });
+  const key = { kty: "EC", "x5t#S256": pin, d: "secret" };
+  await registered().fill(
+    JSON.stringify({ ...unbound, certificate_binding: { jwks: { keys: [key] } } }),
+  );
+  await sees("#left", /^Left out as secret: private parts of jwks\.$/);
+  assert.match(await text("#client-note"), /private key in jwks[\s\S]*exposed/);
+  const { d, ...publicKey } = key;
+  assert.ok(d);
+  assert.deepEqual(await binding(), {
+    jwks: { keys: [publicKey, { kty: "EC", "x5t#S256": thumbprint }] },
+  });
+  assert.equal(decided(await snippet(), pem).code, "passed_other_method");
+
+  // One that is not bound comes with any certificate, and may be bound. An example forgets what was
+  // chosen.
+  await example("private_key_jwt");
+  await registered().fill(JSON.stringify(unbound));
+  await sees("#decision.pass", /passed_other_method/);
+  assert.equal(await page.locator("#comparison-card").isVisible(), false);
+  assert.deepEqual((await snippet()).clients, [unbound]);
+  assert.match(await text("#snippet-says"), /^The filter leaves this client to the/);
+  await page.getByLabel(`private_key_jwt, and Subject DN ${subject.replaceAll(", ", ",")}`).check();
+  assert.match(await text("#snippet-says"), /registered now lets the client come with any cert/);
+  await page.getByLabel("no", { exact: true }).check();
+  await sees("#snippet-says", /accepted, where the TLS server has verified its chain\./);
+  assert.equal(decided(await snippet(), another).pass, false);
+  assert.deepEqual(complaints, []);
+});

@@ -1,6 +1,7 @@
 // The examples over real TLS, and the adapter for fetch.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { Gate } from "tls-client-auth";
@@ -529,7 +530,85 @@ test("fetch: the headers of CloudFront and of Fastly", async () => {
     }
     // A registered certificate needs no chain.
     assert.equal(await ask({ [name]: write("self-signed") }, "self"), "authenticated", what);
+    // What a client writes beside it, in another header or another spelling, changes nothing.
+    const forged = {
+      "x-forwarded-client-cert": `Cert="${encodeURIComponent(read("subject-dn"))}"`,
+      "client-cert": rfc9440("subject-dn"),
+      "cloudfront-viewer-cert-pem": percent("subject-dn"),
+      [fastly]: ofPem("subject-dn"),
+      [name.replaceAll("-", "_")]: write("subject-dn"),
+    };
+    for (const [other, value] of Object.entries(forged)) {
+      if (other === name.toLowerCase()) continue;
+      assert.equal(await ask({ [other]: value }), "certificate_missing", `${what}: ${other}`);
+      const beside = { [name]: write("wrong"), [other]: value };
+      assert.equal(await ask(beside), another, `${what}: ${other}`);
+    }
     // The header itself goes no further.
     assert.ok(seen.length > 0 && seen.every((value) => value === null), what);
   }
+});
+
+test("fetch: Envoy's header, of which the last element counts", async () => {
+  const digest = (name) => createHash("sha256").update(Buffer.from(base64(name), "base64"));
+  const hash = (name) => digest(name).digest("hex");
+  const element = (name) =>
+    `By=spiffe://a/b;Hash=${hash(name)};Cert="${encodeURIComponent(read(name))}";Subject="CN=a, b"`;
+  const [own, wrong] = [element("subject-dn"), element("wrong")];
+  // As an inner Envoy appends it, without the certificate.
+  const hop = `By=spiffe://a/c;Hash=${hash("server")};Subject="";URI=`;
+  const gate = new Gate({ ...configuration, forward: { strip: ["x-forwarded-client-cert"] } });
+  const codes = [];
+  const onDecision = ({ code }) => codes.push(code);
+  const ask = async (values, options, id = "a") => {
+    const peer = fromTrustedHeader("X-Forwarded-Client-Cert", options);
+    const seen = [];
+    const application = (request) => seen.push(request.headers.get("x-forwarded-client-cert"));
+    const handle = protect(gate, async (request) => Response.json(application(request)), {
+      peer,
+      onDecision,
+    });
+    const headers = new Headers(form);
+    for (const value of values) headers.append("x-forwarded-client-cert", value);
+    const request = { method: "POST", headers, body: token(id) };
+    await handle(new Request("https://as.example.com/token", request));
+    assert.ok(seen.every((value) => value === null));
+    return codes.pop();
+  };
+  const base64url = digest("server").digest("base64url");
+  for (const [values, options, wanted] of [
+    [[own], undefined, "authenticated"],
+    [[wrong], undefined, "subject_mismatch"],
+    [[own], { verified: false }, "certificate_unverified"],
+    [[`${wrong},${own}`], undefined, "authenticated"],
+    [[`${own},${wrong}`], undefined, "subject_mismatch"],
+    // Two headers are none, whichever comes last.
+    [[wrong, own], undefined, "certificate_malformed"],
+    [[own, wrong], undefined, "certificate_malformed"],
+    [["", own], undefined, "certificate_malformed"],
+    [['Subject="', own], undefined, "certificate_malformed"],
+    [['Subject="\\', own], undefined, "certificate_malformed"],
+    [[`[{"hash":"${hash("wrong")}"}]`, own], undefined, "certificate_malformed"],
+    [[], undefined, "certificate_missing"],
+    [[""], undefined, "certificate_missing"],
+    [["(null)"], undefined, "certificate_missing"],
+    // The hop that an inner Envoy names.
+    [[`${own},${hop}`], { hop: hash("server") }, "authenticated"],
+    [[`${own},${hop}`], { hop: base64url }, "authenticated"],
+    [[`${wrong},${own},${hop}`], { hop: hash("server") }, "authenticated"],
+    [[`${wrong},${hop}`], { hop: hash("server") }, "subject_mismatch"],
+    [[`${own},${hop}`], undefined, "certificate_malformed"],
+    [[`${own},${hop}`], { hop: hash("wrong") }, "certificate_malformed"],
+    [[`${own},${wrong}`], { hop: hash("server") }, "certificate_missing"],
+    [[own], { hop: hash("server") }, "certificate_missing"],
+    [[hop], { hop: hash("server") }, "certificate_missing"],
+    [[own, hop], { hop: hash("server") }, "certificate_malformed"],
+  ]) {
+    assert.equal(await ask(values, options), wanted, JSON.stringify([values, options]));
+  }
+  const json = (...names) => JSON.stringify(names.map((name) => ({ cert: read(name) })), null, " ");
+  const line = (...names) => json(...names).replaceAll("\n ", " ").replaceAll("\n", "");
+  assert.equal(await ask([line("wrong", "subject-dn")]), "authenticated");
+  assert.equal(await ask([line("wrong"), line("subject-dn")]), "certificate_malformed");
+  assert.equal(await ask([element("self-signed")], { verified: false }, "self"), "authenticated");
 });

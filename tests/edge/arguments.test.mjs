@@ -90,7 +90,7 @@ const wrong = {
   ],
   "fetch.fromCloudflare": [["request", fetch.fromCloudflare, notObjects]],
   "fetch.fromTrustedHeader": [
-    ["name", fetch.fromTrustedHeader, [...notStrings, "x-forwarded-client-cert", ""]],
+    ["name", fetch.fromTrustedHeader, [...notStrings, "x-client-cert", ""]],
     ["name", (name) => fetch.fromTrustedHeader(name, { format: "pem" }), ["a b", "", "a:"]],
     [
       "options",
@@ -100,8 +100,14 @@ const wrong = {
     [
       "format",
       (format) => fetch.fromTrustedHeader("x-a", { format }),
-      ["der", "", "toString", null, 7, []],
+      ["client-cert", "", "toString", null, 7, []],
     ],
+    [
+      "hop",
+      (hop) => fetch.fromTrustedHeader("x-forwarded-client-cert", { hop }),
+      [null, 7, "", "proxy.example", "0".repeat(63), `${"0".repeat(64)} `, []],
+    ],
+    ["hop", (hop) => fetch.fromTrustedHeader("client-cert", { hop }), ["0".repeat(64)]],
     [
       "verified",
       (verified) => fetch.fromTrustedHeader("client-cert", { verified }),

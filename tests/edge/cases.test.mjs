@@ -1,11 +1,12 @@
 // The whole case table of the filter, decided by the package.
 
 import assert from "node:assert/strict";
-import { X509Certificate } from "node:crypto";
+import { X509Certificate, createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { runInNewContext } from "node:vm";
 import { Gate, convertClients, readCertificate, readName } from "tls-client-auth";
+import { fromTrustedHeader, protect } from "tls-client-auth/fetch";
 
 const cases = JSON.parse(readFileSync(process.env.CASES, "utf8"));
 const bytes = (base64) => new Uint8Array(Buffer.from(base64, "base64"));
@@ -84,6 +85,60 @@ test("every case is decided as the table says", () => {
     assert.ok(!codes.late.has(code), code);
   for (const code of ["authenticated", "unknown_client", "malformed_form", "subject_mismatch"])
     assert.ok(!codes.early.has(code), code);
+});
+
+// The rows about a header that a trusted proxy writes, with the header given to the adapter for
+// runtimes that know nothing of their connection.
+test("a trusted header is read as the table says", async (t) => {
+  const formats = { xfcc: "xfcc", "client-cert": "byte-sequence", pem: "pem", der: "der" };
+  const usual = { "client-cert": "client-cert", "x-ssl-cert": "x-ssl-cert", pem: "x-ssl-cert" };
+  const counted = {};
+  const clock = Date.now;
+  t.after(() => (Date.now = clock));
+  for (const { name, config, headers, body, certificate, expect, ...known } of cases) {
+    Date.now = () => known.now * 1000;
+    const { source, dialect = "xfcc", header, ...policy } = config.peer_certificate ?? {};
+    const { trusted_proxies: trusted, verified, chain, server_name: _, ...unknown } = policy;
+    const isForwarded = source === "forwarded" && trusted && !verified && !chain && !config.tenants;
+    // Of other rows the adapter cannot know what they are about: the peer of the connection.
+    const isOfPeer =
+      certificate === null ||
+      expect.code === "certificate_unverified" ||
+      !/^(certificate_|subject_mismatch|authenticated)/.test(expect.code);
+    if (!isForwarded || isOfPeer || /trusted_prox|untrusted peer/.test(expect.detail + name)) continue;
+    assert.deepEqual(unknown, {}, name);
+    const usualName = usual[dialect] ?? "x-forwarded-client-cert";
+    const read = header?.toLowerCase() ?? usualName;
+    const format = formats[dialect] ?? "pem";
+    const der = new X509Certificate(decodeURIComponent(certificate)).raw;
+    const hash = createHash("sha256").update(der).digest("hex");
+    const sent = new Headers();
+    for (const [name, value] of headers.filter(([name]) => !name.startsWith(":")))
+      sent.append(name, Buffer.from(value, "base64").toString("latin1"));
+    const value = sent.get(read) ?? "";
+    const last = value.slice(value.lastIndexOf(value.startsWith("[") ? "{" : ",") + 1);
+    const options = format === "xfcc" && last.includes(hash) ? { format, hop: hash } : { format };
+    const gate = new Gate({ ...config, peer_certificate: {} });
+    const codes = [];
+    const handle = protect(gate, () => new Response(), {
+      peer: async (request) => ({ ...fromTrustedHeader(read, options)(request) }),
+      onDecision: ({ code }) => codes.push(code),
+    });
+    const { method, path, host } = known;
+    const request = { method, headers: sent, body: Buffer.from(body, "base64") };
+    await handle(new Request(`https://${host}${path}`, request));
+    // With a blank behind the comma, these may be two headers.
+    const isTwo = /blanks (round the elements|at the commas)$/.test(name);
+    const wanted = isTwo ? "certificate_malformed" : expect.code;
+    assert.deepEqual(codes, [wanted], `${name}: ${read} ${JSON.stringify(options)} ${value}`);
+    const kind = `${format} ${wanted}`;
+    counted[kind] = (counted[kind] ?? 0) + 1;
+  }
+  for (const format of ["xfcc", "byte-sequence", "pem", "der"])
+    for (const code of ["authenticated", "subject_mismatch", "certificate_missing"])
+      assert.ok(counted[`${format} ${code}`] > 0, `${format} ${code}: ${JSON.stringify(counted)}`);
+  for (const format of ["byte-sequence", "pem", "der"])
+    assert.ok(counted[`${format} certificate_malformed`] > 5, JSON.stringify(counted));
 });
 
 const client = {

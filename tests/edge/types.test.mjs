@@ -190,6 +190,10 @@ const usage = `
     fromTrustedHeader("cloudfront-viewer-cert-pem"),
     fromTrustedHeader("client-cert", { verified: false }),
     fromTrustedHeader("x-client-cert-b64", { format: "base64" }),
+    fromTrustedHeader("x-forwarded-tls-client-cert", { format: "der", verified: false }),
+    fromTrustedHeader("x-forwarded-client-cert"),
+    fromTrustedHeader("x-forwarded-client-cert", { hop: "00" }),
+    fromTrustedHeader("x-other", { format: "xfcc", hop: "00", verified: false }),
   ];
   console.log(headers.length);
   const response: Promise<Response> = handle(new Request("https://a.example"), { name: "x" });
@@ -230,7 +234,9 @@ const mistakes = [
   "protectFetch(gate, () => new Response());",
   "fromTrustedHeader('x-anything');",
   "fromTrustedHeader('x-anything', { verified: false });",
-  "fromTrustedHeader('x-anything', { format: 'der' });",
+  "fromTrustedHeader('x-anything', { format: 'rfc9440' });",
+  "fromTrustedHeader('x-anything', { format: 'der', hop: '00' });",
+  "fromTrustedHeader('client-cert', { hop: '00' });",
   "fromTrustedHeader('client-cert', { verified: 'no' });",
   "new Gate({ tenants: [{ clients: [] }] });",
   "new Gate({ clients: [{ ...client, certificate_binding: { client_id: 'a' } }] });",

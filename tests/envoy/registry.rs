@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
@@ -126,10 +126,37 @@ pub fn client(id: &str) -> Value {
 #[derive(Debug, Default)]
 struct State {
     replies: BTreeMap<String, Reply>,
+    /// To every other path; by default 404.
+    to_unknown: Option<Reply>,
     asked: Vec<(String, Fields)>,
+    in_flight: usize,
+    most_in_flight: usize,
+    keeps_connections: bool,
 }
 
-/// An HTTP/1.1 server on loopback. It answers unknown paths with 404.
+/// A request without an answer yet.
+struct InFlight(Arc<Mutex<State>>);
+
+impl InFlight {
+    fn begin(state: &Arc<Mutex<State>>) -> Self {
+        let mut counted = lock(state);
+        counted.in_flight += 1;
+        counted.most_in_flight = counted.most_in_flight.max(counted.in_flight);
+        Self(Arc::clone(state))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        lock(&self.0).in_flight -= 1;
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An HTTP/1.1 server on loopback. It answers unknown paths with 404, unless a test says otherwise.
 #[derive(Debug)]
 pub struct Registry {
     pub address: SocketAddr,
@@ -168,6 +195,16 @@ impl Registry {
         self.state().replies.insert(path.into(), reply);
     }
 
+    /// Serves many requests of one connection from now on.
+    pub fn keep_connections(&self) {
+        self.state().keeps_connections = true;
+    }
+
+    /// Answers the paths that nothing is served at.
+    pub fn answer_unknown(&self, reply: Reply) {
+        self.state().to_unknown = Some(reply);
+    }
+
     /// The header fields of every request for this path.
     pub fn asked(&self, path: &str) -> Vec<Fields> {
         self.state()
@@ -183,8 +220,13 @@ impl Registry {
         self.state().asked.iter().map(|(path, _)| path.clone()).collect()
     }
 
+    /// The most requests that had no answer at one moment, lists among them.
+    pub fn most_in_flight(&self) -> usize {
+        self.state().most_in_flight
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
@@ -203,22 +245,41 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
 }
 
 /// Serves one request per connection, so that a connection that is open when the registry stops has
-/// an answer under way.
+/// an answer under way; or many, where a test says so.
 async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
-    let Some(head) = wire::read_head(&mut stream).await? else { return Ok(()) };
-    let reply = {
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = head.word(1).to_string();
-        state.asked.push((path.clone(), head.fields.clone()));
-        state.replies.get(&path).cloned().unwrap_or_else(|| Reply::status(404))
-    };
-    tokio::time::sleep(reply.delay).await;
-    write(&mut stream, &reply, &head).await?;
-    stream.shutdown().await
+    loop {
+        let Some(head) = wire::read_head(&mut stream).await? else { return Ok(()) };
+        let (reply, keeps_connection) = {
+            let mut state = lock(&state);
+            let path = head.word(1).to_string();
+            state.asked.push((path.clone(), head.fields.clone()));
+            let reply = state.replies.get(&path).or(state.to_unknown.as_ref()).cloned();
+            (reply.unwrap_or_else(|| Reply::status(404)), state.keeps_connections)
+        };
+        let in_flight = InFlight::begin(&state);
+        // Envoy closes the connection of a request whose time is over. It sends nothing else
+        // meanwhile.
+        tokio::select! {
+            () = tokio::time::sleep(reply.delay) => {}
+            _ = stream.fill_buf() => {}
+        }
+        // Before the answer, because Envoy may send the next request as soon as it has it.
+        drop(in_flight);
+        write(&mut stream, &reply, &head, keeps_connection).await?;
+        if !keeps_connection {
+            return stream.shutdown().await;
+        }
+        stream.flush().await?;
+    }
 }
 
-async fn write(stream: &mut BufReader<TcpStream>, reply: &Reply, head: &Head) -> io::Result<()> {
+async fn write(
+    stream: &mut BufReader<TcpStream>,
+    reply: &Reply,
+    head: &Head,
+    keeps_connection: bool,
+) -> io::Result<()> {
     let etag =
         reply.fields.iter().find(|(name, _)| *name == "etag").map(|(_, value)| value.as_str());
     let known = wire::field(&head.fields, "if-none-match");
@@ -228,7 +289,8 @@ async fn write(stream: &mut BufReader<TcpStream>, reply: &Reply, head: &Head) ->
         NotModified::Always => known.is_some(),
     };
     let (status, body) = if not_modified { (304, &[][..]) } else { (reply.status, &*reply.body) };
-    let mut text = format!("HTTP/1.1 {status} X\r\nconnection: close\r\n");
+    let connection = if keeps_connection { "keep-alive" } else { "close" };
+    let mut text = format!("HTTP/1.1 {status} X\r\nconnection: {connection}\r\n");
     for (name, value) in &reply.fields {
         text += &format!("{name}: {value}\r\n");
     }

@@ -121,6 +121,48 @@ async fn a_flood_of_identifiers_neither_reaches_the_registry_nor_stops_the_other
 }
 
 #[tokio::test]
+async fn a_flood_that_goes_on_has_twenty_lookups_in_flight_of_each_worker() {
+    const WORKERS: usize = 2;
+    const CONNECTIONS: usize = 100;
+    const EACH: usize = 20;
+    let registry = Registry::start().await;
+    registry.serve("/clients", Reply::clients(&["seed"]));
+    let id = |connection: usize, turn: usize| format!("flood-{connection}-{turn}");
+    registry.answer_unknown(Reply::status(404).after(Duration::from_millis(50)));
+    // One list, so that only lookups are in flight afterwards.
+    let on_miss = json!({ "on_miss": { "path": "/clients/{client_id}" }, "refresh": "1h" });
+    let listeners = vec![Listener::new("gate", &snapshot("/clients", on_miss))];
+    let envoy = start(WORKERS as u32, &registry, listeners).await;
+    decided(&envoy, "gate", "seed", "authenticated").await;
+    let to = envoy.address("gate");
+    let mut all = JoinSet::new();
+    for connection in 0..CONNECTIONS {
+        all.spawn(async move {
+            let mut kept =
+                Client::new(&CERTIFICATES.seed).http1(to).await.expect("a connection to Envoy");
+            let mut statuses = Vec::new();
+            for turn in 0..EACH {
+                let request = token(&id(connection, turn));
+                let answer = kept.exchange("flood", &request, Delivery::Http1Whole).await;
+                statuses.push(answer.expect("an answer").status);
+            }
+            statuses
+        });
+    }
+    let statuses = all.join_all().await.concat();
+    let count = |status| statuses.iter().filter(|other| **other == status).count();
+    // 401 = the registry was asked and does not know the client.
+    assert_eq!(count(401) + count(503), CONNECTIONS * EACH, "{statuses:?}");
+    let asked = registry.asked_paths().iter().filter(|path| path.contains("/flood-")).count();
+    assert_eq!(count(401), asked);
+    assert!(asked > WORKERS * 20, "no place became free again: {asked}");
+    let most = registry.most_in_flight();
+    assert!((20..=WORKERS * 20).contains(&most), "{most}");
+    request(&envoy, "gate", "seed").await.assert_is("authenticated");
+    envoy.assert_healthy().await;
+}
+
+#[tokio::test]
 async fn a_lookup_goes_on_when_its_client_leaves() {
     let registry = Registry::start().await;
     registry.serve("/clients", Reply::clients(&["seed"]));

@@ -20,7 +20,10 @@ mod report;
 mod rules;
 mod settings;
 mod surroundings;
+#[cfg(test)]
+mod work;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -63,15 +66,15 @@ fn findings(
     profile: Option<ProfileArgument>,
 ) -> Vec<(String, Finding)> {
     let read: Vec<&ConfigFile> = files.iter().map(|(_, file)| file).collect();
-    let mut surrounding = surroundings::findings(&read, profile);
+    let mut surrounding: BTreeMap<usize, Vec<Finding>> = BTreeMap::new();
+    for (number, finding) in surroundings::findings(&read, profile) {
+        surrounding.entry(number).or_default().push(finding);
+    }
     let mut all = Vec::new();
     for (number, (path, file)) in files.iter().enumerate() {
         let mut findings: Vec<Finding> =
             file.found.iter().flat_map(|found| configuration::findings(found, profile)).collect();
-        let (own, others): (Vec<_>, Vec<_>) =
-            surrounding.into_iter().partition(|(file, _)| *file == number);
-        surrounding = others;
-        findings.extend(own.into_iter().map(|(_, finding)| finding));
+        findings.extend(surrounding.remove(&number).unwrap_or_default());
         findings.sort_by_key(|finding| finding.line);
         all.extend(findings.into_iter().map(|finding| (path.display().to_string(), finding)));
     }

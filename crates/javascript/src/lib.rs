@@ -8,13 +8,13 @@ use std::cell::RefCell;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
-use tls_client_auth::host::CertificateMemory;
+use tls_client_auth::host::{CertificateHeader, CertificateMemory};
 use tls_client_auth::inspect::{
     ClientListFormat, Conversion, Mode, TenantPolicy, UnverifiedCertificate, convert_list,
 };
 use tls_client_auth::{
     Action, AlternativeName, CertificateError, DistinguishedName, Gate, GateRequest, Outcome, Peer,
-    PeerCertificate, Rejection, ServerName, UnixTime,
+    PeerCertificate, Rejection, ServerName, Thumbprint, UnixTime,
 };
 
 /// A configuration that decides.
@@ -181,6 +181,32 @@ fn detail(rejection: &Rejection) -> String {
         other => return other.to_string(),
     };
     text.to_owned()
+}
+
+/// The certificate that a header of another hop carries, as DER; none where it says that there is
+/// none. `form` = a `format` of `forward.certificate`. `hop` = SHA-256 of the peer that the nearest
+/// hop must have had, if it must; its own element is then not the client's. Throws where the value
+/// cannot be read without doubt, or `form` or `hop` is none.
+#[wasm_bindgen(js_name = readForwarded)]
+pub fn read_forwarded(
+    form: &str,
+    value: &[u8],
+    hop: Option<String>,
+) -> Result<Option<Vec<u8>>, JsError> {
+    let form = CertificateHeader::FORMATS.into_iter().find(|(word, _)| *word == form);
+    let (_, form) = form.ok_or_else(|| JsError::new("no such form"))?;
+    let hop = match hop {
+        None => None,
+        Some(hop) => Some(Thumbprint::parse(&hop).ok_or_else(|| JsError::new("no SHA-256"))?),
+    };
+    let certificate = match form.read(value, hop.as_ref()) {
+        Ok(certificate) => certificate,
+        Err(CertificateError::NotForwarded) => return Ok(None),
+        Err(error) => return Err(JsError::new(&error.to_string())),
+    };
+    // Another peer is none that is trusted (contract §4).
+    let is_trusted = hop.is_none_or(|hop| form.is_behind(value, &hop));
+    Ok(is_trusted.then(|| certificate.der().to_vec()))
 }
 
 /// What a certificate (PEM or DER) says of itself, as JSON; throws where it is none.

@@ -57,6 +57,12 @@ pub(super) fn nearest(
     nearest.ok_or(CertificateError::NotForwarded)
 }
 
+/// Whether the last element describes this certificate.
+pub(super) fn ends_with(text: &str, certificate: &Thumbprint) -> bool {
+    let elements = elements(text).unwrap_or_default();
+    elements.last().is_some_and(|element| element.describes(certificate))
+}
+
 /// The `Chain` of the last element that describes `leaf`.
 pub(super) fn chain_of(text: &str, leaf: &Thumbprint) -> Option<String> {
     let elements = elements(text).ok()?;

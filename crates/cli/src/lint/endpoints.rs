@@ -9,7 +9,7 @@ use tls_client_auth::{Code, Configuration, Gate, GateRequest, Peer};
 
 use super::graph::Route;
 use super::hosts::example;
-use super::paths::{Rewrite, samples, spellings};
+use super::paths::{Pattern, Rewrite, samples, spellings};
 
 /// One configuration of this filter, as far as the rules need it.
 pub struct LintedConfig {
@@ -50,6 +50,8 @@ pub struct ListedEndpoint {
     pub is_inside: bool,
     /// The clusters that serve it.
     pub owners: BTreeSet<String>,
+    /// The entry as [`plain_path`] has it, with one slash at its end.
+    plain: Option<String>,
 }
 
 impl LintedConfig {
@@ -163,7 +165,29 @@ impl ListedEndpoint {
         let gate = alone.and_then(|alone| Gate::new(alone.as_bytes()).ok());
         let owners = BTreeSet::new();
         let is_resource = false;
-        Self { config, is_resource, text, hosts, gate, images: vec![], is_inside: true, owners }
+        let plain = text.as_ref().filter(|_| gate.is_some()).and_then(|text| plain_path(text));
+        let plain = plain.map(|path| format!("{}/", path.trim_end_matches('/')));
+        let (images, is_inside) = (vec![], true);
+        Self { config, is_resource, text, hosts, gate, images, is_inside, owners, plain }
+    }
+
+    /// What every path begins like that is this endpoint and that a route takes because the path
+    /// begins plainly, in lower case, and with a slash at its end; none where that is not so.
+    pub fn plain(&self) -> Option<&str> {
+        self.plain.as_deref().filter(|_| self.images.is_empty())
+    }
+
+    /// Whether a path that a route takes may arrive as this endpoint: a quick answer.
+    pub fn may_come_by(&self, route: &Route) -> bool {
+        let Some(entry) = self.plain().filter(|_| route.rewrite == Rewrite::None) else {
+            return true;
+        };
+        match &route.paths.pattern {
+            Pattern::Exact(begin) | Pattern::Prefix(begin) | Pattern::Segments(begin) => {
+                plain_path(begin).is_none_or(|begin| entry.starts_with(&begin))
+            }
+            Pattern::Regex(_) | Pattern::Unknown => true,
+        }
     }
 
     /// A resource, by its pattern of `endpoints`.
@@ -216,6 +240,14 @@ impl ListedEndpoint {
     }
 }
 
+/// A path in lower case that has no other spelling but by letter case and slashes at its end; or none.
+pub fn plain_path(path: &str) -> Option<String> {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b);
+    let has_dots = path.split('/').any(|segment| [".", ".."].contains(&segment));
+    let is_plain = path.bytes().all(is_plain) && !path.contains("//") && !has_dots;
+    is_plain.then(|| path.to_ascii_lowercase())
+}
+
 fn request(host: &str, path: &str) -> GateRequest {
     let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
     let headers = vec![
@@ -229,6 +261,8 @@ fn request(host: &str, path: &str) -> GateRequest {
 
 /// Whether the filter decides on a POST for this path.
 fn asked(gate: &Gate, host: &str, path: &str) -> bool {
+    #[cfg(test)]
+    super::work::count();
     gate.decide(&request(host, path), &mut Peer::default()).decision.code != Code::NotGated
 }
 

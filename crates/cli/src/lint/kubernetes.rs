@@ -7,6 +7,8 @@ mod installs;
 mod istio;
 mod resource;
 
+use std::collections::BTreeMap;
+
 pub use self::resource::is_resource;
 use self::resource::{Resource, resources, service};
 use super::graph::{Cluster, ClusterFacts, Graph};
@@ -26,9 +28,12 @@ pub fn graph(documents: &[At<'_>], configs: &ConfigPlaces, serves_self_signed: b
     if serves_self_signed {
         graph.remarks.extend(client_certificates::requested_authorities(&resources));
     }
-    let names: Vec<String> = graph.cluster_names().into_iter().collect();
+    let mut by_host: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for name in graph.cluster_names() {
+        by_host.entry(host_and_port(&name).0.to_owned()).or_default().push(name);
+    }
     graph.describe_clusters(|cluster| ClusterFacts {
-        same_server: same_service(cluster, &names),
+        same_server: same_service(cluster, &by_host),
         ..ClusterFacts::default()
     });
     graph
@@ -71,16 +76,16 @@ fn name_backends(resources: &[Resource<'_>], graph: &mut Graph) {
 }
 
 /// Names under which the same server may be known: a port that is not stated may be any.
-fn same_service(name: &str, all: &[String]) -> Vec<String> {
-    let split = |name: &str| -> (String, Option<String>) {
-        name.rsplit_once(':').map_or((name.to_owned(), None), |(host, port)| {
-            (host.to_owned(), Some(port.to_owned()))
-        })
-    };
-    let (host, port) = split(name);
+fn same_service(name: &str, by_host: &BTreeMap<String, Vec<String>>) -> Vec<String> {
+    let (host, port) = host_and_port(name);
     let is_same = |other: &&String| {
-        let (other_host, other_port) = split(other);
-        other_host == host && (port.is_none() || other_port.is_none() || other_port == port)
+        let (_, other_port) = host_and_port(other);
+        port.is_none() || other_port.is_none() || other_port == port
     };
-    all.iter().filter(is_same).cloned().chain([name.to_owned()]).collect()
+    let others = by_host.get(host).into_iter().flatten();
+    others.filter(is_same).cloned().chain([name.to_owned()]).collect()
+}
+
+fn host_and_port(name: &str) -> (&str, Option<&str>) {
+    name.rsplit_once(':').map_or((name, None), |(host, port)| (host, Some(port)))
 }

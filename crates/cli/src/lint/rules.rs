@@ -4,12 +4,14 @@ mod chains;
 mod client_traffic;
 mod owners;
 mod resources;
+mod route_order;
 mod routes;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
+use self::route_order::RouteOrder;
 use super::endpoints::{LintedConfig, ListedEndpoint};
 use super::finding::Severity;
 use super::graph::{Cluster, FilterChain, Graph, Remark, Route};
@@ -21,8 +23,19 @@ pub struct Rules<'a> {
     graph: &'a Graph,
     configs: &'a [Option<LintedConfig>],
     endpoints: Vec<ListedEndpoint>,
+    chains: Vec<OrderedChain<'a>>,
+    /// The numbers of the endpoints that a cluster serves, once that is known.
+    served: BTreeMap<String, Vec<usize>>,
     /// By place; an error takes the place of a doubt.
     found: RefCell<BTreeMap<(Place, String), Remark>>,
+}
+
+/// A chain, and what finds its routes.
+struct OrderedChain<'a> {
+    chain: &'a FilterChain,
+    order: RouteOrder,
+    /// The configurations of this filter in it, running or not.
+    configs: BTreeSet<usize>,
 }
 
 /// A path that is sent, and the one that arrives.
@@ -35,7 +48,16 @@ struct Arrival {
 
 impl<'a> Rules<'a> {
     pub fn new(graph: &'a Graph, configs: &'a [Option<LintedConfig>]) -> Self {
-        let used: Vec<usize> = graph.chains.iter().flat_map(FilterChain::configs).collect();
+        let chains: Vec<OrderedChain<'_>> = graph
+            .chains
+            .iter()
+            .map(|chain| {
+                let (order, configs) = (RouteOrder::of(chain), chain.configs().collect());
+                OrderedChain { chain, order, configs }
+            })
+            .collect();
+        let used: BTreeSet<usize> =
+            chains.iter().flat_map(|chain| chain.configs.iter().copied()).collect();
         let mut endpoints = Vec::new();
         for (number, config) in
             configs.iter().enumerate().filter(|(number, _)| used.contains(number))
@@ -47,15 +69,22 @@ impl<'a> Rules<'a> {
                 endpoints.push(ListedEndpoint::of_resource(number, text, hosts));
             }
         }
-        let mut rules = Self { graph, configs, endpoints, found: RefCell::default() };
+        let (served, found) = (BTreeMap::new(), RefCell::default());
+        let mut rules = Self { graph, configs, endpoints, chains, served, found };
         rules.find_owners();
+        for (number, endpoint) in rules.endpoints.iter().enumerate() {
+            for owner in &endpoint.owners {
+                rules.served.entry(owner.clone()).or_default().push(number);
+            }
+        }
         rules
     }
 
     pub fn findings(self) -> Vec<Remark> {
         self.of_unknown_clusters();
         self.of_upstream();
-        for chain in &self.graph.chains {
+        for ordered in &self.chains {
+            let chain = ordered.chain;
             self.of_filters(chain);
             self.of_resources(chain);
             self.of_raw(chain);
@@ -65,7 +94,7 @@ impl<'a> Rules<'a> {
             for route in &chain.routes {
                 for destination in &route.destinations {
                     for way in &destination.ways {
-                        self.of_way(chain, route, destination, way);
+                        self.of_way(ordered, route, destination, way);
                     }
                 }
             }
@@ -76,38 +105,40 @@ impl<'a> Rules<'a> {
     /// A path that the route takes, that arrives as the endpoint, and that satisfies `is`.
     fn arrival(
         &self,
-        chain: &FilterChain,
+        chain: &OrderedChain<'_>,
         route: &Route,
         endpoint: &ListedEndpoint,
         is: impl Fn(&str, &str) -> bool,
     ) -> Option<Arrival> {
+        if !endpoint.may_come_by(route) {
+            return None;
+        }
         endpoint.outside(route).into_iter().find_map(|sent| {
-            let taken = takes(chain, route, &sent);
+            let taken = chain.order.takes(route, &sent);
             let arrives = route.rewrite.of(&route.paths, &sent).ok()?;
             let is_it = taken != Answer::No && endpoint.is(&arrives) && is(&sent, &arrives);
             is_it.then_some(Arrival { sent, arrives, is_sure: taken == Answer::Yes })
         })
     }
 
-    /// Whether a cluster serves the endpoint.
-    fn serves(&self, cluster: &Cluster, endpoint: &ListedEndpoint) -> bool {
-        match cluster {
-            Cluster::Named(name) => endpoint.owners.contains(name),
-            Cluster::Unseen(_) => !endpoint.owners.is_empty(),
-        }
+    /// The endpoints that a cluster serves.
+    fn served(&self, cluster: &Cluster) -> impl Iterator<Item = &ListedEndpoint> {
+        let numbers = cluster.name().map(|name| self.served.get(name));
+        let named = numbers.flatten().into_iter().flatten();
+        let unseen = self
+            .endpoints
+            .iter()
+            .filter(move |endpoint| numbers.is_none() && !endpoint.owners.is_empty());
+        named.filter_map(|number| self.endpoints.get(*number)).chain(unseen)
     }
 
     fn is_of_the_server(&self, cluster: &Cluster) -> bool {
-        self.endpoints.iter().any(|endpoint| self.serves(cluster, endpoint))
+        self.served(cluster).next().is_some()
     }
 
     /// Whether trials show if what the route makes of paths is an endpoint of this cluster.
     fn is_followed(&self, route: &Route, cluster: &Cluster) -> bool {
-        let is_endpoint = |path: &str| {
-            let mut served =
-                self.endpoints.iter().filter(|endpoint| self.serves(cluster, endpoint));
-            served.any(|endpoint| endpoint.is(path))
-        };
+        let is_endpoint = |path: &str| self.served(cluster).any(|endpoint| endpoint.is(path));
         route.rewrite.is_followed(&route.paths, is_endpoint)
     }
 
@@ -124,21 +155,6 @@ impl<'a> Rules<'a> {
             }
             Entry::Occupied(_) => {}
         }
-    }
-}
-
-/// Whether this route gets a request for the path, and no other before it.
-fn takes(chain: &FilterChain, route: &Route, path: &str) -> Answer {
-    let before = chain
-        .routes
-        .iter()
-        .take_while(|other| other.place != route.place)
-        .filter(|other| other.group == route.group);
-    let mut before = before.filter(|other| !other.is_conditional);
-    if before.any(|other| other.paths.takes(path) == Answer::Yes) {
-        Answer::No
-    } else {
-        route.paths.takes(path)
     }
 }
 

@@ -130,9 +130,10 @@ fn groups(files: usize, documents: &[At<'_>]) -> Vec<Vec<usize>> {
     let has_bootstrap = |at: &At<'_>| {
         ["static_resources", "dynamic_resources"].iter().any(|name| at.member(name).is_some())
     };
-    let is_bootstrap =
-        |file: &usize| documents.iter().any(|at| at.file == *file && has_bootstrap(at));
-    let (bootstraps, rest): (Vec<usize>, Vec<usize>) = (0..files).partition(is_bootstrap);
+    let with_bootstrap: BTreeSet<usize> =
+        documents.iter().filter(|at| has_bootstrap(at)).map(|at| at.file).collect();
+    let (bootstraps, rest): (Vec<usize>, Vec<usize>) =
+        (0..files).partition(|file| with_bootstrap.contains(file));
     if bootstraps.is_empty() {
         return vec![rest];
     }

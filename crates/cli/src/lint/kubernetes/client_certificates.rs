@@ -54,6 +54,8 @@ pub fn requested_authorities(resources: &[Resource<'_>]) -> Vec<Remark> {
             .iter()
             .any(|at| at.node.to_json().to_string().contains("suppress_client_ca_list"))
     };
+    let is_patched =
+        resources.iter().any(|other| other.kind == "EnvoyPatchPolicy" && suppresses(&other.at));
     let mut found = Vec::new();
     for resource in resources {
         for at in resource.at.within() {
@@ -81,8 +83,6 @@ pub fn requested_authorities(resources: &[Resource<'_>]) -> Vec<Remark> {
             .text_of("mode")
             .is_some_and(|mode| ["Request", "RequireAny"].contains(&mode));
         let has_authorities = validation.member("caCertificateRefs").is_some();
-        let is_patched =
-            resources.iter().any(|other| other.kind == "EnvoyPatchPolicy" && suppresses(&other.at));
         if is_lenient && has_authorities && !is_patched {
             let message = "clients are asked for certificates of these authorities, and \
                 self-signed ones of Java and Go then send none: no policy can change that, so let \

@@ -5,6 +5,9 @@ mod patches;
 mod policies;
 
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::policies::PolicyTargets;
 
 use super::installs::{self, GatewayServer, Install};
 use super::resource::Resource;
@@ -19,6 +22,7 @@ struct RouteContext<'a, 'b> {
     configs: &'b ConfigPlaces,
     gateway: Resource<'a>,
     listener: At<'a>,
+    policies: &'b PolicyTargets<'a>,
     /// How requests meet the filter where no policy of Envoy Gateway applies.
     base: Way,
 }
@@ -32,9 +36,17 @@ pub fn graph(
     let is_api = |resource: &&Resource<'_>| {
         resource.kind == "Gateway" && resource.group == "gateway.networking.k8s.io"
     };
+    let policies = PolicyTargets::of(resources);
+    let routes = AttachedRoutes::of(resources);
+    // Many files may have one and the same gateway.
+    let mut seen = BTreeSet::new();
     for gateway in resources.iter().filter(is_api) {
         for listener in gateway.list("listeners") {
-            graph.chains.push(of_listener(resources, configs, installs, *gateway, listener));
+            let content = listener.node.to_json().to_string();
+            if seen.insert((gateway.namespace, gateway.name, content)) {
+                let context = GatewayContext { resources, configs, installs, policies: &policies };
+                graph.chains.push(of_listener(&context, &routes, *gateway, listener));
+            }
         }
     }
     graph.chains.extend(of_other_parents(resources));
@@ -74,13 +86,49 @@ fn of_other_parents(resources: &[Resource<'_>]) -> Vec<FilterChain> {
     found
 }
 
-fn of_listener(
-    resources: &[Resource<'_>],
-    configs: &ConfigPlaces,
-    installs: &[Install<'_>],
-    gateway: Resource<'_>,
-    listener: At<'_>,
+/// What surrounds a gateway.
+struct GatewayContext<'a, 'b> {
+    resources: &'b [Resource<'a>],
+    configs: &'b ConfigPlaces,
+    installs: &'b [Install<'a>],
+    policies: &'b PolicyTargets<'a>,
+}
+
+/// The routes that name a gateway as a parent, by its namespace and name, in the order of the files.
+struct AttachedRoutes<'a> {
+    of_gateways: BTreeMap<(&'a str, &'a str), Vec<Resource<'a>>>,
+}
+
+impl<'a> AttachedRoutes<'a> {
+    fn of(resources: &[Resource<'a>]) -> Self {
+        let mut of_gateways: BTreeMap<_, Vec<Resource<'a>>> = BTreeMap::new();
+        for route in resources.iter().filter(|one| one.group == "gateway.networking.k8s.io") {
+            let named: BTreeSet<(&str, &str)> = route
+                .list("parentRefs")
+                .filter_map(|parent| {
+                    let namespace = parent.text_of("namespace").unwrap_or(route.namespace);
+                    Some((namespace, parent.text_of("name")?))
+                })
+                .collect();
+            for gateway in named {
+                of_gateways.entry(gateway).or_default().push(*route);
+            }
+        }
+        Self { of_gateways }
+    }
+
+    fn to(&self, gateway: Resource<'a>) -> impl Iterator<Item = &Resource<'a>> {
+        self.of_gateways.get(&(gateway.namespace, gateway.name)).into_iter().flatten()
+    }
+}
+
+fn of_listener<'a>(
+    around: &GatewayContext<'a, '_>,
+    routes: &AttachedRoutes<'a>,
+    gateway: Resource<'a>,
+    listener: At<'a>,
 ) -> FilterChain {
+    let GatewayContext { resources, configs, installs, policies } = *around;
     let name = listener.text_of("name").unwrap_or_default();
     let title = format!("the listener \"{name}\" of {}", gateway.printed());
     let hostname = listener.text_of("hostname").unwrap_or("*").to_owned();
@@ -112,13 +160,13 @@ fn of_listener(
         };
         filters.push(filter);
     }
-    let context = RouteContext { resources, configs, gateway, listener, base };
+    let context = RouteContext { resources, configs, gateway, listener, policies, base };
     let mut one = FilterChain::empty(title.clone(), listener.place());
     let traffic = client_traffic::policy(resources, gateway, listener);
     one.tls = client_traffic::tls(traffic, listener, served.has_tls);
     one.client_traffic = traffic.and_then(client_traffic::settings);
     let mut used: Vec<(Resource<'_>, usize)> = Vec::new();
-    for route in resources.iter().filter(|resource| resource.group == "gateway.networking.k8s.io") {
+    for route in routes.to(gateway) {
         if !is_attached(route, gateway, listener) {
             continue;
         }

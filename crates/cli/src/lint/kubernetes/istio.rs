@@ -19,6 +19,8 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
     let is_istio = |resource: &&Resource<'_>| {
         resource.kind == "Gateway" && resource.group == "networking.istio.io"
     };
+    // Many files may have one and the same gateway.
+    let mut seen = BTreeSet::new();
     for gateway in resources.iter().filter(is_istio) {
         let selector = gateway.spec().and_then(|spec| spec.member("selector"));
         let labels: Vec<(&str, &str)> = selector
@@ -26,7 +28,12 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
             .flat_map(At::members)
             .filter_map(|(name, value)| Some((name, value.text()?)))
             .collect();
+        let selected = selector.map(|selector| selector.node.to_json().to_string());
         for server in gateway.list("servers") {
+            let content = server.node.to_json().to_string();
+            if !seen.insert((gateway.namespace, gateway.name, selected.clone(), content)) {
+                continue;
+            }
             let hosts: Vec<String> = server
                 .list("hosts")
                 .filter_map(At::text)

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Rules, takes};
+use super::{OrderedChain, Rules};
 use crate::lint::endpoints::ListedEndpoint;
-use crate::lint::graph::{Cluster, Route, Way};
+use crate::lint::graph::{Cluster, Destination, Route, Way};
 use crate::lint::hosts::host_of_both;
 use crate::lint::paths::{Answer, samples, spellings};
 
@@ -51,30 +51,22 @@ impl Rules<'_> {
         let Some(config) = self.configs.get(endpoint.config).and_then(Option::as_ref) else {
             return Vec::new();
         };
-        let mut taking = Vec::new();
-        for chain in self
-            .graph
-            .chains
-            .iter()
-            .filter(|chain| chain.configs().any(|own| own == endpoint.config))
-        {
-            for route in &chain.routes {
-                let Some(host) = host_of_both(&route.hosts, &endpoint.hosts) else { continue };
-                let hint = route.paths.hint();
-                let any = || vec![hint.clone(), format!("{hint}x"), "/x".to_owned()];
-                let plain = endpoint.text.as_ref().map_or_else(any, |text| samples(text, &hint));
-                let is_taken = |path: &String| {
-                    endpoint.is(path)
-                        && takes(chain, route, path) != Answer::No
-                        && config.gates(&host, path)
-                };
-                if let Some(taken) = plain.iter().find(|path| is_taken(path)) {
-                    taking.push((route, taken.clone(), true));
-                } else if let Some(taken) = spellings(&plain).into_iter().find(is_taken) {
-                    taking.push((route, taken, false));
-                }
+        // By which path a route takes the endpoint, and whether as it is listed.
+        let taken_by = |ordered: &OrderedChain<'_>, route: &Route| {
+            let host = host_of_both(&route.hosts, &endpoint.hosts)?;
+            let hint = route.paths.hint();
+            let any = || vec![hint.clone(), format!("{hint}x"), "/x".to_owned()];
+            let plain = endpoint.text.as_ref().map_or_else(any, |text| samples(text, &hint));
+            let is_taken = |path: &String| {
+                endpoint.is(path)
+                    && ordered.order.takes(route, path) != Answer::No
+                    && config.gates(&host, path)
+            };
+            match plain.iter().find(|path| is_taken(path)) {
+                Some(taken) => Some((taken.clone(), true)),
+                None => Some((spellings(&plain).into_iter().find(is_taken)?, false)),
             }
-        }
+        };
         // Where the listed path has a route, another spelling of it falls through to whatever takes
         // the rest. So does the path without a slash where "/oauth/" has a route and "/oauth/**" is
         // listed.
@@ -83,21 +75,44 @@ impl Rules<'_> {
         let is_rest = |route: &Route, path: &str| {
             path.split('/').count() <= segments && route.paths.hint().len() <= 1
         };
-        if taking.iter().any(|(route, path, is_plain)| *is_plain && !is_rest(route, path)) {
+        let runs = |target: &Destination| {
+            target.ways.iter().any(|way| match way {
+                Way::Runs(configs) => configs.contains(&endpoint.config),
+                Way::Matched { .. } => true,
+                Way::Off { .. } | Way::Unclear { .. } => false,
+            })
+        };
+        let candidates = self.candidates(endpoint);
+        let (wanted, others): (Vec<_>, Vec<_>) = candidates
+            .into_iter()
+            .partition(|(_, route)| !only_running || route.destinations.iter().any(runs));
+        let mut taking = Vec::new();
+        let (mut has_plain, mut has_listed) = (false, false);
+        for (ordered, route) in wanted {
+            let Some((path, is_plain)) = taken_by(ordered, route) else { continue };
+            has_plain |= is_plain;
+            has_listed |= is_plain && !is_rest(route, &path);
+            taking.push((route, path, is_plain));
+        }
+        // Of the other routes it only counts whether there is one that takes it as it is listed.
+        for (ordered, route) in others {
+            if has_listed {
+                break;
+            }
+            let Some((path, true)) = taken_by(ordered, route) else { continue };
+            has_plain = true;
+            has_listed = !is_rest(route, &path);
+        }
+        if has_listed {
             taking.retain(|(route, path, _)| !is_rest(route, path));
         }
-        let has_plain = taking.iter().any(|(_, _, is_plain)| *is_plain);
         let mut found = Vec::new();
         for (route, taken, is_plain) in
             taking.into_iter().filter(|(_, _, is_plain)| *is_plain || !has_plain)
         {
             for target in &route.destinations {
-                let runs = target.ways.iter().any(|way| match way {
-                    Way::Runs(configs) => configs.contains(&endpoint.config),
-                    Way::Matched { .. } => true,
-                    Way::Off { .. } | Way::Unclear { .. } => false,
-                });
-                if let (Cluster::Named(cluster), true) = (&target.cluster, runs || !only_running) {
+                let is_wanted = !only_running || runs(target);
+                if let (Cluster::Named(cluster), true) = (&target.cluster, is_wanted) {
                     let image = route
                         .rewrite
                         .of(&route.paths, &taken)
@@ -114,32 +129,31 @@ impl Rules<'_> {
         found
     }
 
+    /// The routes that may lead to an endpoint, of the chains in which its configuration is.
+    fn candidates(&self, endpoint: &ListedEndpoint) -> Vec<(&OrderedChain<'_>, &Route)> {
+        let chains = self.chains.iter().filter(|one| one.configs.contains(&endpoint.config));
+        let routes = chains.flat_map(|ordered| {
+            let routes = &ordered.chain.routes;
+            let positions = ordered.order.candidates(endpoint, routes).into_iter();
+            positions.filter_map(move |position| Some((ordered, routes.get(position)?)))
+        });
+        routes.collect()
+    }
+
     /// An endpoint that no path leads to as it is listed is one behind a rewrite.
     fn find_owners_behind_rewrites(&mut self) {
         let mut found: Vec<(usize, Vec<String>)> = Vec::new();
         for (number, endpoint) in
             self.endpoints.iter().enumerate().filter(|(_, endpoint)| endpoint.owners.is_empty())
         {
-            for chain in self
-                .graph
-                .chains
-                .iter()
-                .filter(|chain| chain.configs().any(|own| own == endpoint.config))
-            {
-                for route in chain
-                    .routes
-                    .iter()
-                    .filter(|route| host_of_both(&route.hosts, &endpoint.hosts).is_some())
+            for (ordered, route) in self.candidates(endpoint) {
+                if host_of_both(&route.hosts, &endpoint.hosts).is_none()
+                    || self.arrival(ordered, route, endpoint, |_, _| true).is_none()
                 {
-                    let named =
-                        route.destinations.iter().filter_map(|target| match &target.cluster {
-                            Cluster::Named(name) => Some(name),
-                            Cluster::Unseen(_) => None,
-                        });
-                    if self.arrival(chain, route, endpoint, |_, _| true).is_some() {
-                        found.extend(named.map(|name| (number, self.graph.same_server(name))));
-                    }
+                    continue;
                 }
+                let named = route.destinations.iter().filter_map(|target| target.cluster.name());
+                found.extend(named.map(|name| (number, self.graph.same_server(name))));
             }
         }
         for (number, clusters) in found {

@@ -1,8 +1,10 @@
 //! Routes on which an endpoint passes the filter, or arrives as another path than it decided on.
 
-use super::{Arrival, Rules, cluster_key, printed};
+use std::collections::BTreeMap;
+
+use super::{Arrival, OrderedChain, Rules, cluster_key, printed};
 use crate::lint::endpoints::{LintedConfig, ListedEndpoint, entry_to_add};
-use crate::lint::graph::{Cluster, Destination, FilterChain, Route, Way};
+use crate::lint::graph::{Cluster, Destination, Route, Way};
 use crate::lint::hosts::{common_host, example, host_of_both};
 use crate::lint::located::Place;
 use crate::lint::paths::{Answer, Rewrite};
@@ -10,7 +12,7 @@ use crate::lint::paths::{Answer, Rewrite};
 impl Rules<'_> {
     pub(super) fn of_way(
         &self,
-        chain: &FilterChain,
+        chain: &OrderedChain<'_>,
         route: &Route,
         target: &Destination,
         way: &Way,
@@ -45,7 +47,7 @@ impl Rules<'_> {
     /// A way on which the filter does not run, or only for paths that are not skipped.
     fn of_bypass(
         &self,
-        chain: &FilterChain,
+        chain: &OrderedChain<'_>,
         route: &Route,
         target: &Destination,
         (place, why, fix): (&Place, &str, &str),
@@ -54,7 +56,7 @@ impl Rules<'_> {
         let cluster = &target.cluster;
         let to = printed(cluster);
         let mut is_unclear = !self.is_followed(route, cluster);
-        for endpoint in self.endpoints.iter().filter(|endpoint| self.serves(cluster, endpoint)) {
+        for endpoint in self.served(cluster) {
             let found = self.arrival(chain, route, endpoint, |sent, _| skips(sent) == Answer::Yes);
             let found = found.or_else(|| {
                 self.arrival(chain, route, endpoint, |sent, _| skips(sent) == Answer::Maybe)
@@ -97,24 +99,32 @@ impl Rules<'_> {
     /// A way on which it runs: what is sent must be gated if what arrives is an endpoint.
     fn of_gated(
         &self,
-        chain: &FilterChain,
+        chain: &OrderedChain<'_>,
         route: &Route,
         target: &Destination,
         configs: &[usize],
     ) {
         let cluster = &target.cluster;
         let mut unfollowed = !self.is_followed(route, cluster);
-        for endpoint in self.endpoints.iter().filter(|endpoint| self.serves(cluster, endpoint)) {
+        let running: BTreeMap<usize, &LintedConfig> = configs
+            .iter()
+            .filter_map(|number| Some((*number, self.configs.get(*number)?.as_ref()?)))
+            .collect();
+        for endpoint in self.served(cluster) {
+            if !endpoint.may_come_by(route) {
+                continue;
+            }
             let Some(host) = host_of_both(&route.hosts, &endpoint.hosts) else { continue };
-            let running: Vec<&LintedConfig> =
-                configs.iter().filter_map(|number| self.configs.get(*number)?.as_ref()).collect();
             // A configuration with errors has its own findings.
             if running.is_empty() || endpoint.text.is_none() {
                 unfollowed = false;
                 continue;
             }
-            let passes =
-                |sent: &str, _: &str| !running.iter().any(|config| config.gates(&host, sent));
+            let passes = |sent: &str, _: &str| {
+                // Its own configuration gates it nearly always; the others need not be asked.
+                let own = running.get(&endpoint.config).into_iter();
+                !own.chain(running.values()).any(|config| config.gates(&host, sent))
+            };
             let Some(Arrival { sent, arrives, is_sure }) =
                 self.arrival(chain, route, endpoint, passes)
             else {
@@ -179,17 +189,18 @@ impl Rules<'_> {
 
     /// A way on which it runs and the backend gets another host: the tenant that decides must be
     /// that host's.
-    fn of_host(&self, chain: &FilterChain, route: &Route, target: &Destination, configs: &[usize]) {
+    fn of_host(
+        &self,
+        chain: &OrderedChain<'_>,
+        route: &Route,
+        target: &Destination,
+        configs: &[usize],
+    ) {
         let Some(new) = &route.host_rewrite else { return };
         let by_host = |endpoint: &&ListedEndpoint| {
             !endpoint.hosts.iter().any(|host| host == "*") && configs.contains(&endpoint.config)
         };
-        for endpoint in self
-            .endpoints
-            .iter()
-            .filter(by_host)
-            .filter(|endpoint| self.serves(&target.cluster, endpoint))
-        {
+        for endpoint in self.served(&target.cluster).filter(by_host) {
             let is_told = new.as_ref().is_none_or(|new| {
                 endpoint.hosts.iter().any(|host| common_host(host, new).is_some())
             });

@@ -86,13 +86,16 @@ pub fn remarks(resources: &[Resource<'_>], configs: &ConfigPlaces) -> Vec<Remark
                 && ((place.contains(name) && is_value) || is_within)
         })
     };
+    let may_stop = sets("allow_on_headers_stop_iteration", &true.into());
+    let is_reloaded =
+        sets("failure_policy", &"FAIL_RELOAD".into()) || sets("failure_policy", &2.into());
     let mut found = Vec::new();
     for resource in resources.iter().filter(|resource| resource.kind == "EnvoyExtensionPolicy") {
         for wasm in resource.list("wasm").filter(|wasm| configs.at(*wasm).is_some()) {
             let mut add = |severity: Severity, message: &str| {
                 found.push(Remark { place: wasm.place(), severity, message: message.to_owned() });
             };
-            if !sets("allow_on_headers_stop_iteration", &true.into()) {
+            if !may_stop {
                 add(
                     Severity::Error,
                     "without allow_on_headers_stop_iteration: true every gated request is answered \
@@ -100,8 +103,7 @@ pub fn remarks(resources: &[Resource<'_>], configs: &ConfigPlaces) -> Vec<Remark
                      that does, and give it to lint too",
                 );
             }
-            if !sets("failure_policy", &"FAIL_RELOAD".into()) && !sets("failure_policy", &2.into())
-            {
+            if !is_reloaded {
                 add(
                     Severity::Doubtful,
                     "without failure_policy: FAIL_RELOAD, which an EnvoyPatchPolicy can set, a \

@@ -1,6 +1,8 @@
 //! Envoy Gateway's EnvoyExtensionPolicy: where it puts this filter, and where another one overrides
 //! it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::RouteContext;
 use crate::lint::graph::{Filter, FilterRole, Way};
 use crate::lint::kubernetes::resource::Resource;
@@ -20,6 +22,55 @@ struct AttachedPolicy<'a> {
     resource: Resource<'a>,
     level: PolicyLevel,
     config: Option<usize>,
+}
+
+/// The EnvoyExtensionPolicies, by what they are attached to, so that a route is not compared with all
+/// of them.
+pub struct PolicyTargets<'a> {
+    all: Vec<Resource<'a>>,
+    /// Their numbers, by the kind, the namespace and the name of a target.
+    by_name: BTreeMap<(&'a str, &'a str, &'a str), BTreeSet<usize>>,
+    /// Those with selectors, which have their targets in their own namespace too.
+    by_labels: BTreeMap<&'a str, BTreeSet<usize>>,
+}
+
+impl<'a> PolicyTargets<'a> {
+    pub fn of(resources: &[Resource<'a>]) -> Self {
+        let is_policy = |resource: &&Resource<'a>| resource.kind == "EnvoyExtensionPolicy";
+        let all: Vec<Resource<'a>> = resources.iter().filter(is_policy).copied().collect();
+        let (mut by_name, mut by_labels) = (BTreeMap::new(), BTreeMap::new());
+        for (number, policy) in all.iter().enumerate() {
+            for target in targets(*policy) {
+                if let (Some(kind), Some(name)) = (target.text_of("kind"), target.text_of("name")) {
+                    let target = (kind, policy.namespace, name);
+                    by_name.entry(target).or_insert_with(BTreeSet::new).insert(number);
+                }
+            }
+            if policy.list("targetSelectors").next().is_some() {
+                by_labels.entry(policy.namespace).or_insert_with(BTreeSet::new).insert(number);
+            }
+        }
+        Self { all, by_name, by_labels }
+    }
+
+    /// Those that may be attached to one of these, in the order of the files.
+    fn near(
+        &self,
+        gateway: Resource<'a>,
+        route: Resource<'a>,
+    ) -> impl Iterator<Item = Resource<'a>> {
+        let of_gateway = self.by_name.get(&("Gateway", gateway.namespace, gateway.name));
+        let of_route = self.by_name.get(&("HTTPRoute", route.namespace, route.name));
+        let labels = [gateway.namespace, route.namespace].map(|name| self.by_labels.get(name));
+        let found = [of_gateway, of_route].into_iter().chain(labels).flatten().flatten();
+        let numbers: BTreeSet<usize> = found.copied().collect();
+        numbers.into_iter().filter_map(|number| self.all.get(number).copied())
+    }
+}
+
+/// The targets that a policy names.
+fn targets<'a>(policy: Resource<'a>) -> impl Iterator<Item = At<'a>> {
+    policy.list("targetRefs").chain(policy.spec().and_then(|spec| spec.member("targetRef")))
 }
 
 /// How requests of a rule meet the filter: the most specific policy applies, and no other.
@@ -74,14 +125,9 @@ fn policies<'a>(
     rule: At<'a>,
 ) -> Vec<AttachedPolicy<'a>> {
     let mut found = Vec::new();
-    for resource in
-        context.resources.iter().filter(|resource| resource.kind == "EnvoyExtensionPolicy")
-    {
+    for resource in context.policies.near(context.gateway, route) {
         let own = |target: &Resource<'_>| resource.namespace == target.namespace;
-        let refs = resource
-            .list("targetRefs")
-            .chain(resource.spec().and_then(|spec| spec.member("targetRef")));
-        let by_name = refs.filter_map(|target| {
+        let by_name = targets(resource).filter_map(|target| {
             let section = target.text_of("sectionName");
             let is = |kind: &str, name: &str| {
                 target.text_of("kind") == Some(kind) && target.text_of("name") == Some(name)
@@ -117,7 +163,7 @@ fn policies<'a>(
         });
         if let Some(level) = by_name.chain(by_labels).max() {
             let config = resource.list("wasm").find_map(|filter| context.configs.at(filter));
-            found.push(AttachedPolicy { resource: *resource, level, config });
+            found.push(AttachedPolicy { resource, level, config });
         }
     }
     found
@@ -135,8 +181,9 @@ pub fn filters(
     let is_reordered = resources.iter().any(|resource| {
         resource.kind == "EnvoyProxy" && resource.list("filterOrder").next().is_some()
     });
+    let mut known = BTreeSet::new();
     for (policy, _) in used {
-        if filters.iter().any(|known| known.name == policy.printed()) {
+        if !known.insert((policy.namespace, policy.name)) {
             continue;
         }
         let mut add = |at: At<'_>, role: FilterRole, is_unordered: bool| {
