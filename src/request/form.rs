@@ -22,6 +22,10 @@ pub(crate) struct Form<'a> {
     is_ascii: bool,
     /// Whether a name has other characters than small letters and `_`.
     has_unusual_name: bool,
+    /// [`bit_of_length`] of every name: most names that are asked for have another length.
+    name_lengths: u64,
+    /// Whether two names may have one length. Few forms do, and otherwise no name is repeated.
+    has_equal_lengths: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +56,8 @@ impl<'a> Form<'a> {
             client_id_has_semicolon: false,
             is_ascii,
             has_unusual_name: false,
+            name_lengths: 0,
+            has_equal_lengths: false,
         };
         let mut has_semicolon = false;
         let mut rest = body;
@@ -85,6 +91,9 @@ impl<'a> Form<'a> {
         }
         let has_escape = escapes != Escapes::None;
         self.client_id_has_semicolon |= has_semicolon && *name == *CLIENT_ID.as_bytes();
+        let length = bit_of_length(&name);
+        self.has_equal_lengths |= self.name_lengths & length != 0;
+        self.name_lengths |= length;
         self.parameters.push(Parameter { name, value, has_escape });
         Ok(())
     }
@@ -121,6 +130,9 @@ impl<'a> Form<'a> {
     /// The value of the first parameter `name`.
     #[must_use]
     pub(crate) fn value(&self, name: &str) -> Option<Cow<'a, str>> {
+        if self.name_lengths & bit_of_length(name.as_bytes()) == 0 {
+            return None;
+        }
         let mut parameters = self.parameters.iter();
         parameters.find(|one| equal(&one.name, name.as_bytes())).map(Parameter::decoded)
     }
@@ -146,20 +158,17 @@ impl<'a> Form<'a> {
     }
 
     fn repeated_name(&self) -> Option<&str> {
-        // Few forms have two names of one length, and the names of the others need no comparison.
-        let mut lengths = 0_u64;
-        let has_equal_lengths = self.parameters.iter().any(|parameter| {
-            let length = 1_u64.checked_shl(parameter.name.len() as u32).unwrap_or(lengths);
-            let is_new = lengths & length == 0;
-            lengths |= length;
-            !is_new || length == 0
-        });
-        if !has_equal_lengths {
+        if !self.has_equal_lengths {
             return None;
         }
         let names = self.parameters.iter().map(|parameter| text(&parameter.name));
         first_repeated(names.filter(|name| !REPEATABLE.contains(name)))
     }
+}
+
+/// A bit for the length of a name. All that are longer than any name of the contract share one.
+fn bit_of_length(name: &[u8]) -> u64 {
+    1 << name.len().min(63)
 }
 
 impl<'a> Parameter<'a> {
