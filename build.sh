@@ -49,8 +49,9 @@ usage: ./build.sh [--embed FILE] [COMMAND]
                   arbitrary octets for the targets of fuzz/, 20 minutes each: docs/verification.md
   fuzz coverage   the lines of src/ that the inputs of the fuzz targets reach, by module
   mutants [--since REF] [FILE...]
-                  changes what decides in one place at a time; a test must fail: hours for all of it,
+                  changes what decides in one place at a time; a test must fail: hours for all,
                   docs/verification.md. After --since only what differs from that commit
+  minimal         the decision and the command line with the least versions of their dependencies
   model           the protocol of the shared registry, searched further than the tests do
   bench --accept  takes the instructions and host calls of this module as the new
                   tests/bench/budget.json
@@ -251,7 +252,8 @@ registry=
 profile=
 while (($#)); do
   case $1 in
-    demo | test | fetch | fuzz | model | mutants | bench | interop | edge | playground | docs | release)
+    demo | test | fetch | fuzz | minimal | model | mutants | bench | interop | edge | playground | \
+      docs | release)
       # After test, some of these are parts.
       if [[ $command == test && " ${parts[*]} release " == *" $1 "* ]]; then
         chosen+=("$1")
@@ -337,6 +339,11 @@ case $command in
     require cargo python3 cc
     [[ -z $coverage ]] || exec fuzz/coverage.sh
     exec fuzz/run.sh "${minutes:-20}" ${chosen[@]+"${chosen[@]}"}
+    ;;
+  minimal)
+    require cargo git
+    ensure_rust
+    exec tests/tools/minimal.sh
     ;;
   mutants)
     require cargo git python3
