@@ -220,6 +220,20 @@ fn identity_headers_are_stripped_by_the_policy_of_the_host() {
     assert_eq!(stripped, [&b"x-ssl-cert"[..], b"x_ssl_client_dn", b"x-id"]);
 }
 
+/// The quick answer of an exchange is that of its policy.
+#[test]
+fn what_may_be_stripped_is_known_quickly() {
+    let configuration = Configuration::parse(br#"{"endpoints": []}"#).unwrap();
+    for (name, may_strip) in [("x-ssl-client-dn", true), ("accept", false)] {
+        let fields = headers(&[(name, "a")]);
+        let head = Head::of(Fields(&fields));
+        let exchange = Exchange::new(&configuration, &head);
+        let is_stripped = exchange.names_to_strip(Fields(&fields), None).next().is_some();
+        assert_eq!((exchange.may_strip(&head), is_stripped), (may_strip, may_strip), "{name}");
+        assert!(!exchange.reads_response() && !exchange.has_passed());
+    }
+}
+
 /// No trailer may have credentials, of which a backend that merges trailers into the headers would
 /// take another token than the one that was decided about.
 #[test]
