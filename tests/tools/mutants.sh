@@ -16,8 +16,8 @@ readonly decides=(
 )
 # These take seconds each, and what they alone would find is a search or a matter of size.
 readonly skipped=(
-  every_character_is_prepared every_order_of_accesses every_rule_of_the_protocol a_long_list_in_pages
-  a_long_list_is_distributed a_vm_that_stalls_inside_a_tick_loses
+  every_character_is_prepared every_order_of_accesses every_rule_of_the_protocol
+  a_long_list_in_pages a_long_list_is_distributed a_vm_that_stalls_inside_a_tick_loses
 )
 # The tests of the package as a whole. cargo-mutants gives cargo's arguments to each of its steps.
 readonly tests=(--lib --test=cases)
