@@ -47,6 +47,11 @@ usage: ./build.sh [--embed FILE] [COMMAND]
   bench registry  what a fetched registry costs with a million clients: minutes, and 2 GB of memory
   fuzz [TARGET...] [--minutes N]
                   arbitrary octets for the targets of fuzz/, 20 minutes each: docs/verification.md
+  fuzz coverage   the lines of src/ that the inputs of the fuzz targets reach, by module
+  mutants [--since REF] [FILE...]
+                  changes what decides in one place at a time; a test must fail: hours for all,
+                  docs/verification.md. After --since only what differs from that commit
+  minimal         the decision and the command line with the least versions of their dependencies
   model           the protocol of the shared registry, searched further than the tests do
   bench --accept  takes the instructions and host calls of this module as the new
                   tests/bench/budget.json
@@ -241,11 +246,14 @@ embed=
 keep=
 accept=
 minutes=
+since=
+coverage=
 registry=
 profile=
 while (($#)); do
   case $1 in
-    demo | test | fetch | fuzz | model | bench | interop | edge | playground | docs | release)
+    demo | test | fetch | fuzz | minimal | model | mutants | bench | interop | edge | playground | \
+      docs | release)
       # After test, some of these are parts.
       if [[ $command == test && " ${parts[*]} release " == *" $1 "* ]]; then
         chosen+=("$1")
@@ -259,11 +267,18 @@ while (($#)); do
       ;;
     registry) registry=registry ;;
     profile) profile=profile ;;
+    coverage) coverage=coverage ;;
     --keep) keep=--keep ;;
     --accept) accept=--accept ;;
     --minutes)
       [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || fail "--minutes needs a number: ${2:-none given}"
       minutes=$2
+      shift
+      ;;
+    --since)
+      git rev-parse --quiet --verify "${2:-}^{commit}" > /dev/null ||
+        fail "--since needs a commit: ${2:-none given}"
+      since=$2
       shift
       ;;
     --embed)
@@ -276,7 +291,8 @@ while (($#)); do
       exit
       ;;
     [a-z]*)
-      [[ $command == fuzz && -d fuzz/corpus/$1 ]] || fail "unknown argument: $1"
+      [[ $command == fuzz && -d fuzz/corpus/$1 || $command == mutants && -f $1 ]] ||
+        fail "unknown argument: $1"
       chosen+=("$1")
       ;;
     *)
@@ -292,6 +308,8 @@ done
   fail "registry belongs to bench or demo"
 [[ -z $profile || $command == bench ]] || fail "profile belongs to bench"
 [[ -z $minutes || $command == fuzz ]] || fail "--minutes belongs to fuzz"
+[[ -z $since || $command == mutants ]] || fail "--since belongs to mutants"
+[[ -z $coverage || $command == fuzz ]] || fail "coverage belongs to fuzz"
 [[ -z $accept || $command == bench ]] || fail "--accept belongs to bench"
 [[ -z $embed || $command == build ]] || fail "--embed belongs to the build alone"
 
@@ -319,7 +337,17 @@ case $command in
   test) test_parts ${chosen[@]+"${chosen[@]}"} ;;
   fuzz)
     require cargo python3 cc
+    [[ -z $coverage ]] || exec fuzz/coverage.sh
     exec fuzz/run.sh "${minutes:-20}" ${chosen[@]+"${chosen[@]}"}
+    ;;
+  minimal)
+    require cargo git
+    ensure_rust
+    exec tests/tools/minimal.sh
+    ;;
+  mutants)
+    require cargo git python3
+    exec tests/tools/mutants.sh ${since:+--since "$since"} ${chosen[@]+"${chosen[@]}"}
     ;;
   model)
     require cargo

@@ -332,23 +332,75 @@ fn the_tests_that_the_manual_names_exist() {
             }
         }
     }
-    let trust = read("docs/trust.md");
-    let (prose, _) = trust.parts();
-    // A code span of lower-case words is the name of a test if it has four of them.
-    let prose = prose.join("\n");
-    let names: BTreeSet<&str> = prose
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .filter(|span| span.matches('_').count() >= 3)
-        .filter(|span| span.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_'))
-        .collect();
-    let tests: Vec<&&str> = names.iter().filter(|name| !name.starts_with("tls_")).collect();
-    assert!(tests.len() >= 15, "{tests:?}");
-    for name in tests {
-        assert!(
-            sources.contains(&format!("fn {name}(")),
-            "docs/trust.md names the test {name}, which does not exist"
-        );
+    for (path, least) in [("docs/trust.md", 15), ("SECURITY.md", 25)] {
+        let document = read(path);
+        let (prose, _) = document.parts();
+        // A code span of lower-case words is the name of a test if it has four of them.
+        let prose = prose.join("\n");
+        let names: BTreeSet<&str> = spans(&prose)
+            .filter(|span| span.matches('_').count() >= 3 && !span.starts_with("tls_"))
+            .filter(|span| span.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_'))
+            .collect();
+        assert!(names.len() >= least, "{path}: {names:?}");
+        for name in names {
+            assert!(
+                sources.contains(&format!("fn {name}(")),
+                "{path} names the test {name}, which does not exist"
+            );
+        }
     }
+}
+
+/// The code spans of a text.
+fn spans(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// Every promise has something that keeps it, and that exists: the fuzz targets, the files and the
+/// commands that are named beside the tests.
+#[test]
+fn what_keeps_the_promises_exists() {
+    let document = read("SECURITY.md");
+    let (prose, _) = document.parts();
+    let kept = "## How each promise is kept";
+    let section: Vec<&str> = prose
+        .iter()
+        .copied()
+        .skip_while(|line| *line != kept)
+        .skip(1)
+        .take_while(|line| !line.starts_with("## "))
+        .collect();
+    let in_scope = prose.iter().skip_while(|line| **line != "## In scope").skip(1);
+    let promises = in_scope.take_while(|line| !line.starts_with("## "));
+    let promises = promises.filter(|line| line.starts_with("- ")).count();
+    let section = section.join("\n");
+    let answered: Vec<&str> = section.split("\n- **").skip(1).collect();
+    assert_eq!(answered.len(), promises, "each promise of \"In scope\" has its item");
+
+    let usage = fs::read_to_string(root().join("build.sh")).expect("it is there");
+    let targets: BTreeSet<String> = fs::read_dir(root().join("fuzz/corpus"))
+        .expect("it is there")
+        .map(|entry| entry.expect("it is there").file_name().into_string().expect("UTF-8"))
+        .collect();
+    let (mut named, mut files) = (BTreeSet::new(), 0);
+    for item in answered {
+        assert!(item.contains("- Tests: "), "{item}");
+        for line in item.replace("\n      ", " ").lines() {
+            let is_of_targets = line.contains("- Fuzz targets: ");
+            for span in spans(line) {
+                if is_of_targets {
+                    assert!(targets.contains(span), "SECURITY.md: no fuzz target {span}");
+                    named.insert(span.to_owned());
+                } else if let Some(command) = span.strip_prefix("./build.sh ") {
+                    let is_known =
+                        usage.lines().any(|line| line.starts_with(&format!("  {command} ")));
+                    assert!(is_known, "SECURITY.md: build.sh has no {command}");
+                } else if span.contains('/') || span.contains('.') {
+                    assert!(root().join(span).exists(), "SECURITY.md: no file {span}");
+                    files += 1;
+                }
+            }
+        }
+    }
+    assert!(named.len() > 10 && files > 4, "{named:?} {files}");
 }

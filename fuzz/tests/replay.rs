@@ -42,3 +42,24 @@ fn every_target_accepts_its_corpus() {
         assert!(TARGETS.iter().any(|(known, _)| **known == *name), "{name:?} is no target");
     }
 }
+
+/// What the fuzzer left on this machine, as it is: `fuzz/coverage.sh` counts which lines it reaches.
+#[test]
+#[ignore = "fuzz/coverage.sh names the folders"]
+fn every_target_accepts_what_was_found() {
+    let corpora = std::env::var("CORPORA").unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut replayed = 0;
+    for (name, target) in TARGETS {
+        for corpus in corpora.split(':') {
+            // A target may have no seeds.
+            let Ok(folder) = fs::read_dir(root.join(corpus).join(name)) else { continue };
+            for entry in folder {
+                target(&fs::read(entry.unwrap().path()).unwrap());
+                replayed += 1;
+            }
+        }
+    }
+    println!("{replayed} inputs");
+    assert!(replayed > TARGETS.len());
+}

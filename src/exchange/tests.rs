@@ -220,6 +220,20 @@ fn identity_headers_are_stripped_by_the_policy_of_the_host() {
     assert_eq!(stripped, [&b"x-ssl-cert"[..], b"x_ssl_client_dn", b"x-id"]);
 }
 
+/// The quick answer of an exchange is that of its policy.
+#[test]
+fn what_may_be_stripped_is_known_quickly() {
+    let configuration = Configuration::parse(br#"{"endpoints": []}"#).unwrap();
+    for (name, may_strip) in [("x-ssl-client-dn", true), ("accept", false)] {
+        let fields = headers(&[(name, "a")]);
+        let head = Head::of(Fields(&fields));
+        let exchange = Exchange::new(&configuration, &head);
+        let is_stripped = exchange.names_to_strip(Fields(&fields), None).next().is_some();
+        assert_eq!((exchange.may_strip(&head), is_stripped), (may_strip, may_strip), "{name}");
+        assert!(!exchange.reads_response() && !exchange.has_passed());
+    }
+}
+
 /// No trailer may have credentials, of which a backend that merges trailers into the headers would
 /// take another token than the one that was decided about.
 #[test]
@@ -483,4 +497,48 @@ fn a_form_at_a_resource_is_held_and_bounded() {
     // No other body is held, whatever its length.
     let more = [("authorization", "Bearer opaque"), ("content-length", "999999")];
     assert!(matches!(started(RESOURCES, &more, false).1, Step::Ask(_)));
+}
+
+/// Responses are read where the policy checks them and the client's tokens must be bound, also of a
+/// request that only shadow mode lets pass; they are refused where policy and check both enforce.
+#[test]
+fn which_responses_are_read_and_how() {
+    const NONE: &str = r#""token_endpoint_auth_method": "none""#;
+    // There is no certificate, so such a client is refused.
+    const TLS: &str = r#""token_endpoint_auth_method": "tls_client_auth",
+        "tls_client_auth_san_dns": "a.example""#;
+    for (method, check, mode, binds, expected) in [
+        (NONE, "enforce", "enforce", true, Some("mode: Enforce")),
+        (NONE, "enforce", "shadow", true, Some("mode: Shadow")),
+        (NONE, "count", "enforce", true, Some("mode: Shadow")),
+        (NONE, "enforce", "enforce", false, None),
+        (NONE, "count", "enforce", false, None),
+        (TLS, "enforce", "shadow", true, Some("mode: Shadow")),
+        (TLS, "enforce", "shadow", false, None),
+        (TLS, "enforce", "enforce", true, None),
+    ] {
+        let config = format!(
+            r#"{{
+                "endpoints": ["/token"], "mode": "{mode}", "other_methods": "pass",
+                "bound_tokens": {{"response_check": "{check}"}},
+                "clients": [{{
+                    "client_id": "a", {method},
+                    "tls_client_certificate_bound_access_tokens": {binds}
+                }}]
+            }}"#
+        );
+        let configuration = Configuration::parse(config.as_bytes()).unwrap();
+        let fields = headers(&[FORM]);
+        let head = Head::of(Fields(&fields));
+        let mut exchange = Exchange::new(&configuration, &head);
+        let mut peer = crate::gate::Peer::default();
+        exchange.on_headers(&configuration, &head, false, &mut peer);
+        let step = exchange.on_body(11, true, gives(b"client_id=a"), &mut peer);
+        assert_eq!(decision(step).code == Code::PassedOtherMethod, method == NONE, "{config}");
+        assert_eq!(exchange.reads_response(), expected.is_some(), "{config}");
+        let response = exchange.take_response().map(|response| format!("{response:?}"));
+        assert_eq!(response.is_some(), expected.is_some(), "{config}");
+        let is_expected = response.unwrap_or_default().contains(expected.unwrap_or_default());
+        assert!(is_expected, "{config}");
+    }
 }

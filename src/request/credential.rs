@@ -85,3 +85,22 @@ pub(super) fn folded(c: char) -> char {
         other => other.to_ascii_lowercase(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PHP turns an unmatched `[` into `_`, and into no other character.
+    #[test]
+    fn a_bracket_stands_for_an_underscore_alone() {
+        for (name, credential) in [
+            ("client[id", Some("client_id")),
+            ("client_[d", None),
+            ("client_i[", None),
+            ("client_sec[et", None),
+        ] {
+            assert_eq!(reads_as_credential(name), credential, "{name}");
+        }
+        assert!(reads_as_access_token("access[token") && !reads_as_access_token("a[cess_token"));
+    }
+}

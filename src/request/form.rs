@@ -343,6 +343,7 @@ mod tests {
             ("client_id=my+client%2Bid", &[("client_id", "my client+id")]),
             ("client_id=a;client_id=x", &[("client_id", "a;client_id=x")]),
             ("client_id==a", &[("client_id", "=a")]),
+            ("client_id=a+b", &[("client_id", "a b")]),
             ("&&client_id=x&", &[("client_id", "x")]),
             ("a&b=&=c", &[("a", ""), ("b", ""), ("", "c")]),
             ("%63lient_id=b", &[("client_id", "b")]),
@@ -392,6 +393,7 @@ mod tests {
         for (body, error) in [
             (&b"a=%zz"[..], FormError::PercentEscape),
             (b"a=%2", FormError::PercentEscape),
+            (b"a=%4z", FormError::PercentEscape),
             (b"a=%", FormError::PercentEscape),
             (b"a%2=b", FormError::PercentEscape),
             (b"a=%+1", FormError::PercentEscape),
