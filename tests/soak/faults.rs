@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::Sabotage;
 use crate::envoy::registry::{Registry, Reply};
 use crate::stage::{self, Gate, MAX_STALE, Stage};
 use crate::traffic;
@@ -32,15 +33,19 @@ pub async fn registry(stage: Arc<Stage>, mut registry: Registry, happened: Arc<H
     loop {
         // Each fault is shorter than max_stale: the old list serves.
         for fault in [
-            list(1 - current).after(seconds(3)),
+            list(1 - current).after(seconds(5)),
             Reply::status(500),
             Reply::body("<html>no list</html>").field("content-type", "text/html"),
             list(1 - current).short(),
         ] {
+            if stage.sabotage == Some(Sabotage::Stale) {
+                // The outage comes sooner.
+                break;
+            }
             stage.rest(seconds(4)).await;
             registry.serve("/clients", fault);
             happened.faults.fetch_add(1, Ordering::Relaxed);
-            stage.rest(seconds(3)).await;
+            stage.rest(seconds(5)).await;
             // The right list again, which is not another one.
             registry.serve("/clients", list(current));
             refreshed(&stage, &registry).await;

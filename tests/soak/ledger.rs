@@ -157,30 +157,30 @@ impl Ledger {
     /// Compares what a client saw with what is right.
     pub fn settle(&self, gate: Gate, tag: &str, right: Right, excuses: Excuses, seen: Seen) {
         let answer = match seen {
+            // Envoy's own answer has neither a code nor the fields of the filter's. It comes for
+            // what its VM had not decided, and for what had passed and waited for the backend.
+            Seen::Answer(answer)
+                if answer.status == 503
+                    && excuses.vm_killed
+                    && answer.field("retry-after").is_none() =>
+            {
+                return self.without_an_answer(tag, right);
+            }
             Seen::Answer(answer) => answer,
             Seen::Nothing(error) => {
                 if !excuses.draining && !excuses.vm_killed {
                     self.violation(format!("{gate:?} {tag} {right:?}: no answer: {error}"));
                 }
-                let mut books = self.books();
-                books.perhaps += 1;
-                if !matches!(right, Right::Refuse(..)) {
-                    books.perhaps_passed.push(tag.to_owned());
-                }
-                self.open.fetch_sub(1, Ordering::SeqCst);
-                return;
+                return self.without_an_answer(tag, right);
             }
         };
         self.answered.fetch_add(1, Ordering::Relaxed);
-        // Envoy's own answer has neither a code nor the fields of the filter's.
-        let by_filter = answer.field("retry-after").is_some();
-        let unavailable = answer.status == 503 && by_filter;
+        let unavailable = answer.status == 503 && answer.field("retry-after").is_some();
         let code = match (answer.status, right) {
             (200, Right::Pass(code) | Right::Either(code, _)) => Some(code),
             (401, Right::Either(_, code)) => Some(code),
             (status, Right::Refuse(code, wanted)) if status == wanted => Some(code),
             (503, _) if unavailable && excuses.registry_down => Some(UNAVAILABLE),
-            (503, _) if excuses.vm_killed => None,
             _ => {
                 let text = answer.text();
                 self.violation(format!(
@@ -217,6 +217,17 @@ impl Ledger {
                 }
             }
         }
+        self.open.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// It may have been decided, and if it may pass, it may have arrived.
+    fn without_an_answer(&self, tag: &str, right: Right) {
+        let mut books = self.books();
+        books.perhaps += 1;
+        if !matches!(right, Right::Refuse(..)) {
+            books.perhaps_passed.push(tag.to_owned());
+        }
+        drop(books);
         self.open.fetch_sub(1, Ordering::SeqCst);
     }
 
@@ -290,7 +301,8 @@ fn wrong(
         let (least, lost) = (of(least, code), of(lost, code));
         let most = of(most, code) + more;
         let right = (least.saturating_sub(lost)..=most).contains(counted);
-        (!right).then(|| format!("{code} is counted {counted} times, not {least} (-{lost}) to {most}"))
+        (!right)
+            .then(|| format!("{code} is counted {counted} times, not {least} (-{lost}) to {most}"))
     };
     let unknown = most.keys().filter(|code| !counters.contains_key(**code));
     let unknown = unknown.map(|code| format!("Envoy has no counter {code}"));

@@ -84,11 +84,8 @@ async fn serve(
     while let Some(head) = wire::read_head(&mut stream).await? {
         arrived.fetch_add(1, Ordering::Relaxed);
         let tag = wire::field(&head.fields, "x-test-id").unwrap_or("a request without tag");
-        *tags
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(tag.to_owned())
-            .or_default() += 1;
+        *tags.lock().unwrap_or_else(PoisonError::into_inner).entry(tag.to_owned()).or_default() +=
+            1;
         wire::read_body(&mut stream, &head).await?;
         if slow.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_millis(50)).await;

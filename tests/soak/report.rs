@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::Sabotage;
 use crate::faults::Happened;
 use crate::stage::{ENVOY, Stage, WORKERS};
 use crate::watch::{GROWTH_PERCENT, Memory, SLOWER, quantile};
@@ -81,6 +82,23 @@ impl Report {
     /// Whether everything holds, but for the time, which other work of the machine can change.
     pub fn holds(&self) -> bool {
         self.violations_in_all == 0 && self.memory.is_flat()
+    }
+
+    /// Whether the invariant fails that this mistake concerns.
+    pub fn finds(&self, sabotage: Sabotage) -> bool {
+        let said = |all: &[&str]| {
+            self.violations.iter().any(|what| all.iter().all(|text| what.contains(text)))
+        };
+        match sabotage {
+            Sabotage::Pass => said(&["Refuse(", "): 200 "]),
+            Sabotage::Twice => said(&["2 times at the backend"]),
+            Sabotage::Down => said(&["): 503 without retry-after"]),
+            Sabotage::Memory => !self.memory.is_flat(),
+            Sabotage::Counts => said(&["unknown_client is counted"]),
+            Sabotage::Stale => said(&["from a list older than max_stale"]),
+            Sabotage::Unfinished => said(&["reached the backend: refused, unfinished or twice"]),
+            Sabotage::Slow => !self.is_fast(),
+        }
     }
 
     pub fn print(&self) {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
+use crate::Sabotage;
 use crate::envoy::client::{Answer, Client, Delivery};
 use crate::envoy::fixture::{CERTIFICATES, post, token, with_header};
 use crate::envoy::http1::{self, Http1};
@@ -140,7 +141,10 @@ fn questions(gate: Gate, who: Who) -> Vec<(Request, Policy)> {
         }
         (Gate::Registry, _) => vec![(token("always"), refuse("subject_mismatch"))],
         _ => vec![
-            (seed(), if who == Who::Seed { pass("authenticated") } else { refuse("subject_mismatch") }),
+            (
+                seed(),
+                if who == Who::Seed { pass("authenticated") } else { refuse("subject_mismatch") },
+            ),
             (token("secret"), pass("passed_other_method")),
             (token("email"), refuse("subject_mismatch")),
         ],
@@ -226,7 +230,7 @@ impl Open {
         };
         match tokio::time::timeout(NO_ANSWER, exchange).await {
             Ok(Some(Ok(answer))) => Sent::Seen(Seen::Answer(answer)),
-            Ok(Some(Err(error))) => Sent::Seen(Seen::Nothing(error.to_string())),
+            Ok(Some(Err(error))) => Sent::Seen(Seen::Nothing(format!("{delivery:?} {error}"))),
             Ok(None) => Sent::Not,
             Err(_) => Sent::Seen(Seen::Nothing("30 s have passed".into())),
         }
@@ -246,12 +250,8 @@ const HTTP1: [Delivery; 5] = [
     Delivery::Http1Trailers,
     Delivery::Http1Expect,
 ];
-const HTTP2: [Delivery; 4] = [
-    Delivery::Http2Whole,
-    Delivery::Http2Bytes,
-    Delivery::Http2EmptyEnd,
-    Delivery::Http2Trailers,
-];
+const HTTP2: [Delivery; 4] =
+    [Delivery::Http2Whole, Delivery::Http2Bytes, Delivery::Http2EmptyEnd, Delivery::Http2Trailers];
 
 /// A client that asks one question after another until the end.
 pub struct Lane {
@@ -278,8 +278,7 @@ impl Lane {
                 let (request, policy) = &questions[number % questions.len()];
                 let delivery = self.delivery(number / questions.len(), request);
                 number += 1;
-                let goes_on =
-                    ask(&stage, self.gate, &mut open, request, delivery, *policy).await;
+                let goes_on = ask(&stage, self.gate, &mut open, request, delivery, *policy).await;
                 stage.rest(self.interval).await;
                 if !goes_on {
                     break;
@@ -375,7 +374,10 @@ pub async fn leave(stage: Arc<Stage>) {
         number += 1;
         let gate = Gate::ALL[number % 3];
         let request = token(if gate == Gate::Registry { "always" } else { "seed" });
-        let part = number % request.body.len();
+        let part = match stage.sabotage {
+            Some(Sabotage::Unfinished) => request.body.len(),
+            _ => number % request.body.len(),
+        };
         if let Some(mut open) = Open::new(&stage, gate, Who::Seed, number % 2 == 0).await {
             let tag = stage.ledger.next_tag();
             match &mut open.connection {
@@ -457,17 +459,19 @@ pub async fn pile_up(stage: Arc<Stage>) {
     let request = post("/token", &"x".repeat(60_000));
     let mut held = Vec::new();
     while !stage.is_over() {
-        for _ in 0..5 {
-            if let Some(mut open) = Open::new(&stage, Gate::Static, Who::Seed, false).await {
-                if let Connection::Http1(connection) = &mut open.connection {
-                    let length = format!("content-length: {}", request.body.len());
-                    let head = http1::head(&stage.ledger.next_tag(), &request, &[&length]);
-                    let _ = connection.write(&[&head, &request.body[..59_000]].concat()).await;
+        let Some(open) = Open::new(&stage, Gate::Victim, Who::Seed, true).await else { continue };
+        let mut streams = Vec::new();
+        if let Connection::Http2(connection) = &open.connection {
+            for _ in 0..50 {
+                let tag = stage.ledger.next_tag();
+                if let Ok(mut stream) = connection.open(&tag, &request, false).await {
+                    let _ = stream.data(&request.body, false);
+                    streams.push(stream);
                 }
-                held.push(open);
             }
         }
-        stage.rest(Duration::from_millis(50)).await;
+        held.push((open, streams));
+        stage.rest(Duration::from_millis(500)).await;
     }
 }
 

@@ -48,7 +48,8 @@ fn progress(stage: &Stage, megabytes: &[u64]) {
 
 /// Octets of memory of a process.
 fn resident(process: u32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{process}/status")).expect("Linux, and Envoy runs");
+    let text =
+        fs::read_to_string(format!("/proc/{process}/status")).expect("Linux, and Envoy runs");
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux has it");
     let kilobytes = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number");
     kilobytes << 10
