@@ -4,6 +4,8 @@
 //! The certificate is a file, and the clock, the registry and the requests are constants. Nothing
 //! is random, and the memory of the module is independent of the machine.
 
+#[path = "growth.rs"]
+pub mod growth;
 #[path = "hostile.rs"]
 pub mod hostile;
 
