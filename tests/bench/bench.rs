@@ -21,12 +21,15 @@ mod envoy {
 mod cost;
 mod figures;
 mod load;
+mod plot;
 mod request;
 mod scale;
 
 use std::path::PathBuf;
 
 use cost::Costs;
+use cost::growth::Series;
+use load::throughput::Figures;
 use load::{REQUESTS, ROUNDS, Rounds, Variant};
 
 fn main() {
@@ -56,9 +59,63 @@ fn main() {
         return;
     }
     print_costs(&costs);
+    plot::costs(&costs);
+    let growth = cost::growth::measure(MOST_CLIENTS);
+    print_growth(&growth);
+    plot::growth(&growth);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    print_load(&runtime.block_on(load::measure()));
+    let rounds = runtime.block_on(load::measure());
+    print_load(&rounds);
+    plot::load(&rounds);
+    let (figures, pace) = runtime.block_on(load::throughput::measure());
+    print_throughput(&figures, pace);
+    plot::throughput(&figures, pace);
+    println!("\ntarget/bench has these figures as JSON, and plots of them.");
+}
+
+/// The longest list of a measured request.
+const MOST_CLIENTS: usize = 1_000_000;
+
+fn print_growth(all: &[Series]) {
+    println!("\nOne request by the size of what it meets, in instructions (and host calls):\n");
+    for series in all {
+        println!("{}, {:?}", series.name, series.growth);
+        let rows = series.points.iter().map(|(size, cost)| {
+            vec![
+                format!("  {} {}", thousands(*size), series.unit),
+                thousands(cost.instructions),
+                cost.host_calls.to_string(),
+            ]
+        });
+        print_table(&rows.collect::<Vec<_>>());
+        for excess in series.excesses() {
+            println!("grows more than it should: {excess}");
+        }
+    }
+}
+
+fn print_throughput(figures: &[Figures], pace: u64) {
+    println!(
+        "\nOne worker, {} rounds in turns: median (1st to 3rd quarter). The times are those at {} \
+         requests a second, {} % of what Envoy without a filter reaches.\n",
+        load::throughput::ROUNDS,
+        thousands(pace),
+        load::throughput::PACE
+    );
+    let titles = ["", "requests a second", "Envoy busy, %", "p50, us", "p99, us"];
+    let mut rows = vec![titles.map(String::from).to_vec()];
+    for (variant, figures) in load::throughput::VARIANTS.iter().zip(figures) {
+        let cell = |values: &Vec<u64>| {
+            let values = values.iter().map(|value| *value as i64);
+            let [first, median, third] = [1, 2, 3].map(|quarter| quartile(values.clone(), quarter));
+            format!("{median} ({first} to {third})")
+        };
+        let mut row = vec![variant.name().to_owned()];
+        row.extend([&figures.throughput, &figures.busy, &figures.p50, &figures.p99].map(cell));
+        rows.push(row);
+    }
+    print_table(&rows);
 }
 
 fn print_costs(costs: &Costs) {
