@@ -67,8 +67,10 @@ type Counts = BTreeMap<&'static str, u64>;
 struct Books {
     /// Decisions that the clients know of.
     decided: Counts,
-    /// Requests without an answer: each may have been decided.
-    perhaps: u64,
+    /// Requests without an answer.
+    unanswered: u64,
+    /// Each of them may have been decided, under one of these codes.
+    perhaps: Counts,
     /// Tags of those that may be at the backend.
     perhaps_passed: Vec<String>,
     /// The last decisions at the listener whose VMs are killed.
@@ -143,7 +145,7 @@ impl Ledger {
     }
 
     pub fn unanswered(&self) -> u64 {
-        self.books().perhaps
+        self.books().unanswered
     }
 
     pub fn decided(&self) -> Counts {
@@ -164,14 +166,14 @@ impl Ledger {
                     && excuses.vm_killed
                     && answer.field("retry-after").is_none() =>
             {
-                return self.without_an_answer(tag, right);
+                return self.without_an_answer(gate, tag, right);
             }
             Seen::Answer(answer) => answer,
             Seen::Nothing(error) => {
                 if !excuses.draining && !excuses.vm_killed {
                     self.violation(format!("{gate:?} {tag} {right:?}: no answer: {error}"));
                 }
-                return self.without_an_answer(tag, right);
+                return self.without_an_answer(gate, tag, right);
             }
         };
         self.answered.fetch_add(1, Ordering::Relaxed);
@@ -221,9 +223,17 @@ impl Ledger {
     }
 
     /// It may have been decided, and if it may pass, it may have arrived.
-    fn without_an_answer(&self, tag: &str, right: Right) {
+    fn without_an_answer(&self, gate: Gate, tag: &str, right: Right) {
         let mut books = self.books();
-        books.perhaps += 1;
+        books.unanswered += 1;
+        let codes = match right {
+            Right::Pass(code) | Right::Refuse(code, _) => [Some(code), None],
+            Right::Either(one, other) => [Some(one), Some(other)],
+        };
+        let unavailable = (gate == Gate::Registry).then_some(UNAVAILABLE);
+        for code in codes.into_iter().chain([unavailable]).flatten() {
+            *books.perhaps.entry(code).or_default() += 1;
+        }
         if !matches!(right, Right::Refuse(..)) {
             books.perhaps_passed.push(tag.to_owned());
         }
@@ -258,7 +268,7 @@ impl Ledger {
             }
             let old = books.history.front().filter(|(at, _)| now - *at > COUNTED_AFTER);
             let old = old.map(|(_, counts)| counts.clone()).unwrap_or_default();
-            wrong(&counters, &old, &books.decided, &books.lost, books.perhaps + open)
+            wrong(&counters, &old, &books, open)
         };
         for what in wrong {
             self.violation(format!("while running: {what}"));
@@ -270,7 +280,7 @@ impl Ledger {
     pub fn counted_at_last(&self, counters: &BTreeMap<String, u64>) {
         let wrong = {
             let books = self.books();
-            wrong(counters, &books.decided, &books.decided, &books.lost, books.perhaps)
+            wrong(counters, &books.decided, &books, 0)
         };
         for what in wrong {
             self.violation(what);
@@ -288,23 +298,22 @@ impl Ledger {
     }
 }
 
-/// Codes of which Envoy counts less than `least`, or more than `most` and `more`.
+/// Codes of which Envoy counts less than `least`, or more than the clients know of and `open`.
 fn wrong(
     counters: &BTreeMap<String, u64>,
     least: &Counts,
-    most: &Counts,
-    lost: &Counts,
-    more: u64,
+    books: &Books,
+    open: u64,
 ) -> Vec<String> {
     let of = |counts: &Counts, code: &str| counts.get(code).copied().unwrap_or(0);
     let compare = |(code, counted): (&String, &u64)| {
-        let (least, lost) = (of(least, code), of(lost, code));
-        let most = of(most, code) + more;
+        let (least, lost) = (of(least, code), of(&books.lost, code));
+        let most = of(&books.decided, code) + of(&books.perhaps, code) + open;
         let right = (least.saturating_sub(lost)..=most).contains(counted);
         (!right)
             .then(|| format!("{code} is counted {counted} times, not {least} (-{lost}) to {most}"))
     };
-    let unknown = most.keys().filter(|code| !counters.contains_key(**code));
+    let unknown = books.decided.keys().filter(|code| !counters.contains_key(**code));
     let unknown = unknown.map(|code| format!("Envoy has no counter {code}"));
     counters.iter().filter_map(compare).chain(unknown).collect()
 }

@@ -484,6 +484,6 @@ pub async fn ask_secretly(stage: Arc<Stage>) {
             let tag = stage.ledger.next_tag();
             let _ = open.send(&tag, &token("nobody"), Delivery::Http1Whole).await;
         }
-        stage.rest(Duration::from_millis(500)).await;
+        stage.rest(Duration::from_millis(50)).await;
     }
 }
