@@ -43,8 +43,8 @@ usage: ./build.sh [--embed FILE] [COMMAND]
                   environment chooses another port
   docs            the manual as a site, in target/docs
   release         dist/: the files of a release, and their SHA-256: see RELEASING.md
-  bench           instructions and host calls of each kind of request, and the CPU time that a real
-                  Envoy adds for it
+  bench           instructions and host calls of each kind of request, the CPU time that a real
+                  Envoy adds for it, and what one worker reaches; in target/bench as JSON and plots
   bench profile   instructions of the most frequent request by function
   bench registry  what a fetched registry costs with a million clients: minutes, and 2 GB of memory
   fuzz [TARGET...] [--minutes N]
@@ -57,7 +57,7 @@ usage: ./build.sh [--embed FILE] [COMMAND]
                   connecting; with --accept the table is written
   model           the protocol of the shared registry, searched further than the tests do
   bench --accept  takes the instructions and host calls of this module as the new
-                  tests/bench/budget.json
+                  tests/bench/budget.json, and their plots into the manual
 
   --embed FILE    compiles FILE, a plugin configuration as in envoy/clients.json, into the module,
                   which uses it where Envoy gives it none

@@ -42,9 +42,12 @@ fn main() {
     // `cargo test` and `cargo bench` add arguments.
     if std::env::args().any(|argument| argument == "--accept") {
         figures::accept(&costs);
+        plot::costs(&costs);
+        plot::growth(&cost::growth::measure(MOST_CLIENTS));
+        plot::into_manual();
         println!(
-            "tests/bench/budget.json has the figures of this module. The commit message must say \
-             why they changed."
+            "tests/bench/budget.json has the figures of this module, and docs/plots their plots. The \
+             commit message must say why they changed."
         );
         return;
     }

@@ -114,7 +114,7 @@ fn excesses_of_growth_are_found() {
     let excesses = |growth, points: &[(u64, u64, u64)]| {
         let cost = |instructions, host_calls| Cost { instructions, host_calls };
         let points = points.iter().map(|(size, one, other)| (*size, cost(*one, *other))).collect();
-        Series { name: "x", unit: "xs", growth, points }.excesses().join("\n")
+        Series { name: "x", file: "x", unit: "xs", growth, points }.excesses().join("\n")
     };
     let none = |points: &[(u64, u64, u64)]| excesses(Growth::None, points);
     let linear = |points: &[(u64, u64, u64)]| excesses(Growth::Linear, points);

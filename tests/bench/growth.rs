@@ -15,6 +15,8 @@ use crate::support::moment::Moment;
 /// Costs by the size of one thing.
 pub struct Series {
     pub name: &'static str,
+    /// In the names of files.
+    pub file: &'static str,
     /// What is counted.
     pub unit: &'static str,
     pub growth: Growth,
@@ -38,8 +40,11 @@ pub fn measure(most_clients: usize) -> Vec<Series> {
     vec![
         of_bodies(),
         of_names(),
-        of_endpoints("endpoints, a request to one of them", "/token"),
-        of_endpoints("endpoints, a request to another path", "/.well-known/openid-configuration"),
+        of_endpoints(("endpoints, a request to one of them", "endpoints"), "/token"),
+        of_endpoints(
+            ("endpoints, a request to another path", "endpoints-ungated"),
+            "/.well-known/x",
+        ),
         of_tenants(),
         of_clients(most_clients),
     ]
@@ -92,14 +97,14 @@ impl Series {
 
 /// The same row for each of these sizes, after it has been sent before.
 fn series(
-    name: &'static str,
+    (name, file): (&'static str, &'static str),
     unit: &'static str,
     growth: Growth,
     sizes: &[usize],
     row: impl Fn(usize) -> Row,
 ) -> Series {
     let point = |size: &usize| (*size as u64, row(*size).measure());
-    Series { name, unit, growth, points: sizes.iter().map(point).collect() }
+    Series { name, file, unit, growth, points: sizes.iter().map(point).collect() }
 }
 
 fn of_bodies() -> Series {
@@ -109,7 +114,7 @@ fn of_bodies() -> Series {
         Row { before: request.clone(), ..hot().sending(request) }
     };
     let sizes = [100, 1_000, 4_000, 16_000, 32_000, 64_000];
-    series("body", "octets", Growth::Linear, &sizes, padded)
+    series(("body", "body"), "octets", Growth::Linear, &sizes, padded)
 }
 
 /// The first request of a certificate with so many host names. The last one is that of the client.
@@ -126,10 +131,16 @@ fn of_names() -> Series {
         Row { before: body("client_id=nobody"), ..row }
     };
     let sizes = [1, 25, 50, 100, 200, 400];
-    series("alternative names of a new certificate", "names", Growth::Linear, &sizes, named)
+    series(
+        ("alternative names of a new certificate", "names"),
+        "names",
+        Growth::Linear,
+        &sizes,
+        named,
+    )
 }
 
-fn of_endpoints(name: &'static str, path: &'static str) -> Series {
+fn of_endpoints(name: (&'static str, &'static str), path: &'static str) -> Series {
     let code = if path == "/token" { super::HOT } else { "not_gated" };
     let gated = |number: usize| {
         let endpoint = |number: usize| format!("/oauth/{number:03}/token");
@@ -162,7 +173,7 @@ fn of_tenants() -> Series {
             .configured(json!({ "endpoints": null, "clients": null, "tenants": all }))
             .on(presenting(CERTIFICATE).with(REQUESTED_SERVER_NAME, "as.example.com"))
     };
-    series("tenants", "tenants", Growth::None, &[1, 10, 100, 1_000], tenants)
+    series(("tenants", "tenants"), "tenants", Growth::None, &[1, 10, 100, 1_000], tenants)
 }
 
 /// A client of a fetched list that the VM has met before.
@@ -187,7 +198,13 @@ fn of_clients(most: usize) -> Series {
         (*clients as u64, cost(&outcome))
     };
     let points = sizes.iter().filter(|size| **size <= most).map(point).collect();
-    Series { name: "clients of a fetched list", unit: "clients", growth: Growth::None, points }
+    Series {
+        name: "clients of a fetched list",
+        file: "clients",
+        unit: "clients",
+        growth: Growth::None,
+        points,
+    }
 }
 
 fn of_client(number: usize) -> Request {

@@ -1,4 +1,5 @@
-//! What `./build.sh bench` leaves in `target/bench`: each table as JSON and as a plot.
+//! What `./build.sh bench` leaves in `target/bench`: each table as JSON and as a plot. The manual has
+//! copies of the plots in `docs/plots`.
 
 use std::error::Error;
 use std::fs;
@@ -24,6 +25,20 @@ fn folder() -> PathBuf {
     folder
 }
 
+/// Copies the plots of what is the same on every machine into the manual.
+pub fn into_manual() {
+    let manual = crate::support::repository().join("docs/plots");
+    fs::create_dir_all(&manual).expect("docs/ can be written");
+    for plot in fs::read_dir(folder()).expect("the plots are there") {
+        let name = plot.expect("it can be listed").file_name();
+        let text = name.to_string_lossy();
+        let is_exact = ["growth-", "instructions", "host-calls"];
+        if is_exact.iter().any(|start| text.starts_with(start)) && text.ends_with(".svg") {
+            fs::copy(folder().join(&name), manual.join(&name)).expect("docs/ can be written");
+        }
+    }
+}
+
 fn write(name: &str, value: &Value) {
     let text = serde_json::to_string_pretty(value).expect("it is JSON");
     fs::write(folder().join(name), text + "\n").expect("target/ can be written");
@@ -42,9 +57,7 @@ pub fn growth(all: &[Series]) {
     let all_points = all.iter().map(|one| (one.name.to_owned(), points(one).into()));
     write("growth.json", &Value::Object(all_points.collect()));
     for series in all {
-        let words: Vec<_> = series.name.split(|letter: char| !letter.is_alphanumeric()).collect();
-        let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
-        let file = folder().join(format!("growth-{}.svg", words.join("-")));
+        let file = folder().join(format!("growth-{}.svg", series.file));
         draw_growth(&file, series).expect("a plot can be drawn");
     }
 }
@@ -61,17 +74,28 @@ fn draw_growth(file: &PathBuf, series: &Series) -> Drawn {
     builder
         .caption(title, ("sans-serif", 16))
         .margin(12)
+        .margin_right(40)
         .x_label_area_size(40)
         .y_label_area_size(84);
     // A table that a probe does not depend on is shown over its orders of magnitude.
     if last / first > 1_000 {
         let mut chart = builder.build_cartesian_2d((first..last).log_scale(), 0..top)?;
-        chart.configure_mesh().x_desc(series.unit).y_desc("instructions").draw()?;
+        chart
+            .configure_mesh()
+            .max_light_lines(1)
+            .x_desc(series.unit)
+            .y_desc("instructions")
+            .draw()?;
         chart.draw_series(LineSeries::new(points.clone(), &COLOUR))?;
         chart.draw_series(points.map(|at| Circle::new(at, 3, COLOUR.filled())))?;
     } else {
         let mut chart = builder.build_cartesian_2d(0..last, 0..top)?;
-        chart.configure_mesh().x_desc(series.unit).y_desc("instructions").draw()?;
+        chart
+            .configure_mesh()
+            .max_light_lines(1)
+            .x_desc(series.unit)
+            .y_desc("instructions")
+            .draw()?;
         chart.draw_series(LineSeries::new(points.clone(), &COLOUR))?;
         chart.draw_series(points.map(|at| Circle::new(at, 3, COLOUR.filled())))?;
     }
