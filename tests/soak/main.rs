@@ -28,9 +28,10 @@ mod watch;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use envoy::registry::{Registry, Reply};
 use faults::Happened;
