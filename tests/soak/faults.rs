@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use crate::Sabotage;
 use crate::envoy::registry::{Registry, Reply};
+use crate::hostile;
 use crate::stage::{self, Gate, MAX_STALE, Stage};
-use crate::traffic;
 
 /// What happened, for the report.
 #[derive(Debug, Default)]
@@ -131,7 +131,7 @@ pub async fn kills(stage: Arc<Stage>, happened: Arc<Happened>) {
         if stage.is_over() {
             return;
         }
-        traffic::kill(&stage).await;
+        hostile::kill(&stage).await;
         happened.kills.fetch_add(1, Ordering::Relaxed);
     }
 }

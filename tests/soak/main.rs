@@ -18,6 +18,7 @@ mod envoy {
 }
 
 mod faults;
+mod hostile;
 mod ledger;
 mod recorder;
 mod report;
@@ -128,18 +129,18 @@ async fn soak(time: Duration, sabotage: Option<Sabotage>) -> Report {
         load.spawn(lane.run(Arc::clone(&stage)));
     }
     for place in 0..HALF_OPEN {
-        load.spawn(traffic::half_open(Arc::clone(&stage), place));
+        load.spawn(hostile::half_open(Arc::clone(&stage), place));
     }
-    load.spawn(traffic::leave(Arc::clone(&stage)));
-    load.spawn(traffic::flood(Arc::clone(&stage)));
+    load.spawn(hostile::leave(Arc::clone(&stage)));
+    load.spawn(hostile::flood(Arc::clone(&stage)));
     load.spawn(faults::floods(Arc::clone(&stage), Arc::clone(&happened)));
     load.spawn(faults::kills(Arc::clone(&stage), Arc::clone(&happened)));
     load.spawn(faults::updates(Arc::clone(&stage), Arc::clone(&happened)));
     match sabotage {
         Some(Sabotage::Down) => stage.ledger.recorder.stop(),
         Some(Sabotage::Slow) => stage.ledger.recorder.be_slow(),
-        Some(Sabotage::Memory) => drop(load.spawn(traffic::pile_up(Arc::clone(&stage)))),
-        Some(Sabotage::Counts) => drop(load.spawn(traffic::ask_secretly(Arc::clone(&stage)))),
+        Some(Sabotage::Memory) => drop(load.spawn(hostile::pile_up(Arc::clone(&stage)))),
+        Some(Sabotage::Counts) => drop(load.spawn(hostile::ask_secretly(Arc::clone(&stage)))),
         None | Some(Sabotage::Pass | Sabotage::Twice | Sabotage::Stale | Sabotage::Unfinished) => {}
     }
     let probe = async {

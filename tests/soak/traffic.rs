@@ -1,17 +1,14 @@
-//! Clients, good and hostile.
+//! Clients that ask and get answers, good and refused ones.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::Sabotage;
 use crate::envoy::client::{Answer, Client, Delivery};
 use crate::envoy::fixture::{CERTIFICATES, post, token, with_header};
-use crate::envoy::http1::{self, Http1};
+use crate::envoy::http1::Http1;
 use crate::envoy::http2::Http2;
 use crate::ledger::{Right, Seen};
 use crate::stage::{Conditions, GENERATIONS, Gate, LISTED, Stage};
@@ -60,7 +57,7 @@ impl Who {
 
 /// What decides about a question.
 #[derive(Clone, Copy, Debug)]
-enum Policy {
+pub enum Policy {
     Always(Right),
     /// It passes only with this configuration.
     Generation(usize),
@@ -85,11 +82,11 @@ impl Policy {
     }
 }
 
-fn pass(code: &'static str) -> Policy {
+pub fn pass(code: &'static str) -> Policy {
     Policy::Always(Right::Pass(code))
 }
 
-fn refuse(code: &'static str) -> Policy {
+pub fn refuse(code: &'static str) -> Policy {
     let of = DECISIONS.iter().find(|(other, _)| *other == code).and_then(|(_, answer)| *answer);
     let (status, _) = of.unwrap_or_else(|| panic!("{code} is not a refusal"));
     Policy::Always(Right::Refuse(code, status))
@@ -153,22 +150,22 @@ fn questions(gate: Gate, who: Who) -> Vec<(Request, Policy)> {
 }
 
 /// With which the module of [`Gate::Victim`] ends.
-fn with_many_fields(mut request: Request) -> Request {
+pub fn with_many_fields(mut request: Request) -> Request {
     for number in 0..80 {
         request.headers.push((format!("x-field-{number}"), b"x".to_vec()));
     }
     request
 }
 
-enum Connection {
+pub enum Connection {
     Http1(Box<Http1>),
     Http2(Http2),
 }
 
 /// An open connection, counted as long as it is.
-struct Open {
+pub struct Open {
     stage: Arc<Stage>,
-    connection: Connection,
+    pub connection: Connection,
 }
 
 impl Drop for Open {
@@ -177,14 +174,14 @@ impl Drop for Open {
     }
 }
 
-enum Sent {
+pub enum Sent {
     Seen(Seen),
     /// The connection was closing: nothing was sent.
     Not,
 }
 
 impl Open {
-    async fn new(stage: &Arc<Stage>, gate: Gate, who: Who, http2: bool) -> Option<Self> {
+    pub async fn new(stage: &Arc<Stage>, gate: Gate, who: Who, http2: bool) -> Option<Self> {
         let client = who.client();
         let to = stage.address(gate);
         let connect = async {
@@ -214,7 +211,7 @@ impl Open {
         }
     }
 
-    async fn send(&mut self, tag: &str, request: &Request, delivery: Delivery) -> Sent {
+    pub async fn send(&mut self, tag: &str, request: &Request, delivery: Delivery) -> Sent {
         let exchange = async {
             match &mut self.connection {
                 Connection::Http1(connection) => {
@@ -297,7 +294,7 @@ impl Lane {
 }
 
 /// Asks and settles; returns whether the connection takes another request.
-async fn ask(
+pub async fn ask(
     stage: &Stage,
     gate: Gate,
     open: &mut Open,
@@ -344,147 +341,4 @@ pub async fn probe(stage: &Arc<Stage>, until: Instant) -> Vec<Duration> {
         }
     }
     times
-}
-
-/// A client that asks without a pause while [`Stage::floods`].
-pub async fn flood(stage: Arc<Stage>) {
-    let questions = [
-        (token("nobody"), refuse("unknown_client")),
-        (token("dns"), refuse("subject_mismatch")),
-        (token("seed"), pass("authenticated")),
-    ];
-    while !stage.is_over() {
-        let floods = || stage.floods.load(Ordering::Relaxed) && !stage.is_over();
-        if !floods() {
-            stage.rest(Duration::from_millis(200)).await;
-            continue;
-        }
-        let open = Open::new(&stage, Gate::Static, Who::Seed, false).await;
-        let Some(mut open) = open else { continue };
-        for (request, policy) in questions.iter().cycle() {
-            let whole = Delivery::Http1Whole;
-            if !floods() || !ask(&stage, Gate::Static, &mut open, request, whole, *policy).await {
-                break;
-            }
-        }
-    }
-}
-
-/// Clients that leave in the middle of a body: nothing is decided, and nothing arrives.
-pub async fn leave(stage: Arc<Stage>) {
-    let mut number = 0;
-    while !stage.is_over() {
-        number += 1;
-        let gate = Gate::ALL[number % 3];
-        let request = token(if gate == Gate::Registry { "always" } else { "seed" });
-        let part = match stage.sabotage {
-            Some(Sabotage::Unfinished) => request.body.len(),
-            _ => number % request.body.len(),
-        };
-        if let Some(mut open) = Open::new(&stage, gate, Who::Seed, number % 2 == 0).await {
-            let tag = stage.ledger.next_tag();
-            match &mut open.connection {
-                Connection::Http1(connection) => {
-                    let length = format!("content-length: {}", request.body.len());
-                    let head = http1::head(&tag, &request, &[&length]);
-                    let _ = connection.write(&[&head, &request.body[..part]].concat()).await;
-                }
-                Connection::Http2(connection) => {
-                    for reason in [h2::Reason::CANCEL, h2::Reason::INTERNAL_ERROR] {
-                        if let Ok(mut stream) = connection.open(&tag, &request, false).await {
-                            let _ = stream.data(&request.body[..part], false);
-                            stream.body.send_reset(reason);
-                        }
-                    }
-                    let _ = connection.open(&stage.ledger.next_tag(), &request, false).await;
-                }
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        stage.rest(Duration::from_millis(100)).await;
-    }
-}
-
-/// A connection that stops at some point, for eight seconds.
-pub async fn half_open(stage: Arc<Stage>, place: usize) {
-    let request = token("seed");
-    while !stage.is_over() {
-        let gate = Gate::ALL[place % 3];
-        let held = match place % 4 {
-            0 | 1 => match TcpStream::connect(stage.address(gate)).await {
-                Ok(mut stream) => {
-                    if place % 4 == 1 {
-                        // The head of a record, without the ClientHello.
-                        let _ = stream.write_all(&[22, 3, 1, 2, 0, 1, 0]).await;
-                    }
-                    (Some(stream), None)
-                }
-                Err(_) => (None, None),
-            },
-            stop => {
-                let mut open = Open::new(&stage, gate, Who::Seed, false).await;
-                if let Some(Open { connection: Connection::Http1(connection), .. }) = &mut open {
-                    let length = format!("content-length: {}", request.body.len());
-                    let head = http1::head(&stage.ledger.next_tag(), &request, &[&length]);
-                    let end = if stop == 2 { head.len() / 2 } else { head.len() };
-                    let _ = connection.write(&head[..end]).await;
-                }
-                (None, open)
-            }
-        };
-        stage.rest(Duration::from_secs(8)).await;
-        drop(held);
-    }
-}
-
-/// Sends a request by which its VM ends. It may take until the next one is there.
-pub async fn kill(stage: &Arc<Stage>) {
-    stage.expect_kill();
-    let Some(mut open) = Open::new(stage, Gate::Victim, Who::Seed, false).await else { return };
-    let tag = stage.ledger.next_tag();
-    let sent = Instant::now();
-    let request = with_many_fields(token("seed"));
-    let seen = open.send(&tag, &request, Delivery::Http1Whole).await;
-    stage.ledger.killed(sent);
-    match seen {
-        Sent::Seen(Seen::Answer(answer)) if answer.status == 503 => {}
-        Sent::Seen(Seen::Nothing(_)) => {}
-        Sent::Seen(Seen::Answer(answer)) => {
-            stage.ledger.violation(format!("the switch killed nothing: {}", answer.status));
-        }
-        Sent::Not => {}
-    }
-    stage.expect_kill();
-}
-
-/// What must not be: bodies that are begun and held, more and more.
-pub async fn pile_up(stage: Arc<Stage>) {
-    let request = post("/token", &"x".repeat(60_000));
-    let mut held = Vec::new();
-    while !stage.is_over() {
-        let Some(open) = Open::new(&stage, Gate::Victim, Who::Seed, true).await else { continue };
-        let mut streams = Vec::new();
-        if let Connection::Http2(connection) = &open.connection {
-            for _ in 0..50 {
-                let tag = stage.ledger.next_tag();
-                if let Ok(mut stream) = connection.open(&tag, &request, false).await {
-                    let _ = stream.data(&request.body, false);
-                    streams.push(stream);
-                }
-            }
-        }
-        held.push((open, streams));
-        stage.rest(Duration::from_millis(500)).await;
-    }
-}
-
-/// What must not be: decisions that nobody knows of.
-pub async fn ask_secretly(stage: Arc<Stage>) {
-    while !stage.is_over() {
-        if let Some(mut open) = Open::new(&stage, Gate::Static, Who::Seed, false).await {
-            let tag = stage.ledger.next_tag();
-            let _ = open.send(&tag, &token("nobody"), Delivery::Http1Whole).await;
-        }
-        stage.rest(Duration::from_millis(50)).await;
-    }
 }
