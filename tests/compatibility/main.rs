@@ -103,7 +103,7 @@ async fn column(version: &str) -> Vec<String> {
         };
         for (place, row) in rows.iter().enumerate().filter(|(_, row)| row.group == *group) {
             let cell = match &envoy {
-                None => "Envoy refuses the setting".into(),
+                None => "unknown to Envoy".into(),
                 Some(envoy) => cell(envoy, row).await,
             };
             eprintln!("{version}: {}: {cell}", row.name);

@@ -138,7 +138,7 @@ pub fn rows() -> Vec<Row> {
     let code = Expected::Code;
     let plain = Group::Plain;
     let passes = "authenticated";
-    add(plain, "gate", "accepts the registered subject", seed, token("seed"), code(passes));
+    add(plain, "gate", "accepts the subject", seed, token("seed"), code(passes));
     add(plain, "gate", "refuses another one", other, token("seed"), code("subject_mismatch"));
     let unverified = code("certificate_unverified");
     add(plain, "gate", "refuses an unknown CA", untrusted, token("seed"), unverified);
