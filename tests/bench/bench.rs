@@ -22,6 +22,7 @@ mod cost;
 mod figures;
 mod flood;
 mod load;
+mod plot;
 mod request;
 mod scale;
 mod start;
@@ -29,6 +30,8 @@ mod start;
 use std::path::PathBuf;
 
 use cost::Costs;
+use cost::growth::Series;
+use load::throughput::Figures;
 use load::{REQUESTS, ROUNDS, Rounds, Variant};
 use start::Start;
 
@@ -42,9 +45,12 @@ fn main() {
     // `cargo test` and `cargo bench` add arguments.
     if std::env::args().any(|argument| argument == "--accept") {
         figures::accept(&costs);
+        plot::costs(&costs);
+        plot::growth(&cost::growth::measure(MOST_CLIENTS));
+        plot::into_manual();
         println!(
-            "tests/bench/budget.json has the figures of this module. The commit message must say \
-             why they changed."
+            "tests/bench/budget.json has the figures of this module, and docs/plots their plots. The \
+             commit message must say why they changed."
         );
         return;
     }
@@ -59,11 +65,21 @@ fn main() {
         return;
     }
     print_costs(&costs);
+    plot::costs(&costs);
+    let growth = cost::growth::measure(MOST_CLIENTS);
+    print_growth(&growth);
+    plot::growth(&growth);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    print_load(&runtime.block_on(load::measure()));
+    let rounds = runtime.block_on(load::measure());
+    print_load(&rounds);
+    plot::load(&rounds);
+    let (figures, pace) = runtime.block_on(load::throughput::measure());
+    print_throughput(&figures, pace);
+    plot::throughput(&figures, pace);
     let starts = runtime.block_on(async { start::measure(load::authorizer().await).await });
     print_starts(&starts);
+    println!("\ntarget/bench has these figures as JSON, and plots of them.");
 }
 
 fn print_starts(starts: &[Start]) {
@@ -89,6 +105,50 @@ fn print_starts(starts: &[Start]) {
             "\neach worker, beyond a wasm filter that only waits: {added}, aim: at most 10 MB"
         );
     }
+}
+
+/// The longest list of a measured request.
+const MOST_CLIENTS: usize = 1_000_000;
+
+fn print_growth(all: &[Series]) {
+    println!("\nOne request by the size of what it meets, in instructions (and host calls):\n");
+    for series in all {
+        println!("{}, {:?}", series.name, series.growth);
+        let rows = series.points.iter().map(|(size, cost)| {
+            vec![
+                format!("  {} {}", thousands(*size), series.unit),
+                thousands(cost.instructions),
+                cost.host_calls.to_string(),
+            ]
+        });
+        print_table(&rows.collect::<Vec<_>>());
+        for excess in series.excesses() {
+            println!("grows more than it should: {excess}");
+        }
+    }
+}
+
+fn print_throughput(figures: &[Figures], pace: u64) {
+    println!(
+        "\nOne worker, {} rounds in turns: median (1st to 3rd quarter). The times are those at {} \
+         requests a second, {} % of what Envoy without a filter reaches.\n",
+        load::throughput::ROUNDS,
+        thousands(pace),
+        load::throughput::PACE
+    );
+    let titles = ["", "requests a second", "Envoy busy, %", "p50, us", "p99, us"];
+    let mut rows = vec![titles.map(String::from).to_vec()];
+    for (variant, figures) in load::throughput::VARIANTS.iter().zip(figures) {
+        let cell = |values: &Vec<u64>| {
+            let values = values.iter().map(|value| *value as i64);
+            let [first, median, third] = [1, 2, 3].map(|quarter| quartile(values.clone(), quarter));
+            format!("{median} ({first} to {third})")
+        };
+        let mut row = vec![variant.name().to_owned()];
+        row.extend([&figures.throughput, &figures.busy, &figures.p50, &figures.p99].map(cell));
+        rows.push(row);
+    }
+    print_table(&rows);
 }
 
 fn print_costs(costs: &Costs) {

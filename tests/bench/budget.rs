@@ -13,6 +13,7 @@ mod request;
 
 use std::collections::BTreeSet;
 
+use cost::growth::{Growth, Series};
 use cost::{Cost, Costs};
 use support::case::DECISIONS;
 
@@ -46,6 +47,16 @@ fn the_most_frequent_request_meets_its_aims() {
         ["authenticated, under an anchor", "authenticated, the same without anchors"].map(of);
     assert!(anchored.instructions * 100 <= without.instructions * 105, "{anchored:?} {without:?}");
     assert!(anchored.host_calls < without.host_calls, "{anchored:?} {without:?}");
+}
+
+/// The cost is independent of how many clients and tenants there are, and linear in the body, the
+/// names of a certificate and the endpoints.
+#[test]
+fn the_cost_grows_as_it_should() {
+    for series in cost::growth::measure(10_000) {
+        assert!(series.points.len() > 3, "{}", series.name);
+        assert_eq!(series.excesses(), Vec::<String>::new(), "{:?}", series.points);
+    }
 }
 
 /// Every request that a client can send, of any size, is answered within two milliseconds.
@@ -96,4 +107,23 @@ fn excesses_are_found() {
     ] {
         assert_eq!(figures::excesses(&budget, &costs(&measured)).join("\n"), excess);
     }
+}
+
+#[test]
+fn excesses_of_growth_are_found() {
+    let excesses = |growth, points: &[(u64, u64, u64)]| {
+        let cost = |instructions, host_calls| Cost { instructions, host_calls };
+        let points = points.iter().map(|(size, one, other)| (*size, cost(*one, *other))).collect();
+        Series { name: "x", file: "x", unit: "xs", growth, points }.excesses().join("\n")
+    };
+    let none = |points: &[(u64, u64, u64)]| excesses(Growth::None, points);
+    let linear = |points: &[(u64, u64, u64)]| excesses(Growth::Linear, points);
+    assert_eq!(none(&[(1, 10_000, 7), (1_000, 10_300, 7)]), "");
+    let more = "x 1000: 10301 instructions instead of 10000";
+    assert_eq!(none(&[(1, 10_000, 7), (1_000, 10_301, 7)]), more);
+    assert_eq!(none(&[(1, 10_000, 7), (2, 10_000, 8)]), "x 2: 8 host calls");
+    assert_eq!(linear(&[(1, 110, 7), (10, 200, 7), (100, 1_100, 7)]), "");
+    assert_eq!(linear(&[(1, 110, 7), (2, 120, 8)]), "x 2: 8 host calls");
+    let steeper = "x 200: 100 instructions for each further one, 60 on average";
+    assert_eq!(linear(&[(1, 1, 7), (100, 2_000, 7), (200, 12_000, 7)]), steeper);
 }

@@ -6,6 +6,8 @@
 
 #[path = "fetched.rs"]
 mod fetched;
+#[path = "growth.rs"]
+pub mod growth;
 #[path = "hostile.rs"]
 pub mod hostile;
 

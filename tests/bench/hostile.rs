@@ -285,6 +285,13 @@ fn with_names(subject: &[u8], entries: &[u8]) -> Connection {
     connection(&name(&[]), subject, &san)
 }
 
+/// A certificate with these host names.
+pub(super) fn with_host_names(names: &[&[u8]]) -> Connection {
+    const DNS_NAME: u8 = 0x82;
+    let entries: Vec<_> = names.iter().map(|name| tlv(DNS_NAME, &[name])).collect();
+    with_names(&client_name(), &entries.concat())
+}
+
 fn connection(issuer: &[u8], subject: &[u8], extensions: &[u8]) -> Connection {
     presenting(&pem("CERTIFICATE", &certificate(issuer, subject, extensions)))
 }

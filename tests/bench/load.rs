@@ -4,6 +4,9 @@
 //! turns, so other work of the machine affects all of them. The figure is the CPU time of the Envoy
 //! process per request, as the kernel counts it, without the client, the backend and waiting.
 
+#[path = "throughput.rs"]
+pub mod throughput;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

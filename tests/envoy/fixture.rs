@@ -69,7 +69,8 @@ pub static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
     }
 });
 
-fn seed_subject() -> Vec<Vec<Vec<String>>> {
+/// The subject of [`Certificates::seed`].
+pub fn seed_subject() -> Vec<Vec<Vec<String>>> {
     let rdns = [
         ("C", "JP"),
         ("ST", "Tokyo"),

@@ -33,6 +33,11 @@ impl Http2 {
         Ok(Self { requests, connection })
     }
 
+    /// Whether Envoy takes another stream, as far as it has said.
+    pub async fn is_open(&self) -> bool {
+        self.requests.clone().ready().await.is_ok()
+    }
+
     /// Sends the headers. Several streams of a connection may be open at the same time.
     pub async fn open(
         &self,

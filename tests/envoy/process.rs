@@ -103,6 +103,17 @@ impl Envoy {
         Self::launch(CURRENT, workers, &[], &drain, make).await
     }
 
+    /// The same where every answer on an old connection says at once that it will end.
+    pub async fn start_draining_at_once(
+        workers: u32,
+        drain: Duration,
+        make: impl FnOnce(SocketAddr, &Path) -> String,
+    ) -> Result<Self, Refused> {
+        let seconds = drain.as_secs().to_string();
+        let drain = ["--drain-time-s", &seconds, "--drain-strategy", "immediate"];
+        Self::launch(CURRENT, workers, &[], &drain, make).await
+    }
+
     async fn launch(
         version: &str,
         workers: u32,
