@@ -24,8 +24,8 @@ struct AttachedPolicy<'a> {
     config: Option<usize>,
 }
 
-/// The EnvoyExtensionPolicies, by what they are attached to, so that a route is not compared with all
-/// of them.
+/// The EnvoyExtensionPolicies, by what they are attached to, so that a route is not compared with
+/// all of them.
 pub struct PolicyTargets<'a> {
     all: Vec<Resource<'a>>,
     /// Their numbers, by the kind, the namespace and the name of a target.
