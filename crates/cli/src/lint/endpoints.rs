@@ -240,7 +240,8 @@ impl ListedEndpoint {
     }
 }
 
-/// A path in lower case that has no other spelling but by letter case and slashes at its end; or none.
+/// A path in lower case that has no other spelling but by letter case and slashes at its end, or
+/// none.
 pub fn plain_path(path: &str) -> Option<String> {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b);
     let has_dots = path.split('/').any(|segment| [".", ".."].contains(&segment));

@@ -94,7 +94,8 @@ struct GatewayContext<'a, 'b> {
     policies: &'b PolicyTargets<'a>,
 }
 
-/// The routes that name a gateway as a parent, by its namespace and name, in the order of the files.
+/// The routes that name a gateway as a parent, by its namespace and name, in the order of the
+/// files.
 struct AttachedRoutes<'a> {
     of_gateways: BTreeMap<(&'a str, &'a str), Vec<Resource<'a>>>,
 }
