@@ -13,6 +13,7 @@ mod envoy {
     pub mod fixture;
     pub mod http1;
     pub mod http2;
+    pub mod jwt;
     pub mod process;
     pub mod registry;
     pub mod wire;
@@ -183,6 +184,11 @@ fn print_costs(costs: &Costs) {
         println!("over budget: {excess}");
     }
 
+    println!("\nThe host calls of `{}`:\n", cost::RESOURCE);
+    let of_resource = cost::host_calls(cost::RESOURCE).into_iter();
+    print_table(
+        &of_resource.map(|(name, calls)| vec![name.into(), calls.to_string()]).collect::<Vec<_>>(),
+    );
     let (phases, host_calls) = cost::profile();
     println!("\n`{}` in parts:\n", cost::HOT);
     let phases = phases.into_iter().map(|(phase, instructions)| {
@@ -246,6 +252,12 @@ fn print_load(rounds: &Rounds) {
             of(Variant::FilterUngated),
             of(Variant::ReadsHeaders),
             "aim: at most 1.10",
+        ),
+        ratio(
+            "a resource: added by this filter / by its limit",
+            of(Variant::FilterResource),
+            of(Variant::ResourceCalls),
+            "aim: at most 1.15",
         ),
         ratio(
             "a refusal / an accepted request, in all",

@@ -53,6 +53,8 @@ pub type Costs = Vec<(String, Cost)>;
 
 /// The row of the most frequent request.
 pub const HOT: &str = "authenticated";
+/// The row of a request to a resource.
+pub const RESOURCE: &str = "token_bound";
 /// The aims for [`HOT`].
 pub const AIM: Cost = Cost { instructions: 12_000, host_calls: 7 };
 /// The most instructions for one more header of 40 octets.
@@ -201,6 +203,13 @@ pub fn trace(module: &Module, events: &Path) {
         lines.push_str(&format!("place {place} {fuel}\n"));
     }
     std::fs::write(events, lines).unwrap_or_else(|error| panic!("{}: {error}", events.display()));
+}
+
+/// The host calls of a row, by name.
+pub fn host_calls(name: &str) -> BTreeMap<&'static str, u32> {
+    let row = rows().into_iter().find(|row| row.name == name);
+    let row = row.unwrap_or_else(|| panic!("no row has the name {name}"));
+    row.send(&mut row.start(), &row.request).account.host_calls
 }
 
 /// Where the cost of [`HOT`] goes: instructions by phase, host calls by name.

@@ -20,6 +20,7 @@ use crate::envoy::bootstrap::{self, Listener};
 use crate::envoy::client::{Client, Delivery, within_deadline};
 use crate::envoy::fixture::CERTIFICATES;
 use crate::envoy::http1::{self, Http1};
+use crate::envoy::jwt;
 use crate::envoy::process::{self, CURRENT, Envoy};
 use crate::request::{CLIENT, SUBJECT, configuration, token_request};
 use crate::support::case::Request;
@@ -46,10 +47,15 @@ pub enum Variant {
     /// `limit.wat` that reads the header map and lets the request pass.
     ReadsHeaders,
     FilterUngated,
+    /// `jwt_authn` alone, for a request to a resource.
+    JwtAuthn,
+    /// `jwt_authn`, and a module that makes the calls of a decision about its token.
+    ResourceCalls,
+    FilterResource,
 }
 
 impl Variant {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Nothing,
         Self::Calls(0),
         Self::Calls(1),
@@ -66,6 +72,9 @@ impl Variant {
         Self::NothingUngated,
         Self::ReadsHeaders,
         Self::FilterUngated,
+        Self::JwtAuthn,
+        Self::ResourceCalls,
+        Self::FilterResource,
     ];
 
     /// The module with every call that a decision needs.
@@ -89,6 +98,9 @@ impl Variant {
             Self::NothingUngated => "not gated: no filter",
             Self::ReadsHeaders => "not gated: wasm that reads the header map",
             Self::FilterUngated => "not gated: this filter",
+            Self::JwtAuthn => "a resource: jwt_authn alone",
+            Self::ResourceCalls => "a resource: jwt_authn, and every call: the limit",
+            Self::FilterResource => "a resource: jwt_authn and this filter",
         }
     }
 
@@ -96,19 +108,35 @@ impl Variant {
     pub fn base(self) -> Self {
         match self {
             Self::ReadsHeaders | Self::FilterUngated => Self::NothingUngated,
+            Self::ResourceCalls | Self::FilterResource => Self::JwtAuthn,
             _ => Self::Nothing,
         }
     }
 
     /// Whether it refuses a client with another certificate.
     fn decides(self) -> bool {
-        matches!(self, Self::Filter | Self::Refused | Self::Lua | Self::ExternalAuthorization)
+        matches!(
+            self,
+            Self::Filter
+                | Self::Refused
+                | Self::Lua
+                | Self::ExternalAuthorization
+                | Self::FilterResource
+        )
+    }
+
+    fn is_resource(self) -> bool {
+        matches!(self, Self::JwtAuthn | Self::ResourceCalls | Self::FilterResource)
     }
 
     fn request(self) -> Request {
         match self {
             Self::NothingUngated | Self::ReadsHeaders | Self::FilterUngated => {
                 Request { path: "/userinfo".into(), ..token_request() }
+            }
+            Self::JwtAuthn | Self::ResourceCalls | Self::FilterResource => {
+                let token = jwt::token(&jwt::bound_to(&CERTIFICATES.seed));
+                jwt::get("/api/accounts", &format!("Bearer {token}"))
             }
             _ => token_request(),
         }
@@ -205,14 +233,15 @@ pub async fn start_envoy(variant: Variant, workers: u32, authorizer: SocketAddr)
         let module = match variant {
             Variant::Calls(steps) => limit(directory, steps, true),
             Variant::ReadsHeaders => limit(directory, 1, false),
+            Variant::ResourceCalls => written(directory, include_str!("limit_resource.wat")),
             _ => process::module(),
         };
-        let mut bootstrap = bootstrap::bootstrap(
-            &[Listener::new("gate", &configuration())],
-            backend,
-            &module,
-            directory,
-        );
+        let listener = if variant.is_resource() {
+            jwt::listener("gate", vec![jwt::jwt_authn(json!({}))], json!({}))
+        } else {
+            Listener::new("gate", &configuration())
+        };
+        let mut bootstrap = bootstrap::bootstrap(&[listener], backend, &module, directory);
         change_filters(&mut bootstrap, variant, authorizer);
         bootstrap.to_string()
     };
@@ -222,10 +251,15 @@ pub async fn start_envoy(variant: Variant, workers: u32, authorizer: SocketAddr)
 
 /// `limit.wat` with so many calls, which waits for the body or not.
 fn limit(directory: &Path, steps: u8, waits: bool) -> PathBuf {
-    let path = directory.join("limit.wasm");
     let text = include_str!("limit.wat")
         .replace("const STEPS", &format!("const {steps}"))
         .replace("const PAUSE", if waits { "const 1" } else { "const 0" });
+    written(directory, &text)
+}
+
+/// A module as a file.
+fn written(directory: &Path, text: &str) -> PathBuf {
+    let path = directory.join("limit.wasm");
     let module = wat::parse_str(text).expect("a constant of this project");
     fs::write(&path, module).expect("the directory can be written");
     path
@@ -245,6 +279,8 @@ fn change_filters(bootstrap: &mut Value, variant: Variant, authorizer: SocketAdd
         Variant::Nothing | Variant::NothingUngated => drop(filters.remove(0)),
         Variant::Calls(_) | Variant::ReadsHeaders => {}
         Variant::Filter | Variant::Refused | Variant::FilterUngated => {}
+        Variant::JwtAuthn => drop(filters.remove(1)),
+        Variant::ResourceCalls | Variant::FilterResource => {}
         Variant::Lua => {
             let script =
                 include_str!("subject.lua").replace("CLIENT", CLIENT).replace("SUBJECT", SUBJECT);

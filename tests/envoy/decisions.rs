@@ -9,8 +9,8 @@ use super::client::{Client, Delivery};
 use super::fixture::{
     CERTIFICATES, ask, configuration, configuration_with, post, token, with_header,
 };
+use super::jwt;
 use super::process::Envoy;
-use super::resources;
 use crate::support::case::{DECISIONS, Request};
 use crate::support::certificate::{Certificate, authority_pem};
 
@@ -61,7 +61,7 @@ async fn start() -> Envoy {
         ),
         Listener::new(NO_CRL, &no_crl),
         Listener::new(ANCHORS, &anchors),
-        resources::listener(RESOURCE, vec![resources::jwt_authn(json!({}))], json!({})),
+        jwt::listener(RESOURCE, vec![jwt::jwt_authn(json!({}))], json!({})),
         Listener {
             allow_on_headers_stop_iteration: false,
             ..Listener::new(WITHOUT_SETTING, &configuration())
@@ -85,10 +85,9 @@ fn rows() -> Vec<Row> {
     };
     let form = |body| post("/token", body);
     let elsewhere = Request { host: "other.example.com".into(), ..token("seed") };
-    let bearer =
-        |own: &Certificate| format!("Bearer {}", resources::token(&resources::bound_to(own)));
-    let unbound = format!("Bearer {}", resources::token(&json!({ "iss": "as" })));
-    let at_resource = |authorization: &str| resources::get("/api/a", authorization);
+    let bearer = |own: &Certificate| format!("Bearer {}", jwt::token(&jwt::bound_to(own)));
+    let unbound = format!("Bearer {}", jwt::token(&json!({ "iss": "as" })));
+    let at_resource = |authorization: &str| jwt::get("/api/a", authorization);
     let big = post("/token", &format!("client_id=seed&padding={}", "x".repeat(100)));
     vec![
         Row("authenticated", GATE, seed(), token("seed"), Http1Whole),
