@@ -487,6 +487,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn names_of_one_length_are_told_apart() {
+        let form = |body: &'static str| Form::read(body.as_bytes(), Charset::Utf8);
+        let value = |body, name: &str| form(body).unwrap().value(name).map(Cow::into_owned);
+        for body in
+            ["client_id=a&lengths_9=b", "lengths_9=b&client_id=a", "x=&lengths_9&client_id=a"]
+        {
+            assert_eq!(value(body, "client_id").as_deref(), Some("a"), "{body}");
+            assert_eq!(value(body, "client_ie"), None, "{body}");
+        }
+        let [one, other] = ["x", "y"].map(|letter| letter.repeat(70));
+        let long = format!("{one}=1&{other}=2&client_id=a").leak();
+        assert_eq!(value(long, &other).as_deref(), Some("2"));
+        let twice = format!("{one}=1&client_id=a&{one}=2").leak();
+        assert_eq!(form(twice), Err(RequestError::DuplicateParameter { name: one }));
+    }
+
     proptest! {
         #[test]
         fn what_is_encoded_is_decoded(

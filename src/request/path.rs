@@ -325,6 +325,41 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_host_of_a_network_path_is_dropped() {
+        for (path, without) in [
+            ("//host/token", "/token"),
+            ("///host/a/b", "/a/b"),
+            ("//host", "//host"),
+            ("/a/token", "/a/token"),
+            ("token", "token"),
+        ] {
+            assert_eq!(without_authority(path.as_bytes()), without.as_bytes(), "{path}");
+        }
+    }
+
+    #[test]
+    fn segments_beyond_ascii() {
+        for (wanted, found, is_same) in [
+            ("token", "é", false),
+            ("token", "toĸen", false),
+            ("token", "to\u{212a}en", true),
+            ("kkkk", "\u{212a}\u{212a}\u{212a}\u{212a}", true),
+            ("k", "\u{212a}\u{212a}", false),
+        ] {
+            assert_eq!(is_same_segment(wanted, found.as_bytes()), is_same, "{wanted} {found}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_decoded_so_often_and_no_more() {
+        let escaped = |times: usize| format!("/%{}41", "25".repeat(times - 1));
+        for times in 1..=limits::PATH_DECODINGS {
+            assert_eq!(fully_decoded(escaped(times).as_bytes()).as_deref(), Some("/a"), "{times}");
+        }
+        assert_eq!(fully_decoded(escaped(limits::PATH_DECODINGS + 1).as_bytes()), None);
+    }
+
+    #[test]
     fn characters_that_become_ascii() {
         for c in (0x80..=u32::from(char::MAX)).filter_map(char::from_u32).filter(|c| *c != 'İ') {
             let whole: String = c.to_uppercase().flat_map(char::to_lowercase).collect();
