@@ -5,7 +5,7 @@ use crate::certificate::{PeerCertificate, Thumbprint};
 use crate::decision::Action;
 use crate::downstream::ServerName;
 use crate::registry::IntrospectedToken;
-use crate::rejection::MissingCertificate;
+use crate::rejection::{MissingCertificate, UnverifiedToken};
 use crate::request::Field;
 use crate::time::UnixTime;
 
@@ -541,4 +541,22 @@ fn which_responses_are_read_and_how() {
         let is_expected = response.unwrap_or_default().contains(expected.unwrap_or_default());
         assert!(is_expected, "{config}");
     }
+}
+
+/// No server is asked about the token of a request that must satisfy an endpoint, too.
+#[test]
+fn an_opaque_token_at_an_endpoint_is_refused() {
+    let both = br#"{
+        "endpoints": ["/token"], "clients": [],
+        "bound_tokens": {
+            "resources": ["/api"],
+            "introspection": {"cluster": "c", "authority": "a", "path": "/introspect"}
+        }
+    }"#;
+    let more = [(":path", "/api/..;/token"), FORM, ("authorization", "Bearer opaque")];
+    let (mut exchange, step) = started(both, &more, false);
+    assert!(matches!(step, Step::Wait) && exchange.is_held());
+    let step = exchange.on_body(11, true, gives(b"client_id=a"), &mut Unasked);
+    let expected = Rejection::TokenUnverified(UnverifiedToken::OfEndpoint);
+    assert_eq!(decision(step).rejection, Some(expected));
 }
