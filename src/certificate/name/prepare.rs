@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use icu_normalizer::ComposingNormalizerBorrowed;
 
 use super::NameError;
-use super::unicode_3_2::{self, Class, class};
+use super::unicode_3_2::{self, CharacterClass, class};
 use crate::limits;
 
 /// The prepared form of `text`: mapped, case-folded, in Unicode normalization form KC, with outer
@@ -110,7 +110,7 @@ pub(super) fn check(c: char) -> Result<(), NameError> {
     match c {
         ' '..='~' | '\u{9}'..='\u{d}' | '\u{85}' => Ok(()),
         '\0'..='\u{9f}' => Err(NameError::ControlCharacter(c)),
-        c if class(c) == Class::Prohibited => Err(NameError::ProhibitedCharacter(c)),
+        c if class(c) == CharacterClass::Prohibited => Err(NameError::ProhibitedCharacter(c)),
         _ => Ok(()),
     }
 }
@@ -144,7 +144,7 @@ fn folded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut piece = String::new();
     for c in text.chars().filter_map(map) {
-        if class(c) == Class::Later {
+        if class(c) == CharacterClass::Later {
             out.push_str(&fold(std::mem::take(&mut piece)));
             out.push(c);
         } else {
@@ -176,7 +176,7 @@ fn squeeze(text: &str) -> Box<str> {
     let mut pending = false;
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        if c == ' ' && !chars.peek().is_some_and(|&next| class(next) == Class::Mark) {
+        if c == ' ' && !chars.peek().is_some_and(|&next| class(next) == CharacterClass::Mark) {
             pending = !out.is_empty();
             continue;
         }

@@ -6,7 +6,7 @@
 
 /// What a character is to the preparation of names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
+pub(super) enum CharacterClass {
     /// Unicode 3.2 has it.
     Assigned,
     /// A combining mark of Unicode 3.2: of category M.
@@ -19,7 +19,7 @@ pub(super) enum Class {
 }
 
 /// The class of `c`.
-pub(super) fn class(c: char) -> Class {
+pub(super) fn class(c: char) -> CharacterClass {
     let code = u32::from(c);
     let index = (code >> 6) as usize;
     let bits = match BLOCKS.get(index).and_then(|&block| CLASSES.get(usize::from(block))) {
@@ -32,10 +32,10 @@ pub(super) fn class(c: char) -> Class {
         }
     };
     match bits & 3 {
-        0 => Class::Assigned,
-        1 => Class::Mark,
-        2 => Class::Later,
-        _ => Class::Prohibited,
+        0 => CharacterClass::Assigned,
+        1 => CharacterClass::Mark,
+        2 => CharacterClass::Later,
+        _ => CharacterClass::Prohibited,
     }
 }
 

@@ -175,11 +175,11 @@ const CONTEXTS: [&str; 6] =
 
 /// Checks that Unicode 3.2 does not have `c`, and that `c` matches only itself.
 fn check_later(c: char) {
-    if class(c) == Class::Prohibited {
+    if class(c) == CharacterClass::Prohibited {
         assert_eq!(prepare(&c.to_string()), Err(NameError::ProhibitedCharacter(c)));
         return;
     }
-    assert_eq!(class(c), Class::Later, "U+{:04X}", u32::from(c));
+    assert_eq!(class(c), CharacterClass::Later, "U+{:04X}", u32::from(c));
     for (context, expected) in CONTEXTS.into_iter().zip([
         "_",
         "a_b",
