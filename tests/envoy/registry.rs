@@ -258,11 +258,11 @@ async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()> {
             (reply.unwrap_or_else(|| Reply::status(404)), state.keeps_connections)
         };
         let in_flight = InFlight::begin(&state);
-        // Envoy closes the connection of a request whose time is over. It sends nothing else
-        // meanwhile.
+        // Envoy closes the connection of a request whose time is over. Nothing but the body of the
+        // request comes meanwhile.
         tokio::select! {
             () = tokio::time::sleep(reply.delay) => {}
-            _ = stream.fill_buf() => {}
+            () = read_to_end(&mut stream) => {}
         }
         // Before the answer, because Envoy may send the next request as soon as it has it.
         drop(in_flight);
@@ -271,6 +271,14 @@ async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()> {
             return stream.shutdown().await;
         }
         stream.flush().await?;
+    }
+}
+
+/// Returns when the other side has closed the connection.
+async fn read_to_end(stream: &mut BufReader<TcpStream>) {
+    while let Ok(octets @ [_, ..]) = stream.fill_buf().await {
+        let length = octets.len();
+        stream.consume(length);
     }
 }
 
