@@ -154,9 +154,9 @@ function forwarded(form, value, hop) {
   }
 }
 
-// `Headers` joins two headers of one name by a comma and a blank. No proxy writes a blank there, so
-// that the elements of one header, which commas separate, are told from two headers, of which none
-// counts. Commas in quotation marks separate nothing, and two arrays of JSON are no JSON.
+// `Headers` joins two headers of one name by a comma and a blank, and then the value is refused. The
+// elements of one header are separated by a comma alone: no proxy writes a blank there. Commas in
+// quotation marks separate nothing, and two arrays of JSON are no JSON.
 function isJoined(value) {
   if (/^[ \t]*\[/.test(value)) return false;
   let isQuoted = false;

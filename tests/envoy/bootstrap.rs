@@ -1,5 +1,6 @@
 //! The configuration of Envoy: a listener for each plugin configuration.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -304,4 +305,16 @@ fn address(ip: &str, port: u16) -> Value {
 pub fn typed(kind: &str, mut message: Value) -> Value {
     message["@type"] = format!("type.googleapis.com/envoy.extensions.{kind}").into();
     message
+}
+
+/// Moves the listeners of `whole` to where Envoy watches for them; returns the bootstrap that names
+/// the file.
+pub fn deliver_listeners(whole: Value, directory: &Path) -> Value {
+    let file = directory.join("listeners.json");
+    let (bootstrap, resources) = with_dynamic_listeners(whole, &file);
+    // Envoy watches for a file that is moved here.
+    let new = file.with_extension("new");
+    fs::write(&new, resources).expect("the directory is ours");
+    fs::rename(&new, &file).expect("the directory is ours");
+    bootstrap
 }

@@ -182,18 +182,10 @@ fn is_go_away(error: &std::io::Error) -> bool {
 fn deliver(module: &Path, configuration: &Value, backend: SocketAddr, directory: &Path) -> Value {
     let listener = Listener::new("gate", configuration);
     let access_log = directory.join("access.log");
-    put(bootstrap::bootstrap(&[listener], backend, module, &access_log), directory)
-}
-
-/// Moves the listeners of this bootstrap to where Envoy watches for them.
-fn put(whole: Value, directory: &Path) -> Value {
-    let file = directory.join("listeners.json");
-    let (bootstrap, resources) = bootstrap::with_dynamic_listeners(whole, &file);
-    // Envoy watches for a file that is moved here.
-    let new = file.with_extension("new");
-    fs::write(&new, resources).expect("the directory is ours");
-    fs::rename(&new, &file).expect("the directory is ours");
-    bootstrap
+    bootstrap::deliver_listeners(
+        bootstrap::bootstrap(&[listener], backend, module, &access_log),
+        directory,
+    )
 }
 
 /// The shipped module with a custom section that says `name`: other bytes, and so another VM.
@@ -343,7 +335,7 @@ async fn a_fetched_module_that_is_not_the_pinned_one_closes_the_listener_until_t
         "http_uri": { "uri": "http://files.example/module", "cluster": "gate", "timeout": "9s" },
         "sha256": "0".repeat(64),
     } });
-    put(whole, &envoy.directory);
+    bootstrap::deliver_listeners(whole, &envoy.directory);
     let requests = [token("first"), token("secret"), post("/userinfo", "a=b")];
     let all = async || {
         let mut all = Vec::new();

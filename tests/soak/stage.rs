@@ -102,7 +102,7 @@ impl Stage {
                     "max_requests": 100_000,
                 }] });
             }
-            deliver(whole, directory).to_string()
+            bootstrap::deliver_listeners(whole, directory).to_string()
         });
         let envoy = envoy.await.unwrap_or_else(|refused| panic!("Envoy ended:\n{}", refused.log));
         let addresses = Gate::ALL.map(|gate| envoy.address(gate.name()));
@@ -215,7 +215,7 @@ impl Stage {
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         listeners[gate as usize] = listener;
         let whole = json!({ "static_resources": { "listeners": *listeners } });
-        deliver(whole, &self.envoy.directory);
+        bootstrap::deliver_listeners(whole, &self.envoy.directory);
     }
 
     /// A VM is about to be killed: Envoy starts another one within about a second.
@@ -340,17 +340,6 @@ pub fn list(number: usize) -> Value {
             }] },
         },
     ])
-}
-
-/// Moves the listeners to where Envoy watches for them; returns the bootstrap that names the file.
-fn deliver(whole: Value, directory: &Path) -> Value {
-    let file = directory.join("listeners.json");
-    let (bootstrap, resources) = bootstrap::with_dynamic_listeners(whole, &file);
-    // Envoy watches for a file that is moved here.
-    let new = file.with_extension("new");
-    fs::write(&new, resources).expect("the directory is ours");
-    fs::rename(&new, &file).expect("the directory is ours");
-    bootstrap
 }
 
 /// The version that the report names.

@@ -5,11 +5,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 home=$PWD/target/minimal
-rm -rf "$home/tree"
-mkdir -p "$home/tree"
-git ls-files -z --cached --others --exclude-standard |
-  while IFS= read -r -d '' file; do [[ ! -e $file ]] || printf '%s\0' "$file"; done |
-  tar --create --null --files-from - | tar --extract --directory "$home/tree"
+# shellcheck source=tests/tools/tree.sh
+source tests/tools/tree.sh
+copy_tree "$home/tree"
 cd "$home/tree"
 # The option is one of nightly; nothing else of it is used.
 RUSTC_BOOTSTRAP=1 cargo update --quiet -Z direct-minimal-versions

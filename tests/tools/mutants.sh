@@ -63,12 +63,9 @@ if ! "$program" mutants --version 2> /dev/null | grep -q " $version\$"; then
   cargo install --quiet --locked --version "$version" --root target/tools cargo-mutants
 fi
 
-# Files keep their times, so only what changed is compiled again.
-rm -rf "$home/tree"
-mkdir -p "$home/tree"
-git ls-files -z --cached --others --exclude-standard |
-  while IFS= read -r -d '' file; do [[ ! -e $file ]] || printf '%s\0' "$file"; done |
-  tar --create --null --files-from - | tar --extract --directory "$home/tree"
+# shellcheck source=tests/tools/tree.sh
+source tests/tools/tree.sh
+copy_tree "$home/tree"
 cd "$home/tree"
 # The tree is no repository of its own, and needs none.
 export CARGO_TARGET_DIR=$home/build CARGO_PROFILE_DEV_DEBUG=none
