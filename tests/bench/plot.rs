@@ -5,6 +5,8 @@ use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 
+use plotters::coord::ranged1d::ValueFormatter;
+use plotters::coord::types::RangedCoordu64;
 use plotters::prelude::*;
 use serde_json::{Value, json};
 
@@ -68,7 +70,6 @@ fn draw_growth(file: &PathBuf, series: &Series) -> Drawn {
     let (first, last) = (series.points[0].0, series.points[series.points.len() - 1].0);
     let most = series.points.iter().map(|(_, cost)| cost.instructions).max().unwrap_or(1);
     let top = most + most / 5;
-    let points = series.points.iter().map(|(size, cost)| (*size, cost.instructions));
     let title = format!("instructions of a request: {}", series.name);
     let mut builder = ChartBuilder::on(&area);
     builder
@@ -79,27 +80,24 @@ fn draw_growth(file: &PathBuf, series: &Series) -> Drawn {
         .y_label_area_size(84);
     // A table that a probe does not depend on is shown over its orders of magnitude.
     if last / first > 1_000 {
-        let mut chart = builder.build_cartesian_2d((first..last).log_scale(), 0..top)?;
-        chart
-            .configure_mesh()
-            .max_light_lines(1)
-            .x_desc(series.unit)
-            .y_desc("instructions")
-            .draw()?;
-        chart.draw_series(LineSeries::new(points.clone(), &COLOUR))?;
-        chart.draw_series(points.map(|at| Circle::new(at, 3, COLOUR.filled())))?;
+        let chart = builder.build_cartesian_2d((first..last).log_scale(), 0..top)?;
+        draw_points(chart, series)?;
     } else {
-        let mut chart = builder.build_cartesian_2d(0..last, 0..top)?;
-        chart
-            .configure_mesh()
-            .max_light_lines(1)
-            .x_desc(series.unit)
-            .y_desc("instructions")
-            .draw()?;
-        chart.draw_series(LineSeries::new(points.clone(), &COLOUR))?;
-        chart.draw_series(points.map(|at| Circle::new(at, 3, COLOUR.filled())))?;
+        draw_points(builder.build_cartesian_2d(0..last, 0..top)?, series)?;
     }
     area.present()?;
+    Ok(())
+}
+
+/// Axes, a line and its points, whatever the scale of the sizes is.
+fn draw_points<X: Ranged<ValueType = u64> + ValueFormatter<u64>>(
+    mut chart: ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, RangedCoordu64>>,
+    series: &Series,
+) -> Drawn {
+    let points = series.points.iter().map(|(size, cost)| (*size, cost.instructions));
+    chart.configure_mesh().max_light_lines(1).x_desc(series.unit).y_desc("instructions").draw()?;
+    chart.draw_series(LineSeries::new(points.clone(), &COLOUR))?;
+    chart.draw_series(points.map(|at| Circle::new(at, 3, COLOUR.filled())))?;
     Ok(())
 }
 
