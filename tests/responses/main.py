@@ -29,6 +29,7 @@ METADATA = "/.well-known/openid-configuration"
 INTROSPECTION = "/introspect"
 JSON = {"content-type": "application/json"}
 FORM = {"content-type": "application/x-www-form-urlencoded", "accept-encoding": "gzip"}
+TRAILERS = b"x-trailer: last\r\n"
 BIG = b'{"a":"' + b"x" * 2_000_000 + b'"}'
 
 
@@ -64,9 +65,9 @@ def certificates(folder):
 class Answer:
     """An answer of the backend, and the status that the client gets with "enforce"."""
 
-    def __init__(self, expected, body, headers=JSON, status=200, chunk=0):
+    def __init__(self, expected, body, headers=JSON, status=200, chunk=0, trailers=b""):
         self.expected, self.body, self.headers = expected, body, headers
-        self.status, self.chunk = status, chunk
+        self.status, self.chunk, self.trailers = status, chunk, trailers
 
 
 def answers(own):
@@ -80,6 +81,8 @@ def answers(own):
         "bound, in chunks": Answer(200, issuing(bound), chunk=7),
         "unbound": Answer(502, issuing(unbound)),
         "unbound, in chunks": Answer(502, issuing(unbound), chunk=7),
+        "bound, with trailers": Answer(200, issuing(bound), chunk=7, trailers=TRAILERS),
+        "unbound, with trailers": Answer(502, issuing(unbound), chunk=7, trailers=TRAILERS),
         "without cnf": Answer(502, issuing(jwt(signed, {}))),
         "alg none": Answer(502, issuing(unsigned)),
         "opaque": Answer(502, issuing("opaque")),
@@ -202,7 +205,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for start in range(0, len(answer.body), answer.chunk):
             part = answer.body[start : start + answer.chunk]
             self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
-        self.wfile.write(b"0\r\n\r\n")
+        self.wfile.write(b"0\r\n%s\r\n" % answer.trailers)
 
 
 def free_port():
@@ -266,6 +269,7 @@ class Envoy:
             "manager",
             "filters.network.http_connection_manager.v3.HttpConnectionManager",
             stat_prefix="in",
+            http_protocol_options={"enable_trailers": True},
             route_config={"virtual_hosts": hosts},
             forward_client_cert_details="SANITIZE_SET",
             set_current_client_cert_details={"cert": True},
@@ -284,7 +288,12 @@ class Envoy:
         endpoints = [{"lb_endpoints": [{"endpoint": address(backend)}]}]
         load = {"cluster_name": "backend", "endpoints": endpoints}
         listeners = [{**address(self.port), "filter_chains": [chain]}]
-        clusters = [{"name": "backend", "load_assignment": load}]
+        options = "upstreams.http.v3.HttpProtocolOptions"
+        http1 = {"http_protocol_options": {"enable_trailers": True}}
+        http1 = {"@type": f"{self.TYPE}.{options}", "explicit_http_config": http1}
+        protocol = {f"envoy.extensions.{options}": http1}
+        cluster = {"name": "backend", "load_assignment": load}
+        clusters = [{**cluster, "typed_extension_protocol_options": protocol}]
         resources = {"listeners": listeners, "clusters": clusters}
         return {"admin": address(self.admin), "static_resources": resources}
 
@@ -339,16 +348,24 @@ class Envoy:
         return status, body
 
     def token_by_http2(self, name):
-        keys = ["--cert", self.folder / "client.pem", "--key", self.folder / "client.key"]
-        form = ["--header", f"x-answer: {name}", "--data", "client_id=a"]
-        shown = ["--write-out", "\n%{http_version} %{http_code}", "--max-time", "60"]
-        command = ["curl", "-sk", "--http2", *shown, *keys, *form]
-        command.append(f"https://127.0.0.1:{self.port}/token")
-        made = subprocess.run(command, capture_output=True, check=True)
-        body, _, shown = made.stdout.rpartition(b"\n")
+        made = self.curl(name, "--write-out", "\n%{http_version} %{http_code}")
+        body, _, shown = made.rpartition(b"\n")
         version, status = shown.split()
-        assert version == b"2", made.stdout
+        assert version == b"2", shown
         return int(status), body
+
+    def trailers(self, name, version):
+        """The part of what curl prints that comes after the body."""
+        headers, body, trailers = self.curl(name, version, "--dump-header", "-").rpartition(b"}")
+        assert headers and body, trailers
+        return trailers
+
+    def curl(self, name, *options):
+        keys = ["--cert", self.folder / "client.pem", "--key", self.folder / "client.key"]
+        form = ["--header", f"x-answer: {name}", "--data", "client_id=a", "--max-time", "60"]
+        command = ["curl", "-sk", "--http2", *options, *keys, *form]
+        command.append(f"https://127.0.0.1:{self.port}/token")
+        return subprocess.run(command, capture_output=True, check=True).stdout
 
     def counted(self, code):
         """The counter, once it does not change: it is handed over at each tick."""
@@ -389,6 +406,9 @@ def enforced(folder, backend, own):
                     check(f"{name}, body", body, answer.body or b"")
         check("counted", proxy.counted("response_unbound"), unbound)
         check("authenticated", proxy.counted("authenticated"), 2 * len(plain))
+        for version in ("--http1.1", "--http2"):
+            found = proxy.trailers("bound, with trailers", version)
+            check(f"trailers, {version}", found.strip(), TRAILERS.strip())
         encodings = {request["accept-encoding"] for request in backend.requests}
         check("accept-encoding", encodings, {None})
 
