@@ -136,7 +136,7 @@ def registry_of_clients(world, edge):
     decides(edge)
     clients.write_text(json.dumps([{**CLIENT, "client_id": "new"}]))
     edge.becomes("a client that appeared", 200, "authenticated", "subject-dn", "new")
-    edge.expect("a client that disappeared", 401, "unknown_client", *RIGHT)
+    edge.becomes("a client that disappeared", 401, "unknown_client", *RIGHT)
     world.stage.end(server)
 
 

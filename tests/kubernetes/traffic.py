@@ -26,6 +26,9 @@ LOG_FORMAT = (
 # once ("not closed cleanly"), and all do where Envoy then closes the connection, as it does while a
 # listener changes. A handshake that fails looks the same, each time.
 LOST = {16, 55, 56, 92}
+# Each worker takes a change by itself, and the kernel chooses the worker of a connection: so many
+# equal answers in a row come from all of them.
+IN_A_ROW = 8
 PLACEHOLDER = "demo-replaces-this-43-letters-placeholder-0"
 
 
@@ -161,31 +164,45 @@ class Edge:
         return answer
 
     def becomes(self, what, status, code, *arguments, seconds=180, never_open=True, **request):
-        """Until a request is answered so. Meanwhile another client's certificate never passes,
+        """Until every worker answers so. Meanwhile another client's certificate never passes,
         unless a control plane takes the filter away and brings it back in two updates."""
-        deadline = time.monotonic() + seconds
-        while True:
+
+        def ask():
             if never_open:
                 other = self.send("wrong", "by-subject-dn")
                 if other.saw is not None:
                     raise Surprise(f"{what}: meanwhile another client's certificate passed")
             answer = self.send(*arguments, **request)
-            if (answer.status, answer.code) == (status, code):
-                say(f"   ok {what}: {answer}")
-                return answer
-            if time.monotonic() > deadline or not self.process.runs():
-                words = last_words(self.process)
-                raise Surprise(f"{what}: expected {status} {code}, still {answer}{words}")
-            time.sleep(0.2)
+            return (answer.status, answer.code) == (status, code), answer
+
+        answer = self.settled(f"{what}: expected {status} {code}", ask, seconds)
+        say(f"   ok {what}: {answer}")
+        return answer
 
     def shows(self, name, value, *arguments, seconds=60):
-        """Until an answer has this header."""
-        deadline = time.monotonic() + seconds
-        while self.send(*arguments).headers.get(name) != value:
-            if time.monotonic() > deadline:
-                raise Surprise(f"no answer has {name}: {value}")
-            time.sleep(0.2)
+        """Until every worker's answer has this header."""
+
+        def ask():
+            answer = self.send(*arguments)
+            return answer.headers.get(name) == value, answer
+
+        self.settled(f"expected answers with {name}: {value}", ask, seconds)
         say(f"   ok the answers have {name}: {value}")
+
+    def settled(self, expected, ask, seconds):
+        """The last answer, once `ask` found so many as expected in a row that no worker is left
+        with what was before."""
+        deadline = time.monotonic() + seconds
+        in_a_row = 0
+        while True:
+            right, answer = ask()
+            in_a_row = in_a_row + 1 if right else 0
+            if in_a_row == IN_A_ROW:
+                return answer
+            if not self.process.runs() or not right and time.monotonic() > deadline:
+                raise Surprise(f"{expected}, still {answer}{last_words(self.process)}")
+            if not right:
+                time.sleep(0.2)
 
     def serves_all_clients(self):
         """A listener that takes any certificate, with the clients of envoy/clients.json."""
