@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::*;
+use crate::limits;
 use crate::registry::Version;
 use crate::revocation::OnUnavailable;
 use crate::revocation::error::CrlError;
@@ -260,12 +261,16 @@ fn a_list_that_is_not_understood_is_refused_by_name() {
     let with = |extensions: Vec<Vec<u8>>| List { extensions, ..List::default() };
     let of = |entry: Vec<u8>| List { entries: vec![entry], ..List::default() };
     let reason = |reason: u8| extension("2.5.29.21", false, &[0x0a, 1, reason]);
+    let many = |number: usize| -> Vec<_> {
+        (0..number).map(|n| extension(&format!("1.2.3.{n}"), false, &[5, 0])).collect()
+    };
     for (list, expected) in [
         (List { version: None, extensions: vec![], ..List::default() }, CrlError::VersionOne),
         (List { version: Some(2), ..List::default() }, CrlError::Malformed("version")),
         (List { next_update: None, ..List::default() }, CrlError::NoNextUpdate),
         (with(vec![extension("2.5.29.27", true, &[2, 1, 1])]), CrlError::Delta),
         (with(vec![number(5), number(5)]), CrlError::Malformed("an extension twice")),
+        (with(many(limits::CRL_EXTENSIONS + 1)), CrlError::Malformed("too many extensions")),
         (with(vec![point(&[0x84, 1, 0xff])]), CrlError::Indirect),
         (with(vec![point(&[0x82, 1, 0xff])]), CrlError::OtherCertificates),
         (with(vec![point(&[0x85, 1, 0xff])]), CrlError::OtherCertificates),
@@ -294,6 +299,7 @@ fn a_list_that_is_not_understood_is_refused_by_name() {
     }
     for list in [
         with(vec![number(5), unknown(false)]),
+        with(many(limits::CRL_EXTENSIONS)),
         with(vec![point(&[0x81, 1, 0xff])]),
         with(vec![]),
         of(entry(&[1], &[reason(6), unknown(false)])),
