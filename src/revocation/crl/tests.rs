@@ -352,6 +352,26 @@ fn a_list_does_not_go_backwards() {
     assert!(is_replaced(world.fetch(Some(200), &unnumbered("261203000000Z"))));
 }
 
+/// Otherwise a list of another issuer, and then an older one of the first, could take its place.
+#[test]
+fn a_list_of_an_issuer_that_the_entry_does_not_cover_is_refused() {
+    for (covered, expected) in
+        [("CN=Another CA", Some(CrlError::OtherIssuer)), ("CN=Clients CA,O=Bank", None)]
+    {
+        let issuers = vec![crate::certificate::DistinguishedName::parse(covered).unwrap()];
+        let source = Arc::new(CrlSource { issuers, ..(*source()).clone() });
+        let crl = Crl::new(source, Arc::new(Issuers::new(&[ca()])), 7);
+        let mut world = World { crl, ..World::new() };
+        match expected {
+            Some(error) => assert_eq!(world.error(&List::default().der()), error),
+            None => {
+                let event = world.fetch(Some(200), &List::default().der());
+                assert!(matches!(event, CrlEvent::Replaced { .. }), "{event:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_list_counts_until_its_next_update_and_revokes_after_it() {
     let mut world = World::new();
