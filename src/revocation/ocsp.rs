@@ -157,10 +157,17 @@ impl<W> OcspAnswers<W> {
 }
 
 impl OcspAnswer {
-    /// For how many milliseconds it is held: until `nextUpdate`, and no longer than `max_age`.
+    /// The last second at which it counts: `nextUpdate`, or without one `max_age` seconds after
+    /// `thisUpdate`.
+    fn until(&self, max_age: i64) -> UnixTime {
+        let oldest = UnixTime(self.this_update.0.saturating_add(max_age));
+        self.next_update.unwrap_or(oldest)
+    }
+
+    /// For how many milliseconds it is held: while it counts, and no longer than `max_age`.
     fn held_for(&self, now: UnixTime, max_age: i64) -> u64 {
-        let until_next = self.next_update.map_or(max_age, |next| next.0.saturating_sub(now.0));
-        u64::try_from(until_next.min(max_age)).unwrap_or(0).saturating_mul(1000)
+        let left = self.until(max_age).0.saturating_sub(now.0);
+        u64::try_from(left.min(max_age)).unwrap_or(0).saturating_mul(1000)
     }
 }
 

@@ -158,6 +158,10 @@ fn a_good_and_a_revoked_certificate() {
     assert_eq!(good.revoked_at, None);
     assert_eq!(good.held_for(NOW, 3600), 3_600_000);
     assert_eq!(good.held_for(NOW, 1_000_000), 86_400_000);
+    // Half an hour before: what is left of max_age.
+    let this_update = "20261231233000Z";
+    let old = Made { this_update, next_update: None, ..Made::default() }.read().unwrap();
+    assert_eq!(old.held_for(NOW, 3600), 1_800_000);
     let time = tlv(der::GENERALIZED_TIME, &["20261201000000Z"]);
     let revoked =
         Made { certificate_status: tlv(context_constructed(1), &[time]), ..Made::default() };
