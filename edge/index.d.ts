@@ -14,7 +14,7 @@ export interface Policy {
   max_body_bytes?: number;
   peer_certificate?: {
     source?: "connection" | "forwarded";
-    chain?: "connection" | "listener";
+    chain?: "connection" | "listener" | "anchors";
     dialect?: "xfcc" | "client-cert" | "pem" | "der" | "x-ssl-cert";
     /** Where it is not the usual one of the dialect. */
     header?: string;
@@ -31,6 +31,27 @@ export interface Policy {
     keep?: string[];
     strip?: string[];
   };
+  /** Certificates of CAs in PEM, for the chain `anchors`. */
+  trust_anchors?: string[];
+  intermediates?: string[];
+  /** SHA-256 of certificates, or their issuers and serial numbers. */
+  revoked?: (string | { issuer: string; serial: string })[];
+  /** Of `resources`; the answers of servers are not read here. */
+  bound_tokens?: {
+    resources: string[];
+    jwt?: { metadata: string; payload_header: string };
+    /** Read, but nobody is asked here: such tokens are `registry_unavailable`. */
+    introspection?: Introspection;
+  };
+}
+
+export interface Introspection {
+  cluster: string;
+  authority: string;
+  path: string;
+  headers?: Record<string, string>;
+  timeout?: Duration;
+  cache?: Duration;
 }
 
 export type CertificateWord = "client-cert" | "x-ssl-cert" | "x-forwarded-client-cert";
@@ -75,6 +96,8 @@ export interface Client extends RegisteredCertificate {
   /** The certificate that a client of another method must present. */
   certificate_binding?: RegisteredCertificate | null;
   backend_authentication?: { method: "client_secret_basic"; client_secret: string } | null;
+  /** In PEM, or those of `trust_anchors` with this subject. */
+  trust_anchors?: (string | { subject: string })[] | null;
   [member: string]: unknown;
 }
 
@@ -170,6 +193,7 @@ export type PassCode =
   | "passed_other_method"
   | "passed_unregistered"
   | "passed_unidentified"
+  | "token_bound"
   | "not_gated";
 
 export type RefusalCode =
@@ -184,7 +208,6 @@ export type RefusalCode =
   | "client_id_mismatch"
   | "malformed_authorization"
   | "multiple_auth_methods"
-  | "token_bound"
   | "token_missing"
   | "token_malformed"
   | "token_unverified"
@@ -277,7 +300,7 @@ export class Gate {
    */
   policy(host?: string, path?: string): {
     mode: "enforce" | "shadow";
-    chain: "connection" | "listener";
+    chain: "connection" | "listener" | "anchors";
     maxBodyBytes: number;
   };
 }

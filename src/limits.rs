@@ -196,6 +196,9 @@ pub const LARGEST_OCSP_BYTES: usize = 64 << 10;
 pub const CLOCK_SKEW_SECONDS: i64 = 300;
 /// Most entries of a CRL that are read without a look at the clock.
 pub const CRL_ENTRIES_AT_ONCE: usize = 256;
+/// Most extensions of a CRL. Real ones have three or four, and they are compared with each other
+/// before the signature is verified.
+pub const CRL_EXTENSIONS: usize = 64;
 /// Most octets of a CRL in PEM that are decoded without a look at the clock.
 pub const CRL_PEM_OCTETS_AT_ONCE: usize = 1 << 16;
 /// Octets of a CRL's entries for each bucket of serial numbers: about a hundred entries.

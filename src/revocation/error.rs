@@ -37,6 +37,8 @@ pub enum CrlError {
     CriticalEntryExtension(Box<str>),
     /// Its issuer is none of the anchors and intermediates.
     UnknownIssuer,
+    /// Its issuer is none of `issuers`.
+    OtherIssuer,
     /// The signature does not count as that of its issuer.
     Signature(SignatureError),
     /// The certificate of its issuer must not sign CRLs.
@@ -138,6 +140,7 @@ impl fmt::Display for CrlError {
             Self::UnknownIssuer => {
                 f.write_str("its issuer is none of the trust_anchors and intermediates")
             }
+            Self::OtherIssuer => f.write_str("its issuer is none of issuers of this entry of crl"),
             Self::Signature(error) => error.fmt(f),
             Self::KeyUsage => {
                 f.write_str("the key usage of its issuer's certificate does not have cRLSign")

@@ -38,6 +38,8 @@ pub(super) struct OcspAnswers<W> {
 struct KnownAnswer {
     status: SourceStatus,
     freshness: Freshness,
+    /// `thisUpdate`; `None` = there is no usable answer.
+    this_update: Option<UnixTime>,
 }
 
 #[derive(Debug)]
@@ -133,34 +135,51 @@ impl<W> OcspAnswers<W> {
             .map_err(OcspError::Fetch)
             .and_then(|body| OcspAnswer::read(&body, &question, verifier));
         let uri = responder.to_string().into();
-        let (status, millis) = match read {
-            Ok(answer) => {
-                let held = answer.held_for(seconds, max_age);
+        let thumbprint = certificate.thumbprint();
+        let revoked = self.known.pop(&thumbprint);
+        let revoked = revoked.filter(|known| matches!(known.status, SourceStatus::Revoked(_)));
+        let this_update = read.as_ref().ok().map(|answer| answer.this_update);
+        let pause = Freshness::new(now, limits::PAUSE_AFTER_FAILURE_MILLIS);
+        let (known, is_ok) = match (read, revoked) {
+            // What was revoked stays so where nothing comes, and an answer of before, which anyone
+            // can send again, does not take it back.
+            (_, Some(revoked)) if this_update < revoked.this_update => {
+                (KnownAnswer { freshness: pause, ..revoked }, false)
+            }
+            (Ok(answer), _) => {
+                let freshness = Freshness::new(now, answer.held_for(seconds, max_age));
                 let status = match answer.revoked_at {
                     Some(revoked_at) => {
                         SourceStatus::Revoked(RevokedBy::Ocsp { responder: uri, revoked_at })
                     }
                     None => SourceStatus::Good,
                 };
-                (status, held)
+                (KnownAnswer { status, freshness, this_update }, true)
             }
-            Err(error) => {
+            (Err(error), _) => {
                 let why = RevocationUnknown::Ocsp { responder: uri, error };
-                (SourceStatus::Unavailable(why), limits::PAUSE_AFTER_FAILURE_MILLIS)
+                let status = SourceStatus::Unavailable(why);
+                (KnownAnswer { status, freshness: pause, this_update }, false)
             }
         };
-        let freshness = Freshness::new(now, millis);
-        let is_ok = !matches!(status, SourceStatus::Unavailable(_));
-        self.known.put(certificate.thumbprint(), KnownAnswer { status: status.clone(), freshness });
+        let status = known.status.clone();
+        self.known.put(thumbprint, known);
         Some(Answered { certificate, status, is_ok, waiting })
     }
 }
 
 impl OcspAnswer {
-    /// For how many milliseconds it is held: until `nextUpdate`, and no longer than `max_age`.
+    /// The last second at which it counts: `nextUpdate`, or without one `max_age` seconds after
+    /// `thisUpdate`.
+    fn until(&self, max_age: i64) -> UnixTime {
+        let oldest = UnixTime(self.this_update.0.saturating_add(max_age));
+        self.next_update.unwrap_or(oldest)
+    }
+
+    /// For how many milliseconds it is held: while it counts, and no longer than `max_age`.
     fn held_for(&self, now: UnixTime, max_age: i64) -> u64 {
-        let until_next = self.next_update.map_or(max_age, |next| next.0.saturating_sub(now.0));
-        u64::try_from(until_next.min(max_age)).unwrap_or(0).saturating_mul(1000)
+        let left = self.until(max_age).0.saturating_sub(now.0);
+        u64::try_from(left.min(max_age)).unwrap_or(0).saturating_mul(1000)
     }
 }
 

@@ -22,6 +22,7 @@ const usage = `
     readName,
     type Configuration,
     type Decision,
+    type PassCode,
     type RefusalCode,
     type ReportedDecision,
   } from "tls-client-auth";
@@ -48,6 +49,12 @@ const usage = `
     unidentified_clients: "pass",
     methods: ["tls_client_auth"],
     filter_state: ["code"],
+    trust_anchors: ["x"],
+    revoked: ["x", { issuer: "CN=x", serial: "01" }],
+    bound_tokens: {
+      resources: ["/api"],
+      jwt: { metadata: "verified", payload_header: "x-jwt-payload" },
+    },
     forward: {
       client_id: "x-client-id",
       certificate: ["client-cert", { header: "ssl_client_cert", format: "pem-line" }],
@@ -102,6 +109,7 @@ const usage = `
     console.log(
       decision.forward.set[0]?.[1],
       decision.code === "not_gated" || decision.code === "passed_unidentified",
+      (["token_bound"] satisfies PassCode[]).length,
     );
   else
     console.log(

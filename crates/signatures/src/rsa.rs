@@ -125,7 +125,8 @@ fn is_pss_encoding(hash: Hash, encoded: &[u8], modulus_bits: usize, message: &[u
         return false;
     };
     let Some((last, seed)) = rest.split_last() else { return false };
-    let leading = masked.first().copied().unwrap_or(0xff);
+    // Of a key of 2049 bits, all bits of the first octet are in use.
+    let leading = u32::from(masked.first().copied().unwrap_or(0xff));
     if zeros.iter().any(|octet| *octet != 0) || *last != 0xbc || leading >> (8 - unused) != 0 {
         return false;
     }

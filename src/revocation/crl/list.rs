@@ -172,6 +172,10 @@ impl CrlProfile {
         let mut seen: Vec<&[u8]> = Vec::new();
         for extension in Extension::all(extensions) {
             let Extension { id: oid, is_critical, value } = extension?;
+            // The signature is not verified yet, and whoever is on the way can send millions.
+            if seen.len() == limits::CRL_EXTENSIONS {
+                return Err(CrlError::Malformed("too many extensions"));
+            }
             // RFC 5280 §4.2: not twice.
             if seen.contains(&oid) {
                 return Err(CrlError::Malformed("an extension twice"));

@@ -290,6 +290,11 @@ impl CrlRefresh {
             SignerError::Signature(error) => CrlError::Signature(error),
             SignerError::KeyUsage => CrlError::KeyUsage,
         })?;
+        // It would say nothing, and take the place of a list that does: whoever is on the way can
+        // send that of any issuer.
+        if !self.source.covers(list.signed().signer) {
+            return Err(CrlError::OtherIssuer);
+        }
         let is_older = in_force.head().is_some_and(|head| {
             head.issuer == issuer.id && list.profile.is_older_than(&head.profile)
         });

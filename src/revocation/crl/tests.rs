@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::*;
+use crate::limits;
 use crate::registry::Version;
 use crate::revocation::OnUnavailable;
 use crate::revocation::error::CrlError;
@@ -260,12 +261,16 @@ fn a_list_that_is_not_understood_is_refused_by_name() {
     let with = |extensions: Vec<Vec<u8>>| List { extensions, ..List::default() };
     let of = |entry: Vec<u8>| List { entries: vec![entry], ..List::default() };
     let reason = |reason: u8| extension("2.5.29.21", false, &[0x0a, 1, reason]);
+    let many = |number: usize| -> Vec<_> {
+        (0..number).map(|n| extension(&format!("1.2.3.{n}"), false, &[5, 0])).collect()
+    };
     for (list, expected) in [
         (List { version: None, extensions: vec![], ..List::default() }, CrlError::VersionOne),
         (List { version: Some(2), ..List::default() }, CrlError::Malformed("version")),
         (List { next_update: None, ..List::default() }, CrlError::NoNextUpdate),
         (with(vec![extension("2.5.29.27", true, &[2, 1, 1])]), CrlError::Delta),
         (with(vec![number(5), number(5)]), CrlError::Malformed("an extension twice")),
+        (with(many(limits::CRL_EXTENSIONS + 1)), CrlError::Malformed("too many extensions")),
         (with(vec![point(&[0x84, 1, 0xff])]), CrlError::Indirect),
         (with(vec![point(&[0x82, 1, 0xff])]), CrlError::OtherCertificates),
         (with(vec![point(&[0x85, 1, 0xff])]), CrlError::OtherCertificates),
@@ -294,6 +299,7 @@ fn a_list_that_is_not_understood_is_refused_by_name() {
     }
     for list in [
         with(vec![number(5), unknown(false)]),
+        with(many(limits::CRL_EXTENSIONS)),
         with(vec![point(&[0x81, 1, 0xff])]),
         with(vec![]),
         of(entry(&[1], &[reason(6), unknown(false)])),
@@ -344,6 +350,26 @@ fn a_list_does_not_go_backwards() {
         |this_update| List { extensions: vec![], this_update, ..List::default() }.der();
     assert_eq!(world.error(&unnumbered("261130000000Z")), CrlError::Older);
     assert!(is_replaced(world.fetch(Some(200), &unnumbered("261203000000Z"))));
+}
+
+/// Otherwise a list of another issuer, and then an older one of the first, could take its place.
+#[test]
+fn a_list_of_an_issuer_that_the_entry_does_not_cover_is_refused() {
+    for (covered, expected) in
+        [("CN=Another CA", Some(CrlError::OtherIssuer)), ("CN=Clients CA,O=Bank", None)]
+    {
+        let issuers = vec![crate::certificate::DistinguishedName::parse(covered).unwrap()];
+        let source = Arc::new(CrlSource { issuers, ..(*source()).clone() });
+        let crl = Crl::new(source, Arc::new(Issuers::new(&[ca()])), 7);
+        let mut world = World { crl, ..World::new() };
+        match expected {
+            Some(error) => assert_eq!(world.error(&List::default().der()), error),
+            None => {
+                let event = world.fetch(Some(200), &List::default().der());
+                assert!(matches!(event, CrlEvent::Replaced { .. }), "{event:?}");
+            }
+        }
+    }
 }
 
 #[test]

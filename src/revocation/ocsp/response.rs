@@ -79,10 +79,8 @@ impl OcspAnswer {
         if this_update.0 > now.saturating_add(limits::CLOCK_SKEW_SECONDS) {
             return Err(OcspError::NotYetValid { this_update });
         }
-        let until = self
-            .next_update
-            .map_or(this_update.0.saturating_add(question.max_age), |UnixTime(next)| next);
-        if now > until { Err(OcspError::Stale { until: UnixTime(until) }) } else { Ok(()) }
+        let until = self.until(question.max_age);
+        if now > until.0 { Err(OcspError::Stale { until }) } else { Ok(()) }
     }
 }
 

@@ -158,6 +158,10 @@ fn a_good_and_a_revoked_certificate() {
     assert_eq!(good.revoked_at, None);
     assert_eq!(good.held_for(NOW, 3600), 3_600_000);
     assert_eq!(good.held_for(NOW, 1_000_000), 86_400_000);
+    // Half an hour before: what is left of max_age.
+    let this_update = "20261231233000Z";
+    let old = Made { this_update, next_update: None, ..Made::default() }.read().unwrap();
+    assert_eq!(old.held_for(NOW, 3600), 1_800_000);
     let time = tlv(der::GENERALIZED_TIME, &["20261201000000Z"]);
     let revoked =
         Made { certificate_status: tlv(context_constructed(1), &[time]), ..Made::default() };
@@ -294,6 +298,54 @@ fn one_question_at_a_time_is_asked_for_a_certificate() {
     assert_eq!(find(&mut answers, later + 4_999), Poll::Ready(SourceStatus::Unavailable(why)));
     assert!(find(&mut answers, later + 5_000).is_pending());
     assert!(answers.on_answer("another", None, later, &Lenient).is_none());
+}
+
+/// With `on_unavailable: "allow"` a certificate would pass of which it is known that it must not.
+#[test]
+fn only_a_later_answer_takes_a_revocation_back() {
+    let source = OcspSource {
+        cluster: "ocsp".into(),
+        hosts: ListedHosts::new(vec![ListedHost::parse("*.example").unwrap()]),
+        timeout: std::time::Duration::from_secs(2),
+        max_age: std::time::Duration::from_secs(3600),
+        on_unavailable: OnUnavailable::Allow,
+    };
+    let mut answers: OcspAnswers<u8> = OcspAnswers::new(Arc::new(source));
+    let certificate = Arc::new(PeerCertificate::from_pem(LEAF).unwrap());
+    let der = der_of(LEAF);
+    let issued = IssuedCertificate::of(&der).unwrap();
+    let date = tlv(der::GENERALIZED_TIME, &["20261201000000Z"]);
+    let revoked = tlv(context_constructed(1), &[date]);
+    let later = "20261231000001Z";
+    let revoked = Made { certificate_status: revoked, this_update: later, ..Made::default() };
+    let again = Made { this_update: later, ..Made::default() };
+    let mut now = NOW.0 as u64 * 1000;
+    for (status, body, stays_revoked, is_ok) in [
+        (200, revoked.der(), true, true),
+        (503, Vec::new(), true, false),
+        (200, Made::default().der(), true, false),
+        (200, Vec::new(), true, false),
+        (200, again.der(), false, true),
+        (503, Vec::new(), false, false),
+    ] {
+        answers.wait(&certificate, &issued.parts, &issuer(), 1);
+        let (key, _) = answers.take_requests().pop().unwrap();
+        let read = |_| Some(body.clone());
+        let (body_size, status) = (body.len(), Some(status));
+        let answer = RegistryAnswer { status, headers: &[], body_size, read: &read };
+        let answered = answers.on_answer(&key, Some(&answer), now, &Lenient).unwrap();
+        assert_eq!(answered.is_ok, is_ok);
+        let is_revoked = |status: &SourceStatus| matches!(status, SourceStatus::Revoked(_));
+        assert_eq!(is_revoked(&answered.status), stays_revoked, "{:?}", answered.status);
+        let Poll::Ready(known) = answers.find(&certificate, &issued.parts, now + 4_999) else {
+            panic!("it is not held")
+        };
+        assert_eq!(known, answered.status);
+        now += 5_000;
+        // What is known of the failure is held for 5 seconds alone.
+        let is_held = answers.find(&certificate, &issued.parts, now).is_ready();
+        assert_eq!(is_held, is_ok);
+    }
 }
 
 proptest::proptest! {
