@@ -77,6 +77,9 @@ impl Rules<'_> {
             error("provider", message);
         }
         for verification in verifications {
+            if found {
+                self.of_overwriting(verification, resources);
+            }
             let names: Vec<&str> = verification
                 .providers
                 .iter()
@@ -85,6 +88,39 @@ impl Rules<'_> {
                 .collect();
             if !names.is_empty() {
                 self.of_rules(own, &verification.rules, &names, resources);
+            }
+        }
+    }
+
+    /// The providers that leave the claims of another token in the place of those of the token in
+    /// `Authorization`, of which this filter then reads the wrong `cnf`.
+    fn of_overwriting(&self, verification: &TokenVerification, resources: &VerifiedResources) {
+        let VerifiedResources { metadata, header, patterns, .. } = resources;
+        let overwrites = |provider: &&TokenProvider| {
+            provider.metadata.as_ref() == Some(metadata)
+                && provider
+                    .payload_header
+                    .as_ref()
+                    .is_none_or(|name| !name.eq_ignore_ascii_case(header))
+        };
+        for provider in verification.providers.iter().filter(overwrites) {
+            let verifies = |rule: &&TokenRule| {
+                rule.requires.as_ref().is_some_and(|required| {
+                    required.providers.is_empty() || required.providers.contains(&provider.name)
+                })
+            };
+            let is_resource = |rule: &TokenRule| {
+                let mut paths = patterns.iter().flat_map(|pattern| samples(pattern, ""));
+                paths.any(|path| rule.paths.takes(&path) != Answer::No)
+            };
+            if verification.rules.iter().filter(verifies).any(is_resource) {
+                let message = format!(
+                    "this provider has payload_in_metadata: {metadata} too, and not \
+                     forward_payload_header: {header}: a thief who adds a token of his own that it \
+                     verifies has its cnf compared in place of that of the stolen token; give it \
+                     another payload_in_metadata"
+                );
+                self.add(&provider.place, true, format!("overwrites {metadata}"), message);
             }
         }
     }

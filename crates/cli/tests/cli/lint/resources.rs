@@ -16,6 +16,20 @@ fn jwt_authn_must_leave_what_it_verified() {
     let forward = "                  forward: true\n";
     let source = "from_headers: [{name: authorization, value_prefix: \"Bearer \"}]";
     let name = "          - name: envoy.filters.http.jwt_authn\n";
+    let providers = "              providers:\n";
+    let another = |metadata: &str, header: &str| {
+        let lines = [
+            "another:",
+            "  issuer: https://other.example.com",
+            "  from_headers: [{name: x-token}]",
+            &format!("  payload_in_metadata: {metadata}"),
+            &format!("  forward_payload_header: {header}"),
+        ];
+        let lines = lines.map(|line| format!("                {line}\n"));
+        format!("{providers}{}", lines.concat())
+    };
+    let rule = "                    - provider_name: authorization_server\n";
+    let both = &format!("{rule}                    - provider_name: another\n");
     let nothing: [(&str, &str); 0] = [];
     for (replaced, wanted) in [
         (&nothing[..], None),
@@ -46,6 +60,10 @@ fn jwt_authn_must_leave_what_it_verified() {
             &[("forward_payload_header: x-jwt-payload", "clock_skew_seconds: 1")],
             Some("no provider"),
         ),
+        // Another provider that leaves its claims in their place, where one rule has both verify.
+        (&[(providers, &another("verified", "x-b")), (rule, both)], Some("a thief who adds")),
+        (&[(providers, &another("other", "x-b")), (rule, both)], None),
+        (&[(providers, &another("verified", "x-b"))], None),
         (&[(name, &format!("{name}            disabled: true\n"))], Some("no jwt_authn is before")),
         (&[("jwt_authn.v3.JwtAuthentication", "cors.v3.Cors")], Some("no jwt_authn is before")),
     ] {
