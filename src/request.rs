@@ -18,7 +18,9 @@ mod token_request;
 pub use self::access_token::MalformedToken;
 pub(crate) use self::access_token::{BearerToken, TokenPayload, bearer_token, check_form};
 pub(crate) use self::authorization::Authorization;
-pub(crate) use self::content::{Charset, check_content, check_length, is_form, may_be_form};
+pub(crate) use self::content::{
+    Charset, assumed_content_type, check_content, check_length, is_form, may_be_form,
+};
 pub(crate) use self::endpoints::may_be_listed;
 pub use self::endpoints::{Endpoint, Endpoints};
 pub(crate) use self::error::RequestError;

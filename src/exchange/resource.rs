@@ -17,7 +17,7 @@ use crate::registry::{AccessToken, IntrospectedToken, RegistryFault};
 use crate::rejection::{Code, HostError, Rejection, UnverifiedToken};
 use crate::request::{
     BearerToken, ClaimedClient, Head, MalformedToken, SingletonField, Target, TokenPayload,
-    bearer_token, check_content, check_form, check_length, may_be_form,
+    assumed_content_type, bearer_token, check_content, check_form, check_length, may_be_form,
 };
 use crate::response::Challenge;
 
@@ -305,7 +305,8 @@ fn read_head<'a>(
     end_of_stream: bool,
     checks: &mut Checks,
 ) -> Result<(Option<BearerToken<'a>>, bool), Rejection> {
-    let has_form = !end_of_stream && may_be_form(head.content_type);
+    let content_type = assumed_content_type(head.method, head.content_type);
+    let has_form = !end_of_stream && may_be_form(content_type);
     if has_form {
         // RFC 6750 §2.2: a token may be in a form. It is found only in one that every reader reads
         // in the same way, and that ends.
@@ -314,7 +315,7 @@ fn read_head<'a>(
             return Err(Rejection::UpgradeRefused);
         }
         checks.begin(Check::Content);
-        check_content(head.content_type, head.content_encoding)?;
+        check_content(content_type, head.content_encoding)?;
         check_length(head.content_length, policy.max_body_bytes)?;
     }
     checks.begin(Check::Authorization);

@@ -14,6 +14,7 @@ const CONFIG: &[u8] = br#"{
     "clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]
 }"#;
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// A connection of which nothing must be asked.
 struct Unasked;
@@ -436,7 +437,7 @@ const RESOURCES: &[u8] = br#"{
 
 /// An exchange that waits for what an authorization server says about its token.
 fn asking() -> (Exchange, Question) {
-    let (exchange, step) = started(RESOURCES, &[("authorization", "Bearer opaque")], false);
+    let (exchange, step) = started(RESOURCES, &[JSON, ("authorization", "Bearer opaque")], false);
     match step {
         Step::Ask(question) => (exchange, *question),
         other => panic!("asks nothing: {other:?}"),
@@ -494,9 +495,14 @@ fn a_form_at_a_resource_is_held_and_bounded() {
     let (mut exchange, _) = started(RESOURCES, &more, false);
     assert_eq!(decision(exchange.on_body_withheld()).code, Code::HostError);
 
-    // No other body is held, whatever its length.
-    let more = [("authorization", "Bearer opaque"), ("content-length", "999999")];
+    // No other body is held, whatever its length, but that of a POST which does not say what it is.
+    let token = ("authorization", "Bearer opaque");
+    let more = [JSON, token, ("content-length", "999999")];
     assert!(matches!(started(RESOURCES, &more, false).1, Step::Ask(_)));
+    let (exchange, step) = started(RESOURCES, &[token], false);
+    assert!(matches!(step, Step::Wait) && exchange.is_held());
+    let (_, step) = started(RESOURCES, &[token, ("content-length", "999999")], false);
+    assert_eq!(decision(step).code, Code::BodyTooLarge);
 }
 
 /// Responses are read where the policy checks them and the client's tokens must be bound, also of a

@@ -51,6 +51,25 @@ pub(crate) fn is_form(content_type: SingletonField<'_>) -> bool {
     media_type.trim_ascii().eq_ignore_ascii_case(FORM.as_bytes())
 }
 
+/// The `content-type` by which some backend reads a body: to Rack, that of a POST without one is a
+/// form.
+#[must_use]
+pub(crate) fn assumed_content_type<'a>(
+    method: Option<&[u8]>,
+    content_type: SingletonField<'a>,
+) -> SingletonField<'a> {
+    let is_stated = match content_type {
+        SingletonField::Absent => false,
+        SingletonField::Present(value) => !value.trim_ascii().is_empty(),
+        SingletonField::Repeated => true,
+    };
+    if !is_stated && method == Some(b"POST") {
+        SingletonField::Present(FORM.as_bytes())
+    } else {
+        content_type
+    }
+}
+
 /// Whether some backend may read the body as a form, whatever else the header says.
 #[must_use]
 pub(crate) fn may_be_form(content_type: SingletonField<'_>) -> bool {
