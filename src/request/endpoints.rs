@@ -138,7 +138,6 @@ impl Endpoint {
         loop {
             let segment = match (one.next(), two.next()) {
                 (None, None) => break,
-                (Some(WILDCARD), Some(WILDCARD)) => "any",
                 (Some(segment), Some(WILDCARD)) | (Some(WILDCARD), Some(segment)) => segment,
                 (Some(segment), Some(same)) if segment == same => segment,
                 (Some(segment), None) if other.with_all_below => segment,
