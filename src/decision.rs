@@ -271,4 +271,19 @@ mod tests {
         assert_eq!(printable(&[b'a'; 500]).len(), 128);
         assert_eq!(printable(&[0; 500]).len(), 128);
     }
+
+    #[test]
+    fn lines_are_written_for_what_the_operator_chose() {
+        let (request, checks) = (RequestSummary::default(), Checks::default());
+        let pass = Decision::pass(Code::NotGated, Vec::new(), request.clone(), checks);
+        let rejection = Rejection::MissingClientId;
+        let refused = Decision::refuse(rejection, Mode::Shadow, request, checks);
+        for (log, of_pass, of_refused) in [
+            (LogDecisions::All, true, true),
+            (LogDecisions::Rejections, false, true),
+            (LogDecisions::None, false, false),
+        ] {
+            assert_eq!((pass.is_logged(log), refused.is_logged(log)), (of_pass, of_refused));
+        }
+    }
 }

@@ -308,3 +308,63 @@ struct Begun {
     step: Step,
     stripped: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rejection::Code;
+
+    fn head(method: &str, path: &str) -> Vec<(String, Vec<u8>)> {
+        let form = "application/x-www-form-urlencoded";
+        [(":method", method), (":path", path), (":authority", "as"), ("content-type", form)]
+            .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
+            .to_vec()
+    }
+
+    /// A host that decides so must not wait for a body, and must not miss one that counts.
+    #[test]
+    fn a_head_is_decided_alone_where_the_body_changes_nothing() {
+        let gate = Gate::new(br#"{"endpoints": ["/token"], "clients": []}"#).unwrap();
+        for (method, path, code) in [
+            ("GET", "/jwks.json", Some(Code::NotGated)),
+            ("GET", "/token", Some(Code::MethodNotAllowed)),
+            // A preflight without a body, and refused with one.
+            ("OPTIONS", "/token", None),
+            ("POST", "/token", None),
+        ] {
+            let found = gate.decide_head(&head(method, path), &mut Peer::default());
+            assert_eq!(found.as_ref().map(|one| one.decision.code), code, "{method} {path}");
+            let passes = code.map(|code| code == Code::NotGated);
+            assert_eq!(found.map(|one| one.passes()), passes, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn empty_octets_take_a_certificate_away() {
+        let presented = Peer::default().presenting(b"no certificate");
+        assert!(matches!(presented.certificate, Some(Err(_))));
+        assert!(presented.presenting(b"").certificate.is_none());
+    }
+
+    /// A claim that is no text is not an absent one: that token is bound, to nothing that is known.
+    #[test]
+    fn the_claim_of_a_verified_token() {
+        for (claims, expected) in [
+            (r#"{"cnf":{"x5t#S256":"a"}}"#, VerifiedClaim::Value(b"a".to_vec())),
+            (r#"{"cnf":{"x5t#S256":1}}"#, VerifiedClaim::Value(Vec::new())),
+            (r#"{"cnf":{"x5t#S256":"a","x5t#S256":"b"}}"#, VerifiedClaim::Value(Vec::new())),
+            (r#"{"cnf":{"x5t#S256":null}}"#, VerifiedClaim::Absent),
+            (r#"{"cnf":{"jkt":"a"}}"#, VerifiedClaim::Absent),
+            (r#"{"cnf":"x5t#S256"}"#, VerifiedClaim::Absent),
+            ("{}", VerifiedClaim::Absent),
+            ("[]", VerifiedClaim::NoToken),
+            ("{", VerifiedClaim::NoToken),
+        ] {
+            let token = format!("e30.{}.", URL_SAFE_NO_PAD.encode(claims));
+            assert_eq!(thumbprint_of_payload(&token), expected, "{claims}");
+        }
+        for token in ["", "e30", "e30.!.", "e30.e30=."] {
+            assert_eq!(thumbprint_of_payload(token), VerifiedClaim::NoToken, "{token}");
+        }
+    }
+}

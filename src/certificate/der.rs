@@ -192,12 +192,17 @@ mod tests {
     fn lengths_and_tag_numbers_are_in_their_shortest_form() {
         let long = [&[0x04, 0x81, 0x80][..], &[7; 0x80]].concat();
         assert_eq!(Tlv::only(&long).map(|tlv| tlv.contents.len()), Ok(0x80));
-        assert_eq!(Tlv::only(&[0x5f, 0x1f, 1, 7]).map(|tlv| tlv.contents), Ok(&[7][..]));
+        for number in [&[0x1f][..], &[0x81, 0x00], &[0x81, 0x01], &[0x81, 0x80, 0x00]] {
+            let der = [&[0x5f][..], number, &[1, 7]].concat();
+            assert_eq!(Tlv::only(&der).map(|tlv| tlv.contents), Ok(&[7][..]), "{number:02x?}");
+        }
         for der in [
             &[][..],
             &[0x04],
             &[0x04, 1],
             &[0x04, 0x80, 0, 0],
+            // An indefinite length is no 128 octets.
+            &[&[0x04, 0x80][..], &[7; 0x80]].concat(),
             &[0x04, 0x81, 1, 7],
             &[0x04, 0x82, 0, 1, 7],
             &[0x04, 0x85, 0, 0, 0, 0, 1, 7],
@@ -213,6 +218,17 @@ mod tests {
         }
         let doubled = [&[0x04, 0x82, 0, 0x80][..], &[7; 0x80]].concat();
         assert_eq!(Tlv::only(&doubled).map(|tlv| tlv.tag), Err(MalformedDer), "a leading zero");
+    }
+
+    #[test]
+    fn a_written_element_is_read_back() {
+        for length in [0, 1, 0x7f, 0x80, 0xff, 0x100, 0x1_0000] {
+            let contents = vec![7; length];
+            let mut der = Vec::new();
+            write_element(&mut der, tag::OCTET_STRING, &[&contents]);
+            let read = Tlv::only(&der).map(|tlv| (tlv.tag, tlv.contents));
+            assert_eq!(read, Ok((tag::OCTET_STRING, &*contents)), "{length}");
+        }
     }
 
     #[test]

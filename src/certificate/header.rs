@@ -235,6 +235,33 @@ mod tests {
     }
 
     #[test]
+    fn elements_in_json_have_a_limit() {
+        for (elements, is_too_many) in
+            [(limits::FORWARDED_ELEMENTS, false), (limits::FORWARDED_ELEMENTS + 1, true)]
+        {
+            let value = format!("[{}]", vec!["{}"; elements].join(","));
+            let error = CertificateHeader::Xfcc.read(value.as_bytes(), None).err();
+            let found = error == Some(malformed("too many elements"));
+            assert_eq!(found, is_too_many, "{elements}");
+        }
+    }
+
+    #[test]
+    fn a_value_has_a_limit() {
+        for (octets, error) in [
+            (limits::CERTIFICATE_HEADER_OCTETS, CertificateError::NotForwarded),
+            (limits::CERTIFICATE_HEADER_OCTETS + 1, malformed("too long")),
+        ] {
+            let value = vec![b' '; octets];
+            assert_eq!(CertificateHeader::Pem.read(&value, None).err(), Some(error), "{octets}");
+            let is_read = octets == limits::CERTIFICATE_HEADER_OCTETS;
+            let padded = format!("{:octets$}", element(&VICTIM, &[]));
+            let chain = CertificateHeader::Xfcc.chain_of(padded.as_bytes(), &VICTIM.thumbprint());
+            assert_eq!(chain.is_some(), is_read, "{octets}");
+        }
+    }
+
+    #[test]
     fn the_last_element_says_whose_peer_its_hop_had() {
         let (victim, hop) = (element(&VICTIM, &[]), Thumbprint::of(b"proxy"));
         let own = format!("By=spiffe://mesh/inner;Hash={}", hop.to_hex());

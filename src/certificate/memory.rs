@@ -223,8 +223,10 @@ mod tests {
     #[test]
     fn remembering_again_replaces() {
         let mut memory = CertificateMemory::new();
+        assert!(memory.is_empty());
         let (small, large) = (certificate(1), certificate(10));
         memory.remember(key(1), small);
+        assert!(!memory.is_empty());
         memory.remember(key(1), large.clone());
         assert_eq!((memory.len(), memory.octets), (1, octets(&key(1), &large)));
     }

@@ -296,3 +296,34 @@ fn alternative_names<'a>(
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    fn certificate(names: &[&str]) -> PeerCertificate {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+        PeerCertificate::from_der(certificate.der()).unwrap()
+    }
+
+    /// Operators register a client by what they are shown of its certificate.
+    #[test]
+    fn the_alternative_names_that_are_shown() {
+        let (one, address) = (AlternativeName::dns("a.example"), AlternativeName::ip("192.0.2.1"));
+        let (one, address) = (one.unwrap(), address.unwrap());
+        let named = certificate(&["a.example", "192.0.2.1", "b.example"]);
+        let two = AlternativeName::dns("b.example").unwrap();
+        assert_eq!(named.alternative_names(), Ok(vec![one.clone(), address.clone(), two]));
+        let like = |name| named.alternative_names_like(name).unwrap().to_string();
+        assert_eq!(like(&one), "DNS:a.example, DNS:b.example");
+        assert_eq!(like(&address), "IP:192.0.2.1");
+        let unnamed = certificate(&[]);
+        assert_eq!(unnamed.alternative_names(), Ok(Vec::new()));
+        let like = unnamed.alternative_names_like(&one).unwrap();
+        assert_eq!(like.to_string(), "none of this type");
+    }
+}

@@ -373,6 +373,21 @@ fn without_an_answer_of_its_registry_no_request_passes() {
     assert_eq!(decided.code, Code::RegistryUnavailable);
 }
 
+/// What goes wrong while the registry is asked is logged with the client of which it was asked.
+#[test]
+fn a_failure_during_a_lookup_names_the_client() {
+    let no_head = Head::default();
+    for step in [
+        looked_up().on_body_withheld(),
+        looked_up().on_removal_failed(&no_head, HostError::HeaderRemoval),
+    ] {
+        let refused = decision(step);
+        assert_eq!(refused.code, Code::HostError);
+        assert_eq!(refused.request.client_id.as_deref(), Some("a"));
+        assert_eq!(refused.request.printable_path(), "/token");
+    }
+}
+
 #[test]
 fn a_header_that_cannot_be_removed_refuses_unless_all_is_shadow() {
     let shadow = br#"{"endpoints": ["/token"], "mode": "shadow", "clients": []}"#;

@@ -126,3 +126,22 @@ impl ClientAnchor {
         name.map(Self::Subject).ok_or_else(|| JsonError::expected("the member subject"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_has_so_many_anchors_at_most() {
+        for (number, is_read) in [
+            (0, false),
+            (1, true),
+            (limits::CLIENT_ANCHORS, true),
+            (limits::CLIENT_ANCHORS + 1, false),
+        ] {
+            let anchors = vec![r#"{"subject": "CN=a"}"#; number].join(",");
+            let json = Json::parse(format!("[{anchors}]").as_bytes()).unwrap();
+            assert_eq!(ClientAnchors::from_json(&json).is_ok(), is_read, "{number}");
+        }
+    }
+}

@@ -221,3 +221,32 @@ fn is_spelling_of(name: &str, wanted: &str) -> bool {
     let letters = name.bytes().filter(|octet| !matches!(octet, b'_' | b'-' | b'.' | b' '));
     letters.map(|octet| octet.to_ascii_lowercase()).eq(wanted.bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client that is missed here would count as unregistered, and pass where those may.
+    #[test]
+    fn the_clients_that_an_entry_may_concern() {
+        for (entry, client_ids, is_in_doubt) in [
+            (r#"[{"client_id":"a"},{"client_id":"b"}]"#, &["a", "b"][..], false),
+            (r#"[{"client_id":true},{"client_id":"a"}]"#, &["a"], true),
+            (r#"{"x":{"client_id":true},"y":{"client_id":"a"}}"#, &["a"], true),
+            (r#"{"client_id":["a"],"peer":{"client_id":"c"}}"#, &["a"], false),
+            (r#"{"client_id":["a",null],"peer":{"client_id":"c"}}"#, &["a"], false),
+            (r#"{"client_id":{},"id":"b"}"#, &["b"], false),
+            (r#"{"client_id":{"other":"a"},"id":"b"}"#, &["b"], true),
+            (r#"[[[[{"client_id":"a"}]]]]"#, &["a"], false),
+            // Deeper than anything is searched: it may be any client's.
+            (r#"[[[[[{"client_id":"a"}]]]]]"#, &[], true),
+            (r#"{"a":{"b":{"c":{"d":[{"client_id":"a"}]}}}}"#, &[], true),
+        ] {
+            let mut found = Vec::new();
+            let json = Json::parse(entry.as_bytes()).unwrap();
+            assert_eq!(add_client_ids(&json, &mut found), is_in_doubt, "{entry}");
+            let found: Vec<&str> = found.iter().map(|id| &**id).collect();
+            assert_eq!(found, client_ids, "{entry}");
+        }
+    }
+}

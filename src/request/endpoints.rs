@@ -138,7 +138,6 @@ impl Endpoint {
         loop {
             let segment = match (one.next(), two.next()) {
                 (None, None) => break,
-                (Some(WILDCARD), Some(WILDCARD)) => "any",
                 (Some(segment), Some(WILDCARD)) | (Some(WILDCARD), Some(segment)) => segment,
                 (Some(segment), Some(same)) if segment == same => segment,
                 (Some(segment), None) if other.with_all_below => segment,
@@ -535,6 +534,7 @@ mod tests {
         for path in ["/", "/apis", "/a/b", "/a/1/c", "/a//b"] {
             assert!(!resources.gates(&Target::new(path.as_bytes())), "{path}");
         }
+        assert!(!resources.resembles(&Target::new(b"/v1/api")), "no one path is meant");
         let root = Endpoints::with_all_below(&Json::parse(br#"["/"]"#).unwrap()).unwrap();
         assert!(root.gates(&Target::new(b"/")) && root.gates(&Target::new(b"/any/path")));
         assert!(Endpoints::with_all_below(&Json::Array(Vec::new())).is_err());
@@ -558,6 +558,44 @@ mod tests {
             let resources = Endpoints::with_all_below(&resources).unwrap();
             let found = endpoints(one).unwrap().common_with(&resources);
             assert_eq!(found, expected.map(|(at, path)| (at, path.to_owned())), "{one} {two}");
+        }
+        let (above, below) = (endpoints(r#"["/token"]"#), endpoints(r#"["/token/x"]"#));
+        let (above, below) = (above.unwrap(), below.unwrap());
+        assert_eq!((above.common_with(&below), below.common_with(&above)), (None, None));
+    }
+
+    #[test]
+    fn an_entry_alone() {
+        for (text, is_pattern, printed) in [
+            ("/Token/", false, "/token"),
+            ("/", false, "/"),
+            ("/*/token", true, "/*/token"),
+            ("/token/**", true, "/token/**"),
+            ("/*/**", true, "/*/**"),
+        ] {
+            let endpoint = Endpoint::parse(text).unwrap();
+            assert_eq!((endpoint.is_pattern(), endpoint.to_string()), (is_pattern, printed.into()));
+        }
+        assert_eq!(Endpoint::parse("token"), None);
+    }
+
+    /// With one that is not below the prefix, a tenant would be shown a path of another.
+    #[test]
+    fn an_example_is_below_the_prefix() {
+        for (endpoint, prefix, expected) in [
+            ("/realms/*/token", "/realms/Bank", Some("/realms/Bank/token")),
+            ("/realms/*/token", "/realms", Some("/realms/any/token")),
+            ("/realms/*/token", "/tenants", None),
+            ("/realms/bank/token", "/Realms/Bank", Some("/Realms/Bank/token")),
+            ("/realms/bank/token", "/realms/other", None),
+            ("/oauth/**", "/oauth/x/y", Some("/oauth/x/y")),
+            ("/oauth", "/oauth/x", None),
+            ("/**", "/", Some("/")),
+        ] {
+            let found = Endpoint::parse(endpoint)
+                .unwrap()
+                .example_below(&PathPrefix::parse(prefix).unwrap());
+            assert_eq!(found.as_deref(), expected, "{endpoint} {prefix}");
         }
     }
 

@@ -165,3 +165,132 @@ pub(crate) fn same_header(one: impl AsRef<[u8]>, other: impl AsRef<[u8]>) -> boo
 fn fold(octet: u8) -> u8 {
     if octet.is_ascii_alphanumeric() { octet.to_ascii_lowercase() } else { b'-' }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is found in the only header of a request, but its beginnings and its target.
+    fn found(name: &str) -> Vec<&'static str> {
+        let field = (name.as_bytes(), &b"v"[..]);
+        let head = Head::of(Fields(std::slice::from_ref(&field)));
+        let (text, one) = (Some(&b"v"[..]), SingletonField::Present(b"v"));
+        assert!(head.fields.0 == [field], "{name}");
+        [
+            ("method", head.method == text),
+            ("path", head.path == text),
+            ("target", head.target.path() == b"v"),
+            ("authority", head.authority == text),
+            ("request_id", head.request_id == text),
+            ("content_type", head.content_type == one),
+            ("content_encoding", head.content_encoding == one),
+            ("content_length", head.content_length == one),
+            ("authorization", head.authorization == one),
+            ("forwarded_client_cert", head.forwarded_client_cert == one),
+            ("expect", head.expect == one),
+            ("has_upgrade", head.has_upgrade),
+            ("overrides_method", head.overrides_method),
+        ]
+        .into_iter()
+        .filter_map(|(member, is_found)| is_found.then_some(member))
+        .collect()
+    }
+
+    /// One that is as long as another must not take its place: `accept-charset` beside
+    /// `content-length` is no second length.
+    #[test]
+    fn a_header_is_known_by_its_whole_name() {
+        for (name, members) in [
+            (":path", &["path", "target"][..]),
+            ("expect", &["expect"]),
+            (":method", &["method"]),
+            ("upgrade", &["has_upgrade"]),
+            (":protocol", &["has_upgrade"]),
+            (":authority", &["authority"]),
+            ("x-request-id", &["request_id"]),
+            ("content-type", &["content_type"]),
+            ("content_type", &["content_type"]),
+            ("authorization", &["authorization"]),
+            ("x-http-method", &["overrides_method"]),
+            ("content-length", &["content_length"]),
+            ("content-encoding", &["content_encoding"]),
+            ("Content.Encoding", &["content_encoding"]),
+            ("x-method-override", &["overrides_method"]),
+            ("x_http_method_override", &["overrides_method"]),
+            ("x-forwarded-client-cert", &["forwarded_client_cert"]),
+        ] {
+            assert_eq!(found(name), members, "{name}");
+        }
+        for name in [
+            "range",
+            "cookie",
+            "referer",
+            ":schemes",
+            "forwarded",
+            "user-agent",
+            "x-request-ip",
+            "a-request-id",
+            "max-forwards",
+            "if-none-match",
+            "accept-charset",
+            "accept-encodings",
+            "if-modified-since",
+            "x-access-token-expires",
+            "x-forwarded-client-port",
+        ] {
+            assert_eq!(found(name), [""; 0], "{name}");
+        }
+    }
+
+    /// Only letters have another case, and only what is no letter or digit is one character to
+    /// some backend.
+    #[test]
+    fn names_of_one_header() {
+        for other in ["x-ssl-cert", "X_SSL_CERT", "x.ssl.cert", "x ssl~cert"] {
+            assert!(same_header("x-ssl-cert", other), "{other}");
+        }
+        for other in ["x-ssl-cert-", "x-ssl-cer", "x-ssl-cerd", "x0ssl-cert", "xassl-cert", ""] {
+            assert!(!same_header("x-ssl-cert", other), "{other}");
+        }
+    }
+
+    #[test]
+    fn tokens() {
+        for token in ["a", "Z9", "!#$%&'*+-.^_`|~"] {
+            assert!(is_token(token.as_bytes()), "{token}");
+        }
+        for other in ["", "a b", ":path", "a\"", "é", "a,", "(a)", "a/b", "\t"] {
+            assert!(!is_token(other.as_bytes()), "{other}");
+        }
+    }
+
+    fn beginnings(names: &[&str]) -> Beginnings {
+        let fields: Vec<_> = names.iter().map(|name| (name.as_bytes(), &b"v"[..])).collect();
+        Head::of(Fields(&fields)).beginnings
+    }
+
+    /// A header that is ruled out here reaches the backend as the client sent it.
+    #[test]
+    fn only_other_names_are_ruled_out_by_their_beginnings() {
+        let mut own = Beginnings::default();
+        own.add_spellings("q-id");
+        own.add_spellings("7-id");
+        for name in ["q-id", "Q_ID", "7.id"] {
+            assert!(own.has(name.as_bytes()), "{name}");
+            for names in [&[name][..], &["accept", name], &[name, "accept"]] {
+                assert!(beginnings(names).may_have(own), "{names:?}");
+            }
+        }
+        for name in ["accept", "r-id", "host"] {
+            assert!(!own.has(name.as_bytes()), "{name}");
+            assert!(!beginnings(&[name, "host"]).may_have(own), "{name}");
+        }
+        // To some backend it begins with the same character as any other that is no letter.
+        let mut others = Beginnings::default();
+        others.add_spellings("_id");
+        assert!(others.has(b"-id") && others.has(b".id") && beginnings(&["-id"]).may_have(others));
+        let none = Beginnings::default();
+        assert!(beginnings(&["accept", "x-ssl-cert", "host"]).may_have(none));
+        assert!(!beginnings(&["accept", "x-request-id", "host", ""]).may_have(none));
+    }
+}

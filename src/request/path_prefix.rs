@@ -88,3 +88,21 @@ pub(super) fn check_plain(path: &str) -> Result<(), JsonError> {
 pub(super) fn no_path() -> JsonError {
     JsonError::expected("a path that begins with a slash, without scheme and host")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_a_plain_path() {
+        for (text, own, printed) in
+            [("/", "", "/"), ("/Realms/Bank/", "/Realms/Bank", "/Realms/Bank"), ("/a", "/a", "/a")]
+        {
+            let prefix = PathPrefix::parse(text).unwrap();
+            assert_eq!((prefix.as_str(), &*prefix.to_string()), (own, printed));
+        }
+        for text in ["", "a", "/*", "/a/**", "/a//b", "/a/../b", "/a%2f", "/:realm", "/a?b"] {
+            assert_eq!(PathPrefix::parse(text), None, "{text}");
+        }
+    }
+}

@@ -217,6 +217,7 @@ fn expected_subject(kind: u8, text: &str) -> Option<ExpectedSubject> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 
     use super::*;
     use crate::json::Json;
@@ -275,6 +276,43 @@ mod tests {
         }
         survives(StoredClient::Unusable("because".into()));
         survives(StoredClient::LeftOut("because".into()));
+    }
+
+    /// A worker that lost one of these on the way would accept another CA's certificate, or let an
+    /// unbound token pass.
+    #[test]
+    fn what_a_client_must_have_besides_is_decoded_too() {
+        let mut ca = CertificateParams::default();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = ca.self_signed(&KeyPair::generate().unwrap()).unwrap().pem();
+        let (pem, subject) = (serde_json::Value::from(pem), r#"{"subject":"CN=ca,O=a\\,b"}"#);
+        let dns = tls(r#"san_dns":"a.example""#);
+        let bound = r#""tls_client_certificate_bound_access_tokens":true"#;
+        for (anchors, number) in
+            [(subject.to_owned(), 1), (pem.to_string(), 1), (format!("{pem},{subject},{pem}"), 3)]
+        {
+            for members in [
+                format!(r#"{dns},"trust_anchors":[{anchors}]"#),
+                format!(r#"{dns},{bound},"trust_anchors":[{anchors}]"#),
+            ] {
+                let client = client(&members);
+                let StoredClient::Client(read) = &client else { panic!("{members}") };
+                assert_eq!(read.trust_anchors().map(|all| all.anchors().len()), Some(number));
+                survives(client);
+            }
+        }
+        let jwt = r#""token_endpoint_auth_method":"private_key_jwt""#;
+        for (members, binds) in [
+            (format!("{dns},{bound}"), true),
+            (format!("{jwt},{bound}"), true),
+            (dns, false),
+            (jwt.to_owned(), false),
+        ] {
+            let client = client(&members);
+            let StoredClient::Client(read) = &client else { panic!("{members}") };
+            assert_eq!(read.binds_access_tokens(), binds, "{members}");
+            survives(client);
+        }
     }
 
     proptest! {

@@ -267,6 +267,20 @@ fn a_text_that_is_too_long_is_not_prepared() {
     );
 }
 
+/// A blank with a mark is no blank, so one in front of it counts.
+#[test]
+fn blanks_before_a_mark_are_compared_in_both_ways() {
+    assert!(!same("a \u{301}b", "a  \u{301}b") && same("a  \u{301}b", "a   \u{301}b"));
+    let texts = ["a \u{301}b", "a  \u{301}b", "a   \u{301}b", "a b", "a  b", "a    b"];
+    for one in texts {
+        let prepared = prepare(one).unwrap();
+        for other in texts {
+            let is_equal = is_form_of(&prepared, other.chars());
+            assert_eq!(is_equal, same(one, other), "{one:?} {other:?}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn both_ways_to_compare_agree(

@@ -89,3 +89,28 @@ fn enormous_names_get_an_answer() {
             .is_some()
     );
 }
+
+/// The log has the start of an RDN, however many attributes the certificate's issuer wrote.
+#[test]
+fn of_an_enormous_rdn_the_start_is_reported() {
+    let flat: Vec<Attribute<'_>> = vec![("OU", UTF8, b"xxx"); 4_000];
+    let difference = registered("OU=y").differs_from(&certificate(&[&flat])).unwrap();
+    let NameDifference::Rdn { found: Some(found), .. } = difference else { panic!("{difference}") };
+    assert!(found.starts_with("OU=xxx+OU=xxx+") && found.ends_with('…'), "{found}");
+    assert!((500..600).contains(&found.len()), "{}", found.len());
+    let short = certificate(&[&[("OU", UTF8, b"x"), ("OU", UTF8, b"z")]]);
+    let difference = registered("OU=y").differs_from(&short).unwrap();
+    assert_eq!(difference.to_string(), "RDN 1: expected OU=y, certificate has OU=x+OU=z");
+}
+
+/// A length of 0x80 says nothing (X.690 §8.1.3.6), and no 128 octets either.
+#[test]
+fn an_indefinite_length_is_no_octets_of_a_name() {
+    let value = "a".repeat(121);
+    let name = registered(&format!("CN={value}"));
+    let set = attribute(("CN", UTF8, value.as_bytes()));
+    let [0x30, 0x81, 0x80, contents @ ..] = set.as_slice() else { panic!("{set:?}") };
+    let shorter = attribute(("CN", UTF8, &value.as_bytes()[1..]));
+    assert!(registered(&format!("CN={}", &value[1..])).rdns[0].is_octet_for_octet(&shorter));
+    assert!(!name.rdns[0].is_octet_for_octet(&[&[0x30, 0x80], contents].concat()));
+}

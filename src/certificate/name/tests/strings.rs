@@ -123,3 +123,21 @@ fn strings_that_are_no_names() {
             .is_ok()
     );
 }
+
+/// Workers give each other clients with their names in this form.
+#[test]
+fn a_printed_name_is_escaped_where_it_must_be() {
+    for (text, printed) in [
+        (r"CN=\#a", r"CN=\#a"),
+        (r"CN=a\#", r"CN=a#"),
+        (r"CN=\ a", r"CN=\ a"),
+        (r"CN=a\20", r"CN=a\ "),
+        (r"CN=a b", r"CN=a b"),
+        (r"CN=a\0Ab", r"CN=a\0Ab"),
+        (r"CN=a\2Cb\3D", r"CN=a\,b="),
+    ] {
+        let name = registered(text);
+        assert_eq!(name.to_string(), printed, "{text}");
+        assert_eq!(registered(printed), name, "{text}");
+    }
+}
