@@ -154,6 +154,22 @@ pub struct TokenProvider {
     pub reads_bearer_alone: bool,
 }
 
+impl TokenRule {
+    /// Whether it has a token verified by one of the providers with these names.
+    pub fn has_verified_by(&self, names: &[&str]) -> bool {
+        self.requires.as_ref().is_some_and(|required| {
+            required.providers.is_empty()
+                || required.providers.iter().any(|name| names.contains(&name.as_str()))
+        })
+    }
+}
+
+impl TokenProvider {
+    pub fn forwards_in(&self, header: &str) -> bool {
+        self.payload_header.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(header))
+    }
+}
+
 impl FilterRole {
     pub fn config(&self) -> Option<usize> {
         if let Self::ThisFilter { config, .. } = self { Some(*config) } else { None }

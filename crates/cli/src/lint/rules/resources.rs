@@ -45,11 +45,7 @@ impl Rules<'_> {
             return error("jwt_authn", message.to_owned());
         }
         let leaves = |provider: &&TokenProvider| {
-            provider.metadata.as_ref() == Some(metadata)
-                && provider
-                    .payload_header
-                    .as_ref()
-                    .is_some_and(|name| name.eq_ignore_ascii_case(header))
+            provider.metadata.as_ref() == Some(metadata) && provider.forwards_in(header)
         };
         let mut found = false;
         let providers = verifications.iter().flat_map(|all| &all.providers);
@@ -97,18 +93,10 @@ impl Rules<'_> {
     fn of_overwriting(&self, verification: &TokenVerification, resources: &VerifiedResources) {
         let VerifiedResources { metadata, header, patterns, .. } = resources;
         let overwrites = |provider: &&TokenProvider| {
-            provider.metadata.as_ref() == Some(metadata)
-                && provider
-                    .payload_header
-                    .as_ref()
-                    .is_none_or(|name| !name.eq_ignore_ascii_case(header))
+            provider.metadata.as_ref() == Some(metadata) && !provider.forwards_in(header)
         };
         for provider in verification.providers.iter().filter(overwrites) {
-            let verifies = |rule: &&TokenRule| {
-                rule.requires.as_ref().is_some_and(|required| {
-                    required.providers.is_empty() || required.providers.contains(&provider.name)
-                })
-            };
+            let verifies = |rule: &&TokenRule| rule.has_verified_by(&[&provider.name]);
             let is_resource = |rule: &TokenRule| {
                 let mut paths = patterns.iter().flat_map(|pattern| samples(pattern, ""));
                 paths.any(|path| rule.paths.takes(&path) != Answer::No)
@@ -150,11 +138,7 @@ impl Rules<'_> {
                 if rule.is_conditional || rule.paths.takes(&path) != Answer::Yes {
                     break;
                 }
-                let verifies = rule.requires.as_ref().is_some_and(|required| {
-                    required.providers.is_empty()
-                        || required.providers.iter().any(|name| names.contains(&name.as_str()))
-                });
-                if !verifies {
+                if !rule.has_verified_by(names) {
                     let message = format!(
                         "this rule takes {path}, which is a resource, and has no token verified by \
                          {}: every token there is token_unverified; name it in requires",
