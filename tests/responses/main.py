@@ -348,7 +348,7 @@ class Envoy:
         return status, body
 
     def token_by_http2(self, name):
-        made = self.curl(name, "--write-out", "\n%{http_version} %{http_code}")
+        made = self.curl(name, "--http2", "--write-out", "\n%{http_version} %{http_code}")
         body, _, shown = made.rpartition(b"\n")
         version, status = shown.split()
         assert version == b"2", shown
@@ -363,7 +363,7 @@ class Envoy:
     def curl(self, name, *options):
         keys = ["--cert", self.folder / "client.pem", "--key", self.folder / "client.key"]
         form = ["--header", f"x-answer: {name}", "--data", "client_id=a", "--max-time", "60"]
-        command = ["curl", "-sk", "--http2", *options, *keys, *form]
+        command = ["curl", "-sk", *options, *keys, *form]
         command.append(f"https://127.0.0.1:{self.port}/token")
         return subprocess.run(command, capture_output=True, check=True).stdout
 
