@@ -5,8 +5,10 @@
 //! wherever it ends: in the headers, in the body, or in the trailers.
 
 mod bystander;
+mod client;
 mod gated_head;
 mod resource;
+mod stripping;
 
 use std::mem;
 use std::sync::Arc;
@@ -14,21 +16,18 @@ use std::sync::Arc;
 use self::bystander::headers_of_bystander;
 use self::gated_head::{GatedHead, agrees, is_preflight};
 use self::resource::{ArrivedHeaders, HeldResource};
-use crate::authenticate::{Verdict, authenticate};
-use crate::backend_response::{BackendResponse, TokenCheck};
-use crate::certificate::{CertificateHeader, Thumbprint};
+use crate::backend_response::BackendResponse;
 use crate::checks::{Check, Checks};
 use crate::decision::{Decision, RequestSummary};
 use crate::downstream::{Downstream, ForwardedFields, PresentedCertificate};
 use crate::facts::{Fact, Facts, Question};
 use crate::policy::{
-    CertificateFor, CommonPolicy, Configuration, Gating, Mode, Policy, RegistrySource,
-    ResponseCheck, TenantChoice, TenantPolicy,
+    CertificateFor, Configuration, Gating, Mode, Policy, RegistrySource, TenantChoice, TenantPolicy,
 };
 use crate::registration::{ClientMetadata, Registration};
 use crate::registry::{FetchedRegistry, RegistryFault};
 use crate::rejection::{Code, HostError, NoTenant, Rejection};
-use crate::request::{ClaimedClient, Fields, Head, SingletonField, Target, is_form, same_header};
+use crate::request::{ClaimedClient, Head, Target, is_form};
 
 /// What the host must do next.
 #[derive(Clone, Debug)]
@@ -122,58 +121,6 @@ impl Exchange {
             checks: Checks::default(),
             response: None,
         }
-    }
-
-    /// The names of those headers that must not reach the backend as the client sent them (contract
-    /// §5). `trusted` is the result of [`Exchange::trusted_certificate_header`].
-    pub fn names_to_strip<'a>(
-        &self,
-        fields: Fields<'a>,
-        trusted: Option<CertificateHeader>,
-    ) -> impl Iterator<Item = &'a [u8]> {
-        let stripped = &self.policy.common().stripped;
-        fields.0.iter().map(|(name, _)| *name).filter(move |name| stripped.strips(name, trusted))
-    }
-
-    /// The names of those trailers that must not reach the backend: those of
-    /// [`Exchange::names_to_strip`], and `authorization` in any spelling. No trailer may have
-    /// credentials (RFC 9110 §6.5.1), and those of a backend that merges trailers into the headers
-    /// would take the place of what was decided about.
-    pub fn trailers_to_strip<'a>(&self, trailers: Fields<'a>) -> impl Iterator<Item = &'a [u8]> {
-        let stripped = &self.policy.common().stripped;
-        trailers
-            .0
-            .iter()
-            .map(|(name, _)| *name)
-            .filter(move |name| stripped.strips(name, None) || same_header("authorization", name))
-    }
-
-    /// Whether [`Exchange::names_to_strip`] may have a header of `head`. That is a quick answer for
-    /// nearly every request.
-    #[must_use]
-    pub fn may_strip(&self, head: &Head<'_>) -> bool {
-        self.policy.common().stripped.may_strip(head)
-    }
-
-    /// The form of the header from which the client's certificate is read, where the backend gets
-    /// what the policy reads too, because `forward.keep` names it. `None` = it does not, or the
-    /// header is not trusted.
-    pub fn trusted_certificate_header(
-        &self,
-        head: &Head<'_>,
-        downstream: &mut dyn Downstream,
-    ) -> Option<CertificateHeader> {
-        let CommonPolicy { peer_certificate: policy, forward, .. } = self.policy.common();
-        let header = policy.source.header()?;
-        if !policy.source.read_names().any(|name| forward.keeps(name)) {
-            return None;
-        }
-        let fields = ForwardedFields::of(head, &policy.source);
-        let mut presented = PresentedCertificate::new(policy, fields, downstream);
-        let is_trusted = presented.read().is_ok()
-            && presented.check_origin().is_ok()
-            && fields.verified != SingletonField::Repeated;
-        is_trusted.then_some(header.form)
     }
 
     /// The headers arrived. `end_of_stream` = nothing follows them.
@@ -303,7 +250,7 @@ impl Exchange {
         match &held.policy.registry {
             RegistrySource::Embedded(registry) => {
                 let registration = registry.find(&claimed.client_id);
-                self.decide(held, claimed, Ok(registration), Facts::default(), downstream)
+                self.decide_client(held, claimed, Ok(registration), Facts::default(), downstream)
             }
             RegistrySource::Fetched(registry) => {
                 let (registry, client_id) = (registry.clone(), claimed.client_id.as_str().into());
@@ -321,7 +268,7 @@ impl Exchange {
     ) -> Step {
         match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
             Progress::AwaitingRegistration(held, claimed) => {
-                self.decide(held, claimed, registration, Facts::default(), downstream)
+                self.decide_client(held, claimed, registration, Facts::default(), downstream)
             }
             other => {
                 self.progress = other;
@@ -338,7 +285,7 @@ impl Exchange {
                 let AwaitedFact { held, claimed, client, mut facts } = *awaited;
                 facts.add(fact);
                 let registration = Ok(Registration::Registered(client));
-                self.decide(held, claimed, registration, facts, downstream)
+                self.decide_client(held, claimed, registration, facts, downstream)
             }
             other => {
                 self.progress = other;
@@ -355,18 +302,12 @@ impl Exchange {
     /// A header or trailer that must not reach the backend could not be removed: `error` says why.
     /// A request that passed before goes no further.
     pub fn on_removal_failed(&mut self, head: &Head<'_>, error: HostError) -> Step {
-        let summary = match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
-            Progress::Start => RequestSummary::new(head),
-            Progress::Held(held) => held.summary,
-            Progress::AwaitingRegistration(held, claimed) => held.summary.of(claimed),
-            Progress::AwaitingFact(awaited) => awaited.held.summary.of(awaited.claimed),
-            Progress::HeldResource(held) | Progress::AwaitingToken(held) => held.summary,
-            Progress::Decided { passed } => {
-                let passed = passed && self.mode_of_all == Mode::Shadow;
-                self.progress = Progress::Decided { passed };
-                return Step::Decided { passed };
-            }
-        };
+        if let Progress::Decided { passed } = &mut self.progress {
+            *passed = *passed && self.mode_of_all == Mode::Shadow;
+            return Step::Decided { passed: *passed };
+        }
+        let held = self.take_held();
+        let summary = held.map_or_else(|| RequestSummary::new(head), |(_, summary)| summary);
         self.refuse(error.into(), self.mode_of_all, summary)
     }
 
@@ -404,91 +345,6 @@ impl Exchange {
     pub(crate) fn fail(&mut self, error: HostError, summary: RequestSummary) -> Decision {
         self.progress = Progress::Decided { passed: false };
         Decision::refuse(error.into(), Mode::Enforce, summary, self.checks)
-    }
-
-    /// Decides about a request that names a client, once the registry answered, from the facts that
-    /// are known.
-    #[inline(never)]
-    fn decide(
-        &mut self,
-        mut held: Box<HeldRequest>,
-        claimed: ClaimedClient,
-        registration: Result<Registration, RegistryFault>,
-        facts: Facts,
-        downstream: &mut dyn Downstream,
-    ) -> Step {
-        let policy = &held.policy;
-        let mut presented = PresentedCertificate::new(
-            &policy.common.peer_certificate,
-            held.head.forwarded(),
-            downstream,
-        );
-        let checks = &mut self.checks;
-        let must_bind = policy.response_check() != ResponseCheck::Off
-            && matches!(&registration, Ok(Registration::Registered(client))
-                if client.binds_access_tokens());
-        let registration = registration.map_err(Rejection::RegistryUnavailable);
-        let verdict = registration.and_then(|registration| {
-            authenticate(&claimed, registration, &facts, policy, &mut presented, checks)
-        });
-        let (code, headers) = match verdict {
-            Ok(Verdict::Authenticated { headers }) => (Code::Authenticated, headers),
-            Ok(verdict @ (Verdict::OtherMethod | Verdict::Unregistered)) => {
-                let code = match verdict {
-                    Verdict::OtherMethod => Code::PassedOtherMethod,
-                    _ => Code::PassedUnregistered,
-                };
-                (code, headers_of_bystander(code, &policy.common, &mut presented, |_| true))
-            }
-            Ok(Verdict::DependsOn { client, question }) => {
-                held.summary.certificate = presented.found();
-                let awaited = AwaitedFact { held, claimed, client, facts };
-                self.progress = Progress::AwaitingFact(Box::new(awaited));
-                return Step::Ask(question);
-            }
-            Err(rejection) => {
-                let mode = held.policy.common.mode;
-                let certificate = (must_bind && mode == Mode::Shadow)
-                    .then(|| certificate_to_bind(&mut presented));
-                held.summary.certificate = presented.found();
-                held.summary.client_id = Some(claimed.client_id);
-                if let Some(certificate) = certificate {
-                    self.response = Some(self.token_response(certificate, &held));
-                }
-                return self.refuse(rejection, mode, held.summary);
-            }
-        };
-        let certificate = must_bind.then(|| certificate_to_bind(&mut presented));
-        held.summary.certificate = presented.found();
-        held.summary.client_id = Some(claimed.client_id);
-        if let Some(certificate) = certificate {
-            self.response = Some(self.token_response(certificate, &held));
-        }
-        self.pass(code, headers, held.summary)
-    }
-
-    /// The response to a held request that passes, whose client has access tokens that must be
-    /// bound to this certificate.
-    #[inline(never)]
-    fn token_response(
-        &self,
-        certificate: Option<Thumbprint>,
-        held: &HeldRequest,
-    ) -> Box<BackendResponse> {
-        let policy = &held.policy;
-        let is_enforced = policy.response_check() == ResponseCheck::Enforce
-            && policy.common.mode == Mode::Enforce;
-        Box::new(BackendResponse::to_token_request(TokenCheck {
-            certificate,
-            mode: if is_enforced { Mode::Enforce } else { Mode::Shadow },
-            introspection: policy
-                .bound_tokens
-                .as_ref()
-                .and_then(|tokens| tokens.introspection.clone()),
-            request: held.summary.clone(),
-            checks: self.checks,
-            doubt: None,
-        }))
     }
 
     /// Lets a gated request pass that names no client.
@@ -567,34 +423,34 @@ impl Exchange {
     }
 
     fn refuse_held(&mut self, rejection: Rejection) -> Step {
-        let (policy, summary) =
-            match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
-                Progress::Held(held) => (held.policy, held.summary),
-                Progress::AwaitingRegistration(held, claimed) => {
-                    (held.policy, held.summary.of(claimed))
-                }
-                Progress::AwaitingFact(awaited) => {
-                    let AwaitedFact { held, claimed, .. } = *awaited;
-                    (held.policy, held.summary.of(claimed))
-                }
-                Progress::HeldResource(held) | Progress::AwaitingToken(held) => {
-                    (held.policy, held.summary)
-                }
-                other => {
-                    self.progress = other;
-                    return self.refuse_unheld();
-                }
-            };
-        self.refuse(rejection, policy.common.mode, summary)
+        match self.take_held() {
+            Some((policy, summary)) => self.refuse(rejection, policy.common.mode, summary),
+            None => self.refuse_unheld(),
+        }
     }
-}
 
-/// The certificate to which the access tokens of the client must be bound; `None` = the connection
-/// has none that is known to be the client's.
-#[inline(never)]
-fn certificate_to_bind(presented: &mut PresentedCertificate<'_>) -> Option<Thumbprint> {
-    let certificate = presented.read().ok()?;
-    presented.check_origin().is_ok().then(|| certificate.thumbprint())
+    /// The policy and the summary of the held request, which is decided next; `None` = none is
+    /// held.
+    #[inline(never)]
+    fn take_held(&mut self) -> Option<(Arc<Policy>, RequestSummary)> {
+        match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
+            Progress::Held(held) => Some((held.policy, held.summary)),
+            Progress::AwaitingRegistration(held, claimed) => {
+                Some((held.policy, held.summary.of(claimed)))
+            }
+            Progress::AwaitingFact(awaited) => {
+                let AwaitedFact { held, claimed, .. } = *awaited;
+                Some((held.policy, held.summary.of(claimed)))
+            }
+            Progress::HeldResource(held) | Progress::AwaitingToken(held) => {
+                Some((held.policy, held.summary))
+            }
+            other @ (Progress::Start | Progress::Decided { .. }) => {
+                self.progress = other;
+                None
+            }
+        }
+    }
 }
 
 #[cfg(test)]

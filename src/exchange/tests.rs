@@ -6,7 +6,7 @@ use crate::decision::Action;
 use crate::downstream::ServerName;
 use crate::registry::IntrospectedToken;
 use crate::rejection::{MissingCertificate, UnverifiedToken};
-use crate::request::Field;
+use crate::request::{Field, Fields};
 use crate::time::UnixTime;
 
 const CONFIG: &[u8] = br#"{
