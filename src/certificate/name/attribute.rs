@@ -26,6 +26,7 @@ use super::NameError;
 /// A client that was registered with the other meaning is refused, until the registration uses the
 /// object identifier or the unambiguous name. No client is accepted by mistake.
 const NAMES: &[(&str, &[&str])] = &[
+    ("2.5.4.2", &["knowledgeInformation"]),
     ("2.5.4.3", &["CN", "commonName"]),
     ("2.5.4.4", &["SN", "surname"]),
     ("2.5.4.5", &["serialNumber"]),
@@ -37,6 +38,7 @@ const NAMES: &[(&str, &[&str])] = &[
     ("2.5.4.11", &["OU", "organizationalUnitName", "organizationUnitName"]),
     ("2.5.4.12", &["title", "T"]),
     ("2.5.4.13", &["description"]),
+    ("2.5.4.14", &["searchGuide"]),
     ("2.5.4.15", &["businessCategory"]),
     ("2.5.4.16", &["postalAddress"]),
     ("2.5.4.17", &["postalCode"]),
@@ -51,22 +53,30 @@ const NAMES: &[(&str, &[&str])] = &[
     ("2.5.4.26", &["registeredAddress"]),
     ("2.5.4.27", &["destinationIndicator"]),
     ("2.5.4.28", &["preferredDeliveryMethod"]),
+    ("2.5.4.29", &["presentationAddress"]),
+    ("2.5.4.30", &["supportedApplicationContext"]),
     ("2.5.4.31", &["member"]),
     ("2.5.4.32", &["owner"]),
     ("2.5.4.33", &["roleOccupant"]),
     ("2.5.4.34", &["seeAlso"]),
+    ("2.5.4.35", &["userPassword"]),
     ("2.5.4.41", &["name"]),
     ("2.5.4.42", &["givenName", "GN", "G"]),
     ("2.5.4.43", &["initials", "I"]),
     ("2.5.4.44", &["generationQualifier", "generation"]),
     ("2.5.4.45", &["x500UniqueIdentifier"]),
     ("2.5.4.46", &["dnQualifier", "DNQ"]),
+    ("2.5.4.47", &["enhancedSearchGuide"]),
+    ("2.5.4.48", &["protocolInformation"]),
     ("2.5.4.49", &["distinguishedName"]),
     ("2.5.4.50", &["uniqueMember"]),
     ("2.5.4.51", &["houseIdentifier"]),
     ("2.5.4.54", &["dmdName"]),
     ("2.5.4.65", &["pseudonym"]),
     ("2.5.4.72", &["role"]),
+    ("2.5.4.83", &["uri"]),
+    ("2.5.4.86", &["urn"]),
+    ("2.5.4.87", &["url"]),
     ("2.5.4.97", &["organizationIdentifier"]),
     ("2.5.4.98", &["c3", "countryCode3c"]),
     ("2.5.4.99", &["n3", "countryCode3n"]),
@@ -90,7 +100,10 @@ const NAMES: &[(&str, &[&str])] = &[
     ("0.9.2342.19200300.100.1.48", &["buildingName"]),
     ("1.2.840.113549.1.9.1", &["emailAddress", "E", "email"]),
     ("1.2.840.113549.1.9.2", &["unstructuredName"]),
+    ("1.2.840.113549.1.9.7", &["challengePassword"]),
     ("1.2.840.113549.1.9.8", &["unstructuredAddress"]),
+    ("1.2.840.113549.1.9.13", &["signingDescription"]),
+    ("1.2.840.113549.1.9.20", &["friendlyName"]),
     ("1.2.840.113556.1.4.656", &["userPrincipalName"]),
     ("1.2.643.3.131.1.1", &["INN"]),
     ("1.2.643.100.1", &["OGRN"]),
@@ -288,6 +301,58 @@ mod tests {
         // `internationaliSDNNumber` (X.520) and `internationalISDNNumber` (RFC 4519) differ by case
         // alone.
         assert_eq!(all.len() + 1, NAMES.iter().map(|(_, n)| n.len()).sum::<usize>());
+    }
+
+    #[test]
+    fn every_attribute_type_of_rfc_4519_is_known() {
+        // Its section 2, in this order.
+        for name in [
+            "businessCategory",
+            "c",
+            "cn",
+            "dc",
+            "description",
+            "destinationIndicator",
+            "distinguishedName",
+            "dnQualifier",
+            "enhancedSearchGuide",
+            "facsimileTelephoneNumber",
+            "generationQualifier",
+            "givenName",
+            "houseIdentifier",
+            "initials",
+            "internationalISDNNumber",
+            "l",
+            "member",
+            "name",
+            "o",
+            "ou",
+            "owner",
+            "physicalDeliveryOfficeName",
+            "postalAddress",
+            "postalCode",
+            "postOfficeBox",
+            "preferredDeliveryMethod",
+            "registeredAddress",
+            "roleOccupant",
+            "searchGuide",
+            "seeAlso",
+            "serialNumber",
+            "sn",
+            "st",
+            "street",
+            "telephoneNumber",
+            "teletexTerminalIdentifier",
+            "telexNumber",
+            "title",
+            "uid",
+            "uniqueMember",
+            "userPassword",
+            "x121Address",
+            "x500UniqueIdentifier",
+        ] {
+            assert!(AttributeType::parse(name).is_ok(), "{name}");
+        }
     }
 
     #[test]
