@@ -70,12 +70,23 @@ impl Configuration {
         defaults.revocation = RevocationSources::read(&mut members, policies)?;
         let discovery = members.read("discovery", |json| {
             responses.check()?;
-            Discovery::from_json(json, defaults.endpoints.as_ref()).map(Arc::new)
+            Discovery::from_json(json, &gated(&defaults, &tenants)).map(Arc::new)
         })?;
         members.finish()?;
         let tenants = tenants::tenants(&defaults, tenants)?;
         Ok(Self { tenants, log, filter_state, discovery })
     }
+}
+
+/// The `endpoints` of every policy that may decide about a request; `None` = every path.
+fn gated<'a>(
+    defaults: &'a PolicyMembers,
+    tenants: &'a [TenantMembers],
+) -> Vec<Option<&'a Endpoints>> {
+    let of_all = defaults.endpoints.as_ref();
+    let of_tenants = tenants.iter().map(|tenant| tenant.own().endpoints.as_ref().or(of_all));
+    let top_level = (tenants.is_empty() || defaults.is_policy()).then_some(of_all);
+    of_tenants.chain(top_level).collect()
 }
 
 fn nothing() -> JsonError {
@@ -253,6 +264,11 @@ impl PolicyMembers {
             bound_tokens: self.bound_tokens.or(defaults.bound_tokens),
             key_sets: self.key_sets.or(defaults.key_sets),
         }
+    }
+
+    /// Whether these members are enough to decide: they have a registry, or gate nothing.
+    fn is_policy(&self) -> bool {
+        self.registry.is_some() || self.endpoints.as_ref().is_some_and(Endpoints::is_empty)
     }
 
     /// The policy for every request under these members, with the headers that they strip.

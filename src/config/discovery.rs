@@ -5,12 +5,15 @@ use crate::policy::{AliasOrigin, Discovery};
 use crate::request::{Endpoint, Endpoints, Target};
 
 impl Discovery {
-    /// Reads the member. `endpoints` are those of the top level; `None` = every path.
+    /// Reads the member. `policies` = the endpoints of every policy; `None` = every path.
     ///
     /// # Errors
     /// The pointer is relative to `discovery`.
     #[inline(never)]
-    pub(super) fn from_json(json: &Json, endpoints: Option<&Endpoints>) -> Result<Self, JsonError> {
+    pub(super) fn from_json(
+        json: &Json,
+        policies: &[Option<&Endpoints>],
+    ) -> Result<Self, JsonError> {
         let mut members = Members::of(json, "an object")?;
         let paths = members
             .read("paths", Endpoints::from_json)?
@@ -22,7 +25,9 @@ impl Discovery {
         members.finish()?;
         // A client asks for metadata by GET and without credentials, which no gated path allows.
         let is_gated = |path: &Endpoint| {
-            endpoints.is_none_or(|all| all.gates(&Target::new(path.example().as_bytes())))
+            let path = path.example();
+            let target = Target::new(path.as_bytes());
+            policies.iter().all(|endpoints| endpoints.is_none_or(|all| all.gates(&target)))
         };
         let gated = paths.iter().position(is_gated);
         match gated {
@@ -30,7 +35,7 @@ impl Discovery {
             Some(index) => {
                 let error = JsonError::expected(
                     "a path that is not gated: name those that carry client authentication in the \
-                     member endpoints of the top level",
+                     member endpoints",
                 );
                 Err(error.within(index).within("paths"))
             }

@@ -26,6 +26,18 @@ impl TenantMembers {
         &self.own
     }
 
+    /// The members of the top level that this tenant has not replaced, of those about which a
+    /// policy as a whole may be wrong.
+    fn inherited(&self) -> Vec<&'static str> {
+        let PolicyMembers { bound_tokens, peer_certificate, registry, .. } = &self.own;
+        let members = [
+            ("bound_tokens", bound_tokens.is_none()),
+            ("peer_certificate", peer_certificate.is_none()),
+            ("clients", registry.is_none()),
+        ];
+        members.into_iter().filter(|(_, inherits)| *inherits).map(|(name, _)| name).collect()
+    }
+
     /// Reads the entry.
     ///
     /// # Errors
@@ -47,6 +59,17 @@ impl TenantMembers {
         }
         Ok(Self { hosts: hosts.unwrap_or_default(), paths: paths.unwrap_or_default(), own })
     }
+}
+
+/// The error of the tenant at this index, at the member that it is about, which the tenant may have
+/// from the top level.
+fn of_tenant(error: JsonError, index: usize, inherited: &[&str]) -> JsonError {
+    let member = error.pointer.split('/').nth(1).unwrap_or_default();
+    if inherited.contains(&member) {
+        let message = format!("{}, for /tenants/{index}", error.message);
+        return JsonError { message, ..error };
+    }
+    error.within(index).within("tenants")
 }
 
 /// The policies of all tenants, from the members of the top level and those of the tenants.
@@ -73,8 +96,9 @@ pub(super) fn tenants(
     let mut mode_of_all = common.mode;
     let other = match defaults.clone().into_policy(common.clone(), compares) {
         Ok(policy) => TenantPolicy::Known(Arc::new(policy)),
-        // An error that a tenant may make good by members of its own.
-        Err(_) if has_tenants => unknown(common.clone(), Some(defaults)),
+        // The top level decides about no request itself, and a tenant may make the error good by
+        // members of its own.
+        Err(_) if has_tenants && !defaults.is_policy() => unknown(common.clone(), Some(defaults)),
         Err(error) => return Err(error),
     };
     let mut all = Tenants::new(other);
@@ -99,8 +123,9 @@ pub(super) fn tenants(
         }));
     }
     for (index, tenant) in tenants.into_iter().enumerate() {
+        let inherited = tenant.inherited();
         let mode = add(&mut all, by_path.as_mut(), tenant, defaults, &identity, compares)
-            .map_err(|error| error.within(index).within("tenants"))?;
+            .map_err(|error| of_tenant(error, index, &inherited))?;
         mode_of_all = if mode == Mode::Enforce { mode } else { mode_of_all };
     }
     if let Some(realms) = by_path {
