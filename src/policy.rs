@@ -28,7 +28,8 @@ use crate::registry::{FetchedRegistry, IntrospectionSource, KeySetSource, Regist
 use crate::request::{Endpoints, Target};
 use crate::revocation::{RevocationSources, RevokedCertificates};
 use crate::sort::sort;
-use crate::trust::Trust;
+use crate::time::UnixTime;
+use crate::trust::{CaCertificate, Trust};
 
 /// A configuration: one policy for every request, or one for each tenant.
 #[derive(Clone, Debug)]
@@ -310,6 +311,19 @@ impl Configuration {
                     RegistrySource::Embedded(registry) if registry.clients().any(has_anchors)
                 )
         })
+    }
+
+    /// The anchors of the top level and of tenants, each once, that are not valid at `now`: they
+    /// count for nothing.
+    #[must_use]
+    pub fn anchors_out_of_force(&self, now: UnixTime) -> Vec<&CaCertificate> {
+        let mut found: Vec<&CaCertificate> = Vec::new();
+        for anchor in self.policies().flat_map(|policy| policy.common.trust.anchors()) {
+            if !anchor.is_valid_at(now) && !found.contains(&&**anchor) {
+                found.push(anchor);
+            }
+        }
+        found
     }
 
     /// The number of clients in all embedded registries.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::alternative_name::{AlternativeName, FoundNames, GeneralNameType};
 use super::der::MalformedDer;
 use super::name::{DistinguishedName, NameDifference, NameError};
-use super::parts::{Parts, place};
+use super::parts::{Extension, Parts, place};
 use super::pem;
 use super::thumbprint::Thumbprint;
 use crate::octets::equal;
@@ -102,6 +102,8 @@ pub struct PeerCertificate {
     subject: Result<Range<usize>, NameError>,
     /// The place of the extension's value in `der`; `None` = there is no such extension.
     alternative_names: Result<Option<Range<usize>>, MalformedDer>,
+    /// The place of the contents of `Extensions` in `der`; empty = there are none.
+    extensions: Range<usize>,
     der: Box<[u8]>,
 }
 
@@ -136,6 +138,7 @@ impl PeerCertificate {
             subject: DistinguishedName::check_der(parts.subject)
                 .map(|()| place(&der, parts.subject)),
             alternative_names: alternative_names.map(|value| value.map(|value| place(&der, value))),
+            extensions: parts.extensions.map(|contents| place(&der, contents)).unwrap_or_default(),
             der: der.into(),
         })
     }
@@ -246,6 +249,11 @@ impl PeerCertificate {
             .as_ref()
             .map_err(|_| CertificateError::SubjectAlternativeName)?;
         Ok(place.as_ref().and_then(|place| self.der.get(place.clone())))
+    }
+
+    /// The extensions, in the order of the certificate.
+    pub(crate) fn extensions(&self) -> impl Iterator<Item = Result<Extension<'_>, MalformedDer>> {
+        Extension::all(self.der.get(self.extensions.clone()).unwrap_or_default())
     }
 
     /// The memory that this takes, in octets, with what the allocator adds to each allocation.

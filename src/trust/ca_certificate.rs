@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::certificate::der::{Elements, MalformedDer, Tlv, tag};
-use crate::certificate::{DistinguishedName, NameError, Parts, Thumbprint, pem, place};
+use crate::certificate::{DistinguishedName, Extension, NameError, Parts, Thumbprint, pem, place};
 use crate::time::UnixTime;
 
 /// The certificate of a CA: a trust anchor or an intermediate.
@@ -24,6 +24,7 @@ pub struct CaCertificate {
     name_constraints: Option<Range<usize>>,
     /// `None` = the certificate has no `keyUsage`, which allows every use (RFC 5280 §4.2.1.3).
     key_usage: Option<u16>,
+    path_length: Option<u8>,
     der: Box<[u8]>,
 }
 
@@ -62,6 +63,7 @@ impl fmt::Display for CaError {
 impl std::error::Error for CaError {}
 
 /// Bits of `keyUsage`, of which the first is the most significant (RFC 5280 §4.2.1.3).
+pub(super) const DIGITAL_SIGNATURE: u16 = 1 << 15;
 const KEY_CERT_SIGN: u16 = 1 << (15 - 5);
 const CRL_SIGN: u16 = 1 << (15 - 6);
 
@@ -84,7 +86,7 @@ impl CaCertificate {
         if name.rdns().next().is_none() {
             return Err(CaError::Subject(NameError::Empty));
         }
-        let extensions = CaExtensions::of(&parts)?;
+        let extensions = CaExtensions::of(parts.extensions())?;
         if !extensions.is_ca {
             return Err(CaError::NotACa);
         }
@@ -101,6 +103,7 @@ impl CaCertificate {
             public_key: place(der, parts.public_key),
             name_constraints: extensions.name_constraints.map(|contents| place(der, contents)),
             key_usage: extensions.key_usage,
+            path_length: extensions.path_length,
             der: der.into(),
         })
     }
@@ -121,6 +124,12 @@ impl CaCertificate {
     #[must_use]
     pub fn not_after(&self) -> UnixTime {
         self.not_after
+    }
+
+    /// Whether `now` is in the validity period.
+    #[must_use]
+    pub fn is_valid_at(&self, now: UnixTime) -> bool {
+        self.not_before <= now && now <= self.not_after
     }
 
     /// The subject: the DER of its `Name`.
@@ -153,6 +162,19 @@ impl CaCertificate {
         self.name_constraints.clone().and_then(|place| self.der.get(place))
     }
 
+    /// The `pathLenConstraint` of `basicConstraints` (RFC 5280 §4.2.1.9): the greatest number of
+    /// CAs that may follow on a path, those that are self-issued not counted.
+    #[must_use]
+    pub fn path_length(&self) -> Option<u8> {
+        self.path_length
+    }
+
+    /// Whether issuer and subject are the same name (RFC 5280 §3.2).
+    #[must_use]
+    pub fn is_self_issued(&self) -> bool {
+        self.issuer_der() == self.subject_der()
+    }
+
     /// Whether the CA may sign CRLs: `keyUsage` is absent or has `cRLSign` (RFC 5280 §4.2.1.3).
     #[must_use]
     pub fn may_sign_crls(&self) -> bool {
@@ -172,24 +194,28 @@ impl From<MalformedDer> for CaError {
     }
 }
 
-/// The extensions that concern a CA.
+/// The extensions that say what a key may do.
 #[derive(Default)]
 pub(super) struct CaExtensions<'a> {
     /// `cA` of `basicConstraints`.
     pub(super) is_ca: bool,
+    /// `pathLenConstraint` of `basicConstraints`; no path has more than 255 CAs.
+    path_length: Option<u8>,
     pub(super) key_usage: Option<u16>,
     name_constraints: Option<&'a [u8]>,
 }
 
 impl<'a> CaExtensions<'a> {
     /// Reads them; each may be there once (RFC 5280 §4.2).
-    pub(super) fn of(parts: &Parts<'a>) -> Result<Self, MalformedDer> {
+    pub(super) fn of(
+        extensions: impl Iterator<Item = Result<Extension<'a>, MalformedDer>>,
+    ) -> Result<Self, MalformedDer> {
         // 2.5.29.15, .19, .30
         const KEY_USAGE: [u8; 3] = [0x55, 0x1d, 0x0f];
         const BASIC_CONSTRAINTS: [u8; 3] = [0x55, 0x1d, 0x13];
         const NAME_CONSTRAINTS: [u8; 3] = [0x55, 0x1d, 0x1e];
         let (mut basic_constraints, mut key_usage, mut name_constraints) = (None, None, None);
-        for extension in parts.extensions() {
+        for extension in extensions {
             let extension = extension?;
             let place = match extension.id {
                 id if id == KEY_USAGE => &mut key_usage,
@@ -201,9 +227,11 @@ impl<'a> CaExtensions<'a> {
                 return Err(MalformedDer);
             }
         }
-        let is_ca = basic_constraints.map(may_be_issuer).transpose()?.unwrap_or(false);
+        let (is_ca, path_length) =
+            basic_constraints.map(read_basic_constraints).transpose()?.unwrap_or_default();
         Ok(Self {
             is_ca,
+            path_length,
             key_usage: key_usage.map(key_usage_bits).transpose()?,
             name_constraints: name_constraints
                 .map(|constraints| constraints.contents_of(tag::SEQUENCE))
@@ -212,16 +240,20 @@ impl<'a> CaExtensions<'a> {
     }
 }
 
-/// `cA` of a `BasicConstraints`, whose `pathLenConstraint` is a number from 0 (RFC 5280 §4.2.1.9).
-pub(super) fn may_be_issuer(value: Tlv<'_>) -> Result<bool, MalformedDer> {
+/// `cA` and `pathLenConstraint` of a `BasicConstraints`. The latter is a number from 0 (RFC 5280
+/// §4.2.1.9).
+pub(super) fn read_basic_constraints(value: Tlv<'_>) -> Result<(bool, Option<u8>), MalformedDer> {
     let mut constraints = Elements(value.contents_of(tag::SEQUENCE)?);
     let is_ca = constraints.optional(tag::BOOLEAN)? == Some(&[0xff][..]);
     let length = constraints.optional(tag::INTEGER)?;
     constraints.end()?;
-    match length {
-        None | Some([0..=0x7f] | [0, 0x80..=0xff, ..] | [1..=0x7f, _, ..]) => Ok(is_ca),
-        Some(_) => Err(MalformedDer),
-    }
+    let length = match length {
+        None => None,
+        Some([length @ 0..=0x7f] | [0, length @ 0x80..=0xff]) => Some(*length),
+        Some([0, 0x80..=0xff, ..] | [1..=0x7f, _, ..]) => Some(u8::MAX),
+        Some(_) => return Err(MalformedDer),
+    };
+    Ok((is_ca, length))
 }
 
 /// The bits of a `KeyUsage`, of which the first is the most significant. Those that are not used

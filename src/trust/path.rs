@@ -2,7 +2,8 @@
 //!
 //! `webpki` checks signatures, validity, basic constraints, path length, name constraints, extended
 //! key usage and critical extensions. Checked here: `keyUsage` and `cA` of every CA
-//! ([`CaCertificate`]), the validity of anchors, and the strength of keys.
+//! ([`CaCertificate`]), `keyUsage` of the leaf, validity and path length of anchors, and the
+//! strength of keys.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,9 +14,9 @@ use rustls_pki_types::{
     AlgorithmIdentifier, CertificateDer, InvalidSignature, SignatureVerificationAlgorithm,
     TrustAnchor,
 };
-use webpki::{EndEntityCert, KeyUsage};
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
-use super::ca_certificate::CaCertificate;
+use super::ca_certificate::{CaCertificate, CaExtensions, DIGITAL_SIGNATURE};
 use super::known::{KNOWN, Known};
 use super::signature::{SignatureError, SignatureVerifier, verify_strong};
 use crate::certificate::der::{Tlv, tag, write_element};
@@ -37,6 +38,9 @@ pub enum PathError {
     IsACa,
     /// The certificate has an extended key usage without clientAuth (RFC 5280 §4.2.1.12).
     NotForClients,
+    /// The certificate has a keyUsage without digitalSignature, so that its key must not sign a
+    /// handshake (RFC 8446 §4.4.2.2).
+    NotForSignatures,
     /// The certificate or an issuer has a critical extension that is not understood, such as
     /// certificatePolicies or qcStatements (RFC 5280 §4.2).
     CriticalExtension,
@@ -70,6 +74,9 @@ impl fmt::Display for PathError {
             }
             Self::IsACa => "the certificate is that of a CA (cA in its basicConstraints)",
             Self::NotForClients => "its extended key usage does not have clientAuth",
+            Self::NotForSignatures => {
+                "its keyUsage does not have digitalSignature, by which a client signs the handshake"
+            }
             Self::CriticalExtension => {
                 "a critical extension that is not understood (certificatePolicies and qcStatements \
                  must not be critical)"
@@ -107,8 +114,8 @@ pub(crate) fn verify(
     now: UnixTime,
     verifier: &dyn SignatureVerifier,
 ) -> Verdict {
-    let in_force = |ca: &&Arc<CaCertificate>| ca.not_before() <= now && now <= ca.not_after();
-    let anchors_in_force: Vec<&Arc<CaCertificate>> = anchors.iter().filter(in_force).collect();
+    let anchors_in_force: Vec<&Arc<CaCertificate>> =
+        anchors.iter().filter(|anchor| anchor.is_valid_at(now)).collect();
     let mut on_path = Vec::new();
     let result = build(leaf, &anchors_in_force, intermediates, now, verifier, &mut on_path);
     let until = if result.is_ok() {
@@ -136,10 +143,10 @@ fn build(
     let issuers: Vec<&[u8]> = std::iter::once(leaf.issuer_der())
         .chain(intermediates.iter().map(|ca| ca.issuer_der()))
         .collect();
-    let mut trusted: Vec<(TrustAnchor<'_>, UnixTime)> = Vec::new();
-    for anchor in anchors {
+    let mut trusted: Vec<(TrustAnchor<'_>, &CaCertificate)> = Vec::new();
+    for &anchor in anchors {
         let mut add = |subject| {
-            trusted.extend(trust_anchor(anchor, subject).map(|found| (found, anchor.not_after())));
+            trusted.extend(trust_anchor(anchor, subject).map(|found| (found, &**anchor)));
         };
         add(anchor.subject_der());
         // webpki compares names octet by octet. RFC 5280 §7.1 compares them without regard to the
@@ -167,6 +174,18 @@ fn build(
     let algorithms: Vec<&dyn SignatureVerificationAlgorithm> =
         algorithms.iter().map(|algorithm| algorithm as _).collect();
     let anchors: Vec<TrustAnchor<'_>> = trusted.iter().map(|(anchor, _)| anchor.clone()).collect();
+    let anchor_of = |path: &VerifiedPath<'_>| {
+        let place = anchors.iter().position(|anchor| std::ptr::eq(anchor, path.anchor()));
+        place.and_then(|place| trusted.get(place)).map(|(_, anchor)| *anchor)
+    };
+    // For webpki an anchor is a name and a key alone.
+    let check_length = |path: &VerifiedPath<'_>| {
+        let Some(most) = anchor_of(path).and_then(CaCertificate::path_length) else {
+            return Ok(());
+        };
+        let counted = issuers_on(path, intermediates).filter(|ca| !ca.is_self_issued()).count();
+        if counted > most.into() { Err(webpki::Error::PathLenConstraintViolated) } else { Ok(()) }
+    };
     let seconds = u64::try_from(now.0).map_err(|_| PathError::IssuerNotValid)?;
     let path = end_entity.verify_for_usage(
         &algorithms,
@@ -175,7 +194,7 @@ fn build(
         rustls_pki_types::UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
         KeyUsage::client_auth(),
         None,
-        None,
+        Some(&check_length),
     );
     let path = match path {
         Ok(path) => path,
@@ -196,14 +215,30 @@ fn build(
             });
         }
     };
-    let anchor = anchors.iter().position(|anchor| std::ptr::eq(anchor, path.anchor()));
-    on_path.extend(anchor.and_then(|at| trusted.get(at)).map(|(_, not_after)| *not_after));
-    for certificate in path.intermediate_certificates() {
-        let der = certificate.der();
-        let ca = intermediates.iter().find(|ca| ca.der() == &*der);
-        on_path.extend(ca.map(|ca| ca.not_after()));
-    }
+    check_key_usage(leaf)?;
+    on_path.extend(anchor_of(&path).map(CaCertificate::not_after));
+    on_path.extend(issuers_on(&path, intermediates).map(CaCertificate::not_after));
     Ok(())
+}
+
+/// Checks that the key of a leaf may sign a handshake.
+fn check_key_usage(leaf: &PeerCertificate) -> Result<(), PathError> {
+    let extensions = CaExtensions::of(leaf.extensions()).map_err(|_| PathError::Malformed)?;
+    match extensions.key_usage {
+        Some(usage) if usage & DIGITAL_SIGNATURE == 0 => Err(PathError::NotForSignatures),
+        _ => Ok(()),
+    }
+}
+
+/// The issuers on a path between the leaf and the anchor.
+fn issuers_on<'a>(
+    path: &VerifiedPath<'_>,
+    intermediates: &'a [Arc<CaCertificate>],
+) -> impl Iterator<Item = &'a CaCertificate> {
+    path.intermediate_certificates().filter_map(move |certificate| {
+        let der = certificate.der();
+        intermediates.iter().map(|ca| &**ca).find(|ca| ca.der() == &*der)
+    })
 }
 
 /// An anchor under this `Name`.

@@ -69,22 +69,23 @@ fn another_key_of_the_same_name_is_no_issuer() {
     assert_eq!(check("p256", &["other.ca", "p256.ca"], &[]), Ok(()));
 }
 
+/// Says that every signature is valid.
+#[derive(Debug)]
+struct Credulous;
+impl SignatureVerifier for Credulous {
+    fn verify(
+        &self,
+        _: SignatureAlgorithm,
+        _: &[u8],
+        _: &[u8],
+        _: &[u8],
+    ) -> Result<(), SignatureError> {
+        Ok(())
+    }
+}
+
 #[test]
 fn what_is_weak_is_refused_whoever_verifies() {
-    /// Says that every signature is valid.
-    #[derive(Debug)]
-    struct Credulous;
-    impl SignatureVerifier for Credulous {
-        fn verify(
-            &self,
-            _: SignatureAlgorithm,
-            _: &[u8],
-            _: &[u8],
-            _: &[u8],
-        ) -> Result<(), SignatureError> {
-            Ok(())
-        }
-    }
     let check = |name: &str, anchor: &str| verify(&leaf(name), &[ca(anchor)], &[], NOW, &Credulous);
     assert_eq!(check("rsa256", "rsa256.ca").result, Ok(()));
     let weak = SignatureError::Key(PublicKeyError::RsaBits(1024));
@@ -127,6 +128,21 @@ fn exponents_and_moduli_that_no_key_has_are_refused() {
     let mut long = vec![0xc1; 1025];
     long[0] = 1;
     assert_eq!(verify(&key(&long, &[3])), bits(limits::LARGEST_RSA_BITS + 1));
+
+    // The longest that count, and one bit more.
+    let counts = |algorithm, octets: &[u8]| {
+        let bits = key(octets, &[3]);
+        signature::verify_strong(&Credulous, algorithm, &[], &bits, b"", b"")
+    };
+    let longest = |length: usize| [&[0][..], &vec![0xc1; length / 8]].concat();
+    let longer = |length: usize| [&[1][..], &vec![0xc1; length / 8]].concat();
+    for (algorithm, most) in [
+        (SignatureAlgorithm::RsaPkcs1(Hash::Sha256), limits::LARGEST_RSA_BITS),
+        (SignatureAlgorithm::RsaPss(Hash::Sha256), limits::LARGEST_PSS_BITS),
+    ] {
+        assert_eq!(counts(algorithm, &longest(most)), Ok(()));
+        assert_eq!(counts(algorithm, &longer(most)), bits(most + 1));
+    }
 }
 
 #[test]
@@ -142,6 +158,44 @@ fn intermediates_join_the_path() {
     let many = ["p256.ca", "p384.ca", "rsa256.ca", "other.ca", "sub", "spelled.ca", "nc.ca"];
     assert_eq!(check("undersub", &["p256.ca"], &many), Ok(()));
     assert!(check("undersub", &["ed25519.ca"], &many).is_err());
+}
+
+/// A path that webpki finds is longer than the anchor allows. For webpki an anchor is a name and a
+/// key.
+#[test]
+fn the_path_length_of_an_anchor_counts() {
+    use test_support::certificate::{Authority, AuthoritySpec, CertificateSpec, extension};
+    use test_support::der::{BOOLEAN, SEQUENCE, integer, tlv};
+
+    let limited = |common_name, length: u64| {
+        let parts = [tlv(BOOLEAN, &[[0xff]]), integer(length)];
+        let constraints = extension("2.5.29.19", true, &tlv(SEQUENCE, &parts)).unwrap();
+        let extensions = vec![constraints];
+        AuthoritySpec { common_name, is_ca: false, extensions, ..AuthoritySpec::default() }
+    };
+    let plain = |common_name| AuthoritySpec { common_name, ..AuthoritySpec::default() };
+    let read = |all: &[&Authority]| -> Vec<_> {
+        all.iter().map(|ca| Arc::new(CaCertificate::from_der(ca.der()).unwrap())).collect()
+    };
+    let path = |issuer: &Authority, anchors: &[&Authority], between: &[&Authority]| {
+        let client = issuer.issue(&CertificateSpec::default()).der.unwrap();
+        let leaf = PeerCertificate::from_der(&client).unwrap();
+        verify(&leaf, &read(anchors), &read(between), NOW, &SoftwareVerifier).result
+    };
+    let (none, one) = (Authority::root(&limited("R0", 0)), Authority::root(&limited("R1", 1)));
+    assert_eq!(path(&none, &[&none], &[]), Ok(()));
+    for (root, within) in [(&none, 0), (&one, 1)] {
+        let first = root.below(&plain("A"));
+        let second = first.below(&plain("B"));
+        let result = |is_within| if is_within { Ok(()) } else { Err(PathError::PathLength) };
+        assert_eq!(path(&first, &[root], &[&first]), result(within >= 1));
+        assert_eq!(path(&second, &[root], &[&first, &second]), result(within >= 2));
+        // Another anchor on the way has no such constraint.
+        assert_eq!(path(&second, &[root, &first], &[&first, &second]), Ok(()));
+    }
+    // A CA whose issuer has its own name does not count (RFC 5280 §4.2.1.9).
+    let renewed = none.below(&plain("R0"));
+    assert_eq!(path(&renewed, &[&none], &[&renewed]), Ok(()));
 }
 
 #[test]
@@ -172,11 +226,20 @@ fn constraints_and_usages_that_are_no_der_are_refused() {
     }
     let constraints = |contents: &[u8]| {
         let whole = [&[0x30, contents.len() as u8], contents].concat();
-        ca_certificate::may_be_issuer(crate::certificate::der::Tlv::only(&whole).unwrap())
+        ca_certificate::read_basic_constraints(crate::certificate::der::Tlv::only(&whole).unwrap())
     };
-    for length in [&[][..], &[2, 1, 0], &[2, 1, 0x7f], &[2, 2, 0, 0x80], &[2, 2, 1, 0]] {
-        assert_eq!(constraints(&[&[1, 1, 0xff], length].concat()), Ok(true), "{length:02x?}");
-        assert_eq!(constraints(length), Ok(false), "{length:02x?}");
+    for (length, read) in [
+        (&[][..], None),
+        (&[2, 1, 0], Some(0)),
+        (&[2, 1, 0x7f], Some(127)),
+        (&[2, 2, 0, 0x80], Some(128)),
+        (&[2, 2, 0, 0xff], Some(255)),
+        (&[2, 2, 1, 0], Some(255)),
+        (&[2, 3, 0, 0x80, 0], Some(255)),
+    ] {
+        let of_ca = constraints(&[&[1, 1, 0xff], length].concat());
+        assert_eq!(of_ca, Ok((true, read)), "{length:02x?}");
+        assert_eq!(constraints(length), Ok((false, read)), "{length:02x?}");
     }
     // A negative length, none, one that is not the shortest, another type, and more behind it.
     for length in

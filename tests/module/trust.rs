@@ -122,6 +122,33 @@ fn anchors_of_a_client_stop_the_other_cas_that_the_listener_trusts() {
 }
 
 #[test]
+fn an_anchor_that_is_not_valid_is_logged_and_is_none() {
+    let root = |common_name, not_after| {
+        let spec = AuthoritySpec { common_name, not_after, ..AuthoritySpec::default() };
+        Authority::root(&spec)
+    };
+    let (old, good) = (root("Old", Moment(NOW.0 - 1)), root("Good", Moment(NOW.0)));
+    let anchors = [old.pem(), good.pem()];
+    // The tenant has the anchors of the top level.
+    let tenants = json!([{"hosts": ["a.test"], "endpoints": ["/x"]}]);
+    let configuration = anchored(&anchors, json!({"tenants": tenants}));
+    let mut vm = start(configuration.as_bytes(), CLOCK);
+    let logged = &vm.root_account().logs;
+    let found: Vec<&String> = logged
+        .iter()
+        .map(|log| &log.message)
+        .filter(|message| message.contains("counts for nothing now"))
+        .collect();
+    assert_eq!(found.len(), 1, "{logged:?}");
+    let text = "tls_client_auth trust_anchors: CN=Old is valid from 2020-01-01T00:00:00Z to ";
+    assert!(found[0].starts_with(text), "{found:?}");
+    for (authority, expected) in [(&old, UNTRUSTED), (&good, "authenticated")] {
+        let outcome = ask(&mut vm, &authority.issue(&CertificateSpec::default()), None);
+        assert_eq!(code(&outcome), expected);
+    }
+}
+
+#[test]
 fn a_verdict_is_remembered_until_an_issuer_expires() {
     const DAY: i64 = 86_400;
     let root = Authority::root(&AuthoritySpec::default());

@@ -49,6 +49,8 @@ pub struct CertificateSpec {
     pub key: KeyKind,
     /// Extended key usages as object identifiers; if absent, clientAuth; if empty, no extension.
     pub eku: Option<Vec<String>>,
+    /// The value of keyUsage, a BIT STRING, in hexadecimal; if absent, there is no such extension.
+    pub key_usage_hex: Option<String>,
     /// The size of an unknown extension, in kilobytes.
     pub filler: usize,
     /// Further extensions, each whole and in DER.

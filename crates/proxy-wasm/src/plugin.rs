@@ -63,6 +63,14 @@ impl Plugin {
                     .to_owned(),
             });
         }
+        for anchor in clock::now().iter().flat_map(|now| configuration.anchors_out_of_force(*now)) {
+            let (subject, from, to) = (anchor.subject(), anchor.not_before(), anchor.not_after());
+            let text = format!(
+                "tls_client_auth trust_anchors: {subject} is valid from {from} to {to} alone, and \
+                 counts for nothing now"
+            );
+            log(Level::Warn, &text);
+        }
         let metrics = Rc::new(Metrics::define());
         let request_log = Rc::<RequestLog>::default();
         metrics.record_registry(configuration.number_of_clients() as u64, 0);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use test_support::certificate::{
     Algorithm, Authority, AuthoritySpec, Certificate, CertificateSpec, extension,
 };
-use test_support::der::{SEQUENCE, context, context_constructed, oid, tlv};
+use test_support::der::{BIT_STRING, SEQUENCE, context, context_constructed, oid, tlv};
 
 use super::{NOW, ca, check, leaf};
 use crate::certificate::PeerCertificate;
@@ -81,6 +81,23 @@ fn each_row_of_the_table_has_its_detail() {
     // serverAuth, anyExtendedKeyUsage.
     for id in ["1.3.6.1.5.5.7.3.1", "2.5.29.37.0"] {
         row(path(&usage(id), &[&root], &[]), clients.0.clone(), clients.1);
+    }
+    // keyEncipherment; keyAgreement; keyCertSign and cRLSign; no bit at all.
+    for bits in [[5, 0x20], [3, 0x08], [1, 0x06], [0, 0x00]] {
+        let client = with_critical(&root, "2.5.29.15", &tlv(BIT_STRING, &[bits]));
+        let detail = "does not have digitalSignature";
+        row(path(&client, &[&root], &[]), PathError::NotForSignatures, detail);
+    }
+    // digitalSignature, alone and beside others; and what is no BIT STRING of DER.
+    for (bits, expected) in [
+        (&[7, 0x80][..], Ok(())),
+        (&[3, 0x88], Ok(())),
+        (&[7, 0x80, 0x80], Ok(())),
+        (&[7, 0x81], Err(PathError::Malformed)),
+        (&[], Err(PathError::Malformed)),
+    ] {
+        let client = with_critical(&root, "2.5.29.15", &tlv(BIT_STRING, &[bits]));
+        assert_eq!(path(&client, &[&root], &[]), expected, "{bits:02x?}");
     }
     let critical = (PathError::CriticalExtension, "a critical extension");
     row(check("policy", &["p256.ca"], &[]), critical.0.clone(), critical.1);

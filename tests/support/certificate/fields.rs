@@ -121,6 +121,9 @@ pub(super) fn extensions(spec: &CertificateSpec) -> Result<Vec<Vec<u8>>, String>
         let usages = eku.iter().map(|usage| der::oid(usage)).collect::<Result<Vec<_>, _>>()?;
         extensions.push(extension("2.5.29.37", false, &tlv(der::SEQUENCE, &usages))?);
     }
+    if let Some(usage) = &spec.key_usage_hex {
+        extensions.push(extension("2.5.29.15", true, &hex(usage)?)?);
+    }
     let san = match (&spec.san, &spec.san_hex) {
         (Some(_), Some(_)) => return Err("`san` and `san_hex` exclude each other".into()),
         (Some(entries), None) => {

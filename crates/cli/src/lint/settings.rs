@@ -1,5 +1,6 @@
 //! Settings of the filter, judged one by one.
 
+mod anchors;
 mod client;
 mod forwarded;
 mod policy;

@@ -3,13 +3,14 @@
 use serde_json::Value;
 use tls_client_auth::DistinguishedName;
 
-use super::doubt;
+use super::{anchors, doubt};
 use crate::lint::finding::Finding;
 use crate::openssl_name;
 
 /// `passes_other_methods`: whether clients of other methods pass.
 pub fn doubts(client: &Value, at: &str, passes_other_methods: bool) -> Vec<Finding> {
     let mut doubts = of_names(client, at);
+    doubts.extend(anchors::doubts(client, at));
     if let Some(binding) = client.get("certificate_binding").filter(|binding| !binding.is_null()) {
         let at = format!("{at}/certificate_binding");
         doubts.extend(of_names(binding, &at));

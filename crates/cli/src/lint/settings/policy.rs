@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{client, doubt, forwarded};
+use super::{anchors, client, doubt, forwarded};
 use crate::envoy_config::ListenerSettings;
 use crate::lint::finding::Finding;
 
@@ -79,6 +79,7 @@ impl PolicyMembers<'_> {
             ));
         }
         doubts.extend(forwarded::doubts(self.own, self.top, &self.at));
+        doubts.extend(anchors::doubts(self.own, &self.at));
         doubts.extend(self.of_kept_headers());
         doubts.extend(self.of_registry());
         let clients = self.own.get("clients").and_then(Value::as_array);

@@ -1,6 +1,8 @@
 //! Settings that are judged one by one.
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use support::certificate::{Authority, AuthoritySpec};
+use support::moment::Moment;
 
 use crate::{code, file, run, text, value};
 
@@ -365,6 +367,54 @@ fn tenants_that_the_server_name_does_not_distinguish() {
 }
 
 /// `lint` says what each entry of `endpoints` gates, and that is no finding.
+#[test]
+fn cas_that_are_not_valid_today_are_reported() {
+    let ca = |common_name, not_before, not_after| {
+        let validity = (Moment(not_before), Moment(not_after));
+        let (not_before, not_after) = validity;
+        let spec = AuthoritySpec { common_name, not_before, not_after, ..Default::default() };
+        Value::String(Authority::root(&spec).pem())
+    };
+    // 2000 to 2010, 2100 to 2110, 2000 to 2110
+    let old = ca("Old", 946_684_800, 1_262_304_000);
+    let coming = ca("Coming", 4_102_444_800, 4_417_977_600);
+    let good = ca("Good", 946_684_800, 4_417_977_600);
+    let client = json!({
+        "client_id": "a", "token_endpoint_auth_method": "tls_client_auth",
+        "tls_client_auth_subject_dn": "CN=a", "trust_anchors": [good, old],
+    });
+    let configuration = json!({
+        "endpoints": ["/t"], "trust_anchors": [old, good, coming], "intermediates": [good],
+        "peer_certificate": {"chain": "anchors"},
+        "tenants": [{"hosts": ["a.test"], "intermediates": [coming], "clients": [client]}],
+    });
+    let path = file("cas.json", configuration.to_string());
+    let found = value(&run(&["lint", &path, "--format", "json"]));
+    let member = |finding: &'_ Value, name| finding[name].as_str().unwrap_or_default().to_owned();
+    let found: Vec<(String, String)> = found
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|finding| (member(finding, "pointer"), member(finding, "message")))
+        .filter(|(_, message)| message.starts_with("this CA"))
+        .collect();
+    let pointers: Vec<&String> = found.iter().map(|(pointer, _)| pointer).collect();
+    assert_eq!(
+        pointers,
+        [
+            "/trust_anchors/0",
+            "/trust_anchors/2",
+            "/tenants/0/intermediates/0",
+            "/tenants/0/clients/0/trust_anchors/1",
+        ]
+    );
+    assert_eq!(
+        found[0].1,
+        "this CA (CN=Old) is valid from 2000-01-01T00:00:00Z to 2010-01-01T00:00:00Z alone: no \
+         certificate counts by it now"
+    );
+}
+
 #[test]
 fn what_is_gated_is_listed() {
     let config = file(
