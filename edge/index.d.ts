@@ -66,6 +66,10 @@ export interface CertificateHeader {
 export interface Configuration extends Policy {
   /** Read, but nothing is fetched here: clients with `jwks_uri` are `registry_unavailable`. */
   jwks_uri?: KeySets;
+  /** Read, but no list is fetched here: `on_unavailable` decides, and `reject` is its default. */
+  crl?: CrlSource[];
+  /** Read, but no responder is asked here: `on_unavailable` decides, and `reject` is its default. */
+  ocsp?: OcspSource;
   tenants?: (Policy &
     ({ hosts: string[]; paths?: string[] } | { hosts?: string[]; paths: string[] }))[];
   /** For hosts that log by themselves; nothing is logged here. */
@@ -98,6 +102,8 @@ export interface Client extends RegisteredCertificate {
   backend_authentication?: { method: "client_secret_basic"; client_secret: string } | null;
   /** In PEM, or those of `trust_anchors` with this subject. */
   trust_anchors?: (string | { subject: string })[] | null;
+  /** For `response_check`, which only the filter in Envoy has. */
+  tls_client_certificate_bound_access_tokens?: boolean | null;
   [member: string]: unknown;
 }
 
@@ -126,6 +132,27 @@ export interface KeySets {
   max_stale?: Duration;
   max_bytes?: number;
   cache_entries?: number;
+}
+
+/** A certificate revocation list (RFC 5280). */
+export interface CrlSource {
+  cluster: string;
+  authority: string;
+  path: string;
+  refresh?: Duration;
+  timeout?: Duration;
+  on_unavailable?: "reject" | "allow";
+  /** The issuers of the certificates for which it counts; absent: every issuer. */
+  issuers?: string[];
+}
+
+/** Responders of OCSP (RFC 6960). */
+export interface OcspSource {
+  cluster: string;
+  hosts: string[];
+  timeout?: Duration;
+  max_age?: Duration;
+  on_unavailable?: "reject" | "allow";
 }
 
 export type Duration = `${number}${"ms" | "s" | "m" | "h"}`;
@@ -245,7 +272,7 @@ interface Circumstances {
   thumbprint: string | null;
   /** Why, for the operator alone; `null` where nothing is wrong. */
   detail: string | null;
-  /** Whose policy decided: the first host of the tenant. */
+  /** Whose policy decided: the first host of the tenant, then its first path. */
   tenant: string | null;
 }
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 
 const usage = `
@@ -51,6 +51,8 @@ const usage = `
     filter_state: ["code"],
     trust_anchors: ["x"],
     revoked: ["x", { issuer: "CN=x", serial: "01" }],
+    crl: [{ cluster: "c", authority: "a", path: "/", on_unavailable: "allow", issuers: ["CN=x"] }],
+    ocsp: { cluster: "c", hosts: ["ocsp.example"], max_age: "10m" },
     bound_tokens: {
       resources: ["/api"],
       jwt: { metadata: "verified", payload_header: "x-jwt-payload" },
@@ -281,4 +283,39 @@ test("the types fit what is done with the package", () => {
       `${mistake}: ${mistaken.stdout}`,
     );
   });
+});
+
+// The members that the gate refuses, because nobody reads what the server answers.
+const ofResponses = ["discovery", "response_check"];
+
+test("the types have the members of the JSON Schema", () => {
+  const schema = JSON.parse(readFileSync(process.env.SCHEMA, "utf8"));
+  const { $defs } = schema;
+  const types = {
+    Configuration: schema,
+    'Configuration["peer_certificate"]': $defs.peer_certificate,
+    'Configuration["forward"]': $defs.forward,
+    'Configuration["bound_tokens"]': $defs.bound_tokens,
+    Introspection: $defs.bound_tokens.properties.introspection,
+    '(Configuration["tenants"] & {})[number]': $defs.tenant,
+    CertificateHeader: $defs.certificate_header,
+    Registry: $defs.registry,
+    KeySets: $defs.key_sets,
+    CrlSource: $defs.crl.items,
+    OcspSource: $defs.ocsp,
+    RegisteredCertificate: $defs.certificate_binding,
+  };
+  const comparisons = Object.entries(types).map(([type, { properties }]) => {
+    const members = Object.keys(properties).filter((name) => !ofResponses.includes(name));
+    assert.ok(members.length > 1, type);
+    const names = members.map((name) => JSON.stringify(name)).join(" | ");
+    return `true satisfies Same<keyof (${type} & {}), ${names}>;`;
+  });
+  const imported = Object.keys(types).filter((type) => /^[A-Za-z]+$/.test(type));
+  const head = [
+    `import type { ${imported.join(", ")} } from "tls-client-auth";`,
+    "type Same<A, B> = [A, B] extends [B, A] ? true : { more: Exclude<A, B>; less: Exclude<B, A> };",
+  ];
+  const { status, stdout } = compile("members.mts", [...head, ...comparisons].join("\n"));
+  assert.equal(status, 0, stdout);
 });

@@ -31,7 +31,10 @@ test_edge() {
   cp -R edge/examples "$home/"
   cp -R "$project/node_modules/tls-client-auth" "$home/node_modules/"
   bash tests/demo/pki.sh "$home/pki"
-  (cd "$home" && CASES=../../tmp/cases.json node --test)
+  (
+    cd "$home" && CASES=../../tmp/cases.json SCHEMA=../../../envoy/configuration.schema.json \
+      node --test
+  )
 }
 
 # The page in a real Chromium.
