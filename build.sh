@@ -36,6 +36,8 @@ usage: ./build.sh [--embed FILE] [COMMAND]
   test            every test: about 40 minutes on two cores the first time, and 13 GB in target/
   test PART...    some of them, by the parts below
   fetch           all that the tests need from others; afterwards they run without a network
+  fetch kubernetes
+                  the control planes, which the part kubernetes else builds itself
   interop         oidc-provider behind Envoy, openid-client and oauth4webapi in front: every flow,
                   each also with the certificate of another client; then two further servers
   edge            the npm package for Node, browsers and Workers, in target/edge
@@ -202,8 +204,18 @@ build() {
     say "compiling the filter"
   fi
   compile ${features[@]+"${features[@]}"}
-  optimise "$built" "$module" 0 MODULE_BYTES "${1:-}"
-  optimise "$built" "$responses_module" 1 RESPONSES_MODULE_BYTES "${1:-}"
+  # Each on a processor of its own.
+  optimise "$built" "$module" 0 MODULE_BYTES "${1:-}" &
+  local first=$! second made
+  optimise "$built" "$responses_module" 1 RESPONSES_MODULE_BYTES "${1:-}" &
+  second=$!
+  wait "$first" || { wait "$second" || true; exit 1; }
+  wait "$second"
+  for made in "$module" "$responses_module"; do
+    if [[ -f $made ]]; then
+      say "$made, $(($(wc -c < "$made"))) bytes, sha256 $(checksum "$made")"
+    fi
+  done
 }
 
 # optimise COMPILED MODULE RESPONSES LIMIT EMBEDDED: one of the two modules from what was compiled.
@@ -221,31 +233,31 @@ optimise() {
     # The SDK exports every callback there is. Envoy would make a call into the VM for each, at
     # every response, for nothing.
     node .ci/artifact.mjs "${binaryen%/.bin}/binaryen" "$built" "$responses" "$made.set"
-    node tests/module/interface.mjs --graph ${kind[@]+"${kind[@]}"} > target/tools/exports.json
-    "$binaryen/wasm-metadce" "${wasm_features[@]}" --graph-file target/tools/exports.json \
+    node tests/module/interface.mjs --graph ${kind[@]+"${kind[@]}"} > "$made.exports"
+    "$binaryen/wasm-metadce" "${wasm_features[@]}" --graph-file "$made.exports" \
       "$made.set" -o "$made.reached" > /dev/null
     "$binaryen/wasm-opt" -Oz --converge "${wasm_features[@]}" "$made.reached" -o "$made.new"
-    rm "$made.set" "$made.reached"
+    rm "$made.set" "$made.reached" "$made.exports"
     node tests/module/interface.mjs ${kind[@]+"${kind[@]}"} "$made.new"
     size=$(wc -c < "$made.new")
     ((size <= limit)) || fail "$made has $size bytes, more than $limit"
-    if [[ -n $5 ]] && ! node tests/module/accepts.mjs "$made.new" 2> target/tools/refused; then
+    if [[ -n $5 ]] && ! node tests/module/accepts.mjs "$made.new" 2> "$made.refused"; then
       rm "$made.new"
-      cat target/tools/refused >&2
-      if grep -q "${responses_module##*/}" target/tools/refused; then
+      cat "$made.refused" >&2
+      if grep -q "${responses_module##*/}" "$made.refused"; then
         rm -f "$made" "$stamp"
         say "$5 is for $responses_module alone: there is no $made"
         return
       fi
       fail "$5 is not a configuration: see above"
     fi
+    rm -f "$made.refused"
     mv "$made.new" "$made"
     echo "$wanted $(checksum "$made")" > "$stamp"
   fi
   # Equal sources give equal bytes, also after an edit of a comment: tests compare the module's time
   # with that of src/.
   touch "$made"
-  say "$made, $(($(wc -c < "$made"))) bytes, sha256 $(checksum "$made")"
 }
 
 command=build
@@ -271,7 +283,8 @@ while (($#)); do
       fi
       ;;
     core | module | envoy | proxies | clients | page | opinions | servers | kubernetes)
-      [[ $command == test ]] || fail "$1 is a part of the tests: ./build.sh test $1"
+      [[ $command == test || "$command $1" == "fetch kubernetes" ]] ||
+        fail "$1 is a part of the tests: ./build.sh test $1"
       chosen+=("$1")
       ;;
     registry) registry=registry ;;
@@ -346,7 +359,9 @@ case $command in
   interop) part_interop ;;
   docs) build_docs ;;
   release) build_release ;;
-  fetch) fetch_all ;;
+  fetch)
+    if ((${#chosen[@]} > 0)); then fetch_control_planes; else fetch_all; fi
+    ;;
   test) test_parts ${chosen[@]+"${chosen[@]}"} ;;
   fuzz)
     require cargo python3 cc

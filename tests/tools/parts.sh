@@ -268,6 +268,13 @@ fetch_all() {
   [[ $(uname -s) != Linux ]] || { ensure_cli && ensure_release_checks; }
 }
 
+fetch_control_planes() {
+  # shellcheck disable=SC2086 # words, not one
+  require ${part_needs[kubernetes]}
+  require_control_planes
+  ensure_kubernetes
+}
+
 # What the parts need is looked for before the first of them begins.
 test_parts() {
   local part needs=() started=$SECONDS
