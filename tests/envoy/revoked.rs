@@ -99,4 +99,22 @@ async fn a_certificate_is_refused_at_once_also_on_a_connection_that_is_open() {
     .await;
     assert_eq!(ask_on(&envoy, &mut seed, "seed").await, "authenticated");
     envoy.assert_healthy().await;
+
+    // A mistake: Envoy counts it, and what is in force stays so.
+    deliver(&revoked, envoy.backend.address, &envoy.directory);
+    let connection = tokio::sync::Mutex::new(seed);
+    eventually("the certificate is refused again", async || {
+        let code = ask_on(&envoy, &mut *connection.lock().await, "seed").await;
+        (code == "certificate_revoked").then_some(())
+    })
+    .await;
+    let mut seed = connection.into_inner();
+    let counters = "extension_config_discovery.http_filter.tls_client_auth";
+    assert_eq!(envoy.stat(&format!("{counters}.update_rejected")).await, 0);
+    let mistaken = configuration_with(json!({ "revoke": [] }));
+    deliver(&mistaken, envoy.backend.address, &envoy.directory);
+    envoy.stat_becomes(&format!("{counters}.update_rejected"), 1).await;
+    assert_eq!(envoy.stat(&format!("{counters}.config_fail")).await, 1);
+    envoy.log_line("tls_client_auth configuration refused: /revoke").await;
+    assert_eq!(ask_on(&envoy, &mut seed, "seed").await, "certificate_revoked");
 }

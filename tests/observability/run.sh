@@ -29,8 +29,8 @@ echo "alert rules and their tests"
 (cd envoy/observability && "$root/$tools/promtool" test rules alerts.test.yaml)
 
 prepare
-require_free_ports 10081 9090
-node tests/observability/configuration.mjs "$work"
+require_free_ports 10081 9090 9902
+node tests/observability/configuration.mjs "$work" 127.0.0.1:9902
 "$tools/promtool" check config "$work/prometheus.yaml"
 cat > "$work/clients.json" <<'JSON'
 [{
@@ -67,6 +67,8 @@ print("   ok", len(seen), "lines of JSON with code and client_id")
 
 name=$("$tools/prometheus" --version 2>&1 | sed -n '1s/ (.*//p')
 echo "the dashboard and the alerts, scraped by $name"
+python3 -B tests/observability/untagged.py 9902 &
+started+=($!)
 "$tools/prometheus" --config.file="$work/prometheus.yaml" --storage.tsdb.path="$work/prometheus" \
   --web.listen-address=127.0.0.1:9090 --log.level=warn 2> "$work/prometheus.log" &
 started+=($!)
