@@ -379,12 +379,16 @@ fn cas_that_are_not_valid_today_are_reported() {
     let old = ca("Old", 946_684_800, 1_262_304_000);
     let coming = ca("Coming", 4_102_444_800, 4_417_977_600);
     let good = ca("Good", 946_684_800, 4_417_977_600);
+    let now = jiff::Timestamp::now().as_second();
+    let ending = ca("Ending", 946_684_800, now + 29 * 86_400);
+    let lasting = ca("Lasting", 946_684_800, now + 31 * 86_400);
     let client = json!({
         "client_id": "a", "token_endpoint_auth_method": "tls_client_auth",
         "tls_client_auth_subject_dn": "CN=a", "trust_anchors": [good, old],
     });
     let configuration = json!({
-        "endpoints": ["/t"], "trust_anchors": [old, good, coming], "intermediates": [good],
+        "endpoints": ["/t"], "trust_anchors": [old, good, coming],
+        "intermediates": [lasting, ending],
         "peer_certificate": {"chain": "anchors"},
         "tenants": [{"hosts": ["a.test"], "intermediates": [coming], "clients": [client]}],
     });
@@ -404,6 +408,7 @@ fn cas_that_are_not_valid_today_are_reported() {
         [
             "/trust_anchors/0",
             "/trust_anchors/2",
+            "/intermediates/1",
             "/tenants/0/intermediates/0",
             "/tenants/0/clients/0/trust_anchors/1",
         ]
@@ -413,6 +418,7 @@ fn cas_that_are_not_valid_today_are_reported() {
         "this CA (CN=Old) is valid from 2000-01-01T00:00:00Z to 2010-01-01T00:00:00Z alone: no \
          certificate counts by it now"
     );
+    assert!(found[2].1.contains("which is in less than 30 days"), "{}", found[2].1);
 }
 
 #[test]
