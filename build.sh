@@ -100,7 +100,7 @@ Parts that run only where they are named, because they compile for long:
                   ONLY="hydra" in the environment runs one of authlete hydra spring
                   keycloak
   opinions        names and certificates, as OpenJDK, OpenLDAP's slapd, Go and OpenSSL compare and
-                  read them: python3, openssl, go, a JDK; some 2 minutes. SEED="2" makes others
+                  read them: python3, openssl, go, a JDK; some 4 minutes. SEED="2" makes others
   kubernetes      the manifests under real control planes of Istio, Envoy Gateway and Kubernetes:
                   python3, curl, openssl, go 1.21 or later, skopeo, etcd, docker-registry, root;
                   some 20 minutes.

@@ -284,7 +284,7 @@ test_parts() {
   require "${needs[@]}"
   [[ " $* " != *" kubernetes "* ]] || require_control_planes
   if [[ $* == "${parts[*]}" ]]; then
-    say "every test: about 20 minutes on two cores the first time, and 12 GB in target/"
+    say "every test: about 40 minutes on two cores the first time, and 13 GB in target/"
   fi
   [[ $* == core ]] || warn_if_offline
   for part in "$@"; do "part_$part"; done
