@@ -144,6 +144,8 @@ fn the_listener_is_judged_with_the_filter() {
             &[("error", "ACCEPT_UNTRUSTED"), ("doubtful", "names count")],
         ),
         ("", &[("failure_policy: FAIL_RELOAD", "fail_open: true")], &[("error", "FAIL_OPEN")]),
+        ("", &[("failure_policy: FAIL_RELOAD", "failure_policy: 3")], &[("error", "FAIL_OPEN")]),
+        ("", &[("failure_policy: FAIL_RELOAD", "failure_policy: 1")], &[]),
         (
             "",
             &[("failure_policy: FAIL_RELOAD", "failure_policy: FAIL_CLOSED")],
