@@ -33,6 +33,8 @@ pub struct FilterChain {
     pub tls: ChainTls,
     /// What a ClientTrafficPolicy of Envoy Gateway sets for its connections.
     pub client_traffic: Option<ClientTraffic>,
+    /// What of a gateway lets in certificates that are not verified, in words.
+    pub lets_untrusted: Vec<(Place, &'static str)>,
 }
 
 impl FilterChain {
@@ -42,6 +44,7 @@ impl FilterChain {
             title: title.into(),
             tls: ChainTls::Unseen(place.clone()),
             client_traffic: None,
+            lets_untrusted: Vec::new(),
             place,
             filters: Vec::new(),
             routes: Vec::new(),

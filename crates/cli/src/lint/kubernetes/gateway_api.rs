@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::envoy_listener::{EnvoyListener, Http3, has_tls, http3};
 use self::policies::PolicyTargets;
 
+use super::client_certificates::{LenientPatch, lenient_mode};
 use super::installs::{self, GatewayServer, Install};
 use super::resource::Resource;
-use crate::lint::finding::Severity;
 use crate::lint::graph::{
-    ChainTls, Cluster, Destination, FilterChain, Graph, Remark, Route, TlsParameters, TlsVersion,
-    Way,
+    ChainTls, ClientCertificates, Cluster, Destination, FilterChain, Graph, Route, TlsParameters,
+    TlsVersion, Way,
 };
 use crate::lint::hosts::common_host;
 use crate::lint::located::{At, ConfigPlaces};
@@ -46,13 +46,15 @@ pub fn graph(
     };
     let policies = PolicyTargets::of(resources);
     let routes = AttachedRoutes::of(resources);
+    let lenient = LenientPatch::all(resources);
+    let policies = &policies;
+    let context = GatewayContext { resources, configs, installs, policies, lenient: &lenient };
     // Many files may have one and the same gateway.
     let mut seen = BTreeSet::new();
     for gateway in resources.iter().filter(is_api) {
         for listener in gateway.list("listeners") {
             let content = listener.node.to_json().to_string();
             if seen.insert((gateway.namespace, gateway.name, content)) {
-                let context = GatewayContext { resources, configs, installs, policies: &policies };
                 let envoy = EnvoyListener::of(*gateway, listener);
                 let chain = of_listener(&context, &routes, *gateway, listener, &envoy);
                 let has_filter = chain.configs().next().is_some();
@@ -64,7 +66,7 @@ pub fn graph(
                         graph.chains.push(chain);
                     }
                     Some(Http3::WithCertificates(at)) if has_filter => {
-                        graph.remarks.push(without_effect(at));
+                        graph.remarks.push(envoy_listener::without_effect(at));
                     }
                     _ => {}
                 }
@@ -73,14 +75,6 @@ pub fn graph(
     }
     graph.chains.extend(of_other_parents(resources));
     graph
-}
-
-/// `http3` where clients are asked for certificates.
-fn without_effect(at: At<'_>) -> Remark {
-    let message = "Envoy verifies no client certificates over QUIC: Envoy Gateway 1.8 and later \
-        switch http3 off beside tls.clientValidation, and earlier ones make a listener that Envoy \
-        refuses; remove http3";
-    Remark { place: at.place(), severity: Severity::Doubtful, message: message.to_owned() }
 }
 
 /// Routes whose parent is no Gateway: a set of listeners, or a service in a mesh.
@@ -122,6 +116,7 @@ struct GatewayContext<'a, 'b> {
     configs: &'b ConfigPlaces,
     installs: &'b [Install<'a>],
     policies: &'b PolicyTargets<'a>,
+    lenient: &'b [LenientPatch<'a>],
 }
 
 /// The routes that name a gateway as a parent, by its namespace and name, in the order of the
@@ -160,7 +155,7 @@ fn of_listener<'a>(
     listener: At<'a>,
     envoy: &EnvoyListener,
 ) -> FilterChain {
-    let GatewayContext { resources, configs, installs, policies } = *around;
+    let GatewayContext { resources, configs, installs, policies, lenient } = *around;
     let hostname = listener.text_of("hostname").unwrap_or("*").to_owned();
     let served = GatewayServer {
         gateway: gateway.name,
@@ -191,6 +186,11 @@ fn of_listener<'a>(
     let traffic = client_traffic::policy(resources, gateway, listener);
     one.tls = client_traffic::tls(traffic, listener, served.has_tls);
     one.client_traffic = traffic.and_then(client_traffic::settings);
+    let asked = one.client_traffic.as_ref().map(|traffic| &traffic.certificates);
+    if served.has_tls && !matches!(asked, Some(ClientCertificates::Asked(_))) {
+        one.lets_untrusted = LenientPatch::of_server(lenient, &served);
+        one.lets_untrusted.extend(lenient_mode(gateway, listener));
+    }
     if envoy.is_quic {
         // What the policy says is judged with the other listener of the port. QUIC has TLS 1.3.
         one.client_traffic = None;

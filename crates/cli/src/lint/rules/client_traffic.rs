@@ -1,4 +1,5 @@
-//! What a ClientTrafficPolicy of Envoy Gateway must do, so that the configuration has its meaning.
+//! What a gateway must do with the connections of clients, so that the configuration has its
+//! meaning: above all a ClientTrafficPolicy of Envoy Gateway.
 
 use tls_client_auth::inspect::{Chain, Policy, Source};
 
@@ -6,12 +7,30 @@ use super::Rules;
 use crate::lint::graph::{ClientCertificates, FilterChain};
 
 impl Rules<'_> {
+    /// The policies of the configurations in a chain.
+    fn policies(&self, chain: &FilterChain) -> Vec<&Policy> {
+        let configs = chain.configs().filter_map(|number| self.configs.get(number)?.as_ref());
+        configs.flat_map(|config| config.configuration().policies()).collect()
+    }
+
+    /// Certificates that a gateway lets in and that nothing verifies then.
+    pub(super) fn of_untrusted(&self, chain: &FilterChain) {
+        let trusts = |policy: &&Policy| policy.common.peer_certificate.chain == Chain::Listener;
+        if !self.policies(chain).iter().any(trusts) {
+            return;
+        }
+        for (place, what) in &chain.lets_untrusted {
+            let message = format!(
+                "{what} lets every certificate in, and chain \"listener\" trusts the listener: set \
+                 chain \"connection\""
+            );
+            self.add(place, true, message.clone(), message);
+        }
+    }
+
     pub(super) fn of_client_traffic(&self, chain: &FilterChain) {
         let Some(traffic) = &chain.client_traffic else { return };
-        let configs = chain.configs().filter_map(|number| self.configs.get(number)?.as_ref());
-        let configs: Vec<_> = configs.collect();
-        let policies: Vec<&Policy> =
-            configs.iter().flat_map(|config| config.configuration().policies()).collect();
+        let policies = self.policies(chain);
         let has = |is: &dyn Fn(&Policy) -> bool| policies.iter().any(|policy| is(policy));
         let trusts = |wanted: Chain| has(&|policy| policy.common.peer_certificate.chain == wanted);
         let add = |place, is_error, message: &str| {

@@ -3,6 +3,8 @@
 
 use super::client_traffic;
 use crate::document::Content;
+use crate::lint::finding::Severity;
+use crate::lint::graph::Remark;
 use crate::lint::kubernetes::resource::Resource;
 use crate::lint::located::{At, Place};
 
@@ -100,4 +102,12 @@ pub fn http3<'a>(
     let is_on = |http3: &Http3<'a>| matches!(http3, Http3::On(_));
     let on = found.iter().position(is_on).unwrap_or_default();
     found.into_iter().nth(on).filter(|_| has_tls(listener))
+}
+
+/// `http3` where clients are asked for certificates.
+pub fn without_effect(at: At<'_>) -> Remark {
+    let message = "Envoy verifies no client certificates over QUIC: Envoy Gateway 1.8 and later \
+        switch http3 off beside tls.clientValidation, and earlier ones make a listener that Envoy \
+        refuses; remove http3";
+    Remark { place: at.place(), severity: Severity::Doubtful, message: message.to_owned() }
 }
