@@ -8,7 +8,8 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::connection::{
-    ChainTls, ClientCertificates, ClientTraffic, ClientValidation, TlsParameters, TlsVersion,
+    ChainTls, ClientCertificates, ClientTraffic, ClientValidation, OctetLimit, TlsParameters,
+    TlsVersion,
 };
 pub use self::matcher::{MatcherTest, MatcherTree};
 use super::finding::Severity;

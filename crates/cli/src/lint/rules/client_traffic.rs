@@ -5,6 +5,7 @@ use tls_client_auth::inspect::{Chain, Policy, Source};
 
 use super::Rules;
 use crate::lint::graph::{ClientCertificates, FilterChain};
+use crate::lint::listener::{ANSWER, reads_answers, short_of_answers};
 
 impl Rules<'_> {
     /// The policies of the configurations in a chain.
@@ -84,12 +85,42 @@ impl Rules<'_> {
                 x-forwarded-client-cert before the filter reads it, and every client is refused";
             add(place, true, message);
         }
-        if let Some((limit, place)) = &traffic.buffer_limit
-            && has(&|policy| policy.max_body_bytes as u64 >= *limit)
-        {
-            let message = "connection.bufferLimit is not above max_body_bytes: Envoy's own 413 \
-                comes before the filter's";
-            add(place, false, message);
+        let longest = policies.iter().map(|policy| policy.max_body_bytes as u64).max();
+        let longest = longest.unwrap_or_default();
+        let reads_answers = has(&reads_answers);
+        let limits = [
+            ("connection.bufferLimit", &traffic.buffer_limit, longest + 1),
+            (
+                "http2.initialStreamWindowSize, the limit for HTTP/2,",
+                &traffic.stream_window,
+                longest,
+            ),
+        ];
+        for (name, limit, wanted) in limits {
+            let Some(limit) = limit else { continue };
+            let unset = if limit.is_default {
+                format!(" by default ({} octets)", limit.octets)
+            } else {
+                String::new()
+            };
+            let mend = |octets: u64| {
+                let member = name.split([',', '.']).nth(1).unwrap_or(name);
+                format!("set {member}: {}Ki", octets.next_power_of_two() >> 10)
+            };
+            if limit.octets < wanted {
+                let than = if wanted > longest { "not above" } else { "below" };
+                let message = format!(
+                    "{name} is {than} max_body_bytes{unset}: Envoy's own 413 comes before the \
+                     filter's; {}",
+                    mend(longest + 1)
+                );
+                add(&limit.place, false, &message);
+            }
+            if reads_answers && limit.octets < ANSWER {
+                let message =
+                    format!("{}; {}", short_of_answers(&format!("{name}{unset}")), mend(ANSWER));
+                add(&limit.place, false, &message);
+            }
         }
     }
 }
