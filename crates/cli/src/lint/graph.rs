@@ -263,6 +263,8 @@ pub struct Graph {
     pub chains: Vec<FilterChain>,
     pub clusters: BTreeMap<String, ClusterFacts>,
     pub remarks: Vec<Remark>,
+    /// Whether chains have filters of a control plane, which the files do not show.
+    pub hides_filters: bool,
 }
 
 impl Graph {
