@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::Value;
 
 pub use self::listener::{DownstreamTls, ListenerSettings, Transport};
-use crate::document::{self, Lines, Node, NodeMember};
+use crate::document::{self, Content, Lines, Node, NodeMember};
 use crate::input;
 use crate::unusable::Unusable;
 
@@ -80,6 +80,28 @@ pub enum FailurePolicy {
     Open,
     Closed,
     Reload,
+}
+
+impl FailurePolicy {
+    /// By the word of `envoy.extensions.wasm.v3.FailurePolicy`, or by its number; none where it
+    /// leaves the default in force.
+    pub fn of_word(node: &Node) -> Option<Self> {
+        match &node.content {
+            Content::Text(word) => match word.as_str() {
+                "FAIL_RELOAD" => Some(Self::Reload),
+                "FAIL_CLOSED" => Some(Self::Closed),
+                "FAIL_OPEN" => Some(Self::Open),
+                _ => None,
+            },
+            Content::Number(number) => match number.as_u64() {
+                Some(1) => Some(Self::Reload),
+                Some(2) => Some(Self::Closed),
+                Some(3) => Some(Self::Open),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 /// A place in a document.

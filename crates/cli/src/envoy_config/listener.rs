@@ -1,7 +1,7 @@
 //! What a listener of Envoy promises about the connections that reach the filter.
 
 use super::Position;
-use crate::document::{Content, Node};
+use crate::document::{Content, Node, NodeMember};
 
 /// What the listener promises about connections that reach the filter.
 #[derive(Debug)]
@@ -11,6 +11,8 @@ pub struct ListenerSettings {
     pub transport: Transport,
     /// `per_connection_buffer_limit_bytes`.
     pub buffer_limit: Option<(u64, Position)>,
+    /// `initial_stream_window_size` of HTTP/2, which is the limit there.
+    pub stream_window: Option<(u64, Position)>,
     /// `forward_client_cert_details` of the connection manager.
     pub forward_client_cert_details: (String, Position),
     /// Whether Envoy knows the name that a client asks for: a listener filter reads it, which Envoy
@@ -46,12 +48,15 @@ impl ListenerSettings {
     /// Those of a filter chain of the listener. `manager` = its HTTP connection manager; `all` =
     /// the documents of the file, which may have the secrets that the chain names.
     pub(super) fn of(listener: &Node, chain: &Node, manager: Option<&Node>, all: &[Node]) -> Self {
-        let buffer_limit = listener.named("per_connection_buffer_limit_bytes").and_then(|limit| {
-            match &limit.value.content {
-                Content::Number(octets) => Some((octets.as_u64()?, Position::of_member(limit))),
-                _ => None,
-            }
-        });
+        let octets = |member: &NodeMember| match &member.value.content {
+            Content::Number(octets) => Some((octets.as_u64()?, Position::of_member(member))),
+            _ => None,
+        };
+        let buffer_limit = listener.named("per_connection_buffer_limit_bytes").and_then(octets);
+        let stream_window = manager
+            .and_then(|manager| manager.member("http2_protocol_options"))
+            .and_then(|options| options.named("initial_stream_window_size"))
+            .and_then(octets);
         let details = manager.and_then(|manager| manager.named("forward_client_cert_details"));
         let details = details.and_then(|member| {
             Some((member.value.text()?.to_owned(), Position::of_member(member)))
@@ -63,6 +68,7 @@ impl ListenerSettings {
             position: Position::of(chain),
             transport: Transport::of(chain, all),
             buffer_limit,
+            stream_window,
             forward_client_cert_details: details,
             knows_server_name: knows_server_name(listener),
         }

@@ -76,12 +76,11 @@ fn in_wasm_filter<'a>(
         Some(text) => FoundConfig::of_text(text, value.lines_of_text(surroundings.file)),
         None => FoundConfig::of_tree(&value.value),
     };
-    let failure = match node.member("failure_policy").and_then(Node::text) {
-        Some("FAIL_RELOAD") => FailurePolicy::Reload,
-        Some("FAIL_OPEN") => FailurePolicy::Open,
+    let failure = match node.member("failure_policy").and_then(FailurePolicy::of_word) {
+        Some(policy) => policy,
         // The older name of the same setting.
-        _ if node.member("fail_open").is_some_and(Node::is_true) => FailurePolicy::Open,
-        _ => FailurePolicy::Closed,
+        None if node.member("fail_open").is_some_and(Node::is_true) => FailurePolicy::Open,
+        None => FailurePolicy::Closed,
     };
     let kind = FilterKind::Envoy {
         allow_on_headers_stop_iteration: node

@@ -8,7 +8,8 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::connection::{
-    ChainTls, ClientCertificates, ClientTraffic, ClientValidation, TlsParameters, TlsVersion,
+    ChainTls, ClientCertificates, ClientTraffic, ClientValidation, OctetLimit, TlsParameters,
+    TlsVersion,
 };
 pub use self::matcher::{MatcherTest, MatcherTree};
 use super::finding::Severity;
@@ -33,6 +34,8 @@ pub struct FilterChain {
     pub tls: ChainTls,
     /// What a ClientTrafficPolicy of Envoy Gateway sets for its connections.
     pub client_traffic: Option<ClientTraffic>,
+    /// What of a gateway lets in certificates that are not verified, in words.
+    pub lets_untrusted: Vec<(Place, &'static str)>,
 }
 
 impl FilterChain {
@@ -42,6 +45,7 @@ impl FilterChain {
             title: title.into(),
             tls: ChainTls::Unseen(place.clone()),
             client_traffic: None,
+            lets_untrusted: Vec::new(),
             place,
             filters: Vec::new(),
             routes: Vec::new(),
@@ -259,6 +263,8 @@ pub struct Graph {
     pub chains: Vec<FilterChain>,
     pub clusters: BTreeMap<String, ClusterFacts>,
     pub remarks: Vec<Remark>,
+    /// Whether chains have filters of a control plane, which the files do not show.
+    pub hides_filters: bool,
 }
 
 impl Graph {

@@ -20,6 +20,7 @@ pub fn graph(documents: &[At<'_>], configs: &ConfigPlaces, serves_self_signed: b
     let installs = installs::installs(&resources, configs);
     let mut graph = istio::graph(&resources, &installs);
     let other = gateway_api::graph(&resources, configs, &installs);
+    graph.hides_filters = true;
     graph.chains.extend(other.chains);
     graph.remarks.extend(other.remarks);
     graph.chains.extend(ingress::chains(&resources));

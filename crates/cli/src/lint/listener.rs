@@ -1,10 +1,13 @@
 //! What the listener must do, so that the configuration has its meaning.
 
 use tls_client_auth::Configuration;
-use tls_client_auth::inspect::{Chain, Policy, RegistrySource, Source, TokenEndpointAuthMethod};
+use tls_client_auth::inspect::{
+    Chain, Policy, RegistrySource, ResponseCheck, Source, TokenEndpointAuthMethod,
+};
+use tls_client_auth::limits::TOKEN_RESPONSE_BYTES;
 
 use super::Finding;
-use crate::envoy_config::{DownstreamTls, ListenerSettings, Transport};
+use crate::envoy_config::{DownstreamTls, ListenerSettings, Position, Transport};
 
 pub fn findings(
     chain: &ListenerSettings,
@@ -45,12 +48,47 @@ pub fn findings(
     // Envoy's default per_connection_buffer_limit_bytes.
     let (limit, position) =
         chain.buffer_limit.clone().unwrap_or_else(|| (1 << 20, chain.position.clone()));
+    let mut doubt = |position: &Position, message: String| {
+        let finding = Finding::doubtful(Some(position.line), message);
+        findings.push(finding.at(position.pointer.clone()));
+    };
     if policies.iter().any(|policy| policy.max_body_bytes as u64 >= limit) {
         let message = "per_connection_buffer_limit_bytes is not above max_body_bytes: Envoy's own \
             413 comes before the filter's";
-        findings.push(Finding::doubtful(Some(position.line), message).at(position.pointer));
+        doubt(&position, message.to_owned());
+    }
+    let reads_answers = policies.iter().any(|policy| reads_answers(policy));
+    if reads_answers && limit < ANSWER {
+        doubt(&position, short_of_answers("per_connection_buffer_limit_bytes"));
+    }
+    if let Some((window, position)) = &chain.stream_window {
+        if policies.iter().any(|policy| policy.max_body_bytes as u64 > *window) {
+            let message = "initial_stream_window_size, the limit for HTTP/2, is below \
+                max_body_bytes: Envoy's own 413 comes before the filter's";
+            doubt(position, message.to_owned());
+        }
+        if reads_answers && *window < ANSWER {
+            doubt(position, short_of_answers("initial_stream_window_size, the limit for HTTP/2,"));
+        }
     }
     findings
+}
+
+/// The longest answer that `response_check` reads.
+pub const ANSWER: u64 = TOKEN_RESPONSE_BYTES as u64;
+
+/// Whether answers are held until they have been read.
+pub fn reads_answers(policy: &Policy) -> bool {
+    let tokens = policy.bound_tokens.as_ref();
+    tokens.is_some_and(|tokens| tokens.response_check != ResponseCheck::Off)
+}
+
+/// What follows where Envoy holds less of an answer than `response_check` reads.
+pub fn short_of_answers(limit: &str) -> String {
+    format!(
+        "{limit} is below the 256 KiB of an answer that response_check reads: Envoy answers 500 in \
+         place of a longer one"
+    )
 }
 
 fn of_tls(tls: &DownstreamTls, policies: &[&Policy], serves_self_signed: bool) -> Vec<Finding> {

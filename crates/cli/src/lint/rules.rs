@@ -91,6 +91,7 @@ impl<'a> Rules<'a> {
             self.of_unseen(chain);
             self.of_xfcc(chain);
             self.of_client_traffic(chain);
+            self.of_untrusted(chain);
             for route in &chain.routes {
                 for destination in &route.destinations {
                     for way in &destination.ways {

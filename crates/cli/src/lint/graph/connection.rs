@@ -55,8 +55,19 @@ pub struct ClientTraffic {
     pub resumption: Option<Place>,
     /// `headers.xForwardedClientCert.mode`, and its place; none: it is removed.
     pub forwarded_header: Option<(String, Place)>,
-    /// `connection.bufferLimit` in octets, where it is stated.
-    pub buffer_limit: Option<(u64, Place)>,
+    /// `connection.bufferLimit`; none: it is not understood.
+    pub buffer_limit: Option<OctetLimit>,
+    /// `http2.initialStreamWindowSize`, the limit for HTTP/2; none: it is not understood.
+    pub stream_window: Option<OctetLimit>,
+}
+
+/// How much of a request or an answer Envoy holds, in octets.
+#[derive(Clone, Debug)]
+pub struct OctetLimit {
+    pub octets: u64,
+    /// Whether Envoy Gateway sets it by itself.
+    pub is_default: bool,
+    pub place: Place,
 }
 
 /// Whether clients are asked for certificates.

@@ -1,9 +1,66 @@
 //! What gateways do with certificates of clients, and with the header that carries them.
 
+use super::installs::{GatewayServer, InstallScope, scope_of_patch};
 use super::resource::Resource;
 use crate::lint::finding::Severity;
 use crate::lint::graph::Remark;
-use crate::lint::located::At;
+use crate::lint::located::{At, Place};
+use crate::lint::paths::Answer;
+
+/// A patch of an EnvoyFilter that lets in certificates which are not verified.
+pub struct LenientPatch<'a> {
+    namespace: &'a str,
+    scope: InstallScope<'a>,
+    place: Place,
+}
+
+impl LenientPatch<'_> {
+    pub fn all<'a>(resources: &[Resource<'a>]) -> Vec<LenientPatch<'a>> {
+        let filters = resources.iter().filter(|resource| resource.kind == "EnvoyFilter");
+        let patches = filters.flat_map(|resource| {
+            resource.list("configPatches").map(|patch| (*resource, patch)).collect::<Vec<_>>()
+        });
+        let lenient = patches.filter_map(|(resource, patch)| {
+            let within = patch.path(&["patch", "value"])?.within();
+            let at = within
+                .into_iter()
+                .find(|at| at.text_of("trust_chain_verification") == Some("ACCEPT_UNTRUSTED"))?;
+            let scope = scope_of_patch(resource, patch);
+            Some(LenientPatch { namespace: resource.namespace, scope, place: at.place() })
+        });
+        lenient.collect()
+    }
+
+    /// Those that a server of a gateway gets for sure.
+    pub fn of_server(
+        patches: &[LenientPatch<'_>],
+        served: &GatewayServer<'_>,
+    ) -> Vec<(Place, &'static str)> {
+        let covering =
+            patches.iter().filter(|one| one.scope.covers(one.namespace, served) == Answer::Yes);
+        covering.map(|one| (one.place.clone(), "ACCEPT_UNTRUSTED")).collect()
+    }
+}
+
+/// The mode by which a Gateway of the Gateway API lets them in: that of the port comes before that
+/// of the gateway.
+pub fn lenient_mode(gateway: Resource<'_>, listener: At<'_>) -> Option<(Place, &'static str)> {
+    let port = listener.member("port").map(|port| port.node.to_json());
+    let frontend = gateway.spec().and_then(|spec| spec.path(&["tls", "frontend"]));
+    let own = frontend.and_then(|frontend| {
+        frontend
+            .list("perPort")
+            .find(|at| port.is_some() && at.member("port").map(|at| at.node.to_json()) == port)
+    });
+    let validation = match (listener.path(&["tls", "frontendValidation"]), own) {
+        (Some(of_listener), _) => Some(of_listener),
+        (None, Some(own)) => own.path(&["tls", "validation"]),
+        (None, None) => frontend.and_then(|frontend| frontend.path(&["default", "validation"])),
+    };
+    let mode = validation?.member("mode")?;
+    (mode.text() == Some("AllowInsecureFallback"))
+        .then(|| (mode.place(), "mode AllowInsecureFallback"))
+}
 
 /// Where a client's own x-forwarded-client-cert goes on.
 pub fn forwarded_headers(resources: &[Resource<'_>]) -> Vec<Remark> {

@@ -1,20 +1,27 @@
 //! The Gateway API, and Envoy Gateway's policies for it.
 
 mod client_traffic;
+mod envoy_listener;
+mod patch_remarks;
 mod patches;
 mod policies;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::envoy_listener::{EnvoyListener, Http3, has_tls, http3};
 use self::policies::PolicyTargets;
 
+use super::client_certificates::{LenientPatch, lenient_mode};
 use super::installs::{self, GatewayServer, Install};
 use super::resource::Resource;
-use crate::lint::graph::{Cluster, Destination, FilterChain, Graph, Route, Way};
+use crate::lint::graph::{
+    ChainTls, ClientCertificates, Cluster, Destination, FilterChain, Graph, Route, TlsParameters,
+    TlsVersion, Way,
+};
 use crate::lint::hosts::common_host;
 use crate::lint::located::{At, ConfigPlaces};
-use crate::lint::paths::{Answer, Expression, PathMatch, Pattern, Rewrite};
+use crate::lint::paths::{Expression, PathMatch, Pattern, Rewrite};
 
 /// What surrounds a route.
 struct RouteContext<'a, 'b> {
@@ -32,20 +39,37 @@ pub fn graph(
     configs: &ConfigPlaces,
     installs: &[Install<'_>],
 ) -> Graph {
-    let mut graph = Graph { remarks: patches::remarks(resources, configs), ..Graph::default() };
+    let mut graph =
+        Graph { remarks: patch_remarks::remarks(resources, configs), ..Graph::default() };
     let is_api = |resource: &&Resource<'_>| {
         resource.kind == "Gateway" && resource.group == "gateway.networking.k8s.io"
     };
     let policies = PolicyTargets::of(resources);
     let routes = AttachedRoutes::of(resources);
+    let lenient = LenientPatch::all(resources);
+    let policies = &policies;
+    let context = GatewayContext { resources, configs, installs, policies, lenient: &lenient };
     // Many files may have one and the same gateway.
     let mut seen = BTreeSet::new();
     for gateway in resources.iter().filter(is_api) {
         for listener in gateway.list("listeners") {
             let content = listener.node.to_json().to_string();
             if seen.insert((gateway.namespace, gateway.name, content)) {
-                let context = GatewayContext { resources, configs, installs, policies: &policies };
-                graph.chains.push(of_listener(&context, &routes, *gateway, listener));
+                let envoy = EnvoyListener::of(*gateway, listener);
+                let chain = of_listener(&context, &routes, *gateway, listener, &envoy);
+                let has_filter = chain.configs().next().is_some();
+                graph.chains.push(chain);
+                match http3(resources, *gateway, listener) {
+                    Some(Http3::On(at)) => {
+                        let quic = envoy.of_quic(at);
+                        let chain = of_listener(&context, &routes, *gateway, listener, &quic);
+                        graph.chains.push(chain);
+                    }
+                    Some(Http3::WithCertificates(at)) if has_filter => {
+                        graph.remarks.push(envoy_listener::without_effect(at));
+                    }
+                    _ => {}
+                }
             }
         }
     }
@@ -92,6 +116,7 @@ struct GatewayContext<'a, 'b> {
     configs: &'b ConfigPlaces,
     installs: &'b [Install<'a>],
     policies: &'b PolicyTargets<'a>,
+    lenient: &'b [LenientPatch<'a>],
 }
 
 /// The routes that name a gateway as a parent, by its namespace and name, in the order of the
@@ -128,10 +153,9 @@ fn of_listener<'a>(
     routes: &AttachedRoutes<'a>,
     gateway: Resource<'a>,
     listener: At<'a>,
+    envoy: &EnvoyListener,
 ) -> FilterChain {
-    let GatewayContext { resources, configs, installs, policies } = *around;
-    let name = listener.text_of("name").unwrap_or_default();
-    let title = format!("the listener \"{name}\" of {}", gateway.printed());
+    let GatewayContext { resources, configs, installs, policies, lenient } = *around;
     let hostname = listener.text_of("hostname").unwrap_or("*").to_owned();
     let served = GatewayServer {
         gateway: gateway.name,
@@ -143,29 +167,40 @@ fn of_listener<'a>(
         is_of_gateway_api: true,
         hosts: vec![hostname.clone()],
         port: listener.member("port").map(|port| port.node.to_json().to_string()),
-        has_tls: listener
-            .text_of("protocol")
-            .is_some_and(|protocol| ["HTTPS", "TLS"].contains(&protocol)),
+        has_tls: has_tls(listener),
     };
     let (mut filters, mut base) =
-        installs::filters_of(installs, &served, &title, &listener.place());
-    if let Some((filter, covers)) = patches::filter_of_listener(resources, configs, gateway, name) {
-        base = match covers {
-            Answer::Yes => Way::Runs(filter.role.config().into_iter().collect()),
-            _ => {
-                let why = format!(
-                    "whether an EnvoyPatchPolicy puts the filter into {title} cannot be seen"
-                );
-                Way::Unclear { place: filter.place.clone(), why }
-            }
-        };
+        installs::filters_of(installs, &served, &envoy.title, &envoy.place);
+    if let (true, Way::Off { fix, .. }) = (envoy.is_quic, &mut base) {
+        *fix = format!("patch \"{}\" as well, or remove http3", envoy.name);
+    }
+    if let Some((filter, way)) = patches::filter_of_listener(resources, configs, gateway, envoy) {
+        // A patch that finds nothing leaves what others put there.
+        if matches!(base, Way::Off { .. }) || !matches!(way, Way::Off { .. }) {
+            base = way;
+        }
         filters.push(filter);
     }
     let context = RouteContext { resources, configs, gateway, listener, policies, base };
-    let mut one = FilterChain::empty(title.clone(), listener.place());
+    let mut one = FilterChain::empty(envoy.title.clone(), envoy.place.clone());
     let traffic = client_traffic::policy(resources, gateway, listener);
     one.tls = client_traffic::tls(traffic, listener, served.has_tls);
     one.client_traffic = traffic.and_then(client_traffic::settings);
+    let asked = one.client_traffic.as_ref().map(|traffic| &traffic.certificates);
+    if served.has_tls && !matches!(asked, Some(ClientCertificates::Asked(_))) {
+        one.lets_untrusted = LenientPatch::of_server(lenient, &served);
+        one.lets_untrusted.extend(lenient_mode(gateway, listener));
+    }
+    if envoy.is_quic {
+        // What the policy says is judged with the other listener of the port. QUIC has TLS 1.3.
+        one.client_traffic = None;
+        one.tls = ChainTls::Tls(TlsParameters {
+            place: envoy.place.clone(),
+            minimum: Some(TlsVersion::V1_3),
+            maximum: None,
+            cipher_suites: None,
+        });
+    }
     let mut used: Vec<(Resource<'_>, usize)> = Vec::new();
     for route in routes.to(gateway) {
         if !is_attached(route, gateway, listener) {

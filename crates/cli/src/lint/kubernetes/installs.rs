@@ -65,7 +65,7 @@ impl InstallScope<'_> {
         })
     }
 
-    fn covers(&self, namespace: &str, served: &GatewayServer<'_>) -> Answer {
+    pub fn covers(&self, namespace: &str, served: &GatewayServer<'_>) -> Answer {
         if self.is_elsewhere || self.is_for_servers {
             Answer::No
         } else {
@@ -194,6 +194,20 @@ fn by_envoy_filter<'a>(
         _ => return None,
     };
     let is_removal = is_removal || operation == "MERGE";
+    let order = match (operation, behind) {
+        ("INSERT_FIRST", _) => FilterOrder::First,
+        // Envoy's own or Istio's filter, before which it is inserted.
+        ("INSERT_BEFORE", Some(name)) => FilterOrder::Before(name.to_owned()),
+        ("INSERT_BEFORE", None) => FilterOrder::First,
+        _ => FilterOrder::Other,
+    };
+    Some(Install { resource, filter, scope: scope_of_patch(resource, patch), order, is_removal })
+}
+
+/// Which proxies and listeners a patch of an EnvoyFilter is for.
+pub fn scope_of_patch<'a>(resource: Resource<'a>, patch: At<'a>) -> InstallScope<'a> {
+    let listener = patch.path(&["match", "listener"]);
+    let chain = listener.and_then(|listener| listener.member("filterChain"));
     let text = |at: Option<At<'a>>, name: &str| at.and_then(|at| at.text_of(name));
     let labels = resource.spec().and_then(|spec| spec.path(&["workloadSelector", "labels"]));
     let refs = resource.list("targetRefs").filter_map(|target| target.text_of("name"));
@@ -206,7 +220,7 @@ fn by_envoy_filter<'a>(
         || chain.into_iter().flat_map(At::members).any(|(name, _)| !known_of_chain.contains(&name))
         || patch.path(&["match", "proxy"]).is_some();
     let context = patch.path(&["match", "context"]).and_then(At::text);
-    let scope = InstallScope {
+    InstallScope {
         labels: labels
             .into_iter()
             .flat_map(At::members)
@@ -222,15 +236,7 @@ fn by_envoy_filter<'a>(
         is_unclear,
         is_elsewhere: context.is_some_and(|context| context.starts_with("SIDECAR")),
         is_for_servers: false,
-    };
-    let order = match (operation, behind) {
-        ("INSERT_FIRST", _) => FilterOrder::First,
-        // Envoy's own or Istio's filter, before which it is inserted.
-        ("INSERT_BEFORE", Some(name)) => FilterOrder::Before(name.to_owned()),
-        ("INSERT_BEFORE", None) => FilterOrder::First,
-        _ => FilterOrder::Other,
-    };
-    Some(Install { resource, filter, scope, order, is_removal })
+    }
 }
 
 fn by_plugin<'a>(resource: Resource<'a>, configs: &ConfigPlaces) -> Install<'a> {

@@ -5,6 +5,7 @@ mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::client_certificates::LenientPatch;
 use super::installs::{GatewayServer, Install, filters_of};
 use super::resource::{Resource, service};
 use crate::lint::finding::Severity;
@@ -19,6 +20,7 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
     let is_istio = |resource: &&Resource<'_>| {
         resource.kind == "Gateway" && resource.group == "networking.istio.io"
     };
+    let lenient = LenientPatch::all(resources);
     // Many files may have one and the same gateway.
     let mut seen = BTreeSet::new();
     for gateway in resources.iter().filter(is_istio) {
@@ -60,6 +62,9 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
             let (filters, way) = filters_of(installs, &served, &title, &server.place());
             let mut one = FilterChain { filters, ..FilterChain::empty(title, server.place()) };
             one.tls = tls::of_server(server, served.has_tls);
+            if served.has_tls {
+                one.lets_untrusted = LenientPatch::of_server(&lenient, &served);
+            }
             for virtual_service in
                 resources.iter().filter(|resource| resource.kind == "VirtualService")
             {

@@ -1,17 +1,37 @@
-//! What a ClientTrafficPolicy of Envoy Gateway must do, so that the configuration has its meaning.
+//! What a gateway must do with the connections of clients, so that the configuration has its
+//! meaning: above all a ClientTrafficPolicy of Envoy Gateway.
 
 use tls_client_auth::inspect::{Chain, Policy, Source};
 
 use super::Rules;
 use crate::lint::graph::{ClientCertificates, FilterChain};
+use crate::lint::listener::{ANSWER, reads_answers, short_of_answers};
 
 impl Rules<'_> {
+    /// The policies of the configurations in a chain.
+    fn policies(&self, chain: &FilterChain) -> Vec<&Policy> {
+        let configs = chain.configs().filter_map(|number| self.configs.get(number)?.as_ref());
+        configs.flat_map(|config| config.configuration().policies()).collect()
+    }
+
+    /// Certificates that a gateway lets in and that nothing verifies then.
+    pub(super) fn of_untrusted(&self, chain: &FilterChain) {
+        let trusts = |policy: &&Policy| policy.common.peer_certificate.chain == Chain::Listener;
+        if !self.policies(chain).iter().any(trusts) {
+            return;
+        }
+        for (place, what) in &chain.lets_untrusted {
+            let message = format!(
+                "{what} lets every certificate in, and chain \"listener\" trusts the listener: set \
+                 chain \"connection\""
+            );
+            self.add(place, true, message.clone(), message);
+        }
+    }
+
     pub(super) fn of_client_traffic(&self, chain: &FilterChain) {
         let Some(traffic) = &chain.client_traffic else { return };
-        let configs = chain.configs().filter_map(|number| self.configs.get(number)?.as_ref());
-        let configs: Vec<_> = configs.collect();
-        let policies: Vec<&Policy> =
-            configs.iter().flat_map(|config| config.configuration().policies()).collect();
+        let policies = self.policies(chain);
         let has = |is: &dyn Fn(&Policy) -> bool| policies.iter().any(|policy| is(policy));
         let trusts = |wanted: Chain| has(&|policy| policy.common.peer_certificate.chain == wanted);
         let add = |place, is_error, message: &str| {
@@ -65,12 +85,42 @@ impl Rules<'_> {
                 x-forwarded-client-cert before the filter reads it, and every client is refused";
             add(place, true, message);
         }
-        if let Some((limit, place)) = &traffic.buffer_limit
-            && has(&|policy| policy.max_body_bytes as u64 >= *limit)
-        {
-            let message = "connection.bufferLimit is not above max_body_bytes: Envoy's own 413 \
-                comes before the filter's";
-            add(place, false, message);
+        let longest = policies.iter().map(|policy| policy.max_body_bytes as u64).max();
+        let longest = longest.unwrap_or_default();
+        let reads_answers = has(&reads_answers);
+        let limits = [
+            ("connection.bufferLimit", &traffic.buffer_limit, longest + 1),
+            (
+                "http2.initialStreamWindowSize, the limit for HTTP/2,",
+                &traffic.stream_window,
+                longest,
+            ),
+        ];
+        for (name, limit, wanted) in limits {
+            let Some(limit) = limit else { continue };
+            let unset = if limit.is_default {
+                format!(" by default ({} octets)", limit.octets)
+            } else {
+                String::new()
+            };
+            let mend = |octets: u64| {
+                let member = name.split([',', '.']).nth(1).unwrap_or(name);
+                format!("set {member}: {}Ki", octets.next_power_of_two() >> 10)
+            };
+            if limit.octets < wanted {
+                let than = if wanted > longest { "not above" } else { "below" };
+                let message = format!(
+                    "{name} is {than} max_body_bytes{unset}: Envoy's own 413 comes before the \
+                     filter's; {}",
+                    mend(longest + 1)
+                );
+                add(&limit.place, false, &message);
+            }
+            if reads_answers && limit.octets < ANSWER {
+                let message =
+                    format!("{}; {}", short_of_answers(&format!("{name}{unset}")), mend(ANSWER));
+                add(&limit.place, false, &message);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What resources (contract §10) need of `jwt_authn` in the same filter chain.
 
 use super::Rules;
-use crate::lint::endpoints::VerifiedResources;
+use crate::lint::endpoints::{LintedConfig, VerifiedResources};
 use crate::lint::graph::{
     Filter, FilterChain, FilterRole, TokenProvider, TokenRule, TokenVerification,
 };
@@ -11,17 +11,37 @@ impl Rules<'_> {
     /// The tokens of resources that `jwt` verifies.
     pub(super) fn of_resources(&self, chain: &FilterChain) {
         // Only a whole chain shows what is not in it.
-        if chain.filters.iter().all(|filter| filter.role != FilterRole::Router) {
+        let is_whole = chain.filters.iter().any(|filter| filter.role == FilterRole::Router);
+        if !is_whole && !self.graph.hides_filters {
             return;
         }
         for (index, filter) in chain.filters.iter().enumerate() {
             let Some(number) = filter.role.config() else { continue };
             let Some(Some(config)) = self.configs.get(number) else { continue };
             let before = chain.filters.get(..index).unwrap_or_default();
+            let verifies = |filter: &Filter| {
+                matches!(filter.role, FilterRole::VerifiesTokens(_)) && !filter.is_unordered
+            };
+            if !is_whole && !before.iter().any(verifies) {
+                self.of_hidden(filter, config);
+                continue;
+            }
             for resources in config.verified_resources() {
                 self.of_verified(filter, before, &resources);
             }
         }
+    }
+
+    /// Where a control plane puts `jwt_authn` is not in the files.
+    fn of_hidden(&self, own: &Filter, config: &LintedConfig) {
+        if config.verified_resources().is_empty() {
+            return;
+        }
+        let message = "lint cannot follow where jwt_authn stands here: bound_tokens.jwt needs it \
+                       before this filter, and INSERT_FIRST, the path \"0\" and the phase AUTHN \
+                       put this filter first, so that every token is token_unverified; put the \
+                       filter behind jwt_authn";
+        self.add(&own.place, false, "jwt_authn".to_owned(), message.to_owned());
     }
 
     /// What is wrong with the filters before this one, of which one must verify the tokens of these

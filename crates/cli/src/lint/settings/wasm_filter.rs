@@ -3,6 +3,9 @@
 use crate::envoy_config::{FailurePolicy, FilterKind, FilterSettings};
 use crate::lint::finding::Finding;
 
+/// What `failure_policy: FAIL_OPEN` does.
+pub const OPEN: &str = "FAIL_OPEN lets every request through after a fault";
+
 /// The settings of the wasm filter itself.
 pub fn findings(filter: &FilterSettings) -> Vec<Finding> {
     let at = Some(filter.line);
@@ -34,9 +37,7 @@ pub fn findings(filter: &FilterSettings) -> Vec<Finding> {
         )),
     }
     match (filter.failure, &filter.kind) {
-        (FailurePolicy::Open, _) => {
-            findings.push(Finding::error(at, "FAIL_OPEN lets every request through after a fault"))
-        }
+        (FailurePolicy::Open, _) => findings.push(Finding::error(at, OPEN)),
         (FailurePolicy::Closed, FilterKind::Envoy { .. }) => {
             let message = "without failure_policy: FAIL_RELOAD a fault is answered with 503 until \
                 Envoy is restarted";

@@ -18,6 +18,8 @@ fn the_listener_is_judged_with_the_filter() {
         findings(&file("listener.yaml", yaml))
     };
     let listener = r#""peer_certificate": { "chain": "listener" },"#;
+    let answers = r#""bound_tokens": { "response_check": "count" },"#;
+    let responses = ("target/tls_client_auth.wasm", "target/tls_client_auth_responses.wasm");
     let trusted = "trusted_ca: {filename: target/demo/pki/ca.pem}";
     let self_signed = (
         r#""token_endpoint_auth_method": "self_signed_tls_client_auth","#,
@@ -46,6 +48,29 @@ fn the_listener_is_judged_with_the_filter() {
             &[("doubtful", "per_connection_buffer")],
         ),
         (r#""max_body_bytes": 131072,"#, &[], &[("doubtful", "per_connection_buffer")]),
+        (
+            "",
+            &[("window_size: 131072", "window_size: 32768")],
+            &[("doubtful", "initial_stream_window_size, the limit for HTTP/2, is below max_body")],
+        ),
+        ("", &[("window_size: 131072", "window_size: 65536")], &[]),
+        (
+            answers,
+            &[responses],
+            &[
+                ("doubtful", "per_connection_buffer_limit_bytes is below the 256 KiB"),
+                ("doubtful", "initial_stream_window_size, the limit for HTTP/2, is below the 256"),
+            ],
+        ),
+        (
+            answers,
+            &[
+                responses,
+                ("limit_bytes: 131072", "limit_bytes: 262144"),
+                ("window_size: 131072", "window_size: 262144"),
+            ],
+            &[],
+        ),
         (listener, &[], &[("error", "ACCEPT_UNTRUSTED"), ("doubtful", "names count")]),
         // Java and Go send no certificate of their own making where they are asked for one of an
         // authority.
@@ -144,6 +169,8 @@ fn the_listener_is_judged_with_the_filter() {
             &[("error", "ACCEPT_UNTRUSTED"), ("doubtful", "names count")],
         ),
         ("", &[("failure_policy: FAIL_RELOAD", "fail_open: true")], &[("error", "FAIL_OPEN")]),
+        ("", &[("failure_policy: FAIL_RELOAD", "failure_policy: 3")], &[("error", "FAIL_OPEN")]),
+        ("", &[("failure_policy: FAIL_RELOAD", "failure_policy: 1")], &[]),
         (
             "",
             &[("failure_policy: FAIL_RELOAD", "failure_policy: FAIL_CLOSED")],

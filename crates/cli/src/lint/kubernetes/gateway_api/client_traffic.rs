@@ -3,13 +3,19 @@
 use crate::document::Content;
 use crate::lint::envoy::tls::texts;
 use crate::lint::graph::{
-    ChainTls, ClientCertificates, ClientTraffic, ClientValidation, TlsParameters, TlsVersion,
+    ChainTls, ClientCertificates, ClientTraffic, ClientValidation, OctetLimit, TlsParameters,
+    TlsVersion,
 };
 use crate::lint::kubernetes::resource::Resource;
 use crate::lint::located::At;
 
 /// Modes of `clientValidation` that let in certificates which are not verified.
 const LENIENT: [&str; 2] = ["Request", "RequireAny"];
+
+/// What Envoy Gateway sets where a policy states nothing: `per_connection_buffer_limit_bytes` and
+/// `initial_stream_window_size`.
+const BUFFER_LIMIT: u64 = 32 << 10;
+const STREAM_WINDOW: u64 = 64 << 10;
 
 /// The policy of a listener: one for the listener itself replaces one for its gateway.
 pub fn policy<'a>(
@@ -69,7 +75,13 @@ pub fn settings(policy: Resource<'_>) -> Option<ClientTraffic> {
     let validation = tls.and_then(|tls| tls.member("clientValidation"));
     let resumption = tls.and_then(|tls| tls.path(&["session", "resumption"]));
     let header = spec.path(&["headers", "xForwardedClientCert", "mode"]);
-    let limit = spec.path(&["connection", "bufferLimit"]);
+    let limit = |group: &str, name: &str, default: u64| {
+        let group = spec.member(group);
+        let stated = group.and_then(|group| group.member(name));
+        let octets = stated.map_or(Some(default), octets)?;
+        let place = stated.or(group).unwrap_or(spec).place();
+        Some(OctetLimit { octets, is_default: stated.is_none(), place })
+    };
     Some(ClientTraffic {
         place: tls.unwrap_or(spec).place(),
         certificates: match validation {
@@ -86,7 +98,8 @@ pub fn settings(policy: Resource<'_>) -> Option<ClientTraffic> {
         },
         resumption: resumption.map(At::place),
         forwarded_header: header.and_then(|at| Some((at.text()?.to_owned(), at.place()))),
-        buffer_limit: limit.and_then(|at| Some((octets(at)?, at.place()))),
+        buffer_limit: limit("connection", "bufferLimit", BUFFER_LIMIT),
+        stream_window: limit("http2", "initialStreamWindowSize", STREAM_WINDOW),
     })
 }
 

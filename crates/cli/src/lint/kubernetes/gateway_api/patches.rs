@@ -1,141 +1,150 @@
-//! Envoy Gateway's EnvoyPatchPolicy: what patches add to listeners, and what they remove.
+//! Envoy Gateway's EnvoyPatchPolicy: what patches add to listeners.
 
-use serde_json::Value;
-
-use crate::lint::finding::Severity;
-use crate::lint::graph::{ENABLE, Filter, FilterRole, Remark};
+use super::envoy_listener::EnvoyListener;
+use crate::lint::graph::{Filter, FilterRole, Way};
 use crate::lint::kubernetes::resource::Resource;
 use crate::lint::located::{At, ConfigPlaces};
-use crate::lint::paths::Answer;
 
-/// The filter that an EnvoyPatchPolicy adds to a listener as a whole.
+/// What a patch does to a listener of Envoy.
+enum Reach {
+    /// It is for another one.
+    Elsewhere,
+    /// It is meant for this one and finds nothing.
+    Nothing {
+        why: String,
+        fix: String,
+    },
+    /// The files do not show it.
+    Unclear,
+    Covers,
+}
+
+/// Whether a patch is for proxies of a Gateway.
+pub fn is_for(policy: Resource<'_>, namespace: &str, gateway: &str) -> bool {
+    let target = policy.spec().and_then(|spec| spec.member("targetRef"));
+    target.is_none_or(|target| {
+        target.text_of("kind") != Some("Gateway")
+            || (target.text_of("name"), policy.namespace) == (Some(gateway), namespace)
+    })
+}
+
+/// The filter that an EnvoyPatchPolicy adds to a listener as a whole, and how requests meet it
+/// there.
 pub fn filter_of_listener(
     resources: &[Resource<'_>],
     configs: &ConfigPlaces,
     gateway: Resource<'_>,
-    listener: &str,
-) -> Option<(Filter, Answer)> {
+    listener: &EnvoyListener,
+) -> Option<(Filter, Way)> {
     let policies = resources.iter().filter(|resource| resource.kind == "EnvoyPatchPolicy");
-    let is_for = |resource: &&Resource<'_>| {
-        let target = resource.spec().and_then(|spec| spec.member("targetRef"));
-        target.is_none_or(|target| {
-            target.text_of("kind") != Some("Gateway")
-                || target.text_of("name") == Some(gateway.name)
-        })
-    };
     let patches = policies
-        .filter(is_for)
+        .filter(|policy| is_for(**policy, gateway.namespace, gateway.name))
         .flat_map(|resource| resource.list("jsonPatches").collect::<Vec<_>>());
-    let mut best: Option<(Filter, Answer)> = None;
+    let mut best: Option<(u8, Filter, Way)> = None;
     for patch in patches {
-        let Some(value) = patch.path(&["operation", "value"]) else { continue };
+        let Some(operation) = patch.member("operation") else { continue };
+        let Some(value) = operation.member("value") else { continue };
         let Some(config) = configs.within(value) else { continue };
-        let is_added = patch.path(&["operation", "op"]).and_then(At::text) == Some("add");
-        // Of several hosts on one port each has a filter chain of its own.
-        let is_every_chain = patch
-            .path(&["operation", "jsonPath"])
-            .and_then(At::text)
-            .is_some_and(|path| path.contains("filter_chains[*]"));
-        let name = patch.text_of("name").unwrap_or_default();
-        let wanted = format!("{}/{}/{listener}", gateway.namespace, gateway.name);
-        let is_named = name == wanted;
-        if !is_added || (!is_named && name.starts_with(&format!("{}/", gateway.namespace))) {
+        if operation.text_of("op") != Some("add") {
             continue;
         }
-        let path = patch.path(&["operation", "path"]).and_then(At::text).unwrap_or_default();
-        let covers = if is_named && (is_every_chain || path.contains("filter_chain")) {
-            Answer::Yes
-        } else {
-            Answer::Maybe
+        let place = value.place();
+        let (rank, way) = match reach(patch, operation, gateway, listener) {
+            Reach::Elsewhere => continue,
+            Reach::Nothing { why, fix } => (0, Way::Off { place: patch.place(), why, fix }),
+            Reach::Unclear => {
+                let why = format!(
+                    "whether an EnvoyPatchPolicy puts the filter into {} cannot be seen",
+                    listener.title
+                );
+                (1, Way::Unclear { place: place.clone(), why })
+            }
+            Reach::Covers => (2, Way::Runs(vec![config])),
         };
-        let role = FilterRole::ThisFilter { config, skips: None };
         let filter = Filter {
-            place: value.place(),
+            place,
             name: value.text_of("name").unwrap_or_default().to_owned(),
-            role,
+            role: FilterRole::ThisFilter { config, skips: None },
             is_disabled: false,
             is_unordered: false,
             gap: None,
         };
-        if covers == Answer::Yes || best.is_none() {
-            best = Some((filter, covers));
+        if best.as_ref().is_none_or(|(other, ..)| *other < rank) {
+            best = Some((rank, filter, way));
         }
     }
-    best
+    best.map(|(_, filter, way)| (filter, way))
 }
 
-/// What an EnvoyExtensionPolicy leaves out, and what patches remove.
-pub fn remarks(resources: &[Resource<'_>], configs: &ConfigPlaces) -> Vec<Remark> {
-    let patches: Vec<At<'_>> = resources
-        .iter()
-        .filter(|resource| resource.kind == "EnvoyPatchPolicy")
-        .flat_map(|resource| resource.list("jsonPatches").collect::<Vec<_>>())
-        .collect();
-    let sets = |name: &str, wanted: &Value| {
-        patches.iter().filter_map(|patch| patch.member("operation")).any(|operation| {
-            let place = [operation.text_of("path"), operation.text_of("jsonPath")]
-                .into_iter()
-                .flatten()
-                .collect::<String>();
-            let value = operation.member("value");
-            let is_value = value.is_some_and(|value| value.node.to_json() == *wanted);
-            let is_within = value
-                .and_then(|value| value.member(name))
-                .is_some_and(|value| value.node.to_json() == *wanted);
-            operation.text_of("op") != Some("remove")
-                && ((place.contains(name) && is_value) || is_within)
-        })
+fn reach(
+    patch: At<'_>,
+    operation: At<'_>,
+    gateway: Resource<'_>,
+    listener: &EnvoyListener,
+) -> Reach {
+    let EnvoyListener { title, name: wanted, .. } = listener;
+    let name = patch.text_of("name").unwrap_or_default();
+    if listener.names_of_others.iter().any(|other| other == name) {
+        return Reach::Nothing {
+            why: format!(
+                "listeners of one port are one listener of Envoy under the name of the first, \
+                 \"{wanted}\", and a patch of \"{name}\" finds nothing"
+            ),
+            fix: format!("name \"{wanted}\""),
+        };
+    }
+    let is_named = name == wanted;
+    let is_by_port = name == listener.name_by_port;
+    let own_namespace = format!("{}/", gateway.namespace);
+    let is_of_another = [own_namespace.as_str(), "tcp-", "udp-"];
+    let is_of_another = is_of_another.iter().any(|begin| name.starts_with(begin));
+    if !is_named && !is_by_port && is_of_another {
+        return Reach::Elsewhere;
+    }
+    let all = operation.text_of("jsonPath").unwrap_or_default();
+    let path = format!("{all}{}", operation.text_of("path").unwrap_or_default());
+    let chosen = path.split_once("filter_chains").map(|(_, rest)| rest);
+    let has_default = path.contains("default_filter_chain");
+    let reach = match (listener.filter_chain, chosen) {
+        (None, _) if has_default => Reach::Covers,
+        (None, Some(_)) => Reach::Nothing {
+            why: format!(
+                "{title} has no TLS, so that its filters are in default_filter_chain, and a patch \
+                 of filter_chains finds nothing there"
+            ),
+            fix: "patch default_filter_chain of this listener".to_owned(),
+        },
+        (Some(_), None) if has_default => Reach::Nothing {
+            why: format!(
+                "{title} has TLS, so that its filters are in filter_chains, and a patch of \
+                 default_filter_chain finds nothing there"
+            ),
+            fix: "patch filter_chains[*] of this listener".to_owned(),
+        },
+        // Of several hosts on one port each has a filter chain of its own.
+        (Some(_), Some(rest)) if rest.starts_with("[*]") => Reach::Covers,
+        (Some(own), Some(rest)) => match index(rest) {
+            Some(index) if index == own => Reach::Covers,
+            Some(index) => Reach::Nothing {
+                why: format!(
+                    "{title} has filter chain {own} of \"{wanted}\", and this patch is for filter \
+                     chain {index}"
+                ),
+                fix: "patch filter_chains[*], by jsonPath".to_owned(),
+            },
+            None => Reach::Unclear,
+        },
+        (_, None) => Reach::Unclear,
     };
-    let may_stop = sets("allow_on_headers_stop_iteration", &true.into());
-    let is_reloaded =
-        sets("failure_policy", &"FAIL_RELOAD".into()) || sets("failure_policy", &2.into());
-    let mut found = Vec::new();
-    for resource in resources.iter().filter(|resource| resource.kind == "EnvoyExtensionPolicy") {
-        for wasm in resource.list("wasm").filter(|wasm| configs.at(*wasm).is_some()) {
-            let mut add = |severity: Severity, message: &str| {
-                found.push(Remark { place: wasm.place(), severity, message: message.to_owned() });
-            };
-            if !may_stop {
-                add(
-                    Severity::Error,
-                    "without allow_on_headers_stop_iteration: true every gated request is answered \
-                     with 500, and an EnvoyExtensionPolicy cannot set it: add an EnvoyPatchPolicy \
-                     that does, and give it to lint too",
-                );
-            }
-            if !is_reloaded {
-                add(
-                    Severity::Doubtful,
-                    "without failure_policy: FAIL_RELOAD, which an EnvoyPatchPolicy can set, a \
-                     fault is answered with 503 until Envoy is restarted",
-                );
-            }
-        }
+    match reach {
+        // Envoy Gateway has these names from 1.10, and before that with a runtime flag.
+        Reach::Covers if !is_named => Reach::Unclear,
+        reach => reach,
     }
-    for patch in &patches {
-        let off = patch
-            .within()
-            .into_iter()
-            .filter_map(|at| at.member("typed_per_filter_config"))
-            .flat_map(At::members);
-        for (_, at) in off.filter(|(name, own)| {
-            (name.contains("wasm") || name.contains("tls")) && own.is_true("disabled")
-        }) {
-            let message =
-                format!("the filter is disabled for routes that are not followed; {}", ENABLE);
-            found.push(Remark { place: at.place(), severity: Severity::Error, message });
-        }
-        let operation = patch.member("operation");
-        let path = operation.and_then(|operation| operation.text_of("path")).unwrap_or_default();
-        let is_removal = operation
-            .and_then(|operation| operation.text_of("op"))
-            .is_some_and(|op| ["remove", "replace"].contains(&op));
-        if is_removal && path.contains("http_filters") && !path.contains("typed_config") {
-            let message = "a patch removes HTTP filters, or replaces them: whether \
-                this filter is among them cannot be followed"
-                .to_owned();
-            found.push(Remark { place: patch.place(), severity: Severity::Doubtful, message });
-        }
-    }
-    found
+}
+
+/// The number of an element: `/0` of a pointer, `[0]` of a path.
+fn index(rest: &str) -> Option<usize> {
+    let rest = rest.strip_prefix(['/', '['])?;
+    rest.split(['/', ']']).next()?.parse().ok()
 }
