@@ -70,23 +70,12 @@ impl Configuration {
         defaults.revocation = RevocationSources::read(&mut members, policies)?;
         let discovery = members.read("discovery", |json| {
             responses.check()?;
-            Discovery::from_json(json, &gated(&defaults, &tenants)).map(Arc::new)
+            Discovery::from_json(json, &defaults, &tenants).map(Arc::new)
         })?;
         members.finish()?;
         let tenants = tenants::tenants(&defaults, tenants)?;
         Ok(Self { tenants, log, filter_state, discovery })
     }
-}
-
-/// The `endpoints` of every policy that may decide about a request; `None` = every path.
-fn gated<'a>(
-    defaults: &'a PolicyMembers,
-    tenants: &'a [TenantMembers],
-) -> Vec<Option<&'a Endpoints>> {
-    let of_all = defaults.endpoints.as_ref();
-    let of_tenants = tenants.iter().map(|tenant| tenant.own().endpoints.as_ref().or(of_all));
-    let top_level = (tenants.is_empty() || defaults.is_policy()).then_some(of_all);
-    of_tenants.chain(top_level).collect()
 }
 
 fn nothing() -> JsonError {

@@ -81,4 +81,4 @@ impl Trust {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,18 +1,21 @@
 //! The member `discovery` (contract §14).
 
+use super::PolicyMembers;
+use super::tenants::TenantMembers;
 use crate::json::{Json, JsonError, Members};
 use crate::policy::{AliasOrigin, Discovery};
 use crate::request::{Endpoint, Endpoints, Target};
 
 impl Discovery {
-    /// Reads the member. `policies` = the endpoints of every policy; `None` = every path.
+    /// Reads the member, beside these of the top level and of tenants.
     ///
     /// # Errors
     /// The pointer is relative to `discovery`.
     #[inline(never)]
     pub(super) fn from_json(
         json: &Json,
-        policies: &[Option<&Endpoints>],
+        defaults: &PolicyMembers,
+        tenants: &[TenantMembers],
     ) -> Result<Self, JsonError> {
         let mut members = Members::of(json, "an object")?;
         let paths = members
@@ -23,6 +26,7 @@ impl Discovery {
             AliasOrigin::parse(json.string(ORIGIN)?).ok_or_else(|| JsonError::expected(ORIGIN))
         })?;
         members.finish()?;
+        let policies = gated(defaults, tenants);
         // A client asks for metadata by GET and without credentials, which no gated path allows.
         let is_gated = |path: &Endpoint| {
             let path = path.example();
@@ -41,4 +45,15 @@ impl Discovery {
             }
         }
     }
+}
+
+/// The `endpoints` of every policy that may decide about a request; `None` = every path.
+fn gated<'a>(
+    defaults: &'a PolicyMembers,
+    tenants: &'a [TenantMembers],
+) -> Vec<Option<&'a Endpoints>> {
+    let of_all = defaults.endpoints.as_ref();
+    let of_tenants = tenants.iter().map(|tenant| tenant.own().endpoints.as_ref().or(of_all));
+    let top_level = (tenants.is_empty() || defaults.is_policy()).then_some(of_all);
+    of_tenants.chain(top_level).collect()
 }

@@ -69,10 +69,11 @@ fn another_key_of_the_same_name_is_no_issuer() {
     assert_eq!(check("p256", &["other.ca", "p256.ca"], &[]), Ok(()));
 }
 
-/// Says that every signature is valid.
+/// Says the same of every signature.
 #[derive(Debug)]
-struct Credulous;
-impl SignatureVerifier for Credulous {
+pub(crate) struct Says(pub(crate) bool);
+
+impl SignatureVerifier for Says {
     fn verify(
         &self,
         _: SignatureAlgorithm,
@@ -80,13 +81,14 @@ impl SignatureVerifier for Credulous {
         _: &[u8],
         _: &[u8],
     ) -> Result<(), SignatureError> {
-        Ok(())
+        if self.0 { Ok(()) } else { Err(SignatureError::Invalid) }
     }
 }
 
 #[test]
 fn what_is_weak_is_refused_whoever_verifies() {
-    let check = |name: &str, anchor: &str| verify(&leaf(name), &[ca(anchor)], &[], NOW, &Credulous);
+    let check =
+        |name: &str, anchor: &str| verify(&leaf(name), &[ca(anchor)], &[], NOW, &Says(true));
     assert_eq!(check("rsa256", "rsa256.ca").result, Ok(()));
     let weak = SignatureError::Key(PublicKeyError::RsaBits(1024));
     assert_eq!(check("weak", "weak.ca").result, Err(PathError::Signature(weak)));
@@ -132,7 +134,7 @@ fn exponents_and_moduli_that_no_key_has_are_refused() {
     // The longest that count, and one bit more.
     let counts = |algorithm, octets: &[u8]| {
         let bits = key(octets, &[3]);
-        signature::verify_strong(&Credulous, algorithm, &[], &bits, b"", b"")
+        signature::verify_strong(&Says(true), algorithm, &[], &bits, b"", b"")
     };
     let longest = |length: usize| [&[0][..], &vec![0xc1; length / 8]].concat();
     let longer = |length: usize| [&[1][..], &vec![0xc1; length / 8]].concat();

@@ -7,7 +7,8 @@ use crate::limits;
 use crate::registry::Version;
 use crate::revocation::OnUnavailable;
 use crate::revocation::error::CrlError;
-use crate::trust::{CaCertificate, SignatureAlgorithm, SignatureError};
+use crate::trust::tests::Says;
+use crate::trust::{CaCertificate, SignatureError};
 
 #[derive(Default)]
 struct Shared(HashMap<String, (Vec<u8>, u32)>);
@@ -24,22 +25,6 @@ impl SharedData for Shared {
         }
         self.0.insert(key.to_owned(), (value.to_vec(), known + 1));
         true
-    }
-}
-
-/// What a verification of a signature says; the signatures themselves are tested in `trust`.
-#[derive(Debug)]
-struct Says(bool);
-
-impl SignatureVerifier for Says {
-    fn verify(
-        &self,
-        _: SignatureAlgorithm,
-        _: &[u8],
-        _: &[u8],
-        _: &[u8],
-    ) -> Result<(), SignatureError> {
-        if self.0 { Ok(()) } else { Err(SignatureError::Invalid) }
     }
 }
 
