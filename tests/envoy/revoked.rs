@@ -56,6 +56,18 @@ async fn ask_on(envoy: &Envoy, connection: &mut Http1, client_id: &str) -> Strin
     code
 }
 
+/// Asks on this connection until the code is this one. Until then it is the other one.
+async fn becomes(envoy: &Envoy, connection: Http1, client_id: &str, wanted: &str) -> Http1 {
+    let connection = tokio::sync::Mutex::new(connection);
+    eventually(&format!("{client_id} is {wanted}"), async || {
+        let code = ask_on(envoy, &mut *connection.lock().await, client_id).await;
+        assert!(["authenticated", "certificate_revoked"].contains(&code.as_str()), "{code}");
+        (code == wanted).then_some(())
+    })
+    .await;
+    connection.into_inner()
+}
+
 #[tokio::test]
 async fn a_certificate_is_refused_at_once_also_on_a_connection_that_is_open() {
     let none = configuration_with(json!({}));
@@ -78,37 +90,19 @@ async fn a_certificate_is_refused_at_once_also_on_a_connection_that_is_open() {
     ] }));
     deliver(&revoked, envoy.backend.address, &envoy.directory);
     // The same connections, which nothing has drained.
-    let connection = tokio::sync::Mutex::new(seed);
-    eventually("the certificate is refused", async || {
-        let code = ask_on(&envoy, &mut *connection.lock().await, "seed").await;
-        assert!(["authenticated", "certificate_revoked"].contains(&code.as_str()), "{code}");
-        (code == "certificate_revoked").then_some(())
-    })
-    .await;
-    let mut seed = connection.into_inner();
+    let mut seed = becomes(&envoy, seed, "seed", "certificate_revoked").await;
     assert_eq!(ask_on(&envoy, &mut own, "self-signed").await, "certificate_revoked");
     assert_eq!(ask_on(&envoy, &mut names, "dns").await, "authenticated");
 
     // And back: nothing remembers a revocation either.
     deliver(&none, envoy.backend.address, &envoy.directory);
-    let connection = tokio::sync::Mutex::new(own);
-    eventually("the certificate passes again", async || {
-        let code = ask_on(&envoy, &mut *connection.lock().await, "self-signed").await;
-        (code == "authenticated").then_some(())
-    })
-    .await;
+    becomes(&envoy, own, "self-signed", "authenticated").await;
     assert_eq!(ask_on(&envoy, &mut seed, "seed").await, "authenticated");
     envoy.assert_healthy().await;
 
     // A mistake: Envoy counts it, and what is in force stays so.
     deliver(&revoked, envoy.backend.address, &envoy.directory);
-    let connection = tokio::sync::Mutex::new(seed);
-    eventually("the certificate is refused again", async || {
-        let code = ask_on(&envoy, &mut *connection.lock().await, "seed").await;
-        (code == "certificate_revoked").then_some(())
-    })
-    .await;
-    let mut seed = connection.into_inner();
+    let mut seed = becomes(&envoy, seed, "seed", "certificate_revoked").await;
     let counters = "extension_config_discovery.http_filter.tls_client_auth";
     assert_eq!(envoy.stat(&format!("{counters}.update_rejected")).await, 0);
     let mistaken = configuration_with(json!({ "revoke": [] }));
