@@ -20,7 +20,7 @@ use crate::backend_response::BackendResponse;
 use crate::checks::{Check, Checks};
 use crate::decision::{Decision, RequestSummary};
 use crate::downstream::{Downstream, ForwardedFields, PresentedCertificate};
-use crate::facts::{Fact, Facts, Question};
+use crate::facts::{Fact, Facts, Question, Topic};
 use crate::policy::{
     CertificateFor, Configuration, Gating, Mode, Policy, RegistrySource, TenantChoice, TenantPolicy,
 };
@@ -104,6 +104,8 @@ struct AwaitedFact {
     client: Arc<ClientMetadata>,
     /// Those that are known already.
     facts: Facts,
+    /// What is awaited.
+    topic: Topic,
 }
 
 impl Exchange {
@@ -279,15 +281,19 @@ impl Exchange {
 
     /// The answer to a [`Step::Ask`].
     pub fn on_fact(&mut self, fact: Fact, downstream: &mut dyn Downstream) -> Step {
-        match mem::replace(&mut self.progress, Progress::Decided { passed: false }) {
-            Progress::AwaitingToken(held) => self.on_token_answer(held, fact, downstream),
-            Progress::AwaitingFact(awaited) => {
-                let AwaitedFact { held, claimed, client, mut facts } = *awaited;
+        let progress = mem::replace(&mut self.progress, Progress::Decided { passed: false });
+        match (progress, fact) {
+            (Progress::AwaitingToken(held), Fact::Token(answer)) => {
+                self.decide_resource(held, Some(answer), downstream)
+            }
+            (Progress::AwaitingFact(awaited), fact) if awaited.topic == fact.topic() => {
+                let AwaitedFact { held, claimed, client, mut facts, .. } = *awaited;
                 facts.add(fact);
                 let registration = Ok(Registration::Registered(client));
                 self.decide_client(held, claimed, registration, facts, downstream)
             }
-            other => {
+            // What was not asked for changes nothing.
+            (other, _) => {
                 self.progress = other;
                 Step::Wait
             }

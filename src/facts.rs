@@ -45,6 +45,14 @@ pub enum Fact {
     Token(Result<IntrospectedToken, RegistryFault>),
 }
 
+/// What a question asks, and a fact answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Topic {
+    KeySet,
+    Revocation,
+    Token,
+}
+
 /// The facts that are known of one request. A question is asked only while its fact is missing.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
@@ -53,6 +61,14 @@ pub(crate) struct Facts {
 }
 
 impl Question {
+    pub(crate) fn topic(&self) -> Topic {
+        match self {
+            Self::KeySet { .. } => Topic::KeySet,
+            Self::Revocation { .. } => Topic::Revocation,
+            Self::Token { .. } => Topic::Token,
+        }
+    }
+
     /// The answer of a host that can ask no one.
     #[must_use]
     pub(crate) fn unanswered(&self) -> Fact {
@@ -62,6 +78,16 @@ impl Question {
                 Fact::Revocation(sources.unasked(certificate))
             }
             Self::Token { .. } => Fact::Token(Err(RegistryFault::NotIntrospected)),
+        }
+    }
+}
+
+impl Fact {
+    pub(crate) fn topic(&self) -> Topic {
+        match self {
+            Self::KeySet(_) => Topic::KeySet,
+            Self::Revocation(_) => Topic::Revocation,
+            Self::Token(_) => Topic::Token,
         }
     }
 }

@@ -50,7 +50,8 @@ impl Exchange {
             }
             Ok(Verdict::DependsOn { client, question }) => {
                 held.summary.certificate = presented.found();
-                let awaited = AwaitedFact { held, claimed, client, facts };
+                let topic = question.topic();
+                let awaited = AwaitedFact { held, claimed, client, facts, topic };
                 self.progress = Progress::AwaitingFact(Box::new(awaited));
                 return Step::Ask(question);
             }

@@ -11,7 +11,7 @@ use crate::certificate::PeerCertificate;
 use crate::checks::{Check, Checks};
 use crate::decision::RequestSummary;
 use crate::downstream::{Downstream, ForwardedFields, PresentedCertificate};
-use crate::facts::{Fact, Question};
+use crate::facts::Question;
 use crate::policy::{BoundTokens, Configuration, Policy};
 use crate::registry::{AccessToken, IntrospectedToken, RegistryFault};
 use crate::rejection::{Code, HostError, Rejection, UnverifiedToken};
@@ -199,23 +199,10 @@ impl Exchange {
         self.decide_resource(held, None, downstream)
     }
 
-    /// The answer of the authorization server that was asked about the token.
-    pub(super) fn on_token_answer(
-        &mut self,
-        held: Box<HeldResource>,
-        fact: Fact,
-        downstream: &mut dyn Downstream,
-    ) -> Step {
-        if let Fact::Token(answer) = fact {
-            return self.decide_resource(held, Some(answer), downstream);
-        }
-        // No host answers what it was not asked.
-        self.progress = Progress::AwaitingToken(held);
-        Step::Wait
-    }
-
+    /// Decides once the body is complete. `answer` is that of the authorization server, once it was
+    /// asked about the token.
     #[inline(never)]
-    fn decide_resource(
+    pub(super) fn decide_resource(
         &mut self,
         mut held: Box<HeldResource>,
         answer: Option<Result<IntrospectedToken, RegistryFault>>,
