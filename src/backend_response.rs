@@ -130,9 +130,11 @@ impl BackendResponse {
     pub fn on_headers(&mut self, fields: Option<Fields<'_>>, end_of_stream: bool) -> ResponseStep {
         let mut purpose = match mem::replace(&mut self.0, Progress::Decided) {
             Progress::Start(purpose) => purpose,
-            other => {
-                self.0 = other;
-                return ResponseStep::Continue;
+            Progress::Decided => return ResponseStep::Continue,
+            // Headers come once, and others change nothing.
+            held @ (Progress::Held(_) | Progress::AwaitingToken(_)) => {
+                self.0 = held;
+                return ResponseStep::Wait;
             }
         };
         let head = fields.map(ResponseHead::of);
@@ -222,7 +224,12 @@ impl BackendResponse {
                 self.0 = Progress::AwaitingToken(check);
                 ResponseStep::Wait
             }
-            Progress::Start(_) | Progress::Decided => ResponseStep::Continue,
+            // A body before the headers: no host reports this, and what it is of is not known.
+            Progress::Start(Purpose::Token(check)) => check.unbound(UnboundResponse::NotGiven),
+            Progress::Start(Purpose::Metadata(request)) => {
+                request.untouched(discovery::Fault::NotGiven)
+            }
+            Progress::Decided => ResponseStep::Continue,
         }
     }
 
@@ -246,15 +253,18 @@ impl BackendResponse {
     /// The host holds the body, and does not deliver it.
     pub fn on_body_withheld(&mut self) -> ResponseStep {
         match mem::replace(&mut self.0, Progress::Decided) {
-            Progress::Held(Purpose::Token(check)) => check.unbound(UnboundResponse::Withheld),
-            Progress::Held(Purpose::Metadata(request)) => {
+            Progress::Start(Purpose::Token(check)) | Progress::Held(Purpose::Token(check)) => {
+                check.unbound(UnboundResponse::Withheld)
+            }
+            Progress::Start(Purpose::Metadata(request))
+            | Progress::Held(Purpose::Metadata(request)) => {
                 request.untouched(discovery::Fault::Withheld)
             }
             Progress::AwaitingToken(check) => {
                 self.0 = Progress::AwaitingToken(check);
                 ResponseStep::Wait
             }
-            Progress::Start(_) | Progress::Decided => ResponseStep::Continue,
+            Progress::Decided => ResponseStep::Continue,
         }
     }
 

@@ -1,3 +1,5 @@
+mod orders;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -26,15 +28,30 @@ fn fields<'a>(status: &'a str, more: &[(&'a str, &'a str)]) -> Vec<Field<'a>> {
     all.iter().chain(more).map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect()
 }
 
-fn token_response(mode: Mode) -> BackendResponse {
-    BackendResponse::to_token_request(TokenCheck {
+fn token_check(mode: Mode) -> TokenCheck {
+    TokenCheck {
         certificate: Thumbprint::parse(CERTIFICATE),
         mode,
         introspection: None,
         request: RequestSummary::default(),
         checks: Checks::default(),
         doubt: None,
-    })
+    }
+}
+
+fn token_response(mode: Mode) -> BackendResponse {
+    BackendResponse::to_token_request(token_check(mode))
+}
+
+fn introspection_source() -> IntrospectionSource {
+    IntrospectionSource {
+        cluster: "as".into(),
+        authority: "as".into(),
+        path: "/introspect".into(),
+        headers: Vec::new(),
+        timeout: Duration::from_secs(1),
+        cache: Duration::from_secs(30),
+    }
 }
 
 fn jwt(header: &str, claims: &str) -> String {
@@ -181,21 +198,9 @@ fn an_answer_that_is_read_with_doubt_does_not_leave() {
 
 /// The response with an opaque token, complete, and the question about it.
 fn asked(mode: Mode) -> (BackendResponse, AccessToken) {
-    let source = IntrospectionSource {
-        cluster: "as".into(),
-        authority: "as".into(),
-        path: "/introspect".into(),
-        headers: Vec::new(),
-        timeout: Duration::from_secs(1),
-        cache: Duration::from_secs(30),
-    };
     let mut response = BackendResponse::to_token_request(TokenCheck {
-        certificate: Thumbprint::parse(CERTIFICATE),
-        mode,
-        introspection: Some(Arc::new(source)),
-        request: RequestSummary::default(),
-        checks: Checks::default(),
-        doubt: None,
+        introspection: Some(Arc::new(introspection_source())),
+        ..token_check(mode)
     });
     let fields = fields("200", &[("content-type", "application/json")]);
     response.on_headers(Some(Fields(&fields)), false);
