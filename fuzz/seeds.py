@@ -22,10 +22,14 @@ TABLES = {
     "header_forms": ["certificate_header"],
     "forwarded_certificate": ["certificate_header"],
     "paths": ["path"],
-    "registry": ["client_list"],
+    "registry": ["client_list", "list_pages", "lookup"],
+    "jwks_uri": ["key_set"],
+    "self_signed": ["key_set"],
     "realms": ["path"],
     "resources": ["access_token", "introspection"],
 }
+
+DOCUMENTS = ["configuration", "client_list", "introspection", "key_set", "list_pages", "lookup"]
 
 
 def texts(value):
@@ -62,7 +66,7 @@ written = 0
 for table, targets in TABLES.items():
     cases = json.loads((ROOT / "tests/cases" / f"{table}.json").read_text(encoding="utf-8"))
     for target in targets:
-        reads_documents = target in ("configuration", "client_list", "introspection")
+        reads_documents = target in DOCUMENTS
         for text in documents(cases) if reads_documents else texts(cases):
             put(target, text.encode("utf-8", "surrogatepass"))
             written += 1

@@ -11,6 +11,7 @@
 
 mod documents;
 mod names;
+mod registries;
 mod requests;
 mod tokens;
 mod trust;
@@ -23,7 +24,7 @@ mod header_map;
 pub type Target = fn(&[u8]);
 
 /// All targets.
-pub const TARGETS: [(&str, Target); 20] = [
+pub const TARGETS: [(&str, Target); 24] = [
     ("access_token", tokens::access_token),
     ("assertion", requests::assertion),
     ("authorization", requests::authorization),
@@ -31,7 +32,7 @@ pub const TARGETS: [(&str, Target); 20] = [
     ("certificate", names::certificate),
     ("certificate_header", names::certificate_header),
     ("chain", trust::chain),
-    ("client_list", documents::client_list),
+    ("client_list", registries::client_list),
     ("configuration", documents::configuration),
     ("crl", trust::crl),
     ("discovery", tokens::discovery),
@@ -41,8 +42,12 @@ pub const TARGETS: [(&str, Target); 20] = [
     ("forwarded_chain", names::forwarded_chain),
     ("header_map", decoded_map),
     ("introspection", tokens::introspection),
+    ("key_set", registries::key_set),
+    ("list_pages", registries::list_pages),
+    ("lookup", registries::lookup),
     ("ocsp", trust::ocsp),
     ("path", requests::path),
+    ("shared_data", registries::shared_data),
     ("token_response", tokens::token_response),
 ];
 
