@@ -261,11 +261,17 @@ impl PolicyMembers {
     }
 
     /// The policy for every request under these members, with the headers that they strip.
-    fn common(&self, stripped: StrippedHeaders) -> CommonPolicy {
+    fn common(&self, stripped: StrippedHeaders, compares: ServerNames) -> CommonPolicy {
+        let peer_certificate = self.peer_certificate.clone().unwrap_or_default();
         CommonPolicy {
             mode: self.mode.unwrap_or_default(),
             forward: self.forward.clone().unwrap_or_default(),
-            peer_certificate: self.peer_certificate.clone().unwrap_or_default(),
+            matches_server_name: match compares {
+                ServerNames::None => false,
+                ServerNames::OfHosts => peer_certificate.matches_server_name(),
+                ServerNames::OfPaths => peer_certificate.server_name_matches == Some(true),
+            },
+            peer_certificate,
             trust: Arc::new(Trust::new(
                 self.trust_anchors.clone().unwrap_or_default(),
                 self.intermediates.clone().unwrap_or_default(),
@@ -277,7 +283,7 @@ impl PolicyMembers {
         }
     }
 
-    fn into_policy(self, common: CommonPolicy, compares: ServerNames) -> Result<Policy, JsonError> {
+    fn into_policy(self, common: CommonPolicy) -> Result<Policy, JsonError> {
         if let Some(resources) = self.bound_tokens.as_ref().and_then(|all| all.resources.as_ref()) {
             let endpoints = self.endpoints.as_ref().ok_or_else(|| {
                 JsonError::expected(
@@ -311,11 +317,6 @@ impl PolicyMembers {
             check_client_anchors(registry, &common.trust)?;
         }
         Ok(Policy {
-            matches_server_name: match compares {
-                ServerNames::None => false,
-                ServerNames::OfHosts => common.peer_certificate.matches_server_name(),
-                ServerNames::OfPaths => common.peer_certificate.server_name_matches == Some(true),
-            },
             common,
             endpoints: self.endpoints,
             registry,

@@ -411,7 +411,7 @@ impl Exchange {
             let fields = ForwardedFields::of(head, &policy.source);
             let mut presented = PresentedCertificate::new(policy, fields, downstream);
             let is_of_tenant = |server_name| {
-                !policy.matches_server_name() || agrees(configuration, head, target, &server_name)
+                !common.matches_server_name || agrees(configuration, head, target, &server_name)
             };
             headers = headers_of_bystander(Code::NotGated, common, &mut presented, is_of_tenant);
             summary.certificate = presented.found();

@@ -70,8 +70,6 @@ pub struct Policy {
     pub passes_unidentified_clients: bool,
     /// `methods`.
     pub methods: Methods,
-    /// `peer_certificate.server_name: "match"`, and there are tenants to compare.
-    pub matches_server_name: bool,
     /// `bound_tokens`; `None` = no request needs a bound token.
     pub bound_tokens: Option<Arc<BoundTokens>>,
     /// `jwks_uri`: how key sets of clients are fetched; `None` = they are not.
@@ -107,6 +105,8 @@ pub struct CommonPolicy {
     pub forward: Arc<Forward>,
     /// `peer_certificate`.
     pub peer_certificate: Arc<PeerCertificatePolicy>,
+    /// `peer_certificate.server_name: "match"`, and there are tenants to compare.
+    pub matches_server_name: bool,
     /// `trust_anchors` and `intermediates`.
     pub trust: Arc<Trust>,
     /// The headers and trailers that must not reach the backend as the client sent them.

@@ -92,9 +92,9 @@ pub(super) fn tenants(
     let identity = IdentityHeaders::of(
         std::iter::once(defaults).chain(tenants.iter().map(|tenant| &tenant.own)),
     );
-    let common = defaults.common(identity.stripped_under(defaults, None)?);
+    let common = defaults.common(identity.stripped_under(defaults, None)?, compares);
     let mut mode_of_all = common.mode;
-    let other = match defaults.clone().into_policy(common.clone(), compares) {
+    let other = match defaults.clone().into_policy(common.clone()) {
         Ok(policy) => TenantPolicy::Known(Arc::new(policy)),
         // The top level decides about no request itself, and a tenant may make the error good by
         // members of its own.
@@ -148,12 +148,12 @@ fn add(
 ) -> Result<Mode, JsonError> {
     let stripped = identity.stripped_under(&own, Some(defaults))?;
     let members = own.or(defaults);
-    let mut common = members.common(stripped);
+    let mut common = members.common(stripped, compares);
     let host = hosts.first().map(HostPattern::name).unwrap_or_default();
     let path = paths.first().map(ToString::to_string).unwrap_or_default();
     common.tenant = Some(format!("{host}{path}").into());
     let mode = common.mode;
-    let policy = Arc::new(members.into_policy(common, compares)?);
+    let policy = Arc::new(members.into_policy(common)?);
     if let Some(realms) = by_path {
         add_realm(realms, &hosts, &paths, &policy)?;
         return Ok(mode);

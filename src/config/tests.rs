@@ -419,7 +419,10 @@ fn server_names_and_authorities_choose_one_tenant() {
     let alone = r#"{"clients": []}"#;
     for (text, authority, server_name, agrees) in [
         (text, "a.example", Some("a.example"), true),
-        (text, "a.example:443", Some("A.Example."), true),
+        (text, "a.example:443", Some("A.Example"), true),
+        (text, "a.example.", Some("a.example"), true),
+        (text, "a.example", Some("a.example."), false),
+        (text, "a.example", Some("a.example:443"), false),
         (text, "x.a.example", Some("a.example"), true),
         (text, "a.example", Some("y.x.a.example"), true),
         (text, "a.example", Some("b.example"), false),
@@ -464,9 +467,9 @@ fn server_names_are_compared_where_there_are_tenants_and_no_proxies() {
             r#"{{"peer_certificate": {peer_certificate},
                  "tenants": [{{"hosts": ["a"], "clients": []}}]}}"#
         );
-        assert_eq!(policy(&tenants, "a").matches_server_name, matches, "{peer_certificate}");
+        assert_eq!(policy(&tenants, "a").common.matches_server_name, matches, "{peer_certificate}");
         let alone = format!(r#"{{"peer_certificate": {peer_certificate}, "clients": []}}"#);
-        assert!(!policy(&alone, "a").matches_server_name, "{peer_certificate}");
+        assert!(!policy(&alone, "a").common.matches_server_name, "{peer_certificate}");
     }
 }
 

@@ -179,7 +179,7 @@ pub(super) fn check_server_name(
     downstream: &mut dyn Downstream,
     checks: &mut Checks,
 ) -> Result<(), Rejection> {
-    if !policy.matches_server_name {
+    if !policy.common.matches_server_name {
         return Ok(());
     }
     let server_name = downstream.server_name();

@@ -51,6 +51,13 @@ pub(super) fn host_of(authority: &str) -> Option<String> {
     is_host(host).then(|| canonical(host))
 }
 
+/// The name of a TLS handshake in lower case; `None` = it is no host name (RFC 6066 §3), which has
+/// neither port nor final dot. What chooses a filter chain and its CAs by the name compares it as it
+/// is, so that nothing may be taken off here.
+pub(super) fn server_name_of(name: &str) -> Option<String> {
+    (is_host(name) && !name.starts_with('[')).then(|| name.to_ascii_lowercase())
+}
+
 /// A host in lower case, and an IPv6 address in the form of RFC 5952.
 fn canonical(host: &str) -> String {
     let address = host
@@ -74,6 +81,23 @@ fn is_host(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn server_names_are_taken_as_they_are() {
+        for (name, host) in [
+            ("as.example.com", Some("as.example.com")),
+            ("AS.Example.com", Some("as.example.com")),
+            ("as.example.com.", None),
+            ("as.example.com:443", None),
+            ("as.example.com:", None),
+            ("as.example.com.:443", None),
+            (" as.example.com", None),
+            ("[2001:db8::1]", None),
+            ("", None),
+        ] {
+            assert_eq!(server_name_of(name).as_deref(), host, "{name}");
+        }
+    }
 
     #[test]
     fn hosts_of_authorities() {

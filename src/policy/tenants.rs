@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::host::{HostPattern, host_of};
+use super::host::{HostPattern, host_of, server_name_of};
 use super::realms::{RealmChoice, Realms};
 use super::{Mode, Policy, TenantChoice, TenantPolicy};
 use crate::request::{Endpoint, Target};
@@ -123,12 +123,11 @@ impl Tenants {
         target: &Target<'_>,
         server_name: Option<&[u8]>,
     ) -> bool {
-        let host = |text: &[u8]| host_of(&String::from_utf8_lossy(text));
         if !self.has_tenants() {
             return true;
         }
-        let Some(authority) = host(authority) else { return false };
-        let by_name = match server_name.map(host) {
+        let Some(authority) = host_of(&String::from_utf8_lossy(authority)) else { return false };
+        let by_name = match server_name.map(|name| server_name_of(&String::from_utf8_lossy(name))) {
             // RFC 6066 §3 allows no literal addresses, and Java sends no name without a dot.
             None if !authority.contains('.')
                 || authority.starts_with('[')
@@ -145,6 +144,11 @@ impl Tenants {
                 .map(|host| realms.choose(host.map(String::as_str), target, &self.other));
             return match (&one.policy, &other.policy) {
                 (TenantPolicy::Known(one), TenantPolicy::Known(other)) => Arc::ptr_eq(one, other),
+                // Both choose no tenant, and no spelling chooses one.
+                (TenantPolicy::Unknown(one), TenantPolicy::Unknown(other)) => {
+                    Arc::ptr_eq(one, other)
+                        && matches!(&self.other, TenantPolicy::Unknown(none) if Arc::ptr_eq(none, one))
+                }
                 _ => false,
             };
         }

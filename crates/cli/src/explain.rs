@@ -317,7 +317,7 @@ pub fn is_server_name_unchecked(gate: &Gate, request: &GateRequest, outcome: &Ou
     // The next check is one of these for every gated request.
     [Check::Protocol, Check::Authorization].into_iter().any(|check| checks.has(check))
         && !checks.has(Check::ServerName)
-        && policy(gate, request).is_some_and(|policy| policy.matches_server_name)
+        && policy(gate, request).is_some_and(|policy| policy.common.matches_server_name)
 }
 
 fn registered(policy: &Policy, peer: &Peer, client_id: &str) -> Option<Arc<ClientMetadata>> {

@@ -293,7 +293,7 @@ impl Facts<'_> {
                 if checks.has(Check::Protocol) || checks.has(Check::Authorization) =>
             {
                 match self.policy {
-                    Some(policy) if policy.matches_server_name => {
+                    Some(policy) if policy.common.matches_server_name => {
                         "not checked: --server-name is not given"
                     }
                     Some(policy) if policy.common.peer_certificate.matches_server_name() => {

@@ -37,7 +37,7 @@ pub fn findings(
             before the filter reads it, and every client is refused";
         findings.push(Finding::error(Some(position.line), message).at(position.pointer.clone()));
     }
-    if !chain.knows_server_name && policies.iter().any(|policy| policy.matches_server_name) {
+    if !chain.knows_server_name && policies.iter().any(|policy| policy.common.matches_server_name) {
         let message = "without the listener filter envoy.filters.listener.tls_inspector Envoy does \
             not know the server name of a TLS handshake, and every gated request of a tenant is \
             refused as server_name_mismatch";
