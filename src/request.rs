@@ -29,7 +29,7 @@ pub use self::fields::{Field, Fields, SingletonField};
 pub(crate) use self::form::Form;
 pub(crate) use self::head::{Beginnings, begins_as_identity, same_header};
 pub use self::head::{Head, is_token};
-pub(crate) use self::path::{folded, has_spelling};
+pub(crate) use self::path::{Spellings, find_spelling, folded};
 pub use self::path_prefix::PathPrefix;
 pub use self::target::Target;
 pub(crate) use self::token_request::{Claim, ClaimedClient};

@@ -88,6 +88,8 @@ struct EndpointPart {
     head: GatedHead,
     /// The client that the body names, once the body is complete.
     claimed: Option<ClaimedClient>,
+    /// What an answer asks for that is about the client, and not about the token.
+    challenge: Challenge,
 }
 
 impl Exchange {
@@ -102,13 +104,16 @@ impl Exchange {
     ) -> Step {
         let ArrivedHeaders { policy, is_endpoint, end_of_stream, mut summary } = arrived;
         let target = &head.target;
-        summary.challenge = Challenge::Bearer;
+        let challenge = std::mem::replace(&mut summary.challenge, Challenge::Bearer);
         let mode = policy.common.mode;
         let endpoint = if is_endpoint {
             let checks = &mut self.checks;
             match GatedHead::read(configuration, &policy, head, target, downstream, checks) {
-                Ok(head) => Some(Box::new(EndpointPart { head, claimed: None })),
-                Err(rejection) => return self.refuse(rejection, mode, summary),
+                Ok(head) => Some(Box::new(EndpointPart { head, claimed: None, challenge })),
+                Err(rejection) => {
+                    summary.challenge = challenge;
+                    return self.refuse(rejection, mode, summary);
+                }
             }
         } else {
             let checks = &mut self.checks;
@@ -192,6 +197,7 @@ impl Exchange {
             match claim {
                 Ok(claimed) => endpoint.claimed = claimed,
                 Err(rejection) => {
+                    held.summary.challenge = endpoint.challenge;
                     return self.refuse(rejection, held.policy.common.mode, held.summary);
                 }
             }
@@ -225,7 +231,8 @@ impl Exchange {
             Ok(TokenVerdict::Bound) => match held.endpoint.take() {
                 None => self.pass(Code::TokenBound, checked.headers, held.summary),
                 Some(endpoint) => {
-                    let EndpointPart { head, claimed } = *endpoint;
+                    let EndpointPart { head, claimed, challenge } = *endpoint;
+                    held.summary.challenge = challenge;
                     let (policy, summary, buffered) = (held.policy, held.summary, held.buffered);
                     let request = Box::new(HeldRequest { policy, head, summary, buffered });
                     self.register(request, claimed, downstream)

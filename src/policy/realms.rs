@@ -9,7 +9,9 @@ use std::sync::Arc;
 use super::{
     CommonPolicy, Gating, HostPattern, Policy, StrippedHeaders, TenantPolicy, UnknownTenant,
 };
-use crate::request::{Endpoints, PathPrefix, Target, folded, has_spelling, may_be_listed};
+use crate::request::{
+    Endpoints, PathPrefix, Spellings, Target, find_spelling, folded, may_be_listed,
+};
 use crate::sort::sort_by;
 
 /// The tenants of a configuration in which some are chosen by path.
@@ -124,17 +126,20 @@ impl Realms {
         } else if !path.starts_with(b"/") {
             // It is no path. What a backend makes of it is not known.
             (search.gating, search.is_ambiguous) = (ALL, true);
-        } else if Self::may_be_gated(&of_host, path, other) {
-            let has_too_many = has_spelling(path, &mut |spelling| {
+        } else {
+            let may_be_gated = || Self::may_be_gated(&of_host, path, other);
+            let found = find_spelling(path, &may_be_gated, &mut |spelling| {
                 search.see(spelling, &choose(&of_host, spelling));
                 search.is_ambiguous
             });
-            if has_too_many {
-                (search.gating, search.is_ambiguous) = (ALL, true);
+            match found {
+                Spellings::Others => {}
+                // No spelling is gated. Which tenants they choose is not worth a search.
+                Spellings::Unlikely if !search.gating.is_any() => search.is_mixed = true,
+                Spellings::Unlikely | Spellings::Wanted | Spellings::TooMany => {
+                    (search.gating, search.is_ambiguous) = (ALL, true);
+                }
             }
-        } else {
-            // No spelling is gated. Which tenants they choose is not worth a search.
-            search.is_mixed = true;
         }
         let Search { gating, is_ambiguous, is_mixed, .. } = search;
         let policy = match (is_ambiguous, is_mixed) {
@@ -158,8 +163,7 @@ impl Realms {
         TenantPolicy::Unknown(Arc::new(UnknownTenant { common, endpoints, resources }))
     }
 
-    /// Whether some spelling of a path may be gated for some tenant of these hosts. Only a long
-    /// path is looked at.
+    /// Whether some spelling of a path may be gated for some tenant of these hosts.
     fn may_be_gated(of_host: &[&RealmsOfHost], path: &[u8], other: &TenantPolicy) -> bool {
         let policies = of_host.iter().flat_map(|of_host| of_host.policies());
         let lists = policies.flat_map(|policy| {

@@ -267,7 +267,13 @@ pub(crate) fn is_client_id(id: &str) -> bool {
     // The fast path: nearly every identifier is visible ASCII, and each request has one.
     !id.is_empty()
         && (are_visible(id.as_bytes())
-            || (id.trim() == id && !id.contains(|c: char| c.is_control())))
+            || (id.trim_matches(is_trimmed) == id && !id.contains(|c: char| c.is_control())))
+}
+
+/// Whether some language takes this off the ends of a text: JavaScript the byte order mark, early
+/// .NET the zero-width space, and Java and .NET of earlier Unicode the Mongolian vowel separator.
+fn is_trimmed(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}' | '\u{180e}')
 }
 
 fn client_id(json: &Json) -> Result<Box<str>, JsonError> {

@@ -134,12 +134,15 @@ fn form_charset(content_type: &[u8]) -> Option<Charset> {
     }
     // Some readers search for `charset` in the whole value, so that it may occur only as the name
     // of a parameter.
+    let mut splits_quotes = false;
     let mut named = parts.filter(|part| {
+        // A semicolon in a quoted string: what follows is no parameter.
+        splits_quotes |= part.matches('"').count() % 2 == 1;
         part.as_bytes().windows(NAME.len()).any(|text| text.eq_ignore_ascii_case(NAME))
     });
     match (named.next(), named.next()) {
         (None, _) => Some(Charset::Utf8),
-        (Some(parameter), None) => charset(parameter),
+        (Some(parameter), None) => charset(parameter).filter(|_| !splits_quotes),
         (Some(_), Some(_)) => None,
     }
 }
@@ -198,6 +201,8 @@ mod tests {
             "application/x-www-form-urlencoded;x=charset=iso-8859-1",
             "application/x-www-form-urlencoded;x=\";charset=iso-8859-1\"",
             "application/x-www-form-urlencoded;x=\";charset=utf-8\"",
+            "application/x-www-form-urlencoded;x=\"y;charset=utf-8;z\"",
+            "application/x-www-form-urlencoded;charset=utf-8;x=\"y;z\"",
             "application/x-www-form-urlencoded;accept-Charset=utf-8",
             "application/x-www-form-urlencoded,application/x-www-form-urlencoded",
             "application/x-www-form-urlencoded;charset=utf-8,text/plain",

@@ -79,9 +79,11 @@ fn reads_as(name: &str, credential: &str) -> bool {
 pub(super) fn folded(c: char) -> char {
     match c {
         '.' | ' ' | '-' | '+' => '_',
-        // Java and others compare in upper case, in which these are `I` and `S`.
+        // Java and others compare in upper case, in which these are `I` and `S`, and in lower case,
+        // in which the Kelvin sign is `k`.
         'ı' | 'İ' => 'i',
         'ſ' => 's',
+        '\u{212a}' => 'k',
         other => other.to_ascii_lowercase(),
     }
 }

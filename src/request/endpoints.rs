@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use super::path::{self, Words};
+use super::path::{self, Spellings, Words};
 use super::path_prefix::{PathPrefix, WILDCARD, check_plain, no_path};
 use super::target::Target;
 use crate::json::{Json, JsonError};
-use crate::limits;
 use crate::octets::{equal, equal_ignoring_case};
 
 /// The paths that carry client authentication: `endpoints` of the configuration.
@@ -238,20 +237,20 @@ impl Endpoints {
     }
 
     fn lists_any_spelling_of(&self, path: &[u8]) -> bool {
-        may_be_listed(path, [Some(self)])
-            && path::has_spelling(path, &mut |spelling| self.lists(spelling))
+        let may_be_listed = || may_be_listed(path, [Some(self)]);
+        match path::find_spelling(path, &may_be_listed, &mut |spelling| self.lists(spelling)) {
+            Spellings::Wanted | Spellings::TooMany => true,
+            Spellings::Others | Spellings::Unlikely => false,
+        }
     }
 }
 
 /// Whether `path` may have a spelling that is listed in one of `lists`, of which `None` lists every
-/// path. Only a long path is looked at, of which a search for all spellings would cost much.
+/// path, by the words in it alone.
 pub(crate) fn may_be_listed<'a>(
     path: &[u8],
     lists: impl IntoIterator<Item = Option<&'a Endpoints>>,
 ) -> bool {
-    if path.len() <= limits::LONG_PATH_OCTETS {
-        return true;
-    }
     // Whether every word of some endpoint is in `path`. Rules remove and decode text, but join
     // nothing: a word that is in no decoding is a segment of no spelling.
     let Some(text) = path::fully_decoded(path) else { return true };

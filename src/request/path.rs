@@ -65,42 +65,71 @@ pub(super) fn measure(target: &[u8]) -> (usize, bool) {
     (length, is_plain)
 }
 
-/// Whether a segment is `.` or `..`, or ends in `.php`.
+/// Whether a segment is `.` or `..`, or the name of a script.
 fn has_unusual_dots(path: &[u8]) -> bool {
-    path.split(|&b| b == b'/').any(|segment| {
-        let is_script =
-            segment.last_chunk::<4>().is_some_and(|end| end.eq_ignore_ascii_case(b".php"));
-        is_script || matches!(segment, b"." | b"..")
-    })
+    path.split(|&b| b == b'/').any(|segment| is_script(segment) || matches!(segment, b"." | b".."))
 }
 
-/// Whether `is_wanted` holds for some spelling of `path`, `path` itself included. A path with more
-/// spellings than [`limits::PATH_SPELLING_OCTETS`] counts as one that has the wanted spelling,
-/// because its meaning cannot be determined.
-pub(crate) fn has_spelling(path: &[u8], is_wanted: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+/// What a search for a spelling found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spellings {
+    /// One of them is wanted.
+    Wanted,
+    /// None of them is.
+    Others,
+    /// The path is long or has many, and its words show that none is wanted.
+    Unlikely,
+    /// There are more than [`limits::PATH_SPELLING_OCTETS`], and none of those that were looked at
+    /// is wanted. What the path means cannot be determined.
+    TooMany,
+}
+
+/// Looks for a spelling of `path`, `path` itself included, for which `is_wanted` holds.
+/// `may_be_wanted` = whether some spelling may be, by the words of the path; it is asked where a
+/// search for all spellings costs much, or has not found an end.
+pub(crate) fn find_spelling(
+    path: &[u8],
+    may_be_wanted: &dyn Fn() -> bool,
+    is_wanted: &mut dyn FnMut(&[u8]) -> bool,
+) -> Spellings {
+    let is_long = path.len() > limits::LONG_PATH_OCTETS;
+    if is_long && !may_be_wanted() {
+        return Spellings::Unlikely;
+    }
+    match follow(path, is_wanted) {
+        Spellings::TooMany if !is_long && !may_be_wanted() => Spellings::Unlikely,
+        found => found,
+    }
+}
+
+fn follow(path: &[u8], is_wanted: &mut dyn FnMut(&[u8]) -> bool) -> Spellings {
     // No rule makes a path longer, so the search ends.
     let mut octets_left = limits::PATH_SPELLING_OCTETS;
     let mut seen = BTreeSet::new();
     let mut open = vec![path.to_vec()];
     while let Some(path) = open.pop() {
         if is_wanted(&path) {
-            return true;
+            return Spellings::Wanted;
         }
         for rule in RULES {
             // Each rule copies the path, even where it changes nothing.
-            let Some(left) = octets_left.checked_sub(path.len() / 4 + 16) else { return true };
+            let Some(left) = octets_left.checked_sub(path.len() / 4 + 16) else {
+                return Spellings::TooMany;
+            };
             octets_left = left;
             let next = rule(&path);
             if next == path || seen.contains(&next) {
                 continue;
             }
-            let Some(left) = octets_left.checked_sub(next.len() + 16) else { return true };
+            let Some(left) = octets_left.checked_sub(next.len() + 16) else {
+                return Spellings::TooMany;
+            };
             octets_left = left;
             seen.insert(next.clone());
             open.push(next);
         }
     }
-    false
+    Spellings::Others
 }
 
 /// The text in which every word of every spelling of `path` occurs: decoded until nothing changes,
@@ -140,6 +169,8 @@ impl<'a> Words<'a> {
     }
 
     pub(super) fn contain(&mut self, word: &'a str) -> bool {
+        // An octet that is not UTF-8 may be a blank of Latin-1, which some rule takes away.
+        let is_blank = |c: char| is_blank(c) || c == char::REPLACEMENT_CHARACTER;
         *self.found.entry(word).or_insert_with(|| {
             self.text.match_indices(word).any(|(start, _)| {
                 let (before, rest) = self.text.split_at_checked(start).unwrap_or_default();
@@ -178,7 +209,7 @@ pub(super) fn last_segment(path: &[u8], is_plain: bool) -> Option<Cow<'_, [u8]>>
 /// What some backend does to a path. No rule makes a path longer.
 type Rule = fn(&[u8]) -> Vec<u8>;
 
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 12] = [
     percent_decoded,
     backslashes_as_slashes,
     without_empty_segments,
@@ -189,6 +220,8 @@ const RULES: [Rule; 10] = [
     trimmed_segments,
     without_authority,
     without_script,
+    without_path_info,
+    without_sessions,
 ];
 
 /// `path` in lower case by the rules of Unicode that are the same for all languages, and with `i`
@@ -263,6 +296,28 @@ fn without_script(path: &[u8]) -> Vec<u8> {
     const SCRIPT: &[u8] = b".php/";
     let script = path.windows(SCRIPT.len()).position(|window| window.eq_ignore_ascii_case(SCRIPT));
     script.and_then(|at| path.get(at + SCRIPT.len() - 1..)).unwrap_or(path).to_vec()
+}
+
+/// Up to the first script, which gets the rest as its PATH_INFO (RFC 3875 §4.1.5): `/token.php/x`.
+fn without_path_info(path: &[u8]) -> Vec<u8> {
+    let script = path.split(|&b| b == b'/').position(is_script);
+    join(path.split(|&b| b == b'/').take(script.map_or(usize::MAX, |script| script + 1)))
+}
+
+/// Whether a segment is the name of a script that a server runs with what follows in the path.
+fn is_script(segment: &[u8]) -> bool {
+    let ending = segment.iter().rposition(|&b| b == b'.').and_then(|dot| segment.get(dot + 1..));
+    ending.is_some_and(|ending| SCRIPTS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+}
+
+/// The endings of scripts of PHP, CGI (RFC 3875) and ASP.NET.
+const SCRIPTS: [&[u8]; 8] = [b"php", b"cgi", b"fcgi", b"pl", b"asp", b"aspx", b"ashx", b"asmx"];
+
+/// Without the segments in which ASP.NET keeps sessions of clients that have no cookies:
+/// `/(S(abc))/token`.
+fn without_sessions(path: &[u8]) -> Vec<u8> {
+    let is_session = |segment: &&[u8]| segment.starts_with(b"(") && segment.ends_with(b"))");
+    join(path.split(|&b| b == b'/').filter(|segment| !is_session(segment)))
 }
 
 /// Without blanks and control characters at the ends of segments, which file systems and some
