@@ -18,18 +18,21 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::envoy::bootstrap::{self, Listener};
 use crate::envoy::client::{Client, Delivery, within_deadline};
-use crate::envoy::fixture::CERTIFICATES;
+use crate::envoy::fixture::{CERTIFICATES, with_header};
 use crate::envoy::http1::{self, Http1};
 use crate::envoy::jwt;
 use crate::envoy::process::{self, CURRENT, Envoy};
 use crate::request::{CLIENT, SUBJECT, configuration, token_request};
 use crate::support::case::Request;
+use crate::support::certificate::authority_pem;
 
 /// Many short turns: a disturbance affects neighbouring turns alike, and disappears in their
 /// difference.
 pub const ROUNDS: usize = 60;
 pub const REQUESTS: usize = 150;
 const WARM_UP: usize = 30_000;
+/// A client with a secret.
+const OTHER: &str = "client-of-another-method";
 
 /// What stands between the listener and the router, and what is sent to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +41,18 @@ pub enum Variant {
     /// `limit.wat` with so many of its calls, for a request whose body is awaited.
     Calls(u8),
     Filter,
+    /// The client is found by its certificate (`self_signed_tls_client_auth`).
+    SelfSigned,
+    /// The filter checks the path to a CA.
+    Anchors,
+    /// A client with a secret passes.
+    OtherMethod,
+    /// A client with another certificate is refused.
     Refused,
+    /// So is one that is not registered.
+    UnknownClient,
+    /// So is a request whose headers show it.
+    Malformed,
     Lua,
     /// An authorizer behind `ext_authz`, without the CPU time of the authorizer itself.
     ExternalAuthorization,
@@ -55,7 +69,7 @@ pub enum Variant {
 }
 
 impl Variant {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::Nothing,
         Self::Calls(0),
         Self::Calls(1),
@@ -66,7 +80,12 @@ impl Variant {
         Self::Calls(6),
         Self::Calls(7),
         Self::Filter,
+        Self::SelfSigned,
+        Self::Anchors,
+        Self::OtherMethod,
         Self::Refused,
+        Self::UnknownClient,
+        Self::Malformed,
         Self::Lua,
         Self::ExternalAuthorization,
         Self::NothingUngated,
@@ -92,7 +111,12 @@ impl Variant {
             Self::Calls(6) => "... and writes a filter state",
             Self::Calls(_) => "... and a second one: the limit",
             Self::Filter => "this filter, accepted",
-            Self::Refused => "this filter, refused (no backend is asked)",
+            Self::SelfSigned => "this filter, accepted: self-signed",
+            Self::Anchors => "this filter, accepted: under trust anchors",
+            Self::OtherMethod => "this filter, passed: another method",
+            Self::Refused => "this filter, refused: another certificate",
+            Self::UnknownClient => "this filter, refused: unknown client",
+            Self::Malformed => "this filter, refused at the headers",
             Self::Lua => "Lua that compares the printed subject",
             Self::ExternalAuthorization => "ext_authz over HTTP, without the authorizer",
             Self::NothingUngated => "not gated: no filter",
@@ -113,16 +137,26 @@ impl Variant {
         }
     }
 
-    /// Whether it refuses a client with another certificate.
-    fn decides(self) -> bool {
-        matches!(
-            self,
+    /// The status of an answer to a client with another certificate.
+    fn status_for_another(self) -> u16 {
+        match self {
             Self::Filter
-                | Self::Refused
-                | Self::Lua
-                | Self::ExternalAuthorization
-                | Self::FilterResource
-        )
+            | Self::SelfSigned
+            | Self::Anchors
+            | Self::Lua
+            | Self::ExternalAuthorization
+            | Self::FilterResource => 401,
+            _ => self.status(),
+        }
+    }
+
+    /// The status of an answer in the rounds. No backend is asked by those that refuse.
+    fn status(self) -> u16 {
+        match self {
+            Self::Refused | Self::UnknownClient => 401,
+            Self::Malformed => 400,
+            _ => 200,
+        }
     }
 
     fn is_resource(self) -> bool {
@@ -138,8 +172,47 @@ impl Variant {
                 let token = jwt::token(&jwt::bound_to(&CERTIFICATES.seed));
                 jwt::get("/api/accounts", &format!("Bearer {token}"))
             }
+            Self::OtherMethod => {
+                let body =
+                    format!("grant_type=client_credentials&client_id={OTHER}&client_secret=s");
+                Request { body: body.into(), ..token_request() }
+            }
+            Self::UnknownClient => {
+                let body = "grant_type=client_credentials&client_id=nobody";
+                Request { body: body.into(), ..token_request() }
+            }
+            Self::Malformed => with_header(token_request(), "content-encoding", "gzip"),
             _ => token_request(),
         }
+    }
+
+    fn configuration(self) -> Value {
+        let mut configuration = configuration();
+        match self {
+            Self::SelfSigned => {
+                let clients = configuration["clients"].as_array_mut().expect("it is a list");
+                clients.retain(|client| client["client_id"] != CLIENT);
+                clients.push(json!({
+                    "client_id": CLIENT,
+                    "token_endpoint_auth_method": "self_signed_tls_client_auth",
+                    "jwks": { "keys": [{
+                        "kty": "EC", "x5t#S256": CERTIFICATES.seed.x5t_s256(),
+                    }] },
+                }));
+            }
+            Self::Anchors => {
+                configuration["peer_certificate"] = json!({ "chain": "anchors" });
+                configuration["trust_anchors"] = json!([authority_pem()]);
+            }
+            Self::OtherMethod => {
+                let clients = configuration["clients"].as_array_mut().expect("it is a list");
+                clients.push(json!({
+                    "client_id": OTHER, "token_endpoint_auth_method": "client_secret_post",
+                }));
+            }
+            _ => {}
+        }
+        configuration
     }
 }
 
@@ -200,7 +273,7 @@ impl Lane {
             .expect("an answer");
         assert_eq!(
             answer.status,
-            if self.variant.decides() { 401 } else { 200 },
+            self.variant.status_for_another(),
             "{:?}: {}",
             self.variant,
             self.envoy.log()
@@ -212,7 +285,7 @@ impl Lane {
         let request = self.variant.request();
         let length = format!("content-length: {}", request.body.len());
         let bytes = [http1::head("bench", &request, &[&length]), request.body].concat();
-        let expected = if self.variant == Variant::Refused { 401 } else { 200 };
+        let expected = self.variant.status();
         let before = cpu_time(self.envoy.process.id());
         for _ in 0..requests {
             let exchange = async {
@@ -239,7 +312,7 @@ pub async fn start_envoy(variant: Variant, workers: u32, authorizer: SocketAddr)
         let listener = if variant.is_resource() {
             jwt::listener("gate", vec![jwt::jwt_authn(json!({}))], json!({}))
         } else {
-            Listener::new("gate", &configuration())
+            Listener::new("gate", &variant.configuration())
         };
         let mut bootstrap = bootstrap::bootstrap(&[listener], backend, &module, directory);
         change_filters(&mut bootstrap, variant, authorizer);
@@ -277,10 +350,7 @@ fn change_filters(bootstrap: &mut Value, variant: Variant, authorizer: SocketAdd
     let filters = manager["http_filters"].as_array_mut().expect("it is a list");
     match variant {
         Variant::Nothing | Variant::NothingUngated => drop(filters.remove(0)),
-        Variant::Calls(_) | Variant::ReadsHeaders => {}
-        Variant::Filter | Variant::Refused | Variant::FilterUngated => {}
         Variant::JwtAuthn => drop(filters.remove(1)),
-        Variant::ResourceCalls | Variant::FilterResource => {}
         Variant::Lua => {
             let script =
                 include_str!("subject.lua").replace("CLIENT", CLIENT).replace("SUBJECT", SUBJECT);
@@ -303,6 +373,8 @@ fn change_filters(bootstrap: &mut Value, variant: Variant, authorizer: SocketAdd
                 "with_request_body": { "max_request_bytes": 65_536 },
             }});
         }
+        // Those with a module.
+        _ => {}
     }
     let clusters = bootstrap["static_resources"]["clusters"].as_array_mut().expect("it is a list");
     clusters.push(json!({

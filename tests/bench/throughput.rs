@@ -14,6 +14,7 @@ use super::{Lane, Variant, authorizer, cpu_time};
 use crate::envoy::client::Client;
 use crate::envoy::fixture::CERTIFICATES;
 use crate::envoy::http1::{self, Http1};
+use crate::median;
 
 pub const VARIANTS: [Variant; 5] = [
     Variant::Nothing,
@@ -75,9 +76,8 @@ pub async fn measure() -> (Vec<Figures>, u64) {
             figures[place].busy.push((100.0 * cpu.as_secs_f64() / elapsed.as_secs_f64()) as u64);
         }
     }
-    let mut reached = figures[0].throughput.clone();
-    reached.sort_unstable();
-    let pace = reached[reached.len() / 2] * PACE / 100;
+    let reached = median(figures[0].throughput.iter().map(|value| *value as i64));
+    let pace = u64::try_from(reached).unwrap_or_default() * PACE / 100;
     let interval = Duration::from_secs(1) * CONNECTIONS / u32::try_from(pace.max(1)).unwrap_or(1);
     for round in 0..ROUNDS {
         for turn in 0..lanes.len() {
