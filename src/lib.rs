@@ -94,6 +94,7 @@ mod facts;
 mod gate;
 mod json;
 pub mod limits;
+mod log_line;
 mod octets;
 mod percent;
 mod policy;
@@ -137,6 +138,7 @@ pub mod host {
     pub use crate::downstream::{Downstream, VerifiedClaim};
     pub use crate::exchange::{Exchange, Step};
     pub use crate::facts::{Fact, Question};
+    pub use crate::log_line::log_line;
     pub use crate::policy::{FilterState, LogDecisions};
     pub use crate::registration::{JwksUri, Registration};
     pub use crate::registry::{

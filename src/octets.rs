@@ -93,11 +93,22 @@ pub(crate) fn first(text: &[u8], wanted: u8) -> Option<usize> {
 
 /// Whether all octets are visible ASCII characters.
 pub(crate) fn are_visible(text: &[u8]) -> bool {
-    const BELOW: u64 = ONES * (0x80 - b'!' as u64);
+    are_from::<b'!'>(text)
+}
+
+/// Whether all octets are visible ASCII characters or blanks.
+pub(crate) fn are_printable(text: &[u8]) -> bool {
+    are_from::<b' '>(text)
+}
+
+/// Whether all octets are from `FIRST` to `~`.
+#[inline]
+fn are_from<const FIRST: u8>(text: &[u8]) -> bool {
     const ABOVE: u64 = ONES * (0x7f - b'~' as u64);
+    let below = ONES * (0x80 - u64::from(FIRST));
     position(text, |word| {
         let low = word & !HIGHEST;
-        !(low + BELOW) | (low + ABOVE) | word
+        !(low + below) | (low + ABOVE) | word
     }) == text.len()
 }
 
@@ -239,6 +250,19 @@ mod tests {
             }
         }
         assert_eq!(first(b"a\0", 0), Some(1));
+    }
+
+    #[test]
+    fn printable_octets() {
+        for octet in 0..=u8::MAX {
+            for place in 0..20 {
+                let mut text = [b'a'; 20];
+                text[place] = octet;
+                let is_printable = (b' '..=b'~').contains(&octet);
+                assert_eq!(are_printable(&text), is_printable, "{octet} at {place}");
+                assert_eq!(are_visible(&text), is_printable && octet != b' ', "{octet} at {place}");
+            }
+        }
     }
 
     #[test]

@@ -274,10 +274,7 @@ fn up_to(path: &[u8], ends: &[u8]) -> Vec<u8> {
 /// Each segment up to its first semicolon, as servlet containers see it: `/token;x=1`,
 /// `/x/..;/token`.
 fn without_parameters(path: &[u8]) -> Vec<u8> {
-    join(
-        path.split(|&b| b == b'/')
-            .map(|segment| segment.split(|&b| b == b';').next().unwrap_or_default()),
-    )
+    map_segments(path, &mut |segment| segment.split(|&b| b == b';').next())
 }
 
 /// Without the host of a network-path reference (RFC 3986 §4.2), as URL parsers read
@@ -300,12 +297,24 @@ fn without_script(path: &[u8]) -> Vec<u8> {
 
 /// Up to the first script, which gets the rest as its PATH_INFO (RFC 3875 §4.1.5): `/token.php/x`.
 fn without_path_info(path: &[u8]) -> Vec<u8> {
-    let script = path.split(|&b| b == b'/').position(is_script);
-    join(path.split(|&b| b == b'/').take(script.map_or(usize::MAX, |script| script + 1)))
+    let mut has_script = false;
+    map_segments(path, &mut |segment| {
+        let is_info = has_script;
+        has_script |= is_script(segment);
+        (!is_info).then_some(segment)
+    })
 }
 
 /// Whether a segment is the name of a script that a server runs with what follows in the path.
 fn is_script(segment: &[u8]) -> bool {
+    // The fast path: the name of nearly no segment ends so.
+    let may_be_one =
+        segment.last().is_some_and(|last| matches!(last | 0x20, b'p' | b'i' | b'l' | b'x'));
+    may_be_one && has_ending(segment)
+}
+
+#[inline(never)]
+fn has_ending(segment: &[u8]) -> bool {
     let ending = segment.iter().rposition(|&b| b == b'.').and_then(|dot| segment.get(dot + 1..));
     ending.is_some_and(|ending| SCRIPTS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }
@@ -316,23 +325,25 @@ const SCRIPTS: [&[u8]; 8] = [b"php", b"cgi", b"fcgi", b"pl", b"asp", b"aspx", b"
 /// Without the segments in which ASP.NET keeps sessions of clients that have no cookies:
 /// `/(S(abc))/token`.
 fn without_sessions(path: &[u8]) -> Vec<u8> {
-    let is_session = |segment: &&[u8]| segment.starts_with(b"(") && segment.ends_with(b"))");
-    join(path.split(|&b| b == b'/').filter(|segment| !is_session(segment)))
+    map_segments(path, &mut |segment| {
+        let is_session = segment.starts_with(b"(") && segment.ends_with(b"))");
+        (!is_session).then_some(segment)
+    })
 }
 
 /// Without blanks and control characters at the ends of segments, which file systems and some
 /// routers drop.
 fn trimmed_segments(path: &[u8]) -> Vec<u8> {
-    join(path.split(|&b| b == b'/').map(|segment| match std::str::from_utf8(segment) {
-        Ok(text) => text.trim_matches(is_blank).as_bytes(),
+    map_segments(path, &mut |segment| match std::str::from_utf8(segment) {
+        Ok(text) => Some(text.trim_matches(is_blank).as_bytes()),
         // Read as Latin-1, a blank or a control character is one octet.
         Err(_) => {
             let is_blank = |b: &u8| is_blank(char::from(*b));
             let start = segment.iter().position(|b| !is_blank(b)).unwrap_or(segment.len());
             let end = segment.iter().rposition(|b| !is_blank(b)).map_or(start, |last| last + 1);
-            segment.get(start..end).unwrap_or_default()
+            segment.get(start..end)
         }
-    }))
+    })
 }
 
 fn is_blank(c: char) -> bool {
@@ -369,6 +380,11 @@ pub(super) fn resolve_dots(path: &[u8]) -> Vec<u8> {
         }
     }
     join(std::iter::once(&b""[..]).chain(kept))
+}
+
+/// The segments that `map` makes of those of `path`; `None` = none in its place.
+fn map_segments<'a>(path: &'a [u8], map: &mut dyn FnMut(&'a [u8]) -> Option<&'a [u8]>) -> Vec<u8> {
+    join(path.split(|&b| b == b'/').filter_map(map))
 }
 
 fn join<'a>(segments: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {

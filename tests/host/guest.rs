@@ -8,6 +8,9 @@ use super::pairs::{check_header, decode_pairs, encode_pairs};
 use super::response::ResponseFault;
 use super::stream::{Headers, Reply, Status};
 
+/// The longest line that the filter gives to a log, in bytes.
+const LONGEST_LINE: usize = 4096;
+
 const REQUEST_HEADERS: u32 = 0;
 const REQUEST_TRAILERS: u32 = 1;
 const RESPONSE_HEADERS: u32 = 2;
@@ -44,6 +47,10 @@ impl Guest<'_> {
             bail!("{level} is not a log level");
         }
         let message = self.read_text(text, size)?;
+        // Envoy writes it as it is: a line end would begin another line.
+        if message.contains(char::is_control) || message.len() > LONGEST_LINE {
+            bail!("not one line of at most {LONGEST_LINE} bytes: {message:?}");
+        }
         self.host().account().logs.push(Log { level, message });
         Ok(Status::Ok)
     }

@@ -17,6 +17,8 @@ mod header_map;
 
 use std::ptr::null_mut;
 
+use tls_client_auth::host::log_line;
+
 pub(crate) use self::allocator::Reusing;
 use self::artifact::tls_client_auth_reads_responses;
 pub(crate) use self::header_map::HeaderMap;
@@ -140,8 +142,10 @@ pub(crate) enum MetricKind {
     Gauge = 1,
 }
 
-/// Writes a line into Envoy's log. A failure of the log cannot be reported anywhere.
+/// Writes one line into Envoy's log, whatever the text is. A failure of the log cannot be reported
+/// anywhere.
 pub(crate) fn log(level: Level, text: &str) {
+    let text = log_line(text);
     // SAFETY: the host reads `text` during the call.
     unsafe { proxy_log(level as u32, text.as_ptr(), text.len()) };
 }

@@ -95,3 +95,18 @@ fn bearer_only_clients_are_skipped_silently_and_unusable_keys_are_logged() {
         "{logs:?}"
     );
 }
+
+/// Who registers a client chooses names in it.
+#[test]
+fn names_of_a_list_begin_no_line_of_the_log() {
+    let entry = |member: String| json!({ "client_id": "evil", "token_endpoint_auth_method": "none", member: 1 });
+    let line_end = "tls_client_auth_\n2026 [critical] FAKE \u{1b}[31m".to_owned();
+    for member in [line_end, format!("tls_client_auth_{}", "x".repeat(500_000))] {
+        let list = json!([client("a"), entry(member)]);
+        let mut vm = loaded(&Process::new(), SNAPSHOT, &list);
+        assert_code(&mut vm, "evil", "unknown_client");
+        // The host of the tests faults at a line with a line end, or a long one.
+        let logs = logs(&mut vm);
+        assert!(logs.iter().any(|line| line.contains(" refused /1")), "{logs:?}");
+    }
+}

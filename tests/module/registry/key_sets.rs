@@ -278,3 +278,23 @@ fn keys_that_are_left_out_are_logged() {
     let logs = logs(&mut vm);
     assert_eq!(logs.iter().filter(|written| written.starts_with(line)).count(), 1, "{logs:?}");
 }
+
+/// A client hosts its set itself.
+#[test]
+fn names_of_a_key_set_begin_no_line_of_the_log() {
+    let (mut vm, own) = (vm(), certificate());
+    let key = set(&[&own])["keys"][0].to_string();
+    let twice = r#""a\n[critical] FAKE": 1, "a\n[critical] FAKE": 2"#;
+    for (body, line) in [
+        (format!(r#"{{"keys": [{key}, {{"kty": "EC", {twice}}}]}}"#), "left out 1 of 2 keys"),
+        (format!(r#"{{"keys": [{key}], {twice}}}"#), "the earlier key set serves"),
+    ] {
+        let (id, call) = fetch(&mut vm, "c0", &own);
+        vm.answer(call.token, answer(200, &[], body)).expect("no fault");
+        assert_eq!(code(&closed(&mut vm, id)), "authenticated");
+        // The host of the tests faults at a line with a line end.
+        let logs = logs(&mut vm);
+        assert!(logs.iter().any(|one| one.contains(line) && one.contains("FAKE")), "{logs:?}");
+        elapse(&mut vm, Duration::from_secs(3600));
+    }
+}

@@ -1,0 +1,71 @@
+//! Lines for a host's log. Registries, key sets and clients choose parts of them.
+
+use std::borrow::Cow;
+
+use crate::limits;
+use crate::octets::are_printable;
+
+/// `text` as one line: without control characters and line separators, which are escaped as in
+/// Rust, and cut to [`limits::LINE_BYTES`].
+#[must_use]
+pub fn log_line(text: &str) -> Cow<'_, str> {
+    let is_short = text.len() <= limits::LINE_BYTES;
+    // Nearly every line, of which a flood of refused requests makes many.
+    if is_short && (are_printable(text.as_bytes()) || !text.contains(is_escaped)) {
+        return Cow::Borrowed(text);
+    }
+    escaped(text).into()
+}
+
+/// Whether a character could end a line, or change what a terminal shows of it.
+fn is_escaped(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+#[inline(never)]
+fn escaped(text: &str) -> String {
+    const CUT: &str = " [...]";
+    let mut line = String::new();
+    for c in text.chars() {
+        let before = line.len();
+        if is_escaped(c) {
+            line.extend(c.escape_debug());
+        } else {
+            line.push(c);
+        }
+        if line.len() > limits::LINE_BYTES - CUT.len() {
+            line.truncate(before);
+            line.push_str(CUT);
+            break;
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_begin_another_line_is_escaped() {
+        for (text, line) in [
+            ("tls_client_auth client \"é\"", "tls_client_auth client \"é\""),
+            ("/0/a\n2026 [critical] b", "/0/a\\n2026 [critical] b"),
+            ("a\r\0\u{1b}[31m", "a\\r\\0\\u{1b}[31m"),
+            ("a\u{2028}b\u{85}c", "a\\u{2028}b\\u{85}c"),
+            ("C:\\n", "C:\\n"),
+        ] {
+            assert_eq!(log_line(text), line);
+        }
+    }
+
+    #[test]
+    fn a_line_is_short() {
+        for text in ["a".repeat(500_000), "é".repeat(500_000), "\n".repeat(500_000)] {
+            let line = log_line(&text);
+            assert!(line.len() <= limits::LINE_BYTES && line.ends_with(" [...]"), "{}", line.len());
+            assert!(line.len() > limits::LINE_BYTES - 16, "{}", line.len());
+        }
+        assert_eq!(log_line(&"a".repeat(limits::LINE_BYTES)), "a".repeat(limits::LINE_BYTES));
+    }
+}
