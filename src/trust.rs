@@ -4,6 +4,7 @@
 mod algorithm;
 mod ca_certificate;
 mod known;
+mod mailbox_constraints;
 mod memory;
 mod offered;
 mod path;

@@ -58,13 +58,13 @@ impl AlternativeName {
     }
 
     /// A registered mailbox; `None` = `text` has no local part in visible ASCII, or no host name
-    /// behind its last `@`.
+    /// without a trailing dot behind its last `@` (RFC 5321 §4.1.2).
     #[must_use]
     pub fn email(text: &str) -> Option<Self> {
         let (local, domain) = text.rsplit_once('@')?;
         let Some(Self::Dns(domain)) = Self::dns(domain) else { return None };
         let is_local = !local.is_empty() && local.bytes().all(|b| b.is_ascii_graphic());
-        is_local.then(|| Self::Email(format!("{local}@{domain}").into()))
+        (is_local && !text.ends_with('.')).then(|| Self::Email(format!("{local}@{domain}").into()))
     }
 
     /// Whether the value of a `subjectAltName` extension has this name. The extension is read to
@@ -80,16 +80,16 @@ impl AlternativeName {
     /// Whether a GeneralName is this name. Nothing is allocated for it, because a certificate may
     /// have thousands of names.
     fn is(&self, entry: Tlv<'_>) -> Result<bool, MalformedDer> {
-        let host = |name: &str, found: &[u8]| {
-            found.strip_suffix(b".").unwrap_or(found).eq_ignore_ascii_case(name.as_bytes())
-        };
         Ok(match (self, entry.tag) {
-            (Self::Dns(name), DNS) => host(name, entry.contents),
+            (Self::Dns(name), DNS) => {
+                let found = entry.contents;
+                found.strip_suffix(b".").unwrap_or(found).eq_ignore_ascii_case(name.as_bytes())
+            }
             (Self::Uri(uri), URI) => uri.as_bytes() == entry.contents,
             (Self::Email(mailbox), EMAIL) => {
                 match (mailbox.rsplit_once('@'), split_mailbox(entry.contents)) {
                     (Some((local, domain)), Some((found, of))) => {
-                        local.as_bytes() == found && host(domain, of)
+                        local.as_bytes() == found && of.eq_ignore_ascii_case(domain.as_bytes())
                     }
                     _ => false,
                 }
@@ -111,14 +111,13 @@ impl AlternativeName {
     }
 
     fn from_general_name(entry: Tlv<'_>) -> Result<Option<Self>, MalformedDer> {
-        let lower = |octets: &[u8]| {
-            Some(printable(octets.strip_suffix(b".").unwrap_or(octets))?.to_ascii_lowercase())
-        };
+        let lower = |octets: &[u8]| printable(octets).map(str::to_ascii_lowercase);
         Ok(match entry.tag {
             EMAIL => split_mailbox(entry.contents).and_then(|(local, domain)| {
                 Some(Self::Email(format!("{}@{}", printable(local)?, lower(domain)?).into()))
             }),
-            DNS => lower(entry.contents).map(|name| Self::Dns(name.into())),
+            DNS => lower(entry.contents.strip_suffix(b".").unwrap_or(entry.contents))
+                .map(|name| Self::Dns(name.into())),
             URI => printable(entry.contents).map(|uri| Self::Uri(uri.into())),
             IP => Some(Self::Ip(address(entry.contents)?)),
             _ => None,

@@ -56,11 +56,14 @@ impl<'a> Parts<'a> {
         certificate.required()?.contents_of(tag::BIT_STRING)?;
         certificate.end()?;
 
-        if let Some(version) = signed.optional(tag::context_constructed(0))?
-            && !matches!(Tlv::only(version)?.contents_of(tag::INTEGER)?, [0..=2])
-        {
-            return Err(MalformedDer);
-        }
+        // Version 1 is the default, which DER leaves out (X.690 §11.5).
+        let version = match signed.optional(tag::context_constructed(0))? {
+            None => 1,
+            Some(version) => match Tlv::only(version)?.contents_of(tag::INTEGER)? {
+                [version @ (1 | 2)] => version + 1,
+                _ => return Err(MalformedDer),
+            },
+        };
         let serial_number = signed.required()?.contents_of(tag::INTEGER)?;
         signed.required()?.contents_of(tag::SEQUENCE)?;
         let issuer = signed.whole(tag::SEQUENCE)?;
@@ -81,7 +84,8 @@ impl<'a> Parts<'a> {
             None => None,
         };
         signed.end()?;
-        if serial_number.is_empty() {
+        // RFC 5280 §4.1.2.9: earlier versions have no extensions, so that some readers see none.
+        if serial_number.is_empty() || (extensions.is_some() && version != 3) {
             return Err(MalformedDer);
         }
         Ok(Self { serial_number, issuer, not_before, not_after, subject, public_key, extensions })

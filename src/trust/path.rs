@@ -18,6 +18,7 @@ use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
 use super::ca_certificate::{CaCertificate, CaExtensions, DIGITAL_SIGNATURE};
 use super::known::{KNOWN, Known};
+use super::mailbox_constraints;
 use super::signature::{SignatureError, SignatureVerifier, verify_strong};
 use crate::certificate::der::{Tlv, tag, write_element};
 use crate::certificate::{DistinguishedName, PeerCertificate};
@@ -178,13 +179,18 @@ fn build(
         let place = anchors.iter().position(|anchor| std::ptr::eq(anchor, path.anchor()));
         place.and_then(|place| trusted.get(place)).map(|(_, anchor)| *anchor)
     };
-    // For webpki an anchor is a name and a key alone.
-    let check_length = |path: &VerifiedPath<'_>| {
-        let Some(most) = anchor_of(path).and_then(CaCertificate::path_length) else {
-            return Ok(());
-        };
-        let counted = issuers_on(path, intermediates).filter(|ca| !ca.is_self_issued()).count();
-        if counted > most.into() { Err(webpki::Error::PathLenConstraintViolated) } else { Ok(()) }
+    let check_path = |path: &VerifiedPath<'_>| {
+        let Some(anchor) = anchor_of(path) else { return Err(webpki::Error::UnknownIssuer) };
+        // For webpki an anchor is a name and a key alone.
+        let issuers: Vec<&CaCertificate> = issuers_on(path, intermediates).collect();
+        let counted = issuers.iter().filter(|ca| !ca.is_self_issued()).count();
+        if anchor.path_length().is_some_and(|most| counted > most.into()) {
+            return Err(webpki::Error::PathLenConstraintViolated);
+        }
+        // webpki's order is from the leaf to the anchor.
+        let from_the_top = issuers.into_iter().rev();
+        mailbox_constraints::check(anchor, from_the_top, leaf.der())
+            .map_err(|_| webpki::Error::NameConstraintViolation)
     };
     let seconds = u64::try_from(now.0).map_err(|_| PathError::IssuerNotValid)?;
     let path = end_entity.verify_for_usage(
@@ -194,7 +200,7 @@ fn build(
         rustls_pki_types::UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
         KeyUsage::client_auth(),
         None,
-        Some(&check_length),
+        Some(&check_path),
     );
     let path = match path {
         Ok(path) => path,

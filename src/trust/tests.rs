@@ -69,6 +69,25 @@ fn another_key_of_the_same_name_is_no_issuer() {
     assert_eq!(check("p256", &["other.ca", "p256.ca"], &[]), Ok(()));
 }
 
+/// OpenSSL says the same of each.
+#[test]
+fn constraints_on_mailboxes_are_about_subjects_too() {
+    let refused = Err(PathError::NameConstraints);
+    for (leaf, anchor, between, expected) in [
+        ("mailbox", "mailbox.ca", &[][..], refused.clone()),
+        ("mailbox-san", "mailbox.ca", &[], refused.clone()),
+        ("mailbox-none", "mailbox.ca", &[], Ok(())),
+        ("mailbox-unconstrained", "mailbox-free.ca", &[], Ok(())),
+        // An address of a CA below the constraint.
+        ("mailbox-below-mid", "mailbox.ca", &["mailbox-mid"], refused.clone()),
+        // A constraint is about what is below its CA, and not about the CA.
+        ("mailbox-below-constrained", "mailbox-free.ca", &["mailbox-constrained-mid"], refused),
+        ("mailbox-none-below-constrained", "mailbox-free.ca", &["mailbox-constrained-mid"], Ok(())),
+    ] {
+        assert_eq!(check(leaf, &[anchor], between), expected, "{leaf}");
+    }
+}
+
 /// Says the same of every signature.
 #[derive(Debug)]
 pub(crate) struct Says(pub(crate) bool);
