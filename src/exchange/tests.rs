@@ -564,6 +564,40 @@ fn which_responses_are_read_and_how() {
     }
 }
 
+/// The tokens of a response must be bound to the certificate of its request; of a connection without
+/// one, to none.
+#[test]
+fn responses_are_compared_with_the_certificate_of_the_request() {
+    let configuration = Configuration::parse(
+        br#"{
+            "endpoints": ["/token"], "bound_tokens": {"response_check": "enforce"},
+            "clients": [{
+                "client_id": "a", "token_endpoint_auth_method": "none",
+                "tls_client_certificate_bound_access_tokens": true
+            }]
+        }"#,
+    )
+    .unwrap();
+    let certificate =
+        PeerCertificate::from_pem(include_bytes!("../../tests/bench/client.pem")).unwrap();
+    let own = format!("certificate: Some({:?})", certificate.thumbprint());
+    let with = crate::gate::Peer {
+        certificate: Some(Ok(Arc::new(certificate))),
+        ..crate::gate::Peer::default()
+    };
+    for (mut peer, expected) in
+        [(with, own.as_str()), (crate::gate::Peer::default(), "certificate: None")]
+    {
+        let fields = headers(&[FORM]);
+        let head = Head::of(Fields(&fields));
+        let mut exchange = Exchange::new(&configuration, &head);
+        exchange.on_headers(&configuration, &head, false, &mut peer);
+        exchange.on_body(11, true, gives(b"client_id=a"), &mut peer);
+        let response = format!("{:?}", exchange.take_response().unwrap());
+        assert!(response.contains(expected), "{response}");
+    }
+}
+
 /// No server is asked about the token of a request that must satisfy an endpoint, too.
 #[test]
 fn an_opaque_token_at_an_endpoint_is_refused() {
