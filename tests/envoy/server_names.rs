@@ -2,6 +2,12 @@
 //! that was verified under one name must not count for the tenant of the other (contract §4
 //! `server_name`).
 
+use std::fs;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -20,6 +26,8 @@ use crate::support::certificate::{self, Certificate, CertificateSpec, KeyKind, m
 struct Authority {
     pem: String,
     client: Client,
+    /// The certificate of the client.
+    leaf: Vec<u8>,
 }
 
 impl Authority {
@@ -37,8 +45,9 @@ impl Authority {
         let key = KeyPair::try_from(certificate::private_key_pkcs8(KeyKind::Ec)).expect("a key");
         let leaf = leaf.signed_by(&key, &Issuer::new(ca, ca_key)).expect("a certificate");
         let other = mint(&CertificateSpec::default()).expect("the description is well-formed");
-        let client = Client::new(&Certificate { der: Some(leaf.der().to_vec()), ..other });
-        Self { pem, client }
+        let leaf = leaf.der().to_vec();
+        let client = Client::new(&Certificate { der: Some(leaf.clone()), ..other });
+        Self { pem, client, leaf }
     }
 
     /// The client with a server name; empty for none.
@@ -85,6 +94,47 @@ fn by_server_name(bootstrap: &mut Value, a: &Authority, b: &Authority) {
         listener["filter_chains"] = chains;
         listener["default_filter_chain"] = without_name;
     }
+}
+
+/// The status of an answer to a token request for `host`, under a server name that no library for TLS
+/// but OpenSSL sends.
+async fn status_under(
+    server_name: &str,
+    host: &str,
+    to: SocketAddr,
+    authority: &Authority,
+    directory: &Path,
+) -> String {
+    let (certificate, key) = (directory.join("client.der"), directory.join("client.key"));
+    fs::write(&certificate, &authority.leaf).expect("the directory is ours");
+    fs::write(&key, certificate::private_key_pkcs8(KeyKind::Ec)).expect("the directory is ours");
+    let mut openssl = Command::new("openssl")
+        .args(["s_client", "-quiet", "-connect", &to.to_string(), "-servername", server_name])
+        .args(["-certform", "DER", "-keyform", "DER", "-cert"])
+        .arg(certificate)
+        .arg("-key")
+        .arg(key)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("openssl runs");
+    let body = "grant_type=client_credentials&client_id=shared";
+    let request = format!(
+        "POST /token HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n\
+         content-type: application/x-www-form-urlencoded\r\n\r\n{body}",
+        body.len()
+    );
+    // The backend answers meanwhile.
+    let answered = tokio::task::spawn_blocking(move || {
+        let mut stdin = openssl.stdin.take().expect("a pipe");
+        stdin.write_all(request.as_bytes()).expect("openssl reads");
+        let answer = openssl.wait_with_output().expect("openssl ends");
+        drop(stdin);
+        String::from_utf8_lossy(&answer.stdout).into_owned()
+    });
+    let answer = answered.await.expect("it does not panic");
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
 }
 
 fn token(host: &str) -> Request {
@@ -145,6 +195,20 @@ async fn a_certificate_counts_only_under_the_name_under_which_it_was_verified() 
         ask(&envoy, listener, &b.under("b.example"), page, Delivery::Http2Whole)
             .await
             .assert_is("not_gated");
+    }
+    // Envoy compares server names as they are: these come to the chain without a name, which trusts
+    // the CA of A. No name is a tenant's but its own.
+    for (server_name, status) in [
+        ("a.example", "200"),
+        ("a.example.", "421"),
+        ("b.example.", "421"),
+        ("b.example:443", "421"),
+        ("b.example:", "421"),
+    ] {
+        let host = server_name.trim_end_matches(|c: char| !c.is_ascii_lowercase());
+        let to = envoy.address("connection");
+        let found = status_under(server_name, host, to, &a, &envoy.directory).await;
+        assert_eq!(found, status, "{server_name}");
     }
     // Without the check (`server_name: "ignore"`), the client of B counts for A.
     ask(&envoy, "ignoring", &b.under("b.example"), token("a.example"), Delivery::Http1Whole)
