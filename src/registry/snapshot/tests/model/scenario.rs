@@ -112,7 +112,7 @@ impl Scenario {
                 vms: 3,
                 ..of("three VMs", seldom(0, Budget { changes: 1, crashes: 1, ..none }))
             },
-            Self { vms: 4, ..of("four VMs", seldom(0, none)) },
+            Self { vms: 4, ..of("four VMs, one stops", seldom(0, Budget { crashes: 1, ..none })) },
             Self {
                 ticks: 3,
                 pages: 2,
