@@ -93,3 +93,30 @@ impl Registry {
         self.clients.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table compares a key only with those of the same few bits of hash, which some of so many
+    /// have.
+    #[test]
+    fn a_client_is_found_by_its_own_identifier_alone() {
+        let client =
+            |n: u32| format!(r#"{{"client_id":"c{n}","token_endpoint_auth_method":"none"}}"#);
+        let clients: Vec<String> = (0..1000).map(client).collect();
+        let json = Json::parse(format!("[{}]", clients.join(",")).as_bytes()).unwrap();
+        let registry = Registry::from_json(&json, None).unwrap();
+        assert_eq!((registry.len(), registry.is_empty()), (1000, false));
+        for n in 0..1000 {
+            let id = format!("c{n}");
+            let found = registry.find(&id);
+            let is_own =
+                matches!(&found, Registration::Registered(client) if client.client_id() == id);
+            assert!(is_own, "{id}: {found:?}");
+            assert_eq!(registry.find(&format!("x{n}")), Registration::Unregistered);
+        }
+        let none = Registry::default();
+        assert_eq!((none.len(), none.is_empty()), (0, true));
+    }
+}

@@ -44,7 +44,6 @@ fn members(client: &Json) -> Result<Vec<ConvertedMember>, JsonError> {
     let secrets = secrets.unwrap_or_default();
     let error = |message: &str| Err(JsonError::new(message).within("ClientSecrets"));
     match secrets.as_slice() {
-        [] if is_implicit => Ok(vec![ConvertedMember::text(METHOD, "AllowedGrantTypes", "none")]),
         [] if !needs_secret => {
             Ok(vec![ConvertedMember::text(METHOD, "RequireClientSecret", "none")])
         }

@@ -128,6 +128,23 @@ fn a_token_is_asked_about_once_and_never_longer_than_it_lives() {
 }
 
 #[test]
+fn a_question_has_one_accept() {
+    for (configured, expected) in [
+        (None, "application/json"),
+        (Some(("authorization", "Basic eA==")), "application/json"),
+        (Some(("accept", "application/jwt")), "application/jwt"),
+    ] {
+        let mut source = IntrospectionSource::clone(&introspections().source);
+        source.headers =
+            configured.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let request = source.request(&AccessToken::new(b"t")).request;
+        let accept = request.headers.iter().filter(|(name, _)| **name == *"accept");
+        let accept: Vec<&str> = accept.map(|(_, value)| &**value).collect();
+        assert_eq!(accept, [expected]);
+    }
+}
+
+#[test]
 fn a_failure_is_not_held_and_floods_are_bounded() {
     let mut all = introspections();
     let token = AccessToken::new(b"t");

@@ -88,7 +88,9 @@ fn identifiers_are_percent_encoded_and_never_change_the_path() {
         let request = lookup.wait(client_id, 0).unwrap();
         assert_eq!(&*request.headers[3].1, path);
     }
-    for client_id in [".", "..", &"x".repeat(2000)] {
+    let longest = "x".repeat(limits::LOOKUP_ID_OCTETS);
+    assert!(lookup.find(&longest, 0).is_pending());
+    for client_id in [".", "..", &format!("{longest}x")] {
         assert_eq!(lookup.find(client_id, 0), Poll::Ready(Registration::Unregistered));
     }
 }
@@ -103,6 +105,7 @@ fn answers_are_held_for_as_long_as_cache_control_says() {
         (&[("cache-control", "max-age=5"), ("cache-control", "no-cache")], 0),
         (&[("cache-control", "no-store, max-age=5")], 0),
         (&[("cache-control", "max-age=x")], 0),
+        (&[("cache-control", "max-age=5, max-age=9")], 5),
         (&[("cache-control", "public")], 60),
         (&[("cache-control", "max-age=99999999999999999")], 3600),
         (&[], 60),
@@ -147,6 +150,7 @@ fn an_answer_that_is_not_about_the_client_is_a_failure() {
         (200, &*client("b"), FetchError::OtherClient),
         (200, &client("A"), FetchError::OtherClient),
         (200, &other, FetchError::OtherClient),
+        (200, r#"{"client_id":"b","tls_client_auth_oops":1}"#, FetchError::OtherClient),
         (200, "<html>", malformed("not JSON: expected value at line 1 column 1")),
         (200, "", malformed("not JSON: EOF while parsing a value at line 1 column 0")),
         (200, &" ".repeat(1001), FetchError::TooLarge(1000)),
@@ -172,6 +176,8 @@ fn an_answer_that_is_not_about_the_client_is_a_failure() {
 fn an_answer_from_the_host_that_is_incomplete_is_a_failure() {
     let mut lookup = lookup();
     lookup.wait("a", 1);
+    let longest = format!("{:1000}", client("a"));
+    assert!(answer(&mut lookup, "a", 0, 200, &[], &longest).result.is_ok());
     let nothing = RegistryAnswer { status: None, headers: &[], body_size: 0, read: &|_| None };
     assert_eq!(lookup.on_answer("a", Some(&nothing), 0).failure, Some(FetchError::NoAnswer));
     assert_eq!(lookup.on_answer("a", None, 0).failure, Some(FetchError::NotSent));

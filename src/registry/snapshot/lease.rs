@@ -124,7 +124,7 @@ impl Lease {
             && let Some((stored, Some(version))) = self.stored(shared)
             && stored.owner == owner
         {
-            let vacant = StoredLease { owner: 0, refresh_millis: 0, ..stored };
+            let vacant = StoredLease { owner: 0, ..stored };
             shared.write(&self.key, &vacant.encode(), Some(version));
         }
         self.observe();
@@ -181,6 +181,42 @@ mod tests {
     fn the_format_of_a_stored_lease() {
         let stored = StoredLease { owner: 1, refresh_millis: 2, writes: 3 }.encode();
         assert_eq!(stored, [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0]);
+    }
+
+    /// The version alone does not: the host counts it in 32 bits.
+    #[test]
+    fn the_count_of_writes_distinguishes_equal_versions() {
+        let stored = StoredLease { owner: 1, refresh_millis: 2, writes: 3 };
+        assert_eq!(stored.number(Version(4)), 0x0000_0003_0000_0004);
+    }
+
+    #[test]
+    fn a_later_list_has_at_least_the_number_that_is_next_now() {
+        let mut process = Process::default();
+        let (mut first, second) = (lease(60), lease(60));
+        assert_eq!(first.next_number(&mut process), 0, "there is no lease yet");
+        while !first.tick(TICK, &mut process) {}
+        let mut before = 0;
+        for _ in 0..3 {
+            let next = second.next_number(&mut process);
+            assert!(next > before);
+            before = first.next_generation(&mut process).unwrap();
+            assert!(before >= next, "a list of this VM, as seen by another one");
+        }
+    }
+
+    #[test]
+    fn a_holder_renews_the_lease_every_half_second() {
+        let mut process = Process::default();
+        let mut holder = lease(60);
+        while !holder.tick(TICK, &mut process) {}
+        let mut renewed = Vec::new();
+        for elapsed in [TICK, TICK, TICK, TICK, limits::LEASE_BEAT * 3, TICK] {
+            let (_, before) = process.read("lease").unwrap();
+            assert!(holder.tick(elapsed, &mut process));
+            renewed.push(process.read("lease").unwrap().1 != before);
+        }
+        assert_eq!(renewed, [false, true, false, true, true, false]);
     }
 
     #[test]

@@ -128,3 +128,42 @@ impl ListInForce {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::shared::Slot;
+    use super::super::tests::Process;
+    use super::*;
+
+    fn head(generation: u64, etag: Option<&str>) -> ListHead {
+        ListHead {
+            generation,
+            slot: Slot::A,
+            layout: ShardLayout { seed: 0, shards: 1 },
+            clients: 0,
+            refused: 0,
+            confirmations: generation,
+            confirmed_at: 0,
+            attempt: generation,
+            validators: Validators { etag: etag.map(Into::into), ..Validators::default() },
+        }
+    }
+
+    #[test]
+    fn a_head_loses_its_validators_only_if_it_is_the_one_of_the_damaged_list() {
+        let (old, new, bare) = (head(1, Some("1")), head(2, Some("2")), head(2, None));
+        for (known, stored, expected) in
+            [(&new, &new, &bare), (&old, &new, &new), (&old, &bare, &bare), (&bare, &bare, &bare)]
+        {
+            let (keys, mut process) = (Keys::of("r", false), Process::default());
+            let mut list = ListInForce::new(keys.clone(), Duration::MAX);
+            process.write(&keys.head(), &known.encode(), None);
+            list.update(Duration::ZERO, 0, &mut process);
+            process.write(&keys.head(), &stored.encode(), None);
+            let before = process.read(&keys.head());
+            list.require_new_list(&mut process);
+            assert_eq!(ListHead::read(&keys, &mut process).as_ref(), Some(expected));
+            assert_eq!(process.read(&keys.head()) == before, stored == expected, "written");
+        }
+    }
+}

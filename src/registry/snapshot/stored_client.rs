@@ -347,6 +347,13 @@ mod tests {
     fn truncated_octets_are_no_client() {
         let octets = client(&tls(r#"san_dns":"a.example""#)).encode();
         assert!((0..octets.len()).all(|end| StoredClient::decode("c", &octets[..end]).is_none()));
-        assert_eq!(StoredClient::decode("c", &[octets.as_slice(), &[0]].concat()), None);
+        let thumbprints = format!("\"certificate_thumbprints\":[\"{THUMBPRINT}\"]");
+        for longer in [
+            octets,
+            client(&format!("{},{thumbprints}", tls(r#"san_dns":"a.example""#))).encode(),
+            StoredClient::Unusable("because".into()).encode(),
+        ] {
+            assert_eq!(StoredClient::decode("c", &[longer.as_slice(), &[0]].concat()), None);
+        }
     }
 }

@@ -55,6 +55,21 @@ fn every_identifier_of_a_refused_entry_is_found() {
     }
 }
 
+/// Read as another server's, it would be registered under the other identifier, and its own would
+/// be unregistered.
+#[test]
+fn an_entry_with_a_client_id_is_not_converted() {
+    for (entry, client_ids) in [
+        (r#"{"client_id":"a","clientId":7,"tokenAuthMethod":"NONE"}"#, &["a", "7"]),
+        (
+            r#"{"client_id":"a","clientId":"b","clientAuthenticatorType":"client-secret"}"#,
+            &["a", "b"],
+        ),
+    ] {
+        refused(entry, client_ids, "/clientId: unknown member; did you mean \"client_id\"?");
+    }
+}
+
 /// A client with this method, and these further members.
 fn entry(method: &str, more: &str) -> String {
     let method = serde_json::Value::from(method);

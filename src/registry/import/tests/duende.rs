@@ -73,6 +73,7 @@ fn a_secret_that_cannot_be_converted_is_refused() {
             r#"{"type":"x509name","Value":"CN=a"}"#,
             "/ClientSecrets/0/type: a type of secret that is not Duende's own",
         ),
+        (r#"{"Type":"X509Thumbprint","Value":"00"}"#, "/ClientSecrets/0/Type: a SHA-1 thumbprint"),
         (
             r#"{"Value":"x","expiration":"2027-01-01"}"#,
             "/ClientSecrets/0/expiration: the secret expires",
@@ -114,7 +115,12 @@ fn a_client_that_cannot_be_converted_is_refused() {
         (
             r#"{"ClientId":"a","AllowedGrantTypes":["implicit"],
                 "ClientSecrets":[{"Value":"CN=a","Type":"X509Name"}]}"#,
-            "/ClientSecrets: the client has secrets and may do without",
+            "/ClientSecrets: the client has secrets and may do without: \"implicit\" is its only",
+        ),
+        (
+            r#"{"ClientId":"a","RequireClientSecret":false,
+                "ClientSecrets":[{"Value":"CN=a","Type":"X509Name"}]}"#,
+            "/ClientSecrets: the client has secrets and may do without: RequireClientSecret is",
         ),
         (r#"{"clientId":"","requireClientSecret":false}"#, "/clientId: expected an identifier"),
         (r#"{"clientId":7}"#, "/clientId: expected a string"),

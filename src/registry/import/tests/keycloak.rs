@@ -92,6 +92,7 @@ fn a_name_that_java_never_prints_is_refused() {
         "a",
         "",
         r"\\QCN=a+OU=b\\E",
+        r"\\QCN=a+ OU=b\\E",
         r"CN=a\\\\, b",
         r"CN=a\\\\,b, O=c",
         r#"CN=\"a"#,
@@ -152,11 +153,14 @@ fn attributes() {
         &["app"],
         "/attributes/x509.subjectdn: expected this member once",
     );
-    refused(
-        &entry_with_subject("CN=a", r#","x509.allow.regex.pattern.comparison":false"#),
-        &["app"],
-        "/attributes/x509.allow.regex.pattern.comparison: expected \"true\" or \"false\"",
-    );
+    for value in ["false", r#""no""#, r#""""#, r#""False""#] {
+        let switch = format!(r#","x509.allow.regex.pattern.comparison":{value}"#);
+        refused(
+            &entry_with_subject("CN=a", &switch),
+            &["app"],
+            "/attributes/x509.allow.regex.pattern.comparison: expected \"true\" or \"false\"",
+        );
+    }
     refused(
         &entry(r#""x509.subjectdn":["CN=a"]"#),
         &["app"],

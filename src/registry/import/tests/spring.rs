@@ -69,6 +69,14 @@ fn a_row_that_cannot_be_converted_is_refused() {
             r#"{"CLIENT_ID":"a","CLIENT_AUTHENTICATION_METHODS":"none,none"}"#,
             "/CLIENT_AUTHENTICATION_METHODS: expected one method",
         ),
+        (
+            r#"{"CLIENT_ID":"a","CLIENT_AUTHENTICATION_METHODS":""}"#,
+            "/CLIENT_AUTHENTICATION_METHODS: expected one method",
+        ),
+        (
+            r#"{"CLIENT_ID":"a","CLIENT_AUTHENTICATION_METHODS":"self_signed_tls_client_auth"}"#,
+            "/CLIENT_AUTHENTICATION_METHODS: the client's certificates are behind",
+        ),
         (r#"{"CLIENT_ID":"a"}"#, "expected the member client_authentication_methods"),
         (
             r#"{"CLIENT_ID":"a","client_authentication_methods":"tls_client_auth"}"#,

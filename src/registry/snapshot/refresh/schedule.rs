@@ -60,3 +60,43 @@ impl Schedule {
         period.mul_f64(0.9 + (self.random % 1000) as f64 / 10_000.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_period_begins_with_the_first_request() {
+        let mut schedule = Schedule::new(10 * SECOND, 7);
+        schedule.add(100 * SECOND);
+        schedule.start();
+        schedule.add(SECOND);
+        schedule.add(2 * SECOND);
+        assert!((6 * SECOND..=7 * SECOND).contains(&schedule.after_success()));
+        schedule.add(20 * SECOND);
+        assert_eq!(schedule.after_success(), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_vm_that_takes_over_does_not_fetch_a_recent_list_again() {
+        let schedule = Schedule::new(10 * SECOND, 7);
+        for (age, wait) in [(None, 0), (Some(0), 10), (Some(3), 7), (Some(20), 0)] {
+            assert_eq!(schedule.after_takeover(age.map(|age| age * SECOND)), wait * SECOND);
+        }
+    }
+
+    /// Equal waits would let the processes of a fleet send their requests at once. The numbers are
+    /// those of xorshift64 (Marsaglia, 2003), computed with another implementation.
+    #[test]
+    fn waits_differ_from_time_to_time_and_from_process_to_process() {
+        for (random, expected) in
+            [(7, [9_327.0, 9_652.0, 9_743.0, 9_107.0]), (8, [9_088.0, 9_756.0, 9_664.0, 9_120.0])]
+        {
+            let mut schedule = Schedule::new(10 * SECOND, random);
+            let waits = [(); 4].map(|()| schedule.after_success().as_secs_f64() * 1000.0);
+            assert_eq!(waits.map(f64::round), expected, "{random}");
+        }
+    }
+}

@@ -1,4 +1,5 @@
 use super::super::stored_client::StoredClient;
+use super::super::tests::Process;
 use super::*;
 use crate::certificate::Thumbprint;
 use crate::json::Json;
@@ -132,6 +133,7 @@ fn a_head_is_decoded_to_what_was_encoded() {
     assert_eq!(ListHead::decode(&head.encode()).as_ref(), Some(&head));
     let encoded = head.encode();
     assert!((0..encoded.len()).all(|end| ListHead::decode(&encoded[..end]).is_none()));
+    assert_eq!(ListHead::decode(&[encoded, vec![0]].concat()), None, "it has more");
     head.layout.shards = 3;
     assert_eq!(ListHead::decode(&head.encode()), None, "not a power of two");
 }
@@ -156,5 +158,42 @@ fn a_shard_finds_its_own_clients_only() {
     // A truncated shard ends early; it never has a part of an entry.
     for end in 8..octets.len() {
         assert!(Shard::read(&octets[..end]).unwrap().entries().count() < 3);
+    }
+}
+
+/// The hash distributes clients; it does not identify them.
+#[test]
+fn a_shard_compares_identifiers_and_not_only_their_hashes() {
+    let entry = |client_id, encoded| ShardEntry { hash: 5, client_id, encoded };
+    let octets = Shard::encode(1, [entry("a", b"1"), entry("b", b"2")].into_iter());
+    let shard = Shard::read(&octets).unwrap();
+    for (client_id, encoded) in [("a", Some(&b"1"[..])), ("b", Some(b"2")), ("c", None)] {
+        assert_eq!(shard.find(5, client_id), encoded, "{client_id}");
+    }
+}
+
+#[test]
+fn a_head_replaces_the_one_of_its_attempt_unless_a_later_attempt_confirmed_that() {
+    let of = |generation, attempt| ListHead { generation, attempt, ..head() };
+    for (stored, old, new, is_replaced) in [
+        (None, None, of(7, 7), true),
+        (Some(of(7, 7)), None, of(8, 8), false),
+        (None, Some(of(7, 7)), of(8, 8), false),
+        (Some(of(7, 7)), Some(of(7, 7)), of(8, 8), true),
+        // Confirmed by an earlier attempt, by this one, by a later one.
+        (Some(of(7, 8)), Some(of(7, 7)), of(9, 9), true),
+        (Some(of(7, 9)), Some(of(7, 7)), of(9, 9), false),
+        (Some(of(7, 10)), Some(of(7, 7)), of(9, 9), false),
+        // Another list is in force, of an earlier or of a later attempt.
+        (Some(of(8, 8)), Some(of(7, 7)), of(9, 9), false),
+        (Some(of(10, 10)), Some(of(7, 7)), of(9, 9), false),
+    ] {
+        let (keys, mut process) = (Keys::of("r", false), Process::default());
+        if let Some(stored) = &stored {
+            process.write(&keys.head(), &stored.encode(), None);
+        }
+        assert_eq!(new.replace(old.as_ref(), &keys, &mut process), is_replaced);
+        let expected = if is_replaced { Some(new) } else { stored };
+        assert_eq!(ListHead::read(&keys, &mut process), expected);
     }
 }

@@ -169,4 +169,39 @@ mod tests {
         }
         assert_ne!(digest(b"", &["a", "b"], &["a"]), digest(b"", &["a", "b"], &["b"]));
     }
+
+    fn entry<'a>(client_id: &'a str, encoded: &'a [u8]) -> ShardEntry<'a> {
+        ShardEntry { hash: 5, client_id, encoded }
+    }
+
+    #[test]
+    fn clients_with_the_same_hash_are_compared_with_themselves() {
+        let one = [entry("a", &[0]), entry("b", &[1]), entry("c", &[2])];
+        let other = vec![entry("c", &[2]), entry("b", &[1]), entry("a", &[0])];
+        let mut found = Comparison::default();
+        found.add_step(&one, other);
+        assert!(!found.is_difference());
+        assert_eq!(found.clients, 3);
+    }
+
+    /// As for all others, a list with another one is another list: a client that is left out is not
+    /// unregistered.
+    #[test]
+    fn a_client_that_is_left_out_may_be_the_only_difference() {
+        let left_out = StoredClient::LeftOut("why".into()).encode();
+        let with = [entry("a", &[0]), entry("b", &left_out), entry("c", &left_out)];
+        for (new, old, is_difference) in [
+            (&with[..], &with[..], false),
+            (&with[..], &with[..1], true),
+            (&with[..], &with[..2], true),
+            (&with[..1], &with[..], true),
+            (&with[..2], &with[..], true),
+        ] {
+            let mut found = Comparison::default();
+            found.add_step(new, old.to_vec());
+            assert_eq!(found.is_difference(), is_difference, "{new:?} {old:?}");
+            assert_eq!((found.added, found.removed, found.changed), (0, 0, 0));
+            assert_eq!(found.entries(), new.len() as u64);
+        }
+    }
 }

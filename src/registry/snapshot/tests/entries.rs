@@ -190,3 +190,26 @@ fn an_entry_that_identifies_its_client_does_not_fail_the_refresh() {
         assert!(matches!(world.find(0, client_id), Ok(Registration::Unusable(_))), "{client_id}");
     }
 }
+
+#[test]
+fn the_first_ten_entries_that_cannot_be_used_are_reported() {
+    let bad = |n: usize| format!(r#"{{"client_id":"c{n}","tls_client_auth_oops":1}}"#);
+    for (refused, reported) in [(9, 9), (10, 10), (11, 10), (50, 10)] {
+        let bad: Vec<String> = (0..refused).map(bad).collect();
+        let mut world = World::new(1, registry(|_| {}), format!("[{}]", bad.join(",")));
+        world.run_until_switched();
+        assert_eq!(world.events.len(), 1 + reported, "{refused}");
+    }
+}
+
+#[test]
+fn the_first_ten_clients_that_differ_are_reported() {
+    for (added, reported) in [(9, 9), (10, 10), (11, 10), (50, 10)] {
+        let mut world = World::new(1, registry(|_| {}), numbered(0, 1));
+        world.run_until_switched();
+        world.events.clear();
+        world.serve("/clients", page(numbered(0, 1 + added)));
+        world.run_until_switched();
+        assert_eq!(world.events.len(), 1 + reported, "{added}");
+    }
+}

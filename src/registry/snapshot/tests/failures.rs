@@ -43,11 +43,11 @@ fn an_answer_that_is_not_a_list_keeps_the_list_in_force() {
         ),
     ] {
         assert_eq!(world.keeps_the_list(page), expected);
+        assert_eq!(world.slots_in_use(), 1, "the shards of a failed list are emptied");
         world.serve("/clients", page_of_twelve());
         world.run(Duration::from_secs(60));
         assert_eq!(world.events.last(), Some(&RefreshEvent::Confirmed), "it recovers");
     }
-    assert_eq!(world.slots_in_use(), 1, "the shards of a failed list are emptied");
 }
 
 #[test]
@@ -75,9 +75,12 @@ fn an_old_list_serves_until_max_stale() {
     let mut world = World::new(2, registry(|_| {}), numbered(0, 3));
     world.run_until_switched();
     world.serve("/clients", status(500));
-    world.run(Duration::from_secs(98));
-    assert!(world.has("c1"));
-    world.run(Duration::from_secs(4));
+    let age = |world: &World| world.vms[0].as_ref().unwrap().state().unwrap().1;
+    world.run_until(|world| age(world) == Duration::from_secs(100));
+    assert!(matches!(world.find(0, "c1"), Ok(Registration::Registered(_))));
+    world.tick();
+    assert_eq!(world.find(0, "c1"), Err(RegistryFault::Stale));
+    world.tick();
     assert_eq!(
         [world.find(0, "c1"), world.find(1, "unregistered")],
         [Err(RegistryFault::Stale), Err(RegistryFault::Stale)]
@@ -85,6 +88,21 @@ fn an_old_list_serves_until_max_stale() {
     world.serve("/clients", page(numbered(0, 3)));
     world.run(Duration::from_secs(31));
     assert!(world.has("c1"));
+}
+
+#[test]
+fn a_request_that_is_not_sent_is_a_failure() {
+    let mut world = World::new(1, registry(|_| {}), "");
+    world.pages.clear();
+    world.run_until(|world| world.asked.len() == 1);
+    world.vm(0).not_sent();
+    world.serve("/clients", page(numbered(0, 3)));
+    world.run(Duration::from_secs(2));
+    assert_eq!(world.failures(), [&FetchError::NotSent]);
+    assert!(world.has("c1"), "the next attempt is a second later");
+    world.vm(0).not_sent();
+    world.run(Duration::from_secs(2));
+    assert_eq!(world.failures().len(), 1, "no request was under way");
 }
 
 #[test]

@@ -123,8 +123,71 @@ fn not_modified_does_not_count_without_end() {
     let is_unconditional = |request: &&RegistryRequest| header(request, "if-none-match").is_none();
     let unconditional = world.requests.iter().filter(is_unconditional).count();
     assert_eq!(unconditional, 1 + world.failures().len());
+    assert_eq!(world.requests[1..].iter().position(|request| is_unconditional(&request)), Some(9));
     assert_eq!(world.failures().first(), Some(&&FetchError::Status(304)));
     world.serve("/clients", page(numbered(1, 3)).with("etag", "\"1\""));
     world.run(Duration::from_secs(40));
     assert!(!world.has("c0") && world.has("c1"), "another list with the same ETag is another list");
+}
+
+#[test]
+fn a_tick_says_whether_there_is_more_to_do() {
+    let mut world = World::new(1, registry(|_| {}), numbered(0, 20));
+    world.run_until(|world| world.asked.len() == 1);
+    let mut left = 0;
+    while world.vms[0]
+        .as_mut()
+        .unwrap()
+        .tick(TICK, world.now, &mut world.process, &mut || false)
+        .is_busy
+    {
+        left += 1;
+    }
+    // An entry at a time, then the shard, which is written and compared.
+    assert_eq!(left, 22);
+    assert!(world.has("c19"));
+}
+
+/// A list that a VM has looked up a client beside is told by this number from a later one
+/// (`OnMiss`).
+#[test]
+fn a_list_that_is_requested_later_has_at_least_the_next_number() {
+    let mut world = World::new(2, registry(|_| {}), numbered(0, 3));
+    assert_eq!(world.vm(0).attempt(), 0, "there is no list yet");
+    world.run_until_switched();
+    for _ in 0..3 {
+        let attempts = [0, 1].map(|vm| world.vm(vm).attempt());
+        let next =
+            [0, 1].map(|vm| world.vms[vm].as_ref().unwrap().next_attempt(&mut world.process));
+        assert!(attempts[0] == attempts[1] && next[0] == next[1] && attempts[0] < next[0]);
+        world.run(Duration::from_secs(10));
+        assert!(world.vm(0).attempt() >= next[0]);
+    }
+}
+
+/// Otherwise a party that knows the time would know some of it.
+#[test]
+fn every_bit_of_the_random_number_is_in_the_seed() {
+    let seed = |random| {
+        let mut world = World::new(1, registry(|_| {}), numbered(0, 1));
+        world.vms[0] = Some(Snapshot::new(world.registry.clone(), false, random));
+        world.run_until_switched();
+        world.vm(0).list.head().unwrap().layout.seed
+    };
+    let zero = seed(0);
+    for bit in 0..64 {
+        assert_eq!(seed(1 << bit) ^ zero, 1 << bit);
+    }
+}
+
+/// A VM that has just started has nothing but the time of the last confirmation.
+#[test]
+fn a_vm_that_starts_later_uses_a_list_that_was_confirmed() {
+    let mut world = World::new(1, registry(|_| {}), numbered(0, 3));
+    world.run_until_switched();
+    world.run(Duration::from_secs(150));
+    world.vms.push(Some(Snapshot::new(world.registry.clone(), false, 7)));
+    assert!(matches!(world.find(1, "c1"), Ok(Registration::Registered(_))));
+    let (_, age) = world.vm(1).state().unwrap();
+    assert!(age <= Duration::from_secs(10), "{age:?}");
 }

@@ -1,5 +1,6 @@
 //! VMs that stop, hang or start while others go on, and clocks that are set.
 
+use super::super::shared::Slot;
 use super::world::{TICK, World, numbered, page, registry};
 use super::*;
 
@@ -23,6 +24,17 @@ fn a_dead_vm_is_replaced_whatever_it_was_doing() {
 }
 
 #[test]
+fn an_answer_may_come_until_the_timeout_and_a_while_longer() {
+    let mut world = World::new(1, registry(|_| {}), "");
+    world.pages.clear();
+    world.run_until(|world| world.asked.len() == 1);
+    world.run(world.registry.timeout + crate::limits::CALL_BACK_GRACE);
+    assert_eq!((world.events.len(), world.asked.len()), (0, 1));
+    world.tick();
+    assert_eq!(world.failures(), [&FetchError::NeverCalledBack]);
+}
+
+#[test]
 fn a_vm_whose_host_never_calls_back_leaves_the_lease_to_another() {
     let mut world = World::new(2, registry(|_| {}), "");
     world.pages.clear();
@@ -42,6 +54,9 @@ fn a_released_registry_is_refreshed_by_another_vm() {
     let (holder, _) = world.asked[0];
     world.vms[holder].as_mut().unwrap().release(&mut world.process);
     world.vms[holder] = None;
+    world.tick();
+    let other = world.vm(1 - holder);
+    assert!(other.refresh.lease.owner().is_some(), "it does not wait for a silent holder");
     world.serve("/clients", page(numbered(1, 3)));
     world.run(Duration::from_secs(10) + TICK * 3);
     assert!(!world.has("c0") && world.has("c1"));
@@ -100,6 +115,57 @@ fn a_vm_that_stalls_between_two_ticks_has_lost_the_lease_when_it_goes_on() {
         world.vms.push(Some(stalled));
         world.run(Duration::from_secs(1));
         assert!(world.has("c349") && !world.has("c149"), "after {pieces} pieces of work");
+    }
+}
+
+/// Puts a list with four empty shards in force, in this slot, as a VM would that goes on late.
+fn overtake(world: &mut World, slot: Slot) -> Vec<String> {
+    let keys = Keys::of("r", false);
+    let known = shared::ListHead::read(&keys, &mut world.process).unwrap();
+    let generation = known.generation + 1;
+    let layout = shared::ShardLayout { shards: 4, ..known.layout };
+    let head = shared::ListHead { generation, slot, layout, attempt: generation, ..known };
+    world.process.write(&keys.head(), &head.encode(), None);
+    let shards: Vec<String> = (0..4).map(|shard| keys.shard(slot, shard)).collect();
+    for key in &shards {
+        let value = shared::Shard::encode(generation, std::iter::empty());
+        world.process.write(key, &value, None);
+    }
+    shards
+}
+
+/// The shards of a list in force are not written, by whomever it was put in force.
+#[test]
+fn what_was_begun_is_given_up_where_another_list_is_in_force() {
+    // An answer is read; the shards of the list before are emptied.
+    for is_read in [true, false] {
+        let mut world = World::new(1, registry(|_| {}), numbered(0, 200));
+        world.run_until_switched();
+        let keys = Keys::of("r", false);
+        let first = shared::ListHead::read(&keys, &mut world.process).unwrap();
+        world.serve("/clients", page(numbered(100, 300)));
+        let asked = world.asked.len();
+        world.run_until(|world| world.asked.len() > asked);
+        let slot = if is_read {
+            world.tick_with(50);
+            first.slot.other()
+        } else {
+            while world.generation() == Some(first.generation) {
+                world.tick_with(1);
+            }
+            first.slot
+        };
+        let shards = overtake(&mut world, slot);
+        let generation = world.generation();
+        let before: Vec<_> = shards.iter().map(|key| world.process.read(key)).collect();
+        for _ in 0..8 {
+            world.tick();
+        }
+        let after: Vec<_> = shards.iter().map(|key| world.process.read(key)).collect();
+        assert!(before == after && before.iter().all(Option::is_some), "{is_read}");
+        assert_eq!(world.generation(), generation);
+        world.run(Duration::from_secs(10));
+        assert!(world.has("c250") && !world.has("c50"), "{is_read}");
     }
 }
 

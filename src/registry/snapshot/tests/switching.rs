@@ -56,6 +56,29 @@ fn a_long_list_is_distributed_to_small_shards_and_stored_once() {
 }
 
 #[test]
+fn every_shard_of_the_list_before_is_emptied() {
+    let mut world = World::new(1, registry(|_| {}), numbered(0, 300));
+    world.run_until_switched();
+    for to in [301, 302, 303] {
+        world.serve("/clients", page(numbered(0, to)));
+        world.run_until_switched();
+        assert_eq!(world.slots_in_use(), 1);
+    }
+    // The head, the lease, and twice four shards: keys are never deleted.
+    assert_eq!(world.process.values.len(), 10);
+    // Also where a shard is emptied in each tick.
+    world.serve("/clients", page(numbered(0, 304)));
+    let generation = world.generation();
+    let is_switched = (0..1000).any(|_| {
+        world.tick_with(1);
+        world.generation() != generation
+    });
+    assert!(is_switched && world.slots_in_use() == 2);
+    (0..4).for_each(|_| world.tick_with(1));
+    assert_eq!(world.slots_in_use(), 1);
+}
+
+#[test]
 fn a_vm_that_has_missed_switches_uses_the_list_in_force() {
     let mut world = World::new(2, registry(|_| {}), numbered(0, 3));
     world.run_until_switched();
@@ -82,7 +105,14 @@ fn a_client_of_a_missing_shard_is_not_unregistered() {
     let mut keys = world.process.values.keys();
     let shard = keys.find(|key| key.contains("/r/0/") || key.contains("/r/1/")).unwrap().clone();
     world.process.values.remove(&shard);
+    world.run(Duration::from_secs(3));
     assert_eq!(world.find(0, "c1"), Err(RegistryFault::Inconsistent));
+    // A list that is damaged becomes older, although its head is another one now.
+    world.tick();
+    for vm in 0..2 {
+        let (_, age) = world.vm(vm).state().unwrap();
+        assert!(age > Duration::from_secs(3), "VM {vm}: {age:?}");
+    }
     // The next request is unconditional, and its list repairs the damage.
     world.run(Duration::from_secs(11));
     assert!(world.has("c1"));
