@@ -352,13 +352,12 @@ fn registry_source(
 
 /// Checks that every anchor that an embedded client names by its subject is in force.
 fn check_client_anchors(registry: &Registry, trust: &Trust) -> Result<(), JsonError> {
-    for client in registry.clients() {
-        if let Some(anchors) = client.trust_anchors() {
-            anchors.check(trust).map_err(|reason| {
-                let reason = format!("client \"{}\": {reason}", client.client_id());
-                JsonError::new(reason).within("clients")
-            })?;
-        }
+    for (index, client) in registry.with_anchors() {
+        let checked = client.trust_anchors().map_or(Ok(()), |anchors| anchors.check(trust));
+        checked.map_err(|reason| {
+            let reason = format!("client \"{}\": {reason}", client.client_id());
+            JsonError::new(reason).within("trust_anchors").within(index).within("clients")
+        })?;
     }
     Ok(())
 }
