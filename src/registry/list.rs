@@ -5,6 +5,7 @@ mod completeness;
 mod incomplete_list;
 mod page_path;
 mod page_summary;
+mod spelling;
 
 use serde_json::Deserializer;
 
@@ -65,6 +66,16 @@ impl ListReader {
             in_object: false,
             page: PageSummary::default(),
         }
+    }
+
+    /// The same page with what the headers of its answer state about the list. `header` = the field
+    /// of this name.
+    pub(in crate::registry) fn with_headers(
+        mut self,
+        header: &dyn Fn(&str) -> Option<String>,
+    ) -> Self {
+        self.page.add_headers(header);
+        self
     }
 
     /// What the page states about the list, beside its entries; complete once [`ListReader::next`]
