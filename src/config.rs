@@ -36,7 +36,7 @@ impl Configuration {
         if text.is_empty() {
             return Err(nothing());
         }
-        Self::from_json(&Json::parse(text)?, Responses::Read)
+        Self::from_json(&Json::parse_in_parts(text)?, Responses::Read)
     }
 
     /// The same, for a host that does not read what the backend answers. It refuses the members
@@ -48,7 +48,7 @@ impl Configuration {
         if text.is_empty() {
             return Err(nothing());
         }
-        Self::from_json(&Json::parse(text)?, Responses::NotRead)
+        Self::from_json(&Json::parse_in_parts(text)?, Responses::NotRead)
     }
 
     fn from_json(json: &Json, responses: Responses) -> Result<Self, JsonError> {

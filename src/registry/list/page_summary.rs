@@ -220,6 +220,7 @@ fn is_set(json: &Json) -> bool {
         Json::String(text) => !text.is_empty(),
         Json::Array(elements) => elements.iter().any(is_set),
         Json::Object(members) => members.iter().any(|(_, value)| is_set(value)),
+        Json::Unreadable(_) => true,
     }
 }
 
@@ -233,6 +234,7 @@ fn has_next(links: &Json) -> bool {
         Json::Array(types) => {
             types.iter().any(|one| matches!(one, Json::String(one) if is_next(one)))
         }
+        Json::Unreadable(_) => true,
         _ => false,
     };
     match links {

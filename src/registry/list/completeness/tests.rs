@@ -158,6 +158,8 @@ fn a_total_that_is_not_a_number() {
             "{\"value\":2,\"value\":3}",
             "\"null\"",
             "\" \"",
+            "1e400",
+            "\"\\udfff\"",
         ] {
             let body = format!(r#"{{"clients":[1,2],"{member}":{value}}}"#);
             assert_eq!(read(&[&body]), Err(IncompleteList::NotANumber(member)), "{body}");
@@ -182,6 +184,8 @@ fn a_member_that_states_that_there_is_more() {
             "\"null\"",
             "\"False\"",
             "\" \"",
+            "\"\\ud800\"",
+            "1e400",
         ] {
             for body in [
                 format!(r#"{{"clients":[1],"{member}":{value}}}"#),
@@ -254,6 +258,7 @@ fn statements_in_another_spelling_or_one_level_down() {
         (r#""is_truncated":"true""#, more("isTruncated")),
         (r#""response_metadata":{"next_cursor":"x"}"#, more("next_cursor")),
         (r#""responseMetadata":{"nextCursor":"x"}"#, more("next_cursor")),
+        (r#""links":[{"rel":"\ud800"}]"#, more("links")),
         (r#""hasNext":true"#, more("hasNext")),
         (r#""next_cursor":"x""#, more("next_cursor")),
         (r#""nextCursor":"x""#, more("next_cursor")),
@@ -313,6 +318,7 @@ fn statements_that_the_list_is_whole() {
         r#""clientsMeta":{"total":9}"#,
         r#""NextToken":null,"continuationToken":"","IsTruncated":false"#,
         r#""response_metadata":{"next_cursor":""}"#,
+        r#""unused":1e400,"\ud800":"\ud800""#,
     ] {
         for body in
             [format!(r#"{{"clients":[1],{members}}}"#), format!(r#"{{{members},"clients":[1]}}"#)]
