@@ -36,7 +36,7 @@ impl Configuration {
         if text.is_empty() {
             return Err(nothing());
         }
-        Self::from_json(&Json::parse(text)?, Responses::Read)
+        Self::from_json(&Json::parse_in_parts(text)?, Responses::Read)
     }
 
     /// The same, for a host that does not read what the backend answers. It refuses the members
@@ -48,7 +48,7 @@ impl Configuration {
         if text.is_empty() {
             return Err(nothing());
         }
-        Self::from_json(&Json::parse(text)?, Responses::NotRead)
+        Self::from_json(&Json::parse_in_parts(text)?, Responses::NotRead)
     }
 
     fn from_json(json: &Json, responses: Responses) -> Result<Self, JsonError> {
@@ -352,13 +352,12 @@ fn registry_source(
 
 /// Checks that every anchor that an embedded client names by its subject is in force.
 fn check_client_anchors(registry: &Registry, trust: &Trust) -> Result<(), JsonError> {
-    for client in registry.clients() {
-        if let Some(anchors) = client.trust_anchors() {
-            anchors.check(trust).map_err(|reason| {
-                let reason = format!("client \"{}\": {reason}", client.client_id());
-                JsonError::new(reason).within("clients")
-            })?;
-        }
+    for (index, client) in registry.with_anchors() {
+        let checked = client.trust_anchors().map_or(Ok(()), |anchors| anchors.check(trust));
+        checked.map_err(|reason| {
+            let reason = format!("client \"{}\": {reason}", client.client_id());
+            JsonError::new(reason).within("trust_anchors").within(index).within("clients")
+        })?;
     }
     Ok(())
 }

@@ -1,11 +1,14 @@
 //! JSON that keeps repeated members, errors that have the place of a mistake, and a reader of
 //! objects that reports members which it does not know.
 
+mod unreadable;
+
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
+pub(crate) use self::unreadable::read as read_in_parts;
 use crate::sort::sort;
 
 /// What is wrong with a JSON document, and where. Nothing of a configuration with an error is used.
@@ -80,18 +83,34 @@ pub(crate) enum Json {
     String(String),
     Array(Vec<Json>),
     Object(Vec<(String, Json)>),
+    /// A value that cannot be held, and what it is: in [`Json::parse_in_parts`] alone. It is no
+    /// value of any kind, so whatever reads it has an error.
+    Unreadable(&'static str),
 }
 
 impl Json {
-    /// Parses one JSON text (RFC 8259).
+    /// Parses one JSON text (RFC 8259), all of which can be held.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, JsonError> {
         serde_json::from_slice(text).map_err(|error| JsonError::new(format!("not JSON: {error}")))
     }
 
-    /// The same value for `serde_json`. Of members with one name the last is kept.
+    /// Parses one JSON text with clients, of which some may have values that cannot be held. In a
+    /// member that is not used such a value is as good as any other; where it is used, its place is
+    /// known.
+    pub(crate) fn parse_in_parts(text: &[u8]) -> Result<Self, JsonError> {
+        Self::parse(text).or_else(|error| match read_in_parts(text) {
+            Some((json, octets)) if is_white_space(text.get(octets..).unwrap_or_default()) => {
+                Ok(json)
+            }
+            _ => Err(error),
+        })
+    }
+
+    /// The same value for `serde_json`, which has null for what cannot be held. Of members with one
+    /// name the last is kept.
     pub(crate) fn to_value(&self) -> serde_json::Value {
         match self {
-            Self::Null => serde_json::Value::Null,
+            Self::Null | Self::Unreadable(_) => serde_json::Value::Null,
             Self::Bool(value) => (*value).into(),
             Self::Number(number) => serde_json::Value::Number(number.clone()),
             Self::String(text) => text.as_str().into(),
@@ -159,6 +178,8 @@ impl Json {
         Ok(elements)
     }
 
+    /// What it is, for errors. It is not inlined, because dozens of readers have such errors.
+    #[inline(never)]
     fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -167,6 +188,7 @@ impl Json {
             Self::String(_) => "a string",
             Self::Array(_) => "an array",
             Self::Object(_) => "an object",
+            Self::Unreadable(what) => what,
         }
     }
 }
@@ -309,6 +331,11 @@ impl<'a> Members<'a> {
     }
 }
 
+/// RFC 8259 §2, which has fewer characters than Rust.
+fn is_white_space(text: &[u8]) -> bool {
+    text.iter().all(|octet| b" \t\r\n".contains(octet))
+}
+
 /// The letters of a name in lower case, which are the same for `maxBodyBytes` and `max_body_bytes`.
 fn letters(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect()
@@ -380,6 +407,16 @@ mod tests {
             "/max_body_byte: unknown member; did you mean \"max_body_bytes\"?"
         );
         assert_eq!(JsonError::expected("x").within("a/b~c").within(3).pointer, "/3/a~1b~0c");
+    }
+
+    #[test]
+    fn in_parts_a_text_is_read_to_its_end() {
+        let json = Json::parse_in_parts(b" {\"a\": 1e400}\r\n\t ").unwrap();
+        assert!(matches!(json.members("a").next(), Some(Json::Unreadable(_))), "{json:?}");
+        for text in ["{\"a\": 1e400} x", "{\"a\": 1e400}\u{c}", "{\"a\": 1e400", "[1e400,]", ""] {
+            assert_eq!(Json::parse_in_parts(text.as_bytes()), Json::parse(text.as_bytes()));
+            assert!(Json::parse(text.as_bytes()).is_err(), "{text}");
+        }
     }
 
     #[test]

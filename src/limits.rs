@@ -245,6 +245,9 @@ pub const UNTOUCHED_METADATA: usize = 100;
 /// the host delivers bodies of held headers. A backend may pause between headers and body.
 pub const RESPONSE_WITHHELD: Duration = Duration::from_secs(5);
 
+/// How many arrays and objects may be in each other in JSON: as many as `serde_json` reads.
+pub const JSON_DEPTH: usize = 127;
+
 // Fetched lists.
 
 /// How many objects and arrays deep the identifier of an entry in an unknown format is searched. In

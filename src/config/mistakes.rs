@@ -16,7 +16,7 @@ impl Configuration {
     /// missing from the list.
     #[must_use]
     pub fn mistakes(text: &[u8], most: usize) -> Vec<JsonError> {
-        let mut json = match Json::parse(text) {
+        let mut json = match Json::parse_in_parts(text) {
             Ok(json) => json,
             Err(error) => return vec![error],
         };
@@ -48,7 +48,7 @@ impl Configuration {
             let warnings = policy.members("clients").flat_map(Registry::warnings);
             warnings.map(|warning| warning.within("clients")).collect()
         };
-        let Ok(json) = Json::parse(text) else { return Vec::new() };
+        let Ok(json) = Json::parse_in_parts(text) else { return Vec::new() };
         let mut warnings = of_clients(&json);
         for tenants in json.members("tenants") {
             let tenants = if let Json::Array(tenants) = tenants { tenants.as_slice() } else { &[] };

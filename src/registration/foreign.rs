@@ -117,7 +117,7 @@ pub(crate) fn add_client_ids(entry: &Json, found: &mut Vec<Box<str>>) -> bool {
     if let Json::String(_) = entry {
         add(entry, found);
     }
-    let is_in_doubt = gather(entry, 0, found);
+    let mut is_in_doubt = gather(entry, 0, found);
     // Without the identifier itself, the entry may concern any client.
     if found.is_empty() {
         return true;
@@ -131,6 +131,7 @@ pub(crate) fn add_client_ids(entry: &Json, found: &mut Vec<Box<str>>) -> bool {
         let mut more = MORE_NAMES.into_iter().skip(usize::from(!has_alias));
         if more.any(|more| is_spelling_of(name, more)) {
             add(value, found);
+            is_in_doubt |= matches!(value, Json::Unreadable(_));
         }
     }
     is_in_doubt
@@ -160,6 +161,7 @@ fn gather(json: &Json, depth: usize, found: &mut Vec<Box<str>>) -> bool {
     for (name, value) in members {
         if depth == 0 && OTHER_NAMES.into_iter().any(|other| is_spelling_of(name, other)) {
             add(value, found);
+            is_in_doubt |= matches!(value, Json::Unreadable(_));
         }
         is_in_doubt |= gather(value, depth + 1, found);
     }
@@ -210,7 +212,7 @@ fn add(value: &Json, found: &mut Vec<Box<str>>) -> Option<bool> {
             [] => Some(false),
             _ => add(value.members("value").next()?, found),
         },
-        Json::Bool(_) => None,
+        Json::Bool(_) | Json::Unreadable(_) => None,
     }
 }
 

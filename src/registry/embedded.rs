@@ -13,6 +13,8 @@ use crate::registration::{ClientMetadata, Registration};
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     clients: HashMap<Box<str>, Arc<ClientMetadata>>,
+    /// The clients with `trust_anchors`, and their places in the array.
+    with_anchors: Vec<(usize, Arc<ClientMetadata>)>,
 }
 
 /// A `client_id` that is looked up.
@@ -41,7 +43,11 @@ impl Registry {
                 KeySetSource::check(key_sets, uri)
                     .map_err(|reason| JsonError::new(reason).within("jwks_uri"))?;
             }
-            let before = registry.clients.insert(client.client_id().into(), Arc::new(client));
+            let client = Arc::new(client);
+            if client.trust_anchors().is_some() {
+                registry.with_anchors.push((registry.clients.len(), client.clone()));
+            }
+            let before = registry.clients.insert(client.client_id().into(), client);
             match before {
                 None => Ok(()),
                 Some(_) => {
@@ -79,6 +85,11 @@ impl Registry {
     /// Every client, in no particular order.
     pub fn clients(&self) -> impl Iterator<Item = &ClientMetadata> {
         self.clients.values().map(Arc::as_ref)
+    }
+
+    /// The clients with `trust_anchors`, in the order of the array, and their places in it.
+    pub(crate) fn with_anchors(&self) -> &[(usize, Arc<ClientMetadata>)] {
+        &self.with_anchors
     }
 
     /// Number of clients.

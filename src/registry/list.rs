@@ -5,6 +5,7 @@ mod completeness;
 mod incomplete_list;
 mod page_path;
 mod page_summary;
+mod spelling;
 
 use serde_json::Deserializer;
 
@@ -12,7 +13,7 @@ pub(super) use self::completeness::Completeness;
 pub use self::incomplete_list::IncompleteList;
 pub(super) use self::page_path::page_from;
 pub(super) use self::page_summary::PageSummary;
-use crate::json::Json;
+use crate::json::{Json, read_in_parts};
 
 /// Reads a body from its beginning to its end: an array of clients, or an object with the array
 /// `clients`.
@@ -65,6 +66,16 @@ impl ListReader {
             in_object: false,
             page: PageSummary::default(),
         }
+    }
+
+    /// The same page with what the headers of its answer state about the list. `header` = the field
+    /// of this name.
+    pub(in crate::registry) fn with_headers(
+        mut self,
+        header: &dyn Fn(&str) -> Option<String>,
+    ) -> Self {
+        self.page.add_headers(header);
+        self
     }
 
     /// What the page states about the list, beside its entries; complete once [`ListReader::next`]
@@ -133,7 +144,14 @@ impl ListReader {
 
     /// Reads a member of the outer object; of the member `clients` only the beginning of the list.
     fn member(&mut self) -> Result<ReaderState, String> {
-        let Json::String(name) = self.value()? else { return Err(self.not_json()) };
+        self.skip_white_space();
+        let is_text = self.body.get(self.position) == Some(&b'"');
+        let name = match self.value()? {
+            Json::String(name) => name,
+            // No member of this name is known.
+            Json::Unreadable(_) if is_text => String::new(),
+            _ => return Err(self.not_json()),
+        };
         if !self.skip(b':') {
             return Err(self.not_json());
         }
@@ -173,7 +191,12 @@ impl ListReader {
                 self.position += values.byte_offset();
                 Ok(json)
             }
-            Some(Err(error)) if !error.is_eof() => Err(self.not_json()),
+            // One entry must not hide all the others.
+            Some(Err(error)) if !error.is_eof() => {
+                let (json, octets) = read_in_parts(rest).ok_or_else(|| self.not_json())?;
+                self.position += octets;
+                Ok(json)
+            }
             Some(Err(_)) | None => Err(CUT.to_owned()),
         }
     }
@@ -281,8 +304,28 @@ mod tests {
             let error = read(body.as_bytes()).unwrap_err();
             assert!(error.starts_with("not JSON at byte"), "{body}: {error}");
         }
-        assert!(read(b"[\"\xff\"]").is_err());
+        for body in [&b"[\"\xff\"]"[..], b"[1e400,\"\xff\"]", b"{1e400:1,\"clients\":[]}"] {
+            assert!(read(body).is_err(), "{body:?}");
+        }
         assert!(read(&b"[".repeat(100_000)).is_err(), "the recursion is bounded");
+    }
+
+    /// RFC 8259 has such values, and a list of others' clients may, too.
+    #[test]
+    fn a_value_that_cannot_be_held_is_a_part_of_its_entry() {
+        let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
+        for value in [r#""\ud800""#, "1e400", &"9".repeat(400)] {
+            let entries = format!(r#"[{{"a":{value}}}, {value} ,{{"b":1}}]"#);
+            let object = format!(r#"{{"x":{value}, "\ud800":1,"clients":{entries}}}"#);
+            for (body, at) in [(entries, ""), (object, "/clients")] {
+                let entries = read(body.as_bytes()).unwrap();
+                let [first, second, third] = entries.as_slice() else { panic!("{entries:?}") };
+                assert!(first.starts_with(&format!("{at}/0 Object([(\"a\", Unreadable(")));
+                assert!(second.starts_with(&format!("{at}/1 Unreadable(")), "{second}");
+                assert_eq!(*third, format!("{at}/2 Object([(\"b\", Number(Number(1)))])"));
+            }
+        }
+        assert_eq!(read(format!("[{deep},{deep},1]").as_bytes()).map(|all| all.len()), Ok(3));
     }
 
     proptest! {

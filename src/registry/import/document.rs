@@ -40,7 +40,7 @@ pub struct Conversion {
 /// The document is not a list of clients.
 pub fn convert_list(text: &[u8], format: ClientListFormat) -> Result<Vec<Conversion>, JsonError> {
     let layout = DocumentLayout::of(format);
-    let json = Json::parse(text)?;
+    let json = Json::parse_in_parts(text)?;
     let located = layout.entries(&json)?;
     let converted: Vec<ConvertedEntry> =
         located.iter().map(|entry| (layout.convert)(entry.json)).collect();

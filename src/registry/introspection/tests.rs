@@ -70,6 +70,8 @@ fn answers_that_cannot_be_used() {
         r#"{"active": true, "exp": "soon"}"#,
         r#"{"active": true, "cnf": {}, "cnf": {}}"#,
         r#"{"active": true, "cnf": {"x5t#S256": "a", "x5t#S256": "b"}}"#,
+        r#"{"active": true, "x": "\ud800"}"#,
+        r#"{"active": true, "x": 1e400}"#,
     ] {
         let found = result(body);
         let is_malformed =

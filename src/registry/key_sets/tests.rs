@@ -144,6 +144,9 @@ fn what_is_no_key_set_is_a_failure() {
         (200, r#"{"keys": {}}"#.to_owned(), None),
         (200, r#"[{"kty": "EC"}]"#.to_owned(), None),
         (200, r#"{"error": "x"}"#.to_owned(), None),
+        // Here the document is the unit, as it is no list of others' clients.
+        (200, r#"{"keys": [], "x": "\ud800"}"#.to_owned(), None),
+        (200, r#"{"keys": [], "x": 1e400}"#.to_owned(), None),
         (200, String::new(), None),
     ] {
         let mut key_sets = key_sets();

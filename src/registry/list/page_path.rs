@@ -1,15 +1,18 @@
 //! The query of the path of a page: how many entries it asks for, and where the page begins.
 
-use crate::limits;
+use super::spelling::known;
+use crate::{limits, percent};
 
-/// Parameters of a path that ask for a number of entries.
+/// Parameters of a path that ask for a number of entries, in any spelling.
 const ENTRY_LIMITS: [&str; 5] = ["max", "limit", "per_page", "pageSize", "page_size"];
 
 /// The parameter of the path that asks for exactly this number of entries.
 pub(super) fn limit_of(path: &str, entries: u64) -> Option<&'static str> {
     parameters(path).into_iter().find_map(|(name, rest)| {
-        let known = ENTRY_LIMITS.into_iter().find(|known| known.eq_ignore_ascii_case(name))?;
-        (rest.get(1..)?.parse() == Ok(entries)).then_some(known)
+        let known = known(&ENTRY_LIMITS, &decoded(name))?;
+        let number = decoded(rest.get(1..)?);
+        // In a query "+" is also a blank.
+        (number.trim_matches([' ', '+']).parse() == Ok(entries)).then_some(known)
     })
 }
 
@@ -23,7 +26,7 @@ pub(in crate::registry) fn page_from(path: &str, start: u64) -> Box<str> {
     ];
     for (name, rest) in parameters(path).into_iter().chain([("start", ""), ("end", "")]) {
         let value;
-        let rest = match range.iter_mut().find(|(own, _)| *own == name) {
+        let rest = match range.iter_mut().find(|(own, _)| *own == decoded(name)) {
             None => rest,
             Some((_, number)) => {
                 let Some(number) = number.take() else { continue };
@@ -36,6 +39,11 @@ pub(in crate::registry) fn page_from(path: &str, start: u64) -> Box<str> {
         page.push_str(rest);
     }
     page.into()
+}
+
+#[inline(never)]
+fn decoded(text: &str) -> String {
+    String::from_utf8_lossy(&percent::decode(text.as_bytes())).into_owned()
 }
 
 /// The name of each parameter of the query, and the rest of the parameter with its `=`.
@@ -64,6 +72,7 @@ mod tests {
             ("/list?end=5&a=start", "/list?end=505&a=start&start=5"),
             ("/list?start=0&start=3&end=5&end", "/list?start=5&end=505"),
             ("/list?starts=1&Start=1", "/list?starts=1&Start=1&start=5&end=505"),
+            ("/list?%73tart=0&en%64=5&a=%73", "/list?%73tart=5&en%64=505&a=%73"),
         ] {
             assert_eq!(&*page_from(path, 5), expected, "{path}");
         }

@@ -3,12 +3,13 @@
 
 use super::incomplete_list::IncompleteList;
 use super::page_path::limit_of;
+use super::spelling::known;
 use crate::certificate::Thumbprint;
 use crate::json::Json;
 
-/// Members that state the number of entries of the whole list. These and all names below are
-/// recognised in every letter case, and without `_` and `-`.
-pub(super) const TOTALS: [&str; 8] = [
+/// Members that state the number of entries of the whole list, and headers. These and all names
+/// below are recognised in every letter case, and without `_` and `-`.
+pub(super) const TOTALS: [&str; 10] = [
     TOTAL_COUNT,
     "total",
     "total_count",
@@ -17,11 +18,16 @@ pub(super) const TOTALS: [&str; 8] = [
     "totalItems",
     "totalRecords",
     "@odata.count",
+    HEADERS[0],
+    CONTENT_RANGE,
 ];
+/// Headers that state it.
+const HEADERS: [&str; 2] = ["x-total-count", CONTENT_RANGE];
+const CONTENT_RANGE: &str = "content-range";
 /// Authlete's total.
 const TOTAL_COUNT: &str = "totalCount";
 /// Members that state that there is more, unless their value is empty (see [`is_set`]).
-pub(super) const MORE: [&str; 12] = [
+pub(super) const MORE: [&str; 15] = [
     "has_more",
     "hasMore",
     "next",
@@ -34,6 +40,9 @@ pub(super) const MORE: [&str; 12] = [
     "next_page_url",
     "next_cursor",
     "hasNext",
+    "nextToken",
+    "continuationToken",
+    "isTruncated",
 ];
 /// Members that state the number of pages of the list.
 const PAGES: [&str; 2] = ["total_pages", "last_page"];
@@ -43,7 +52,7 @@ const LAST: &str = "last";
 /// Members that hold links, one of which may lead to the next page (HAL has `_links`).
 pub(super) const LINKS: [&str; 2] = ["links", "_links"];
 /// Objects that may hold any of these members.
-const GROUPS: [&str; 4] = ["meta", "page", "paging", "pagination"];
+const GROUPS: [&str; 5] = ["meta", "page", "paging", "pagination", "response_metadata"];
 
 /// What a page states about the list, beside its entries.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +72,8 @@ pub(in crate::registry) struct PageSummary {
     pub(super) pages: Option<u64>,
     /// A total that is not a number.
     pub(super) not_a_number: Option<&'static str>,
-    /// Whether any member states that there is more, or that there is not.
+    /// Whether any member but a total states that there is more, or that there is not. One whose
+    /// value says nothing, as null does, is no such statement.
     states_extent: bool,
 }
 
@@ -92,10 +102,25 @@ impl PageSummary {
         }
     }
 
+    /// Adds the headers of the answer that has the page.
+    #[inline(never)]
+    pub(super) fn add_headers(&mut self, header: &dyn Fn(&str) -> Option<String>) {
+        for name in HEADERS {
+            let Some(mut total) = header(name) else { continue };
+            if name == CONTENT_RANGE
+                && let Some((range, length)) = total.split_once('/')
+            {
+                // RFC 9110 §14.4: "*" is an unknown length, and octets are no entries.
+                let is_octets = range.trim_start().starts_with("bytes");
+                total = if is_octets { "" } else { length.trim_matches([' ', '*']) }.to_owned();
+            }
+            self.add_statement(name, &Json::String(total));
+        }
+    }
+
     /// Adds a member that may also stand in one of [`GROUPS`].
     fn add_statement(&mut self, name: &str, value: &Json) {
         if let Some(member) = known(&TOTALS, name) {
-            self.states_extent = true;
             match number(value) {
                 Err(NotANumber) => self.not_a_number = Some(member),
                 Ok(None) => {}
@@ -109,15 +134,22 @@ impl PageSummary {
                 }
             }
         } else if let Some(member) = known(&MORE, name) {
-            self.states_extent = true;
+            // A next page that is null is an end. A flag must be false to say so, and a cursor may be
+            // that of this page.
+            self.states_extent |= match member {
+                "has_more" | "hasMore" | "hasNext" | "isTruncated" => {
+                    matches!(value, Json::Bool(_))
+                }
+                other => !matches!(other, "cursor" | "continuationToken"),
+            };
             self.more = self.more.or(is_set(value).then_some(member));
         } else if let Some(member) = known(&LINKS, name) {
-            self.states_extent = true;
+            self.states_extent |= matches!(value, Json::Array(_) | Json::Object(_));
             self.more = self.more.or(has_next(value).then_some(member));
         } else if known(&PAGES, name).is_some() {
             // Some servers have a link of this name.
             let pages = number(value).ok().flatten();
-            self.states_extent |= pages.is_some();
+            self.states_extent |= pages > Some(0);
             self.pages = self.pages.max(pages);
         } else if let (Some(member), Json::Bool(is_last)) = (known(&[LAST], name), value) {
             self.states_extent = true;
@@ -130,24 +162,16 @@ impl PageSummary {
     /// Checks the first page of a list that is requested with `path`, where the answer has no
     /// header `link`.
     pub(in crate::registry) fn check_limit(&self, path: &str) -> Result<(), IncompleteList> {
-        let limit = if self.states_extent { None } else { limit_of(path, self.entries) };
+        // A total below the number of entries, such as 0 for "not known", is none.
+        let has_total = self.total.is_some_and(|stated| stated.total >= self.entries);
+        // These are errors of their own.
+        let is_part = self.more.is_some() || self.not_a_number.is_some();
+        let states_extent = self.states_extent || has_total || is_part;
+        let limit = if states_extent { None } else { limit_of(path, self.entries) };
         limit.map_or(Ok(()), |parameter| {
             Err(IncompleteList::ExactlyRequested { parameter, entries: self.entries })
         })
     }
-}
-
-/// The one of `names` that `name` is: exactly, or else in another spelling.
-#[inline(never)]
-fn known(names: &[&'static str], name: &str) -> Option<&'static str> {
-    let is_spelling = |known: &&&'static str| folded(known).eq(folded(name));
-    names.iter().find(|known| **known == name).or_else(|| names.iter().find(is_spelling)).copied()
-}
-
-fn folded(name: &str) -> impl Iterator<Item = u8> {
-    name.bytes()
-        .filter(|octet| !matches!(octet, b'_' | b'-'))
-        .map(|octet| octet.to_ascii_lowercase())
 }
 
 /// The values of an object's members of this name, in any spelling.
@@ -186,18 +210,17 @@ fn is_eq(relation: &Json) -> bool {
     matches!(relation, Json::String(relation) if relation.eq_ignore_ascii_case("eq"))
 }
 
-/// Whether a value states anything: `null`, `false`, 0 and the empty string do not, also in quotes
-/// or as the only contents of an array or object.
+/// Whether a value states anything: `null`, `false`, 0 and the empty string do not, also as the only
+/// contents of an array or object. Text that is not empty does, whatever it is: "0" may be a token.
 fn is_set(json: &Json) -> bool {
     match json {
         Json::Null => false,
         Json::Bool(value) => *value,
         Json::Number(number) => number.as_f64() != Some(0.0),
-        Json::String(text) => {
-            !["", "0", "false", "null"].iter().any(|unset| unset.eq_ignore_ascii_case(text.trim()))
-        }
+        Json::String(text) => !text.is_empty(),
         Json::Array(elements) => elements.iter().any(is_set),
         Json::Object(members) => members.iter().any(|(_, value)| is_set(value)),
+        Json::Unreadable(_) => true,
     }
 }
 
@@ -211,6 +234,7 @@ fn has_next(links: &Json) -> bool {
         Json::Array(types) => {
             types.iter().any(|one| matches!(one, Json::String(one) if is_next(one)))
         }
+        Json::Unreadable(_) => true,
         _ => false,
     };
     match links {

@@ -25,7 +25,8 @@ pub(super) fn read(
         status => return Err(FetchError::Status(status)),
     }
     let body = answer.body(max_bytes)?;
-    let json = Json::parse(&body).map_err(|error| FetchError::Malformed(error.message.into()))?;
+    let json =
+        Json::parse_in_parts(&body).map_err(|error| FetchError::Malformed(error.message.into()))?;
     let mut lists = json.members("clients").filter(|list| matches!(list, Json::Array(_)));
     let entries = match (&json, lists.next()) {
         (Json::Array(entries), _) | (Json::Object(_), Some(Json::Array(entries)))

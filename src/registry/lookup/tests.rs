@@ -204,6 +204,22 @@ fn a_client_that_cannot_be_used_is_unusable() {
 }
 
 #[test]
+fn a_value_that_cannot_be_held_concerns_its_member_alone() {
+    for value in [r#""\ud800""#, "1e400"] {
+        let odd = client("a").replace('{', &format!(r#"{{"client_name":{value},"#));
+        let list = format!(r#"{{"x":{value},"clients":[{odd}]}}"#);
+        for body in [odd.clone(), format!("[{odd}]"), list] {
+            let outcome = answer(&mut lookup(), "a", 0, 200, &[], &body);
+            assert!(is_registered(&outcome.result.unwrap()), "{body}");
+        }
+        let bad = client("a").replace(r#""a.test""#, value);
+        let outcome = answer(&mut lookup(), "a", 0, 200, &[], &bad);
+        let Ok(Registration::Unusable(reason)) = outcome.result else { panic!("{bad}") };
+        assert!(reason.starts_with("/tls_client_auth_san_dns: expected "), "{reason}");
+    }
+}
+
+#[test]
 fn a_known_client_serves_while_the_registry_fails() {
     let mut lookup = lookup();
     answer(&mut lookup, "a", 0, 200, &[("cache-control", "max-age=1")], &client("a"));

@@ -266,7 +266,10 @@ impl Refresh {
                 self.is_outgrown = true;
                 RefreshPhase::Waiting(Duration::ZERO)
             }
-            Ok(Some(body)) => RefreshPhase::Reading(attempt, ListReader::new(body)),
+            Ok(Some(body)) => {
+                let header = |name: &str| answer.has(name).then(|| answer.all(name));
+                RefreshPhase::Reading(attempt, ListReader::new(body).with_headers(&header))
+            }
             Ok(None) => RefreshPhase::Confirming(attempt),
             Err(FetchError::Incomplete(
                 why @ (IncompleteList::GenerationMissing | IncompleteList::GenerationChanged),

@@ -156,6 +156,10 @@ fn a_total_that_is_not_a_number() {
             "[2]",
             "{\"value\":2,\"relation\":\"gte\"}",
             "{\"value\":2,\"value\":3}",
+            "\"null\"",
+            "\" \"",
+            "1e400",
+            "\"\\udfff\"",
         ] {
             let body = format!(r#"{{"clients":[1,2],"{member}":{value}}}"#);
             assert_eq!(read(&[&body]), Err(IncompleteList::NotANumber(member)), "{body}");
@@ -168,7 +172,21 @@ fn a_total_that_is_not_a_number() {
 fn a_member_that_states_that_there_is_more() {
     for member in MORE {
         let more = IncompleteList::MoreStated(member);
-        for value in ["true", "1", "\"x\"", "{\"href\":\"/2\"}", "[\"x\"]", "\"/clients?page=2\""] {
+        for value in [
+            "true",
+            "1",
+            "\"x\"",
+            "{\"href\":\"/2\"}",
+            "[\"x\"]",
+            "\"/clients?page=2\"",
+            // Any text may be a page token.
+            "\"0\"",
+            "\"null\"",
+            "\"False\"",
+            "\" \"",
+            "\"\\ud800\"",
+            "1e400",
+        ] {
             for body in [
                 format!(r#"{{"clients":[1],"{member}":{value}}}"#),
                 format!(r#"{{"{member}":{value},"clients":[1]}}"#),
@@ -178,19 +196,7 @@ fn a_member_that_states_that_there_is_more() {
                 assert_eq!(read(&[&format!("->{body}"), "[2]"]), Ok(vec![None, None]), "{body}");
             }
         }
-        for value in [
-            "null",
-            "false",
-            "0",
-            "\"\"",
-            "\" \"",
-            "[]",
-            "{}",
-            "0.0",
-            "\"0\"",
-            "\"False\"",
-            "{\"href\":null}",
-        ] {
+        for value in ["null", "false", "0", "\"\"", "[]", "{}", "0.0", "{\"href\":null}"] {
             let body = format!(r#"{{"clients":[1],"{member}":{value}}}"#);
             assert_eq!(read(&[&body]), Ok(vec![None]), "{body}");
         }
@@ -245,6 +251,14 @@ fn statements_in_another_spelling_or_one_level_down() {
         (r#""total":{"value":2,"relation":"eq"}"#, below("total", 2)),
         (r#""total":{"Value":1,"Relation":"gte"}"#, IncompleteList::NotANumber("total")),
         (r#""HasMore":true"#, more("has_more")),
+        (r#""NextToken":"0""#, more("nextToken")),
+        (r#""nextToken":"x""#, more("nextToken")),
+        (r#""continuationToken":"x""#, more("continuationToken")),
+        (r#""IsTruncated":true"#, more("isTruncated")),
+        (r#""is_truncated":"true""#, more("isTruncated")),
+        (r#""response_metadata":{"next_cursor":"x"}"#, more("next_cursor")),
+        (r#""responseMetadata":{"nextCursor":"x"}"#, more("next_cursor")),
+        (r#""links":[{"rel":"\ud800"}]"#, more("links")),
         (r#""hasNext":true"#, more("hasNext")),
         (r#""next_cursor":"x""#, more("next_cursor")),
         (r#""nextCursor":"x""#, more("next_cursor")),
@@ -302,6 +316,9 @@ fn statements_that_the_list_is_whole() {
         r#""next_page":null,"nextLink":"","next_cursor":"","@odata.count":1"#,
         r#""Links":[{"Rel":"self","Href":"/2"}]"#,
         r#""clientsMeta":{"total":9}"#,
+        r#""NextToken":null,"continuationToken":"","IsTruncated":false"#,
+        r#""response_metadata":{"next_cursor":""}"#,
+        r#""unused":1e400,"\ud800":"\ud800""#,
     ] {
         for body in
             [format!(r#"{{"clients":[1],{members}}}"#), format!(r#"{{{members},"clients":[1]}}"#)]
@@ -330,6 +347,12 @@ fn as_many_entries_as_requested_may_not_be_all() {
         ("/c?page_size=2", "[1,2]", exactly("page_size", 2)),
         ("/c?max=9&limit=2", "[1,2]", exactly("limit", 2)),
         ("/c?LIMIT=2", "[1,2]", exactly("limit", 2)),
+        ("/c?perPage=2", "[1,2]", exactly("per_page", 2)),
+        ("/c?%6cimit=2", "[1,2]", exactly("limit", 2)),
+        ("/c?limit=%32", "[1,2]", exactly("limit", 2)),
+        ("/c?page%5Fsize=+2", "[1,2]", exactly("page_size", 2)),
+        ("/c?limit=%202%20", "[1,2]", exactly("limit", 2)),
+        ("/c?limit%3D2&x=%26limit=2", "[1,2]", Ok(())),
         ("/c?limit=2", r#"{"clients":[1,2]}"#, exactly("limit", 2)),
         ("/c?limit=0", "[]", exactly("limit", 0)),
         ("/c?max=2", "[1]", Ok(())),
@@ -344,6 +367,7 @@ fn as_many_entries_as_requested_may_not_be_all() {
         ("/c?limit=2", r#"{"clients":[1,2],"Meta":{"Total":2}}"#, Ok(())),
         ("/c?limit=2", r#"{"clients":[1,2],"last":true}"#, Ok(())),
         ("/c?limit=2", r#"{"clients":[1,2],"total_pages":1}"#, Ok(())),
+        ("/c?limit=0", r#"{"clients":[],"total":0}"#, Ok(())),
         (
             "/c?limit=2",
             r#"{"clients":[1,2],"last":"/c","last_page":"/c","meta":{},"page":1}"#,
@@ -351,5 +375,95 @@ fn as_many_entries_as_requested_may_not_be_all() {
         ),
     ] {
         assert_eq!(page(body).check_limit(path), expected, "{path} {body}");
+    }
+}
+
+#[test]
+fn a_member_whose_value_says_nothing_is_no_statement() {
+    let exactly = Err(IncompleteList::ExactlyRequested { parameter: "limit", entries: 2 });
+    let check = |members: &str| {
+        let page = page(&format!(r#"{{"clients":[1,2],{members}}}"#));
+        (page.check_limit("/c?limit=2"), Completeness::of_single_page(&page))
+    };
+    for total in TOTALS {
+        for value in ["null", "false", "0", "1", "-1", "-0.5", "\"\"", "[]", "{\"value\":null}"] {
+            let member = format!(r#""{total}":{value}"#);
+            assert_eq!(check(&member), (exactly, Ok(())), "{member}");
+            let member = format!(r#""meta":{{{member}}}"#);
+            assert_eq!(check(&member), (exactly, Ok(())), "{member}");
+        }
+    }
+    for members in [
+        r#""cursor":"""#,
+        r#""cursor":null"#,
+        r#""cursor":false"#,
+        r#""continuationToken":null"#,
+        r#""has_more":null"#,
+        r#""hasMore":"""#,
+        r#""hasNext":0"#,
+        r#""isTruncated":null"#,
+        r#""links":null"#,
+        r#""_links":"""#,
+        r#""last":null"#,
+        r#""total_pages":0"#,
+        r#""last_page":-1"#,
+        r#""meta":null,"paging":{},"pagination":[]"#,
+        r#""response_metadata":{"has_more":null}"#,
+    ] {
+        assert_eq!(check(members), (exactly, Ok(())), "{members}");
+    }
+    // These say that there is no more.
+    for members in [
+        r#""next":null"#,
+        r#""nextPageToken":"""#,
+        r#""NextToken":null"#,
+        r#""@odata.nextLink":null"#,
+        r#""next_cursor":0"#,
+        r#""response_metadata":{"next_cursor":""}"#,
+        r#""links":[]"#,
+        r#""_links":{"self":"/c"}"#,
+        r#""has_more":false"#,
+        r#""hasNext":false"#,
+        r#""IsTruncated":false"#,
+        r#""total":2"#,
+        r#""total":"2","has_more":null"#,
+    ] {
+        assert_eq!(check(members), (Ok(()), Ok(())), "{members}");
+    }
+    // And these that there is: the error is that of the member.
+    for member in MORE {
+        let result = check(&format!(r#""{member}":"0""#));
+        assert_eq!(result, (Ok(()), Err(IncompleteList::MoreStated(member))));
+    }
+    let result = check(r#""total":"many""#);
+    assert_eq!(result, (Ok(()), Err(IncompleteList::NotANumber("total"))));
+}
+
+#[test]
+fn totals_in_headers() {
+    let exactly = Err(IncompleteList::ExactlyRequested { parameter: "limit", entries: 2 });
+    let not_a_number = |name| Err(IncompleteList::NotANumber(name));
+    let (count, range) = ("x-total-count", "content-range");
+    for (name, value, limit, whole) in [
+        (count, "2", Ok(()), Ok(())),
+        (count, "3", Ok(()), Err(below(count, 2, 3))),
+        (count, "1", exactly, Ok(())),
+        (count, "0", exactly, Ok(())),
+        (count, "", exactly, Ok(())),
+        (count, "many", Ok(()), not_a_number(count)),
+        (count, "2, 3", Ok(()), not_a_number(count)),
+        (range, "items 0-1/2", Ok(()), Ok(())),
+        (range, "items 0-1/5", Ok(()), Err(below(range, 2, 5))),
+        (range, "clients 0-1/ 5", Ok(()), Err(below(range, 2, 5))),
+        (range, "0-1/5", Ok(()), Err(below(range, 2, 5))),
+        (range, "items 0-1/*", exactly, Ok(())),
+        (range, "bytes 0-99/100", exactly, Ok(())),
+        (range, "items 0-1", Ok(()), not_a_number(range)),
+        (range, "items 0-1/2, items 0-1/2", Ok(()), not_a_number(range)),
+    ] {
+        let mut page = page("[1,2]");
+        page.add_headers(&|header| (header == name).then(|| value.to_owned()));
+        assert_eq!(page.check_limit("/c?limit=2"), limit, "{name}: {value}");
+        assert_eq!(Completeness::of_single_page(&page), whole, "{name}: {value}");
     }
 }

@@ -27,6 +27,66 @@ fn an_entry_that_cannot_be_used_is_left_out_and_not_unregistered() {
     assert_eq!(pointer, "/clients/1");
 }
 
+/// JSON has them (RFC 8259 §6, §8.2, §9), and this filter cannot hold them.
+#[test]
+fn a_value_that_cannot_be_held_concerns_its_own_client_alone() {
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for value in [r#""\ud800""#, "1e400", &"9".repeat(400), &deep] {
+        // In a member that is not used it is as good as any other.
+        let odd = client("odd", "CN=odd").replace('{', &format!(r#"{{"client_name":{value},"#));
+        let body = format!("[{},{odd}]", client("c1", "CN=c1"));
+        for passes_unregistered in [false, true] {
+            let mut world = World::of(1, registry(|_| {}), passes_unregistered, body.as_str());
+            world.run_until_switched();
+            assert!(world.has("c1") && world.has("odd"), "{body}");
+            assert_eq!(world.events.len(), 1, "{:?}", world.events);
+        }
+        // In a member that is used, the client has an error.
+        let bad = r#"{"client_id":"bad","token_endpoint_auth_method":"#;
+        let body = format!("[{},{bad}{value}}}]", client("c1", "CN=c1"));
+        for passes_unregistered in [false, true] {
+            let mut world = World::of(1, registry(|_| {}), passes_unregistered, body.as_str());
+            world.run_until_switched();
+            assert!(world.has("c1"));
+            assert!(matches!(world.find(0, "bad"), Ok(Registration::Unusable(_))), "{body}");
+            let [_, RefreshEvent::Refused { pointer, .. }] = &world.events[..] else {
+                panic!("{:?}", world.events)
+            };
+            assert_eq!(pointer, "/1/token_endpoint_auth_method");
+        }
+        // Where it is an identifier, the entry may be any client's.
+        let name = r#""token_endpoint_auth_method":"none""#;
+        let alone = [value.to_owned(), format!(r#"{{"client_id":{value},{name}}}"#)];
+        let beside = [
+            format!(r#"{{"id":{value},"appId":"a",{name}}}"#),
+            format!(r#"{{"clientId":1,"clientIdAlias":{value},{name}}}"#),
+        ];
+        // An array is no further identifier.
+        let beside = beside.into_iter().filter(|_| *value != *deep);
+        for entry in alone.into_iter().chain(beside) {
+            let body = format!("[{},{entry}]", client("c1", "CN=c1"));
+            let mut world = World::of(1, registry(|_| {}), true, body.as_str());
+            world.run(Duration::from_secs(3));
+            assert!(
+                matches!(world.failures().first(), Some(FetchError::Unidentified(_))),
+                "{entry}: {:?}",
+                world.events
+            );
+            let mut world = World::of(1, registry(|_| {}), false, body.as_str());
+            world.run_until_switched();
+            assert!(world.has("c1"));
+            assert!(matches!(world.events.last(), Some(RefreshEvent::Refused { .. })));
+        }
+    }
+    // A name that is not Unicode is no known one, but may be nearly one.
+    let odd = client("odd", "CN=odd").replace('{', r#"{"\ud800":1,"#);
+    let near = client("near", "CN=near").replace('{', r#"{"\u0074ls_client_auth_\ud800":1,"#);
+    let mut world = World::new(1, registry(|_| {}), format!("[{odd},{near}]"));
+    world.run_until_switched();
+    assert!(world.has("odd"));
+    assert!(matches!(world.find(0, "near"), Ok(Registration::Unusable(_))));
+}
+
 #[test]
 fn a_client_id_that_the_list_has_twice_is_unusable() {
     let [a, b, other] =

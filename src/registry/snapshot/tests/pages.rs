@@ -118,6 +118,19 @@ fn a_part_of_a_list_is_not_used() {
                 IncompleteList::BelowTotal { member: "total", entries: 3, total: 4 },
             ),
             (with("\"has_more\":true"), IncompleteList::MoreStated("has_more")),
+            (with("\"nextPageToken\":\"0\""), IncompleteList::MoreStated("nextPageToken")),
+            (
+                page(clients.clone()).with("x-total-count", "4"),
+                IncompleteList::BelowTotal { member: "x-total-count", entries: 3, total: 4 },
+            ),
+            (
+                page(clients.clone()).with("content-range", "clients 0-2/4"),
+                IncompleteList::BelowTotal { member: "content-range", entries: 3, total: 4 },
+            ),
+            (
+                with("\"total\":null,\"cursor\":\"\",\"has_more\":null"),
+                IncompleteList::ExactlyRequested { parameter: "max", entries: 3 },
+            ),
             (
                 with("\"links\":[{\"rel\":\"next\",\"href\":\"/2\"}]"),
                 IncompleteList::MoreStated("links"),
