@@ -130,8 +130,8 @@ impl Ledger {
     pub fn violation(&self, what: String) {
         let mut books = self.books();
         books.violations_in_all += 1;
-        // The first ones say what is wrong.
-        if books.violations.len() < 50 {
+        // The first ones say what is wrong. The same again says nothing, and would hide others.
+        if books.violations.len() < 50 && !books.violations.contains(&what) {
             eprintln!("soak: VIOLATION: {what}");
             books.violations.push(what);
         }

@@ -118,7 +118,7 @@ fn low_priority_runtime() -> Runtime {
         // /proc/thread-self is a link to PROCESS/task/THREAD. On Linux a thread has a priority.
         let thread = fs::read_link("/proc/thread-self").expect("Linux has it");
         let thread = thread.file_name().expect("it ends with the thread");
-        let renice = Command::new("renice").args(["-n", "19", "-p"]).arg(thread).output();
+        let renice = Command::new("renice").args(["-n", "10", "-p"]).arg(thread).output();
         let renice = renice.unwrap_or_else(|error| panic!("renice, of util-linux: {error}"));
         assert!(renice.status.success(), "{renice:?}");
     };

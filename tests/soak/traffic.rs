@@ -184,6 +184,8 @@ impl Open {
     pub async fn new(stage: &Arc<Stage>, gate: Gate, who: Who, http2: bool) -> Option<Self> {
         let client = who.client();
         let to = stage.address(gate);
+        let is_draining = || stage.conditions().excuses(gate).draining;
+        let was_draining = is_draining();
         let connect = async {
             std::io::Result::Ok(if http2 {
                 Connection::Http2(client.http2(to).await?)
@@ -199,7 +201,7 @@ impl Open {
                 Some(Self { stage: Arc::clone(stage), connection })
             }
             Ok(Err(error)) => {
-                if !stage.conditions().excuses(gate).draining && !stage.is_over() {
+                if !was_draining && !is_draining() && !stage.is_over() {
                     stage.ledger.violation(format!("{gate:?} {who:?}: no connection: {error}"));
                 }
                 None
