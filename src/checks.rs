@@ -103,6 +103,11 @@ impl Checks {
         self.last = Some(check);
     }
 
+    /// Forgets `check` and those that come after it, because they are made again.
+    pub(crate) fn begin_again_at(&mut self, check: Check) {
+        self.begun &= (1 << check as u8) - 1;
+    }
+
     /// Whether `check` was made.
     #[must_use]
     pub fn has(&self, check: Check) -> bool {

@@ -233,6 +233,8 @@ impl Exchange {
                 Some(endpoint) => {
                     let EndpointPart { head, claimed, challenge } = *endpoint;
                     held.summary.challenge = challenge;
+                    // The certificate was compared with the token, and is with the client now.
+                    self.checks.begin_again_at(Check::Registration);
                     let (policy, summary, buffered) = (held.policy, held.summary, held.buffered);
                     let request = Box::new(HeldRequest { policy, head, summary, buffered });
                     self.register(request, claimed, downstream)

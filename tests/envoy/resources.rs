@@ -135,7 +135,9 @@ async fn what_is_no_bound_token_is_refused() {
         claims["cnf"] = members;
         format!("Bearer {}", token(&claims))
     };
-    let forged = format!("{}x", &right[..right.len() - 1]);
+    // The last letter of a signature may stand for bits that are none of it.
+    let letter = if right.ends_with('A') { "Q" } else { "A" };
+    let forged = format!("{}{letter}", &right[..right.len() - 1]);
     for (gate, path, authorization, code) in [
         ("api", "/api".to_owned(), bearer.clone(), "token_bound"),
         ("api", "/api".into(), String::new(), "token_missing"),
