@@ -78,6 +78,14 @@ impl Configuration {
     }
 }
 
+/// The JSON of a configuration as the filter reads it, for tools that say more about it; `None` =
+/// it is not JSON. Members of clients that the filter does not use may have values that
+/// `serde_json` cannot hold (contract §3); they are null here.
+#[must_use]
+pub fn configuration_value(text: &[u8]) -> Option<serde_json::Value> {
+    Json::parse_in_parts(text).ok().map(|json| json.to_value())
+}
+
 fn nothing() -> JsonError {
     JsonError::expected("a configuration object, found nothing")
 }

@@ -83,8 +83,8 @@ pub(crate) enum Json {
     String(String),
     Array(Vec<Json>),
     Object(Vec<(String, Json)>),
-    /// A value that cannot be held, and what it is: in [`Json::parse_in_parts`] alone. It is no
-    /// value of any kind, so whatever reads it has an error.
+    /// A value that cannot be held, and what it is: where clients are read in parts
+    /// ([`unreadable::read`]). It is no value of any kind, so whatever reads it has an error.
     Unreadable(&'static str),
 }
 

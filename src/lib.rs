@@ -166,6 +166,7 @@ pub mod inspect {
 
     pub use crate::certificate::{AttributeType, FoundNames, NameDifference, pem};
     pub use crate::checks::{Check, Checks};
+    pub use crate::config::configuration_value;
     pub use crate::policy::{
         AliasOrigin, BoundTokens, CertificateFor, Chain, CommonPolicy, Discovery, Forward, Gating,
         Methods, Mode, NamedHeader, PeerCertificatePolicy, Policy, RegistrySource, ResponseCheck,

@@ -17,9 +17,12 @@ pub fn log_line(text: &str) -> Cow<'_, str> {
     escaped(text).into()
 }
 
-/// Whether a character could end a line, or change what a terminal shows of it.
+/// Whether a character could end a line, or change what a terminal shows of it: the last ones are
+/// those that turn the direction of text.
 fn is_escaped(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}')
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[inline(never)]
@@ -53,6 +56,7 @@ mod tests {
             ("/0/a\n2026 [critical] b", "/0/a\\n2026 [critical] b"),
             ("a\r\0\u{1b}[31m", "a\\r\\0\\u{1b}[31m"),
             ("a\u{2028}b\u{85}c", "a\\u{2028}b\\u{85}c"),
+            ("a\u{202e}b", "a\\u{202e}b"),
             ("C:\\n", "C:\\n"),
         ] {
             assert_eq!(log_line(text), line);

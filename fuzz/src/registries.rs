@@ -284,8 +284,8 @@ fn listed(octets: &[u8]) -> bool {
     is_registered
 }
 
-/// Values of shared data: the lengths of the first two in an octet each, and the head, the lease and
-/// every shard.
+/// Values of shared data: the lengths of the first two in an octet each, and the head, the lease
+/// and every shard.
 struct Same<'a>([&'a [u8]; 3]);
 
 impl<'a> Same<'a> {

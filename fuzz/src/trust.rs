@@ -249,9 +249,9 @@ impl Downstream for Connection {
     }
 }
 
-/// Certificates in DER, one behind another: a leaf, then what stands between it and an anchor, which
-/// is the last one. A bounded number of signatures is asked for; where none is right, no client is
-/// authenticated; and nothing else is an anchor.
+/// Certificates in DER, one behind another: a leaf, then what stands between it and an anchor,
+/// which is the last one. A bounded number of signatures is asked for; where none is right, no
+/// client is authenticated; and nothing else is an anchor.
 pub(crate) fn chain(octets: &[u8]) {
     _ = verified(octets);
 }

@@ -43,7 +43,8 @@ fn every_target_accepts_its_corpus() {
     }
 }
 
-/// What the fuzzer left on this machine, as it is: `fuzz/coverage.sh` counts which lines it reaches.
+/// What the fuzzer left on this machine, as it is: `fuzz/coverage.sh` counts which lines it
+/// reaches.
 #[test]
 #[ignore = "fuzz/coverage.sh names the folders"]
 fn every_target_accepts_what_was_found() {

@@ -564,8 +564,8 @@ fn which_responses_are_read_and_how() {
     }
 }
 
-/// The tokens of a response must be bound to the certificate of its request; of a connection without
-/// one, to none.
+/// The tokens of a response must be bound to the certificate of its request; of a connection
+/// without one, to none.
 #[test]
 fn responses_are_compared_with_the_certificate_of_the_request() {
     let configuration = Configuration::parse(

@@ -52,8 +52,8 @@ pub(super) fn host_of(authority: &str) -> Option<String> {
 }
 
 /// The name of a TLS handshake in lower case; `None` = it is no host name (RFC 6066 §3), which has
-/// neither port nor final dot. What chooses a filter chain and its CAs by the name compares it as it
-/// is, so that nothing may be taken off here.
+/// neither port nor final dot. What chooses a filter chain and its CAs by the name compares it as
+/// it is, so that nothing may be taken off here.
 pub(super) fn server_name_of(name: &str) -> Option<String> {
     (is_host(name) && !name.starts_with('[')).then(|| name.to_ascii_lowercase())
 }

@@ -146,8 +146,11 @@ impl Tenants {
                 (TenantPolicy::Known(one), TenantPolicy::Known(other)) => Arc::ptr_eq(one, other),
                 // Both choose no tenant, and no spelling chooses one.
                 (TenantPolicy::Unknown(one), TenantPolicy::Unknown(other)) => {
-                    Arc::ptr_eq(one, other)
-                        && matches!(&self.other, TenantPolicy::Unknown(none) if Arc::ptr_eq(none, one))
+                    let is_none = |policy: &Arc<_>| match &self.other {
+                        TenantPolicy::Unknown(none) => Arc::ptr_eq(none, policy),
+                        TenantPolicy::Known(_) => false,
+                    };
+                    is_none(one) && is_none(other)
                 }
                 _ => false,
             };

@@ -94,5 +94,6 @@ fn san_ip(text: &str) -> Result<ExpectedSubject, JsonError> {
 
 fn san_email(text: &str) -> Result<ExpectedSubject, JsonError> {
     let name = AlternativeName::email(text).map(ExpectedSubject::SanEmail);
-    name.ok_or_else(|| JsonError::expected("a mailbox in ASCII, local-part@domain"))
+    let expected = "a mailbox in ASCII, local-part@domain, without a final dot";
+    name.ok_or_else(|| JsonError::expected(expected))
 }

@@ -130,8 +130,7 @@ pub(crate) fn add_client_ids(entry: &Json, found: &mut Vec<Box<str>>) -> bool {
     for (name, value) in members(entry) {
         let mut more = MORE_NAMES.into_iter().skip(usize::from(!has_alias));
         if more.any(|more| is_spelling_of(name, more)) {
-            add(value, found);
-            is_in_doubt |= matches!(value, Json::Unreadable(_));
+            is_in_doubt |= add(value, found).is_none();
         }
     }
     is_in_doubt
@@ -160,8 +159,7 @@ fn gather(json: &Json, depth: usize, found: &mut Vec<Box<str>>) -> bool {
     }
     for (name, value) in members {
         if depth == 0 && OTHER_NAMES.into_iter().any(|other| is_spelling_of(name, other)) {
-            add(value, found);
-            is_in_doubt |= matches!(value, Json::Unreadable(_));
+            is_in_doubt |= add(value, found).is_none();
         }
         is_in_doubt |= gather(value, depth + 1, found);
     }
@@ -239,13 +237,18 @@ mod tests {
             (r#"{"client_id":["a",null],"peer":{"client_id":"c"}}"#, &["a"], false),
             (r#"{"client_id":{},"id":"b"}"#, &["b"], false),
             (r#"{"client_id":{"other":"a"},"id":"b"}"#, &["b"], true),
+            // A further identifier that cannot be read may be any.
+            (r#"{"id":{"value":"\ud800"},"appid":"b"}"#, &["b"], true),
+            (r#"{"id":["b","\ud800x"]}"#, &["b"], true),
+            (r#"{"id":1e30,"appid":"b"}"#, &["b"], true),
+            (r#"{"clientId":5,"clientIdAlias":["\ud800"]}"#, &["5"], true),
             (r#"[[[[{"client_id":"a"}]]]]"#, &["a"], false),
             // Deeper than anything is searched: it may be any client's.
             (r#"[[[[[{"client_id":"a"}]]]]]"#, &[], true),
             (r#"{"a":{"b":{"c":{"d":[{"client_id":"a"}]}}}}"#, &[], true),
         ] {
             let mut found = Vec::new();
-            let json = Json::parse(entry.as_bytes()).unwrap();
+            let json = Json::parse_in_parts(entry.as_bytes()).unwrap();
             assert_eq!(add_client_ids(&json, &mut found), is_in_doubt, "{entry}");
             let found: Vec<&str> = found.iter().map(|id| &**id).collect();
             assert_eq!(found, client_ids, "{entry}");

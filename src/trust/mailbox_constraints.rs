@@ -1,6 +1,6 @@
 //! Constraints on mailboxes, of certificates that have one in their subject (RFC 5280 §4.2.1.10). A
-//! constraint on `rfc822Name` is about the attributes `emailAddress` of a subject, too; to OpenSSL and
-//! BoringSSL also where there are alternative names. `webpki` looks at these alone.
+//! constraint on `rfc822Name` is about the attributes `emailAddress` of a subject, too; to OpenSSL
+//! and BoringSSL also where there are alternative names. `webpki` looks at these alone.
 //!
 //! The constraints themselves are not compared, as `webpki` does not compare those on `rfc822Name`
 //! either: a certificate to which one applies is refused.

@@ -177,8 +177,8 @@ pub fn measure() -> Costs {
     embedded.chain(fetched::measure()).collect()
 }
 
-/// Writes the places that `module`, which profile.sh made, passes in [`HOT`], or in the row that ROW
-/// names, for profile.py.
+/// Writes the places that `module`, which profile.sh made, passes in [`HOT`], or in the row that
+/// ROW names, for profile.py.
 pub fn trace(module: &Module, events: &Path) {
     let name = std::env::var("ROW").unwrap_or_else(|_| HOT.to_owned());
     let row = rows().into_iter().find(|row| row.name == name);

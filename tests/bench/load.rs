@@ -228,8 +228,8 @@ pub async fn measure() -> Rounds {
     }
     for lane in &mut lanes {
         lane.assert_decides().await;
-        // V8 compiles a function a second time when it has run often: a short one after ten thousands
-        // of requests.
+        // V8 compiles a function a second time when it has run often: a short one after ten
+        // thousands of requests.
         lane.load(WARM_UP).await;
     }
     let mut rounds = Vec::new();

@@ -1,5 +1,5 @@
-//! What `./build.sh bench` leaves in `target/bench`: each table as JSON and as a plot. The manual has
-//! copies of the plots in `docs/plots`.
+//! What `./build.sh bench` leaves in `target/bench`: each table as JSON and as a plot. The manual
+//! has copies of the plots in `docs/plots`.
 
 use std::error::Error;
 use std::fs;

@@ -56,7 +56,7 @@ test("a bad registration is reported at its field", async () => {
       /^\/client_id: expected this member once, found it twice/,
     ],
     [`{${self}, "jwks": ${twice}}`, /x5t#S256: .*twice/],
-    ['{"client_id": "\\ud800"}', /^not JSON: /],
+    ['{"client_id": "\\ud800"}', /^\/client_id: .*half of a surrogate pair/],
     ['{"client_id": "a"}], "mode": "shadow", "x": [{}', /^Not JSON: /],
     [
       `{${tls}, "tls_client_auth_san_dsn": "x"}`,

@@ -1,5 +1,6 @@
 //! The single verdicts of NIST PKITS, the suite of RFC 5280 §6: each certificate of its clients
-//! through the filter, with the root of the suite as the anchor, and the CAs above it as intermediates.
+//! through the filter, with the root of the suite as the anchor, and the CAs above it as
+//! intermediates.
 //!
 //! What differs from the suite is listed with its reason; a row that does not differ any more
 //! fails, too.

@@ -1,5 +1,5 @@
-//! Key sets that clients publish at their `jwks_uri`: faults of their hosts, and the shipped listener
-//! that resolves and verifies them.
+//! Key sets that clients publish at their `jwks_uri`: faults of their hosts, and the shipped
+//! listener that resolves and verifies them.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -96,8 +96,8 @@ fn by_server_name(bootstrap: &mut Value, a: &Authority, b: &Authority) {
     }
 }
 
-/// The status of an answer to a token request for `host`, under a server name that no library for TLS
-/// but OpenSSL sends.
+/// The status of an answer to a token request for `host`, under a server name that no library for
+/// TLS but OpenSSL sends.
 async fn status_under(
     server_name: &str,
     host: &str,

@@ -2,8 +2,8 @@
 //!
 //! A test drives it call by call: [`Vm::open`], [`Vm::headers`], [`Vm::body`], [`Vm::trailers`],
 //! [`Vm::close`]; [`Vm::response_headers`], [`Vm::response_body`], [`Vm::response_trailers`],
-//! [`Vm::delivered`]; [`Vm::tick`]; [`Vm::calls`], [`Vm::answer`], [`Vm::fail`]. All state is in the
-//! wasmtime `Store` and in the [`Process`] that VMs may share, so tests run in parallel on one
+//! [`Vm::delivered`]; [`Vm::tick`]; [`Vm::calls`], [`Vm::answer`], [`Vm::fail`]. All state is in
+//! the wasmtime `Store` and in the [`Process`] that VMs may share, so tests run in parallel on one
 //! compiled module. Instructions are counted and bounded: an endless loop fails, and a cost is the
 //! same in every run.
 //!

@@ -243,8 +243,8 @@ impl Ledger {
         self.open.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// A VM was killed by a request that was sent at `sent`, and has been answered. The decisions of
-    /// the second before may not have been counted.
+    /// A VM was killed by a request that was sent at `sent`, and has been answered. The decisions
+    /// of the second before may not have been counted.
     pub fn killed(&self, sent: Instant) {
         let mut books = self.books();
         let from = sent - LAST_SECOND;

@@ -111,8 +111,8 @@ fn main() -> ExitCode {
     if as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// For the clients of the load. Envoy, the backend and the client whose time is taken come first, as
-/// if the load came from another machine.
+/// For the clients of the load. Envoy, the backend and the client whose time is taken come first,
+/// as if the load came from another machine.
 fn low_priority_runtime() -> Runtime {
     let lower = || {
         // /proc/thread-self is a link to PROCESS/task/THREAD. On Linux a thread has a priority.

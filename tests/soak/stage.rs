@@ -20,8 +20,8 @@ use crate::ledger::{Excuses, Ledger};
 use crate::support::case::DECISIONS;
 
 pub const WORKERS: u32 = 2;
-/// Every connection of the load asks some times in this time, and so hears of the end. Envoy counts it
-/// from before it compiles the module, which takes seconds on a machine under load.
+/// Every connection of the load asks some times in this time, and so hears of the end. Envoy counts
+/// it from before it compiles the module, which takes seconds on a machine under load.
 pub const DRAIN: Duration = Duration::from_secs(25);
 /// How long an old list serves without a registry.
 pub const MAX_STALE: Duration = Duration::from_secs(25);

@@ -322,8 +322,8 @@ pub async fn ask(
     goes_on
 }
 
-/// [`ask_at_pace`] on a thread of its own: the other clients keep those of the runtime busy, and how
-/// long a question waits for them says nothing of Envoy.
+/// [`ask_at_pace`] on a thread of its own: the other clients keep those of the runtime busy, and
+/// how long a question waits for them says nothing of Envoy.
 pub async fn probe(stage: &Arc<Stage>, until: Instant) -> Vec<Duration> {
     let stage = Arc::clone(stage);
     let on_thread = tokio::task::spawn_blocking(move || {

@@ -1,7 +1,7 @@
 //! A request as the command line describes it, completed to what Envoy would hand to the filter.
 
 use serde_json::Value;
-use tls_client_auth::inspect::{TenantPolicy, is_token};
+use tls_client_auth::inspect::{TenantPolicy, configuration_value, is_token};
 use tls_client_auth::{Gate, GateRequest, UnixTime};
 
 /// What is given of a request; the rest is as most requests have it.
@@ -27,7 +27,7 @@ pub fn default_host(gate: &Gate, configuration: &str) -> String {
     if let TenantPolicy::Known(_) = loaded.policy_for(ANY.as_bytes(), path.as_bytes()) {
         return ANY.to_owned();
     }
-    let json: Value = serde_json::from_str(configuration).unwrap_or_default();
+    let json = configuration_value(configuration.as_bytes()).unwrap_or_default();
     let host = json.pointer("/tenants/0/hosts/0").and_then(Value::as_str).unwrap_or(ANY);
     host.replacen("*.", "any.", 1)
 }

@@ -6,7 +6,7 @@ mod search;
 
 use std::path::Path;
 
-use serde_json::Value;
+use tls_client_auth::inspect::configuration_value;
 
 pub use self::listener::{DownstreamTls, ListenerSettings, Transport};
 use crate::document::{self, Content, Lines, Node, NodeMember};
@@ -164,9 +164,9 @@ impl FoundConfig {
     /// Whether it is this filter's, and not that of another one in the same file.
     fn is_of_this_filter(&self) -> bool {
         const MEMBERS: [&str; 4] = ["clients", "registry", "tenants", "endpoints"];
-        match serde_json::from_str::<Value>(&self.text) {
-            Ok(json) => MEMBERS.iter().any(|name| json.get(name).is_some()),
-            Err(_) => MEMBERS.iter().any(|name| self.text.contains(&format!("\"{name}\""))),
+        match configuration_value(self.text.as_bytes()) {
+            Some(json) => MEMBERS.iter().any(|name| json.get(name).is_some()),
+            None => MEMBERS.iter().any(|name| self.text.contains(&format!("\"{name}\""))),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Every order of the callbacks about a response, also those that no host gives. Equal states are
-//! examined once, so that sequences of every length are covered, as in `src/exchange/tests/orders.rs`.
+//! examined once, so that sequences of every length are covered, as in
+//! `src/exchange/tests/orders.rs`.
 
 use std::collections::HashSet;
 
@@ -120,9 +121,7 @@ impl Scenario {
     }
 
     fn configuration(&self) -> Configuration {
-        configuration(
-            r#"{"clients": [], "endpoints": ["/token"], "discovery": {"paths": ["/.well-known/openid-configuration"]}}"#,
-        )
+        configuration(DISCOVERY)
     }
 
     fn after(&self, sequence: &[Event]) -> BackendResponse {

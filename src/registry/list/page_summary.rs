@@ -111,7 +111,9 @@ impl PageSummary {
                 && let Some((range, length)) = total.split_once('/')
             {
                 // RFC 9110 §14.4: "*" is an unknown length, and octets are no entries.
-                let is_octets = range.trim_start().starts_with("bytes");
+                // RFC 9110 §14.1: in any letter case.
+                let unit = range.trim_start().get(..5);
+                let is_octets = unit.is_some_and(|unit| unit.eq_ignore_ascii_case("bytes"));
                 total = if is_octets { "" } else { length.trim_matches([' ', '*']) }.to_owned();
             }
             self.add_statement(name, &Json::String(total));
@@ -134,8 +136,8 @@ impl PageSummary {
                 }
             }
         } else if let Some(member) = known(&MORE, name) {
-            // A next page that is null is an end. A flag must be false to say so, and a cursor may be
-            // that of this page.
+            // A next page that is null is an end. A flag must be false to say so, and a cursor may
+            // be that of this page.
             self.states_extent |= match member {
                 "has_more" | "hasMore" | "hasNext" | "isTruncated" => {
                     matches!(value, Json::Bool(_))
@@ -210,8 +212,9 @@ fn is_eq(relation: &Json) -> bool {
     matches!(relation, Json::String(relation) if relation.eq_ignore_ascii_case("eq"))
 }
 
-/// Whether a value states anything: `null`, `false`, 0 and the empty string do not, also as the only
-/// contents of an array or object. Text that is not empty does, whatever it is: "0" may be a token.
+/// Whether a value states anything: `null`, `false`, 0 and the empty string do not, also as the
+/// only contents of an array or object. Text that is not empty does, whatever it is: "0" may be a
+/// token.
 fn is_set(json: &Json) -> bool {
     match json {
         Json::Null => false,
@@ -232,7 +235,11 @@ fn has_next(links: &Json) -> bool {
     let has_type = |rel: &Json| match rel {
         Json::String(types) => is_next(types),
         Json::Array(types) => {
-            types.iter().any(|one| matches!(one, Json::String(one) if is_next(one)))
+            let may_be_next = |one: &Json| match one {
+                Json::String(one) => is_next(one),
+                one => matches!(one, Json::Unreadable(_)),
+            };
+            types.iter().any(may_be_next)
         }
         Json::Unreadable(_) => true,
         _ => false,

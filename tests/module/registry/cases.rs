@@ -87,8 +87,8 @@ fn every_case_has_the_same_decision_by_lookup() {
             }
         }
         let mut outcome = run::close(&mut vm, id).expect("no fault");
-        // A decision that an answer causes is on the account of the root context; so is what came of
-        // the lists of the row, which are fetched meanwhile, at a time that is random.
+        // A decision that an answer causes is on the account of the root context; so is what came
+        // of the lists of the row, which are fetched meanwhile, at a time that is random.
         let logs = vm.root_account().logs.iter().skip(of_the_start);
         let of_decisions = logs.filter(|log| !log.message.starts_with("tls_client_auth crl "));
         outcome.account.logs.extend(of_decisions.cloned());

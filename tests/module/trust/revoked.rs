@@ -7,8 +7,8 @@ use crate::fixture::CLOCK;
 use crate::run::start;
 use crate::support::certificate::{CertificateSpec, Issuer, mint};
 
-/// A new configuration takes effect at the next request of a connection that is open: to the module,
-/// that is a request with the same digest, whose certificate it has parsed and found good.
+/// A new configuration takes effect at the next request of a connection that is open: to the
+/// module, that is a request with the same digest, whose certificate it has parsed and found good.
 #[test]
 fn a_new_configuration_revokes_at_once_and_takes_back() {
     let configuration = |revoked: serde_json::Value| {

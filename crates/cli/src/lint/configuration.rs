@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use tls_client_auth::Configuration;
+use tls_client_auth::inspect::configuration_value;
 
 use super::finding::Finding;
 use super::{listener, profile, settings};
@@ -18,7 +19,7 @@ pub fn findings(found: &FoundConfig, profile: Option<ProfileArgument>) -> Vec<Fi
         findings.push(Finding::error(Some(found.line(1)), NO_BYTE_ORDER_MARK).at(""));
     }
     let configuration = Configuration::parse(found.text.as_bytes());
-    if let Ok(json) = serde_json::from_str(&found.text) {
+    if let Some(json) = configuration_value(found.text.as_bytes()) {
         findings.extend(settings::doubts(&json, found.listener.as_ref()));
         findings.extend(settings::left_out(&found.text));
         if configuration.is_ok() {

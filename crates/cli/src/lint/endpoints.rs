@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use tls_client_auth::inspect::configuration_value;
 use tls_client_auth::{Code, Configuration, Gate, GateRequest, Peer};
 
 use super::graph::Route;
@@ -58,7 +59,7 @@ impl LintedConfig {
     /// None: the configuration has errors, and they come first.
     pub fn new(text: &str, line: usize) -> Option<Self> {
         let gate = Gate::new(text.as_bytes()).ok()?;
-        Some(Self { gate, json: serde_json::from_str(text).ok()?, line })
+        Some(Self { gate, json: configuration_value(text.as_bytes())?, line })
     }
 
     /// The entries of `endpoints` with the pointers to them and the hosts for which they are in

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use tls_client_auth::inspect::configuration_value;
+
 use super::endpoints::LintedConfig;
 use super::finding::Finding;
 use super::graph::{FilterChain, Graph, Remark};
@@ -33,8 +35,8 @@ impl Configurations {
                 }
                 read.push(LintedConfig::new(&found.text, found.line(1)));
                 lines.push((number, found.line(1)));
-                let json = serde_json::from_str(&found.text);
-                serves_self_signed |= json.is_ok_and(|json| settings::serves_self_signed(&json));
+                let json = configuration_value(found.text.as_bytes());
+                serves_self_signed |= json.is_some_and(|json| settings::serves_self_signed(&json));
             }
         }
         Self { places, read, files: lines, serves_self_signed }
@@ -108,7 +110,7 @@ fn missing_clusters(
     for (number, file) in files.iter().enumerate().filter(|(number, _)| group.contains(number)) {
         // A configuration that is a file of its own may be that of another Envoy.
         for found in file.found.iter().filter(|found| found.settings.is_some()) {
-            let json = serde_json::from_str(&found.text).unwrap_or_default();
+            let json = configuration_value(found.text.as_bytes()).unwrap_or_default();
             for (pointer, name) in settings::named_clusters(&json) {
                 if !clusters.contains(name) {
                     let message = format!(

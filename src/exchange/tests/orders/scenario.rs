@@ -17,8 +17,8 @@ pub(super) struct Scenario {
 
 pub(super) const TLS: &str = r#"{"client_id": "a", "token_endpoint_auth_method": "tls_client_auth",
     "tls_client_auth_subject_dn": "CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo,C=JP"}"#;
-pub(super) const OF_ANOTHER: &str = r#"{"client_id": "a", "token_endpoint_auth_method": "tls_client_auth",
-    "tls_client_auth_subject_dn": "CN=another"}"#;
+pub(super) const OF_ANOTHER: &str = r#"{"client_id": "a",
+    "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": "CN=another"}"#;
 pub(super) const AT_URI: &str = r#"{"client_id": "a",
     "token_endpoint_auth_method": "self_signed_tls_client_auth",
     "jwks_uri": "https://keys.example.com/a"}"#;

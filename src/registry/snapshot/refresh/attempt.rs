@@ -144,13 +144,13 @@ impl FetchAttempt {
                     self.staged.add(&client_id, &StoredClient::Client(client));
                 }
             }
-            Err(error) if read.never_authenticates => {
-                self.add_all(&read.client_ids, &StoredClient::LeftOut(error.in_entry().into()));
-            }
             // Any client may be the one of this entry, and would pass as unregistered.
             Err(error) if passes_unregistered && read.is_in_doubt => {
                 let reason = format!("{}{}: {}", entry.pointer, error.pointer, error.message);
                 return Err(FetchError::Unidentified(reason.into()));
+            }
+            Err(error) if read.never_authenticates => {
+                self.add_all(&read.client_ids, &StoredClient::LeftOut(error.in_entry().into()));
             }
             Err(error) => {
                 self.add_all(&read.client_ids, &StoredClient::Unusable(error.in_entry().into()));

@@ -24,6 +24,12 @@ fn what_loads_and_may_not_be_intended_is_reported() {
             r#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "none"}]}"#,
             &[": no endpoints"],
         ),
+        // What only the filter reads hides nothing.
+        (
+            r#"{"clients": [{"client_id": "a", "token_endpoint_auth_method": "none",
+                "client_name": "\ud800", "x": 1e400}], "log": "none"}"#,
+            &["/log: refusals leave", ": no endpoints"],
+        ),
         (
             r#"{"endpoints": ["/t"], "clients": [{"client_id": "a",
                 "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": {"keys": [
