@@ -161,7 +161,8 @@ fn an_unknown_action() {
 
 #[test]
 fn invalid_arguments() {
-    let log = r#"(import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))"#;
+    let log = r#"(import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+        (data (i32.const 40) "line")"#;
     let call = |level: u32, address: u32, size: u32| {
         let call = format!(
             "(drop (call $log (i32.const {level}) (i32.const {address}) (i32.const {size}))) \
@@ -169,8 +170,10 @@ fn invalid_arguments() {
         );
         drive(&filter(log, &call, CONTINUE))
     };
-    call(3, 0, 4).expect("a log line");
-    fails(call(6, 0, 4), "is not a log level");
+    call(3, 40, 4).expect("a log line");
+    fails(call(3, 0, 4), "not one line");
+    fails(call(3, 0, 5_000), "not one line");
+    fails(call(6, 40, 4), "is not a log level");
     fails(call(3, 65_000, 1000), "outside the module's memory");
     let property =
         r#"(import "env" "proxy_get_property" (func $get (param i32 i32 i32 i32) (result i32)))"#;
