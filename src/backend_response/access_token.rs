@@ -96,7 +96,8 @@ fn bound_to(token: &str) -> Result<Thumbprint, UnboundResponse> {
     let Json::String(algorithm) = only(&header, "alg")?.ok_or(UnboundResponse::Opaque)? else {
         return Err(UnboundResponse::Doubtful);
     };
-    if algorithm.eq_ignore_ascii_case("none") || signature.is_empty() {
+    let is_none = algorithm.is_empty() || algorithm.eq_ignore_ascii_case("none");
+    if is_none || signature.is_empty() {
         return Err(UnboundResponse::Unsigned);
     }
     let confirmation = only(&claims, "cnf")?.ok_or(UnboundResponse::NotBound)?;

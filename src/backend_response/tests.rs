@@ -121,6 +121,7 @@ fn only_a_token_that_is_bound_to_the_certificate_leaves() {
     let claims = format!(r#"{{"cnf":{{"x5t#S256":"{CERTIFICATE}"}}}}"#);
     for (token, expected) in [
         (jwt(r#"{"alg":"none"}"#, &claims), UnboundResponse::Unsigned),
+        (jwt(r#"{"alg":""}"#, &claims), UnboundResponse::Unsigned),
         (jwt(r#"{"alg":"NONE"}"#, &claims), UnboundResponse::Unsigned),
         (bound(CERTIFICATE).trim_end_matches("c2ln").to_owned(), UnboundResponse::Unsigned),
         (jwt(r#"{"alg":"PS256","alg":"none"}"#, &claims), UnboundResponse::Doubtful),

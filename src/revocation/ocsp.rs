@@ -129,7 +129,9 @@ impl<W> OcspAnswers<W> {
         let waiting = self.pending.finish(key);
         let AskedQuestion { certificate, issuer, id, responder } = self.asked.remove(key)?;
         let seconds = UnixTime(i64::try_from(now / 1000).unwrap_or(i64::MAX));
-        let max_age = i64::try_from(self.source.max_age.as_secs()).unwrap_or(i64::MAX);
+        let millis = self.source.max_age.as_millis();
+        // The times of answers are whole seconds.
+        let max_age = i64::try_from(millis.div_ceil(1000)).unwrap_or(i64::MAX);
         let question = Question { id: &id, issuer: &issuer, now: seconds, max_age };
         let read = body(answer)
             .map_err(OcspError::Fetch)
@@ -147,7 +149,9 @@ impl<W> OcspAnswers<W> {
                 (KnownAnswer { freshness: pause, ..revoked }, false)
             }
             (Ok(answer), _) => {
-                let freshness = Freshness::new(now, answer.held_for(seconds, max_age));
+                let longest = u64::try_from(millis).unwrap_or(u64::MAX);
+                let held_for = answer.left(seconds, max_age).min(longest);
+                let freshness = Freshness::new(now, held_for);
                 let status = match answer.revoked_at {
                     Some(revoked_at) => {
                         SourceStatus::Revoked(RevokedBy::Ocsp { responder: uri, revoked_at })
@@ -176,10 +180,10 @@ impl OcspAnswer {
         self.next_update.unwrap_or(oldest)
     }
 
-    /// For how many milliseconds it is held: while it counts, and no longer than `max_age`.
-    fn held_for(&self, now: UnixTime, max_age: i64) -> u64 {
+    /// For how many milliseconds it still counts.
+    fn left(&self, now: UnixTime, max_age: i64) -> u64 {
         let left = self.until(max_age).0.saturating_sub(now.0);
-        u64::try_from(left.min(max_age)).unwrap_or(0).saturating_mul(1000)
+        u64::try_from(left).unwrap_or(0).saturating_mul(1000)
     }
 }
 

@@ -30,17 +30,24 @@ pub(crate) fn lifetime(answer: &RegistryAnswer<'_>, refresh: Duration, max_stale
     let mut max_age = None;
     for directive in directives.split(',').map(str::trim) {
         let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
-        match name {
+        let value = value.trim();
+        match name.trim_end() {
             "no-store" | "no-cache" => return 0,
             // A value that cannot be read counts as stale (RFC 9111 §4.2.1).
             "max-age" if max_age.is_none() => {
-                max_age = Some(value.trim_matches('"').parse().unwrap_or(0))
+                let value = value.trim_matches('"');
+                // One that is too large is the largest one (RFC 9111 §1.2.2).
+                let is_number = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+                let other = if is_number { u64::MAX } else { 0 };
+                max_age = Some(value.parse().unwrap_or(other))
             }
             _ => {}
         }
     }
-    let Some(max_age) = max_age else { return millis(refresh) };
-    let age: u64 = answer.first("age").and_then(|age| age.trim().parse().ok()).unwrap_or(0);
+    let Some(max_age) = max_age else { return millis(refresh.min(max_stale)) };
+    // The first member of a list (RFC 9111 §5.1).
+    let age = answer.first("age").and_then(|age| age.split(',').next()?.trim().parse().ok());
+    let age: u64 = age.unwrap_or(0);
     let left: u64 = u64::saturating_sub(max_age, age);
     left.saturating_mul(1000).min(millis(max_stale))
 }

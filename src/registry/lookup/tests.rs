@@ -102,6 +102,9 @@ fn answers_are_held_for_as_long_as_cache_control_says() {
         (&[("cache-control", "private, Max-Age=\"7\"")], 7),
         (&[("cache-control", "max-age=100"), ("age", "60")], 40),
         (&[("cache-control", "max-age=5"), ("age", "60")], 0),
+        (&[("cache-control", "max-age=5"), ("age", "2, 60")], 3),
+        (&[("cache-control", "max-age = 5")], 5),
+        (&[("cache-control", "max-age=99999999999999999999999")], 3600),
         (&[("cache-control", "max-age=5"), ("cache-control", "no-cache")], 0),
         (&[("cache-control", "no-store, max-age=5")], 0),
         (&[("cache-control", "max-age=x")], 0),
@@ -117,6 +120,15 @@ fn answers_are_held_for_as_long_as_cache_control_says() {
         assert!(lookup.find("a", 1000 + seconds * 1000).is_pending(), "{headers:?}");
         assert!(lookup.find("a", 999).is_pending(), "the clock was set back");
     }
+}
+
+#[test]
+fn nothing_is_held_for_longer_than_max_stale() {
+    let registry = registry(|registry| registry.refresh = 2 * registry.max_stale);
+    let mut lookup = Lookup::new(registry);
+    answer(&mut lookup, "a", 0, 200, &[], &client("a"));
+    assert!(lookup.find("a", 3_599_999).is_ready());
+    assert!(lookup.find("a", 3_600_000).is_pending());
 }
 
 #[test]

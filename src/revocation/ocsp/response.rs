@@ -131,12 +131,16 @@ impl<'a> ResponseData<'a> {
         Ok(Self { responder, responses })
     }
 
-    /// The answer about the certificate of the question.
+    /// The answer about the certificate of the question, which must be one.
     fn answer(&self, question: &Question<'_>) -> Result<OcspAnswer, OcspError> {
+        let mut found = None;
         for response in Elements(self.responses) {
             let mut response = Elements(response?.contents_of(tag::SEQUENCE)?);
             if !question.id.is(response.required()?.contents_of(tag::SEQUENCE)?)? {
                 continue;
+            }
+            if found.is_some() {
+                return Err(OcspError::Malformed("two answers about one certificate"));
             }
             let status = response.required()?;
             let malformed = |_: MalformedDer| OcspError::Malformed("a time");
@@ -154,18 +158,18 @@ impl<'a> ResponseData<'a> {
             response.end()?;
             let mut answer = OcspAnswer { revoked_at: None, this_update, next_update };
             answer.check_time(question)?;
-            return match status.tag {
-                kind if kind == tag::context(0) && status.contents.is_empty() => Ok(answer),
+            match status.tag {
+                kind if kind == tag::context(0) && status.contents.is_empty() => {}
                 kind if kind == tag::context_constructed(1) => {
                     let revoked_at = time(&mut Elements(status.contents)).map_err(malformed)?;
                     answer.revoked_at = Some(revoked_at);
-                    Ok(answer)
                 }
-                kind if kind == tag::context(2) => Err(OcspError::Unknown),
-                _ => Err(OcspError::Malformed("certStatus")),
-            };
+                kind if kind == tag::context(2) => return Err(OcspError::Unknown),
+                _ => return Err(OcspError::Malformed("certStatus")),
+            }
+            found = Some(answer);
         }
-        Err(OcspError::OtherCertificate)
+        found.ok_or(OcspError::OtherCertificate)
     }
 }
 
@@ -195,6 +199,8 @@ fn check_signature(
     if responder.is(issuer.subject(), &issuer.key_hash()) {
         return issuer.verify(signed, verifier).map_err(OcspError::Signature);
     }
+    let none = "neither the issuer nor a certificate in the answer is the signer";
+    let mut failure = OcspError::Responder(none);
     let mut rest = Elements(certificates);
     for _ in 0..limits::OCSP_CERTIFICATES {
         if rest.0.is_empty() {
@@ -207,17 +213,20 @@ fn check_signature(
         if !responder.is(certificate.parts.subject, &key_hash) {
             continue;
         }
-        check_delegate(&certificate, question, verifier)?;
-        return crate::trust::verify_signed(
-            verifier,
-            signed.algorithm,
-            certificate.parts.public_key,
-            signed.message,
-            signed.signature,
-        )
-        .map_err(OcspError::Signature);
+        let is_signed = || {
+            check_delegate(&certificate, question, verifier)?;
+            let public_key = certificate.parts.public_key;
+            let Signed { algorithm, message, signature, .. } = signed;
+            crate::trust::verify_signed(verifier, algorithm, public_key, message, signature)
+                .map_err(OcspError::Signature)
+        };
+        // A responder that has renewed its certificate may enclose both, under one name.
+        match is_signed() {
+            Ok(()) => return Ok(()),
+            Err(error) => failure = error,
+        }
     }
-    Err(OcspError::Responder("neither the issuer nor a certificate in the answer is the signer"))
+    Err(failure)
 }
 
 /// Checks that the issuer authorized a responder.
@@ -251,9 +260,10 @@ fn check_delegate(
         return Err(OcspError::Responder("its certificate lacks id-kp-OCSPSigning"));
     }
     if let Some(usage) = parts.extension(&KEY_USAGE)? {
-        const DIGITAL_SIGNATURE: u8 = 1 << 7;
+        // RFC 5280 §4.2.1.12: digitalSignature, nonRepudiation, or both.
+        const SIGNS: u8 = 1 << 7 | 1 << 6;
         match Tlv::only(usage)?.contents_of(tag::BIT_STRING)? {
-            [_, first, ..] if first & DIGITAL_SIGNATURE != 0 => {}
+            [_, first, ..] if first & SIGNS != 0 => {}
             _ => return Err(OcspError::Responder("its key usage lacks digitalSignature")),
         }
     }

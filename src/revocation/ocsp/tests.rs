@@ -55,6 +55,8 @@ struct Made {
     status: u8,
     id: Option<Vec<u8>>,
     certificate_status: Vec<u8>,
+    /// That of another `SingleResponse` about the same certificate.
+    other_status: Option<Vec<u8>>,
     this_update: &'static str,
     next_update: Option<&'static str>,
     responder: Option<Vec<u8>>,
@@ -69,6 +71,7 @@ impl Default for Made {
             status: 0,
             id: None,
             certificate_status: tlv(context(0), &[b""]),
+            other_status: None,
             this_update: "20261231000000Z",
             next_update: Some("20270102000000Z"),
             responder: None,
@@ -102,23 +105,25 @@ fn id_of(question: &[u8]) -> Vec<u8> {
 impl Made {
     fn der(&self) -> Vec<u8> {
         let time = |time: &str| tlv(der::GENERALIZED_TIME, &[time]);
-        let single = tlv(
-            SEQUENCE,
-            &[
+        let single = |status: &Vec<u8>| {
+            let parts = [
                 self.id.clone().unwrap_or_else(|| id_of(&leaf_id().request())),
-                self.certificate_status.clone(),
+                status.clone(),
                 time(self.this_update),
                 self.next_update
                     .map(|next| tlv(context_constructed(0), &[time(next)]))
                     .unwrap_or_default(),
                 self.extensions.clone(),
-            ],
-        );
+            ];
+            tlv(SEQUENCE, &parts)
+        };
+        let statuses = [&self.certificate_status].into_iter().chain(&self.other_status);
+        let singles: Vec<_> = statuses.map(single).collect();
         let responder = self
             .responder
             .clone()
             .unwrap_or_else(|| tlv(context_constructed(1), &[issuer().subject()]));
-        let data = tlv(SEQUENCE, &[responder, time("20261231000000Z"), tlv(SEQUENCE, &[single])]);
+        let data = tlv(SEQUENCE, &[responder, time("20261231000000Z"), tlv(SEQUENCE, &singles)]);
         let algorithm = tlv(SEQUENCE, &[oid("1.2.840.10045.4.3.2").unwrap()]);
         let certificates = if self.certificates.is_empty() {
             Vec::new()
@@ -156,12 +161,11 @@ fn by(certificate: &[u8]) -> Made {
 fn a_good_and_a_revoked_certificate() {
     let good = Made::default().read().unwrap();
     assert_eq!(good.revoked_at, None);
-    assert_eq!(good.held_for(NOW, 3600), 3_600_000);
-    assert_eq!(good.held_for(NOW, 1_000_000), 86_400_000);
+    assert_eq!(good.left(NOW, 3600), 86_400_000);
     // Half an hour before: what is left of max_age.
     let this_update = "20261231233000Z";
     let old = Made { this_update, next_update: None, ..Made::default() }.read().unwrap();
-    assert_eq!(old.held_for(NOW, 3600), 1_800_000);
+    assert_eq!(old.left(NOW, 3600), 1_800_000);
     let time = tlv(der::GENERALIZED_TIME, &["20261201000000Z"]);
     let revoked =
         Made { certificate_status: tlv(context_constructed(1), &[time]), ..Made::default() };
@@ -170,6 +174,29 @@ fn a_good_and_a_revoked_certificate() {
     let key = tlv(context_constructed(2), &[tlv(OCTET_STRING, &[issuer().key_hash()])]);
     assert!(Made { responder: Some(key), ..Made::default() }.read().is_ok());
     assert!(by(DELEGATE).read().is_ok());
+}
+
+/// A responder that has renewed its certificate may enclose both.
+#[test]
+fn each_certificate_of_the_responder_is_tried() {
+    let mut unsigned = der_of(DELEGATE);
+    let end = unsigned.len() - 5;
+    unsigned[end..].copy_from_slice(b"wrong");
+    let with = |certificates| Made { certificates, ..by(DELEGATE) }.read();
+    assert!(with(vec![unsigned.clone(), der_of(DELEGATE)]).is_ok());
+    let expected = OcspError::Responder("its certificate is not signed by the issuer");
+    assert_eq!(with(vec![unsigned]), Err(expected));
+}
+
+#[test]
+fn two_answers_about_one_certificate_are_none() {
+    let time = tlv(der::GENERALIZED_TIME, &["20261201000000Z"]);
+    let revoked = tlv(context_constructed(1), &[time]);
+    for other in [revoked, tlv(context(0), &[b""])] {
+        let answer = Made { other_status: Some(other), ..Made::default() };
+        let expected = OcspError::Malformed("two answers about one certificate");
+        assert_eq!(answer.read(), Err(expected));
+    }
 }
 
 #[test]
@@ -251,7 +278,7 @@ fn one_question_at_a_time_is_asked_for_a_certificate() {
         cluster: "ocsp".into(),
         hosts: ListedHosts::new(vec![ListedHost::parse("*.example").unwrap()]),
         timeout: std::time::Duration::from_secs(2),
-        max_age: std::time::Duration::from_secs(3600),
+        max_age: std::time::Duration::from_millis(3_599_500),
         on_unavailable: OnUnavailable::Reject,
     });
     let certificate = Arc::new(PeerCertificate::from_pem(LEAF).unwrap());
@@ -285,9 +312,9 @@ fn one_question_at_a_time_is_asked_for_a_certificate() {
     };
     let answered = answer(Some(200), &body)(&mut answers, key, now);
     assert_eq!((answered.status, answered.waiting), (SourceStatus::Good, vec![1, 2]));
-    assert_eq!(find(&mut answers, now + 3_599_999), Poll::Ready(SourceStatus::Good));
+    assert_eq!(find(&mut answers, now + 3_599_499), Poll::Ready(SourceStatus::Good));
     // It is too old, and then the responder does not answer, for a moment.
-    let later = now + 3_600_000;
+    let later = now + 3_599_500;
     assert!(find(&mut answers, later).is_pending());
     answers.wait(&certificate, &issued.parts, &issuer(), 3);
     assert_eq!(answers.take_requests().len(), 1);
