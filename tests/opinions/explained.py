@@ -128,7 +128,7 @@ CERTIFICATES = {
     (
         "the filter refuses, Go does not",
         "not the DER of an X.… certificate",
-    ): "another tag for [3], or octets behind the key: Go then reads no extensions",
+    ): "another tag for [3], octets behind the key, extensions before version 3",
     (
         "Go reads alternative names that the filter refuses",
     ): "malformed names of types that Go leaves out",
