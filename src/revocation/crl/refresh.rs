@@ -132,8 +132,12 @@ impl CrlRefresh {
         self.schedule.add(elapsed);
         match &mut self.phase {
             CrlPhase::Idle => {
-                let age = in_force.head().map(|head| now.saturating_sub(head.confirmed_at));
-                let wait = self.schedule.after_takeover(age.map(Duration::from_millis));
+                let wait = in_force.head().map_or(Duration::ZERO, |head| {
+                    let age = Duration::from_millis(now.saturating_sub(head.confirmed_at));
+                    // As the VM that fetched it would have waited.
+                    let half = half_of_life(&head.profile, head.confirmed_at);
+                    self.schedule.after_takeover(Some(age)).min(half.saturating_sub(age))
+                });
                 self.phase = CrlPhase::Waiting(wait);
             }
             CrlPhase::Waiting(left) => *left = left.saturating_sub(elapsed),
@@ -353,11 +357,11 @@ impl CrlRefresh {
     }
 }
 
-/// Half of the time for which a list counts: `refresh` may be longer than that, and a CA gives the
-/// next list some time before.
-fn half_of_life(profile: &CrlProfile, now: u64) -> Duration {
+/// Half of the time for which a list counts that was fetched at `fetched_at`: `refresh` may be
+/// longer than that, and a CA gives the next list some time before.
+fn half_of_life(profile: &CrlProfile, fetched_at: u64) -> Duration {
     let until = u64::try_from(profile.next_update.0).unwrap_or(0).saturating_mul(1000);
-    Duration::from_millis(until.saturating_sub(now) / 2).max(limits::FIRST_RETRY)
+    Duration::from_millis(until.saturating_sub(fetched_at) / 2).max(limits::FIRST_RETRY)
 }
 
 impl fmt::Display for CrlEvent {

@@ -373,6 +373,38 @@ fn a_list_counts_until_its_next_update_and_revokes_after_it() {
     assert!(matches!(world.status(REVOKED), Some(SourceStatus::Revoked(_))));
 }
 
+/// A VM that takes over, after a restart or a change of the configuration, fetches the next list
+/// when the one before would have: `refresh` may be longer than the list counts.
+#[test]
+fn a_vm_that_takes_over_fetches_before_the_next_update() {
+    let day = Duration::from_secs(86_400);
+    let source = Arc::new(CrlSource { refresh: day, ..(*source()).clone() });
+    let next_vm = || Crl::new(source.clone(), Arc::new(Issuers::new(&[ca()])), 7);
+    // Two hours after the list is confirmed it is too old.
+    let list = List { next_update: Some("270101020000Z"), ..List::default() };
+    let minute = 60_000;
+    for (age, due) in [(1, 60), (50, 60), (60, 60), (90, 90), (110, 110), (120, 120), (600, 600)] {
+        let mut world = World { crl: next_vm(), ..World::new() };
+        world.fetch(Some(200), &list.der());
+        let confirmed_at = world.now;
+        world.crl.release(&mut world.shared);
+        world.crl = next_vm();
+        world.now += age * minute;
+        world.request();
+        let waited = world.now - confirmed_at;
+        assert!(waited.abs_diff(due * minute) < 5_000, "{age} minutes: {waited} ms");
+    }
+    // A list that counts for long is fetched after `refresh`.
+    let mut world = World { crl: next_vm(), ..World::new() };
+    world.fetch(Some(200), &List::default().der());
+    let confirmed_at = world.now;
+    world.crl.release(&mut world.shared);
+    world.crl = next_vm();
+    world.now += 23 * 60 * minute;
+    world.request();
+    assert!((world.now - confirmed_at).abs_diff(24 * 60 * minute) < 5_000);
+}
+
 #[test]
 fn a_list_of_a_distribution_point_counts_for_its_certificates() {
     for (name, expected) in [
