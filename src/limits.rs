@@ -201,6 +201,12 @@ pub const CRL_ENTRIES_AT_ONCE: usize = 256;
 /// Most extensions of a CRL. Real ones have three or four, and they are compared with each other
 /// before the signature is verified.
 pub const CRL_EXTENSIONS: usize = 64;
+/// Longest object identifier of an extension of a CRL, in octets, for the same reason. Real ones
+/// have some ten.
+pub const CRL_OID_OCTETS: usize = 64;
+/// Most names of the distribution point of a CRL. Real ones have one or two. They are copied before
+/// the signature is verified, and whoever is on the way can send ten million in 32 MiB.
+pub const CRL_POINT_NAMES: usize = 64;
 /// Most octets of a CRL in PEM that are decoded without a look at the clock.
 pub const CRL_PEM_OCTETS_AT_ONCE: usize = 1 << 16;
 /// Octets of a CRL's entries for each bucket of serial numbers: about a hundred entries.

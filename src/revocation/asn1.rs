@@ -2,9 +2,12 @@
 
 use crate::certificate::der::{Elements, MalformedDer, Tlv, tag};
 pub(super) use crate::certificate::time;
+use crate::limits;
 use crate::time::UnixTime;
 
 pub(super) const ENUMERATED: u8 = 0x0a;
+/// The `uniformResourceIdentifier` of a `GeneralName` (RFC 5280 §4.2.1.6).
+pub(super) const URI: u8 = tag::context(6);
 
 /// A `UTCTime` or `GeneralizedTime`, if one is next.
 pub(super) fn optional_time(elements: &mut Elements<'_>) -> Result<Option<UnixTime>, MalformedDer> {
@@ -18,7 +21,7 @@ pub(super) fn optional_time(elements: &mut Elements<'_>) -> Result<Option<UnixTi
 pub(super) fn dotted(oid: &[u8]) -> Box<str> {
     let mut text = String::new();
     let mut arc = 0u64;
-    for octet in oid.iter().take(64) {
+    for octet in oid.iter().take(limits::CRL_OID_OCTETS) {
         arc = (arc << 7) | u64::from(octet & 0x7f);
         if octet & 0x80 != 0 {
             continue;
@@ -35,23 +38,11 @@ pub(super) fn dotted(oid: &[u8]) -> Box<str> {
     text.into()
 }
 
-/// The URIs of a `GeneralNames`, from the contents octets of its `SEQUENCE`.
-pub(super) fn uris(names: &[u8]) -> Result<Vec<Box<[u8]>>, MalformedDer> {
-    let mut uris = Vec::new();
-    for name in Elements(names) {
-        let Tlv { tag: kind, contents } = name?;
-        if kind == tag::context(6) {
-            uris.push(contents.into());
-        }
-    }
-    Ok(uris)
-}
-
-/// The URIs in the `fullName` of a `DistributionPointName` (RFC 5280 §4.2.1.13); empty where the
-/// name is of another form.
-pub(super) fn point_uris(point_name: &[u8]) -> Result<Vec<Box<[u8]>>, MalformedDer> {
+/// The names in the `fullName` of a `DistributionPointName` (RFC 5280 §4.2.1.13); none where it is
+/// of another form.
+pub(super) fn full_name(point_name: &[u8]) -> Result<Elements<'_>, MalformedDer> {
     let Tlv { tag: kind, contents } = Tlv::only(point_name)?;
-    if kind == tag::context_constructed(0) { uris(contents) } else { Ok(Vec::new()) }
+    Ok(Elements(if kind == tag::context_constructed(0) { contents } else { &[] }))
 }
 
 #[cfg(test)]

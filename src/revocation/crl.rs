@@ -13,7 +13,7 @@ use std::time::Duration;
 use self::in_force::{CrlInForce, CrlKeys, Listing};
 pub use self::refresh::CrlEvent;
 use self::refresh::CrlRefresh;
-use super::asn1::point_uris;
+use super::asn1::{URI, full_name};
 use super::issuers::{Issuer, Issuers};
 use super::serial::{SerialNumber, significant};
 use super::sources::CrlSource;
@@ -149,8 +149,11 @@ fn has_point(certificate: &Parts<'_>, points: &[Box<[u8]>]) -> bool {
         for point in Elements(Tlv::only(value)?.contents_of(tag::SEQUENCE)?) {
             let mut point = Elements(point?.contents_of(tag::SEQUENCE)?);
             let Some(name) = point.optional(tag::context_constructed(0))? else { continue };
-            if point_uris(name)?.iter().any(|uri| points.contains(uri)) {
-                return Ok(true);
+            for name in full_name(name)? {
+                let Tlv { tag: kind, contents } = name?;
+                if kind == URI && points.iter().any(|point| **point == *contents) {
+                    return Ok(true);
+                }
             }
         }
         Ok(false)

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::super::asn1::{ENUMERATED, dotted, optional_time, point_uris, time};
+use super::super::asn1::{ENUMERATED, URI, dotted, full_name, optional_time, time};
 use super::super::error::CrlError;
 use super::super::issuers::Signed;
 use super::super::serial::significant;
@@ -176,6 +176,9 @@ impl CrlProfile {
             if seen.len() == limits::CRL_EXTENSIONS {
                 return Err(CrlError::Malformed("too many extensions"));
             }
+            if oid.len() > limits::CRL_OID_OCTETS {
+                return Err(CrlError::Malformed("an object identifier"));
+            }
             // RFC 5280 §4.2: not twice.
             if seen.contains(&oid) {
                 return Err(CrlError::Malformed("an extension twice"));
@@ -201,16 +204,33 @@ impl CrlProfile {
         const OF_USERS: u8 = 1;
         let mut point = Elements(Tlv::only(value)?.contents_of(tag::SEQUENCE)?);
         if let Some(name) = point.optional(tag::context_constructed(0))? {
-            self.points = point_uris(name)?;
+            let mut names = full_name(name)?;
+            for name in names.by_ref().take(limits::CRL_POINT_NAMES) {
+                let Tlv { tag: kind, contents } = name?;
+                if kind == URI {
+                    self.points.push(contents.into());
+                }
+            }
+            // The signature is not verified yet.
+            if !names.0.is_empty() {
+                return Err(CrlError::Malformed("too many names of a distribution point"));
+            }
             // A point that no certificate can be compared with has none.
             if self.points.is_empty() {
                 return Err(CrlError::Malformed("a distribution point without URI"));
             }
         }
+        let mut last = 0;
         for element in point {
             let Tlv { tag: kind, contents } = element?;
             let is_set = contents != [0];
-            match kind & !0xa0 {
+            let number = kind & !0xa0;
+            // Each at most once, in their order.
+            if number <= last {
+                return Err(CrlError::Malformed("issuingDistributionPoint"));
+            }
+            last = number;
+            match number {
                 OF_USERS => {}
                 _ if kind == tag::context_constructed(3) || kind == tag::context(3) => {
                     return Err(CrlError::SomeReasons);

@@ -172,8 +172,13 @@ mod make {
 
     /// The name of a point: one URI.
     pub(super) fn uri(uri: &str) -> Vec<u8> {
-        let names = tlv(context_constructed(0), &[tlv(der::context(6), &[uri])]);
-        tlv(context_constructed(0), &[names])
+        uris(&[uri])
+    }
+
+    /// The name of a point: these URIs.
+    pub(super) fn uris(uris: &[&str]) -> Vec<u8> {
+        let uris: Vec<_> = uris.iter().map(|uri| tlv(der::context(6), &[uri])).collect();
+        tlv(context_constructed(0), &[tlv(context_constructed(0), &uris)])
     }
 
     pub(super) fn entry(serial: &[u8], extensions: &[Vec<u8>]) -> Vec<u8> {
@@ -212,7 +217,7 @@ mod make {
     }
 }
 
-use make::{List, entry, extension, number, point, uri};
+use make::{List, entry, extension, number, point, uri, uris};
 
 #[test]
 fn what_openssl_makes_is_read_in_pem_and_in_der() {
@@ -249,6 +254,10 @@ fn a_list_that_is_not_understood_is_refused_by_name() {
     let many = |number: usize| -> Vec<_> {
         (0..number).map(|n| extension(&format!("1.2.3.{n}"), false, &[5, 0])).collect()
     };
+    // An object identifier that is longer by so many octets than may be.
+    let long_id = |more| {
+        extension(&format!("1.2{}", ".3".repeat(limits::CRL_OID_OCTETS - 1 + more)), false, &[])
+    };
     for (list, expected) in [
         (List { version: None, extensions: vec![], ..List::default() }, CrlError::VersionOne),
         (List { version: Some(2), ..List::default() }, CrlError::Malformed("version")),
@@ -261,6 +270,19 @@ fn a_list_that_is_not_understood_is_refused_by_name() {
         (with(vec![point(&[0x85, 1, 0xff])]), CrlError::OtherCertificates),
         (with(vec![point(&[0x83, 2, 4, 0x40])]), CrlError::SomeReasons),
         (with(vec![point(&[0x86, 1, 0])]), CrlError::Malformed("issuingDistributionPoint")),
+        (
+            with(vec![point(&[0x82, 1, 0, 0x82, 1, 0])]),
+            CrlError::Malformed("issuingDistributionPoint"),
+        ),
+        (
+            with(vec![point(&[0x82, 1, 0, 0x81, 1, 0])]),
+            CrlError::Malformed("issuingDistributionPoint"),
+        ),
+        (
+            with(vec![point(&uris(&["a"; limits::CRL_POINT_NAMES + 1]))]),
+            CrlError::Malformed("too many names of a distribution point"),
+        ),
+        (with(vec![long_id(1)]), CrlError::Malformed("an object identifier")),
         (with(vec![unknown(true)]), CrlError::CriticalExtension("1.2.3".into())),
         (of(entry(&[1], &[reason(8)])), CrlError::Delta),
         (of(entry(&[1], &[extension("2.5.29.29", true, &[0x30, 0])])), CrlError::Indirect),
@@ -285,6 +307,9 @@ fn a_list_that_is_not_understood_is_refused_by_name() {
     for list in [
         with(vec![number(5), unknown(false)]),
         with(many(limits::CRL_EXTENSIONS)),
+        with(vec![long_id(0)]),
+        with(vec![point(&uris(&["a"; limits::CRL_POINT_NAMES]))]),
+        with(vec![point(&[0x81, 1, 0, 0x82, 1, 0, 0x84, 1, 0, 0x85, 1, 0])]),
         with(vec![point(&[0x81, 1, 0xff])]),
         with(vec![]),
         of(entry(&[1], &[reason(6), unknown(false)])),
