@@ -299,9 +299,13 @@ impl CrlRefresh {
         if !self.source.covers(list.signed().signer) {
             return Err(CrlError::OtherIssuer);
         }
-        let is_older = in_force.head().is_some_and(|head| {
-            head.issuer == issuer.id && list.profile.is_older_than(&head.profile)
-        });
+        let is_older =
+            in_force.head().is_some_and(|CrlHead { issuer: id, profile: known, .. }| {
+                // A CA that lost its count begins again. When the list in force is too old, a later
+                // one is better than none; what is on the way can repeat only earlier ones.
+                let is_later = known.next_update.0 < now && known.this_update < this_update;
+                *id == issuer.id && list.profile.is_older_than(known) && !is_later
+            });
         let id = issuer.id;
         if is_older { Err(CrlError::Older) } else { Ok((list, id)) }
     }

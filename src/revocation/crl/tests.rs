@@ -362,6 +362,30 @@ fn a_list_does_not_go_backwards() {
     assert!(is_replaced(world.fetch(Some(200), &unnumbered("261203000000Z"))));
 }
 
+/// A CA whose count of lists was lost begins again at a lower number.
+#[test]
+fn a_lower_number_is_taken_when_the_list_in_force_is_too_old() {
+    let list = |number: u64, this_update| {
+        List { extensions: vec![make::number(number)], this_update, ..List::default() }.der()
+    };
+    let short = List { next_update: Some("270102000000Z"), ..List::default() };
+    let next_update = 1_798_848_000_000;
+    let mut world = World::new();
+    world.fetch(Some(200), &short.der());
+    assert_eq!(world.error(&list(4, "261202000000Z")), CrlError::Older);
+    world.now = next_update - 5_000;
+    assert_eq!(world.error(&list(4, "261202000000Z")), CrlError::Older);
+    world.now = next_update + 1_000;
+    // Not later than the one in force, which somebody may repeat.
+    assert_eq!(world.error(&list(4, "261201000000Z")), CrlError::Older);
+    assert_eq!(world.error(&list(4, "261130000000Z")), CrlError::Older);
+    assert_eq!(world.error(&list(5, "261130000000Z")), CrlError::Older);
+    let event = world.fetch(Some(200), &list(4, "261202000000Z"));
+    assert!(matches!(event, CrlEvent::Replaced { .. }), "{event:?}");
+    assert_eq!(world.status(GOOD), Some(SourceStatus::Good));
+    assert_eq!(world.error(&list(3, "261203000000Z")), CrlError::Older);
+}
+
 /// Otherwise a list of another issuer, and then an older one of the first, could take its place.
 #[test]
 fn a_list_of_an_issuer_that_the_entry_does_not_cover_is_refused() {
