@@ -196,6 +196,10 @@ pub const LARGEST_CRL_BYTES: usize = 32 << 20;
 pub const LARGEST_OCSP_BYTES: usize = 64 << 10;
 /// How far a CRL or an OCSP answer may be of the future, in seconds: clocks differ.
 pub const CLOCK_SKEW_SECONDS: i64 = 300;
+/// Longest time until a retry where a CRL cannot be fetched or used, if `refresh` is not shorter.
+/// Its `nextUpdate` may be near or past, and clients refused until the CA is back; one request in
+/// five minutes of each process is no load for it.
+pub const LATEST_CRL_RETRY: Duration = Duration::from_secs(300);
 /// Most entries of a CRL that are read without a look at the clock.
 pub const CRL_ENTRIES_AT_ONCE: usize = 256;
 /// Most extensions of a CRL. Real ones have three or four, and they are compared with each other

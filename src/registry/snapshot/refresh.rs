@@ -301,7 +301,7 @@ impl Refresh {
 
     /// A refresh failed at the request for `path`. The shards that it may have written are emptied.
     fn fail(&mut self, error: FetchError, path: Box<str>, written: Option<(Slot, ShardLayout)>) {
-        let retry = self.schedule.after_failure();
+        let retry = self.schedule.after_failure(self.registry.period().max(limits::LATEST_RETRY));
         self.discarded_readings = 0;
         self.events.push(RefreshEvent::Failed { error, path, retry });
         self.empty(written, retry);

@@ -352,7 +352,8 @@ impl CrlRefresh {
 
     /// An attempt failed. The buckets that it may have written are emptied.
     fn fail(&mut self, error: CrlError, written: Option<Box<CrlHead>>) {
-        let retry = self.schedule.after_failure();
+        let longest = self.source.refresh.min(limits::LATEST_CRL_RETRY);
+        let retry = self.schedule.after_failure(longest);
         self.events.push(CrlEvent::Failed { error, retry });
         self.phase = match written {
             Some(head) => CrlPhase::Emptying(head, 0, retry),

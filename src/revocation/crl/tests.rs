@@ -362,6 +362,24 @@ fn a_list_does_not_go_backwards() {
     assert!(is_replaced(world.fetch(Some(200), &unnumbered("261203000000Z"))));
 }
 
+/// `refresh` may be longer than the list in force counts.
+#[test]
+fn retries_do_not_wait_for_refresh() {
+    for (refresh, longest) in [(86_400, 300), (60, 60), (10, 10)] {
+        let refresh = Duration::from_secs(refresh);
+        let source = Arc::new(CrlSource { refresh, ..(*source()).clone() });
+        let crl = Crl::new(source, Arc::new(Issuers::new(&[ca()])), 7);
+        let mut world = World { crl, ..World::new() };
+        let mut last = Duration::ZERO;
+        for _ in 0..20 {
+            let CrlEvent::Failed { retry, .. } = world.fetch(Some(503), &[]) else { panic!() };
+            last = retry;
+        }
+        let longest = Duration::from_secs(longest);
+        assert!((longest * 9 / 10..=longest).contains(&last), "{refresh:?}: {last:?}");
+    }
+}
+
 /// A CA whose count of lists was lost begins again at a lower number.
 #[test]
 fn a_lower_number_is_taken_when_the_list_in_force_is_too_old() {

@@ -42,9 +42,8 @@ impl Schedule {
         self.jitter(self.period).saturating_sub(self.elapsed)
     }
 
-    /// The time until the next refresh, after one that failed.
-    pub(crate) fn after_failure(&mut self) -> Duration {
-        let longest = self.period.max(limits::LATEST_RETRY);
+    /// The time until the next refresh, after one that failed: at most `longest`.
+    pub(crate) fn after_failure(&mut self, longest: Duration) -> Duration {
         let retry = limits::FIRST_RETRY.saturating_mul(1 << self.failures.min(20)).min(longest);
         self.failures += 1;
         self.jitter(retry)
@@ -85,6 +84,18 @@ mod tests {
         for (age, wait) in [(None, 0), (Some(0), 10), (Some(3), 7), (Some(20), 0)] {
             assert_eq!(schedule.after_takeover(age.map(|age| age * SECOND)), wait * SECOND);
         }
+    }
+
+    #[test]
+    fn retries_come_ever_later_up_to_the_longest_time_between_them() {
+        let mut schedule = Schedule::new(3600 * SECOND, 7);
+        for expected in [1, 2, 4, 8, 16, 20, 20] {
+            let retry = schedule.after_failure(20 * SECOND);
+            assert!((expected * SECOND * 9 / 10..=expected * SECOND).contains(&retry), "{retry:?}");
+        }
+        schedule.after_success();
+        assert!(schedule.after_failure(20 * SECOND) <= SECOND);
+        assert!(schedule.after_failure(SECOND / 2) <= SECOND / 2);
     }
 
     /// Equal waits would let the processes of a fleet send their requests at once. The numbers are
