@@ -6,6 +6,7 @@ mod in_force;
 mod list;
 mod pem;
 mod refresh;
+mod scope;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +14,11 @@ use std::time::Duration;
 use self::in_force::{CrlInForce, CrlKeys, Listing};
 pub use self::refresh::CrlEvent;
 use self::refresh::CrlRefresh;
-use super::asn1::{URI, full_name};
 use super::issuers::{Issuer, Issuers};
 use super::serial::{SerialNumber, significant};
 use super::sources::CrlSource;
 use super::status::{RevocationUnknown, RevokedBy, SourceStatus};
 use crate::certificate::Parts;
-use crate::certificate::der::{Elements, MalformedDer, Tlv, tag};
 use crate::registry::{RegistryAnswer, SharedData, TickOutcome};
 use crate::time::UnixTime;
 use crate::trust::SignatureVerifier;
@@ -111,17 +110,21 @@ impl Crl {
             Ok(issuer) => issuer,
             Err(why) => return Some(SourceStatus::Silent(why.clone())),
         };
-        if issuer.id != head.issuer || !has_point(certificate, &head.profile.points) {
-            return Some(SourceStatus::Silent(RevocationUnknown::CrlOfOthers(path())));
+        let of_others = || SourceStatus::Silent(RevocationUnknown::CrlOfOthers(path()));
+        if issuer.id != head.issuer {
+            return Some(of_others());
         }
+        let is_covered = scope::covers(&head.profile, certificate, issuer);
         let next_update = head.profile.next_update;
         let serial = significant(certificate.serial_number);
-        // A list that is too old still tells what was revoked.
+        // A list that is too old still tells what was revoked, and so does one that need not have
+        // the certificate: an issuer gives no serial number twice.
         Some(match self.in_force.find(serial, shared) {
             Listing::Present => {
                 let serial = SerialNumber::from_der(serial);
                 SourceStatus::Revoked(RevokedBy::Crl { path: path(), serial })
             }
+            _ if !is_covered => of_others(),
             Listing::Absent if now > next_update => {
                 let path = path();
                 SourceStatus::Unavailable(RevocationUnknown::CrlExpired { path, next_update })
@@ -132,33 +135,6 @@ impl Crl {
             }
         })
     }
-}
-
-/// Whether a list of these distribution points has a certificate: it names one of them (RFC 5280
-/// §6.3.3 (b)). A list without points has every certificate of its issuer.
-fn has_point(certificate: &Parts<'_>, points: &[Box<[u8]>]) -> bool {
-    // 2.5.29.31
-    const CRL_DISTRIBUTION_POINTS: [u8; 3] = [0x55, 0x1d, 0x1f];
-    if points.is_empty() {
-        return true;
-    }
-    let names_one = || -> Result<bool, MalformedDer> {
-        let Some(value) = certificate.extension(&CRL_DISTRIBUTION_POINTS)? else {
-            return Ok(false);
-        };
-        for point in Elements(Tlv::only(value)?.contents_of(tag::SEQUENCE)?) {
-            let mut point = Elements(point?.contents_of(tag::SEQUENCE)?);
-            let Some(name) = point.optional(tag::context_constructed(0))? else { continue };
-            for name in full_name(name)? {
-                let Tlv { tag: kind, contents } = name?;
-                if kind == URI && points.iter().any(|point| **point == *contents) {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
-    };
-    names_one() == Ok(true)
 }
 
 #[cfg(test)]

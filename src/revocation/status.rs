@@ -65,7 +65,7 @@ pub enum RevocationUnknown {
     },
     /// The CRL from this path is damaged in shared data.
     CrlInconsistent(Box<str>),
-    /// The CRL from this path is of another issuer, or of other distribution points.
+    /// The CRL from this path is of another issuer, or does not cover the certificate.
     CrlOfOthers(Box<str>),
     /// The issuer of the certificate is none of the anchors and intermediates.
     UnknownIssuer,
@@ -151,7 +151,7 @@ impl fmt::Display for RevocationUnknown {
             Self::CrlOfOthers(path) => write!(
                 f,
                 "no CRL of the certificate's issuer: the one from {path} is of another issuer, or \
-                 of other distribution points"
+                 does not cover it by its distribution points (cRLIssuer and reasons, too)"
             ),
             Self::UnknownIssuer => f.write_str(
                 "the issuer of the certificate is none of the trust_anchors and intermediates",

@@ -11,7 +11,7 @@ use crate::registry::{Reader, SharedData, Version, Writer};
 use crate::time::UnixTime;
 
 /// A part of every key. Raise it with every change of what is stored, and of how it is read.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// The keys of one CRL.
 #[derive(Clone, Debug)]
@@ -81,6 +81,7 @@ impl CrlHead {
         writer.octets(self.profile.number.as_deref().unwrap_or_default());
         writer.u32(u32::try_from(self.profile.points.len()).unwrap_or(u32::MAX));
         self.profile.points.iter().for_each(|point| writer.octets(point));
+        writer.u8(self.profile.only_contains_user_certs.into());
         writer.u64(self.confirmed_at);
         writer.0
     }
@@ -96,7 +97,9 @@ impl CrlHead {
         let number = Some(reader.octets()?.into()).filter(|_| has_number);
         let points =
             (0..reader.u32()?).map(|_| Some(reader.octets()?.into())).collect::<Option<_>>()?;
-        let profile = CrlProfile { this_update, next_update, number, points };
+        let only_contains_user_certs = reader.u8()? != 0;
+        let profile =
+            CrlProfile { this_update, next_update, number, points, only_contains_user_certs };
         let confirmed_at = reader.u64()?;
         reader.end()?;
         Some(Self { generation, slot, buckets, entries, issuer, profile, confirmed_at })

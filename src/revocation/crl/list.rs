@@ -35,6 +35,8 @@ pub(crate) struct CrlProfile {
     pub(crate) number: Option<Box<[u8]>>,
     /// The URIs of its distribution point; empty = it has all certificates of its issuer.
     pub(crate) points: Vec<Box<[u8]>>,
+    /// `onlyContainsUserCerts`: it has no certificates of CAs.
+    pub(crate) only_contains_user_certs: bool,
 }
 
 /// The last octet of the object identifiers of extensions, `2.5.29.n`.
@@ -78,7 +80,13 @@ impl CertificateList {
         let entries = tbs.optional(tag::SEQUENCE)?.unwrap_or_default();
         let extensions = tbs.optional(tag::context_constructed(0))?;
         tbs.end()?;
-        let mut profile = CrlProfile { this_update, next_update, number: None, points: Vec::new() };
+        let mut profile = CrlProfile {
+            this_update,
+            next_update,
+            number: None,
+            points: Vec::new(),
+            only_contains_user_certs: false,
+        };
         if let Some(extensions) = extensions {
             profile.read_extensions(Tlv::only(extensions)?.contents_of(tag::SEQUENCE)?)?;
         }
@@ -231,7 +239,7 @@ impl CrlProfile {
             }
             last = number;
             match number {
-                OF_USERS => {}
+                OF_USERS => self.only_contains_user_certs = is_set,
                 _ if kind == tag::context_constructed(3) || kind == tag::context(3) => {
                     return Err(CrlError::SomeReasons);
                 }

@@ -119,9 +119,20 @@ impl World {
     }
 
     fn status(&mut self, certificate: &[u8]) -> Option<SourceStatus> {
+        self.status_with(certificate, None)
+    }
+
+    /// That of a certificate with these extensions in place of its own.
+    fn status_with(
+        &mut self,
+        certificate: &[u8],
+        extensions: Option<&[Vec<u8>]>,
+    ) -> Option<SourceStatus> {
         let der = pem(certificate);
         let issuers = Issuers::new(&[ca()]);
-        let issued = crate::certificate::IssuedCertificate::of(&der).unwrap();
+        let mut issued = crate::certificate::IssuedCertificate::of(&der).unwrap();
+        let extensions = extensions.map(<[_]>::concat);
+        issued.parts.extensions = extensions.as_deref().or(issued.parts.extensions);
         let issuer =
             issuers.of(&issued, &Says(true)).map_err(|_| &RevocationUnknown::UnknownIssuer);
         let now = UnixTime((self.now / 1000) as i64);
@@ -485,6 +496,58 @@ fn a_list_of_a_distribution_point_counts_for_its_certificates() {
         let list = List { extensions: vec![number(1), point(&uri(name))], ..List::default() };
         world.fetch(Some(200), &list.der());
         assert_eq!(world.status(GOOD), Some(expected), "{name}");
+    }
+}
+
+/// As `openssl verify -crl_check` says, with its `-extended_crl` too.
+#[test]
+fn a_list_counts_for_certificates_of_which_it_has_every_reason() {
+    use test_support::der::{SEQUENCE, SET, UTF8_STRING, context, context_constructed, oid, tlv};
+    let name = uri("http://crl.example/a.crl");
+    let other = uri("http://crl.example/b.crl");
+    let reasons = tlv(context(1), &[[6u8, 0x40]]);
+    let of = |issuer: &[u8]| tlv(context_constructed(2), &[tlv(context_constructed(4), &[issuer])]);
+    let common_name = [oid("2.5.4.3").unwrap(), tlv(UTF8_STRING, &["CRLs"])];
+    let another = of(&tlv(SEQUENCE, &[tlv(SET, &[tlv(SEQUENCE, &common_name)])]));
+    let itself = of(ca().subject_der());
+    let points = |points: &[&[&[u8]]]| {
+        let points: Vec<_> = points.iter().map(|point| tlv(SEQUENCE, point)).collect();
+        vec![extension("2.5.29.31", false, &tlv(SEQUENCE, &points))]
+    };
+    let is_ca = |is_ca: u8| vec![extension("2.5.29.19", true, &[0x30, 3, 1, 1, is_ca])];
+    let silent = SourceStatus::Silent(RevocationUnknown::CrlOfOthers("/ca.crl".into()));
+    let complete = vec![number(1)];
+    let of_point = vec![number(1), point(&name)];
+    let of_users = vec![number(1), point(&[0x81, 1, 0xff])];
+    for (case, extensions, [by_complete, by_point, by_users]) in [
+        ("no extensions", vec![], [true, false, true]),
+        ("its point", points(&[&[&name]]), [true, true, true]),
+        ("another point", points(&[&[&other]]), [true, false, true]),
+        ("some reasons", points(&[&[&name, &reasons]]), [false, false, false]),
+        ("another issuer", points(&[&[&name, &another]]), [true, false, true]),
+        ("its issuer", points(&[&[&name, &itself]]), [true, true, true]),
+        ("both", points(&[&[&name, &reasons, &another]]), [true, false, true]),
+        ("neither, too", points(&[&[&name, &reasons], &[&name]]), [true, true, true]),
+        ("its issuer, too", points(&[&[&name, &another], &[&name]]), [true, true, true]),
+        ("elsewhere", points(&[&[&name, &another], &[&other]]), [true, false, true]),
+        ("reasons of it", points(&[&[&name, &another], &[&name, &reasons]]), [false; 3]),
+        ("no distribution point", points(&[&[&[0x30, 0]]]), [false; 3]),
+        ("not a CA", is_ca(0), [true, false, true]),
+        ("a CA", is_ca(0xff), [true, false, false]),
+        ("a CA in BER", is_ca(1), [true, false, false]),
+    ] {
+        for (list, is_covered) in
+            [(&complete, by_complete), (&of_point, by_point), (&of_users, by_users)]
+        {
+            let mut world = World::new();
+            world.fetch(Some(200), &List { extensions: list.clone(), ..List::default() }.der());
+            let expected = if is_covered { SourceStatus::Good } else { silent.clone() };
+            let status = world.status_with(GOOD, Some(&extensions));
+            assert_eq!(status, Some(expected), "{case}: {list:?}");
+            // What is listed is revoked in any case.
+            let status = world.status_with(REVOKED, Some(&extensions));
+            assert!(matches!(status, Some(SourceStatus::Revoked(_))), "{case}: {status:?}");
+        }
     }
 }
 
