@@ -103,23 +103,25 @@ impl Crl {
         if self.in_force.head().is_none() {
             self.in_force.update(shared);
         }
-        let Some(head) = self.in_force.head() else {
+        if self.in_force.head().is_none() {
             return Some(SourceStatus::Silent(RevocationUnknown::NoCrl(path())));
-        };
+        }
         let issuer = match issuer {
             Ok(issuer) => issuer,
             Err(why) => return Some(SourceStatus::Silent(why.clone())),
         };
         let of_others = || SourceStatus::Silent(RevocationUnknown::CrlOfOthers(path()));
-        if issuer.id != head.issuer {
+        let serial = significant(certificate.serial_number);
+        let listing = self.in_force.find(serial, shared);
+        // That of the list which was looked at: another one may be in force since a moment.
+        let Some(head) = self.in_force.head().filter(|head| head.issuer == issuer.id) else {
             return Some(of_others());
-        }
+        };
         let is_covered = scope::covers(&head.profile, certificate, issuer);
         let next_update = head.profile.next_update;
-        let serial = significant(certificate.serial_number);
         // A list that is too old still tells what was revoked, and so does one that need not have
         // the certificate: an issuer gives no serial number twice.
-        Some(match self.in_force.find(serial, shared) {
+        Some(match listing {
             Listing::Present => {
                 let serial = SerialNumber::from_der(serial);
                 SourceStatus::Revoked(RevokedBy::Crl { path: path(), serial })

@@ -483,6 +483,29 @@ fn a_vm_that_takes_over_fetches_before_the_next_update() {
     assert!((world.now - confirmed_at).abs_diff(24 * 60 * minute) < 5_000);
 }
 
+/// Another VM puts lists of another issuer in force while this one still knows the first: that a
+/// certificate is not on one of them says nothing.
+#[test]
+fn a_list_that_is_replaced_meanwhile_does_not_speak_for_another_issuer() {
+    const OTHER: &[u8] = include_bytes!("../../trust/tests/p256.ca.pem");
+    let other = Arc::new(CaCertificate::from_pem(OTHER).unwrap());
+    let next_vm = || Crl::new(source(), Arc::new(Issuers::new(&[ca(), other.clone()])), 7);
+    let mut world = World { crl: next_vm(), ..World::new() };
+    world.fetch(Some(200), &List::default().der());
+    assert_eq!(world.status(GOOD), Some(SourceStatus::Good));
+    let mut first = std::mem::replace(&mut world.crl, next_vm());
+    // Both slots have another list then.
+    for number_of_list in [6, 7] {
+        let issuer = other.subject_der().to_vec();
+        let extensions = vec![number(number_of_list)];
+        let event = world.fetch(Some(200), &List { issuer, extensions, ..List::default() }.der());
+        assert!(!matches!(event, CrlEvent::Failed { .. }), "{event:?}");
+    }
+    std::mem::swap(&mut first, &mut world.crl);
+    let of_others = SourceStatus::Silent(RevocationUnknown::CrlOfOthers("/ca.crl".into()));
+    assert_eq!(world.status(GOOD), Some(of_others));
+}
+
 #[test]
 fn a_list_of_a_distribution_point_counts_for_its_certificates() {
     for (name, expected) in [
