@@ -41,7 +41,8 @@ fn is_covered(
         if reasons.is_none() {
             return Ok(true);
         }
-        // (d): the certificate may be revoked for a reason that the list of this point does not have.
+        // (d): the certificate may be revoked for a reason that the list of this point does not
+        // have.
         is_covered = false;
     }
     Ok(is_covered)
