@@ -17,7 +17,7 @@ use tls_client_auth::inspect::{
 };
 use tls_client_auth::{ClientList, Code, Configuration, Decision, Peer};
 
-use crate::requests::{NOW, PEER};
+use crate::requests::{NOW, PEER, TOKEN_REQUEST};
 
 /// A list of clients in every format. What is converted is found in a list under each identifier,
 /// and authenticates as it was converted.
@@ -73,13 +73,7 @@ fn occurs(octets: &[u8], text: &str) -> bool {
 
 /// The exchange of a client with the certificate of [`PEER`], up to its first question.
 fn asked(configuration: &Configuration) -> (Exchange, Step, Peer) {
-    let fields: [(&[u8], &[u8]); 4] = [
-        (b":method", b"POST"),
-        (b":path", b"/token"),
-        (b":authority", b"as.example.org"),
-        (b"content-type", b"application/x-www-form-urlencoded"),
-    ];
-    let head = Head::of(Fields(&fields));
+    let head = Head::of(Fields(&TOKEN_REQUEST));
     let mut peer = PEER.clone();
     let mut exchange = Exchange::new(configuration, &head);
     let mut step = exchange.on_headers(configuration, &head, false, &mut peer);

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use tls_client_auth::host::{Exchange, Fields, Head, Step};
+use tls_client_auth::host::{Exchange, Field, Fields, Head, Step};
 use tls_client_auth::{
     Code, Decision, Gate, GateRequest, Outcome, Peer, PeerCertificate, UnixTime,
 };
@@ -40,6 +40,14 @@ pub(crate) static PEER: LazyLock<Peer> = LazyLock::new(|| {
         ..Peer::default()
     }
 });
+
+/// The headers of a request to the token endpoint.
+pub(crate) const TOKEN_REQUEST: [Field<'static>; 4] = [
+    (b":method", b"POST"),
+    (b":path", b"/token"),
+    (b":authority", b"as.example.org"),
+    (b"content-type", b"application/x-www-form-urlencoded"),
+];
 
 fn request(path: &[u8], more: &[(&str, &[u8])], body: &[u8]) -> GateRequest {
     let mut headers = vec![

@@ -11,7 +11,7 @@ use tls_client_auth::host::{
 };
 use tls_client_auth::{Code, Configuration, Gate, GateRequest, Peer, Thumbprint};
 
-use crate::requests::{NOW, PEER};
+use crate::requests::{NOW, PEER, TOKEN_REQUEST};
 
 fn own() -> Thumbprint {
     PEER.certificate.clone().expect("a certificate").expect("one that is read").thumbprint()
@@ -216,13 +216,7 @@ fn goes_on(octets: &[u8]) -> bool {
 }
 
 fn asked_for_a_token() -> Box<BackendResponse> {
-    let fields: [(&[u8], &[u8]); 4] = [
-        (b":method", b"POST"),
-        (b":path", b"/token"),
-        (b":authority", b"as.example.org"),
-        (b"content-type", b"application/x-www-form-urlencoded"),
-    ];
-    let head = Head::of(Fields(&fields));
+    let head = Head::of(Fields(&TOKEN_REQUEST));
     let mut exchange = Exchange::new(&CHECKED, &head);
     let mut peer = PEER.clone();
     exchange.on_headers(&CHECKED, &head, false, &mut peer);

@@ -19,6 +19,8 @@ use x509_parser::prelude::{
     CertificateRevocationList, FromDer as _, ParsedExtension, X509Certificate,
 };
 
+use crate::requests::TOKEN_REQUEST;
+
 /// 1 January 2027, in milliseconds.
 const NOW: u64 = 1_798_761_600_000;
 
@@ -305,13 +307,7 @@ fn verified(octets: &[u8]) -> Option<[Code; 2]> {
 }
 
 fn decided(configuration: &Configuration, connection: &mut Connection) -> Code {
-    let fields: [(&[u8], &[u8]); 4] = [
-        (b":method", b"POST"),
-        (b":path", b"/token"),
-        (b":authority", b"as.example.org"),
-        (b"content-type", b"application/x-www-form-urlencoded"),
-    ];
-    let head = Head::of(Fields(&fields));
+    let head = Head::of(Fields(&TOKEN_REQUEST));
     let mut exchange = Exchange::new(configuration, &head);
     let body = b"client_id=a";
     let mut step = exchange.on_headers(configuration, &head, false, connection);

@@ -47,64 +47,60 @@ const OPAQUE_WITH_JSON: &[(&str, &str)] =
 const OF_JWT_AUTHN: &[(&str, &str)] =
     &[FORM, ("authorization", "Bearer e30.e30.c2ln"), ("x-payload", "e30")];
 
+/// A request to the token endpoint, of which a scenario has the rest.
+const TOKEN: Scenario = Scenario {
+    name: "",
+    configuration: "",
+    path: "/token",
+    fields: FORM_FIELDS,
+    body: TOKEN_REQUEST,
+    passes: &[],
+};
+
 /// `@TLS`, `@LOOKUP` and the other words stand for the texts above.
 pub(super) const SCENARIOS: [Scenario; 20] = [
     Scenario {
         name: "embedded clients",
         configuration: r#"{"clients": [@TLS], "endpoints": ["/token"]}"#,
-        path: "/token",
-        fields: FORM_FIELDS,
-        body: TOKEN_REQUEST,
         passes: &[Code::Authenticated],
+        ..TOKEN
     },
     Scenario {
         name: "embedded clients, another certificate",
         configuration: r#"{"clients": [@OF_ANOTHER], "endpoints": ["/token"]}"#,
-        path: "/token",
-        fields: FORM_FIELDS,
-        body: TOKEN_REQUEST,
         passes: &[],
+        ..TOKEN
     },
     Scenario {
         name: "a set of keys",
         configuration: r#"{"clients": [@AT_URI], "endpoints": ["/token"], @KEY_SETS}"#,
-        path: "/token",
-        fields: FORM_FIELDS,
-        body: TOKEN_REQUEST,
         passes: &[Code::Authenticated],
+        ..TOKEN
     },
     Scenario {
         name: "lookups",
         configuration: "{@LOOKUP}",
-        path: "/token",
-        fields: FORM_FIELDS,
-        body: TOKEN_REQUEST,
         passes: &[Code::Authenticated, Code::PassedOtherMethod],
+        ..TOKEN
     },
     Scenario {
         name: "lookups, unregistered clients pass, others do not",
         configuration: r#"{@LOOKUP, "unregistered_clients": "pass", "other_methods": "reject"}"#,
-        path: "/token",
-        fields: FORM_FIELDS,
-        body: TOKEN_REQUEST,
         passes: &[Code::Authenticated, Code::PassedUnregistered],
+        ..TOKEN
     },
     Scenario {
         name: "lookups in shadow",
         configuration: r#"{@LOOKUP, "mode": "shadow"}"#,
-        path: "/token",
-        fields: FORM_FIELDS,
-        body: TOKEN_REQUEST,
         passes: Code::ALL,
+        ..TOKEN
     },
     Scenario {
         name: "a body that is too large",
         configuration: r#"{@LOOKUP, "max_body_bytes": 20}"#,
-        path: "/token",
-        fields: FORM_FIELDS,
-        body: TOKEN_REQUEST,
         // The first two pieces are a whole body to a host that ends there.
         passes: &[Code::Authenticated, Code::PassedOtherMethod],
+        ..TOKEN
     },
     Scenario {
         name: "no client",
@@ -125,26 +121,20 @@ pub(super) const SCENARIOS: [Scenario; 20] = [
     Scenario {
         name: "a list of revoked certificates",
         configuration: r#"{@REVOCATION, "clients": [@TLS], "endpoints": ["/token"]}"#,
-        path: "/token",
-        fields: FORM_FIELDS,
-        body: TOKEN_REQUEST,
         passes: &[Code::Authenticated],
+        ..TOKEN
     },
     Scenario {
         name: "lookups, and a list of revoked certificates",
         configuration: "{@LOOKUP, @REVOCATION}",
-        path: "/token",
-        fields: FORM_FIELDS,
-        body: TOKEN_REQUEST,
         passes: &[Code::Authenticated, Code::PassedOtherMethod],
+        ..TOKEN
     },
     Scenario {
         name: "a list of revoked certificates in shadow",
         configuration: r#"{@LOOKUP, @REVOCATION, "mode": "shadow"}"#,
-        path: "/token",
-        fields: FORM_FIELDS,
-        body: TOKEN_REQUEST,
         passes: Code::ALL,
+        ..TOKEN
     },
     Scenario {
         name: "a token about which a server is asked",
@@ -198,18 +188,14 @@ pub(super) const SCENARIOS: [Scenario; 20] = [
     Scenario {
         name: "a tenant",
         configuration: r#"{@KEY_SETS, "tenants": [{"hosts": ["as.example.com"], @REGISTRY}]}"#,
-        path: "/token",
-        fields: FORM_FIELDS,
-        body: TOKEN_REQUEST,
         passes: &[Code::Authenticated, Code::PassedOtherMethod],
+        ..TOKEN
     },
     Scenario {
         name: "the host of no tenant",
         configuration: r#"{@KEY_SETS, "tenants": [{"hosts": ["other.example.com"], @REGISTRY}]}"#,
-        path: "/token",
-        fields: FORM_FIELDS,
-        body: TOKEN_REQUEST,
         passes: &[],
+        ..TOKEN
     },
 ];
 

@@ -148,8 +148,7 @@ fn a_tick_says_whether_there_is_more_to_do() {
     assert!(world.has("c19"));
 }
 
-/// A list that a VM has looked up a client beside is told by this number from a later one
-/// (`OnMiss`).
+/// By this number `OnMiss` knows whether a list is later than the lookup of a client.
 #[test]
 fn a_list_that_is_requested_later_has_at_least_the_next_number() {
     let mut world = World::new(2, registry(|_| {}), numbered(0, 3));
