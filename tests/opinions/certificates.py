@@ -70,6 +70,27 @@ def openssl(der):
     return {"subject": lines.get("subject"), "validity": validity, "serial": lines.get("serial")}
 
 
+def subjects():
+    """The different subjects of published certificates, as openssl prints them by RFC 4514. One
+    without RDNs is a pair of its own (names.py)."""
+    found = set()
+    for der in published():
+        done = subprocess.run(
+            ["openssl", "x509", "-inform", "DER", "-noout", "-subject"]
+            + ["-nameopt", "RFC2253,-esc_msb,utf8"],
+            input=der,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+        text = done.stdout.removeprefix(b"subject=").removesuffix(b"\n")
+        try:
+            found.add(text.decode())
+        except UnicodeDecodeError:
+            continue
+    return sorted(found - {""})
+
+
 def number(digits):
     return int(digits, 16) if re.fullmatch("[0-9a-fA-F]+", digits or "") else None
 

@@ -109,6 +109,32 @@ NAMES = {
             "X.501 §9.3 has each type once; equal sets are equal all the same",
             ["syntax: one type twice in an RDN"],
         ),
+        (
+            "=--",
+            "the filter alone has the word of the type: organizationIdentifier, INN, "
+            "jurisdictionC, x500UniqueIdentifier",
+            ["published", "published: letter case"],
+        ),
+        (
+            "!--",
+            "the same words, in different names",
+            ["published: another", "published: order of RDNs"],
+        ),
+        (
+            "=-=",
+            "Java does not have the word of the type: postalCode, title, initials, pseudonym",
+            ["published", "published: letter case"],
+        ),
+        (
+            "!-!",
+            "the same words, in different names",
+            ["published: another", "published: order of RDNs"],
+        ),
+        (
+            "=!=",
+            "Java compares other types by their octets: emailAddress, serialNumber, DC",
+            ["published: letter case"],
+        ),
     ]
     for kind in kinds
 }

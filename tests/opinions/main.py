@@ -44,6 +44,7 @@ def answers(command, lines):
 
 def compare_names(options, ask):
     pairs = list(names.pairs(options.seed, options.count))
+    pairs += names.published(certificates.subjects())
     lines = [f"t{one.encode().hex()} t{other.encode().hex()}" for _, one, other in pairs]
     ours = ask(lines)
     java = answers(["java", "-cp", str(options.home), "Names"], lines)

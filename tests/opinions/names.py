@@ -1,6 +1,7 @@
 """Pairs of names that differ in one respect, which is the class of the pair."""
 
 import random
+import re
 import unicodedata
 
 SPECIAL = '",+;<>\\='
@@ -167,6 +168,17 @@ def pairs(seed, count):
         )
     for name, one in SYNTAX.items():
         yield name, one, one
+
+
+def published(subjects):
+    """Pairs of names that certificates have: (class, one, other)"""
+    for subject, following in zip(subjects, subjects[1:] + subjects[:1]):
+        rdns = re.split(r"(?<!\\),", subject)
+        yield "published", subject, subject
+        yield "published: letter case", subject, subject.swapcase()
+        yield "published: another", subject, following
+        if len(set(rdns)) > 1:
+            yield "published: order of RDNs", subject, ",".join(rdns[::-1])
 
 
 # Letters of Unicode 3.2, which RFC 4518 is about.
