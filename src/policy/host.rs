@@ -38,7 +38,8 @@ impl HostPattern {
 
 /// The host of `:authority` in lower case, without port and final dot; `None` = it is no host, or
 /// has user information (RFC 9110 §4.2.4).
-pub(super) fn host_of(authority: &str) -> Option<String> {
+pub(super) fn host_of(authority: &[u8]) -> Option<String> {
+    let authority = std::str::from_utf8(authority).ok()?;
     let is_port = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     let host = match authority.rsplit_once(':') {
         // The last colon of an IPv6 literal without port is inside the brackets.
@@ -54,7 +55,8 @@ pub(super) fn host_of(authority: &str) -> Option<String> {
 /// The name of a TLS handshake in lower case; `None` = it is no host name (RFC 6066 §3), which has
 /// neither port nor final dot. What chooses a filter chain and its CAs by the name compares it as
 /// it is, so that nothing may be taken off here.
-pub(super) fn server_name_of(name: &str) -> Option<String> {
+pub(super) fn server_name_of(name: &[u8]) -> Option<String> {
+    let name = std::str::from_utf8(name).ok()?;
     (is_host(name) && !name.starts_with('[')).then(|| name.to_ascii_lowercase())
 }
 
@@ -69,13 +71,20 @@ fn canonical(host: &str) -> String {
 
 /// A host name or an IPv6 literal in brackets.
 fn is_host(text: &str) -> bool {
-    let is_label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
-    };
-    match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None => text.split('.').all(is_label),
+    if let Some(address) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return address.parse::<Ipv6Addr>().is_ok();
     }
+    // No label is empty.
+    let mut was_dot = true;
+    for octet in text.bytes() {
+        let is_dot = octet == b'.';
+        let is_letter = octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_';
+        if !is_letter && (!is_dot || was_dot) {
+            return false;
+        }
+        was_dot = is_dot;
+    }
+    !was_dot
 }
 
 #[cfg(test)]
@@ -95,7 +104,7 @@ mod tests {
             ("[2001:db8::1]", None),
             ("", None),
         ] {
-            assert_eq!(server_name_of(name).as_deref(), host, "{name}");
+            assert_eq!(server_name_of(name.as_bytes()).as_deref(), host, "{name}");
         }
     }
 
@@ -114,10 +123,17 @@ mod tests {
             ("user@as.example.com", None),
             ("as.example.com:1:443", None),
             ("as.example.com..", None),
+            (".as.example.com", None),
+            ("as..example.com", None),
+            (".", None),
+            ("as.ex\u{e4}mple.com", None),
+            ("as_1.ex-ample.com", Some("as_1.ex-ample.com")),
             ("[x]", None),
             ("", None),
         ] {
-            assert_eq!(host_of(authority).as_deref(), host);
+            assert_eq!(host_of(authority.as_bytes()).as_deref(), host, "{authority}");
         }
+        assert_eq!(host_of(b"as.example.com\xff"), None);
+        assert_eq!(server_name_of(b"\xffas.example.com"), None);
     }
 }

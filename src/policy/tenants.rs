@@ -82,7 +82,7 @@ impl Tenants {
     pub(crate) fn choose(&self, authority: &[u8], path: &[u8]) -> TenantChoice {
         // Nearly every filter has no tenants.
         let policy = if self.has_tenants() {
-            let host = host_of(&String::from_utf8_lossy(authority));
+            let host = host_of(authority);
             match (host, &self.realms) {
                 (None, _) => self.unreadable.clone(),
                 (Some(host), Some(realms)) => {
@@ -103,7 +103,7 @@ impl Tenants {
 
     /// Paths that are gated, if they choose the tenant whose endpoints they are of.
     pub(crate) fn example_paths(&self, authority: &[u8]) -> Vec<String> {
-        let host = host_of(&String::from_utf8_lossy(authority));
+        let host = host_of(authority);
         match (host, &self.realms) {
             (Some(host), Some(realms)) => realms.example_paths(&host, &self.other),
             _ => {
@@ -126,8 +126,15 @@ impl Tenants {
         if !self.has_tenants() {
             return true;
         }
-        let Some(authority) = host_of(&String::from_utf8_lossy(authority)) else { return false };
-        let by_name = match server_name.map(|name| server_name_of(&String::from_utf8_lossy(name))) {
+        let Some(authority) = host_of(authority) else { return false };
+        // The usual case, in which both are read to the same host.
+        let is_same = |name: &[u8]| {
+            name.eq_ignore_ascii_case(authority.as_bytes()) && !authority.starts_with('[')
+        };
+        if self.realms.is_none() && server_name.is_some_and(is_same) {
+            return true;
+        }
+        let by_name = match server_name.map(server_name_of) {
             // RFC 6066 §3 allows no literal addresses, and Java sends no name without a dot.
             None if !authority.contains('.')
                 || authority.starts_with('[')
