@@ -32,7 +32,7 @@ use std::path::PathBuf;
 
 use cost::Costs;
 use cost::growth::Series;
-use load::throughput::Figures;
+use load::throughput::{self, Figures, PACES};
 use load::{REQUESTS, ROUNDS, Rounds, Variant};
 use start::Start;
 
@@ -75,10 +75,10 @@ fn main() {
     let rounds = runtime.block_on(load::measure());
     print_load(&rounds);
     plot::load(&rounds);
-    let (figures, pace) = runtime.block_on(load::throughput::measure());
-    print_throughput(&figures, pace);
-    plot::throughput(&figures, pace);
-    let starts = runtime.block_on(async { start::measure(load::authorizer().await).await });
+    let (figures, paces) = runtime.block_on(throughput::measure());
+    print_throughput(&figures, paces);
+    plot::throughput(&figures, paces);
+    let starts = runtime.block_on(async { start::measure(load::Servers::start().await).await });
     print_starts(&starts);
     println!("\ntarget/bench has these figures as JSON, and plots of them.");
 }
@@ -129,27 +129,35 @@ fn print_growth(all: &[Series]) {
     }
 }
 
-fn print_throughput(figures: &[Figures], pace: u64) {
+fn print_throughput(figures: &[Figures], paces: [u64; PACES.len()]) {
     println!(
-        "\nOne worker, {} rounds in turns: median (1st to 3rd quarter). The times are those at {} \
-         requests a second, {} % of what Envoy without a filter reaches.\n",
-        load::throughput::ROUNDS,
-        thousands(pace),
-        load::throughput::PACE
+        "\nOne worker, {} rounds in turns: median (1st to 3rd quarter).\n",
+        throughput::ROUNDS
     );
-    let titles = ["", "requests a second", "Envoy busy, %", "p50, us", "p99, us"];
-    let mut rows = vec![titles.map(String::from).to_vec()];
-    for (variant, figures) in load::throughput::VARIANTS.iter().zip(figures) {
-        let cell = |values: &Vec<u64>| {
-            let values = values.iter().map(|value| *value as i64);
-            let [first, median, third] = [1, 2, 3].map(|quarter| quartile(values.clone(), quarter));
-            format!("{median} ({first} to {third})")
-        };
-        let mut row = vec![variant.name().to_owned()];
-        row.extend([&figures.throughput, &figures.busy, &figures.p50, &figures.p99].map(cell));
-        rows.push(row);
+    let cell = |values: &Vec<u64>| {
+        let values = values.iter().map(|value| *value as i64);
+        let [first, median, third] = [1, 2, 3].map(|quarter| quartile(values.clone(), quarter));
+        format!("{median} ({first} to {third})")
+    };
+    let table = |titles: [&str; 3], cells: &dyn Fn(&Figures) -> [String; 2]| {
+        let mut rows = vec![titles.map(String::from).to_vec()];
+        for (variant, figures) in throughput::VARIANTS.iter().zip(figures) {
+            let mut row = vec![variant.name().to_owned()];
+            row.extend(cells(figures));
+            rows.push(row);
+        }
+        print_table(&rows);
+    };
+    table(["", "requests a second", "Envoy busy, %"], &|of_one| {
+        [&of_one.throughput, &of_one.busy].map(cell)
+    });
+    for (at, (pace, per_cent)) in paces.into_iter().zip(PACES).enumerate() {
+        println!(
+            "\nAt {} requests a second, {per_cent} % of what Envoy without a filter reaches:\n",
+            thousands(pace)
+        );
+        table(["", "p50, us", "p99, us"], &|of_one| [&of_one.p50[at], &of_one.p99[at]].map(cell));
     }
-    print_table(&rows);
 }
 
 fn print_costs(costs: &Costs) {

@@ -10,6 +10,8 @@ mod fetched;
 pub mod growth;
 #[path = "hostile.rs"]
 pub mod hostile;
+#[path = "issued.rs"]
+mod issued;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -174,7 +176,7 @@ fn as_envoy_forwards(request: &Request) -> Request {
 pub fn measure() -> Costs {
     let rows = rows();
     let embedded = rows.iter().map(|row| (row.name.to_string(), row.measure()));
-    embedded.chain(fetched::measure()).collect()
+    embedded.chain(fetched::measure()).chain(issued::measure()).collect()
 }
 
 /// Writes the places that `module`, which profile.sh made, passes in [`HOT`], or in the row that
@@ -443,17 +445,36 @@ fn refusals_of_clients() -> Vec<Row> {
     ]
 }
 
-/// A request to a resource, with a JWT of usual size that jwt_authn has verified.
-fn at_resource(name: &'static str, cnf: Value) -> Row {
-    let claims = json!({
+/// The claims of an access token.
+fn claims(cnf: Value) -> Value {
+    json!({
         "iss": "https://as.example.com", "sub": "account-4711", "aud": "https://api.example.com",
         "exp": 1_780_275_600, "iat": 1_780_272_000, "jti": "0c8a5e6e-27a1-4f0e-9a59-2d4d5be0c0aa",
         "client_id": "client-050", "scope": "accounts payments", "cnf": cnf,
-    });
-    let payload = URL_SAFE_NO_PAD.encode(claims.to_string());
+    })
+}
+
+/// A JWT of usual size with this payload.
+fn jwt(payload: &str) -> String {
     let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","typ":"at+jwt","kid":"2026-06"}"#);
     // A signature by a key of 2048 bits.
-    let token = format!("{head}.{payload}.{}", "s".repeat(342));
+    format!("{head}.{payload}.{}", "s".repeat(342))
+}
+
+/// The `cnf` of a token that is bound to the certificate.
+fn own_cnf() -> Value {
+    json!({ "x5t#S256": URL_SAFE_NO_PAD.encode(sha256(CERTIFICATE)) })
+}
+
+fn other_cnf() -> Value {
+    json!({ "x5t#S256": URL_SAFE_NO_PAD.encode([0; 32]) })
+}
+
+/// A request to a resource, with a JWT that jwt_authn has verified.
+fn at_resource(name: &'static str, cnf: Value) -> Row {
+    let claims = claims(cnf);
+    let payload = URL_SAFE_NO_PAD.encode(claims.to_string());
+    let token = jwt(&payload);
     hot()
         .named(name)
         .configured(json!({ "bound_tokens": {
@@ -476,22 +497,20 @@ fn at_resource(name: &'static str, cnf: Value) -> Row {
 }
 
 fn resources() -> Vec<Row> {
-    let own = || json!({ "x5t#S256": URL_SAFE_NO_PAD.encode(sha256(CERTIFICATE)) });
     let with = |name, change: fn(&mut Request)| {
-        let mut row = at_resource(name, own());
+        let mut row = at_resource(name, own_cnf());
         change(&mut row.request);
         row
     };
-    let other = json!({ "x5t#S256": URL_SAFE_NO_PAD.encode([0; 32]) });
     vec![
-        at_resource("token_bound", own()),
+        at_resource("token_bound", own_cnf()),
         with("token_missing", |request| request.headers.retain(|(name, _)| name == "accept")),
         with("token_malformed", |request| request.path += "?access_token=x"),
         with("token_unverified", |request| {
             request.headers.retain(|(name, _)| name != "x-jwt-payload")
         }),
         at_resource("token_unbound", Value::Null),
-        at_resource("token_bound_to_another", other),
+        at_resource("token_bound_to_another", other_cnf()),
     ]
 }
 

@@ -4,22 +4,24 @@
 //! turns, so other work of the machine affects all of them. The figure is the CPU time of the Envoy
 //! process per request, as the kernel counts it, without the client, the backend and waiting.
 
+#[path = "messages.rs"]
+mod messages;
 #[path = "throughput.rs"]
 pub mod throughput;
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fs, io};
 
+use memchr::memmem;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
 
+use self::messages::Messages;
 use crate::envoy::bootstrap::{self, Listener};
-use crate::envoy::client::{Client, Delivery, within_deadline};
-use crate::envoy::fixture::{CERTIFICATES, with_header};
-use crate::envoy::http1::{self, Http1};
+use crate::envoy::client::{Client, Delivery, TlsStream, within_deadline};
+use crate::envoy::fixture::CERTIFICATES;
+use crate::envoy::http1;
 use crate::envoy::jwt;
 use crate::envoy::process::{self, CURRENT, Envoy};
 use crate::request::{CLIENT, SUBJECT, configuration, token_request};
@@ -51,8 +53,9 @@ pub enum Variant {
     Refused,
     /// So is one that is not registered.
     UnknownClient,
-    /// So is a request whose headers show it.
-    Malformed,
+    /// So is a request by its method, at its headers. It has no body: after an answer to a part of a
+    /// request Envoy closes the connection.
+    NotAllowed,
     Lua,
     /// An authorizer behind `ext_authz`, without the CPU time of the authorizer itself.
     ExternalAuthorization,
@@ -85,7 +88,7 @@ impl Variant {
         Self::OtherMethod,
         Self::Refused,
         Self::UnknownClient,
-        Self::Malformed,
+        Self::NotAllowed,
         Self::Lua,
         Self::ExternalAuthorization,
         Self::NothingUngated,
@@ -116,7 +119,7 @@ impl Variant {
             Self::OtherMethod => "this filter, passed: another method",
             Self::Refused => "this filter, refused: another certificate",
             Self::UnknownClient => "this filter, refused: unknown client",
-            Self::Malformed => "this filter, refused at the headers",
+            Self::NotAllowed => "this filter, refused at the headers",
             Self::Lua => "Lua that compares the printed subject",
             Self::ExternalAuthorization => "ext_authz over HTTP, without the authorizer",
             Self::NothingUngated => "not gated: no filter",
@@ -154,7 +157,7 @@ impl Variant {
     fn status(self) -> u16 {
         match self {
             Self::Refused | Self::UnknownClient => 401,
-            Self::Malformed => 400,
+            Self::NotAllowed => 405,
             _ => 200,
         }
     }
@@ -181,7 +184,9 @@ impl Variant {
                 let body = "grant_type=client_credentials&client_id=nobody";
                 Request { body: body.into(), ..token_request() }
             }
-            Self::Malformed => with_header(token_request(), "content-encoding", "gzip"),
+            Self::NotAllowed => {
+                Request { method: "GET".into(), body: Vec::new(), ..token_request() }
+            }
             _ => token_request(),
         }
     }
@@ -221,10 +226,10 @@ impl Variant {
 pub type Rounds = Vec<[u64; Variant::ALL.len()]>;
 
 pub async fn measure() -> Rounds {
-    let authorizer = authorizer().await;
+    let servers = Servers::start().await;
     let mut lanes = Vec::new();
     for variant in Variant::ALL {
-        lanes.push(Lane::start(variant, authorizer).await);
+        lanes.push(Lane::start(variant, servers).await);
     }
     for lane in &mut lanes {
         lane.assert_decides().await;
@@ -249,18 +254,20 @@ pub async fn measure() -> Rounds {
 struct Lane {
     variant: Variant,
     envoy: Envoy,
-    connection: Http1,
+    connection: Connection,
 }
 
+type Connection = Messages<TlsStream>;
+
 impl Lane {
-    async fn start(variant: Variant, authorizer: SocketAddr) -> Self {
-        let envoy = start_envoy(variant, 1, authorizer).await;
+    async fn start(variant: Variant, servers: Servers) -> Self {
+        let envoy = start_envoy(variant, 1, servers).await;
         let certificate = match variant {
             Variant::Refused => &CERTIFICATES.other_subject,
             _ => &CERTIFICATES.seed,
         };
-        let connection =
-            Client::new(certificate).http1(envoy.address("gate")).await.expect("a connection");
+        let stream = Client::new(certificate).tls(envoy.address("gate")).await;
+        let connection = Messages::new(stream.expect("a connection"));
         Self { variant, envoy, connection }
     }
 
@@ -290,10 +297,10 @@ impl Lane {
         for _ in 0..requests {
             let exchange = async {
                 self.connection.write(&bytes).await?;
-                self.connection.answer("bench").await
+                self.connection.status().await
             };
-            let answer = within_deadline(exchange).await.expect("an answer");
-            assert_eq!(answer.status, expected, "{:?}: {}", self.variant, answer.text());
+            let status = within_deadline(exchange).await.expect("an answer");
+            assert_eq!(status, expected, "{:?}", self.variant);
         }
         let spent = cpu_time(self.envoy.process.id()) - before;
         u64::try_from(spent.as_nanos() / requests as u128).unwrap_or(u64::MAX)
@@ -301,8 +308,8 @@ impl Lane {
 }
 
 /// An Envoy with this variant.
-pub async fn start_envoy(variant: Variant, workers: u32, authorizer: SocketAddr) -> Envoy {
-    let make = |backend, directory: &Path| {
+pub async fn start_envoy(variant: Variant, workers: u32, servers: Servers) -> Envoy {
+    let make = |_, directory: &Path| {
         let module = match variant {
             Variant::Calls(steps) => limit(directory, steps, true),
             Variant::ReadsHeaders => limit(directory, 1, false),
@@ -314,8 +321,8 @@ pub async fn start_envoy(variant: Variant, workers: u32, authorizer: SocketAddr)
         } else {
             Listener::new("gate", &variant.configuration())
         };
-        let mut bootstrap = bootstrap::bootstrap(&[listener], backend, &module, directory);
-        change_filters(&mut bootstrap, variant, authorizer);
+        let mut bootstrap = bootstrap::bootstrap(&[listener], servers.backend, &module, directory);
+        change_filters(&mut bootstrap, variant, servers.authorizer);
         bootstrap.to_string()
     };
     let envoy = Envoy::start_with(CURRENT, workers, make).await;
@@ -388,45 +395,36 @@ fn change_filters(bootstrap: &mut Value, variant: Variant, authorizer: SocketAdd
     }));
 }
 
-/// A native authorizer: it lets a request pass if the printed subject of the certificate is that of
-/// the client. Returns its address.
-pub async fn authorizer() -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(authorize(stream));
-        }
-    });
-    address
+/// What Envoys ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Servers {
+    /// It records nothing: millions of requests would be a gigabyte.
+    backend: SocketAddr,
+    /// A native authorizer: it lets a request pass if the printed subject of the certificate is that
+    /// of the client.
+    authorizer: SocketAddr,
 }
 
-async fn authorize(stream: TcpStream) -> io::Result<()> {
-    let mut stream = BufReader::new(stream);
-    loop {
-        let (mut length, mut is_client, mut line) = (0, false, String::new());
-        loop {
-            line.clear();
-            if stream.read_line(&mut line).await? == 0 {
-                return Ok(());
-            }
-            let text = line.trim_end();
-            if text.is_empty() {
-                break;
-            }
-            let (name, value) = text.split_once(':').unwrap_or_default();
-            if name.eq_ignore_ascii_case("content-length") {
-                length = value.trim().parse().unwrap_or(0);
-            } else if name.eq_ignore_ascii_case("x-forwarded-client-cert") {
-                is_client = value.contains(&format!("Subject=\"{SUBJECT}\""));
-            }
-        }
-        let mut body = vec![0; length];
-        stream.read_exact(&mut body).await?;
-        let names_client = String::from_utf8_lossy(&body).contains(CLIENT);
-        let status = if is_client && names_client { "200 OK" } else { "401 Unauthorized" };
-        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
-        stream.get_mut().write_all(answer.as_bytes()).await?;
+impl Servers {
+    pub async fn start() -> Self {
+        let backend = messages::serve(|_, _| BACKEND_ANSWER);
+        Self { backend: backend.await, authorizer: messages::serve(authorize).await }
+    }
+}
+
+const BACKEND_ANSWER: &str = "HTTP/1.1 200 OK\r\n\
+    content-type: application/json\r\n\
+    content-length: 35\r\n\
+    \r\n\
+    {\"access_token\":\"from the backend\"}";
+
+fn authorize(head: &[u8], body: &[u8]) -> &'static str {
+    let contains = |text: &[u8], part: &str| memmem::find(text, part.as_bytes()).is_some();
+    let is_client = contains(head, &format!("Subject=\"{SUBJECT}\""));
+    if is_client && contains(body, CLIENT) {
+        "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+    } else {
+        "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n"
     }
 }
 

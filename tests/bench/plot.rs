@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::cost::Costs;
 use crate::cost::growth::Series;
 use crate::load::Rounds;
-use crate::load::throughput::{self, Figures};
+use crate::load::throughput::{self, Figures, PACES};
 use crate::{Variant, quartile};
 
 type Drawn = Result<(), Box<dyn Error>>;
@@ -143,7 +143,7 @@ pub fn load(rounds: &Rounds) {
 }
 
 /// Throughput and times.
-pub fn throughput(figures: &[Figures], pace: u64) {
+pub fn throughput(figures: &[Figures], paces: [u64; PACES.len()]) {
     let of = |values: &[u64]| values.iter().map(|value| *value as i64).collect::<Vec<_>>();
     let quartiles = |values: &[u64]| -> Vec<i64> {
         (0..=4).map(|quarter| quartile(of(values).into_iter(), quarter)).collect()
@@ -153,8 +153,8 @@ pub fn throughput(figures: &[Figures], pace: u64) {
             "variant": variant.name(),
             "requests_per_second": quartiles(&figures.throughput),
             "envoy_busy_per_cent": quartiles(&figures.busy),
-            "p50_us": quartiles(&figures.p50),
-            "p99_us": quartiles(&figures.p99),
+            "p50_us": figures.p50.each_ref().map(|values| quartiles(values)),
+            "p99_us": figures.p99.each_ref().map(|values| quartiles(values)),
         })
     });
     let rows: Vec<_> = rows.collect();
@@ -162,20 +162,23 @@ pub fn throughput(figures: &[Figures], pace: u64) {
         "throughput.json",
         &json!({
             "quartiles": "least, 1st, median, 3rd, most",
-            "requests_per_second_of_the_times": pace,
+            "requests_per_second_of_the_times": paces,
             "rows": rows,
         }),
     );
-    let plot = |file, title: &str, of_one: fn(&Figures) -> &Vec<u64>| {
+    let plot = |file: &str, title: &str, of_one: &dyn Fn(&Figures) -> &Vec<u64>| {
         let named = throughput::VARIANTS.iter().zip(figures);
         let all: Vec<_> = named
             .map(|(variant, figures)| Bar::of(variant.name(), of(of_one(figures)).into_iter()))
             .collect();
         bars(file, title, &all);
     };
-    plot("throughput.svg", "requests a second at saturation, one worker", |one| &one.throughput);
-    plot("p50.svg", &format!("p50 at {pace} requests a second, in microseconds"), |one| &one.p50);
-    plot("p99.svg", &format!("p99 at {pace} requests a second, in microseconds"), |one| &one.p99);
+    plot("throughput.svg", "requests a second at saturation, one worker", &|one| &one.throughput);
+    for (at, (pace, per_cent)) in paces.into_iter().zip(PACES).enumerate() {
+        let title = |what| format!("{what} at {pace} requests a second, in microseconds");
+        plot(&format!("p50-at-{per_cent}.svg"), &title("p50"), &|one| &one.p50[at]);
+        plot(&format!("p99-at-{per_cent}.svg"), &title("p99"), &|one| &one.p99[at]);
+    }
 }
 
 /// A row of a plot: its quartiles, from the least to the most.

@@ -1,11 +1,9 @@
 //! What a worker costs before it serves: resident memory, and the time from the start of Envoy
 //! until a token request is answered. Each variant is started in turns with the others.
 
-use std::net::SocketAddr;
-
 use tokio::time::Instant;
 
-use super::load::{Variant, start_envoy};
+use super::load::{Servers, Variant, start_envoy};
 use crate::envoy::client::{Client, Delivery};
 use crate::envoy::fixture::CERTIFICATES;
 use crate::request::token_request;
@@ -26,12 +24,12 @@ pub struct Start {
     pub seconds: f64,
 }
 
-pub async fn measure(authorizer: SocketAddr) -> Vec<Start> {
+pub async fn measure(servers: Servers) -> Vec<Start> {
     let mut measured = VARIANTS.map(|_| (Vec::new(), Vec::new(), Vec::new()));
     for _ in 0..ROUNDS {
         for (variant, (resident, per_worker, seconds)) in VARIANTS.into_iter().zip(&mut measured) {
-            let (one, until_answer) = started(variant, 1, authorizer).await;
-            let (four, _) = started(variant, 4, authorizer).await;
+            let (one, until_answer) = started(variant, 1, servers).await;
+            let (four, _) = started(variant, 4, servers).await;
             resident.push(one);
             per_worker.push((four - one) / 3.0);
             seconds.push(until_answer);
@@ -54,9 +52,9 @@ pub async fn measure(authorizer: SocketAddr) -> Vec<Start> {
 }
 
 /// Resident octets of an Envoy with these workers, and the seconds until its first answer.
-async fn started(variant: Variant, workers: u32, authorizer: SocketAddr) -> (f64, f64) {
+async fn started(variant: Variant, workers: u32, servers: Servers) -> (f64, f64) {
     let begin = Instant::now();
-    let envoy = start_envoy(variant, workers, authorizer).await;
+    let envoy = start_envoy(variant, workers, servers).await;
     let mut until_answer = 0.0;
     for number in 0..REQUESTS {
         let answer = Client::new(&CERTIFICATES.seed)

@@ -1,7 +1,7 @@
 //! How many requests one worker answers, and how long each takes while it is busy.
 //!
 //! First every connection asks as soon as it has an answer: the throughput at saturation. Then all
-//! variants get the same requests at the same moments, at 80 % of what Envoy without a filter
+//! variants get the same requests at the same moments, at shares of what Envoy without a filter
 //! reached. The time of a request begins when it is due, also if its connection is still busy.
 
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Lane, Variant, authorizer, cpu_time};
+use super::{Connection, Lane, Messages, Servers, Variant, cpu_time};
 use crate::envoy::client::Client;
 use crate::envoy::fixture::CERTIFICATES;
-use crate::envoy::http1::{self, Http1};
+use crate::envoy::http1;
 use crate::median;
 
 pub const VARIANTS: [Variant; 5] = [
@@ -29,7 +29,7 @@ const CONNECTIONS: u32 = 16;
 const SATURATED: Duration = Duration::from_secs(1);
 const PACED: Duration = Duration::from_secs(2);
 /// Per cent of the throughput of [`Variant::Nothing`].
-pub const PACE: u64 = 80;
+pub const PACES: [u64; 2] = [50, 80];
 
 /// Of each variant, round by round.
 #[derive(Debug, Default)]
@@ -39,24 +39,24 @@ pub struct Figures {
     /// CPU time of Envoy by elapsed time, in per cent: with less than 100, the clients are the
     /// limit.
     pub busy: Vec<u64>,
-    /// Microseconds.
-    pub p50: Vec<u64>,
-    pub p99: Vec<u64>,
+    /// The times of requests, in microseconds, at each of [`PACES`].
+    pub p50: [Vec<u64>; PACES.len()],
+    pub p99: [Vec<u64>; PACES.len()],
 }
 
-/// Also returns the pace, in requests a second.
-pub async fn measure() -> (Vec<Figures>, u64) {
-    let authorizer = authorizer().await;
+/// Also returns the paces, in requests a second.
+pub async fn measure() -> (Vec<Figures>, [u64; PACES.len()]) {
+    let servers = Servers::start().await;
     let mut lanes = Vec::new();
     for variant in VARIANTS {
-        let mut lane = Lane::start(variant, authorizer).await;
+        let mut lane = Lane::start(variant, servers).await;
         lane.assert_decides().await;
         lane.load(super::WARM_UP / 3).await;
         let mut connections = Vec::new();
         for _ in 0..CONNECTIONS {
             let client = Client::new(&CERTIFICATES.seed);
-            let connection = client.http1(lane.envoy.address("gate")).await;
-            connections.push(connection.expect("a connection"));
+            let stream = client.tls(lane.envoy.address("gate")).await;
+            connections.push(Messages::new(stream.expect("a connection")));
         }
         lanes.push((lane, connections));
     }
@@ -67,71 +67,73 @@ pub async fn measure() -> (Vec<Figures>, u64) {
             let (lane, connections) = &mut lanes[place];
             let process = lane.envoy.process.id();
             let (begin, cpu) = (Instant::now(), cpu_time(process));
-            let taken = std::mem::take(connections);
-            let (returned, times) = drive(lane.variant, taken, SATURATED, None).await;
+            let times = drive(lane.variant, connections, SATURATED, None).await;
             let (elapsed, cpu) = (begin.elapsed(), cpu_time(process) - cpu);
-            *connections = returned;
             let per_second = times.len() as f64 / elapsed.as_secs_f64();
             figures[place].throughput.push(per_second as u64);
             figures[place].busy.push((100.0 * cpu.as_secs_f64() / elapsed.as_secs_f64()) as u64);
         }
     }
     let reached = median(figures[0].throughput.iter().map(|value| *value as i64));
-    let pace = u64::try_from(reached).unwrap_or_default() * PACE / 100;
-    let interval = Duration::from_secs(1) * CONNECTIONS / u32::try_from(pace.max(1)).unwrap_or(1);
+    let paces = PACES.map(|per_cent| u64::try_from(reached).unwrap_or_default() * per_cent / 100);
     for round in 0..ROUNDS {
         for turn in 0..lanes.len() {
             let place = (round + turn) % lanes.len();
             let (lane, connections) = &mut lanes[place];
-            let taken = std::mem::take(connections);
-            let (returned, mut times) = drive(lane.variant, taken, PACED, Some(interval)).await;
-            *connections = returned;
-            times.sort_unstable();
-            let of = |per_cent: usize| {
-                let time = times[(times.len() - 1) * per_cent / 100];
-                u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-            };
-            figures[place].p50.push(of(50));
-            figures[place].p99.push(of(99));
+            for (at, pace) in paces.into_iter().enumerate() {
+                let pace = u32::try_from(pace.max(1)).unwrap_or(1);
+                let interval = Duration::from_secs(1) * CONNECTIONS / pace;
+                let mut times = drive(lane.variant, connections, PACED, Some(interval)).await;
+                times.sort_unstable();
+                let of = |per_cent: usize| {
+                    let time = times[(times.len() - 1) * per_cent / 100];
+                    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+                };
+                figures[place].p50[at].push(of(50));
+                figures[place].p99[at].push(of(99));
+            }
         }
     }
-    (figures, pace)
+    (figures, paces)
 }
 
-/// Requests on all connections for this time, one each interval or as soon as it can. Returns the
-/// connections and how long each request took.
+/// Requests on all connections for this time, one each interval or as soon as it can. Returns how
+/// long each of them took.
 async fn drive(
     variant: Variant,
-    connections: Vec<Http1>,
+    connections: &mut Vec<Connection>,
     time: Duration,
     interval: Option<Duration>,
-) -> (Vec<Http1>, Vec<Duration>) {
+) -> Vec<Duration> {
     let request = variant.request();
     let length = format!("content-length: {}", request.body.len());
     let bytes = Arc::new([http1::head("bench", &request, &[&length]), request.body].concat());
     let begin = Instant::now();
     let mut tasks = JoinSet::new();
-    for (place, mut connection) in (0..).zip(connections) {
+    for (place, mut connection) in (0..).zip(connections.drain(..)) {
         let bytes = Arc::clone(&bytes);
         tasks.spawn(async move {
             let mut times = Vec::new();
             // The connections take turns.
             let mut due = begin + interval.unwrap_or_default() * place / CONNECTIONS;
             while due < begin + time {
-                tokio::time::sleep_until(due).await;
+                // A timer of Tokio is late by up to a millisecond.
+                while Instant::now() < due {
+                    tokio::task::yield_now().await;
+                }
                 connection.write(&bytes).await.expect("it is open");
-                let answer = connection.answer("bench").await.expect("an answer");
-                assert_eq!(answer.status, 200, "{variant:?}: {}", answer.text());
+                let status = connection.status().await.expect("an answer");
+                assert_eq!(status, 200, "{variant:?}");
                 times.push(due.elapsed());
                 due = interval.map_or_else(Instant::now, |interval| due + interval);
             }
             (connection, times)
         });
     }
-    let (mut connections, mut times) = (Vec::new(), Vec::new());
+    let mut times = Vec::new();
     for (connection, of_one) in tasks.join_all().await {
         connections.push(connection);
         times.extend(of_one);
     }
-    (connections, times)
+    times
 }

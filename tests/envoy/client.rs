@@ -200,7 +200,12 @@ impl Client {
     }
 
     pub async fn http1(&self, to: SocketAddr) -> io::Result<Http1> {
-        Ok(Http1::new(self.connect(to, b"http/1.1", HOST).await?))
+        Ok(Http1::new(self.tls(to).await?))
+    }
+
+    /// A connection for HTTP/1.1.
+    pub async fn tls(&self, to: SocketAddr) -> io::Result<TlsStream> {
+        self.connect(to, b"http/1.1", HOST).await
     }
 
     pub async fn http2(&self, to: SocketAddr) -> io::Result<Http2> {
