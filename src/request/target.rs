@@ -38,7 +38,8 @@ impl<'a> Target<'a> {
     /// The first name in the query that some backend reads as a credential (RFC 6749 §2.3.1:
     /// credentials must not be in the request URI).
     ///
-    /// A query that a backend finds only after it decoded `%3F` in the path counts too.
+    /// A query that a backend finds only after it decoded `%3F` in the path counts too, and so do the
+    /// parameters of a path's segments (RFC 3986 §3.3), from which some servers take a `client_id`.
     #[must_use]
     pub fn credential_in_query(&self) -> Option<String> {
         self.name_in_query(|name| reads_as_credential(name).is_some())
@@ -51,16 +52,17 @@ impl<'a> Target<'a> {
     }
 
     fn name_in_query(&self, is_wanted: fn(&str) -> bool) -> Option<String> {
-        if self.query.is_empty() && (self.is_plain || !self.path.contains(&b'%')) {
+        let has_parameters = !self.is_plain && self.path.iter().any(|b| matches!(b, b'%' | b';'));
+        if self.query.is_empty() && !has_parameters {
             return None;
         }
         let once = percent::decode(self.path);
         let decoded = percent::decode(&once);
-        let hidden = decoded
-            .iter()
-            .position(|&b| b == b'?')
-            .and_then(|question| decoded.get(question + 1..));
-        find_name(&[self.query, hidden.unwrap_or_default()], is_wanted)
+        let [hidden, parameters] = [b'?', b';'].map(|mark| {
+            let place = decoded.iter().position(|&b| b == mark);
+            place.and_then(|place| decoded.get(place + 1..)).unwrap_or_default()
+        });
+        find_name(&[self.query, hidden, parameters], is_wanted)
     }
 }
 
@@ -171,6 +173,15 @@ mod tests {
             ("/token?client_id%A0=a", "client_id\u{a0}"),
             ("/token?a#&client_id=a", "client_id"),
             ("/token?a#client_id=a", "client_id"),
+            ("/token;client_id=a", "client_id"),
+            ("/token;a=b;client_secret=a", "client_secret"),
+            ("/token%3Bclient_id=a", "client_id"),
+            ("/token%253bclient_id=a", "client_id"),
+            ("/;client_id=a/token", "client_id"),
+            ("/a;b=c/d;client_assertion=e/token", "client_assertion"),
+            ("/token;%63lient_id=a", "client_id"),
+            ("/token;%u0063lient_id=a", "client_id"),
+            ("/token;a?client_id=b", "client_id"),
         ] {
             assert_eq!(found(path).as_deref(), Some(name), "{path}");
         }
@@ -188,6 +199,8 @@ mod tests {
             "/client_id",
             "/token?%ff=a",
             "/token#client_id=a",
+            "/token;jsessionid=a",
+            "/token;a=client_id/client_id",
         ] {
             assert_eq!(found(path), None, "{path}");
         }
