@@ -34,16 +34,19 @@ pub(super) fn headers_of_bystander(
         // The server of a registered client authenticates it, and knows what its certificate is
         // worth. Any other one may be taken for a certificate that was verified here.
         // That of a token was compared with the certificate itself.
-        let is_whole = matches!(code, Code::PassedOtherMethod | Code::TokenBound)
-            || (is_vouched_for(&certificate, common, presented).is_ok()
-                && is_of_tenant(presented.server_name()));
+        // A certificate that is revoked is no one's: a token would be bound to it.
+        let revoked = common.revoked.as_ref();
+        let is_whole = revoked.is_none_or(|revoked| check_revoked(revoked, &certificate).is_ok())
+            && (matches!(code, Code::PassedOtherMethod | Code::TokenBound)
+                || (is_vouched_for(&certificate, common, presented).is_ok()
+                    && is_of_tenant(presented.server_name())));
         forward.add_certificate(&certificate, is_whole, &mut headers);
     }
     headers
 }
 
-/// Checks that the certificate is valid, its chain verified (by the anchors, where they are who
-/// vouches) and itself not revoked, as of a `tls_client_auth` client.
+/// Checks that the certificate is valid, and its chain verified (by the anchors, where they are who
+/// vouches), as of a `tls_client_auth` client.
 fn is_vouched_for(
     certificate: &PeerCertificate,
     common: &CommonPolicy,
@@ -57,5 +60,5 @@ fn is_vouched_for(
     if common.revocation.is_some() {
         return Err(Rejection::RevocationUnknown(RevocationUnknown::NotAsked));
     }
-    common.revoked.as_ref().map_or(Ok(()), |revoked| check_revoked(revoked, certificate))
+    Ok(())
 }
