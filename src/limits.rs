@@ -12,9 +12,9 @@ use std::time::Duration;
 
 /// Largest size of the optimised module, in bytes. Each worker of a proxy holds its compiled code,
 /// and operators download it.
-pub const MODULE_BYTES: usize = 1_085_000;
+pub const MODULE_BYTES: usize = 1_092_000;
 /// The same of `tls_client_auth_responses.wasm`, which reads responses too.
-pub const RESPONSES_MODULE_BYTES: usize = 1_132_000;
+pub const RESPONSES_MODULE_BYTES: usize = 1_139_000;
 
 // Requests.
 
@@ -263,6 +263,9 @@ pub const JSON_DEPTH: usize = 127;
 /// How many objects and arrays deep the identifier of an entry in an unknown format is searched. In
 /// Okta's list it is `credentials.oauthClient.client_id`.
 pub const IDENTIFIER_DEPTH: usize = 4;
+/// Identifiers that are taken from an entry that cannot be used; with more of them it may concern any
+/// client. They are compared with each other.
+pub const ENTRY_IDENTIFIERS: usize = 256;
 /// Entries of each further page of Authlete's list (contract §6).
 pub const AUTHLETE_PAGE_ENTRIES: u64 = 500;
 /// An empty list that replaces at least so many clients is refused, because it is more likely a

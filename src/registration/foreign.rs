@@ -133,7 +133,26 @@ pub(crate) fn add_client_ids(entry: &Json, found: &mut Vec<Box<str>>) -> bool {
             is_in_doubt |= add(value, found).is_none();
         }
     }
-    is_in_doubt
+    is_in_doubt || found.len() > limits::ENTRY_IDENTIFIERS
+}
+
+/// The `client_id` of an entry that states it as RFC 7591 does, whatever else is wrong with it.
+pub(crate) fn stated_client_id(entry: &Json) -> Option<&str> {
+    let mut stated = entry.members("client_id");
+    match (stated.next(), stated.next()) {
+        (Some(Json::String(client_id)), None) if !client_id.trim().is_empty() => Some(client_id),
+        _ => None,
+    }
+}
+
+/// Whether the object itself is a client, in any format: it has an identifier or a method of its
+/// own.
+pub(crate) fn is_client(json: &Json) -> bool {
+    members(json).any(|(name, value)| {
+        is_spelling_of(name, "clientid")
+            || is_spelling_of(name, "tokenendpointauthmethod")
+            || method_of(name, value).is_some()
+    })
 }
 
 /// Adds the identifiers of a value and of the values in it. Returns whether one of them cannot be
@@ -173,7 +192,10 @@ fn add(value: &Json, found: &mut Vec<Box<str>>) -> Option<bool> {
     /// From here on, another reader may round to another number.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let mut push = |id: &str| {
-        if !id.is_empty() && !found.iter().any(|known| **known == *id) {
+        if found.len() <= limits::ENTRY_IDENTIFIERS
+            && !id.is_empty()
+            && !found.iter().any(|known| **known == *id)
+        {
             found.push(id.into());
         }
     };

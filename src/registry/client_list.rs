@@ -13,6 +13,9 @@ use crate::registration::Registration;
 #[derive(Clone, Debug, Default)]
 pub struct ClientList {
     clients: HashMap<Box<str>, Registration>,
+    /// What entries that state another identifier, and are refused, say of clients that no entry
+    /// states to be its own.
+    doubtful: HashMap<Box<str>, Registration>,
     /// The first entry that may concern any client: one that is not found may be the client of this
     /// entry.
     in_doubt: Option<Arc<str>>,
@@ -48,9 +51,12 @@ impl ClientList {
                         list.in_doubt = Some(reason.into());
                     }
                     let unusable = Registration::Unusable(error.in_entry().into());
-                    read.client_ids
-                        .into_iter()
-                        .for_each(|client_id| list.add(client_id, unusable.clone()));
+                    for client_id in read.client_ids {
+                        list.add(client_id, unusable.clone());
+                    }
+                    for client_id in read.other_client_ids {
+                        list.doubtful.entry(client_id).or_insert_with(|| unusable.clone());
+                    }
                 }
             }
         }
@@ -70,7 +76,8 @@ impl ClientList {
     pub fn find(&self, client_id: &str) -> Registration {
         let unknown =
             || self.in_doubt.clone().map_or(Registration::Unregistered, Registration::Unusable);
-        self.clients.get(client_id).cloned().unwrap_or_else(unknown)
+        let found = self.clients.get(client_id).or_else(|| self.doubtful.get(client_id));
+        found.cloned().unwrap_or_else(unknown)
     }
 }
 

@@ -23,6 +23,10 @@ pub(crate) struct ImportedEntry {
     /// Every `client_id` that the entry concerns, as far as it can be read. Where the entry is
     /// refused, these clients must not count as unregistered.
     pub(crate) client_ids: Vec<Box<str>>,
+    /// Further clients that an entry that is refused may concern, although it states whose it is.
+    /// They do not count as unregistered either, but another entry may state that it is theirs:
+    /// otherwise whoever chooses members of an own entry could make another client unusable.
+    pub(crate) other_client_ids: Vec<Box<str>>,
     /// Whether an entry that is refused may concern other clients, too.
     pub(crate) is_in_doubt: bool,
     /// A client for each `client_id`, or what is wrong; the pointer is relative to the entry.
@@ -78,15 +82,16 @@ pub(crate) fn read(entry: &Json) -> ImportedEntry {
         // An entry with the members of no format, or of two, must be client metadata.
         _ => {
             let clients = ClientMetadata::read(entry, &mut warnings).map(|client| vec![client]);
-            let mut client_ids = Vec::new();
-            let is_in_doubt = foreign::add_client_ids(entry, &mut client_ids);
-            return ImportedEntry {
-                client_ids,
-                is_in_doubt,
+            let stated = foreign::stated_client_id(entry).map(Box::from);
+            let read = ImportedEntry {
+                client_ids: stated.into_iter().collect(),
+                other_client_ids: Vec::new(),
+                is_in_doubt: false,
                 clients,
                 warnings,
                 never_authenticates: false,
             };
+            return read.with_doubts(entry);
         }
     };
     let clients = converted.members.and_then(|members| {
@@ -97,9 +102,37 @@ pub(crate) fn read(entry: &Json) -> ImportedEntry {
             converted.client_ids.iter().map(|client_id| client(client_id, &members, &mut warnings));
         clients.collect()
     });
-    let ConvertedEntry { mut client_ids, never_authenticates, .. } = converted;
-    let is_in_doubt = clients.is_err() && foreign::add_client_ids(entry, &mut client_ids);
-    ImportedEntry { client_ids, is_in_doubt, clients, warnings, never_authenticates }
+    let ConvertedEntry { client_ids, never_authenticates, .. } = converted;
+    let read = ImportedEntry {
+        client_ids,
+        other_client_ids: Vec::new(),
+        is_in_doubt: false,
+        clients,
+        warnings,
+        never_authenticates,
+    };
+    read.with_doubts(entry)
+}
+
+impl ImportedEntry {
+    /// Adds the clients that an entry that is refused may concern, too.
+    fn with_doubts(mut self, entry: &Json) -> Self {
+        if self.clients.is_ok() {
+            return self;
+        }
+        let mut found = Vec::new();
+        let is_in_doubt = foreign::add_client_ids(entry, &mut found);
+        if self.client_ids.is_empty() {
+            Self { client_ids: found, is_in_doubt, ..self }
+        } else {
+            found.retain(|client_id| !self.client_ids.contains(client_id));
+            self.other_client_ids = found;
+            // With the member of RFC 7591 it is known whose entry this is. Other formats have
+            // further identifiers (Authlete's aliases).
+            self.is_in_doubt = is_in_doubt && foreign::stated_client_id(entry).is_none();
+            self
+        }
+    }
 }
 
 /// The metadata of a client, in the form of RFC 7591.

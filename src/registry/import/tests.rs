@@ -18,7 +18,8 @@ fn parse(json: &str) -> Json {
 /// The `client_id`s that an entry concerns, and whether it is converted, or what is wrong with it.
 fn converted(entry: &str) -> (Vec<String>, Result<(), String>) {
     let entry = read(&parse(entry));
-    let ids = entry.client_ids.iter().map(ToString::to_string).collect();
+    let ids = entry.client_ids.iter().chain(&entry.other_client_ids);
+    let ids = ids.map(ToString::to_string).collect();
     (ids, entry.clients.map(|_| ()).map_err(|error| error.in_entry()))
 }
 

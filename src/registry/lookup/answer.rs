@@ -6,7 +6,7 @@ use super::super::error::FetchError;
 use super::super::fetched::RegistryAnswer;
 use super::super::import::{self, ImportedEntry};
 use crate::json::Json;
-use crate::registration::Registration;
+use crate::registration::{Registration, foreign};
 
 /// `None` = the request was not sent.
 ///
@@ -27,7 +27,10 @@ pub(super) fn read(
     let body = answer.body(max_bytes)?;
     let json =
         Json::parse_in_parts(&body).map_err(|error| FetchError::Malformed(error.message.into()))?;
-    let mut lists = json.members("clients").filter(|list| matches!(list, Json::Array(_)));
+    // A member `clients` of a client says nothing, whoever put it there.
+    let is_client = foreign::is_client(&json);
+    let mut lists =
+        json.members("clients").filter(|list| !is_client && matches!(list, Json::Array(_)));
     let entries = match (&json, lists.next()) {
         (Json::Array(entries), _) | (Json::Object(_), Some(Json::Array(entries)))
             if lists.next().is_none() =>
@@ -49,7 +52,7 @@ pub(super) fn read(
 
 /// What an entry says of the client that was requested.
 fn registration(client_id: &str, entry: ImportedEntry) -> Result<Registration, FetchError> {
-    if entry.client_ids.iter().all(|id| **id != *client_id) {
+    if entry.client_ids.iter().chain(&entry.other_client_ids).all(|id| **id != *client_id) {
         return Err(match entry.clients {
             Err(error) if entry.client_ids.is_empty() => {
                 FetchError::Malformed(error.in_entry().into())

@@ -215,6 +215,37 @@ fn a_client_that_cannot_be_used_is_unusable() {
     assert!(matches!(outcome.result, Ok(Registration::Unusable(_))));
 }
 
+/// A server may echo members that a client chose when it registered.
+#[test]
+fn a_client_with_a_member_clients_is_no_list() {
+    for clients in [
+        "[]",
+        r#"[{"client_id":"a","token_endpoint_auth_method":"none"}]"#,
+        r#"[{"client_id":"b","token_endpoint_auth_method":"none"}]"#,
+        "7",
+    ] {
+        let more = format!(r#","clients":{clients}}}"#);
+        let body = client("a").strip_suffix('}').unwrap().to_owned() + &more;
+        // The member resembles another one.
+        let found = answer(&mut lookup(), "a", 0, 200, &[], &body).result.unwrap();
+        let Registration::Unusable(reason) = &found else { panic!("{clients}: {found:?}") };
+        assert!(reason.starts_with("/clients: unknown member"), "{reason}");
+        for entry in [
+            r#"{"client_id":"a""#,
+            r#"{"clientId":"a""#,
+            r#"{"clientId":"a","clientAuthenticatorType":"client-x509""#,
+            r#"{"clientId":5,"clientIdAlias":"a","tokenAuthMethod":"TLS_CLIENT_AUTH""#,
+        ] {
+            let body = format!("{entry}{more}");
+            let found = answer(&mut lookup(), "a", 0, 200, &[], &body).result.unwrap();
+            assert!(matches!(found, Registration::Unusable(_)), "{body}: {found:?}");
+        }
+        let method = format!(r#"{{"token_endpoint_auth_method":"none"{more}"#);
+        let found = answer(&mut lookup(), "a", 0, 200, &[], &method).result;
+        assert!(matches!(found, Err(_) | Ok(Registration::Unusable(_))), "{method}: {found:?}");
+    }
+}
+
 #[test]
 fn a_value_that_cannot_be_held_concerns_its_member_alone() {
     for value in [r#""\ud800""#, "1e400"] {

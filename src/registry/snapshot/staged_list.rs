@@ -104,6 +104,10 @@ impl StagedList {
                 other.hash == entry.hash && other.client_id == entry.client_id
             };
             match entries.iter_mut().find(is_same) {
+                Some(_) if StoredClient::is_doubtful(entry.encoded) => {}
+                Some(other) if StoredClient::is_doubtful(other.encoded) => {
+                    other.encoded = entry.encoded;
+                }
                 Some(other) => {
                     other.encoded = &repeated_client;
                     repeated += 1;

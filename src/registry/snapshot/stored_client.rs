@@ -20,6 +20,9 @@ pub(super) enum StoredClient {
     /// As `Unusable`, for a client that never authenticates, so that it is neither counted nor
     /// reported.
     LeftOut(Box<str>),
+    /// As `Unusable`, of an entry that states another identifier: an entry that states this one
+    /// takes its place.
+    Doubtful(Box<str>),
 }
 
 const OTHER: u8 = 0;
@@ -31,6 +34,7 @@ const SAN_EMAIL: u8 = 5;
 const SELF_SIGNED: u8 = 6;
 const UNUSABLE: u8 = 7;
 const LEFT_OUT: u8 = 8;
+const DOUBTFUL: u8 = 11;
 /// A client of another method with a `certificate_binding`: behind it stands how the certificate is
 /// registered, as of a client of one of the methods of RFC 8705.
 const BOUND: u8 = 9;
@@ -53,8 +57,12 @@ impl StoredClient {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         match self {
-            Self::Unusable(reason) | Self::LeftOut(reason) => {
-                writer.u8(if matches!(self, Self::LeftOut(_)) { LEFT_OUT } else { UNUSABLE });
+            Self::Unusable(reason) | Self::LeftOut(reason) | Self::Doubtful(reason) => {
+                writer.u8(match self {
+                    Self::LeftOut(_) => LEFT_OUT,
+                    Self::Doubtful(_) => DOUBTFUL,
+                    _ => UNUSABLE,
+                });
                 writer.octets(reason.as_bytes());
             }
             Self::Client(client) => {
@@ -114,7 +122,12 @@ impl StoredClient {
 
     /// Whether these octets, which a list has, are a client that can be used.
     pub(super) fn is_usable(octets: &[u8]) -> bool {
-        octets.first() != Some(&UNUSABLE)
+        !matches!(octets.first(), Some(&(UNUSABLE | DOUBTFUL)))
+    }
+
+    /// Whether these octets, which a list has, are of an entry that states another identifier.
+    pub(super) fn is_doubtful(octets: &[u8]) -> bool {
+        octets.first() == Some(&DOUBTFUL)
     }
 
     /// Whether these octets, which a list has, are a client that never authenticates.
@@ -127,13 +140,13 @@ impl StoredClient {
         let mut reader = Reader(octets);
         let kind = reader.u8()?;
         let method = match kind {
-            UNUSABLE | LEFT_OUT => {
+            UNUSABLE | LEFT_OUT | DOUBTFUL => {
                 let reason = reader.text()?.into();
                 reader.end()?;
-                return Some(if kind == LEFT_OUT {
-                    Self::LeftOut(reason)
-                } else {
-                    Self::Unusable(reason)
+                return Some(match kind {
+                    LEFT_OUT => Self::LeftOut(reason),
+                    DOUBTFUL => Self::Doubtful(reason),
+                    _ => Self::Unusable(reason),
                 });
             }
             OTHER => TokenEndpointAuthMethod::Other(None),
@@ -276,6 +289,7 @@ mod tests {
         }
         survives(StoredClient::Unusable("because".into()));
         survives(StoredClient::LeftOut("because".into()));
+        survives(StoredClient::Doubtful("because".into()));
     }
 
     /// A worker that lost one of these on the way would accept another CA's certificate, or let an

@@ -153,7 +153,9 @@ impl FetchAttempt {
                 self.add_all(&read.client_ids, &StoredClient::LeftOut(error.in_entry().into()));
             }
             Err(error) => {
-                self.add_all(&read.client_ids, &StoredClient::Unusable(error.in_entry().into()));
+                let reason: Box<str> = error.in_entry().into();
+                self.add_all(&read.other_client_ids, &StoredClient::Doubtful(reason.clone()));
+                self.add_all(&read.client_ids, &StoredClient::Unusable(reason));
                 self.refused += u64::from(read.client_ids.is_empty());
                 self.report(&entry.pointer, error, false);
             }

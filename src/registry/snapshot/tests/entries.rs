@@ -2,6 +2,7 @@
 
 use super::world::{World, client, numbered, page, registry};
 use super::*;
+use crate::registry::ClientList;
 
 #[test]
 fn an_entry_that_cannot_be_used_is_left_out_and_not_unregistered() {
@@ -206,7 +207,6 @@ fn an_entry_that_identifies_no_client_fails_the_refresh_where_unregistered_clien
         (r#"{"client_id":" ","name":"a"}"#, "/1/client_id: expected a client_id"),
         (r#"{"client_id":["a",{"of":"b"}]}"#, "/1/client_id: expected a client_id"),
         (r#"{"client_id":{"of":"b"},"id":"a"}"#, "/1/client_id: expected a client_id"),
-        (r#"{"client_id":"a","clientId":true}"#, "/1/clientId: unknown member"),
         (r#"{"id":"a","credentials":{"client_id":1e30}}"#, "/1: expected the member client_id"),
         (r#"{"client_id":{"a":"b"}}"#, "/1/client_id: expected a client_id"),
         (
@@ -238,17 +238,59 @@ fn an_entry_that_identifies_no_client_fails_the_refresh_where_unregistered_clien
 
 #[test]
 fn an_entry_that_identifies_its_client_does_not_fail_the_refresh() {
+    // Whoever registers dynamically may choose members that no format has beside a client_id.
     let body = format!(
         r#"[{}, {{"client_id":"bad","peer":{{"client_id":true}}}}, {{"client_id":-1}},
-            {{"client_id":{{}},"id":7}}]"#,
-        client("c2", "CN=c2")
+            {{"client_id":{{}},"id":7}}, {{"client_id":"a","clientId":true}},
+            {{"client_id":"b","clientId":"\ud800"}}, {{"client_id":"c","entity_id":1e30,"jwk":1}},
+            {{"client_id":"d","clientId":[{}]}}]"#,
+        client("c2", "CN=c2"),
+        (0..1_000).map(|number| format!("\"x{number}\"")).collect::<Vec<_>>().join(",")
     );
     let mut world = World::of(1, registry(|_| {}), true, body);
     world.run_until_switched();
     assert!(world.has("c2") && world.failures().is_empty());
-    for client_id in ["bad", "-1", "7"] {
+    for client_id in ["bad", "-1", "7", "a", "b", "c", "d", "x0", "x255"] {
         assert!(matches!(world.find(0, client_id), Ok(Registration::Unusable(_))), "{client_id}");
     }
+}
+
+/// Otherwise a client could make any other one unusable by a member of its own entry.
+#[test]
+fn an_entry_takes_no_identifier_from_the_entry_that_states_it() {
+    let method = r#""token_endpoint_auth_method":"none""#;
+    for member in [
+        r#""clientId":"c2""#,
+        r#""clientId":["c2","other"]"#,
+        r#""entity_id":"c2","jwk":1"#,
+        r#""client_id_alias":"c2","tls_client_auth_x":1"#,
+    ] {
+        let bad = format!(r#"{{"client_id":"bad",{method},{member}}}"#);
+        let good = client("c2", "CN=c2");
+        for list in [[&bad, &good], [&good, &bad]] {
+            let body = format!("[{},{},{bad}]", list[0], list[1]);
+            let mut world = World::of(1, registry(|_| {}), true, body.clone());
+            world.run_until_switched();
+            assert!(world.has("c2") && world.failures().is_empty(), "{member}");
+            let RefreshEvent::Switched { clients: 1, .. } = world.events[0] else {
+                panic!("{member}: {:?}", world.events)
+            };
+            assert!(matches!(world.find(0, "bad"), Ok(Registration::Unusable(_))), "{member}");
+            let list = ClientList::parse(body.as_bytes()).unwrap();
+            assert!(matches!(list.find("c2"), Registration::Registered(_)), "{member}");
+        }
+        // Where no entry states it, it is not unregistered.
+        let mut world = World::of(1, registry(|_| {}), true, format!("[{bad}]"));
+        world.run_until_switched();
+        assert!(matches!(world.find(0, "c2"), Ok(Registration::Unusable(_))), "{member}");
+        let list = ClientList::parse(format!("[{bad}]").as_bytes()).unwrap();
+        assert!(matches!(list.find("c2"), Registration::Unusable(_)), "{member}");
+    }
+    // An entry that states none may be that of each that it names.
+    let body = format!(r#"[{},{{"clientId":"c2"}}]"#, client("c2", "CN=c2"));
+    let mut world = World::of(1, registry(|_| {}), true, body);
+    world.run_until_switched();
+    assert!(matches!(world.find(0, "c2"), Ok(Registration::Unusable(_))));
 }
 
 #[test]
