@@ -378,7 +378,7 @@ fn aliases_of_the_backend_stay_and_browsers_get_none() {
         r#"{
             "endpoints": ["/**"], "methods": ["tls_client_auth"],
             "discovery": {"paths": ["/x"], "mtls_endpoint_aliases": "https://m"},
-            "tenants": [{"hosts": ["m"], "clients": []}]
+            "tenants": [{"hosts": ["m", "a"], "clients": []}]
         }"#
         .replace("\"/**\"", "\"/token\", \"/authorize\", \"/logout\"")
         .as_str(),
@@ -396,6 +396,80 @@ fn aliases_of_the_backend_stay_and_browsers_get_none() {
     let ResponseStep::Edit(body) = step else { panic!("{step:?}") };
     let expected = document.replace("[]", "[\"tls_client_auth\"]");
     assert_eq!(String::from_utf8(body).unwrap(), expected);
+}
+
+/// The document with this token endpoint, as one of a filter for several tenants edits it.
+fn edited_for(tenants: &str, endpoint: &str) -> String {
+    let text = format!(
+        r#"{{
+            "endpoints": ["/token"],
+            "discovery": {{
+                "paths": ["/.well-known/openid-configuration"],
+                "mtls_endpoint_aliases": "https://mtls.a.example"
+            }},
+            "bound_tokens": {{"response_check": "enforce"}},
+            "clients": [],
+            "tenants": [{tenants}]
+        }}"#
+    );
+    let document = format!(r#"{{"token_endpoint":"{endpoint}","userinfo_endpoint":"/u"}}"#);
+    edited(&configuration(&text), &document).unwrap()
+}
+
+#[test]
+fn the_aliases_of_one_tenant_are_of_no_other() {
+    const TENANTS: &str = r#"
+        {"hosts": ["a.example", "*.a.example"], "clients": [], "methods": ["tls_client_auth"]},
+        {"hosts": ["b.example"], "clients": []},
+        {"hosts": ["c.example"], "clients": [], "endpoints": ["/login"]}"#;
+    for endpoint in ["https://a.example/token", "https://AS.a.example.:443/token?x"] {
+        let (_, target) = endpoint.rsplit_once('/').unwrap();
+        let alias = format!(r#""token_endpoint":"https://mtls.a.example/{target}""#);
+        let found = edited_for(TENANTS, endpoint);
+        assert!(found.contains(&alias), "{found}");
+        assert!(found.contains(r#"["client_secret_basic","tls_client_auth"]"#), "{found}");
+        assert!(found.contains(r#""tls_client_certificate_bound_access_tokens":true"#), "{found}");
+    }
+    for endpoint in [
+        "https://b.example/token",
+        "https://c.example/token",
+        "https://c.example/login",
+        // The policy of the top level gates it.
+        "https://elsewhere.example/token",
+        // No host: a browser goes to b.example.
+        "https://b.example\\\\@a.example/token",
+        "https://x@a.example/token",
+        "https://a.example/login",
+    ] {
+        let found = edited_for(TENANTS, endpoint);
+        let untouched = format!(r#"{{"token_endpoint":"{endpoint}","userinfo_endpoint":"/u"}}"#);
+        assert_eq!(found, untouched);
+    }
+    // The host of the aliases is that of no tenant.
+    let others = r#"{"hosts": ["b.example"], "clients": []}"#;
+    assert!(!edited_for(others, "https://b.example/token").contains("mtls"));
+    assert!(edited_for(others, "https://as.example/token").contains("mtls.a.example/token"));
+}
+
+#[test]
+fn tenants_by_path_share_the_host_of_aliases() {
+    const TENANTS: &str = r#"
+        {"paths": ["/one"], "clients": [], "methods": ["tls_client_auth"],
+         "endpoints": ["/one/token"]},
+        {"paths": ["/two"], "hosts": ["as.example", "mtls.a.example"], "clients": [],
+         "methods": ["self_signed_tls_client_auth"], "endpoints": ["/two/token"]},
+        {"paths": ["/three"], "hosts": ["as.example"], "clients": [],
+         "endpoints": ["/three/token"]}"#;
+    for (path, method) in
+        [("one", "\"tls_client_auth\""), ("two", "\"self_signed_tls_client_auth\"")]
+    {
+        let found = edited_for(TENANTS, &format!("https://as.example/{path}/token"));
+        assert!(found.contains(&format!("https://mtls.a.example/{path}/token")), "{found}");
+        assert!(found.contains(&format!("[\"client_secret_basic\",{method}]")), "{found}");
+    }
+    for endpoint in ["https://as.example/three/token", "https://b.example/two/token"] {
+        assert!(!edited_for(TENANTS, endpoint).contains("mtls"), "{endpoint}");
+    }
 }
 
 #[test]
