@@ -288,12 +288,15 @@ impl Gate {
 }
 
 /// The claim `cnf` with its member `x5t#S256` in the payload of a JWT, as Envoy's metadata has it.
+/// Of a member that is there twice, two readers may take different values.
 fn thumbprint_of_payload(token: &str) -> VerifiedClaim {
     let payload = token.split('.').nth(1).and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
     let Some(claims @ Json::Object(_)) = payload.and_then(|json| Json::parse(&json).ok()) else {
         return VerifiedClaim::NoToken;
     };
-    let mut found = claims.members("cnf").flat_map(|cnf| cnf.members("x5t#S256"));
+    let mut all = claims.members("cnf");
+    let (cnf, None) = (all.next(), all.next()) else { return VerifiedClaim::Value(Vec::new()) };
+    let mut found = cnf.into_iter().flat_map(|cnf| cnf.members("x5t#S256"));
     match (found.next(), found.next()) {
         (Some(Json::String(text)), None) => VerifiedClaim::Value(text.clone().into_bytes()),
         // Envoy gives no null, and of other values octets that are no text.
@@ -353,6 +356,15 @@ mod tests {
             (r#"{"cnf":{"x5t#S256":"a"}}"#, VerifiedClaim::Value(b"a".to_vec())),
             (r#"{"cnf":{"x5t#S256":1}}"#, VerifiedClaim::Value(Vec::new())),
             (r#"{"cnf":{"x5t#S256":"a","x5t#S256":"b"}}"#, VerifiedClaim::Value(Vec::new())),
+            (r#"{"cnf":null,"cnf":{"x5t#S256":"a"}}"#, VerifiedClaim::Value(Vec::new())),
+            (r#"{"cnf":{"x5t#S256":"a"},"cnf":null}"#, VerifiedClaim::Value(Vec::new())),
+            (r#"{"cnf":{"x5t#S256":"a"},"cnf":{}}"#, VerifiedClaim::Value(Vec::new())),
+            (
+                r#"{"cnf":{"jkt":"b"},"c\u006ef":{"x5t#S256":"a"}}"#,
+                VerifiedClaim::Value(Vec::new()),
+            ),
+            (r#"{"cnf":1,"cnf":2}"#, VerifiedClaim::Value(Vec::new())),
+            (r#"{"cnf":null}"#, VerifiedClaim::Absent),
             (r#"{"cnf":{"x5t#S256":null}}"#, VerifiedClaim::Absent),
             (r#"{"cnf":{"jkt":"a"}}"#, VerifiedClaim::Absent),
             (r#"{"cnf":"x5t#S256"}"#, VerifiedClaim::Absent),
