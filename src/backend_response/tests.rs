@@ -138,7 +138,13 @@ fn only_a_token_that_is_bound_to_the_certificate_leaves() {
 
 #[test]
 fn answers_without_a_token_pass() {
-    for body in ["", "{}", r#"{"active":true,"scope":"a"}"#, r#"{"request_uri":"urn:a"}"#] {
+    for body in [
+        "",
+        "{}",
+        r#"{"active":true,"scope":"a"}"#,
+        r#"{"request_uri":"urn:a"}"#,
+        r#"{"access_tokens":[],"x_access_token":"a","access_token_type":"b","access":"c"}"#,
+    ] {
         assert_eq!(cause(body), None, "{body}");
     }
     let introspection = [("content-type", "application/token-introspection+jwt")];
@@ -164,6 +170,19 @@ fn an_answer_that_is_read_with_doubt_does_not_leave() {
         format!(r#"{{"access_token":"{token}","Access_Token":"a"}}"#),
         "{\"acce\u{17f}s_token\":\"a\"}".to_owned(),
         "{\"access_to\u{212a}en\":\"a\"}".to_owned(),
+        format!(r#"{{"access_token":"{token}","\u0000access_token":"a"}}"#),
+        format!(r#"{{"access_token":"{token}","access_token\u0000x":"a"}}"#),
+        format!(r#"{{"\tAccess_Token\r\n":"a","access_token":"{token}"}}"#),
+        r#"{"access_token ":"a"}"#.to_owned(),
+        r#"{"access_token\u007f":"a"}"#.to_owned(),
+        r#"{"\u0085access_token":"a"}"#.to_owned(),
+        r#"{"access_token\u00a0":"a"}"#.to_owned(),
+        r#"{"\u3000access_token":"a"}"#.to_owned(),
+        r#"{"\ufeffaccess_token":"a"}"#.to_owned(),
+        r#"{"access_token\ufeff":"a"}"#.to_owned(),
+        r#"{"\u200baccess_token":"a"}"#.to_owned(),
+        r#"{"access_token\u180e":"a"}"#.to_owned(),
+        r#"{"access_token[]":"a"}"#.to_owned(),
         r#"{"access_token":null}"#.to_owned(),
         r#"{"access_token":{"a":1}}"#.to_owned(),
     ] {
