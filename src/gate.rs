@@ -103,7 +103,8 @@ pub struct Peer {
     /// The server name of the TLS handshake.
     pub server_name: ServerName,
     /// An access token that the host has verified, signature and claims, in compact form (RFC 7515
-    /// §7.1). It takes the place of what `jwt_authn` leaves in Envoy. `None` = no token was
+    /// §7.1). It takes the place of what `jwt_authn` leaves in Envoy, and that in `Authorization`
+    /// must be the very same. `None` = no token was
     /// verified, and none is accepted at a resource.
     pub verified_token: Option<String>,
     /// The list of a fetched registry; `None` = it was not fetched, and the code of a request of
@@ -263,7 +264,15 @@ impl Gate {
     ) -> Begun {
         let payload_headers = self.configuration.payload_headers();
         let payload = peer.peer.verified_token.clone();
-        let payload = payload.as_deref().and_then(|token| token.split('.').nth(1));
+        let payload = payload.as_deref().and_then(|token| {
+            let is_sent = |(name, value): &(String, Vec<u8>)| {
+                name == "authorization"
+                    && value.strip_prefix(b"Bearer ").is_some_and(|sent| sent == token.as_bytes())
+            };
+            // Here the whole token is known. Another one with the same payload was not verified.
+            let payload = token.split('.').nth(1)?;
+            Some(if headers.iter().any(is_sent) { payload } else { "" })
+        });
         // As jwt_authn does, which overwrites what a client sends.
         let is_payload = |name: &str| payload_headers.iter().any(|header| **header == *name);
         let sent: Vec<Field<'_>> =
@@ -288,12 +297,15 @@ impl Gate {
 }
 
 /// The claim `cnf` with its member `x5t#S256` in the payload of a JWT, as Envoy's metadata has it.
+/// Of a member that is there twice, two readers may take different values.
 fn thumbprint_of_payload(token: &str) -> VerifiedClaim {
     let payload = token.split('.').nth(1).and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
     let Some(claims @ Json::Object(_)) = payload.and_then(|json| Json::parse(&json).ok()) else {
         return VerifiedClaim::NoToken;
     };
-    let mut found = claims.members("cnf").flat_map(|cnf| cnf.members("x5t#S256"));
+    let mut all = claims.members("cnf");
+    let (cnf, None) = (all.next(), all.next()) else { return VerifiedClaim::Value(Vec::new()) };
+    let mut found = cnf.into_iter().flat_map(|cnf| cnf.members("x5t#S256"));
     match (found.next(), found.next()) {
         (Some(Json::String(text)), None) => VerifiedClaim::Value(text.clone().into_bytes()),
         // Envoy gives no null, and of other values octets that are no text.
@@ -339,6 +351,38 @@ mod tests {
         }
     }
 
+    /// A signature or a header that nobody verified is not read, and may be any.
+    #[test]
+    fn the_verified_token_is_compared_as_a_whole() {
+        let gate = Gate::new(
+            br#"{
+                "endpoints": [],
+                "bound_tokens": {
+                    "resources": ["/api"],
+                    "jwt": {"metadata": "m", "payload_header": "x-payload"}
+                }
+            }"#,
+        )
+        .unwrap();
+        let payload = URL_SAFE_NO_PAD.encode(r#"{"cnf":{"x5t#S256":"a"}}"#);
+        let token = format!("e30.{payload}.c2ln");
+        for (sent, code) in [
+            (token.clone(), Code::TokenUnbound),
+            (format!("e30.{payload}.c2lo"), Code::TokenUnverified),
+            (format!("e31.{payload}.c2ln"), Code::TokenUnverified),
+            (format!("~{token}"), Code::TokenUnverified),
+            (format!("{token}="), Code::TokenUnverified),
+        ] {
+            let mut headers = head("GET", "/api");
+            headers.push(("authorization".to_owned(), format!("Bearer {sent}").into_bytes()));
+            // That of the client is overwritten.
+            headers.push(("x-payload".to_owned(), payload.clone().into_bytes()));
+            let request = GateRequest { headers, body: Vec::new() };
+            let mut peer = Peer { verified_token: Some(token.clone()), ..Peer::default() };
+            assert_eq!(gate.decide(&request, &mut peer).decision.code, code, "{sent}");
+        }
+    }
+
     #[test]
     fn empty_octets_take_a_certificate_away() {
         let presented = Peer::default().presenting(b"no certificate");
@@ -353,6 +397,15 @@ mod tests {
             (r#"{"cnf":{"x5t#S256":"a"}}"#, VerifiedClaim::Value(b"a".to_vec())),
             (r#"{"cnf":{"x5t#S256":1}}"#, VerifiedClaim::Value(Vec::new())),
             (r#"{"cnf":{"x5t#S256":"a","x5t#S256":"b"}}"#, VerifiedClaim::Value(Vec::new())),
+            (r#"{"cnf":null,"cnf":{"x5t#S256":"a"}}"#, VerifiedClaim::Value(Vec::new())),
+            (r#"{"cnf":{"x5t#S256":"a"},"cnf":null}"#, VerifiedClaim::Value(Vec::new())),
+            (r#"{"cnf":{"x5t#S256":"a"},"cnf":{}}"#, VerifiedClaim::Value(Vec::new())),
+            (
+                r#"{"cnf":{"jkt":"b"},"c\u006ef":{"x5t#S256":"a"}}"#,
+                VerifiedClaim::Value(Vec::new()),
+            ),
+            (r#"{"cnf":1,"cnf":2}"#, VerifiedClaim::Value(Vec::new())),
+            (r#"{"cnf":null}"#, VerifiedClaim::Absent),
             (r#"{"cnf":{"x5t#S256":null}}"#, VerifiedClaim::Absent),
             (r#"{"cnf":{"jkt":"a"}}"#, VerifiedClaim::Absent),
             (r#"{"cnf":"x5t#S256"}"#, VerifiedClaim::Absent),

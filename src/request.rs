@@ -21,6 +21,7 @@ pub(crate) use self::authorization::Authorization;
 pub(crate) use self::content::{
     Charset, assumed_content_type, check_content, check_length, is_form, may_be_form,
 };
+pub(crate) use self::credential::reads_as_access_token;
 pub(crate) use self::endpoints::may_be_listed;
 pub use self::endpoints::{Endpoint, Endpoints};
 pub(crate) use self::error::RequestError;

@@ -8,6 +8,7 @@ use crate::certificate::Thumbprint;
 use crate::json::Json;
 use crate::registry::AccessToken;
 use crate::rejection::UnboundResponse;
+use crate::request::reads_as_access_token;
 
 const ACCESS_TOKEN: &str = "access_token";
 
@@ -53,27 +54,18 @@ fn access_token(body: &Json) -> Result<Option<&str>, UnboundResponse> {
     let Json::Object(members) = body else { return Err(UnboundResponse::Doubtful) };
     let mut found = None;
     for (name, value) in members {
-        if !name.chars().map(folded).eq(ACCESS_TOKEN.chars()) {
+        if !reads_as_access_token(name) {
             continue;
         }
-        // Readers of a repeated member differ in which one they take, and Go's encoding/json
-        // ignores the letter case of names.
+        // Readers of a repeated member differ in which one they take. Go's encoding/json ignores
+        // the letter case of names; others trim them, end them at a NUL, or fold them in other
+        // ways, as readers of forms do.
         let Json::String(token) = value else { return Err(UnboundResponse::Doubtful) };
         if name != ACCESS_TOKEN || token.is_empty() || found.replace(token.as_str()).is_some() {
             return Err(UnboundResponse::Doubtful);
         }
     }
     Ok(found)
-}
-
-/// The character that a reader which ignores letter case, by simple folding of Unicode, takes for
-/// this one.
-fn folded(c: char) -> char {
-    match c {
-        '\u{17f}' => 's',
-        '\u{212a}' => 'k',
-        other => other.to_ascii_lowercase(),
-    }
 }
 
 /// The certificate that a JWT is bound to (RFC 8705 §3.1); [`UnboundResponse::Opaque`] = the token

@@ -154,11 +154,21 @@ impl Metadata<'_> {
         self.gating_url(url)
     }
 
-    /// The policy that gates this URL: that of the tenant of its path, and of the host of the
-    /// aliases, where clients of the two methods go, or of its own host.
+    /// The policy that gates this URL. Where there are aliases, clients of the two methods go to
+    /// the alias of the URL, so the policy must gate both: the aliases of one tenant say nothing of
+    /// the endpoints of another.
     fn gating_url(&self, url: &str) -> Option<Arc<Policy>> {
         let (own, target) = authority_and_target(url)?;
-        let authority = self.aliases.map_or(own, AliasOrigin::authority);
+        let policy = self.gating_at(own, target)?;
+        let is_of_alias = self.aliases.is_none_or(|origin| {
+            let of_alias = self.gating_at(origin.authority(), target);
+            of_alias.is_some_and(|of_alias| Arc::ptr_eq(&of_alias, &policy))
+        });
+        is_of_alias.then_some(policy)
+    }
+
+    /// The policy that gates this path at this host.
+    fn gating_at(&self, authority: &str, target: &str) -> Option<Arc<Policy>> {
         let TenantChoice { policy, gating, is_ambiguous } =
             self.configuration.choose(authority.as_bytes(), target.as_bytes());
         let target = Target::new(target.as_bytes());

@@ -138,7 +138,13 @@ fn only_a_token_that_is_bound_to_the_certificate_leaves() {
 
 #[test]
 fn answers_without_a_token_pass() {
-    for body in ["", "{}", r#"{"active":true,"scope":"a"}"#, r#"{"request_uri":"urn:a"}"#] {
+    for body in [
+        "",
+        "{}",
+        r#"{"active":true,"scope":"a"}"#,
+        r#"{"request_uri":"urn:a"}"#,
+        r#"{"access_tokens":[],"x_access_token":"a","access_token_type":"b","access":"c"}"#,
+    ] {
         assert_eq!(cause(body), None, "{body}");
     }
     let introspection = [("content-type", "application/token-introspection+jwt")];
@@ -164,6 +170,19 @@ fn an_answer_that_is_read_with_doubt_does_not_leave() {
         format!(r#"{{"access_token":"{token}","Access_Token":"a"}}"#),
         "{\"acce\u{17f}s_token\":\"a\"}".to_owned(),
         "{\"access_to\u{212a}en\":\"a\"}".to_owned(),
+        format!(r#"{{"access_token":"{token}","\u0000access_token":"a"}}"#),
+        format!(r#"{{"access_token":"{token}","access_token\u0000x":"a"}}"#),
+        format!(r#"{{"\tAccess_Token\r\n":"a","access_token":"{token}"}}"#),
+        r#"{"access_token ":"a"}"#.to_owned(),
+        r#"{"access_token\u007f":"a"}"#.to_owned(),
+        r#"{"\u0085access_token":"a"}"#.to_owned(),
+        r#"{"access_token\u00a0":"a"}"#.to_owned(),
+        r#"{"\u3000access_token":"a"}"#.to_owned(),
+        r#"{"\ufeffaccess_token":"a"}"#.to_owned(),
+        r#"{"access_token\ufeff":"a"}"#.to_owned(),
+        r#"{"\u200baccess_token":"a"}"#.to_owned(),
+        r#"{"access_token\u180e":"a"}"#.to_owned(),
+        r#"{"access_token[]":"a"}"#.to_owned(),
         r#"{"access_token":null}"#.to_owned(),
         r#"{"access_token":{"a":1}}"#.to_owned(),
     ] {
@@ -378,7 +397,7 @@ fn aliases_of_the_backend_stay_and_browsers_get_none() {
         r#"{
             "endpoints": ["/**"], "methods": ["tls_client_auth"],
             "discovery": {"paths": ["/x"], "mtls_endpoint_aliases": "https://m"},
-            "tenants": [{"hosts": ["m"], "clients": []}]
+            "tenants": [{"hosts": ["m", "a"], "clients": []}]
         }"#
         .replace("\"/**\"", "\"/token\", \"/authorize\", \"/logout\"")
         .as_str(),
@@ -396,6 +415,80 @@ fn aliases_of_the_backend_stay_and_browsers_get_none() {
     let ResponseStep::Edit(body) = step else { panic!("{step:?}") };
     let expected = document.replace("[]", "[\"tls_client_auth\"]");
     assert_eq!(String::from_utf8(body).unwrap(), expected);
+}
+
+/// The document with this token endpoint, as one of a filter for several tenants edits it.
+fn edited_for(tenants: &str, endpoint: &str) -> String {
+    let text = format!(
+        r#"{{
+            "endpoints": ["/token"],
+            "discovery": {{
+                "paths": ["/.well-known/openid-configuration"],
+                "mtls_endpoint_aliases": "https://mtls.a.example"
+            }},
+            "bound_tokens": {{"response_check": "enforce"}},
+            "clients": [],
+            "tenants": [{tenants}]
+        }}"#
+    );
+    let document = format!(r#"{{"token_endpoint":"{endpoint}","userinfo_endpoint":"/u"}}"#);
+    edited(&configuration(&text), &document).unwrap()
+}
+
+#[test]
+fn the_aliases_of_one_tenant_are_of_no_other() {
+    const TENANTS: &str = r#"
+        {"hosts": ["a.example", "*.a.example"], "clients": [], "methods": ["tls_client_auth"]},
+        {"hosts": ["b.example"], "clients": []},
+        {"hosts": ["c.example"], "clients": [], "endpoints": ["/login"]}"#;
+    for endpoint in ["https://a.example/token", "https://AS.a.example.:443/token?x"] {
+        let (_, target) = endpoint.rsplit_once('/').unwrap();
+        let alias = format!(r#""token_endpoint":"https://mtls.a.example/{target}""#);
+        let found = edited_for(TENANTS, endpoint);
+        assert!(found.contains(&alias), "{found}");
+        assert!(found.contains(r#"["client_secret_basic","tls_client_auth"]"#), "{found}");
+        assert!(found.contains(r#""tls_client_certificate_bound_access_tokens":true"#), "{found}");
+    }
+    for endpoint in [
+        "https://b.example/token",
+        "https://c.example/token",
+        "https://c.example/login",
+        // The policy of the top level gates it.
+        "https://elsewhere.example/token",
+        // No host: a browser goes to b.example.
+        "https://b.example\\\\@a.example/token",
+        "https://x@a.example/token",
+        "https://a.example/login",
+    ] {
+        let found = edited_for(TENANTS, endpoint);
+        let untouched = format!(r#"{{"token_endpoint":"{endpoint}","userinfo_endpoint":"/u"}}"#);
+        assert_eq!(found, untouched);
+    }
+    // The host of the aliases is that of no tenant.
+    let others = r#"{"hosts": ["b.example"], "clients": []}"#;
+    assert!(!edited_for(others, "https://b.example/token").contains("mtls"));
+    assert!(edited_for(others, "https://as.example/token").contains("mtls.a.example/token"));
+}
+
+#[test]
+fn tenants_by_path_share_the_host_of_aliases() {
+    const TENANTS: &str = r#"
+        {"paths": ["/one"], "clients": [], "methods": ["tls_client_auth"],
+         "endpoints": ["/one/token"]},
+        {"paths": ["/two"], "hosts": ["as.example", "mtls.a.example"], "clients": [],
+         "methods": ["self_signed_tls_client_auth"], "endpoints": ["/two/token"]},
+        {"paths": ["/three"], "hosts": ["as.example"], "clients": [],
+         "endpoints": ["/three/token"]}"#;
+    for (path, method) in
+        [("one", "\"tls_client_auth\""), ("two", "\"self_signed_tls_client_auth\"")]
+    {
+        let found = edited_for(TENANTS, &format!("https://as.example/{path}/token"));
+        assert!(found.contains(&format!("https://mtls.a.example/{path}/token")), "{found}");
+        assert!(found.contains(&format!("[\"client_secret_basic\",{method}]")), "{found}");
+    }
+    for endpoint in ["https://as.example/three/token", "https://b.example/two/token"] {
+        assert!(!edited_for(TENANTS, endpoint).contains("mtls"), "{endpoint}");
+    }
 }
 
 #[test]

@@ -272,7 +272,7 @@ pub(crate) fn is_client_id(id: &str) -> bool {
 
 /// Whether some language takes this off the ends of a text: JavaScript the byte order mark, early
 /// .NET the zero-width space, and Java and .NET of earlier Unicode the Mongolian vowel separator.
-fn is_trimmed(c: char) -> bool {
+pub(crate) fn is_trimmed(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}' | '\u{180e}')
 }
 

@@ -1,6 +1,8 @@
 //! Parameters that authenticate a client or say who it is, under every name by which some backend
 //! finds them.
 
+use crate::registration::is_trimmed;
+
 pub(super) const CLIENT_ID: &str = "client_id";
 
 /// RFC 6749 §2.3.1, RFC 7521 §4.2.
@@ -40,20 +42,19 @@ pub(super) fn reads_as_credential(name: &str) -> Option<&'static str> {
     CREDENTIALS.into_iter().find(|credential| reads_as(name, credential))
 }
 
-/// Whether some backend reads the parameter `name` as an access token (RFC 6750 §2.2, §2.3).
+/// Whether some reader takes the name of a parameter (RFC 6750 §2.2, §2.3), or of a member of an
+/// answer (RFC 6749 §5.1), for that of an access token.
 #[must_use]
-pub(super) fn reads_as_access_token(name: &str) -> bool {
-    // A byte order mark at the start of a body is no part of the name to some readers.
-    reads_as(trimmed(name).trim_start_matches('\u{feff}'), "access_token")
+pub(crate) fn reads_as_access_token(name: &str) -> bool {
+    reads_as(trimmed(name), "access_token")
 }
 
 /// `name` up to a NUL, without what backends drop at its ends.
 fn trimmed(name: &str) -> &str {
-    let name = name.split('\0').next().unwrap_or_default();
-    let is_blank = |c: char| c.is_whitespace() || c.is_control();
+    let is_blank = |c: char| is_trimmed(c) || c.is_control();
     // JavaScript's URLSearchParams drops a question mark at the start of a body.
-    name.trim_end_matches(is_blank)
-        .trim_start_matches(|c| is_blank(c) || matches!(c, '[' | ']' | '.' | '?'))
+    let name = name.trim_start_matches(|c| is_blank(c) || matches!(c, '[' | ']' | '.' | '?'));
+    name.split('\0').next().unwrap_or_default().trim_end_matches(is_blank)
 }
 
 /// Whether the trimmed `name` is `credential` to some backend, or an array or object of that name.
@@ -91,6 +92,35 @@ pub(super) fn folded(c: char) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_readers_drop_at_the_ends_of_a_name() {
+        for mark in [
+            "\0",
+            "\t",
+            "\u{7f}",
+            "\u{85}",
+            " ",
+            "\u{a0}",
+            "\u{2003}",
+            "\u{3000}",
+            "\u{feff}",
+            "\u{200b}",
+            "\u{180e}",
+            "\u{feff} \0",
+        ] {
+            for name in ["client_id", "client_secret"] {
+                for alike in [format!("{mark}{name}"), format!("{name}{mark}")] {
+                    assert_eq!(reads_as_credential(&alike), Some(name), "{alike:?}");
+                    assert!(look_alike(&alike).is_some(), "{alike:?}");
+                }
+            }
+            for alike in [format!("{mark}access_token"), format!("access_token{mark}")] {
+                assert!(reads_as_access_token(&alike), "{alike:?}");
+            }
+        }
+        assert_eq!(reads_as_credential("client\u{feff}_id"), None);
+    }
 
     /// PHP turns an unmatched `[` into `_`, and into no other character.
     #[test]
