@@ -52,7 +52,8 @@ impl<'a> Target<'a> {
     }
 
     fn name_in_query(&self, is_wanted: fn(&str) -> bool) -> Option<String> {
-        let has_parameters = !self.is_plain && self.path.iter().any(|b| matches!(b, b'%' | b';'));
+        let has = |mark| self.path.contains(&mark);
+        let has_parameters = !self.is_plain && (has(b'%') || has(b';'));
         if self.query.is_empty() && !has_parameters {
             return None;
         }
