@@ -34,7 +34,8 @@ pub fn notes(server: ServerArgument, details: &Details, client_id: &str) -> Vec<
                 .to_owned(),
         ],
         ServerArgument::Keycloak => {
-            let issuer = printed_names::java(&details.issuer).ok().filter(|name| !name.is_empty());
+            let issuer =
+                printed_names::keycloak(&details.issuer).ok().filter(|name| !name.is_empty());
             let note = |issuer: String| {
                 format!(
                     "Keycloak 26.7 and later also asks for x509.casubjectdn, the name of the \
@@ -96,7 +97,7 @@ fn authlete(offer: &Offer, client_id: &str) -> Result<Value, String> {
 }
 
 fn keycloak(offer: &Offer, details: &Details, client_id: &str) -> Result<Value, String> {
-    let name = subject(offer, "Keycloak", || printed_names::java(&details.subject))?;
+    let name = subject(offer, "Keycloak", || printed_names::keycloak(&details.subject))?;
     Ok(json!({
         "clientId": client_id,
         "enabled": true,

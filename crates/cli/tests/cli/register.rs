@@ -164,8 +164,7 @@ fn an_identifier_keeps_its_spelling() {
     ] {
         for server in ["authlete", "keycloak", "spring", "duende"] {
             let client_id = format!("--client-id={id}");
-            let output =
-                run(&["register", &pem, &client_id, "--by", "subject-dn", "--as", server]);
+            let output = run(&["register", &pem, &client_id, "--by", "subject-dn", "--as", server]);
             assert_eq!(code(&output), 0, "{server} {id}: {output:?}");
             if server == "authlete" {
                 let alias = (!is_number).then_some(id);
