@@ -76,7 +76,7 @@ fn written(
     trial::passes(certificate, &metadata)?;
     let Some(server) = server else { return Ok(metadata) };
     let entry = servers::entry(offer, details, server, client_id)?;
-    trial::converts(certificate, &entry, server)?;
+    trial::converts(certificate, &entry, server, client_id)?;
     Ok(entry)
 }
 

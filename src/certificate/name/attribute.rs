@@ -156,7 +156,7 @@ pub struct AttributeType {
 impl AttributeType {
     /// The type with this name: a known name in any letter case, or a dotted-decimal object
     /// identifier (RFC 4512 §1.4 `numericoid`), with or without the prefix `OID.` of RFC 1779.
-    pub(super) fn parse(text: &str) -> Result<Self, NameError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, NameError> {
         let unknown = || NameError::UnknownAttributeType(text.to_owned());
         if let Some((oid, _)) =
             NAMES.iter().find(|(_, names)| names.iter().any(|name| name.eq_ignore_ascii_case(text)))
@@ -170,6 +170,11 @@ impl AttributeType {
             _ => text,
         };
         Ok(Self { oid: encode_oid(dotted).ok_or_else(unknown)? })
+    }
+
+    /// Whether this is a known name, in this letter case.
+    pub(crate) fn is_name(text: &str) -> bool {
+        NAMES.iter().any(|(_, names)| names.contains(&text))
     }
 
     /// The type with these contents octets of a DER `OBJECT IDENTIFIER`.

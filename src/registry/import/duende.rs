@@ -2,7 +2,7 @@
 //! in an export of its store.
 
 use super::members::{boolean_of, must_be, must_read, spelled, text, text_of, texts};
-use super::printed_name::is_printed;
+use super::printed_name::is_printed_by_dotnet;
 use super::{ConvertedEntry, ConvertedMember, METHOD};
 use crate::json::{Json, JsonError, Members};
 
@@ -103,7 +103,7 @@ impl Secret {
             "SharedSecret" => Ok(Self::Shared),
             "X509Name" => {
                 let name = value.ok_or_else(|| JsonError::expected("the member Value"))?;
-                if !is_printed(name, false) {
+                if !is_printed_by_dotnet(name) {
                     let message =
                         "a name as .NET prints it (CN=a, O=b): nothing else matches in Duende";
                     return Err(JsonError::expected(message).within("Value"));

@@ -1,7 +1,7 @@
 //! Clients of Keycloak: its `ClientRepresentation`, from the admin API or a realm export.
 
 use super::members::{boolean_of, must_be, must_read, text, texts};
-use super::printed_name::is_printed;
+use super::printed_name::{is_printed_by_java, is_read_by_java};
 use super::{ConvertedEntry, ConvertedMember, METHOD};
 use crate::certificate::DistinguishedName;
 use crate::json::{Json, JsonError, Members};
@@ -82,10 +82,7 @@ fn attributes(
         converted.extend(attributes.read_unless_null(CA_SUBJECT_DN, issuers)?.flatten());
         let subject = attributes.read_unless_null(SUBJECT_DN, |json| match text(json)? {
             expression if is_pattern => pattern(expression),
-            name if name.starts_with('/') => {
-                Err(JsonError::new("OpenSSL's form of a name, which Java does not read"))
-            }
-            name => Ok(name.to_owned()),
+            name => read_by_java(name),
         })?;
         let subject = subject.ok_or_else(|| JsonError::expected("the attribute x509.subjectdn"))?;
         converted.push(ConvertedMember::text(
@@ -106,18 +103,28 @@ fn issuers(json: &Json) -> Result<Option<ConvertedMember>, JsonError> {
         return Ok(None);
     }
     let anchors = names.split("##").map(|name| {
-        if name.starts_with('/') {
-            return Err(JsonError::new("OpenSSL's form of a name, which Java does not read"));
-        }
+        let name = read_by_java(name)?;
         let error = |error| JsonError::new(format!("names of CAs, with ## between them: {error}"));
-        DistinguishedName::parse(name).map_err(error)?;
-        Ok(Json::Object(vec![("subject".to_owned(), Json::String(name.to_owned()))]))
+        DistinguishedName::parse(&name).map_err(error)?;
+        Ok(Json::Object(vec![("subject".to_owned(), Json::String(name))]))
     });
     Ok(Some(ConvertedMember {
         name: "trust_anchors",
         source: "attributes/x509.casubjectdn",
         value: Json::Array(anchors.collect::<Result<_, _>>()?),
     }))
+}
+
+/// A name from which Keycloak makes an `X500Principal`. One that Java does not read is an error of
+/// every request of the client.
+fn read_by_java(name: &str) -> Result<String, JsonError> {
+    if is_read_by_java(name) {
+        Ok(name.to_owned())
+    } else {
+        Err(JsonError::new(
+            "OpenSSL's form of a name, or a type (such as E), which Java does not read",
+        ))
+    }
 }
 
 /// A boolean attribute. All attributes are strings. Keycloak reads any but "true" as false; here,
@@ -139,11 +146,11 @@ fn pattern(expression: &str) -> Result<String, JsonError> {
              x509.allow.regex.pattern.comparison to false",
         )
     })?;
-    if is_printed(&name, true) {
+    if is_printed_by_java(&name) {
         Ok(name)
     } else {
         Err(JsonError::expected(
-            "a name as Java prints it (CN=a, O=b): nothing else matches in Keycloak",
+            "a name as Java prints it (CN=a, O=b; quotes only where it needs them)",
         ))
     }
 }

@@ -9,6 +9,20 @@ const T61_STRING: u8 = 0x14;
 const GENERAL_STRING: u8 = 0x1B;
 const BMP_STRING: u8 = 0x1E;
 
+const DC: &str = "0.9.2342.19200300.100.1.25";
+
+/// A name from which Keycloak makes the `X500Principal` of the certificate again.
+///
+/// # Errors
+/// Why it makes another one.
+pub fn keycloak(rdns: &Rdns) -> Result<String, String> {
+    // Whatever the type of the string was, Java makes an IA5String of it, with "?" for others.
+    if rdns.iter().flatten().any(|attribute| attribute.oid == DC && !attribute.value.is_ascii()) {
+        return Err("Java reads DC as ASCII, and here it has other characters".to_owned());
+    }
+    java(rdns)
+}
+
 /// As `X500Principal.getName()` of Java prints it (RFC 2253): the types of that RFC with their
 /// text, all others by object identifier with the DER in hexadecimal.
 ///
@@ -23,7 +37,7 @@ pub fn java(rdns: &Rdns) -> Result<String, String> {
         ("2.5.4.10", "O"),
         ("2.5.4.11", "OU"),
         ("2.5.4.9", "STREET"),
-        ("0.9.2342.19200300.100.1.25", "DC"),
+        (DC, "DC"),
         ("0.9.2342.19200300.100.1.1", "UID"),
     ];
     let attribute = |attribute: &NameAttribute| {
@@ -58,7 +72,7 @@ pub fn dotnet(rdns: &Rdns) -> Result<String, String> {
         ("2.5.4.8", "S"),
         ("2.5.4.10", "O"),
         ("2.5.4.11", "OU"),
-        ("0.9.2342.19200300.100.1.25", "DC"),
+        (DC, "DC"),
         ("1.2.840.113549.1.9.1", "E"),
     ];
     let attribute = |attribute: &NameAttribute| {
@@ -185,6 +199,11 @@ mod tests {
             assert_eq!(java(&rdns).as_deref().map_err(String::as_str), of_java);
             assert_eq!(dotnet(&rdns).as_deref().map_err(String::as_str), of_dotnet);
         }
+        let japanese = name(&[&[(DC, 0x0C, "日本")], &[(CN, 0x0C, "日本")]]);
+        assert!(keycloak(&japanese).is_err_and(|why| why.contains("reads DC as ASCII")));
+        assert_eq!(java(&japanese).as_deref(), Ok("CN=日本,DC=日本"));
+        let japanese = name(&[&[(DC, 0x0C, "jp")], &[(CN, 0x0C, "日本")]]);
+        assert_eq!(keycloak(&japanese).as_deref(), Ok("CN=日本,DC=jp"));
         let long = name(&[&[("1.2.3", 0x0C, &"x".repeat(300))]]);
         assert!(java(&long).is_ok_and(|name| name.starts_with("1.2.3=#0c82012c7878")));
     }

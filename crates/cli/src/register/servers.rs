@@ -28,13 +28,14 @@ pub fn entry(
 /// What the operator of the server should also know.
 pub fn notes(server: ServerArgument, details: &Details, client_id: &str) -> Vec<String> {
     match server {
-        ServerArgument::Authlete if client_id.parse::<u64>().is_err() => vec![
+        ServerArgument::Authlete if authlete_number(client_id).is_none() => vec![
             "Authlete gives each client a number: replace clientId 0 by it; the identifier is the \
              alias"
                 .to_owned(),
         ],
         ServerArgument::Keycloak => {
-            let issuer = printed_names::java(&details.issuer).ok().filter(|name| !name.is_empty());
+            let issuer =
+                printed_names::keycloak(&details.issuer).ok().filter(|name| !name.is_empty());
             let note = |issuer: String| {
                 format!(
                     "Keycloak 26.7 and later also asks for x509.casubjectdn, the name of the \
@@ -47,13 +48,20 @@ pub fn notes(server: ServerArgument, details: &Details, client_id: &str) -> Vec<
     }
 }
 
+/// The number that Authlete gives a client, where the identifier is one. `007` and `+7` are other
+/// identifiers than `7`, so they are no numbers.
+fn authlete_number(client_id: &str) -> Option<i64> {
+    let number = client_id.parse::<i64>().ok().filter(|number| *number >= 0)?;
+    (number.to_string() == client_id).then_some(number)
+}
+
 fn authlete(offer: &Offer, client_id: &str) -> Result<Value, String> {
     let mut members = Map::new();
-    match client_id.parse::<u64>() {
-        Ok(number) => {
+    match authlete_number(client_id) {
+        Some(number) => {
             members.insert("clientId".to_owned(), number.into());
         }
-        Err(_) => {
+        None => {
             members.insert("clientId".to_owned(), 0.into());
             members.insert("clientIdAlias".to_owned(), client_id.into());
             members.insert("clientIdAliasEnabled".to_owned(), true.into());
@@ -89,7 +97,7 @@ fn authlete(offer: &Offer, client_id: &str) -> Result<Value, String> {
 }
 
 fn keycloak(offer: &Offer, details: &Details, client_id: &str) -> Result<Value, String> {
-    let name = subject(offer, "Keycloak", || printed_names::java(&details.subject))?;
+    let name = subject(offer, "Keycloak", || printed_names::keycloak(&details.subject))?;
     Ok(json!({
         "clientId": client_id,
         "enabled": true,

@@ -34,7 +34,8 @@ pub fn passes(certificate: &PeerCertificate, client: &Value) -> Result<(), Strin
     }
 }
 
-/// Whether `convert` makes of the entry a client that can authenticate by the certificate.
+/// Whether `convert` makes of the entry a client with this identifier that can authenticate by the
+/// certificate.
 ///
 /// # Errors
 /// Why not.
@@ -42,14 +43,17 @@ pub fn converts(
     certificate: &PeerCertificate,
     entry: &Value,
     server: ServerArgument,
+    client_id: &str,
 ) -> Result<(), String> {
     let list = json!([entry]).to_string();
     let converted =
         convert_list(list.as_bytes(), server.format()).map_err(|error| error.message)?;
+    let mut has_client_id = false;
     for conversion in converted {
         for client in conversion.clients.map_err(|error| error.message)? {
             passes(certificate, &client)?;
+            has_client_id |= client.get("client_id").and_then(Value::as_str) == Some(client_id);
         }
     }
-    Ok(())
+    if has_client_id { Ok(()) } else { Err("it is read with another client_id".to_owned()) }
 }

@@ -142,6 +142,44 @@ fn convert_reads_what_register_writes() {
     }
 }
 
+/// Each server's entry is read with the identifier that was asked for, in this very spelling.
+#[test]
+fn an_identifier_keeps_its_spelling() {
+    let pem = file("register/spelling.pem", plain().pem());
+    let largest = "9223372036854775807";
+    for (id, is_number) in [
+        ("0", true),
+        ("7", true),
+        (largest, true),
+        ("007", false),
+        ("00", false),
+        ("+5", false),
+        ("-0", false),
+        ("-5", false),
+        ("9223372036854775808", false),
+        ("18446744073709551616", false),
+        ("1e3", false),
+        ("7.0", false),
+        ("null", false),
+    ] {
+        for server in ["authlete", "keycloak", "spring", "duende"] {
+            let client_id = format!("--client-id={id}");
+            let output = run(&["register", &pem, &client_id, "--by", "subject-dn", "--as", server]);
+            assert_eq!(code(&output), 0, "{server} {id}: {output:?}");
+            if server == "authlete" {
+                let alias = (!is_number).then_some(id);
+                assert_eq!(value(&output)[0]["clientIdAlias"].as_str(), alias, "{id}");
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert_eq!(said.contains("replace clientId 0"), !is_number, "{id}: {said}");
+            }
+            let list = file("register/spelling.json", text(&output));
+            let converted = value(&run(&["convert", "--from", server, &list]));
+            let converted = converted.as_array().expect("client metadata");
+            assert!(converted.iter().any(|client| client["client_id"] == id), "{server}: {id}");
+        }
+    }
+}
+
 /// Names are equal as names; keys may have a `kid` besides.
 fn same_registration(one: &Value, other: &Value) {
     let (Some(one_name), Some(other_name)) = (one.as_str(), other.as_str()) else {

@@ -63,7 +63,7 @@ fn a_secret_that_cannot_be_converted_is_refused() {
             r#"{"Type":"X509Name","value":"CN=a\\, O=b"}"#,
             &format!("/ClientSecrets/0/value: {no_name}"),
         ),
-        (r#"{"Type":"X509Name","value":"oops=a"}"#, "/ClientSecrets/0/value: expected an RFC 4514"),
+        (r#"{"Type":"X509Name","value":"oops=a"}"#, &format!("/ClientSecrets/0/value: {no_name}")),
         (
             r#"{"Type":"X509Name","Value":"CN=a","value":"CN=b"}"#,
             "/ClientSecrets/0/Value: expected this member once",
@@ -84,6 +84,43 @@ fn a_secret_that_cannot_be_converted_is_refused() {
         ),
     ] {
         refused(&entry(secret), error);
+    }
+}
+
+/// Duende compares every character, letter case included.
+#[test]
+fn a_name_is_as_dotnet_prints_it() {
+    let secret =
+        |name: &str| entry(&serde_json::json!({ "Type": "X509Name", "Value": name }).to_string());
+    for name in [
+        "CN=a + OU=b, S=c",
+        "E=a@b, SERIALNUMBER=1, DC=c",
+        "OID.2.5.4.15=x",
+        "SN=a, G=b, dnQualifier=c, Description=d",
+        // OpenSSL's names of types that .NET has no names for.
+        "organizationIdentifier=x, userId=y, jurisdictionCountryName=JP",
+        "CN=a  b",
+        r#"CN="a, b", O=" c""#,
+        r#"CN="""#,
+    ] {
+        assert_eq!(only(&secret(name)), tls_client("a", "subject_dn", name));
+    }
+    for name in [
+        "cn=a",
+        "CN=a, o=b",
+        "ST=x",
+        "serialNumber=1",
+        "surname=x",
+        "emailAddress=a@b",
+        "ORGANIZATIONIDENTIFIER=x",
+        "2.5.4.97=x",
+        "OID.2.5.4.3=x",
+        r#"CN="q""#,
+        r#"CN="a  b""#,
+        "CN=",
+        "/CN=a",
+    ] {
+        refused(&secret(name), "/ClientSecrets/0/Value: expected a name as .NET prints it");
     }
 }
 

@@ -31,6 +31,10 @@ fn a_pattern_that_matches_one_name_is_converted() {
         (r"^CN=a\\.b, O=b$", "CN=a.b,O=b"),
         (r"\\QCN=a.b\\E, O=b", "CN=a.b,O=b"),
         (r#"CN=a, O=\"Acme, Inc\\.\""#, r#"CN=a, O="Acme, Inc.""#),
+        (r#"CN=\"a  b\", C=JP"#, "CN=a  b,C=JP"),
+        (r#"CN=\" a\" \\+ T=x"#, r"CN=\ a+title=x"),
+        (r"ST=x, SURNAME=y, DNQ=z", "ST=x,SN=y,dnQualifier=z"),
+        (r"EMAILADDRESS=a@b, SERIALNUMBER=1", "emailAddress=a@b,serialNumber=1"),
         (r"CN=a \\+ OU=b, OID\\.2\\.5\\.4\\.97=c", "CN=a+OU=b,2.5.4.97=c"),
         (r"\\QCN=a.b", "CN=a.b"),
         (r"CN=\\$", "CN=$"),
@@ -96,6 +100,30 @@ fn a_name_that_java_never_prints_is_refused() {
         r"CN=a\\\\, b",
         r"CN=a\\\\,b, O=c",
         r#"CN=\"a"#,
+        // A value with the quotation marks themselves is printed so, the plain value is not.
+        r#"CN=\"q\""#,
+        r#"CN=\"a b\", O=c"#,
+        r#"CN=\"\""#,
+        r#"CN=\"a\"b\""#,
+        r#"CN=\"a, b\"c"#,
+        // Java puts two blanks in quotes.
+        "CN=a  b",
+        "CN=a=b",
+        // Other names of types, and identifiers without `OID.`, or of types that have a name.
+        "S=x",
+        r"\\QE=a@b\\E",
+        "EMAIL=a",
+        "SN=x",
+        "DNQUALIFIER=x",
+        "BUSINESSCATEGORY=x",
+        "JURISDICTIONCOUNTRYNAME=JP",
+        r"\\Q1.2.3.4.5=1\\E",
+        r"\\QOID.2.5.4.3=a\\E",
+        r"\\QOID.1.2.840.113549.1.9.1=a\\E",
+        r"\\Qoid.2.5.4.97=a\\E",
+        r"/CN=a",
+        r"OID\\.2\\.5\\.4\\.97 =a",
+        r"\\Q/OID.2.5.4.97=a\\E",
     ] {
         refused(
             &entry_with_subject(expression, ""),
@@ -113,6 +141,46 @@ fn a_name_that_java_never_prints_is_refused() {
         &["app"],
         "/attributes/x509.subjectdn: expected an RFC 4514",
     );
+}
+
+/// Without a pattern Keycloak makes an `X500Principal` of the text, in which Java knows few types.
+#[test]
+fn a_name_that_java_does_not_read_is_refused() {
+    for name in [
+        "cn=a , st = b",
+        "S=x, EMAIL=y, DNQualifier=z",
+        "OID.2.5.4.97=x, 2.5.4.97=#0c0161",
+        "businessCategory=x, jurisdictionCountryName=JP, serialNumber=1",
+        r#"CN=\"a,E=b\", O=c"#,
+        r"CN=a\\,E\\=b, O=c=d",
+        r#"CN=\"a\\\",E=\""#,
+    ] {
+        let unescaped = name.replace(r#"\""#, "\"").replace(r"\\", r"\");
+        same(&entry_with_subject(name, NO_PATTERN), &[&client(&unescaped)]);
+    }
+    for name in [
+        "E=a@b",
+        "CN=a,E=b",
+        "CN=a + E=b",
+        r#"CN=\"a\", E=b"#,
+        r"CN=a\\\\,E=b",
+        "organizationIdentifier=x",
+        "SN=x",
+        "commonName=x",
+        "jurisdictionC=JP",
+        "/1.2.3=a",
+    ] {
+        for (attributes, pointer) in [
+            (format!(r#""x509.subjectdn":"{name}"{NO_PATTERN}"#), "x509.subjectdn"),
+            (
+                format!(r#""x509.subjectdn":"CN=a","x509.casubjectdn":"CN=b##{name}""#),
+                "x509.casubjectdn",
+            ),
+        ] {
+            let error = format!("/attributes/{pointer}: OpenSSL's form of a name, or a type");
+            refused(&entry(&attributes), &["app"], &error);
+        }
+    }
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn a_name_that_java_prints_is_converted() {
         r#"CN=\ a,O=a\=b\#c\\d\"e\ "#,
         "STREET=s,DC=d,UID=u,ST=st,L=l",
         "CN=Grüß",
+        r"CN=\ \ ,O=a  b",
     ] {
         let client = only(ClientListFormat::Spring, &entry(subject));
         assert_eq!(client["tls_client_auth_subject_dn"], subject);
@@ -47,6 +48,10 @@ fn a_name_that_java_never_prints_is_refused() {
         r#"O="Acme, Inc.""#,
         r"CN=Gr\C3\BC",
         "/C=US/CN=a",
+        // Java escapes blanks at the ends alone, and prints these types by name.
+        r"CN=a\ b",
+        "2.5.4.3=#0c0161",
+        "0.9.2342.19200300.100.1.1=#0c0161",
         "CN=a,",
         r"CN=a\",
     ] {
