@@ -72,6 +72,15 @@ impl<'a> At<'a> {
         self.member(name).is_some_and(|value| value.node.is_true())
     }
 
+    pub fn is_false(self, name: &str) -> bool {
+        self.member(name).is_some_and(|value| value.node.is_false())
+    }
+
+    /// The member of this name as [`Node::word`] has it.
+    pub fn word_of(self, name: &str, words: &[&'a str]) -> Option<&'a str> {
+        self.member(name)?.node.word(words)
+    }
+
     /// Itself and everything in it, from the outside to the inside.
     pub fn within(self) -> Vec<Self> {
         let mut found = vec![self];

@@ -1,6 +1,7 @@
 //! Clusters, and which of them are the same server.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use crate::lint::located::At;
 
@@ -73,15 +74,16 @@ struct UpstreamCluster {
 
 impl UpstreamCluster {
     fn of(at: At<'_>) -> Option<Self> {
+        // By number.
         const TYPES: [&str; 5] = ["STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST"];
         let is_cluster = ["load_assignment", "cluster_type", "eds_cluster_config"]
             .iter()
             .any(|name| at.member(name).is_some())
-            || at.text_of("type").is_some_and(|kind| TYPES.contains(&kind));
+            || at.word_of("type", &TYPES).is_some_and(|kind| TYPES.contains(&kind));
         let name = at.text_of("name").filter(|_| is_cluster)?;
         let within = at.member("load_assignment").into_iter().flat_map(At::within);
         let mut addresses: Vec<String> = within.filter_map(address).collect();
-        if at.member("eds_cluster_config").is_some() || at.text_of("type") == Some("EDS") {
+        if at.member("eds_cluster_config").is_some() || at.word_of("type", &TYPES) == Some("EDS") {
             let service = at
                 .path(&["eds_cluster_config", "service_name"])
                 .and_then(At::text)
@@ -94,7 +96,7 @@ impl UpstreamCluster {
             .flat_map(At::elements);
         let parts = parts.filter_map(At::text).map(str::to_owned).collect();
         let kind = at.path(&["cluster_type", "name"]).and_then(At::text).unwrap_or_default();
-        let goes_anywhere = at.text_of("type") == Some("ORIGINAL_DST")
+        let goes_anywhere = at.word_of("type", &TYPES) == Some("ORIGINAL_DST")
             || ["dynamic_forward_proxy", "original_dst"].iter().any(|name| kind.contains(name));
         Some(Self { name: name.to_owned(), addresses, parts, goes_anywhere })
     }
@@ -113,15 +115,26 @@ fn eds(name: &str) -> String {
     format!("eds {name}")
 }
 
+/// A host, so that the same one reads the same: an address of IPv6 has many spellings.
+fn host_of(host: &str) -> String {
+    let host = host.trim_end_matches('.');
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().to_string(),
+        Err(_) if host == "localhost" => "127.0.0.1".to_owned(),
+        Err(_) => host.to_owned(),
+    }
+}
+
 /// Of an endpoint, so that the same one reads the same.
 fn address(at: At<'_>) -> Option<String> {
     if let Some(socket) = at.member("socket_address") {
         let host = socket.text_of("address")?.to_ascii_lowercase();
-        return Some(format!(
-            "{}:{}",
-            host.trim_end_matches('.'),
-            socket.member("port_value")?.node.to_json()
-        ));
+        let port = socket.member("port_value").or_else(|| socket.member("named_port"))?.node;
+        let port = match port.whole_number() {
+            Some(number) => number.to_string(),
+            None => port.text()?.to_owned(),
+        };
+        return Some(format!("{} {port}", host_of(&host)));
     }
     if let Some(path) = at.member("pipe").and_then(|pipe| pipe.text_of("path")) {
         return Some(format!("pipe {path}"));

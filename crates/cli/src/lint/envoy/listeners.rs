@@ -3,6 +3,7 @@
 use super::Envoy;
 use super::upgrades::Upgrade;
 use super::{http_filters, tls};
+use crate::envoy_config::CLIENT_CERT_DETAILS;
 use crate::lint::graph::{Cluster, Filter, FilterChain};
 use crate::lint::located::{At, Place};
 
@@ -158,10 +159,12 @@ impl<'a> Envoy<'a> {
             .map(|at| http_filters::of(at, self.configs, &self.discovered))
             .collect();
         let place = manager.member("http_filters").unwrap_or(manager).place();
-        let details = manager.member("forward_client_cert_details");
-        let forwarded_xfcc = details
-            .filter(|details| details.text().is_some_and(|text| FORWARDING.contains(&text)))
-            .and_then(|details| Some((details.place(), details.text()?.to_owned())));
+        let details = manager.word_of("forward_client_cert_details", &CLIENT_CERT_DETAILS);
+        let forwarded_xfcc =
+            details.filter(|details| FORWARDING.contains(details)).and_then(|text| {
+                let place = manager.member("forward_client_cert_details")?.place();
+                Some((place, text.to_owned()))
+            });
         let mut own = FilterChain { filters, forwarded_xfcc, ..FilterChain::empty(title, place) };
         if let Some(chain) = chain {
             own.tls = tls::of_chain(chain);
