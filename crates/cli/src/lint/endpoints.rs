@@ -10,7 +10,9 @@ use tls_client_auth::{Code, Configuration, Gate, GateRequest, Peer};
 
 use super::graph::Route;
 use super::hosts::example;
-use super::paths::{Pattern, Rewrite, samples, spellings};
+use super::paths::{
+    Pattern, Rewrite, may_begin, odd_spellings, plain_path, samples_filled, spellings,
+};
 
 /// One configuration of this filter, as far as the rules need it.
 pub struct LintedConfig {
@@ -212,20 +214,46 @@ impl ListedEndpoint {
         self.images.iter().any(same) || (self.is_inside && asked(gate, "host.example", path))
     }
 
-    /// Paths that a route may take and that arrive as this endpoint, the plainest first.
-    pub fn outside(&self, route: &Route) -> Vec<String> {
+    /// Beginnings of its paths, towards what the route takes.
+    pub fn hints(&self, route: &Route) -> Vec<String> {
+        let is_filled = self.text.as_ref().is_some_and(|text| text.contains('*'));
+        // Without wildcards nothing is filled; but the route may have a spelling of its own.
+        let is_odd = |regex: &str| regex.contains('%') || regex.contains("//");
+        match &route.paths.pattern {
+            Pattern::Regex(regex) if is_filled || is_odd(&regex.text) => route.paths.hints(),
+            _ => vec![route.paths.hint()],
+        }
+    }
+
+    /// Whether trials cannot show that no path which the route takes is this endpoint.
+    pub fn is_undecided(&self, route: &Route) -> bool {
+        let Pattern::Regex(regex) = &route.paths.pattern else { return false };
+        let mut entries = self.text.iter().filter(|text| text.contains('*'));
+        let is_rewritten = route.rewrite != Rewrite::None || !self.images.is_empty();
+        entries.any(|text| is_rewritten || may_begin(text, &regex.literal_prefix()))
+    }
+
+    /// Paths that a route may take and that arrive as this endpoint, the plainest first;
+    /// `keeps_spellings`: the gateway hands on slashes and percent encodings as they come.
+    pub fn outside(&self, route: &Route, keeps_spellings: bool) -> Vec<String> {
         let hint = route.paths.hint();
-        let new = match &route.rewrite {
-            Rewrite::None => hint.clone(),
-            Rewrite::Matched(new) | Rewrite::Full(new) => new.clone(),
-            Rewrite::Regex { .. } | Rewrite::Unknown(_) => String::new(),
+        let hints = match &route.rewrite {
+            Rewrite::None => self.hints(route),
+            rewrite => vec![rewrite.constant().unwrap_or_default()],
         };
+        let new = hints.first().cloned().unwrap_or_default();
         let mut inside = match &self.text {
             Some(_) if !self.is_inside => vec![],
             Some(text) => {
-                let plain = samples(text, &new);
+                // Another route may take what has the one filling.
+                let fillers: &[&str] = if text.contains('*') { &["x", "q7"] } else { &["x"] };
+                let filled = fillers.iter().flat_map(|filler| {
+                    hints.iter().flat_map(|hint| samples_filled(text, hint, filler))
+                });
+                let plain: Vec<String> = filled.collect();
                 let others = spellings(&plain);
-                plain.into_iter().chain(others).collect()
+                let odd = if keeps_spellings { odd_spellings(&plain) } else { Vec::new() };
+                plain.into_iter().chain(others).chain(odd).collect()
             }
             None => vec!["/token".to_owned(), new.clone(), format!("{new}x")],
         };
@@ -239,15 +267,6 @@ impl ListedEndpoint {
         found.sort_by_key(|path| path.contains("//"));
         found
     }
-}
-
-/// A path in lower case that has no other spelling but by letter case and slashes at its end, or
-/// none.
-pub fn plain_path(path: &str) -> Option<String> {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b);
-    let has_dots = path.split('/').any(|segment| [".", ".."].contains(&segment));
-    let is_plain = path.bytes().all(is_plain) && !path.contains("//") && !has_dots;
-    is_plain.then(|| path.to_ascii_lowercase())
 }
 
 fn request(host: &str, path: &str) -> GateRequest {

@@ -166,6 +166,8 @@ impl<'a> Envoy<'a> {
                 Some((place, text.to_owned()))
             });
         let mut own = FilterChain { filters, forwarded_xfcc, ..FilterChain::empty(title, place) };
+        own.keeps_spellings =
+            !(manager.is_true("normalize_path") && manager.is_true("merge_slashes"));
         if let Some(chain) = chain {
             own.tls = tls::of_chain(chain);
         }

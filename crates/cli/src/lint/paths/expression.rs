@@ -2,7 +2,7 @@
 
 use regex_lite::Regex;
 
-use super::Answer;
+use super::{Answer, examples};
 
 /// A regular expression for whole paths.
 #[derive(Clone, Debug)]
@@ -59,6 +59,11 @@ impl Expression {
 
     pub fn is_match(&self, path: &str) -> Answer {
         self.regex.as_ref().map_or(Answer::Maybe, |regex| regex.is_match(path).into())
+    }
+
+    /// Texts that it may match.
+    pub fn examples(&self) -> Vec<String> {
+        examples(&self.text)
     }
 
     /// Whether it matches one path, or all that begin with one text.

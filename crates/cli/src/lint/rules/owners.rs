@@ -56,7 +56,11 @@ impl Rules<'_> {
             let host = host_of_both(&route.hosts, &endpoint.hosts)?;
             let hint = route.paths.hint();
             let any = || vec![hint.clone(), format!("{hint}x"), "/x".to_owned()];
-            let plain = endpoint.text.as_ref().map_or_else(any, |text| samples(text, &hint));
+            let filled = |text: &String| {
+                let hints = endpoint.hints(route);
+                hints.iter().flat_map(|hint| samples(text, hint)).collect()
+            };
+            let plain: Vec<String> = endpoint.text.as_ref().map_or_else(any, filled);
             let is_taken = |path: &String| {
                 endpoint.is(path)
                     && ordered.order.takes(route, path) != Answer::No

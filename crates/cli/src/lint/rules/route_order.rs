@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::lint::endpoints::{ListedEndpoint, plain_path};
+use crate::lint::endpoints::ListedEndpoint;
 use crate::lint::graph::{FilterChain, Route};
 use crate::lint::located::Place;
-use crate::lint::paths::{Answer, PathMatch, Pattern, Rewrite};
+use crate::lint::paths::{Answer, PathMatch, Pattern, Rewrite, plain_path};
 
 /// The routes of a chain, by what they take.
 #[derive(Default)]
@@ -198,7 +198,7 @@ mod tests {
             assert!(candidates.is_sorted(), "{candidates:?}");
             for (position, route) in chain.routes.iter().enumerate() {
                 let taken = endpoint
-                    .outside(route)
+                    .outside(route, true)
                     .into_iter()
                     .find(|path| route.paths.takes(path) != Answer::No && endpoint.is(path));
                 let is_candidate = candidates.contains(&position);
