@@ -54,6 +54,17 @@ impl<'a> At<'a> {
         self.node.elements().iter().map(move |node| Self { line: node.line, node, ..self })
     }
 
+    /// A typed configuration and its type; of a `TypedStruct` its value and the type that it has.
+    pub fn typed(self) -> (Self, Option<&'a str>) {
+        let url = self.text_of("@type");
+        match (url, self.member("value")) {
+            (Some(kind), Some(value)) if kind.ends_with("TypedStruct") => {
+                (value, self.text_of("type_url").or(url))
+            }
+            _ => (self, url),
+        }
+    }
+
     /// The elements of the member of this name.
     pub fn list(self, name: &str) -> impl Iterator<Item = Self> {
         self.member(name).into_iter().flat_map(Self::elements)
