@@ -96,6 +96,15 @@ impl Expression {
             && !has_alternatives
     }
 
+    /// The text that every match begins with for sure; perhaps less than there is.
+    pub fn sure_prefix(&self) -> String {
+        // An alternative may stand anywhere, and flags may change what letters mean.
+        if self.text.contains('|') || self.text.contains("(?") {
+            return String::new();
+        }
+        self.literal_prefix()
+    }
+
     /// The text that every match begins with, as far as it is plain to see.
     pub fn literal_prefix(&self) -> String {
         let (mut found, mut rest) = (
