@@ -53,6 +53,10 @@ pub struct ListedEndpoint {
     pub is_inside: bool,
     /// The clusters that serve it.
     pub owners: BTreeSet<String>,
+    /// Why it is not known which cluster serves it, where a route with the filter does not say.
+    pub unseen_owner: Option<&'static str>,
+    /// The filter with each of the `images` that has wildcards.
+    image_gates: Vec<Gate>,
     /// The entry as [`plain_path`] has it, with one slash at its end.
     plain: Option<String>,
 }
@@ -163,15 +167,26 @@ fn texts(value: Option<&Value>) -> Option<Vec<String>> {
 
 impl ListedEndpoint {
     pub fn new(config: usize, text: Option<String>, hosts: Vec<String>) -> Self {
-        let alone =
-            text.as_ref().map(|text| json!({ "endpoints": [text], "clients": [] }).to_string());
-        let gate = alone.and_then(|alone| Gate::new(alone.as_bytes()).ok());
+        let gate = text.as_ref().and_then(|text| gate_of(text));
         let owners = BTreeSet::new();
         let is_resource = false;
         let plain = text.as_ref().filter(|_| gate.is_some()).and_then(|text| plain_path(text));
         let plain = plain.map(|path| format!("{}/", path.trim_end_matches('/')));
         let (images, is_inside) = (vec![], true);
-        Self { config, is_resource, text, hosts, gate, images, is_inside, owners, plain }
+        let (unseen_owner, image_gates) = (None, vec![]);
+        Self {
+            config,
+            is_resource,
+            text,
+            hosts,
+            gate,
+            images,
+            is_inside,
+            owners,
+            unseen_owner,
+            image_gates,
+            plain,
+        }
     }
 
     /// What every path begins like that is this endpoint and that a route takes because the path
@@ -193,6 +208,15 @@ impl ListedEndpoint {
         }
     }
 
+    /// Adds what the backend gets in its place, which may be a pattern.
+    pub fn add_image(&mut self, image: String) {
+        if self.images.contains(&image) {
+            return;
+        }
+        self.image_gates.extend(gate_of(&image).filter(|_| image.contains('*')));
+        self.images.push(image);
+    }
+
     /// A resource, by its pattern of `endpoints`.
     pub fn of_resource(config: usize, pattern: String, hosts: Vec<String>) -> Self {
         Self { is_resource: true, ..Self::new(config, Some(pattern), hosts) }
@@ -211,7 +235,8 @@ impl ListedEndpoint {
         let same =
             |image: &String| image.trim_matches('/').eq_ignore_ascii_case(path.trim_matches('/'));
         let Some(gate) = &self.gate else { return true };
-        self.images.iter().any(same) || (self.is_inside && asked(gate, "host.example", path))
+        let gates = self.image_gates.iter().chain(self.is_inside.then_some(gate));
+        self.images.iter().any(same) || gates.into_iter().any(|gate| asked(gate, EXAMPLE, path))
     }
 
     /// Beginnings of its paths, towards what the route takes.
@@ -257,7 +282,14 @@ impl ListedEndpoint {
             }
             None => vec!["/token".to_owned(), new.clone(), format!("{new}x")],
         };
-        inside.extend(self.images.iter().cloned());
+        inside.extend(self.images.iter().filter(|image| !image.contains('*')).cloned());
+        for image in &self.images {
+            let fillers: &[&str] = if image.contains('*') { &["x", "q7"] } else { &["x"] };
+            let hints = [&new].into_iter().chain(hints.iter().skip(1));
+            inside.extend(hints.flat_map(|hint| {
+                fillers.iter().flat_map(move |filler| samples_filled(image, hint, filler))
+            }));
+        }
         let mut found: Vec<String> =
             inside.iter().flat_map(|path| route.rewrite.sources(&route.paths, path)).collect();
         if self.text.is_none() {
@@ -287,16 +319,26 @@ fn asked(gate: &Gate, host: &str, path: &str) -> bool {
     gate.decide(&request(host, path), &mut Peer::default()).decision.code != Code::NotGated
 }
 
+/// A host of nobody.
+const EXAMPLE: &str = "host.example";
+
+/// The filter with this entry of `endpoints` alone.
+fn gate_of(entry: &str) -> Option<Gate> {
+    let alone = json!({ "endpoints": [entry], "clients": [] }).to_string();
+    Gate::new(alone.as_bytes()).ok()
+}
+
+/// Whether a text can be an entry of `endpoints`.
+pub fn is_entry(text: &str) -> bool {
+    gate_of(text).is_some()
+}
+
 /// The entry of `endpoints` that gates what is sent: with the wildcards of the one that it arrives
 /// as, if they fit.
 pub fn entry_to_add(endpoint: &ListedEndpoint, route: &Route, sent: &str) -> String {
-    let is_entry = |text: &str| {
-        let alone = json!({ "endpoints": [text], "clients": [] }).to_string();
-        Gate::new(alone.as_bytes()).is_ok_and(|gate| asked(&gate, "host.example", sent))
-    };
+    let fits = |text: &str| gate_of(text).is_some_and(|gate| asked(&gate, EXAMPLE, sent));
     let texts = endpoint.text.iter().filter(|text| text.contains('*'));
-    let fitting = texts
-        .flat_map(|text| route.rewrite.sources(&route.paths, text))
-        .find(|text| is_entry(text));
+    let fitting =
+        texts.flat_map(|text| route.rewrite.sources(&route.paths, text)).find(|text| fits(text));
     fitting.unwrap_or_else(|| sent.to_owned())
 }
