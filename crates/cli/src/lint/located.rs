@@ -117,6 +117,12 @@ impl ConfigPlaces {
         self.of_documents.entry((file, document)).or_default().entry(pointer).or_insert(number);
     }
 
+    /// All of the document with this value.
+    pub fn of_document(&self, at: At<'_>) -> impl Iterator<Item = (&str, usize)> {
+        let all = self.of_documents.get(&(at.file, at.document)).into_iter().flatten();
+        all.map(|(pointer, number)| (pointer.as_str(), *number))
+    }
+
     /// The configuration whose settings are this value.
     pub fn at(&self, at: At<'_>) -> Option<usize> {
         self.of_documents.get(&(at.file, at.document))?.get(&at.node.pointer).copied()
