@@ -9,7 +9,7 @@ use tls_client_auth::inspect::configuration_value;
 use tls_client_auth::{Code, Configuration, Gate, GateRequest, Peer};
 
 use super::graph::Route;
-use super::hosts::example;
+use super::hosts::{common_host, example};
 use super::paths::{
     Pattern, Rewrite, may_begin, odd_spellings, plain_path, samples_filled, spellings,
 };
@@ -102,6 +102,13 @@ impl LintedConfig {
             })
         });
         tokens.collect()
+    }
+
+    /// Whether one of its tenants has this host.
+    pub fn has_tenant_of(&self, host: &str) -> bool {
+        let tenants = self.json.get("tenants").and_then(Value::as_array).into_iter().flatten();
+        let mut hosts = tenants.filter_map(|tenant| texts(tenant.get("hosts"))).flatten();
+        hosts.any(|own| common_host(host, &own).is_some())
     }
 
     pub fn configuration(&self) -> &Configuration {

@@ -6,6 +6,7 @@ mod owners;
 mod resources;
 mod route_order;
 mod routes;
+mod tenants;
 
 use std::cell::RefCell;
 use std::collections::btree_map::Entry;

@@ -25,6 +25,7 @@ impl Rules<'_> {
             Way::Runs(configs) => {
                 self.of_gated(chain, route, target, configs);
                 self.of_host(chain, route, target, configs);
+                self.of_tenants(chain, route, target, configs);
             }
             Way::Off { place, why, fix } => {
                 self.of_bypass(chain, route, target, (place, why, fix), false, |_| Answer::Yes)
