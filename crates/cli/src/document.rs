@@ -153,7 +153,46 @@ impl Node {
     }
 
     pub fn is_true(&self) -> bool {
-        matches!(self.content, Content::Bool(true))
+        self.boolean() == Some(true)
+    }
+
+    pub fn is_false(&self) -> bool {
+        self.boolean() == Some(false)
+    }
+
+    /// As Envoy, Istio and Kubernetes read it: they have the words of YAML 1.1, and protobuf's JSON
+    /// takes `"true"` for true.
+    fn boolean(&self) -> Option<bool> {
+        const TRUE: [&str; 4] = ["true", "yes", "on", "y"];
+        const FALSE: [&str; 4] = ["false", "no", "off", "n"];
+        match &self.content {
+            Content::Bool(value) => Some(*value),
+            Content::Text(word) => {
+                let is_in =
+                    |words: [&str; 4]| words.iter().any(|one| one.eq_ignore_ascii_case(word));
+                if is_in(TRUE) { Some(true) } else { is_in(FALSE).then_some(false) }
+            }
+            _ => None,
+        }
+    }
+
+    /// As a word of an enumeration, which may be written as its number: the position in `words`.
+    pub fn word<'a>(&'a self, words: &[&'a str]) -> Option<&'a str> {
+        let number = self.whole_number().and_then(|number| usize::try_from(number).ok());
+        number.and_then(|number| words.get(number)).copied().or_else(|| self.text())
+    }
+
+    /// A whole number, which protobuf's JSON takes in quotation marks too.
+    pub fn whole_number(&self) -> Option<u64> {
+        match &self.content {
+            Content::Number(number) => number.as_u64().or_else(|| {
+                // As 3.0 is written for 3.
+                let float = number.as_f64().filter(|float| float.fract() == 0.0)?;
+                format!("{float:.0}").parse().ok()
+            }),
+            Content::Text(text) => text.parse().ok(),
+            _ => None,
+        }
     }
 
     pub fn to_json(&self) -> Value {
@@ -283,6 +322,39 @@ impl JsonPlaces {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn booleans_and_numbers_in_all_words() {
+        for (yaml, boolean, number) in [
+            ("true", Some(true), None),
+            ("TRUE", Some(true), None),
+            ("yes", Some(true), None),
+            ("On", Some(true), None),
+            ("y", Some(true), None),
+            ("'true'", Some(true), None),
+            ("false", Some(false), None),
+            ("no", Some(false), None),
+            ("Off", Some(false), None),
+            ("'false'", Some(false), None),
+            ("1", None, Some(1)),
+            ("'1'", None, Some(1)),
+            ("1.0", None, Some(1)),
+            ("0x10", None, Some(16)),
+            ("-1", None, None),
+            ("1.5", None, None),
+            ("none", None, None),
+            ("~", None, None),
+        ] {
+            let documents = read(yaml).unwrap_or_else(|error| panic!("{yaml}: {error}"));
+            let [node] = documents.as_slice() else { panic!("{yaml}") };
+            assert_eq!(
+                (node.is_true(), node.is_false()),
+                (boolean == Some(true), boolean == Some(false)),
+                "{yaml}"
+            );
+            assert_eq!(node.whole_number(), number, "{yaml}");
+        }
+    }
 
     /// The lines that `value` has by itself, in every way of writing a string.
     #[test]

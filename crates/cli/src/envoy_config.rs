@@ -8,7 +8,7 @@ use std::path::Path;
 
 use tls_client_auth::inspect::configuration_value;
 
-pub use self::listener::{DownstreamTls, ListenerSettings, Transport};
+pub use self::listener::{CLIENT_CERT_DETAILS, DownstreamTls, ListenerSettings, Transport};
 use crate::document::{self, Content, Lines, Node, NodeMember};
 use crate::input;
 use crate::unusable::Unusable;

@@ -1,7 +1,14 @@
 //! What a listener of Envoy promises about the connections that reach the filter.
 
 use super::Position;
-use crate::document::{Content, Node, NodeMember};
+use crate::document::{Node, NodeMember};
+
+/// `ForwardClientCertDetails` by number.
+pub const CLIENT_CERT_DETAILS: [&str; 5] =
+    ["SANITIZE", "FORWARD_ONLY", "APPEND_FORWARD", "SANITIZE_SET", "ALWAYS_FORWARD_ONLY"];
+
+/// `TrustChainVerification` by number.
+const TRUST_CHAIN_VERIFICATION: [&str; 2] = ["VERIFY_TRUST_CHAIN", "ACCEPT_UNTRUSTED"];
 
 /// What the listener promises about connections that reach the filter.
 #[derive(Debug)]
@@ -48,10 +55,8 @@ impl ListenerSettings {
     /// Those of a filter chain of the listener. `manager` = its HTTP connection manager; `all` =
     /// the documents of the file, which may have the secrets that the chain names.
     pub(super) fn of(listener: &Node, chain: &Node, manager: Option<&Node>, all: &[Node]) -> Self {
-        let octets = |member: &NodeMember| match &member.value.content {
-            Content::Number(octets) => Some((octets.as_u64()?, Position::of_member(member))),
-            _ => None,
-        };
+        let octets =
+            |member: &NodeMember| Some((member.value.whole_number()?, Position::of_member(member)));
         let buffer_limit = listener.named("per_connection_buffer_limit_bytes").and_then(octets);
         let stream_window = manager
             .and_then(|manager| manager.member("http2_protocol_options"))
@@ -59,7 +64,8 @@ impl ListenerSettings {
             .and_then(octets);
         let details = manager.and_then(|manager| manager.named("forward_client_cert_details"));
         let details = details.and_then(|member| {
-            Some((member.value.text()?.to_owned(), Position::of_member(member)))
+            let word = member.value.word(&CLIENT_CERT_DETAILS)?;
+            Some((word.to_owned(), Position::of_member(member)))
         });
         // Envoy's default.
         let details = details
@@ -136,8 +142,9 @@ impl DownstreamTls {
             [of_common("validation_context"), of_combined("default_validation_context"), by_secret];
         let known = || contexts.iter().flatten();
         let is_elsewhere = secret.is_some() && by_secret.is_none();
-        let mut verification =
-            known().filter_map(|context| context.member("trust_chain_verification")?.text());
+        let mut verification = known().filter_map(|context| {
+            context.member("trust_chain_verification")?.word(&TRUST_CHAIN_VERIFICATION)
+        });
         Self {
             position: Position::of(context),
             verifies: is_elsewhere || known().any(|context| context.member("trusted_ca").is_some()),

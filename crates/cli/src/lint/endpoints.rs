@@ -9,8 +9,10 @@ use tls_client_auth::inspect::configuration_value;
 use tls_client_auth::{Code, Configuration, Gate, GateRequest, Peer};
 
 use super::graph::Route;
-use super::hosts::example;
-use super::paths::{Pattern, Rewrite, samples, spellings};
+use super::hosts::{common_host, example};
+use super::paths::{
+    Pattern, Rewrite, may_begin, odd_spellings, plain_path, samples_filled, spellings,
+};
 
 /// One configuration of this filter, as far as the rules need it.
 pub struct LintedConfig {
@@ -51,6 +53,10 @@ pub struct ListedEndpoint {
     pub is_inside: bool,
     /// The clusters that serve it.
     pub owners: BTreeSet<String>,
+    /// Why it is not known which cluster serves it, where a route with the filter does not say.
+    pub unseen_owner: Option<&'static str>,
+    /// The filter with each of the `images` that has wildcards.
+    image_gates: Vec<Gate>,
     /// The entry as [`plain_path`] has it, with one slash at its end.
     plain: Option<String>,
 }
@@ -96,6 +102,13 @@ impl LintedConfig {
             })
         });
         tokens.collect()
+    }
+
+    /// Whether one of its tenants has this host.
+    pub fn has_tenant_of(&self, host: &str) -> bool {
+        let tenants = self.json.get("tenants").and_then(Value::as_array).into_iter().flatten();
+        let mut hosts = tenants.filter_map(|tenant| texts(tenant.get("hosts"))).flatten();
+        hosts.any(|own| common_host(host, &own).is_some())
     }
 
     pub fn configuration(&self) -> &Configuration {
@@ -161,15 +174,26 @@ fn texts(value: Option<&Value>) -> Option<Vec<String>> {
 
 impl ListedEndpoint {
     pub fn new(config: usize, text: Option<String>, hosts: Vec<String>) -> Self {
-        let alone =
-            text.as_ref().map(|text| json!({ "endpoints": [text], "clients": [] }).to_string());
-        let gate = alone.and_then(|alone| Gate::new(alone.as_bytes()).ok());
+        let gate = text.as_ref().and_then(|text| gate_of(text));
         let owners = BTreeSet::new();
         let is_resource = false;
         let plain = text.as_ref().filter(|_| gate.is_some()).and_then(|text| plain_path(text));
         let plain = plain.map(|path| format!("{}/", path.trim_end_matches('/')));
         let (images, is_inside) = (vec![], true);
-        Self { config, is_resource, text, hosts, gate, images, is_inside, owners, plain }
+        let (unseen_owner, image_gates) = (None, vec![]);
+        Self {
+            config,
+            is_resource,
+            text,
+            hosts,
+            gate,
+            images,
+            is_inside,
+            owners,
+            unseen_owner,
+            image_gates,
+            plain,
+        }
     }
 
     /// What every path begins like that is this endpoint and that a route takes because the path
@@ -191,6 +215,15 @@ impl ListedEndpoint {
         }
     }
 
+    /// Adds what the backend gets in its place, which may be a pattern.
+    pub fn add_image(&mut self, image: String) {
+        if self.images.contains(&image) {
+            return;
+        }
+        self.image_gates.extend(gate_of(&image).filter(|_| image.contains('*')));
+        self.images.push(image);
+    }
+
     /// A resource, by its pattern of `endpoints`.
     pub fn of_resource(config: usize, pattern: String, hosts: Vec<String>) -> Self {
         Self { is_resource: true, ..Self::new(config, Some(pattern), hosts) }
@@ -209,27 +242,61 @@ impl ListedEndpoint {
         let same =
             |image: &String| image.trim_matches('/').eq_ignore_ascii_case(path.trim_matches('/'));
         let Some(gate) = &self.gate else { return true };
-        self.images.iter().any(same) || (self.is_inside && asked(gate, "host.example", path))
+        let gates = self.image_gates.iter().chain(self.is_inside.then_some(gate));
+        self.images.iter().any(same) || gates.into_iter().any(|gate| asked(gate, EXAMPLE, path))
     }
 
-    /// Paths that a route may take and that arrive as this endpoint, the plainest first.
-    pub fn outside(&self, route: &Route) -> Vec<String> {
+    /// Beginnings of its paths, towards what the route takes.
+    pub fn hints(&self, route: &Route) -> Vec<String> {
+        let is_filled = self.text.as_ref().is_some_and(|text| text.contains('*'));
+        // Without wildcards nothing is filled; but the route may have a spelling of its own.
+        let is_odd = |regex: &str| regex.contains('%') || regex.contains("//");
+        match &route.paths.pattern {
+            Pattern::Regex(regex) if is_filled || is_odd(&regex.text) => route.paths.hints(),
+            _ => vec![route.paths.hint()],
+        }
+    }
+
+    /// Whether trials cannot show that no path which the route takes is this endpoint.
+    pub fn is_undecided(&self, route: &Route) -> bool {
+        let Pattern::Regex(regex) = &route.paths.pattern else { return false };
+        let mut entries = self.text.iter().filter(|text| text.contains('*'));
+        let is_rewritten = route.rewrite != Rewrite::None || !self.images.is_empty();
+        entries.any(|text| is_rewritten || may_begin(text, &regex.literal_prefix()))
+    }
+
+    /// Paths that a route may take and that arrive as this endpoint, the plainest first;
+    /// `keeps_spellings`: the gateway hands on slashes and percent encodings as they come.
+    pub fn outside(&self, route: &Route, keeps_spellings: bool) -> Vec<String> {
         let hint = route.paths.hint();
-        let new = match &route.rewrite {
-            Rewrite::None => hint.clone(),
-            Rewrite::Matched(new) | Rewrite::Full(new) => new.clone(),
-            Rewrite::Regex { .. } | Rewrite::Unknown(_) => String::new(),
+        let hints = match &route.rewrite {
+            Rewrite::None => self.hints(route),
+            rewrite => vec![rewrite.constant().unwrap_or_default()],
         };
+        let new = hints.first().cloned().unwrap_or_default();
         let mut inside = match &self.text {
             Some(_) if !self.is_inside => vec![],
             Some(text) => {
-                let plain = samples(text, &new);
+                // Another route may take what has the one filling.
+                let fillers: &[&str] = if text.contains('*') { &["x", "q7"] } else { &["x"] };
+                let filled = fillers.iter().flat_map(|filler| {
+                    hints.iter().flat_map(|hint| samples_filled(text, hint, filler))
+                });
+                let plain: Vec<String> = filled.collect();
                 let others = spellings(&plain);
-                plain.into_iter().chain(others).collect()
+                let odd = if keeps_spellings { odd_spellings(&plain) } else { Vec::new() };
+                plain.into_iter().chain(others).chain(odd).collect()
             }
             None => vec!["/token".to_owned(), new.clone(), format!("{new}x")],
         };
-        inside.extend(self.images.iter().cloned());
+        inside.extend(self.images.iter().filter(|image| !image.contains('*')).cloned());
+        for image in &self.images {
+            let fillers: &[&str] = if image.contains('*') { &["x", "q7"] } else { &["x"] };
+            let hints = [&new].into_iter().chain(hints.iter().skip(1));
+            inside.extend(hints.flat_map(|hint| {
+                fillers.iter().flat_map(move |filler| samples_filled(image, hint, filler))
+            }));
+        }
         let mut found: Vec<String> =
             inside.iter().flat_map(|path| route.rewrite.sources(&route.paths, path)).collect();
         if self.text.is_none() {
@@ -239,15 +306,6 @@ impl ListedEndpoint {
         found.sort_by_key(|path| path.contains("//"));
         found
     }
-}
-
-/// A path in lower case that has no other spelling but by letter case and slashes at its end, or
-/// none.
-pub fn plain_path(path: &str) -> Option<String> {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b);
-    let has_dots = path.split('/').any(|segment| [".", ".."].contains(&segment));
-    let is_plain = path.bytes().all(is_plain) && !path.contains("//") && !has_dots;
-    is_plain.then(|| path.to_ascii_lowercase())
 }
 
 fn request(host: &str, path: &str) -> GateRequest {
@@ -268,16 +326,26 @@ fn asked(gate: &Gate, host: &str, path: &str) -> bool {
     gate.decide(&request(host, path), &mut Peer::default()).decision.code != Code::NotGated
 }
 
+/// A host of nobody.
+const EXAMPLE: &str = "host.example";
+
+/// The filter with this entry of `endpoints` alone.
+fn gate_of(entry: &str) -> Option<Gate> {
+    let alone = json!({ "endpoints": [entry], "clients": [] }).to_string();
+    Gate::new(alone.as_bytes()).ok()
+}
+
+/// Whether a text can be an entry of `endpoints`.
+pub fn is_entry(text: &str) -> bool {
+    gate_of(text).is_some()
+}
+
 /// The entry of `endpoints` that gates what is sent: with the wildcards of the one that it arrives
 /// as, if they fit.
 pub fn entry_to_add(endpoint: &ListedEndpoint, route: &Route, sent: &str) -> String {
-    let is_entry = |text: &str| {
-        let alone = json!({ "endpoints": [text], "clients": [] }).to_string();
-        Gate::new(alone.as_bytes()).is_ok_and(|gate| asked(&gate, "host.example", sent))
-    };
+    let fits = |text: &str| gate_of(text).is_some_and(|gate| asked(&gate, EXAMPLE, sent));
     let texts = endpoint.text.iter().filter(|text| text.contains('*'));
-    let fitting = texts
-        .flat_map(|text| route.rewrite.sources(&route.paths, text))
-        .find(|text| is_entry(text));
+    let fitting =
+        texts.flat_map(|text| route.rewrite.sources(&route.paths, text)).find(|text| fits(text));
     fitting.unwrap_or_else(|| sent.to_owned())
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use self::clusters::UpstreamClusters;
 use self::http_filters::DiscoveredFilters;
-use super::graph::{ClusterFacts, Filter, Graph};
+use super::graph::{ClusterFacts, Filter, FilterRole, Graph};
 use super::located::{At, ConfigPlaces};
 
 /// What the files show of one Envoy.
@@ -33,14 +33,14 @@ struct Envoy<'a> {
 /// once, not for each Envoy.
 pub struct NamedFilters {
     /// File and document of each.
-    all: Vec<((usize, usize), String, usize)>,
+    all: Vec<((usize, usize), String, FilterRole)>,
 }
 
 impl NamedFilters {
     pub fn of(documents: &[At<'_>], configs: &ConfigPlaces) -> Self {
         let all = documents.iter().flat_map(|document| document.within()).filter_map(|at| {
-            let config = configs.within(at.member("typed_config")?)?;
-            Some(((at.file, at.document), at.text_of("name")?.to_owned(), config))
+            let (name, role) = http_filters::discovered(at, configs)?;
+            Some(((at.file, at.document), name, role))
         });
         Self { all: all.collect() }
     }
@@ -51,7 +51,12 @@ impl NamedFilters {
             documents.iter().map(|at| (at.file, at.document)).collect();
         let (own, others): (Vec<_>, Vec<_>) =
             self.all.iter().partition(|(document, _, _)| own.contains(document));
-        own.into_iter().chain(others).map(|(_, name, config)| (name.clone(), *config)).collect()
+        let mut found = DiscoveredFilters::new();
+        for (_, name, role) in others.into_iter().chain(own) {
+            // What a filter has within it, perhaps under the same name, comes behind it.
+            found.entry(name.clone()).or_insert_with(|| role.clone());
+        }
+        found
     }
 }
 
@@ -85,7 +90,7 @@ pub fn all_clusters(documents: &[At<'_>]) -> Option<BTreeSet<String>> {
 
 /// Whether clusters come to this bootstrap by CDS.
 fn discovers_clusters(document: &At<'_>) -> bool {
-    ["cds_config", "ads_config"]
+    ["cds_config", "cds_resources_locator", "ads_config"]
         .iter()
         .any(|name| document.path(&["dynamic_resources", name]).is_some())
 }
@@ -98,16 +103,14 @@ impl<'a> Envoy<'a> {
         filters: &NamedFilters,
     ) -> Self {
         let discovered = filters.of_envoy(&documents);
-        let clusters = UpstreamClusters::of(&documents);
+        let clusters = UpstreamClusters::of(&documents, configs);
         Self { documents, others, configs, discovered, clusters }
     }
 
     /// Why it is not known which server a cluster is.
     fn unknown(&self, cluster: &str) -> Option<&'static str> {
-        match self.clusters.goes_anywhere(cluster) {
-            Some(goes_anywhere) => {
-                goes_anywhere.then_some("a cluster that goes wherever a request asks it to")
-            }
+        match self.clusters.unknown(cluster) {
+            Some(why) => why,
             None => {
                 let is_elsewhere = self.documents.iter().any(discovers_clusters);
                 is_elsewhere.then_some("a cluster that is not in these files")

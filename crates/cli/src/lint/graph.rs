@@ -31,6 +31,8 @@ pub struct FilterChain {
     pub raw: Vec<(Place, String)>,
     /// `forward_client_cert_details` with which a client's own header goes on.
     pub forwarded_xfcc: Option<(Place, String)>,
+    /// Whether slashes and percent encodings of a path reach routes and backends as they come.
+    pub keeps_spellings: bool,
     pub tls: ChainTls,
     /// What a ClientTrafficPolicy of Envoy Gateway sets for its connections.
     pub client_traffic: Option<ClientTraffic>,
@@ -52,6 +54,7 @@ impl FilterChain {
             unseen: Vec::new(),
             raw: Vec::new(),
             forwarded_xfcc: None,
+            keeps_spellings: false,
         }
     }
 

@@ -10,6 +10,16 @@ pub fn example(pattern: &str) -> String {
     }
 }
 
+/// A host that a pattern matches and, if it can be so, no other one.
+pub fn host_outside(pattern: &str) -> String {
+    match (pattern.strip_prefix("*."), pattern.strip_suffix(".*")) {
+        (Some(suffix), _) => format!("another-host.{suffix}"),
+        (_, Some(prefix)) => format!("{prefix}.another.example"),
+        _ if pattern == "*" => "another-host.example".to_owned(),
+        _ => pattern.to_owned(),
+    }
+}
+
 /// A host that both patterns match.
 pub fn common_host(one: &str, other: &str) -> Option<String> {
     let is_below =

@@ -54,6 +54,17 @@ impl<'a> At<'a> {
         self.node.elements().iter().map(move |node| Self { line: node.line, node, ..self })
     }
 
+    /// A typed configuration and its type; of a `TypedStruct` its value and the type that it has.
+    pub fn typed(self) -> (Self, Option<&'a str>) {
+        let url = self.text_of("@type");
+        match (url, self.member("value")) {
+            (Some(kind), Some(value)) if kind.ends_with("TypedStruct") => {
+                (value, self.text_of("type_url").or(url))
+            }
+            _ => (self, url),
+        }
+    }
+
     /// The elements of the member of this name.
     pub fn list(self, name: &str) -> impl Iterator<Item = Self> {
         self.member(name).into_iter().flat_map(Self::elements)
@@ -70,6 +81,15 @@ impl<'a> At<'a> {
 
     pub fn is_true(self, name: &str) -> bool {
         self.member(name).is_some_and(|value| value.node.is_true())
+    }
+
+    pub fn is_false(self, name: &str) -> bool {
+        self.member(name).is_some_and(|value| value.node.is_false())
+    }
+
+    /// The member of this name as [`Node::word`] has it.
+    pub fn word_of(self, name: &str, words: &[&'a str]) -> Option<&'a str> {
+        self.member(name)?.node.word(words)
     }
 
     /// Itself and everything in it, from the outside to the inside.
@@ -95,6 +115,12 @@ pub struct ConfigPlaces {
 impl ConfigPlaces {
     pub fn insert(&mut self, file: usize, document: usize, pointer: String, number: usize) {
         self.of_documents.entry((file, document)).or_default().entry(pointer).or_insert(number);
+    }
+
+    /// All of the document with this value.
+    pub fn of_document(&self, at: At<'_>) -> impl Iterator<Item = (&str, usize)> {
+        let all = self.of_documents.get(&(at.file, at.document)).into_iter().flatten();
+        all.map(|(pointer, number)| (pointer.as_str(), *number))
     }
 
     /// The configuration whose settings are this value.

@@ -1,14 +1,18 @@
 //! Which paths a route takes, and what it makes of them.
 
+mod examples;
 mod expression;
 mod path_match;
 mod rewrite;
 mod samples;
 
+pub use self::examples::examples;
 pub use self::expression::Expression;
 pub use self::path_match::{PathMatch, Pattern};
 pub use self::rewrite::Rewrite;
-pub use self::samples::{gated_by, samples, spellings};
+pub use self::samples::{
+    gated_by, may_begin, odd_spellings, plain_path, samples, samples_filled, spellings,
+};
 
 /// Whether something is so of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -42,6 +42,31 @@ impl Configurations {
         Self { places, read, files: lines, serves_self_signed }
     }
 
+    /// Those in the files of an Envoy whose filter chains do not have them.
+    fn in_no_chain(
+        &self,
+        envoys: &[At<'_>],
+        in_chains: &BTreeSet<usize>,
+        with_chains: &BTreeSet<usize>,
+    ) -> Vec<(usize, Finding)> {
+        let mut missing = Vec::new();
+        for document in envoys.iter().filter(|document| with_chains.contains(&document.file)) {
+            for (pointer, number) in self.places.of_document(*document) {
+                // The chain of an upgrade has its own rules.
+                if ["/upgrade_configs/", "/upgradeConfigs/"].iter().any(|at| pointer.contains(at)) {
+                    continue;
+                }
+                let place = self.files.get(number).filter(|_| !in_chains.contains(&number));
+                missing.extend(place.map(|(file, line)| {
+                    let message = "no filter chain in these files has this filter, or not in a \
+                        place that is known here: whether it sees any request cannot be followed";
+                    (*file, Finding::doubtful(Some(*line), message).at(""))
+                }));
+            }
+        }
+        missing
+    }
+
     /// What is wrong with a graph.
     fn judge(&self, graph: &Graph, profile: Option<ProfileArgument>) -> Vec<Remark> {
         let mut remarks = Rules::new(graph, &self.read).findings();
@@ -64,6 +89,8 @@ pub fn findings(files: &[&ConfigFile], profile: Option<ProfileArgument>) -> Vec<
     let mut remarks: Vec<Remark> = Vec::new();
     let mut found: Vec<(usize, Finding)> = Vec::new();
     let mut with_listener = BTreeSet::new();
+    // The files of Envoys that have filter chains.
+    let mut with_chains: BTreeSet<usize> = BTreeSet::new();
     let filters = envoy::NamedFilters::of(&envoys, &configurations.places);
     for group in groups(files.len(), &envoys) {
         let (own, others): (Vec<At<'_>>, Vec<At<'_>>) =
@@ -79,7 +106,11 @@ pub fn findings(files: &[&ConfigFile], profile: Option<ProfileArgument>) -> Vec<
         let graph = envoy::graph(own, others, &configurations.places, &filters);
         remarks.extend(configurations.judge(&graph, profile));
         with_listener.extend(graph.chains.iter().flat_map(FilterChain::configs));
+        if !graph.chains.is_empty() {
+            with_chains.extend(group);
+        }
     }
+    found.extend(configurations.in_no_chain(&envoys, &with_listener, &with_chains));
     let mut seen = BTreeSet::new();
     remarks.retain(|remark| seen.insert((remark.place.clone(), remark.message.clone())));
     let graph =

@@ -8,7 +8,7 @@ use crate::lint::graph::{Filter, FilterRole};
 use crate::lint::located::{At, ConfigPlaces};
 
 /// Filters that arrive by discovery or from elsewhere in the files, by name.
-pub type DiscoveredFilters = BTreeMap<String, usize>;
+pub type DiscoveredFilters = BTreeMap<String, FilterRole>;
 
 /// They answer, count, or add what no backend takes for a credential.
 const HARMLESS: [&str; 47] = [
@@ -93,15 +93,31 @@ pub fn of(at: At<'_>, configs: &ConfigPlaces, named: &DiscoveredFilters) -> Filt
         role: role_of(at, name, configs, named),
         is_disabled: at.is_true("disabled"),
         is_unordered: false,
-        gap: gap(at, configs),
+        gap: gap(at, name, configs, named),
     }
 }
 
 /// How a filter can be left out unintentionally.
-fn gap(at: At<'_>, configs: &ConfigPlaces) -> Option<&'static str> {
+fn gap(
+    at: At<'_>,
+    name: &str,
+    configs: &ConfigPlaces,
+    named: &DiscoveredFilters,
+) -> Option<&'static str> {
     let discovery = at.member("config_discovery");
     let default = discovery.and_then(|discovery| discovery.member("default_config"));
-    if default.is_some_and(|default| configs.within(default).is_none()) {
+    let role = default.and_then(|default| this_filter(default, configs));
+    if role.is_some() && !named.contains_key(name) {
+        return Some(
+            "what is discovered in place of default_config is not in these files, and may be \
+             another filter: give lint the files with it too",
+        );
+    }
+    let is_sure = role.is_some_and(|role| match role {
+        FilterRole::ThisFilter { skips: Some(tree), .. } => !tree.can_skip(),
+        _ => true,
+    });
+    if default.is_some() && !is_sure {
         return Some(
             "until its configuration is discovered, default_config runs in its place: leave \
              default_config out, and Envoy answers 500 until then",
@@ -113,6 +129,21 @@ fn gap(at: At<'_>, configs: &ConfigPlaces) -> Option<&'static str> {
     )
 }
 
+/// A filter that a document defines, by the name under which it is discovered, if it is this one.
+pub fn discovered(at: At<'_>, configs: &ConfigPlaces) -> Option<(String, FilterRole)> {
+    Some((at.text_of("name")?.to_owned(), this_filter(at.member("typed_config")?, configs)?))
+}
+
+/// By its typed configuration: this filter, perhaps within a matcher.
+fn this_filter(typed: At<'_>, configs: &ConfigPlaces) -> Option<FilterRole> {
+    let config = configs.within(typed)?;
+    let (inner, _) = typed.typed();
+    let is_matched = inner.member("xds_matcher").or_else(|| inner.member("matcher")).is_some()
+        && inner.member("extension_config").is_some();
+    let skips = is_matched.then(|| matcher::tree(inner, configs));
+    Some(FilterRole::ThisFilter { config, skips })
+}
+
 fn role_of(
     at: At<'_>,
     name: &str,
@@ -121,21 +152,18 @@ fn role_of(
 ) -> FilterRole {
     let config = at.member("typed_config").or_else(|| at.member("config"));
     let by_discovery = at.member("config_discovery");
-    if let Some(config) = config.and_then(|inner| configs.within(inner)).or_else(|| configs.at(at))
-    {
-        let matched = at.member("typed_config").filter(|inner| {
-            inner.member("xds_matcher").or_else(|| inner.member("matcher")).is_some()
-                && inner.member("extension_config").is_some()
-        });
-        return FilterRole::ThisFilter {
-            config,
-            skips: matched.map(|matched| matcher::tree(matched, configs)),
-        };
+    if let Some(role) = config.and_then(|inner| this_filter(inner, configs)) {
+        return role;
     }
-    if let Some(config) = by_discovery.and_then(|_| named.get(name)) {
-        return FilterRole::ThisFilter { config: *config, skips: None };
+    if let Some(config) = configs.at(at) {
+        return FilterRole::ThisFilter { config, skips: None };
     }
     if let Some(discovery) = by_discovery {
+        let default = discovery.member("default_config");
+        let default = || default.and_then(|default| this_filter(default, configs));
+        if let Some(role) = named.get(name).cloned().or_else(default) {
+            return role;
+        }
         let kinds: Vec<FilterRole> = discovery
             .list("type_urls")
             .filter_map(At::text)
@@ -150,7 +178,8 @@ fn role_of(
             .unwrap_or_else(|| FilterRole::Unknown(name.to_owned()));
     }
     let Some(config) = config else { return of_type(name, None) };
-    let url = config.text_of("@type").unwrap_or(name);
+    let (config, url) = config.typed();
+    let url = url.unwrap_or(name);
     if url.ends_with("ExtensionWithMatcher") {
         let inner = config.member("extension_config");
         return inner.map_or_else(
@@ -158,9 +187,30 @@ fn role_of(
             |inner| role_of(inner, name, configs, named),
         );
     }
-    let url =
-        if url.ends_with("TypedStruct") { config.text_of("type_url").unwrap_or(url) } else { url };
     of_type(url, Some(config))
+}
+
+/// The filters that the router of a connection manager runs behind all of its own.
+pub fn behind_the_router(
+    filter: At<'_>,
+    configs: &ConfigPlaces,
+    named: &DiscoveredFilters,
+) -> Vec<Filter> {
+    let typed = filter.member("typed_config").map(|config| config.typed().0);
+    let listed = typed.into_iter().flat_map(|config| config.list("upstream_http_filters"));
+    let all = listed.map(|at| of(at, configs, named)).map(|filter| match filter.role {
+        // There it decides too late for what the routes have chosen.
+        FilterRole::ThisFilter { .. } => {
+            let role = FilterRole::Unknown(filter.name.clone());
+            Filter { role, ..filter }
+        }
+        _ => filter,
+    });
+    let is_codec = |role: &FilterRole| match role {
+        FilterRole::Unknown(kind) => kind.contains("upstream_codec"),
+        _ => false,
+    };
+    all.filter(|filter| !is_codec(&filter.role)).collect()
 }
 
 /// By the type of its configuration, or by its name where it has none.

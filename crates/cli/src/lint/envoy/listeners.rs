@@ -3,6 +3,7 @@
 use super::Envoy;
 use super::upgrades::Upgrade;
 use super::{http_filters, tls};
+use crate::envoy_config::CLIENT_CERT_DETAILS;
 use crate::lint::graph::{Cluster, Filter, FilterChain};
 use crate::lint::located::{At, Place};
 
@@ -22,9 +23,10 @@ impl<'a> Envoy<'a> {
             .flat_map(|document| document.within());
         let has_listeners = discovered.into_iter().any(|at| at.member("filter_chains").is_some());
         for document in &self.documents {
-            if let Some(lds) =
-                document.path(&["dynamic_resources", "lds_config"]).filter(|_| !has_listeners)
-            {
+            let lds = ["lds_config", "lds_resources_locator"]
+                .iter()
+                .find_map(|name| document.path(&["dynamic_resources", name]));
+            if let Some(lds) = lds.filter(|_| !has_listeners) {
                 let what = "listeners that come by LDS are not in these files";
                 found.push(FilterChain::unseen("LDS", lds.place(), what));
             }
@@ -38,6 +40,7 @@ impl<'a> Envoy<'a> {
         let has_chains =
             at.member("filter_chains").is_some() || at.member("default_filter_chain").is_some();
         if has_chains {
+            let first = found.len();
             let listener = at
                 .text_of("name")
                 .map_or_else(|| "a listener".to_owned(), |name| format!("the listener \"{name}\""));
@@ -63,6 +66,12 @@ impl<'a> Envoy<'a> {
             }
             if let Some(chain) = at.member("default_filter_chain") {
                 self.chain(chain, &format!("the default filter chain of {listener}"), found);
+            }
+            // Only clusters of this Envoy lead to it, and they count as what lies behind it.
+            if at.member("internal_listener").is_some() && self.configs.within(at).is_none() {
+                for chain in found.iter_mut().skip(first) {
+                    (chain.routes, chain.raw) = (Vec::new(), Vec::new());
+                }
             }
             return;
         }
@@ -114,7 +123,17 @@ impl<'a> Envoy<'a> {
                 found.push(FilterChain::unseen(title, discovery.place(), what));
             }
             let Some(config) = config else { continue };
-            let kind = config.text_of("@type").unwrap_or(name);
+            let (config, url) = config.typed();
+            let kind = url.unwrap_or(name);
+            let sets_cluster = |at: &At<'a>| {
+                let keys = [at.text_of("object_key"), at.text_of("factory_key")];
+                keys.contains(&Some("envoy.tcp_proxy.cluster"))
+            };
+            if config.within().iter().any(sets_cluster) {
+                let why = "the filter state envoy.tcp_proxy.cluster chooses the cluster".to_owned();
+                let cluster = Cluster::Unseen("a filter state chooses the cluster");
+                found.push(FilterChain::unclear(title, filter.place(), cluster, why));
+            }
             if [".sni_cluster.", ".sni_dynamic_forward_proxy."]
                 .iter()
                 .any(|part| kind.contains(part))
@@ -127,11 +146,26 @@ impl<'a> Envoy<'a> {
                     why,
                 ));
             }
-            if is_manager(config) || config.member("http_filters").is_some() {
+            let is_http = match url {
+                Some(url) => url.ends_with("HttpConnectionManager"),
+                None => is_manager(config) || config.member("http_filters").is_some(),
+            };
+            if is_http {
                 self.manager(config, title, Some(chain), found);
-            } else {
-                let raw = self.clusters_in(config);
-                found.push(FilterChain { raw, ..FilterChain::empty(title, filter.place()) });
+                continue;
+            }
+            let raw = self.clusters_in(config);
+            found.push(FilterChain { raw, ..FilterChain::empty(title, filter.place()) });
+            if let Some(at) =
+                ["generic_rds", "trds", "rds"].iter().find_map(|name| config.member(name))
+            {
+                let what = "routes that come by discovery are not in these files";
+                found.push(FilterChain::unseen(title, at.place(), what));
+            }
+            if !is_known_network_filter(kind) {
+                let why = format!("the network filter \"{kind}\" is not known here");
+                let cluster = Cluster::Unseen("a network filter may choose the cluster");
+                found.push(FilterChain::unclear(title, filter.place(), cluster, why));
             }
         }
     }
@@ -153,16 +187,22 @@ impl<'a> Envoy<'a> {
         chain: Option<At<'a>>,
         found: &mut Vec<FilterChain>,
     ) {
-        let filters: Vec<Filter> = manager
-            .list("http_filters")
-            .map(|at| http_filters::of(at, self.configs, &self.discovered))
-            .collect();
+        let mut filters: Vec<Filter> = Vec::new();
+        for at in manager.list("http_filters") {
+            // They see a request when all other filters have, but the router is the last of these.
+            filters.extend(http_filters::behind_the_router(at, self.configs, &self.discovered));
+            filters.push(http_filters::of(at, self.configs, &self.discovered));
+        }
         let place = manager.member("http_filters").unwrap_or(manager).place();
-        let details = manager.member("forward_client_cert_details");
-        let forwarded_xfcc = details
-            .filter(|details| details.text().is_some_and(|text| FORWARDING.contains(&text)))
-            .and_then(|details| Some((details.place(), details.text()?.to_owned())));
+        let details = manager.word_of("forward_client_cert_details", &CLIENT_CERT_DETAILS);
+        let forwarded_xfcc =
+            details.filter(|details| FORWARDING.contains(details)).and_then(|text| {
+                let place = manager.member("forward_client_cert_details")?.place();
+                Some((place, text.to_owned()))
+            });
         let mut own = FilterChain { filters, forwarded_xfcc, ..FilterChain::empty(title, place) };
+        own.keeps_spellings =
+            !(manager.is_true("normalize_path") && manager.is_true("merge_slashes"));
         if let Some(chain) = chain {
             own.tls = tls::of_chain(chain);
         }
@@ -188,6 +228,44 @@ impl<'a> Envoy<'a> {
         }
         found.push(own);
     }
+}
+
+/// Whether what a network filter does with connections is understood: it chooses no cluster, or one
+/// that its settings name.
+fn is_known_network_filter(kind: &str) -> bool {
+    const KNOWN: [&str; 27] = [
+        "client_ssl_auth",
+        "connection_limit",
+        "direct_response",
+        "dubbo_proxy",
+        "echo",
+        "ext_authz",
+        "generic_proxy",
+        "geoip",
+        "kafka_broker",
+        "local_ratelimit",
+        "metadata_exchange",
+        "metadataexchange",
+        "mongo_proxy",
+        "mysql_proxy",
+        "peer_metadata",
+        "postgres_proxy",
+        "ratelimit",
+        "rbac",
+        "redis_proxy",
+        "rocketmq_proxy",
+        "set_filter_state",
+        "sip_proxy",
+        "sni_cluster",
+        "sni_dynamic_forward_proxy",
+        "stats",
+        "tcp_proxy",
+        "thrift_proxy",
+    ];
+    let lower = kind.to_ascii_lowercase();
+    let is_of_envoy = lower.contains("filters.network.") || lower.contains("istio.");
+    let mut words = lower.split(['.', '/']);
+    is_of_envoy && (words.any(|word| KNOWN.contains(&word)) || lower.contains("zookeeper_proxy"))
 }
 
 fn is_manager(config: At<'_>) -> bool {

@@ -1,5 +1,7 @@
 //! Envoy's matchers as the graph has them.
 
+use std::cmp::Reverse;
+
 use crate::lint::graph::{MatcherTest, MatcherTree};
 use crate::lint::located::{At, ConfigPlaces};
 use crate::lint::paths::Expression;
@@ -26,6 +28,10 @@ fn of_matcher(matcher: At<'_>, otherwise: bool, configs: &ConfigPlaces) -> Match
         .map_or(MatcherTree::Leaf(otherwise), |on| of_match(on, otherwise, configs));
     let mut cases = Vec::new();
     for one in matcher.path(&["matcher_list", "matchers"]).into_iter().flat_map(At::elements) {
+        // It goes on to those behind it.
+        if one.member("on_match").is_some_and(|on| on.is_true("keep_matching")) {
+            continue;
+        }
         let test = one.member("predicate").map_or(MatcherTest::Unknown, test_of);
         let on = one
             .member("on_match")
@@ -35,7 +41,11 @@ fn of_matcher(matcher: At<'_>, otherwise: bool, configs: &ConfigPlaces) -> Match
     if let Some(tree) = matcher.member("matcher_tree") {
         let reads_path = tree.member("input").is_some_and(reads_path);
         for (name, is_exact) in [("exact_match_map", true), ("prefix_match_map", false)] {
-            for (key, on) in tree.path(&[name, "map"]).into_iter().flat_map(At::members) {
+            let keys = tree.path(&[name, "map"]).into_iter().flat_map(At::members);
+            let mut keys: Vec<(&str, At<'_>)> = keys.collect();
+            // The longest prefix wins, wherever it is written.
+            keys.sort_by_key(|(key, _)| Reverse(key.len()));
+            for (key, on) in keys {
                 let test = match (reads_path, is_exact) {
                     (false, _) => MatcherTest::Unknown,
                     (true, true) => MatcherTest::Exact(key.to_owned(), false),

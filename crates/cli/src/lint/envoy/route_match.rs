@@ -42,9 +42,5 @@ pub(super) fn path_match(at: At<'_>) -> (PathMatch, bool) {
         let is_object = ["grpc", "connect_matcher", "connectMatcher"].contains(&name);
         !is_known && (is_object || !is_empty)
     });
-    let ignores_case = matches!(
-        at.member("case_sensitive").map(|at| &at.node.content),
-        Some(Content::Bool(false))
-    );
-    (PathMatch { pattern, ignores_case }, is_conditional)
+    (PathMatch { pattern, ignores_case: at.is_false("case_sensitive") }, is_conditional)
 }

@@ -3,6 +3,9 @@
 use crate::lint::graph::{ChainTls, TlsParameters, TlsVersion};
 use crate::lint::located::At;
 
+/// `TlsProtocol` by number.
+const VERSIONS: [&str; 5] = ["TLS_AUTO", "TLSv1_0", "TLSv1_1", "TLSv1_2", "TLSv1_3"];
+
 /// Of a filter chain.
 pub fn of_chain(chain: At<'_>) -> ChainTls {
     let Some(socket) = chain.member("transport_socket") else {
@@ -19,7 +22,9 @@ pub fn of_chain(chain: At<'_>) -> ChainTls {
     };
     let parameters = common.member("tls_params");
     let version = |name: &str| {
-        parameters.and_then(|parameters| parameters.text_of(name)).and_then(TlsVersion::of)
+        parameters
+            .and_then(|parameters| parameters.word_of(name, &VERSIONS))
+            .and_then(TlsVersion::of)
     };
     let suites = parameters.and_then(|parameters| parameters.member("cipher_suites"));
     ChainTls::Tls(TlsParameters {

@@ -2,7 +2,6 @@
 
 use super::http_filters::{self, DiscoveredFilters};
 use super::ways::{Override, override_of};
-use crate::document::Content;
 use crate::lint::graph::{Filter, FilterRole, Way};
 use crate::lint::located::{At, ConfigPlaces, Place};
 
@@ -27,7 +26,7 @@ impl Upgrade {
 }
 
 fn is_on(at: At<'_>) -> bool {
-    !matches!(at.member("enabled").map(|at| &at.node.content), Some(Content::Bool(false)))
+    !at.is_false("enabled")
 }
 
 /// How requests that ask for an upgrade go past the filter.

@@ -2,6 +2,9 @@
 
 use crate::lint::paths::{Answer, Expression};
 
+/// No more texts of a matcher are tried in queries.
+const MOST_WANTED: usize = 48;
+
 /// What comes of a request, as far as this filter is concerned.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MatcherTree {
@@ -31,14 +34,48 @@ impl MatcherTree {
     /// Whether a request for this path, with a query of the client's choice, may come to it or past
     /// it.
     pub fn skips(&self, path: &str) -> Answer {
-        [self.of_target(path), self.of_target(&format!("{path}?x"))].into_iter().fold(
-            Answer::No,
-            |all, one| match (all, one) {
-                (Answer::Yes, _) | (_, Answer::Yes) => Answer::Yes,
-                (Answer::Maybe, _) | (_, Answer::Maybe) => Answer::Maybe,
-                _ => Answer::No,
-            },
-        )
+        let targets = self.targets(path);
+        let answers = targets.iter().map(|target| self.of_target(target));
+        answers.fold(Answer::No, |all, one| match (all, one) {
+            (Answer::Yes, _) | (_, Answer::Yes) => Answer::Yes,
+            (Answer::Maybe, _) | (_, Answer::Maybe) => Answer::Maybe,
+            _ => Answer::No,
+        })
+    }
+
+    /// The path with queries that may satisfy the tests, alone and together.
+    fn targets(&self, path: &str) -> Vec<String> {
+        let mut wanted = Vec::new();
+        self.add_wanted(&mut wanted);
+        let mut targets = vec![path.to_owned(), format!("{path}?x")];
+        let all: String = wanted.iter().map(String::as_str).collect();
+        for text in &wanted {
+            let queries = [format!("{path}?x{text}"), format!("{path}?x{all}{text}")];
+            targets.extend(queries);
+            // It has a path and a query itself.
+            if let Some((_, query)) = text.split_once('?') {
+                targets.push(format!("{path}?{query}"));
+            }
+        }
+        targets
+    }
+
+    fn add_wanted(&self, wanted: &mut Vec<String>) {
+        if let Self::First(cases, last) = self {
+            for (test, tree) in cases {
+                test.add_wanted(wanted);
+                tree.add_wanted(wanted);
+            }
+            last.add_wanted(wanted);
+        }
+    }
+
+    /// Whether regular expressions decide, so that a few trials do not show all.
+    pub fn has_expressions(&self) -> bool {
+        let Self::First(cases, last) = self else { return false };
+        let mut cases = cases.iter();
+        last.has_expressions()
+            || cases.any(|(test, tree)| test.has_expressions() || tree.has_expressions())
     }
 
     /// Whether it runs for no request at all, or for each.
@@ -83,6 +120,36 @@ impl MatcherTree {
 }
 
 impl MatcherTest {
+    /// Texts that the request target may have to have somewhere.
+    fn add_wanted(&self, wanted: &mut Vec<String>) {
+        let mut add = |text: &String| {
+            if wanted.len() < MOST_WANTED && !wanted.contains(text) {
+                wanted.push(text.clone());
+            }
+        };
+        match self {
+            Self::Exact(text, _)
+            | Self::Prefix(text, _)
+            | Self::Suffix(text, _)
+            | Self::Contains(text, _) => add(text),
+            Self::Regex(regex) => regex.examples().iter().for_each(add),
+            Self::All(tests) | Self::Any(tests) => {
+                tests.iter().for_each(|test| test.add_wanted(wanted));
+            }
+            Self::Not(test) => test.add_wanted(wanted),
+            Self::Unknown => {}
+        }
+    }
+
+    fn has_expressions(&self) -> bool {
+        match self {
+            Self::Regex(_) => true,
+            Self::All(tests) | Self::Any(tests) => tests.iter().any(Self::has_expressions),
+            Self::Not(test) => test.has_expressions(),
+            _ => false,
+        }
+    }
+
     fn holds(&self, target: &str) -> Answer {
         let fold = |text: &str, ignores: bool| {
             if ignores { text.to_ascii_lowercase() } else { text.to_owned() }

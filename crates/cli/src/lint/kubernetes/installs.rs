@@ -129,10 +129,7 @@ pub fn installs<'a>(resources: &[Resource<'a>], configs: &ConfigPlaces) -> Vec<I
     let named: DiscoveredFilters = filters
         .flat_map(patches)
         .filter(|patch| patch.text_of("applyTo") == Some("EXTENSION_CONFIG"))
-        .filter_map(|patch| {
-            let value = patch.path(&["patch", "value"])?;
-            Some((value.text_of("name")?.to_owned(), configs.within(value)?))
-        })
+        .filter_map(|patch| http_filters::discovered(patch.path(&["patch", "value"])?, configs))
         .collect();
     let mut found = Vec::new();
     for resource in resources {

@@ -2,7 +2,7 @@
 
 use regex_lite::Regex;
 
-use super::Answer;
+use super::{Answer, examples};
 
 /// A regular expression for whole paths.
 #[derive(Clone, Debug)]
@@ -61,6 +61,11 @@ impl Expression {
         self.regex.as_ref().map_or(Answer::Maybe, |regex| regex.is_match(path).into())
     }
 
+    /// Texts that it may match.
+    pub fn examples(&self) -> Vec<String> {
+        examples(&self.text)
+    }
+
     /// Whether it matches one path, or all that begin with one text.
     pub(super) fn is_literal(&self) -> bool {
         let text = self.text.trim_start_matches('^').trim_end_matches('$');
@@ -89,6 +94,15 @@ impl Expression {
             && self.text.ends_with('$')
             && !self.text.ends_with("\\$")
             && !has_alternatives
+    }
+
+    /// The text that every match begins with for sure; perhaps less than there is.
+    pub fn sure_prefix(&self) -> String {
+        // An alternative may stand anywhere, and flags may change what letters mean.
+        if self.text.contains('|') || self.text.contains("(?") {
+            return String::new();
+        }
+        self.literal_prefix()
     }
 
     /// The text that every match begins with, as far as it is plain to see.

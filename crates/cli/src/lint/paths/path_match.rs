@@ -60,6 +60,15 @@ impl PathMatch {
         }
     }
 
+    /// Beginnings of paths that it takes, one for each alternative.
+    pub fn hints(&self) -> Vec<String> {
+        let mut hints = vec![self.hint()];
+        if let Pattern::Regex(regex) = &self.pattern {
+            hints.extend(regex.examples());
+        }
+        hints
+    }
+
     /// As an operator would recognise it.
     pub fn printed(&self) -> String {
         match &self.pattern {

@@ -85,6 +85,18 @@ impl Rewrite {
         }
     }
 
+    /// What it puts in place of what it finds, where that is always the same.
+    pub fn constant(&self) -> Option<String> {
+        match self {
+            Self::Matched(new) | Self::Full(new) => Some(new.clone()),
+            // A backslash that is no group stands before another one.
+            Self::Regex { substitution, .. } if !self.has_groups() => {
+                Some(substitution.replace("\\\\", "\\"))
+            }
+            Self::None | Self::Regex { .. } | Self::Unknown(_) => None,
+        }
+    }
+
     /// Whether groups of a regular expression decide what comes out.
     pub fn has_groups(&self) -> bool {
         matches!(self, Self::Regex { substitution, .. } if has_groups(substitution))
@@ -119,8 +131,21 @@ impl Rewrite {
             }
             Self::Regex { pattern, .. } => {
                 let literal = pattern.literal_prefix();
+                let put = self.constant().filter(|put| !put.is_empty());
+                // What the substitution wrote is no part of what was sent.
+                let put = put.as_deref();
+                let front =
+                    put.and_then(|put| Some((put, path.get(..put.len())?, path.get(put.len()..)?)));
+                let rest = front.filter(|(put, front, _)| front.eq_ignore_ascii_case(put));
+                let rests = [Some(path), rest.map(|(_, _, rest)| rest)];
                 for front in ["", matched.as_str(), literal.as_str(), "/x", "/x/x"] {
-                    sources.extend(joined(front, path));
+                    sources.extend(rests.iter().flatten().flat_map(|rest| joined(front, rest)));
+                }
+                for (at, put) in put.into_iter().flat_map(|put| path.match_indices(put)) {
+                    let (front, rest) = (path.get(..at), path.get(at + put.len()..));
+                    let whole =
+                        front.zip(rest).map(|(front, rest)| format!("{front}{literal}{rest}"));
+                    sources.extend(whole);
                 }
                 sources.extend([matched.clone(), literal]);
             }

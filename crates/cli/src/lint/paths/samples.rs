@@ -3,6 +3,11 @@
 /// Paths that an entry of `endpoints` matches, `*` and `/**` filled so that they begin with
 /// `hint` if they can.
 pub fn samples(entry: &str, hint: &str) -> Vec<String> {
+    samples_filled(entry, hint, "x")
+}
+
+/// The same, with `filler` where `hint` says nothing.
+pub fn samples_filled(entry: &str, hint: &str, filler: &str) -> Vec<String> {
     let wanted: Vec<&str> = hint.split('/').collect();
     let last = wanted.len().saturating_sub(1);
     let mut found = vec![String::new()];
@@ -13,12 +18,12 @@ pub fn samples(entry: &str, hint: &str) -> Vec<String> {
             "**" if index + 1 == segments.len() => {
                 let rest = wanted.get(index..).unwrap_or_default().join("/");
                 let base = found.clone();
-                let below = if rest.is_empty() { "x".to_owned() } else { rest };
+                let below = if rest.is_empty() { filler.to_owned() } else { rest };
                 found.iter_mut().for_each(|path| path.push_str(&format!("/{below}")));
                 found.extend(base);
                 break;
             }
-            "*" if given.is_empty() => "x".to_owned(),
+            "*" if given.is_empty() => filler.to_owned(),
             "*" => given.to_owned(),
             literal if literal.eq_ignore_ascii_case(given) => given.to_owned(),
             literal
@@ -38,7 +43,7 @@ pub fn samples(entry: &str, hint: &str) -> Vec<String> {
         // The route's own spelling of the beginning.
         let entry = found.first().cloned().unwrap_or_default();
         let tails = (1..=entry.len()).filter_map(|at| entry.get(at..));
-        if !hint.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b)) {
+        if plain_path(hint).is_none() {
             found.extend(tails.map(|tail| format!("{hint}{tail}")).collect::<Vec<_>>());
         }
     }
@@ -52,6 +57,51 @@ pub fn spellings(paths: &[String]) -> Vec<String> {
         .iter()
         .flat_map(|path| [format!("{}/", path.trim_end_matches('/')), path.to_ascii_uppercase()])
         .collect()
+}
+
+/// Further spellings, which backends read as the same unless the gateway in front normalises paths.
+pub fn odd_spellings(paths: &[String]) -> Vec<String> {
+    let encoded = |path: &String| {
+        let (front, last) = path.trim_end_matches('/').rsplit_once('/')?;
+        let mut rest = last.chars();
+        let first = rest.next().filter(char::is_ascii_alphanumeric)?;
+        Some(format!("{front}/%{:02x}{}", u32::from(first), rest.as_str()))
+    };
+    paths.iter().flat_map(|path| [Some(format!("/{path}")), encoded(path)]).flatten().collect()
+}
+
+/// Whether a path of the entry may begin with this text.
+pub fn may_begin(entry: &str, begin: &str) -> bool {
+    let (mut segments, mut wanted) = (entry.split('/'), begin.split('/').peekable());
+    while let Some(given) = wanted.next() {
+        let is_last = wanted.peek().is_none();
+        let fits = match segments.next() {
+            Some("**") => return true,
+            Some("*") => true,
+            Some(literal) => match literal.get(..given.len()) {
+                Some(front) => {
+                    front.eq_ignore_ascii_case(given) && (is_last || literal.len() == given.len())
+                }
+                None => false,
+            },
+            // Slashes at the end.
+            None => given.is_empty(),
+        };
+        // In another spelling it may.
+        if !fits && plain_path(given).is_some() {
+            return false;
+        }
+    }
+    true
+}
+
+/// A path in lower case that has no other spelling but by letter case and slashes at its end, or
+/// none.
+pub fn plain_path(path: &str) -> Option<String> {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b);
+    let has_dots = path.split('/').any(|segment| [".", ".."].contains(&segment));
+    let is_plain = path.bytes().all(is_plain) && !path.contains("//") && !has_dots;
+    is_plain.then(|| path.to_ascii_lowercase())
 }
 
 /// What an entry of `endpoints` gates, in words.
@@ -85,6 +135,9 @@ mod tests {
             ("/oauth/**", "", "/oauth"),
             ("/a/b/", "", "/a/b/"),
             ("/token", "/%74o", "/%74oken"),
+            ("/token", "/a/../", "/a/../token"),
+            ("/token", "/./", "/./token"),
+            ("/token", "//", "//token"),
         ] {
             assert!(
                 samples(entry, hint).iter().any(|path| path == wanted),
@@ -92,6 +145,30 @@ mod tests {
                 samples(entry, hint)
             );
         }
+    }
+
+    #[test]
+    fn entries_that_may_begin_like_that() {
+        for (entry, begin, wanted) in [
+            ("/realms/*/token", "/realms/", true),
+            ("/realms/*/token", "/REALMS/bank/to", true),
+            ("/realms/*/token", "/static/", false),
+            ("/realms/*/token", "/realm/", false),
+            ("/realms/*/token", "", true),
+            ("/oauth/**", "/oauth/a/b", true),
+            ("/oauth/**", "/o", true),
+            ("/oauth/**", "/auth/", false),
+            ("/token", "/%74oken", true),
+            ("/token", "/token/x", false),
+        ] {
+            assert_eq!(may_begin(entry, begin), wanted, "{entry} {begin}");
+        }
+    }
+
+    #[test]
+    fn further_spellings() {
+        let found = odd_spellings(&["/token".to_owned(), "/a/token/".to_owned(), "/".to_owned()]);
+        assert_eq!(found, ["//token", "/%74oken", "//a/token/", "/a/%74oken", "//"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{Rules, cluster_key, printed};
+use crate::lint::endpoints::ListedEndpoint;
 use crate::lint::graph::{Cluster, FilterChain, FilterRole, Way};
 
 impl Rules<'_> {
@@ -35,11 +36,22 @@ impl Rules<'_> {
                 self.add(&filter.place, false, "gap".to_owned(), gap.to_owned());
             }
         }
+        let mut ways = (chain.routes.iter())
+            .flat_map(|route| &route.destinations)
+            .filter_map(|target| target.ways.first());
+        let is_left_out = ways.any(|way| matches!(way, Way::Off { .. }));
         for (index, filter) in
             chain.filters.iter().enumerate().take(end.unwrap_or(chain.filters.len()))
         {
             let is_behind = index > first || filter.is_unordered;
             let message = match &filter.role {
+                // A filter is left out by the route that is chosen first.
+                FilterRole::Changes(what) if !is_behind && !filter.is_disabled && is_left_out => {
+                    format!(
+                        "{what} before the filter may have the route chosen anew, and by the first \
+                         one the filter may be off: whether it sees the request cannot be followed"
+                    )
+                }
                 FilterRole::Changes(what) if is_behind && !filter.is_disabled => format!(
                     "{what} behind the filter may change what was decided on, path, headers or \
                      body, and cannot be followed: put it before the filter, or make sure that it \
@@ -127,12 +139,47 @@ impl Rules<'_> {
         }
     }
 
+    /// Ways past the filter to any server at all, where that behind the filter is not known.
+    fn of_unknown_server(&self, chain: &FilterChain, why: &str) {
+        let targets = chain.routes.iter().flat_map(|route| &route.destinations);
+        let passing = targets
+            .filter(|target| target.ways.iter().any(|way| matches!(way, Way::Off { .. })))
+            .map(|target| target.cluster.clone());
+        let raw = chain.raw.iter().map(|(_, name)| Cluster::Named(name.clone()));
+        let Some(other) = passing.chain(raw).find(|cluster| !self.is_of_the_server(cluster)) else {
+            return;
+        };
+        let to = match &other {
+            Cluster::Named(name) => format!("\"{name}\""),
+            Cluster::Unseen(_) => "some cluster".to_owned(),
+        };
+        let message = format!(
+            "{} leads to {to} past the filter, and where requests go behind the filter is not \
+             known, {why}: whether that is the same server cannot be followed",
+            chain.title
+        );
+        self.add(&chain.place, false, "unknown server".to_owned(), message);
+    }
+
     /// Ways past the filter to clusters that may be any server.
     pub(super) fn of_unknown_clusters(&self) {
-        if self.endpoints.iter().all(|endpoint| endpoint.owners.is_empty()) {
+        let is_owner = |endpoint: &ListedEndpoint| {
+            !endpoint.owners.is_empty() || endpoint.unseen_owner.is_some()
+        };
+        if !self.endpoints.iter().any(is_owner) {
             return;
         }
+        let by_route = self.endpoints.iter().find_map(|endpoint| endpoint.unseen_owner);
+        let owners = self.endpoints.iter().flat_map(|endpoint| &endpoint.owners);
+        let facts = owners.filter_map(|owner| self.graph.clusters.get(owner));
+        // A cluster by discovery has its name at least.
+        let by_cluster =
+            facts.filter_map(|facts| facts.unknown).find(|why| !why.contains("not in these files"));
+        let behind = by_route.or(by_cluster);
         for chain in &self.graph.chains {
+            if let Some(why) = behind {
+                self.of_unknown_server(chain, why);
+            }
             let targets = chain.routes.iter().flat_map(|route| &route.destinations);
             let passing =
                 targets.filter(|target| target.ways.iter().any(|way| !matches!(way, Way::Runs(_))));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{OrderedChain, Rules};
-use crate::lint::endpoints::ListedEndpoint;
+use crate::lint::endpoints::{ListedEndpoint, is_entry};
 use crate::lint::graph::{Cluster, Destination, Route, Way};
 use crate::lint::hosts::host_of_both;
 use crate::lint::paths::{Answer, samples, spellings};
@@ -15,6 +15,32 @@ struct Owner {
     image: Option<String>,
     /// Whether the route takes it as it is listed.
     is_plain: bool,
+    /// Why the clusters are not known.
+    unseen: Option<&'static str>,
+}
+
+/// What arrives in place of an endpoint, of which the route takes `taken`: a pattern, where the
+/// endpoint is one and the route takes all of it.
+fn image_of(endpoint: &ListedEndpoint, route: &Route, taken: &str) -> Option<String> {
+    let hint = route.paths.hint();
+    let text = endpoint.text.as_deref().filter(|text| text.contains('*'));
+    let below = format!("{}/**", hint.trim_end_matches('/'));
+    // Of an endpoint with all that is below it, a route may take some.
+    let below = text.filter(|text| {
+        text.strip_suffix("**").is_some_and(|base| {
+            below.get(..base.len()).is_some_and(|front| front.eq_ignore_ascii_case(base))
+        })
+    });
+    let below = below.map(|_| format!("{}/**", hint.trim_end_matches('/')));
+    let wholes = text.map(str::to_owned).into_iter().chain(below);
+    let whole = wholes.filter(|text| route.paths.takes(text) == Answer::Yes);
+    let mut all = whole.chain([taken.to_owned()]);
+    all.find_map(|path| {
+        let image = route.rewrite.of(&route.paths, &path).ok()?;
+        let pattern = image.replace("//", "/");
+        let image = if path == taken { image } else { pattern };
+        (image != path && (path == taken || is_entry(&image))).then_some(image)
+    })
 }
 
 impl Rules<'_> {
@@ -23,7 +49,9 @@ impl Rules<'_> {
     pub(super) fn find_owners(&mut self) {
         for only_running in [true, false] {
             let found: Vec<(usize, Owner)> = (self.endpoints.iter().enumerate())
-                .filter(|(_, endpoint)| endpoint.owners.is_empty())
+                .filter(|(_, endpoint)| {
+                    endpoint.owners.is_empty() && endpoint.unseen_owner.is_none()
+                })
                 .flat_map(|(number, endpoint)| {
                     self.owners(endpoint, only_running)
                         .into_iter()
@@ -35,11 +63,11 @@ impl Rules<'_> {
                 .filter(|(_, owner)| owner.is_plain && owner.image.is_none())
                 .map(|(number, _)| *number)
                 .collect();
-            for (number, Owner { clusters, image, .. }) in found {
+            for (number, Owner { clusters, image, unseen, .. }) in found {
                 let Some(endpoint) = self.endpoints.get_mut(number) else { continue };
                 endpoint.owners.extend(clusters);
-                // Many routes may lead to one image.
-                endpoint.images.extend(image.filter(|image| !endpoint.images.contains(image)));
+                endpoint.unseen_owner = endpoint.unseen_owner.or(unseen);
+                image.into_iter().for_each(|image| endpoint.add_image(image));
                 endpoint.is_inside = endpoint.images.is_empty() || as_listed.contains(&number);
             }
         }
@@ -56,7 +84,11 @@ impl Rules<'_> {
             let host = host_of_both(&route.hosts, &endpoint.hosts)?;
             let hint = route.paths.hint();
             let any = || vec![hint.clone(), format!("{hint}x"), "/x".to_owned()];
-            let plain = endpoint.text.as_ref().map_or_else(any, |text| samples(text, &hint));
+            let filled = |text: &String| {
+                let hints = endpoint.hints(route);
+                hints.iter().flat_map(|hint| samples(text, hint)).collect()
+            };
+            let plain: Vec<String> = endpoint.text.as_ref().map_or_else(any, filled);
             let is_taken = |path: &String| {
                 endpoint.is(path)
                     && ordered.order.takes(route, path) != Answer::No
@@ -111,19 +143,15 @@ impl Rules<'_> {
             taking.into_iter().filter(|(_, _, is_plain)| *is_plain || !has_plain)
         {
             for target in &route.destinations {
-                let is_wanted = !only_running || runs(target);
-                if let (Cluster::Named(cluster), true) = (&target.cluster, is_wanted) {
-                    let image = route
-                        .rewrite
-                        .of(&route.paths, &taken)
-                        .ok()
-                        .filter(|image| is_plain && *image != taken);
-                    found.push(Owner {
-                        clusters: self.graph.same_server(cluster),
-                        image,
-                        is_plain,
-                    });
+                if only_running && !runs(target) {
+                    continue;
                 }
+                let (clusters, unseen) = match &target.cluster {
+                    Cluster::Named(cluster) => (self.graph.same_server(cluster), None),
+                    Cluster::Unseen(why) => (Vec::new(), Some(*why)),
+                };
+                let image = image_of(endpoint, route, &taken).filter(|_| is_plain);
+                found.push(Owner { clusters, image, is_plain, unseen });
             }
         }
         found

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::lint::endpoints::{ListedEndpoint, plain_path};
+use crate::lint::endpoints::ListedEndpoint;
 use crate::lint::graph::{FilterChain, Route};
 use crate::lint::located::Place;
-use crate::lint::paths::{Answer, PathMatch, Pattern, Rewrite};
+use crate::lint::paths::{Answer, PathMatch, Pattern, Rewrite, plain_path};
 
 /// The routes of a chain, by what they take.
 #[derive(Default)]
@@ -27,7 +27,8 @@ struct SureRoutes {
     as_written: PathIndex,
     /// In lower case.
     folded: PathIndex,
-    expressions: Vec<(usize, PathMatch)>,
+    /// By the text that all their matches begin with; many routes may have one expression each.
+    expressions: HashMap<String, Vec<(usize, PathMatch)>>,
 }
 
 /// The positions of routes by their texts.
@@ -88,7 +89,10 @@ impl SureRoutes {
             Pattern::Exact(text) => (&mut index.exact, text),
             Pattern::Prefix(text) => (&mut index.prefixes, text),
             Pattern::Segments(text) => (&mut index.segments, text),
-            Pattern::Regex(_) => return self.expressions.push((position, paths.clone())),
+            Pattern::Regex(regex) => {
+                let same = self.expressions.entry(regex.sure_prefix()).or_default();
+                return same.push((position, paths.clone()));
+            }
             // It takes nothing for sure.
             Pattern::Unknown => return,
         };
@@ -100,8 +104,9 @@ impl SureRoutes {
     fn take(&self, path: &str, before: usize) -> bool {
         self.as_written.take(path, before)
             || self.folded.take(&path.to_ascii_lowercase(), before)
-            || (self.expressions.iter())
-                .take_while(|(position, _)| *position < before)
+            || (0..=path.len())
+                .filter_map(|end| self.expressions.get(path.get(..end)?))
+                .flat_map(|same| same.iter().take_while(|(position, _)| *position < before))
                 .any(|(_, paths)| paths.takes(path) == Answer::Yes)
     }
 }
@@ -198,7 +203,7 @@ mod tests {
             assert!(candidates.is_sorted(), "{candidates:?}");
             for (position, route) in chain.routes.iter().enumerate() {
                 let taken = endpoint
-                    .outside(route)
+                    .outside(route, true)
                     .into_iter()
                     .find(|path| route.paths.takes(path) != Answer::No && endpoint.is(path));
                 let is_candidate = candidates.contains(&position);

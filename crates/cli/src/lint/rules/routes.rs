@@ -25,14 +25,18 @@ impl Rules<'_> {
             Way::Runs(configs) => {
                 self.of_gated(chain, route, target, configs);
                 self.of_host(chain, route, target, configs);
+                self.of_tenants(chain, route, target, configs);
             }
             Way::Off { place, why, fix } => {
-                self.of_bypass(chain, route, target, (place, why, fix), |_| Answer::Yes)
+                self.of_bypass(chain, route, target, (place, why, fix), false, |_| Answer::Yes)
             }
             Way::Matched { place, tree } => {
                 let why = "a matcher decides whether the filter runs";
                 let fix = "let the filter run for every request: other paths pass it anyway";
-                self.of_bypass(chain, route, target, (place, why, fix), |path| tree.skips(path));
+                let is_tried = tree.has_expressions();
+                self.of_bypass(chain, route, target, (place, why, fix), is_tried, |path| {
+                    tree.skips(path)
+                });
             }
             Way::Unclear { place, why } => {
                 let message = format!(
@@ -44,24 +48,29 @@ impl Rules<'_> {
         }
     }
 
-    /// A way on which the filter does not run, or only for paths that are not skipped.
+    /// A way on which the filter does not run, or only for paths that are not skipped; `is_tried`:
+    /// a few trials are all that is known of which those are.
     fn of_bypass(
         &self,
         chain: &OrderedChain<'_>,
         route: &Route,
         target: &Destination,
         (place, why, fix): (&Place, &str, &str),
+        is_tried: bool,
         skips: impl Fn(&str) -> Answer,
     ) {
         let cluster = &target.cluster;
         let to = printed(cluster);
-        let mut is_unclear = !self.is_followed(route, cluster);
+        let mut is_unclear = is_tried || !self.is_followed(route, cluster);
         for endpoint in self.served(cluster) {
             let found = self.arrival(chain, route, endpoint, |sent, _| skips(sent) == Answer::Yes);
             let found = found.or_else(|| {
                 self.arrival(chain, route, endpoint, |sent, _| skips(sent) == Answer::Maybe)
             });
-            let Some(Arrival { sent, arrives, is_sure }) = found else { continue };
+            let Some(Arrival { sent, arrives, is_sure }) = found else {
+                is_unclear |= endpoint.is_undecided(route);
+                continue;
+            };
             let comes = if sent == arrives { String::new() } else { format!(" as {arrives}") };
             let is_certain = is_sure
                 && matches!(cluster, Cluster::Named(_))
