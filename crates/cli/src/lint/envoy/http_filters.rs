@@ -163,6 +163,11 @@ fn role_of(
     of_type(url, Some(config))
 }
 
+/// By its name, or by the type of its configuration, where nothing else of it is known.
+pub fn role_of_name(name: &str) -> FilterRole {
+    of_type(name, None)
+}
+
 /// By the type of its configuration, or by its name where it has none.
 fn of_type(url: &str, config: Option<At<'_>>) -> FilterRole {
     let lower = url.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();

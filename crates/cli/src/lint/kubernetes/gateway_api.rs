@@ -2,7 +2,12 @@
 
 mod client_traffic;
 mod envoy_listener;
+mod patch_listeners;
+mod patch_operations;
+mod patch_path;
 mod patch_remarks;
+mod patch_routes;
+mod patch_ways;
 mod patches;
 mod policies;
 
@@ -10,6 +15,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::envoy_listener::{EnvoyListener, Http3, has_tls, http3};
+use self::patch_operations::{Gated, Operation};
+use self::patch_ways::Ways;
 use self::policies::PolicyTargets;
 
 use super::client_certificates::{LenientPatch, lenient_mode};
@@ -49,6 +56,10 @@ pub fn graph(
     let lenient = LenientPatch::all(resources);
     let policies = &policies;
     let context = GatewayContext { resources, configs, installs, policies, lenient: &lenient };
+    let patch_policies = resources.iter().filter(|one| one.kind == "EnvoyPatchPolicy");
+    let operations: Vec<Operation<'_>> =
+        patch_policies.flat_map(|policy| Operation::of(*policy)).collect();
+    let mut gated = Gated::of(resources, &operations, configs);
     // Many files may have one and the same gateway.
     let mut seen = BTreeSet::new();
     for gateway in resources.iter().filter(is_api) {
@@ -59,6 +70,7 @@ pub fn graph(
                 let chain = of_listener(&context, &routes, *gateway, listener, &envoy);
                 let has_filter = chain.configs().next().is_some();
                 graph.chains.push(chain);
+                gated.add(*gateway, &envoy.names(*gateway, listener), has_filter);
                 match http3(resources, *gateway, listener) {
                     Some(Http3::On(at)) => {
                         let quic = envoy.of_quic(at);
@@ -74,6 +86,14 @@ pub fn graph(
         }
     }
     graph.chains.extend(of_other_parents(resources));
+    let ways = Ways::new(resources, &operations);
+    graph.remarks.extend(patch_operations::remarks(&operations, &gated, &ways, configs));
+    graph.chains.extend(ways.chains(&operations, &gated));
+    let (chains, remarks) = ways.of_bootstraps();
+    graph.chains.extend(chains);
+    if gated.is_anywhere() {
+        graph.remarks.extend(remarks);
+    }
     graph
 }
 

@@ -1,6 +1,7 @@
 //! Envoy Gateway's EnvoyPatchPolicy: what patches add to listeners.
 
 use super::envoy_listener::EnvoyListener;
+use super::patch_path::{Step, steps};
 use crate::lint::graph::{Filter, FilterRole, Way};
 use crate::lint::kubernetes::resource::Resource;
 use crate::lint::located::{At, ConfigPlaces};
@@ -136,10 +137,40 @@ fn reach(
         },
         (_, None) => Reach::Unclear,
     };
+    let reach = match reach {
+        Reach::Covers => placed(&steps(operation)),
+        reach => reach,
+    };
     match reach {
         // Envoy Gateway has these names from 1.10, and before that with a runtime flag.
         Reach::Covers if !is_named => Reach::Unclear,
         reach => reach,
+    }
+}
+
+/// Whether the filter comes before all that Envoy Gateway has in the connection manager.
+fn placed(steps: &[Step]) -> Reach {
+    let manager = "envoy.filters.network.http_connection_manager";
+    let is_manager = |step: &Step| match step {
+        Step::Chosen(names) => names.iter().all(|name| name == manager),
+        // The first one, as Envoy Gateway has no other.
+        step => *step == Step::Index(0),
+    };
+    let at = steps.iter().rposition(|step| step.is("filters"));
+    let inside = at.and_then(|at| steps.get(at + 1..)).unwrap_or_default();
+    let Some((chosen, [config, filters, rest @ ..])) = inside.split_first() else {
+        return Reach::Unclear;
+    };
+    if !is_manager(chosen) || !config.is("typed_config") || !filters.is("http_filters") {
+        return Reach::Unclear;
+    }
+    match rest {
+        [] | [Step::Index(0)] => Reach::Covers,
+        [Step::End] => Reach::Nothing {
+            why: "the filter is put behind the router and never runs".to_owned(),
+            fix: "let the path end with 0, so that it comes first".to_owned(),
+        },
+        _ => Reach::Unclear,
     }
 }
 
