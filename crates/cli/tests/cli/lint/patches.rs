@@ -32,6 +32,12 @@ spec:
     ))
 }
 
+/// A name of a file that no other test has, as they run at once.
+fn own_name() -> String {
+    let test = std::thread::current();
+    format!("{}.yaml", test.name().unwrap_or("patches").replace("::", "-"))
+}
+
 fn shipped() -> String {
     let at = |name: &str| support::repository().join("envoy/envoy-gateway").join(name);
     let read = |name: &str| std::fs::read_to_string(at(name)).expect("readable");
@@ -54,7 +60,7 @@ spec:
 }
 
 fn with(more: &str) -> Vec<(String, String)> {
-    let found = findings(&file("patches.yaml", format!("{}---\n{more}", shipped())));
+    let found = findings(&file(&own_name(), format!("{}---\n{more}", shipped())));
     found.into_iter().map(|(_, severity, message)| (severity, message)).collect()
 }
 
@@ -296,7 +302,7 @@ fn patches_that_bring_listeners() {
     ] {
         let text = shipped();
         assert!(text.contains(from), "{from}");
-        let found = findings(&file("patches.yaml", text.replace(from, to)));
+        let found = findings(&file(&own_name(), text.replace(from, to)));
         let found: Vec<_> =
             found.into_iter().map(|(_, severity, message)| (severity, message)).collect();
         is(&found, Some(wanted), to);

@@ -1,5 +1,7 @@
 //! Envoy Gateway's EnvoyPatchPolicy: what patches add to listeners.
 
+use std::collections::BTreeSet;
+
 use super::envoy_listener::EnvoyListener;
 use super::patch_path::{Step, steps};
 use crate::lint::graph::{Filter, FilterRole, Way};
@@ -34,15 +36,16 @@ pub fn is_for(policy: Resource<'_>, namespace: &str, gateway: &str) -> bool {
 pub fn filter_of_listener(
     resources: &[Resource<'_>],
     configs: &ConfigPlaces,
+    unused: &BTreeSet<usize>,
     gateway: Resource<'_>,
     listener: &EnvoyListener,
 ) -> Option<(Filter, Way)> {
     let policies = resources.iter().filter(|resource| resource.kind == "EnvoyPatchPolicy");
-    let patches = policies
-        .filter(|policy| is_for(**policy, gateway.namespace, gateway.name))
-        .flat_map(|resource| resource.list("jsonPatches").collect::<Vec<_>>());
+    let patches = policies.flat_map(|policy| {
+        policy.list("jsonPatches").map(|patch| (*policy, patch)).collect::<Vec<_>>()
+    });
     let mut best: Option<(u8, Filter, Way)> = None;
-    for patch in patches {
+    for (policy, patch) in patches {
         let Some(operation) = patch.member("operation") else { continue };
         let Some(value) = operation.member("value") else { continue };
         let Some(config) = configs.within(value) else { continue };
@@ -50,7 +53,26 @@ pub fn filter_of_listener(
             continue;
         }
         let place = value.place();
-        let (rank, way) = match reach(patch, operation, gateway, listener) {
+        let is_own = is_for(policy, gateway.namespace, gateway.name);
+        let reach = match reach(patch, operation, gateway, listener) {
+            reach if is_own => reach,
+            // It names the listener, and a policy is for a Gateway of its own namespace.
+            Reach::Covers if unused.contains(&config) => Reach::Nothing {
+                why: format!("{} is not for {}", policy.printed(), gateway.printed()),
+                fix: "let its targetRef name that Gateway, in its own namespace".to_owned(),
+            },
+            _ => continue,
+        };
+        let (rank, way) = match reach {
+            Reach::Elsewhere if unused.contains(&config) => {
+                let name = patch.text_of("name").unwrap_or_default();
+                let why = format!(
+                    "{} has the name \"{}\" in Envoy, and the patch of \"{name}\" finds nothing",
+                    listener.title, listener.name
+                );
+                let fix = format!("name \"{}\"", listener.name);
+                (0, Way::Off { place: patch.place(), why, fix })
+            }
             Reach::Elsewhere => continue,
             Reach::Nothing { why, fix } => (0, Way::Off { place: patch.place(), why, fix }),
             Reach::Unclear => {
