@@ -3,6 +3,7 @@
 mod commented;
 mod files;
 mod listener;
+mod patches;
 mod places;
 mod profile;
 mod resources;

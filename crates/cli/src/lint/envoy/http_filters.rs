@@ -213,6 +213,11 @@ pub fn behind_the_router(
     all.filter(|filter| !is_codec(&filter.role)).collect()
 }
 
+/// By its name, or by the type of its configuration, where nothing else of it is known.
+pub fn role_of_name(name: &str) -> FilterRole {
+    of_type(name, None)
+}
+
 /// By the type of its configuration, or by its name where it has none.
 fn of_type(url: &str, config: Option<At<'_>>) -> FilterRole {
     let lower = url.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();

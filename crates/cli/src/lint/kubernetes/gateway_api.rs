@@ -1,8 +1,14 @@
 //! The Gateway API, and Envoy Gateway's policies for it.
 
+mod allowed;
 mod client_traffic;
 mod envoy_listener;
+mod patch_listeners;
+mod patch_operations;
+mod patch_path;
 mod patch_remarks;
+mod patch_routes;
+mod patch_ways;
 mod patches;
 mod policies;
 
@@ -10,14 +16,16 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::envoy_listener::{EnvoyListener, Http3, has_tls, http3};
+use self::patch_operations::{Gated, Operation};
+use self::patch_ways::Ways;
 use self::policies::PolicyTargets;
 
 use super::client_certificates::{LenientPatch, lenient_mode};
 use super::installs::{self, GatewayServer, Install};
-use super::resource::Resource;
+use super::resource::{Resource, service};
 use crate::lint::graph::{
-    ChainTls, ClientCertificates, Cluster, Destination, FilterChain, Graph, Route, TlsParameters,
-    TlsVersion, Way,
+    ChainTls, ClientCertificates, Cluster, Destination, Filter, FilterChain, FilterRole, Graph,
+    Route, TlsParameters, TlsVersion, Way,
 };
 use crate::lint::hosts::common_host;
 use crate::lint::located::{At, ConfigPlaces};
@@ -38,6 +46,7 @@ pub fn graph(
     resources: &[Resource<'_>],
     configs: &ConfigPlaces,
     installs: &[Install<'_>],
+    unused: &BTreeSet<usize>,
 ) -> Graph {
     let mut graph =
         Graph { remarks: patch_remarks::remarks(resources, configs), ..Graph::default() };
@@ -48,7 +57,12 @@ pub fn graph(
     let routes = AttachedRoutes::of(resources);
     let lenient = LenientPatch::all(resources);
     let policies = &policies;
-    let context = GatewayContext { resources, configs, installs, policies, lenient: &lenient };
+    let lenient = &lenient;
+    let context = GatewayContext { resources, configs, installs, unused, policies, lenient };
+    let patch_policies = resources.iter().filter(|one| one.kind == "EnvoyPatchPolicy");
+    let operations: Vec<Operation<'_>> =
+        patch_policies.flat_map(|policy| Operation::of(*policy)).collect();
+    let mut gated = Gated::of(resources, &operations, configs);
     // Many files may have one and the same gateway.
     let mut seen = BTreeSet::new();
     for gateway in resources.iter().filter(is_api) {
@@ -59,6 +73,7 @@ pub fn graph(
                 let chain = of_listener(&context, &routes, *gateway, listener, &envoy);
                 let has_filter = chain.configs().next().is_some();
                 graph.chains.push(chain);
+                gated.add(*gateway, &envoy.names(*gateway, listener), has_filter);
                 match http3(resources, *gateway, listener) {
                     Some(Http3::On(at)) => {
                         let quic = envoy.of_quic(at);
@@ -74,6 +89,14 @@ pub fn graph(
         }
     }
     graph.chains.extend(of_other_parents(resources));
+    let ways = Ways::new(resources, &operations);
+    graph.remarks.extend(patch_operations::remarks(&operations, &gated, &ways, configs));
+    graph.chains.extend(ways.chains(&operations, &gated));
+    let (chains, remarks) = ways.of_bootstraps();
+    graph.chains.extend(chains);
+    if gated.is_anywhere() {
+        graph.remarks.extend(remarks);
+    }
     graph
 }
 
@@ -115,6 +138,8 @@ struct GatewayContext<'a, 'b> {
     resources: &'b [Resource<'a>],
     configs: &'b ConfigPlaces,
     installs: &'b [Install<'a>],
+    /// Configurations that no server of a gateway has.
+    unused: &'b BTreeSet<usize>,
     policies: &'b PolicyTargets<'a>,
     lenient: &'b [LenientPatch<'a>],
 }
@@ -155,7 +180,7 @@ fn of_listener<'a>(
     listener: At<'a>,
     envoy: &EnvoyListener,
 ) -> FilterChain {
-    let GatewayContext { resources, configs, installs, policies, lenient } = *around;
+    let GatewayContext { resources, configs, installs, unused, policies, lenient } = *around;
     let hostname = listener.text_of("hostname").unwrap_or("*").to_owned();
     let served = GatewayServer {
         gateway: gateway.name,
@@ -174,7 +199,8 @@ fn of_listener<'a>(
     if let (true, Way::Off { fix, .. }) = (envoy.is_quic, &mut base) {
         *fix = format!("patch \"{}\" as well, or remove http3", envoy.name);
     }
-    if let Some((filter, way)) = patches::filter_of_listener(resources, configs, gateway, envoy) {
+    let patched = patches::filter_of_listener(resources, configs, unused, gateway, envoy);
+    if let Some((filter, way)) = patched {
         // A patch that finds nothing leaves what others put there.
         if matches!(base, Way::Off { .. }) || !matches!(way, Way::Off { .. }) {
             base = way;
@@ -201,9 +227,12 @@ fn of_listener<'a>(
             cipher_suites: None,
         });
     }
-    let mut used: Vec<(Resource<'_>, usize)> = Vec::new();
+    let mut used: Vec<Resource<'_>> = Vec::new();
+    let mut injected = Vec::new();
     for route in routes.to(gateway) {
-        if !is_attached(route, gateway, listener) {
+        if !is_attached(route, gateway, listener)
+            || allowed::refuses(resources, gateway, listener, *route)
+        {
             continue;
         }
         let own: Vec<String> =
@@ -215,6 +244,7 @@ fn of_listener<'a>(
         };
         match route.kind {
             "HTTPRoute" if !hosts.is_empty() => {
+                injected.extend(credentials(resources, *route));
                 http_route(&context, *route, &hosts, &mut one, &mut used)
             }
             "TLSRoute" | "TCPRoute" => {
@@ -227,13 +257,18 @@ fn of_listener<'a>(
                     }),
                 );
             }
+            "UDPRoute" => {
+                one.unseen.push((route.at.place(), "a UDPRoute is not followed".to_owned()));
+            }
             "GRPCRoute" if !hosts.is_empty() => {
                 one.unseen.push((route.at.place(), "a GRPCRoute is not followed".to_owned()));
             }
             _ => {}
         }
     }
-    filters.extend(policies::filters(resources, configs, &used));
+    let is_first = matches!(context.base, Way::Runs(_));
+    filters.extend(policies::filters(resources, configs, &used, is_first));
+    filters.extend(injected);
     one.routes.sort_by_key(by_precedence);
     FilterChain { filters, ..one }
 }
@@ -272,10 +307,11 @@ fn backend_name(backend: At<'_>, route: Resource<'_>) -> Option<String> {
     let port =
         backend.member("port").map(|port| format!(":{}", port.node.to_json())).unwrap_or_default();
     // As Istio calls it.
-    Some(if kind == "Service" {
-        format!("{name}.{namespace}.svc.cluster.local{port}")
-    } else {
-        format!("{kind} {namespace}/{name}{port}")
+    Some(match kind {
+        "Service" => format!("{name}.{namespace}.svc.cluster.local{port}"),
+        // Istio's way to name a host.
+        "Hostname" => format!("{}{port}", service(&name.to_ascii_lowercase(), namespace, None)),
+        _ => format!("{kind} {namespace}/{name}{port}"),
     })
 }
 
@@ -284,15 +320,25 @@ fn http_route<'a>(
     route: Resource<'a>,
     hosts: &[String],
     chain: &mut FilterChain,
-    used: &mut Vec<(Resource<'a>, usize)>,
+    used: &mut Vec<Resource<'a>>,
 ) {
     for rule in route.list("rules") {
         let filters: Vec<At<'a>> = rule.list("filters").collect();
-        let (way, policy) = policies::way_of(context, route, rule);
-        used.extend(policy);
-        let mirrored =
-            filters.iter().filter_map(|filter| filter.path(&["requestMirror", "backendRef"]));
-        let backends: Vec<At<'a>> = rule.list("backendRefs").chain(mirrored).collect();
+        let (way, policies) = policies::way_of(context, route, rule);
+        used.extend(policies);
+        let routed: Vec<At<'a>> = rule.list("backendRefs").collect();
+        // A backend may have filters of its own.
+        let of_backends: Vec<At<'a>> = routed.iter().flat_map(|at| at.list("filters")).collect();
+        let mirrored: Vec<At<'a>> = filters
+            .iter()
+            .chain(&of_backends)
+            .filter_map(|filter| filter.path(&["requestMirror", "backendRef"]))
+            .collect();
+        let rewrite = match (rewrite(context.resources, route, &filters), &of_backends) {
+            (Rewrite::None, others) => rewrite(context.resources, route, others),
+            (first, _) => first,
+        };
+        let backends: Vec<At<'a>> = routed.into_iter().chain(mirrored).collect();
         let destinations: Vec<Destination> = backends
             .into_iter()
             .filter_map(|backend| {
@@ -307,7 +353,7 @@ fn http_route<'a>(
                 group: hosts.join(" "),
                 hosts: hosts.to_vec(),
                 place: rule.place(),
-                rewrite: rewrite(context.resources, route, &filters),
+                rewrite: rewrite.clone(),
                 paths,
                 is_conditional,
                 host_rewrite: host_rewrite(&filters),
@@ -326,6 +372,27 @@ fn http_route<'a>(
             add(paths, is_conditional);
         }
     }
+}
+
+/// Extensions of a route that write credentials behind the filter.
+fn credentials(resources: &[Resource<'_>], route: Resource<'_>) -> Vec<Filter> {
+    let rules = route.list("rules").flat_map(|rule| rule.list("filters").collect::<Vec<_>>());
+    let names = rules.filter_map(|at| at.path(&["extensionRef", "name"]).and_then(At::text));
+    let found = names.filter_map(|name| {
+        let is_it = |one: &&Resource<'_>| {
+            (one.kind, one.namespace, one.name) == ("HTTPRouteFilter", route.namespace, name)
+        };
+        resources.iter().find(is_it)?.spec()?.member("credentialInjection")
+    });
+    let filter = |at: At<'_>| Filter {
+        place: at.place(),
+        name: "credentialInjection".to_owned(),
+        role: FilterRole::Changes("a filter that writes credentials"),
+        is_disabled: false,
+        is_unordered: true,
+        gap: None,
+    };
+    found.map(filter).collect()
 }
 
 fn path_match(at: At<'_>) -> (PathMatch, bool) {

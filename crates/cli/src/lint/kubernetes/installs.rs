@@ -1,10 +1,15 @@
 //! What Istio's EnvoyFilter, WasmPlugin and TrafficExtension put into gateways.
 
+use std::collections::BTreeSet;
+
 use super::resource::Resource;
 use crate::lint::envoy::http_filters::{self, DiscoveredFilters};
 use crate::lint::graph::{Filter, FilterRole, Way};
 use crate::lint::located::{At, ConfigPlaces, Place};
 use crate::lint::paths::Answer;
+
+/// Istio's root namespace, whose resources are for all namespaces.
+const ROOT: &str = "istio-system";
 
 const INSTALL: &str = "let the filter be installed there too, or remove the route to this service";
 
@@ -14,16 +19,24 @@ pub struct Install<'a> {
     pub filter: Filter,
     pub scope: InstallScope<'a>,
     order: FilterOrder,
-    /// It takes the filter of this name away instead.
+    /// It takes the filter of this name away; any, where the name is empty.
+    removes: Option<&'a str>,
+    /// It puts none there.
     is_removal: bool,
+    /// No server of a gateway has this configuration, so that one that it nearly covers is told.
+    is_unused: bool,
 }
 
 /// Which proxies and listeners get it.
 #[derive(Default)]
 pub struct InstallScope<'a> {
     labels: Vec<(&'a str, &'a str)>,
-    /// Gateways of the Gateway API, by name.
+    /// Gateways of the Gateway API, by name; they are in the namespace of the resource.
     gateways: Vec<&'a str>,
+    /// It names its targets, if other ones.
+    has_targets: bool,
+    /// One of them is no gateway, and may have some: as a class.
+    has_other_targets: bool,
     sni: Option<&'a str>,
     ports: Vec<String>,
     /// It asks for something that the files do not show.
@@ -32,6 +45,8 @@ pub struct InstallScope<'a> {
     pub is_elsewhere: bool,
     /// A plugin for the traffic of servers, of which a gateway has none.
     is_for_servers: bool,
+    /// It sees connections, and no requests.
+    is_for_connections: bool,
 }
 
 /// Its place among the filters.
@@ -66,21 +81,29 @@ impl InstallScope<'_> {
     }
 
     pub fn covers(&self, namespace: &str, served: &GatewayServer<'_>) -> Answer {
-        if self.is_elsewhere || self.is_for_servers {
+        if self.is_elsewhere || self.is_for_servers || self.is_for_connections {
             Answer::No
         } else {
             self.selects(namespace, served)
         }
     }
 
-    fn selects(&self, namespace: &str, served: &GatewayServer<'_>) -> Answer {
-        let mut is_unclear = self.is_unclear;
-        if !self.gateways.is_empty() {
-            if !served.is_of_gateway_api || !self.gateways.contains(&served.gateway) {
+    /// Whether it selects the workload of a server, whatever it asks of the listener.
+    fn selects_workload(&self, namespace: &str, served: &GatewayServer<'_>) -> Answer {
+        let is_root = namespace == ROOT;
+        let mut is_unclear = false;
+        if self.has_targets {
+            let is_named = served.is_of_gateway_api
+                && self.gateways.contains(&served.gateway)
+                && namespace == served.namespace;
+            if !is_named && !self.has_other_targets {
                 return Answer::No;
             }
-        } else if self.labels.is_empty() {
-            is_unclear |= namespace != served.namespace && namespace != "istio-system";
+            is_unclear |= !is_named;
+        } else {
+            // Those of the root namespace are for all; others for workloads of their own namespace,
+            // which the files do not show to be that of the gateway.
+            is_unclear |= namespace != served.namespace && !is_root;
         }
         for (name, value) in &self.labels {
             match served.labels.iter().find(|(own, _)| own == name) {
@@ -89,23 +112,60 @@ impl InstallScope<'_> {
                 None => is_unclear = true,
             }
         }
+        if is_unclear { Answer::Maybe } else { Answer::Yes }
+    }
+
+    fn selects(&self, namespace: &str, served: &GatewayServer<'_>) -> Answer {
+        let workload = self.selects_workload(namespace, served);
+        if workload == Answer::No || self.misses(served).is_some() {
+            return Answer::No;
+        }
+        if self.is_unclear { Answer::Maybe } else { workload }
+    }
+
+    /// For which servers it is, where that is not this one.
+    fn misses(&self, served: &GatewayServer<'_>) -> Option<String> {
         if let Some(sni) = self.sni
             && (!served.has_tls || !served.hosts.iter().any(|host| host == sni))
         {
-            return Answer::No;
+            return Some(format!("for the server name \"{sni}\" alone"));
         }
-        if !self.ports.is_empty()
-            && served.port.as_ref().is_some_and(|port| !self.ports.contains(port))
-        {
-            return Answer::No;
-        }
-        if is_unclear { Answer::Maybe } else { Answer::Yes }
+        let is_here = |port: &String| self.ports.is_empty() || self.ports.contains(port);
+        let is_here = served.port.as_ref().is_none_or(is_here);
+        (!is_here).then(|| format!("for port {} alone", self.ports.join(" and ")))
     }
 }
 
 impl Install<'_> {
     pub fn covers(&self, served: &GatewayServer<'_>) -> Answer {
         self.scope.covers(self.resource.namespace, served)
+    }
+
+    /// Why a server does not get this filter, though its workload is selected, and the mend.
+    fn near_miss(&self, served: &GatewayServer<'_>) -> Option<(String, &'static str)> {
+        let scope = &self.scope;
+        let workload = scope.selects_workload(self.resource.namespace, served);
+        if workload != Answer::Yes || self.filter.role.config().is_none() {
+            return None;
+        }
+        let miss = scope.misses(served);
+        if miss.is_none() && scope.is_for_servers {
+            let why = "for the traffic of servers alone, and a gateway has none";
+            return Some((why.to_owned(), "leave the mode out of its match"));
+        }
+        if miss.is_none() && scope.is_for_connections {
+            let why = "of the type NETWORK, which sees connections and no requests";
+            return Some((why.to_owned(), "leave the type out"));
+        }
+        // Where another server has it, this one may be meant to go without. And a listener has the
+        // port of the pod, which a Service may have mapped to that of the gateway.
+        let is_by_port = miss.is_some() && !scope.ports.is_empty();
+        if !self.is_unused || (is_by_port && self.resource.kind == "EnvoyFilter") {
+            return None;
+        }
+        let sidecars = || "for sidecars, and a gateway is none".to_owned();
+        let why = miss.or_else(|| scope.is_elsewhere.then(sidecars))?;
+        Some((why, "let its match be that of the server"))
     }
 
     /// Whether another filter may run behind this one.
@@ -119,6 +179,14 @@ impl Install<'_> {
             (FilterOrder::Before(_), FilterOrder::Phase(..)) => false,
             _ => true,
         }
+    }
+}
+
+/// Marks those whose configuration is one of `unused`.
+pub fn mark_unused(installs: &mut [Install<'_>], unused: &BTreeSet<usize>) {
+    for install in installs {
+        let config = install.filter.role.config();
+        install.is_unused = config.is_some_and(|config| unused.contains(&config));
     }
 }
 
@@ -190,7 +258,8 @@ fn by_envoy_filter<'a>(
         }
         _ => return None,
     };
-    let is_removal = is_removal || operation == "MERGE";
+    let takes_away = is_removal || operation == "MERGE";
+    let adds = operation == "REPLACE" && patch.path(&["patch", "value"]).is_some();
     let order = match (operation, behind) {
         ("INSERT_FIRST", _) => FilterOrder::First,
         // Envoy's own or Istio's filter, before which it is inserted.
@@ -198,7 +267,15 @@ fn by_envoy_filter<'a>(
         ("INSERT_BEFORE", None) => FilterOrder::First,
         _ => FilterOrder::Other,
     };
-    Some(Install { resource, filter, scope: scope_of_patch(resource, patch), order, is_removal })
+    Some(Install {
+        resource,
+        filter,
+        scope: scope_of_patch(resource, patch),
+        order,
+        removes: takes_away.then(|| behind.unwrap_or_default()),
+        is_removal: takes_away && !adds,
+        is_unused: false,
+    })
 }
 
 /// Which proxies and listeners a patch of an EnvoyFilter is for.
@@ -207,7 +284,7 @@ pub fn scope_of_patch<'a>(resource: Resource<'a>, patch: At<'a>) -> InstallScope
     let chain = listener.and_then(|listener| listener.member("filterChain"));
     let text = |at: Option<At<'a>>, name: &str| at.and_then(|at| at.text_of(name));
     let labels = resource.spec().and_then(|spec| spec.path(&["workloadSelector", "labels"]));
-    let refs = resource.list("targetRefs").filter_map(|target| target.text_of("name"));
+    let refs: Vec<At<'a>> = resource.list("targetRefs").collect();
     let known = ["filterChain", "portNumber"];
     let known_of_chain = ["sni", "filter"];
     let is_unclear = listener
@@ -223,7 +300,9 @@ pub fn scope_of_patch<'a>(resource: Resource<'a>, patch: At<'a>) -> InstallScope
             .flat_map(At::members)
             .filter_map(|(name, value)| Some((name, value.text()?)))
             .collect(),
-        gateways: refs.collect(),
+        gateways: gateways(&refs),
+        has_targets: !refs.is_empty(),
+        has_other_targets: has_other_targets(&refs, resource),
         sni: text(chain, "sni"),
         ports: listener
             .and_then(|listener| listener.member("portNumber"))
@@ -233,7 +312,24 @@ pub fn scope_of_patch<'a>(resource: Resource<'a>, patch: At<'a>) -> InstallScope
         is_unclear,
         is_elsewhere: context.is_some_and(|context| context.starts_with("SIDECAR")),
         is_for_servers: false,
+        is_for_connections: false,
     }
+}
+
+/// The gateways among targets.
+fn gateways<'a>(refs: &[At<'a>]) -> Vec<&'a str> {
+    let is_gateway = |at: &&At<'a>| at.text_of("kind").is_none_or(|kind| kind == "Gateway");
+    refs.iter().filter(is_gateway).filter_map(|at| at.text_of("name")).collect()
+}
+
+/// Whether one of these may be a gateway that it does not name: those of a class are chosen in the
+/// root namespace only, and services have waypoints alone.
+fn has_other_targets(refs: &[At<'_>], resource: Resource<'_>) -> bool {
+    refs.iter().filter_map(|at| at.text_of("kind")).any(|kind| match kind {
+        "Gateway" | "Service" | "ServiceEntry" => false,
+        "GatewayClass" => resource.namespace == ROOT,
+        _ => true,
+    })
 }
 
 fn by_plugin<'a>(resource: Resource<'a>, configs: &ConfigPlaces) -> Install<'a> {
@@ -267,9 +363,6 @@ fn by_plugin<'a>(resource: Resource<'a>, configs: &ConfigPlaces) -> Install<'a> 
         Some("STATS") => 2,
         _ => 3,
     };
-    let is_unclear = refs
-        .iter()
-        .any(|at| at.text_of("kind").is_some_and(|kind| !["Gateway", "Service"].contains(&kind)));
     Install {
         resource,
         filter: Filter {
@@ -286,19 +379,24 @@ fn by_plugin<'a>(resource: Resource<'a>, configs: &ConfigPlaces) -> Install<'a> 
                 .flat_map(At::members)
                 .filter_map(|(name, value)| Some((name, value.text()?)))
                 .collect(),
-            gateways: refs.iter().filter_map(|at| at.text_of("name")).collect(),
+            gateways: gateways(&refs),
+            has_targets: !refs.is_empty(),
+            has_other_targets: has_other_targets(&refs, resource),
             sni: None,
             ports: if has_any_port {
                 vec![]
             } else {
                 ports.map(|port| port.node.to_json().to_string()).collect()
             },
-            is_unclear,
+            is_unclear: false,
             is_elsewhere: false,
             is_for_servers: !selectors.is_empty() && fitting.is_empty(),
+            is_for_connections: spec.and_then(|spec| spec.text_of("type")) == Some("NETWORK"),
         },
         order: FilterOrder::Phase(phase, number("priority")),
+        removes: None,
         is_removal: false,
+        is_unused: false,
     }
 }
 
@@ -318,9 +416,10 @@ pub fn filters_of(
         covering.iter().partition(|(install, _)| install.filter.role.config().is_some());
     let removed = |install: &Install<'_>| {
         let is_it = |other: &Install<'_>| {
-            other.filter.name.is_empty() || other.filter.name == install.filter.name
+            other.removes.is_some_and(|name| name.is_empty() || name == install.filter.name)
+                && !std::ptr::eq(other, install)
         };
-        covering.iter().find(|(other, _)| other.is_removal && is_it(other)).map(|(other, _)| *other)
+        covering.iter().copied().find(|(other, _)| is_it(other))
     };
     let mut filters: Vec<Filter> = Vec::new();
     for (other, _) in others.iter().filter(|(other, _)| !other.is_removal) {
@@ -330,21 +429,37 @@ pub fn filters_of(
     filters.extend(ours.iter().map(|(own, _)| own.filter.clone()));
     let kept: Vec<(&Install<'_>, Answer)> =
         ours.iter().copied().filter(|(own, _)| removed(own).is_none()).collect();
-    let running: Vec<usize> = kept
-        .iter()
-        .filter(|(_, covers)| *covers == Answer::Yes)
-        .filter_map(|(own, _)| own.filter.role.config())
+    let sure = || kept.iter().filter(|(_, covers)| *covers == Answer::Yes).map(|(own, _)| own);
+    let running: Vec<usize> = sure()
+        .filter(|own| !matches!(own.filter.role, FilterRole::ThisFilter { skips: Some(_), .. }))
+        .filter_map(|own| own.filter.role.config())
         .collect();
     if !running.is_empty() {
         return (filters, Way::Runs(running));
+    }
+    let matched = sure().find_map(|own| match &own.filter.role {
+        FilterRole::ThisFilter { skips: Some(tree), .. } => {
+            Some(Way::Matched { place: own.filter.place.clone(), tree: tree.clone() })
+        }
+        _ => None,
+    });
+    if let Some(way) = matched {
+        return (filters, way);
     }
     if let Some((own, _)) = kept.first() {
         let why =
             format!("whether {} selects {title} is not in these files", own.resource.printed());
         return (filters, Way::Unclear { place: own.filter.place.clone(), why });
     }
-    if let Some(other) = ours.first().and_then(|(own, _)| removed(own)) {
-        let why = format!("{} removes the filter", other.resource.printed());
+    if let Some((other, covers)) = ours.first().and_then(|(own, _)| removed(own)) {
+        let printed = other.resource.printed();
+        if covers == Answer::Maybe {
+            let why = format!(
+                "{printed} removes the filter, and whether it selects {title} is not in these files"
+            );
+            return (filters, Way::Unclear { place: other.filter.place.clone(), why });
+        }
+        let why = format!("{printed} removes the filter");
         return (
             filters,
             Way::Off {
@@ -354,20 +469,13 @@ pub fn filters_of(
             },
         );
     }
-    let is_for_servers = |install: &&Install<'_>| {
-        let scope = &install.scope;
-        let is_here = scope.is_for_servers
-            && scope.selects(install.resource.namespace, served) == Answer::Yes;
-        is_here && install.filter.role.config().is_some()
-    };
-    if let Some(own) = installs.iter().find(is_for_servers) {
+    if let Some((own, why, fix)) = installs.iter().find_map(|own| {
+        let (why, fix) = own.near_miss(served)?;
+        Some((own, why, fix))
+    }) {
         filters.push(own.filter.clone());
-        let why = format!(
-            "{} is for the traffic of servers alone, and a gateway has none",
-            own.resource.printed()
-        );
-        let fix = "leave the mode out of its match".to_owned();
-        return (filters, Way::Off { place: own.filter.place.clone(), why, fix });
+        let why = format!("{} is {why}", own.resource.printed());
+        return (filters, Way::Off { place: own.filter.place.clone(), why, fix: fix.to_owned() });
     }
     let why = format!("{title} has no such filter");
     (filters, Way::Off { place: at.clone(), why, fix: INSTALL.to_owned() })

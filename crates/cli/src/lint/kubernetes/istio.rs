@@ -1,5 +1,6 @@
 //! Istio: gateways and virtual services.
 
+mod delegate;
 mod patches;
 mod tls;
 
@@ -65,6 +66,10 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
             if served.has_tls {
                 one.lets_untrusted = LenientPatch::of_server(&lenient, &served);
             }
+            if mode == Some("AUTO_PASSTHROUGH") {
+                let why = "AUTO_PASSTHROUGH leads to every service whose cluster a client names";
+                one.unseen.push((server.place(), why.to_owned()));
+            }
             for virtual_service in
                 resources.iter().filter(|resource| resource.kind == "VirtualService")
             {
@@ -86,7 +91,7 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
                     continue;
                 }
                 let context = IstioContext { resources, way: &way, is_here: &is_here };
-                http_routes(*virtual_service, &hosts, &context, &mut one);
+                http_routes(*virtual_service, &hosts, &[], &context, &mut one);
             }
             graph.chains.push(one);
         }
@@ -161,6 +166,8 @@ fn raw_targets(
 fn http_routes(
     virtual_service: Resource<'_>,
     hosts: &[String],
+    // What the virtual service asks for that delegates to this one; nothing: every request.
+    outer: &[(PathMatch, bool)],
     context: &IstioContext<'_, '_>,
     chain: &mut FilterChain,
 ) {
@@ -181,7 +188,9 @@ fn http_routes(
             match context.resources.iter().find(is_it) {
                 // One that delegates further is refused by Istio.
                 Some(other) if other.list("http").all(|http| http.member("delegate").is_none()) => {
-                    http_routes(*other, hosts, context, chain);
+                    let outer: Vec<(PathMatch, bool)> =
+                        here.iter().map(|at| path_match(*at)).collect();
+                    http_routes(*other, hosts, &outer, context, chain);
                 }
                 _ => chain.unseen.push((
                     delegate.place(),
@@ -207,12 +216,19 @@ fn http_routes(
                 destinations: destinations.clone(),
             });
         };
-        if here.is_empty() {
-            add(PathMatch { pattern: Pattern::Prefix("/".to_owned()), ignores_case: false }, false);
+        let any = PathMatch { pattern: Pattern::Prefix("/".to_owned()), ignores_case: false };
+        let mut own: Vec<(PathMatch, bool)> = here.into_iter().map(path_match).collect();
+        if own.is_empty() {
+            own.push((any.clone(), false));
         }
-        for one in here {
-            let (paths, is_conditional) = path_match(one);
-            add(paths, is_conditional);
+        let any = [(any, false)];
+        let outer = if outer.is_empty() { &any } else { outer };
+        for (paths, is_conditional) in own {
+            for (first, is_first_conditional) in outer {
+                if let Some((paths, is_unclear)) = delegate::both(first, &paths) {
+                    add(paths, is_conditional || *is_first_conditional || is_unclear);
+                }
+            }
         }
     }
 }
@@ -349,6 +365,7 @@ fn mesh(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Option<FilterCh
         http_routes(
             *virtual_service,
             &hosts,
+            &[],
             &IstioContext { resources, way: &way, is_here: &is_here },
             &mut one,
         );

@@ -55,6 +55,13 @@ impl EnvoyListener {
         }
     }
 
+    /// Its names, and those of its routes, which have that of each listener of a Gateway.
+    pub fn names(&self, gateway: Resource<'_>, listener: At<'_>) -> [String; 3] {
+        let own = listener.text_of("name").unwrap_or_default();
+        let own = format!("{}/{}/{own}", gateway.namespace, gateway.name);
+        [self.name.clone(), self.name_by_port.clone(), own]
+    }
+
     /// The one for HTTP/3 beside it.
     pub fn of_quic(&self, http3: At<'_>) -> Self {
         let quic = |name: &String| format!("{name}-quic");

@@ -1,11 +1,11 @@
-//! What patches must set for an EnvoyExtensionPolicy, and what they take away.
+//! What patches must set for an EnvoyExtensionPolicy.
 
 use std::collections::BTreeSet;
 
 use super::patches::is_for;
 use crate::envoy_config::FailurePolicy;
 use crate::lint::finding::Severity;
-use crate::lint::graph::{ENABLE, Remark};
+use crate::lint::graph::Remark;
 use crate::lint::kubernetes::resource::Resource;
 use crate::lint::located::{At, ConfigPlaces};
 use crate::lint::settings::wasm_filter::OPEN;
@@ -29,7 +29,7 @@ impl<'a> Operation<'a> {
     }
 }
 
-/// What an EnvoyExtensionPolicy leaves out, and what patches remove.
+/// What an EnvoyExtensionPolicy leaves out.
 pub fn remarks(resources: &[Resource<'_>], configs: &ConfigPlaces) -> Vec<Remark> {
     let policies = resources.iter().filter(|resource| resource.kind == "EnvoyPatchPolicy");
     let patches: Vec<(Resource<'_>, At<'_>)> = policies
@@ -92,7 +92,6 @@ pub fn remarks(resources: &[Resource<'_>], configs: &ConfigPlaces) -> Vec<Remark
     let added = added.filter(|value| configs.within(*value).is_some());
     names.extend(added.filter_map(|value| value.text_of("name")));
     found.extend(operations.iter().filter_map(|one| fails_open(one, &names)));
-    found.extend(patches.iter().flat_map(|(_, patch)| removals(*patch)));
     found
 }
 
@@ -163,35 +162,6 @@ fn gateways<'a>(resources: &[Resource<'a>], policy: Resource<'a>) -> BTreeSet<(&
             "HTTPRoute" if is_named || is_selected => found.extend(parents(*resource)),
             _ => {}
         }
-    }
-    found
-}
-
-/// What a patch takes away.
-fn removals(patch: At<'_>) -> Vec<Remark> {
-    let mut found = Vec::new();
-    let off = patch
-        .within()
-        .into_iter()
-        .filter_map(|at| at.member("typed_per_filter_config"))
-        .flat_map(At::members);
-    for (_, at) in off.filter(|(name, own)| {
-        (name.contains("wasm") || name.contains("tls")) && own.is_true("disabled")
-    }) {
-        let message =
-            format!("the filter is disabled for routes that are not followed; {}", ENABLE);
-        found.push(Remark { place: at.place(), severity: Severity::Error, message });
-    }
-    let operation = patch.member("operation");
-    let path = operation.and_then(|operation| operation.text_of("path")).unwrap_or_default();
-    let is_removal = operation
-        .and_then(|operation| operation.text_of("op"))
-        .is_some_and(|op| ["remove", "replace"].contains(&op));
-    if is_removal && path.contains("http_filters") && !path.contains("typed_config") {
-        let message = "a patch removes HTTP filters, or replaces them: whether \
-            this filter is among them cannot be followed"
-            .to_owned();
-        found.push(Remark { place: patch.place(), severity: Severity::Doubtful, message });
     }
     found
 }

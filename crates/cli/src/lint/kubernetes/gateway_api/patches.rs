@@ -1,6 +1,9 @@
 //! Envoy Gateway's EnvoyPatchPolicy: what patches add to listeners.
 
+use std::collections::BTreeSet;
+
 use super::envoy_listener::EnvoyListener;
+use super::patch_path::{Step, steps};
 use crate::lint::graph::{Filter, FilterRole, Way};
 use crate::lint::kubernetes::resource::Resource;
 use crate::lint::located::{At, ConfigPlaces};
@@ -33,15 +36,16 @@ pub fn is_for(policy: Resource<'_>, namespace: &str, gateway: &str) -> bool {
 pub fn filter_of_listener(
     resources: &[Resource<'_>],
     configs: &ConfigPlaces,
+    unused: &BTreeSet<usize>,
     gateway: Resource<'_>,
     listener: &EnvoyListener,
 ) -> Option<(Filter, Way)> {
     let policies = resources.iter().filter(|resource| resource.kind == "EnvoyPatchPolicy");
-    let patches = policies
-        .filter(|policy| is_for(**policy, gateway.namespace, gateway.name))
-        .flat_map(|resource| resource.list("jsonPatches").collect::<Vec<_>>());
+    let patches = policies.flat_map(|policy| {
+        policy.list("jsonPatches").map(|patch| (*policy, patch)).collect::<Vec<_>>()
+    });
     let mut best: Option<(u8, Filter, Way)> = None;
-    for patch in patches {
+    for (policy, patch) in patches {
         let Some(operation) = patch.member("operation") else { continue };
         let Some(value) = operation.member("value") else { continue };
         let Some(config) = configs.within(value) else { continue };
@@ -49,7 +53,26 @@ pub fn filter_of_listener(
             continue;
         }
         let place = value.place();
-        let (rank, way) = match reach(patch, operation, gateway, listener) {
+        let is_own = is_for(policy, gateway.namespace, gateway.name);
+        let reach = match reach(patch, operation, gateway, listener) {
+            reach if is_own => reach,
+            // It names the listener, and a policy is for a Gateway of its own namespace.
+            Reach::Covers if unused.contains(&config) => Reach::Nothing {
+                why: format!("{} is not for {}", policy.printed(), gateway.printed()),
+                fix: "let its targetRef name that Gateway, in its own namespace".to_owned(),
+            },
+            _ => continue,
+        };
+        let (rank, way) = match reach {
+            Reach::Elsewhere if unused.contains(&config) => {
+                let name = patch.text_of("name").unwrap_or_default();
+                let why = format!(
+                    "{} has the name \"{}\" in Envoy, and the patch of \"{name}\" finds nothing",
+                    listener.title, listener.name
+                );
+                let fix = format!("name \"{}\"", listener.name);
+                (0, Way::Off { place: patch.place(), why, fix })
+            }
             Reach::Elsewhere => continue,
             Reach::Nothing { why, fix } => (0, Way::Off { place: patch.place(), why, fix }),
             Reach::Unclear => {
@@ -136,10 +159,40 @@ fn reach(
         },
         (_, None) => Reach::Unclear,
     };
+    let reach = match reach {
+        Reach::Covers => placed(&steps(operation)),
+        reach => reach,
+    };
     match reach {
         // Envoy Gateway has these names from 1.10, and before that with a runtime flag.
         Reach::Covers if !is_named => Reach::Unclear,
         reach => reach,
+    }
+}
+
+/// Whether the filter comes before all that Envoy Gateway has in the connection manager.
+fn placed(steps: &[Step]) -> Reach {
+    let manager = "envoy.filters.network.http_connection_manager";
+    let is_manager = |step: &Step| match step {
+        Step::Chosen(names) => names.iter().all(|name| name == manager),
+        // The first one, as Envoy Gateway has no other.
+        step => *step == Step::Index(0),
+    };
+    let at = steps.iter().rposition(|step| step.is("filters"));
+    let inside = at.and_then(|at| steps.get(at + 1..)).unwrap_or_default();
+    let Some((chosen, [config, filters, rest @ ..])) = inside.split_first() else {
+        return Reach::Unclear;
+    };
+    if !is_manager(chosen) || !config.is("typed_config") || !filters.is("http_filters") {
+        return Reach::Unclear;
+    }
+    match rest {
+        [] | [Step::Index(0)] => Reach::Covers,
+        [Step::End] => Reach::Nothing {
+            why: "the filter is put behind the router and never runs".to_owned(),
+            fix: "let the path end with 0, so that it comes first".to_owned(),
+        },
+        _ => Reach::Unclear,
     }
 }
 

@@ -24,8 +24,10 @@ struct AttachedPolicy<'a> {
     config: Option<usize>,
 }
 
-/// The EnvoyExtensionPolicies, by what they are attached to, so that a route is not compared with
-/// all of them.
+/// Of these kinds only the most specific policy applies.
+const KINDS: [&str; 3] = ["SecurityPolicy", "BackendTrafficPolicy", "EnvoyExtensionPolicy"];
+
+/// The policies, by what they are attached to, so that a route is not compared with all of them.
 pub struct PolicyTargets<'a> {
     all: Vec<Resource<'a>>,
     /// Their numbers, by the kind, the namespace and the name of a target.
@@ -36,7 +38,7 @@ pub struct PolicyTargets<'a> {
 
 impl<'a> PolicyTargets<'a> {
     pub fn of(resources: &[Resource<'a>]) -> Self {
-        let is_policy = |resource: &&Resource<'a>| resource.kind == "EnvoyExtensionPolicy";
+        let is_policy = |resource: &&Resource<'a>| KINDS.contains(&resource.kind);
         let all: Vec<Resource<'a>> = resources.iter().filter(is_policy).copied().collect();
         let (mut by_name, mut by_labels) = (BTreeMap::new(), BTreeMap::new());
         for (number, policy) in all.iter().enumerate() {
@@ -78,17 +80,45 @@ pub fn way_of<'a>(
     context: &RouteContext<'a, '_>,
     route: Resource<'a>,
     rule: At<'a>,
-) -> (Way, Option<(Resource<'a>, usize)>) {
+) -> (Way, Vec<Resource<'a>>) {
+    let attached = policies(context, route, rule);
+    let of_kind = |kind: &str| -> Vec<&AttachedPolicy<'a>> {
+        attached.iter().filter(|policy| policy.resource.kind == kind).collect()
+    };
+    let mut used = Vec::new();
+    for kind in KINDS {
+        let all = of_kind(kind);
+        let level = all.iter().map(|policy| policy.level).max();
+        used.extend(
+            all.iter().filter(|one| Some(one.level) == level).map(|policy| policy.resource),
+        );
+    }
     // A filter in the listener itself cannot be overridden.
     if let Way::Runs(_) = &context.base {
-        return (context.base.clone(), None);
+        return (context.base.clone(), used);
     }
-    let policies = policies(context, route, rule);
+    let (way, installed) = of_extensions(context, &of_kind("EnvoyExtensionPolicy"));
+    // Without the filter nothing runs behind it.
+    match installed {
+        Some(installed) => {
+            used.retain(|policy| policy.kind != "EnvoyExtensionPolicy");
+            used.push(installed);
+        }
+        None => used.clear(),
+    }
+    (way, used)
+}
+
+/// How the policies that put this filter into routes let requests meet it, and the one that does.
+fn of_extensions<'a>(
+    context: &RouteContext<'a, '_>,
+    policies: &[&AttachedPolicy<'a>],
+) -> (Way, Option<Resource<'a>>) {
     let Some(level) = policies.iter().map(|policy| policy.level).max() else {
         return (context.base.clone(), None);
     };
     let applying: Vec<&AttachedPolicy<'_>> =
-        policies.iter().filter(|policy| policy.level == level).collect();
+        policies.iter().filter(|policy| policy.level == level).copied().collect();
     let with = applying.iter().find_map(|policy| Some((policy.resource, policy.config?)));
     let without = applying.iter().find(|policy| policy.config.is_none());
     let below = policies.iter().find(|policy| policy.config.is_some());
@@ -113,8 +143,7 @@ pub fn way_of<'a>(
         },
         _ => context.base.clone(),
     };
-    let installed =
-        with.or_else(|| below.and_then(|policy| Some((policy.resource, policy.config?))));
+    let installed = with.map(|(own, _)| own).or_else(|| below.map(|policy| policy.resource));
     (way, installed)
 }
 
@@ -169,21 +198,27 @@ fn policies<'a>(
     found
 }
 
-/// The filters of the policies that put this one into a listener.
+/// The filters that policies of routes put beside this one. `is_first`: this one is in the listener
+/// itself, before all of them.
 pub fn filters(
     resources: &[Resource<'_>],
     configs: &ConfigPlaces,
-    used: &[(Resource<'_>, usize)],
+    used: &[Resource<'_>],
+    is_first: bool,
 ) -> Vec<Filter> {
     let mut filters: Vec<Filter> = Vec::new();
     // Envoy Gateway puts Lua and external processing before wasm, but for an order of the
     // operator's own.
-    let is_reordered = resources.iter().any(|resource| {
-        resource.kind == "EnvoyProxy" && resource.list("filterOrder").next().is_some()
-    });
+    let is_reordered = is_first
+        || resources.iter().any(|resource| {
+            resource.kind == "EnvoyProxy" && resource.list("filterOrder").next().is_some()
+        });
     let mut known = BTreeSet::new();
-    for (policy, _) in used {
-        if !known.insert((policy.namespace, policy.name)) {
+    // Authorization services are asked before wasm.
+    let mut used = used.to_vec();
+    used.sort_by_key(|policy| KINDS.iter().position(|kind| *kind == policy.kind));
+    for policy in &used {
+        if !known.insert((policy.kind, policy.namespace, policy.name)) {
             continue;
         }
         let mut add = |at: At<'_>, role: FilterRole, is_unordered: bool| {
@@ -196,21 +231,43 @@ pub fn filters(
                 gap: None,
             });
         };
-        for (name, what) in [
-            ("lua", "a Lua script"),
-            ("extProc", "an external processor"),
-            ("dynamicModule", "a dynamic module"),
-        ] {
-            policy.list(name).for_each(|at| {
-                add(at, FilterRole::Changes(what), is_reordered || name == "dynamicModule")
-            });
-        }
-        for wasm in policy.list("wasm") {
-            let kind = match configs.at(wasm) {
-                Some(config) => FilterRole::ThisFilter { config, skips: None },
-                None => FilterRole::Changes("another wasm filter"),
-            };
-            add(wasm, kind, false);
+        let spec = policy.spec();
+        match policy.kind {
+            // An authorization service is asked before wasm, and after a filter of the listener.
+            "SecurityPolicy" => {
+                let service = spec.and_then(|spec| spec.member("extAuth"));
+                let what = "an authorization service that may write headers";
+                service.into_iter().for_each(|at| {
+                    add(at, FilterRole::Changes(what), is_reordered);
+                });
+            }
+            "BackendTrafficPolicy" => {
+                let upgrades = policy.list("httpUpgrade");
+                let connect = upgrades.filter(|at| at.path(&["connect", "terminate"]).is_some());
+                // The bytes behind CONNECT meet no filter.
+                connect.for_each(|at| {
+                    add(at, FilterRole::Changes("CONNECT that is terminated"), true);
+                });
+            }
+            _ => {
+                for (name, what) in [
+                    ("lua", "a Lua script"),
+                    ("extProc", "an external processor"),
+                    ("dynamicModule", "a dynamic module"),
+                ] {
+                    policy.list(name).for_each(|at| {
+                        let is_unordered = is_reordered || name == "dynamicModule";
+                        add(at, FilterRole::Changes(what), is_unordered);
+                    });
+                }
+                for wasm in policy.list("wasm") {
+                    let kind = match configs.at(wasm) {
+                        Some(config) => FilterRole::ThisFilter { config, skips: None },
+                        None => FilterRole::Changes("another wasm filter"),
+                    };
+                    add(wasm, kind, is_first);
+                }
+            }
         }
     }
     filters

@@ -105,6 +105,9 @@ fn clusters(
         found.extend(
             UNSEEN.iter().filter_map(|name| at.member(name)).map(|at| (at.place(), unseen())),
         );
+        // Upgrades may have a chain of filters of their own.
+        let upgrades = at.list("upgrade_configs").filter(|at| at.member("filters").is_some());
+        found.extend(upgrades.map(|at| (at.place(), unseen())));
         if let (Some(filters), "MERGE" | "REPLACE") = (at.member("http_filters"), operation) {
             found.push((filters.place(), unseen()));
         }
