@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -25,7 +26,7 @@ pub const VARIANTS: [Variant; 5] = [
 ];
 pub const ROUNDS: usize = 12;
 /// Connections of each variant.
-const CONNECTIONS: u32 = 16;
+const CONNECTIONS: usize = 16;
 const SATURATED: Duration = Duration::from_secs(1);
 const PACED: Duration = Duration::from_secs(2);
 /// Per cent of the throughput of [`Variant::Nothing`].
@@ -81,9 +82,7 @@ pub async fn measure() -> (Vec<Figures>, [u64; PACES.len()]) {
             let place = (round + turn) % lanes.len();
             let (lane, connections) = &mut lanes[place];
             for (at, pace) in paces.into_iter().enumerate() {
-                let pace = u32::try_from(pace.max(1)).unwrap_or(1);
-                let interval = Duration::from_secs(1) * CONNECTIONS / pace;
-                let mut times = drive(lane.variant, connections, PACED, Some(interval)).await;
+                let mut times = drive(lane.variant, connections, PACED, Some(pace)).await;
                 times.sort_unstable();
                 let of = |per_cent: usize| {
                     let time = times[(times.len() - 1) * per_cent / 100];
@@ -97,43 +96,70 @@ pub async fn measure() -> (Vec<Figures>, [u64; PACES.len()]) {
     (figures, paces)
 }
 
-/// Requests on all connections for this time, one each interval or as soon as it can. Returns how
-/// long each of them took.
+/// Requests on all connections for this time: as soon as each can, or this many a second in all.
+/// Returns how long each of them took.
 async fn drive(
     variant: Variant,
     connections: &mut Vec<Connection>,
     time: Duration,
-    interval: Option<Duration>,
+    pace: Option<u64>,
 ) -> Vec<Duration> {
     let request = variant.request();
     let length = format!("content-length: {}", request.body.len());
     let bytes = Arc::new([http1::head("bench", &request, &[&length]), request.body].concat());
+    let (senders, receivers): (Vec<_>, Vec<_>) =
+        connections.iter().map(|_| mpsc::unbounded_channel()).unzip();
     let begin = Instant::now();
     let mut tasks = JoinSet::new();
-    for (place, mut connection) in (0..).zip(connections.drain(..)) {
+    for (mut connection, mut receiver) in connections.drain(..).zip(receivers) {
         let bytes = Arc::clone(&bytes);
         tasks.spawn(async move {
             let mut times = Vec::new();
-            // The connections take turns.
-            let mut due = begin + interval.unwrap_or_default() * place / CONNECTIONS;
-            while due < begin + time {
-                // A timer of Tokio is late by up to a millisecond.
-                while Instant::now() < due {
-                    tokio::task::yield_now().await;
-                }
+            loop {
+                let due = match pace {
+                    None => Some(Instant::now()).filter(|now| *now < begin + time),
+                    Some(_) => receiver.recv().await,
+                };
+                let Some(due) = due else { return (connection, times) };
                 connection.write(&bytes).await.expect("it is open");
                 let status = connection.status().await.expect("an answer");
                 assert_eq!(status, 200, "{variant:?}");
                 times.push(due.elapsed());
-                due = interval.map_or_else(Instant::now, |interval| due + interval);
             }
-            (connection, times)
         });
     }
+    let clock = pace.map(|pace| {
+        let interval = Duration::from_secs(1) / u32::try_from(pace.max(1)).unwrap_or(u32::MAX);
+        std::thread::spawn(move || keep_pace(&senders, begin, time, interval))
+    });
     let mut times = Vec::new();
     for (connection, of_one) in tasks.join_all().await {
         connections.push(connection);
         times.extend(of_one);
     }
+    if let Some(clock) = clock {
+        clock.join().expect("it does not panic");
+    }
     times
+}
+
+/// Says to each connection in turn when its next request is due. In a thread of its own, because a
+/// timer of Tokio may be late by a millisecond.
+fn keep_pace(
+    connections: &[mpsc::UnboundedSender<Instant>],
+    begin: Instant,
+    time: Duration,
+    interval: Duration,
+) {
+    let mut due = begin;
+    for connection in connections.iter().cycle() {
+        if due >= begin + time {
+            return;
+        }
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        if connection.send(due).is_err() {
+            return;
+        }
+        due += interval;
+    }
 }
