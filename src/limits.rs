@@ -263,8 +263,8 @@ pub const JSON_DEPTH: usize = 127;
 /// How many objects and arrays deep the identifier of an entry in an unknown format is searched. In
 /// Okta's list it is `credentials.oauthClient.client_id`.
 pub const IDENTIFIER_DEPTH: usize = 4;
-/// Identifiers that are taken from an entry that cannot be used; with more of them it may concern any
-/// client. They are compared with each other.
+/// Identifiers that are taken from an entry that cannot be used; with more of them it may concern
+/// any client. They are compared with each other.
 pub const ENTRY_IDENTIFIERS: usize = 256;
 /// Entries of each further page of Authlete's list (contract §6).
 pub const AUTHLETE_PAGE_ENTRIES: u64 = 500;

@@ -38,8 +38,8 @@ impl<'a> Target<'a> {
     /// The first name in the query that some backend reads as a credential (RFC 6749 §2.3.1:
     /// credentials must not be in the request URI).
     ///
-    /// A query that a backend finds only after it decoded `%3F` in the path counts too, and so do the
-    /// parameters of a path's segments (RFC 3986 §3.3), from which some servers take a `client_id`.
+    /// A query that a backend finds only after it decoded `%3F` in the path counts too, and so do
+    /// the parameters of a path's segments (RFC 3986 §3.3): some servers take a `client_id` there.
     #[must_use]
     pub fn credential_in_query(&self) -> Option<String> {
         self.name_in_query(|name| reads_as_credential(name).is_some())
