@@ -3,6 +3,7 @@
 mod allowed;
 mod client_traffic;
 mod envoy_listener;
+mod patch_effects;
 mod patch_listeners;
 mod patch_operations;
 mod patch_path;
@@ -90,7 +91,7 @@ pub fn graph(
     }
     graph.chains.extend(of_other_parents(resources));
     let ways = Ways::new(resources, &operations);
-    graph.remarks.extend(patch_operations::remarks(&operations, &gated, &ways, configs));
+    graph.remarks.extend(patch_effects::remarks(&operations, &gated, &ways, configs));
     graph.chains.extend(ways.chains(&operations, &gated));
     let (chains, remarks) = ways.of_bootstraps();
     graph.chains.extend(chains);
