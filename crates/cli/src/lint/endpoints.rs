@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tls_client_auth::inspect::configuration_value;
 use tls_client_auth::{Code, Configuration, Gate, GateRequest, Peer};
 
-use super::graph::Route;
+use super::graph::{FilterChain, Route};
 use super::hosts::{common_host, example};
 use super::paths::{
     Pattern, Rewrite, may_begin, odd_spellings, plain_path, samples_filled, spellings,
@@ -265,9 +265,9 @@ impl ListedEndpoint {
         entries.any(|text| is_rewritten || may_begin(text, &regex.literal_prefix()))
     }
 
-    /// Paths that a route may take and that arrive as this endpoint, the plainest first;
-    /// `keeps_spellings`: the gateway hands on slashes and percent encodings as they come.
-    pub fn outside(&self, route: &Route, keeps_spellings: bool) -> Vec<String> {
+    /// Paths that a route of this chain may take and that arrive as this endpoint, the plainest
+    /// first.
+    pub fn outside(&self, route: &Route, chain: &FilterChain) -> Vec<String> {
         let hint = route.paths.hint();
         let hints = match &route.rewrite {
             Rewrite::None => self.hints(route),
@@ -284,7 +284,7 @@ impl ListedEndpoint {
                 });
                 let plain: Vec<String> = filled.collect();
                 let others = spellings(&plain);
-                let odd = if keeps_spellings { odd_spellings(&plain) } else { Vec::new() };
+                let odd = if chain.keeps_spellings { odd_spellings(&plain) } else { Vec::new() };
                 plain.into_iter().chain(others).chain(odd).collect()
             }
             None => vec!["/token".to_owned(), new.clone(), format!("{new}x")],
@@ -299,6 +299,10 @@ impl ListedEndpoint {
         }
         let mut found: Vec<String> =
             inside.iter().flat_map(|path| route.rewrite.sources(&route.paths, path)).collect();
+        if chain.keeps_dot_segments {
+            let climbing = |path: &String| route.rewrite.climbing_sources(&route.paths, path);
+            found.extend(inside.iter().flat_map(climbing).collect::<Vec<_>>());
+        }
         if self.text.is_none() {
             found.extend([hint.clone(), format!("{hint}x")]);
         }

@@ -33,6 +33,8 @@ pub struct FilterChain {
     pub forwarded_xfcc: Option<(Place, String)>,
     /// Whether slashes and percent encodings of a path reach routes and backends as they come.
     pub keeps_spellings: bool,
+    /// Whether dot segments of a path do.
+    pub keeps_dot_segments: bool,
     pub tls: ChainTls,
     /// What a ClientTrafficPolicy of Envoy Gateway sets for its connections.
     pub client_traffic: Option<ClientTraffic>,
@@ -55,6 +57,7 @@ impl FilterChain {
             raw: Vec::new(),
             forwarded_xfcc: None,
             keeps_spellings: false,
+            keeps_dot_segments: false,
         }
     }
 

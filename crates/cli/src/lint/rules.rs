@@ -115,7 +115,7 @@ impl<'a> Rules<'a> {
         if !endpoint.may_come_by(route) {
             return None;
         }
-        endpoint.outside(route, chain.chain.keeps_spellings).into_iter().find_map(|sent| {
+        endpoint.outside(route, chain.chain).into_iter().find_map(|sent| {
             let taken = chain.order.takes(route, &sent);
             let arrives = route.rewrite.of(&route.paths, &sent).ok()?;
             let is_it = taken != Answer::No && endpoint.is(&arrives) && is(&sent, &arrives);

@@ -203,6 +203,7 @@ impl<'a> Envoy<'a> {
         let mut own = FilterChain { filters, forwarded_xfcc, ..FilterChain::empty(title, place) };
         own.keeps_spellings =
             !(manager.is_true("normalize_path") && manager.is_true("merge_slashes"));
+        own.keeps_dot_segments = !manager.is_true("normalize_path");
         if let Some(chain) = chain {
             own.tls = tls::of_chain(chain);
         }

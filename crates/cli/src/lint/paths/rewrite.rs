@@ -155,6 +155,29 @@ impl Rewrite {
     }
 }
 
+impl Rewrite {
+    /// Paths that leave by dot segments what a rewrite puts in place of a prefix, and come out as
+    /// `path`: `/x/y/../token` where `/a` takes the place of `/x/y`. The filter sees the former,
+    /// and a backend that resolves dot segments the latter.
+    pub fn climbing_sources(&self, taken: &PathMatch, path: &str) -> Vec<String> {
+        let (Self::Matched(new), Pattern::Prefix(_) | Pattern::Segments(_)) =
+            (self, &taken.pattern)
+        else {
+            return Vec::new();
+        };
+        let mut parent = new.trim_end_matches('/');
+        let mut climb = taken.hint().trim_end_matches('/').to_owned();
+        let mut sources = Vec::new();
+        while let Some((above, _)) = parent.rsplit_once('/') {
+            parent = above;
+            climb.push_str("/..");
+            let rest = path.strip_prefix(parent).filter(|rest| rest.starts_with('/'));
+            sources.extend(rest.map(|rest| format!("{climb}{rest}")));
+        }
+        sources
+    }
+}
+
 fn has_groups(substitution: &str) -> bool {
     substitution.as_bytes().windows(2).any(|pair| matches!(pair, [b'\\', b'0'..=b'9']))
 }

@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_is_no_candidate_takes_no_path_of_the_endpoint() {
-        let chain = chain();
+        let chain = FilterChain { keeps_spellings: true, keeps_dot_segments: true, ..chain() };
         let order = RouteOrder::of(&chain);
         let mut left_out = 0;
         for entry in ["/a", "/a/b", "/A/B", "/a/b/", "/*", "/a/**", "/a/%62", "/", "/b"] {
@@ -203,7 +203,7 @@ mod tests {
             assert!(candidates.is_sorted(), "{candidates:?}");
             for (position, route) in chain.routes.iter().enumerate() {
                 let taken = endpoint
-                    .outside(route, true)
+                    .outside(route, &chain)
                     .into_iter()
                     .find(|path| route.paths.takes(path) != Answer::No && endpoint.is(path));
                 let is_candidate = candidates.contains(&position);

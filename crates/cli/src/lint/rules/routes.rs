@@ -156,9 +156,14 @@ impl Rules<'_> {
             }
             let missing = entry_to_add(endpoint, route, &sent);
             let (what, member) = endpoint.words();
+            // No entry has dot segments.
+            let mend = match sent.contains("/../") {
+                true => "set normalize_path on the connection manager".to_owned(),
+                false => format!("add \"{missing}\" to {member}"),
+            };
             let message = format!(
                 "{}: POST {sent} passes undecided and arrives at {} as {arrives}, which is {what}: \
-                 add \"{missing}\" to {member}",
+                 {mend}",
                 if route.rewrite == Rewrite::None {
                     "another way to it"
                 } else {
