@@ -2,20 +2,20 @@
 
 /// A host that a pattern matches.
 pub fn example(pattern: &str) -> String {
-    match (pattern.strip_prefix("*."), pattern.strip_suffix(".*")) {
-        (Some(suffix), _) => format!("host.{suffix}"),
-        (_, Some(prefix)) => format!("{prefix}.example"),
-        _ if pattern == "*" => "host.example".to_owned(),
-        _ => pattern.to_owned(),
-    }
+    filled(pattern, "host", "example")
 }
 
 /// A host that a pattern matches and, if it can be so, no other one.
 pub fn host_outside(pattern: &str) -> String {
+    filled(pattern, "another-host", "another.example")
+}
+
+/// A pattern with these in place of its asterisk, at its beginning or at its end.
+fn filled(pattern: &str, beginning: &str, end: &str) -> String {
     match (pattern.strip_prefix("*."), pattern.strip_suffix(".*")) {
-        (Some(suffix), _) => format!("another-host.{suffix}"),
-        (_, Some(prefix)) => format!("{prefix}.another.example"),
-        _ if pattern == "*" => "another-host.example".to_owned(),
+        (Some(suffix), _) => format!("{beginning}.{suffix}"),
+        (_, Some(prefix)) => format!("{prefix}.{end}"),
+        _ if pattern == "*" => format!("{beginning}.example"),
         _ => pattern.to_owned(),
     }
 }

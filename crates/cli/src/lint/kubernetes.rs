@@ -6,6 +6,7 @@ mod ingress;
 mod installs;
 mod istio;
 mod reach;
+mod rerouting;
 mod resource;
 mod same_server;
 
@@ -27,7 +28,7 @@ pub fn graph(documents: &[At<'_>], configs: &ConfigPlaces, serves_self_signed: b
     let mut graph = of_gateways(&resources, configs, &installs, &BTreeSet::new());
     let unused = placed.unused(&graph);
     if !unused.is_empty() {
-        // What is nearly meant for a server is told there.
+        // A filter that misses a server by one setting is reported at that server.
         installs::mark_unused(&mut installs, &unused);
         graph = of_gateways(&resources, configs, &installs, &unused);
         graph.remarks.extend(placed.remarks(&graph));

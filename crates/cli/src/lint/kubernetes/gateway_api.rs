@@ -49,8 +49,11 @@ pub fn graph(
     installs: &[Install<'_>],
     unused: &BTreeSet<usize>,
 ) -> Graph {
-    let mut graph =
-        Graph { remarks: patch_remarks::remarks(resources, configs), ..Graph::default() };
+    let patch_policies = resources.iter().filter(|one| one.kind == "EnvoyPatchPolicy");
+    let operations: Vec<Operation<'_>> =
+        patch_policies.flat_map(|policy| Operation::of(*policy)).collect();
+    let remarks = patch_remarks::remarks(resources, &operations, configs);
+    let mut graph = Graph { remarks, ..Graph::default() };
     let is_api = |resource: &&Resource<'_>| {
         resource.kind == "Gateway" && resource.group == "gateway.networking.k8s.io"
     };
@@ -60,9 +63,6 @@ pub fn graph(
     let policies = &policies;
     let lenient = &lenient;
     let context = GatewayContext { resources, configs, installs, unused, policies, lenient };
-    let patch_policies = resources.iter().filter(|one| one.kind == "EnvoyPatchPolicy");
-    let operations: Vec<Operation<'_>> =
-        patch_policies.flat_map(|policy| Operation::of(*policy)).collect();
     let mut gated = Gated::of(resources, &operations, configs);
     // Many files may have one and the same gateway.
     let mut seen = BTreeSet::new();

@@ -23,7 +23,8 @@ pub struct Install<'a> {
     removes: Option<&'a str>,
     /// It puts none there.
     is_removal: bool,
-    /// No server of a gateway has this configuration, so that one that it nearly covers is told.
+    /// No server of a gateway has this configuration: it is reported at a server that it misses by
+    /// one setting.
     is_unused: bool,
 }
 
@@ -141,7 +142,7 @@ impl Install<'_> {
         self.scope.covers(self.resource.namespace, served)
     }
 
-    /// Why a server does not get this filter, though its workload is selected, and the mend.
+    /// Why a server does not get this filter, though its workload is selected, and what to change.
     fn near_miss(&self, served: &GatewayServer<'_>) -> Option<(String, &'static str)> {
         let scope = &self.scope;
         let workload = scope.selects_workload(self.resource.namespace, served);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::patch_operations::Operation;
 use super::patches::is_for;
 use crate::envoy_config::FailurePolicy;
 use crate::lint::finding::Severity;
@@ -10,37 +11,23 @@ use crate::lint::kubernetes::resource::Resource;
 use crate::lint::located::{At, ConfigPlaces};
 use crate::lint::settings::wasm_filter::OPEN;
 
-/// An operation of a patch, and its policy.
-struct Operation<'a> {
-    policy: Resource<'a>,
-    at: At<'a>,
+/// Where an operation acts.
+fn path(operation: &Operation<'_>) -> String {
+    ["jsonPath", "path"].into_iter().filter_map(|name| operation.at.text_of(name)).collect()
 }
 
-impl<'a> Operation<'a> {
-    /// Where it acts.
-    fn path(&self) -> String {
-        ["jsonPath", "path"].into_iter().filter_map(|name| self.at.text_of(name)).collect()
-    }
-
-    /// What it sets a member to, by itself or within what it adds.
-    fn sets(&self, name: &str) -> Option<At<'a>> {
-        let value = self.at.member("value").filter(|_| self.at.text_of("op") != Some("remove"))?;
-        value.member(name).or_else(|| self.path().contains(name).then_some(value))
-    }
+/// What an operation sets a member to, by itself or within what it adds.
+fn set_by<'a>(operation: &Operation<'a>, name: &str) -> Option<At<'a>> {
+    let value = operation.at.member("value").filter(|_| operation.op() != "remove")?;
+    value.member(name).or_else(|| path(operation).contains(name).then_some(value))
 }
 
 /// What an EnvoyExtensionPolicy leaves out.
-pub fn remarks(resources: &[Resource<'_>], configs: &ConfigPlaces) -> Vec<Remark> {
-    let policies = resources.iter().filter(|resource| resource.kind == "EnvoyPatchPolicy");
-    let patches: Vec<(Resource<'_>, At<'_>)> = policies
-        .flat_map(|policy| policy.list("jsonPatches").map(|patch| (*policy, patch)))
-        .collect();
-    let operations: Vec<Operation<'_>> = patches
-        .iter()
-        .filter_map(|(policy, patch)| {
-            Some(Operation { policy: *policy, at: patch.member("operation")? })
-        })
-        .collect();
+pub fn remarks(
+    resources: &[Resource<'_>],
+    operations: &[Operation<'_>],
+    configs: &ConfigPlaces,
+) -> Vec<Remark> {
     let mut found = Vec::new();
     let mut names = Vec::new();
     for policy in resources.iter().filter(|resource| resource.kind == "EnvoyExtensionPolicy") {
@@ -62,7 +49,7 @@ pub fn remarks(resources: &[Resource<'_>], configs: &ConfigPlaces) -> Vec<Remark
             }
         };
         let may_stop = sets(&|one| {
-            one.sets("allow_on_headers_stop_iteration").is_some_and(|at| at.node.is_true())
+            set_by(one, "allow_on_headers_stop_iteration").is_some_and(|at| at.node.is_true())
         });
         let is_reloaded =
             sets(&|one| failure(one).is_some_and(|set| set.0 != FailurePolicy::Closed));
@@ -97,10 +84,10 @@ pub fn remarks(resources: &[Resource<'_>], configs: &ConfigPlaces) -> Vec<Remark
 
 /// The failure policy that an operation sets, and its place.
 fn failure<'a>(operation: &Operation<'a>) -> Option<(FailurePolicy, At<'a>)> {
-    let by_word = operation.sets("failure_policy");
+    let by_word = set_by(operation, "failure_policy");
     let by_word = by_word.and_then(|at| Some((FailurePolicy::of_word(at.node)?, at)));
     by_word.or_else(|| {
-        let at = operation.sets("fail_open").filter(|at| at.node.is_true())?;
+        let at = set_by(operation, "fail_open").filter(|at| at.node.is_true())?;
         Some((FailurePolicy::Open, at))
     })
 }
@@ -111,7 +98,7 @@ fn fails_open(operation: &Operation<'_>, names: &[&str]) -> Option<Remark> {
     let is_whole = operation.at.member("value").is_some_and(|value| {
         value.within().iter().any(|within| within.member("vm_config").is_some())
     });
-    let path = operation.path();
+    let path = path(operation);
     // A filter that is chosen by another name is another one.
     let quoted: Vec<&str> = path
         .split(['\'', '"'])

@@ -6,30 +6,16 @@ use super::patch_path::steps;
 use crate::document;
 use crate::lint::finding::Severity;
 use crate::lint::graph::{Cluster, FilterChain, Remark};
+use crate::lint::kubernetes::rerouting::REROUTING;
 use crate::lint::kubernetes::resource::{Resource, service};
 use crate::lint::located::{At, Place};
 
-/// They change where a request goes, or the path with which it arrives.
-const UNSEEN: [&str; 18] = [
-    "cluster_header",
-    "cluster_specifier_plugin",
-    "inline_cluster_specifier_plugin",
-    "connect_config",
-    "host_rewrite",
-    "host_rewrite_literal",
-    "host_rewrite_header",
-    "host_rewrite_path_regex",
-    "auto_host_rewrite",
-    "internal_redirect_action",
-    "internal_redirect_policy",
-    "path_rewrite",
-    "path_rewrite_policy",
-    "prefix_rewrite",
-    "regex_rewrite",
-    "rds",
-    "scoped_routes",
-    "vhds",
-];
+/// They do so too, in patches of Envoy Gateway.
+const MORE: [&str; 3] = ["connect_config", "auto_host_rewrite", "internal_redirect_action"];
+
+fn rerouting() -> impl Iterator<Item = &'static str> {
+    REROUTING.into_iter().chain(MORE)
+}
 
 /// Members of a bootstrap that open nothing.
 const OF_BOOTSTRAPS: [&str; 11] = [
@@ -73,7 +59,7 @@ impl<'a> Ways<'a> {
             let cluster = value.text().map(|name| self.clusters(name, &self.added));
             let cluster = cluster.unwrap_or_else(|| vec![unseen()]);
             found.extend(cluster.into_iter().map(|cluster| (value.place(), cluster)));
-        } else if UNSEEN.iter().any(|name| operation.steps.iter().any(|step| step.is(name))) {
+        } else if rerouting().any(|name| operation.steps.iter().any(|step| step.is(name))) {
             found.push((value.place(), unseen()));
         }
         found
@@ -90,7 +76,7 @@ impl<'a> Ways<'a> {
                 let clusters = clusters.unwrap_or_default();
                 found.extend(clusters.into_iter().map(|cluster| (name.place(), cluster)));
             }
-            let unclear = UNSEEN.iter().filter_map(|name| at.member(name));
+            let unclear = rerouting().filter_map(|name| at.member(name));
             found.extend(unclear.map(|at| (at.place(), unseen())));
         }
         found

@@ -3,27 +3,9 @@
 
 use crate::lint::graph::{Cluster, FilterChain};
 use crate::lint::kubernetes::installs::Install;
+use crate::lint::kubernetes::rerouting::REROUTING;
 use crate::lint::kubernetes::resource::{Resource, service};
 use crate::lint::located::{At, Place};
-
-/// They change where a request goes, or the path with which it arrives, whatever other members say.
-const UNSEEN: [&str; 15] = [
-    "cluster_header",
-    "cluster_specifier_plugin",
-    "inline_cluster_specifier_plugin",
-    "host_rewrite",
-    "host_rewrite_literal",
-    "host_rewrite_header",
-    "host_rewrite_path_regex",
-    "internal_redirect_policy",
-    "path_rewrite",
-    "path_rewrite_policy",
-    "prefix_rewrite",
-    "regex_rewrite",
-    "rds",
-    "scoped_routes",
-    "vhds",
-];
 
 /// One way in for each patch that brings any.
 pub fn chains(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Vec<FilterChain> {
@@ -103,7 +85,7 @@ fn clusters(
             found.push((name.place(), cluster));
         }
         found.extend(
-            UNSEEN.iter().filter_map(|name| at.member(name)).map(|at| (at.place(), unseen())),
+            REROUTING.iter().filter_map(|name| at.member(name)).map(|at| (at.place(), unseen())),
         );
         // Upgrades may have a chain of filters of their own.
         let upgrades = at.list("upgrade_configs").filter(|at| at.member("filters").is_some());
