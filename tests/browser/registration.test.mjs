@@ -263,7 +263,10 @@ test("clients of other servers are read", async () => {
     tokenAuthMethod: "TLS_CLIENT_AUTH",
     tlsClientAuthSubjectDn: subject,
   };
-  const duende = { ClientId: "s6BhdRkqt3", ClientSecrets: [{ Type: "X509Name", Value: subject }] };
+  // .NET names the state or province S.
+  const printed = subject.replace("ST=", "S=");
+  const secret = { Type: "X509Name", Value: printed };
+  const duende = { ClientId: "s6BhdRkqt3", ClientSecrets: [secret] };
   const spring = {
     client_id: "s6BhdRkqt3",
     client_authentication_methods: "tls_client_auth",
