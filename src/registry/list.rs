@@ -3,6 +3,7 @@
 
 mod completeness;
 mod incomplete_list;
+pub(super) mod link;
 mod page_path;
 mod page_summary;
 mod spelling;

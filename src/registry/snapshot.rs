@@ -98,7 +98,6 @@
 
 mod codec;
 mod lease;
-mod link;
 mod list_in_force;
 mod refresh;
 mod shared;

@@ -94,7 +94,7 @@ impl PageSummary {
     }
 
     /// Adds a member beside the entries.
-    pub(super) fn add_member(&mut self, name: &str, value: &Json) {
+    pub(in crate::registry) fn add_member(&mut self, name: &str, value: &Json) {
         match name {
             "start" => self.start = number(value).ok().flatten(),
             "end" => self.end = number(value).ok().flatten(),
@@ -104,7 +104,7 @@ impl PageSummary {
 
     /// Adds the headers of the answer that has the page.
     #[inline(never)]
-    pub(super) fn add_headers(&mut self, header: &dyn Fn(&str) -> Option<String>) {
+    pub(in crate::registry) fn add_headers(&mut self, header: &dyn Fn(&str) -> Option<String>) {
         for name in HEADERS {
             let Some(mut total) = header(name) else { continue };
             if name == CONTENT_RANGE

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::error::FetchError;
 use super::super::fetched::RegistryAnswer;
 use super::super::import::{self, ImportedEntry};
+use super::super::list::{Completeness, PageSummary, link};
 use crate::json::Json;
 use crate::registration::{Registration, foreign};
 
@@ -40,7 +41,10 @@ pub(super) fn read(
         (other, _) => std::slice::from_ref(other),
     };
     let mut entries = entries.iter().map(import::read).map(|entry| registration(client_id, entry));
-    let Some(first) = entries.next() else { return Ok(Registration::Unregistered) };
+    let Some(first) = entries.next() else {
+        check_is_all(&json, answer)?;
+        return Ok(Registration::Unregistered);
+    };
     let first = first?;
     match entries.next() {
         None => Ok(first),
@@ -48,6 +52,19 @@ pub(super) fn read(
             second.map(|_| Registration::Unusable("the registry has this client_id twice".into()))
         }
     }
+}
+
+/// Checks that an empty list does not state that there is more, where the client may be.
+fn check_is_all(json: &Json, answer: &RegistryAnswer<'_>) -> Result<(), FetchError> {
+    let mut page = PageSummary::default();
+    page.add_headers(&|name| answer.has(name).then(|| answer.all(name)));
+    if let Json::Object(members) = json {
+        members.iter().for_each(|(name, value)| page.add_member(name, value));
+    }
+    if link::next(&answer.all("link")).map_err(FetchError::NextPage)?.is_some() {
+        return Err(FetchError::NextPage("the empty answer to a lookup has one"));
+    }
+    Completeness::of_single_page(&page).map_err(FetchError::Incomplete)
 }
 
 /// What an entry says of the client that was requested.

@@ -185,6 +185,38 @@ fn an_answer_that_is_not_about_the_client_is_a_failure() {
 }
 
 #[test]
+fn an_empty_list_that_states_more_is_a_failure() {
+    let next_page = ("link", "</clients?page=2>; rel=\"next\"");
+    for (headers, body, failure) in [
+        (&[][..], r#"{"clients":[],"totalCount":5}"#, "an empty page after 0 of 5 entries"),
+        (&[], r#"{"total":"1","clients":[]}"#, "an empty page after 0 of 1 entries"),
+        (&[], r#"{"clients":[],"total":"many"}"#, "\"total\" is no number"),
+        (&[], r#"{"clients":[],"nextPageToken":"x"}"#, "\"nextPageToken\" says that there is more"),
+        (&[], r#"{"clients":[],"page":{"total_pages":2}}"#, "\"total_pages\" says"),
+        (&[("x-total-count", "5")], "[]", "an empty page after 0 of 5 entries"),
+        (&[next_page], "[]", "the empty answer to a lookup has one"),
+        (&[("link", "</clients?page=2")], "[]", "malformed Link header"),
+    ] {
+        let outcome = answer(&mut lookup(), "a", 0, 200, headers, body);
+        let found = outcome.failure.expect(body).to_string();
+        assert!(found.contains(failure), "{body}: {found}");
+    }
+    // These state that there is no more.
+    for body in [
+        r#"{"clients":[],"totalCount":0,"start":0,"end":0,"next":null}"#,
+        r#"{"clients":[],"total":-1,"has_more":false}"#,
+    ] {
+        let outcome = answer(&mut lookup(), "a", 0, 200, &[("link", "</>; rel=self")], body);
+        assert_eq!(outcome.result, Ok(Registration::Unregistered), "{body}");
+    }
+    // A client that is found is its own statement.
+    let found = format!("{{\"clients\":[{}],\"totalCount\":5}}", client("a"));
+    assert!(is_registered(
+        &answer(&mut lookup(), "a", 0, 200, &[next_page], &found).result.unwrap()
+    ));
+}
+
+#[test]
 fn an_answer_from_the_host_that_is_incomplete_is_a_failure() {
     let mut lookup = lookup();
     lookup.wait("a", 1);

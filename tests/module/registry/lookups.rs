@@ -43,7 +43,7 @@ fn waiting_requests_share_one_lookup() {
 
 #[test]
 fn a_failed_lookup_does_not_pass() {
-    for failure in 0..4 {
+    for failure in 0..5 {
         let mut vm = start_in(&Process::new(), LOOKUP.as_bytes(), CLOCK);
         let id = wait_for(&mut vm, "a", Delivery::WholeBody);
         let call = only_call(&vm);
@@ -51,6 +51,7 @@ fn a_failed_lookup_does_not_pass() {
             0 => vm.fail(call.token).expect("no fault"),
             1 => give(&mut vm, &call, 500, &Value::Null),
             2 => give(&mut vm, &call, 200, &client("b")),
+            3 => give(&mut vm, &call, 200, &json!({"clients": [], "totalCount": 5})),
             _ => give(&mut vm, &call, 200, &json!({"error": "x"})),
         }
         let outcome = closed(&mut vm, id);

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use super::super::super::error::FetchError;
 use super::super::super::fetched::{FetchMode, FetchedRegistry, RegistryAnswer, Validators};
 use super::super::super::import;
-use super::super::super::list::{Completeness, IncompleteList, ListEntry, ListReader, page_from};
-use super::super::link;
+use super::super::super::list::{
+    Completeness, IncompleteList, ListEntry, ListReader, link, page_from,
+};
 use super::super::shared::{ListHead, ShardLayout, Slot};
 use super::super::staged_list::{Comparison, StagedList};
 use super::super::stored_client::StoredClient;

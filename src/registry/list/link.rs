@@ -4,7 +4,7 @@
 ///
 /// # Errors
 /// The field cannot be read as links: the list may go on at a page that is not found.
-pub(super) fn next(fields: &str) -> Result<Option<&str>, &'static str> {
+pub(in crate::registry) fn next(fields: &str) -> Result<Option<&str>, &'static str> {
     const MALFORMED: &str = "malformed Link header";
     let mut rest = fields.trim_start_matches([' ', '\t', ',']);
     while !rest.is_empty() {
@@ -67,7 +67,7 @@ fn word(text: &str) -> Option<(String, &str)> {
 /// # Errors
 /// The authority is another one, or a server and this filter might resolve the reference
 /// differently.
-pub(super) fn resolve(
+pub(in crate::registry) fn resolve(
     target: &str,
     current: &str,
     authority: &str,
