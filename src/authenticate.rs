@@ -195,6 +195,9 @@ fn registered(
         Registration::Unregistered if policy.passes_unregistered_clients => Ok(None),
         Registration::Unregistered => Err(unregistered),
         Registration::Unusable(reason) => Err(unusable(reason)),
+        Registration::Doubtful => {
+            Err(unusable("it names another client_id as its own, and this one too".into()))
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 pub(crate) use self::unreadable::read as read_in_parts;
+use crate::limits;
 use crate::sort::sort;
 
 /// What is wrong with a JSON document, and where. Nothing of a configuration with an error is used.
@@ -43,14 +44,24 @@ impl JsonError {
         self
     }
 
-    /// Place and message, where the document is no configuration.
+    /// Place and message, where the document is no configuration, cut as [`shortened`] does.
     pub(crate) fn in_entry(&self) -> String {
-        if self.pointer.is_empty() {
+        shortened(if self.pointer.is_empty() {
             self.message.clone()
         } else {
             format!("{}: {}", self.pointer, self.message)
-        }
+        })
     }
+}
+
+/// At most [`limits::DETAIL_CHARACTERS`] characters of a text about an entry of a list: the names
+/// in it are as long as the client that registered wanted them.
+pub(crate) fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(limits::DETAIL_CHARACTERS) {
+        text.truncate(end);
+        text.push_str("...");
+    }
+    text
 }
 
 /// A member's name as a reference token of a JSON Pointer (RFC 6901 §3).

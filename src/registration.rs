@@ -29,6 +29,10 @@ pub enum Registration {
     /// is never treated as unregistered: under `unregistered_clients: "pass"` it would then pass
     /// without its certificate.
     Unusable(Arc<str>),
+    /// No entry of the list states this identifier, and one that cannot be used names it beside its
+    /// own. Without a lookup that says otherwise, such a client is not treated as unregistered
+    /// either.
+    Doubtful,
     /// The registry has no such client.
     Unregistered,
 }

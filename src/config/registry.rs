@@ -54,12 +54,11 @@ impl FetchedRegistry {
         } else {
             FetchMode::Snapshot { max_pages: size(max_pages), allow_empty }
         };
-        // With generation_header a list may be refused that is accepted without it, so that filters
-        // that differ in it do not share a list.
-        let identity = identity(
-            &[cluster, authority, path, generation_header.as_deref().unwrap_or_default()],
-            &headers,
-        );
+        // With generation_header, and without allow_empty, a list may be refused that is accepted
+        // otherwise, so that filters that differ in them do not share a list.
+        let generation = generation_header.as_deref().unwrap_or_default();
+        let empty = if allow_empty { "allow_empty" } else { "" };
+        let identity = identity(&[cluster, authority, path, generation, empty], &headers);
         let [cluster, authority, path] = [cluster, authority, path].map(Into::into);
         let max_bytes = size(max_bytes);
         let registry = Self {

@@ -319,6 +319,7 @@ fn a_lookup_holds_the_request_until_its_answer() {
         (Ok(by_certificate), Code::CertificateMissing),
         (Ok(Registration::Unregistered), Code::UnknownClient),
         (Ok(Registration::Unusable("x".into())), Code::UnknownClient),
+        (Ok(Registration::Doubtful), Code::UnknownClient),
         (Err(RegistryFault::NoList), Code::RegistryUnavailable),
     ] {
         let mut exchange = looked_up();
@@ -357,6 +358,7 @@ fn an_unusable_client_is_not_unregistered() {
     for (registration, code) in [
         (Registration::Unregistered, Code::PassedUnregistered),
         (Registration::Unusable("x".into()), Code::UnknownClient),
+        (Registration::Doubtful, Code::UnknownClient),
     ] {
         let (mut exchange, _) = started(pass, &[FORM], false);
         exchange.on_body(11, true, gives(b"client_id=a"), &mut WithoutCertificate);

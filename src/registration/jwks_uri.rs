@@ -11,6 +11,8 @@ pub struct JwksUri {
     path: Box<str>,
 }
 
+const TOO_LONG: &str = "a URI of at most 2048 bytes";
+
 impl JwksUri {
     /// Reads a URI (RFC 3986). Everything that two readers might read as different hosts is
     /// refused.
@@ -20,7 +22,7 @@ impl JwksUri {
     #[inline(never)]
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         if text.len() > limits::JWKS_URI_OCTETS {
-            return Err("a URI of at most 2048 bytes");
+            return Err(TOO_LONG);
         }
         if !text.bytes().all(|b| b.is_ascii_graphic() && !b"\\\"<>^`{|}".contains(&b)) {
             return Err("a URI (RFC 3986)");
@@ -46,7 +48,12 @@ impl JwksUri {
             None => authority,
         };
         let path = if path.starts_with('/') { path.into() } else { format!("/{path}").into() };
-        Ok(Self { host: host_name(host)?, path })
+        let uri = Self { host: host_name(host)?, path };
+        // As it is printed, too, because that is what is stored and read again.
+        if uri.to_string().len() > limits::JWKS_URI_OCTETS {
+            return Err(TOO_LONG);
+        }
+        Ok(uri)
     }
 
     /// The host name, in lower case.

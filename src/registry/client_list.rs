@@ -1,7 +1,7 @@
 //! A whole client list in memory, in the formats of the answers of a registry: for tools that read
 //! a list from a file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::import;
@@ -13,9 +13,8 @@ use crate::registration::Registration;
 #[derive(Clone, Debug, Default)]
 pub struct ClientList {
     clients: HashMap<Box<str>, Registration>,
-    /// What entries that state another identifier, and are refused, say of clients that no entry
-    /// states to be its own.
-    doubtful: HashMap<Box<str>, Registration>,
+    /// What refused entries name that state another identifier.
+    doubtful: HashSet<Box<str>>,
     /// The first entry that may concern any client: one that is not found may be the client of this
     /// entry.
     in_doubt: Option<Arc<str>>,
@@ -54,9 +53,7 @@ impl ClientList {
                     for client_id in read.client_ids {
                         list.add(client_id, unusable.clone());
                     }
-                    for client_id in read.other_client_ids {
-                        list.doubtful.entry(client_id).or_insert_with(|| unusable.clone());
-                    }
+                    list.doubtful.extend(read.other_client_ids);
                 }
             }
         }
@@ -76,8 +73,11 @@ impl ClientList {
     pub fn find(&self, client_id: &str) -> Registration {
         let unknown =
             || self.in_doubt.clone().map_or(Registration::Unregistered, Registration::Unusable);
-        let found = self.clients.get(client_id).or_else(|| self.doubtful.get(client_id));
-        found.cloned().unwrap_or_else(unknown)
+        match self.clients.get(client_id) {
+            Some(found) => found.clone(),
+            None if self.doubtful.contains(client_id) => Registration::Doubtful,
+            None => unknown(),
+        }
     }
 }
 

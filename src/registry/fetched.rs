@@ -72,8 +72,6 @@ pub struct RegistryRequest {
 pub struct Validators {
     /// `ETag`, quotes included.
     pub etag: Option<Box<str>>,
-    /// `Last-Modified`.
-    pub last_modified: Option<Box<str>>,
     /// Conditional requests in a row that were answered "not modified".
     pub(in crate::registry) unmodified: u8,
 }
@@ -114,13 +112,7 @@ impl FetchedRegistry {
         }
         headers.extend(self.headers.iter().cloned());
         if let Some(known) = known {
-            let conditions =
-                [("if-none-match", &known.etag), ("if-modified-since", &known.last_modified)];
-            headers.extend(
-                conditions
-                    .into_iter()
-                    .filter_map(|(name, value)| Some((name.into(), value.clone()?))),
-            );
+            headers.extend(known.etag.iter().map(|etag| ("if-none-match".into(), etag.clone())));
         }
         RegistryRequest { headers }
     }

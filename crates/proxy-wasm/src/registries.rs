@@ -78,6 +78,7 @@ struct SnapshotAccess {
 }
 
 /// What a call of the root context asks for. The number is an index of [`Registries::registries`].
+#[derive(PartialEq)]
 enum RootCall {
     List(usize),
     Client(usize, Box<str>),
@@ -140,6 +141,15 @@ impl Registries {
             period_since_tick: Cell::new(limits::REGISTRY_TICK_SOON),
             root_calls: RefCell::default(),
         }
+    }
+
+    /// From now on only the answer to this call counts. An earlier call for the same may still be
+    /// answered, if the lease was lost in the meantime and taken back: that answer is to another
+    /// question, such as a later page.
+    fn await_only(&self, token: u32, call: RootCall) {
+        let mut calls = self.root_calls.borrow_mut();
+        calls.retain(|_, earlier| *earlier != call);
+        calls.insert(token, call);
     }
 
     pub(super) fn is_empty(&self) -> bool {

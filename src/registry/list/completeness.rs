@@ -50,6 +50,9 @@ impl Completeness {
         self.total = [self.total, page.total].into_iter().flatten().max_by_key(|total| total.total);
         self.has_repeated_page |=
             page.entries > 0 && !self.first_entries.insert(page.first_entry.clone());
+        if let Some(member) = page.lacks {
+            return Err(IncompleteList::Lacking(member));
+        }
         if has_next {
             self.has_links = true;
             return Ok(None);

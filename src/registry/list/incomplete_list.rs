@@ -38,6 +38,8 @@ pub enum IncompleteList {
     },
     /// This member states that there is more, and no link leads there.
     MoreStated(&'static str),
+    /// This member states that something went wrong, and the page may lack entries.
+    Lacking(&'static str),
     /// This member should be a number and is not.
     NotANumber(&'static str),
     /// The page has as many entries as the path asks for, and does not state whether there are
@@ -81,6 +83,7 @@ impl fmt::Display for IncompleteList {
             Self::MoreStated(member) => {
                 write!(f, "\"{member}\" says that there is more, and no link leads there")
             }
+            Self::Lacking(member) => write!(f, "\"{member}\" says that something went wrong"),
             Self::NotANumber(member) => write!(f, "\"{member}\" is no number"),
             Self::ExactlyRequested { parameter, entries } => write!(
                 f,

@@ -27,7 +27,7 @@ const CONTENT_RANGE: &str = "content-range";
 /// Authlete's total.
 const TOTAL_COUNT: &str = "totalCount";
 /// Members that state that there is more, unless their value is empty (see [`is_set`]).
-pub(super) const MORE: [&str; 15] = [
+pub(super) const MORE: [&str; 19] = [
     "has_more",
     "hasMore",
     "next",
@@ -43,16 +43,22 @@ pub(super) const MORE: [&str; 15] = [
     "nextToken",
     "continuationToken",
     "isTruncated",
+    "hasNextPage",
+    "next_page_uri",
+    "truncated",
+    "incomplete_results",
 ];
+/// Members that state that the answer lacks something, also beside a link to the next page.
+pub(super) const LACKS: [&str; 4] = ["error", "errors", "timed_out", "partial"];
 /// Members that state the number of pages of the list.
 const PAGES: [&str; 2] = ["total_pages", "last_page"];
 /// States that there is more where it is false. Where it is not a boolean, it is a link to the last
 /// page.
-const LAST: &str = "last";
+const LAST: [&str; 3] = ["last", "isLast", "is_last_page"];
 /// Members that hold links, one of which may lead to the next page (HAL has `_links`).
 pub(super) const LINKS: [&str; 2] = ["links", "_links"];
 /// Objects that may hold any of these members.
-const GROUPS: [&str; 5] = ["meta", "page", "paging", "pagination", "response_metadata"];
+const GROUPS: [&str; 6] = ["meta", "page", "paging", "pagination", "response_metadata", "pageInfo"];
 
 /// What a page states about the list, beside its entries.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +74,8 @@ pub(in crate::registry) struct PageSummary {
     pub(super) total: Option<StatedTotal>,
     /// The first member that states that there is more.
     pub(super) more: Option<&'static str>,
+    /// The first member that states that the page lacks something.
+    pub(super) lacks: Option<&'static str>,
     /// The largest number of [`PAGES`].
     pub(super) pages: Option<u64>,
     /// A total that is not a number.
@@ -139,7 +147,8 @@ impl PageSummary {
             // A next page that is null is an end. A flag must be false to say so, and a cursor may
             // be that of this page.
             self.states_extent |= match member {
-                "has_more" | "hasMore" | "hasNext" | "isTruncated" => {
+                "has_more" | "hasMore" | "hasNext" | "hasNextPage" | "isTruncated"
+                | "truncated" | "incomplete_results" => {
                     matches!(value, Json::Bool(_))
                 }
                 other => !matches!(other, "cursor" | "continuationToken"),
@@ -148,17 +157,24 @@ impl PageSummary {
         } else if let Some(member) = known(&LINKS, name) {
             self.states_extent |= matches!(value, Json::Array(_) | Json::Object(_));
             self.more = self.more.or(has_next(value).then_some(member));
+        } else if let Some(member) = known(&LACKS, name) {
+            self.lacks = self.lacks.or(is_set(value).then_some(member));
         } else if known(&PAGES, name).is_some() {
             // Some servers have a link of this name.
             let pages = number(value).ok().flatten();
             self.states_extent |= pages > Some(0);
             self.pages = self.pages.max(pages);
-        } else if let (Some(member), Json::Bool(is_last)) = (known(&[LAST], name), value) {
+        } else if let (Some(member), Json::Bool(is_last)) = (known(&LAST, name), value) {
             self.states_extent = true;
             self.more = self.more.or((!is_last).then_some(member));
         } else if let (Some(_), Json::Object(members)) = (known(&GROUPS, name), value) {
             members.iter().for_each(|(name, value)| self.add_statement(name, value));
         }
+    }
+
+    /// Whether a total is stated that is above this number of entries.
+    pub(in crate::registry) fn states_more_than(&self, entries: u64) -> bool {
+        self.total.is_some_and(|stated| stated.total > entries)
     }
 
     /// Checks the first page of a list that is requested with `path`, where the answer has no

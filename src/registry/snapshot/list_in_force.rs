@@ -104,11 +104,10 @@ impl ListInForce {
                     Some(Some(StoredClient::Client(client))) => {
                         Registration::Registered(Arc::new(client))
                     }
-                    Some(Some(
-                        StoredClient::Unusable(reason)
-                        | StoredClient::LeftOut(reason)
-                        | StoredClient::Doubtful(reason),
-                    )) => Registration::Unusable(reason.into()),
+                    Some(Some(StoredClient::Unusable(reason) | StoredClient::LeftOut(reason))) => {
+                        Registration::Unusable(reason.into())
+                    }
+                    Some(Some(StoredClient::Doubtful)) => Registration::Doubtful,
                 };
                 self.remembered.put(client_id.into(), registration.clone());
                 return Ok(registration);

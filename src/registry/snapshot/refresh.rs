@@ -257,16 +257,17 @@ impl Refresh {
             // Too late, or the lease was lost in the meantime.
             return;
         };
-        let leads_on = attempt.is_conditional && link::next(&answer.all("link")) != Ok(None);
+        let header = |name: &str| answer.has(name).then(|| answer.all(name));
+        let leads_on = attempt.is_conditional
+            && (link::next(&answer.all("link")) != Ok(None) || attempt.is_below_total(&header));
         self.phase = match attempt.on_answer(&self.registry, answer) {
             // The validators are those of a list of one page. This page is not modified, but there
-            // are others now.
+            // are others now, or more entries.
             Ok(None) if leads_on => {
                 self.is_outgrown = true;
                 RefreshPhase::Waiting(Duration::ZERO)
             }
             Ok(Some(body)) => {
-                let header = |name: &str| answer.has(name).then(|| answer.all(name));
                 RefreshPhase::Reading(attempt, ListReader::new(body).with_headers(&header))
             }
             Ok(None) => RefreshPhase::Confirming(attempt),

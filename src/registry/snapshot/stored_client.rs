@@ -20,9 +20,9 @@ pub(super) enum StoredClient {
     /// As `Unusable`, for a client that never authenticates, so that it is neither counted nor
     /// reported.
     LeftOut(Box<str>),
-    /// As `Unusable`, of an entry that states another identifier: an entry that states this one
-    /// takes its place.
-    Doubtful(Box<str>),
+    /// Named by an entry that cannot be used, and that states another identifier: an entry that
+    /// states this one takes its place. Without a reason, because one entry may name many.
+    Doubtful,
 }
 
 const OTHER: u8 = 0;
@@ -57,14 +57,11 @@ impl StoredClient {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         match self {
-            Self::Unusable(reason) | Self::LeftOut(reason) | Self::Doubtful(reason) => {
-                writer.u8(match self {
-                    Self::LeftOut(_) => LEFT_OUT,
-                    Self::Doubtful(_) => DOUBTFUL,
-                    _ => UNUSABLE,
-                });
+            Self::Unusable(reason) | Self::LeftOut(reason) => {
+                writer.u8(if let Self::LeftOut(_) = self { LEFT_OUT } else { UNUSABLE });
                 writer.octets(reason.as_bytes());
             }
+            Self::Doubtful => writer.u8(DOUBTFUL),
             Self::Client(client) => {
                 let method = client.method();
                 match method {
@@ -140,14 +137,19 @@ impl StoredClient {
         let mut reader = Reader(octets);
         let kind = reader.u8()?;
         let method = match kind {
-            UNUSABLE | LEFT_OUT | DOUBTFUL => {
+            UNUSABLE | LEFT_OUT => {
                 let reason = reader.text()?.into();
                 reader.end()?;
-                return Some(match kind {
-                    LEFT_OUT => Self::LeftOut(reason),
-                    DOUBTFUL => Self::Doubtful(reason),
-                    _ => Self::Unusable(reason),
+                let is_left_out = kind == LEFT_OUT;
+                return Some(if is_left_out {
+                    Self::LeftOut(reason)
+                } else {
+                    Self::Unusable(reason)
                 });
+            }
+            DOUBTFUL => {
+                reader.end()?;
+                return Some(Self::Doubtful);
             }
             OTHER => TokenEndpointAuthMethod::Other(None),
             BOUND => TokenEndpointAuthMethod::Other(Some(match reader.u8()? {
@@ -289,7 +291,7 @@ mod tests {
         }
         survives(StoredClient::Unusable("because".into()));
         survives(StoredClient::LeftOut("because".into()));
-        survives(StoredClient::Doubtful("because".into()));
+        survives(StoredClient::Doubtful);
     }
 
     /// A worker that lost one of these on the way would accept another CA's certificate, or let an

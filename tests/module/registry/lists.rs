@@ -62,6 +62,32 @@ fn one_vm_fetches_and_every_vm_decides() {
     }
 }
 
+/// The second page of the attempt before is no first page.
+#[test]
+fn an_answer_to_an_earlier_attempt_does_not_count_for_the_next_one() {
+    let process = Process::new();
+    let mut vm = start_in(&process, SNAPSHOT.as_bytes(), CLOCK);
+    let first = tick_until_call(&mut vm);
+    let link = [("link", "</clients?page=2>; rel=next")];
+    let page = json!([client("a")]).to_string();
+    vm.answer(first.token, answer(200, &link, page)).expect("no fault");
+    let second = tick_until_call(&mut vm);
+    assert_eq!(second.path(), "/clients?page=2");
+    // A filter with a shorter period takes the lease, and dies.
+    let faster = SNAPSHOT.replace("10s", "5s");
+    let mut other = start_in(&process, faster.as_bytes(), CLOCK + 1);
+    tick_until_call(&mut other);
+    drop(other);
+    let again =
+        tick_until(&mut vm, |vm| vm.calls().into_iter().find(|call| call.path() == "/clients"));
+    give(&mut vm, &second, 200, &json!([client("b")]));
+    elapse(&mut vm, Duration::from_millis(200));
+    assert_code(&mut vm, "a", "registry_unavailable");
+    give(&mut vm, &again, 200, &json!([client("a"), client("b")]));
+    elapse(&mut vm, Duration::from_secs(1));
+    assert_code(&mut vm, "a", "authenticated");
+}
+
 #[test]
 fn a_known_client_costs_what_an_embedded_one_does() {
     let embedded = json!({"clients": [client("a")]}).to_string();

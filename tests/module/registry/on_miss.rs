@@ -44,6 +44,29 @@ fn refresh(vm: &mut Vm, list: &Value) {
     elapse(vm, Duration::from_secs(1));
 }
 
+/// Otherwise whoever registers could keep those out that register after it.
+#[test]
+fn a_client_that_only_the_entry_of_another_names_is_looked_up() {
+    let bad = json!({
+        "client_id": "bad", "token_endpoint_auth_method": "tls_client_auth",
+        "entity_id": ["new", "absent"],
+    });
+    let list = json!([client("old"), bad]);
+    let configuration = passing_unregistered(&configuration());
+    let mut vm = loaded(&Process::new(), &configuration, &list);
+    assert_code(&mut vm, "bad", "unknown_client");
+    let (id, call) = look_up(&mut vm, "new");
+    give(&mut vm, &call, 200, &client("new"));
+    assert_eq!(code(&closed(&mut vm, id)), "authenticated");
+    assert_code(&mut vm, "new", "authenticated");
+    // Where the registry has no such client, it stays in doubt.
+    let (id, call) = look_up(&mut vm, "absent");
+    give(&mut vm, &call, 404, &Value::Null);
+    assert_eq!(code(&closed(&mut vm, id)), "unknown_client");
+    assert_code(&mut vm, "absent", "unknown_client");
+    assert!(lookups(&vm).is_empty());
+}
+
 #[test]
 fn a_client_that_registered_a_moment_ago_works_at_once() {
     let mut vm = vm();

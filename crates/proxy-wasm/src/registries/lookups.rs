@@ -163,21 +163,35 @@ impl Access {
             Self::Snapshot(access) => {
                 let mut on_miss = access.on_miss.as_ref()?.borrow_mut();
                 let next_attempt = access.snapshot.borrow().next_attempt(&mut HostSharedData);
-                Some(on_miss.on_answer(client_id, answer, next_attempt, now))
+                let outcome = on_miss.on_answer(client_id, answer, next_attempt, now);
+                drop(on_miss);
+                let is_absent = outcome.result == Ok(Registration::Unregistered);
+                let result = if is_absent { access.find_listed(client_id) } else { outcome.result };
+                Some(LookupOutcome { result, ..outcome })
             }
         }
     }
 }
 
 impl SnapshotAccess {
-    /// What the list says of a client, and where it lacks the client, what lookups said.
+    /// What the list says of a client, and where no entry of it is the client's own, what lookups
+    /// said.
     fn find(&self, client_id: &str) -> Poll<Result<Registration, RegistryFault>> {
-        let mut snapshot = self.snapshot.borrow_mut();
-        match (snapshot.find(client_id, &now_millis, &mut HostSharedData), &self.on_miss) {
-            (Ok(Registration::Unregistered), Some(on_miss)) => {
-                on_miss.borrow_mut().find(client_id, snapshot.attempt(), now_millis())
+        match (self.find_listed(client_id), &self.on_miss) {
+            (Ok(listed @ (Registration::Unregistered | Registration::Doubtful)), Some(on_miss)) => {
+                let attempt = self.snapshot.borrow().attempt();
+                let found = on_miss.borrow_mut().find(client_id, attempt, now_millis());
+                // What is in doubt stays so where the registry has no such client.
+                found.map_ok(|found| match found {
+                    Registration::Unregistered => listed,
+                    found => found,
+                })
             }
             (found, _) => Poll::Ready(found),
         }
+    }
+
+    fn find_listed(&self, client_id: &str) -> Result<Registration, RegistryFault> {
+        self.snapshot.borrow_mut().find(client_id, &now_millis, &mut HostSharedData)
     }
 }

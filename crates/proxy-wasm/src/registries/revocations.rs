@@ -94,7 +94,7 @@ impl Registries {
             if let Some(request) = turn.request {
                 match send(&source.cluster, source.timeout, &request) {
                     Some(token) => {
-                        self.root_calls.borrow_mut().insert(token, RootCall::Crl(index));
+                        self.await_only(token, RootCall::Crl(index));
                     }
                     None => crl.not_sent(),
                 }

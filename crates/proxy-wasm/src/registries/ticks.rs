@@ -96,7 +96,7 @@ impl Registries {
         if let Some(request) = turn.request {
             match send(&registry.cluster, registry.timeout, &request) {
                 Some(token) => {
-                    self.root_calls.borrow_mut().insert(token, RootCall::List(index));
+                    self.await_only(token, RootCall::List(index));
                 }
                 None => snapshot.borrow_mut().not_sent(),
             }

@@ -1,5 +1,5 @@
 use super::super::ListReader;
-use super::super::page_summary::{LINKS, MORE, TOTALS};
+use super::super::page_summary::{LACKS, LINKS, MORE, TOTALS};
 use super::*;
 
 fn page(body: &str) -> PageSummary {
@@ -164,6 +164,23 @@ fn a_total_that_is_not_a_number() {
             let body = format!(r#"{{"clients":[1,2],"{member}":{value}}}"#);
             assert_eq!(read(&[&body]), Err(IncompleteList::NotANumber(member)), "{body}");
             assert_eq!(read(&[&format!("->{body}"), "[3]"]), Ok(vec![None, None]), "{body}");
+        }
+    }
+}
+
+#[test]
+fn a_member_that_states_that_something_is_missing() {
+    for member in LACKS {
+        let lacking = Err(IncompleteList::Lacking(member));
+        for value in ["true", "\"db\"", "[{\"message\":\"shard 2\"}]", "{\"code\":5}"] {
+            let body = format!(r#"{{"clients":[1],"{member}":{value}}}"#);
+            assert_eq!(read(&[&body]), lacking, "{body}");
+            // On a page that is not the last, too.
+            assert_eq!(read(&[&format!("->{body}"), "[2]"]), lacking, "{body}");
+        }
+        for value in ["null", "false", "[]", "{}", "\"\""] {
+            let body = format!(r#"{{"clients":[1],"{member}":{value}}}"#);
+            assert_eq!(read(&[&body]), Ok(vec![None]), "{body}");
         }
     }
 }

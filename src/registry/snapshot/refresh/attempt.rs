@@ -7,15 +7,18 @@ use super::super::super::error::FetchError;
 use super::super::super::fetched::{FetchMode, FetchedRegistry, RegistryAnswer, Validators};
 use super::super::super::import;
 use super::super::super::list::{
-    Completeness, IncompleteList, ListEntry, ListReader, link, page_from,
+    Completeness, IncompleteList, ListEntry, ListReader, PageSummary, link, page_from,
 };
 use super::super::shared::{ListHead, ShardLayout, Slot};
 use super::super::staged_list::{Comparison, StagedList};
 use super::super::stored_client::StoredClient;
 use super::event::RefreshEvent;
 use crate::certificate::Thumbprint;
-use crate::json::JsonError;
+use crate::json::{JsonError, shortened};
 use crate::limits;
+
+/// Why a client cannot be used whose entry has many identifiers.
+const ELSEWHERE: &str = "the reason is with the first identifier of the entry";
 
 /// One attempt to fetch a whole list.
 #[derive(Clone, Debug)]
@@ -113,16 +116,20 @@ impl FetchAttempt {
         };
         // The validators of one page say nothing about the other pages.
         self.validators = if self.pages.len() == 1 {
-            let validator = |name| answer.first(name).map(Into::into);
-            Validators {
-                etag: validator("etag"),
-                last_modified: validator("last-modified"),
-                unmodified: 0,
-            }
+            // No Last-Modified: two lists of one second have the same (RFC 9110 §8.8.2.2).
+            Validators { etag: answer.first("etag").map(Into::into), unmodified: 0 }
         } else {
             Validators::default()
         };
         answer.body(registry.max_bytes).map(Some)
+    }
+
+    /// Whether the headers of an answer state more entries than the list in force has.
+    pub(super) fn is_below_total(&self, header: &dyn Fn(&str) -> Option<String>) -> bool {
+        let mut page = PageSummary::default();
+        page.add_headers(header);
+        let entries = self.head.as_ref().map_or(0, |head| head.clients + head.refused);
+        page.states_more_than(entries)
     }
 
     /// Adds an entry to the new list.
@@ -148,15 +155,15 @@ impl FetchAttempt {
             // Any client may be the one of this entry, and would pass as unregistered.
             Err(error) if passes_unregistered && read.is_in_doubt => {
                 let reason = format!("{}{}: {}", entry.pointer, error.pointer, error.message);
-                return Err(FetchError::Unidentified(reason.into()));
+                return Err(FetchError::Unidentified(shortened(reason).into()));
             }
             Err(error) if read.never_authenticates => {
-                self.add_all(&read.client_ids, &StoredClient::LeftOut(error.in_entry().into()));
+                self.add_all(&read.client_ids, StoredClient::LeftOut, &error);
             }
             Err(error) => {
-                let reason: Box<str> = error.in_entry().into();
-                self.add_all(&read.other_client_ids, &StoredClient::Doubtful(reason.clone()));
-                self.add_all(&read.client_ids, &StoredClient::Unusable(reason));
+                let doubtful = read.other_client_ids.iter();
+                doubtful.for_each(|id| self.staged.add(id, &StoredClient::Doubtful));
+                self.add_all(&read.client_ids, StoredClient::Unusable, &error);
                 self.refused += u64::from(read.client_ids.is_empty());
                 self.report(&entry.pointer, error, false);
             }
@@ -164,8 +171,19 @@ impl FetchAttempt {
         Ok(())
     }
 
-    fn add_all(&mut self, client_ids: &[Box<str>], client: &StoredClient) {
-        client_ids.iter().for_each(|client_id| self.staged.add(client_id, client));
+    /// Adds an entry that cannot be used under each of its identifiers. Only the first few have the
+    /// reason, so that an entry with many takes no more memory than its own octets suggest.
+    fn add_all(
+        &mut self,
+        client_ids: &[Box<str>],
+        stored: fn(Box<str>) -> StoredClient,
+        error: &JsonError,
+    ) {
+        let (reason, other) = (stored(error.in_entry().into()), stored(ELSEWHERE.into()));
+        for (index, client_id) in client_ids.iter().enumerate() {
+            let is_explained = index < limits::EXPLAINED_IDENTIFIERS;
+            self.staged.add(client_id, if is_explained { &reason } else { &other });
+        }
     }
 
     /// Reports an entry that is refused, or a part of it that is left out, unless there are many of
@@ -173,7 +191,8 @@ impl FetchAttempt {
     #[inline(never)]
     fn report(&mut self, entry: &str, error: JsonError, is_left_out: bool) {
         if self.events.len() < limits::SHOWN_REFUSALS {
-            let (pointer, reason) = (format!("{entry}{}", error.pointer), error.message);
+            let pointer = shortened(format!("{entry}{}", error.pointer));
+            let reason = shortened(error.message);
             self.events.push(if is_left_out {
                 RefreshEvent::LeftOut { pointer, reason }
             } else {

@@ -87,9 +87,7 @@ impl ListHead {
             writer.u64(number);
         }
         writer.u8(self.validators.unmodified);
-        for validator in [&self.validators.etag, &self.validators.last_modified] {
-            writer.octets(validator.as_deref().unwrap_or_default().as_bytes());
-        }
+        writer.octets(self.validators.etag.as_deref().unwrap_or_default().as_bytes());
         writer.0
     }
 
@@ -109,8 +107,8 @@ impl ListHead {
         let [clients, refused, confirmations, confirmed_at, attempt] =
             [reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?];
         let unmodified = reader.u8()?;
-        let mut validator = || reader.text().map(|text| (!text.is_empty()).then(|| text.into()));
-        let validators = Validators { etag: validator()?, last_modified: validator()?, unmodified };
+        let etag = reader.text().map(|text| (!text.is_empty()).then(|| text.into()))?;
+        let validators = Validators { etag, unmodified };
         reader.end()?;
         Some(Self {
             generation,

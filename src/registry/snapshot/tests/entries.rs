@@ -189,10 +189,16 @@ fn a_client_in_an_unknown_format_is_not_unregistered() {
         world.run_until_switched();
         assert!(world.has("c1"));
         let client_id = shape["client_id"].as_str().unwrap_or("f");
-        let Ok(Registration::Unusable(reason)) = world.find(0, client_id) else {
-            panic!("{shape}")
-        };
-        assert!(reason.contains(shape["says"].as_str().unwrap()), "{shape}: {reason}");
+        match world.find(0, client_id) {
+            Ok(Registration::Unusable(reason)) => {
+                assert!(reason.contains(shape["says"].as_str().unwrap()), "{shape}: {reason}");
+            }
+            // The entry states another identifier.
+            Ok(Registration::Doubtful)
+                if shape["name"] == "blanks round it" || shape["entry"]["clientIdAlias"] == "f" => {
+            }
+            other => panic!("{shape}: {other:?}"),
+        }
     }
 }
 
@@ -250,8 +256,31 @@ fn an_entry_that_identifies_its_client_does_not_fail_the_refresh() {
     let mut world = World::of(1, registry(|_| {}), true, body);
     world.run_until_switched();
     assert!(world.has("c2") && world.failures().is_empty());
-    for client_id in ["bad", "-1", "7", "a", "b", "c", "d", "x0", "x255"] {
+    for client_id in ["bad", "-1", "7", "a", "b", "c", "d"] {
         assert!(matches!(world.find(0, client_id), Ok(Registration::Unusable(_))), "{client_id}");
+    }
+    for client_id in ["x0", "x255"] {
+        assert_eq!(world.find(0, client_id), Ok(Registration::Doubtful), "{client_id}");
+    }
+}
+
+/// Otherwise one entry of a megabyte could take a gigabyte of every process.
+#[test]
+fn an_entry_with_many_identifiers_and_long_names_takes_little_memory() {
+    let names: Vec<_> = (0..300).map(|number| format!("\"x{number}\"")).collect();
+    let (names, long) = (names.join(","), "x".repeat(100_000));
+    for entry in [
+        format!(r#"{{"client_id":"bad","tls_client_auth_{long}":1,"entity_id":[{names}]}}"#),
+        format!(r#"{{"tls_client_auth_{long}":1,"clientId":[{names}]}}"#),
+    ] {
+        let mut world = World::new(1, registry(|_| {}), format!("[{entry}]"));
+        world.run_until_switched();
+        let stored: usize = world.process.values.values().map(|(value, _)| value.len()).sum();
+        assert!(stored < 20_000, "{stored}");
+        for event in &world.events {
+            assert!(event.to_string().len() < 2_000, "{event}");
+        }
+        assert!(!matches!(world.find(0, "x7"), Ok(Registration::Unregistered)));
     }
 }
 
@@ -282,9 +311,9 @@ fn an_entry_takes_no_identifier_from_the_entry_that_states_it() {
         // Where no entry states it, it is not unregistered.
         let mut world = World::of(1, registry(|_| {}), true, format!("[{bad}]"));
         world.run_until_switched();
-        assert!(matches!(world.find(0, "c2"), Ok(Registration::Unusable(_))), "{member}");
+        assert_eq!(world.find(0, "c2"), Ok(Registration::Doubtful), "{member}");
         let list = ClientList::parse(format!("[{bad}]").as_bytes()).unwrap();
-        assert!(matches!(list.find("c2"), Registration::Unusable(_)), "{member}");
+        assert_eq!(list.find("c2"), Registration::Doubtful, "{member}");
     }
     // An entry that states none may be that of each that it names.
     let body = format!(r#"[{},{{"clientId":"c2"}}]"#, client("c2", "CN=c2"));

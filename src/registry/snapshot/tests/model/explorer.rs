@@ -601,7 +601,9 @@ fn version(found: &Found) -> Option<Option<usize>> {
             Some(lists.first().copied())
         }
         Ok(Registration::Unregistered) => Some(None),
-        Ok(Registration::Unusable(reason)) => panic!("an unusable client: {reason}"),
+        Ok(found @ (Registration::Unusable(_) | Registration::Doubtful)) => {
+            panic!("an unusable client: {found:?}")
+        }
         Err(_) => None,
     }
 }
