@@ -24,6 +24,36 @@ pub(crate) fn decode(octets: &[u8]) -> Cow<'_, [u8]> {
     percent_decode(octets).into()
 }
 
+/// Each `%uXXXX` as the character in UTF-8, as http.sys and .NET read it. What is none stays, and
+/// nothing becomes longer.
+pub(crate) fn decode_utf16(octets: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(octets.len());
+    let mut rest = octets;
+    while let Some((&octet, after)) = rest.split_first() {
+        let character = match rest {
+            [b'%', b'u' | b'U', digits @ ..] => digits.get(..4).and_then(character_of),
+            _ => None,
+        };
+        match character {
+            Some(character) => {
+                decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = after.get(5..).unwrap_or_default();
+            }
+            None => {
+                decoded.push(octet);
+                rest = after;
+            }
+        }
+    }
+    decoded
+}
+
+/// The character of these hexadecimal digits; `None` = they are none, or half a surrogate pair.
+fn character_of(digits: &[u8]) -> Option<char> {
+    let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
+    char::from_u32(u32::from_str_radix(digits, 16).ok()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,6 +61,18 @@ mod tests {
     #[test]
     fn only_unreserved_characters_are_left() {
         assert_eq!(encode("aZ09-._~ +/%é"), "aZ09-._~%20%2B%2F%25%C3%A9");
+    }
+
+    #[test]
+    fn escapes_of_utf_16() {
+        for (text, decoded) in [
+            ("%u0074oken", "token"),
+            ("%U002Fa%u00e9", "/aé"),
+            ("%u20ac%41", "€%41"),
+            ("%u+074 %u074 %u %ud800%udc00 %", "%u+074 %u074 %u %ud800%udc00 %"),
+        ] {
+            assert_eq!(decode_utf16(text.as_bytes()), decoded.as_bytes(), "{text}");
+        }
     }
 
     #[test]

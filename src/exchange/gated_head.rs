@@ -5,8 +5,8 @@ use crate::downstream::{Downstream, ForwardedFields, ServerName};
 use crate::policy::{Configuration, Policy, Source};
 use crate::rejection::{HostError, Rejection};
 use crate::request::{
-    Authorization, Charset, Claim, ClaimedClient, ClientIdMismatch, Form, Head, SingletonField,
-    Target, check_content, check_length,
+    Authorization, AuthorizationError, Charset, Claim, ClaimedClient, ClientIdMismatch, Form, Head,
+    SingletonField, Target, check_content, check_length,
 };
 
 /// What a decision needs of the headers after the body ended.
@@ -108,6 +108,9 @@ impl GatedHead {
         let charset = check_content(head.content_type, head.content_encoding)?;
         check_length(head.content_length, policy.max_body_bytes)?;
         checks.begin(Check::Authorization);
+        if head.has_php_credentials {
+            return Err(Rejection::MalformedAuthorization(AuthorizationError::PhpVariable));
+        }
         let authorization =
             Authorization::read(head.authorization).map_err(Rejection::MalformedAuthorization)?;
         checks.begin(Check::Query);
@@ -155,6 +158,7 @@ pub(super) fn is_preflight(head: &Head<'_>, target: &Target<'_>, end_of_stream: 
         && head.authorization == SingletonField::Absent
         && !head.has_upgrade
         && !head.overrides_method
+        && !head.has_php_credentials
         && target.credential_in_query().is_none()
         && !target.has_access_token()
 }

@@ -32,6 +32,8 @@ pub(crate) enum Authorization {
     Other,
 }
 
+const BASIC: &[u8] = b"basic";
+
 impl Authorization {
     /// Reads the header of a request, which has it at most once.
     ///
@@ -61,7 +63,13 @@ impl Authorization {
         if !is_token(scheme) {
             return Err(AuthorizationError::Scheme);
         }
-        if !scheme.eq_ignore_ascii_case(b"basic") {
+        if !scheme.eq_ignore_ascii_case(BASIC) {
+            // Some servers look for the letters alone, and read what follows them or the blank as
+            // credentials: Keycloak and Spring Security `Basic- YTpi`, bshaffer/oauth2-server-php
+            // `Basic-YTpi`, passport-http `XBasic YTpi`.
+            if scheme.windows(BASIC.len()).any(|part| part.eq_ignore_ascii_case(BASIC)) {
+                return Err(AuthorizationError::Scheme);
+            }
             let is_access_token =
                 [&b"bearer"[..], b"dpop"].iter().any(|token| scheme.eq_ignore_ascii_case(token));
             return Ok(if is_access_token { Self::Token } else { Self::Other });
@@ -112,7 +120,7 @@ mod tests {
         for token in ["Bearer x", "bearer", "DPoP eyJ.a.b", "DPOP x"] {
             assert_eq!(Authorization::parse(token.as_bytes()), Ok(Authorization::Token), "{token}");
         }
-        for other in ["Negotiate", "Basically x", "Bearers x", "GNAP x"] {
+        for other in ["Negotiate", "Basi x", "Bearers x", "GNAP x"] {
             assert_eq!(Authorization::parse(other.as_bytes()), Ok(Authorization::Other), "{other}");
         }
     }
@@ -126,6 +134,12 @@ mod tests {
             (b"   ".to_vec(), AuthorizationError::Scheme),
             (b"\xff\xff x".to_vec(), AuthorizationError::Scheme),
             (b"a=b".to_vec(), AuthorizationError::Scheme),
+            (b"Basically x".to_vec(), AuthorizationError::Scheme),
+            (b"Basic-YTpi".to_vec(), AuthorizationError::Scheme),
+            (b"bASIC- YTpi".to_vec(), AuthorizationError::Scheme),
+            (b"BasicX YTpi".to_vec(), AuthorizationError::Scheme),
+            (b"XBasic YTpi".to_vec(), AuthorizationError::Scheme),
+            (b"BasicBasic".to_vec(), AuthorizationError::Scheme),
             (b"Basic".to_vec(), AuthorizationError::NoColon),
             (b"Basic !!!!".to_vec(), AuthorizationError::Base64),
             (b"Basic YTpi YTpi".to_vec(), AuthorizationError::Base64),

@@ -116,7 +116,7 @@ impl std::error::Error for FormError {}
 pub enum AuthorizationError {
     /// The request has two, or one with a comma, which Envoy makes of two.
     Repeated,
-    /// It has no scheme.
+    /// It has no scheme, or one with the letters of Basic in it.
     Scheme,
     /// The credentials of Basic are not base64.
     Base64,
@@ -126,18 +126,24 @@ pub enum AuthorizationError {
     NoColon,
     /// The user name of Basic is not form-encoded (RFC 6749 §2.3.1).
     NotFormEncoded,
+    /// The credentials are in a header that PHP servers read.
+    PhpVariable,
 }
 
 impl fmt::Display for AuthorizationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Repeated => "authorization is sent twice",
-            Self::Scheme => "authorization without a scheme",
+            Self::Scheme => "authorization without a scheme, or with one that resembles Basic",
             Self::Base64 => "Basic credentials that are not base64",
             Self::NotText => "Basic credentials that are not UTF-8 text",
             Self::NoColon => "Basic credentials without a colon",
             Self::NotFormEncoded => {
                 "a Basic user name that is not form-encoded (RFC 6749 section 2.3.1)"
+            }
+            Self::PhpVariable => {
+                "a header php-auth-user, php-auth-pw or php-auth-digest, which PHP servers read as \
+                 credentials"
             }
         })
     }

@@ -45,7 +45,12 @@ pub struct Head<'a> {
     /// Whether the request has a header by which frameworks let a client override the method, such
     /// as `x-http-method-override`.
     pub overrides_method: bool,
+    /// Whether the request has a header that PHP servers read as credentials: in PHP it is the same
+    /// variable as the user name, password or digest of `authorization`.
+    pub has_php_credentials: bool,
 }
+
+const PHP_CREDENTIALS: [&[u8]; 3] = [b"php-auth-pw", b"php-auth-user", b"php-auth-digest"];
 
 impl<'a> Head<'a> {
     /// Finds them in `fields`.
@@ -68,6 +73,11 @@ impl<'a> Head<'a> {
                 // Some servers read these under other spellings.
                 12 if same_header(b"content-type", name) => head.content_type.add(value),
                 13 if *name == b"authorization" => head.authorization.add(value),
+                // bshaffer/oauth2-server-php, and Symfony's ServerBag (Laravel).
+                11 | 13 | 15 if name.starts_with(b"p") => {
+                    head.has_php_credentials |=
+                        PHP_CREDENTIALS.iter().any(|known| same_header(known, name));
+                }
                 13 => head.overrides_method |= same_header(b"x-http-method", name),
                 14 if *name == b"content-length" => head.content_length.add(value),
                 16 if same_header(b"content-encoding", name) => head.content_encoding.add(value),
@@ -190,6 +200,7 @@ mod tests {
             ("expect", head.expect == one),
             ("has_upgrade", head.has_upgrade),
             ("overrides_method", head.overrides_method),
+            ("has_php_credentials", head.has_php_credentials),
         ]
         .into_iter()
         .filter_map(|(member, is_found)| is_found.then_some(member))
@@ -212,6 +223,9 @@ mod tests {
             ("content_type", &["content_type"]),
             ("authorization", &["authorization"]),
             ("x-http-method", &["overrides_method"]),
+            ("php-auth-user", &["has_php_credentials"]),
+            ("php_auth_pw", &["has_php_credentials"]),
+            ("php.auth-digest", &["has_php_credentials"]),
             ("content-length", &["content_length"]),
             ("content-encoding", &["content_encoding"]),
             ("Content.Encoding", &["content_encoding"]),
@@ -233,6 +247,8 @@ mod tests {
             "max-forwards",
             "if-none-match",
             "accept-charset",
+            "pragma-policy",
+            "php-auth-type",
             "accept-encodings",
             "if-modified-since",
             "x-access-token-expires",

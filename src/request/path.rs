@@ -103,6 +103,8 @@ pub(crate) fn find_spelling(
 }
 
 fn follow(path: &[u8], is_wanted: &mut dyn FnMut(&[u8]) -> bool) -> Spellings {
+    // http.sys of Windows, which few paths concern.
+    let of_escapes: &[Rule] = if path.contains(&b'%') { &[percent::decode_utf16] } else { &[] };
     // No rule makes a path longer, so the search ends.
     let mut octets_left = limits::PATH_SPELLING_OCTETS;
     let mut seen = BTreeSet::new();
@@ -111,7 +113,7 @@ fn follow(path: &[u8], is_wanted: &mut dyn FnMut(&[u8]) -> bool) -> Spellings {
         if is_wanted(&path) {
             return Spellings::Wanted;
         }
-        for rule in RULES {
+        for rule in RULES.iter().chain(of_escapes) {
             // Each rule copies the path, even where it changes nothing.
             let Some(left) = octets_left.checked_sub(path.len() / 4 + 16) else {
                 return Spellings::TooMany;
@@ -138,7 +140,7 @@ pub(super) fn fully_decoded(path: &[u8]) -> Option<String> {
     let mut decoded = path.to_vec();
     let mut decodings = 0;
     while decoded.contains(&b'%') {
-        let next = percent_decoded(&decoded);
+        let next = percent::decode_utf16(&percent_decoded(&decoded));
         if next.len() == decoded.len() {
             break;
         }
@@ -197,7 +199,7 @@ pub(super) fn last_segment(path: &[u8], is_plain: bool) -> Option<Cow<'_, [u8]>>
     if is_plain {
         return without_final_slash(end).rsplit(|&b| b == b'/').next().map(Cow::Borrowed);
     }
-    let decoded = percent_decoded(&percent_decoded(end));
+    let decoded = percent::decode_utf16(&percent_decoded(&percent_decoded(end)));
     let path = resolve_dots(&up_to(&decoded, b"?#\0"));
     let mut segments = path
         .rsplit(|b| matches!(b, b'/' | b'\\'))

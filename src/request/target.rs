@@ -99,26 +99,8 @@ const SHORTEST_CREDENTIAL: usize = CLIENT_ID.len();
 /// digits stay, `%uXXXX` is a character (.NET), and octets that are not UTF-8 are replaced, or
 /// read as Latin-1.
 fn decode_leniently(name: &[u8]) -> [String; 2] {
-    let mut octets = Vec::with_capacity(name.len());
-    let mut rest = name;
-    while let Some((&octet, after)) = rest.split_first() {
-        let wide =
-            after.strip_prefix(b"u").or_else(|| after.strip_prefix(b"U")).filter(|_| octet == b'%');
-        let character = wide.and_then(|digits| {
-            let digits = std::str::from_utf8(digits.get(..4)?).ok()?;
-            char::from_u32(u32::from_str_radix(digits, 16).ok()?)
-        });
-        match character {
-            Some(character) => {
-                octets.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                rest = after.get(5..).unwrap_or_default();
-            }
-            None => {
-                octets.push(if octet == b'+' { b' ' } else { octet });
-                rest = after;
-            }
-        }
-    }
+    let spaced: Vec<u8> = name.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect();
+    let octets = percent::decode_utf16(&spaced);
     let octets = percent::decode(&octets);
     [
         String::from_utf8_lossy(&octets).into_owned(),

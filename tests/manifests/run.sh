@@ -61,11 +61,12 @@ hardened() {
     --header "x-original-url: /token" --header "x-rewrite-url: /token" \
     --header "x-http-method-override: POST" --header "x-http-method: POST" \
     --header "x-method-override: POST" --header "x-oauth-client-id: by-subject-dn" \
+    --header "daphne-root-path: /a" \
     --header "x-forwarded-client-cert: Subject=\"CN=admin\"" "$base/a//page"
   last=$(tail -n 1 "$work/backend.jsonl")
   [[ $last == *'"path": "/a/page"'* ]] || fail "the backend received another path: $last"
-  local removed='x-original-url|x-rewrite-url|x-http-method|x-method-override|x-oauth-client-id'
-  if grep -qiE "$removed|x-forwarded-client-cert" <<< "$last"; then
+  local removed='x-original-url|x-rewrite-url|x-http-method|x-method-override|daphne-root-path'
+  if grep -qiE "$removed|x-oauth-client-id|x-forwarded-client-cert" <<< "$last"; then
     fail "the backend received a header that redirects or forges: $last"
   fi
 }
