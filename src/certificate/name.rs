@@ -196,6 +196,14 @@ impl DistinguishedName {
         Ok(Self { rdns, usual_der: Box::default() })
     }
 
+    /// Whether this configured name may be the one that is meant by a rule that takes something
+    /// away, such as a revocation: it matches, or does in reverse order, as `openssl x509` prints
+    /// names, or the `Name` cannot be compared.
+    pub(crate) fn may_be(&self, der: &[u8]) -> bool {
+        Self::check_der(der).is_err()
+            || !matches!(self.difference(der), Ok(Some(NameDifference::Rdn { .. })))
+    }
+
     /// Whether this is the `Name` in `der`, outer tag included, by distinguishedNameMatch (RFC 4517
     /// §4.2.15).
     ///

@@ -275,11 +275,16 @@ impl Exchange {
         let policy = &common.peer_certificate;
         let mut presented = PresentedCertificate::new(policy, resource.forwarded, downstream);
         let (token, checks) = (resource.token, &mut self.checks);
+        // Where a server was asked about the token, jwt_authn has not verified it, and the header
+        // is the client's own.
+        let is_verified_here = answer.is_none();
         let verdict = check_bound_token(token, answer, tokens, common, &mut presented, checks);
         let mut headers = Vec::new();
         if verdict == Ok(TokenVerdict::Bound) && !resource.is_endpoint {
             headers = headers_of_bystander(Code::TokenBound, common, &mut presented, |_| true);
-            if let (Some(jwt), Some(payload)) = (&tokens.jwt, resource.kept_payload) {
+            if let (Some(jwt), Some(payload), true) =
+                (&tokens.jwt, resource.kept_payload, is_verified_here)
+            {
                 let payload = String::from_utf8_lossy(payload).into_owned();
                 headers.push((jwt.payload_header.to_string(), payload));
             }

@@ -70,10 +70,10 @@ impl RevokedCertificates {
     #[inline(never)]
     fn entry_with_serial(&self, certificate: &PeerCertificate) -> Option<RevokedEntry> {
         let serial = SerialNumber::from_der(certificate.serial_number());
-        let found = self.serials.iter().find(|entry| {
-            // An issuer that cannot be compared may be the one that is meant.
-            entry.serial == serial && entry.issuer.is_in(certificate.issuer_der()) != Ok(false)
-        });
+        let found = self
+            .serials
+            .iter()
+            .find(|entry| entry.serial == serial && entry.issuer.may_be(certificate.issuer_der()));
         found.cloned().map(RevokedEntry::Serial)
     }
 }

@@ -144,8 +144,13 @@ impl<W> OcspAnswers<W> {
         let pause = Freshness::new(now, limits::PAUSE_AFTER_FAILURE_MILLIS);
         let (known, is_ok) = match (read, revoked) {
             // What was revoked stays so where nothing comes, and an answer of before, which anyone
-            // can send again, does not take it back.
-            (_, Some(revoked)) if this_update < revoked.this_update => {
+            // can send again, does not take it back. Responders round their times: one of the same
+            // time may be of before.
+            (read, Some(revoked))
+                if this_update < revoked.this_update
+                    || this_update == revoked.this_update
+                        && read.as_ref().is_ok_and(|answer| answer.revoked_at.is_none()) =>
+            {
                 (KnownAnswer { freshness: pause, ..revoked }, false)
             }
             (Ok(answer), _) => {

@@ -67,10 +67,8 @@ pub enum OnUnavailable {
 }
 
 impl CrlSource {
-    /// Whether it counts for certificates of the issuer with this `Name`. One that cannot be
-    /// compared may be listed.
+    /// Whether it counts for certificates of the issuer with this `Name`.
     pub(crate) fn covers(&self, issuer: &[u8]) -> bool {
-        self.issuers.is_empty()
-            || self.issuers.iter().any(|listed| listed.is_in(issuer) != Ok(false))
+        self.issuers.is_empty() || self.issuers.iter().any(|listed| listed.may_be(issuer))
     }
 }

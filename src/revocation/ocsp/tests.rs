@@ -345,13 +345,15 @@ fn only_a_later_answer_takes_a_revocation_back() {
     let revoked = tlv(context_constructed(1), &[date]);
     let later = "20261231000001Z";
     let revoked = Made { certificate_status: revoked, this_update: later, ..Made::default() };
-    let again = Made { this_update: later, ..Made::default() };
+    let at_once = Made { this_update: later, ..Made::default() };
+    let again = Made { this_update: "20261231000002Z", ..Made::default() };
     let mut now = NOW.0 as u64 * 1000;
     for (status, body, stays_revoked, is_ok) in [
         (200, revoked.der(), true, true),
         (503, Vec::new(), true, false),
         (200, Made::default().der(), true, false),
         (200, Vec::new(), true, false),
+        (200, at_once.der(), true, false),
         (200, again.der(), false, true),
         (503, Vec::new(), false, false),
     ] {

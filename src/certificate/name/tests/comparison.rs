@@ -26,6 +26,19 @@ fn names_that_differ() {
 }
 
 #[test]
+fn a_rule_that_takes_something_away_means_the_reversed_name_too() {
+    for (text, may_be) in [
+        ("CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo,C=JP", true),
+        ("C=JP,ST=Tokyo,L=Chiyoda-ku,O=Client,CN=client.example.org", true),
+        ("C=JP,ST=Tokyo,L=Chiyoda-ku,CN=client.example.org,O=Client", false),
+        ("CN=client.example.org,O=Client,L=Chiyoda-ku,ST=Tokyo", false),
+    ] {
+        assert_eq!(registered(text).may_be(&seed().der), may_be, "{text}");
+    }
+    assert!(registered("CN=a").may_be(b"no name"));
+}
+
+#[test]
 fn the_first_difference_is_reported() {
     let rdn = |position, expected: Option<&str>, found: Option<&str>| {
         Some(NameDifference::Rdn {
