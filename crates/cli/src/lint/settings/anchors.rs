@@ -1,8 +1,8 @@
-//! Certificates of CAs that are not valid today, or not for long.
+//! Certificates of CAs that are not valid today, or not for long, and CRLs of other CAs.
 
 use serde_json::Value;
-use tls_client_auth::UnixTime;
 use tls_client_auth::inspect::CaCertificate;
+use tls_client_auth::{DistinguishedName, UnixTime};
 
 use super::doubt;
 use crate::described_request::now;
@@ -37,6 +37,34 @@ pub fn doubts(members: &Value, at: &str) -> Vec<Finding> {
                 continue;
             };
             doubts.push(doubt(&format!("{at}/{name}/{index}"), &message));
+        }
+    }
+    doubts
+}
+
+/// CRLs that count for no certificate: their `issuers` are none of the CAs of the configuration.
+pub fn doubts_about_crls(top: &Value) -> Vec<Finding> {
+    let elements =
+        |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
+    let tenants = elements(top.get("tenants"));
+    let cas = std::iter::once(top).chain(&tenants).flat_map(|policy| {
+        ["trust_anchors", "intermediates"].into_iter().flat_map(|name| elements(policy.get(name)))
+    });
+    let subjects: Vec<DistinguishedName> = cas
+        .filter_map(|ca| CaCertificate::from_pem(ca.as_str()?.as_bytes()).ok())
+        .map(|ca| ca.subject().clone())
+        .collect();
+    let mut doubts = Vec::new();
+    for (index, entry) in elements(top.get("crl")).iter().enumerate() {
+        for (place, issuer) in elements(entry.get("issuers")).iter().enumerate() {
+            let Ok(name) = DistinguishedName::parse(issuer.as_str().unwrap_or_default()) else {
+                continue;
+            };
+            if !subjects.contains(&name) {
+                let message = "no CA of trust_anchors and intermediates has this subject (written \
+                    as in RFC 4514, most specific RDN first): this list revokes nothing of it";
+                doubts.push(doubt(&format!("/crl/{index}/issuers/{place}"), message));
+            }
         }
     }
     doubts

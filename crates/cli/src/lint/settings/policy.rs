@@ -80,6 +80,9 @@ impl PolicyMembers<'_> {
         }
         doubts.extend(forwarded::doubts(self.own, self.top, &self.at));
         doubts.extend(anchors::doubts(self.own, &self.at));
+        if self.at.is_empty() {
+            doubts.extend(anchors::doubts_about_crls(self.own));
+        }
         doubts.extend(self.of_kept_headers());
         doubts.extend(self.of_registry());
         let clients = self.own.get("clients").and_then(Value::as_array);

@@ -372,6 +372,26 @@ fn tenants_that_the_server_name_does_not_distinguish() {
     }
 }
 
+/// Such an entry looks like protection, and every revoked certificate passes.
+#[test]
+fn a_crl_of_no_ca_of_the_configuration_is_reported() {
+    let ca = |common_name| {
+        Value::String(Authority::root(&AuthoritySpec { common_name, ..Default::default() }).pem())
+    };
+    let crl = |issuers: &[&str]| json!({"cluster": "c", "authority": "crl.test", "path": "/a.crl", "issuers": issuers});
+    let configuration = json!({
+        "endpoints": ["/t"], "clients": [], "trust_anchors": [ca("One")],
+        "crl": [crl(&["CN=one"]), crl(&["CN=Two", "CN=Three"])],
+        "tenants": [{"hosts": ["a.test"], "intermediates": [ca("Three")]}],
+    });
+    let path = file("crls.json", configuration.to_string());
+    let found = value(&run(&["lint", &path, "--format", "json"]));
+    let about_crls = found.as_array().into_iter().flatten().filter_map(|finding| {
+        finding["pointer"].as_str().filter(|pointer| pointer.starts_with("/crl"))
+    });
+    assert_eq!(about_crls.collect::<Vec<_>>(), ["/crl/1/issuers/0"]);
+}
+
 /// `lint` says what each entry of `endpoints` gates, and that is no finding.
 #[test]
 fn cas_that_are_not_valid_today_are_reported() {
