@@ -64,10 +64,7 @@ impl Authorization {
             return Err(AuthorizationError::Scheme);
         }
         if !scheme.eq_ignore_ascii_case(BASIC) {
-            // Some servers look for the letters alone, and read what follows them or the blank as
-            // credentials: Keycloak and Spring Security `Basic- YTpi`, bshaffer/oauth2-server-php
-            // `Basic-YTpi`, passport-http `XBasic YTpi`.
-            if scheme.windows(BASIC.len()).any(|part| part.eq_ignore_ascii_case(BASIC)) {
+            if resembles_basic(value) {
                 return Err(AuthorizationError::Scheme);
             }
             let is_access_token =
@@ -85,6 +82,26 @@ impl Authorization {
             form::decode(user.as_bytes()).map_err(|_| AuthorizationError::NotFormEncoded)?;
         Ok(Self::Basic { is_form_encoded: client_id != user, client_id: client_id.into_owned() })
     }
+}
+
+/// Whether some server may find Basic in a header of another scheme. Some look for the letters
+/// alone, and read what follows them or the blank as credentials: Keycloak and Spring Security
+/// `Basic- YTpi`, bshaffer/oauth2-server-php `Basic-YTpi`, passport-http `XBasic YTpi`; Kong and
+/// RoadRunner's bundle for Symfony `Bearer basic YTpi`, and Kong within a word, too, where it looks
+/// for `[Bb]asic`.
+fn resembles_basic(value: &[u8]) -> bool {
+    let mut is_scheme = true;
+    let mut before = b' ';
+    for part in value.windows(BASIC.len()) {
+        if part.eq_ignore_ascii_case(BASIC)
+            && (is_scheme || before.is_ascii_whitespace() || part.ends_with(b"asic"))
+        {
+            return true;
+        }
+        before = part.first().copied().unwrap_or_default();
+        is_scheme &= !before.is_ascii_whitespace();
+    }
+    false
 }
 
 #[cfg(test)]
@@ -120,7 +137,7 @@ mod tests {
         for token in ["Bearer x", "bearer", "DPoP eyJ.a.b", "DPOP x"] {
             assert_eq!(Authorization::parse(token.as_bytes()), Ok(Authorization::Token), "{token}");
         }
-        for other in ["Negotiate", "Basi x", "Bearers x", "GNAP x"] {
+        for other in ["Negotiate", "Basi x", "Bearers x", "GNAP xbASICx"] {
             assert_eq!(Authorization::parse(other.as_bytes()), Ok(Authorization::Other), "{other}");
         }
     }
@@ -140,6 +157,10 @@ mod tests {
             (b"BasicX YTpi".to_vec(), AuthorizationError::Scheme),
             (b"XBasic YTpi".to_vec(), AuthorizationError::Scheme),
             (b"BasicBasic".to_vec(), AuthorizationError::Scheme),
+            (b"Bearer basic YTpi".to_vec(), AuthorizationError::Scheme),
+            (b"Bearer BASIC\tYTpi".to_vec(), AuthorizationError::Scheme),
+            (b"DPoP xBasicYTpi".to_vec(), AuthorizationError::Scheme),
+            (b"Negotiate x y basicYTpi".to_vec(), AuthorizationError::Scheme),
             (b"Basic".to_vec(), AuthorizationError::NoColon),
             (b"Basic !!!!".to_vec(), AuthorizationError::Base64),
             (b"Basic YTpi YTpi".to_vec(), AuthorizationError::Base64),

@@ -95,6 +95,8 @@ pub enum FormError {
     ControlCharacter,
     /// It has more than [`crate::limits::FORM_PARAMETERS`] parameters.
     TooManyParameters,
+    /// It begins as JSON does.
+    Json,
 }
 
 impl fmt::Display for FormError {
@@ -104,6 +106,7 @@ impl fmt::Display for FormError {
             Self::NotUtf8 => "a name or value that is not UTF-8",
             Self::ControlCharacter => "a control character in a parameter name",
             Self::TooManyParameters => "more than 256 parameters",
+            Self::Json => "what may be JSON to a server that looks at the body alone",
         })
     }
 }

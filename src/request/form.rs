@@ -127,6 +127,17 @@ impl<'a> Form<'a> {
         }
     }
 
+    /// Whether the body begins as a JSON object or array does. Laravel, Roda and Casdoor read such a
+    /// body as JSON, also under the form's content type or one with a parameter that has `json` in
+    /// it.
+    pub(crate) fn may_be_json(&self) -> bool {
+        self.parameters.first().is_some_and(|first| {
+            let name = first.name.trim_ascii_start();
+            let name = name.strip_prefix("\u{feff}".as_bytes()).unwrap_or(name);
+            matches!(name.trim_ascii_start().first(), Some(b'{' | b'['))
+        })
+    }
+
     /// The value of the first parameter `name`.
     #[must_use]
     pub(crate) fn value(&self, name: &str) -> Option<Cow<'a, str>> {

@@ -2,7 +2,7 @@
 
 use super::assertion;
 use super::authorization::Authorization;
-use super::error::{ClientIdMismatch, IdSource, RequestError};
+use super::error::{ClientIdMismatch, FormError, IdSource, RequestError};
 use super::form::Form;
 
 /// RFC 7523 §2.2.
@@ -86,9 +86,12 @@ impl Claim {
             None => {
                 let is_unrelated = matches!(authorization, None | Some(Authorization::Token));
                 Ok(Self::Unidentified {
-                    has_credential: number_of_credentials > 0 || !is_unrelated,
+                    has_credential: number_of_credentials > 0
+                        || !is_unrelated
+                        || form.may_be_json(),
                 })
             }
+            Some(_) if form.may_be_json() => Err(RequestError::MalformedForm(FormError::Json)),
             Some(_) if number_of_credentials > 1 => Err(RequestError::MultipleAuthMethods),
             Some((_, client_id)) => Ok(Self::Client(ClaimedClient {
                 client_id: client_id.to_owned(),
