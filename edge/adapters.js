@@ -48,11 +48,34 @@ export function limitOf(gate, { host, path, certificate, chainValid }) {
   return maxBodyBytes;
 }
 
+// The decision about the body. Of one above `limit` only the start was read, on which no request
+// passes: the application will read all of it. (In shadow mode a refused one does.)
+export function decideWith(gate, known, body, limit) {
+  const decision = gate.decide({ ...known, body });
+  if (body.length > limit && decision.pass && !isShadow(gate, known)) {
+    throw new Error("the body was decided about before its end");
+  }
+  return decision;
+}
+
+const isShadow = (gate, { host, path }) => gate.policy(host, path).mode === "shadow";
+
+// A host and port that a parser of URLs reads as they stand. Of others, as an empty one, `127.1` or
+// `a/token?`, it would make another host, or begin the path elsewhere.
+export function isHost(host) {
+  try {
+    return new URL(`https://${host}`).host === host.toLowerCase().replace(/:443$/, "");
+  } catch {
+    return false;
+  }
+}
+
 // A refusal of the adapter as the policy of the host has it: in shadow mode the request passes,
-// stripped as any other.
+// stripped as any other. Where it is not clear whose policy that is, every one must have it so.
 export function inMode(gate, known, refusal) {
   try {
-    if (gate.policy(known.host, known.path).mode === "enforce") return refusal;
+    const { mode, modeOfAll } = gate.policy(known.host, known.path);
+    if ((refusal.code === "unknown_tenant" ? modeOfAll : mode) === "enforce") return refusal;
     const nothing = { body: "", certificate: null, chainValid: null, serverName: null };
     const { forward, tenant } = gate.decide({ ...known, ...nothing });
     return { ...refusal, pass: true, status: null, headers: {}, body: null, tenant, forward };

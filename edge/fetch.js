@@ -1,6 +1,17 @@
 // Workers-style handlers: `fetch(request, ...)` gives a Response.
 
-import { BodyTakenError, failed, inMode, limitOf, reporter, tell, written } from "./adapters.js";
+import {
+  BodyTakenError,
+  decideWith,
+  failed,
+  inMode,
+  isHost,
+  limitOf,
+  reporter,
+  tell,
+  unclear,
+  written,
+} from "./adapters.js";
 import * as binding from "./bindings.js";
 import { expectAdapted, expectObject, expectString, isFunction, wrong } from "./expect.js";
 import { headerOctets } from "./gate.js";
@@ -36,25 +47,37 @@ const outermost = "have protect() wrap the outermost handler, before whatever re
 
 // The decision, and what took the place of the request's body where that was read.
 async function decide(gate, request, peer) {
-  const url = new URL(request.url);
-  const path = url.pathname + url.search;
-  const known = { method: request.method, path, host: url.host, headers: request.headers };
+  const { host, path, doubt } = target(request.url);
+  const known = { method: request.method, path, host, headers: request.headers };
+  if (doubt) return { decision: inMode(gate, known, unclear(doubt)) };
   try {
     const { certificate, chainValid, serverName } = await peer();
     Object.assign(known, { certificate, chainValid, serverName });
+    const limit = limitOf(gate, known);
     const decision = gate.decideHead(known);
     if (decision) return { decision };
-    const limit = limitOf(gate, known);
     if (request.bodyUsed || request.body?.locked) throw new BodyTakenError(outermost);
     if (!request.body) return { decision: gate.decide(known) };
     const read = await startOf(request.body, limit);
     if (!read) return {};
     // Of a body that is too large this is enough to say so.
-    const decided = gate.decide({ ...known, body: read.start });
+    const decided = decideWith(gate, known, read.start, limit);
     return { decision: decided, body: read.rest ?? read.start };
   } catch (error) {
     return { decision: inMode(gate, known, failed(error)), error: error ?? null };
   }
+}
+
+// Host and path as they stand in the URL, because some runtimes (Deno) give the handler what the
+// client sent, which a parser of URLs would read otherwise: `as.example.com?/token` has no path.
+function target(url) {
+  const [, host = "", rest = ""] = url.match(/^https?:\/\/([^/?#]*)([^]*)$/i) ?? [];
+  const path = rest || "/";
+  if (!isHost(host)) return { host, path, doubt: "the host of the request is none" };
+  if (!path.startsWith("/")) {
+    return { host, path, doubt: "the target of the request is no plain path" };
+  }
+  return { host, path };
 }
 
 // The body as far as `most` octets and one chunk go, and if there is more, all of it as a stream;

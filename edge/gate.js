@@ -23,9 +23,9 @@ export class Gate {
   }
 
   policy(host = "", path = "/") {
-    return JSON.parse(
-      this.#binding.policy(expectString("host", host), expectString("path", path)),
-    );
+    // As decide() has them: what it takes for another path is under another policy.
+    const [ofHost, ofPath] = [expectString("host", host), expectString("path", path)];
+    return JSON.parse(this.#binding.policy(headerOctets(ofHost), headerOctets(ofPath)));
   }
 }
 

@@ -327,6 +327,8 @@ export class Gate {
    */
   policy(host?: string, path?: string): {
     mode: "enforce" | "shadow";
+    /** "shadow" where the top level and every tenant are in shadow mode. */
+    modeOfAll: "enforce" | "shadow";
     chain: "connection" | "listener" | "anchors";
     maxBodyBytes: number;
   };

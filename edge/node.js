@@ -2,7 +2,18 @@
 // application only when they may.
 
 import { constants } from "node:http2";
-import { complain, failed, inMode, limitOf, reporter, tell, unclear, written } from "./adapters.js";
+import {
+  complain,
+  decideWith,
+  failed,
+  inMode,
+  isHost,
+  limitOf,
+  reporter,
+  tell,
+  unclear,
+  written,
+} from "./adapters.js";
 import { answer, startOf } from "./body.js";
 import { expectAdapted } from "./expect.js";
 import { checkRuntime, checkServer, peerOf, secure } from "./peer.js";
@@ -74,13 +85,13 @@ async function decide(gate, request, ask) {
     if (doubt) return { decision: inMode(gate, known, unclear(doubt)) };
     // Each request of HTTP/2 has a socket of its own, the session has one for all.
     Object.assign(known, peerOf(request.stream?.session?.socket ?? request.socket));
+    const limit = limitOf(gate, known);
     const decision = gate.decideHead(known);
     if (decision) return { decision, host };
-    const limit = limitOf(gate, known);
     ask?.();
     const body = await startOf(request, limit);
     // Of a body that is too large this is enough to say so.
-    return { decision: body && gate.decide({ ...known, body }), host };
+    return { decision: body && decideWith(gate, known, body, limit), host };
   } catch (error) {
     return { decision: inMode(gate, known, failed(error)), error };
   }
@@ -97,7 +108,7 @@ function target(request) {
   // RFC 9112 §3.2.2: the host of a whole URL counts in place of Host.
   const whole = isHttp1 ? url.match(/^https?:\/\/([^/?]+)(.*)$/i) : null;
   const host = whole?.[1] || (!isHttp1 && request.headers[":authority"]) || hosts[0];
-  const path = whole ? whole[2].replace(/^(?!\/)/, "/") : url;
+  const path = whole ? whole[2] || "/" : url;
   if (hosts.length > 1) {
     return { host: hosts.join(", "), path, doubt: "the request has more than one Host" };
   }
@@ -110,16 +121,6 @@ function target(request) {
     return { host, path, doubt: "the target of the request is no plain path" };
   }
   return { host, path };
-}
-
-// A host and port that a parser of URLs reads as they stand. Of others, as an empty one, `127.1` or
-// `a/token?`, it would make another host, or begin the path elsewhere.
-function isHost(host) {
-  try {
-    return new URL(`https://${host}`).host === host.toLowerCase().replace(/:443$/, "");
-  } catch {
-    return false;
-  }
 }
 
 const pairs = (raw) =>

@@ -249,6 +249,70 @@ test("fetch: a listener that refuses what it cannot verify lets in nothing else"
   }
 });
 
+// As Deno has it: request.url is what the client sent, and what the handler sees, too.
+test("fetch: a URL that a parser reads otherwise is judged as it stands", async () => {
+  const asSent = (url) => Object.defineProperty(request(token("a")), "url", { value: url });
+  const mixed = new Gate({
+    endpoints: ["/token"],
+    tenants: [
+      { hosts: ["as.example.com"], mode: "shadow", clients: [] },
+      { hosts: ["b.example"], clients: [] },
+    ],
+  });
+  for (const [url, code, status] of [
+    ["http://as.example.com?/token", "unknown_tenant", 400],
+    ["http://as.example.com#/token", "unknown_tenant", 400],
+    ["http://as.example.com\\/token", "unknown_tenant", 400],
+    ["http://u@as.example.com/token", "unknown_tenant", 400],
+    ["http://127.1/token", "unknown_tenant", 400],
+    ["http://as.example.com/x/../token", "certificate_missing", 401],
+    ["http://as.example.com/%74oken#x", "certificate_missing", 401],
+    ["HTTP://AS.example.com:80/token", "certificate_missing", 401],
+  ]) {
+    const codes = [];
+    const peer = () => ({ certificate: null, chainValid: null });
+    const onDecision = (decision) => codes.push(decision.code);
+    const handle = protect(gate, unreached, { peer, onDecision });
+    assert.equal((await handle(asSent(url))).status, status, url);
+    assert.deepEqual(codes, [code], url);
+    if (code !== "unknown_tenant") continue;
+    // Whose request it is, is not clear: that one of the tenants is in shadow mode is not enough.
+    assert.equal((await protect(mixed, unreached, { peer })(asSent(url))).status, status, url);
+  }
+  const show = ({ url }) => new Response(url);
+  const handle = protect(gate, show, { peer: () => ({ certificate: null, chainValid: null }) });
+  assert.equal((await handle(asSent("http://as.example.com"))).status, 200);
+});
+
+// Octets above 127 are one octet each, to what says how much is read and to what decides.
+test("the policy of a path is that of its decision", () => {
+  const tenants = ["bank", "shop"].map((name) => ({
+    paths: [`/realms/${name}`],
+    endpoints: [`/realms/${name}/token`],
+    clients: [clients[0]],
+  }));
+  const realms = new Gate({ tenants });
+  const path = `/realms/bank/${"\xff".repeat(750)};a/../token`;
+  const host = "as.example.com";
+  const { tenant } = realms.decide({ host, path, headers: form, body: token("a") });
+  assert.equal(tenant, "/realms/bank");
+  assert.equal(realms.policy(host, path).maxBodyBytes, 65_536);
+});
+
+test("a part of a body is not decided about as the whole", async () => {
+  const halved = Object.create(gate, {
+    policy: { value: (...of) => ({ ...gate.policy(...of), maxBodyBytes: 3 }) },
+    decide: { value: (request) => gate.decide(request) },
+    decideHead: { value: (head) => gate.decideHead(head) },
+  });
+  const decisions = [];
+  const onDecision = ({ code, detail }) => decisions.push([code, detail]);
+  const handle = protect(halved, unreached, { peer: a, onDecision, onError() {} });
+  assert.equal((await handle(request(token("a")))).status, 500);
+  const detail = "Error: the body was decided about before its end";
+  assert.deepEqual(decisions, [["host_error", detail]]);
+});
+
 test("fetch: the name of the TLS handshake is compared where the runtime gives it", async () => {
   const tenants = ["as.example.com", "b.example"].map((host) => ({
     hosts: [host],

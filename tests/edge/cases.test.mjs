@@ -326,21 +326,25 @@ test("the host is said once", () => {
   }
   assert.deepEqual(gate.policy("A.example:443"), {
     mode: "enforce",
+    modeOfAll: "enforce",
     chain: "listener",
     maxBodyBytes: 9,
   });
   assert.deepEqual(gate.policy("b.example"), {
     mode: "shadow",
+    modeOfAll: "enforce",
     chain: "connection",
     maxBodyBytes: 7,
   });
   assert.deepEqual(gate.policy("c.example"), {
     mode: "shadow",
+    modeOfAll: "enforce",
     chain: "connection",
     maxBodyBytes: 0,
   });
   assert.deepEqual(new Gate({ clients: [] }).policy(), {
     mode: "enforce",
+    modeOfAll: "enforce",
     chain: "connection",
     maxBodyBytes: 65_536,
   });

@@ -379,6 +379,17 @@ for (const [protocol, { create, send }] of Object.entries(protocols)) {
   });
 }
 
+test("a whole URL without a path is no plain target", async () => {
+  const gate = new Gate({ endpoints: ["/token"], clients: [] });
+  await serving(protocols["HTTP/1.1"].create(protect(gate, unreached)), async (port) => {
+    for (const path of ["https://as.example.com?/token", "HTTP://as.example.com#/token"]) {
+      const more = { path, more: "Connection: close\r\n", host: "as.example.com" };
+      const answer = await exchange(port, post(token("a"), more), {});
+      assert.match(answer, /^HTTP\/1\.1 400 /, path);
+    }
+  });
+});
+
 test("a request line with a whole URL names its host, in Host too", async () => {
   const two = new Gate({
     endpoints: ["/token"],

@@ -83,19 +83,24 @@ impl JsGate {
     }
 
     /// What an adapter must know of the policy for a host and a path.
-    pub fn policy(&self, host: &str, path: &str) -> String {
-        let policy = self.gate.configuration().policy_for(host.as_bytes(), path.as_bytes());
-        let mode = match policy.common().mode {
+    pub fn policy(&self, host: &[u8], path: &[u8]) -> String {
+        let configuration = self.gate.configuration();
+        let policy = configuration.policy_for(host, path);
+        let text = |mode| match mode {
             Mode::Enforce => "enforce",
             Mode::Shadow => "shadow",
         };
+        let (mode, of_all) = (text(policy.common().mode), text(configuration.mode_of_all()));
         let chain = policy.common().peer_certificate.chain.as_str();
         let max_body_bytes = match &policy {
             TenantPolicy::Known(policy) => policy.max_body_bytes,
             // The decision falls before the body.
             TenantPolicy::Unknown(_) => 0,
         };
-        json!({ "mode": mode, "chain": chain, "maxBodyBytes": max_body_bytes }).to_string()
+        let policy = json!({
+            "mode": mode, "modeOfAll": of_all, "chain": chain, "maxBodyBytes": max_body_bytes,
+        });
+        policy.to_string()
     }
 }
 
