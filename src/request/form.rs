@@ -130,12 +130,11 @@ impl<'a> Form<'a> {
     /// Whether the body begins as a JSON object or array does. Laravel, Roda and Casdoor read such a
     /// body as JSON, also under the form's content type or one with a parameter that has `json` in
     /// it.
+    #[inline]
     pub(crate) fn may_be_json(&self) -> bool {
-        self.parameters.first().is_some_and(|first| {
-            let name = first.name.trim_ascii_start();
-            let name = name.strip_prefix("\u{feff}".as_bytes()).unwrap_or(name);
-            matches!(name.trim_ascii_start().first(), Some(b'{' | b'['))
-        })
+        let name = self.parameters.first().map_or(&[][..], |first| &first.name);
+        // Nearly every name begins with a letter.
+        name.first().is_some_and(|first| !first.is_ascii_lowercase()) && begins_as_json(name)
     }
 
     /// The value of the first parameter `name`.
@@ -309,6 +308,13 @@ fn unescaped(text: &[u8]) -> Result<String, FormError> {
         });
     }
     String::from_utf8(octets).map_err(|_| FormError::NotUtf8)
+}
+
+#[inline(never)]
+fn begins_as_json(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    matches!(text.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
 #[cfg(test)]
