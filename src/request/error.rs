@@ -46,6 +46,8 @@ pub enum ClientIdMismatch {
         /// The name of the parameter, decoded.
         name: String,
     },
+    /// The body begins as JSON does, in which a server may find another client.
+    Json,
 }
 
 impl fmt::Display for ClientIdMismatch {
@@ -57,6 +59,10 @@ impl fmt::Display for ClientIdMismatch {
                  assertions cannot be used at gated endpoints",
             ),
             Self::CredentialInQuery { name } => write!(f, "the query string has \"{name}\""),
+            Self::Json => f.write_str(
+                "the body begins as JSON, in which some servers find another client whatever its \
+                 content-type says",
+            ),
         }
     }
 }
@@ -95,8 +101,6 @@ pub enum FormError {
     ControlCharacter,
     /// It has more than [`crate::limits::FORM_PARAMETERS`] parameters.
     TooManyParameters,
-    /// It begins as JSON does.
-    Json,
 }
 
 impl fmt::Display for FormError {
@@ -106,7 +110,6 @@ impl fmt::Display for FormError {
             Self::NotUtf8 => "a name or value that is not UTF-8",
             Self::ControlCharacter => "a control character in a parameter name",
             Self::TooManyParameters => "more than 256 parameters",
-            Self::Json => "what may be JSON to a server that looks at the body alone",
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::assertion;
 use super::authorization::Authorization;
-use super::error::{ClientIdMismatch, FormError, IdSource, RequestError};
+use super::error::{ClientIdMismatch, IdSource, RequestError};
 use super::form::Form;
 
 /// RFC 7523 §2.2.
@@ -40,7 +40,7 @@ impl Claim {
     ///
     /// # Errors
     /// In this order: [`ClientIdMismatch::Sources`], [`ClientIdMismatch::UnreadableAssertion`],
-    /// [`RequestError::MultipleAuthMethods`].
+    /// [`ClientIdMismatch::Json`], [`RequestError::MultipleAuthMethods`].
     pub(crate) fn read(
         authorization: Option<&Authorization>,
         form: &Form<'_>,
@@ -91,7 +91,9 @@ impl Claim {
                         || form.may_be_json(),
                 })
             }
-            Some(_) if form.may_be_json() => Err(RequestError::MalformedForm(FormError::Json)),
+            Some(_) if form.may_be_json() => {
+                Err(RequestError::ClientIdMismatch(ClientIdMismatch::Json))
+            }
             Some(_) if number_of_credentials > 1 => Err(RequestError::MultipleAuthMethods),
             Some((_, client_id)) => Ok(Self::Client(ClaimedClient {
                 client_id: client_id.to_owned(),
