@@ -127,9 +127,9 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// Whether the body begins as a JSON object or array does. Laravel, Roda and Casdoor read such a
-    /// body as JSON, also under the form's content type or one with a parameter that has `json` in
-    /// it.
+    /// Whether the body begins as a JSON object or array does. Laravel, Roda and Casdoor read such
+    /// a body as JSON, also under the form's content type or one with a parameter that has `json`
+    /// in it.
     #[inline]
     pub(crate) fn may_be_json(&self) -> bool {
         let name = self.parameters.first().map_or(&[][..], |first| &first.name);
