@@ -35,17 +35,16 @@ export function unclear(detail) {
   return refusal("unknown_tenant", 400, "invalid_request", description, detail);
 }
 
-// What is to be read of a body. A configuration that states that the TLS server refuses what it
-// cannot verify, on a server that does not, would let in everybody who makes a certificate.
-export function limitOf(gate, { host, path, certificate, chainValid }) {
-  const { chain, maxBodyBytes } = gate.policy(host, path);
-  if (chain === "listener" && certificate && chainValid === false) {
+// A configuration that states that the TLS server refuses what it cannot verify, on a server that
+// does not, would let in everybody who makes a certificate.
+export function checkChain(gate, { host, path, certificate, chainValid }) {
+  if (!certificate || chainValid !== false) return;
+  if (gate.policy(host, path).chain === "listener") {
     throw new Error(
       'peer_certificate.chain is "listener", but the TLS server lets in certificates that it did ' +
         'not verify: set it to "connection", or have the server refuse them (rejectUnauthorized)',
     );
   }
-  return maxBodyBytes;
 }
 
 // The decision about the body. Of one above `limit` only the start was read, on which no request

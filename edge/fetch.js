@@ -2,11 +2,11 @@
 
 import {
   BodyTakenError,
+  checkChain,
   decideWith,
   failed,
   inMode,
   isHost,
-  limitOf,
   reporter,
   tell,
   unclear,
@@ -53,9 +53,10 @@ async function decide(gate, request, peer) {
   try {
     const { certificate, chainValid, serverName } = await peer();
     Object.assign(known, { certificate, chainValid, serverName });
-    const limit = limitOf(gate, known);
+    checkChain(gate, known);
     const decision = gate.decideHead(known);
     if (decision) return { decision };
+    const { maxBodyBytes: limit } = gate.policy(host, path);
     if (request.bodyUsed || request.body?.locked) throw new BodyTakenError(outermost);
     if (!request.body) return { decision: gate.decide(known) };
     const read = await startOf(request.body, limit);

@@ -3,12 +3,12 @@
 
 import { constants } from "node:http2";
 import {
+  checkChain,
   complain,
   decideWith,
   failed,
   inMode,
   isHost,
-  limitOf,
   reporter,
   tell,
   unclear,
@@ -85,9 +85,10 @@ async function decide(gate, request, ask) {
     if (doubt) return { decision: inMode(gate, known, unclear(doubt)) };
     // Each request of HTTP/2 has a socket of its own, the session has one for all.
     Object.assign(known, peerOf(request.stream?.session?.socket ?? request.socket));
-    const limit = limitOf(gate, known);
+    checkChain(gate, known);
     const decision = gate.decideHead(known);
     if (decision) return { decision, host };
+    const { maxBodyBytes: limit } = gate.policy(host, path);
     ask?.();
     const body = await startOf(request, limit);
     // Of a body that is too large this is enough to say so.
