@@ -10,17 +10,17 @@ tools=$2
 
 # traffic: requests with each kind of result, so that every series has data.
 traffic() {
-  local body=grant_type=client_credentials
+  local form=grant_type=client_credentials # send sets body
   local sandbox=(--resolve as.example.com:10443:127.0.0.1 https://as.example.com:10443/token)
-  send subject-dn "$edge/token" --data "$body&client_id=steady"
+  send subject-dn "$edge/token" --data "$form&client_id=steady"
   [[ "$status $code" == "200 authenticated" ]] || fail "steady: $status $code"
-  send wrong "$edge/token" --data "$body&client_id=steady"
+  send wrong "$edge/token" --data "$form&client_id=steady"
   [[ "$status $code" == "401 subject_mismatch" ]] || fail "another certificate: $status $code"
-  send wrong "${sandbox[@]}" --data "$body&client_id=steady"
+  send wrong "${sandbox[@]}" --data "$form&client_id=steady"
   [[ "$status $code" == "200 subject_mismatch" ]] ||
     fail "another certificate in shadow mode: $status $code"
-  send subject-dn "${sandbox[@]}" --data "$body&client_id=steady"
-  send expired "$edge/token" --data "$body&client_id=steady"
+  send subject-dn "${sandbox[@]}" --data "$form&client_id=steady"
+  send expired "$edge/token" --data "$form&client_id=steady"
   send - "$edge/userinfo"
 }
 
