@@ -150,6 +150,7 @@ pub(crate) fn stated_client_id(entry: &Json) -> Option<&str> {
 pub(crate) fn is_client(json: &Json) -> bool {
     members(json).any(|(name, value)| {
         is_spelling_of(name, "clientid")
+            || OTHER_NAMES.iter().any(|other| is_spelling_of(name, other))
             || is_spelling_of(name, "tokenendpointauthmethod")
             || method_of(name, value).is_some()
     })

@@ -75,12 +75,15 @@ impl<W> Lookup<W> {
         {
             return Poll::Ready(client.value.clone());
         }
-        let is_absent = self.absent.get(client_id).is_some_and(|freshness| freshness.contains(now));
-        if is_absent || self.registry.path_for(client_id).is_none() {
-            Poll::Ready(Registration::Unregistered)
-        } else {
-            Poll::Pending
+        if self.absent.get(client_id).is_some_and(|freshness| freshness.contains(now)) {
+            return Poll::Ready(Registration::Unregistered);
         }
+        // What cannot be asked about may be registered.
+        if self.registry.path_for(client_id).is_none() {
+            let reason = "the registry cannot be asked about this client_id";
+            return Poll::Ready(Registration::Unusable(reason.into()));
+        }
+        Poll::Pending
     }
 
     /// Waits for the answer about a client. The first that waits gets the request that it must

@@ -25,6 +25,11 @@ pub(in crate::registry) struct Completeness {
 }
 
 impl Completeness {
+    /// The entries of all pages that were read.
+    pub(in crate::registry) fn entries(&self) -> u64 {
+        self.entries
+    }
+
     /// Adds a page. `has_next` = a link leads to the next one. Returns where the next page begins
     /// if it must be requested by its start; without that and without link the list is whole.
     pub(in crate::registry) fn add(

@@ -143,6 +143,7 @@ mod tests {
             layout: ShardLayout { seed: 0, shards: 1 },
             clients: 0,
             refused: 0,
+            entries: 0,
             confirmations: generation,
             confirmed_at: 0,
             attempt: generation,

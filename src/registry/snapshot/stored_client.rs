@@ -34,13 +34,13 @@ const SAN_EMAIL: u8 = 5;
 const SELF_SIGNED: u8 = 6;
 const UNUSABLE: u8 = 7;
 const LEFT_OUT: u8 = 8;
-const DOUBTFUL: u8 = 11;
 /// A client of another method with a `certificate_binding`: behind it stands how the certificate is
 /// registered, as of a client of one of the methods of RFC 8705.
 const BOUND: u8 = 9;
 /// A client of `self_signed_tls_client_auth` that publishes its certificates: behind it stands
 /// where.
 const SELF_SIGNED_AT: u8 = 10;
+const DOUBTFUL: u8 = 11;
 
 /// Optional members of an encoded client, as bits of an octet.
 const ADMITTED: u8 = 1;
@@ -119,7 +119,7 @@ impl StoredClient {
 
     /// Whether these octets, which a list has, are a client that can be used.
     pub(super) fn is_usable(octets: &[u8]) -> bool {
-        !matches!(octets.first(), Some(&(UNUSABLE | DOUBTFUL)))
+        octets.first() != Some(&UNUSABLE) && !Self::is_doubtful(octets)
     }
 
     /// Whether these octets, which a list has, are of an entry that states another identifier.
@@ -127,9 +127,10 @@ impl StoredClient {
         octets.first() == Some(&DOUBTFUL)
     }
 
-    /// Whether these octets, which a list has, are a client that never authenticates.
-    pub(super) fn is_left_out(octets: &[u8]) -> bool {
-        octets.first() == Some(&LEFT_OUT)
+    /// Whether these octets, which a list has, are neither counted nor reported: those of a client
+    /// that never authenticates, or of an entry that states another identifier.
+    pub(super) fn is_uncounted(octets: &[u8]) -> bool {
+        matches!(octets.first(), Some(&(LEFT_OUT | DOUBTFUL)))
     }
 
     /// `None` = these octets are not an encoded client.

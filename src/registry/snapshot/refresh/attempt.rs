@@ -128,7 +128,7 @@ impl FetchAttempt {
     pub(super) fn is_below_total(&self, header: &dyn Fn(&str) -> Option<String>) -> bool {
         let mut page = PageSummary::default();
         page.add_headers(header);
-        let entries = self.head.as_ref().map_or(0, |head| head.clients + head.refused);
+        let entries = self.head.as_ref().map_or(0, |head| head.entries);
         page.states_more_than(entries)
     }
 
@@ -257,11 +257,10 @@ impl FetchAttempt {
     pub(super) fn new_head(&self, layout: ShardLayout, found: &Comparison, now: u64) -> NewHead {
         let old = self.head.as_ref();
         let is_same = |head: &&ListHead| head.refused == found.refused && !found.is_difference();
+        let entries = self.completeness.entries();
         if let Some(head) = old.filter(is_same) {
-            return NewHead {
-                head: head.confirmed(self.staged.generation, now, self.validators.clone()),
-                is_same: true,
-            };
+            let head = head.confirmed(self.staged.generation, now, self.validators.clone());
+            return NewHead { head: ListHead { entries, ..head }, is_same: true };
         }
         let head = ListHead {
             generation: self.staged.generation,
@@ -269,6 +268,7 @@ impl FetchAttempt {
             layout,
             clients: found.clients,
             refused: found.refused,
+            entries,
             confirmations: old.map_or(0, |head| head.confirmations) + 1,
             confirmed_at: now,
             attempt: self.staged.generation,

@@ -15,6 +15,8 @@ pub(in super::super) struct ListHead {
     pub(in super::super) clients: u64,
     /// Entries that cannot be used.
     pub(in super::super) refused: u64,
+    /// Entries of all pages, of which several may be for one client, and one for several.
+    pub(in super::super) entries: u64,
     /// Counts the answers that brought or confirmed a list.
     pub(in super::super) confirmations: u64,
     /// When the last of these answers came, in milliseconds since 1970 of the host's clock.
@@ -82,10 +84,11 @@ impl ListHead {
             writer.u64(number);
         }
         for number in
-            [self.clients, self.refused, self.confirmations, self.confirmed_at, self.attempt]
+            [self.clients, self.refused, self.entries, self.confirmations, self.confirmed_at]
         {
             writer.u64(number);
         }
+        writer.u64(self.attempt);
         writer.u8(self.validators.unmodified);
         writer.octets(self.validators.etag.as_deref().unwrap_or_default().as_bytes());
         writer.0
@@ -104,8 +107,8 @@ impl ListHead {
             seed: reader.u64()?,
             shards: u32::try_from(reader.u64()?).ok().filter(|n| n.is_power_of_two())?,
         };
-        let [clients, refused, confirmations, confirmed_at, attempt] =
-            [reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?];
+        let [clients, refused, entries] = [reader.u64()?, reader.u64()?, reader.u64()?];
+        let [confirmations, confirmed_at, attempt] = [reader.u64()?, reader.u64()?, reader.u64()?];
         let unmodified = reader.u8()?;
         let etag = reader.text().map(|text| (!text.is_empty()).then(|| text.into()))?;
         let validators = Validators { etag, unmodified };
@@ -116,6 +119,7 @@ impl ListHead {
             layout,
             clients,
             refused,
+            entries,
             confirmations,
             confirmed_at,
             attempt,

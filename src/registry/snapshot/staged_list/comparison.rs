@@ -18,10 +18,10 @@ pub(in super::super) struct Comparison {
     pub(in super::super) added: u64,
     pub(in super::super) removed: u64,
     pub(in super::super) changed: u64,
-    /// Clients of the new list that never authenticate. No other number counts them.
-    left_out: u64,
-    /// Whether the list in force has other clients that never authenticate.
-    left_out_differ: bool,
+    /// Identifiers of the new list that are in no other number ([`StoredClient::is_uncounted`]).
+    uncounted: u64,
+    /// Whether the list in force has others of these.
+    uncounted_differ: bool,
     /// The first few clients that differ.
     pub(in super::super) examples: Vec<Change>,
 }
@@ -48,7 +48,7 @@ pub enum ChangeKind {
 
 impl Comparison {
     pub(in super::super) fn is_difference(&self) -> bool {
-        self.added + self.removed + self.changed > 0 || self.left_out_differ
+        self.added + self.removed + self.changed > 0 || self.uncounted_differ
     }
 
     /// Whether both lists have the same clients, however these are registered. Where the new list
@@ -56,13 +56,13 @@ impl Comparison {
     /// the same clients repeatedly.
     pub(in super::super) fn has_same_clients(&self, repeated: u64) -> bool {
         self.added + self.removed == 0
-            && !self.left_out_differ
+            && !self.uncounted_differ
             && (repeated == 0 || self.changed == 0)
     }
 
     /// Number of entries of the new list.
     pub(super) fn entries(&self) -> u64 {
-        self.clients + self.refused + self.left_out
+        self.clients + self.refused + self.uncounted
     }
 
     /// Adds the clients of one step.
@@ -72,13 +72,13 @@ impl Comparison {
                 .iter()
                 .position(|other| other.hash == entry.hash && other.client_id == entry.client_id);
             let same = same.map(|same| old.swap_remove(same));
-            let was_left_out = same.is_some_and(|same| StoredClient::is_left_out(same.encoded));
-            let is_left_out = StoredClient::is_left_out(entry.encoded);
-            match same.filter(|_| !was_left_out) {
-                // A client that is left out is nevertheless registered, so a list with another one
-                // of these is another list.
-                None if is_left_out => self.left_out_differ |= !was_left_out,
-                Some(_) if is_left_out => self.add(ChangeKind::Removed, entry.client_id),
+            let was_uncounted = same.is_some_and(|same| StoredClient::is_uncounted(same.encoded));
+            let is_uncounted = StoredClient::is_uncounted(entry.encoded);
+            match same.filter(|_| !was_uncounted) {
+                // Each of these is nevertheless no unregistered client, so a list with another one
+                // is another list.
+                None if is_uncounted => self.uncounted_differ |= !was_uncounted,
+                Some(_) if is_uncounted => self.add(ChangeKind::Removed, entry.client_id),
                 None => self.add(ChangeKind::Added, entry.client_id),
                 Some(before) if before.encoded != entry.encoded => {
                     self.add(ChangeKind::Changed, entry.client_id)
@@ -86,14 +86,14 @@ impl Comparison {
                 Some(_) => {}
             }
             *(match StoredClient::is_usable(entry.encoded) {
-                _ if is_left_out => &mut self.left_out,
+                _ if is_uncounted => &mut self.uncounted,
                 true => &mut self.clients,
                 false => &mut self.refused,
             }) += 1;
         }
         for entry in old {
-            if StoredClient::is_left_out(entry.encoded) {
-                self.left_out_differ = true;
+            if StoredClient::is_uncounted(entry.encoded) {
+                self.uncounted_differ = true;
             } else {
                 self.add(ChangeKind::Removed, entry.client_id);
             }
@@ -184,12 +184,13 @@ mod tests {
         assert_eq!(found.clients, 3);
     }
 
-    /// As for all others, a list with another one is another list: a client that is left out is not
-    /// unregistered.
+    /// As for all others, a list with another one is another list: a client that is not counted is
+    /// not unregistered.
     #[test]
-    fn a_client_that_is_left_out_may_be_the_only_difference() {
+    fn a_client_that_is_not_counted_may_be_the_only_difference() {
         let left_out = StoredClient::LeftOut("why".into()).encode();
-        let with = [entry("a", &[0]), entry("b", &left_out), entry("c", &left_out)];
+        let doubtful = StoredClient::Doubtful.encode();
+        let with = [entry("a", &[0]), entry("b", &left_out), entry("c", &doubtful)];
         for (new, old, is_difference) in [
             (&with[..], &with[..], false),
             (&with[..], &with[..1], true),

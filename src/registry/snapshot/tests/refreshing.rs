@@ -131,6 +131,29 @@ fn not_modified_with_a_greater_total_is_not_believed() {
     }
 }
 
+/// An entry that is refused may name many clients, one that is there twice is one client, and one
+/// may be left out.
+#[test]
+fn a_total_is_compared_with_the_entries_that_were_read() {
+    let broken = r#"{"client_id": "x", "clientId": "y", "client_identifier": "z"}"#;
+    for (entries, total, is_conditional) in [
+        (vec![client("a", "CN=a"), broken.to_owned()], "2", true),
+        (vec![client("a", "CN=a"), broken.to_owned()], "3", false),
+        (vec![client("a", "CN=a"), client("a", "CN=a")], "2", true),
+        (vec![client("a", "CN=a"), client("a", "CN=a")], "3", false),
+    ] {
+        let mut world = World::new(1, registry(|_| {}), "");
+        let list = format!("[{}]", entries.join(","));
+        world.serve("/clients", page(list).with("etag", "\"1\""));
+        world.run_until_switched();
+        world.serve("/clients", status(304).with("x-total-count", total));
+        world.run(Duration::from_secs(11));
+        let last = world.requests.last().expect("a request");
+        let asked = header(last, "if-none-match").is_some();
+        assert_eq!(asked, is_conditional, "{entries:?} {total}");
+    }
+}
+
 #[test]
 fn not_modified_does_not_count_without_end() {
     let mut world = World::new(2, registry(|_| {}), "");
