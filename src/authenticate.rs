@@ -190,8 +190,8 @@ fn registered(
         // which may be a registered one.
         Registration::Unregistered if claim.is_form_encoded => Err(unregistered),
         // Falcon (`auto_parse_qs_csv`) and qs (`comma`) read `victim,x` as a list; converters to
-        // lists, as Spring has them, do so with an escaped comma too.
-        Registration::Unregistered if claim.client_id.contains(',') => Err(unregistered),
+        // lists, as Spring has them, do so with an escaped comma too. Apereo CAS decodes twice.
+        Registration::Unregistered if claim.client_id.contains([',', '%']) => Err(unregistered),
         Registration::Unregistered if policy.passes_unregistered_clients => Ok(None),
         Registration::Unregistered => Err(unregistered),
         Registration::Unusable(reason) => Err(unusable(reason)),

@@ -1,7 +1,6 @@
 //! The claim: which client a request names, and by which methods it authenticates.
 
 mod access_token;
-mod assertion;
 mod authorization;
 mod content;
 mod credential;
@@ -10,6 +9,7 @@ mod error;
 mod fields;
 mod form;
 mod head;
+mod jwt;
 mod path;
 mod path_prefix;
 mod target;
@@ -30,6 +30,7 @@ pub use self::fields::{Field, Fields, SingletonField};
 pub(crate) use self::form::Form;
 pub(crate) use self::head::{Beginnings, begins_as_identity, same_header};
 pub use self::head::{Head, is_token};
+pub(crate) use self::jwt::attested_subjects;
 pub(crate) use self::path::{Spellings, find_spelling, folded};
 pub use self::path_prefix::PathPrefix;
 pub use self::target::Target;

@@ -34,7 +34,7 @@ pub(super) fn headers_of_bystander(
         // The server of a registered client authenticates it, and knows what its certificate is
         // worth. Any other one may be taken for a certificate that was verified here.
         // That of a token was compared with the certificate itself.
-        // A certificate that is revoked is no one's: a token would be bound to it.
+        // Nobody may be taken for the holder of a certificate that is revoked.
         let revoked = common.revoked.as_ref();
         let is_whole = revoked.is_none_or(|revoked| check_revoked(revoked, &certificate).is_ok())
             && (matches!(code, Code::PassedOtherMethod | Code::TokenBound)

@@ -6,13 +6,15 @@ use crate::policy::{Configuration, Policy, Source};
 use crate::rejection::{HostError, Rejection};
 use crate::request::{
     Authorization, AuthorizationError, Charset, Claim, ClaimedClient, ClientIdMismatch, Form, Head,
-    SingletonField, Target, check_content, check_length,
+    SingletonField, Target, attested_subjects, check_content, check_length,
 };
 
 /// What a decision needs of the headers after the body ended.
 #[derive(Debug)]
 pub(super) struct GatedHead {
     authorization: Option<Authorization>,
+    /// The subjects of the client attestation; `None` = the request has none.
+    attested: Option<Box<[String]>>,
     charset: Charset,
     /// `None` = no hop reports anything, as nearly always.
     forwarded: Option<Box<HeldFields>>,
@@ -105,7 +107,8 @@ impl GatedHead {
             (Some(_), _) => return Err(Rejection::MethodNotAllowed),
         }
         checks.begin(Check::Content);
-        let charset = check_content(head.content_type, head.content_encoding)?;
+        let charset =
+            check_content(head.content_type, head.content_encoding, head.overrides_charset)?;
         check_length(head.content_length, policy.max_body_bytes)?;
         checks.begin(Check::Authorization);
         if head.has_php_credentials {
@@ -113,12 +116,13 @@ impl GatedHead {
         }
         let authorization =
             Authorization::read(head.authorization).map_err(Rejection::MalformedAuthorization)?;
+        let attested = attested_subjects(head.client_attestation);
         checks.begin(Check::Query);
         if let Some(name) = target.credential_in_query() {
             return Err(Rejection::ClientIdMismatch(ClientIdMismatch::CredentialInQuery { name }));
         }
         let forwarded = HeldFields::of(head, &policy.common.peer_certificate.source);
-        Ok(Self { authorization, charset, forwarded })
+        Ok(Self { authorization, attested, charset, forwarded })
     }
 
     /// The headers in which a hop in front reports the certificate.
@@ -140,7 +144,7 @@ impl GatedHead {
         let body = body.filter(|body| body.len() == buffered).ok_or(HostError::Body)?;
         let form = Form::read(&body, self.charset)?;
         checks.begin(Check::ClientId);
-        match Claim::read(self.authorization.as_ref(), &form)? {
+        match Claim::read(self.authorization.as_ref(), self.attested.as_deref(), &form)? {
             Claim::Client(client) => Ok(Some(client)),
             Claim::Unidentified { has_credential: false } if policy.passes_unidentified_clients => {
                 Ok(None)

@@ -15,19 +15,21 @@ pub(crate) enum Charset {
 }
 
 /// The charset of a body that is one `application/x-www-form-urlencoded` in UTF-8 or US-ASCII,
-/// without a content coding.
+/// without a content coding. `overrides_charset`: [`Head::overrides_charset`](super::head::Head).
 ///
 /// # Errors
 /// [`RequestError::UnsupportedMediaType`] and [`RequestError::EncodedBody`].
 pub(crate) fn check_content(
     content_type: SingletonField<'_>,
     content_encoding: SingletonField<'_>,
+    overrides_charset: bool,
 ) -> Result<Charset, RequestError> {
     let SingletonField::Present(content_type) = content_type else {
         return Err(RequestError::UnsupportedMediaType);
     };
     let charset = usual_charset(content_type)
         .or_else(|| form_charset(content_type))
+        .filter(|_| !overrides_charset)
         .ok_or(RequestError::UnsupportedMediaType)?;
     match content_encoding {
         SingletonField::Absent => Ok(charset),
@@ -123,6 +125,7 @@ pub(crate) fn check_length(
 /// charset. The media type defines no parameters, but real clients send `charset=UTF-8`.
 fn form_charset(content_type: &[u8]) -> Option<Charset> {
     const NAME: &[u8] = b"charset";
+    const MULTIPART: &[u8] = b"multipart";
     let text = std::str::from_utf8(content_type).ok()?;
     // Two headers reach the filter as one, joined by a comma.
     if text.contains(',') {
@@ -134,13 +137,20 @@ fn form_charset(content_type: &[u8]) -> Option<Charset> {
     }
     // Some readers search for `charset` in the whole value, so that it may occur only as the name
     // of a parameter.
-    let mut splits_quotes = false;
+    let (mut splits_quotes, mut names_multipart) = (false, false);
+    let has = |part: &str, word: &[u8]| {
+        part.as_bytes().windows(word.len()).any(|text| text.eq_ignore_ascii_case(word))
+    };
     let mut named = parts.filter(|part| {
         // A semicolon in a quoted string: what follows is no parameter.
         splits_quotes |= part.matches('"').count() % 2 == 1;
-        part.as_bytes().windows(NAME.len()).any(|text| text.eq_ignore_ascii_case(NAME))
+        // Some readers, such as HTTP::Body of Perl, search for the other media type of forms.
+        names_multipart |= has(part, MULTIPART);
+        has(part, NAME)
     });
-    match (named.next(), named.next()) {
+    let named = (named.next(), named.next());
+    match named {
+        _ if names_multipart => None,
         (None, _) => Some(Charset::Utf8),
         (Some(parameter), None) => charset(parameter).filter(|_| !splits_quotes),
         (Some(_), Some(_)) => None,
@@ -207,6 +217,7 @@ mod tests {
             "application/x-www-form-urlencoded,application/x-www-form-urlencoded",
             "application/x-www-form-urlencoded;charset=utf-8,text/plain",
             "multipart/form-data; boundary=x",
+            "application/x-www-form-urlencoded; x=\"Multipart/form-data\"; boundary=y",
         ] {
             assert_eq!(form_charset(bad.as_bytes()), None, "{bad}");
         }
@@ -234,20 +245,24 @@ mod tests {
     #[test]
     fn content() {
         let form = SingletonField::Present(b"application/x-www-form-urlencoded");
-        assert_eq!(check_content(form, SingletonField::Absent), Ok(Charset::Utf8));
-        assert_eq!(check_content(form, SingletonField::Present(b"Identity")), Ok(Charset::Utf8));
-        assert_eq!(check_content(form, SingletonField::Repeated), Err(RequestError::EncodedBody));
+        let check =
+            |content_type, content_encoding| check_content(content_type, content_encoding, false);
+        assert_eq!(check(form, SingletonField::Absent), Ok(Charset::Utf8));
+        assert_eq!(check(form, SingletonField::Present(b"Identity")), Ok(Charset::Utf8));
+        assert_eq!(check(form, SingletonField::Repeated), Err(RequestError::EncodedBody));
+        for content_type in [SingletonField::Absent, SingletonField::Repeated] {
+            assert_eq!(
+                check(content_type, SingletonField::Absent),
+                Err(RequestError::UnsupportedMediaType)
+            );
+        }
         assert_eq!(
-            check_content(SingletonField::Absent, SingletonField::Absent),
-            Err(RequestError::UnsupportedMediaType)
-        );
-        assert_eq!(
-            check_content(SingletonField::Repeated, SingletonField::Absent),
+            check_content(form, SingletonField::Absent, true),
             Err(RequestError::UnsupportedMediaType)
         );
         for coding in [&b"gzip"[..], b"identity,gzip", b"", b"identity, identity", b"\xff"] {
             assert_eq!(
-                check_content(form, SingletonField::Present(coding)),
+                check(form, SingletonField::Present(coding)),
                 Err(RequestError::EncodedBody)
             );
         }

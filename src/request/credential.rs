@@ -5,6 +5,9 @@ use crate::registration::is_trimmed;
 
 pub(super) const CLIENT_ID: &str = "client_id";
 
+/// RFC 9101 §5.
+pub(super) const REQUEST_OBJECT: &str = "request";
+
 /// RFC 6749 §2.3.1, RFC 7521 §4.2.
 const CREDENTIALS: [&str; 4] =
     [CLIENT_ID, "client_secret", "client_assertion", "client_assertion_type"];
@@ -40,6 +43,13 @@ pub(super) fn reads_as_credential(name: &str) -> Option<&'static str> {
         return None;
     }
     CREDENTIALS.into_iter().find(|credential| reads_as(name, credential))
+}
+
+/// Whether some backend finds a credential or a Request Object (RFC 9101 §5), which names a client
+/// too, in the parameter `name` of a query.
+#[must_use]
+pub(super) fn names_client(name: &str) -> bool {
+    reads_as_credential(name).is_some() || reads_as(trimmed(name), REQUEST_OBJECT)
 }
 
 /// Whether some reader takes the name of a parameter (RFC 6750 §2.2, §2.3), or of a member of an

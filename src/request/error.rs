@@ -38,9 +38,12 @@ pub enum RequestError {
 pub enum ClientIdMismatch {
     /// Two sources name different clients.
     Sources(IdSource, IdSource),
-    /// The `client_assertion` has no subject that the filter can read: it is encrypted, SAML, or
-    /// has none.
+    /// The `client_assertion` or the client attestation has no subject that the filter can read: it
+    /// is encrypted, SAML, or has none.
     UnreadableAssertion,
+    /// The `request` parameter is no Request Object (RFC 9101) whose client can be read, nor an
+    /// encrypted one.
+    UnreadableRequestObject,
     /// The query string has a credential, which must not be in the request URI (RFC 6749 §2.3.1).
     CredentialInQuery {
         /// The name of the parameter, decoded.
@@ -55,8 +58,11 @@ impl fmt::Display for ClientIdMismatch {
         match self {
             Self::Sources(one, other) => write!(f, "{one} and {other} name different clients"),
             Self::UnreadableAssertion => f.write_str(
-                "client_assertion has no readable sub (encrypted, SAML, or without one): such \
-                 assertions cannot be used at gated endpoints",
+                "client_assertion or OAuth-Client-Attestation has no readable sub (encrypted, SAML, \
+                 or without one): such assertions cannot be used at gated endpoints",
+            ),
+            Self::UnreadableRequestObject => f.write_str(
+                "the parameter request is no JWT whose client_id can be read, nor an encrypted one",
             ),
             Self::CredentialInQuery { name } => write!(f, "the query string has \"{name}\""),
             Self::Json => f.write_str(
@@ -77,6 +83,11 @@ pub enum IdSource {
     Basic,
     /// `sub` of the `client_assertion` (RFC 7523 §3).
     Assertion,
+    /// `sub` of the header `OAuth-Client-Attestation`
+    /// (draft-ietf-oauth-attestation-based-client-auth §5.1).
+    Attestation,
+    /// `client_id` of the Request Object (RFC 9101 §4).
+    RequestObject,
 }
 
 impl fmt::Display for IdSource {
@@ -85,6 +96,8 @@ impl fmt::Display for IdSource {
             Self::Body => "client_id of the body",
             Self::Basic => "the user name of HTTP Basic",
             Self::Assertion => "sub of client_assertion",
+            Self::Attestation => "sub of OAuth-Client-Attestation",
+            Self::RequestObject => "client_id of the Request Object",
         })
     }
 }

@@ -127,9 +127,9 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// Whether the body begins as a JSON object or array does. Laravel, Roda and Casdoor read such
-    /// a body as JSON, also under the form's content type or one with a parameter that has `json`
-    /// in it.
+    /// Whether the body may begin as a JSON object or array does, comments before it included.
+    /// Laravel, Roda and Casdoor read such a body as JSON, also under the form's content type or
+    /// one with a parameter that has `json` in it.
     #[inline]
     pub(crate) fn may_be_json(&self) -> bool {
         let name = self.parameters.first().map_or(&[][..], |first| &first.name);
@@ -197,8 +197,9 @@ fn text(octets: &[u8]) -> &str {
     std::str::from_utf8(octets).unwrap_or_default()
 }
 
-/// RFC 8707 §2 and RFC 8693 §2.1 let these be sent more than once.
-const REPEATABLE: [&str; 2] = ["resource", "audience"];
+/// RFC 8707 §2 and RFC 8693 §2.1 let the first two be sent more than once, and UMA's clients of
+/// Keycloak send the third one for each permission that they ask for.
+const REPEATABLE: [&str; 3] = ["resource", "audience", "permission"];
 
 /// A credential that is no parameter of this form, but one to a backend that separates at
 /// semicolons too, as HTML 4.01 §B.2.2 recommended.
@@ -310,11 +311,14 @@ fn unescaped(text: &[u8]) -> Result<String, FormError> {
     String::from_utf8(octets).map_err(|_| FormError::NotUtf8)
 }
 
+/// Whether the first octet, but for blanks and a byte order mark, is none with which the name of a
+/// parameter begins.
 #[inline(never)]
 fn begins_as_json(text: &[u8]) -> bool {
     let text = text.trim_ascii_start();
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
-    matches!(text.trim_ascii_start().first(), Some(b'{' | b'['))
+    let first = text.trim_ascii_start().first();
+    first.is_some_and(|b| b.is_ascii() && !b.is_ascii_alphanumeric() && *b != b'_')
 }
 
 #[cfg(test)]

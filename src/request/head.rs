@@ -48,6 +48,10 @@ pub struct Head<'a> {
     /// Whether the request has a header that PHP servers read as credentials: in PHP it is the same
     /// variable as the user name, password or digest of `authorization`.
     pub has_php_credentials: bool,
+    /// `oauth-client-attestation`
+    pub client_attestation: SingletonField<'a>,
+    /// Whether the request has a header from which ASP.NET takes the charset of the form.
+    pub overrides_charset: bool,
 }
 
 const PHP_CREDENTIALS: [&[u8]; 3] = [b"php-auth-pw", b"php-auth-user", b"php-auth-digest"];
@@ -83,6 +87,10 @@ impl<'a> Head<'a> {
                 16 if same_header(b"content-encoding", name) => head.content_encoding.add(value),
                 17 => head.overrides_method |= same_header(b"x-method-override", name),
                 23 if *name == b"x-forwarded-client-cert" => head.forwarded_client_cert.add(value),
+                24 if same_header(b"oauth-client-attestation", name) => {
+                    head.client_attestation.add(value);
+                }
+                24 => head.overrides_charset |= same_header(b"x-up-devcap-post-charset", name),
                 22 => head.overrides_method |= same_header(b"x-http-method-override", name),
                 _ => {}
             }
@@ -102,8 +110,9 @@ pub(crate) struct Beginnings {
 }
 
 impl Beginnings {
-    /// `c`, `l`, `s` and `x`.
-    const OF_IDENTITY: u32 = 1 << 3 | 1 << 12 | 1 << 19 | 1 << 24;
+    /// `$`, `b`, `c`, `l`, `p`, `s`, `w` and `x`.
+    const OF_IDENTITY: u32 =
+        1 << 2 | 1 << 3 | 1 << 4 | 1 << 12 | 1 << 16 | 1 << 19 | 1 << 23 | 1 << 24;
 
     #[inline]
     fn add(&mut self, name: &[u8]) {
@@ -148,12 +157,18 @@ pub(crate) fn begins_as_identity(name: &[u8]) -> bool {
             b'c' => fourth | 0x20 == b'l',
             b'a' => matches!(fourth | 0x20, b'm' | b'r'),
             b'w' => fourth | 0x20 == b's',
-            // x-forwarded-tls-client-, but not x-forwarded-for and -proto, which every request has.
-            b'f' => name.get(12).is_some_and(|b| b | 0x20 == b't'),
+            // x-forwarded-tls-client- and -client-cert, but not x-forwarded-for and -proto, which
+            // every request has.
+            b'f' => name.get(12).is_some_and(|b| matches!(b | 0x20, b't' | b'c')),
+            b'b' => fourth | 0x20 == b'a',
             _ => false,
         },
-        b'c' => matches!(second | 0x20, b'l' | b'f'),
+        b'$' => second | 0x20 == b'w',
+        b'b' => third | 0x20 == b'n',
+        b'c' => matches!(second | 0x20, b'l' | b'f' | b'e'),
         b'l' => *second == b'5',
+        b'p' => fourth | 0x20 == b'x',
+        b'w' => second | 0x20 == b'l',
         b's' => matches!(second | 0x20, b's' | b'e'),
         _ => false,
     }
@@ -201,6 +216,8 @@ mod tests {
             ("has_upgrade", head.has_upgrade),
             ("overrides_method", head.overrides_method),
             ("has_php_credentials", head.has_php_credentials),
+            ("client_attestation", head.client_attestation == one),
+            ("overrides_charset", head.overrides_charset),
         ]
         .into_iter()
         .filter_map(|(member, is_found)| is_found.then_some(member))
@@ -232,6 +249,9 @@ mod tests {
             ("x-method-override", &["overrides_method"]),
             ("x_http_method_override", &["overrides_method"]),
             ("x-forwarded-client-cert", &["forwarded_client_cert"]),
+            ("oauth-client-attestation", &["client_attestation"]),
+            ("OAuth_Client_Attestation", &["client_attestation"]),
+            ("x-up-devcap-post-charset", &["overrides_charset"]),
         ] {
             assert_eq!(found(name), members, "{name}");
         }

@@ -1,11 +1,11 @@
-//! The subject of a `client_assertion` (RFC 7521 §4.2, RFC 7523 §3). The backend verifies its
-//! signature.
+//! What the JWTs of a request say about its client. The backend verifies their signatures.
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::credential::folded;
+use super::fields::SingletonField;
 use crate::json::Json;
 
 /// base64url with or without padding, as lenient as the backends: the filter must be able to read
@@ -17,33 +17,63 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Every `sub` in the payload of a JWT, because readers of a repeated member differ in which one
-/// they take. Empty where `assertion` is no signed JWT (a SAML assertion, an encrypted token), and
-/// where one `sub` is no string or empty.
-pub(super) fn subjects(assertion: &str) -> Vec<String> {
-    let mut parts = assertion.split('.');
+/// Every `sub` in the payload of a `client_assertion` (RFC 7523 §3) or of a client attestation.
+/// Empty where it is no signed JWT (a SAML assertion, an encrypted token), has no `sub`, and where
+/// one is no string or empty.
+pub(super) fn subjects(jwt: &str) -> Vec<String> {
+    values_of(jwt, "sub").unwrap_or_default()
+}
+
+/// The subjects of a client attestation (draft-ietf-oauth-attestation-based-client-auth §5.1), which
+/// is empty where it cannot be read or is sent twice; `None` = the request has none.
+pub(crate) fn attested_subjects(attestation: SingletonField<'_>) -> Option<Box<[String]>> {
+    match attestation {
+        SingletonField::Absent => None,
+        SingletonField::Present(jwt) => {
+            Some(std::str::from_utf8(jwt).map(subjects).unwrap_or_default().into())
+        }
+        SingletonField::Repeated => Some(Box::default()),
+    }
+}
+
+/// Every `client_id` in a Request Object (RFC 9101 §4), of which there may be none. Those of an
+/// encrypted one only the backend can read. `None` = it is neither signed nor encrypted, or cannot
+/// be read.
+pub(super) fn client_ids(request_object: &str) -> Option<Vec<String>> {
+    // RFC 7516 §3.1.
+    const PARTS_OF_ENCRYPTED: usize = 5;
+    if request_object.is_empty() || request_object.split('.').count() == PARTS_OF_ENCRYPTED {
+        return Some(Vec::new());
+    }
+    values_of(request_object, "client_id")
+}
+
+/// Every value of the claim `name` in a signed JWT, because readers of a repeated member differ in
+/// which one they take. `None` = some reader may find another one.
+fn values_of(jwt: &str, name: &str) -> Option<Vec<String>> {
+    let mut parts = jwt.split('.');
     let (Some(header), Some(payload), Some(_), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
     else {
-        return Vec::new();
+        return None;
     };
     let object = |part| BASE64URL.decode(part).ok().and_then(|json| Json::parse(&json).ok());
     // Without a header in JSON it is no JWT, but a reader that skips the dots may decode something
     // else from it.
     let (Some(Json::Object(_)), Some(claims @ Json::Object(_))) = (object(header), object(payload))
     else {
-        return Vec::new();
+        return None;
     };
     // Go's encoding/json ignores the letter case of names.
     let names = if let Json::Object(members) = &claims { members.as_slice() } else { &[] };
-    if names.iter().any(|(name, _)| name != "sub" && name.chars().map(folded).eq("sub".chars())) {
-        return Vec::new();
+    if names.iter().any(|(other, _)| other != name && other.chars().map(folded).eq(name.chars())) {
+        return None;
     }
-    let subjects = claims.members("sub").map(|subject| {
-        let subject = subject.string("a string").ok()?;
-        (!subject.is_empty()).then(|| subject.to_owned())
+    let values = claims.members(name).map(|value| {
+        let value = value.string("a string").ok()?;
+        (!value.is_empty()).then(|| value.to_owned())
     });
-    subjects.collect::<Option<Vec<_>>>().unwrap_or_default()
+    values.collect()
 }
 
 #[cfg(test)]
@@ -78,6 +108,46 @@ mod tests {
             &jwt(&nested),
         ] {
             assert!(subjects(other).is_empty(), "{other}");
+        }
+    }
+
+    #[test]
+    fn client_ids_of_request_objects() {
+        let jwt = |payload: &str| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(payload));
+        let ids = |ids: &[&str]| Some(ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>());
+        for (request_object, expected) in [
+            (jwt(r#"{"iss":"b","client_id":"a"}"#), ids(&["a"])),
+            (jwt(r#"{"client_id":"a","client_id":"b"}"#), ids(&["a", "b"])),
+            (jwt(r#"{"iss":"b"}"#), ids(&[])),
+            (String::new(), ids(&[])),
+            ("a.b.c.d.e".to_owned(), ids(&[])),
+            ("a".to_owned(), None),
+            ("a.b".to_owned(), None),
+            ("a.b.c".to_owned(), None),
+            ("a.b.c.d".to_owned(), None),
+            (jwt(r#"{"client_id":""}"#), None),
+            (jwt(r#"{"client_id":["a"]}"#), None),
+            (jwt(r#"{"client_id":"a","Client_ID":"b"}"#), None),
+        ] {
+            assert_eq!(client_ids(&request_object), expected, "{request_object}");
+        }
+    }
+
+    #[test]
+    fn subjects_of_attestations() {
+        let jwt = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(r#"{"sub":"a"}"#));
+        let twice = format!("{jwt},{jwt}");
+        for (attestation, subjects) in [
+            (SingletonField::Absent, None),
+            (SingletonField::Present(jwt.as_bytes()), Some(&["a"][..])),
+            (SingletonField::Present(twice.as_bytes()), Some(&[])),
+            (SingletonField::Present(b"\xff"), Some(&[])),
+            (SingletonField::Present(b""), Some(&[])),
+            (SingletonField::Repeated, Some(&[])),
+        ] {
+            let found = attested_subjects(attestation);
+            let found = found.as_ref().map(|found| found.iter().map(String::as_str).collect());
+            assert_eq!(found, subjects.map(<[_]>::to_vec), "{attestation:?}");
         }
     }
 }

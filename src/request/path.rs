@@ -134,9 +134,9 @@ fn follow(path: &[u8], is_wanted: &mut dyn FnMut(&[u8]) -> bool) -> Spellings {
     Spellings::Others
 }
 
-/// The text in which every word of every spelling of `path` occurs: decoded until nothing changes,
-/// in lower case. `None` = it is still escaped after [`limits::PATH_DECODINGS`] decodings.
-pub(super) fn fully_decoded(path: &[u8]) -> Option<String> {
+/// `path`, decoded until nothing changes, and whether it is: at most [`limits::PATH_DECODINGS`]
+/// times.
+pub(super) fn decoded(path: &[u8]) -> (Vec<u8>, bool) {
     let mut decoded = path.to_vec();
     let mut decodings = 0;
     while decoded.contains(&b'%') {
@@ -146,15 +146,24 @@ pub(super) fn fully_decoded(path: &[u8]) -> Option<String> {
         }
         decodings += 1;
         if decodings > limits::PATH_DECODINGS {
-            return None;
+            return (decoded, false);
         }
         decoded = next;
     }
-    Some(if decoded.is_ascii() {
-        decoded.make_ascii_lowercase();
-        String::from_utf8(decoded).unwrap_or_default()
-    } else {
-        folded(&String::from_utf8_lossy(&decoded))
+    (decoded, true)
+}
+
+/// The text in which every word of every spelling of `path` occurs, in lower case. `None` = it is
+/// still escaped after all decodings.
+pub(super) fn fully_decoded(path: &[u8]) -> Option<String> {
+    let (mut decoded, is_whole) = decoded(path);
+    is_whole.then(|| {
+        if decoded.is_ascii() {
+            decoded.make_ascii_lowercase();
+            String::from_utf8(decoded).unwrap_or_default()
+        } else {
+            folded(&String::from_utf8_lossy(&decoded))
+        }
     })
 }
 

@@ -1,6 +1,6 @@
 //! The request target (RFC 9112 §3.2), and the credentials that its query must not carry.
 
-use super::credential::{CLIENT_ID, reads_as_access_token, reads_as_credential};
+use super::credential::{REQUEST_OBJECT, names_client, reads_as_access_token};
 use super::{form, path};
 use crate::{limits, percent};
 
@@ -36,13 +36,13 @@ impl<'a> Target<'a> {
     }
 
     /// The first name in the query that some backend reads as a credential (RFC 6749 §2.3.1:
-    /// credentials must not be in the request URI).
+    /// credentials must not be in the request URI) or as a Request Object.
     ///
-    /// A query that a backend finds only after it decoded `%3F` in the path counts too, and so do
+    /// A query that a backend finds only after it decoded the path counts too, and so do
     /// the parameters of a path's segments (RFC 3986 §3.3): some servers take a `client_id` there.
     #[must_use]
     pub fn credential_in_query(&self) -> Option<String> {
-        self.name_in_query(|name| reads_as_credential(name).is_some())
+        self.name_in_query(names_client)
     }
 
     /// Whether some backend finds an access token in the query (RFC 6750 §2.3).
@@ -57,43 +57,43 @@ impl<'a> Target<'a> {
         if self.query.is_empty() && !has_parameters {
             return None;
         }
-        let once = percent::decode(self.path);
-        let decoded = percent::decode(&once);
-        let [hidden, parameters] = [b'?', b';'].map(|mark| {
-            let place = decoded.iter().position(|&b| b == mark);
-            place.and_then(|place| decoded.get(place + 1..)).unwrap_or_default()
-        });
-        find_name(&[self.query, hidden, parameters], is_wanted)
+        let (decoded, _) = path::decoded(self.path);
+        let mark = decoded.iter().position(|b| matches!(b, b'?' | b';'));
+        let hidden = mark.and_then(|place| decoded.get(place + 1..)).unwrap_or_default();
+        // It begins behind the first `?` or a later one, if a server decodes less.
+        let forms = std::iter::once(self.query).chain(hidden.split(|&b| b == b'?'));
+        find_name(forms, is_wanted)
     }
 }
 
 /// Whether some backend finds an access token in a form (RFC 6750 §2.2).
 pub(super) fn names_access_token(form: &[u8]) -> bool {
-    find_name(&[form], reads_as_access_token).is_some()
+    find_name(std::iter::once(form), reads_as_access_token).is_some()
 }
 
 /// The first name in forms that is wanted in some reading.
-fn find_name(forms: &[&[u8]], is_wanted: fn(&str) -> bool) -> Option<String> {
-    let names = forms.iter().flat_map(|form| {
+fn find_name<'a>(
+    forms: impl Iterator<Item = &'a [u8]>,
+    is_wanted: fn(&str) -> bool,
+) -> Option<String> {
+    let names = forms.flat_map(|form| {
         // Some servers separate by semicolons too.
         form.split(|b| matches!(b, b'&' | b';' | b'#'))
             .map(|sequence| sequence.split(|&b| b == b'=').next().unwrap_or_default())
     });
     let mut malformed = 0;
-    names.filter(|name| name.len() >= SHORTEST_CREDENTIAL).find_map(|name| {
-        match form::decode(name) {
-            Ok(name) => is_wanted(&name).then(|| name.into_owned()),
-            Err(_) => {
-                malformed += 1;
-                let mut readings = decode_leniently(name).into_iter();
-                readings.find(|name| malformed > limits::MALFORMED_QUERY_NAMES || is_wanted(name))
-            }
+    names.filter(|name| name.len() >= SHORTEST_NAME).find_map(|name| match form::decode(name) {
+        Ok(name) => is_wanted(&name).then(|| name.into_owned()),
+        Err(_) => {
+            malformed += 1;
+            let mut readings = decode_leniently(name).into_iter();
+            readings.find(|name| malformed > limits::MALFORMED_QUERY_NAMES || is_wanted(name))
         }
     })
 }
 
-/// A shorter name is no credential's in any reading.
-const SHORTEST_CREDENTIAL: usize = CLIENT_ID.len();
+/// No shorter name is looked for.
+const SHORTEST_NAME: usize = REQUEST_OBJECT.len();
 
 /// What lenient readers make of a name that is not well-formed: escapes without two hexadecimal
 /// digits stay, `%uXXXX` is a character (.NET), and octets that are not UTF-8 are replaced, or
@@ -130,8 +130,7 @@ mod tests {
             (b"%u00", false),
             (b"%", false),
         ] {
-            let found =
-                decode_leniently(name).iter().any(|name| reads_as_credential(name).is_some());
+            let found = decode_leniently(name).iter().any(|name| names_client(name));
             assert_eq!(found, reads, "{name:?}");
         }
     }
@@ -165,6 +164,12 @@ mod tests {
             ("/token;%63lient_id=a", "client_id"),
             ("/token;%u0063lient_id=a", "client_id"),
             ("/token;a?client_id=b", "client_id"),
+            ("/token%u003Fclient_id=a", "client_id"),
+            ("/token%u003Bclient_id=a", "client_id"),
+            ("/token%25253Fclient_id=a", "client_id"),
+            ("/token%253Fa%3Fclient_id=b", "client_id"),
+            ("/token?request=e30.e30.", "request"),
+            ("/token?a=b&%52equest[]=x", "Request[]"),
         ] {
             assert_eq!(found(path).as_deref(), Some(name), "{path}");
         }
@@ -184,6 +189,7 @@ mod tests {
             "/token#client_id=a",
             "/token;jsessionid=a",
             "/token;a=client_id/client_id",
+            "/token?requests=a&request_uri=b&reques=c",
         ] {
             assert_eq!(found(path), None, "{path}");
         }

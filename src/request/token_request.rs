@@ -1,9 +1,9 @@
 //! Which client a request names, from every place that can name one.
 
-use super::assertion;
 use super::authorization::Authorization;
 use super::error::{ClientIdMismatch, IdSource, RequestError};
 use super::form::Form;
+use super::jwt;
 
 /// RFC 7523 §2.2.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -16,7 +16,8 @@ pub(crate) enum Claim {
     /// Nothing: it names no client.
     Unidentified {
         /// Whether it carries a credential of a client all the same: `client_secret`,
-        /// `client_assertion`, or `Authorization` of any scheme but `Bearer` and `DPoP`.
+        /// `client_assertion`, or `Authorization` of any scheme but `Bearer` and `DPoP`; or
+        /// something in which some backend finds a client.
         has_credential: bool,
     },
 }
@@ -26,8 +27,8 @@ pub(crate) enum Claim {
 pub(crate) struct ClaimedClient {
     /// The one identifier that every source agrees on. It is claimed, not proven.
     pub client_id: String,
-    /// Whether the request carries `Authorization` of any scheme, `client_secret` or
-    /// `client_assertion`.
+    /// Whether the request carries `Authorization` of any scheme, `client_secret`,
+    /// `client_assertion` or a client attestation.
     pub has_other_authentication: bool,
     /// [`Form::client_id_has_semicolon`].
     pub has_semicolon: bool,
@@ -36,13 +37,16 @@ pub(crate) struct ClaimedClient {
 }
 
 impl Claim {
-    /// Reads the claim of a gated request.
+    /// Reads the claim of a gated request. `attested` = the subjects of its client attestation, of
+    /// which there are none where the attestation cannot be read.
     ///
     /// # Errors
     /// In this order: [`ClientIdMismatch::Sources`], [`ClientIdMismatch::UnreadableAssertion`],
-    /// [`ClientIdMismatch::Json`], [`RequestError::MultipleAuthMethods`].
+    /// [`ClientIdMismatch::UnreadableRequestObject`], [`ClientIdMismatch::Json`],
+    /// [`RequestError::MultipleAuthMethods`].
     pub(crate) fn read(
         authorization: Option<&Authorization>,
+        attested: Option<&[String]>,
         form: &Form<'_>,
     ) -> Result<Self, RequestError> {
         let (basic, is_form_encoded) = match authorization {
@@ -58,15 +62,18 @@ impl Claim {
             matches!(form.value("client_assertion_type").as_deref(), None | Some("" | JWT_BEARER))
         };
         let subjects =
-            assertion.as_deref().filter(|_| is_jwt()).map(assertion::subjects).unwrap_or_default();
+            assertion.as_deref().filter(|_| is_jwt()).map(jwt::subjects).unwrap_or_default();
 
         // RFC 6749 §3.2: a parameter without a value is treated as if it were omitted.
         let in_body = form.value("client_id");
         let named = [(IdSource::Body, in_body.as_deref()), (IdSource::Basic, basic)].into_iter();
         let named =
             named.filter_map(|(source, id)| Some((source, id.filter(|id| !id.is_empty())?)));
-        let mut named =
+        let named =
             named.chain(subjects.iter().map(|subject| (IdSource::Assertion, subject.as_str())));
+        let subjects_attested = attested.unwrap_or_default().iter();
+        let mut named =
+            named.chain(subjects_attested.map(|subject| (IdSource::Attestation, subject.as_str())));
         let named_first = named.next();
         if let Some((source, client_id)) = named_first
             && let Some((other, _)) = named.find(|(_, id)| *id != client_id)
@@ -75,12 +82,19 @@ impl Claim {
         }
         // Only the backend can read the subject, which may be a client that must present its
         // certificate.
-        if assertion.as_deref().is_some_and(|text| !text.is_empty()) && subjects.is_empty() {
+        if assertion.as_deref().is_some_and(|text| !text.is_empty()) && subjects.is_empty()
+            || attested.is_some_and(<[_]>::is_empty)
+        {
             return Err(RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion));
         }
+        let has_request_object = match form.value("request") {
+            Some(request_object) => check_request_object(&request_object, named_first)?,
+            None => false,
+        };
 
         // RFC 6749 §2.3. An empty credential counts too: some backend may compare it.
-        let credentials = [basic.is_some(), secret.is_some(), assertion.is_some()];
+        let credentials =
+            [basic.is_some(), secret.is_some(), assertion.is_some(), attested.is_some()];
         let number_of_credentials = credentials.into_iter().filter(|given| *given).count();
         match named_first {
             None => {
@@ -88,6 +102,7 @@ impl Claim {
                 Ok(Self::Unidentified {
                     has_credential: number_of_credentials > 0
                         || !is_unrelated
+                        || has_request_object
                         || form.may_be_json(),
                 })
             }
@@ -103,6 +118,27 @@ impl Claim {
             })),
         }
     }
+}
+
+/// Checks that a Request Object (RFC 9101) names no other client than the request does: Apereo CAS
+/// takes the client from it, also where it is not signed. Returns whether it is there.
+#[inline(never)]
+fn check_request_object(
+    request_object: &str,
+    named: Option<(IdSource, &str)>,
+) -> Result<bool, RequestError> {
+    let Some(client_ids) = jwt::client_ids(request_object) else {
+        return Err(RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableRequestObject));
+    };
+    if let Some((source, client_id)) = named
+        && client_ids.iter().any(|other| other != client_id)
+    {
+        return Err(RequestError::ClientIdMismatch(ClientIdMismatch::Sources(
+            source,
+            IdSource::RequestObject,
+        )));
+    }
+    Ok(!request_object.is_empty())
 }
 
 #[cfg(test)]
@@ -122,7 +158,7 @@ mod tests {
     }
 
     fn read(authorization: Option<&Authorization>, body: &str) -> Result<Claim, RequestError> {
-        Claim::read(authorization, &Form::read(body.as_bytes(), Charset::Utf8)?)
+        Claim::read(authorization, None, &Form::read(body.as_bytes(), Charset::Utf8)?)
     }
 
     #[test]
