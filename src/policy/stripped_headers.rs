@@ -8,7 +8,7 @@ use crate::request::{Beginnings, Head, begins_as_identity, is_token, same_header
 
 /// Names, and beginnings of names, of headers by which some server or proxy learns the identity of
 /// a client.
-const IDENTITY: [(&str, Extent); 19] = [
+const IDENTITY: [(&str, Extent); 30] = [
     ("client-cert", Extent::Name),
     ("client-cert-chain", Extent::Name),
     ("client-certificate", Extent::Name),
@@ -21,11 +21,22 @@ const IDENTITY: [(&str, Extent); 19] = [
     ("x-amzn-mtls-", Extent::Beginning),
     ("x-arr-clientcert", Extent::Name),
     ("cf-client-cert-", Extent::Beginning),
+    ("cf-cert-", Extent::Beginning),
     ("cloudfront-viewer-cert-", Extent::Beginning),
     ("x-client-verify", Extent::Name),
     ("x-client-dn", Extent::Name),
     ("x-client-subject", Extent::Beginning),
     ("x-wso2-mutual-auth-cert", Extent::Name),
+    ("x-wso2-mtls-cert", Extent::Name),
+    ("wl-proxy-client-cert", Extent::Name),
+    ("proxy-auth-cert", Extent::Name),
+    ("client-certificate-ca-verified", Extent::Name),
+    ("bank-tls-certificate", Extent::Name),
+    ("x-bank-certificate-", Extent::Beginning),
+    ("cert-chain", Extent::Beginning),
+    ("$wsat", Extent::Name),
+    ("$wscc", Extent::Name),
+    ("$wsru", Extent::Name),
     ("sec-client-x509-cert", Extent::Beginning),
     ("l5d-client-id", Extent::Name),
 ];
@@ -191,8 +202,11 @@ impl StrippedHeaders {
         {
             return true;
         }
+        // Envoy itself removes or writes its own header, in this spelling alone.
+        const XFCC: &str = "x-forwarded-client-cert";
         let is_identity = begins_as_identity(name)
-            && IDENTITY.iter().any(|(identity, extent)| extent.covers(identity, name));
+            && (IDENTITY.iter().any(|(identity, extent)| extent.covers(identity, name))
+                || (same_header(XFCC, name) && name != XFCC.as_bytes()));
         if !is_identity && !self.read.iter().any(|read| same_header(&**read, name)) {
             return false;
         }
@@ -238,6 +252,16 @@ mod tests {
             "x-client-dn",
             "x-client-subject-dn",
             "x-wso2-mutual-auth-cert",
+            "x-wso2-mtls-cert",
+            "wl-proxy-client-cert",
+            "proxy-auth-cert",
+            "cf-cert-presented",
+            "client-certificate-ca-verified",
+            "bank-tls-certificate",
+            "x-bank-certificate-verify",
+            "cert-chain-0",
+            "$wscc",
+            "x_forwarded-client-cert",
             "sec-client-x509-cert",
             "l5d-client-id",
             "x_ssl_cert",
@@ -262,6 +286,11 @@ mod tests {
             "x-client-verified",
             "l5d-client-ids",
             "cf-client-cert",
+            "cf-cert",
+            "wl-proxy-client-ip",
+            "proxy-connection",
+            "banks",
+            "x-b3-traceid",
             "x",
             "",
             "é-ssl-client",

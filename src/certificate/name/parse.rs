@@ -69,14 +69,22 @@ fn hexstring(input: &mut Input<'_>) -> Result<Vec<u8>, NameError> {
     Ok(octets)
 }
 
-/// A value in double quotes, in which only `"` and `\` need an escape.
+/// A value in double quotes, in which only `"` and `\` need an escape. Windows and .NET write a
+/// quotation mark twice instead.
 fn quoted(input: &mut Input<'_>) -> Result<String, NameError> {
     input.offset += 1;
     let mut octets = Vec::new();
     loop {
         match input.peek() {
             None | Some(0) => return Err(input.expected("`\"`")),
-            Some(b'"') => break,
+            Some(b'"') => {
+                input.offset += 1;
+                if input.peek() != Some(b'"') {
+                    break;
+                }
+                octets.push(b'"');
+                input.offset += 1;
+            }
             Some(b'\\') => octets.push(input.pair()?),
             Some(octet) => {
                 octets.push(octet);
@@ -84,7 +92,6 @@ fn quoted(input: &mut Input<'_>) -> Result<String, NameError> {
             }
         }
     }
-    input.offset += 1;
     String::from_utf8(octets).map_err(|_| NameError::NotUtf8)
 }
 

@@ -37,6 +37,9 @@ fn escapes_and_hexadecimal_values() {
         ("emailAddress=a@b.c", "E=A@B.C"),
         ("O=\"Acme, Inc.\"", "O=Acme\\, Inc."),
         ("O=\"a\\\"b\"", "O=a\\\"b"),
+        // Windows and .NET.
+        ("O=\"a \"\"b\"\"\"", "O=a \\\"b\\\""),
+        ("O=\"\"\"\"", "O=\\\""),
         ("O=a\\=b", "O=a=b"),
         ("O=a#b", "O=a\\#b"),
         ("O=", "O=\\20"),
@@ -105,6 +108,7 @@ fn strings_that_are_no_names() {
         ("CN=a\u{7f}", raw(4, '\u{7f}')),
         ("CN=a\u{9b}", raw(4, '\u{9b}')),
         ("CN=\"a", syntax(5, "`\"`")),
+        ("CN=\"a\"\"", syntax(7, "`\"`")),
         ("CN=\"a\" b", syntax(7, "`,`, `+` or the end")),
         ("CN=\\ff", NameError::NotUtf8),
         ("CN=a\\00b", NameError::ControlCharacter('\0')),
