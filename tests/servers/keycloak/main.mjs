@@ -271,6 +271,11 @@ try {
       checks.expect("cnf", body.cnf, { "x5t#S256": mine });
     }
   }
+  for (const step of ["register-node", "unregister-node"]) {
+    const path = `/realms/bank/clients-managements/${step}`;
+    const request = { form: { client_id: "ledger", client_cluster_host: "a.example" } };
+    await checks.refused(step, "wrong", path, request, "subject_mismatch");
+  }
   await userinfo(checks, held.access_token, "san-dns");
   const introspect = { form: { token: issued.access_token, client_id: "ledger" } };
   const { body: revoked } = await checks.row(
