@@ -14,7 +14,7 @@ import {
 } from "./adapters.js";
 import * as binding from "./bindings.js";
 import { expectAdapted, expectObject, expectString, isFunction, wrong } from "./expect.js";
-import { headerOctets } from "./gate.js";
+import { fieldOctets } from "./gate.js";
 
 // A handler that sees only requests that may pass. `peer` says what is known of the client's TLS
 // connection.
@@ -168,7 +168,7 @@ function expectHop(form, hop) {
 function forwarded(form, value, hop) {
   if (isJoined(value)) return unreadable;
   try {
-    return binding.readForwarded(form, headerOctets(value), hop) ?? null;
+    return binding.readForwarded(form, fieldOctets(value), hop) ?? null;
   } catch (error) {
     // What the module throws is about the value.
     if (error instanceof Error && !(error instanceof TypeError || error instanceof RangeError)) {
