@@ -28,11 +28,10 @@ export function failed(error) {
   return refusal("host_error", 500, "server_error", description, String(error));
 }
 
-// RFC 9112 §3.2: such a request is answered with 400, other than one whose host is clear and of no
-// tenant.
+// A code has one status, also where RFC 9112 §3.2 would have 400.
 export function unclear(detail) {
   const description = "The host of the request is not clear.";
-  return refusal("unknown_tenant", 400, "invalid_request", description, detail);
+  return refusal("unknown_tenant", 421, "invalid_request", description, detail);
 }
 
 // A configuration that states that the TLS server refuses what it cannot verify, on a server that

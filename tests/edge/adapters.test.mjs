@@ -260,11 +260,11 @@ test("fetch: a URL that a parser reads otherwise is judged as it stands", async 
     ],
   });
   for (const [url, code, status] of [
-    ["http://as.example.com?/token", "unknown_tenant", 400],
-    ["http://as.example.com#/token", "unknown_tenant", 400],
-    ["http://as.example.com\\/token", "unknown_tenant", 400],
-    ["http://u@as.example.com/token", "unknown_tenant", 400],
-    ["http://127.1/token", "unknown_tenant", 400],
+    ["http://as.example.com?/token", "unknown_tenant", 421],
+    ["http://as.example.com#/token", "unknown_tenant", 421],
+    ["http://as.example.com\\/token", "unknown_tenant", 421],
+    ["http://u@as.example.com/token", "unknown_tenant", 421],
+    ["http://127.1/token", "unknown_tenant", 421],
     ["http://as.example.com/x/../token", "certificate_missing", 401],
     ["http://as.example.com/%74oken#x", "certificate_missing", 401],
     ["HTTP://AS.example.com:80/token", "certificate_missing", 401],
