@@ -94,7 +94,7 @@ async function decide(gate, request, ask) {
     // Of a body that is too large this is enough to say so.
     return { decision: body && decideWith(gate, known, body, limit), host };
   } catch (error) {
-    return { decision: inMode(gate, known, failed(error)), error };
+    return { decision: inMode(gate, known, failed(error)), host: known?.host, error };
   }
 }
 

@@ -284,6 +284,46 @@ test("fetch: a URL that a parser reads otherwise is judged as it stands", async 
   assert.equal((await handle(asSent("http://as.example.com"))).status, 200);
 });
 
+// As Deno has it: of a whole URL as the target, request.url has the host, and Host is as sent.
+test("fetch: the host that counts is the only one that the application sees", async () => {
+  const decisions = [];
+  const tenants = ["a.example", "b.example"].map((host, index) => ({
+    hosts: [host],
+    clients: [{ ...clients[index], client_id: "a" }],
+  }));
+  const handle = protect(
+    new Gate({ endpoints: ["/token"], tenants }),
+    ({ headers }) => new Response(headers.get("host")),
+    { peer: a, onDecision: ({ code }) => decisions.push(code) },
+  );
+  const ask = async (url, host) => {
+    const sent = request(token("a"), { headers: host === undefined ? form : { ...form, host } });
+    const response = await handle(Object.defineProperty(sent, "url", { value: url }));
+    return [response.status, await response.text(), decisions.pop()];
+  };
+  for (const [url, host, seen] of [
+    ["https://a.example/token", undefined, ""],
+    ["https://a.example/token", "a.example", "a.example"],
+    ["https://a.example/token", "A.example:443", "A.example:443"],
+    ["HTTPS://a.example:443/token", "a.example", "a.example"],
+    ["https://a.example/token", "b.example", "a.example"],
+    ["https://a.example/token", "a.example:80", "a.example"],
+    ["https://a.example/token", "a.example/token?", "a.example"],
+    ["https://a.example/token", "", "a.example"],
+    ["https://a.example:8443/token", "a.example", "a.example:8443"],
+    ["http://a.example/token", "a.example:80", "a.example:80"],
+    ["http://a.example/token", "a.example:443", "a.example"],
+  ]) {
+    assert.deepEqual(await ask(url, host), [200, seen, "authenticated"], `${url} ${host}`);
+  }
+  const ungated = await ask("https://a.example/userinfo", "b.example");
+  assert.deepEqual(ungated, [200, "a.example", "not_gated"]);
+  for (const host of ["a.example, a.example", "a.example,b.example", "b.example, a.example"]) {
+    const [status, , code] = await ask("https://a.example/token", host);
+    assert.deepEqual([status, code], [421, "unknown_tenant"], host);
+  }
+});
+
 // Octets above 127 are one octet each, to what says how much is read and to what decides.
 test("the policy of a path is that of its decision", () => {
   const tenants = ["bank", "shop"].map((name) => ({

@@ -829,6 +829,18 @@ test("a listener that refuses what it cannot verify lets in nothing else", async
   }
 });
 
+test("in shadow mode an error of the gate leaves no other Host", async () => {
+  const stated = new Gate({ ...all, mode: "shadow", peer_certificate: { chain: "listener" } });
+  const guarded = protect(stated, show, { onError() {} });
+  await serving(protocols["HTTP/1.1"].create(guarded), async (port) => {
+    const close = "Connection: close\r\n";
+    const sent = { path: "https://b.example/token", host: "a.example", more: close };
+    const answer = await exchange(port, post(token("a"), sent), { as: "untrusted" });
+    const { headers } = JSON.parse(answer.slice(answer.indexOf("\r\n\r\n")));
+    assert.equal(headers.host, "b.example");
+  });
+});
+
 test("a resumed session is what its handshake was", async () => {
   const server = protocols["HTTP/1.1"].create(
     protect(gate, (request, response) => response.end(`client=${request.headers["x-client-id"]}`)),
