@@ -72,10 +72,12 @@ async function decide(gate, request, { host, path, doubt }, peer) {
 
 // Host and path as they stand in the URL, because some runtimes (Deno) give the handler what the
 // client sent, which a parser of URLs would read otherwise: `as.example.com?/token` has no path.
+// Over a Unix socket Deno has the host that the client sent behind `http+unix:`. It is read there and
+// not in Host, because a client can send such a URL over TCP, too, with another host in it.
 // `isOther`: the header Host says another host (a whole URL as the target counts in place of it).
 function target({ url, headers }) {
   const [, scheme = "", host = "", rest = ""] =
-    url.match(/^(https?):\/\/([^/?#]*)([^]*)$/i) ?? [];
+    url.match(/^(https?|http\+unix):\/\/([^/?#]*)([^]*)$/i) ?? [];
   const path = rest || "/";
   const named = headers.get("host");
   // `Headers` joins two by a comma.

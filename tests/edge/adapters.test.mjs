@@ -265,6 +265,12 @@ test("fetch: a URL that a parser reads otherwise is judged as it stands", async 
     ["http://as.example.com\\/token", "unknown_tenant", 421],
     ["http://u@as.example.com/token", "unknown_tenant", 421],
     ["http://127.1/token", "unknown_tenant", 421],
+    // A socket of Deno, without a host, and what is no URL of a request.
+    ["http+unix://%2Ftmp%2Fas%2Esock/token", "unknown_tenant", 421],
+    ["http+unix:///token", "unknown_tenant", 421],
+    ["http+unix://as.example.com\\/token", "unknown_tenant", 421],
+    ["ftp://as.example.com/token", "unknown_tenant", 421],
+    ["http+unix://as.example.com/token", "certificate_missing", 401],
     ["http://as.example.com/x/../token", "certificate_missing", 401],
     ["http://as.example.com/%74oken#x", "certificate_missing", 401],
     ["HTTP://AS.example.com:80/token", "certificate_missing", 401],
@@ -313,6 +319,8 @@ test("fetch: the host that counts is the only one that the application sees", as
     ["https://a.example:8443/token", "a.example", "a.example:8443"],
     ["http://a.example/token", "a.example:80", "a.example:80"],
     ["http://a.example/token", "a.example:443", "a.example"],
+    ["http+unix://a.example/token", "a.example", "a.example"],
+    ["http+unix://a.example/token", "b.example", "a.example"],
   ]) {
     assert.deepEqual(await ask(url, host), [200, seen, "authenticated"], `${url} ${host}`);
   }
