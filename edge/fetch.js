@@ -54,8 +54,8 @@ async function decide(gate, request, { host, path, doubt }, peer) {
   try {
     const { certificate, chainValid, serverName } = await peer();
     Object.assign(known, { certificate, chainValid, serverName });
-    checkChain(gate, known);
     const decision = gate.decideHead(known);
+    checkChain(gate, known, decision);
     if (decision) return { decision };
     const { maxBodyBytes: limit } = gate.policy(host, path);
     if (request.bodyUsed || request.body?.locked) throw new BodyTakenError(outermost);

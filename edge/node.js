@@ -85,8 +85,8 @@ async function decide(gate, request, ask) {
     if (doubt) return { decision: inMode(gate, known, unclear(doubt)) };
     // Each request of HTTP/2 has a socket of its own, the session has one for all.
     Object.assign(known, peerOf(request.stream?.session?.socket ?? request.socket));
-    checkChain(gate, known);
     const decision = gate.decideHead(known);
+    checkChain(gate, known, decision);
     if (decision) return { decision, host };
     const { maxBodyBytes: limit } = gate.policy(host, path);
     ask?.();

@@ -230,18 +230,37 @@ test("fetch: what goes wrong within an adapter lets nothing pass, but in shadow 
 });
 
 test("fetch: a listener that refuses what it cannot verify lets in nothing else", async () => {
-  const stated = new Gate({ ...configuration, peer_certificate: { chain: "listener" } });
+  const peer_certificate = { chain: "listener" };
+  const stated = new Gate({ ...configuration, peer_certificate });
+  const forward = { thumbprint: "x-thumbprint", certificate_for: "every_request" };
+  const told = new Gate({ ...configuration, peer_certificate, forward });
+  const sha256 = createHash("sha256").update(Buffer.from(base64("subject-dn"), "base64"));
+  const source = { source: "forwarded", dialect: "client-cert" };
+  const proxied = new Gate({
+    ...configuration,
+    peer_certificate: { ...source, trusted_proxies: [sha256.digest("hex")], chain: "listener" },
+    forward: { keep: ["client-cert"] },
+  });
   const wrong = 'peer_certificate.chain is "listener", ';
-  for (const [chainValid, status] of [
-    [true, 200],
-    [null, 200],
-    [false, 500],
+  for (const [which, path, chainValid, status] of [
+    [stated, "/token", true, 200],
+    [stated, "/token", null, 200],
+    [stated, "/token", false, 500],
+    [stated, "/userinfo", false, 200],
+    // What the application gets depends on the certificate.
+    [told, "/userinfo", true, 200],
+    [told, "/userinfo", false, 500],
+    [proxied, "/userinfo", true, 200],
+    [proxied, "/userinfo", false, 500],
   ]) {
     const errors = [];
     const peer = () => ({ ...a(), chainValid });
     const onError = ({ message }) => errors.push(message);
-    const handle = protect(stated, () => new Response(), { peer, onError });
-    assert.equal((await handle(request(token("a")))).status, status);
+    const handle = protect(which, () => new Response(), { peer, onError });
+    const headers = { ...form, "client-cert": `:${base64("subject-dn")}:` };
+    const sent = { method: "POST", headers, body: token("a") };
+    const answer = await handle(new Request(`https://as.example.com${path}`, sent));
+    assert.equal(answer.status, status, `${path} ${chainValid}`);
     assert.deepEqual(
       errors.map((error) => error.slice(0, 38)),
       status === 500 ? [wrong] : [],

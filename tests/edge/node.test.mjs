@@ -808,9 +808,9 @@ test("without TLS nothing passes, but in shadow mode", async () => {
 
 test("a listener that refuses what it cannot verify lets in nothing else", async () => {
   const stated = new Gate({ ...all, peer_certificate: { chain: "listener" } });
-  for (const [more, untrusted] of [
-    [{}, 500],
-    [{ rejectUnauthorized: true }, undefined],
+  for (const [more, untrusted, ungated] of [
+    [{}, 500, 200],
+    [{ rejectUnauthorized: true }, undefined, undefined],
   ]) {
     await serving(
       protocols["HTTP/1.1"].create(
@@ -819,11 +819,13 @@ test("a listener that refuses what it cannot verify lets in nothing else", async
       ),
       async (port) => {
         assert.equal((await send(port, { as: "subject-dn", body: token("a") })).status, 200);
-        const made = send(port, { as: "untrusted", body: token("a") }).then(
-          ({ status }) => status,
-          () => undefined,
-        );
-        assert.equal(await made, untrusted);
+        const made = (path) =>
+          send(port, { as: "untrusted", path, body: token("a") }).then(
+            ({ status }) => status,
+            () => undefined,
+          );
+        assert.equal(await made("/token"), untrusted);
+        assert.equal(await made("/userinfo"), ungated);
       },
     );
   }
