@@ -28,23 +28,31 @@ export function failed(error) {
   return refusal("host_error", 500, "server_error", description, String(error));
 }
 
-// RFC 9112 §3.2: such a request is answered with 400, other than one whose host is clear and of no
-// tenant.
+// A code has one status, also where RFC 9112 §3.2 would have 400.
 export function unclear(detail) {
   const description = "The host of the request is not clear.";
-  return refusal("unknown_tenant", 400, "invalid_request", description, detail);
+  return refusal("unknown_tenant", 421, "invalid_request", description, detail);
 }
 
 // A configuration that states that the TLS server refuses what it cannot verify, on a server that
-// does not, would let in everybody who makes a certificate.
-export function checkChain(gate, { host, path, certificate, chainValid }) {
+// does not, would let in everybody who makes a certificate. `decision` is that about the headers.
+export function checkChain(gate, known, decision) {
+  const { host, path, certificate, chainValid } = known;
   if (!certificate || chainValid !== false) return;
-  if (gate.policy(host, path).chain === "listener") {
-    throw new Error(
-      'peer_certificate.chain is "listener", but the TLS server lets in certificates that it did ' +
-        'not verify: set it to "connection", or have the server refuse them (rejectUnauthorized)',
-    );
-  }
+  if (gate.policy(host, path).chain !== "listener" || isBystander(gate, known, decision)) return;
+  throw new Error(
+    'peer_certificate.chain is "listener", but the TLS server lets in certificates that it did ' +
+      'not verify: set it to "connection", or have the server refuse them (rejectUnauthorized)',
+  );
+}
+
+// Whether the request is not gated, and goes on just as that of a client without a certificate: no
+// header of it is written or kept (`certificate_for`, `keep`) because of this one.
+function isBystander(gate, known, decision) {
+  if (decision?.code !== "not_gated") return false;
+  const without = gate.decideHead({ ...known, certificate: null, chainValid: null });
+  const [one, other] = [decision, without].map((found) => JSON.stringify(found?.forward));
+  return one === other;
 }
 
 // The decision about the body. Of one above `limit` only the start was read, on which no request

@@ -14,7 +14,7 @@ import {
 } from "./adapters.js";
 import * as binding from "./bindings.js";
 import { expectAdapted, expectObject, expectString, isFunction, wrong } from "./expect.js";
-import { headerOctets } from "./gate.js";
+import { fieldOctets } from "./gate.js";
 
 // A handler that sees only requests that may pass. `peer` says what is known of the client's TLS
 // connection.
@@ -26,7 +26,8 @@ export function protect(gate, handler, options = {}) {
   }
   const report = reporter(listeners);
   return async (request, ...rest) => {
-    const { decision, body, error } = await decide(gate, request, () => peer(request, ...rest));
+    const at = target(request);
+    const { decision, body, error } = await decide(gate, request, at, () => peer(request, ...rest));
     if (error !== undefined) report(error, request);
     // The body broke off, and with it the connection: there is no one to answer.
     if (!decision) return new Response(null, { status: 400 });
@@ -37,6 +38,7 @@ export function protect(gate, handler, options = {}) {
     const headers = new Headers(request.headers);
     decision.forward.remove.forEach((name) => headers.delete(name));
     written(decision.forward).forEach(([name, value]) => headers.set(name, value));
+    if (at.isOther) headers.set("host", at.host);
     // A stream is sent while it comes: `duplex` says so to the runtimes that want to hear it.
     const init = body ? { headers, body, duplex: "half" } : { headers };
     return handler(new Request(request, init), ...rest);
@@ -46,15 +48,14 @@ export function protect(gate, handler, options = {}) {
 const outermost = "have protect() wrap the outermost handler, before whatever reads bodies";
 
 // The decision, and what took the place of the request's body where that was read.
-async function decide(gate, request, peer) {
-  const { host, path, doubt } = target(request.url);
+async function decide(gate, request, { host, path, doubt }, peer) {
   const known = { method: request.method, path, host, headers: request.headers };
   if (doubt) return { decision: inMode(gate, known, unclear(doubt)) };
   try {
     const { certificate, chainValid, serverName } = await peer();
     Object.assign(known, { certificate, chainValid, serverName });
-    checkChain(gate, known);
     const decision = gate.decideHead(known);
+    checkChain(gate, known, decision);
     if (decision) return { decision };
     const { maxBodyBytes: limit } = gate.policy(host, path);
     if (request.bodyUsed || request.body?.locked) throw new BodyTakenError(outermost);
@@ -71,15 +72,28 @@ async function decide(gate, request, peer) {
 
 // Host and path as they stand in the URL, because some runtimes (Deno) give the handler what the
 // client sent, which a parser of URLs would read otherwise: `as.example.com?/token` has no path.
-function target(url) {
-  const [, host = "", rest = ""] = url.match(/^https?:\/\/([^/?#]*)([^]*)$/i) ?? [];
+// Over a Unix socket Deno has the host that the client sent behind `http+unix:`. It is read there and
+// not in Host, because a client can send such a URL over TCP, too, with another host in it.
+// `isOther`: the header Host says another host (a whole URL as the target counts in place of it).
+function target({ url, headers }) {
+  const [, scheme = "", host = "", rest = ""] =
+    url.match(/^(https?|http\+unix):\/\/([^/?#]*)([^]*)$/i) ?? [];
   const path = rest || "/";
+  const named = headers.get("host");
+  // `Headers` joins two by a comma.
+  if (named?.includes(",")) {
+    return { host, path, doubt: "the request has more than one Host" };
+  }
   if (!isHost(host)) return { host, path, doubt: "the host of the request is none" };
   if (!path.startsWith("/")) {
     return { host, path, doubt: "the target of the request is no plain path" };
   }
-  return { host, path };
+  return { host, path, isOther: named !== null && plain(named, scheme) !== plain(host, scheme) };
 }
+
+// A host in the one spelling of its letters, and without the default port.
+const plain = (host, scheme) =>
+  host.toLowerCase().replace(scheme.toLowerCase() === "https" ? /:443$/ : /:80$/, "");
 
 // The body as far as `most` octets and one chunk go, and if there is more, all of it as a stream;
 // nothing of one that breaks off.
@@ -168,7 +182,7 @@ function expectHop(form, hop) {
 function forwarded(form, value, hop) {
   if (isJoined(value)) return unreadable;
   try {
-    return binding.readForwarded(form, headerOctets(value), hop) ?? null;
+    return binding.readForwarded(form, fieldOctets(value), hop) ?? null;
   } catch (error) {
     // What the module throws is about the value.
     if (error instanceof Error && !(error instanceof TypeError || error instanceof RangeError)) {

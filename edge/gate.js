@@ -25,7 +25,7 @@ export class Gate {
   policy(host = "", path = "/") {
     // As decide() has them: what it takes for another path is under another policy.
     const [ofHost, ofPath] = [expectString("host", host), expectString("path", path)];
-    return JSON.parse(this.#binding.policy(headerOctets(ofHost), headerOctets(ofPath)));
+    return JSON.parse(this.#binding.policy(fieldOctets(ofHost), fieldOctets(ofPath)));
   }
 }
 
@@ -55,16 +55,16 @@ function facts(head) {
   const { method = "POST", path, host, headers = {}, certificate, chainValid, serverName } = head;
   const { now = Date.now() / 1000, verifiedToken } = head;
   const sent = pairs(headers).map(([name, value]) => {
-    return [name.toLowerCase(), octets(`headers: ${name}`, value, headerOctets)];
+    return [name.toLowerCase(), octets(`headers: ${name}`, value, fieldOctets)];
   });
   const authority = host ?? namedHost(sent);
   const fields = [
-    [":method", headerOctets(expectString("method", method))],
-    [":path", headerOctets(expectString("path", path))],
+    [":method", fieldOctets(expectString("method", method))],
+    [":path", fieldOctets(expectString("path", path))],
   ];
   // Every request has an authority; without one no tenant is meant.
   if (authority !== undefined) {
-    fields.push([":authority", headerOctets(expectString("host", authority))]);
+    fields.push([":authority", fieldOctets(expectString("host", authority))]);
   }
   // No other pseudo-header, as HTTP/2 has them among the headers, may say something else than the
   // arguments. What asks for another protocol (RFC 8441) has no argument.
@@ -137,9 +137,9 @@ function octets(what, value, ofText = (text) => utf8.encode(text)) {
 
 const latin1 = (octets) => Array.from(octets, (octet) => String.fromCharCode(octet)).join("");
 
-// Header values of Node and of fetch are octets, one in each character. Anything beyond is text, so
-// UTF-8.
-export function headerOctets(text) {
+// Methods, hosts, paths and header values of Node and of fetch are octets, one in each character.
+// Anything beyond is text, so UTF-8.
+export function fieldOctets(text) {
   for (let index = 0; index < text.length; index++) {
     if (text.charCodeAt(index) > 0xff) return utf8.encode(text);
   }

@@ -85,8 +85,8 @@ async function decide(gate, request, ask) {
     if (doubt) return { decision: inMode(gate, known, unclear(doubt)) };
     // Each request of HTTP/2 has a socket of its own, the session has one for all.
     Object.assign(known, peerOf(request.stream?.session?.socket ?? request.socket));
-    checkChain(gate, known);
     const decision = gate.decideHead(known);
+    checkChain(gate, known, decision);
     if (decision) return { decision, host };
     const { maxBodyBytes: limit } = gate.policy(host, path);
     ask?.();
@@ -94,7 +94,7 @@ async function decide(gate, request, ask) {
     // Of a body that is too large this is enough to say so.
     return { decision: body && decideWith(gate, known, body, limit), host };
   } catch (error) {
-    return { decision: inMode(gate, known, failed(error)), error };
+    return { decision: inMode(gate, known, failed(error)), host: known?.host, error };
   }
 }
 

@@ -230,18 +230,37 @@ test("fetch: what goes wrong within an adapter lets nothing pass, but in shadow 
 });
 
 test("fetch: a listener that refuses what it cannot verify lets in nothing else", async () => {
-  const stated = new Gate({ ...configuration, peer_certificate: { chain: "listener" } });
+  const peer_certificate = { chain: "listener" };
+  const stated = new Gate({ ...configuration, peer_certificate });
+  const forward = { thumbprint: "x-thumbprint", certificate_for: "every_request" };
+  const told = new Gate({ ...configuration, peer_certificate, forward });
+  const sha256 = createHash("sha256").update(Buffer.from(base64("subject-dn"), "base64"));
+  const source = { source: "forwarded", dialect: "client-cert" };
+  const proxied = new Gate({
+    ...configuration,
+    peer_certificate: { ...source, trusted_proxies: [sha256.digest("hex")], chain: "listener" },
+    forward: { keep: ["client-cert"] },
+  });
   const wrong = 'peer_certificate.chain is "listener", ';
-  for (const [chainValid, status] of [
-    [true, 200],
-    [null, 200],
-    [false, 500],
+  for (const [which, path, chainValid, status] of [
+    [stated, "/token", true, 200],
+    [stated, "/token", null, 200],
+    [stated, "/token", false, 500],
+    [stated, "/userinfo", false, 200],
+    // What the application gets depends on the certificate.
+    [told, "/userinfo", true, 200],
+    [told, "/userinfo", false, 500],
+    [proxied, "/userinfo", true, 200],
+    [proxied, "/userinfo", false, 500],
   ]) {
     const errors = [];
     const peer = () => ({ ...a(), chainValid });
     const onError = ({ message }) => errors.push(message);
-    const handle = protect(stated, () => new Response(), { peer, onError });
-    assert.equal((await handle(request(token("a")))).status, status);
+    const handle = protect(which, () => new Response(), { peer, onError });
+    const headers = { ...form, "client-cert": `:${base64("subject-dn")}:` };
+    const sent = { method: "POST", headers, body: token("a") };
+    const answer = await handle(new Request(`https://as.example.com${path}`, sent));
+    assert.equal(answer.status, status, `${path} ${chainValid}`);
     assert.deepEqual(
       errors.map((error) => error.slice(0, 38)),
       status === 500 ? [wrong] : [],
@@ -260,11 +279,17 @@ test("fetch: a URL that a parser reads otherwise is judged as it stands", async 
     ],
   });
   for (const [url, code, status] of [
-    ["http://as.example.com?/token", "unknown_tenant", 400],
-    ["http://as.example.com#/token", "unknown_tenant", 400],
-    ["http://as.example.com\\/token", "unknown_tenant", 400],
-    ["http://u@as.example.com/token", "unknown_tenant", 400],
-    ["http://127.1/token", "unknown_tenant", 400],
+    ["http://as.example.com?/token", "unknown_tenant", 421],
+    ["http://as.example.com#/token", "unknown_tenant", 421],
+    ["http://as.example.com\\/token", "unknown_tenant", 421],
+    ["http://u@as.example.com/token", "unknown_tenant", 421],
+    ["http://127.1/token", "unknown_tenant", 421],
+    // A socket of Deno, without a host, and what is no URL of a request.
+    ["http+unix://%2Ftmp%2Fas%2Esock/token", "unknown_tenant", 421],
+    ["http+unix:///token", "unknown_tenant", 421],
+    ["http+unix://as.example.com\\/token", "unknown_tenant", 421],
+    ["ftp://as.example.com/token", "unknown_tenant", 421],
+    ["http+unix://as.example.com/token", "certificate_missing", 401],
     ["http://as.example.com/x/../token", "certificate_missing", 401],
     ["http://as.example.com/%74oken#x", "certificate_missing", 401],
     ["HTTP://AS.example.com:80/token", "certificate_missing", 401],
@@ -282,6 +307,48 @@ test("fetch: a URL that a parser reads otherwise is judged as it stands", async 
   const show = ({ url }) => new Response(url);
   const handle = protect(gate, show, { peer: () => ({ certificate: null, chainValid: null }) });
   assert.equal((await handle(asSent("http://as.example.com"))).status, 200);
+});
+
+// As Deno has it: of a whole URL as the target, request.url has the host, and Host is as sent.
+test("fetch: the host that counts is the only one that the application sees", async () => {
+  const decisions = [];
+  const tenants = ["a.example", "b.example"].map((host, index) => ({
+    hosts: [host],
+    clients: [{ ...clients[index], client_id: "a" }],
+  }));
+  const handle = protect(
+    new Gate({ endpoints: ["/token"], tenants }),
+    ({ headers }) => new Response(headers.get("host")),
+    { peer: a, onDecision: ({ code }) => decisions.push(code) },
+  );
+  const ask = async (url, host) => {
+    const sent = request(token("a"), { headers: host === undefined ? form : { ...form, host } });
+    const response = await handle(Object.defineProperty(sent, "url", { value: url }));
+    return [response.status, await response.text(), decisions.pop()];
+  };
+  for (const [url, host, seen] of [
+    ["https://a.example/token", undefined, ""],
+    ["https://a.example/token", "a.example", "a.example"],
+    ["https://a.example/token", "A.example:443", "A.example:443"],
+    ["HTTPS://a.example:443/token", "a.example", "a.example"],
+    ["https://a.example/token", "b.example", "a.example"],
+    ["https://a.example/token", "a.example:80", "a.example"],
+    ["https://a.example/token", "a.example/token?", "a.example"],
+    ["https://a.example/token", "", "a.example"],
+    ["https://a.example:8443/token", "a.example", "a.example:8443"],
+    ["http://a.example/token", "a.example:80", "a.example:80"],
+    ["http://a.example/token", "a.example:443", "a.example"],
+    ["http+unix://a.example/token", "a.example", "a.example"],
+    ["http+unix://a.example/token", "b.example", "a.example"],
+  ]) {
+    assert.deepEqual(await ask(url, host), [200, seen, "authenticated"], `${url} ${host}`);
+  }
+  const ungated = await ask("https://a.example/userinfo", "b.example");
+  assert.deepEqual(ungated, [200, "a.example", "not_gated"]);
+  for (const host of ["a.example, a.example", "a.example,b.example", "b.example, a.example"]) {
+    const [status, , code] = await ask("https://a.example/token", host);
+    assert.deepEqual([status, code], [421, "unknown_tenant"], host);
+  }
 });
 
 // Octets above 127 are one octet each, to what says how much is read and to what decides.

@@ -315,6 +315,7 @@ for (const [protocol, { create, send }] of Object.entries(protocols)) {
         assert.deepEqual(decisions.pop(), ["authenticated", "b.example"]);
       }
       for (const [path, host] of [
+        ["//token", "a.example"],
         ["//b.example/token", "a.example"],
         ["/\\b.example/token", "a.example"],
         ["///b.example/token", "a.example"],
@@ -327,7 +328,7 @@ for (const [protocol, { create, send }] of Object.entries(protocols)) {
         });
         assert.deepEqual(
           [answer.status, JSON.parse(answer.text).error],
-          [400, "invalid_request"],
+          [421, "invalid_request"],
           path + host,
         );
       }
@@ -337,7 +338,7 @@ for (const [protocol, { create, send }] of Object.entries(protocols)) {
       ["subject_mismatch", "b.example"],
       ["authenticated", "b.example"],
     ];
-    assert.deepEqual(decisions, [...known, ...Array(4).fill(["unknown_tenant", null])]);
+    assert.deepEqual(decisions, [...known, ...Array(5).fill(["unknown_tenant", null])]);
   });
 
   test(`${protocol}: of a client that goes away nothing is reported`, async () => {
@@ -382,10 +383,14 @@ for (const [protocol, { create, send }] of Object.entries(protocols)) {
 test("a whole URL without a path is no plain target", async () => {
   const gate = new Gate({ endpoints: ["/token"], clients: [] });
   await serving(protocols["HTTP/1.1"].create(protect(gate, unreached)), async (port) => {
-    for (const path of ["https://as.example.com?/token", "HTTP://as.example.com#/token"]) {
+    for (const [path, status] of [
+      ["https://as.example.com?/token", 421],
+      // Node's own answer.
+      ["HTTP://as.example.com#/token", 400],
+    ]) {
       const more = { path, more: "Connection: close\r\n", host: "as.example.com" };
       const answer = await exchange(port, post(token("a"), more), {});
-      assert.match(answer, /^HTTP\/1\.1 400 /, path);
+      assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `), path);
     }
   });
 });
@@ -424,12 +429,12 @@ test("a request line with a whole URL names its host, in Host too", async () => 
       "a.example@b.example/token",
       "b.example//a/token",
     ]) {
-      assert.deepEqual(await ask("san-dns", { path: `https://${rest}` }), [400, undefined], rest);
+      assert.deepEqual(await ask("san-dns", { path: `https://${rest}` }), [421, undefined], rest);
     }
-    assert.deepEqual(await ask("san-dns", { path: "ftp://b.example/token" }), [400, undefined]);
+    assert.deepEqual(await ask("san-dns", { path: "ftp://b.example/token" }), [421, undefined]);
     assert.deepEqual(
       await ask("subject-dn", { more: "Host: b.example\r\nConnection: close\r\n" }),
-      [400, undefined],
+      [421, undefined],
     );
     // An application that puts `https://`, Host and target together reads another path. Node's
     // HTTP/2 lets none of these in. Nor may it read another host: an empty one is that of the path,
@@ -450,19 +455,19 @@ test("a request line with a whole URL names its host, in Host too", async () => 
     ]) {
       assert.deepEqual(
         await ask("subject-dn", { path: "/userinfo", host }),
-        [400, undefined],
+        [421, undefined],
         host,
       );
     }
     for (const host of ["A.example:8443", "a.example.", "a.example:443"])
       assert.equal((await ask("subject-dn", { host }))[0], 200, host);
     assert.deepEqual(await ask("subject-dn", { path: "/b.example/token", host: "" }), [
-      400,
+      421,
       undefined,
     ]);
     assert.deepEqual(
       await ask("subject-dn", { more: "Host: a.example\r\nConnection: close\r\n" }),
-      [400, undefined],
+      [421, undefined],
     );
   });
 });
@@ -803,9 +808,9 @@ test("without TLS nothing passes, but in shadow mode", async () => {
 
 test("a listener that refuses what it cannot verify lets in nothing else", async () => {
   const stated = new Gate({ ...all, peer_certificate: { chain: "listener" } });
-  for (const [more, untrusted] of [
-    [{}, 500],
-    [{ rejectUnauthorized: true }, undefined],
+  for (const [more, untrusted, ungated] of [
+    [{}, 500, 200],
+    [{ rejectUnauthorized: true }, undefined, undefined],
   ]) {
     await serving(
       protocols["HTTP/1.1"].create(
@@ -814,14 +819,28 @@ test("a listener that refuses what it cannot verify lets in nothing else", async
       ),
       async (port) => {
         assert.equal((await send(port, { as: "subject-dn", body: token("a") })).status, 200);
-        const made = send(port, { as: "untrusted", body: token("a") }).then(
-          ({ status }) => status,
-          () => undefined,
-        );
-        assert.equal(await made, untrusted);
+        const made = (path) =>
+          send(port, { as: "untrusted", path, body: token("a") }).then(
+            ({ status }) => status,
+            () => undefined,
+          );
+        assert.equal(await made("/token"), untrusted);
+        assert.equal(await made("/userinfo"), ungated);
       },
     );
   }
+});
+
+test("in shadow mode an error of the gate leaves no other Host", async () => {
+  const stated = new Gate({ ...all, mode: "shadow", peer_certificate: { chain: "listener" } });
+  const guarded = protect(stated, show, { onError() {} });
+  await serving(protocols["HTTP/1.1"].create(guarded), async (port) => {
+    const close = "Connection: close\r\n";
+    const sent = { path: "https://b.example/token", host: "a.example", more: close };
+    const answer = await exchange(port, post(token("a"), sent), { as: "untrusted" });
+    const { headers } = JSON.parse(answer.slice(answer.indexOf("\r\n\r\n")));
+    assert.equal(headers.host, "b.example");
+  });
 });
 
 test("a resumed session is what its handshake was", async () => {
