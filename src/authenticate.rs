@@ -189,9 +189,7 @@ fn registered(
         // Some servers do not form-decode the user name of HTTP Basic, and read another identifier,
         // which may be a registered one.
         Registration::Unregistered if claim.is_form_encoded => Err(unregistered),
-        // Falcon (`auto_parse_qs_csv`) and qs (`comma`) read `victim,x` as a list; converters to
-        // lists, as Spring has them, do so with an escaped comma too. Apereo CAS decodes twice.
-        Registration::Unregistered if claim.client_id.contains([',', '%']) => Err(unregistered),
+        Registration::Unregistered if may_be_another(&claim.client_id) => Err(unregistered),
         Registration::Unregistered if policy.passes_unregistered_clients => Ok(None),
         Registration::Unregistered => Err(unregistered),
         Registration::Unusable(reason) => Err(unusable(reason)),
@@ -199,6 +197,13 @@ fn registered(
             Err(unusable("it names another client_id as its own, and this one too".into()))
         }
     }
+}
+
+/// Whether some server reads another identifier, which may be a registered one. Falcon
+/// (`auto_parse_qs_csv`) and qs (`comma`) read `victim,x` as a list; converters to lists, as Spring
+/// has them, do so with an escaped comma too. Apereo CAS decodes twice.
+fn may_be_another(client_id: &str) -> bool {
+    client_id.contains(',') || client_id.contains('%')
 }
 
 /// RFC 5280 §4.1.2.5: both ends belong to the validity period.

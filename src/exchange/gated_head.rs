@@ -116,7 +116,8 @@ impl GatedHead {
         }
         let authorization =
             Authorization::read(head.authorization).map_err(Rejection::MalformedAuthorization)?;
-        let attested = attested_subjects(head.client_attestation);
+        let attested =
+            head.has_client_attestation.then(|| attested_subjects(head.client_attestation()));
         checks.begin(Check::Query);
         if let Some(name) = target.credential_in_query() {
             return Err(Rejection::ClientIdMismatch(ClientIdMismatch::CredentialInQuery { name }));

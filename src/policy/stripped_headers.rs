@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::certificate::CertificateHeader;
 use crate::limits;
-use crate::request::{Beginnings, Head, begins_as_identity, is_token, same_header};
+use crate::request::{Beginnings, Head, XFCC, begins_as_identity, is_token, same_header};
 
 /// Names, and beginnings of names, of headers by which some server or proxy learns the identity of
 /// a client.
@@ -202,11 +202,9 @@ impl StrippedHeaders {
         {
             return true;
         }
-        // Envoy itself removes or writes its own header, in this spelling alone.
-        const XFCC: &str = "x-forwarded-client-cert";
         let is_identity = begins_as_identity(name)
-            && (IDENTITY.iter().any(|(identity, extent)| extent.covers(identity, name))
-                || (same_header(XFCC, name) && name != XFCC.as_bytes()));
+            && (same_header(XFCC, name)
+                || IDENTITY.iter().any(|(identity, extent)| extent.covers(identity, name)));
         if !is_identity && !self.read.iter().any(|read| same_header(&**read, name)) {
             return false;
         }

@@ -35,7 +35,10 @@ pub(super) fn look_alike(name: &str) -> Option<&'static str> {
 /// `client_id.x` and `.client_id`), and turn other characters into `_` (PHP, relaxed binders).
 #[must_use]
 pub(super) fn reads_as_credential(name: &str) -> Option<&'static str> {
-    let name = trimmed(name);
+    credential_of(trimmed(name))
+}
+
+fn credential_of(name: &str) -> Option<&'static str> {
     // Every credential begins with these seven characters. The check is for the many
     // parameters of a query that do not.
     let beginning = name.chars().take(7).map(|c| if c == '[' { '_' } else { folded(c) });
@@ -49,7 +52,8 @@ pub(super) fn reads_as_credential(name: &str) -> Option<&'static str> {
 /// too, in the parameter `name` of a query.
 #[must_use]
 pub(super) fn names_client(name: &str) -> bool {
-    reads_as_credential(name).is_some() || reads_as(trimmed(name), REQUEST_OBJECT)
+    let name = trimmed(name);
+    credential_of(name).is_some() || reads_as(name, REQUEST_OBJECT)
 }
 
 /// Whether some reader takes the name of a parameter (RFC 6750 §2.2, §2.3), or of a member of an

@@ -48,11 +48,16 @@ pub struct Head<'a> {
     /// Whether the request has a header that PHP servers read as credentials: in PHP it is the same
     /// variable as the user name, password or digest of `authorization`.
     pub has_php_credentials: bool,
-    /// `oauth-client-attestation`
-    pub client_attestation: SingletonField<'a>,
+    /// Whether the request has a client attestation, see [`Head::client_attestation`].
+    pub has_client_attestation: bool,
     /// Whether the request has a header from which ASP.NET takes the charset of the form.
     pub overrides_charset: bool,
 }
+
+/// The header that Envoy itself removes or writes, in this spelling alone.
+pub(crate) const XFCC: &[u8] = b"x-forwarded-client-cert";
+
+const CLIENT_ATTESTATION: &[u8] = b"oauth-client-attestation";
 
 const PHP_CREDENTIALS: [&[u8]; 3] = [b"php-auth-pw", b"php-auth-user", b"php-auth-digest"];
 
@@ -86,17 +91,28 @@ impl<'a> Head<'a> {
                 14 if *name == b"content-length" => head.content_length.add(value),
                 16 if same_header(b"content-encoding", name) => head.content_encoding.add(value),
                 17 => head.overrides_method |= same_header(b"x-method-override", name),
-                23 if *name == b"x-forwarded-client-cert" => head.forwarded_client_cert.add(value),
-                24 if same_header(b"oauth-client-attestation", name) => {
-                    head.client_attestation.add(value);
+                23 if *name == XFCC => head.forwarded_client_cert.add(value),
+                24 => {
+                    head.has_client_attestation |= same_header(CLIENT_ATTESTATION, name);
+                    head.overrides_charset |= same_header(b"x-up-devcap-post-charset", name);
                 }
-                24 => head.overrides_charset |= same_header(b"x-up-devcap-post-charset", name),
                 22 => head.overrides_method |= same_header(b"x-http-method-override", name),
                 _ => {}
             }
         }
         head.target = Target::new(head.path.unwrap_or_default());
         head
+    }
+
+    /// `oauth-client-attestation`, in any spelling.
+    #[inline(never)]
+    pub(crate) fn client_attestation(&self) -> SingletonField<'a> {
+        let mut field = SingletonField::Absent;
+        let fields = self.fields.0.iter();
+        fields
+            .filter(|(name, _)| same_header(CLIENT_ATTESTATION, name))
+            .for_each(|(_, value)| field.add(value));
+        field
     }
 }
 
@@ -157,9 +173,13 @@ pub(crate) fn begins_as_identity(name: &[u8]) -> bool {
             b'c' => fourth | 0x20 == b'l',
             b'a' => matches!(fourth | 0x20, b'm' | b'r'),
             b'w' => fourth | 0x20 == b's',
-            // x-forwarded-tls-client- and -client-cert, but not x-forwarded-for and -proto, which
-            // every request has.
-            b'f' => name.get(12).is_some_and(|b| matches!(b | 0x20, b't' | b'c')),
+            // x-forwarded-tls-client- and spellings of -client-cert, but not x-forwarded-for and
+            // -proto, which every request has.
+            b'f' => name.get(12).is_some_and(|b| match b | 0x20 {
+                b't' => true,
+                b'c' => !equal(name, XFCC),
+                _ => false,
+            }),
             b'b' => fourth | 0x20 == b'a',
             _ => false,
         },
@@ -216,7 +236,7 @@ mod tests {
             ("has_upgrade", head.has_upgrade),
             ("overrides_method", head.overrides_method),
             ("has_php_credentials", head.has_php_credentials),
-            ("client_attestation", head.client_attestation == one),
+            ("client_attestation", head.client_attestation() == one && head.has_client_attestation),
             ("overrides_charset", head.overrides_charset),
         ]
         .into_iter()

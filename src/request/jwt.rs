@@ -24,15 +24,15 @@ pub(super) fn subjects(jwt: &str) -> Vec<String> {
     values_of(jwt, "sub").unwrap_or_default()
 }
 
-/// The subjects of a client attestation (draft-ietf-oauth-attestation-based-client-auth §5.1), which
-/// is empty where it cannot be read or is sent twice; `None` = the request has none.
-pub(crate) fn attested_subjects(attestation: SingletonField<'_>) -> Option<Box<[String]>> {
+/// The subjects of a client attestation (draft-ietf-oauth-attestation-based-client-auth §5.1). There
+/// are none where it cannot be read or is sent twice.
+#[inline(never)]
+pub(crate) fn attested_subjects(attestation: SingletonField<'_>) -> Box<[String]> {
     match attestation {
-        SingletonField::Absent => None,
         SingletonField::Present(jwt) => {
-            Some(std::str::from_utf8(jwt).map(subjects).unwrap_or_default().into())
+            std::str::from_utf8(jwt).map(subjects).unwrap_or_default().into()
         }
-        SingletonField::Repeated => Some(Box::default()),
+        SingletonField::Absent | SingletonField::Repeated => Box::default(),
     }
 }
 
@@ -138,16 +138,14 @@ mod tests {
         let jwt = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(r#"{"sub":"a"}"#));
         let twice = format!("{jwt},{jwt}");
         for (attestation, subjects) in [
-            (SingletonField::Absent, None),
-            (SingletonField::Present(jwt.as_bytes()), Some(&["a"][..])),
-            (SingletonField::Present(twice.as_bytes()), Some(&[])),
-            (SingletonField::Present(b"\xff"), Some(&[])),
-            (SingletonField::Present(b""), Some(&[])),
-            (SingletonField::Repeated, Some(&[])),
+            (SingletonField::Absent, &[][..]),
+            (SingletonField::Present(jwt.as_bytes()), &["a"]),
+            (SingletonField::Present(twice.as_bytes()), &[]),
+            (SingletonField::Present(b"\xff"), &[]),
+            (SingletonField::Present(b""), &[]),
+            (SingletonField::Repeated, &[]),
         ] {
-            let found = attested_subjects(attestation);
-            let found = found.as_ref().map(|found| found.iter().map(String::as_str).collect());
-            assert_eq!(found, subjects.map(<[_]>::to_vec), "{attestation:?}");
+            assert_eq!(*attested_subjects(attestation), *subjects, "{attestation:?}");
         }
     }
 }

@@ -69,12 +69,9 @@ impl Claim {
         let named = [(IdSource::Body, in_body.as_deref()), (IdSource::Basic, basic)].into_iter();
         let named =
             named.filter_map(|(source, id)| Some((source, id.filter(|id| !id.is_empty())?)));
-        let named =
-            named.chain(subjects.iter().map(|subject| (IdSource::Assertion, subject.as_str())));
-        let subjects_attested = attested.unwrap_or_default().iter();
         let mut named =
-            named.chain(subjects_attested.map(|subject| (IdSource::Attestation, subject.as_str())));
-        let named_first = named.next();
+            named.chain(subjects.iter().map(|subject| (IdSource::Assertion, subject.as_str())));
+        let mut named_first = named.next();
         if let Some((source, client_id)) = named_first
             && let Some((other, _)) = named.find(|(_, id)| *id != client_id)
         {
@@ -82,10 +79,11 @@ impl Claim {
         }
         // Only the backend can read the subject, which may be a client that must present its
         // certificate.
-        if assertion.as_deref().is_some_and(|text| !text.is_empty()) && subjects.is_empty()
-            || attested.is_some_and(<[_]>::is_empty)
-        {
+        if assertion.as_deref().is_some_and(|text| !text.is_empty()) && subjects.is_empty() {
             return Err(RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion));
+        }
+        if let Some(attested) = attested {
+            named_first = Some(agreed(attested, named_first)?);
         }
         let has_request_object = match form.value("request") {
             Some(request_object) => check_request_object(&request_object, named_first)?,
@@ -118,6 +116,26 @@ impl Claim {
             })),
         }
     }
+}
+
+/// The client that the subjects of a client attestation and the other sources name, of which
+/// `named` is one.
+#[inline(never)]
+fn agreed<'a>(
+    attested: &'a [String],
+    named: Option<(IdSource, &'a str)>,
+) -> Result<(IdSource, &'a str), RequestError> {
+    let Some(first) = attested.first() else {
+        return Err(RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion));
+    };
+    let (source, client_id) = named.unwrap_or((IdSource::Attestation, first));
+    if attested.iter().any(|other| other != client_id) {
+        return Err(RequestError::ClientIdMismatch(ClientIdMismatch::Sources(
+            source,
+            IdSource::Attestation,
+        )));
+    }
+    Ok((source, client_id))
 }
 
 /// Checks that a Request Object (RFC 9101) names no other client than the request does: Apereo CAS
