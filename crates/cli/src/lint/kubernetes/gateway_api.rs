@@ -52,7 +52,8 @@ pub fn graph(
     let patch_policies = resources.iter().filter(|one| one.kind == "EnvoyPatchPolicy");
     let operations: Vec<Operation<'_>> =
         patch_policies.flat_map(|policy| Operation::of(*policy)).collect();
-    let remarks = patch_remarks::remarks(resources, &operations, configs);
+    let mut gated = Gated::of(resources, &operations, configs);
+    let remarks = patch_remarks::remarks(resources, &operations, &gated, configs);
     let mut graph = Graph { remarks, ..Graph::default() };
     let is_api = |resource: &&Resource<'_>| {
         resource.kind == "Gateway" && resource.group == "gateway.networking.k8s.io"
@@ -63,7 +64,6 @@ pub fn graph(
     let policies = &policies;
     let lenient = &lenient;
     let context = GatewayContext { resources, configs, installs, unused, policies, lenient };
-    let mut gated = Gated::of(resources, &operations, configs);
     // Many files may have one and the same gateway.
     let mut seen = BTreeSet::new();
     for gateway in resources.iter().filter(is_api) {

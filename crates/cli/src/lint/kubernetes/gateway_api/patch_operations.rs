@@ -57,6 +57,12 @@ impl<'a> Operation<'a> {
         self.patch.text_of("type").unwrap_or_default().rsplit('.').next().unwrap_or_default()
     }
 
+    /// Which HTTP filter of a listener it acts on or within; none: the list of them, or no filter.
+    pub fn http_filter(&self) -> Option<&Step> {
+        let at = self.steps.iter().position(|step| step.is("http_filters"))?;
+        self.steps.get(at + 1)
+    }
+
     /// The name of the resource of Envoy.
     pub fn name(&self) -> &'a str {
         self.patch.text_of("name").unwrap_or_default()
@@ -147,10 +153,15 @@ impl<'a> Gated<'a> {
         self.listeners.contains(listener)
     }
 
-    /// Whether a name that an expression compares with is one of this filter.
-    pub fn is_ours(&self, quoted: &str) -> bool {
-        self.names.iter().any(|name| *name == quoted)
+    /// Whether an HTTP filter of this name in Envoy is this one.
+    pub fn is_ours(&self, name: &str) -> bool {
+        self.names.contains(name)
             // As Envoy Gateway names the filters of an EnvoyExtensionPolicy.
-            || quoted.split('/').any(|part| self.names.contains(part))
+            || name.split('/').any(|part| self.names.contains(part))
+    }
+
+    /// Whether it is for sure another one that a step chooses.
+    pub fn is_another(&self, step: &Step) -> bool {
+        matches!(step, Step::Named(name) if !self.is_ours(name))
     }
 }

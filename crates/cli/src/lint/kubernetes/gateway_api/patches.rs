@@ -174,7 +174,8 @@ fn reach(
 fn placed(steps: &[Step]) -> Reach {
     let manager = "envoy.filters.network.http_connection_manager";
     let is_manager = |step: &Step| match step {
-        Step::Chosen(names) => names.iter().all(|name| name == manager),
+        Step::All => true,
+        Step::Named(name) => name == manager,
         // The first one, as Envoy Gateway has no other.
         step => *step == Step::Index(0),
     };
