@@ -251,7 +251,7 @@ pub struct ClusterFacts {
     pub same_server: Vec<String>,
     /// Why it is not known which server it is.
     pub unknown: Option<&'static str>,
-    /// The filters that it has of its own.
+    /// What requests meet on the way to it behind the filters of the first listener.
     pub filters: Vec<Filter>,
 }
 

@@ -118,7 +118,7 @@ impl Rules<'_> {
         }
     }
 
-    /// The filters that a cluster has of its own.
+    /// What comes between the filter and the server by way of clusters.
     pub(super) fn of_upstream(&self) {
         let owners: BTreeSet<&String> =
             self.endpoints.iter().flat_map(|endpoint| &endpoint.owners).collect();
@@ -132,8 +132,8 @@ impl Rules<'_> {
                 _ => continue,
             };
             let message = format!(
-                "{what} of the cluster runs behind the filter and may change what was decided on: \
-                 it cannot be followed"
+                "{what} between the filter and the server may change what was decided on: it \
+                 cannot be followed"
             );
             self.add(&filter.place, false, String::new(), message);
         }
