@@ -77,9 +77,8 @@ impl FilterChain {
             paths: PathMatch::unknown(),
             is_conditional: true,
             rewrite: Rewrite::None,
-            host_rewrite: None,
             internal_redirects: None,
-            destinations: vec![Destination { cluster, ways: vec![way] }],
+            destinations: vec![Destination::new(cluster, way)],
         };
         Self { routes: vec![route], ..Self::empty(title, place) }
     }
@@ -197,9 +196,6 @@ pub struct Route {
     /// Whether it asks for more than the path.
     pub is_conditional: bool,
     pub rewrite: Rewrite,
-    /// The `:authority` that the backend gets, where it is another one; within: none where the
-    /// files do not say which.
-    pub host_rewrite: Option<Option<String>>,
     /// The setting by which redirects of the backend are followed.
     pub internal_redirects: Option<Place>,
     /// None: it answers, or redirects the client.
@@ -212,6 +208,16 @@ pub struct Destination {
     pub cluster: Cluster,
     /// How a request meets this filter on the way; more than one where that depends on the request.
     pub ways: Vec<Way>,
+    /// The `:authority` that the backend gets, where it is another one; within: none where the
+    /// files do not say which.
+    pub host_rewrite: Option<Option<String>>,
+}
+
+impl Destination {
+    /// One that gets requests with their headers as they are.
+    pub fn new(cluster: Cluster, way: Way) -> Self {
+        Self { cluster, ways: vec![way], host_rewrite: None }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -106,9 +106,10 @@ impl<'a> Envoy<'a> {
             let running = chain.filters.iter().take_while(|one| one.role != FilterRole::Router);
             found.extend(running.filter(|filter| !filter.is_disabled).cloned());
             found.extend(routes.into_iter().filter_map(|route| {
-                let what = match (&route.rewrite, &route.host_rewrite) {
-                    (Rewrite::None, None) => return None,
-                    (Rewrite::None, Some(_)) => "a route that rewrites the host",
+                let has_host = route.destinations.iter().any(|to| to.host_rewrite.is_some());
+                let what = match &route.rewrite {
+                    Rewrite::None if !has_host => return None,
+                    Rewrite::None => "a route that rewrites the host",
                     _ => "a route that rewrites the path",
                 };
                 Some(Filter {

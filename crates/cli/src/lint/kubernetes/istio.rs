@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::client_certificates::LenientPatch;
 use super::installs::{GatewayServer, Install, filters_of};
-use super::resource::{Resource, service};
+use super::resource::{Resource, is_host, service};
 use crate::lint::finding::Severity;
 use crate::lint::graph::{Cluster, Destination, ENABLE, FilterChain, Graph, Remark, Route, Way};
 use crate::lint::hosts::common_host;
@@ -200,18 +200,16 @@ fn http_routes(
             continue;
         }
         let destinations: Vec<Destination> = destinations(virtual_service, http, context.way);
+        let At { file, document, node, .. } = virtual_service.at;
+        let group = format!("{file}:{document}:{}", node.pointer);
         let mut add = |paths: PathMatch, is_conditional: bool| {
             chain.routes.push(Route {
-                group: format!("{}:{}", virtual_service.at.file, virtual_service.at.node.pointer),
+                group: group.clone(),
                 hosts: hosts.to_vec(),
                 place: http.place(),
                 rewrite: rewrite(http),
                 paths,
                 is_conditional,
-                host_rewrite: http
-                    .path(&["rewrite", "authority"])
-                    .and_then(At::text)
-                    .map(|host| Some(host.to_owned())),
                 internal_redirects: None,
                 destinations: destinations.clone(),
             });
@@ -262,21 +260,34 @@ fn rewrite(http: At<'_>) -> Rewrite {
 }
 
 fn destinations(virtual_service: Resource<'_>, http: At<'_>, way: &Way) -> Vec<Destination> {
-    let routed = http.list("route").filter_map(|route| route.member("destination"));
-    let mirrored = http
-        .member("mirror")
-        .into_iter()
-        .chain(http.list("mirrors").filter_map(|mirror| mirror.member("destination")));
-    let all = routed.chain(mirrored);
-    all.filter_map(|destination| {
+    let mirrors = http.list("mirrors").map(|mirror| (mirror.member("destination"), None));
+    let routed = http.list("route").map(|route| (route.member("destination"), Some(route)));
+    let all = routed.chain([(http.member("mirror"), None)]).chain(mirrors);
+    all.filter_map(|(destination, route)| {
+        let destination = destination?;
         let name = service(
             destination.text_of("host")?,
             virtual_service.namespace,
             destination.path(&["port", "number"]),
         );
-        Some(Destination { cluster: Cluster::Named(name), ways: vec![way.clone()] })
+        let own = route.and_then(written_host);
+        let host = own
+            .or_else(|| http.path(&["rewrite", "authority"]).and_then(At::text))
+            .or_else(|| written_host(http));
+        let host_rewrite = host.map(|host| Some(host.to_owned()));
+        Some(Destination { host_rewrite, ..Destination::new(Cluster::Named(name), way.clone()) })
     })
     .collect()
+}
+
+/// The host that `headers.request` of a route or of one of its destinations writes.
+fn written_host(at: At<'_>) -> Option<&str> {
+    let request = at.path(&["headers", "request"])?;
+    let mut written = ["set", "add"].into_iter().filter_map(|name| request.member(name));
+    written.find_map(|all| {
+        let mut all = all.members();
+        all.find(|(name, _)| is_host(name)).and_then(|(_, value)| value.text())
+    })
 }
 
 /// Patches that turn the filter off for routes.

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::{RouteContext, backend_name, policies};
 use crate::lint::graph::{Cluster, Destination, Filter, FilterChain, FilterRole, Route};
-use crate::lint::kubernetes::resource::Resource;
+use crate::lint::kubernetes::resource::{Resource, is_host};
 use crate::lint::located::At;
 use crate::lint::paths::{Expression, PathMatch, Pattern, Rewrite};
 
@@ -36,7 +36,10 @@ pub fn http_route<'a>(
             .into_iter()
             .filter_map(|backend| {
                 let cluster = Cluster::Named(backend_name(backend, route)?);
-                Some(Destination { cluster, ways: vec![way.clone()] })
+                let own: Vec<At<'a>> = backend.list("filters").collect();
+                let host_rewrite = host_rewrite(context.resources, route, &own)
+                    .or_else(|| host_rewrite(context.resources, route, &filters));
+                Some(Destination { host_rewrite, ..Destination::new(cluster, way.clone()) })
             })
             .collect();
         let matches: Vec<At<'a>> = rule.list("matches").collect();
@@ -49,7 +52,6 @@ pub fn http_route<'a>(
                 rewrite: rewrite.clone(),
                 paths,
                 is_conditional,
-                host_rewrite: host_rewrite(&filters),
                 internal_redirects: None,
                 destinations: destinations.clone(),
             });
@@ -83,13 +85,9 @@ pub fn by_precedence(route: &Route) -> (u8, Reverse<usize>, bool) {
 /// Extensions of a route that write credentials behind the filter.
 pub fn credentials(resources: &[Resource<'_>], route: Resource<'_>) -> Vec<Filter> {
     let rules = route.list("rules").flat_map(|rule| rule.list("filters").collect::<Vec<_>>());
-    let names = rules.filter_map(|at| at.path(&["extensionRef", "name"]).and_then(At::text));
-    let found = names.filter_map(|name| {
-        let is_it = |one: &&Resource<'_>| {
-            (one.kind, one.namespace, one.name) == ("HTTPRouteFilter", route.namespace, name)
-        };
-        resources.iter().find(is_it)?.spec()?.member("credentialInjection")
-    });
+    let found = rules
+        .filter_map(|at| extension(resources, route, at))
+        .filter_map(|spec| spec.member("credentialInjection"));
     let filter = |at: At<'_>| Filter {
         place: at.place(),
         name: "credentialInjection".to_owned(),
@@ -115,31 +113,51 @@ fn path_match(at: At<'_>) -> (PathMatch, bool) {
     (PathMatch { pattern, ignores_case: false }, is_conditional)
 }
 
-fn host_rewrite(filters: &[At<'_>]) -> Option<Option<String>> {
-    let hostname = |filter: &At<'_>| {
-        filter.path(&["urlRewrite", "hostname"]).and_then(At::text).map(str::to_owned)
+/// The host that the backend gets by filters of a rule or of a backend.
+fn host_rewrite(
+    resources: &[Resource<'_>],
+    route: Resource<'_>,
+    filters: &[At<'_>],
+) -> Option<Option<String>> {
+    let own = |name: &'static str| filters.iter().filter_map(move |at| at.member(name));
+    if let Some(host) = own("urlRewrite").find_map(|rewrite| rewrite.text_of("hostname")) {
+        return Some(Some(host.to_owned()));
+    }
+    // A header or the backend says which, by an extension of Envoy Gateway.
+    let mut extensions = filters.iter().filter_map(|at| extension(resources, route, *at));
+    if extensions.any(|spec| spec.path(&["urlRewrite", "hostname"]).is_some()) {
+        return Some(None);
+    }
+    // As Istio reads it.
+    let mut modified =
+        own("requestHeaderModifier").flat_map(|at| at.list("set").chain(at.list("add")));
+    let host = modified.find(|at| at.text_of("name").is_some_and(is_host))?;
+    Some(host.text_of("value").map(str::to_owned))
+}
+
+/// What the HTTPRouteFilter says that a filter of a route names.
+fn extension<'a>(
+    resources: &[Resource<'a>],
+    route: Resource<'_>,
+    filter: At<'_>,
+) -> Option<At<'a>> {
+    let name = filter.path(&["extensionRef", "name"]).and_then(At::text)?;
+    let is_it = |one: &&Resource<'_>| {
+        (one.kind, one.namespace, one.name) == ("HTTPRouteFilter", route.namespace, name)
     };
-    filters.iter().find_map(hostname).map(Some)
+    resources.iter().find(is_it)?.spec()
 }
 
 fn rewrite(resources: &[Resource<'_>], route: Resource<'_>, filters: &[At<'_>]) -> Rewrite {
     for filter in filters {
         let rewrite = match filter.text_of("type") {
             Some("URLRewrite") => filter.member("urlRewrite"),
-            Some("ExtensionRef") => {
-                let wanted = filter.path(&["extensionRef", "name"]).and_then(At::text);
-                let is_it = |resource: &&Resource<'_>| {
-                    resource.kind == "HTTPRouteFilter"
-                        && Some(resource.name) == wanted
-                        && resource.namespace == route.namespace
-                };
-                match resources.iter().find(is_it).and_then(|found| found.spec()) {
-                    Some(spec) => spec.member("urlRewrite"),
-                    None => {
-                        return Rewrite::Unknown("an extension of the route is not in these files");
-                    }
+            Some("ExtensionRef") => match extension(resources, route, *filter) {
+                Some(spec) => spec.member("urlRewrite"),
+                None => {
+                    return Rewrite::Unknown("an extension of the route is not in these files");
                 }
-            }
+            },
             _ => None,
         };
         let Some(path) = rewrite.and_then(|rewrite| rewrite.member("path")) else { continue };
