@@ -112,14 +112,7 @@ impl<'a> Envoy<'a> {
                     Rewrite::None => "a route that rewrites the host",
                     _ => "a route that rewrites the path",
                 };
-                Some(Filter {
-                    place: route.place.clone(),
-                    name: String::new(),
-                    role: FilterRole::Changes(what),
-                    is_disabled: false,
-                    is_unordered: false,
-                    gap: None,
-                })
+                Some(Filter::new(route.place.clone(), "", FilterRole::Changes(what)))
             }));
         }
         found

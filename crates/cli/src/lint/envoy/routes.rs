@@ -2,6 +2,7 @@
 //! go.
 
 use super::Envoy;
+use super::http_filters::written_header;
 use super::route_match::path_match;
 use super::upgrades::{Upgrade, upgrade_ways};
 use super::ways::{main_way, turn_on};
@@ -110,7 +111,9 @@ impl<'a> Envoy<'a> {
             let mut ways = vec![main_way(&scopes, chain, self.configs)];
             ways.extend(upgrade_ways(action, upgrades, &scopes, self.configs));
             let host_rewrite = weighted.and_then(host_rewrite).or_else(|| host_rewrite(action));
-            Destination { cluster, ways, host_rewrite }
+            let headers = scopes.iter().flat_map(|scope| scope.list("request_headers_to_add"));
+            let headers = headers.filter_map(written_header).collect();
+            Destination { cluster, ways, host_rewrite, headers }
         });
         main.collect()
     }

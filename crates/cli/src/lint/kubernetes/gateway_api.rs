@@ -62,7 +62,9 @@ pub fn graph(
     let lenient = LenientPatch::all(resources);
     let policies = &policies;
     let lenient = &lenient;
-    let context = GatewayContext { resources, configs, installs, unused, policies, lenient };
+    let operations = &operations;
+    let context =
+        GatewayContext { resources, configs, installs, unused, policies, lenient, operations };
     // Many files may have one and the same gateway.
     let mut seen = BTreeSet::new();
     for gateway in resources.iter().filter(is_api) {
@@ -89,9 +91,9 @@ pub fn graph(
         }
     }
     graph.chains.extend(of_other_parents(resources));
-    let ways = Ways::new(resources, &operations);
-    graph.remarks.extend(patch_effects::remarks(&operations, &gated, &ways, configs));
-    graph.chains.extend(ways.chains(&operations, &gated));
+    let ways = Ways::new(resources, operations);
+    graph.remarks.extend(patch_effects::remarks(operations, &gated, &ways, configs));
+    graph.chains.extend(ways.chains(operations, &gated));
     let (chains, remarks) = ways.of_bootstraps();
     graph.chains.extend(chains);
     if gated.is_anywhere() {
@@ -142,6 +144,7 @@ struct GatewayContext<'a, 'b> {
     unused: &'b BTreeSet<usize>,
     policies: &'b PolicyTargets<'a>,
     lenient: &'b [LenientPatch<'a>],
+    operations: &'b [Operation<'a>],
 }
 
 /// The routes that name a gateway as a parent, by its namespace and name, in the order of the
@@ -180,7 +183,8 @@ fn of_listener<'a>(
     listener: At<'a>,
     envoy: &EnvoyListener,
 ) -> FilterChain {
-    let GatewayContext { resources, configs, installs, unused, policies, lenient } = *around;
+    let GatewayContext { resources, configs, installs, unused, policies, lenient, operations } =
+        *around;
     let hostname = listener.text_of("hostname").unwrap_or("*").to_owned();
     let served = GatewayServer {
         gateway: gateway.name,
@@ -269,6 +273,8 @@ fn of_listener<'a>(
     let is_first = matches!(context.base, Way::Runs(_));
     filters.extend(policies::filters(resources, configs, &used, is_first));
     filters.extend(injected);
+    let names = envoy.names(gateway, listener);
+    filters.extend(patches::headers_of_routes(operations, gateway, &names));
     one.routes.sort_by_key(by_precedence);
     FilterChain { filters, ..one }
 }

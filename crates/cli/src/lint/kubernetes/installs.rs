@@ -210,6 +210,11 @@ pub fn installs<'a>(resources: &[Resource<'a>], configs: &ConfigPlaces) -> Vec<I
                 found.extend(
                     inserts.filter_map(|patch| by_envoy_filter(*resource, patch, configs, &named)),
                 );
+                found.extend(
+                    patches(resource)
+                        .into_iter()
+                        .filter_map(|patch| headers_by_envoy_filter(*resource, patch)),
+                );
             }
             "WasmPlugin" | "TrafficExtension" => found.push(by_plugin(*resource, configs)),
             _ => {}
@@ -236,26 +241,10 @@ fn by_envoy_filter<'a>(
             Filter { place: value.place(), ..filter }
         }
         None if is_removal => {
-            let name = behind.unwrap_or_default().to_owned();
-            Filter {
-                place: patch.place(),
-                name,
-                role: FilterRole::Harmless,
-                is_disabled: false,
-                is_unordered: false,
-                gap: None,
-            }
+            Filter::new(patch.place(), behind.unwrap_or_default(), FilterRole::Harmless)
         }
         Some(value) if value.is_true("disabled") => {
-            let name = behind.unwrap_or_default().to_owned();
-            Filter {
-                place: value.place(),
-                name,
-                role: FilterRole::Harmless,
-                is_disabled: false,
-                is_unordered: false,
-                gap: None,
-            }
+            Filter::new(value.place(), behind.unwrap_or_default(), FilterRole::Harmless)
         }
         _ => return None,
     };
@@ -275,6 +264,26 @@ fn by_envoy_filter<'a>(
         order,
         removes: takes_away.then(|| behind.unwrap_or_default()),
         is_removal: takes_away && !adds,
+        is_unused: false,
+    })
+}
+
+/// Headers that a patch has routes write, as a filter of the gateways that get it.
+fn headers_by_envoy_filter<'a>(resource: Resource<'a>, patch: At<'a>) -> Option<Install<'a>> {
+    let headers = http_filters::headers_of_routes(patch.path(&["patch", "value"])?);
+    if headers.is_empty() {
+        return None;
+    }
+    Some(Install {
+        resource,
+        filter: Filter {
+            headers,
+            ..Filter::new(patch.place(), resource.printed(), FilterRole::Harmless)
+        },
+        scope: scope_of_patch(resource, patch),
+        order: FilterOrder::Other,
+        removes: None,
+        is_removal: false,
         is_unused: false,
     })
 }
@@ -366,14 +375,7 @@ fn by_plugin<'a>(resource: Resource<'a>, configs: &ConfigPlaces) -> Install<'a> 
     };
     Install {
         resource,
-        filter: Filter {
-            place: spec.unwrap_or(resource.at).place(),
-            name: resource.name.to_owned(),
-            role: kind,
-            is_disabled: false,
-            is_unordered: false,
-            gap: None,
-        },
+        filter: Filter::new(spec.unwrap_or(resource.at).place(), resource.name, kind),
         scope: InstallScope {
             labels: labels
                 .into_iter()

@@ -10,7 +10,9 @@ use super::client_certificates::LenientPatch;
 use super::installs::{GatewayServer, Install, filters_of};
 use super::resource::{Resource, is_host, service};
 use crate::lint::finding::Severity;
-use crate::lint::graph::{Cluster, Destination, ENABLE, FilterChain, Graph, Remark, Route, Way};
+use crate::lint::graph::{
+    Cluster, Destination, ENABLE, FilterChain, Graph, Remark, Route, Way, WrittenHeader,
+};
 use crate::lint::hosts::common_host;
 use crate::lint::located::{At, Place};
 use crate::lint::paths::{Expression, PathMatch, Pattern, Rewrite};
@@ -275,19 +277,28 @@ fn destinations(virtual_service: Resource<'_>, http: At<'_>, way: &Way) -> Vec<D
             .or_else(|| http.path(&["rewrite", "authority"]).and_then(At::text))
             .or_else(|| written_host(http));
         let host_rewrite = host.map(|host| Some(host.to_owned()));
-        Some(Destination { host_rewrite, ..Destination::new(Cluster::Named(name), way.clone()) })
+        let headers = route.into_iter().chain([http]).flat_map(written_headers);
+        let headers = headers
+            .map(|(name, value)| WrittenHeader { place: value.place(), name: name.to_owned() });
+        Some(Destination {
+            host_rewrite,
+            headers: headers.collect(),
+            ..Destination::new(Cluster::Named(name), way.clone())
+        })
     })
     .collect()
 }
 
 /// The host that `headers.request` of a route or of one of its destinations writes.
 fn written_host(at: At<'_>) -> Option<&str> {
-    let request = at.path(&["headers", "request"])?;
-    let mut written = ["set", "add"].into_iter().filter_map(|name| request.member(name));
-    written.find_map(|all| {
-        let mut all = all.members();
-        all.find(|(name, _)| is_host(name)).and_then(|(_, value)| value.text())
-    })
+    written_headers(at).find(|(name, _)| is_host(name)).and_then(|(_, value)| value.text())
+}
+
+/// The headers that it writes.
+fn written_headers(at: At<'_>) -> impl Iterator<Item = (&str, At<'_>)> {
+    let request = at.path(&["headers", "request"]);
+    let written = ["set", "add"].into_iter().filter_map(move |name| request?.member(name));
+    written.flat_map(At::members)
 }
 
 /// Patches that turn the filter off for routes.

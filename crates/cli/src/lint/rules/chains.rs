@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{Rules, cluster_key, printed};
 use crate::lint::endpoints::ListedEndpoint;
-use crate::lint::graph::{Cluster, FilterChain, FilterRole, Way};
+use crate::lint::graph::{Cluster, FilterChain, FilterRole, Way, WrittenHeader};
 
 impl Rules<'_> {
     /// The order of filters.
@@ -44,6 +44,9 @@ impl Rules<'_> {
             chain.filters.iter().enumerate().take(end.unwrap_or(chain.filters.len()))
         {
             let is_behind = index > first || filter.is_unordered;
+            if leads_there && is_behind && !filter.is_disabled {
+                self.of_headers(&filter.headers, chain);
+            }
             let message = match &filter.role {
                 // A filter is left out by the route that is chosen first.
                 FilterRole::Changes(what) if !is_behind && !filter.is_disabled && is_left_out => {
@@ -67,6 +70,22 @@ impl Rules<'_> {
             };
             if leads_there {
                 self.add(&filter.place, false, String::new(), message);
+            }
+        }
+    }
+
+    /// Headers that are written behind the filters of a chain.
+    pub(super) fn of_headers(&self, written: &[WrittenHeader], chain: &FilterChain) {
+        for WrittenHeader { place, name } in written {
+            let mut configs =
+                chain.configs().filter_map(|number| self.configs.get(number)?.as_ref());
+            if configs.any(|config| config.depends_on(name)) {
+                let message = format!(
+                    "the header \"{name}\" is written behind the filter, where it may take the \
+                     place of what was decided on, or of what the filter reports: write it \
+                     before the filter, or under another name"
+                );
+                self.add(place, false, format!("header {name}"), message);
             }
         }
     }

@@ -21,6 +21,9 @@ impl Rules<'_> {
         if !self.is_of_the_server(cluster) {
             return;
         }
+        if !matches!(way, Way::Off { .. }) {
+            self.of_headers(&target.headers, chain.chain);
+        }
         match way {
             Way::Runs(configs) => {
                 self.of_gated(chain, route, target, configs);

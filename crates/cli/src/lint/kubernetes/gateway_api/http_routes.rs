@@ -3,7 +3,9 @@
 use std::cmp::Reverse;
 
 use super::{RouteContext, backend_name, policies};
-use crate::lint::graph::{Cluster, Destination, Filter, FilterChain, FilterRole, Route};
+use crate::lint::graph::{
+    Cluster, Destination, Filter, FilterChain, FilterRole, Route, WrittenHeader,
+};
 use crate::lint::kubernetes::resource::{Resource, is_host};
 use crate::lint::located::At;
 use crate::lint::paths::{Expression, PathMatch, Pattern, Rewrite};
@@ -39,7 +41,13 @@ pub fn http_route<'a>(
                 let own: Vec<At<'a>> = backend.list("filters").collect();
                 let host_rewrite = host_rewrite(context.resources, route, &own)
                     .or_else(|| host_rewrite(context.resources, route, &filters));
-                Some(Destination { host_rewrite, ..Destination::new(cluster, way.clone()) })
+                let headers = own.iter().chain(&filters).flat_map(|at| written(*at));
+                let headers = headers.filter_map(|at| WrittenHeader::of(at.member("name")?));
+                Some(Destination {
+                    host_rewrite,
+                    headers: headers.collect(),
+                    ..Destination::new(cluster, way.clone())
+                })
             })
             .collect();
         let matches: Vec<At<'a>> = rule.list("matches").collect();
@@ -88,13 +96,9 @@ pub fn credentials(resources: &[Resource<'_>], route: Resource<'_>) -> Vec<Filte
     let found = rules
         .filter_map(|at| extension(resources, route, at))
         .filter_map(|spec| spec.member("credentialInjection"));
-    let filter = |at: At<'_>| Filter {
-        place: at.place(),
-        name: "credentialInjection".to_owned(),
-        role: FilterRole::Changes("a filter that writes credentials"),
-        is_disabled: false,
-        is_unordered: true,
-        gap: None,
+    let filter = |at: At<'_>| {
+        let role = FilterRole::Changes("a filter that writes credentials");
+        Filter { is_unordered: true, ..Filter::new(at.place(), "credentialInjection", role) }
     };
     found.map(filter).collect()
 }
@@ -129,10 +133,17 @@ fn host_rewrite(
         return Some(None);
     }
     // As Istio reads it.
-    let mut modified =
-        own("requestHeaderModifier").flat_map(|at| at.list("set").chain(at.list("add")));
+    let mut modified = filters.iter().flat_map(|at| written(*at));
     let host = modified.find(|at| at.text_of("name").is_some_and(is_host))?;
     Some(host.text_of("value").map(str::to_owned))
+}
+
+/// The headers that a filter of a route writes.
+fn written(filter: At<'_>) -> impl Iterator<Item = At<'_>> {
+    let modifier = filter.member("requestHeaderModifier");
+    ["set", "add"]
+        .into_iter()
+        .flat_map(move |name| modifier.into_iter().flat_map(|at| at.list(name)))
 }
 
 /// What the HTTPRouteFilter says that a filter of a route names.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::patch_path::{Step, of_pointer, steps};
-use super::patches::is_for;
 use crate::lint::kubernetes::resource::Resource;
 use crate::lint::located::{At, ConfigPlaces};
 
@@ -86,6 +85,15 @@ impl<'a> Operation<'a> {
         }
         self.priority() > other.priority()
     }
+}
+
+/// Whether a patch is for proxies of a Gateway.
+pub fn is_for(policy: Resource<'_>, namespace: &str, gateway: &str) -> bool {
+    let target = policy.spec().and_then(|spec| spec.member("targetRef"));
+    target.is_none_or(|target| {
+        target.text_of("kind") != Some("Gateway")
+            || (target.text_of("name"), policy.namespace) == (Some(gateway), namespace)
+    })
 }
 
 /// This filter where the files put it into gateways of Envoy Gateway.

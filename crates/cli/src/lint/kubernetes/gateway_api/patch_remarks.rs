@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::patch_operations::{Gated, Operation};
-use super::patches::is_for;
+use super::patch_operations::{Gated, Operation, is_for};
 use crate::envoy_config::FailurePolicy;
 use crate::lint::finding::Severity;
 use crate::lint::graph::Remark;
