@@ -392,7 +392,7 @@ fn a_crl_of_no_ca_of_the_configuration_is_reported() {
     assert_eq!(about_crls.collect::<Vec<_>>(), ["/crl/1/issuers/0"]);
 }
 
-/// `lint` says what each entry of `endpoints` gates, and that is no finding.
+/// A chain that ends in such a CA counts for no certificate.
 #[test]
 fn cas_that_are_not_valid_today_are_reported() {
     let ca = |common_name, not_before, not_after| {
@@ -447,6 +447,7 @@ fn cas_that_are_not_valid_today_are_reported() {
     assert!(found[2].1.contains("which is in less than 30 days"), "{}", found[2].1);
 }
 
+/// `lint` says what each entry of `endpoints` gates, and that is no finding.
 #[test]
 fn what_is_gated_is_listed() {
     let config = file(
