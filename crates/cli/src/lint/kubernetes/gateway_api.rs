@@ -4,6 +4,7 @@ mod allowed;
 mod client_traffic;
 mod envoy_listener;
 mod http_routes;
+mod merged;
 mod patch_effects;
 mod patch_listeners;
 mod patch_operations;
@@ -49,6 +50,7 @@ pub fn graph(
     unused: &BTreeSet<usize>,
 ) -> Graph {
     let patch_policies = resources.iter().filter(|one| one.kind == "EnvoyPatchPolicy");
+    let patch_policies = patch_policies.filter(|one| !merged::is_left_out(resources, **one));
     let operations: Vec<Operation<'_>> =
         patch_policies.flat_map(|policy| Operation::of(*policy)).collect();
     let mut gated = Gated::of(resources, &operations, configs);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::envoy_listener::EnvoyListener;
+use super::merged::{self, PatchTarget};
 use super::patch_operations::{Operation, is_for};
 use super::patch_path::{Step, steps};
 use crate::lint::envoy::http_filters;
@@ -47,10 +48,21 @@ pub fn filter_of_listener(
         }
         let place = value.place();
         let is_own = is_for(policy, gateway.namespace, gateway.name);
-        let reach = match reach(patch, operation, gateway, listener) {
-            reach if is_own => reach,
+        let target = PatchTarget::of(policy);
+        let merging = merged::merging(resources, gateway);
+        let reach = match (reach(patch, operation, gateway, listener), merging) {
+            (_, Some(proxy)) if is_own && target == PatchTarget::Gateway => Reach::Nothing {
+                why: format!(
+                    "{} merges gateways, and Envoy Gateway leaves {} out, which is for one of them",
+                    proxy.printed(),
+                    policy.printed()
+                ),
+                fix: "let its targetRef name the GatewayClass".to_owned(),
+            },
+            (Reach::Covers, _) if is_own && target == PatchTarget::Class => Reach::Unclear,
+            (reach, _) if is_own => reach,
             // It names the listener, and a policy is for a Gateway of its own namespace.
-            Reach::Covers if unused.contains(&config) => Reach::Nothing {
+            (Reach::Covers, _) if unused.contains(&config) => Reach::Nothing {
                 why: format!("{} is not for {}", policy.printed(), gateway.printed()),
                 fix: "let its targetRef name that Gateway, in its own namespace".to_owned(),
             },
