@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::http_routes::{IstioContext, http_routes};
 use super::client_certificates::LenientPatch;
-use super::installs::{GatewayServer, Install, filters_of};
+use super::installs::{GatewayServer, Install, filters_of, labels_of};
 use super::resource::{Resource, service};
 use crate::document;
 use crate::lint::finding::Severity;
@@ -29,11 +29,7 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
     let mut seen = BTreeSet::new();
     for gateway in resources.iter().filter(is_istio) {
         let selector = gateway.spec().and_then(|spec| spec.member("selector"));
-        let labels: Vec<(&str, &str)> = selector
-            .into_iter()
-            .flat_map(At::members)
-            .filter_map(|(name, value)| Some((name, value.text()?)))
-            .collect();
+        let labels = labels_of(selector);
         let selected = selector.map(|selector| selector.node.to_json().to_string());
         for server in gateway.list("servers") {
             let content = server.node.to_json().to_string();
