@@ -45,6 +45,19 @@ impl Install<'_> {
         self.scope.covers(self.resource.namespace, served)
     }
 
+    /// Whether pods with these labels get it.
+    pub fn selects_pods(&self, namespace: &str, labels: &[(&str, &str)]) -> bool {
+        self.scope.is_in(self.resource.namespace, namespace)
+            && self.scope.labels.iter().all(|label| labels.contains(label))
+    }
+
+    /// Whether some pods that this selector chooses get it, as far as the labels show it.
+    pub fn selects_some(&self, namespace: &str, selector: &[(&str, &str)]) -> bool {
+        let is_narrower = || selector.iter().all(|label| self.scope.labels.contains(label));
+        self.selects_pods(namespace, selector)
+            || (self.scope.is_in(self.resource.namespace, namespace) && is_narrower())
+    }
+
     /// Why a server does not get this filter, though its workload is selected, and what to change.
     fn near_miss(&self, served: &GatewayServer<'_>) -> Option<(String, &'static str)> {
         let scope = &self.scope;

@@ -49,6 +49,11 @@ impl InstallScope<'_> {
         })
     }
 
+    /// Whether it is for workloads of a namespace.
+    pub fn is_in(&self, own: &str, namespace: &str) -> bool {
+        own == namespace || own == ROOT
+    }
+
     pub fn covers(&self, namespace: &str, served: &GatewayServer<'_>) -> Answer {
         if self.is_elsewhere || self.is_for_servers || self.is_for_connections {
             Answer::No
