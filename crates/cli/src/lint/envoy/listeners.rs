@@ -105,14 +105,17 @@ impl<'a> Envoy<'a> {
             }
             let running = chain.filters.iter().take_while(|one| one.role != FilterRole::Router);
             found.extend(running.filter(|filter| !filter.is_disabled).cloned());
-            found.extend(routes.into_iter().filter_map(|route| {
-                let has_host = route.destinations.iter().any(|to| to.host_rewrite.is_some());
-                let what = match &route.rewrite {
-                    Rewrite::None if !has_host => return None,
-                    Rewrite::None => "a route that rewrites the host",
-                    _ => "a route that rewrites the path",
+            found.extend(routes.into_iter().map(|route| {
+                let targets = &route.destinations;
+                let role = match &route.rewrite {
+                    Rewrite::None if targets.iter().all(|to| to.host_rewrite.is_none()) => {
+                        FilterRole::Harmless
+                    }
+                    Rewrite::None => FilterRole::Changes("a route that rewrites the host"),
+                    _ => FilterRole::Changes("a route that rewrites the path"),
                 };
-                Some(Filter::new(route.place.clone(), "", FilterRole::Changes(what)))
+                let headers = targets.iter().flat_map(|to| to.headers.clone()).collect();
+                Filter { headers, ..Filter::new(route.place.clone(), "", role) }
             }));
         }
         found

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{Rules, cluster_key, printed};
-use crate::lint::endpoints::ListedEndpoint;
+use crate::lint::endpoints::{LintedConfig, ListedEndpoint};
 use crate::lint::graph::{Cluster, FilterChain, FilterRole, Way, WrittenHeader};
 
 impl Rules<'_> {
@@ -45,7 +45,7 @@ impl Rules<'_> {
         {
             let is_behind = index > first || filter.is_unordered;
             if leads_there && is_behind && !filter.is_disabled {
-                self.of_headers(&filter.headers, chain);
+                self.of_headers(&filter.headers, chain.configs());
             }
             let message = match &filter.role {
                 // A filter is left out by the route that is chosen first.
@@ -74,12 +74,20 @@ impl Rules<'_> {
         }
     }
 
-    /// Headers that are written behind the filters of a chain.
-    pub(super) fn of_headers(&self, written: &[WrittenHeader], chain: &FilterChain) {
+    /// Headers that are written behind filters with these configurations.
+    pub(super) fn of_headers(
+        &self,
+        written: &[WrittenHeader],
+        configs: impl Iterator<Item = usize>,
+    ) {
+        if written.is_empty() {
+            return;
+        }
+        let numbers: BTreeSet<usize> = configs.collect();
+        let configs = numbers.into_iter().filter_map(|number| self.configs.get(number)?.as_ref());
+        let configs: Vec<&LintedConfig> = configs.collect();
         for WrittenHeader { place, name } in written {
-            let mut configs =
-                chain.configs().filter_map(|number| self.configs.get(number)?.as_ref());
-            if configs.any(|config| config.depends_on(name)) {
+            if configs.iter().any(|config| config.depends_on(name)) {
                 let message = format!(
                     "the header \"{name}\" is written behind the filter, where it may take the \
                      place of what was decided on, or of what the filter reports: write it \
@@ -143,6 +151,7 @@ impl Rules<'_> {
             self.endpoints.iter().flat_map(|endpoint| &endpoint.owners).collect();
         let facts = owners.iter().filter_map(|owner| self.graph.clusters.get(*owner));
         for filter in facts.flat_map(|facts| &facts.filters) {
+            self.of_headers(&filter.headers, self.endpoints.iter().map(|endpoint| endpoint.config));
             let what = match &filter.role {
                 FilterRole::Changes(what) => (*what).to_owned(),
                 FilterRole::Unknown(kind) if !kind.contains("upstream_codec") => {

@@ -22,7 +22,7 @@ impl Rules<'_> {
             return;
         }
         if !matches!(way, Way::Off { .. }) {
-            self.of_headers(&target.headers, chain.chain);
+            self.of_headers(&target.headers, chain.chain.configs());
         }
         match way {
             Way::Runs(configs) => {
