@@ -20,7 +20,7 @@ pub use self::embedded::Registry;
 pub use self::error::{FetchError, RegistryFault};
 pub(crate) use self::fetched::CLIENT_ID;
 pub use self::fetched::{FetchMode, FetchedRegistry, RegistryAnswer, RegistryRequest, Validators};
-pub use self::import::{ClientListFormat, Conversion, convert_list};
+pub use self::import::{ClientListFormat, Conversion, convert_list, missing_part};
 pub use self::introspection::{
     AccessToken, IntrospectedToken, IntrospectionOutcome, IntrospectionRequest,
     IntrospectionSource, Introspections, TokenKey,

@@ -12,7 +12,7 @@ mod members;
 mod printed_name;
 mod spring;
 
-pub use self::document::{ClientListFormat, Conversion, convert_list};
+pub use self::document::{ClientListFormat, Conversion, convert_list, missing_part};
 use crate::json::{Json, JsonError};
 use crate::registration::ClientMetadata;
 use crate::registration::foreign;

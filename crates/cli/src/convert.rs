@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::Value;
-use tls_client_auth::inspect::convert_list;
+use tls_client_auth::JsonError;
+use tls_client_auth::inspect::{convert_list, missing_part};
 
 use crate::arguments::ServerArgument;
 use crate::input;
@@ -16,10 +17,14 @@ pub fn run(from: ServerArgument, file: &Path) -> Result<ExitCode, Unusable> {
     let text = input::bytes(file)?;
     let place =
         |pointer: String| if pointer.is_empty() { "the document".to_owned() } else { pointer };
-    let list = convert_list(&text, from.format()).map_err(|error| {
+    let unusable = |error: JsonError| {
         Unusable::new(format!("{}: {}: {}", file.display(), place(error.pointer), error.message))
-    })?;
-    let (mut clients, mut refused, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
+    };
+    let list = convert_list(&text, from.format()).map_err(unusable)?;
+    let missing = missing_part(&text, from.format()).map_err(unusable)?;
+    let (mut clients, mut left_out) = (Vec::new(), Vec::new());
+    let missing = missing.map(|why| format!("not the whole list: {why}"));
+    let mut refused: Vec<String> = missing.into_iter().collect();
     for conversion in list {
         match conversion.clients {
             Ok(converted) => clients.extend(converted),

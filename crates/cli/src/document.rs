@@ -1,8 +1,10 @@
 //! YAML and JSON as one kind of tree, with the line of each value.
 
+mod depth;
+
 use jsonc_parser::ast;
 use jsonc_parser::common::Ranged as _;
-use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, YamlData};
+use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, ScanError, YamlData};
 use serde_json::Value;
 
 /// A value of a document.
@@ -58,8 +60,13 @@ pub fn read(text: &str) -> Result<Vec<Node>, String> {
     if let Some(node) = Node::from_json(text, Lines::After(0)) {
         return Ok(vec![node]);
     }
-    let documents = MarkedYaml::load_from_str(text).map_err(|error| error.to_string())?;
+    depth::check(text)?;
+    let documents = MarkedYaml::load_from_str(text).map_err(not_yaml)?;
     Ok(documents.iter().map(|document| Node::from_yaml(document, String::new())).collect())
+}
+
+fn not_yaml(error: ScanError) -> String {
+    format!("neither JSON nor YAML: {error}")
 }
 
 /// The pointer to a member or an element of what `pointer` names.

@@ -218,8 +218,7 @@ pub fn parse(content: &[u8], expected: Expected) -> Result<ConfigFile, String> {
         let found = is_own.then_some(own).into_iter().collect();
         return Ok(ConfigFile { documents: documents.unwrap_or_default(), found });
     }
-    let documents = documents.map_err(|error| format!("neither JSON nor YAML: {error}"))?;
-    Ok(ConfigFile { documents, found })
+    Ok(ConfigFile { documents: documents?, found })
 }
 
 /// Why a file without a configuration cannot be used.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::{ConvertedEntry, authlete, client, duende, keycloak, metadata, spring};
 use crate::json::{Json, JsonError};
 use crate::registration::foreign;
+use crate::registry::list::{Completeness, IncompleteList, PageSummary};
 
 /// The server that a client list comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,27 @@ pub fn convert_list(text: &[u8], format: ClientListFormat) -> Result<Vec<Convers
         },
     );
     Ok(conversions.collect())
+}
+
+/// Why a document is only a part of the list that its server has, as far as it says so itself;
+/// `None` = it does not.
+///
+/// # Errors
+/// The document is not a list of clients.
+pub fn missing_part(
+    text: &[u8],
+    format: ClientListFormat,
+) -> Result<Option<IncompleteList>, JsonError> {
+    let json = Json::parse_in_parts(text)?;
+    let Json::Object(members) = &json else { return Ok(None) };
+    let Some((pointer, entries)) = DocumentLayout::of(format).list(&json)? else {
+        return Ok(None);
+    };
+    let mut page = PageSummary::default();
+    entries.iter().for_each(|_| page.add_entry(&[]));
+    let beside = members.iter().filter(|(name, _)| pointer.strip_prefix('/') != Some(name));
+    beside.for_each(|(name, value)| page.add_member(name, value));
+    Ok(Completeness::of_single_page(&page).err())
 }
 
 /// The documents of a server.

@@ -94,7 +94,7 @@ pub(super) struct StatedTotal {
 
 impl PageSummary {
     /// Adds an entry; `octets` = the entry as the page has it.
-    pub(super) fn add_entry(&mut self, octets: &[u8]) {
+    pub(in crate::registry) fn add_entry(&mut self, octets: &[u8]) {
         self.entries += 1;
         if self.entries == 1 {
             self.first_entry = Thumbprint::of(octets.trim_ascii()).to_string().into();

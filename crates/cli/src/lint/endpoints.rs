@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use tls_client_auth::inspect::configuration_value;
+use tls_client_auth::inspect::{Policy, configuration_value};
 use tls_client_auth::{Code, Configuration, Gate, GateRequest, Peer};
 
 use super::graph::{FilterChain, Route};
@@ -117,6 +117,16 @@ impl LintedConfig {
 
     pub fn gates(&self, host: &str, path: &str) -> bool {
         asked(&self.gate, host, path)
+    }
+
+    /// Whether a header of this name is one that it decides on, removes or writes, in any spelling
+    /// that a backend may take for it.
+    pub fn depends_on(&self, header: &str) -> bool {
+        let lower = header.to_ascii_lowercase();
+        let folded = lower.replace(['_', '.'], "-");
+        let is_stripped = |policy: &Policy| policy.common.stripped.strips(lower.as_bytes(), None);
+        ["authorization", "content-type"].contains(&folded.as_str())
+            || self.configuration().policies().any(is_stripped)
     }
 
     /// Whether some request keeps a header of this name that its client wrote.

@@ -118,7 +118,8 @@ impl<'a> Envoy<'a> {
         }
     }
 
-    /// What filters of a cluster's own do to requests that go to it.
+    /// What filters of a cluster's own, and listeners that other clusters lead to, do to requests
+    /// that go to it.
     fn upstream_filters(&self, cluster: &str) -> Vec<Filter> {
         let all = self.documents.iter().flat_map(|document| document.within());
         let is_it = |at: &At<'a>| {
@@ -128,6 +129,13 @@ impl<'a> Envoy<'a> {
         let options =
             all.filter(is_it).filter_map(|at| at.member("typed_extension_protocol_options"));
         let filters = options.flat_map(At::within).flat_map(|at| at.list("http_filters"));
-        filters.map(|at| http_filters::of(at, self.configs, &self.discovered)).collect()
+        let filters = filters.map(|at| http_filters::of(at, self.configs, &self.discovered));
+        let places = self.clusters.listeners_before(cluster);
+        if places.is_empty() {
+            return filters.collect();
+        }
+        let all = self.documents.iter().flat_map(|document| document.within());
+        let listeners = all.filter(|at| places.contains(&at.place()));
+        filters.chain(listeners.flat_map(|at| self.changes(at, cluster))).collect()
     }
 }

@@ -13,7 +13,7 @@ pub use self::connection::{
 };
 pub use self::matcher::{MatcherTest, MatcherTree};
 use super::finding::Severity;
-use super::located::Place;
+use super::located::{At, Place};
 use super::paths::{PathMatch, Rewrite};
 
 /// A filter chain of a listener, or what a gateway serves for some hosts.
@@ -77,9 +77,8 @@ impl FilterChain {
             paths: PathMatch::unknown(),
             is_conditional: true,
             rewrite: Rewrite::None,
-            host_rewrite: None,
             internal_redirects: None,
-            destinations: vec![Destination { cluster, ways: vec![way] }],
+            destinations: vec![Destination::new(cluster, way)],
         };
         Self { routes: vec![route], ..Self::empty(title, place) }
     }
@@ -102,6 +101,37 @@ pub struct Filter {
     pub is_unordered: bool,
     /// Why requests may go past it while it is not there.
     pub gap: Option<&'static str>,
+    /// The request headers that its settings have it write.
+    pub headers: Vec<WrittenHeader>,
+}
+
+impl Filter {
+    /// One that runs where it is listed and writes no headers by name.
+    pub fn new(place: Place, name: impl Into<String>, role: FilterRole) -> Self {
+        Self {
+            place,
+            name: name.into(),
+            role,
+            is_disabled: false,
+            is_unordered: false,
+            gap: None,
+            headers: Vec::new(),
+        }
+    }
+}
+
+/// The name of a request header, and where the files say that it is written.
+#[derive(Clone, Debug)]
+pub struct WrittenHeader {
+    pub place: Place,
+    pub name: String,
+}
+
+impl WrittenHeader {
+    /// One whose name is this value.
+    pub fn of(name: At<'_>) -> Option<Self> {
+        Some(Self { place: name.place(), name: name.text()?.to_owned() })
+    }
 }
 
 /// What an HTTP filter does to requests, as far as that matters here.
@@ -197,9 +227,6 @@ pub struct Route {
     /// Whether it asks for more than the path.
     pub is_conditional: bool,
     pub rewrite: Rewrite,
-    /// The `:authority` that the backend gets, where it is another one; within: none where the
-    /// files do not say which.
-    pub host_rewrite: Option<Option<String>>,
     /// The setting by which redirects of the backend are followed.
     pub internal_redirects: Option<Place>,
     /// None: it answers, or redirects the client.
@@ -212,6 +239,18 @@ pub struct Destination {
     pub cluster: Cluster,
     /// How a request meets this filter on the way; more than one where that depends on the request.
     pub ways: Vec<Way>,
+    /// The `:authority` that the backend gets, where it is another one; within: none where the
+    /// files do not say which.
+    pub host_rewrite: Option<Option<String>>,
+    /// The request headers that the route writes.
+    pub headers: Vec<WrittenHeader>,
+}
+
+impl Destination {
+    /// One that gets requests with their headers as they are.
+    pub fn new(cluster: Cluster, way: Way) -> Self {
+        Self { cluster, ways: vec![way], host_rewrite: None, headers: Vec::new() }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -251,7 +290,7 @@ pub struct ClusterFacts {
     pub same_server: Vec<String>,
     /// Why it is not known which server it is.
     pub unknown: Option<&'static str>,
-    /// The filters that it has of its own.
+    /// What requests meet on the way to it behind the filters of the first listener.
     pub filters: Vec<Filter>,
 }
 

@@ -9,6 +9,7 @@ mod reach;
 mod rerouting;
 mod resource;
 mod same_server;
+mod sidecars;
 
 use std::collections::BTreeSet;
 
@@ -35,6 +36,7 @@ pub fn graph(documents: &[At<'_>], configs: &ConfigPlaces, serves_self_signed: b
     }
     graph.hides_filters = true;
     graph.chains.extend(ingress::chains(&resources));
+    graph.remarks.extend(sidecars::remarks(&resources, &installs));
     name_backends(&resources, &mut graph);
     graph.remarks.extend(client_certificates::forwarded_headers(&resources));
     if serves_self_signed {

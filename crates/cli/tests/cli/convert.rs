@@ -234,6 +234,29 @@ fn client_lists_are_converted_exactly_or_not_at_all() {
             "{format} {entry}: {said}"
         );
     }
+    // A page of a list.
+    let client = json!({ "clientId": "a", "clientAuthenticatorType": "client-jwt" });
+    let list = |more: Value| {
+        let mut list = json!({ "clients": [client] });
+        list.as_object_mut().expect("an object").extend(more.as_object().cloned().expect("one"));
+        file("page.json", list.to_string())
+    };
+    for (more, said) in [
+        (json!({ "start": 0, "end": 1, "totalCount": 100 }), "totalCount is 100"),
+        (json!({ "has_more": true }), "\"has_more\" says that there is more"),
+        (json!({ "start": 0, "end": 5, "totalCount": 1 }), ""),
+        (json!({ "realm": "r" }), ""),
+    ] {
+        let output = run(&["convert", "--from", "keycloak", &list(more)]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(value(&output), json!([other("a", "private_key_jwt")]));
+        if said.is_empty() {
+            assert!(code(&output) == 0 && error.is_empty(), "{error}");
+        } else {
+            assert_eq!(code(&output), 1);
+            assert!(error.starts_with("not the whole list: ") && error.contains(said), "{error}");
+        }
+    }
     // One client by itself, as Keycloak's console exports it.
     let list = file(
         "one.json",

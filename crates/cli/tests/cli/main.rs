@@ -134,6 +134,7 @@ fn unusable_input_ends_with_two_and_says_what() {
     let empty = file("empty.pem", "");
     let noise = file("noise.pem", "no certificate");
     let yaml = file("other.yaml", "kind: Service\n");
+    let deep = file("deep.yaml", "- ".repeat(100_000));
     let key = file("key.der", certificate::private_key_pkcs8(certificate::KeyKind::Ec));
     let request = "-----BEGIN CERTIFICATE REQUEST-----\nMA==\n-----END CERTIFICATE REQUEST-----\n";
     let request = file("request.pem", request);
@@ -161,6 +162,9 @@ fn unusable_input_ends_with_two_and_says_what() {
         (&["explain", "--config", &config, "--client-id", "a", "--header", "x"], "name: value"),
         (&["audit", "--config", &config, "--input", "/nowhere"], "/nowhere"),
         (&["lint", &yaml], "no configuration of this filter"),
+        (&["lint", &deep], "within more than 128 others"),
+        (&["explain", "--config", &deep, "--client-id", "a"], "within more than 128 others"),
+        (&["audit", "--config", &deep, "--input", "/nowhere"], "within more than 128 others"),
         (&["name"], "required"),
     ] {
         let output = run(arguments);

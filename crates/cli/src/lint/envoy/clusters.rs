@@ -1,9 +1,10 @@
 //! Clusters, and which of them are the same server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::lint::located::{At, ConfigPlaces};
+use super::listeners::has_chains;
+use crate::lint::located::{At, ConfigPlaces, Place};
 
 /// Types of clusters whose parts or addresses are in their settings.
 const KNOWN: [&str; 8] = [
@@ -52,9 +53,6 @@ impl UpstreamClusters {
     /// Envoy to which they lead, and what leads to it through internal listeners.
     pub fn same_server(&self, cluster: &str) -> Vec<String> {
         let mut found = self.aliases(cluster);
-        let leads_to = |one: &UpstreamCluster, hop: &Hop| {
-            !hop.has_filter && one.addresses.iter().any(|address| hop.is_at(address))
-        };
         // Where it leads, and then what leads there: not down again from what is above.
         for is_down in [true, false] {
             let mut next = 0;
@@ -62,14 +60,13 @@ impl UpstreamClusters {
                 next += 1;
                 let more: Vec<&String> = if is_down {
                     let own = self.all.iter().filter(|one| one.name == name);
-                    let hops =
-                        own.flat_map(|one| self.hops.iter().filter(|hop| leads_to(one, hop)));
+                    let hops = own.flat_map(|one| self.hops.iter().filter(|hop| one.leads_to(hop)));
                     hops.flat_map(|hop| &hop.targets).collect()
                 } else {
                     let hops = self.hops.iter().filter(|hop| hop.is_internal);
                     let hops = hops.filter(|hop| hop.targets.contains(&name));
                     let above =
-                        hops.flat_map(|hop| self.all.iter().filter(|one| leads_to(one, hop)));
+                        hops.flat_map(|hop| self.all.iter().filter(|one| one.leads_to(hop)));
                     above.map(|one| &one.name).collect()
                 };
                 for alias in more.into_iter().flat_map(|name| self.aliases(name)) {
@@ -80,6 +77,16 @@ impl UpstreamClusters {
             }
         }
         found
+    }
+
+    /// The places of listeners of this Envoy without the filter that lead to a cluster, and to
+    /// which clusters lead.
+    pub fn listeners_before(&self, cluster: &str) -> BTreeSet<Place> {
+        let is_before = |hop: &&Hop| {
+            hop.targets.iter().any(|target| target == cluster)
+                && self.all.iter().any(|one| one.leads_to(hop))
+        };
+        self.hops.iter().filter(is_before).map(|hop| hop.place.clone()).collect()
     }
 
     /// Names of one server: clusters with an address in common, its parts, and those of
@@ -127,6 +134,7 @@ struct UpstreamCluster {
 
 /// A listener of this Envoy, to which clusters of it may lead.
 struct Hop {
+    place: Place,
     address: String,
     is_internal: bool,
     /// Whether this filter is in it, which decides then.
@@ -136,20 +144,18 @@ struct Hop {
 
 impl Hop {
     fn of(at: At<'_>, configs: &ConfigPlaces) -> Option<Self> {
-        let has_chains =
-            at.member("filter_chains").is_some() || at.member("default_filter_chain").is_some();
         let is_internal = at.member("internal_listener").is_some();
         let own = if is_internal {
             format!("{INTERNAL}{} ", at.text_of("name")?)
         } else {
-            address(at.member("address").filter(|_| has_chains)?)?
+            address(at.member("address").filter(|_| has_chains(at))?)?
         };
         let named = at.within().into_iter().flat_map(|at| {
             [at.member("cluster"), at.member("name").filter(|_| at.member("weight").is_some())]
         });
         let targets = named.flatten().filter_map(At::text).map(str::to_owned).collect();
         let has_filter = configs.within(at).is_some();
-        Some(Self { address: own, is_internal, has_filter, targets })
+        Some(Self { place: at.place(), address: own, is_internal, has_filter, targets })
     }
 
     fn is_at(&self, address: &str) -> bool {
@@ -206,6 +212,11 @@ impl UpstreamCluster {
             (!is_known).then_some("a cluster of a type that is not known here")
         };
         Some(Self { name: name.to_owned(), addresses, parts, unknown })
+    }
+
+    /// Whether it leads to this listener, and no filter decides there.
+    fn leads_to(&self, hop: &Hop) -> bool {
+        !hop.has_filter && self.addresses.iter().any(|address| hop.is_at(address))
     }
 
     fn shares_address(&self, other: &Self) -> bool {

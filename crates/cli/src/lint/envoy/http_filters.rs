@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::jwt_authn::token_verification;
 use super::matcher;
-use crate::lint::graph::{Filter, FilterRole};
+use crate::lint::graph::{Filter, FilterRole, WrittenHeader};
 use crate::lint::located::{At, ConfigPlaces};
 
 /// Filters that arrive by discovery or from elsewhere in the files, by name.
@@ -87,14 +87,40 @@ const CHANGING: [(&str, &str); 19] = [
 /// A filter of a connection manager or of a patch.
 pub fn of(at: At<'_>, configs: &ConfigPlaces, named: &DiscoveredFilters) -> Filter {
     let name = at.text_of("name").unwrap_or_default();
+    let typed = at.member("typed_config").map(|config| config.typed().0);
     Filter {
-        place: at.place(),
-        name: name.to_owned(),
-        role: role_of(at, name, configs, named),
         is_disabled: at.is_true("disabled"),
-        is_unordered: false,
         gap: gap(at, name, configs, named),
+        headers: typed.map(written_headers).unwrap_or_default(),
+        ..Filter::new(at.place(), name, role_of(at, name, configs, named))
     }
+}
+
+/// The request headers that settings of a harmless filter have it write: `jwt_authn`, `basic_auth`,
+/// `api_key_auth`.
+pub fn written_headers(config: At<'_>) -> Vec<WrittenHeader> {
+    let providers = config.member("providers").into_iter().flat_map(At::members);
+    let of_providers = providers.flat_map(|(_, provider)| {
+        let claims = provider.list("claim_to_headers");
+        let claims = claims.filter_map(|claim| claim.member("header_name"));
+        claims.chain(provider.member("forward_payload_header")).collect::<Vec<_>>()
+    });
+    let names = of_providers
+        .chain(config.member("forward_username_header"))
+        .chain(config.path(&["forwarding", "header"]));
+    names.filter_map(WrittenHeader::of).collect()
+}
+
+/// The request headers that routes in a value write, at any depth.
+pub fn headers_of_routes(value: At<'_>) -> Vec<WrittenHeader> {
+    let within = value.within().into_iter();
+    let added = within.flat_map(|at| at.list("request_headers_to_add"));
+    added.filter_map(written_header).collect()
+}
+
+/// A `HeaderValueOption`.
+pub fn written_header(at: At<'_>) -> Option<WrittenHeader> {
+    WrittenHeader::of(at.path(&["header", "key"])?)
 }
 
 /// How a filter can be left out unintentionally.

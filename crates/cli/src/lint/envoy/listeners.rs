@@ -4,8 +4,9 @@ use super::Envoy;
 use super::upgrades::Upgrade;
 use super::{http_filters, tls};
 use crate::envoy_config::CLIENT_CERT_DETAILS;
-use crate::lint::graph::{Cluster, Filter, FilterChain};
+use crate::lint::graph::{Cluster, Filter, FilterChain, FilterRole, Route};
 use crate::lint::located::{At, Place};
+use crate::lint::paths::Rewrite;
 
 /// Modes in which a client's own header goes on.
 const FORWARDING: [&str; 3] = ["FORWARD_ONLY", "ALWAYS_FORWARD_ONLY", "APPEND_FORWARD"];
@@ -37,42 +38,15 @@ impl<'a> Envoy<'a> {
 
     fn search(&self, at: At<'a>, found: &mut Vec<FilterChain>) {
         self.listener(at, found);
-        let has_chains =
-            at.member("filter_chains").is_some() || at.member("default_filter_chain").is_some();
-        if has_chains {
-            let first = found.len();
-            let listener = at
-                .text_of("name")
-                .map_or_else(|| "a listener".to_owned(), |name| format!("the listener \"{name}\""));
-            let chains: Vec<At<'a>> = at.list("filter_chains").collect();
-            for (index, chain) in chains.iter().enumerate() {
-                let names: Vec<&str> = chain
-                    .member("filter_chain_match")
-                    .into_iter()
-                    .flat_map(|m| m.list("server_names"))
-                    .filter_map(At::text)
-                    .collect();
-                let sni = if names.is_empty() {
-                    String::new()
-                } else {
-                    format!(" (SNI {})", names.join(", "))
-                };
-                let several = if chains.len() > 1 {
-                    format!("filter chain {index}{sni} of ")
-                } else {
-                    String::new()
-                };
-                self.chain(*chain, &format!("{several}{listener}"), found);
-            }
-            if let Some(chain) = at.member("default_filter_chain") {
-                self.chain(chain, &format!("the default filter chain of {listener}"), found);
-            }
+        if has_chains(at) {
+            let mut chains = self.filter_chains(at);
             // Only clusters of this Envoy lead to it, and they count as what lies behind it.
             if at.member("internal_listener").is_some() && self.configs.within(at).is_none() {
-                for chain in found.iter_mut().skip(first) {
+                for chain in &mut chains {
                     (chain.routes, chain.raw) = (Vec::new(), Vec::new());
                 }
             }
+            found.append(&mut chains);
             return;
         }
         if at.member("http_filters").is_some() && is_manager(at) {
@@ -83,6 +57,68 @@ impl<'a> Envoy<'a> {
             .map(|(_, value)| value)
             .chain(at.elements())
             .for_each(|child| self.search(child, found));
+    }
+
+    fn filter_chains(&self, at: At<'a>) -> Vec<FilterChain> {
+        let mut found = Vec::new();
+        let listener = at
+            .text_of("name")
+            .map_or_else(|| "a listener".to_owned(), |name| format!("the listener \"{name}\""));
+        let chains: Vec<At<'a>> = at.list("filter_chains").collect();
+        for (index, chain) in chains.iter().enumerate() {
+            let names: Vec<&str> = chain
+                .member("filter_chain_match")
+                .into_iter()
+                .flat_map(|m| m.list("server_names"))
+                .filter_map(At::text)
+                .collect();
+            let sni = if names.is_empty() {
+                String::new()
+            } else {
+                format!(" (SNI {})", names.join(", "))
+            };
+            let several = if chains.len() > 1 {
+                format!("filter chain {index}{sni} of ")
+            } else {
+                String::new()
+            };
+            self.chain(*chain, &format!("{several}{listener}"), &mut found);
+        }
+        if let Some(chain) = at.member("default_filter_chain") {
+            self.chain(chain, &format!("the default filter chain of {listener}"), &mut found);
+        }
+        found
+    }
+
+    /// What a listener of this Envoy without the filter does to requests that go on to a cluster:
+    /// its filters, and in their form its routes.
+    pub(super) fn changes(&self, listener: At<'a>, cluster: &str) -> Vec<Filter> {
+        let leads_there = |route: &&Route| {
+            let mut targets = route.destinations.iter();
+            targets.any(|target| target.cluster.name().is_none_or(|name| name == cluster))
+        };
+        let mut found = Vec::new();
+        for chain in self.filter_chains(listener) {
+            let routes: Vec<&Route> = chain.routes.iter().filter(leads_there).collect();
+            if routes.is_empty() {
+                continue;
+            }
+            let running = chain.filters.iter().take_while(|one| one.role != FilterRole::Router);
+            found.extend(running.filter(|filter| !filter.is_disabled).cloned());
+            found.extend(routes.into_iter().map(|route| {
+                let targets = &route.destinations;
+                let role = match &route.rewrite {
+                    Rewrite::None if targets.iter().all(|to| to.host_rewrite.is_none()) => {
+                        FilterRole::Harmless
+                    }
+                    Rewrite::None => FilterRole::Changes("a route that rewrites the host"),
+                    _ => FilterRole::Changes("a route that rewrites the path"),
+                };
+                let headers = targets.iter().flat_map(|to| to.headers.clone()).collect();
+                Filter { headers, ..Filter::new(route.place.clone(), "", role) }
+            }));
+        }
+        found
     }
 
     /// What a listener has beside filter chains.
@@ -229,6 +265,10 @@ impl<'a> Envoy<'a> {
         }
         found.push(own);
     }
+}
+
+pub(super) fn has_chains(at: At<'_>) -> bool {
+    at.member("filter_chains").is_some() || at.member("default_filter_chain").is_some()
 }
 
 /// Whether what a network filter does with connections is understood: it chooses no cluster, or one

@@ -12,30 +12,37 @@ pub fn tree(extension: At<'_>, configs: &ConfigPlaces) -> MatcherTree {
     let inner =
         extension.member("extension_config").and_then(|inner| configs.within(inner)).is_some();
     let matcher = extension.member("xds_matcher").or_else(|| extension.member("matcher"));
-    matcher.map_or(MatcherTree::Leaf(inner), |matcher| of_matcher(matcher, inner, configs))
+    let otherwise = MatcherTree::Leaf(inner);
+    let of_matcher = |matcher| of_matcher(matcher, inner, otherwise.clone(), configs);
+    matcher.map_or(otherwise.clone(), of_matcher)
 }
 
 /// Of an `ExtensionWithMatcherPerRoute`; `otherwise` = whether this filter runs where nothing
 /// matches.
 pub fn tree_of_route(over: At<'_>, otherwise: bool, configs: &ConfigPlaces) -> MatcherTree {
-    over.member("xds_matcher")
-        .map_or(MatcherTree::Unknown, |matcher| of_matcher(matcher, otherwise, configs))
+    over.member("xds_matcher").map_or(MatcherTree::Unknown, |matcher| {
+        of_matcher(matcher, otherwise, MatcherTree::Leaf(otherwise), configs)
+    })
 }
 
-fn of_matcher(matcher: At<'_>, otherwise: bool, configs: &ConfigPlaces) -> MatcherTree {
-    let last = matcher
-        .member("on_no_match")
-        .map_or(MatcherTree::Leaf(otherwise), |on| of_match(on, otherwise, configs));
+/// `unmatched` = what comes of a request of which nothing in the matcher takes care.
+fn of_matcher(
+    matcher: At<'_>,
+    otherwise: bool,
+    unmatched: MatcherTree,
+    configs: &ConfigPlaces,
+) -> MatcherTree {
+    // A matcher within this one that takes care of nothing is as if its test did not hold. Before
+    // 1.34 Envoy then had nothing match at all.
+    let goes_on = if otherwise { MatcherTree::GoesOn } else { MatcherTree::Leaf(false) };
+    let of_case = |on: At<'_>| match on.is_true("keep_matching") {
+        true => MatcherTree::GoesOn,
+        false => of_match(on, otherwise, goes_on.clone(), configs),
+    };
     let mut cases = Vec::new();
     for one in matcher.path(&["matcher_list", "matchers"]).into_iter().flat_map(At::elements) {
-        // It goes on to those behind it.
-        if one.member("on_match").is_some_and(|on| on.is_true("keep_matching")) {
-            continue;
-        }
         let test = one.member("predicate").map_or(MatcherTest::Unknown, test_of);
-        let on = one
-            .member("on_match")
-            .map_or(MatcherTree::Unknown, |on| of_match(on, otherwise, configs));
+        let on = one.member("on_match").map_or(MatcherTree::Unknown, of_case);
         cases.push((test, on));
     }
     if let Some(tree) = matcher.member("matcher_tree") {
@@ -45,25 +52,42 @@ fn of_matcher(matcher: At<'_>, otherwise: bool, configs: &ConfigPlaces) -> Match
             let mut keys: Vec<(&str, At<'_>)> = keys.collect();
             // The longest prefix wins, wherever it is written.
             keys.sort_by_key(|(key, _)| Reverse(key.len()));
+            // Whether shorter ones are tried where that goes on depends on the version.
+            let mut goes_on = false;
             for (key, on) in keys {
                 let test = match (reads_path, is_exact) {
                     (false, _) => MatcherTest::Unknown,
                     (true, true) => MatcherTest::Exact(key.to_owned(), false),
                     (true, false) => MatcherTest::Prefix(key.to_owned(), false),
                 };
-                cases.push((test, of_match(on, otherwise, configs)));
+                let test = match goes_on && !is_exact {
+                    true => MatcherTest::All(vec![test, MatcherTest::Unknown]),
+                    false => test,
+                };
+                let on = of_case(on);
+                goes_on |= on.can_go_on();
+                cases.push((test, on));
             }
         }
         if tree.member("custom_match").is_some() {
             cases.push((MatcherTest::Unknown, MatcherTree::Unknown));
         }
     }
+    let last = match matcher.member("on_no_match") {
+        Some(on) if !on.is_true("keep_matching") => of_match(on, otherwise, unmatched, configs),
+        _ => unmatched,
+    };
     MatcherTree::First(cases, Box::new(last))
 }
 
-fn of_match(on: At<'_>, otherwise: bool, configs: &ConfigPlaces) -> MatcherTree {
+fn of_match(
+    on: At<'_>,
+    otherwise: bool,
+    unmatched: MatcherTree,
+    configs: &ConfigPlaces,
+) -> MatcherTree {
     if let Some(matcher) = on.member("matcher") {
-        return of_matcher(matcher, otherwise, configs);
+        return of_matcher(matcher, otherwise, unmatched, configs);
     }
     let Some(action) = on.member("action") else { return MatcherTree::Unknown };
     let kind = action.path(&["typed_config", "@type"]).and_then(At::text).unwrap_or_default();

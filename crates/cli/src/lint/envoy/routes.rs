@@ -2,6 +2,7 @@
 //! go.
 
 use super::Envoy;
+use super::http_filters::written_header;
 use super::route_match::path_match;
 use super::upgrades::{Upgrade, upgrade_ways};
 use super::ways::{main_way, turn_on};
@@ -45,7 +46,6 @@ impl<'a> Envoy<'a> {
                 let (paths, is_conditional) =
                     route.member("match").map_or((PathMatch::unknown(), true), path_match);
                 let action = route.member("route");
-                let text = |name: &str| action.and_then(|action| action.text_of(name));
                 chain.routes.push(Route {
                     group: host.node.pointer.clone(),
                     hosts: hosts.clone(),
@@ -53,18 +53,6 @@ impl<'a> Envoy<'a> {
                     rewrite: action.map_or(Rewrite::None, |action| rewrite(action, route)),
                     paths,
                     is_conditional,
-                    host_rewrite: text("host_rewrite_literal")
-                        .or_else(|| text("host_rewrite"))
-                        .map(|host| Some(host.to_owned()))
-                        .or_else(|| {
-                            let unseen =
-                                ["host_rewrite_header", "host_rewrite_path_regex", "host_rewrite"];
-                            action
-                                .filter(|action| {
-                                    unseen.iter().any(|name| action.member(name).is_some())
-                                })
-                                .map(|_| None)
-                        }),
                     internal_redirects: action
                         .and_then(|action| action.member("internal_redirect_policy"))
                         .map(At::place),
@@ -122,7 +110,10 @@ impl<'a> Envoy<'a> {
                 weighted.into_iter().chain(scopes.iter().rev().copied()).collect();
             let mut ways = vec![main_way(&scopes, chain, self.configs)];
             ways.extend(upgrade_ways(action, upgrades, &scopes, self.configs));
-            Destination { cluster, ways }
+            let host_rewrite = weighted.and_then(host_rewrite).or_else(|| host_rewrite(action));
+            let headers = scopes.iter().flat_map(|scope| scope.list("request_headers_to_add"));
+            let headers = headers.filter_map(written_header).collect();
+            Destination { cluster, ways, host_rewrite, headers }
         });
         main.collect()
     }
@@ -133,6 +124,19 @@ fn without_port(domain: &str) -> String {
         .rsplit_once(':')
         .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit() || b == b'*'));
     end.map_or(domain, |(host, _)| host).to_owned()
+}
+
+/// The host that the backend gets by a `RouteAction` or by one of its weighted clusters.
+fn host_rewrite(at: At<'_>) -> Option<Option<String>> {
+    let literal = at.text_of("host_rewrite_literal").or_else(|| at.text_of("host_rewrite"));
+    if let Some(host) = literal {
+        return Some(Some(host.to_owned()));
+    }
+    let is_unseen = ["host_rewrite_header", "host_rewrite_path_regex", "host_rewrite"]
+        .iter()
+        .any(|name| at.member(name).is_some());
+    // The name of the endpoint that is chosen.
+    (is_unseen || at.is_true("auto_host_rewrite")).then_some(None)
 }
 
 /// What a `RouteAction` makes of the path.

@@ -119,6 +119,11 @@ pub fn turn_on(scopes: &[At<'_>], chain: &mut FilterChain) {
                         (filter.place, filter.is_disabled) = (own.place(), false);
                     }
                     FilterRole::Changes(_) | FilterRole::Unknown(_) => filter.is_disabled = false,
+                    FilterRole::Harmless => {
+                        let own = own.within().into_iter().flat_map(http_filters::written_headers);
+                        filter.headers.extend(own);
+                        filter.is_disabled = false;
+                    }
                     _ => {}
                 }
             }

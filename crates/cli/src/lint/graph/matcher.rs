@@ -12,7 +12,9 @@ pub enum MatcherTree {
     Leaf(bool),
     /// Either.
     Unknown,
-    /// The first test that holds, or else the last tree.
+    /// It is as if the test before it did not hold.
+    GoesOn,
+    /// The first test that holds and does not go on, or else the last tree.
     First(Vec<(MatcherTest, MatcherTree)>, Box<MatcherTree>),
 }
 
@@ -35,7 +37,7 @@ impl MatcherTree {
     /// it.
     pub fn skips(&self, path: &str) -> Answer {
         let targets = self.targets(path);
-        let answers = targets.iter().map(|target| self.of_target(target));
+        let answers = targets.iter().filter_map(|target| self.of_target(target));
         answers.fold(Answer::No, |all, one| match (all, one) {
             (Answer::Yes, _) | (_, Answer::Yes) => Answer::Yes,
             (Answer::Maybe, _) | (_, Answer::Maybe) => Answer::Maybe,
@@ -83,34 +85,42 @@ impl MatcherTree {
         match self {
             Self::Leaf(runs) => !runs,
             Self::Unknown => true,
+            Self::GoesOn => false,
             Self::First(cases, last) => {
                 last.can_skip() || cases.iter().any(|(_, tree)| tree.can_skip())
             }
         }
     }
 
-    fn of_target(&self, target: &str) -> Answer {
+    /// Whether some request goes on.
+    pub fn can_go_on(&self) -> bool {
         match self {
-            Self::Leaf(runs) => (!runs).into(),
-            Self::Unknown => Answer::Maybe,
+            Self::GoesOn => true,
+            Self::Leaf(_) | Self::Unknown => false,
+            Self::First(_, last) => last.can_go_on(),
+        }
+    }
+
+    /// None: it goes on.
+    fn of_target(&self, target: &str) -> Option<Answer> {
+        match self {
+            Self::Leaf(runs) => Some((!runs).into()),
+            Self::Unknown => Some(Answer::Maybe),
+            Self::GoesOn => None,
             Self::First(cases, last) => {
                 // Who can choose a header chooses the branch: what any branch does counts.
                 let mut is_sure = true;
                 for (test, tree) in cases {
-                    match test.holds(target) {
-                        Answer::No => {}
-                        Answer::Yes if is_sure => return tree.of_target(target),
-                        Answer::Yes => {
-                            return if tree.of_target(target) == Answer::No {
-                                Answer::No
-                            } else {
-                                Answer::Yes
-                            };
-                        }
-                        Answer::Maybe if tree.of_target(target) != Answer::No => {
-                            return Answer::Yes;
-                        }
-                        Answer::Maybe => is_sure = false,
+                    let held = test.holds(target);
+                    let of_tree = || tree.of_target(target);
+                    let Some(skips) = (held != Answer::No).then(of_tree).flatten() else {
+                        continue;
+                    };
+                    match (held, skips) {
+                        (Answer::Yes, _) if is_sure => return Some(skips),
+                        (Answer::Yes, Answer::No) => return Some(Answer::No),
+                        (_, Answer::No) => is_sure = false,
+                        _ => return Some(Answer::Yes),
                     }
                 }
                 last.of_target(target)

@@ -3,6 +3,8 @@
 mod allowed;
 mod client_traffic;
 mod envoy_listener;
+mod http_routes;
+mod merged;
 mod patch_effects;
 mod patch_listeners;
 mod patch_operations;
@@ -13,10 +15,10 @@ mod patch_ways;
 mod patches;
 mod policies;
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::envoy_listener::{EnvoyListener, Http3, has_tls, http3};
+use self::http_routes::{by_precedence, credentials, http_route};
 use self::patch_operations::{Gated, Operation};
 use self::patch_ways::Ways;
 use self::policies::PolicyTargets;
@@ -25,12 +27,10 @@ use super::client_certificates::{LenientPatch, lenient_mode};
 use super::installs::{self, GatewayServer, Install};
 use super::resource::{Resource, service};
 use crate::lint::graph::{
-    ChainTls, ClientCertificates, Cluster, Destination, Filter, FilterChain, FilterRole, Graph,
-    Route, TlsParameters, TlsVersion, Way,
+    ChainTls, ClientCertificates, Cluster, FilterChain, Graph, TlsParameters, TlsVersion, Way,
 };
 use crate::lint::hosts::common_host;
 use crate::lint::located::{At, ConfigPlaces};
-use crate::lint::paths::{Expression, PathMatch, Pattern, Rewrite};
 
 /// What surrounds a route.
 struct RouteContext<'a, 'b> {
@@ -50,9 +50,11 @@ pub fn graph(
     unused: &BTreeSet<usize>,
 ) -> Graph {
     let patch_policies = resources.iter().filter(|one| one.kind == "EnvoyPatchPolicy");
+    let patch_policies = patch_policies.filter(|one| !merged::is_left_out(resources, **one));
     let operations: Vec<Operation<'_>> =
         patch_policies.flat_map(|policy| Operation::of(*policy)).collect();
-    let remarks = patch_remarks::remarks(resources, &operations, configs);
+    let mut gated = Gated::of(resources, &operations, configs);
+    let remarks = patch_remarks::remarks(resources, &operations, &gated, configs);
     let mut graph = Graph { remarks, ..Graph::default() };
     let is_api = |resource: &&Resource<'_>| {
         resource.kind == "Gateway" && resource.group == "gateway.networking.k8s.io"
@@ -62,8 +64,9 @@ pub fn graph(
     let lenient = LenientPatch::all(resources);
     let policies = &policies;
     let lenient = &lenient;
-    let context = GatewayContext { resources, configs, installs, unused, policies, lenient };
-    let mut gated = Gated::of(resources, &operations, configs);
+    let operations = &operations;
+    let context =
+        GatewayContext { resources, configs, installs, unused, policies, lenient, operations };
     // Many files may have one and the same gateway.
     let mut seen = BTreeSet::new();
     for gateway in resources.iter().filter(is_api) {
@@ -90,9 +93,9 @@ pub fn graph(
         }
     }
     graph.chains.extend(of_other_parents(resources));
-    let ways = Ways::new(resources, &operations);
-    graph.remarks.extend(patch_effects::remarks(&operations, &gated, &ways, configs));
-    graph.chains.extend(ways.chains(&operations, &gated));
+    let ways = Ways::new(resources, operations);
+    graph.remarks.extend(patch_effects::remarks(operations, &gated, &ways, configs));
+    graph.chains.extend(ways.chains(operations, &gated));
     let (chains, remarks) = ways.of_bootstraps();
     graph.chains.extend(chains);
     if gated.is_anywhere() {
@@ -143,6 +146,7 @@ struct GatewayContext<'a, 'b> {
     unused: &'b BTreeSet<usize>,
     policies: &'b PolicyTargets<'a>,
     lenient: &'b [LenientPatch<'a>],
+    operations: &'b [Operation<'a>],
 }
 
 /// The routes that name a gateway as a parent, by its namespace and name, in the order of the
@@ -181,7 +185,8 @@ fn of_listener<'a>(
     listener: At<'a>,
     envoy: &EnvoyListener,
 ) -> FilterChain {
-    let GatewayContext { resources, configs, installs, unused, policies, lenient } = *around;
+    let GatewayContext { resources, configs, installs, unused, policies, lenient, operations } =
+        *around;
     let hostname = listener.text_of("hostname").unwrap_or("*").to_owned();
     let served = GatewayServer {
         gateway: gateway.name,
@@ -270,21 +275,10 @@ fn of_listener<'a>(
     let is_first = matches!(context.base, Way::Runs(_));
     filters.extend(policies::filters(resources, configs, &used, is_first));
     filters.extend(injected);
+    let names = envoy.names(gateway, listener);
+    filters.extend(patches::headers_of_routes(operations, gateway, &names));
     one.routes.sort_by_key(by_precedence);
     FilterChain { filters, ..one }
-}
-
-/// Exact paths before longer prefixes before shorter ones, and of one path those that ask for more
-/// first. All other routes are placed before them, so that none of these is assumed to take their
-/// requests; nor do they take the requests of these for sure.
-fn by_precedence(route: &Route) -> (u8, Reverse<usize>, bool) {
-    match &route.paths.pattern {
-        Pattern::Regex(_) | Pattern::Unknown => (0, Reverse(0), false),
-        Pattern::Exact(_) => (1, Reverse(0), !route.is_conditional),
-        Pattern::Prefix(prefix) | Pattern::Segments(prefix) => {
-            (2, Reverse(prefix.len()), !route.is_conditional)
-        }
-    }
 }
 
 /// Whether a route names a listener as its parent.
@@ -314,149 +308,4 @@ fn backend_name(backend: At<'_>, route: Resource<'_>) -> Option<String> {
         "Hostname" => format!("{}{port}", service(&name.to_ascii_lowercase(), namespace, None)),
         _ => format!("{kind} {namespace}/{name}{port}"),
     })
-}
-
-fn http_route<'a>(
-    context: &RouteContext<'a, '_>,
-    route: Resource<'a>,
-    hosts: &[String],
-    chain: &mut FilterChain,
-    used: &mut Vec<Resource<'a>>,
-) {
-    for rule in route.list("rules") {
-        let filters: Vec<At<'a>> = rule.list("filters").collect();
-        let (way, policies) = policies::way_of(context, route, rule);
-        used.extend(policies);
-        let routed: Vec<At<'a>> = rule.list("backendRefs").collect();
-        // A backend may have filters of its own.
-        let of_backends: Vec<At<'a>> = routed.iter().flat_map(|at| at.list("filters")).collect();
-        let mirrored: Vec<At<'a>> = filters
-            .iter()
-            .chain(&of_backends)
-            .filter_map(|filter| filter.path(&["requestMirror", "backendRef"]))
-            .collect();
-        let rewrite = match (rewrite(context.resources, route, &filters), &of_backends) {
-            (Rewrite::None, others) => rewrite(context.resources, route, others),
-            (first, _) => first,
-        };
-        let backends: Vec<At<'a>> = routed.into_iter().chain(mirrored).collect();
-        let destinations: Vec<Destination> = backends
-            .into_iter()
-            .filter_map(|backend| {
-                let cluster = Cluster::Named(backend_name(backend, route)?);
-                Some(Destination { cluster, ways: vec![way.clone()] })
-            })
-            .collect();
-        let matches: Vec<At<'a>> = rule.list("matches").collect();
-        let mut add = |paths: PathMatch, is_conditional: bool| {
-            chain.routes.push(Route {
-                // The most specific path wins, whatever the order: `by_precedence`.
-                group: hosts.join(" "),
-                hosts: hosts.to_vec(),
-                place: rule.place(),
-                rewrite: rewrite.clone(),
-                paths,
-                is_conditional,
-                host_rewrite: host_rewrite(&filters),
-                internal_redirects: None,
-                destinations: destinations.clone(),
-            });
-        };
-        if matches.is_empty() {
-            add(
-                PathMatch { pattern: Pattern::Segments(String::new()), ignores_case: false },
-                false,
-            );
-        }
-        for one in matches {
-            let (paths, is_conditional) = path_match(one);
-            add(paths, is_conditional);
-        }
-    }
-}
-
-/// Extensions of a route that write credentials behind the filter.
-fn credentials(resources: &[Resource<'_>], route: Resource<'_>) -> Vec<Filter> {
-    let rules = route.list("rules").flat_map(|rule| rule.list("filters").collect::<Vec<_>>());
-    let names = rules.filter_map(|at| at.path(&["extensionRef", "name"]).and_then(At::text));
-    let found = names.filter_map(|name| {
-        let is_it = |one: &&Resource<'_>| {
-            (one.kind, one.namespace, one.name) == ("HTTPRouteFilter", route.namespace, name)
-        };
-        resources.iter().find(is_it)?.spec()?.member("credentialInjection")
-    });
-    let filter = |at: At<'_>| Filter {
-        place: at.place(),
-        name: "credentialInjection".to_owned(),
-        role: FilterRole::Changes("a filter that writes credentials"),
-        is_disabled: false,
-        is_unordered: true,
-        gap: None,
-    };
-    found.map(filter).collect()
-}
-
-fn path_match(at: At<'_>) -> (PathMatch, bool) {
-    let path = at.member("path");
-    let value = path.and_then(|path| path.text_of("value")).unwrap_or("/");
-    let pattern = match path.and_then(|path| path.text_of("type")).unwrap_or("PathPrefix") {
-        "Exact" => Pattern::Exact(value.to_owned()),
-        "PathPrefix" => Pattern::Segments(value.trim_end_matches('/').to_owned()),
-        "RegularExpression" => Pattern::Regex(Expression::whole(value)),
-        _ => Pattern::Unknown,
-    };
-    let is_plain = matches!(pattern, Pattern::Exact(_) | Pattern::Segments(_));
-    let is_conditional = !is_plain || at.members().any(|(name, _)| name != "path");
-    (PathMatch { pattern, ignores_case: false }, is_conditional)
-}
-
-fn host_rewrite(filters: &[At<'_>]) -> Option<Option<String>> {
-    let hostname = |filter: &At<'_>| {
-        filter.path(&["urlRewrite", "hostname"]).and_then(At::text).map(str::to_owned)
-    };
-    filters.iter().find_map(hostname).map(Some)
-}
-
-fn rewrite(resources: &[Resource<'_>], route: Resource<'_>, filters: &[At<'_>]) -> Rewrite {
-    for filter in filters {
-        let rewrite = match filter.text_of("type") {
-            Some("URLRewrite") => filter.member("urlRewrite"),
-            Some("ExtensionRef") => {
-                let wanted = filter.path(&["extensionRef", "name"]).and_then(At::text);
-                let is_it = |resource: &&Resource<'_>| {
-                    resource.kind == "HTTPRouteFilter"
-                        && Some(resource.name) == wanted
-                        && resource.namespace == route.namespace
-                };
-                match resources.iter().find(is_it).and_then(|found| found.spec()) {
-                    Some(spec) => spec.member("urlRewrite"),
-                    None => {
-                        return Rewrite::Unknown("an extension of the route is not in these files");
-                    }
-                }
-            }
-            _ => None,
-        };
-        let Some(path) = rewrite.and_then(|rewrite| rewrite.member("path")) else { continue };
-        return match path.text_of("type") {
-            Some("ReplaceFullPath") => {
-                Rewrite::Full(path.text_of("replaceFullPath").unwrap_or_default().to_owned())
-            }
-            Some("ReplacePrefixMatch") => {
-                let new = path.text_of("replacePrefixMatch").unwrap_or_default();
-                Rewrite::Matched(if new.is_empty() { "/".to_owned() } else { new.to_owned() })
-            }
-            Some("ReplaceRegexMatch") => {
-                let text = |name: &str| {
-                    path.path(&["replaceRegexMatch", name]).and_then(At::text).unwrap_or_default()
-                };
-                Rewrite::Regex {
-                    pattern: Expression::anywhere(text("pattern")),
-                    substitution: text("substitution").to_owned(),
-                }
-            }
-            _ => Rewrite::Unknown("this way of rewriting is not understood"),
-        };
-    }
-    Rewrite::None
 }

@@ -1,15 +1,16 @@
 //! What Istio's EnvoyFilter, WasmPlugin and TrafficExtension put into gateways.
 
+mod scope;
+
 use std::collections::BTreeSet;
 
+use self::scope::scope_of_plugin;
+pub use self::scope::{GatewayServer, InstallScope, labels_of, scope_of_patch};
 use super::resource::Resource;
 use crate::lint::envoy::http_filters::{self, DiscoveredFilters};
 use crate::lint::graph::{Filter, FilterRole, Way};
 use crate::lint::located::{At, ConfigPlaces, Place};
 use crate::lint::paths::Answer;
-
-/// Istio's root namespace, whose resources are for all namespaces.
-const ROOT: &str = "istio-system";
 
 const INSTALL: &str = "let the filter be installed there too, or remove the route to this service";
 
@@ -28,28 +29,6 @@ pub struct Install<'a> {
     is_unused: bool,
 }
 
-/// Which proxies and listeners get it.
-#[derive(Default)]
-pub struct InstallScope<'a> {
-    labels: Vec<(&'a str, &'a str)>,
-    /// Gateways of the Gateway API, by name; they are in the namespace of the resource.
-    gateways: Vec<&'a str>,
-    /// It names its targets, if other ones.
-    has_targets: bool,
-    /// One of them is no gateway, and may have some: as a class.
-    has_other_targets: bool,
-    sni: Option<&'a str>,
-    ports: Vec<String>,
-    /// It asks for something that the files do not show.
-    is_unclear: bool,
-    /// Not for gateways.
-    pub is_elsewhere: bool,
-    /// A plugin for the traffic of servers, of which a gateway has none.
-    is_for_servers: bool,
-    /// It sees connections, and no requests.
-    is_for_connections: bool,
-}
-
 /// Its place among the filters.
 #[derive(PartialEq, Eq)]
 enum FilterOrder {
@@ -61,85 +40,22 @@ enum FilterOrder {
     Phase(u8, i64),
 }
 
-/// A server of a gateway.
-pub struct GatewayServer<'a> {
-    pub gateway: &'a str,
-    pub namespace: &'a str,
-    /// Of its workload, as far as they are known.
-    pub labels: Vec<(&'a str, &'a str)>,
-    pub is_of_gateway_api: bool,
-    pub hosts: Vec<String>,
-    pub port: Option<String>,
-    pub has_tls: bool,
-}
-
-impl InstallScope<'_> {
-    /// Whether no workload can have both these labels and its own.
-    pub fn differs(&self, labels: &[(&str, &str)]) -> bool {
-        labels.iter().any(|(name, value)| {
-            self.labels.iter().any(|(own, other)| own == name && other != value)
-        })
-    }
-
-    pub fn covers(&self, namespace: &str, served: &GatewayServer<'_>) -> Answer {
-        if self.is_elsewhere || self.is_for_servers || self.is_for_connections {
-            Answer::No
-        } else {
-            self.selects(namespace, served)
-        }
-    }
-
-    /// Whether it selects the workload of a server, whatever it asks of the listener.
-    fn selects_workload(&self, namespace: &str, served: &GatewayServer<'_>) -> Answer {
-        let is_root = namespace == ROOT;
-        let mut is_unclear = false;
-        if self.has_targets {
-            let is_named = served.is_of_gateway_api
-                && self.gateways.contains(&served.gateway)
-                && namespace == served.namespace;
-            if !is_named && !self.has_other_targets {
-                return Answer::No;
-            }
-            is_unclear |= !is_named;
-        } else {
-            // Those of the root namespace are for all; others for workloads of their own namespace,
-            // which the files do not show to be that of the gateway.
-            is_unclear |= namespace != served.namespace && !is_root;
-        }
-        for (name, value) in &self.labels {
-            match served.labels.iter().find(|(own, _)| own == name) {
-                Some((_, own)) if own == value => {}
-                Some(_) => return Answer::No,
-                None => is_unclear = true,
-            }
-        }
-        if is_unclear { Answer::Maybe } else { Answer::Yes }
-    }
-
-    fn selects(&self, namespace: &str, served: &GatewayServer<'_>) -> Answer {
-        let workload = self.selects_workload(namespace, served);
-        if workload == Answer::No || self.misses(served).is_some() {
-            return Answer::No;
-        }
-        if self.is_unclear { Answer::Maybe } else { workload }
-    }
-
-    /// For which servers it is, where that is not this one.
-    fn misses(&self, served: &GatewayServer<'_>) -> Option<String> {
-        if let Some(sni) = self.sni
-            && (!served.has_tls || !served.hosts.iter().any(|host| host == sni))
-        {
-            return Some(format!("for the server name \"{sni}\" alone"));
-        }
-        let is_here = |port: &String| self.ports.is_empty() || self.ports.contains(port);
-        let is_here = served.port.as_ref().is_none_or(is_here);
-        (!is_here).then(|| format!("for port {} alone", self.ports.join(" and ")))
-    }
-}
-
 impl Install<'_> {
     pub fn covers(&self, served: &GatewayServer<'_>) -> Answer {
         self.scope.covers(self.resource.namespace, served)
+    }
+
+    /// Whether pods with these labels get it.
+    pub fn selects_pods(&self, namespace: &str, labels: &[(&str, &str)]) -> bool {
+        self.scope.is_in(self.resource.namespace, namespace)
+            && self.scope.labels.iter().all(|label| labels.contains(label))
+    }
+
+    /// Whether some pods that this selector chooses get it, as far as the labels show it.
+    pub fn selects_some(&self, namespace: &str, selector: &[(&str, &str)]) -> bool {
+        let is_narrower = || selector.iter().all(|label| self.scope.labels.contains(label));
+        self.selects_pods(namespace, selector)
+            || (self.scope.is_in(self.resource.namespace, namespace) && is_narrower())
     }
 
     /// Why a server does not get this filter, though its workload is selected, and what to change.
@@ -210,6 +126,11 @@ pub fn installs<'a>(resources: &[Resource<'a>], configs: &ConfigPlaces) -> Vec<I
                 found.extend(
                     inserts.filter_map(|patch| by_envoy_filter(*resource, patch, configs, &named)),
                 );
+                found.extend(
+                    patches(resource)
+                        .into_iter()
+                        .filter_map(|patch| headers_by_envoy_filter(*resource, patch)),
+                );
             }
             "WasmPlugin" | "TrafficExtension" => found.push(by_plugin(*resource, configs)),
             _ => {}
@@ -236,26 +157,10 @@ fn by_envoy_filter<'a>(
             Filter { place: value.place(), ..filter }
         }
         None if is_removal => {
-            let name = behind.unwrap_or_default().to_owned();
-            Filter {
-                place: patch.place(),
-                name,
-                role: FilterRole::Harmless,
-                is_disabled: false,
-                is_unordered: false,
-                gap: None,
-            }
+            Filter::new(patch.place(), behind.unwrap_or_default(), FilterRole::Harmless)
         }
         Some(value) if value.is_true("disabled") => {
-            let name = behind.unwrap_or_default().to_owned();
-            Filter {
-                place: value.place(),
-                name,
-                role: FilterRole::Harmless,
-                is_disabled: false,
-                is_unordered: false,
-                gap: None,
-            }
+            Filter::new(value.place(), behind.unwrap_or_default(), FilterRole::Harmless)
         }
         _ => return None,
     };
@@ -279,57 +184,23 @@ fn by_envoy_filter<'a>(
     })
 }
 
-/// Which proxies and listeners a patch of an EnvoyFilter is for.
-pub fn scope_of_patch<'a>(resource: Resource<'a>, patch: At<'a>) -> InstallScope<'a> {
-    let listener = patch.path(&["match", "listener"]);
-    let chain = listener.and_then(|listener| listener.member("filterChain"));
-    let text = |at: Option<At<'a>>, name: &str| at.and_then(|at| at.text_of(name));
-    let labels = resource.spec().and_then(|spec| spec.path(&["workloadSelector", "labels"]));
-    let refs: Vec<At<'a>> = resource.list("targetRefs").collect();
-    let known = ["filterChain", "portNumber"];
-    let known_of_chain = ["sni", "filter"];
-    let is_unclear = listener
-        .into_iter()
-        .flat_map(At::members)
-        .any(|(name, _)| !known.contains(&name))
-        || chain.into_iter().flat_map(At::members).any(|(name, _)| !known_of_chain.contains(&name))
-        || patch.path(&["match", "proxy"]).is_some();
-    let context = patch.path(&["match", "context"]).and_then(At::text);
-    InstallScope {
-        labels: labels
-            .into_iter()
-            .flat_map(At::members)
-            .filter_map(|(name, value)| Some((name, value.text()?)))
-            .collect(),
-        gateways: gateways(&refs),
-        has_targets: !refs.is_empty(),
-        has_other_targets: has_other_targets(&refs, resource),
-        sni: text(chain, "sni"),
-        ports: listener
-            .and_then(|listener| listener.member("portNumber"))
-            .map(|port| port.node.to_json().to_string())
-            .into_iter()
-            .collect(),
-        is_unclear,
-        is_elsewhere: context.is_some_and(|context| context.starts_with("SIDECAR")),
-        is_for_servers: false,
-        is_for_connections: false,
+/// Headers that a patch has routes write, as a filter of the gateways that get it.
+fn headers_by_envoy_filter<'a>(resource: Resource<'a>, patch: At<'a>) -> Option<Install<'a>> {
+    let headers = http_filters::headers_of_routes(patch.path(&["patch", "value"])?);
+    if headers.is_empty() {
+        return None;
     }
-}
-
-/// The gateways among targets.
-fn gateways<'a>(refs: &[At<'a>]) -> Vec<&'a str> {
-    let is_gateway = |at: &&At<'a>| at.text_of("kind").is_none_or(|kind| kind == "Gateway");
-    refs.iter().filter(is_gateway).filter_map(|at| at.text_of("name")).collect()
-}
-
-/// Whether one of these may be a gateway that it does not name: those of a class are chosen in the
-/// root namespace only, and services have waypoints alone.
-fn has_other_targets(refs: &[At<'_>], resource: Resource<'_>) -> bool {
-    refs.iter().filter_map(|at| at.text_of("kind")).any(|kind| match kind {
-        "Gateway" | "Service" | "ServiceEntry" => false,
-        "GatewayClass" => resource.namespace == ROOT,
-        _ => true,
+    Some(Install {
+        resource,
+        filter: Filter {
+            headers,
+            ..Filter::new(patch.place(), resource.printed(), FilterRole::Harmless)
+        },
+        scope: scope_of_patch(resource, patch),
+        order: FilterOrder::Other,
+        removes: None,
+        is_removal: false,
+        is_unused: false,
     })
 }
 
@@ -342,17 +213,6 @@ fn by_plugin<'a>(resource: Resource<'a>, configs: &ConfigPlaces) -> Install<'a> 
         }
         None => FilterRole::Changes("another wasm filter"),
     };
-    let labels = spec.and_then(|spec| spec.path(&["selector", "matchLabels"]));
-    let refs: Vec<At<'a>> =
-        resource.list("targetRefs").chain(spec.and_then(|spec| spec.member("targetRef"))).collect();
-    let selectors: Vec<At<'a>> = resource.list("match").collect();
-    // At gateways all traffic is a client's.
-    let fits = |at: &At<'a>| at.text_of("mode") != Some("SERVER");
-    let fitting: Vec<At<'a>> = selectors.iter().filter(|at| fits(at)).copied().collect();
-    let has_any_port =
-        fitting.is_empty() || fitting.iter().any(|at| at.list("ports").next().is_none());
-    let ports =
-        fitting.iter().flat_map(|at| at.list("ports")).filter_map(|port| port.member("number"));
     let number = |name: &str| {
         spec.and_then(|spec| spec.member(name))
             .and_then(|at| at.node.to_json().as_i64())
@@ -366,34 +226,8 @@ fn by_plugin<'a>(resource: Resource<'a>, configs: &ConfigPlaces) -> Install<'a> 
     };
     Install {
         resource,
-        filter: Filter {
-            place: spec.unwrap_or(resource.at).place(),
-            name: resource.name.to_owned(),
-            role: kind,
-            is_disabled: false,
-            is_unordered: false,
-            gap: None,
-        },
-        scope: InstallScope {
-            labels: labels
-                .into_iter()
-                .flat_map(At::members)
-                .filter_map(|(name, value)| Some((name, value.text()?)))
-                .collect(),
-            gateways: gateways(&refs),
-            has_targets: !refs.is_empty(),
-            has_other_targets: has_other_targets(&refs, resource),
-            sni: None,
-            ports: if has_any_port {
-                vec![]
-            } else {
-                ports.map(|port| port.node.to_json().to_string()).collect()
-            },
-            is_unclear: false,
-            is_elsewhere: false,
-            is_for_servers: !selectors.is_empty() && fitting.is_empty(),
-            is_for_connections: spec.and_then(|spec| spec.text_of("type")) == Some("NETWORK"),
-        },
+        filter: Filter::new(spec.unwrap_or(resource.at).place(), resource.name, kind),
+        scope: scope_of_plugin(resource),
         order: FilterOrder::Phase(phase, number("priority")),
         removes: None,
         is_removal: false,

@@ -1,19 +1,21 @@
 //! Istio: gateways and virtual services.
 
 mod delegate;
+mod http_routes;
 mod patches;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::http_routes::{IstioContext, http_routes};
 use super::client_certificates::LenientPatch;
-use super::installs::{GatewayServer, Install, filters_of};
+use super::installs::{GatewayServer, Install, filters_of, labels_of};
 use super::resource::{Resource, service};
+use crate::document;
 use crate::lint::finding::Severity;
-use crate::lint::graph::{Cluster, Destination, ENABLE, FilterChain, Graph, Remark, Route, Way};
+use crate::lint::graph::{ENABLE, FilterChain, Graph, Remark, Way};
 use crate::lint::hosts::common_host;
 use crate::lint::located::{At, Place};
-use crate::lint::paths::{Expression, PathMatch, Pattern, Rewrite};
 
 /// Istio's own gateways, and the mesh.
 pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
@@ -22,15 +24,12 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
         resource.kind == "Gateway" && resource.group == "networking.istio.io"
     };
     let lenient = LenientPatch::all(resources);
+    let trusts_proxies = trusts_proxies(resources);
     // Many files may have one and the same gateway.
     let mut seen = BTreeSet::new();
     for gateway in resources.iter().filter(is_istio) {
         let selector = gateway.spec().and_then(|spec| spec.member("selector"));
-        let labels: Vec<(&str, &str)> = selector
-            .into_iter()
-            .flat_map(At::members)
-            .filter_map(|(name, value)| Some((name, value.text()?)))
-            .collect();
+        let labels = labels_of(selector);
         let selected = selector.map(|selector| selector.node.to_json().to_string());
         for server in gateway.list("servers") {
             let content = server.node.to_json().to_string();
@@ -56,11 +55,19 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
                 hosts,
                 port: port.clone(),
             };
-            if server.member("tls").is_some_and(|tls| tls.is_true("httpsRedirect")) {
+            let redirects = server.member("tls").is_some_and(|tls| tls.is_true("httpsRedirect"));
+            if redirects && !trusts_proxies {
                 continue;
             }
             let title = format!("port {} of {}", port.unwrap_or_default(), gateway.printed());
-            let (filters, way) = filters_of(installs, &served, &title, &server.place());
+            let (filters, mut way) = filters_of(installs, &served, &title, &server.place());
+            if let (true, Way::Off { place, .. }) = (redirects, &way) {
+                let why = format!(
+                    "{title} redirects, but not a request with \"x-forwarded-proto: https\", \
+                     which a client can send where numTrustedProxies is not 0, and has no filter"
+                );
+                way = Way::Unclear { place: place.clone(), why };
+            }
             let mut one = FilterChain { filters, ..FilterChain::empty(title, server.place()) };
             one.tls = tls::of_server(server, served.has_tls);
             if served.has_tls {
@@ -102,11 +109,22 @@ pub fn graph(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Graph {
     graph
 }
 
-/// What routes are made of.
-struct IstioContext<'a, 'b> {
-    resources: &'b [Resource<'a>],
-    way: &'b Way,
-    is_here: &'b dyn Fn(At<'_>) -> bool,
+/// Whether gateways take what the proxies in front of them say of a request, by the mesh or by
+/// the annotation of a workload.
+fn trusts_proxies(resources: &[Resource<'_>]) -> bool {
+    const NAME: &str = "numTrustedProxies";
+    let is_set =
+        |at: &At<'_>| at.member(NAME).is_some_and(|number| number.node.whole_number() != Some(0));
+    // A configuration as a text, in an annotation or in a ConfigMap.
+    let is_set_in_text = |at: &At<'_>| {
+        let text = at.text().filter(|text| text.contains(NAME));
+        let documents = text.and_then(|text| document::read(text).ok()).unwrap_or_default();
+        documents
+            .iter()
+            .any(|node| At::root(at.file, at.document, node).within().iter().any(is_set))
+    };
+    let mut all = resources.iter().flat_map(|resource| resource.at.within());
+    all.any(|at| is_set(&at) || is_set_in_text(&at))
 }
 
 fn is_gateway(name: &str, namespace: &str, gateway: &Resource<'_>) -> bool {
@@ -159,122 +177,6 @@ fn raw_targets(
             destination.place(),
             service(destination.text_of("host")?, virtual_service.namespace, port),
         ))
-    })
-    .collect()
-}
-
-fn http_routes(
-    virtual_service: Resource<'_>,
-    hosts: &[String],
-    // What the virtual service asks for that delegates to this one; nothing: every request.
-    outer: &[(PathMatch, bool)],
-    context: &IstioContext<'_, '_>,
-    chain: &mut FilterChain,
-) {
-    for http in virtual_service.list("http") {
-        let matches: Vec<At<'_>> = http.list("match").collect();
-        let here: Vec<At<'_>> =
-            matches.iter().filter(|at| (context.is_here)(**at)).copied().collect();
-        if !matches.is_empty() && here.is_empty() {
-            continue;
-        }
-        if let Some(delegate) = http.member("delegate") {
-            let namespace = delegate.text_of("namespace").unwrap_or(virtual_service.namespace);
-            let is_it = |resource: &&Resource<'_>| {
-                resource.kind == "VirtualService"
-                    && Some(resource.name) == delegate.text_of("name")
-                    && resource.namespace == namespace
-            };
-            match context.resources.iter().find(is_it) {
-                // One that delegates further is refused by Istio.
-                Some(other) if other.list("http").all(|http| http.member("delegate").is_none()) => {
-                    let outer: Vec<(PathMatch, bool)> =
-                        here.iter().map(|at| path_match(*at)).collect();
-                    http_routes(*other, hosts, &outer, context, chain);
-                }
-                _ => chain.unseen.push((
-                    delegate.place(),
-                    "a virtual service to which it delegates is not in these files".to_owned(),
-                )),
-            }
-            continue;
-        }
-        let destinations: Vec<Destination> = destinations(virtual_service, http, context.way);
-        let mut add = |paths: PathMatch, is_conditional: bool| {
-            chain.routes.push(Route {
-                group: format!("{}:{}", virtual_service.at.file, virtual_service.at.node.pointer),
-                hosts: hosts.to_vec(),
-                place: http.place(),
-                rewrite: rewrite(http),
-                paths,
-                is_conditional,
-                host_rewrite: http
-                    .path(&["rewrite", "authority"])
-                    .and_then(At::text)
-                    .map(|host| Some(host.to_owned())),
-                internal_redirects: None,
-                destinations: destinations.clone(),
-            });
-        };
-        let any = PathMatch { pattern: Pattern::Prefix("/".to_owned()), ignores_case: false };
-        let mut own: Vec<(PathMatch, bool)> = here.into_iter().map(path_match).collect();
-        if own.is_empty() {
-            own.push((any.clone(), false));
-        }
-        let any = [(any, false)];
-        let outer = if outer.is_empty() { &any } else { outer };
-        for (paths, is_conditional) in own {
-            for (first, is_first_conditional) in outer {
-                if let Some((paths, is_unclear)) = delegate::both(first, &paths) {
-                    add(paths, is_conditional || *is_first_conditional || is_unclear);
-                }
-            }
-        }
-    }
-}
-
-fn path_match(at: At<'_>) -> (PathMatch, bool) {
-    let uri = at.member("uri");
-    let text = |name: &str| uri.and_then(|uri| uri.text_of(name)).map(str::to_owned);
-    let pattern = match uri {
-        None => Pattern::Prefix("/".to_owned()),
-        Some(_) => text("exact")
-            .map(Pattern::Exact)
-            .or_else(|| text("prefix").map(Pattern::Prefix))
-            .or_else(|| text("regex").map(|text| Pattern::Regex(Expression::whole(&text))))
-            .unwrap_or(Pattern::Unknown),
-    };
-    let known = ["uri", "ignoreUriCase", "name", "gateways", "statPrefix"];
-    let is_conditional = at.members().any(|(name, _)| !known.contains(&name));
-    (PathMatch { pattern, ignores_case: at.is_true("ignoreUriCase") }, is_conditional)
-}
-
-fn rewrite(http: At<'_>) -> Rewrite {
-    let Some(rewrite) = http.member("rewrite") else { return Rewrite::None };
-    if let Some(regex) = rewrite.member("uriRegexRewrite") {
-        let text = |name: &str| regex.text_of(name).unwrap_or_default();
-        return Rewrite::Regex {
-            pattern: Expression::anywhere(text("match")),
-            substitution: text("rewrite").to_owned(),
-        };
-    }
-    rewrite.text_of("uri").map_or(Rewrite::None, |uri| Rewrite::Matched(uri.to_owned()))
-}
-
-fn destinations(virtual_service: Resource<'_>, http: At<'_>, way: &Way) -> Vec<Destination> {
-    let routed = http.list("route").filter_map(|route| route.member("destination"));
-    let mirrored = http
-        .member("mirror")
-        .into_iter()
-        .chain(http.list("mirrors").filter_map(|mirror| mirror.member("destination")));
-    let all = routed.chain(mirrored);
-    all.filter_map(|destination| {
-        let name = service(
-            destination.text_of("host")?,
-            virtual_service.namespace,
-            destination.path(&["port", "number"]),
-        );
-        Some(Destination { cluster: Cluster::Named(name), ways: vec![way.clone()] })
     })
     .collect()
 }

@@ -13,6 +13,11 @@ pub struct Resource<'a> {
     pub name: &'a str,
 }
 
+/// Whether a header of this name is the host of a request.
+pub fn is_host(header: &str) -> bool {
+    ["host", ":authority"].iter().any(|name| header.eq_ignore_ascii_case(name))
+}
+
 impl<'a> Resource<'a> {
     fn of(at: At<'a>) -> Option<Self> {
         let metadata = |name: &str| at.path(&["metadata", name]).and_then(At::text);

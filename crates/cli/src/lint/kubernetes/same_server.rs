@@ -198,10 +198,9 @@ pub fn name_backends(resources: &[Resource<'_>], graph: &mut Graph) {
                 if found.is_empty() {
                     return vec![target];
                 }
-                let each = found.into_iter().map(|name| Destination {
-                    cluster: Cluster::Named(name),
-                    ways: target.ways.clone(),
-                });
+                let each = found
+                    .into_iter()
+                    .map(|name| Destination { cluster: Cluster::Named(name), ..target.clone() });
                 each.collect()
             };
             route.destinations =

@@ -5,6 +5,8 @@ use std::str::Chars;
 
 /// More than this are not made of one expression, and no repetition is longer.
 const MOST: usize = 24;
+/// An example that is longer, in octets, is none: repetitions within repetitions multiply.
+const LONGEST: usize = 1024;
 /// Groups within groups; an expression with more is not read further.
 const DEEPEST: usize = 32;
 
@@ -135,15 +137,16 @@ impl Reader<'_> {
         let least: usize = least.unwrap_or(1);
         let times = least.clamp(1, MOST);
         let none = (least == 0).then(String::new);
-        none.into_iter().chain(atom.iter().map(|one| one.repeat(times))).collect()
+        let short = atom.iter().filter(|one| one.len() * times <= LONGEST);
+        none.into_iter().chain(short.map(|one| one.repeat(times))).collect()
     }
 }
 
 /// Each of the beginnings with each of the ends.
 fn joined(beginnings: &[String], ends: &[String]) -> Vec<String> {
-    let all =
-        ends.iter().flat_map(|end| beginnings.iter().map(move |begin| format!("{begin}{end}")));
-    all.take(MOST).collect()
+    let all = ends.iter().flat_map(|end| beginnings.iter().map(move |begin| (begin, end)));
+    let short = all.filter(|(begin, end)| begin.len() + end.len() <= LONGEST);
+    short.map(|(begin, end)| format!("{begin}{end}")).take(MOST).collect()
 }
 
 #[cfg(test)]
@@ -183,5 +186,10 @@ mod tests {
             assert!(examples(expression).len() <= MOST, "{expression}");
         }
         assert!(examples(&"(a|b)".repeat(100)).len() <= MOST);
+        let nested = |depth: usize| format!("{}a{}", "(".repeat(depth), "{24})".repeat(depth));
+        assert_eq!(examples(&nested(2)), ["a".repeat(24 * 24)]);
+        assert_eq!(examples(&nested(7)), [""; 0]);
+        assert_eq!(examples(&format!("/b|{}", nested(7))), ["/b"]);
+        assert_eq!(examples(&"a".repeat(LONGEST + 1)), [""; 0]);
     }
 }

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::{Rules, cluster_key, printed};
-use crate::lint::endpoints::ListedEndpoint;
-use crate::lint::graph::{Cluster, FilterChain, FilterRole, Way};
+use crate::lint::endpoints::{LintedConfig, ListedEndpoint};
+use crate::lint::graph::{Cluster, FilterChain, FilterRole, Way, WrittenHeader};
 
 impl Rules<'_> {
     /// The order of filters.
@@ -44,6 +44,9 @@ impl Rules<'_> {
             chain.filters.iter().enumerate().take(end.unwrap_or(chain.filters.len()))
         {
             let is_behind = index > first || filter.is_unordered;
+            if leads_there && is_behind && !filter.is_disabled {
+                self.of_headers(&filter.headers, chain.configs());
+            }
             let message = match &filter.role {
                 // A filter is left out by the route that is chosen first.
                 FilterRole::Changes(what) if !is_behind && !filter.is_disabled && is_left_out => {
@@ -67,6 +70,30 @@ impl Rules<'_> {
             };
             if leads_there {
                 self.add(&filter.place, false, String::new(), message);
+            }
+        }
+    }
+
+    /// Headers that are written behind filters with these configurations.
+    pub(super) fn of_headers(
+        &self,
+        written: &[WrittenHeader],
+        configs: impl Iterator<Item = usize>,
+    ) {
+        if written.is_empty() {
+            return;
+        }
+        let numbers: BTreeSet<usize> = configs.collect();
+        let configs = numbers.into_iter().filter_map(|number| self.configs.get(number)?.as_ref());
+        let configs: Vec<&LintedConfig> = configs.collect();
+        for WrittenHeader { place, name } in written {
+            if configs.iter().any(|config| config.depends_on(name)) {
+                let message = format!(
+                    "the header \"{name}\" is written behind the filter, where it may take the \
+                     place of what was decided on, or of what the filter reports: write it \
+                     before the filter, or under another name"
+                );
+                self.add(place, false, format!("header {name}"), message);
             }
         }
     }
@@ -118,12 +145,13 @@ impl Rules<'_> {
         }
     }
 
-    /// The filters that a cluster has of its own.
+    /// What comes between the filter and the server by way of clusters.
     pub(super) fn of_upstream(&self) {
         let owners: BTreeSet<&String> =
             self.endpoints.iter().flat_map(|endpoint| &endpoint.owners).collect();
         let facts = owners.iter().filter_map(|owner| self.graph.clusters.get(*owner));
         for filter in facts.flat_map(|facts| &facts.filters) {
+            self.of_headers(&filter.headers, self.endpoints.iter().map(|endpoint| endpoint.config));
             let what = match &filter.role {
                 FilterRole::Changes(what) => (*what).to_owned(),
                 FilterRole::Unknown(kind) if !kind.contains("upstream_codec") => {
@@ -132,8 +160,8 @@ impl Rules<'_> {
                 _ => continue,
             };
             let message = format!(
-                "{what} of the cluster runs behind the filter and may change what was decided on: \
-                 it cannot be followed"
+                "{what} between the filter and the server may change what was decided on: it \
+                 cannot be followed"
             );
             self.add(&filter.place, false, String::new(), message);
         }

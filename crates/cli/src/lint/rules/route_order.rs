@@ -163,7 +163,6 @@ mod tests {
                         paths,
                         is_conditional: (number + kind).is_multiple_of(5),
                         rewrite: Rewrite::None,
-                        host_rewrite: None,
                         internal_redirects: None,
                         destinations: Vec::new(),
                     });

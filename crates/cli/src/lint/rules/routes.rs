@@ -21,6 +21,9 @@ impl Rules<'_> {
         if !self.is_of_the_server(cluster) {
             return;
         }
+        if !matches!(way, Way::Off { .. }) {
+            self.of_headers(&target.headers, chain.chain.configs());
+        }
         match way {
             Way::Runs(configs) => {
                 self.of_gated(chain, route, target, configs);
@@ -210,7 +213,7 @@ impl Rules<'_> {
         target: &Destination,
         configs: &[usize],
     ) {
-        let Some(new) = &route.host_rewrite else { return };
+        let Some(new) = &target.host_rewrite else { return };
         let by_host = |endpoint: &&ListedEndpoint| {
             !endpoint.hosts.iter().any(|host| host == "*") && configs.contains(&endpoint.config)
         };
@@ -240,7 +243,7 @@ impl Rules<'_> {
             };
             let how =
                 if passes { "passes undecided" } else { "is decided by another tenant's policy" };
-            let new_host = new.as_deref().unwrap_or("a host that the request chooses");
+            let new_host = new.as_deref().unwrap_or("a host that these files do not show");
             let message = format!(
                 "the host is rewritten: POST {sent} for {outside} {how} and arrives at {} for \
                  {new_host}: name the hosts from outside in \"hosts\" of that tenant",

@@ -17,7 +17,7 @@ impl Rules<'_> {
         configs: &[usize],
     ) {
         // Then the backend gets another host, which has its own rule.
-        if route.host_rewrite.is_some() {
+        if target.host_rewrite.is_some() {
             return;
         }
         let running: Vec<&LintedConfig> =

@@ -42,30 +42,61 @@ pub fn doubts(members: &Value, at: &str) -> Vec<Finding> {
     doubts
 }
 
-/// CRLs that count for no certificate: their `issuers` are none of the CAs of the configuration.
+/// CRLs that count for no certificate, as their `issuers` are none of the CAs of the configuration,
+/// and CAs whose certificates no source of revocation covers.
 pub fn doubts_about_crls(top: &Value) -> Vec<Finding> {
-    let elements =
-        |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
-    let tenants = elements(top.get("tenants"));
-    let cas = std::iter::once(top).chain(&tenants).flat_map(|policy| {
-        ["trust_anchors", "intermediates"].into_iter().flat_map(|name| elements(policy.get(name)))
-    });
-    let subjects: Vec<DistinguishedName> = cas
-        .filter_map(|ca| CaCertificate::from_pem(ca.as_str()?.as_bytes()).ok())
-        .map(|ca| ca.subject().clone())
-        .collect();
+    let cas = all_cas(top);
     let mut doubts = Vec::new();
+    // None: a list counts for certificates of every issuer.
+    let mut covered = Some(Vec::new());
     for (index, entry) in elements(top.get("crl")).iter().enumerate() {
+        if entry.get("issuers").is_none() {
+            covered = None;
+        }
         for (place, issuer) in elements(entry.get("issuers")).iter().enumerate() {
             let Ok(name) = DistinguishedName::parse(issuer.as_str().unwrap_or_default()) else {
                 continue;
             };
-            if !subjects.contains(&name) {
+            if cas.iter().all(|(_, subject)| *subject != name) {
                 let message = "no CA of trust_anchors and intermediates has this subject (written \
                     as in RFC 4514, most specific RDN first): this list revokes nothing of it";
                 doubts.push(doubt(&format!("/crl/{index}/issuers/{place}"), message));
             }
+            covered.iter_mut().for_each(|names| names.push(name.clone()));
+        }
+    }
+    let is_asked = top.get("crl").is_some() && top.get("ocsp").is_none();
+    for (pointer, subject) in cas.iter().filter(|_| is_asked) {
+        if covered.as_ref().is_some_and(|names| !names.contains(subject)) {
+            let message = format!(
+                "no entry of crl has this CA ({subject}) in its issuers, and there is no ocsp: a \
+                 certificate that it has revoked passes; name it in the entry of its list, or \
+                 leave issuers out there"
+            );
+            doubts.push(doubt(pointer, &message));
         }
     }
     doubts
+}
+
+/// The CAs of the top level and of all tenants: JSON Pointer and subject.
+fn all_cas(top: &Value) -> Vec<(String, DistinguishedName)> {
+    let tenants = elements(top.get("tenants")).iter().enumerate();
+    let tenants = tenants.map(|(index, tenant)| (format!("/tenants/{index}"), tenant));
+    let mut found = Vec::new();
+    for (at, policy) in std::iter::once((String::new(), top)).chain(tenants) {
+        for name in ["trust_anchors", "intermediates"] {
+            for (index, entry) in elements(policy.get(name)).iter().enumerate() {
+                let pem = entry.as_str().unwrap_or_default();
+                let ca = CaCertificate::from_pem(pem.as_bytes());
+                let subject = ca.map(|ca| (format!("{at}/{name}/{index}"), ca.subject().clone()));
+                found.extend(subject);
+            }
+        }
+    }
+    found
+}
+
+fn elements(value: Option<&Value>) -> &[Value] {
+    value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }

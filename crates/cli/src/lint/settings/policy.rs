@@ -140,11 +140,14 @@ impl PolicyMembers<'_> {
                 "an empty answer of the registry removes every client",
             ));
         }
-        if registry.get("on_miss").is_some() && self.member("unregistered_clients") == Some("pass")
-        {
+        let is_lookup = registry.get("mode").and_then(Value::as_str) == Some("lookup");
+        let asks =
+            if is_lookup { Some("mode") } else { registry.get("on_miss").map(|_| "on_miss") };
+        let passes = self.member("unregistered_clients") == Some("pass");
+        if let Some(member) = asks.filter(|_| passes) {
             let message = "where the registry answers 404 for a client that it has (a replica that \
                 lags behind), a request of this client passes without its certificate";
-            doubts.push(self.doubt("/registry/on_miss", message));
+            doubts.push(self.doubt(&format!("/registry/{member}"), message));
         }
         let path = registry.get("path").and_then(Value::as_str).unwrap_or_default();
         let (path, query) = path.split_once('?').unwrap_or((path, ""));

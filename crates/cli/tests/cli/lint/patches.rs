@@ -11,6 +11,8 @@ const OURS: &str =
     "$.filter_chains[*].filters[*].typed_config.http_filters[?(@.name=='tls-client-auth')]";
 const OTHER: &str =
     "$.filter_chains[*].filters[*].typed_config.http_filters[?(@.name=='envoy.filters.http.cors')]";
+const BY_TYPE: &str = "$.filter_chains[*].filters[*].typed_config.http_filters\
+    [?(@.typed_config['@type']=='type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm')]";
 const URL: &str = "type.googleapis.com/envoy.extensions.filters";
 
 /// The shipped manifests, a route to the server, and one more patch, which is applied after that of
@@ -101,6 +103,7 @@ fn patches_of_the_listener() {
         (chosen("remove", OURS, "", ""), error("takes the filter away")),
         (chosen("replace", OURS, "", &format!(", value: {cors}")), error("takes the filter away")),
         (chosen("remove", OTHER, "", ""), None),
+        (chosen("remove", BY_TYPE, "", ""), doubtful("among them")),
         (chosen("remove", "$..http_filters[?(@.name!='x')]", "", ""), doubtful("among them")),
         (moved, doubtful("among them")),
         (format!("op: move, from: {MANAGER}, path: /metadata"), doubtful("cannot be followed")),
@@ -113,6 +116,7 @@ fn patches_of_the_listener() {
         (chosen("add", OURS, "disabled", ", value: true"), error("disables the filter")),
         (chosen("add", OURS, "disabled", ", value: false"), None),
         (chosen("add", OTHER, "disabled", ", value: true"), None),
+        (chosen("add", BY_TYPE, "disabled", ", value: true"), doubtful("may be this one")),
         (
             value("replace", &format!("{FILTERS}/0/typed_config/config/configuration"), "{}"),
             doubtful("may be this one"),
@@ -122,6 +126,11 @@ fn patches_of_the_listener() {
             chosen("add", OURS, "typed_config/config/failure_policy", ", value: FAIL_OPEN"),
             error("FAIL_OPEN"),
         ),
+        (
+            chosen("add", BY_TYPE, "typed_config/config/failure_policy", ", value: FAIL_OPEN"),
+            error("FAIL_OPEN"),
+        ),
+        (chosen("add", OTHER, "typed_config/config/failure_policy", ", value: FAIL_OPEN"), None),
         // Others are put behind it, or before it.
         (value("add", &format!("{FILTERS}/1"), &lua), doubtful("a Lua script, which this patch")),
         (value("add", &format!("{FILTERS}/0"), &lua), None),
@@ -131,6 +140,7 @@ fn patches_of_the_listener() {
         // The rest of the connection manager.
         (value("add", &format!("{MANAGER}/stream_idle_timeout"), "5s"), None),
         (value("add", &format!("{MANAGER}/forward_client_cert_details"), "SANITIZE"), None),
+        (value("add", &format!("{MANAGER}/forward_client_cert_details"), "3"), None),
         (
             value("add", &format!("{MANAGER}/forward_client_cert_details"), "FORWARD_ONLY"),
             doubtful("x-forwarded-client-cert"),

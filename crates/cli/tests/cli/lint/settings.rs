@@ -124,10 +124,13 @@ fn what_loads_and_may_not_be_intended_is_reported() {
                     "path": "/", "on_miss": {"path": "/{client_id}"}}},
                 {"hosts": ["b.test"], "unregistered_clients": "reject", "registry": {
                     "cluster": "c", "authority": "a.test", "path": "/",
-                    "on_miss": {"path": "/{client_id}"}}}]}"#,
+                    "on_miss": {"path": "/{client_id}"}}}, {"hosts": ["c.test"],
+                    "registry": {"cluster": "c", "authority": "a.test", "mode": "lookup",
+                    "path": "/{client_id}"}}]}"#,
             &[
                 "/unregistered_clients: the backend",
                 "/tenants/0/registry/on_miss: where the registry answers 404",
+                "/tenants/2/registry/mode: where the registry answers 404",
             ],
         ),
         (
@@ -374,25 +377,45 @@ fn tenants_that_the_server_name_does_not_distinguish() {
 
 /// Such an entry looks like protection, and every revoked certificate passes.
 #[test]
-fn a_crl_of_no_ca_of_the_configuration_is_reported() {
+fn crls_and_cas_that_do_not_belong_together_are_reported() {
     let ca = |common_name| {
         Value::String(Authority::root(&AuthoritySpec { common_name, ..Default::default() }).pem())
     };
     let crl = |issuers: &[&str]| json!({"cluster": "c", "authority": "crl.test", "path": "/a.crl", "issuers": issuers});
-    let configuration = json!({
-        "endpoints": ["/t"], "clients": [], "trust_anchors": [ca("One")],
-        "crl": [crl(&["CN=one"]), crl(&["CN=Two", "CN=Three"])],
-        "tenants": [{"hosts": ["a.test"], "intermediates": [ca("Three")]}],
-    });
-    let path = file("crls.json", configuration.to_string());
-    let found = value(&run(&["lint", &path, "--format", "json"]));
-    let about_crls = found.as_array().into_iter().flatten().filter_map(|finding| {
-        finding["pointer"].as_str().filter(|pointer| pointer.starts_with("/crl"))
-    });
-    assert_eq!(about_crls.collect::<Vec<_>>(), ["/crl/1/issuers/0"]);
+    let all = json!({"cluster": "c", "authority": "crl.test", "path": "/a.crl"});
+    let ocsp = json!({"cluster": "c", "hosts": ["ocsp.test"]});
+    let (one, others) = (crl(&["CN=one"]), crl(&["CN=Two", "CN=Three"]));
+    for (crls, ocsp, wanted) in [
+        (vec![&one, &others], None, &["/crl/1/issuers/0"][..]),
+        (vec![&one], None, &["/tenants/0/intermediates/0"]),
+        (vec![&others], None, &["/crl/0/issuers/0", "/trust_anchors/0"]),
+        (vec![&one, &all], None, &[]),
+        (vec![&one], Some(&ocsp), &[]),
+        (vec![], None, &[]),
+    ] {
+        let mut configuration = json!({
+            "endpoints": ["/t"], "clients": [], "trust_anchors": [ca("One")],
+            "tenants": [{"hosts": ["a.test"], "intermediates": [ca("Three")]}],
+        });
+        if !crls.is_empty() {
+            configuration["crl"] = json!(crls);
+        }
+        if let Some(ocsp) = ocsp {
+            configuration["ocsp"] = ocsp.clone();
+        }
+        let path = file("crls.json", configuration.to_string());
+        let found = value(&run(&["lint", &path, "--format", "json"]));
+        let pointers = found.as_array().into_iter().flatten();
+        let pointers = pointers.filter_map(|finding| finding["pointer"].as_str());
+        let parts = ["/crl", "/trust_anchors", "/intermediates"];
+        let of_cas = pointers.filter(|pointer| parts.iter().any(|part| pointer.contains(part)));
+        let mut of_cas: Vec<&str> = of_cas.collect();
+        of_cas.sort_unstable();
+        assert_eq!(of_cas, wanted, "{configuration}");
+    }
 }
 
-/// `lint` says what each entry of `endpoints` gates, and that is no finding.
+/// A chain that ends in such a CA counts for no certificate.
 #[test]
 fn cas_that_are_not_valid_today_are_reported() {
     let ca = |common_name, not_before, not_after| {
@@ -447,6 +470,7 @@ fn cas_that_are_not_valid_today_are_reported() {
     assert!(found[2].1.contains("which is in less than 30 days"), "{}", found[2].1);
 }
 
+/// `lint` says what each entry of `endpoints` gates, and that is no finding.
 #[test]
 fn what_is_gated_is_listed() {
     let config = file(

@@ -2,7 +2,7 @@
 
 use super::patch_operations::{Effect, Gated, Operation};
 use super::patch_path::Step;
-use crate::document::Content;
+use crate::envoy_config::CLIENT_CERT_DETAILS;
 use crate::lint::envoy::http_filters;
 use crate::lint::graph::FilterRole;
 use crate::lint::located::{At, ConfigPlaces};
@@ -160,7 +160,7 @@ impl Context<'_, '_> {
                 if filters.is("filters") && config.is("typed_config") =>
             {
                 let is_sanitized = || {
-                    let mode = value.and_then(At::text);
+                    let mode = value.and_then(|value| value.node.word(&CLIENT_CERT_DETAILS));
                     mode.is_some_and(|mode| ["SANITIZE", "SANITIZE_SET"].contains(&mode))
                 };
                 if OF_MANAGERS.iter().any(|name| member.is(name)) {
@@ -218,14 +218,13 @@ impl Context<'_, '_> {
                 _ => self.removes(),
             };
         };
-        let names = if let Step::Chosen(names) = element { names.as_slice() } else { &[] };
-        let is_named = names.iter().any(|name| self.gated.is_ours(name));
-        let is_another = !names.is_empty() && !is_named;
+        let is_named = matches!(element, Step::Named(name) if self.gated.is_ours(name));
+        let is_another = self.gated.is_another(element);
         if !inside.is_empty() {
             return self.of_member(inside, is_named, is_another);
         }
         match (operation.op(), operation.value()) {
-            ("add", Some(value)) if !matches!(element, Step::Chosen(_) | Step::Unknown) => {
+            ("add", Some(value)) if matches!(element, Step::Index(_) | Step::End) => {
                 self.of_insert(element, value)
             }
             ("replace", Some(value)) if is_another => self.of_filter(value),
@@ -299,7 +298,7 @@ impl Context<'_, '_> {
                 "this patch disables the filter, and every request passes: leave it out".to_owned(),
             );
         }
-        if is_off && value.is_some_and(|value| matches!(value.node.content, Content::Bool(false))) {
+        if is_off && value.is_some_and(|value| value.node.is_false()) {
             return Effect::None;
         }
         Effect::doubtful(

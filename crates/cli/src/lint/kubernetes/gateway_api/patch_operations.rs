@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::patch_path::{Step, of_pointer, steps};
-use super::patches::is_for;
 use crate::lint::kubernetes::resource::Resource;
 use crate::lint::located::{At, ConfigPlaces};
 
@@ -57,6 +56,12 @@ impl<'a> Operation<'a> {
         self.patch.text_of("type").unwrap_or_default().rsplit('.').next().unwrap_or_default()
     }
 
+    /// Which HTTP filter of a listener it acts on or within; none: the list of them, or no filter.
+    pub fn http_filter(&self) -> Option<&Step> {
+        let at = self.steps.iter().position(|step| step.is("http_filters"))?;
+        self.steps.get(at + 1)
+    }
+
     /// The name of the resource of Envoy.
     pub fn name(&self) -> &'a str {
         self.patch.text_of("name").unwrap_or_default()
@@ -80,6 +85,15 @@ impl<'a> Operation<'a> {
         }
         self.priority() > other.priority()
     }
+}
+
+/// Whether a patch is for proxies of a Gateway.
+pub fn is_for(policy: Resource<'_>, namespace: &str, gateway: &str) -> bool {
+    let target = policy.spec().and_then(|spec| spec.member("targetRef"));
+    target.is_none_or(|target| {
+        target.text_of("kind") != Some("Gateway")
+            || (target.text_of("name"), policy.namespace) == (Some(gateway), namespace)
+    })
 }
 
 /// This filter where the files put it into gateways of Envoy Gateway.
@@ -147,10 +161,15 @@ impl<'a> Gated<'a> {
         self.listeners.contains(listener)
     }
 
-    /// Whether a name that an expression compares with is one of this filter.
-    pub fn is_ours(&self, quoted: &str) -> bool {
-        self.names.iter().any(|name| *name == quoted)
+    /// Whether an HTTP filter of this name in Envoy is this one.
+    pub fn is_ours(&self, name: &str) -> bool {
+        self.names.contains(name)
             // As Envoy Gateway names the filters of an EnvoyExtensionPolicy.
-            || quoted.split('/').any(|part| self.names.contains(part))
+            || name.split('/').any(|part| self.names.contains(part))
+    }
+
+    /// Whether it is for sure another one that a step chooses.
+    pub fn is_another(&self, step: &Step) -> bool {
+        matches!(step, Step::Named(name) if !self.is_ours(name))
     }
 }

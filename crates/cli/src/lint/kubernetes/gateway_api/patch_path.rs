@@ -11,8 +11,10 @@ pub enum Step {
     Index(usize),
     /// Behind the last element.
     End,
-    /// The elements that `[*]` or a filter chooses, with the texts with which the latter compares.
-    Chosen(Vec<String>),
+    /// All elements: `[*]`.
+    All,
+    /// The elements with this name, or with a plugin of this name: `[?(@.name=='…')]`.
+    Named(String),
     /// Any other expression.
     Unknown,
 }
@@ -60,7 +62,7 @@ fn of_json_path(path: &str) -> Vec<Step> {
         found.push(match name {
             // `..` looks at any depth.
             "" => Step::Unknown,
-            "*" => Step::Chosen(Vec::new()),
+            "*" => Step::All,
             _ => Step::Member(name.to_owned()),
         });
         rest = behind;
@@ -92,26 +94,33 @@ fn bracket(text: &str) -> (&str, &str) {
 
 fn of_bracket(inside: &str) -> Step {
     let inside = inside.trim();
-    let quoted = || inside.split(['\'', '"']).skip(1).step_by(2).map(str::to_owned);
-    let is_name = |mark: char| {
-        inside.len() > 1 && inside.starts_with(mark) && inside.matches(mark).count() == 2
-    };
     match (inside, inside.parse()) {
-        ("*", _) => Step::Chosen(Vec::new()),
+        ("*", _) => Step::All,
         (_, Ok(index)) => Step::Index(index),
-        _ if inside.starts_with('?') => {
-            // What is not a comparison with a text may choose anything.
-            let is_equal = inside.contains("==")
-                && !["!=", "!", "||", "=~", "<", ">"].iter().any(|other| inside.contains(other));
-            if is_equal { Step::Chosen(quoted().collect()) } else { Step::Unknown }
+        _ => {
+            let name = inside.strip_prefix('?').and_then(compared_name).map(Step::Named);
+            name.or_else(|| quoted(inside).map(Step::Member)).unwrap_or(Step::Unknown)
         }
-        _ if (is_name('\'') && inside.ends_with('\''))
-            || (is_name('"') && inside.ends_with('"')) =>
-        {
-            quoted().next().map_or(Step::Unknown, Step::Member)
-        }
-        _ => Step::Unknown,
     }
+}
+
+/// Where an element has its name: that of a filter, or that of its plugin.
+const NAMES: [&str; 4] = ["@.name", "@['name']", "@[\"name\"]", "@.typed_config.config.name"];
+
+/// The name with which a filter compares that of each element; none where it may choose elements of
+/// any name.
+fn compared_name(filter: &str) -> Option<String> {
+    let filter = filter.trim();
+    let inner = filter.strip_prefix('(').and_then(|inner| inner.strip_suffix(')'));
+    let (left, right) = inner.unwrap_or(filter).split_once("==")?;
+    NAMES.contains(&left.trim()).then(|| quoted(right.trim()))?
+}
+
+/// The text of one literal.
+fn quoted(literal: &str) -> Option<String> {
+    let mark = literal.chars().next().filter(|mark| ['\'', '"'].contains(mark))?;
+    let inner = literal.strip_prefix(mark)?.strip_suffix(mark)?;
+    (!inner.contains([mark, '\\'])).then(|| inner.to_owned())
 }
 
 fn snake_case(name: &str) -> String {
@@ -132,17 +141,24 @@ mod tests {
     #[test]
     fn paths_and_their_steps() {
         let member = |name: &str| Step::Member(name.to_owned());
-        let chosen = |names: &[&str]| {
-            Step::Chosen(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
-        };
+        let named = |name: &str| Step::Named(name.to_owned());
         for (path, wanted) in [
             ("", vec![]),
             ("$", vec![]),
-            ("$.a[*].b", vec![member("a"), chosen(&[]), member("b")]),
-            ("$.a[?(@.name=='x.y]')].b", vec![member("a"), chosen(&["x.y]"]), member("b")]),
+            ("$.a[*].b", vec![member("a"), Step::All, member("b")]),
+            ("$.a[?(@.name=='x.y]')].b", vec![member("a"), named("x.y]"), member("b")]),
+            ("$.a[?@.name == \"x\"]", vec![member("a"), named("x")]),
+            ("$.a[?(@['name']=='x')]", vec![member("a"), named("x")]),
+            ("$.a[?(@.typed_config.config.name=='x')]", vec![member("a"), named("x")]),
+            ("$.a[?(@.b=='x')]", vec![member("a"), Step::Unknown]),
+            ("$.a[?(@.b['@type']=='x')]", vec![member("a"), Step::Unknown]),
+            ("$.a[?(@.b.name=='x')]", vec![member("a"), Step::Unknown]),
+            ("$.a[?('x'==@.name)]", vec![member("a"), Step::Unknown]),
+            ("$.a[?(@.name=='x' && @.b=='y')]", vec![member("a"), Step::Unknown]),
+            ("$.a[?(@.name==@.b)]", vec![member("a"), Step::Unknown]),
             ("$['a'][\"b\"][3]", vec![member("a"), member("b"), Step::Index(3)]),
             ("$..a", vec![Step::Unknown, member("a")]),
-            ("$.a.*", vec![member("a"), chosen(&[])]),
+            ("$.a.*", vec![member("a"), Step::All]),
             ("$.a[?(@.name!='x')]", vec![member("a"), Step::Unknown]),
             ("$.a[?(@.name=='x' || @.b==2)]", vec![member("a"), Step::Unknown]),
             ("$.a[0,1]", vec![member("a"), Step::Unknown]),

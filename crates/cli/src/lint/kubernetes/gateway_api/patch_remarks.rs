@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::patch_operations::Operation;
-use super::patches::is_for;
+use super::patch_operations::{Gated, Operation, is_for};
 use crate::envoy_config::FailurePolicy;
 use crate::lint::finding::Severity;
 use crate::lint::graph::Remark;
@@ -26,17 +25,16 @@ fn set_by<'a>(operation: &Operation<'a>, name: &str) -> Option<At<'a>> {
 pub fn remarks(
     resources: &[Resource<'_>],
     operations: &[Operation<'_>],
+    gated: &Gated<'_>,
     configs: &ConfigPlaces,
 ) -> Vec<Remark> {
     let mut found = Vec::new();
-    let mut names = Vec::new();
     for policy in resources.iter().filter(|resource| resource.kind == "EnvoyExtensionPolicy") {
         let ours = policy.list("wasm").filter(|wasm| configs.at(*wasm).is_some());
         let ours: Vec<At<'_>> = ours.collect();
         if ours.is_empty() {
             continue;
         }
-        names.extend(ours.iter().filter_map(|wasm| wasm.text_of("name")).chain([policy.name]));
         let gateways = gateways(resources, *policy);
         // A policy of whose gateways nothing is known may have any patch.
         let sets = |is: &dyn Fn(&Operation<'_>) -> bool| {
@@ -75,10 +73,7 @@ pub fn remarks(
             }
         }
     }
-    let added = operations.iter().filter_map(|one| one.at.member("value"));
-    let added = added.filter(|value| configs.within(*value).is_some());
-    names.extend(added.filter_map(|value| value.text_of("name")));
-    found.extend(operations.iter().filter_map(|one| fails_open(one, &names)));
+    found.extend(operations.iter().filter_map(|one| fails_open(one, gated)));
     found
 }
 
@@ -93,22 +88,13 @@ fn failure<'a>(operation: &Operation<'a>) -> Option<(FailurePolicy, At<'a>)> {
 }
 
 /// A patch by which every request passes after a fault. A filter as a whole is judged as such.
-fn fails_open(operation: &Operation<'_>, names: &[&str]) -> Option<Remark> {
+fn fails_open(operation: &Operation<'_>, gated: &Gated<'_>) -> Option<Remark> {
     let (FailurePolicy::Open, at) = failure(operation)? else { return None };
     let is_whole = operation.at.member("value").is_some_and(|value| {
         value.within().iter().any(|within| within.member("vm_config").is_some())
     });
-    let path = path(operation);
-    // A filter that is chosen by another name is another one.
-    let quoted: Vec<&str> = path
-        .split(['\'', '"'])
-        .skip(1)
-        .step_by(2)
-        .filter(|name| !name.starts_with("envoy.filters.network."))
-        .collect();
-    let is_ours = quoted.is_empty()
-        || quoted.iter().any(|quoted| names.iter().any(|name| quoted.contains(name)));
-    (is_ours && !is_whole && !names.is_empty()).then(|| Remark {
+    let is_another = operation.http_filter().is_some_and(|chosen| gated.is_another(chosen));
+    (!is_another && !is_whole && !gated.names.is_empty()).then(|| Remark {
         place: at.place(),
         severity: Severity::Error,
         message: format!("{OPEN}: set FAIL_RELOAD"),

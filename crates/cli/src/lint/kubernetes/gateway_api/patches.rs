@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::envoy_listener::EnvoyListener;
+use super::merged::{self, PatchTarget};
+use super::patch_operations::{Operation, is_for};
 use super::patch_path::{Step, steps};
+use crate::lint::envoy::http_filters;
 use crate::lint::graph::{Filter, FilterRole, Way};
 use crate::lint::kubernetes::resource::Resource;
 use crate::lint::located::{At, ConfigPlaces};
@@ -20,15 +23,6 @@ enum Reach {
     /// The files do not show it.
     Unclear,
     Covers,
-}
-
-/// Whether a patch is for proxies of a Gateway.
-pub fn is_for(policy: Resource<'_>, namespace: &str, gateway: &str) -> bool {
-    let target = policy.spec().and_then(|spec| spec.member("targetRef"));
-    target.is_none_or(|target| {
-        target.text_of("kind") != Some("Gateway")
-            || (target.text_of("name"), policy.namespace) == (Some(gateway), namespace)
-    })
 }
 
 /// The filter that an EnvoyPatchPolicy adds to a listener as a whole, and how requests meet it
@@ -54,10 +48,21 @@ pub fn filter_of_listener(
         }
         let place = value.place();
         let is_own = is_for(policy, gateway.namespace, gateway.name);
-        let reach = match reach(patch, operation, gateway, listener) {
-            reach if is_own => reach,
+        let target = PatchTarget::of(policy);
+        let merging = merged::merging(resources, gateway);
+        let reach = match (reach(patch, operation, gateway, listener), merging) {
+            (_, Some(proxy)) if is_own && target == PatchTarget::Gateway => Reach::Nothing {
+                why: format!(
+                    "{} merges gateways, and Envoy Gateway leaves {} out, which is for one of them",
+                    proxy.printed(),
+                    policy.printed()
+                ),
+                fix: "let its targetRef name the GatewayClass".to_owned(),
+            },
+            (Reach::Covers, _) if is_own && target == PatchTarget::Class => Reach::Unclear,
+            (reach, _) if is_own => reach,
             // It names the listener, and a policy is for a Gateway of its own namespace.
-            Reach::Covers if unused.contains(&config) => Reach::Nothing {
+            (Reach::Covers, _) if unused.contains(&config) => Reach::Nothing {
                 why: format!("{} is not for {}", policy.printed(), gateway.printed()),
                 fix: "let its targetRef name that Gateway, in its own namespace".to_owned(),
             },
@@ -84,19 +89,39 @@ pub fn filter_of_listener(
             }
             Reach::Covers => (2, Way::Runs(vec![config])),
         };
-        let filter = Filter {
-            place,
-            name: value.text_of("name").unwrap_or_default().to_owned(),
-            role: FilterRole::ThisFilter { config, skips: None },
-            is_disabled: false,
-            is_unordered: false,
-            gap: None,
-        };
+        let name = value.text_of("name").unwrap_or_default();
+        let filter = Filter::new(place, name, FilterRole::ThisFilter { config, skips: None });
         if best.as_ref().is_none_or(|(other, ..)| *other < rank) {
             best = Some((rank, filter, way));
         }
     }
     best.map(|(_, filter, way)| (filter, way))
+}
+
+/// Headers that patches have routes of a listener write, as filters behind this one.
+pub fn headers_of_routes(
+    operations: &[Operation<'_>],
+    gateway: Resource<'_>,
+    names: &[String],
+) -> Vec<Filter> {
+    let own = operations.iter().filter(|one| {
+        let is_route = ["RouteConfiguration", "VirtualHost"].contains(&one.kind());
+        is_route
+            && names.iter().any(|name| name == one.name())
+            && is_for(one.policy, gateway.namespace, gateway.name)
+    });
+    let filters = own.filter_map(|one| {
+        let value = one.value()?;
+        let headers = if one.steps.iter().any(|step| step.is("request_headers_to_add")) {
+            value.within().into_iter().filter_map(http_filters::written_header).collect()
+        } else {
+            http_filters::headers_of_routes(value)
+        };
+        let role = FilterRole::Harmless;
+        let filter = Filter::new(value.place(), one.policy.printed(), role);
+        Some(Filter { headers, is_unordered: true, ..filter })
+    });
+    filters.collect()
 }
 
 fn reach(
@@ -174,7 +199,8 @@ fn reach(
 fn placed(steps: &[Step]) -> Reach {
     let manager = "envoy.filters.network.http_connection_manager";
     let is_manager = |step: &Step| match step {
-        Step::Chosen(names) => names.iter().all(|name| name == manager),
+        Step::All => true,
+        Step::Named(name) => name == manager,
         // The first one, as Envoy Gateway has no other.
         step => *step == Step::Index(0),
     };

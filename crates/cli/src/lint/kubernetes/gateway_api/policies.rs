@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::RouteContext;
-use crate::lint::graph::{Filter, FilterRole, Way};
+use crate::lint::graph::{Filter, FilterRole, Way, WrittenHeader};
 use crate::lint::kubernetes::resource::Resource;
 use crate::lint::located::{At, ConfigPlaces};
 
@@ -198,6 +198,15 @@ fn policies<'a>(
     found
 }
 
+/// The request headers that a part of a SecurityPolicy has written.
+fn written_headers(at: At<'_>) -> Vec<WrittenHeader> {
+    let claims = at.list("providers").flat_map(|provider| provider.list("claimToHeaders"));
+    let claims = claims.filter_map(|claim| claim.member("header"));
+    let users = ["forwardUsernameHeader", "forwardClientIDHeader"];
+    let users = users.into_iter().filter_map(|name| at.member(name));
+    claims.chain(users).filter_map(WrittenHeader::of).collect()
+}
+
 /// The filters that policies of routes put beside this one. `is_first`: this one is in the listener
 /// itself, before all of them.
 pub fn filters(
@@ -223,12 +232,9 @@ pub fn filters(
         }
         let mut add = |at: At<'_>, role: FilterRole, is_unordered: bool| {
             filters.push(Filter {
-                place: at.place(),
-                name: policy.printed(),
-                role,
-                is_disabled: false,
                 is_unordered,
-                gap: None,
+                headers: written_headers(at),
+                ..Filter::new(at.place(), policy.printed(), role)
             });
         };
         let spec = policy.spec();
@@ -239,6 +245,10 @@ pub fn filters(
                 let what = "an authorization service that may write headers";
                 service.into_iter().for_each(|at| {
                     add(at, FilterRole::Changes(what), is_reordered);
+                });
+                let others = ["jwt", "basicAuth", "apiKeyAuth"].into_iter();
+                others.filter_map(|name| spec?.member(name)).for_each(|at| {
+                    add(at, FilterRole::Harmless, is_reordered);
                 });
             }
             "BackendTrafficPolicy" => {

@@ -2,7 +2,7 @@
 //! not show.
 
 use crate::lint::graph::{Cluster, FilterChain};
-use crate::lint::kubernetes::installs::Install;
+use crate::lint::kubernetes::installs::{Install, labels_of};
 use crate::lint::kubernetes::rerouting::REROUTING;
 use crate::lint::kubernetes::resource::{Resource, service};
 use crate::lint::located::{At, Place};
@@ -14,11 +14,7 @@ pub fn chains(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Vec<Filte
     let mut found = Vec::new();
     for resource in resources.iter().filter(|resource| resource.kind == "EnvoyFilter") {
         let labels = resource.spec().and_then(|spec| spec.path(&["workloadSelector", "labels"]));
-        let labels: Vec<(&str, &str)> = labels
-            .into_iter()
-            .flat_map(At::members)
-            .filter_map(|(name, value)| Some((name, value.text()?)))
-            .collect();
+        let labels = labels_of(labels);
         let is_near = ours.iter().any(|own| !own.scope.differs(&labels));
         for patch in resource.list("configPatches") {
             let context = patch.path(&["match", "context"]).and_then(At::text).unwrap_or_default();
