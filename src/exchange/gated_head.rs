@@ -59,7 +59,19 @@ impl HeldField {
 
 impl HeldFields {
     /// The headers that `source` names, and that of the chain; `None` = all are absent.
+    #[inline]
     pub(super) fn of(head: &Head<'_>, source: &Source) -> Option<Box<Self>> {
+        // Nearly every request.
+        if matches!(source, Source::Connection)
+            && matches!(head.forwarded_client_cert, SingletonField::Absent)
+        {
+            return None;
+        }
+        Self::of_some(head, source)
+    }
+
+    #[inline(never)]
+    fn of_some(head: &Head<'_>, source: &Source) -> Option<Box<Self>> {
         let ForwardedFields { certificate, verified, chain } = ForwardedFields::of(head, source);
         let is_absent = |field| field == SingletonField::Absent;
         if [certificate, verified, chain].into_iter().all(is_absent) {
@@ -107,8 +119,10 @@ impl GatedHead {
             (Some(_), _) => return Err(Rejection::MethodNotAllowed),
         }
         checks.begin(Check::Content);
-        let charset =
-            check_content(head.content_type, head.content_encoding, head.overrides_charset)?;
+        let charset = check_content(head.content_type, head.content_encoding)?;
+        if head.overrides_charset {
+            return Err(Rejection::UnsupportedMediaType);
+        }
         check_length(head.content_length, policy.max_body_bytes)?;
         checks.begin(Check::Authorization);
         if head.has_php_credentials {
@@ -116,8 +130,11 @@ impl GatedHead {
         }
         let authorization =
             Authorization::read(head.authorization).map_err(Rejection::MalformedAuthorization)?;
-        let attested =
-            head.has_client_attestation.then(|| attested_subjects(head.client_attestation()));
+        let attested = if head.has_client_attestation {
+            Some(attested_subjects(head.client_attestation()))
+        } else {
+            None
+        };
         checks.begin(Check::Query);
         if let Some(name) = target.credential_in_query() {
             return Err(Rejection::ClientIdMismatch(ClientIdMismatch::CredentialInQuery { name }));

@@ -15,21 +15,19 @@ pub(crate) enum Charset {
 }
 
 /// The charset of a body that is one `application/x-www-form-urlencoded` in UTF-8 or US-ASCII,
-/// without a content coding. `overrides_charset`: [`Head::overrides_charset`](super::head::Head).
+/// without a content coding.
 ///
 /// # Errors
 /// [`RequestError::UnsupportedMediaType`] and [`RequestError::EncodedBody`].
 pub(crate) fn check_content(
     content_type: SingletonField<'_>,
     content_encoding: SingletonField<'_>,
-    overrides_charset: bool,
 ) -> Result<Charset, RequestError> {
     let SingletonField::Present(content_type) = content_type else {
         return Err(RequestError::UnsupportedMediaType);
     };
     let charset = usual_charset(content_type)
         .or_else(|| form_charset(content_type))
-        .filter(|_| !overrides_charset)
         .ok_or(RequestError::UnsupportedMediaType)?;
     match content_encoding {
         SingletonField::Absent => Ok(charset),
@@ -245,24 +243,18 @@ mod tests {
     #[test]
     fn content() {
         let form = SingletonField::Present(b"application/x-www-form-urlencoded");
-        let check =
-            |content_type, content_encoding| check_content(content_type, content_encoding, false);
-        assert_eq!(check(form, SingletonField::Absent), Ok(Charset::Utf8));
-        assert_eq!(check(form, SingletonField::Present(b"Identity")), Ok(Charset::Utf8));
-        assert_eq!(check(form, SingletonField::Repeated), Err(RequestError::EncodedBody));
+        assert_eq!(check_content(form, SingletonField::Absent), Ok(Charset::Utf8));
+        assert_eq!(check_content(form, SingletonField::Present(b"Identity")), Ok(Charset::Utf8));
+        assert_eq!(check_content(form, SingletonField::Repeated), Err(RequestError::EncodedBody));
         for content_type in [SingletonField::Absent, SingletonField::Repeated] {
             assert_eq!(
-                check(content_type, SingletonField::Absent),
+                check_content(content_type, SingletonField::Absent),
                 Err(RequestError::UnsupportedMediaType)
             );
         }
-        assert_eq!(
-            check_content(form, SingletonField::Absent, true),
-            Err(RequestError::UnsupportedMediaType)
-        );
         for coding in [&b"gzip"[..], b"identity,gzip", b"", b"identity, identity", b"\xff"] {
             assert_eq!(
-                check(form, SingletonField::Present(coding)),
+                check_content(form, SingletonField::Present(coding)),
                 Err(RequestError::EncodedBody)
             );
         }

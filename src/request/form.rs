@@ -137,12 +137,21 @@ impl<'a> Form<'a> {
         name.first().is_some_and(|first| !first.is_ascii_lowercase()) && begins_as_json(name)
     }
 
+    /// Whether a parameter has a name as long as this one: a check that nearly always suffices.
+    #[inline(always)]
+    pub(crate) fn may_have(&self, name: &str) -> bool {
+        self.name_lengths & bit_of_length(name.as_bytes()) != 0
+    }
+
     /// The value of the first parameter `name`.
+    #[inline]
     #[must_use]
     pub(crate) fn value(&self, name: &str) -> Option<Cow<'a, str>> {
-        if self.name_lengths & bit_of_length(name.as_bytes()) == 0 {
-            return None;
-        }
+        if self.may_have(name) { self.find(name) } else { None }
+    }
+
+    #[inline(never)]
+    fn find(&self, name: &str) -> Option<Cow<'a, str>> {
         let mut parameters = self.parameters.iter();
         parameters.find(|one| equal(&one.name, name.as_bytes())).map(Parameter::decoded)
     }

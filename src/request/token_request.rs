@@ -1,6 +1,7 @@
 //! Which client a request names, from every place that can name one.
 
 use super::authorization::Authorization;
+use super::credential::REQUEST_OBJECT;
 use super::error::{ClientIdMismatch, IdSource, RequestError};
 use super::form::Form;
 use super::jwt;
@@ -61,40 +62,36 @@ impl Claim {
         let is_jwt = || {
             matches!(form.value("client_assertion_type").as_deref(), None | Some("" | JWT_BEARER))
         };
-        let subjects =
-            assertion.as_deref().filter(|_| is_jwt()).map(jwt::subjects).unwrap_or_default();
 
         // RFC 6749 §3.2: a parameter without a value is treated as if it were omitted.
         let in_body = form.value("client_id");
-        let named = [(IdSource::Body, in_body.as_deref()), (IdSource::Basic, basic)].into_iter();
-        let named =
-            named.filter_map(|(source, id)| Some((source, id.filter(|id| !id.is_empty())?)));
-        let mut named =
-            named.chain(subjects.iter().map(|subject| (IdSource::Assertion, subject.as_str())));
-        let mut named_first = named.next();
-        if let Some((source, client_id)) = named_first
-            && let Some((other, _)) = named.find(|(_, id)| *id != client_id)
-        {
-            return Err(RequestError::ClientIdMismatch(ClientIdMismatch::Sources(source, other)));
-        }
-        // Only the backend can read the subject, which may be a client that must present its
-        // certificate.
-        if assertion.as_deref().is_some_and(|text| !text.is_empty()) && subjects.is_empty() {
-            return Err(RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion));
+        let is_named = |client_id: &&str| !client_id.is_empty();
+        let mut named = match (in_body.as_deref().filter(is_named), basic.filter(is_named)) {
+            (Some(one), Some(other)) if one != other => {
+                return Err(mismatch(IdSource::Body, IdSource::Basic));
+            }
+            (Some(client_id), _) => Some((IdSource::Body, client_id)),
+            (None, basic) => basic.map(|client_id| (IdSource::Basic, client_id)),
+        };
+        // Only the backend can read the subject of one that is not read here, which may be a client
+        // that must present its certificate.
+        let subjects;
+        if let Some(assertion) = assertion.as_deref().filter(is_named) {
+            subjects = if is_jwt() { jwt::subjects(assertion) } else { Vec::new() };
+            named = Some(agreed(IdSource::Assertion, &subjects, named)?);
         }
         if let Some(attested) = attested {
-            named_first = Some(agreed(attested, named_first)?);
+            named = Some(agreed(IdSource::Attestation, attested, named)?);
         }
-        let has_request_object = match form.value("request") {
-            Some(request_object) => check_request_object(&request_object, named_first)?,
-            None => false,
-        };
+        let has_request_object =
+            form.may_have(REQUEST_OBJECT) && check_request_object(form, named)?;
 
         // RFC 6749 §2.3. An empty credential counts too: some backend may compare it.
-        let credentials =
-            [basic.is_some(), secret.is_some(), assertion.is_some(), attested.is_some()];
-        let number_of_credentials = credentials.into_iter().filter(|given| *given).count();
-        match named_first {
+        let number_of_credentials = u8::from(basic.is_some())
+            + u8::from(secret.is_some())
+            + u8::from(assertion.is_some())
+            + u8::from(attested.is_some());
+        match named {
             None => {
                 let is_unrelated = matches!(authorization, None | Some(Authorization::Token));
                 Ok(Self::Unidentified {
@@ -118,43 +115,44 @@ impl Claim {
     }
 }
 
-/// The client that the subjects of a client attestation and the other sources name, of which
-/// `named` is one.
+/// The client that all sources name: `named`, and the subjects of `source`, of which there are none
+/// where it cannot be read.
 #[inline(never)]
 fn agreed<'a>(
-    attested: &'a [String],
+    source: IdSource,
+    subjects: &'a [String],
     named: Option<(IdSource, &'a str)>,
 ) -> Result<(IdSource, &'a str), RequestError> {
-    let Some(first) = attested.first() else {
+    let Some(first) = subjects.first() else {
         return Err(RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableAssertion));
     };
-    let (source, client_id) = named.unwrap_or((IdSource::Attestation, first));
-    if attested.iter().any(|other| other != client_id) {
-        return Err(RequestError::ClientIdMismatch(ClientIdMismatch::Sources(
-            source,
-            IdSource::Attestation,
-        )));
+    let (other, client_id) = named.unwrap_or((source, first));
+    if subjects.iter().any(|subject| subject != client_id) {
+        return Err(mismatch(other, source));
     }
-    Ok((source, client_id))
+    Ok((other, client_id))
+}
+
+#[cold]
+fn mismatch(one: IdSource, other: IdSource) -> RequestError {
+    RequestError::ClientIdMismatch(ClientIdMismatch::Sources(one, other))
 }
 
 /// Checks that a Request Object (RFC 9101) names no other client than the request does: Apereo CAS
 /// takes the client from it, also where it is not signed. Returns whether it is there.
 #[inline(never)]
 fn check_request_object(
-    request_object: &str,
+    form: &Form<'_>,
     named: Option<(IdSource, &str)>,
 ) -> Result<bool, RequestError> {
-    let Some(client_ids) = jwt::client_ids(request_object) else {
+    let Some(request_object) = form.value(REQUEST_OBJECT) else { return Ok(false) };
+    let Some(client_ids) = jwt::client_ids(&request_object) else {
         return Err(RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableRequestObject));
     };
     if let Some((source, client_id)) = named
         && client_ids.iter().any(|other| other != client_id)
     {
-        return Err(RequestError::ClientIdMismatch(ClientIdMismatch::Sources(
-            source,
-            IdSource::RequestObject,
-        )));
+        return Err(mismatch(source, IdSource::RequestObject));
     }
     Ok(!request_object.is_empty())
 }
