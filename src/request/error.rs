@@ -58,8 +58,8 @@ impl fmt::Display for ClientIdMismatch {
         match self {
             Self::Sources(one, other) => write!(f, "{one} and {other} name different clients"),
             Self::UnreadableAssertion => f.write_str(
-                "client_assertion or OAuth-Client-Attestation has no readable sub (encrypted, SAML, \
-                 or without one): such assertions cannot be used at gated endpoints",
+                "client_assertion or OAuth-Client-Attestation has no readable sub (encrypted, \
+                 SAML, or without one): such assertions cannot be used at gated endpoints",
             ),
             Self::UnreadableRequestObject => f.write_str(
                 "the parameter request is no JWT whose client_id can be read, nor an encrypted one",

@@ -48,7 +48,7 @@ pub struct Head<'a> {
     /// Whether the request has a header that PHP servers read as credentials: in PHP it is the same
     /// variable as the user name, password or digest of `authorization`.
     pub has_php_credentials: bool,
-    /// Whether the request has a client attestation, see [`Head::client_attestation`].
+    /// Whether the request has `oauth-client-attestation`.
     pub has_client_attestation: bool,
     /// Whether the request has a header from which ASP.NET takes the charset of the form.
     pub overrides_charset: bool,

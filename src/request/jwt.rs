@@ -24,8 +24,8 @@ pub(super) fn subjects(jwt: &str) -> Vec<String> {
     values_of(jwt, "sub").unwrap_or_default()
 }
 
-/// The subjects of a client attestation (draft-ietf-oauth-attestation-based-client-auth §5.1). There
-/// are none where it cannot be read or is sent twice.
+/// The subjects of a client attestation (draft-ietf-oauth-attestation-based-client-auth §5.1).
+/// There are none where it cannot be read or is sent twice.
 #[inline(never)]
 pub(crate) fn attested_subjects(attestation: SingletonField<'_>) -> Box<[String]> {
     match attestation {
