@@ -126,6 +126,12 @@ pub(crate) struct ForwardedFields<'a> {
 }
 
 impl<'a> ForwardedFields<'a> {
+    /// Whether the head has none of them, by a check that suffices for nearly every request.
+    #[inline]
+    pub(crate) fn are_absent(head: &Head<'_>, source: &Source) -> bool {
+        source.header().is_none() && matches!(head.forwarded_client_cert, SingletonField::Absent)
+    }
+
     /// Those that `source` names, and that of the chain.
     pub(crate) fn of(head: &Head<'a>, source: &Source) -> Self {
         let Some(header) = source.header() else {

@@ -187,7 +187,8 @@ impl fmt::Display for Rejection {
             Self::MethodNotAllowed => f.write_str("a gated request must be POST"),
             Self::UnsupportedMediaType => f.write_str(
                 "content-type must be one application/x-www-form-urlencoded, in UTF-8, or in \
-                 US-ASCII with an ASCII body, if it names a charset",
+                 US-ASCII with an ASCII body, if it names a charset, without \"multipart\" in a \
+                 parameter, and without the header x-up-devcap-post-charset",
             ),
             Self::EncodedBody => f.write_str("content-encoding must be absent or identity"),
             Self::BodyTooLarge { limit } => write!(f, "more than max_body_bytes = {limit}"),
@@ -200,7 +201,8 @@ impl fmt::Display for Rejection {
                 )
             }
             Self::MissingClientId => f.write_str(
-                "no client_id in the body, in HTTP Basic or as sub of a client_assertion",
+                "no client_id in the body, in HTTP Basic or as sub of a client_assertion or an \
+                 attestation, and perhaps a credential, a Request Object or JSON",
             ),
             Self::ClientIdMismatch(mismatch) => mismatch.fmt(f),
             Self::MalformedAuthorization(error) => error.fmt(f),

@@ -61,13 +61,7 @@ impl HeldFields {
     /// The headers that `source` names, and that of the chain; `None` = all are absent.
     #[inline]
     pub(super) fn of(head: &Head<'_>, source: &Source) -> Option<Box<Self>> {
-        // Nearly every request.
-        if matches!(source, Source::Connection)
-            && matches!(head.forwarded_client_cert, SingletonField::Absent)
-        {
-            return None;
-        }
-        Self::of_some(head, source)
+        if ForwardedFields::are_absent(head, source) { None } else { Self::of_some(head, source) }
     }
 
     #[inline(never)]
@@ -181,6 +175,7 @@ pub(super) fn is_preflight(head: &Head<'_>, target: &Target<'_>, end_of_stream: 
         && !head.has_upgrade
         && !head.overrides_method
         && !head.has_php_credentials
+        && !head.has_client_attestation
         && target.credential_in_query().is_none()
         && !target.has_access_token()
 }

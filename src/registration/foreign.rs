@@ -145,12 +145,11 @@ pub(crate) fn stated_client_id(entry: &Json) -> Option<&str> {
     }
 }
 
-/// Whether the object itself is a client, in any format: it has an identifier or a method of its
-/// own.
+/// Whether the object itself is a client: it has the identifier or the method of one, in any
+/// spelling, or the method of another format.
 pub(crate) fn is_client(json: &Json) -> bool {
     members(json).any(|(name, value)| {
         is_spelling_of(name, "clientid")
-            || OTHER_NAMES.iter().any(|other| is_spelling_of(name, other))
             || is_spelling_of(name, "tokenendpointauthmethod")
             || method_of(name, value).is_some()
     })

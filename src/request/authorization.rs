@@ -96,18 +96,19 @@ impl Authorization {
 /// alone, and read what follows them or the blank as credentials: Keycloak and Spring Security
 /// `Basic- YTpi`, bshaffer/oauth2-server-php `Basic-YTpi`, passport-http `XBasic YTpi`; Kong and
 /// RoadRunner's bundle for Symfony `Bearer basic YTpi`, and Kong within a word, too, where it looks
-/// for `[Bb]asic`.
+/// for the first `[Bb]asic`.
 fn resembles_basic(value: &[u8]) -> bool {
-    let mut is_scheme = true;
-    let mut before = b' ';
+    let (mut is_scheme, mut is_first, mut before) = (true, true, b' ');
     for (place, part) in value.windows(BASIC.len()).enumerate() {
         if part.eq_ignore_ascii_case(BASIC) {
-            let after = value.get(place + BASIC.len()..).unwrap_or_default();
-            if is_scheme
-                || before.is_ascii_whitespace()
-                || (part.ends_with(b"asic") && are_credentials_to_nginx(after))
-            {
+            if is_scheme || before.is_ascii_whitespace() {
                 return true;
+            }
+            if part.ends_with(b"asic") && std::mem::take(&mut is_first) {
+                let after = value.get(place + BASIC.len()..).unwrap_or_default();
+                if names_client_to_nginx(after) {
+                    return true;
+                }
             }
         }
         before = part.first().copied().unwrap_or_default();
@@ -116,12 +117,14 @@ fn resembles_basic(value: &[u8]) -> bool {
     false
 }
 
-/// Whether nginx, of which Kong is made, decodes `text` up to the first `=` to a user name and a
-/// password. The access tokens of nearly all servers have other letters: those of base64url, or the
-/// dots of a JWT.
-fn are_credentials_to_nginx(text: &[u8]) -> bool {
+/// Whether nginx, of which Kong is made, decodes `text` up to the first `=` to a user name. Hardly
+/// any access token does: it has the other letters of base64url, or decodes to no text.
+fn names_client_to_nginx(text: &[u8]) -> bool {
     let text = text.trim_ascii().split(|&octet| octet == b'=').next().unwrap_or_default();
-    BASE64_OF_NGINX.decode(text).is_ok_and(|decoded| decoded.contains(&b':'))
+    let decoded = BASE64_OF_NGINX.decode(text).unwrap_or_default();
+    // Kong takes a client without a secret where there is no colon.
+    let user = decoded.split(|&octet| octet == b':').next().unwrap_or_default();
+    std::str::from_utf8(user).is_ok_and(|user| !user.is_empty() && !user.contains(char::is_control))
 }
 
 #[cfg(test)]
@@ -161,7 +164,9 @@ mod tests {
             "DPOP x",
             "Bearer eyJ.aBasicYTpi.b",
             "Bearer service_basic_YTpi",
-            "Bearer xbasicYWI",
+            "Bearer xbasic/zi",
+            "Bearer xbasicAAB",
+            "Bearer xbasic_basicYTpi",
             "DPoP xBasic",
         ] {
             assert_eq!(Authorization::parse(token.as_bytes()), Ok(Authorization::Token), "{token}");
@@ -190,6 +195,7 @@ mod tests {
             (b"Bearer BASIC\tYTpi".to_vec(), AuthorizationError::Scheme),
             (b"DPoP xBasicYTpi".to_vec(), AuthorizationError::Scheme),
             (b"Bearer xbasic YTp=.".to_vec(), AuthorizationError::Scheme),
+            (b"Bearer xbasicdmljdGlt".to_vec(), AuthorizationError::Scheme),
             (b"Negotiate x y basicYTpi".to_vec(), AuthorizationError::Scheme),
             (b"Basic".to_vec(), AuthorizationError::NoColon),
             (b"Basic !!!!".to_vec(), AuthorizationError::Base64),

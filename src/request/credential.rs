@@ -8,9 +8,12 @@ pub(super) const CLIENT_ID: &str = "client_id";
 /// RFC 9101 §5.
 pub(super) const REQUEST_OBJECT: &str = "request";
 
-/// RFC 6749 §2.3.1, RFC 7521 §4.2.
-const CREDENTIALS: [&str; 4] =
-    [CLIENT_ID, "client_secret", "client_assertion", "client_assertion_type"];
+/// A shorter name is no credential's in any reading.
+pub(super) const SHORTEST: &str = REQUEST_OBJECT;
+
+/// RFC 6749 §2.3.1, RFC 7521 §4.2; and a Request Object, in which some backend finds the client.
+const CREDENTIALS: [&str; 5] =
+    [CLIENT_ID, "client_secret", "client_assertion", "client_assertion_type", REQUEST_OBJECT];
 
 /// The credential as which some backend reads the parameter `name`, although its name is another.
 pub(super) fn look_alike(name: &str) -> Option<&'static str> {
@@ -18,7 +21,7 @@ pub(super) fn look_alike(name: &str) -> Option<&'static str> {
     // only an equal name reads as one.
     let first = name.as_bytes().first().copied().unwrap_or_default();
     let is_plain = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    if (first.is_ascii_lowercase() && first != b'c')
+    if (first.is_ascii_lowercase() && !matches!(first, b'c' | b'r'))
         || is_plain(name)
         || CREDENTIALS.contains(&name)
     {
@@ -35,25 +38,14 @@ pub(super) fn look_alike(name: &str) -> Option<&'static str> {
 /// `client_id.x` and `.client_id`), and turn other characters into `_` (PHP, relaxed binders).
 #[must_use]
 pub(super) fn reads_as_credential(name: &str) -> Option<&'static str> {
-    credential_of(trimmed(name))
-}
-
-fn credential_of(name: &str) -> Option<&'static str> {
-    // Every credential begins with these seven characters. The check is for the many
-    // parameters of a query that do not.
-    let beginning = name.chars().take(7).map(|c| if c == '[' { '_' } else { folded(c) });
-    if name.len() < CLIENT_ID.len() || !beginning.eq("client_".chars()) {
+    let name = trimmed(name);
+    // Every credential begins so. The check is for the many parameters of a query that do not.
+    let beginning = || name.chars().map(|c| if c == '[' { '_' } else { folded(c) });
+    let begins = |with: &str| beginning().take(with.len()).eq(with.chars());
+    if name.len() < SHORTEST.len() || !(begins("client_") || begins(REQUEST_OBJECT)) {
         return None;
     }
     CREDENTIALS.into_iter().find(|credential| reads_as(name, credential))
-}
-
-/// Whether some backend finds a credential or a Request Object (RFC 9101 §5), which names a client
-/// too, in the parameter `name` of a query.
-#[must_use]
-pub(super) fn names_client(name: &str) -> bool {
-    let name = trimmed(name);
-    credential_of(name).is_some() || reads_as(name, REQUEST_OBJECT)
 }
 
 /// Whether some reader takes the name of a parameter (RFC 6750 §2.2, §2.3), or of a member of an

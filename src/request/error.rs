@@ -39,7 +39,7 @@ pub enum ClientIdMismatch {
     /// Two sources name different clients.
     Sources(IdSource, IdSource),
     /// The `client_assertion` or the client attestation has no subject that the filter can read: it
-    /// is encrypted, SAML, or has none.
+    /// is encrypted, SAML, or has none; or the attestation is sent twice.
     UnreadableAssertion,
     /// The `request` parameter is no Request Object (RFC 9101) whose client can be read, nor an
     /// encrypted one.
@@ -59,7 +59,8 @@ impl fmt::Display for ClientIdMismatch {
             Self::Sources(one, other) => write!(f, "{one} and {other} name different clients"),
             Self::UnreadableAssertion => f.write_str(
                 "client_assertion or OAuth-Client-Attestation has no readable sub (encrypted, \
-                 SAML, or without one): such assertions cannot be used at gated endpoints",
+                 SAML, without one, or sent twice): such assertions cannot be used at gated \
+                 endpoints",
             ),
             Self::UnreadableRequestObject => f.write_str(
                 "the parameter request is no JWT whose client_id can be read, nor an encrypted one",

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::content::Charset;
-use super::credential::{CLIENT_ID, look_alike, reads_as_credential};
+use super::credential::{CLIENT_ID, SHORTEST, look_alike, reads_as_credential};
 use super::error::{FormError, RequestError};
 use crate::json::first_repeated;
 use crate::limits;
@@ -215,8 +215,7 @@ const REPEATABLE: [&str; 3] = ["resource", "audience", "permission"];
 fn hidden_credential(body: &[u8]) -> Option<&'static str> {
     // A name shorter than the shortest credential is not decoded.
     fn name_of(text: &[u8]) -> Option<Cow<'_, str>> {
-        let name =
-            text.split(|&b| b == b'=').next().filter(|name| name.len() >= CLIENT_ID.len())?;
+        let name = text.split(|&b| b == b'=').next().filter(|name| name.len() >= SHORTEST.len())?;
         decode(name).ok()
     }
     let credential_of = |text: &[u8]| name_of(text).and_then(|name| reads_as_credential(&name));

@@ -40,12 +40,22 @@ pub(crate) fn attested_subjects(attestation: SingletonField<'_>) -> Box<[String]
 /// encrypted one only the backend can read. `None` = it is neither signed nor encrypted, or cannot
 /// be read.
 pub(super) fn client_ids(request_object: &str) -> Option<Vec<String>> {
-    // RFC 7516 §3.1.
-    const PARTS_OF_ENCRYPTED: usize = 5;
-    if request_object.is_empty() || request_object.split('.').count() == PARTS_OF_ENCRYPTED {
+    if request_object.is_empty() || is_encrypted(request_object) {
         return Some(Vec::new());
     }
     values_of(request_object, "client_id")
+}
+
+/// Whether a JWT is encrypted (RFC 7516 §3.1, §4.1.2): of five parts the first states how.
+fn is_encrypted(jwt: &str) -> bool {
+    let header = jwt.split('.').next().and_then(object);
+    jwt.split('.').count() == 5 && header.is_some_and(|header| header.members("enc").count() == 1)
+}
+
+/// A part of a JWT that is a JSON object.
+fn object(part: &str) -> Option<Json> {
+    let json = Json::parse(&BASE64URL.decode(part).ok()?).ok()?;
+    matches!(json, Json::Object(_)).then_some(json)
 }
 
 /// Every value of the claim `name` in a signed JWT, because readers of a repeated member differ in
@@ -57,13 +67,10 @@ fn values_of(jwt: &str, name: &str) -> Option<Vec<String>> {
     else {
         return None;
     };
-    let object = |part| BASE64URL.decode(part).ok().and_then(|json| Json::parse(&json).ok());
     // Without a header in JSON it is no JWT, but a reader that skips the dots may decode something
     // else from it.
-    let (Some(Json::Object(_)), Some(claims @ Json::Object(_))) = (object(header), object(payload))
-    else {
-        return None;
-    };
+    object(header)?;
+    let claims = object(payload)?;
     // Go's encoding/json ignores the letter case of names.
     let names = if let Json::Object(members) = &claims { members.as_slice() } else { &[] };
     if names.iter().any(|(other, _)| other != name && other.chars().map(folded).eq(name.chars())) {
@@ -114,13 +121,17 @@ mod tests {
     #[test]
     fn client_ids_of_request_objects() {
         let jwt = |payload: &str| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(payload));
+        let encrypted = URL_SAFE_NO_PAD.encode(r#"{"alg":"dir","enc":"A128GCM"}"#);
         let ids = |ids: &[&str]| Some(ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>());
         for (request_object, expected) in [
             (jwt(r#"{"iss":"b","client_id":"a"}"#), ids(&["a"])),
             (jwt(r#"{"client_id":"a","client_id":"b"}"#), ids(&["a", "b"])),
             (jwt(r#"{"iss":"b"}"#), ids(&[])),
             (String::new(), ids(&[])),
-            ("a.b.c.d.e".to_owned(), ids(&[])),
+            (format!("{encrypted}.b.c.d.e"), ids(&[])),
+            (format!("{encrypted}.b.c.d"), None),
+            ("e30.b.c.d.e".to_owned(), None),
+            ("a.b.c.d.e".to_owned(), None),
             ("a".to_owned(), None),
             ("a.b".to_owned(), None),
             ("a.b.c".to_owned(), None),

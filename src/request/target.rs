@@ -1,6 +1,6 @@
 //! The request target (RFC 9112 §3.2), and the credentials that its query must not carry.
 
-use super::credential::{REQUEST_OBJECT, names_client, reads_as_access_token};
+use super::credential::{SHORTEST, reads_as_access_token, reads_as_credential};
 use super::{form, path};
 use crate::{limits, percent};
 
@@ -42,7 +42,7 @@ impl<'a> Target<'a> {
     /// the parameters of a path's segments (RFC 3986 §3.3): some servers take a `client_id` there.
     #[must_use]
     pub fn credential_in_query(&self) -> Option<String> {
-        self.name_in_query(names_client)
+        self.name_in_query(|name| reads_as_credential(name).is_some())
     }
 
     /// Whether some backend finds an access token in the query (RFC 6750 §2.3).
@@ -82,7 +82,7 @@ fn find_name<'a>(
             .map(|sequence| sequence.split(|&b| b == b'=').next().unwrap_or_default())
     });
     let mut malformed = 0;
-    names.filter(|name| name.len() >= SHORTEST_NAME).find_map(|name| match form::decode(name) {
+    names.filter(|name| name.len() >= SHORTEST.len()).find_map(|name| match form::decode(name) {
         Ok(name) => is_wanted(&name).then(|| name.into_owned()),
         Err(_) => {
             malformed += 1;
@@ -91,9 +91,6 @@ fn find_name<'a>(
         }
     })
 }
-
-/// No shorter name is looked for.
-const SHORTEST_NAME: usize = REQUEST_OBJECT.len();
 
 /// What lenient readers make of a name that is not well-formed: escapes without two hexadecimal
 /// digits stay, `%uXXXX` is a character (.NET), and octets that are not UTF-8 are replaced, or
@@ -130,7 +127,8 @@ mod tests {
             (b"%u00", false),
             (b"%", false),
         ] {
-            let found = decode_leniently(name).iter().any(|name| names_client(name));
+            let found =
+                decode_leniently(name).iter().any(|name| reads_as_credential(name).is_some());
             assert_eq!(found, reads, "{name:?}");
         }
     }

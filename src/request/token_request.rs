@@ -28,8 +28,8 @@ pub(crate) enum Claim {
 pub(crate) struct ClaimedClient {
     /// The one identifier that every source agrees on. It is claimed, not proven.
     pub client_id: String,
-    /// Whether the request carries `Authorization` of any scheme, `client_secret`,
-    /// `client_assertion` or a client attestation.
+    /// Whether the request carries `Authorization` of any scheme, `client_secret` or
+    /// `client_assertion`. A client attestation may stand beside any method.
     pub has_other_authentication: bool,
     /// [`Form::client_id_has_semicolon`].
     pub has_semicolon: bool,
@@ -42,9 +42,10 @@ impl Claim {
     /// which there are none where the attestation cannot be read.
     ///
     /// # Errors
-    /// In this order: [`ClientIdMismatch::Sources`], [`ClientIdMismatch::UnreadableAssertion`],
-    /// [`ClientIdMismatch::UnreadableRequestObject`], [`ClientIdMismatch::Json`],
-    /// [`RequestError::MultipleAuthMethods`].
+    /// Of the first source that disagrees or cannot be read, in the order of body, Basic, assertion,
+    /// attestation and Request Object: [`ClientIdMismatch::Sources`],
+    /// [`ClientIdMismatch::UnreadableAssertion`], [`ClientIdMismatch::UnreadableRequestObject`]. Then
+    /// [`ClientIdMismatch::Json`], and [`RequestError::MultipleAuthMethods`].
     pub(crate) fn read(
         authorization: Option<&Authorization>,
         attested: Option<&[String]>,
@@ -87,10 +88,8 @@ impl Claim {
             form.may_have(REQUEST_OBJECT) && check_request_object(form, named)?;
 
         // RFC 6749 §2.3. An empty credential counts too: some backend may compare it.
-        let number_of_credentials = u8::from(basic.is_some())
-            + u8::from(secret.is_some())
-            + u8::from(assertion.is_some())
-            + u8::from(attested.is_some());
+        let number_of_credentials =
+            u8::from(basic.is_some()) + u8::from(secret.is_some()) + u8::from(assertion.is_some());
         match named {
             None => {
                 let is_unrelated = matches!(authorization, None | Some(Authorization::Token));
