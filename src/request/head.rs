@@ -104,6 +104,19 @@ impl<'a> Head<'a> {
         head
     }
 
+    /// Whether it has a header that says who sends the request or how its body is read. None of
+    /// them may be written behind the decision.
+    #[must_use]
+    pub fn has_claim(&self) -> bool {
+        [self.authorization, self.content_type, self.content_encoding]
+            .into_iter()
+            .any(|field| field != SingletonField::Absent)
+            || self.overrides_method
+            || self.overrides_charset
+            || self.has_php_credentials
+            || self.has_client_attestation
+    }
+
     /// `oauth-client-attestation`, in any spelling.
     #[inline(never)]
     pub(crate) fn client_attestation(&self) -> SingletonField<'a> {

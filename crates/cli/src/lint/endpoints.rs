@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use tls_client_auth::host::{Fields, Head};
 use tls_client_auth::inspect::{Policy, configuration_value};
 use tls_client_auth::{Code, Configuration, Gate, GateRequest, Peer};
 
@@ -123,9 +124,9 @@ impl LintedConfig {
     /// that a backend may take for it.
     pub fn depends_on(&self, header: &str) -> bool {
         let lower = header.to_ascii_lowercase();
-        let folded = lower.replace(['_', '.'], "-");
-        let is_stripped = |policy: &Policy| policy.common.stripped.strips(lower.as_bytes(), None);
-        ["authorization", "content-type"].contains(&folded.as_str())
+        let field = (lower.as_bytes(), &b"x"[..]);
+        let is_stripped = |policy: &Policy| policy.common.stripped.strips(field.0, None);
+        Head::of(Fields(std::slice::from_ref(&field))).has_claim()
             || self.configuration().policies().any(is_stripped)
     }
 

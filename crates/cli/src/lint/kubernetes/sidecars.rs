@@ -20,7 +20,8 @@ const PORTS: [&str; 2] = [
 pub fn remarks(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Vec<Remark> {
     let in_sidecars: Vec<&Install<'_>> = installs
         .iter()
-        .filter(|one| one.filter.role.config().is_some() && one.scope.is_elsewhere)
+        .filter(|one| one.filter.role.config().is_some())
+        .filter(|one| one.scope.is_elsewhere || one.scope.is_for_servers)
         .collect();
     let mut found = Vec::new();
     for resource in resources {
