@@ -186,9 +186,8 @@ impl fmt::Display for Rejection {
             ),
             Self::MethodNotAllowed => f.write_str("a gated request must be POST"),
             Self::UnsupportedMediaType => f.write_str(
-                "content-type must be one application/x-www-form-urlencoded, in UTF-8, or in \
-                 US-ASCII with an ASCII body, if it names a charset, without \"multipart\" in a \
-                 parameter, and without the header x-up-devcap-post-charset",
+                "content-type must be one application/x-www-form-urlencoded alone, in UTF-8, or in \
+                 US-ASCII with an ASCII body, if it or x-up-devcap-post-charset names a charset",
             ),
             Self::EncodedBody => f.write_str("content-encoding must be absent or identity"),
             Self::BodyTooLarge { limit } => write!(f, "more than max_body_bytes = {limit}"),
@@ -201,8 +200,7 @@ impl fmt::Display for Rejection {
                 )
             }
             Self::MissingClientId => f.write_str(
-                "no client_id in the body, in HTTP Basic or as sub of a client_assertion or an \
-                 attestation, and perhaps a credential, a Request Object or JSON",
+                "no client_id in the body, in HTTP Basic or as sub of an assertion or attestation",
             ),
             Self::ClientIdMismatch(mismatch) => mismatch.fmt(f),
             Self::MalformedAuthorization(error) => error.fmt(f),

@@ -9,6 +9,7 @@ use crate::json::{Json, JsonError, Members, one_of};
 use crate::limits;
 use crate::registration::ListedHosts;
 use crate::revocation::{CrlSource, Issuers, OcspSource, OnUnavailable, RevocationSources};
+use crate::sort::sort;
 
 const ON_UNAVAILABLE: [(&str, OnUnavailable); 2] =
     [("reject", OnUnavailable::Reject), ("allow", OnUnavailable::Allow)];
@@ -66,15 +67,18 @@ fn crl(json: &Json, issuers: &str) -> Result<Arc<CrlSource>, JsonError> {
             .within("authority"));
     }
     check_path(path, None).map_err(|error| error.within("path"))?;
+    let covered = covered.unwrap_or_default();
+    let mut names: Vec<String> = covered.iter().map(ToString::to_string).collect();
+    sort(&mut names);
     Ok(Arc::new(CrlSource {
-        identity: identity(&[cluster, authority, path, issuers], &[]),
+        identity: identity(&[cluster, authority, path, issuers, &names.join("\n")], &[]),
         cluster: cluster.into(),
         authority: authority.into(),
         path: path.into(),
         refresh,
         timeout,
         on_unavailable: on_unavailable.unwrap_or_default(),
-        issuers: covered.unwrap_or_default(),
+        issuers: covered,
     }))
 }
 
@@ -98,4 +102,23 @@ fn ocsp(json: &Json) -> Result<Arc<OcspSource>, JsonError> {
         max_age,
         on_unavailable: on_unavailable.unwrap_or_default(),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A list that was fetched for other issuers is another one.
+    #[test]
+    fn what_is_fetched_has_an_identity() {
+        let identity = |members: &str| {
+            let text = format!(r#"{{"cluster": "c", "authority": "a", "path": "/"{members}}}"#);
+            crl(&Json::parse(text.as_bytes()).unwrap(), "digest").unwrap().identity.clone()
+        };
+        assert_eq!(identity(""), identity(r#", "refresh": "5m", "on_unavailable": "allow""#));
+        let both = identity(r#", "issuers": ["CN=a", "CN=b"]"#);
+        assert_eq!(both, identity(r#", "issuers": ["CN=b", "CN=a"]"#));
+        let one = identity(r#", "issuers": ["CN=a"]"#);
+        assert!(one != both && one != identity("") && both != identity(""));
+    }
 }

@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, test } from "node:test";
 import {
@@ -21,6 +20,7 @@ import {
   phone,
   requested,
   sees,
+  temporaryDirectory,
   text,
 } from "./harness.mjs";
 
@@ -189,7 +189,7 @@ test("it names its version, and where the rules are", async () => {
 });
 
 test("the page is made of what it knows how to put into one file", () => {
-  const from = mkdtempSync(join(tmpdir(), "page-"));
+  const from = temporaryDirectory();
   const file = (name, content) => writeFileSync(join(from, name), content);
   const made = () =>
     spawnSync(process.execPath, ["edge/playground/bundle.mjs", from, from], { encoding: "utf8" });

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
@@ -37,7 +37,16 @@ before(async () => {
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args });
 });
 
+const directories = [];
+
+/** A directory that is removed after the tests. */
+export function temporaryDirectory() {
+  directories.push(mkdtempSync(join(tmpdir(), "page-")));
+  return directories.at(-1);
+}
+
 after(async () => {
+  directories.forEach((directory) => rmSync(directory, { recursive: true }));
   await browser?.close();
   server?.close();
 });
@@ -82,7 +91,7 @@ export async function sees(selector, pattern) {
 
 /** A certificate of this test's own, and its key, as files in a directory. */
 export function ownCertificate(subject, alternativeNames) {
-  const directory = mkdtempSync(join(tmpdir(), "page-"));
+  const directory = temporaryDirectory();
   const file = (name) => join(directory, name);
   const openssl = (command) => execFileSync("openssl", command.flat(), { stdio: "ignore" });
   openssl([

@@ -110,12 +110,18 @@ start_envoy() {
     curl --silent --fail --max-time 1 --output /dev/null http://127.0.0.1:9901/ready
 }
 
-# stop_last: ends the process that was started last.
-stop_last() {
-  kill "${started[-1]}"
-  wait "${started[-1]}" || true
-  unset 'started[-1]'
+# stop PID: ends one of the processes that were started here.
+stop() {
+  local at
+  kill "$1"
+  wait "$1" 2> /dev/null || true
+  for at in "${!started[@]}"; do
+    [[ ${started[at]} != "$1" ]] || unset "started[$at]"
+  done
 }
+
+# stop_last: ends the process that was started last.
+stop_last() { stop "${started[-1]}"; }
 
 # await WHAT LOG COMMAND...: waits until the command succeeds, while the process that was started
 # last is alive.

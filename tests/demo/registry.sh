@@ -69,8 +69,7 @@ stays steady 200 authenticated "not affected"
 register steady
 becomes newcomer 401 unknown_client "removed from the list"
 stays steady 200 authenticated "not affected"
-kill "$registry"
-wait "$registry" 2> /dev/null || true
+stop "$registry"
 echo
 echo "registry: stopped"
 deadline=$((SECONDS + 30))

@@ -546,10 +546,12 @@ test("fetch: a body that was read before the gate saw it is no empty one", async
 
 test("fetch: of a client that goes away nothing is reported", async () => {
   const body = new ReadableStream({ pull: (controller) => controller.error(new Error("gone")) });
-  const response = await protect(gate, unreached, { peer: a, onDecision: unreached })(
-    request(body),
-  );
-  assert.equal(response.status, 400);
+  const reports = [];
+  const onDecision = ({ code }) => reports.push(code);
+  const onError = ({ message }) => reports.push(message);
+  const handle = protect(gate, unreached, { peer: a, onDecision, onError });
+  assert.equal((await handle(request(body))).status, 400);
+  assert.deepEqual(reports, []);
 });
 
 test("fetch: who listens to decisions changes none, and gets no secret", async () => {

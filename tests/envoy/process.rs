@@ -5,11 +5,13 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
+use tls_client_auth_tests::host::Module;
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
@@ -202,8 +204,14 @@ impl Envoy {
 
     /// Waits for a line of Envoy's log with this text.
     pub async fn log_line(&self, text: &str) -> String {
+        self.log_line_after(0, text).await
+    }
+
+    /// The same behind the first `from` octets of the log.
+    pub async fn log_line_after(&self, from: usize, text: &str) -> String {
         eventually(&format!("a log line with {text:?}"), async || {
-            self.log().lines().find(|line| line.contains(text)).map(str::to_string)
+            let log = self.log();
+            log.get(from..)?.lines().find(|line| line.contains(text)).map(str::to_string)
         })
         .await
     }
@@ -363,9 +371,10 @@ fn spawn(
     .expect("Envoy can be executed")
 }
 
-/// The shipped module.
+/// The shipped module. It must not be older than its sources.
 pub fn module() -> PathBuf {
-    existing("tls_client_auth.wasm", "./build.sh builds it")
+    static MODULE: OnceLock<PathBuf> = OnceLock::new();
+    MODULE.get_or_init(|| Module::file("tls_client_auth.wasm")).clone()
 }
 
 fn existing(name: &str, how_to_get: &str) -> PathBuf {

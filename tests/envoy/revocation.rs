@@ -102,8 +102,9 @@ async fn a_list_revokes_a_certificate_whose_connection_is_open() {
         (Reply::status(404), "status 404"),
         (Reply::body("").padded(50 << 20), "no answer"),
     ] {
+        let before = envoy.log().len();
         server.serve("/ca.crl", reply);
-        envoy.log_line(line).await;
+        envoy.log_line_after(before, line).await;
         assert_eq!(seed.code().await, "certificate_revoked", "{line}");
         assert_eq!(names.code().await, "authenticated", "{line}");
     }
@@ -159,9 +160,10 @@ async fn a_responder_revokes_a_certificate_whose_connection_is_open() {
         (Reply::body("<html></html>"), "not the DER of an OCSP answer"),
         (Reply::body(ocsp_answer(&question, false)).after(Duration::from_secs(3)), "no answer"),
     ] {
+        let before = envoy.log().len();
         server.serve(path, reply);
         asked.becomes("revocation_unknown").await;
-        envoy.log_line(detail).await;
+        envoy.log_line_after(before, detail).await;
         server.serve(path, Reply::body(ocsp_answer(&question, false)));
         asked.becomes("authenticated").await;
     }

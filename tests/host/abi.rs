@@ -80,6 +80,8 @@ pub struct Host {
     pub configuration: Option<Vec<u8>>,
     /// Root contexts, each with the tick period that it set.
     pub roots: BTreeMap<u32, Option<u32>>,
+    /// Streams whose filters were destroyed.
+    pub destroyed: BTreeSet<u32>,
     /// The root context of each stream.
     pub parents: BTreeMap<u32, u32>,
     pub calls: Calls,
@@ -128,6 +130,7 @@ impl Host {
             process,
             streams: BTreeMap::new(),
             accounts: BTreeMap::new(),
+            destroyed: BTreeSet::new(),
             active: ROOT,
             effective: None,
             clock,

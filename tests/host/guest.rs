@@ -288,7 +288,12 @@ impl Guest<'_> {
 
     pub fn set_effective_context(&mut self, context: u32) -> Result<Status> {
         let host = self.host();
-        if !host.roots.contains_key(&context) && !host.streams.contains_key(&context) {
+        // Envoy deletes the context of a request later in the same turn of its loop than it destroys
+        // the filters. A call for such a request is a fault, but this one succeeds.
+        if !host.roots.contains_key(&context)
+            && !host.streams.contains_key(&context)
+            && !host.destroyed.contains(&context)
+        {
             return Ok(Status::BadArgument);
         }
         host.effective = Some(context);

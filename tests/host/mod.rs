@@ -260,6 +260,7 @@ impl Vm {
             .streams
             .remove(&id.0)
             .ok_or_else(|| Fault("the stream is already closed".into()))?;
+        host.destroyed.insert(id.0);
         host.parents.remove(&id.0);
         let account = host.accounts.remove(&id.0).unwrap_or_default();
         self.retire_roots();

@@ -1,6 +1,6 @@
 //! Compiled modules.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use wasmtime::{Config, Engine};
@@ -35,12 +35,18 @@ impl Module {
         SHIPPED.get_or_init(|| Module::built("tls_client_auth_responses.wasm"))
     }
 
-    fn built(name: &str) -> Module {
+    /// Where the file of this name is. It must not be older than its sources.
+    pub fn file(name: &str) -> PathBuf {
         let root = support::repository();
         let path = root.join("target").join(name);
         let built = modified(&path).unwrap_or_else(|error| panic!("{error}: run ./build.sh first"));
         let newest = newest_source(root).unwrap_or_else(|error| panic!("{error}"));
         assert!(newest <= built, "{} is older than its sources: run ./build.sh", path.display());
+        path
+    }
+
+    fn built(name: &str) -> Module {
+        let path = Module::file(name);
         let bytes =
             std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         Module::compile(bytes).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()))
@@ -64,8 +70,9 @@ impl Module {
 }
 
 fn newest_source(root: &Path) -> Result<std::time::SystemTime, String> {
-    let mut newest = modified(&root.join("Cargo.lock"))?;
-    let mut folders = vec![root.join("src"), root.join("crates/proxy-wasm")];
+    let mut newest = modified(&root.join("Cargo.lock"))?.max(modified(&root.join("Cargo.toml"))?);
+    let mut folders =
+        ["src", "crates/proxy-wasm", "crates/signatures"].map(|name| root.join(name)).to_vec();
     while let Some(folder) = folders.pop() {
         let entries =
             std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;

@@ -1,5 +1,4 @@
-//! Clients that send arbitrary bytes: every request gets an answer, and none passes, traps or
-//! hangs.
+//! Clients that send arbitrary bytes: every request is decided, and none traps or hangs.
 
 use crate::fixture::{CLOCK, CONFIG, certificate, token_request, verified};
 use crate::host::Verdict;

@@ -272,6 +272,9 @@ fn metrics_exist_before_they_are_counted() {
     for (code, _) in DECISIONS {
         assert_eq!(vm.metric(&format!("tls_client_auth.{code}")), Some(0), "{code}");
     }
+    // The VM that tries a configuration has no ticks, and the gauges of others.
+    assert_eq!(vm.metric("tls_client_auth.registry_clients"), Some(0));
+    vm.tick().expect("no fault");
     assert_eq!(vm.metric("tls_client_auth.registry_clients"), Some(1));
     pass(&mut vm, verified(&certificate()));
     assert_eq!(vm.metric("tls_client_auth.authenticated"), Some(1));

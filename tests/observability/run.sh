@@ -75,8 +75,10 @@ started+=($!)
 await "Prometheus" "$work/prometheus.log" \
   curl --silent --fail --max-time 1 --output /dev/null http://127.0.0.1:9090/-/ready
 while traffic; do sleep 0.2; done &
-started+=($!)
+requests=$!
+started+=("$requests")
 python3 tests/observability/queries.py http://127.0.0.1:9090
+kill -0 "$requests" 2> /dev/null || fail "the traffic ended: see above"
 curl --silent http://127.0.0.1:9901/stats/prometheus |
   sed -n 's/^\(tls_client_auth[a-z_]*{.*} [1-9].*\)/   \1/p'
 echo "observability passed"

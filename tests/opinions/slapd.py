@@ -51,6 +51,13 @@ class Slapd:
             stderr=(work / "slapd.log").open("wb"),
         )
         self.number = 0
+        try:
+            self.connect(port, work)
+        except BaseException:
+            self.stop()
+            raise
+
+    def connect(self, port, work):
         for _ in range(600):
             try:
                 self.socket = socket.create_connection(("127.0.0.1", port))

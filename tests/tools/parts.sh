@@ -31,6 +31,8 @@ test_edge() {
   cp -R edge/examples "$home/"
   cp -R "$project/node_modules/tls-client-auth" "$home/node_modules/"
   bash tests/demo/pki.sh "$home/pki"
+  # The table of these sources.
+  cargo test --locked --quiet --test cases the_table_is_written
   (
     cd "$home" && CASES=../../tmp/cases.json SCHEMA=../../../envoy/configuration.schema.json \
       node --test
@@ -70,6 +72,8 @@ part_core() {
   else
     step "the decision and the command line, native"
     cargo test --locked
+    step "what of the ABI needs no host"
+    cargo test --locked --package tls-client-auth-proxy-wasm --test abi
   fi
 }
 

@@ -52,7 +52,7 @@ impl HeldHeadersWatch {
         if let Self::Unknown { held, .. } = self
             && let Some(received) = received()
         {
-            let request = HeldRequest { context_id, exchange: exchange.clone() };
+            let request = HeldRequest::new(context_id, exchange);
             held.insert(context_id, WatchedRequest { request, received, late: Duration::ZERO });
         }
     }
@@ -85,7 +85,7 @@ impl HeldHeadersWatch {
     pub(super) fn take_late(&mut self, elapsed: Duration) -> Vec<HeldRequest> {
         let Self::Unknown { held, is_reported } = self else { return Vec::new() };
         let is_late = |_: &u32, watched: &mut WatchedRequest| {
-            let has_more = watched.request.make_effective()
+            let has_more = watched.request.make_effective().is_some()
                 && received().is_some_and(|now| now > watched.received);
             watched.late += if has_more { elapsed } else { Duration::ZERO };
             watched.late >= limits::WITHHELD

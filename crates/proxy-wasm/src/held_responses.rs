@@ -18,7 +18,7 @@ use super::held_request::HeldResponse;
 #[derive(Default)]
 pub(super) struct HeldResponses {
     /// By their contexts, each with the time for which nothing came.
-    held: BTreeMap<u32, (Rc<RefCell<BackendResponse>>, Duration)>,
+    held: BTreeMap<u32, (HeldResponse, Duration)>,
     /// Whether the body of one did not come. Then no further one is held, unless the setting is
     /// proven by a request.
     has_been_late: bool,
@@ -27,7 +27,7 @@ pub(super) struct HeldResponses {
 impl HeldResponses {
     /// A response is held from now on.
     pub(super) fn watch(&mut self, context_id: u32, response: &Rc<RefCell<BackendResponse>>) {
-        self.held.insert(context_id, (response.clone(), Duration::ZERO));
+        self.held.insert(context_id, (HeldResponse::new(context_id, response), Duration::ZERO));
     }
 
     /// Whether the body of a held response did not come before.
@@ -40,15 +40,19 @@ impl HeldResponses {
         self.held.remove(&context_id);
     }
 
+    /// None needs to be watched any more.
+    pub(super) fn forget_all(&mut self) {
+        self.held.clear();
+    }
+
     /// Removes and returns those of which nothing came, `elapsed` after the last tick.
     pub(super) fn take_late(&mut self, elapsed: Duration) -> Vec<HeldResponse> {
-        let is_late = |_: &u32, (_, late): &mut (Rc<RefCell<BackendResponse>>, Duration)| {
+        let is_late = |_: &u32, (_, late): &mut (HeldResponse, Duration)| {
             *late += elapsed;
             *late >= limits::RESPONSE_WITHHELD
         };
         let late = self.held.extract_if(.., is_late);
-        let late: Vec<_> =
-            late.map(|(context_id, (response, _))| HeldResponse { context_id, response }).collect();
+        let late: Vec<_> = late.map(|(_, (held, _))| held).collect();
         self.has_been_late |= !late.is_empty();
         late
     }

@@ -145,6 +145,8 @@ impl RootContext for Root {
             for lookup in &finished {
                 resume_all(plugin, lookup);
             }
+        } else {
+            plugin.registries.record_metrics();
         }
         answer_late_requests(plugin, elapsed);
         if abi::reads_responses() {

