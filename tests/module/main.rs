@@ -16,6 +16,7 @@ use tls_client_auth_tests::{host, random, run};
 mod calls;
 mod configurations;
 mod deliveries;
+mod ended;
 mod faulty_host;
 mod fixture;
 mod harness;
