@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { connect } from "node:tls";
 import { configuration, exchange, post, protocols, read, started, token } from "./support.mjs";
 
@@ -29,16 +30,36 @@ const examples = {
 };
 const running = {};
 
+async function start(runtime, name) {
+  const example = `examples/${name}.mjs`;
+  const one = await started(runtimes[runtime], example, "runtimes.json", options);
+  running[`${runtime}: ${name}`] = one;
+}
+
 before(async () => {
   writeFileSync("runtimes.json", JSON.stringify(configuration));
   for (const [runtime, names] of Object.entries(examples)) {
-    for (const name of names) {
-      const example = `examples/${name}.mjs`;
-      const one = await started(runtimes[runtime], example, "runtimes.json", options);
-      running[`${runtime}: ${name}`] = one;
-    }
+    for (const name of names) await start(runtime, name);
   }
 });
+
+// Deno's HTTP/2 can abort at a GOAWAY, by an assertion of nghttp2, which is no fault of an adapter.
+// What was asked then is asked once more; everything else that ends a server fails the test.
+const surviving = (runtime, name, work) => async () => {
+  const one = running[`${runtime}: ${name}`];
+  try {
+    await work();
+  } catch (error) {
+    const { process } = one;
+    if (process.exitCode === null && process.signalCode === null) await pause(500);
+    if (process.exitCode === null && process.signalCode === null) throw error;
+    if (!/nghttp2_session\.c.*Assertion/.test(one.log())) {
+      throw new Error(`the server ended: ${process.exitCode} ${process.signalCode} ${one.log()}`);
+    }
+    await start(runtime, name);
+    await work();
+  }
+};
 
 after(() => Object.values(running).forEach(({ process }) => process.kill()));
 
@@ -66,7 +87,8 @@ for (const [runtime, names] of Object.entries(examples)) {
   for (const name of names) {
     const title = `${runtime}: ${name}`;
     const both = name === "http2-server" ? Object.values(protocols) : [protocols["HTTP/1.1"]];
-    test(`${title}: what passes has its whole body`, async () => {
+    const testIt = (what, work) => test(`${title}: ${what}`, surviving(runtime, name, work));
+    testIt("what passes has its whole body", async () => {
       const { origin } = running[title];
       const long = `${token("a")}&scope=`.padEnd(50_000, "y");
       for (const { send } of both) {
@@ -95,7 +117,7 @@ for (const [runtime, names] of Object.entries(examples)) {
       }
     });
 
-    test(`${title}: a resumed session is what its handshake was`, async () => {
+    testIt("a resumed session is what its handshake was", async () => {
       const port = Number(new URL(running[title].origin).port);
       // In the order of an attack: the first certificate has the subject of a's client.
       for (const [as, id, passes] of [
@@ -113,7 +135,7 @@ for (const [runtime, names] of Object.entries(examples)) {
       }
     });
 
-    test(`${title}: one connection carries several requests`, async () => {
+    testIt("one connection carries several requests", async () => {
       const port = Number(new URL(running[title].origin).port);
       const last = post(token("a"), { more: "Connection: close\r\n" });
       const requests = [post(token("a")), post(token("nobody")), last];
