@@ -24,9 +24,8 @@ LOG_FORMAT = (
 )
 # Where curl loses an answer that comes before the end of the body: over HTTP/2 some versions do at
 # once ("not closed cleanly"), and all do where Envoy then closes the connection, as it does while a
-# listener changes. A handshake that fails looks the same, each time; by TLS 1.2 it is 35.
+# listener changes. A handshake that fails looks the same, each time.
 LOST = {16, 55, 56, 92}
-NO_HANDSHAKE = LOST | {35}
 # Each worker takes a change by itself, and the kernel chooses the worker of a connection: so many
 # equal answers in a row come from all of them.
 IN_A_ROW = 8
@@ -83,7 +82,7 @@ class Certificates:
 
 @dataclass
 class Answer:
-    status: int | str  # 0: a failed handshake; words: no answer for another reason
+    status: int  # 0: no answer, as after a failed handshake
     code: str  # of the filter; "-" where it did not decide
     saw: dict | None  # the headers that the backend got
     headers: dict  # of the answer; names in lower case
@@ -121,8 +120,6 @@ class Edge:
                 break
         status, fields = head(done.stdout)
         code = self.code(name) if status and logged else "-"
-        if not status and done.returncode not in NO_HANDSHAKE:
-            status = f"no answer, curl ended with {done.returncode}"
         answer = Answer(status, code, self.backend.saw(name), fields)
         if (status == 200) != (answer.saw is not None):
             raise Surprise(f"{answer}, but the backend saw {answer.saw}")
