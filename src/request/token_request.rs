@@ -42,10 +42,11 @@ impl Claim {
     /// which there are none where the attestation cannot be read.
     ///
     /// # Errors
-    /// Of the first source that disagrees or cannot be read, in the order of body, Basic, assertion,
-    /// attestation and Request Object: [`ClientIdMismatch::Sources`],
-    /// [`ClientIdMismatch::UnreadableAssertion`], [`ClientIdMismatch::UnreadableRequestObject`]. Then
-    /// [`ClientIdMismatch::Json`], and [`RequestError::MultipleAuthMethods`].
+    /// Of the first source that disagrees or cannot be read, in the order of body, Basic,
+    /// assertion, attestation and Request Object: [`ClientIdMismatch::Sources`],
+    /// [`ClientIdMismatch::UnreadableAssertion`] or
+    /// [`ClientIdMismatch::UnreadableRequestObject`]. Then [`ClientIdMismatch::Json`], and
+    /// [`RequestError::MultipleAuthMethods`].
     pub(crate) fn read(
         authorization: Option<&Authorization>,
         attested: Option<&[String]>,

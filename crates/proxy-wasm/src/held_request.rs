@@ -53,8 +53,8 @@ impl HeldResponse {
 }
 
 /// Envoy knows a context for a while after it has destroyed the filters of the request (it deletes
-/// them later in the same turn of its loop). To continue or answer such a request would call filters
-/// that were destroyed, so what its context owned decides.
+/// them later in the same turn of its loop). To continue or answer such a request would call
+/// filters that were destroyed, so what its context owned decides.
 fn make_effective<T>(context_id: u32, state: &Weak<T>) -> Option<Rc<T>> {
     state.upgrade().filter(|_| abi::set_effective_context(context_id))
 }

@@ -153,8 +153,8 @@ impl Registries {
         }
     }
 
-    /// Records the number of clients and the age of the oldest list. Only ticks do: the VM that tries
-    /// a configuration has none, and shares its gauges with the VMs that serve.
+    /// Records the number of clients and the age of the oldest list. Only ticks do: the VM that
+    /// tries a configuration has none, and shares its gauges with the VMs that serve.
     pub(crate) fn record_metrics(&self) {
         let states = self.snapshots().filter_map(|snapshot| snapshot.borrow().state());
         let (clients, age) = states
