@@ -28,7 +28,7 @@ pub(crate) use self::error::RequestError;
 pub use self::error::{AuthorizationError, ClientIdMismatch, FormError, IdSource};
 pub use self::fields::{Field, Fields, SingletonField};
 pub(crate) use self::form::Form;
-pub(crate) use self::head::{Beginnings, XFCC, begins_as_identity, same_header};
+pub(crate) use self::head::{Beginnings, begins_as_identity, same_header};
 pub use self::head::{Head, is_token};
 pub(crate) use self::jwt::attested_subjects;
 pub(crate) use self::path::{Spellings, find_spelling, folded};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::certificate::CertificateHeader;
+use crate::certificate::{CertificateHeader, XFCC};
 use crate::limits;
-use crate::request::{Beginnings, Head, XFCC, begins_as_identity, is_token, same_header};
+use crate::request::{Beginnings, Head, begins_as_identity, is_token, same_header};
 
 /// Names, and beginnings of names, of headers by which some server or proxy learns the identity of
 /// a client.

@@ -2,6 +2,7 @@
 
 use super::fields::{Fields, SingletonField};
 use super::target::Target;
+use crate::certificate::XFCC;
 use crate::octets::equal;
 
 /// Whether `text` is a token (RFC 9110 §5.6.2), as names of headers and authentication schemes are.
@@ -54,9 +55,6 @@ pub struct Head<'a> {
     pub overrides_charset: bool,
 }
 
-/// The header that Envoy itself removes or writes, in this spelling alone.
-pub(crate) const XFCC: &[u8] = b"x-forwarded-client-cert";
-
 const CLIENT_ATTESTATION: &[u8] = b"oauth-client-attestation";
 
 const PHP_CREDENTIALS: [&[u8]; 3] = [b"php-auth-pw", b"php-auth-user", b"php-auth-digest"];
@@ -91,7 +89,7 @@ impl<'a> Head<'a> {
                 14 if *name == b"content-length" => head.content_length.add(value),
                 16 if same_header(b"content-encoding", name) => head.content_encoding.add(value),
                 17 => head.overrides_method |= same_header(b"x-method-override", name),
-                23 if *name == XFCC => head.forwarded_client_cert.add(value),
+                23 if *name == XFCC.as_bytes() => head.forwarded_client_cert.add(value),
                 24 => {
                     head.has_client_attestation |= same_header(CLIENT_ATTESTATION, name);
                     head.overrides_charset |= same_header(b"x-up-devcap-post-charset", name);
@@ -190,7 +188,7 @@ pub(crate) fn begins_as_identity(name: &[u8]) -> bool {
             // -proto, which every request has.
             b'f' => name.get(12).is_some_and(|b| match b | 0x20 {
                 b't' => true,
-                b'c' => !equal(name, XFCC),
+                b'c' => !equal(name, XFCC.as_bytes()),
                 _ => false,
             }),
             b'b' => fourth | 0x20 == b'a',
