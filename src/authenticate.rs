@@ -115,7 +115,7 @@ pub(crate) fn authenticate(
         let of_client = client.trust_anchors();
         if of_client.is_some() || policy.common.peer_certificate.chain == Chain::Anchors {
             checks.begin(Check::Issuer);
-            presented.check_issuer(&certificate, &policy.common.trust, of_client, now)?;
+            presented.check_issuer(&certificate, &policy.common, of_client, now)?;
         }
     }
 
@@ -201,9 +201,10 @@ fn registered(
 
 /// Whether some server reads another identifier, which may be a registered one. Falcon
 /// (`auto_parse_qs_csv`) and qs (`comma`) read `victim,x` as a list; converters to lists, as Spring
-/// has them, do so with an escaped comma too. Apereo CAS decodes twice.
+/// has them, do so with an escaped comma too. Apereo CAS decodes twice. SimpleIdServer reads
+/// `"victim"` as JSON.
 fn may_be_another(client_id: &str) -> bool {
-    client_id.contains(',') || client_id.contains('%')
+    client_id.contains([',', '%', '"'])
 }
 
 /// RFC 5280 §4.1.2.5: both ends belong to the validity period.

@@ -271,6 +271,12 @@ impl PolicyMembers {
     /// The policy for every request under these members, with the headers that they strip.
     fn common(&self, stripped: StrippedHeaders, compares: ServerNames) -> CommonPolicy {
         let peer_certificate = self.peer_certificate.clone().unwrap_or_default();
+        let revoked = self.revoked.as_ref();
+        let not_revoked = |certificates: &Option<Vec<Arc<CaCertificate>>>| {
+            let mut left = certificates.clone().unwrap_or_default();
+            left.retain(|ca| !revoked.is_some_and(|revoked| revoked.has_ca(ca)));
+            left
+        };
         CommonPolicy {
             mode: self.mode.unwrap_or_default(),
             forward: self.forward.clone().unwrap_or_default(),
@@ -281,8 +287,9 @@ impl PolicyMembers {
             },
             peer_certificate,
             trust: Arc::new(Trust::new(
-                self.trust_anchors.clone().unwrap_or_default(),
-                self.intermediates.clone().unwrap_or_default(),
+                not_revoked(&self.trust_anchors),
+                not_revoked(&self.intermediates),
+                revoked.map(|revoked| revoked.id()),
             )),
             stripped: Arc::new(stripped),
             revoked: self.revoked.clone(),
@@ -317,12 +324,15 @@ impl PolicyMembers {
                 return Err(JsonError::expected("the member clients or the member registry"));
             }
         };
-        if common.peer_certificate.chain == Chain::Anchors && common.trust.anchors().is_empty() {
+        // Not whether one is left that is not revoked: a host that refuses a configuration goes on
+        // with the one before, in which it is not revoked.
+        if common.peer_certificate.chain == Chain::Anchors && self.trust_anchors.is_none() {
             let expected = "the member trust_anchors, to which chain \"anchors\" leads";
             return Err(JsonError::expected(expected).within("chain").within("peer_certificate"));
         }
         if let RegistrySource::Embedded(registry) = &registry {
-            check_client_anchors(registry, &common.trust)?;
+            let anchors = self.trust_anchors.clone().unwrap_or_default();
+            check_client_anchors(registry, &Trust::new(anchors, Vec::new(), None))?;
         }
         Ok(Policy {
             common,

@@ -79,6 +79,8 @@ pub const CLIENT_ANCHORS: usize = 32;
 /// Most certificates of a chain that a client sent which are read: its leaf, and more issuers than
 /// the path of any real one has.
 pub const OFFERED_CHAIN: usize = 8;
+/// Most CAs with one subject of such a chain that are tried.
+pub const OFFERED_OF_ONE_NAME: usize = 2;
 /// Most signatures that are computed for one certificate, which is more than the path of any real
 /// one has. Whoever may present an untrusted certificate chooses it, and a signature by a P-384 key
 /// takes a millisecond.

@@ -32,17 +32,19 @@ use crate::certificate::Thumbprint;
 pub struct Trust {
     anchors: Vec<Arc<CaCertificate>>,
     intermediates: Vec<Arc<CaCertificate>>,
-    /// A digest of both, a part of the key of remembered verdicts: those of one configuration do
-    /// not count in another.
+    /// A digest of both and of what is revoked, a part of the key of remembered verdicts: those of
+    /// one configuration do not count in another.
     id: Option<Thumbprint>,
 }
 
 impl Trust {
+    /// `revoked` = a digest of what is revoked, of which no path has any.
     pub(crate) fn new(
         anchors: Vec<Arc<CaCertificate>>,
         intermediates: Vec<Arc<CaCertificate>>,
+        revoked: Option<Thumbprint>,
     ) -> Self {
-        if anchors.is_empty() && intermediates.is_empty() {
+        if anchors.is_empty() && intermediates.is_empty() && revoked.is_none() {
             return Self::default();
         }
         let mut digests = Vec::new();
@@ -53,6 +55,10 @@ impl Trust {
         digests.extend_from_slice(b"intermediates");
         for intermediate in &intermediates {
             digests.extend_from_slice(intermediate.thumbprint().octets());
+        }
+        if let Some(revoked) = revoked {
+            digests.extend_from_slice(b"revoked");
+            digests.extend_from_slice(revoked.octets());
         }
         Self { anchors, intermediates, id: Some(Thumbprint::of(&digests)) }
     }

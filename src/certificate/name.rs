@@ -211,7 +211,7 @@ impl DistinguishedName {
     /// The name in `der` cannot be compared.
     pub(crate) fn is_in(&self, der: &[u8]) -> Result<bool, NameError> {
         Self::check_der(der)?;
-        self.difference(der).map(|difference| difference.is_none())
+        self.matches(der)
     }
 
     /// The attributes of each RDN, most specific RDN first, as type and value in the form of RFC

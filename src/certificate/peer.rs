@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::alternative_name::{AlternativeName, FoundNames, GeneralNameType};
 use super::der::MalformedDer;
+use super::malleable::other_thumbprints;
 use super::name::{DistinguishedName, NameDifference, NameError};
 use super::parts::{Extension, Parts, place};
 use super::pem;
@@ -104,6 +105,8 @@ pub struct PeerCertificate {
     alternative_names: Result<Option<Range<usize>>, MalformedDer>,
     /// The place of the contents of `Extensions` in `der`; empty = there are none.
     extensions: Range<usize>,
+    /// [`PeerCertificate::other_thumbprints`], once they were asked for.
+    others: OnceLock<Box<[Thumbprint]>>,
     der: Box<[u8]>,
 }
 
@@ -139,6 +142,7 @@ impl PeerCertificate {
                 .map(|()| place(&der, parts.subject)),
             alternative_names: alternative_names.map(|value| value.map(|value| place(&der, value))),
             extensions: parts.extensions.map(|contents| place(&der, contents)).unwrap_or_default(),
+            others: OnceLock::new(),
             der: der.into(),
         })
     }
@@ -147,6 +151,12 @@ impl PeerCertificate {
     #[must_use]
     pub fn thumbprint(&self) -> Thumbprint {
         self.thumbprint
+    }
+
+    /// The thumbprints that it may have in its other encoding, where an ECDSA key signed it: whoever
+    /// has it can make that one, and it is as good. At most three.
+    pub(crate) fn other_thumbprints(&self) -> &[Thumbprint] {
+        self.others.get_or_init(|| other_thumbprints(&self.der).into())
     }
 
     /// Whether `x5t` is its `x5t#S256` (RFC 8705 §3.1), octet by octet.
@@ -263,7 +273,9 @@ impl PeerCertificate {
             Err(NameError::UnknownAttributeType(text)) => text.capacity() + OF_AN_ALLOCATION,
             _ => 0,
         };
-        size_of::<Self>() + OF_AN_ALLOCATION + self.der.len() + OF_AN_ALLOCATION + of_the_error
+        let of_the_others = 3 * size_of::<Thumbprint>() + OF_AN_ALLOCATION;
+        let own = size_of::<Self>() + OF_AN_ALLOCATION + self.der.len() + OF_AN_ALLOCATION;
+        own + of_the_error + of_the_others
     }
 
     /// The serial number: the contents octets of its INTEGER, big-endian, in two's complement.

@@ -1,34 +1,36 @@
 //! Whether the client's certificate was issued under the anchors that count (contract §9).
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::PresentedCertificate;
 use crate::certificate::{CertificateHeader, PeerCertificate, Thumbprint};
-use crate::policy::Chain;
+use crate::policy::{Chain, CommonPolicy};
 use crate::registration::ClientAnchors;
 use crate::rejection::{Rejection, UntrustedIssuer};
 use crate::request::SingletonField;
 use crate::time::UnixTime;
-use crate::trust::{self, OfferedChain, PathError, PathQuestion, SignatureError, Trust};
+use crate::trust::{self, CaCertificate, OfferedChain, PathError, PathQuestion, SignatureError};
 
 impl PresentedCertificate<'_> {
-    /// Checks that a path leads from the certificate to the anchors of `trust`, where
-    /// `peer_certificate.chain` is "anchors", and to those of the client, if it has any.
+    /// Checks that a path leads from the certificate to the anchors in force, where
+    /// `peer_certificate.chain` is "anchors", and to those of the client, if it has any. No CA on it
+    /// is one of `revoked`.
     ///
     /// # Errors
     /// [`Rejection::CertificateUntrustedIssuer`].
     pub(crate) fn check_issuer(
         &mut self,
         certificate: &PeerCertificate,
-        trust: &Trust,
+        common: &CommonPolicy,
         of_client: Option<&ClientAnchors>,
         now: UnixTime,
     ) -> Result<(), Rejection> {
         if self.policy.chain == Chain::Anchors {
-            self.check_path(certificate, trust, None, now)?;
+            self.check_path(certificate, common, None, now)?;
         }
         match of_client {
-            Some(_) => self.check_path(certificate, trust, of_client, now),
+            Some(_) => self.check_path(certificate, common, of_client, now),
             None => Ok(()),
         }
     }
@@ -36,24 +38,24 @@ impl PresentedCertificate<'_> {
     fn check_path(
         &mut self,
         certificate: &PeerCertificate,
-        trust: &Trust,
+        common: &CommonPolicy,
         of_client: Option<&ClientAnchors>,
         now: UnixTime,
     ) -> Result<(), Rejection> {
         let question = PathQuestion {
             leaf: certificate.thumbprint(),
-            trust: trust.id().copied(),
+            trust: common.trust.id().copied(),
             client: of_client.map(ClientAnchors::id),
             offered: None,
         };
-        let mut result = self.find_path(certificate, trust, of_client, question, None, now);
+        let mut result = self.find_path(certificate, common, of_client, question, None, now);
         // What the client sent is read only where the path is not known without it.
         if let Err(error) = &result
             && *error != PathError::Signature(SignatureError::Unavailable)
             && let Some(offered) = self.offered_chain(&question.leaf)
         {
             let question = PathQuestion { offered: Some(offered.id()), ..question };
-            result = self.find_path(certificate, trust, of_client, question, Some(&offered), now);
+            result = self.find_path(certificate, common, of_client, question, Some(&offered), now);
         }
         result.map_err(|error| {
             let is_of_client = of_client.is_some();
@@ -66,7 +68,7 @@ impl PresentedCertificate<'_> {
     fn find_path(
         &mut self,
         certificate: &PeerCertificate,
-        trust: &Trust,
+        common: &CommonPolicy,
         of_client: Option<&ClientAnchors>,
         question: PathQuestion,
         offered: Option<&OfferedChain>,
@@ -78,12 +80,21 @@ impl PresentedCertificate<'_> {
         {
             return verdict.result.clone();
         }
+        // Those of `trust` are not revoked.
+        let is_revoked = |ca: &Arc<CaCertificate>| {
+            common.revoked.as_ref().is_some_and(|revoked| revoked.has_ca(ca))
+        };
+        let trust = &common.trust;
         let own = of_client.map(|anchors| anchors.in_force(trust)).transpose();
-        let own = own.map_err(|_| PathError::NoAnchorOfSubject)?;
+        let mut own = own.map_err(|_| PathError::NoAnchorOfSubject)?;
+        if let Some(own) = &mut own {
+            own.retain(|ca| !is_revoked(ca));
+        }
         let anchors = own.as_deref().unwrap_or(trust.anchors());
         let mut intermediates = Cow::Borrowed(trust.intermediates());
         if let Some(offered) = offered {
-            intermediates.to_mut().extend(offered.issuers(&question.leaf));
+            let offered = offered.issuers(&question.leaf).into_iter();
+            intermediates.to_mut().extend(offered.filter(|ca| !is_revoked(ca)));
         }
         let verifier = self.downstream.signature_verifier();
         let verdict = trust::verify(certificate, anchors, &intermediates, now, verifier);

@@ -55,7 +55,7 @@ fn is_vouched_for(
     let now = presented.now()?;
     check_validity(certificate, now)?;
     presented.check_chain()?;
-    presented.check_issuer(certificate, &common.trust, None, now)?;
+    presented.check_issuer(certificate, common, None, now)?;
     // Whether it is revoked is asked only where a decision depends on it.
     if common.revocation.is_some() {
         return Err(Rejection::RevocationUnknown(RevocationUnknown::NotAsked));

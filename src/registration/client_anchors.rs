@@ -81,7 +81,7 @@ impl ClientAnchors {
             match anchor {
                 ClientAnchor::Certificate(certificate) => found.push(certificate.clone()),
                 ClientAnchor::Subject(name) => {
-                    let mut all = trust.anchors().iter().filter(|ca| ca.subject() == name);
+                    let mut all = trust.anchors().iter().filter(|ca| ca.subject() == Some(name));
                     let Some(first) = all.next() else {
                         return Err(format!("none of the trust_anchors has the subject {name}"));
                     };

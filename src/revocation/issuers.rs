@@ -126,7 +126,8 @@ impl Issuer {
 
     /// Whether this is the CA's name: the same octets, or an equal name in other string types.
     pub(crate) fn has_name(&self, name: &[u8]) -> bool {
-        *self.subject() == *name || self.certificate.subject().is_in(name) == Ok(true)
+        *self.subject() == *name
+            || self.certificate.subject().is_some_and(|subject| subject.is_in(name) == Ok(true))
     }
 
     /// Checks that this CA signed it, whatever name it has.

@@ -1,8 +1,11 @@
 //! The certificates that the configuration itself revokes (contract §9, `revoked`).
 
 use super::serial::SerialNumber;
-use crate::certificate::{DistinguishedName, PeerCertificate, Thumbprint};
+use crate::certificate::{
+    DistinguishedName, Parts, PeerCertificate, Thumbprint, other_thumbprints,
+};
 use crate::sort::sort;
+use crate::trust::CaCertificate;
 
 /// `revoked` of the top level and of the tenant, together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,24 +60,58 @@ impl RevokedCertificates {
     /// The entry that has this certificate; `None` = there is none.
     #[must_use]
     pub fn entry_of(&self, certificate: &PeerCertificate) -> Option<RevokedEntry> {
-        let thumbprint = certificate.thumbprint();
-        if self.thumbprints.binary_search(&thumbprint).is_ok() {
-            return Some(RevokedEntry::Thumbprint(thumbprint));
+        let others = || certificate.other_thumbprints();
+        let thumbprint = self.listed(certificate.thumbprint(), others);
+        let serial = || self.listed_serial(certificate.serial_number(), certificate.issuer_der());
+        thumbprint
+            .map(RevokedEntry::Thumbprint)
+            .or_else(|| serial().cloned().map(RevokedEntry::Serial))
+    }
+
+    /// Whether the certificate of this CA is one of them.
+    pub(crate) fn has_ca(&self, ca: &CaCertificate) -> bool {
+        let others = other_thumbprints(ca.der());
+        self.listed(ca.thumbprint(), || &others).is_some()
+            || Parts::of(ca.der())
+                .is_ok_and(|parts| self.listed_serial(parts.serial_number, parts.issuer).is_some())
+    }
+
+    /// A digest of all of them. What is known of a path where one list is in force does not count
+    /// where another one is.
+    pub(crate) fn id(&self) -> Thumbprint {
+        // The number of digests tells them from what follows.
+        let mut octets = self.thumbprints.len().to_be_bytes().to_vec();
+        for thumbprint in &self.thumbprints {
+            octets.extend_from_slice(thumbprint.octets());
         }
-        if self.serials.is_empty() {
+        for RevokedSerial { issuer, serial } in &self.serials {
+            let text = format!("{serial} {issuer}");
+            octets.extend_from_slice(&text.len().to_be_bytes());
+            octets.extend_from_slice(text.as_bytes());
+        }
+        Thumbprint::of(&octets)
+    }
+
+    /// The entry that is this thumbprint or one of `others`.
+    fn listed<'a>(
+        &self,
+        thumbprint: Thumbprint,
+        others: impl FnOnce() -> &'a [Thumbprint],
+    ) -> Option<Thumbprint> {
+        if self.thumbprints.is_empty() {
             return None;
         }
-        self.entry_with_serial(certificate)
+        let is_listed = |one: &&Thumbprint| self.thumbprints.binary_search(one).is_ok();
+        Some(&thumbprint).filter(is_listed).or_else(|| others().iter().find(is_listed)).copied()
     }
 
     #[inline(never)]
-    fn entry_with_serial(&self, certificate: &PeerCertificate) -> Option<RevokedEntry> {
-        let serial = SerialNumber::from_der(certificate.serial_number());
-        let found = self
-            .serials
-            .iter()
-            .find(|entry| entry.serial == serial && entry.issuer.may_be(certificate.issuer_der()));
-        found.cloned().map(RevokedEntry::Serial)
+    fn listed_serial(&self, serial: &[u8], issuer: &[u8]) -> Option<&RevokedSerial> {
+        if self.serials.is_empty() {
+            return None;
+        }
+        let serial = SerialNumber::from_der(serial);
+        self.serials.iter().find(|entry| entry.serial == serial && entry.issuer.may_be(issuer))
     }
 }
 
@@ -84,6 +121,32 @@ impl std::fmt::Display for RevokedEntry {
             Self::Thumbprint(thumbprint) => write!(f, "certificate {thumbprint}"),
             Self::Serial(RevokedSerial { issuer, serial }) => {
                 write!(f, "serial number {serial} of {issuer}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever has a certificate that an ECDSA key signed can make its other encoding.
+    #[test]
+    fn a_thumbprint_revokes_both_encodings_of_a_certificate() {
+        let all = include_str!("../certificate/malleable/twins.pem");
+        let all: Vec<PeerCertificate> = all
+            .split_inclusive("-----END CERTIFICATE-----\n")
+            .map(|one| PeerCertificate::from_pem(one.as_bytes()).unwrap())
+            .collect();
+        for pair in all.chunks(2) {
+            for revoked in pair {
+                let entry = RevokedEntry::Thumbprint(revoked.thumbprint());
+                let list = RevokedCertificates::new([entry.clone()]);
+                for certificate in &all {
+                    let is_same = pair.iter().any(|one| one.der() == certificate.der());
+                    let expected = is_same.then(|| entry.clone());
+                    assert_eq!(list.entry_of(certificate), expected);
+                }
             }
         }
     }

@@ -13,7 +13,8 @@ pub struct CaCertificate {
     thumbprint: Thumbprint,
     not_before: UnixTime,
     not_after: UnixTime,
-    name: DistinguishedName,
+    /// `None` = a client sent the certificate, whose name nothing is compared with by its values.
+    name: Option<DistinguishedName>,
     /// The place of the subject's `Name` in `der`.
     subject: Range<usize>,
     /// The place of the issuer's `Name` in `der`.
@@ -81,9 +82,21 @@ impl CaCertificate {
     /// # Errors
     /// Any [`CaError`] but `Pem`.
     pub fn from_der(der: &[u8]) -> Result<Self, CaError> {
+        let mut certificate = Self::offered(der)?;
+        let name = DistinguishedName::from_der(certificate.subject_der());
+        certificate.name = Some(name.map_err(CaError::Subject)?);
+        Ok(certificate)
+    }
+
+    /// Reads the DER of a certificate that a client sent, at the cost of a few instructions for
+    /// each of its octets. It has no [`CaCertificate::subject`].
+    ///
+    /// # Errors
+    /// Those of [`CaCertificate::from_der`].
+    pub(super) fn offered(der: &[u8]) -> Result<Self, CaError> {
         let parts = Parts::of(der)?;
-        let name = DistinguishedName::from_der(parts.subject).map_err(CaError::Subject)?;
-        if name.rdns().next().is_none() {
+        DistinguishedName::check_der(parts.subject).map_err(CaError::Subject)?;
+        if Tlv::only(parts.subject)?.contents.is_empty() {
             return Err(CaError::Subject(NameError::Empty));
         }
         let extensions = CaExtensions::of(parts.extensions())?;
@@ -97,7 +110,7 @@ impl CaCertificate {
             thumbprint: Thumbprint::of(der),
             not_before: parts.not_before,
             not_after: parts.not_after,
-            name,
+            name: None,
             subject: place(der, parts.subject),
             issuer: place(der, parts.issuer),
             public_key: place(der, parts.public_key),
@@ -138,10 +151,16 @@ impl CaCertificate {
         self.der.get(self.subject.clone()).unwrap_or_default()
     }
 
-    /// The subject.
+    /// The subject; `None` = a client sent the certificate.
     #[must_use]
-    pub fn subject(&self) -> &DistinguishedName {
-        &self.name
+    pub fn subject(&self) -> Option<&DistinguishedName> {
+        self.name.as_ref()
+    }
+
+    /// Whether the subject matches `name` (RFC 5280 §7.1), DER that passed
+    /// [`DistinguishedName::check_der`].
+    pub(crate) fn has_subject(&self, name: &[u8]) -> bool {
+        self.name.as_ref().is_some_and(|own| own.matches(name) == Ok(true))
     }
 
     /// The issuer: the DER of its `Name`.

@@ -141,8 +141,11 @@ fn build(
 ) -> Result<(), PathError> {
     let der = CertificateDer::from(leaf.der());
     let end_entity = EndEntityCert::try_from(&der).map_err(|error| path_error(&error))?;
+    // Each is read once, and no further than an anchor's name needs: whoever sends a certificate
+    // chooses its issuer.
     let issuers: Vec<&[u8]> = std::iter::once(leaf.issuer_der())
         .chain(intermediates.iter().map(|ca| ca.issuer_der()))
+        .filter(|issuer| DistinguishedName::check_der(issuer).is_ok())
         .collect();
     let mut trusted: Vec<(TrustAnchor<'_>, &CaCertificate)> = Vec::new();
     for &anchor in anchors {
@@ -155,9 +158,7 @@ fn build(
         // is added under each spelling of its name that is in use.
         let mut spellings: Vec<&[u8]> = vec![anchor.subject_der()];
         for issuer in &issuers {
-            if !spellings.contains(issuer)
-                && DistinguishedName::from_der(issuer).as_ref() == Ok(anchor.subject())
-            {
+            if !spellings.contains(issuer) && anchor.has_subject(issuer) {
                 spellings.push(issuer);
                 add(issuer);
             }

@@ -287,7 +287,7 @@ fn a_verdict_holds_until_something_changes() {
     }
 
     let mut memory = PathMemory::new();
-    let trust = Trust::new(vec![anchor], Vec::new());
+    let trust = Trust::new(vec![anchor.clone()], Vec::new(), None);
     let question = PathQuestion {
         leaf: leaf("p256").thumbprint(),
         trust: trust.id().copied(),
@@ -300,8 +300,11 @@ fn a_verdict_holds_until_something_changes() {
     assert!(memory.recall(&question, later(9)).is_some());
     assert!(memory.recall(&question, later(10)).is_none(), "a certificate has expired");
     assert!(memory.recall(&question, later(-1)).is_none(), "the clock was set back");
-    let other = Trust::new(vec![ca("other.ca")], Vec::new()).id().copied();
+    let other = Trust::new(vec![ca("other.ca")], Vec::new(), None).id().copied();
     assert!(memory.recall(&PathQuestion { trust: other, ..question }, NOW).is_none());
+    let revoked = Some(leaf("p384").thumbprint());
+    let revoked = Trust::new(vec![anchor], Vec::new(), revoked).id().copied();
+    assert!(memory.recall(&PathQuestion { trust: revoked, ..question }, NOW).is_none());
     assert!(memory.recall(&PathQuestion { client: other, ..question }, NOW).is_none());
 }
 

@@ -64,7 +64,8 @@ impl Plugin {
             });
         }
         for anchor in clock::now().iter().flat_map(|now| configuration.anchors_out_of_force(*now)) {
-            let (subject, from, to) = (anchor.subject(), anchor.not_before(), anchor.not_after());
+            let Some(subject) = anchor.subject() else { continue };
+            let (from, to) = (anchor.not_before(), anchor.not_after());
             let text = format!(
                 "tls_client_auth trust_anchors: {subject} is valid from {from} to {to} alone, and \
                  counts for nothing now"

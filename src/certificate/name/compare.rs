@@ -19,7 +19,7 @@ impl DistinguishedName {
     ///
     /// # Errors
     /// Those of [`DistinguishedName::from_der`].
-    pub(in crate::certificate) fn check_der(name: &[u8]) -> Result<(), NameError> {
+    pub(crate) fn check_der(name: &[u8]) -> Result<(), NameError> {
         for rdn in rdns(name)? {
             let rdn = rdn?;
             if rdn.is_empty() {
@@ -45,22 +45,7 @@ impl DistinguishedName {
         &self,
         name: &[u8],
     ) -> Result<Option<NameDifference>, NameError> {
-        if equal(name, &self.usual_der) {
-            return Ok(None);
-        }
-        // DER has the RDNs in the reverse order of the string.
-        let mut registered = self.rdns.iter().rev();
-        let mut is_equal = true;
-        for rdn in rdns(name)? {
-            is_equal = match registered.next() {
-                Some(registered) => registered.is(rdn?)?,
-                None => false,
-            };
-            if !is_equal {
-                break;
-            }
-        }
-        if is_equal && registered.next().is_none() {
+        if self.matches(name)? {
             return Ok(None);
         }
         let mut found = rdns(name)?.collect::<Result<Vec<_>, _>>()?;
@@ -81,6 +66,26 @@ impl DistinguishedName {
         }
         // Not reached: names with the same RDNs in the same order are equal.
         Ok(Some(NameDifference::ReverseOrder))
+    }
+
+    /// Whether this name matches that of a certificate, read as far as the first difference. `name`
+    /// is DER that passed [`DistinguishedName::check_der`].
+    ///
+    /// # Errors
+    /// [`NameError::MalformedDer`], where `name` did not pass.
+    pub(crate) fn matches(&self, name: &[u8]) -> Result<bool, NameError> {
+        if equal(name, &self.usual_der) {
+            return Ok(true);
+        }
+        // DER has the RDNs in the reverse order of the string.
+        let mut registered = self.rdns.iter().rev();
+        for rdn in rdns(name)? {
+            match registered.next() {
+                Some(registered) if registered.is(rdn?)? => {}
+                _ => return Ok(false),
+            }
+        }
+        Ok(registered.next().is_none())
     }
 }
 

@@ -260,6 +260,16 @@ fn check_delegate(
     if !may_sign {
         return Err(OcspError::Responder("its certificate lacks id-kp-OCSPSigning"));
     }
+    // RFC 5280 §4.2. basicConstraints and subjectAltName (2.5.29.19 and .17) restrict no responder.
+    for extension in parts.extensions() {
+        let extension = extension?;
+        let is_known = extension.id == KEY_USAGE
+            || extension.id == EXTENDED_KEY_USAGE
+            || matches!(extension.id, [0x55, 0x1d, 0x13 | 0x11]);
+        if extension.is_critical && !is_known {
+            return Err(OcspError::Responder("its certificate has a critical extension"));
+        }
+    }
     if let Some(usage) = parts.extension(&KEY_USAGE)? {
         // RFC 5280 §4.2.1.12: digitalSignature, nonRepudiation, or both.
         const SIGNS: u8 = 1 << 7 | 1 << 6;

@@ -200,6 +200,34 @@ fn each_certificate_of_the_responder_is_tried() {
     assert_eq!(with(vec![unsigned]), Err(expected));
 }
 
+/// RFC 5280 §4.2.1.12: digitalSignature, nonRepudiation, or both.
+#[test]
+fn what_a_responder_may_do_is_in_its_certificate() {
+    const USAGE: &[u8] = b"\x55\x1d\x0f\x01\x01\xff\x04\x04\x03\x02\x07\x80";
+    let with = |usage: &[u8]| {
+        let mut delegate = der_of(DELEGATE);
+        let at = delegate.windows(USAGE.len()).position(|part| part == USAGE).unwrap();
+        delegate[at..at + USAGE.len()].copy_from_slice(usage);
+        Made { certificates: vec![delegate], ..by(DELEGATE) }.read().map(|answer| answer.revoked_at)
+    };
+    let changed = |places: &[(usize, u8)]| {
+        let mut usage = USAGE.to_vec();
+        places.iter().for_each(|(at, octet)| usage[*at] = *octet);
+        with(&usage)
+    };
+    let refused = |why| Err(OcspError::Responder(why));
+    let unfit = refused("its key usage lacks digitalSignature");
+    assert_eq!(with(USAGE), Ok(None));
+    assert_eq!(changed(&[(10, 6), (11, 0x40)]), Ok(None));
+    assert_eq!(changed(&[(10, 6), (11, 0xc0)]), Ok(None));
+    assert_eq!(changed(&[(10, 5), (11, 0x20)]), unfit);
+    assert_eq!(changed(&[(10, 2), (11, 0x04)]), unfit);
+    assert_eq!(changed(&[(10, 0), (11, 0)]), unfit);
+    // Another extension, which is critical, and the same if it is not.
+    assert_eq!(changed(&[(2, 0x63)]), refused("its certificate has a critical extension"));
+    assert_eq!(changed(&[(2, 0x63), (5, 0)]), Ok(None));
+}
+
 #[test]
 fn two_answers_about_one_certificate_are_none() {
     let time = tlv(der::GENERALIZED_TIME, &["20261201000000Z"]);
@@ -366,6 +394,7 @@ fn only_a_later_answer_takes_a_revocation_back() {
         (200, Made::default().der(), true, false),
         (200, Vec::new(), true, false),
         (200, at_once.der(), true, false),
+        (200, revoked.der(), true, true),
         (200, again.der(), false, true),
         (503, Vec::new(), false, false),
     ] {

@@ -6,7 +6,9 @@ use test_support::certificate::{
 };
 
 use super::NOW;
+use crate::certificate::{Parts, Thumbprint};
 use crate::gate::{Gate, GateRequest, Peer};
+use crate::revocation::SerialNumber;
 use crate::{json::Json, limits};
 
 const UNTRUSTED: &str = "certificate_untrusted_issuer";
@@ -41,14 +43,21 @@ fn element(leaf: &Certificate, chain: &str) -> String {
 }
 
 fn gate(root: &Authority, peer_certificate: &str) -> Gate {
+    gate_with(root, peer_certificate, "")
+}
+
+fn gate_with(root: &Authority, peer_certificate: &str, members: &str) -> Gate {
+    Gate::new(gate_text(root, peer_certificate, members).as_bytes()).unwrap()
+}
+
+fn gate_text(root: &Authority, peer_certificate: &str, members: &str) -> String {
     let root = Json::String(root.pem()).to_value().to_string();
-    let configuration = format!(
-        r#"{{"endpoints": ["/token"], "trust_anchors": [{root}],
+    format!(
+        r#"{{"endpoints": ["/token"], "trust_anchors": [{root}], {members}
             "peer_certificate": {{"chain": "anchors" {peer_certificate}}},
             "clients": [{{"client_id": "a", "token_endpoint_auth_method": "tls_client_auth",
                 "tls_client_auth_subject_dn": "CN=client"}}]}}"#
-    );
-    Gate::new(configuration.as_bytes()).unwrap()
+    )
 }
 
 /// The code of a request whose connection has this certificate, with these headers.
@@ -100,6 +109,57 @@ fn the_chain_of_this_connection_joins_the_path() {
     let value = element(&leaf, &chain);
     assert_eq!(code(&gate(&root, ""), &leaf.pem(), &[&value, &value]), UNTRUSTED);
     assert_eq!(code(&gate(&root, ""), &leaf.pem(), &[]), UNTRUSTED);
+}
+
+/// With more of them, each order of each of them would be tried.
+#[test]
+fn two_offered_issuers_of_one_subject_are_tried() {
+    let Pki { root, between, leaf } = pki();
+    let other = || ca("Root").below(&spec("Between")).pem();
+    for (offered, expected) in [
+        (other() + &between.pem(), "authenticated"),
+        (between.pem() + &other() + &other(), "authenticated"),
+        (other() + &other() + &between.pem(), UNTRUSTED),
+    ] {
+        let value = element(&leaf, &(leaf.pem() + &offered));
+        assert_eq!(code(&gate(&root, ""), &leaf.pem(), &[&value]), expected);
+    }
+}
+
+/// RFC 5280 §6.1.3 (a) (3): none of the path is revoked, whoever says that it is a part of it.
+#[test]
+fn no_path_leads_through_a_ca_that_is_revoked() {
+    let Pki { root, between, leaf } = pki();
+    let text = |pem: String| Json::String(pem).to_value().to_string();
+    let thumbprint = |der: &[u8]| text(Thumbprint::of(der).to_string());
+    let serial = |der: &[u8], issuer: &str| {
+        let serial = SerialNumber::from_der(Parts::of(der).unwrap().serial_number);
+        format!(r#"{{"issuer": "CN={issuer}", "serial": "{serial}"}}"#)
+    };
+    let offered = element(&leaf, &(leaf.pem() + &between.pem()));
+    let configured = format!(r#""intermediates": [{}], "#, text(between.pem()));
+    for (revoked, expected) in [
+        (thumbprint(between.der()), UNTRUSTED),
+        (serial(between.der(), "Root"), UNTRUSTED),
+        (thumbprint(root.der()), UNTRUSTED),
+        (serial(root.der(), "Root"), UNTRUSTED),
+        (serial(between.der(), "Other"), "authenticated"),
+        (thumbprint(b"other"), "authenticated"),
+    ] {
+        let revoked = format!(r#""revoked": [{revoked}], "#);
+        let by_client = code(&gate_with(&root, "", &revoked), &leaf.pem(), &[&offered]);
+        assert_eq!(by_client, expected, "{revoked}");
+        let members = revoked.clone() + &configured;
+        assert_eq!(code(&gate_with(&root, "", &members), &leaf.pem(), &[]), expected, "{revoked}");
+        // The client names its anchor, which counts beside that of the configuration.
+        for anchor in [r#"{"subject": "CN=Root"}"#.to_owned(), text(root.pem())] {
+            let own = format!(r#""trust_anchors": [{anchor}], "client_id": "a""#);
+            let text = gate_text(&root, "", &members).replace(r#""client_id": "a""#, &own);
+            let gate = Gate::new(text.as_bytes()).unwrap();
+            let found = code(&gate, &leaf.pem(), &[]);
+            assert_eq!(found == "authenticated", expected == "authenticated", "{revoked} {anchor}");
+        }
+    }
 }
 
 #[test]

@@ -22,7 +22,8 @@ pub fn doubts(members: &Value, at: &str) -> Vec<Finding> {
             // What is no certificate of a CA is an error of its own, or the name of an anchor.
             let pem = entry.as_str().unwrap_or_default();
             let Ok(ca) = CaCertificate::from_pem(pem.as_bytes()) else { continue };
-            let (subject, from, to) = (ca.subject(), ca.not_before(), ca.not_after());
+            let Some(subject) = ca.subject() else { continue };
+            let (from, to) = (ca.not_before(), ca.not_after());
             let message = if !ca.is_valid_at(now) {
                 format!(
                     "this CA ({subject}) is valid from {from} to {to} alone: no certificate counts \
@@ -88,9 +89,9 @@ fn all_cas(top: &Value) -> Vec<(String, DistinguishedName)> {
         for name in ["trust_anchors", "intermediates"] {
             for (index, entry) in elements(policy.get(name)).iter().enumerate() {
                 let pem = entry.as_str().unwrap_or_default();
-                let ca = CaCertificate::from_pem(pem.as_bytes());
-                let subject = ca.map(|ca| (format!("{at}/{name}/{index}"), ca.subject().clone()));
-                found.extend(subject);
+                let ca = CaCertificate::from_pem(pem.as_bytes()).ok();
+                let subject = ca.and_then(|ca| ca.subject().cloned());
+                found.extend(subject.map(|subject| (format!("{at}/{name}/{index}"), subject)));
             }
         }
     }
