@@ -113,10 +113,10 @@ impl GatedHead {
             (Some(_), _) => return Err(Rejection::MethodNotAllowed),
         }
         checks.begin(Check::Content);
-        let charset = check_content(head.content_type, head.content_encoding)?;
         if head.overrides_charset {
             return Err(Rejection::UnsupportedMediaType);
         }
+        let charset = check_content(head.content_type, head.content_encoding)?;
         check_length(head.content_length, policy.max_body_bytes)?;
         checks.begin(Check::Authorization);
         if head.has_php_credentials {

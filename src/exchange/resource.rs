@@ -316,10 +316,10 @@ fn read_head<'a>(
             return Err(Rejection::UpgradeRefused);
         }
         checks.begin(Check::Content);
-        check_content(content_type, head.content_encoding)?;
         if head.overrides_charset {
             return Err(Rejection::UnsupportedMediaType);
         }
+        check_content(content_type, head.content_encoding)?;
         check_length(head.content_length, policy.max_body_bytes)?;
     }
     checks.begin(Check::Authorization);

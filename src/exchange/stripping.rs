@@ -19,16 +19,17 @@ impl Exchange {
     }
 
     /// The names of those trailers that must not reach the backend: those of
-    /// [`Exchange::names_to_strip`], and `authorization` in any spelling. No trailer may have
-    /// credentials (RFC 9110 §6.5.1), and those of a backend that merges trailers into the headers
-    /// would take the place of what was decided about.
+    /// [`Exchange::names_to_strip`], and what as a header is a credential or says how the body is
+    /// read, in any spelling. No trailer may be that (RFC 9110 §6.5.1), and those of a backend that
+    /// merges trailers into the headers would take the place of what was decided about.
     pub fn trailers_to_strip<'a>(&self, trailers: Fields<'a>) -> impl Iterator<Item = &'a [u8]> {
         let stripped = &self.policy.common().stripped;
-        trailers
-            .0
-            .iter()
-            .map(|(name, _)| *name)
-            .filter(move |name| stripped.strips(name, None) || same_header("authorization", name))
+        let strips = |field: &'a (&[u8], &[u8])| {
+            stripped.strips(field.0, None)
+                || same_header(b"authorization", field.0)
+                || Head::of(Fields(std::slice::from_ref(field))).has_claim()
+        };
+        trailers.0.iter().filter(move |field| strips(field)).map(|(name, _)| *name)
     }
 
     /// Whether [`Exchange::names_to_strip`] may have a header of `head`. That is a quick answer for

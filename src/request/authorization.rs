@@ -72,7 +72,7 @@ impl Authorization {
             return Err(AuthorizationError::Scheme);
         }
         if !scheme.eq_ignore_ascii_case(BASIC) {
-            if resembles_basic(value) {
+            if resembles_basic(value) || names_client(credentials) {
                 return Err(AuthorizationError::Scheme);
             }
             let is_access_token =
@@ -115,6 +115,23 @@ fn resembles_basic(value: &[u8]) -> bool {
         is_scheme &= !before.is_ascii_whitespace();
     }
     false
+}
+
+/// Whether these are the credentials of Basic in either alphabet, which some servers take for Basic
+/// behind `Bearer` (SimpleIdServer) or any scheme (Rauthy). Hardly any access token is: the parts of
+/// a JWT are separated by dots, and what is JSON has its colon behind a brace.
+fn names_client(credentials: &[u8]) -> bool {
+    let octets = credentials.trim_ascii().iter();
+    let standard = octets.map(|octet| match octet {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => *other,
+    });
+    let standard: Vec<u8> = standard.filter(|octet| *octet != b'=').collect();
+    let decoded = BASE64_OF_NGINX.decode(standard).unwrap_or_default();
+    let text = std::str::from_utf8(&decoded).unwrap_or_default();
+    let user = text.split_once(':').map_or("", |(user, _)| user);
+    !user.is_empty() && !user.starts_with(['{', '[']) && !user.contains(char::is_control)
 }
 
 /// Whether nginx, of which Kong is made, decodes `text` up to the first `=` to a user name. Hardly
@@ -168,6 +185,13 @@ mod tests {
             "Bearer xbasicAAB",
             "Bearer xbasic_basicYTpi",
             "DPoP xBasic",
+            // {"a":1}, [":"], no colon, no user, and a control character before it.
+            "Bearer eyJhIjoxfQ",
+            "Bearer WyI6Il0",
+            "Bearer YWJj",
+            "Bearer OmFi",
+            "Bearer YQA6Yg",
+            "Bearer QjpzZWNyZXQ=.b.c",
         ] {
             assert_eq!(Authorization::parse(token.as_bytes()), Ok(Authorization::Token), "{token}");
         }
@@ -192,6 +216,11 @@ mod tests {
             (b"XBasic YTpi".to_vec(), AuthorizationError::Scheme),
             (b"BasicBasic".to_vec(), AuthorizationError::Scheme),
             (b"Bearer basic YTpi".to_vec(), AuthorizationError::Scheme),
+            (b"Bearer QjpzZWNyZXQ=".to_vec(), AuthorizationError::Scheme),
+            (b"bearer  QjpzZWNyZXQ".to_vec(), AuthorizationError::Scheme),
+            (b"DPoP QjpzZQ===".to_vec(), AuthorizationError::Scheme),
+            (b"Custom YTp-P34_".to_vec(), AuthorizationError::Scheme),
+            (b"Custom YTp+P34/".to_vec(), AuthorizationError::Scheme),
             (b"Bearer BASIC\tYTpi".to_vec(), AuthorizationError::Scheme),
             (b"DPoP xBasicYTpi".to_vec(), AuthorizationError::Scheme),
             (b"Bearer xbasic YTp=.".to_vec(), AuthorizationError::Scheme),

@@ -8,23 +8,33 @@ pub(super) const CLIENT_ID: &str = "client_id";
 /// RFC 9101 §5.
 pub(super) const REQUEST_OBJECT: &str = "request";
 
+/// Request Objects that are not in the request, or not in a form that can be read.
+pub(super) const OTHER_REQUEST_OBJECTS: [&str; 2] = ["request_uri", "encrypted_request"];
+
+/// The header, which SimpleIdServer finds in the body too.
+pub(super) const AUTHORIZATION: &str = "authorization";
+
 /// A shorter name is no credential's in any reading.
 pub(super) const SHORTEST: &str = REQUEST_OBJECT;
 
-/// RFC 6749 §2.3.1, RFC 7521 §4.2; and a Request Object, in which some backend finds the client.
-const CREDENTIALS: [&str; 5] =
-    [CLIENT_ID, "client_secret", "client_assertion", "client_assertion_type", REQUEST_OBJECT];
+/// RFC 6749 §2.3.1, RFC 7521 §4.2; and Request Objects and the header, in which some backend finds
+/// the client.
+const CREDENTIALS: [&str; 8] = [
+    CLIENT_ID,
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+    REQUEST_OBJECT,
+    OTHER_REQUEST_OBJECTS[0],
+    OTHER_REQUEST_OBJECTS[1],
+    AUTHORIZATION,
+];
 
 /// The credential as which some backend reads the parameter `name`, although its name is another.
 pub(super) fn look_alike(name: &str) -> Option<&'static str> {
-    // Nearly every name begins with a letter that no credential begins with, or is spelled so that
-    // only an equal name reads as one.
-    let first = name.as_bytes().first().copied().unwrap_or_default();
+    // Nearly every name is spelled so that only an equal name reads as one.
     let is_plain = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    if (first.is_ascii_lowercase() && !matches!(first, b'c' | b'r'))
-        || is_plain(name)
-        || CREDENTIALS.contains(&name)
-    {
+    if is_plain(name) {
         return None;
     }
     reads_as_credential(name)
@@ -35,14 +45,24 @@ pub(super) fn look_alike(name: &str) -> Option<&'static str> {
 /// Backends compare without regard to letter case and to blanks at the ends, and up to a NUL. They
 /// read an array (`client_id[]`, `client_id[0]`), ignore brackets without a partner (Rack:
 /// `client_id]` and `[client_id]`), take dots for brackets (qs with `allowDots`, as Koa sets it:
-/// `client_id.x` and `.client_id`), and turn other characters into `_` (PHP, relaxed binders).
+/// `client_id.x` and `.client_id`), turn other characters into `_` (PHP, relaxed binders), and find
+/// it behind the name of what it is bound to (ASP.NET MVC: `clientRequest.client_id` and
+/// `clientRequest[client_id]`; gorilla/schema).
 #[must_use]
 pub(super) fn reads_as_credential(name: &str) -> Option<&'static str> {
     let name = trimmed(name);
-    // Every credential begins so. The check is for the many parameters of a query that do not.
-    let beginning = || name.chars().map(|c| if c == '[' { '_' } else { folded(c) });
-    let begins = |with: &str| beginning().take(with.len()).eq(with.chars());
-    if name.len() < SHORTEST.len() || !(begins("client_") || begins(REQUEST_OBJECT)) {
+    if name.len() < SHORTEST.len() {
+        return None;
+    }
+    let parts = name.match_indices(['.', '[']).filter_map(|(at, _)| name.get(at + 1..));
+    std::iter::once(name).chain(parts).find_map(named_credential)
+}
+
+/// The credential with which `name` begins to some backend.
+fn named_credential(name: &str) -> Option<&'static str> {
+    // The check is for the many parameters of a query that do not begin as one.
+    let first = name.chars().next().map(folded);
+    if !matches!(first, Some('c' | 'r' | 'e' | 'a')) {
         return None;
     }
     CREDENTIALS.into_iter().find(|credential| reads_as(name, credential))
@@ -126,6 +146,31 @@ mod tests {
             }
         }
         assert_eq!(reads_as_credential("client\u{feff}_id"), None);
+    }
+
+    #[test]
+    fn credentials_behind_the_name_of_what_they_are_bound_to() {
+        for (name, credential) in [
+            ("clientRequest.client_id", Some("client_id")),
+            ("clientRequest[client_id]", Some("client_id")),
+            ("ClientAssertionParams.Client_Assertion", Some("client_assertion")),
+            ("a.b.client_secret", Some("client_secret")),
+            ("a[b][client_id][]", Some("client_id")),
+            ("a.request", Some("request")),
+            ("Authorization", Some("authorization")),
+            ("Encrypted_Request", Some("encrypted_request")),
+            ("request.uri", Some("request")),
+            ("client.id", Some("client_id")),
+            ("authorization_details", None),
+            ("a_client_id", None),
+            ("a.client_ids", None),
+            ("a.client", None),
+            ("a.", None),
+        ] {
+            assert_eq!(reads_as_credential(name), credential, "{name}");
+            let is_plain = name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            assert_eq!(look_alike(name), credential.filter(|_| !is_plain), "{name}");
+        }
     }
 
     /// PHP turns an unmatched `[` into `_`, and into no other character.

@@ -82,12 +82,12 @@ pub enum IdSource {
     Body,
     /// The user name of HTTP Basic (RFC 6749 §2.3.1).
     Basic,
-    /// `sub` of the `client_assertion` (RFC 7523 §3).
+    /// `sub` and `iss` of the `client_assertion` (RFC 7523 §3).
     Assertion,
     /// `sub` of the header `OAuth-Client-Attestation`
     /// (draft-ietf-oauth-attestation-based-client-auth §5.1).
     Attestation,
-    /// `client_id` of the Request Object (RFC 9101 §4).
+    /// `client_id` and `iss` of the Request Object (RFC 9101 §4).
     RequestObject,
 }
 
@@ -96,9 +96,9 @@ impl fmt::Display for IdSource {
         f.write_str(match self {
             Self::Body => "client_id of the body",
             Self::Basic => "the user name of HTTP Basic",
-            Self::Assertion => "sub of client_assertion",
+            Self::Assertion => "client_assertion",
             Self::Attestation => "sub of OAuth-Client-Attestation",
-            Self::RequestObject => "client_id of the Request Object",
+            Self::RequestObject => "the Request Object",
         })
     }
 }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::content::Charset;
-use super::credential::{CLIENT_ID, SHORTEST, look_alike, reads_as_credential};
+use super::credential::{AUTHORIZATION, CLIENT_ID, SHORTEST, look_alike, reads_as_credential};
 use super::error::{FormError, RequestError};
 use crate::json::first_repeated;
 use crate::limits;
@@ -168,8 +168,8 @@ impl<'a> Form<'a> {
     #[must_use]
     pub(crate) fn offending_name(&self) -> Option<&str> {
         let mut names = self.parameters.iter().map(|parameter| text(&parameter.name));
-        let alike = if self.has_unusual_name {
-            names.find(|name| look_alike(name).is_some())
+        let alike = if self.has_unusual_name || self.may_have(AUTHORIZATION) {
+            names.find(|name| look_alike(name).is_some() || *name == AUTHORIZATION)
         } else {
             None
         };
@@ -394,6 +394,27 @@ mod tests {
         ] {
             let expected = if is_read { Ok(()) } else { Err(FormError::TooManyParameters) };
             assert_eq!(Form::parse(body.as_bytes()).map(drop), expected, "{} bytes", body.len());
+        }
+    }
+
+    #[test]
+    fn only_a_mark_begins_json() {
+        for (body, may_be) in [
+            ("{\"a\":1}", true),
+            ("[]", true),
+            ("/*a*/{}", true),
+            ("#a{}", true),
+            (" {}", true),
+            ("\u{feff}[]", true),
+            ("%7B%22a%22:1}", true),
+            ("a={}", false),
+            ("Client_id=a", false),
+            ("_csrf=a", false),
+            ("1=a", false),
+            ("é=a", false),
+            ("", false),
+        ] {
+            assert_eq!(Form::parse(body.as_bytes()).unwrap().may_be_json(), may_be, "{body}");
         }
     }
 

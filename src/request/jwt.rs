@@ -17,11 +17,16 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Every `sub` in the payload of a `client_assertion` (RFC 7523 §3) or of a client attestation.
-/// Empty where it is no signed JWT (a SAML assertion, an encrypted token), has no `sub`, and where
-/// one is no string or empty.
-pub(super) fn subjects(jwt: &str) -> Vec<String> {
-    values_of(jwt, "sub").unwrap_or_default()
+/// The clients that a `client_assertion` (RFC 7523 §3) names: every `sub` in its payload, and every
+/// `iss`, which some servers take for the client. Empty where it is no signed JWT (a SAML assertion,
+/// an encrypted token), has no `sub`, and where one of them is no string or empty.
+pub(super) fn asserted_clients(jwt: &str) -> Vec<String> {
+    clients_of(jwt, "sub", &["iss"]).unwrap_or_default()
+}
+
+/// Every `sub` in the payload of a client attestation, whose `iss` is another party.
+fn subjects(jwt: &str) -> Vec<String> {
+    clients_of(jwt, "sub", &[]).unwrap_or_default()
 }
 
 /// The subjects of a client attestation (draft-ietf-oauth-attestation-based-client-auth §5.1).
@@ -36,14 +41,17 @@ pub(crate) fn attested_subjects(attestation: SingletonField<'_>) -> Box<[String]
     }
 }
 
-/// Every `client_id` in a Request Object (RFC 9101 §4), of which there may be none. Those of an
-/// encrypted one only the backend can read. `None` = it is neither signed nor encrypted, or cannot
-/// be read.
+/// The clients that a Request Object (RFC 9101 §4) names by `client_id` or, as an issuer, by `iss`;
+/// there may be none. Those of an encrypted one only the backend can read. `None` = it is neither
+/// signed nor encrypted, or cannot be read.
 pub(super) fn client_ids(request_object: &str) -> Option<Vec<String>> {
     if request_object.is_empty() || is_encrypted(request_object) {
         return Some(Vec::new());
     }
-    values_of(request_object, "client_id")
+    let claims = claims(request_object)?;
+    let mut found = values_of(&claims, "client_id")?;
+    found.extend(values_of(&claims, "iss")?);
+    Some(found)
 }
 
 /// Whether a JWT is encrypted (RFC 7516 §3.1, §4.1.2): of five parts the first states how.
@@ -58,9 +66,21 @@ fn object(part: &str) -> Option<Json> {
     matches!(json, Json::Object(_)).then_some(json)
 }
 
-/// Every value of the claim `name` in a signed JWT, because readers of a repeated member differ in
-/// which one they take. `None` = some reader may find another one.
-fn values_of(jwt: &str, name: &str) -> Option<Vec<String>> {
+/// Every value of the claim `name` in a signed JWT, and if there is one, of the claims `beside`.
+/// `None` = some reader may find another one.
+fn clients_of(jwt: &str, name: &str, beside: &[&str]) -> Option<Vec<String>> {
+    let claims = claims(jwt)?;
+    let mut found = values_of(&claims, name)?;
+    if !found.is_empty() {
+        for other in beside {
+            found.extend(values_of(&claims, other)?);
+        }
+    }
+    Some(found)
+}
+
+/// The claims of a signed JWT.
+fn claims(jwt: &str) -> Option<Json> {
     let mut parts = jwt.split('.');
     let (Some(header), Some(payload), Some(_), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -70,9 +90,14 @@ fn values_of(jwt: &str, name: &str) -> Option<Vec<String>> {
     // Without a header in JSON it is no JWT, but a reader that skips the dots may decode something
     // else from it.
     object(header)?;
-    let claims = object(payload)?;
+    object(payload)
+}
+
+/// Every value of the claim `name`, because readers of a repeated member differ in which one they
+/// take. `None` = some reader may find another one.
+fn values_of(claims: &Json, name: &str) -> Option<Vec<String>> {
     // Go's encoding/json ignores the letter case of names.
-    let names = if let Json::Object(members) = &claims { members.as_slice() } else { &[] };
+    let names = if let Json::Object(members) = claims { members.as_slice() } else { &[] };
     if names.iter().any(|(other, _)| other != name && other.chars().map(folded).eq(name.chars())) {
         return None;
     }
@@ -92,10 +117,13 @@ mod tests {
     #[test]
     fn subjects_of_assertions() {
         let jwt = |payload: &str| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(payload));
+        let clients = asserted_clients;
+        assert_eq!(clients(&jwt(r#"{"iss":"a","sub":"b"}"#)), ["b", "a"]);
+        assert_eq!(clients(&jwt(r#"{"iss":"a","iss":"c","sub":"b"}"#)), ["b", "a", "c"]);
+        assert_eq!(clients(&jwt(r#"{"sub":"a","sub":"b"}"#)), ["a", "b"]);
+        assert_eq!(clients(&jwt(r#"{"s\u0075b":"a"}"#)), ["a"]);
+        assert_eq!(clients(&format!("e30.{}.", URL_SAFE.encode(r#"{"sub":"ab"}"#))), ["ab"]);
         assert_eq!(subjects(&jwt(r#"{"iss":"a","sub":"b"}"#)), ["b"]);
-        assert_eq!(subjects(&jwt(r#"{"sub":"a","sub":"b"}"#)), ["a", "b"]);
-        assert_eq!(subjects(&jwt(r#"{"s\u0075b":"a"}"#)), ["a"]);
-        assert_eq!(subjects(&format!("e30.{}.", URL_SAFE.encode(r#"{"sub":"ab"}"#))), ["ab"]);
         let nested = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
         for other in [
             "",
@@ -105,6 +133,10 @@ mod tests {
             "a.*.c",
             &jwt("[]"),
             &jwt(r#"{"sub":1}"#),
+            &jwt(r#"{"iss":"a"}"#),
+            &jwt(r#"{"iss":1,"sub":"a"}"#),
+            &jwt(r#"{"iss":"","sub":"a"}"#),
+            &jwt(r#"{"iss":"a","Iss":"b","sub":"a"}"#),
             &jwt(r#"{"sub":""}"#),
             &jwt(r#"{"sub":"a","sub":""}"#),
             &jwt(r#"{"sub":1,"sub":"a"}"#),
@@ -114,7 +146,7 @@ mod tests {
             "WzFd.eyJzdWIiOiJhIn0.c2ln",
             &jwt(&nested),
         ] {
-            assert!(subjects(other).is_empty(), "{other}");
+            assert!(asserted_clients(other).is_empty(), "{other}");
         }
     }
 
@@ -124,9 +156,11 @@ mod tests {
         let encrypted = URL_SAFE_NO_PAD.encode(r#"{"alg":"dir","enc":"A128GCM"}"#);
         let ids = |ids: &[&str]| Some(ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>());
         for (request_object, expected) in [
-            (jwt(r#"{"iss":"b","client_id":"a"}"#), ids(&["a"])),
+            (jwt(r#"{"iss":"b","client_id":"a"}"#), ids(&["a", "b"])),
+            (jwt(r#"{"iss":1,"client_id":"a"}"#), None),
             (jwt(r#"{"client_id":"a","client_id":"b"}"#), ids(&["a", "b"])),
-            (jwt(r#"{"iss":"b"}"#), ids(&[])),
+            (jwt(r#"{"iss":"b"}"#), ids(&["b"])),
+            (jwt(r#"{"aud":"b"}"#), ids(&[])),
             (String::new(), ids(&[])),
             (format!("{encrypted}.b.c.d.e"), ids(&[])),
             (format!("{encrypted}.b.c.d"), None),

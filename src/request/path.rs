@@ -420,6 +420,23 @@ mod tests {
     }
 
     #[test]
+    fn only_scripts_have_a_path_info_and_only_sessions_are_dropped() {
+        for (path, without_info, no_session) in [
+            ("/a.php/token", "/a.php", "/a.php/token"),
+            ("/a.aSPx/b/c", "/a.aSPx", "/a.aSPx/b/c"),
+            ("/api/token", "/api/token", "/api/token"),
+            ("/a.pp/token", "/a.pp/token", "/a.pp/token"),
+            ("/a.phpx/token", "/a.phpx/token", "/a.phpx/token"),
+            ("/(S(a))/token", "/(S(a))/token", "/token"),
+            ("/(S(a)/token", "/(S(a)/token", "/(S(a)/token"),
+            ("/S(a))/token", "/S(a))/token", "/S(a))/token"),
+        ] {
+            assert_eq!(without_path_info(path.as_bytes()), without_info.as_bytes(), "{path}");
+            assert_eq!(without_sessions(path.as_bytes()), no_session.as_bytes(), "{path}");
+        }
+    }
+
+    #[test]
     fn segments_beyond_ascii() {
         for (wanted, found, is_same) in [
             ("token", "é", false),

@@ -59,8 +59,8 @@ impl<'a> Target<'a> {
         }
         let (decoded, _) = path::decoded(self.path);
         let mark = decoded.iter().position(|b| matches!(b, b'?' | b';'));
-        let hidden = mark.and_then(|place| decoded.get(place + 1..)).unwrap_or_default();
-        // It begins behind the first `?` or a later one, if a server decodes less.
+        let hidden = mark.and_then(|place| decoded.get(place..)).unwrap_or_default();
+        // It begins behind the first mark or a later one, if a server decodes less.
         let forms = std::iter::once(self.query).chain(hidden.split(|&b| b == b'?'));
         find_name(forms, is_wanted)
     }
@@ -187,7 +187,7 @@ mod tests {
             "/token#client_id=a",
             "/token;jsessionid=a",
             "/token;a=client_id/client_id",
-            "/token?requests=a&request_uri=b&reques=c",
+            "/token?requests=a&request_uris=b&reques=c&authorization_details=d",
         ] {
             assert_eq!(found(path), None, "{path}");
         }

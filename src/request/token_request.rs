@@ -1,7 +1,7 @@
 //! Which client a request names, from every place that can name one.
 
 use super::authorization::Authorization;
-use super::credential::REQUEST_OBJECT;
+use super::credential::{OTHER_REQUEST_OBJECTS, REQUEST_OBJECT};
 use super::error::{ClientIdMismatch, IdSource, RequestError};
 use super::form::Form;
 use super::jwt;
@@ -79,11 +79,14 @@ impl Claim {
         // that must present its certificate.
         let subjects;
         if let Some(assertion) = assertion.as_deref().filter(is_named) {
-            subjects = if is_jwt() { jwt::subjects(assertion) } else { Vec::new() };
+            subjects = if is_jwt() { jwt::asserted_clients(assertion) } else { Vec::new() };
             named = Some(agreed(IdSource::Assertion, &subjects, named)?);
         }
         if let Some(attested) = attested {
             named = Some(agreed(IdSource::Attestation, attested, named)?);
+        }
+        if OTHER_REQUEST_OBJECTS.iter().any(|other| form.may_have(other)) {
+            check_other_request_objects(form)?;
         }
         let has_request_object =
             form.may_have(REQUEST_OBJECT) && check_request_object(form, named)?;
@@ -136,6 +139,17 @@ fn agreed<'a>(
 #[cold]
 fn mismatch(one: IdSource, other: IdSource) -> RequestError {
     RequestError::ClientIdMismatch(ClientIdMismatch::Sources(one, other))
+}
+
+/// Checks that there is no Request Object which only the backend can read: Boruta takes the client
+/// from it, and anybody can encrypt one. No request to these endpoints has one (RFC 9126 §2.1).
+#[inline(never)]
+fn check_other_request_objects(form: &Form<'_>) -> Result<(), RequestError> {
+    let has = |name| form.value(name).is_some_and(|value| !value.is_empty());
+    if OTHER_REQUEST_OBJECTS.into_iter().any(has) {
+        return Err(RequestError::ClientIdMismatch(ClientIdMismatch::UnreadableRequestObject));
+    }
+    Ok(())
 }
 
 /// Checks that a Request Object (RFC 9101) names no other client than the request does: Apereo CAS
