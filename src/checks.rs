@@ -140,4 +140,14 @@ mod tests {
             (vec![Check::Tenant, Check::Subject], Some(Check::Subject))
         );
     }
+
+    #[test]
+    fn checks_that_are_made_again_are_forgotten() {
+        let mut checks = Checks::default();
+        Check::ALL.into_iter().for_each(|check| checks.begin(check));
+        checks.begin_again_at(Check::Registration);
+        for check in Check::ALL {
+            assert_eq!(checks.has(check), check < Check::Registration, "{check:?}");
+        }
+    }
 }

@@ -70,6 +70,10 @@ mod tests {
             assert!(line.len() <= limits::LINE_BYTES && line.ends_with(" [...]"), "{}", line.len());
             assert!(line.len() > limits::LINE_BYTES - 16, "{}", line.len());
         }
-        assert_eq!(log_line(&"a".repeat(limits::LINE_BYTES)), "a".repeat(limits::LINE_BYTES));
+        for whole in ["a".repeat(limits::LINE_BYTES), "é".repeat(limits::LINE_BYTES / 2)] {
+            assert_eq!(log_line(&whole), whole);
+        }
+        let longer = log_line(&"a".repeat(limits::LINE_BYTES + 1)).into_owned();
+        assert_eq!(longer, "a".repeat(limits::LINE_BYTES - 6) + " [...]");
     }
 }

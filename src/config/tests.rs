@@ -434,6 +434,7 @@ fn server_names_and_authorities_choose_one_tenant() {
         (text, "10.0.0.1:8443", None, true),
         (text, "10.0.0.1", Some("b.example"), false),
         (text, "[::1]:8443", None, true),
+        (text, "[::1]", Some("[::1]"), false),
         (text, "[0::0001]", None, true),
         (text, "[::ffff:192.0.2.1]", None, true),
         (text, "box", None, true),
@@ -452,6 +453,26 @@ fn server_names_and_authorities_choose_one_tenant() {
         );
         assert_eq!(found, agrees, "{authority} {server_name:?}");
     }
+}
+
+#[test]
+fn examples_are_paths_of_the_tenant() {
+    let text = br#"{
+        "tenants": [
+            {"hosts": ["a.example"], "endpoints": ["/a/token", "/a/par"], "clients": []},
+            {"hosts": ["b.example"], "endpoints": [], "clients": []}
+        ]
+    }"#;
+    let configuration = Configuration::parse(text).unwrap();
+    assert_eq!(configuration.example_path(b"a.example:443").as_deref(), Some("/a/token"));
+    assert_eq!(configuration.example_path(b"b.example"), None);
+}
+
+#[test]
+fn a_configuration_is_read_as_a_value_whatever_it_means() {
+    let value = configuration_value(br#"{"a": [1, "\ud800", true]}"#).unwrap();
+    assert_eq!(value.to_string(), r#"{"a":[1,null,true]}"#);
+    assert_eq!(configuration_value(b"{"), None);
 }
 
 #[test]

@@ -276,4 +276,14 @@ mod tests {
             assert_eq!(found, client_ids, "{entry}");
         }
     }
+
+    #[test]
+    fn an_entry_with_more_identifiers_than_are_kept_may_concern_any_client() {
+        for (more, is_in_doubt) in [(0, false), (1, true), (2, true)] {
+            let number = limits::ENTRY_IDENTIFIERS + more;
+            let all: Vec<Json> = (0..number).map(|id| Json::String(format!("c{id}"))).collect();
+            let entry = Json::Object(vec![("client_id".into(), Json::Array(all))]);
+            assert_eq!(add_client_ids(&entry, &mut Vec::new()), is_in_doubt, "{number}");
+        }
+    }
 }

@@ -111,3 +111,20 @@ fn an_identifier_of_two_realms_is_not_converted() {
     let converted = converted_list(Keycloak, "[{}, 7]");
     assert!(converted.len() == 2 && converted.iter().all(|(_, _, result)| result.is_err()));
 }
+
+#[test]
+fn a_document_may_say_that_it_is_a_part() {
+    let missing = |document: &str| {
+        missing_part(document.as_bytes(), ClientListFormat::Authlete).map(|found| found.is_some())
+    };
+    let client = r#"{"clientId": 1}"#;
+    for (document, is_part) in [
+        (format!(r#"{{"start": 0, "end": 1, "totalCount": 3, "clients": [{client}]}}"#), true),
+        (format!(r#"{{"start": 0, "end": 1, "totalCount": 1, "clients": [{client}]}}"#), false),
+        (format!("[{client}]"), false),
+        (client.to_owned(), false),
+    ] {
+        assert_eq!(missing(&document), Ok(is_part), "{document}");
+    }
+    assert!(missing("{").is_err());
+}

@@ -205,4 +205,13 @@ mod tests {
             assert_eq!(found.entries(), new.len() as u64);
         }
     }
+
+    #[test]
+    fn a_client_in_the_place_of_another_is_a_difference() {
+        let differences = |added, removed, changed| {
+            Comparison { added, removed, changed, ..Comparison::default() }.is_difference()
+        };
+        assert!(differences(1, 1, 0) && differences(1, 0, 0) && differences(0, 1, 0));
+        assert!(differences(0, 0, 1) && !differences(0, 0, 0));
+    }
 }
