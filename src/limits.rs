@@ -215,6 +215,9 @@ pub const CRL_OID_OCTETS: usize = 64;
 /// Most names of the distribution point of a CRL. Real ones have one or two. They are copied before
 /// the signature is verified, and whoever is on the way can send ten million in 32 MiB.
 pub const CRL_POINT_NAMES: usize = 64;
+/// Longest `Name` of the issuer of a CRL, in octets, for the same reason. It is that of a
+/// certificate, of which none is longer.
+pub const CRL_ISSUER_OCTETS: usize = 1 << 16;
 /// Most octets of a CRL in PEM that are decoded without a look at the clock.
 pub const CRL_PEM_OCTETS_AT_ONCE: usize = 1 << 16;
 /// Octets of a CRL's entries for each bucket of serial numbers: about a hundred entries.

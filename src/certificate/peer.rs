@@ -153,8 +153,8 @@ impl PeerCertificate {
         self.thumbprint
     }
 
-    /// The thumbprints that it may have in its other encoding, where an ECDSA key signed it: whoever
-    /// has it can make that one, and it is as good. At most three.
+    /// The thumbprints that it may have in its other encoding, where an ECDSA key signed it:
+    /// whoever has it can make that one, and it is as good. At most three.
     pub(crate) fn other_thumbprints(&self) -> &[Thumbprint] {
         self.others.get_or_init(|| other_thumbprints(&self.der).into())
     }

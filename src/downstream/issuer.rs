@@ -14,8 +14,8 @@ use crate::trust::{self, CaCertificate, OfferedChain, PathError, PathQuestion, S
 
 impl PresentedCertificate<'_> {
     /// Checks that a path leads from the certificate to the anchors in force, where
-    /// `peer_certificate.chain` is "anchors", and to those of the client, if it has any. No CA on it
-    /// is one of `revoked`.
+    /// `peer_certificate.chain` is "anchors", and to those of the client, if it has any. No CA on
+    /// it is one of `revoked`.
     ///
     /// # Errors
     /// [`Rejection::CertificateUntrustedIssuer`].

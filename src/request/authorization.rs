@@ -118,8 +118,8 @@ fn resembles_basic(value: &[u8]) -> bool {
 }
 
 /// Whether these are the credentials of Basic in either alphabet, which some servers take for Basic
-/// behind `Bearer` (SimpleIdServer) or any scheme (Rauthy). Hardly any access token is: the parts of
-/// a JWT are separated by dots, and what is JSON has its colon behind a brace.
+/// behind `Bearer` (SimpleIdServer) or any scheme (Rauthy). Hardly any access token is: the parts
+/// of a JWT are separated by dots, and what is JSON has its colon behind a brace.
 fn names_client(credentials: &[u8]) -> bool {
     let octets = credentials.trim_ascii().iter();
     let standard = octets.map(|octet| match octet {

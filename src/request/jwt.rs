@@ -18,8 +18,8 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The clients that a `client_assertion` (RFC 7523 §3) names: every `sub` in its payload, and every
-/// `iss`, which some servers take for the client. Empty where it is no signed JWT (a SAML assertion,
-/// an encrypted token), has no `sub`, and where one of them is no string or empty.
+/// `iss`, which some servers take for the client. Empty where it is no signed JWT (a SAML
+/// assertion, an encrypted token), has no `sub`, and where one of them is no string or empty.
 pub(super) fn asserted_clients(jwt: &str) -> Vec<String> {
     clients_of(jwt, "sub", &["iss"]).unwrap_or_default()
 }

@@ -34,7 +34,7 @@ pub(super) struct OcspAnswers<W> {
     asked: HashMap<Box<str>, AskedQuestion>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct KnownAnswer {
     status: SourceStatus,
     freshness: Freshness,
@@ -138,8 +138,13 @@ impl<W> OcspAnswers<W> {
             .and_then(|body| OcspAnswer::read(&body, &question, verifier));
         let uri = responder.to_string().into();
         let thumbprint = certificate.thumbprint();
-        let revoked = self.known.pop(&thumbprint);
-        let revoked = revoked.filter(|known| matches!(known.status, SourceStatus::Revoked(_)));
+        let is_revoked = |known: &KnownAnswer| matches!(known.status, SourceStatus::Revoked(_));
+        let mut revoked = self.known.pop(&thumbprint).filter(is_revoked);
+        // Whoever has a certificate can make its other encoding, of which nothing is known.
+        for other in certificate.other_thumbprints() {
+            let known = self.known.peek(other).filter(|known| is_revoked(known)).cloned();
+            revoked = revoked.into_iter().chain(known).max_by_key(|known| known.this_update);
+        }
         let this_update = read.as_ref().ok().map(|answer| answer.this_update);
         let pause = Freshness::new(now, limits::PAUSE_AFTER_FAILURE_MILLIS);
         let (known, is_ok) = match (read, revoked) {

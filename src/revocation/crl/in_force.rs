@@ -11,7 +11,7 @@ use crate::registry::{Reader, SharedData, Version, Writer};
 use crate::time::UnixTime;
 
 /// A part of every key. Raise it with every change of what is stored, and of how it is read.
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
 
 /// The keys of one CRL.
 #[derive(Clone, Debug)]
@@ -63,6 +63,9 @@ pub(super) struct CrlHead {
     /// The digest of its issuer's key.
     pub(super) issuer: Thumbprint,
     pub(super) profile: CrlProfile,
+    /// By the digest of its key, the last list of each other issuer that was in force: one entry of
+    /// `crl` may bring lists of several, and none of them goes back.
+    pub(super) others: Vec<(Thumbprint, CrlProfile)>,
     /// When it was last fetched, in milliseconds since 1970.
     pub(super) confirmed_at: u64,
 }
@@ -74,14 +77,11 @@ impl CrlHead {
         writer.u8(self.slot);
         writer.u32(self.buckets);
         writer.u64(self.entries);
-        writer.octets(self.issuer.octets());
-        writer.u64(self.profile.this_update.0 as u64);
-        writer.u64(self.profile.next_update.0 as u64);
-        writer.u8(self.profile.number.is_some().into());
-        writer.octets(self.profile.number.as_deref().unwrap_or_default());
-        writer.u32(u32::try_from(self.profile.points.len()).unwrap_or(u32::MAX));
-        self.profile.points.iter().for_each(|point| writer.octets(point));
-        writer.u8(self.profile.only_contains_user_certs.into());
+        write_profile(&mut writer, &self.issuer, &self.profile);
+        writer.u32(u32::try_from(self.others.len()).unwrap_or(u32::MAX));
+        for (issuer, profile) in &self.others {
+            write_profile(&mut writer, issuer, profile);
+        }
         writer.u64(self.confirmed_at);
         writer.0
     }
@@ -90,20 +90,56 @@ impl CrlHead {
         let mut reader = Reader(octets);
         let (generation, slot) = (reader.u64()?, reader.u8()?);
         let (buckets, entries) = (reader.u32()?, reader.u64()?);
-        let issuer = Thumbprint::from_octets(reader.octets()?.try_into().ok()?);
-        let [this_update, next_update] =
-            [reader.u64()?, reader.u64()?].map(|time| UnixTime(time as i64));
-        let has_number = reader.u8()? != 0;
-        let number = Some(reader.octets()?.into()).filter(|_| has_number);
-        let points =
-            (0..reader.u32()?).map(|_| Some(reader.octets()?.into())).collect::<Option<_>>()?;
-        let only_contains_user_certs = reader.u8()? != 0;
-        let profile =
-            CrlProfile { this_update, next_update, number, points, only_contains_user_certs };
+        let (issuer, profile) = read_profile(&mut reader)?;
+        let others =
+            (0..reader.u32()?).map(|_| read_profile(&mut reader)).collect::<Option<_>>()?;
         let confirmed_at = reader.u64()?;
         reader.end()?;
-        Some(Self { generation, slot, buckets, entries, issuer, profile, confirmed_at })
+        Some(Self { generation, slot, buckets, entries, issuer, profile, others, confirmed_at })
     }
+
+    /// The last list of this issuer, as far as it is known.
+    pub(super) fn last_of(&self, issuer: &Thumbprint) -> Option<&CrlProfile> {
+        if self.issuer == *issuer {
+            return Some(&self.profile);
+        }
+        self.others.iter().find(|(other, _)| other == issuer).map(|(_, profile)| profile)
+    }
+
+    /// What the head that follows this one, of a list of `issuer`, has as `others`.
+    pub(super) fn others_than(&self, issuer: &Thumbprint) -> Vec<(Thumbprint, CrlProfile)> {
+        // What a list covers does not say how old it is.
+        let profile = CrlProfile { points: Vec::new(), ..self.profile.clone() };
+        let mut others = self.others.clone();
+        others.retain(|(other, _)| *other != self.issuer);
+        others.push((self.issuer, profile));
+        others.retain(|(other, _)| other != issuer);
+        others
+    }
+}
+
+fn write_profile(writer: &mut Writer, issuer: &Thumbprint, profile: &CrlProfile) {
+    writer.octets(issuer.octets());
+    writer.u64(profile.this_update.0 as u64);
+    writer.u64(profile.next_update.0 as u64);
+    writer.u8(profile.number.is_some().into());
+    writer.octets(profile.number.as_deref().unwrap_or_default());
+    writer.u32(u32::try_from(profile.points.len()).unwrap_or(u32::MAX));
+    profile.points.iter().for_each(|point| writer.octets(point));
+    writer.u8(profile.only_contains_user_certs.into());
+}
+
+fn read_profile(reader: &mut Reader<'_>) -> Option<(Thumbprint, CrlProfile)> {
+    let issuer = Thumbprint::from_octets(reader.octets()?.try_into().ok()?);
+    let [this_update, next_update] =
+        [reader.u64()?, reader.u64()?].map(|time| UnixTime(time as i64));
+    let has_number = reader.u8()? != 0;
+    let number = Some(reader.octets()?.into()).filter(|_| has_number);
+    let points =
+        (0..reader.u32()?).map(|_| Some(reader.octets()?.into())).collect::<Option<_>>()?;
+    let only_contains_user_certs = reader.u8()? != 0;
+    let profile = CrlProfile { this_update, next_update, number, points, only_contains_user_certs };
+    Some((issuer, profile))
 }
 
 /// What the list in force says of a serial number.

@@ -73,6 +73,10 @@ impl CertificateList {
             return Err(CrlError::Malformed("two signature algorithms"));
         }
         let issuer = tbs.whole(tag::SEQUENCE)?;
+        // It is compared with the name of each CA before the signature is verified.
+        if issuer.len() > limits::CRL_ISSUER_OCTETS {
+            return Err(CrlError::Malformed("an issuer of such a length"));
+        }
         let malformed_time = |_| CrlError::Malformed("thisUpdate or nextUpdate");
         let this_update = time(&mut tbs).map_err(malformed_time)?;
         let next_update =

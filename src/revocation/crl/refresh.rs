@@ -246,6 +246,10 @@ impl CrlRefresh {
                         slot: in_force.head().map_or(0, |head| 1 - head.slot.min(1)),
                         buckets: buckets.number(),
                         entries: buckets.entries,
+                        others: in_force
+                            .head()
+                            .map(|head| head.others_than(&issuer))
+                            .unwrap_or_default(),
                         issuer,
                         profile: list.profile,
                         confirmed_at: now,
@@ -299,14 +303,13 @@ impl CrlRefresh {
         if !self.source.covers(list.signed().signer) {
             return Err(CrlError::OtherIssuer);
         }
-        let is_older =
-            in_force.head().is_some_and(|CrlHead { issuer: id, profile: known, .. }| {
-                // A CA that lost its count begins again. When the list in force is too old, a later
-                // one is better than none; what is on the way can repeat only earlier ones.
-                let is_later = known.next_update.0 < now && known.this_update < this_update;
-                *id == issuer.id && list.profile.is_older_than(known) && !is_later
-            });
         let id = issuer.id;
+        let is_older = in_force.head().and_then(|head| head.last_of(&id)).is_some_and(|known| {
+            // A CA that lost its count begins again. When its last list is too old, a later one is
+            // better than none; what is on the way can repeat only earlier ones.
+            let is_later = known.next_update.0 < now && known.this_update < this_update;
+            list.profile.is_older_than(known) && !is_later
+        });
         if is_older { Err(CrlError::Older) } else { Ok((list, id)) }
     }
 

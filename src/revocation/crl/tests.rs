@@ -506,6 +506,48 @@ fn a_list_that_is_replaced_meanwhile_does_not_speak_for_another_issuer() {
     assert_eq!(world.status(GOOD), Some(of_others));
 }
 
+/// Whoever is on the way can send the list of another CA, and then an earlier one of the first.
+#[test]
+fn no_list_goes_back_by_way_of_another_issuer() {
+    const OTHER: &[u8] = include_bytes!("../../trust/tests/p256.ca.pem");
+    let other = Arc::new(CaCertificate::from_pem(OTHER).unwrap());
+    let crl = Crl::new(source(), Arc::new(Issuers::new(&[ca(), other.clone()])), 7);
+    let mut world = World { crl, ..World::new() };
+    let list = |number_of_list, issuer: Option<&CaCertificate>| {
+        let list = List { extensions: vec![number(number_of_list)], ..List::default() };
+        match issuer {
+            Some(ca) => List { issuer: ca.subject_der().to_vec(), ..list }.der(),
+            None => list.der(),
+        }
+    };
+    for (number_of_list, issuer, is_taken) in [
+        (5, None, true),
+        (9, Some(&*other), true),
+        (4, None, false),
+        (8, Some(&*other), false),
+        (6, None, true),
+        (8, Some(&*other), false),
+        (5, None, false),
+        (10, Some(&*other), true),
+        (5, None, false),
+        (7, None, true),
+    ] {
+        let event = world.fetch(Some(200), &list(number_of_list, issuer));
+        let is_older = matches!(event, CrlEvent::Failed { error: CrlError::Older, .. });
+        assert_eq!(!is_older, is_taken, "{number_of_list}: {event:?}");
+        assert!(is_older || matches!(event, CrlEvent::Replaced { .. }), "{event:?}");
+    }
+}
+
+#[test]
+fn an_issuer_that_no_certificate_has_is_refused_before_it_is_compared() {
+    let mut world = World::new();
+    let long = vec![0x31; limits::CRL_ISSUER_OCTETS];
+    let issuer = test_support::der::tlv(test_support::der::SEQUENCE, &[long]);
+    let error = world.error(&List { issuer, ..List::default() }.der());
+    assert_eq!(error, CrlError::Malformed("an issuer of such a length"));
+}
+
 #[test]
 fn a_list_of_a_distribution_point_counts_for_its_certificates() {
     for (name, expected) in [

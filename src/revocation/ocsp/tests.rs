@@ -418,6 +418,41 @@ fn only_a_later_answer_takes_a_revocation_back() {
     }
 }
 
+/// Whoever has a certificate can make its other encoding, and keep the responder from answering.
+#[test]
+fn a_revocation_is_held_against_the_other_encoding_of_a_certificate() {
+    let source = OcspSource {
+        cluster: "ocsp".into(),
+        hosts: ListedHosts::new(vec![ListedHost::parse("*.example").unwrap()]),
+        timeout: std::time::Duration::from_secs(2),
+        max_age: std::time::Duration::from_secs(3600),
+        on_unavailable: OnUnavailable::Allow,
+    };
+    let mut answers: OcspAnswers<u8> = OcspAnswers::new(Arc::new(source));
+    let date = tlv(der::GENERALIZED_TIME, &["20261201000000Z"]);
+    let revoked = tlv(context_constructed(1), &[date]);
+    let later = "20261231000001Z";
+    let revoked = Made { certificate_status: revoked, this_update: later, ..Made::default() };
+    for (pem, status, body) in [
+        (LEAF, 200, revoked.der()),
+        (include_bytes!("tests/leaf-twin.pem"), 503, Vec::new()),
+        (include_bytes!("tests/leaf-twin.pem"), 200, Made::default().der()),
+        (LEAF, 503, Vec::new()),
+    ] {
+        let certificate = Arc::new(PeerCertificate::from_pem(pem).unwrap());
+        let issued = IssuedCertificate::of(certificate.der()).unwrap();
+        answers.wait(&certificate, &issued.parts, &issuer(), 1);
+        let (key, _) = answers.take_requests().pop().unwrap();
+        let read = |_| Some(body.clone());
+        let (body_size, status) = (body.len(), Some(status));
+        let answer = RegistryAnswer { status, headers: &[], body_size, read: &read };
+        let now = NOW.0 as u64 * 1000;
+        let answered = answers.on_answer(&key, Some(&answer), now, &Lenient).unwrap();
+        let status = &answered.status;
+        assert!(matches!(status, SourceStatus::Revoked(_)), "{status:?}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_octets_make_an_answer_good_by_accident(at in 0usize..600, octet in 1u8.., cut in 0usize..8) {
