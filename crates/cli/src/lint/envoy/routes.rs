@@ -71,41 +71,18 @@ impl<'a> Envoy<'a> {
     ) -> Vec<Destination> {
         let [table, host, route] = *scopes;
         let Some(action) = route.member("route") else { return Vec::new() };
-        let mut found: Vec<(Cluster, Option<At<'a>>)> = Vec::new();
-        if let Some(name) = action.member("cluster") {
-            found.push((Cluster::Named(name.text().unwrap_or_default().to_owned()), None));
+        let chosen = chosen_clusters(action);
+        let mut weighted: Vec<Option<At<'a>>> =
+            chosen.iter().map(|(_, weighted)| *weighted).collect();
+        if weighted.is_empty() {
+            weighted.push(None);
         }
-        for weighted in
-            action.path(&["weighted_clusters", "clusters"]).into_iter().flat_map(At::elements)
-        {
-            let cluster = match weighted.text_of("name") {
-                Some(name) => Cluster::Named(name.to_owned()),
-                None => Cluster::Unseen("a header chooses the cluster"),
-            };
-            found.push((cluster, Some(weighted)));
-        }
-        for (name, why) in [
-            ("cluster_header", "a header chooses the cluster"),
-            ("cluster_specifier_plugin", "a plugin chooses the cluster"),
-            ("inline_cluster_specifier_plugin", "a plugin chooses the cluster"),
-        ] {
-            found.extend(action.member(name).map(|_| (Cluster::Unseen(why), None)));
-        }
-        // Those of the most specific scope that has any, which are not merged.
-        let mirrors = [action, host, table]
-            .map(|scope| scope.list("request_mirror_policies").collect::<Vec<_>>());
-        for mirror in mirrors.into_iter().find(|mirrors| !mirrors.is_empty()).into_iter().flatten()
-        {
-            let unseen = mirror
-                .member("cluster_header")
-                .map(|_| Cluster::Unseen("a header chooses the cluster of a mirror"));
-            let named = mirror
-                .text_of("cluster")
-                .filter(|name| !name.is_empty())
-                .map(|name| Cluster::Named(name.to_owned()));
-            found.extend(named.or(unseen).map(|cluster| (cluster, None)));
-        }
-        let main = found.into_iter().map(|(cluster, weighted)| {
+        let mirrored = mirrors(action, host, table).into_iter().flat_map(|mirror| {
+            // A mirror gets what the cluster gets that is chosen, by the settings for that one.
+            weighted.iter().map(move |weighted| (mirror.clone(), *weighted))
+        });
+        let found = chosen.into_iter().chain(mirrored);
+        let main = found.map(|(cluster, weighted)| {
             let scopes: Vec<At<'a>> =
                 weighted.into_iter().chain(scopes.iter().rev().copied()).collect();
             let mut ways = vec![main_way(&scopes, chain, self.configs)];
@@ -117,6 +94,47 @@ impl<'a> Envoy<'a> {
         });
         main.collect()
     }
+}
+
+/// The clusters of which a `RouteAction` chooses one, with the settings for it alone.
+fn chosen_clusters<'a>(action: At<'a>) -> Vec<(Cluster, Option<At<'a>>)> {
+    let mut found: Vec<(Cluster, Option<At<'a>>)> = Vec::new();
+    if let Some(name) = action.member("cluster") {
+        found.push((Cluster::Named(name.text().unwrap_or_default().to_owned()), None));
+    }
+    for weighted in
+        action.path(&["weighted_clusters", "clusters"]).into_iter().flat_map(At::elements)
+    {
+        let cluster = match weighted.text_of("name").filter(|name| !name.is_empty()) {
+            Some(name) => Cluster::Named(name.to_owned()),
+            None => Cluster::Unseen("a header chooses the cluster"),
+        };
+        found.push((cluster, Some(weighted)));
+    }
+    for (name, why) in [
+        ("cluster_header", "a header chooses the cluster"),
+        ("cluster_specifier_plugin", "a plugin chooses the cluster"),
+        ("inline_cluster_specifier_plugin", "a plugin chooses the cluster"),
+    ] {
+        found.extend(action.member(name).map(|_| (Cluster::Unseen(why), None)));
+    }
+    found
+}
+
+/// The clusters that get a copy of what a `RouteAction` takes.
+fn mirrors(action: At<'_>, host: At<'_>, table: At<'_>) -> Vec<Cluster> {
+    // Those of the most specific scope that has any, which are not merged.
+    let scopes = [action, host, table]
+        .map(|scope| scope.list("request_mirror_policies").collect::<Vec<_>>());
+    let own = scopes.into_iter().find(|mirrors| !mirrors.is_empty()).into_iter().flatten();
+    let clusters = own.filter_map(|mirror| {
+        let named = mirror.text_of("cluster").filter(|name| !name.is_empty());
+        let unseen = mirror
+            .member("cluster_header")
+            .map(|_| Cluster::Unseen("a header chooses the cluster of a mirror"));
+        named.map(|name| Cluster::Named(name.to_owned())).or(unseen)
+    });
+    clusters.collect()
 }
 
 fn without_port(domain: &str) -> String {

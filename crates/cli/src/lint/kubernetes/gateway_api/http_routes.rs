@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::{RouteContext, backend_name, policies};
 use crate::lint::graph::{
-    Cluster, Destination, Filter, FilterChain, FilterRole, Route, WrittenHeader,
+    Cluster, Destination, Filter, FilterChain, FilterRole, Route, Way, WrittenHeader,
 };
 use crate::lint::kubernetes::resource::{Resource, is_host};
 use crate::lint::located::At;
@@ -18,62 +18,96 @@ pub fn http_route<'a>(
     used: &mut Vec<Resource<'a>>,
 ) {
     for rule in route.list("rules") {
-        let filters: Vec<At<'a>> = rule.list("filters").collect();
         let (way, policies) = policies::way_of(context, route, rule);
         used.extend(policies);
-        let routed: Vec<At<'a>> = rule.list("backendRefs").collect();
-        // A backend may have filters of its own.
-        let of_backends: Vec<At<'a>> = routed.iter().flat_map(|at| at.list("filters")).collect();
-        let mirrored: Vec<At<'a>> = filters
-            .iter()
-            .chain(&of_backends)
-            .filter_map(|filter| filter.path(&["requestMirror", "backendRef"]))
-            .collect();
-        let rewrite = match (rewrite(context.resources, route, &filters), &of_backends) {
-            (Rewrite::None, others) => rewrite(context.resources, route, others),
-            (first, _) => first,
-        };
-        let backends: Vec<At<'a>> = routed.into_iter().chain(mirrored).collect();
-        let destinations: Vec<Destination> = backends
-            .into_iter()
-            .filter_map(|backend| {
-                let cluster = Cluster::Named(backend_name(backend, route)?);
-                let own: Vec<At<'a>> = backend.list("filters").collect();
-                let host_rewrite = host_rewrite(context.resources, route, &own)
-                    .or_else(|| host_rewrite(context.resources, route, &filters));
-                let headers = own.iter().chain(&filters).flat_map(|at| written(*at));
-                let headers = headers.filter_map(|at| WrittenHeader::of(at.member("name")?));
-                Some(Destination {
-                    host_rewrite,
-                    headers: headers.collect(),
-                    ..Destination::new(cluster, way.clone())
-                })
-            })
-            .collect();
-        let matches: Vec<At<'a>> = rule.list("matches").collect();
-        let mut add = |paths: PathMatch, is_conditional: bool| {
-            chain.routes.push(Route {
+        let targets = targets(context.resources, route, rule, &way);
+        let mut taken: Vec<(PathMatch, bool)> = rule.list("matches").map(path_match).collect();
+        if taken.is_empty() {
+            let pattern = Pattern::Segments(String::new());
+            taken.push((PathMatch { pattern, ignores_case: false }, false));
+        }
+        for (paths, is_conditional) in &taken {
+            let routes = targets.iter().map(|(rewrite, destinations)| Route {
                 // The most specific path wins, whatever the order: `by_precedence`.
                 group: hosts.join(" "),
                 hosts: hosts.to_vec(),
                 place: rule.place(),
                 rewrite: rewrite.clone(),
-                paths,
-                is_conditional,
+                paths: paths.clone(),
+                is_conditional: *is_conditional,
                 internal_redirects: None,
                 destinations: destinations.clone(),
             });
+            chain.routes.extend(routes);
+        }
+    }
+}
+
+/// The backends of a rule and their mirrors, by what becomes of a path on the way to them.
+fn targets(
+    resources: &[Resource<'_>],
+    route: Resource<'_>,
+    rule: At<'_>,
+    way: &Way,
+) -> Vec<(Rewrite, Vec<Destination>)> {
+    let mut found: Vec<(Rewrite, Vec<Destination>)> = Vec::new();
+    let backends: Vec<At<'_>> = rule.list("backendRefs").collect();
+    // A rule without backends may mirror all the same.
+    let none = backends.is_empty().then_some(None);
+    for backend in backends.into_iter().map(Some).chain(none) {
+        let filters = BackendFilters {
+            resources,
+            route,
+            own: backend.into_iter().flat_map(|at| at.list("filters")).collect(),
+            common: rule.list("filters").collect(),
         };
-        if matches.is_empty() {
-            add(
-                PathMatch { pattern: Pattern::Segments(String::new()), ignores_case: false },
-                false,
-            );
+        let destinations = filters.destinations(backend, way);
+        let rewrite = filters.rewrite();
+        match found.iter_mut().find(|(known, _)| *known == rewrite) {
+            Some((_, same)) => same.extend(destinations),
+            None => found.push((rewrite, destinations)),
         }
-        for one in matches {
-            let (paths, is_conditional) = path_match(one);
-            add(paths, is_conditional);
+    }
+    found
+}
+
+/// The filters that a request meets once a backend of a rule is chosen for it.
+struct BackendFilters<'a, 'b> {
+    resources: &'b [Resource<'a>],
+    route: Resource<'a>,
+    /// Those of the backend, which no other backend of the rule has.
+    own: Vec<At<'a>>,
+    /// Those of the rule.
+    common: Vec<At<'a>>,
+}
+
+impl<'a> BackendFilters<'a, '_> {
+    fn rewrite(&self) -> Rewrite {
+        let of = |filters: &[At<'a>]| rewrite(self.resources, self.route, filters);
+        match (of(&self.common), of(&self.own)) {
+            (one, Rewrite::None) | (Rewrite::None, one) => one,
+            (common, own) if common == own => own,
+            _ => Rewrite::Unknown("a rule and one of its backends both rewrite the path"),
         }
+    }
+
+    /// The backend, and the mirrors, which get what the backend gets.
+    fn destinations(&self, backend: Option<At<'a>>, way: &Way) -> Vec<Destination> {
+        let all = || self.own.iter().chain(&self.common);
+        let mirrored = all().filter_map(|filter| filter.path(&["requestMirror", "backendRef"]));
+        let host_rewrite = host_rewrite(self.resources, self.route, &self.own)
+            .or_else(|| host_rewrite(self.resources, self.route, &self.common));
+        let headers = all().flat_map(|filter| written(*filter));
+        let headers: Vec<WrittenHeader> =
+            headers.filter_map(|at| WrittenHeader::of(at.member("name")?)).collect();
+        let names = backend.into_iter().chain(mirrored);
+        let names = names.filter_map(|at| backend_name(at, self.route));
+        let destinations = names.map(|name| Destination {
+            host_rewrite: host_rewrite.clone(),
+            headers: headers.clone(),
+            ..Destination::new(Cluster::Named(name), way.clone())
+        });
+        destinations.collect()
     }
 }
 
@@ -92,8 +126,11 @@ pub fn by_precedence(route: &Route) -> (u8, Reverse<usize>, bool) {
 
 /// Extensions of a route that write credentials behind the filter.
 pub fn credentials(resources: &[Resource<'_>], route: Resource<'_>) -> Vec<Filter> {
-    let rules = route.list("rules").flat_map(|rule| rule.list("filters").collect::<Vec<_>>());
-    let found = rules
+    let filters = route.list("rules").flat_map(|rule| {
+        let own = rule.list("backendRefs").flat_map(|backend| backend.list("filters"));
+        rule.list("filters").chain(own).collect::<Vec<_>>()
+    });
+    let found = filters
         .filter_map(|at| extension(resources, route, at))
         .filter_map(|spec| spec.member("credentialInjection"));
     let filter = |at: At<'_>| {

@@ -111,9 +111,15 @@ fn rewrite(http: At<'_>) -> Rewrite {
 }
 
 fn destinations(virtual_service: Resource<'_>, http: At<'_>, way: &Way) -> Vec<Destination> {
-    let mirrors = http.list("mirrors").map(|mirror| (mirror.member("destination"), None));
-    let routed = http.list("route").map(|route| (route.member("destination"), Some(route)));
-    let all = routed.chain([(http.member("mirror"), None)]).chain(mirrors);
+    let routes: Vec<At<'_>> = http.list("route").collect();
+    let routed = routes.iter().map(|route| (route.member("destination"), Some(*route)));
+    // A mirror gets what the destination gets that is chosen, with the headers written for that.
+    let chosen: Vec<Option<At<'_>>> =
+        if routes.is_empty() { vec![None] } else { routes.iter().copied().map(Some).collect() };
+    let mirrors = http.list("mirrors").map(|mirror| mirror.member("destination"));
+    let mirrors = mirrors.chain([http.member("mirror")]);
+    let mirrored = mirrors.flat_map(|mirror| chosen.iter().map(move |route| (mirror, *route)));
+    let all = routed.chain(mirrored);
     all.filter_map(|(destination, route)| {
         let destination = destination?;
         let name = service(
