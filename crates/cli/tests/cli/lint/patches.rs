@@ -165,7 +165,10 @@ fn patches_of_the_listener() {
 fn patches_of_routes() {
     let (error, doubtful) = (|words| Some(("error", words)), |words| Some(("doubtful", words)));
     let off = "{'@type': type.googleapis.com/envoy.config.route.v3.FilterConfig, disabled: true}";
+    let (leads, unclear) = (|| doubtful("patches this in"), || doubtful("a patch of routes"));
     let route = "/virtual_hosts/0/routes/0";
+    let clusters = format!("{route}/route/weighted_clusters/clusters");
+    let all = "op: replace, jsonPath: \"$.virtual_hosts";
     let own = "httproute/authorization-server/as/rule/0";
     for (operation, wanted) in [
         (
@@ -209,6 +212,25 @@ fn patches_of_routes() {
             doubtful("patches this in"),
         ),
         (format!("op: add, path: {route}/route/timeout, value: 5s"), None),
+        (format!("op: replace, path: {route}/route/retry_policy/num_retries, value: 2"), None),
+        (format!("op: replace, path: {route}/name, value: other"), None),
+        ("op: replace, path: /virtual_hosts/0/name, value: other".to_owned(), None),
+        (format!("op: replace, path: {clusters}/0/name, value: {own}"), leads()),
+        (format!("op: replace, path: {clusters}/0/name, value: unknown"), leads()),
+        (format!("op: replace, path: {clusters}/0/weight, value: 7"), unclear()),
+        (format!("op: replace, path: {route}/match/headers/0/name, value: x"), unclear()),
+        (format!("op: replace, path: {route}/match/timeout, value: x"), unclear()),
+        (format!("op: copy, from: {route}/name, path: {route}/route/cluster"), unclear()),
+        ("op: replace, path: /name, value: another/listener".to_owned(), unclear()),
+        ("op: replace, path: /vhds/name, value: other".to_owned(), leads()),
+        (format!("{all}[?(@.name=='x')].routes[*]\", path: route/timeout, value: 5s"), None),
+        (format!("{all}[*].routes[?(@.match.path=='/x')].name\", value: x"), None),
+        (format!("{all}..name\", value: x"), unclear()),
+        (format!("{all}[*]..name\", value: x"), unclear()),
+        (format!("{all}[*].*\", path: name, value: x"), unclear()),
+        ("op: add, jsonPath: \"$..routes[*].route.timeout\", value: 5s".to_owned(), None),
+        ("op: replace, jsonPath: \"$..name\", value: x".to_owned(), unclear()),
+        ("op: replace, jsonPath: \"$..clusters[*].name\", value: x".to_owned(), unclear()),
         (format!("op: add, path: {route}/response_headers_to_add, value: []"), None),
         (format!("op: replace, path: {route}/match, value: {{}}"), doubtful("a patch of routes")),
         (

@@ -15,8 +15,10 @@ pub enum Step {
     All,
     /// The elements with this name, or with a plugin of this name: `[?(@.name=='…')]`.
     Named(String),
-    /// Any other expression.
+    /// Any other expression that chooses elements.
     Unknown,
+    /// What follows, at any depth: `..`.
+    AnyDepth,
 }
 
 impl Step {
@@ -60,8 +62,7 @@ fn of_json_path(path: &str) -> Vec<Step> {
         let name = rest.strip_prefix('.').unwrap_or(rest);
         let (name, behind) = name.split_at(name.find(['.', '[']).unwrap_or(name.len()));
         found.push(match name {
-            // `..` looks at any depth.
-            "" => Step::Unknown,
+            "" => Step::AnyDepth,
             "*" => Step::All,
             _ => Step::Member(name.to_owned()),
         });
@@ -157,7 +158,8 @@ mod tests {
             ("$.a[?(@.name=='x' && @.b=='y')]", vec![member("a"), Step::Unknown]),
             ("$.a[?(@.name==@.b)]", vec![member("a"), Step::Unknown]),
             ("$['a'][\"b\"][3]", vec![member("a"), member("b"), Step::Index(3)]),
-            ("$..a", vec![Step::Unknown, member("a")]),
+            ("$..a", vec![Step::AnyDepth, member("a")]),
+            ("$.a..b", vec![member("a"), Step::AnyDepth, member("b")]),
             ("$.a.*", vec![member("a"), Step::All]),
             ("$.a[?(@.name!='x')]", vec![member("a"), Step::Unknown]),
             ("$.a[?(@.name=='x' || @.b==2)]", vec![member("a"), Step::Unknown]),

@@ -7,8 +7,8 @@ use crate::lint::envoy::http_filters;
 use crate::lint::graph::{ENABLE, FilterRole};
 use crate::lint::located::At;
 
-/// Members of routes, virtual hosts and their lists that choose neither a cluster, a path nor a
-/// filter.
+/// Members of route configurations, virtual hosts, routes and `RouteAction` that choose neither a
+/// cluster, a path nor a filter.
 const OF_ROUTES: [&str; 26] = [
     "cors",
     "decorator",
@@ -83,15 +83,13 @@ pub fn effect(operation: &Operation<'_>, gated: &Gated<'_>, ways: &Ways<'_>) -> 
     } else if operation.steps.iter().any(|step| step.is(PER_FILTER)) {
         return Effect::None;
     }
-    let is_known =
-        |steps: &[Step]| steps.iter().any(|step| OF_ROUTES.iter().any(|name| step.is(name)));
     let is_moved = ["move", "copy"].contains(&operation.op());
     let value = operation.value();
     let is_answered = value.is_some_and(|value| {
         ["redirect", "direct_response"].iter().any(|name| value.member(name).is_some())
     });
     // Where it leads, and what it makes of paths, is a finding of its own.
-    if (is_known(&operation.steps) && !is_moved)
+    if (chooses_nothing(&operation.steps) && !is_moved)
         || (is_answered && operation.op() == "add")
         || !ways.of(operation).is_empty()
     {
@@ -101,6 +99,38 @@ pub fn effect(operation: &Operation<'_>, gated: &Gated<'_>, ways: &Ways<'_>) -> 
         "a patch of routes: whether an endpoint arrives by another path then, or without the \
          filter, cannot be followed",
     )
+}
+
+/// Whether a patch acts on one of `OF_ROUTES`, or within it. Only the place says that: a cluster
+/// and a header have a `name` too, and by that they choose where a request goes.
+fn chooses_nothing(steps: &[Step]) -> bool {
+    let steps = match steps {
+        [Step::AnyDepth, rest @ ..]
+            if is_list(rest, "virtual_hosts") || is_list(rest, "routes") =>
+        {
+            rest
+        }
+        _ => steps,
+    };
+    let member = below(below(steps, "virtual_hosts"), "routes");
+    // Listeners ask for a route configuration by its name.
+    let is_table = member.len() == steps.len();
+    let member = match member {
+        [action, rest @ ..] if action.is("route") => rest,
+        _ => member,
+    };
+    let is_known = |step: &Step| OF_ROUTES.iter().any(|name| step.is(name));
+    member.first().is_some_and(|step| is_known(step) && !(is_table && step.is("name")))
+}
+
+/// What follows an element of the list of this name; all steps where they do not begin with one.
+fn below<'a>(steps: &'a [Step], list: &str) -> &'a [Step] {
+    if is_list(steps, list) { steps.get(2..).unwrap_or_default() } else { steps }
+}
+
+fn is_list(steps: &[Step], list: &str) -> bool {
+    matches!(steps, [first, element, ..]
+        if first.is(list) && !matches!(element, Step::Member(_) | Step::AnyDepth))
 }
 
 const PER_FILTER: &str = "typed_per_filter_config";

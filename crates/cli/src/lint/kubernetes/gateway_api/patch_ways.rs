@@ -53,13 +53,14 @@ impl<'a> Ways<'a> {
             return Vec::new();
         }
         let Some(value) = operation.value() else { return Vec::new() };
-        let last = operation.steps.last();
+        let has = |name: &str| operation.steps.iter().any(|step| step.is(name));
+        let is_last = |name: &str| operation.steps.last().is_some_and(|step| step.is(name));
         let mut found = self.within(value, &self.added);
-        if last.is_some_and(|step| step.is("cluster")) {
+        if is_last("cluster") || (is_last("name") && has("weighted_clusters")) {
             let cluster = value.text().map(|name| self.clusters(name, &self.added));
             let cluster = cluster.unwrap_or_else(|| vec![unseen()]);
             found.extend(cluster.into_iter().map(|cluster| (value.place(), cluster)));
-        } else if rerouting().any(|name| operation.steps.iter().any(|step| step.is(name))) {
+        } else if rerouting().any(has) {
             found.push((value.place(), unseen()));
         }
         found
