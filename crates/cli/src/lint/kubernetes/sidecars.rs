@@ -7,9 +7,16 @@ use crate::lint::finding::Severity;
 use crate::lint::graph::Remark;
 use crate::lint::located::{At, Place};
 
+/// Protocols that Istio reads as HTTP, whatever comes.
+const HTTP: [&str; 4] = ["http", "http2", "grpc", "grpc-web"];
+
+/// What Istio reads so in `appProtocol` alone.
+const HTTP_OF_KUBERNETES: [&str; 2] = ["kubernetes.io/h2c", "kubernetes.io/ws"];
+
 /// Protocols that Istio passes on without HTTP filters. Where it knows none, it looks at the first
-/// octets of a connection.
-const OPAQUE: [&str; 7] = ["tcp", "tls", "https", "mongo", "mysql", "redis", "udp"];
+/// octets and at the ALPN of a connection.
+const OPAQUE: [&str; 9] =
+    ["tcp", "tls", "https", "mongo", "mysql", "redis", "udp", "sctp", "kubernetes.io/wss"];
 
 /// Annotations of pods by which a sidecar does not get connections to some ports.
 const PORTS: [&str; 2] = [
@@ -30,7 +37,7 @@ pub fn remarks(resources: &[Resource<'_>], installs: &[Install<'_>]) -> Vec<Rema
             let selector = labels_of(resource.spec().and_then(|spec| spec.member("selector")));
             let is_gated = in_sidecars.iter().any(|one| one.selects_some(namespace, &selector));
             if !selector.is_empty() && is_gated {
-                found.extend(resource.list("ports").filter_map(opaque_port));
+                found.extend(resource.list("ports").filter_map(unread_port));
             }
         } else if let Some(metadata) = metadata_of_pods(*resource) {
             let labels = labels_of(metadata.member("labels"));
@@ -72,16 +79,42 @@ fn of_pods(metadata: At<'_>) -> Vec<Remark> {
     without.into_iter().chain(past).collect()
 }
 
-/// A port of a service whose connections are not read as HTTP.
-fn opaque_port(port: At<'_>) -> Option<Remark> {
-    let by_name = port.member("name");
-    let stated = port.member("appProtocol").or(by_name)?;
-    let protocol = stated.text()?.split('-').next().unwrap_or_default().to_ascii_lowercase();
-    let why = format!(
-        "Istio reads no HTTP where the protocol is \"{protocol}\", so that the filter in the \
-         sidecar does not run there: set appProtocol to http, or remove the port"
-    );
-    OPAQUE.contains(&protocol.as_str()).then(|| doubtful(stated.place(), why))
+/// A port of a service whose connections are not read as HTTP, or not all of them.
+fn unread_port(port: At<'_>) -> Option<Remark> {
+    const MEND: &str = "set appProtocol to http, or remove the port";
+    let transport = port.member("protocol").filter(|at| at.text() != Some("TCP"));
+    let by_application = port.member("appProtocol");
+    let stated = transport.or(by_application).or(port.member("name"));
+    let text = stated.and_then(At::text).unwrap_or_default();
+    let word = text.to_ascii_lowercase();
+    let protocol = first_part(&word);
+    let of_kubernetes = by_application.is_some() && HTTP_OF_KUBERNETES.contains(&text);
+    if transport.is_none() && (of_kubernetes || HTTP.contains(&protocol)) {
+        return None;
+    }
+    let place = stated.unwrap_or(port).place();
+    let why = if OPAQUE.contains(&protocol) {
+        format!(
+            "Istio reads no HTTP where the protocol is \"{protocol}\", so that the filter in the \
+             sidecar does not run there: {MEND}"
+        )
+    } else {
+        format!(
+            "neither the name nor appProtocol says that this port is HTTP, and Istio looks at each \
+             connection: mutual TLS of the mesh without the ALPN of HTTP reaches the server \
+             without the filter in the sidecar: {MEND}"
+        )
+    };
+    Some(doubtful(place, why))
+}
+
+/// What Istio takes for the protocol: the part before the first `-`, but for `grpc-web`.
+fn first_part(word: &str) -> &str {
+    const WITH_HYPHEN: &str = "grpc-web";
+    if word.starts_with(WITH_HYPHEN) {
+        return WITH_HYPHEN;
+    }
+    word.split('-').next().unwrap_or_default()
 }
 
 fn doubtful(place: Place, message: impl Into<String>) -> Remark {
