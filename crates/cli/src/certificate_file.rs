@@ -5,6 +5,8 @@ mod mistaken;
 use std::path::Path;
 
 use self::mistaken::MistakenFor;
+use x509_parser::pem::Pem;
+
 use crate::input;
 use crate::unusable::Unusable;
 
@@ -34,6 +36,12 @@ impl CertificateFile {
         let Some(begin) = find(&self.content, BEGIN) else { return &self.content };
         let rest = self.content.get(begin..).unwrap_or_default();
         find(rest, END).and_then(|end| rest.get(..end + END.len())).unwrap_or(rest)
+    }
+
+    /// The DER of its PEM certificates, as far as they can be read.
+    pub fn chain(&self) -> Vec<Vec<u8>> {
+        let blocks = Pem::iter_from_buffer(&self.content).map_while(Result::ok);
+        blocks.filter(|pem| pem.label == "CERTIFICATE").map(|pem| pem.contents).collect()
     }
 
     /// Whether the file is meant as a certificate, well-formed or not.

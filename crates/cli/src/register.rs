@@ -35,7 +35,7 @@ pub fn run(arguments: &RegisterArguments) -> Result<ExitCode, Unusable> {
         PeerCertificate::from_pem(content)
     };
     let certificate = read.map_err(|error| Unusable::new(format!("{path}: {error}")))?;
-    let details = Details::of(certificate.der());
+    let details = Details::of(certificate.der(), &file.chain());
     let client_id = arguments.client_id.as_deref().unwrap_or(CLIENT_ID);
     let mut notes = validity(&certificate);
     let (offers, left_out) = offers(&certificate, &details);

@@ -33,19 +33,26 @@ pub fn notes(server: ServerArgument, details: &Details, client_id: &str) -> Vec<
              alias"
                 .to_owned(),
         ],
-        ServerArgument::Keycloak => {
-            let issuer =
-                printed_names::keycloak(&details.issuer).ok().filter(|name| !name.is_empty());
-            let note = |issuer: String| {
-                format!(
-                    "Keycloak 26.7 and later also asks for x509.casubjectdn, the name of the \
-                     issuer: {issuer}"
-                )
-            };
-            issuer.map(note).into_iter().collect()
-        }
+        ServerArgument::Keycloak => vec![keycloak_note(details)],
         _ => Vec::new(),
     }
+}
+
+/// Keycloak compares `x509.casubjectdn` with the end of the path that it built, and refuses every
+/// request where that is another name. A CA below the root may have issued the certificate.
+fn keycloak_note(details: &Details) -> String {
+    let root = Some(&details.issuer).filter(|_| details.is_issued_by_root);
+    let root = root.and_then(|name| printed_names::keycloak(name).ok());
+    let which = match root.filter(|name| !name.is_empty()) {
+        Some(name) => format!(": {name}"),
+        None => "; it is not shown here, and the issuer's name is another one where a CA below \
+            that root issued the certificate"
+            .to_owned(),
+    };
+    format!(
+        "Keycloak 26.7 and later also asks for x509.casubjectdn, the name of the root in \
+         Keycloak's truststore that the certificate leads to{which}"
+    )
 }
 
 /// The number that Authlete gives a client, where the identifier is one. `007` and `+7` are other

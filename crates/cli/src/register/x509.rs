@@ -26,6 +26,8 @@ pub type Rdns = Vec<Vec<NameAttribute>>;
 pub struct Details {
     pub subject: Rdns,
     pub issuer: Rdns,
+    /// Whether the issuer is seen to be the end of the path: its certificate names no other issuer.
+    pub is_issued_by_root: bool,
     /// The public key as a JWK, without the certificate; or why there is none.
     pub key: Result<Map<String, Value>, String>,
     /// Alternative names that no client can be registered by, with the reason.
@@ -33,12 +35,13 @@ pub struct Details {
 }
 
 impl Details {
-    /// Of the DER of a certificate that the filter can read.
-    pub fn of(der: &[u8]) -> Self {
+    /// Of the DER of a certificate that the filter can read; `chain` = those that came with it.
+    pub fn of(der: &[u8], chain: &[Vec<u8>]) -> Self {
         let Ok((_, certificate)) = X509Certificate::from_der(der) else {
             return Self {
                 subject: Vec::new(),
                 issuer: Vec::new(),
+                is_issued_by_root: false,
                 key: Err("the certificate has parts that this program cannot read".to_owned()),
                 unusable_names: Vec::new(),
             };
@@ -46,10 +49,20 @@ impl Details {
         Self {
             subject: rdns(certificate.subject()),
             issuer: rdns(certificate.issuer()),
+            is_issued_by_root: is_issued_by_root(&certificate, chain),
             key: jwk::of(certificate.public_key()),
             unusable_names: unusable_names(&certificate),
         }
     }
+}
+
+fn is_issued_by_root(certificate: &X509Certificate<'_>, chain: &[Vec<u8>]) -> bool {
+    let is_root = |one: &X509Certificate<'_>| {
+        one.subject().as_raw() == certificate.issuer().as_raw()
+            && one.issuer().as_raw() == one.subject().as_raw()
+    };
+    let mut others = chain.iter().filter_map(|der| X509Certificate::from_der(der).ok());
+    is_root(certificate) || others.any(|(_, other)| is_root(&other))
 }
 
 fn rdns(name: &X509Name<'_>) -> Rdns {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::support::certificate::{Certificate, CertificateSpec, KeyKind, mint};
+use crate::support::certificate::{Certificate, CertificateSpec, Issuer, KeyKind, mint};
 use crate::{code, file, run, text, value};
 
 const ID: &str = "s6BhdRkqt3";
@@ -214,7 +214,8 @@ fn what_a_certificate_does_not_allow() {
     assert_eq!(value(&output)[1]["client_id"], "CLIENT_ID");
     let client = file("register/plain.pem", plain().pem());
     for (arguments, wanted) in [
-        (&["--as", "keycloak"][..], "Keycloak 26.7 and later also asks for x509.casubjectdn"),
+        (&["--as", "keycloak"][..], "x509.casubjectdn, the name of the root in Keycloak's trust"),
+        (&["--as", "keycloak"], "the certificate leads to; it is not shown here"),
         (&["--as", "keycloak", "--by", "san-uri"], "Keycloak compares the subject alone"),
         (&["--as", "spring", "--by", "x5c"], "settings.client.jwk-set-url"),
         (&["--as", "duende", "--by", "x5t"], "SHA-1"),
@@ -235,6 +236,31 @@ fn what_a_certificate_does_not_allow() {
     let output = run(&["register", &file("register/broken.pem", broken)]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(code(&output) == 2 && said.contains("not the DER of an X.509 certificate"), "{said}");
+}
+
+/// The root is named where it is the issuer for sure; another name refuses every request.
+#[test]
+fn the_root_that_keycloak_asks_for() {
+    let by_root = plain();
+    let alone = CertificateSpec { issuer: Issuer::SelfSigned, ..Default::default() };
+    let alone = mint(&alone).expect("well-formed");
+    let intermediate = mint(&CertificateSpec {
+        subject: Some(vec![vec![vec!["CN".to_owned(), "other".to_owned()]]]),
+        ..Default::default()
+    });
+    let intermediate = intermediate.expect("well-formed").pem();
+    for (name, chain, wanted) in [
+        ("leaf", by_root.pem(), "not shown here"),
+        ("below", format!("{}{intermediate}", by_root.pem()), "not shown here"),
+        ("root", format!("{}{intermediate}{}", by_root.pem(), by_root.issuer_pem()), "Clients CA"),
+        ("alone", alone.pem(), "leads to: CN=client"),
+    ] {
+        let chain = file(&format!("register/root-{name}.pem"), chain);
+        let output = run(&["register", &chain, "--as", "keycloak"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let notes: Vec<&str> = said.lines().filter(|l| l.contains("casubjectdn")).collect();
+        assert!(matches!(&notes[..], [note] if note.contains(wanted)), "{name}: {said}");
+    }
 }
 
 fn expiring(not_after: &str) -> Certificate {
