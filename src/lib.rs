@@ -177,7 +177,9 @@ pub mod inspect {
         BackendAuthentication, CertificateBinding, ClientAnchor, ClientAnchors, ClientMetadata,
         ExpectedSubject, SelfSignedKeys, TokenEndpointAuthMethod,
     };
-    pub use crate::registry::{ClientListFormat, Conversion, Registry, convert_list, missing_part};
+    pub use crate::registry::{
+        ClientListFormat, Conversion, Registry, convert_list, has_entry_limit, missing_part,
+    };
     pub use crate::rejection::{
         FoundWord, MissingCertificate, NoTenant, OtherCertificate, SubjectMismatch,
         UnboundResponse, UnboundToken, UnknownClient, UntrustedIssuer, UnverifiedCertificate,

@@ -26,7 +26,7 @@ pub use self::introspection::{
     IntrospectionSource, Introspections, TokenKey,
 };
 pub use self::key_sets::{FetchedKeySet, KeySet, KeySetSource, KeySets};
-pub use self::list::IncompleteList;
+pub use self::list::{IncompleteList, has_entry_limit};
 pub(crate) use self::lookup::{Freshness, PendingAnswers};
 pub use self::lookup::{Lookup, LookupOutcome, OnMiss};
 pub use self::snapshot::{

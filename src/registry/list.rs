@@ -12,6 +12,7 @@ use serde_json::Deserializer;
 
 pub(super) use self::completeness::Completeness;
 pub use self::incomplete_list::IncompleteList;
+pub use self::page_path::has_entry_limit;
 pub(super) use self::page_path::page_from;
 pub(super) use self::page_summary::PageSummary;
 use crate::json::{Json, read_in_parts};

@@ -16,6 +16,16 @@ pub(super) fn limit_of(path: &str, entries: u64) -> Option<&'static str> {
     })
 }
 
+/// Whether the query of a path asks for a number of entries, so that a first page with as many of
+/// them is not taken for the whole list.
+pub fn has_entry_limit(path: &str) -> bool {
+    parameters(path).into_iter().any(|(name, rest)| {
+        let number = decoded(rest.get(1..).unwrap_or_default());
+        let number = number.trim_matches([' ', '+']).parse::<u64>();
+        known(&ENTRY_LIMITS, &decoded(name)).is_some() && number.is_ok_and(|number| number > 0)
+    })
+}
+
 /// The path of the page that begins at `start`, for five hundred entries, as Authlete has it.
 /// `start` and `end` are replaced where `path` has them, and appended where it does not.
 pub(in crate::registry) fn page_from(path: &str, start: u64) -> Box<str> {

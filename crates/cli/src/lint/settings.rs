@@ -5,6 +5,7 @@ mod client;
 mod forwarded;
 mod policy;
 mod realms;
+mod registry;
 mod server_names;
 pub mod wasm_filter;
 

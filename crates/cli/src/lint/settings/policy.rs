@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{anchors, client, doubt, forwarded};
+use super::{anchors, client, doubt, forwarded, registry};
 use crate::envoy_config::ListenerSettings;
 use crate::lint::finding::Finding;
 
@@ -84,7 +84,7 @@ impl PolicyMembers<'_> {
             doubts.extend(anchors::doubts_about_crls(self.own));
         }
         doubts.extend(self.of_kept_headers());
-        doubts.extend(self.of_registry());
+        doubts.extend(registry::doubts(self));
         let clients = self.own.get("clients").and_then(Value::as_array);
         if clients.is_some_and(Vec::is_empty) {
             doubts.push(self.doubt("/clients", "no client is registered"));
@@ -131,62 +131,12 @@ impl PolicyMembers<'_> {
         kept.map(|(index, _)| self.doubt(&format!("/forward/keep/{index}"), message)).collect()
     }
 
-    fn of_registry(&self) -> Vec<Finding> {
-        let Some(registry) = self.own.get("registry") else { return Vec::new() };
-        let mut doubts = Vec::new();
-        if registry.get("allow_empty") == Some(&Value::Bool(true)) {
-            doubts.push(self.doubt(
-                "/registry/allow_empty",
-                "an empty answer of the registry removes every client",
-            ));
-        }
-        let is_lookup = registry.get("mode").and_then(Value::as_str) == Some("lookup");
-        let asks =
-            if is_lookup { Some("mode") } else { registry.get("on_miss").map(|_| "on_miss") };
-        let passes = self.member("unregistered_clients") == Some("pass");
-        if let Some(member) = asks.filter(|_| passes) {
-            let message = "where the registry answers 404 for a client that it has (a replica that \
-                lags behind), a request of this client passes without its certificate";
-            doubts.push(self.doubt(&format!("/registry/{member}"), message));
-        }
-        let path = registry.get("path").and_then(Value::as_str).unwrap_or_default();
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let is_authlete = path.trim_end_matches('/').ends_with("/client/get/list");
-        if is_authlete
-            && !query.split('&').any(|parameter| parameter.split('=').next() == Some("end"))
-        {
-            let message = "Authlete answers with five clients where the path names no end, and the \
-                rest takes further requests: add \"?start=0&end=500\"";
-            doubts.push(self.doubt("/registry/path", message));
-        }
-        for name in registry
-            .get("headers")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flat_map(|headers| headers.keys())
-        {
-            let lower = name.to_ascii_lowercase();
-            if ["auth", "cookie", "key", "secret", "token"].iter().any(|part| lower.contains(part))
-            {
-                let pointer =
-                    format!("/registry/headers/{}", name.replace('~', "~0").replace('/', "~1"));
-                doubts.push(
-                    self.doubt(
-                        &pointer,
-                        "readable in Envoy's /config_dump; guard the admin endpoint",
-                    ),
-                );
-            }
-        }
-        doubts
-    }
-
     /// The word of a member, which a tenant inherits.
-    fn member(&self, name: &str) -> Option<&str> {
+    pub fn member(&self, name: &str) -> Option<&str> {
         self.own.get(name).or_else(|| self.top.get(name)).and_then(Value::as_str)
     }
 
-    fn doubt(&self, pointer: &str, message: &str) -> Finding {
+    pub fn doubt(&self, pointer: &str, message: &str) -> Finding {
         doubt(&format!("{}{pointer}", self.at), message)
     }
 }

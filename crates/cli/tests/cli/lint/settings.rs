@@ -142,6 +142,41 @@ fn what_loads_and_may_not_be_intended_is_reported() {
                 "/registry/headers/Authorization: readable",
             ],
         ),
+        // A list may be the first page of a server that does not say so.
+        (
+            r#"{"endpoints": ["/t"], "unregistered_clients": "pass", "registry": {"cluster": "c",
+                "authority": "a.test", "path": "/clients"}, "tenants": [
+                {"hosts": ["a.test"], "registry": {"cluster": "c", "authority": "a.test",
+                    "path": "/clients?offset=0&limit=all"}},
+                {"hosts": ["b.test"], "registry": {"cluster": "c", "authority": "a.test",
+                    "path": "/clients?page-Size=100"}},
+                {"hosts": ["c.test"], "registry": {"cluster": "c", "authority": "a.test",
+                    "path": "/api/1/client/get/list?start=0&end=500"}},
+                {"hosts": ["d.test"], "unregistered_clients": "reject", "registry": {
+                    "cluster": "c", "authority": "a.test", "path": "/clients"}}]}"#,
+            &[
+                "/unregistered_clients: the backend",
+                "/registry/path: unregistered clients pass, and nothing says",
+                "/tenants/0/registry/path: unregistered clients pass, and nothing says",
+            ],
+        ),
+        // A tenant that lets them pass has the registry of the top level.
+        (
+            r#"{"endpoints": ["/t"], "registry": {"cluster": "c", "authority": "a.test",
+                "path": "/clients"}, "tenants": [
+                {"hosts": ["a.test"], "unregistered_clients": "pass"}]}"#,
+            &[
+                "/registry/path: unregistered clients pass, and nothing says",
+                "/tenants/0/unregistered_clients: the backend",
+            ],
+        ),
+        (
+            r#"{"endpoints": ["/t"], "registry": {"cluster": "c", "authority": "a.test",
+                "path": "/clients"}, "tenants": [
+                {"hosts": ["a.test"], "unregistered_clients": "pass", "clients": [
+                    {"client_id": "a", "token_endpoint_auth_method": "none"}]}]}"#,
+            &["/tenants/0/unregistered_clients: the backend"],
+        ),
         // Authlete gives five clients where the request does not say how many.
         (
             r#"{"endpoints": ["/t"], "registry": {"cluster": "c", "authority": "a.test",
