@@ -1,5 +1,6 @@
 //! The registration: what was agreed with a client (RFC 7591, RFC 8705).
 
+mod auth_method;
 mod backend_authentication;
 mod certificate_binding;
 mod client_anchors;
@@ -8,6 +9,7 @@ mod expected_subject;
 pub(crate) mod foreign;
 pub(crate) mod jwks;
 mod jwks_uri;
+mod standing;
 
 use std::sync::Arc;
 

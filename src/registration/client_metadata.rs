@@ -1,12 +1,13 @@
 //! Client metadata (RFC 7591 §2, RFC 8705 §2.1.2 and §2.2.2), read into types that cannot hold an
 //! inconsistent client.
 
+use super::auth_method::{letters, method_name};
 use super::backend_authentication::BackendAuthentication;
 use super::certificate_binding::{self, CertificateBinding, ReadBinding, THUMBPRINTS, thumbprints};
 use super::client_anchors::{self, ClientAnchors};
 use super::expected_subject::{ExpectedSubject, names_of_subjects, only_subject, subjects};
 use super::jwks_uri::JwksUri;
-use super::{foreign, jwks};
+use super::{foreign, jwks, standing};
 use crate::certificate::Thumbprint;
 use crate::json::{Json, JsonError, Members};
 use crate::octets::are_visible;
@@ -75,7 +76,8 @@ impl TokenEndpointAuthMethod {
 impl ClientMetadata {
     /// Reads one client. Members that this filter does not use are ignored, unless their name
     /// begins with `tls_client_auth_` or resembles the name of a member that it uses: ignoring a
-    /// typing mistake there would weaken the client.
+    /// typing mistake there would weaken the client. Ignored is no member that says that the client
+    /// is disabled either.
     ///
     /// # Errors
     /// The pointer is relative to the client.
@@ -111,6 +113,7 @@ impl ClientMetadata {
         // certificate client would pass without its certificate.
         let method = method.ok_or_else(|| foreign::lacks(json, foreign::METADATA, METHOD))?;
         foreign::refuse(json, foreign::METADATA, "")?;
+        standing::refuse_disabled(json)?;
         let method = match method {
             "tls_client_auth" | "self_signed_tls_client_auth" if binding.is_some() => {
                 let error = JsonError::expected(
@@ -284,44 +287,6 @@ fn client_id(json: &Json) -> Result<Box<str>, JsonError> {
         ));
     }
     Ok(id.into())
-}
-
-fn method_name(json: &Json) -> Result<&str, JsonError> {
-    let name = json.string("the name of an authentication method")?;
-    if name.is_empty() {
-        return Err(JsonError::expected("the name of an authentication method"));
-    }
-    // Any other method is left to the backend, so with a misspelt name a client would pass without
-    // its certificate.
-    let folded = letters(name);
-    let is_near = |known: &&str| strsim::osa_distance(&letters(known), &folded) <= 2;
-    match TLS_METHODS.into_iter().find(is_near) {
-        Some(known) if known == name => Ok(name),
-        Some(known) => Err(JsonError::new(format!("unknown method; did you mean \"{known}\"?"))),
-        None if MUTUAL_TLS.into_iter().any(|part| folded.contains(part)) => Err(JsonError::new(
-            format!("unknown method of mutual TLS; expected {}", TLS_METHODS.join(" or ")),
-        )),
-        None if name.contains(|c: char| c == ',' || c.is_whitespace() || c.is_control()) => {
-            Err(JsonError::expected("the name of one authentication method"))
-        }
-        None => Ok(name),
-    }
-}
-
-/// The two methods of RFC 8705.
-const TLS_METHODS: [&str; 2] = ["tls_client_auth", "self_signed_tls_client_auth"];
-
-/// Parts of names that other servers give to one of the two methods, and to no other method; folded
-/// as by [`letters`].
-const MUTUAL_TLS: [&str; 5] = ["tlsclient", "selfsignedtls", "mutualtls", "mtls", "x509"];
-
-/// The ASCII letters and digits of a name, in lower case.
-#[inline(never)]
-fn letters(name: &str) -> String {
-    name.bytes()
-        .filter(u8::is_ascii_alphanumeric)
-        .map(|octet| char::from(octet.to_ascii_lowercase()))
-        .collect()
 }
 
 const METHOD: &str = "token_endpoint_auth_method";

@@ -141,3 +141,95 @@ fn another_spelling_of_a_subject_is_not_ignored() {
         assert_eq!(converted(&entry).1, Ok(()), "{name}");
     }
 }
+
+/// Servers have their own names for it. Read as if it were not there, it would let the certificate
+/// of a disabled client pass.
+#[test]
+fn a_client_that_is_disabled_is_refused() {
+    let disabled = |name: &str, value: &str, error: &str| {
+        for method in ["none", "private_key_jwt"] {
+            let entry = entry(method, &format!(r#","{name}":{value}"#));
+            refused(&entry, &["a"], &format!("/{name}: {error}"));
+        }
+        let tls = tls_client("a", "subject_dn", "CN=a");
+        let tls = tls.replacen('{', &format!(r#"{{"{name}":{value},"#), 1);
+        refused(&tls, &["a"], &format!("/{name}: {error}"));
+    };
+    let harmless = |name: &str, value: &str| {
+        let entry = entry("none", &format!(r#","{name}":{value}"#));
+        assert_eq!(converted(&entry).1, Ok(()), "{entry}");
+    };
+    for name in ["enabled", "active", "isActive", "is_enabled", "client_enabled", "Client-Is-Active"] {
+        for value in ["false", "0", "0.0", r#""false""#, r#""False ""#, r#""0""#, r#""inactive""#] {
+            disabled(name, value, "the client is disabled");
+        }
+        for value in ["true", "1", r#""true""#, r#""yes""#, "null", r#""""#, r#"" ""#] {
+            harmless(name, value);
+        }
+    }
+    for name in [
+        "disabled",
+        "locked",
+        "suspended",
+        "deleted",
+        "revoked",
+        "blocked",
+        "archived",
+        "is_locked",
+        "isDisabled",
+        "clientDeleted",
+        "IS-CLIENT-REVOKED",
+        "deleted_at",
+        "revokedAt",
+        "expired",
+    ] {
+        for value in ["true", "1", "1700000000", r#""true""#, r#""2026-01-01""#, r#""\u662f""#] {
+            disabled(name, value, "the client is disabled");
+        }
+        for value in ["false", "0", r#""false""#, r#""NO""#, "null", r#""""#] {
+            harmless(name, value);
+        }
+    }
+    for name in ["status", "client_status", "clientState", "state", "lifecycle_state"] {
+        for value in [
+            r#""inactive""#,
+            r#""INACTIVE""#,
+            r#""Disabled""#,
+            r#""SUSPENDED_BY_ADMIN""#,
+            r#""pending-approval""#,
+            r#""not active""#,
+            r#""expired""#,
+            r#""rejected""#,
+            "false",
+            "0",
+        ] {
+            disabled(name, value, "the client is disabled");
+        }
+        for value in [r#""active""#, r#""ENABLED""#, r#""unlocked""#, r#""""#, "null", "true", "1"]
+        {
+            harmless(name, value);
+        }
+    }
+    for name in ["enabled", "locked", "status"] {
+        for value in ["{}", "[]", r#"{"value":true}"#, r#"["active"]"#, r#""\ud800""#, "1e400"] {
+            let entry = entry("none", &format!(r#","{name}":{value}"#));
+            let entry = read(&Json::parse_in_parts(entry.as_bytes()).unwrap());
+            let error = entry.clients.unwrap_err();
+            assert_eq!(error.pointer, format!("/{name}"));
+            assert_eq!(error.message, "whether the client is disabled cannot be read");
+        }
+    }
+    // These say something else.
+    for (name, value) in [
+        ("expired_at", r#""2999-01-01""#),
+        ("software_status", r#""inactive""#),
+        ("client_secret_expired", "true"),
+        ("consent_active", "false"),
+        ("enabled_scopes", "[]"),
+        ("state_required", "false"),
+        ("cat", "1"),
+        ("at", "1"),
+    ] {
+        harmless(name, value);
+    }
+}

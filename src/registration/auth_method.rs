@@ -1,0 +1,42 @@
+//! Names of authentication methods of clients (contract §3).
+
+use crate::json::{Json, JsonError};
+
+/// The name of a method; one that is nearly a TLS method, or means one, is refused.
+pub(super) fn method_name(json: &Json) -> Result<&str, JsonError> {
+    let name = json.string("the name of an authentication method")?;
+    if name.is_empty() {
+        return Err(JsonError::expected("the name of an authentication method"));
+    }
+    // Any other method is left to the backend, so with a misspelt name a client would pass without
+    // its certificate.
+    let folded = letters(name);
+    let is_near = |known: &&str| strsim::osa_distance(&letters(known), &folded) <= 2;
+    match TLS_METHODS.into_iter().find(is_near) {
+        Some(known) if known == name => Ok(name),
+        Some(known) => Err(JsonError::new(format!("unknown method; did you mean \"{known}\"?"))),
+        None if MUTUAL_TLS.into_iter().any(|part| folded.contains(part)) => Err(JsonError::new(
+            format!("unknown method of mutual TLS; expected {}", TLS_METHODS.join(" or ")),
+        )),
+        None if name.contains(|c: char| c == ',' || c.is_whitespace() || c.is_control()) => {
+            Err(JsonError::expected("the name of one authentication method"))
+        }
+        None => Ok(name),
+    }
+}
+
+/// The two methods of RFC 8705.
+const TLS_METHODS: [&str; 2] = ["tls_client_auth", "self_signed_tls_client_auth"];
+
+/// Parts of names that other servers give to one of the two methods, and to no other method; folded
+/// as by [`letters`].
+const MUTUAL_TLS: [&str; 5] = ["tlsclient", "selfsignedtls", "mutualtls", "mtls", "x509"];
+
+/// The ASCII letters and digits of a name, in lower case.
+#[inline(never)]
+pub(super) fn letters(name: &str) -> String {
+    name.bytes()
+        .filter(u8::is_ascii_alphanumeric)
+        .map(|octet| char::from(octet.to_ascii_lowercase()))
+        .collect()
+}
