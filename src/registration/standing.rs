@@ -16,6 +16,9 @@ const OFF: &str = "inactive disabled suspended revoked deleted blocked locked de
 /// Texts that unset a flag.
 const NO: &str = "false 0 no n off f";
 
+/// A part of the address at which Keycloak answers with client metadata.
+const KEYCLOAK: &str = "/clients-registrations/";
+
 /// Refuses an entry that says that its client may not authenticate, or may say so: the server
 /// would refuse the client, and the filter must not accept it before.
 #[inline(never)]
@@ -32,6 +35,15 @@ pub(super) fn refuse_disabled(entry: &Json) -> Result<(), JsonError> {
 /// Why the member makes the entry unusable; `None` = it does not.
 fn off(name: &str, value: &Json) -> Option<&'static str> {
     let folded = letters(name);
+    // It leaves out `enabled`, and the CA that must have issued the certificate.
+    if folded == "registrationclienturi"
+        && matches!(value, Json::String(uri) if uri.contains(KEYCLOAK))
+    {
+        return Some(
+            "Keycloak's registration address does not say whether a client is enabled: read its \
+             admin API",
+        );
+    }
     let word = PREFIXES.iter().fold(&*folded, |name, part| name.strip_prefix(part).unwrap_or(name));
     // `revoked_at` has a time. `expired_at` is a time that is still to come, where it is used.
     let flag = word.strip_suffix("at").filter(|word| *word != "expired").unwrap_or(word);

@@ -233,3 +233,17 @@ fn a_client_that_is_disabled_is_refused() {
         harmless(name, value);
     }
 }
+
+/// The answer has neither `enabled` nor `x509.casubjectdn`.
+#[test]
+fn an_answer_of_keycloaks_registration_address_is_refused() {
+    let uri = |uri: &str| entry("none", &format!(r#","registration_client_uri":"{uri}""#));
+    for path in ["openid-connect/a", "default/a"] {
+        refused(
+            &uri(&format!("https://as.test/realms/r/clients-registrations/{path}")),
+            &["a"],
+            "/registration_client_uri: Keycloak's registration address does not say whether",
+        );
+    }
+    assert_eq!(converted(&uri("https://as.test/register/a")).1, Ok(()));
+}
