@@ -18,7 +18,9 @@ pub(super) fn method_name(json: &Json) -> Result<&str, JsonError> {
         None if MUTUAL_TLS.into_iter().any(|part| folded.contains(part)) => Err(JsonError::new(
             format!("unknown method of mutual TLS; expected {}", TLS_METHODS.join(" or ")),
         )),
-        None if name.contains(|c: char| c == ',' || c.is_whitespace() || c.is_control()) => {
+        None if UNKNOWN.contains(&&*folded)
+            || name.contains(|c: char| c == ',' || c.is_whitespace() || c.is_control()) =>
+        {
             Err(JsonError::expected("the name of one authentication method"))
         }
         None => Ok(name),
@@ -31,6 +33,39 @@ const TLS_METHODS: [&str; 2] = ["tls_client_auth", "self_signed_tls_client_auth"
 /// Parts of names that other servers give to one of the two methods, and to no other method; folded
 /// as by [`letters`].
 const MUTUAL_TLS: [&str; 5] = ["tlsclient", "selfsignedtls", "mutualtls", "mtls", "x509"];
+
+/// Words that name no method, folded: the client may have any, also one of the two.
+const UNKNOWN: [&str; 6] = ["unspecified", "undefined", "unknown", "default", "any", "multiple"];
+
+/// Refuses an entry by which the client of this method has another one, too, at another endpoint or
+/// at the same (contract §3): the filter would ask for the certificate where the server takes
+/// something else, or take something else where the server asks for it. Two methods that the
+/// backend checks are its matter.
+#[inline(never)]
+pub(super) fn refuse_others(entry: &Json, method: &str) -> Result<(), JsonError> {
+    let check = |json: &Json| match json {
+        Json::Null => Ok(()),
+        Json::String(text) if text.is_empty() => Ok(()),
+        json => match method_name(json)? {
+            other if other != method && [method, other].iter().any(|m| TLS_METHODS.contains(m)) => {
+                Err(JsonError::new(format!("a second method beside \"{method}\"")))
+            }
+            _ => Ok(()),
+        },
+    };
+    let members = if let Json::Object(members) = entry { members.as_slice() } else { &[] };
+    for (name, value) in members {
+        // `revocation_endpoint_auth_method`, `additional_token_endpoint_auth_methods`.
+        if letters(name).trim_end_matches('s').ends_with("endpointauthmethod") {
+            let checked = match value {
+                Json::Array(methods) => methods.iter().try_for_each(check),
+                one => check(one),
+            };
+            checked.map_err(|error| error.within(name))?;
+        }
+    }
+    Ok(())
+}
 
 /// The ASCII letters and digits of a name, in lower case.
 #[inline(never)]

@@ -1,7 +1,7 @@
 //! Client metadata (RFC 7591 §2, RFC 8705 §2.1.2 and §2.2.2), read into types that cannot hold an
 //! inconsistent client.
 
-use super::auth_method::{letters, method_name};
+use super::auth_method::{letters, method_name, refuse_others};
 use super::backend_authentication::BackendAuthentication;
 use super::certificate_binding::{self, CertificateBinding, ReadBinding, THUMBPRINTS, thumbprints};
 use super::client_anchors::{self, ClientAnchors};
@@ -114,6 +114,7 @@ impl ClientMetadata {
         let method = method.ok_or_else(|| foreign::lacks(json, foreign::METADATA, METHOD))?;
         foreign::refuse(json, foreign::METADATA, "")?;
         standing::refuse_disabled(json)?;
+        refuse_others(json, method)?;
         let method = match method {
             "tls_client_auth" | "self_signed_tls_client_auth" if binding.is_some() => {
                 let error = JsonError::expected(

@@ -93,6 +93,13 @@ fn another_name_for_mutual_tls_is_not_another_method() {
     ] {
         refused(&entry(method, ""), &["a"], "/token_endpoint_auth_method: unknown method");
     }
+    for method in ["unspecified", "Unspecified", "default", "any", "UNKNOWN", "multiple"] {
+        refused(
+            &entry(method, ""),
+            &["a"],
+            "/token_endpoint_auth_method: expected the name of one authentication method",
+        );
+    }
     for method in
         ["none,none", "none none", " none", "none\n", "client_secret_basic\0", "none\u{a0}", ","]
     {
@@ -159,7 +166,9 @@ fn a_client_that_is_disabled_is_refused() {
         let entry = entry("none", &format!(r#","{name}":{value}"#));
         assert_eq!(converted(&entry).1, Ok(()), "{entry}");
     };
-    for name in ["enabled", "active", "isActive", "is_enabled", "client_enabled", "Client-Is-Active"] {
+    for name in
+        ["enabled", "active", "isActive", "is_enabled", "client_enabled", "Client-Is-Active"]
+    {
         for value in ["false", "0", "0.0", r#""false""#, r#""False ""#, r#""0""#, r#""inactive""#] {
             disabled(name, value, "the client is disabled");
         }
@@ -246,4 +255,59 @@ fn an_answer_of_keycloaks_registration_address_is_refused() {
         );
     }
     assert_eq!(converted(&uri("https://as.test/register/a")).1, Ok(()));
+}
+
+/// Which of several methods a client uses is not known.
+#[test]
+fn a_second_method_is_refused_where_one_of_the_two_is_of_tls() {
+    let with = |method: &str, name: &str, value: &str| {
+        let subject = r#","tls_client_auth_subject_dn":"CN=a""#;
+        let subject = if method == "tls_client_auth" { subject } else { "" };
+        entry(method, &format!(r#"{subject},"{name}":{value}"#))
+    };
+    let (tls, jwt) = ("tls_client_auth", "private_key_jwt");
+    for name in [
+        "additional_token_endpoint_auth_methods",
+        "additionalTokenEndpointAuthMethods",
+        "revocation_endpoint_auth_method",
+        "introspection_endpoint_auth_method",
+        "introspection_endpoint_auth_methods",
+    ] {
+        for (method, value, error) in [
+            (jwt, r#"["self_signed_tls_client_auth"]"#, "a second method beside \"private_key_jwt"),
+            (jwt, r#"["private_key_jwt","tls_client_auth"]"#, "a second method"),
+            (jwt, r#""tls_client_auth""#, "a second method"),
+            (tls, r#"["private_key_jwt"]"#, "a second method beside \"tls_client_auth"),
+            (tls, r#""self_signed_tls_client_auth""#, "a second method"),
+            (tls, r#""none""#, "a second method"),
+            (jwt, r#"["TLS_CLIENT_AUTH"]"#, "unknown method; did you mean"),
+            (jwt, r#""mtls""#, "unknown method of mutual TLS"),
+            (jwt, r#""unspecified""#, "expected the name of one"),
+            (jwt, r#""private_key_jwt tls""#, "expected the name of one"),
+            (jwt, "{}", "expected the name of an"),
+            (jwt, "[true]", "expected the name of an"),
+        ] {
+            refused(&with(method, name, value), &["a"], &format!("/{name}: {error}"));
+        }
+        for (method, value) in [
+            (tls, "null"),
+            (tls, "[]"),
+            (tls, "[null]"),
+            (tls, r#""""#),
+            (tls, r#""tls_client_auth""#),
+            (tls, r#"["tls_client_auth"]"#),
+            (jwt, r#"["private_key_jwt","client_secret_basic"]"#),
+            (jwt, r#""none""#),
+        ] {
+            assert_eq!(converted(&with(method, name, value)).1, Ok(()), "{name} {value}");
+        }
+    }
+    refused(
+        &with(tls, "token_endpoint_auth_methods", r#"["tls_client_auth"]"#),
+        &["a"],
+        "/token_endpoint_auth_methods: unknown member; did you mean",
+    );
+    for name in ["token_endpoint_auth_methods_supported", "token_endpoint_auth_signing_alg"] {
+        assert_eq!(converted(&with(jwt, name, r#""mtls""#)).1, Ok(()), "{name}");
+    }
 }
