@@ -122,7 +122,7 @@ fn read_by_java(name: &str) -> Result<String, JsonError> {
         Ok(name.to_owned())
     } else {
         Err(JsonError::new(
-            "OpenSSL's form of a name, or a type (such as E), which Java does not read",
+            "OpenSSL's form of a name, or a type (such as SN), which Java does not read",
         ))
     }
 }

@@ -3,12 +3,13 @@
 
 use crate::certificate::AttributeType;
 
-/// The names of attribute types that Keycloak reads, in any letter case: those of Java, and three
-/// that Keycloak adds. `X500Name` of Java prints all but the first [`NEVER_PRINTED`].
-const NAMES_OF_JAVA: &str = "S EMAIL DNQUALIFIER BUSINESSCATEGORY JURISDICTIONCOUNTRYNAME \
+/// The names of attribute types that Keycloak reads, in any letter case: those of Java, and four
+/// that Keycloak adds (`CUSTOM_OIDS_REVERSED` of its `X509ClientAuthenticator`). `X500Name` of Java
+/// prints all but the first [`NEVER_PRINTED`].
+const NAMES_OF_JAVA: &str = "S E EMAIL DNQUALIFIER BUSINESSCATEGORY JURISDICTIONCOUNTRYNAME \
     CN C L ST O OU T IP STREET DC DNQ SURNAME GIVENNAME INITIALS GENERATION EMAILADDRESS UID \
     SERIALNUMBER";
-const NEVER_PRINTED: usize = 5;
+const NEVER_PRINTED: usize = 6;
 
 /// The names in .NET's own table (`OidLookup`). Names of other types are those of the system's
 /// libraries.
