@@ -96,10 +96,10 @@ fn attributes(
     Ok(())
 }
 
-/// The CAs of a client: names, with `##` between them. An empty attribute names none.
+/// The CAs of a client: names, with `##` between them. An attribute of blanks names none.
 fn issuers(json: &Json) -> Result<Option<ConvertedMember>, JsonError> {
     let Json::String(names) = json else { return Err(JsonError::expected("a string")) };
-    if names.is_empty() {
+    if names.trim_ascii().is_empty() {
         return Ok(None);
     }
     let anchors = names.split("##").map(|name| {

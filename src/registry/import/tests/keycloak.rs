@@ -199,6 +199,8 @@ fn attributes() {
         ("ca", "names of CAs, with ## between them: expected"),
         ("CN=a##", "names of CAs, with ## between them: the name is empty"),
         ("/CN=ca", "OpenSSL's form"),
+        // Not blank in Java, so that Keycloak refuses the client.
+        ("\u{a0}", "names of CAs"),
     ] {
         refused(
             &entry_with_subject("CN=a", &format!(r#","x509.casubjectdn":"{names}"{NO_PATTERN}"#)),
@@ -208,6 +210,7 @@ fn attributes() {
     }
     for more in [
         r#","x509.casubjectdn":"""#,
+        r#","x509.casubjectdn":" \t""#,
         r#","x509.casubjectdn":null"#,
         r#","tls.client.certificate.bound.access.tokens":"false""#,
     ] {
