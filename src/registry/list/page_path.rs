@@ -4,7 +4,8 @@ use super::spelling::known;
 use crate::{limits, percent};
 
 /// Parameters of a path that ask for a number of entries, in any spelling.
-const ENTRY_LIMITS: [&str; 5] = ["max", "limit", "per_page", "pageSize", "page_size"];
+const ENTRY_LIMITS: [&str; 10] =
+    ["max", "limit", "per_page", "pageSize", "page_size", "size", "count", "take", "top", "$top"];
 
 /// The parameter of the path that asks for exactly this number of entries.
 pub(super) fn limit_of(path: &str, entries: u64) -> Option<&'static str> {

@@ -27,7 +27,7 @@ const CONTENT_RANGE: &str = "content-range";
 /// Authlete's total.
 const TOTAL_COUNT: &str = "totalCount";
 /// Members that state that there is more, unless their value is empty (see [`is_set`]).
-pub(super) const MORE: [&str; 19] = [
+pub(super) const MORE: [&str; 20] = [
     "has_more",
     "hasMore",
     "next",
@@ -41,6 +41,7 @@ pub(super) const MORE: [&str; 19] = [
     "next_cursor",
     "hasNext",
     "nextToken",
+    "nextPaginationToken",
     "continuationToken",
     "isTruncated",
     "hasNextPage",
