@@ -213,6 +213,7 @@ fn number(json: &Json) -> Result<Option<u64>, NotANumber> {
             (None, None) => Err(NotANumber),
         },
         Json::String(text) if text.trim().parse::<u64>().is_ok() => Ok(text.trim().parse().ok()),
+        Json::String(text) if text.trim().parse::<i64>().is_ok() => Ok(None),
         Json::Object(_) if members(json, "value").next().is_some() => {
             let mut values = members(json, "value");
             match (values.next(), values.next()) {
