@@ -157,15 +157,16 @@ impl FetchAttempt {
                 let reason = format!("{}{}: {}", entry.pointer, error.pointer, error.message);
                 return Err(FetchError::Unidentified(shortened(reason).into()));
             }
-            Err(error) if read.never_authenticates => {
-                self.add_all(&read.client_ids, StoredClient::LeftOut, &error);
-            }
             Err(error) => {
                 let doubtful = read.other_client_ids.iter();
                 doubtful.for_each(|id| self.staged.add(id, &StoredClient::Doubtful));
-                self.add_all(&read.client_ids, StoredClient::Unusable, &error);
-                self.refused += u64::from(read.client_ids.is_empty());
-                self.report(&entry.pointer, error, false);
+                if read.never_authenticates {
+                    self.add_all(&read.client_ids, StoredClient::LeftOut, &error);
+                } else {
+                    self.add_all(&read.client_ids, StoredClient::Unusable, &error);
+                    self.refused += u64::from(read.client_ids.is_empty());
+                    self.report(&entry.pointer, error, false);
+                }
             }
         }
         Ok(())

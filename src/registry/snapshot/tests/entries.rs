@@ -315,6 +315,16 @@ fn an_entry_takes_no_identifier_from_the_entry_that_states_it() {
         let list = ClientList::parse(format!("[{bad}]").as_bytes()).unwrap();
         assert_eq!(list.find("c2"), Registration::Doubtful, "{member}");
     }
+    // Nor from an entry that is left out because its client never authenticates.
+    let bearer = r#"{"clientId":"b","clientAuthenticatorType":"client-secret","bearerOnly":true,
+        "entityId":"c2","metadataDocumentLocation":"c3"}"#;
+    let body = format!("[{},{bearer}]", client("c2", "CN=c2"));
+    let mut world = World::of(1, registry(|_| {}), true, body.clone());
+    world.run_until_switched();
+    assert!(world.has("c2"));
+    assert_eq!(world.find(0, "c3"), Ok(Registration::Doubtful));
+    let list = ClientList::parse(body.as_bytes()).unwrap();
+    assert_eq!(list.find("c3"), Registration::Doubtful);
     // An entry that states none may be that of each that it names.
     let body = format!(r#"[{},{{"clientId":"c2"}}]"#, client("c2", "CN=c2"));
     let mut world = World::of(1, registry(|_| {}), true, body);
