@@ -13,6 +13,7 @@ mod standing;
 
 use std::sync::Arc;
 
+pub(crate) use self::auth_method::is_of_backend;
 pub use self::backend_authentication::BackendAuthentication;
 pub use self::certificate_binding::CertificateBinding;
 pub use self::client_anchors::{ClientAnchor, ClientAnchors};

@@ -67,6 +67,11 @@ pub(super) fn refuse_others(entry: &Json, method: &str) -> Result<(), JsonError>
     Ok(())
 }
 
+/// Whether this is the name of a method that the backend checks.
+pub(crate) fn is_of_backend(name: &str) -> bool {
+    !TLS_METHODS.contains(&name) && method_name(&Json::String(name.to_owned())).is_ok()
+}
+
 /// The ASCII letters and digits of a name, in lower case.
 #[inline(never)]
 pub(super) fn letters(name: &str) -> String {

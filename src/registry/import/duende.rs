@@ -58,12 +58,15 @@ fn members(client: &Json) -> Result<Vec<ConvertedMember>, JsonError> {
             ConvertedMember::text(METHOD, "ClientSecrets/0/Type", "tls_client_auth"),
             ConvertedMember::text("tls_client_auth_subject_dn", "ClientSecrets/0/Value", name),
         ]),
-        secrets if secrets.iter().all(|secret| matches!(secret, Secret::Shared)) => {
-            // In a header or in the body: the backend checks either.
-            Ok(vec![ConvertedMember::text(METHOD, "ClientSecrets", "client_secret_basic")])
-        }
-        secrets if secrets.iter().all(|secret| matches!(secret, Secret::Key)) => {
-            Ok(vec![ConvertedMember::text(METHOD, "ClientSecrets", "private_key_jwt")])
+        // The backend checks each of them, a secret in a header or in the body: the first stands
+        // for all.
+        [first, ..] if !secrets.iter().any(|one| matches!(one, Secret::SubjectName(_))) => {
+            let method = if matches!(first, Secret::Key) {
+                "private_key_jwt"
+            } else {
+                "client_secret_basic"
+            };
+            Ok(vec![ConvertedMember::text(METHOD, "ClientSecrets", method)])
         }
         _ => error(
             "several secrets, of which Duende takes any: RFC 7591 has one method with one subject",

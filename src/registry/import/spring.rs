@@ -5,6 +5,7 @@ use super::members::{spelled, text, texts};
 use super::printed_name::is_rfc2253;
 use super::{ConvertedEntry, ConvertedMember, METHOD};
 use crate::json::{Json, JsonError, Members};
+use crate::registration::is_of_backend;
 
 const COLUMNS: [&str; 4] =
     ["client_id", "client_authentication_methods", "client_settings", "token_settings"];
@@ -53,7 +54,8 @@ fn members(row: &Json) -> Result<Vec<ConvertedMember>, JsonError> {
     Ok(converted)
 }
 
-/// The only method of a client: in Spring a client may have several, in RFC 7591 it has one.
+/// The method of a client: in Spring a client may have several, in RFC 7591 it has one. Where the
+/// backend checks each of them, the first stands for all.
 fn method(methods: &str) -> Result<&str, JsonError> {
     match methods.split(',').collect::<Vec<_>>().as_slice() {
         ["self_signed_tls_client_auth"] => Err(JsonError::new(
@@ -61,6 +63,7 @@ fn method(methods: &str) -> Result<&str, JsonError> {
              fetched",
         )),
         [method] if !method.is_empty() => Ok(method),
+        all @ [first, ..] if all.iter().all(|method| is_of_backend(method)) => Ok(first),
         _ => Err(JsonError::expected("one method: which of several a client uses is not known")),
     }
 }

@@ -36,6 +36,9 @@ fn secrets_decide_about_the_method() {
     for (client, method) in [
         (&*entry(r#"{"Value":"x"}"#), "client_secret_basic"),
         (&entry(r#"{"type":"JWK","value":"{}"}"#), "private_key_jwt"),
+        // Several that the backend checks.
+        (&entry(r#"{"type":"JWK","value":"{}"},{"Value":"x"}"#), "private_key_jwt"),
+        (&entry(r#"{"Value":"x"},{"Value":"y"},{"type":"JWK"}"#), "client_secret_basic"),
         (r#"{"clientId":"a","requireClientSecret":false,"clientSecrets":[]}"#, "none"),
         (r#"{"ClientId":"a","AllowedGrantTypes":["implicit"]}"#, "none"),
     ] {
@@ -82,6 +85,7 @@ fn a_secret_that_cannot_be_converted_is_refused() {
             r#"{"Type":"X509Name","Value":"CN=a"},{"Type":"X509Name","Value":"CN=b"}"#,
             "/ClientSecrets: several secrets",
         ),
+        (r#"{"Value":"x"},{"Type":"X509Name","Value":"CN=a"}"#, "/ClientSecrets: several secrets"),
     ] {
         refused(&entry(secret), error);
     }

@@ -64,6 +64,18 @@ fn a_name_that_java_never_prints_is_refused() {
 }
 
 #[test]
+fn the_first_of_several_methods_that_the_backend_checks_stands_for_all() {
+    for (methods, first) in [
+        ("client_secret_basic,client_secret_post", "client_secret_basic"),
+        ("private_key_jwt,none,client_secret_basic", "private_key_jwt"),
+    ] {
+        let row = format!(r#"{{"client_id":"a","client_authentication_methods":"{methods}"}}"#);
+        let client = only(ClientListFormat::Spring, &row).to_string();
+        assert_eq!(client, client_with_method("a", first));
+    }
+}
+
+#[test]
 fn a_row_that_cannot_be_converted_is_refused() {
     for (row, error) in [
         (
@@ -71,7 +83,15 @@ fn a_row_that_cannot_be_converted_is_refused() {
             "/CLIENT_AUTHENTICATION_METHODS: expected a string",
         ),
         (
-            r#"{"CLIENT_ID":"a","CLIENT_AUTHENTICATION_METHODS":"none,none"}"#,
+            r#"{"CLIENT_ID":"a","CLIENT_AUTHENTICATION_METHODS":"none,tls_client_auth"}"#,
+            "/CLIENT_AUTHENTICATION_METHODS: expected one method",
+        ),
+        (
+            r#"{"CLIENT_ID":"a","CLIENT_AUTHENTICATION_METHODS":"none,my-mtls"}"#,
+            "/CLIENT_AUTHENTICATION_METHODS: expected one method",
+        ),
+        (
+            r#"{"CLIENT_ID":"a","CLIENT_AUTHENTICATION_METHODS":"none,"}"#,
             "/CLIENT_AUTHENTICATION_METHODS: expected one method",
         ),
         (
