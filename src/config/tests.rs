@@ -456,6 +456,39 @@ fn server_names_and_authorities_choose_one_tenant() {
 }
 
 #[test]
+fn the_longest_suffix_and_the_longest_path_choose_the_tenant() {
+    let tenant = |hosts: &str, path: &str, client: &str| {
+        format!(
+            r#"{{"hosts": ["{hosts}"], "paths": ["{path}"], "clients": [{{"client_id": "{client}",
+                "token_endpoint_auth_method": "client_secret_basic"}}]}}"#
+        )
+    };
+    let tenants = [
+        tenant("*.example", "/r", "a"),
+        tenant("*.a.example", "/r", "b"),
+        tenant("*.a.example", "/r/s", "c"),
+        tenant("*.b.a.example", "/r", "d"),
+        tenant("*.b.example", "/r", "e"),
+    ];
+    for turned in 0..tenants.len() {
+        let mut tenants = tenants.clone();
+        tenants.rotate_left(turned);
+        let configuration = parse(&format!(r#"{{"tenants": [{}]}}"#, tenants.join(","))).unwrap();
+        for (host, path, client) in [
+            ("x.example", "/r/token", "a"),
+            ("x.a.example", "/r/token", "b"),
+            ("x.a.example", "/r/s/token", "c"),
+            ("x.b.a.example", "/r/s/token", "d"),
+            ("y.x.b.example", "/r", "e"),
+        ] {
+            let found = configuration.policy_for(host.as_bytes(), path.as_bytes());
+            let TenantPolicy::Known(policy) = found else { panic!("{host}{path} has no tenant") };
+            assert!(knows(&policy, client), "{host}{path}");
+        }
+    }
+}
+
+#[test]
 fn examples_are_paths_of_the_tenant() {
     let text = br#"{
         "tenants": [

@@ -270,6 +270,61 @@ fn constraints_and_usages_that_are_no_der_are_refused() {
     }
 }
 
+/// RFC 5280 leaves the validity of an anchor to whoever trusts it.
+#[test]
+fn an_anchor_counts_while_it_is_valid() {
+    use test_support::certificate::{Authority, AuthoritySpec, CertificateSpec};
+    use test_support::moment::Moment;
+    let spec = AuthoritySpec {
+        not_before: Moment::parse("2026-06-01T00:00:00Z").unwrap(),
+        not_after: Moment::parse("2027-06-01T00:00:00Z").unwrap(),
+        ..AuthoritySpec::default()
+    };
+    let root = Authority::root(&spec);
+    let leaf = root.issue(&CertificateSpec::default());
+    let leaf = PeerCertificate::from_der(leaf.der.as_deref().unwrap()).unwrap();
+    let anchor = Arc::new(CaCertificate::from_der(root.der()).unwrap());
+    let (first, last) = (anchor.not_before(), anchor.not_after());
+    for (now, expected) in [
+        (UnixTime(first.0 - 1), Err(PathError::UnknownIssuer)),
+        (first, Ok(())),
+        (NOW, Ok(())),
+        (last, Ok(())),
+        (UnixTime(last.0 + 1), Err(PathError::UnknownIssuer)),
+    ] {
+        let verdict = verify(&leaf, &[anchor.clone()], &[], now, &SoftwareVerifier);
+        assert_eq!(verdict.result, expected, "{now}");
+        // A refusal is remembered until the anchor or the leaf changes.
+        let until = match now {
+            now if now < first => UnixTime(first.0 - 1),
+            now if now <= last => last,
+            _ => leaf.not_after(),
+        };
+        assert_eq!((verdict.from, verdict.until), (now, until), "{now}");
+    }
+}
+
+/// As of CRLs and of answers of responders.
+#[test]
+fn signatures_of_every_algorithm_are_verified_alone() {
+    use crate::certificate::IssuedCertificate;
+    for name in ["rsa256", "rsa512", "pss256", "pss384", "p256", "p384", "p521", "ed25519"] {
+        let (good, anchor) = (leaf(name), ca(&format!("{name}.ca")));
+        let issued = IssuedCertificate::of(good.der()).unwrap();
+        let verify = |algorithm: &[u8], key: &[u8], message: &[u8]| {
+            verify_signed(&SoftwareVerifier, algorithm, key, message, issued.signature)
+        };
+        let (algorithm, key) = (issued.algorithm, anchor.public_key());
+        assert_eq!(verify(algorithm, key, issued.signed), Ok(()), "{name}");
+        assert_eq!(verify(algorithm, key, b"other"), Err(SignatureError::Invalid), "{name}");
+        let other = if name == "ed25519" { ca("p256.ca") } else { ca("ed25519.ca") };
+        let unsuitable = Err(SignatureError::Key(PublicKeyError::Unsuitable));
+        assert_eq!(verify(algorithm, other.public_key(), issued.signed), unsuitable, "{name}");
+        let unknown = Err(SignatureError::Algorithm);
+        assert_eq!(verify(&[0x30, 0], key, issued.signed), unknown, "{name}");
+    }
+}
+
 #[test]
 fn a_verdict_holds_until_something_changes() {
     let verdict = check_at("undersub", &["p256.ca"], &["sub"], NOW);

@@ -539,6 +539,70 @@ fn no_list_goes_back_by_way_of_another_issuer() {
     }
 }
 
+/// A look at one certificate reads one bucket of many, and a shorter list empties those of a longer.
+#[test]
+fn a_long_list_is_distributed_to_buckets() {
+    let serial = |number: u32| number.to_be_bytes();
+    let mut entries: Vec<_> =
+        (0x0100_0000..0x0100_0bb8).map(|at| entry(&serial(at), &[])).collect();
+    entries.push(entry(&[0x0a, 0x1b], &[]));
+    let mut world = World::new();
+    let event = world.fetch(Some(200), &List { entries, ..List::default() }.der());
+    assert!(matches!(event, CrlEvent::Replaced { entries: 3001, .. }), "{event:?}");
+    assert_eq!(world.status(GOOD), Some(SourceStatus::Good));
+    assert!(matches!(world.status(REVOKED), Some(SourceStatus::Revoked(_))));
+    let octets =
+        |world: &World| world.shared.0.values().map(|(value, _)| value.len()).sum::<usize>();
+    assert!(octets(&world) > 3000 * 5);
+    for (number_of_list, is_revoked) in [(6, false), (7, true)] {
+        let entries = if is_revoked { List::default().entries } else { Vec::new() };
+        let extensions = vec![number(number_of_list)];
+        let event = world.fetch(Some(200), &List { entries, extensions, ..List::default() }.der());
+        assert!(matches!(event, CrlEvent::Replaced { .. }), "{event:?}");
+        let status = world.status(REVOKED).unwrap();
+        assert_eq!(matches!(status, SourceStatus::Revoked(_)), is_revoked, "{status:?}");
+    }
+    assert!(octets(&world) < 2000, "{}", octets(&world));
+
+    let mut made = buckets::Buckets::for_octets(100_000);
+    assert_eq!((made.number(), buckets::Buckets::for_octets(0).number()), (32, 1));
+    let all: Vec<_> = (0..3200).map(serial).collect();
+    all.iter().for_each(|serial| made.add(serial).unwrap());
+    for serial in &all {
+        assert!(buckets::has(made.get(buckets::bucket_of(serial, 32)), serial), "{serial:?}");
+    }
+    let longest = (0..32).map(|index| made.get(index).len()).max();
+    assert!(longest < Some(2 * 3200 * 5 / 32), "{longest:?}");
+}
+
+#[test]
+fn lists_of_other_paths_are_others() {
+    let mut world = World::new();
+    world.fetch(Some(200), &List::default().der());
+    let other =
+        CrlSource { identity: "other".into(), path: "/b.crl".into(), ..(*source()).clone() };
+    world.crl = Crl::new(Arc::new(other), Arc::new(Issuers::new(&[ca()])), 7);
+    let none = SourceStatus::Silent(RevocationUnknown::NoCrl("/b.crl".into()));
+    assert_eq!(world.status(REVOKED), Some(none));
+    let event = world.fetch(Some(200), &List { entries: Vec::new(), ..List::default() }.der());
+    assert!(matches!(event, CrlEvent::Replaced { entries: 0, .. }), "{event:?}");
+    assert_eq!(world.status(REVOKED), Some(SourceStatus::Good));
+    world.crl = Crl::new(source(), Arc::new(Issuers::new(&[ca()])), 7);
+    world.request();
+    assert!(matches!(world.status(REVOKED), Some(SourceStatus::Revoked(_))));
+}
+
+/// RFC 5280 §6.3.3 (f). That another CA may sign lists says nothing of this one.
+#[test]
+fn a_ca_that_may_not_sign_lists_signs_none() {
+    const NOT_FOR_LISTS: &[u8] = include_bytes!("../../trust/tests/sub.pem");
+    let other = Arc::new(CaCertificate::from_pem(NOT_FOR_LISTS).unwrap());
+    let issuers = Arc::new(Issuers::new(&[ca(), other.clone()]));
+    let mut world = World { crl: Crl::new(source(), issuers, 7), ..World::new() };
+    let list = List { issuer: other.subject_der().to_vec(), ..List::default() };
+    assert_eq!(world.error(&list.der()), CrlError::KeyUsage);
+}
+
 #[test]
 fn an_issuer_that_no_certificate_has_is_refused_before_it_is_compared() {
     let mut world = World::new();

@@ -158,6 +158,29 @@ fn by(certificate: &[u8]) -> Made {
     }
 }
 
+/// What `openssl ocsp -no_nonce` asks about the same certificate.
+#[test]
+fn a_question_is_that_of_openssl() {
+    let expected = "30433041303f303d303b300906052b0e03021a05000414a6b542f0a93a2827cccfdd7c223abf46c0\
+        a867ae041461505affc300cbfaa467885d1b4b9656bb171e6102027a31";
+    let found: String = leaf_id().request().iter().map(|octet| format!("{octet:02x}")).collect();
+    assert_eq!(found, expected);
+}
+
+/// Of an answer that names another issuer or serial number, or by another digest, nothing follows.
+#[test]
+fn an_answer_is_about_the_certificate_that_it_names() {
+    let own = id_of(&leaf_id().request());
+    assert!(Made { id: Some(own.clone()), ..Made::default() }.read().is_ok());
+    // The last octet of the digest's object identifier, an octet of each digest, and of the number.
+    for at in [10, 20, 40, own.len() - 1] {
+        let mut other = own.clone();
+        other[at] ^= 1;
+        let answer = Made { id: Some(other), ..Made::default() }.read();
+        assert_eq!(answer, Err(OcspError::OtherCertificate), "{at}");
+    }
+}
+
 #[test]
 fn a_good_and_a_revoked_certificate() {
     let good = Made::default().read().unwrap();
