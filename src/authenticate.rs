@@ -204,7 +204,7 @@ fn registered(
 /// has them, do so with an escaped comma too. Apereo CAS decodes twice. SimpleIdServer reads
 /// `"victim"` as JSON.
 fn may_be_another(client_id: &str) -> bool {
-    client_id.contains([',', '%', '"'])
+    client_id.contains(',') || client_id.contains('%') || client_id.contains('"')
 }
 
 /// RFC 5280 §4.1.2.5: both ends belong to the validity period.

@@ -27,6 +27,9 @@ pub(super) fn method_name(json: &Json) -> Result<&str, JsonError> {
     }
 }
 
+/// The member (RFC 7591 §2).
+pub(super) const METHOD: &str = "token_endpoint_auth_method";
+
 /// The two methods of RFC 8705.
 const TLS_METHODS: [&str; 2] = ["tls_client_auth", "self_signed_tls_client_auth"];
 
@@ -54,7 +57,11 @@ pub(super) fn refuse_others(entry: &Json, method: &str) -> Result<(), JsonError>
         },
     };
     let members = if let Json::Object(members) = entry { members.as_slice() } else { &[] };
+    const SHORTEST: usize = "endpointauthmethod".len();
     for (name, value) in members {
+        if name.len() < SHORTEST || name == METHOD {
+            continue;
+        }
         // `revocation_endpoint_auth_method`, `additional_token_endpoint_auth_methods`.
         if letters(name).trim_end_matches('s').ends_with("endpointauthmethod") {
             let checked = match value {
@@ -75,8 +82,9 @@ pub(crate) fn is_of_backend(name: &str) -> bool {
 /// The ASCII letters and digits of a name, in lower case.
 #[inline(never)]
 pub(super) fn letters(name: &str) -> String {
-    name.bytes()
-        .filter(u8::is_ascii_alphanumeric)
-        .map(|octet| char::from(octet.to_ascii_lowercase()))
-        .collect()
+    let mut letters = String::with_capacity(name.len());
+    for octet in name.bytes().filter(u8::is_ascii_alphanumeric) {
+        letters.push(char::from(octet.to_ascii_lowercase()));
+    }
+    letters
 }

@@ -1,7 +1,7 @@
 //! Client metadata (RFC 7591 §2, RFC 8705 §2.1.2 and §2.2.2), read into types that cannot hold an
 //! inconsistent client.
 
-use super::auth_method::{letters, method_name, refuse_others};
+use super::auth_method::{METHOD, letters, method_name, refuse_others};
 use super::backend_authentication::BackendAuthentication;
 use super::certificate_binding::{self, CertificateBinding, ReadBinding, THUMBPRINTS, thumbprints};
 use super::client_anchors::{self, ClientAnchors};
@@ -289,8 +289,6 @@ fn client_id(json: &Json) -> Result<Box<str>, JsonError> {
     }
     Ok(id.into())
 }
-
-const METHOD: &str = "token_endpoint_auth_method";
 
 /// Whether the name has the prefix of the names in `SUBJECTS`, in this or another spelling.
 fn registers_a_subject(name: &str) -> bool {

@@ -121,6 +121,9 @@ fn resembles_basic(value: &[u8]) -> bool {
 /// behind `Bearer` (SimpleIdServer) or any scheme (Rauthy). Hardly any access token is: the parts
 /// of a JWT are separated by dots, and what is JSON has its colon behind a brace.
 fn names_client(credentials: &[u8]) -> bool {
+    if credentials.contains(&b'.') {
+        return false;
+    }
     let octets = credentials.trim_ascii().iter();
     let standard = octets.map(|octet| match octet {
         b'-' => b'+',

@@ -19,7 +19,7 @@ pub(super) const SHORTEST: &str = REQUEST_OBJECT;
 
 /// RFC 6749 §2.3.1, RFC 7521 §4.2; and Request Objects and the header, in which some backend finds
 /// the client.
-const CREDENTIALS: [&str; 8] = [
+static CREDENTIALS: [&str; 8] = [
     CLIENT_ID,
     "client_secret",
     "client_assertion",
@@ -30,11 +30,18 @@ const CREDENTIALS: [&str; 8] = [
     AUTHORIZATION,
 ];
 
+/// The first letters of [`CREDENTIALS`].
+const INITIALS: [u8; 4] = *b"cera";
+
 /// The credential as which some backend reads the parameter `name`, although its name is another.
 pub(super) fn look_alike(name: &str) -> Option<&'static str> {
-    // Nearly every name is spelled so that only an equal name reads as one.
+    // Nearly every name begins with a letter that no credential begins with, or is spelled so that
+    // only an equal name reads as one.
+    let first = name.as_bytes().first().copied().unwrap_or_default();
     let is_plain = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    if is_plain(name) {
+    if (first.is_ascii_lowercase() && !INITIALS.contains(&first) && !has_parts(name))
+        || is_plain(name)
+    {
         return None;
     }
     reads_as_credential(name)
@@ -54,18 +61,34 @@ pub(super) fn reads_as_credential(name: &str) -> Option<&'static str> {
     if name.len() < SHORTEST.len() {
         return None;
     }
-    let parts = name.match_indices(['.', '[']).filter_map(|(at, _)| name.get(at + 1..));
-    std::iter::once(name).chain(parts).find_map(named_credential)
+    let found = named_credential(name);
+    if found.is_some() || !has_parts(name) {
+        return found;
+    }
+    let ends = name.bytes().enumerate().filter(|(_, b)| SEPARATORS.contains(b));
+    ends.filter_map(|(at, _)| name.get(at + 1..)).find_map(named_credential)
+}
+
+/// What separates the name of a parameter from that of what it is bound to.
+const SEPARATORS: [u8; 2] = *b".[";
+
+fn has_parts(name: &str) -> bool {
+    name.bytes().any(|b| SEPARATORS.contains(&b))
 }
 
 /// The credential with which `name` begins to some backend.
 fn named_credential(name: &str) -> Option<&'static str> {
-    // The check is for the many parameters of a query that do not begin as one.
-    let first = name.chars().next().map(folded);
-    if !matches!(first, Some('c' | 'r' | 'e' | 'a')) {
+    // For the many parameters of a query that do not begin as one.
+    let first = name.chars().next().map(folded)?;
+    let begins = |with: &str| {
+        let beginning = name.chars().map(|c| if c == '[' { '_' } else { folded(c) });
+        beginning.take(with.len()).eq(with.chars())
+    };
+    if first == 'c' && !begins("client_") {
         return None;
     }
-    CREDENTIALS.into_iter().find(|credential| reads_as(name, credential))
+    let alike = |credential: &&&str| credential.starts_with(first) && reads_as(name, credential);
+    CREDENTIALS.iter().find(alike).copied()
 }
 
 /// Whether some reader takes the name of a parameter (RFC 6750 §2.2, §2.3), or of a member of an

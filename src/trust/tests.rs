@@ -292,7 +292,8 @@ fn an_anchor_counts_while_it_is_valid() {
         (last, Ok(())),
         (UnixTime(last.0 + 1), Err(PathError::UnknownIssuer)),
     ] {
-        let verdict = verify(&leaf, &[anchor.clone()], &[], now, &SoftwareVerifier);
+        let anchors = std::slice::from_ref(&anchor);
+        let verdict = verify(&leaf, anchors, &[], now, &SoftwareVerifier);
         assert_eq!(verdict.result, expected, "{now}");
         // A refusal is remembered until the anchor or the leaf changes.
         let until = match now {
