@@ -104,7 +104,12 @@ impl<'a> Tlv<'a> {
 /// Adds an element with this identifier octet, whose contents octets are `parts`, one behind the
 /// other.
 pub(crate) fn write_element(out: &mut Vec<u8>, tag: u8, parts: &[&[u8]]) {
-    let length: usize = parts.iter().map(|part| part.len()).sum();
+    write_header(out, tag, parts.iter().map(|part| part.len()).sum());
+    parts.iter().for_each(|part| out.extend_from_slice(part));
+}
+
+/// Adds the identifier octet and the length octets of an element with so many contents octets.
+pub(crate) fn write_header(out: &mut Vec<u8>, tag: u8, length: usize) {
     out.push(tag);
     let octets = length.to_be_bytes();
     let zeros = octets.iter().take_while(|octet| **octet == 0).count();
@@ -117,7 +122,6 @@ pub(crate) fn write_element(out: &mut Vec<u8>, tag: u8, parts: &[&[u8]]) {
             out.extend_from_slice(long);
         }
     }
-    parts.iter().for_each(|part| out.extend_from_slice(part));
 }
 
 /// The octets behind a tag number above 30, in the form of X.690 §8.1.2.4.

@@ -5,9 +5,12 @@
 //! whoever has such a certificate can make another one of it, which has the same contents, another
 //! digest, and is as good. A digest that takes something away must take it from both.
 
+use sha2::{Digest as _, Sha256};
+
 use super::Thumbprint;
-use super::der::{Elements, MalformedDer, Tlv, tag, write_element};
+use super::der::{Elements, MalformedDer, Tlv, tag, write_element, write_header};
 use super::issued::IssuedCertificate;
+use crate::limits;
 
 /// The orders of the curves with which CAs sign: P-224, P-256, P-384 and P-521 (SP 800-186 §3.2.1),
 /// secp256k1 (SEC 2 §2.4.1), brainpoolP256r1, P384r1 and P512r1 (RFC 5639 §3); in hexadecimal
@@ -28,8 +31,12 @@ const ORDERS: [&str; 8] = [
 ];
 
 /// The thumbprints of what may be the other encoding of the certificate with this DER: one for each
-/// curve on which its signature may be. Empty = there is none.
+/// curve on which its signature may be. Empty = there is none, or it is longer than
+/// [`limits::ENCODED_OCTETS`].
 pub(crate) fn other_thumbprints(der: &[u8]) -> Vec<Thumbprint> {
+    if der.len() > limits::ENCODED_OCTETS {
+        return Vec::new();
+    }
     IssuedCertificate::of(der).and_then(|issued| others(&issued)).unwrap_or_default()
 }
 
@@ -46,28 +53,48 @@ fn others(certificate: &IssuedCertificate<'_>) -> Result<Vec<Thumbprint>, Malfor
     let s = numbers.required()?.contents_of(tag::INTEGER)?;
     numbers.end()?;
     let [r_digits, s_digits] = [r, s].map(without_zeros);
-    let found = ORDERS.iter().filter_map(|order| {
-        let order = octets_of(order);
-        // Both numbers are below the order, and random: one of 2^64 pairs is so much shorter.
-        let longest = r_digits.len().max(s_digits.len());
+    // Both numbers are below the order, and random: one of 2^64 pairs is so much shorter.
+    let longest = r_digits.len().max(s_digits.len());
+    let mut beginnings: Vec<(usize, Sha256)> = Vec::new();
+    let mut found = Vec::new();
+    for order in ORDERS.iter().map(|order| octets_of(order)) {
         if !(longest..=longest + 3).contains(&order.len()) {
-            return None;
+            continue;
         }
-        let other = difference(&order, s_digits)?;
-        let mut numbers = Vec::new();
-        write_element(&mut numbers, tag::INTEGER, &[r]);
-        let sign: &[u8] =
-            if other.first().is_some_and(|first| *first >= 0x80) { &[0] } else { &[] };
-        write_element(&mut numbers, tag::INTEGER, &[sign, &other]);
-        let mut signature = Vec::new();
-        write_element(&mut signature, tag::SEQUENCE, &[&numbers]);
-        let mut value = Vec::new();
-        write_element(&mut value, tag::BIT_STRING, &[&[0], &signature]);
-        let mut whole = Vec::new();
-        write_element(&mut whole, tag::SEQUENCE, &[signed, algorithm, &value]);
-        Some(Thumbprint::of(&whole))
-    });
-    Ok(found.collect())
+        let Some(other) = difference(&order, s_digits) else { continue };
+        let value = signature_value(r, &other);
+        // Nearly all that is hashed is the same for values of the same length.
+        let length = value.len();
+        let known = beginnings.iter().position(|(other, _)| *other == length);
+        let known = known.unwrap_or_else(|| {
+            beginnings.push((length, beginning(signed, algorithm, length)));
+            beginnings.len() - 1
+        });
+        let Some((_, beginning)) = beginnings.get(known) else { continue };
+        let digest = beginning.clone().chain_update(&value).finalize();
+        found.push(Thumbprint::from_octets(digest.into()));
+    }
+    Ok(found)
+}
+
+/// The `signatureValue` with these two numbers, in contents octets and in digits.
+fn signature_value(r: &[u8], s: &[u8]) -> Vec<u8> {
+    let mut numbers = Vec::new();
+    write_element(&mut numbers, tag::INTEGER, &[r]);
+    let sign: &[u8] = if s.first().is_some_and(|first| *first >= 0x80) { &[0] } else { &[] };
+    write_element(&mut numbers, tag::INTEGER, &[sign, s]);
+    let mut signature = Vec::new();
+    write_element(&mut signature, tag::SEQUENCE, &[&numbers]);
+    let mut value = Vec::new();
+    write_element(&mut value, tag::BIT_STRING, &[&[0], &signature]);
+    value
+}
+
+/// A certificate up to its `signatureValue` of this length, hashed.
+fn beginning(signed: &[u8], algorithm: &[u8], length: usize) -> Sha256 {
+    let mut header = Vec::new();
+    write_header(&mut header, tag::SEQUENCE, signed.len() + algorithm.len() + length);
+    Sha256::new().chain_update(header).chain_update(signed).chain_update(algorithm)
 }
 
 /// `minuend` - `subtrahend`, big-endian and without zeros in front; `None` = it is not above 0.

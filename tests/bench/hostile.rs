@@ -68,6 +68,29 @@ pub(super) fn rows() -> Vec<Row> {
         "subject_mismatch, an identifier of 90 kB",
     );
     add(hot().on(connection(&rdns, &client_name(), &[])), "subject_mismatch, an issuer of 90 kB");
+    // The name of its issuer is compared with that of each anchor. A longer one has no path.
+    const LONGEST_ON_A_PATH: usize = 62_000;
+    let fdfa = "\u{fdfa}".repeat(LONGEST_ON_A_PATH / 3);
+    let issuer = name(&attribute(asn1::UTF8_STRING, fdfa.as_bytes()));
+    let by_anchors = || {
+        let chain = json!({ "chain": "anchors" });
+        hot().configured(json!({ "peer_certificate": chain, "trust_anchors": roots() }))
+    };
+    add(
+        by_anchors().on(connection(&issuer, &client_name(), &[])),
+        "certificate_untrusted_issuer, an issuer of 62 kB of U+FDFA",
+    );
+    // Its other encodings have digests of their own.
+    let numbers = tlv(asn1::SEQUENCE, &vec![tlv(2, &[[0x55].repeat(32)]); 2]);
+    let ecdsa = [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+    let rdns = tlv(asn1::SEQUENCE, &vec![rdn.clone(); LONGEST_ON_A_PATH / rdn.len()]);
+    let signed = signed_certificate(&ecdsa, &numbers, &rdns, &client_name(), &[]);
+    add(
+        hot()
+            .configured(json!({ "revoked": ["GH3F4PZz1rZAz8nK-QpWGB9wyg4ULZSZzJPBvy1XMHs"] }))
+            .on(presenting(&pem("CERTIFICATE", &signed))),
+        "subject_mismatch, 62 kB with other encodings",
+    );
     let extension = tlv(
         asn1::SEQUENCE,
         &[tlv(asn1::OBJECT_IDENTIFIER, &[[0x2a]]), tlv(asn1::OCTET_STRING, &[[]])],
@@ -298,7 +321,18 @@ fn connection(issuer: &[u8], subject: &[u8], extensions: &[u8]) -> Connection {
 
 /// A certificate without a valid signature, which the filter does not check.
 fn certificate(issuer: &[u8], subject: &[u8], extensions: &[u8]) -> Vec<u8> {
-    let algorithm = tlv(asn1::SEQUENCE, &[tlv(asn1::OBJECT_IDENTIFIER, &[[0x2a, 3]])]);
+    signed_certificate(&[0x2a, 3], &[1], issuer, subject, extensions)
+}
+
+/// The same with the contents of the algorithm's object identifier, and a signature.
+fn signed_certificate(
+    algorithm: &[u8],
+    signature: &[u8],
+    issuer: &[u8],
+    subject: &[u8],
+    extensions: &[u8],
+) -> Vec<u8> {
+    let algorithm = tlv(asn1::SEQUENCE, &[tlv(asn1::OBJECT_IDENTIFIER, &[algorithm])]);
     let validity = tlv(
         asn1::SEQUENCE,
         &["200101000000Z", "490101000000Z"].map(|time| tlv(asn1::UTC_TIME, &[time])),
@@ -312,5 +346,16 @@ fn certificate(issuer: &[u8], subject: &[u8], extensions: &[u8]) -> Vec<u8> {
     let parts =
         [&version, &asn1::integer(1), &algorithm, issuer, &validity, subject, &key, &extensions];
     let signed = tlv(asn1::SEQUENCE, &parts);
-    tlv(asn1::SEQUENCE, &[signed, algorithm, asn1::bit_string(&[1])])
+    tlv(asn1::SEQUENCE, &[signed, algorithm, asn1::bit_string(signature)])
+}
+
+/// Roots of one name, each with another key.
+fn roots() -> Vec<String> {
+    ["rsa256", "rsa384", "rsa512", "pss256", "pss384", "p256", "p384", "p521", "ed25519", "other"]
+        .into_iter()
+        .map(|name| {
+            let path = format!("{}/../src/trust/tests/{name}.ca.pem", env!("CARGO_MANIFEST_DIR"));
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+        })
+        .collect()
 }

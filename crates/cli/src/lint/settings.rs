@@ -24,9 +24,13 @@ pub fn doubts(configuration: &Value, listener: Option<&ListenerSettings>) -> Vec
         .and_then(Value::as_array)
         .map(Vec::as_slice)
         .unwrap_or_default();
-    let mut doubts =
-        PolicyMembers { own: configuration, top: configuration, at: String::new(), listener }
-            .doubts();
+    let of_policy = |own, at| {
+        let policy = PolicyMembers { own, top: configuration, at, listener };
+        let mut doubts = policy.doubts();
+        doubts.extend(registry::doubts(&policy));
+        doubts
+    };
+    let mut doubts = of_policy(configuration, String::new());
     // The policy of the top level holds for hosts only where it has clients.
     let top_holds = ["clients", "registry"].iter().any(|name| configuration.get(name).is_some());
     let no_endpoints = |at: &str| {
@@ -44,10 +48,7 @@ pub fn doubts(configuration: &Value, listener: Option<&ListenerSettings>) -> Vec
         }
     }
     for (index, own) in tenants.iter().enumerate() {
-        doubts.extend(
-            PolicyMembers { own, top: configuration, at: format!("/tenants/{index}"), listener }
-                .doubts(),
-        );
+        doubts.extend(of_policy(own, format!("/tenants/{index}")));
     }
     doubts.extend(realms::doubts(configuration, tenants));
     doubts.extend(server_names::doubts(configuration, tenants));

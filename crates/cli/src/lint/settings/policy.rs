@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{anchors, client, doubt, forwarded, registry};
+use super::{anchors, client, doubt, forwarded};
 use crate::envoy_config::ListenerSettings;
 use crate::lint::finding::Finding;
 
@@ -84,7 +84,6 @@ impl PolicyMembers<'_> {
             doubts.extend(anchors::doubts_about_crls(self.own));
         }
         doubts.extend(self.of_kept_headers());
-        doubts.extend(registry::doubts(self));
         let clients = self.own.get("clients").and_then(Value::as_array);
         if clients.is_some_and(Vec::is_empty) {
             doubts.push(self.doubt("/clients", "no client is registered"));
