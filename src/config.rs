@@ -271,12 +271,6 @@ impl PolicyMembers {
     /// The policy for every request under these members, with the headers that they strip.
     fn common(&self, stripped: StrippedHeaders, compares: ServerNames) -> CommonPolicy {
         let peer_certificate = self.peer_certificate.clone().unwrap_or_default();
-        let revoked = self.revoked.as_ref();
-        let not_revoked = |certificates: &Option<Vec<Arc<CaCertificate>>>| {
-            let mut left = certificates.clone().unwrap_or_default();
-            left.retain(|ca| !revoked.is_some_and(|revoked| revoked.has_ca(ca)));
-            left
-        };
         CommonPolicy {
             mode: self.mode.unwrap_or_default(),
             forward: self.forward.clone().unwrap_or_default(),
@@ -286,10 +280,10 @@ impl PolicyMembers {
                 ServerNames::OfPaths => peer_certificate.server_name_matches == Some(true),
             },
             peer_certificate,
-            trust: Arc::new(Trust::new(
-                not_revoked(&self.trust_anchors),
-                not_revoked(&self.intermediates),
-                revoked.map(|revoked| revoked.id()),
+            trust: Arc::new(trust::in_force(
+                self.trust_anchors.as_deref(),
+                self.intermediates.as_deref(),
+                self.revoked.as_deref(),
             )),
             stripped: Arc::new(stripped),
             revoked: self.revoked.clone(),

@@ -79,8 +79,8 @@ pub const CLIENT_ANCHORS: usize = 32;
 /// Most certificates of a chain that a client sent which are read: its leaf, and more issuers than
 /// the path of any real one has.
 pub const OFFERED_CHAIN: usize = 8;
-/// Longest certificate of which the other encoding is computed, in octets. No CA issues longer ones,
-/// and whoever may present an untrusted one chooses its length.
+/// Longest certificate of which the other encoding is computed, in octets. No CA issues longer
+/// ones, and whoever may present an untrusted one chooses its length.
 pub const ENCODED_OCTETS: usize = 1 << 16;
 /// Most CAs with one subject of such a chain that are tried.
 pub const OFFERED_OF_ONE_NAME: usize = 2;

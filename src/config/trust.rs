@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::json::{Json, JsonError};
-use crate::trust::CaCertificate;
+use crate::revocation::RevokedCertificates;
+use crate::trust::{CaCertificate, Trust};
 
 /// Reads an array of certificates of CAs in PEM, each of which is there once. `what` = what one of
 /// them is.
@@ -19,4 +20,18 @@ pub(super) fn certificates(json: &Json, what: &str) -> Result<Vec<Arc<CaCertific
         Ok(())
     })?;
     Ok(found)
+}
+
+/// The anchors and intermediates that are not revoked.
+pub(super) fn in_force(
+    anchors: Option<&[Arc<CaCertificate>]>,
+    intermediates: Option<&[Arc<CaCertificate>]>,
+    revoked: Option<&RevokedCertificates>,
+) -> Trust {
+    let [anchors, intermediates] = [anchors, intermediates].map(|certificates| {
+        let mut left = certificates.unwrap_or_default().to_vec();
+        left.retain(|ca| !revoked.is_some_and(|revoked| revoked.has_ca(ca)));
+        left
+    });
+    Trust::new(anchors, intermediates, revoked.map(RevokedCertificates::id))
 }
