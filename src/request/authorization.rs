@@ -217,6 +217,7 @@ mod tests {
             (b"bASIC- YTpi".to_vec(), AuthorizationError::Scheme),
             (b"BasicX YTpi".to_vec(), AuthorizationError::Scheme),
             (b"XBasic YTpi".to_vec(), AuthorizationError::Scheme),
+            (b"XBasic !!!!".to_vec(), AuthorizationError::Scheme),
             (b"BasicBasic".to_vec(), AuthorizationError::Scheme),
             (b"Bearer basic YTpi".to_vec(), AuthorizationError::Scheme),
             (b"Bearer QjpzZWNyZXQ=".to_vec(), AuthorizationError::Scheme),

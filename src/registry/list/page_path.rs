@@ -88,4 +88,21 @@ mod tests {
             assert_eq!(&*page_from(path, 5), expected, "{path}");
         }
     }
+
+    #[test]
+    fn paths_that_ask_for_a_number_of_entries() {
+        for (path, has_limit) in [
+            ("/clients?limit=100", true),
+            ("/clients?a=b&Per-Page=+1", true),
+            ("/clients?%24top=50", true),
+            ("/clients?limit=0", false),
+            ("/clients?limit=all", false),
+            ("/clients?limit", false),
+            ("/clients?offset=100", false),
+            ("/clients/limit=100", false),
+            ("/clients", false),
+        ] {
+            assert_eq!(has_entry_limit(path), has_limit, "{path}");
+        }
+    }
 }

@@ -111,7 +111,6 @@ impl CrlHead {
         // What a list covers does not say how old it is.
         let profile = CrlProfile { points: Vec::new(), ..self.profile.clone() };
         let mut others = self.others.clone();
-        others.retain(|(other, _)| *other != self.issuer);
         others.push((self.issuer, profile));
         others.retain(|(other, _)| other != issuer);
         others

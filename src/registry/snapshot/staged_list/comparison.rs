@@ -212,6 +212,6 @@ mod tests {
             Comparison { added, removed, changed, ..Comparison::default() }.is_difference()
         };
         assert!(differences(1, 1, 0) && differences(1, 0, 0) && differences(0, 1, 0));
-        assert!(differences(0, 0, 1) && !differences(0, 0, 0));
+        assert!(differences(0, 0, 1) && differences(1, 0, 1) && !differences(0, 0, 0));
     }
 }
