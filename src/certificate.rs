@@ -23,3 +23,4 @@ pub use self::name::{AttributeType, DistinguishedName, NameDifference, NameError
 pub(crate) use self::parts::{Extension, Parts, place, time};
 pub use self::peer::{CertificateError, PeerCertificate};
 pub use self::thumbprint::Thumbprint;
+pub(crate) use self::thumbprint::octets_of_hex;

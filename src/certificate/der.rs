@@ -111,10 +111,7 @@ pub(crate) fn write_element(out: &mut Vec<u8>, tag: u8, parts: &[&[u8]]) {
 /// Adds the identifier octet and the length octets of an element with so many contents octets.
 pub(crate) fn write_header(out: &mut Vec<u8>, tag: u8, length: usize) {
     out.push(tag);
-    let octets = length.to_be_bytes();
-    let zeros = octets.iter().take_while(|octet| **octet == 0).count();
-    let octets = octets.get(zeros..).unwrap_or_default();
-    match octets {
+    match without_zeros(&length.to_be_bytes()) {
         [] => out.push(0),
         [short @ 0..0x80] => out.push(*short),
         long => {
@@ -122,6 +119,12 @@ pub(crate) fn write_header(out: &mut Vec<u8>, tag: u8, length: usize) {
             out.extend_from_slice(long);
         }
     }
+}
+
+/// The octets of a number, big-endian, without the zeros in front.
+pub(crate) fn without_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|octet| **octet == 0).count();
+    number.get(zeros..).unwrap_or_default()
 }
 
 /// The octets behind a tag number above 30, in the form of X.690 §8.1.2.4.

@@ -8,8 +8,9 @@
 use sha2::{Digest as _, Sha256};
 
 use super::Thumbprint;
-use super::der::{Elements, MalformedDer, Tlv, tag, write_element, write_header};
+use super::der::{Elements, MalformedDer, Tlv, tag, without_zeros, write_element, write_header};
 use super::issued::IssuedCertificate;
+use super::thumbprint::octets_of_hex;
 use crate::limits;
 
 /// The orders of the curves with which CAs sign: P-224, P-256, P-384 and P-521 (SP 800-186 §3.2.1),
@@ -57,7 +58,7 @@ fn others(certificate: &IssuedCertificate<'_>) -> Result<Vec<Thumbprint>, Malfor
     let longest = r_digits.len().max(s_digits.len());
     let mut beginnings: Vec<(usize, Sha256)> = Vec::new();
     let mut found = Vec::new();
-    for order in ORDERS.iter().map(|order| octets_of(order)) {
+    for order in ORDERS.iter().map(|order| octets_of_hex(order)) {
         if !(longest..=longest + 3).contains(&order.len()) {
             continue;
         }
@@ -110,18 +111,6 @@ fn difference(minuend: &[u8], subtrahend: &[u8]) -> Option<Vec<u8>> {
     let result = without_zeros(&result);
     (borrow == 0 && subtrahend.len() <= minuend.len() && !result.is_empty())
         .then(|| result.to_vec())
-}
-
-fn without_zeros(number: &[u8]) -> &[u8] {
-    let zeros = number.iter().take_while(|octet| **octet == 0).count();
-    number.get(zeros..).unwrap_or_default()
-}
-
-/// The octets of hexadecimal digits.
-fn octets_of(digits: &str) -> Vec<u8> {
-    let value = |digit: u8| char::from(digit).to_digit(16).unwrap_or_default() as u8;
-    let (pairs, _) = digits.as_bytes().as_chunks::<2>();
-    pairs.iter().map(|[high, low]| value(*high) << 4 | value(*low)).collect()
 }
 
 #[cfg(test)]

@@ -81,6 +81,12 @@ impl Thumbprint {
     }
 }
 
+/// The octets that pairs of hexadecimal digits state.
+pub(crate) fn octets_of_hex(digits: &str) -> Vec<u8> {
+    let (pairs, _) = digits.as_bytes().as_chunks::<2>();
+    pairs.iter().map(|[high, low]| nibble(*high) << 4 | nibble(*low)).collect()
+}
+
 /// The value of a hexadecimal digit. For any other octet the result has no meaning.
 fn nibble(digit: u8) -> u8 {
     (digit & 0x0f) + 9 * (digit >> 6 & 1)

@@ -4,7 +4,8 @@
 use super::auth_method::letters;
 use crate::json::{Json, JsonError};
 
-/// What may stand before the words below in the name of a member: `is_active`, `clientStatus`.
+/// What may stand before the words below in the name of a member, in this order: `is_active`,
+/// `clientStatus`, `clientIsActive`.
 static PREFIXES: [&str; 7] =
     ["is", "client", "application", "app", "registration", "lifecycle", "is"];
 

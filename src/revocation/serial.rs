@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use crate::certificate::der::without_zeros;
+use crate::certificate::octets_of_hex;
+
 /// A serial number: the octets of the integer without those in front that do not count.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SerialNumber(Box<[u8]>);
@@ -26,19 +29,14 @@ impl SerialNumber {
             return None;
         }
         let even = if digits.len() % 2 == 1 { format!("0{digits}") } else { digits };
-        let nibble = |digit: u8| char::from(digit).to_digit(16).unwrap_or_default() as u8;
-        let (pairs, _) = even.as_bytes().as_chunks::<2>();
-        let octets: Vec<u8> =
-            pairs.iter().map(|[high, low]| nibble(*high) << 4 | nibble(*low)).collect();
-        Some(Self(significant(&octets).into()))
+        Some(Self(significant(&octets_of_hex(&even)).into()))
     }
 }
 
 /// The octets of a number without the zeros in front. A negative number, which no CA may issue,
 /// counts as the positive one with the same octets, so that a list with one has the other too.
 pub(crate) fn significant(contents: &[u8]) -> &[u8] {
-    let zeros = contents.iter().take_while(|octet| **octet == 0).count();
-    contents.get(zeros..).unwrap_or_default()
+    without_zeros(contents)
 }
 
 /// Hexadecimal digits in capitals, as OpenSSL prints them.

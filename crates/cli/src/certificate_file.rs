@@ -4,9 +4,9 @@ mod mistaken;
 
 use std::path::Path;
 
-use self::mistaken::MistakenFor;
 use x509_parser::pem::Pem;
 
+use self::mistaken::MistakenFor;
 use crate::input;
 use crate::unusable::Unusable;
 

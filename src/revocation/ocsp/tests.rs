@@ -390,25 +390,50 @@ fn one_question_at_a_time_is_asked_for_a_certificate() {
     assert!(answers.on_answer("another", None, later, &Lenient).is_none());
 }
 
-/// With `on_unavailable: "allow"` a certificate would pass of which it is known that it must not.
-#[test]
-fn only_a_later_answer_takes_a_revocation_back() {
-    let source = OcspSource {
+/// Of a configuration with `on_unavailable: "allow"`.
+fn lenient_answers() -> OcspAnswers<u8> {
+    OcspAnswers::new(Arc::new(OcspSource {
         cluster: "ocsp".into(),
         hosts: ListedHosts::new(vec![ListedHost::parse("*.example").unwrap()]),
         timeout: std::time::Duration::from_secs(2),
         max_age: std::time::Duration::from_secs(3600),
         on_unavailable: OnUnavailable::Allow,
-    };
-    let mut answers: OcspAnswers<u8> = OcspAnswers::new(Arc::new(source));
+    }))
+}
+
+/// Asks about a certificate, and takes this answer.
+fn ask(
+    answers: &mut OcspAnswers<u8>,
+    certificate: &Arc<PeerCertificate>,
+    status: u16,
+    body: &[u8],
+    now: u64,
+) -> Answered<u8> {
+    let issued = IssuedCertificate::of(certificate.der()).unwrap();
+    answers.wait(certificate, &issued.parts, &issuer(), 1);
+    let (key, _) = answers.take_requests().pop().unwrap();
+    let read = |_| Some(body.to_vec());
+    let (body_size, status) = (body.len(), Some(status));
+    let answer = RegistryAnswer { status, headers: &[], body_size, read: &read };
+    answers.on_answer(&key, Some(&answer), now, &Lenient).unwrap()
+}
+
+/// An answer that the certificate is revoked, a second later than others.
+fn revoked_later() -> Made {
+    let date = tlv(der::GENERALIZED_TIME, &["20261201000000Z"]);
+    let certificate_status = tlv(context_constructed(1), &[date]);
+    Made { certificate_status, this_update: "20261231000001Z", ..Made::default() }
+}
+
+/// With `on_unavailable: "allow"` a certificate would pass of which it is known that it must not.
+#[test]
+fn only_a_later_answer_takes_a_revocation_back() {
+    let mut answers = lenient_answers();
     let certificate = Arc::new(PeerCertificate::from_pem(LEAF).unwrap());
     let der = der_of(LEAF);
     let issued = IssuedCertificate::of(&der).unwrap();
-    let date = tlv(der::GENERALIZED_TIME, &["20261201000000Z"]);
-    let revoked = tlv(context_constructed(1), &[date]);
-    let later = "20261231000001Z";
-    let revoked = Made { certificate_status: revoked, this_update: later, ..Made::default() };
-    let at_once = Made { this_update: later, ..Made::default() };
+    let revoked = revoked_later();
+    let at_once = Made { this_update: revoked.this_update, ..Made::default() };
     let again = Made { this_update: "20261231000002Z", ..Made::default() };
     let mut now = NOW.0 as u64 * 1000;
     for (status, body, stays_revoked, is_ok) in [
@@ -421,12 +446,7 @@ fn only_a_later_answer_takes_a_revocation_back() {
         (200, again.der(), false, true),
         (503, Vec::new(), false, false),
     ] {
-        answers.wait(&certificate, &issued.parts, &issuer(), 1);
-        let (key, _) = answers.take_requests().pop().unwrap();
-        let read = |_| Some(body.clone());
-        let (body_size, status) = (body.len(), Some(status));
-        let answer = RegistryAnswer { status, headers: &[], body_size, read: &read };
-        let answered = answers.on_answer(&key, Some(&answer), now, &Lenient).unwrap();
+        let answered = ask(&mut answers, &certificate, status, &body, now);
         assert_eq!(answered.is_ok, is_ok);
         let is_revoked = |status: &SourceStatus| matches!(status, SourceStatus::Revoked(_));
         assert_eq!(is_revoked(&answered.status), stays_revoked, "{:?}", answered.status);
@@ -444,18 +464,8 @@ fn only_a_later_answer_takes_a_revocation_back() {
 /// Whoever has a certificate can make its other encoding, and keep the responder from answering.
 #[test]
 fn a_revocation_is_held_against_the_other_encoding_of_a_certificate() {
-    let source = OcspSource {
-        cluster: "ocsp".into(),
-        hosts: ListedHosts::new(vec![ListedHost::parse("*.example").unwrap()]),
-        timeout: std::time::Duration::from_secs(2),
-        max_age: std::time::Duration::from_secs(3600),
-        on_unavailable: OnUnavailable::Allow,
-    };
-    let mut answers: OcspAnswers<u8> = OcspAnswers::new(Arc::new(source));
-    let date = tlv(der::GENERALIZED_TIME, &["20261201000000Z"]);
-    let revoked = tlv(context_constructed(1), &[date]);
-    let later = "20261231000001Z";
-    let revoked = Made { certificate_status: revoked, this_update: later, ..Made::default() };
+    let mut answers = lenient_answers();
+    let revoked = revoked_later();
     for (pem, status, body) in [
         (LEAF, 200, revoked.der()),
         (include_bytes!("tests/leaf-twin.pem"), 503, Vec::new()),
@@ -463,14 +473,7 @@ fn a_revocation_is_held_against_the_other_encoding_of_a_certificate() {
         (LEAF, 503, Vec::new()),
     ] {
         let certificate = Arc::new(PeerCertificate::from_pem(pem).unwrap());
-        let issued = IssuedCertificate::of(certificate.der()).unwrap();
-        answers.wait(&certificate, &issued.parts, &issuer(), 1);
-        let (key, _) = answers.take_requests().pop().unwrap();
-        let read = |_| Some(body.clone());
-        let (body_size, status) = (body.len(), Some(status));
-        let answer = RegistryAnswer { status, headers: &[], body_size, read: &read };
-        let now = NOW.0 as u64 * 1000;
-        let answered = answers.on_answer(&key, Some(&answer), now, &Lenient).unwrap();
+        let answered = ask(&mut answers, &certificate, status, &body, NOW.0 as u64 * 1000);
         let status = &answered.status;
         assert!(matches!(status, SourceStatus::Revoked(_)), "{status:?}");
     }
