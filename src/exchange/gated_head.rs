@@ -122,8 +122,11 @@ impl GatedHead {
         if head.has_php_credentials {
             return Err(Rejection::MalformedAuthorization(AuthorizationError::PhpVariable));
         }
-        let authorization =
-            Authorization::read(head.authorization).map_err(Rejection::MalformedAuthorization)?;
+        // Most clients of the TLS methods send none.
+        let authorization = match head.authorization {
+            SingletonField::Absent => None,
+            field => Authorization::read(field).map_err(Rejection::MalformedAuthorization)?,
+        };
         let attested = if head.has_client_attestation {
             Some(attested_subjects(head.client_attestation()))
         } else {

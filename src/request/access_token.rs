@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::fields::SingletonField;
-use super::target::names_access_token;
+use super::target;
 use crate::octets::{are_base64url, equal, first};
 
 /// How a request carries a token in a way in which it must not.
@@ -109,7 +109,7 @@ fn malformed(value: &[u8]) -> MalformedToken {
 
 /// `token68` of RFC 9110 §11.2, which is `b64token` of RFC 6750 §2.1: no blank, comma or quotation
 /// mark, so that every backend reads the same token.
-fn is_token68(token: &[u8]) -> bool {
+pub(super) fn is_token68(token: &[u8]) -> bool {
     !token.is_empty() && token.iter().all(|b| is_of_token(*b))
 }
 
@@ -149,7 +149,7 @@ fn has_payload(token: &[u8], payload: &[u8]) -> bool {
 /// # Errors
 /// [`MalformedToken::InForm`].
 pub(crate) fn check_form(body: &[u8]) -> Result<(), MalformedToken> {
-    if names_access_token(body) { Err(MalformedToken::InForm) } else { Ok(()) }
+    if target::has_access_token(body) { Err(MalformedToken::InForm) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -30,21 +30,24 @@ static CREDENTIALS: [&str; 8] = [
     AUTHORIZATION,
 ];
 
-/// The first letters of [`CREDENTIALS`].
-const INITIALS: [u8; 4] = *b"cera";
-
 /// The credential as which some backend reads the parameter `name`, although its name is another.
 pub(super) fn look_alike(name: &str) -> Option<&'static str> {
-    // Nearly every name begins with a letter that no credential begins with, or is spelled so that
-    // only an equal name reads as one.
-    let first = name.as_bytes().first().copied().unwrap_or_default();
+    // Spelled so, only an equal name reads as one.
     let is_plain = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    if (first.is_ascii_lowercase() && !INITIALS.contains(&first) && !has_parts(name))
-        || is_plain(name)
-    {
-        return None;
-    }
-    reads_as_credential(name)
+    if begins_as_none(name) || is_plain(name) { None } else { reads_as_credential(name) }
+}
+
+/// Nearly every name begins with a letter that no credential begins with.
+#[inline(always)]
+fn begins_as_none(name: &str) -> bool {
+    let first = name.as_bytes().first().copied().unwrap_or_default();
+    first.is_ascii_lowercase() && !is_initial(first) && !has_parts(name)
+}
+
+/// Whether one of [`CREDENTIALS`] begins with this letter.
+#[inline(always)]
+const fn is_initial(letter: u8) -> bool {
+    matches!(letter, b'c' | b'e' | b'r' | b'a')
 }
 
 /// The credential as which some backend reads the parameter `name`.
@@ -96,6 +99,16 @@ fn named_credential(name: &str) -> Option<&'static str> {
 #[must_use]
 pub(crate) fn reads_as_access_token(name: &str) -> bool {
     reads_as(trimmed(name), "access_token")
+}
+
+/// Whether some server takes the name of a parameter for that of an access token: the name of RFC
+/// 6750 §2.2, that of the first drafts of RFC 6749, that of Casdoor, and that of Sa-Token, each of
+/// which it prefers to the header.
+pub(super) fn names_access_token(name: &str) -> bool {
+    let name = trimmed(name);
+    ["access_token", "oauth_token", "accesstoken", "client_token"]
+        .iter()
+        .any(|known| reads_as(name, known))
 }
 
 /// `name` up to a NUL, without what backends drop at its ends.
@@ -169,6 +182,34 @@ mod tests {
             }
         }
         assert_eq!(reads_as_credential("client\u{feff}_id"), None);
+    }
+
+    #[test]
+    fn every_credential_begins_with_an_initial() {
+        for credential in CREDENTIALS {
+            assert!(!begins_as_none(credential), "{credential}");
+        }
+        assert!(begins_as_none("grant_type") && !begins_as_none("grant.type"));
+    }
+
+    #[test]
+    fn names_of_access_tokens() {
+        for name in [
+            "access_token",
+            "accessToken",
+            "ACCESSTOKEN[]",
+            "Access-Token",
+            "oauth_token",
+            "client_token.x",
+            " clienT_token\0",
+        ] {
+            assert!(names_access_token(name), "{name}");
+        }
+        for name in
+            ["token", "page_token", "access_tokens", "access", "client_tokens", "xaccess_token"]
+        {
+            assert!(!names_access_token(name), "{name}");
+        }
     }
 
     #[test]

@@ -138,6 +138,8 @@ pub enum AuthorizationError {
     Repeated,
     /// It has no scheme, or one with the letters of Basic in it.
     Scheme,
+    /// What follows `Bearer` or `DPoP` is no token (RFC 6750 §2.1).
+    Token,
     /// The credentials of Basic are not base64.
     Base64,
     /// The credentials of Basic are not UTF-8, or have control characters.
@@ -155,6 +157,7 @@ impl fmt::Display for AuthorizationError {
         f.write_str(match self {
             Self::Repeated => "authorization is sent twice",
             Self::Scheme => "authorization without a scheme, or with one that resembles Basic",
+            Self::Token => "authorization whose access token is none (RFC 6750 section 2.1)",
             Self::Base64 => "Basic credentials that are not base64",
             Self::NotText => "Basic credentials that are not UTF-8 text",
             Self::NoColon => "Basic credentials without a colon",

@@ -1,6 +1,6 @@
 //! The request target (RFC 9112 §3.2), and the credentials that its query must not carry.
 
-use super::credential::{SHORTEST, reads_as_access_token, reads_as_credential};
+use super::credential::{SHORTEST, names_access_token, reads_as_credential};
 use super::{form, path};
 use crate::{limits, percent};
 
@@ -48,7 +48,7 @@ impl<'a> Target<'a> {
     /// Whether some backend finds an access token in the query (RFC 6750 §2.3).
     #[must_use]
     pub(crate) fn has_access_token(&self) -> bool {
-        self.name_in_query(reads_as_access_token).is_some()
+        self.name_in_query(names_access_token).is_some()
     }
 
     fn name_in_query(&self, is_wanted: fn(&str) -> bool) -> Option<String> {
@@ -67,8 +67,8 @@ impl<'a> Target<'a> {
 }
 
 /// Whether some backend finds an access token in a form (RFC 6750 §2.2).
-pub(super) fn names_access_token(form: &[u8]) -> bool {
-    find_name(std::iter::once(form), reads_as_access_token).is_some()
+pub(super) fn has_access_token(form: &[u8]) -> bool {
+    find_name(std::iter::once(form), names_access_token).is_some()
 }
 
 /// The first name in forms that is wanted in some reading.
