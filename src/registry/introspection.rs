@@ -188,8 +188,12 @@ impl<W> Introspections<W> {
     /// As many questions as may be are not answered.
     pub fn wait(&mut self, token: &AccessToken, waiting: W) -> Result<(), RegistryFault> {
         let key = token.key.digest.to_string();
+        let more = match self.active.contains(&token.key.digest) {
+            true => limits::INTROSPECTIONS_OF_ACTIVE_TOKENS,
+            false => 0,
+        };
         let pending = self.pending(token.key);
-        if pending.len() >= limits::INTROSPECTIONS && !pending.has(&key) {
+        if pending.len() >= limits::INTROSPECTIONS + more && !pending.has(&key) {
             return Err(RegistryFault::Introspection(FetchError::NotSent));
         }
         if pending.wait(&key, waiting) {

@@ -208,3 +208,22 @@ fn a_flood_of_presented_tokens_does_not_delay_issued_ones() {
     }
     assert!(all.wait(&AccessToken::issued(b"t"), 0).is_err());
 }
+
+#[test]
+fn a_flood_of_tokens_does_not_keep_those_out_that_were_active() {
+    let mut all = introspections();
+    let body = format!(r#"{{"active": true, "cnf": {{"x5t#S256": "{CNF}"}}}}"#);
+    let known = |n: usize| AccessToken::new(format!("known {n}").as_bytes());
+    for n in 0..=limits::INTROSPECTIONS_OF_ACTIVE_TOKENS {
+        answered(&mut all, &known(n), Some(200), &body, 0);
+    }
+    for n in 0..=limits::INTROSPECTIONS {
+        let _ = all.wait(&AccessToken::new(n.to_string().as_bytes()), 0);
+    }
+    assert!(all.find(&known(0), 1_000_000).is_pending(), "it must be asked about again");
+    for n in 0..limits::INTROSPECTIONS_OF_ACTIVE_TOKENS {
+        assert!(all.wait(&known(n), 0).is_ok());
+    }
+    assert!(all.wait(&known(limits::INTROSPECTIONS_OF_ACTIVE_TOKENS), 0).is_err());
+    assert!(all.wait(&AccessToken::new(b"t"), 0).is_err());
+}
