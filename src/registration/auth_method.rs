@@ -40,21 +40,21 @@ const MUTUAL_TLS: [&str; 5] = ["tlsclient", "selfsignedtls", "mutualtls", "mtls"
 /// Words that name no method, folded: the client may have any, also one of the two.
 const UNKNOWN: [&str; 6] = ["unspecified", "undefined", "unknown", "default", "any", "multiple"];
 
-/// Refuses an entry by which the client of this method has another one, too, at another endpoint or
-/// at the same (contract §3): the filter would ask for the certificate where the server takes
-/// something else, or take something else where the server asks for it. Two methods that the
-/// backend checks are its matter.
+/// Refuses an entry by which the client of this method has another one, too (contract §3): at the
+/// same endpoint, where one of the two is a TLS method; or a TLS method at another endpoint, where
+/// the filter would take less than the server asks for. Two methods that the backend checks are its
+/// matter, and a client that registered a TLS method needs its certificate at every gated endpoint.
 #[inline(never)]
 pub(super) fn refuse_others(entry: &Json, method: &str) -> Result<(), JsonError> {
-    let check = |json: &Json| match json {
+    let check = |json: &Json, is_same_endpoint: bool| match json {
         Json::Null => Ok(()),
         Json::String(text) if text.is_empty() => Ok(()),
-        json => match method_name(json)? {
-            other if other != method && [method, other].iter().any(|m| TLS_METHODS.contains(m)) => {
-                Err(JsonError::new(format!("a second method beside \"{method}\"")))
+        json => {
+            if contradicts(method, method_name(json)?, is_same_endpoint) {
+                return Err(JsonError::new(format!("a second method beside \"{method}\"")));
             }
-            _ => Ok(()),
-        },
+            Ok(())
+        }
     };
     let members = if let Json::Object(members) = entry { members.as_slice() } else { &[] };
     const SHORTEST: usize = "endpointauthmethod".len();
@@ -63,15 +63,23 @@ pub(super) fn refuse_others(entry: &Json, method: &str) -> Result<(), JsonError>
             continue;
         }
         // `revocation_endpoint_auth_method`, `additional_token_endpoint_auth_methods`.
-        if letters(name).trim_end_matches('s').ends_with("endpointauthmethod") {
+        if let Some(endpoint) =
+            letters(name).trim_end_matches('s').strip_suffix("endpointauthmethod")
+        {
+            let is_same = endpoint.is_empty() || endpoint.ends_with("token");
             let checked = match value {
-                Json::Array(methods) => methods.iter().try_for_each(check),
-                one => check(one),
+                Json::Array(methods) => methods.iter().try_for_each(|one| check(one, is_same)),
+                one => check(one, is_same),
             };
             checked.map_err(|error| error.within(name))?;
         }
     }
     Ok(())
+}
+
+fn contradicts(method: &str, other: &str, is_same_endpoint: bool) -> bool {
+    let is_tls = |method| TLS_METHODS.contains(&method);
+    other != method && (is_tls(other) || is_same_endpoint && is_tls(method))
 }
 
 /// Whether this is the name of a method that the backend checks.

@@ -13,8 +13,8 @@ static PREFIXES: [&str; 7] =
 const LONGEST: usize = 64;
 
 /// What says of a client that it may not authenticate: as the name of a flag that is set, and as
-/// the beginning of the text of a status.
-static OFF: [&str; 17] = [
+/// the text of a status.
+static OFF: [&str; 23] = [
     "inactive",
     "disabled",
     "suspended",
@@ -32,10 +32,38 @@ static OFF: [&str; 17] = [
     "terminated",
     "removed",
     "notactive",
+    "cancelled",
+    "canceled",
+    "retired",
+    "paused",
+    "onhold",
+    "unapproved",
 ];
 
-/// Texts that unset a flag.
+/// What says that it may, as the text of a status.
+static ON: [&str; 14] = [
+    "active",
+    "enabled",
+    "ok",
+    "approved",
+    "registered",
+    "live",
+    "published",
+    "verified",
+    "accepted",
+    "confirmed",
+    "valid",
+    "unlocked",
+    "production",
+    "normal",
+];
+
+/// Texts that unset a flag, and that set it.
 static NO: [&str; 6] = ["false", "0", "no", "n", "off", "f"];
+static YES: [&str; 6] = ["true", "1", "yes", "y", "on", "t"];
+
+/// What stands for no time in `deleted_at`: the zero values of Go and .NET, MySQL and Unix.
+static NEVER: [&str; 3] = ["0001-01-01", "0000-00-00", "1970-01-01T00:00:00"];
 
 /// A part of the address at which Keycloak answers with client metadata.
 const KEYCLOAK: &str = "/clients-registrations/";
@@ -55,9 +83,7 @@ pub(super) fn refuse_disabled(entry: &Json) -> Result<(), JsonError> {
 
 /// Why the member makes the entry unusable; `None` = it does not.
 fn off(name: &str, value: &Json) -> Option<&'static str> {
-    // Nearly every name ends in another letter than these words. A list may have a million entries.
-    let last = name.bytes().rev().find(u8::is_ascii_alphanumeric)?.to_ascii_lowercase();
-    if !matches!(last, b'd' | b'e' | b'g' | b'i' | b's' | b't') || name.len() > LONGEST {
+    if !may_say_so(name) {
         return None;
     }
     let folded = letters(name);
@@ -70,24 +96,66 @@ fn off(name: &str, value: &Json) -> Option<&'static str> {
              admin API",
         );
     }
-    let word = PREFIXES.iter().fold(&*folded, |name, part| name.strip_prefix(part).unwrap_or(name));
+    let word = without_prefixes(&folded);
     // `revoked_at` has a time. `expired_at` is a time that is still to come, where it is used.
-    let flag = word.strip_suffix("at").filter(|word| *word != "expired").unwrap_or(word);
-    let is_set_if_disabled = OFF.contains(&flag);
+    let time = word.strip_suffix("at").filter(|word| *word != "expired");
+    let is_set_if_disabled = OFF.contains(&time.unwrap_or(word));
     if !is_set_if_disabled && !matches!(word, "enabled" | "active" | "status" | "state") {
         return None;
     }
-    let is_no = match value {
+    let unreadable = Some("whether the client is disabled cannot be read");
+    let is_yes = match value {
         Json::Null => return None,
-        Json::Bool(value) => !value,
-        Json::Number(number) => number.as_f64() == Some(0.0),
+        Json::Array(values) if is_set_if_disabled && values.is_empty() => return None,
+        Json::Bool(value) => *value,
+        Json::Number(number) => match number.as_f64() {
+            Some(number) if is_set_if_disabled => number > 0.0,
+            Some(0.0) => false,
+            Some(1.0) => true,
+            _ => return unreadable,
+        },
         Json::String(text) if text.trim().is_empty() => return None,
-        Json::String(text) => {
-            let (text, folded) = (text.trim(), letters(text));
-            NO.iter().any(|no| no.eq_ignore_ascii_case(text))
-                || !is_set_if_disabled && OFF.iter().any(|off| folded.starts_with(off))
+        Json::String(text) if time.is_some() && NEVER.iter().any(|no| text.starts_with(no)) => {
+            return None;
         }
-        _ => return Some("whether the client is disabled cannot be read"),
+        Json::String(text) => match is_yes(text.trim(), is_set_if_disabled) {
+            Some(is_yes) => is_yes,
+            None if is_set_if_disabled => true,
+            None => return unreadable,
+        },
+        _ => return unreadable,
     };
-    (is_no != is_set_if_disabled).then_some("the client is disabled")
+    (is_yes == is_set_if_disabled).then_some("the client is disabled")
+}
+
+/// Whether `name` may be one of the words below: nearly every name ends in another letter. A list
+/// may have a million entries.
+fn may_say_so(name: &str) -> bool {
+    let last = name.bytes().rev().find(u8::is_ascii_alphanumeric).unwrap_or_default();
+    name.len() <= LONGEST
+        && matches!(last.to_ascii_lowercase(), b'd' | b'e' | b'g' | b'i' | b's' | b't')
+}
+
+/// The folded name of a member, or text of a status, without what may stand before its words.
+fn without_prefixes(folded: &str) -> &str {
+    PREFIXES.iter().fold(folded, |name, part| name.strip_prefix(part).unwrap_or(name))
+}
+
+/// What a text says; `None` = neither yes nor no. Of a status it also has words of its own, some
+/// behind its name: `STATUS_ACTIVE`.
+fn is_yes(text: &str, is_flag: bool) -> Option<bool> {
+    let has = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(text));
+    if has(&YES) || has(&NO) {
+        return Some(has(&YES));
+    }
+    if is_flag {
+        return None;
+    }
+    let folded = letters(text);
+    let word = without_prefixes(&folded);
+    let word = ["status", "state"].iter().find_map(|name| word.strip_prefix(name)).unwrap_or(word);
+    if ON.contains(&word) {
+        return Some(true);
+    }
+    OFF.iter().any(|off| word.starts_with(off)).then_some(false)
 }
