@@ -22,6 +22,7 @@ use crate::policy::{
     BoundTokens, Chain, CommonPolicy, Configuration, Discovery, FilterState, Forward, LogDecisions,
     Methods, Mode, PeerCertificatePolicy, Policy, RegistrySource, StrippedHeaders, is_reserved,
 };
+use crate::registration::ClientAnchors;
 use crate::registry::{FetchedRegistry, KeySetSource, Registry};
 use crate::request::{Endpoints, is_token, same_header};
 use crate::revocation::{RevocationSources, RevokedCertificates};
@@ -326,7 +327,10 @@ impl PolicyMembers {
         }
         if let RegistrySource::Embedded(registry) = &registry {
             let anchors = self.trust_anchors.clone().unwrap_or_default();
-            check_client_anchors(registry, &Trust::new(anchors, Vec::new(), None))?;
+            check_client_anchors(
+                registry,
+                [&common.trust, &Trust::new(anchors, Vec::new(), None)],
+            )?;
         }
         Ok(Policy {
             common,
@@ -363,9 +367,14 @@ fn registry_source(
 }
 
 /// Checks that every anchor that an embedded client names by its subject is in force.
-fn check_client_anchors(registry: &Registry, trust: &Trust) -> Result<(), JsonError> {
+fn check_client_anchors(
+    registry: &Registry,
+    [in_force, all]: [&Trust; 2],
+) -> Result<(), JsonError> {
     for (index, client) in registry.with_anchors() {
-        let checked = client.trust_anchors().map_or(Ok(()), |anchors| anchors.check(trust));
+        let check =
+            |anchors: &ClientAnchors| anchors.check(in_force).or_else(|_| anchors.check(all));
+        let checked = client.trust_anchors().map_or(Ok(()), check);
         checked.map_err(|reason| {
             let reason = format!("client \"{}\": {reason}", client.client_id());
             JsonError::new(reason).within("trust_anchors").within(index).within("clients")

@@ -305,7 +305,7 @@ impl Configuration {
     pub fn verifies_signatures(&self) -> bool {
         let has_anchors = |client: &ClientMetadata| client.trust_anchors().is_some();
         self.policies().any(|policy| {
-            policy.common.trust.id().is_some()
+            policy.common.trust.has_certificates()
                 || matches!(
                     &policy.registry,
                     RegistrySource::Embedded(registry) if registry.clients().any(has_anchors)

@@ -80,9 +80,14 @@ impl Trust {
         self.anchors.iter().chain(&self.intermediates)
     }
 
-    /// A digest of all of them; `None` = there are none.
+    /// Whether there are any.
     #[must_use]
-    pub fn id(&self) -> Option<&Thumbprint> {
+    pub fn has_certificates(&self) -> bool {
+        self.certificates().next().is_some()
+    }
+
+    /// A digest of all of them and of what is revoked; `None` = there is neither.
+    pub(crate) fn id(&self) -> Option<&Thumbprint> {
         self.id.as_ref()
     }
 }

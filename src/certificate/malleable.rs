@@ -42,13 +42,8 @@ pub(crate) fn other_thumbprints(der: &[u8]) -> Vec<Thumbprint> {
 }
 
 fn others(certificate: &IssuedCertificate<'_>) -> Result<Vec<Thumbprint>, MalformedDer> {
-    // 1.2.840.10045.4, ecdsa-with-…
-    const ECDSA: [u8; 6] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04];
+    // By its form: ECDSA has many identifiers, and no signature of RSA or EdDSA is two numbers.
     let IssuedCertificate { signed, algorithm, signature, .. } = *certificate;
-    let mut identifier = Elements(Tlv::only(algorithm)?.contents_of(tag::SEQUENCE)?);
-    if !identifier.required()?.contents_of(tag::OBJECT_IDENTIFIER)?.starts_with(&ECDSA) {
-        return Ok(Vec::new());
-    }
     let mut numbers = Elements(Tlv::only(signature)?.contents_of(tag::SEQUENCE)?);
     let r = numbers.required()?.contents_of(tag::INTEGER)?;
     let s = numbers.required()?.contents_of(tag::INTEGER)?;

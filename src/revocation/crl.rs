@@ -15,10 +15,11 @@ use self::in_force::{CrlInForce, CrlKeys, Listing};
 pub use self::refresh::CrlEvent;
 use self::refresh::CrlRefresh;
 use super::issuers::{Issuer, Issuers};
-use super::serial::{SerialNumber, significant};
+use super::serial::SerialNumber;
 use super::sources::CrlSource;
 use super::status::{RevocationUnknown, RevokedBy, SourceStatus};
 use crate::certificate::Parts;
+use crate::certificate::der::without_zeros;
 use crate::registry::{RegistryAnswer, SharedData, TickOutcome};
 use crate::time::UnixTime;
 use crate::trust::SignatureVerifier;
@@ -111,7 +112,7 @@ impl Crl {
             Err(why) => return Some(SourceStatus::Silent(why.clone())),
         };
         let of_others = || SourceStatus::Silent(RevocationUnknown::CrlOfOthers(path()));
-        let serial = significant(certificate.serial_number);
+        let serial = without_zeros(certificate.serial_number);
         let listing = self.in_force.find(serial, shared);
         // That of the list which was looked at: another one may be in force since a moment.
         let Some(head) = self.in_force.head().filter(|head| head.issuer == issuer.id) else {

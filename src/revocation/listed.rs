@@ -1,5 +1,7 @@
 //! The certificates that the configuration itself revokes (contract §9, `revoked`).
 
+use std::cell::OnceCell;
+
 use super::serial::SerialNumber;
 use crate::certificate::{
     DistinguishedName, Parts, PeerCertificate, Thumbprint, other_thumbprints,
@@ -68,12 +70,17 @@ impl RevokedCertificates {
             .or_else(|| serial().cloned().map(RevokedEntry::Serial))
     }
 
-    /// Whether the certificate of this CA is one of them.
+    /// Whether the certificate of this CA is one of them. That of a root only by its thumbprint:
+    /// where a CA gives its own serial number to a client, too, who revokes the client means it.
     pub(crate) fn has_ca(&self, ca: &CaCertificate) -> bool {
-        let others = other_thumbprints(ca.der());
-        self.listed(ca.thumbprint(), || &others).is_some()
-            || Parts::of(ca.der())
-                .is_ok_and(|parts| self.listed_serial(parts.serial_number, parts.issuer).is_some())
+        let others = OnceCell::new();
+        let others = || &**others.get_or_init(|| other_thumbprints(ca.der()));
+        let is_listed = |parts: Parts<'_>| {
+            parts.issuer != parts.subject
+                && self.listed_serial(parts.serial_number, parts.issuer).is_some()
+        };
+        self.listed(ca.thumbprint(), others).is_some()
+            || !self.serials.is_empty() && Parts::of(ca.der()).is_ok_and(is_listed)
     }
 
     /// A digest of all of them. What is known of a path where one list is in force does not count

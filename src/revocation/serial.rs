@@ -5,14 +5,16 @@ use std::fmt;
 use crate::certificate::der::without_zeros;
 use crate::certificate::octets_of_hex;
 
-/// A serial number: the octets of the integer without those in front that do not count.
+/// A serial number: the octets of the integer without the zeros in front. A negative number, which
+/// no CA may issue, counts as the positive one with the same octets, so that a list with one has
+/// the other too.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SerialNumber(Box<[u8]>);
 
 impl SerialNumber {
     /// The number with these contents octets of an `INTEGER`.
     pub(crate) fn from_der(contents: &[u8]) -> Self {
-        Self(significant(contents).into())
+        Self(without_zeros(contents).into())
     }
 
     /// Reads hexadecimal digits in either letter case, with or without colons between the octets,
@@ -29,14 +31,8 @@ impl SerialNumber {
             return None;
         }
         let even = if digits.len() % 2 == 1 { format!("0{digits}") } else { digits };
-        Some(Self(significant(&octets_of_hex(&even)).into()))
+        Some(Self(without_zeros(&octets_of_hex(&even)).into()))
     }
-}
-
-/// The octets of a number without the zeros in front. A negative number, which no CA may issue,
-/// counts as the positive one with the same octets, so that a list with one has the other too.
-pub(crate) fn significant(contents: &[u8]) -> &[u8] {
-    without_zeros(contents)
 }
 
 /// Hexadecimal digits in capitals, as OpenSSL prints them.

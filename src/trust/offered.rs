@@ -25,9 +25,9 @@ impl OfferedChain {
         self.id
     }
 
-    /// The issuers in it, if its leaf is this one. What is not the certificate of a CA is left out,
-    /// and of those with one subject all but two: a CA and what signed it across. With more the
-    /// number of ways that must be tried grows with their factorial.
+    /// The issuers in it, each once, if its leaf is this one. What is not the certificate of a CA
+    /// is left out, and of those with one subject all but two: a CA and what signed it across. With
+    /// more the number of ways that must be tried grows with their factorial.
     pub(crate) fn issuers(&self, leaf: &Thumbprint) -> Vec<Arc<CaCertificate>> {
         let chain = pem::decode_chain(self.text.as_bytes(), limits::OFFERED_CHAIN);
         match chain.split_first() {
@@ -36,7 +36,9 @@ impl OfferedChain {
                 for ca in issuers.iter().filter_map(|der| CaCertificate::offered(der).ok()) {
                     let same =
                         |other: &&Arc<CaCertificate>| other.subject_der() == ca.subject_der();
-                    if found.iter().filter(same).count() < limits::OFFERED_OF_ONE_NAME {
+                    if !found.iter().any(|other| other.der() == ca.der())
+                        && found.iter().filter(same).count() < limits::OFFERED_OF_ONE_NAME
+                    {
                         found.push(Arc::new(ca));
                     }
                 }

@@ -6,9 +6,8 @@ use std::ops::Range;
 use super::super::asn1::{ENUMERATED, URI, dotted, full_name, optional_time, time};
 use super::super::error::CrlError;
 use super::super::issuers::Signed;
-use super::super::serial::significant;
 use super::buckets::Buckets;
-use crate::certificate::der::{Elements, Tlv, tag};
+use crate::certificate::der::{Elements, Tlv, tag, without_zeros};
 use crate::certificate::{Extension, bits, place};
 use crate::limits;
 use crate::time::UnixTime;
@@ -157,7 +156,7 @@ fn serial_of(entry: Tlv<'_>) -> Result<&[u8], CrlError> {
         }
     }
     entry.end().map_err(malformed)?;
-    Ok(significant(serial))
+    Ok(without_zeros(serial))
 }
 
 fn check_entry_extension(extension: &Extension<'_>) -> Result<(), CrlError> {
@@ -199,7 +198,7 @@ impl CrlProfile {
             match oid {
                 [0x55, 0x1d, id::CRL_NUMBER] => {
                     let number = Tlv::only(value)?.contents_of(tag::INTEGER)?;
-                    self.number = Some(significant(number).into());
+                    self.number = Some(without_zeros(number).into());
                 }
                 [0x55, 0x1d, id::DELTA_CRL_INDICATOR] => return Err(CrlError::Delta),
                 [0x55, 0x1d, id::ISSUING_DISTRIBUTION_POINT] => self.read_point(value)?,

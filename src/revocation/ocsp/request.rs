@@ -5,9 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
 use super::super::issuers::Issuer;
-use super::super::serial::significant;
 use super::responder::ResponderUri;
-use crate::certificate::der::{Elements, MalformedDer, tag};
+use crate::certificate::der::{Elements, MalformedDer, tag, without_zeros};
 use crate::percent;
 use crate::registry::RegistryRequest;
 
@@ -47,7 +46,7 @@ impl CertId {
         Ok(hash == SHA_1
             && name_hash == self.name_hash
             && key_hash == self.key_hash
-            && significant(serial) == significant(&self.serial))
+            && without_zeros(serial) == without_zeros(&self.serial))
     }
 
     /// The DER of the whole question.

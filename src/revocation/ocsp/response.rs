@@ -261,11 +261,14 @@ fn check_delegate(
         return Err(OcspError::Responder("its certificate lacks id-kp-OCSPSigning"));
     }
     // RFC 5280 §4.2. basicConstraints and subjectAltName (2.5.29.19 and .17) restrict no responder.
+    // Nobody is asked about a responder, as id-pkix-ocsp-nocheck (RFC 6960 §4.2.2.2.1) asks for.
+    const NO_CHECK: [u8; 9] = [0x2b, 6, 1, 5, 5, 7, 0x30, 1, 5];
     for extension in parts.extensions() {
         let extension = extension?;
         let is_known = extension.id == KEY_USAGE
             || extension.id == EXTENDED_KEY_USAGE
-            || matches!(extension.id, [0x55, 0x1d, 0x13 | 0x11]);
+            || matches!(extension.id, [0x55, 0x1d, 0x13 | 0x11])
+            || extension.id == NO_CHECK;
         if extension.is_critical && !is_known {
             return Err(OcspError::Responder("its certificate has a critical extension"));
         }

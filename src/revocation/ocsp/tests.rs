@@ -251,6 +251,23 @@ fn what_a_responder_may_do_is_in_its_certificate() {
     assert_eq!(changed(&[(2, 0x63), (5, 0)]), Ok(None));
 }
 
+/// RFC 6960 §4.2.2.2.1 says that it should not be critical.
+#[test]
+fn a_responder_about_which_nobody_need_ask_may_say_so_in_a_critical_extension() {
+    const KEY_ID: &[u8] = b"\x30\x1d\x06\x03\x55\x1d\x0e\x04\x16";
+    const NO_CHECK: &[u8] =
+        b"\x30\x1d\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x05\x01\x01\xff\x04\x0d";
+    let mut delegate = der_of(DELEGATE);
+    let at = delegate.windows(KEY_ID.len()).position(|part| part == KEY_ID).unwrap();
+    delegate[at..at + NO_CHECK.len()].copy_from_slice(NO_CHECK);
+    let read = |delegate: &[u8]| {
+        Made { certificates: vec![delegate.to_vec()], ..by(DELEGATE) }.read().map(drop)
+    };
+    assert_eq!(read(&delegate), Ok(()));
+    delegate[at + 12] = 6;
+    assert!(matches!(read(&delegate), Err(OcspError::Responder(_))));
+}
+
 #[test]
 fn two_answers_about_one_certificate_are_none() {
     let time = tlv(der::GENERALIZED_TIME, &["20261201000000Z"]);

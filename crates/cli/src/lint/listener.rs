@@ -122,7 +122,7 @@ fn of_tls(tls: &DownstreamTls, policies: &[&Policy], serves_self_signed: bool) -
     }
     let has_idle_anchors = policies.iter().any(|policy| {
         let RegistrySource::Embedded(registry) = &policy.registry else { return false };
-        policy.common.trust.id().is_some()
+        policy.common.trust.has_certificates()
             && policy.common.peer_certificate.chain != Chain::Anchors
             && policy.common.revocation.is_none()
             && registry.clients().all(|client| client.trust_anchors().is_none())
