@@ -1,5 +1,6 @@
 //! YAML and JSON as one kind of tree, with the line of each value.
 
+pub mod config_map;
 mod depth;
 
 use jsonc_parser::ast;

@@ -9,7 +9,7 @@ use std::path::Path;
 use tls_client_auth::inspect::configuration_value;
 
 pub use self::listener::{CLIENT_CERT_DETAILS, DownstreamTls, ListenerSettings, Transport};
-use crate::document::{self, Content, Lines, Node, NodeMember};
+use crate::document::{self, Content, Lines, Node, NodeMember, config_map};
 use crate::input;
 use crate::unusable::Unusable;
 
@@ -198,7 +198,10 @@ pub enum Expected {
 pub fn parse(content: &[u8], expected: Expected) -> Result<ConfigFile, String> {
     let whole = std::str::from_utf8(content).map_err(|error| error.to_string())?;
     let text = whole.strip_prefix(BYTE_ORDER_MARK).unwrap_or(whole);
-    let documents = document::read(text);
+    let documents = document::read(text).map(|mut documents| {
+        documents.extend(config_map::configurations(&documents, text));
+        documents
+    });
     let found = search::find(text, documents.as_deref().unwrap_or_default());
     if !found.is_empty() {
         // Other wasm filters have configurations, too.
@@ -224,9 +227,9 @@ pub fn parse(content: &[u8], expected: Expected) -> Result<ConfigFile, String> {
 /// Why a file without a configuration cannot be used.
 pub fn without_configuration(path: &Path) -> Unusable {
     let why = "no configuration of this filter in this file: expected JSON, Envoy's wasm filter, \
-        an EnvoyFilter, a WasmPlugin, a TrafficExtension or an EnvoyExtensionPolicy; give a file \
-        that only surrounds the filter (a Gateway, a ClientTrafficPolicy) together with the file \
-        that has it";
+        also in a ConfigMap, an EnvoyFilter, a WasmPlugin, a TrafficExtension or an \
+        EnvoyExtensionPolicy; give a file that only surrounds the filter (a Gateway, a \
+        ClientTrafficPolicy) together with the file that has it";
     Unusable::new(format!("{}: {why}", path.display()))
 }
 

@@ -1,6 +1,7 @@
 //! `lint`: errors, doubts, and their places.
 
 mod commented;
+mod config_map;
 mod files;
 mod listener;
 mod patches;
