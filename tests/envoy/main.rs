@@ -20,6 +20,7 @@ pub mod http1;
 pub mod http2;
 pub mod jwt;
 mod key_sets;
+mod manual;
 mod process;
 mod realms;
 pub mod registry;
