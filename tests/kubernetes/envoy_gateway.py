@@ -83,13 +83,13 @@ class EnvoyGateway:
         for key, value in found["data"].items():
             (directory / key).write_bytes(base64.b64decode(value))
 
-    def log_decisions(self):
-        """What an operator would add to see the codes."""
+    def log_requests(self):
+        """Beside the access log of gateway.yaml one that tells the requests apart."""
         sink = {"type": "File", "file": {"path": "/dev/stdout"}}
-        line = {"type": "Text", "text": LOG_FORMAT}
-        log = {"settings": [{"format": line, "sinks": [sink]}]}
-        patch = json.dumps({"spec": {"telemetry": {"accessLog": log}}})
-        where = ["envoyproxy", SERVER, f"--namespace={INGRESS}", "--type=merge"]
+        line = {"format": {"type": "Text", "text": LOG_FORMAT}, "sinks": [sink]}
+        place = "/spec/telemetry/accessLog/settings/-"
+        patch = json.dumps([{"op": "add", "path": place, "value": line}])
+        where = ["envoyproxy", SERVER, f"--namespace={INGRESS}", "--type=json"]
         self.cluster.kubectl("patch", *where, f"--patch={patch}")
 
     def route(self):

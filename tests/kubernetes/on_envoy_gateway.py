@@ -6,7 +6,7 @@ import textwrap
 
 from checks import ANOTHER, RIGHT, apply, decides, replaced
 from cluster import resource
-from envoy_gateway import GROUP, INGRESS, LISTENER, MODULE, SERVER
+from envoy_gateway import GROUP, INGRESS, LISTENER, MODULE, SERVER, SYSTEM
 from image import REPOSITORY
 from page import Page
 from stage import Surprise, say
@@ -29,23 +29,26 @@ def play(world):
     world.certificates.copy_to(folder)
     page.run("kubectl create namespace", folder, **cluster.environment())
     shipped = world.certificates.registered(gateway.manifest("tls-client-auth"))
-    for manifest in (gateway.manifest("gateway"), shipped):
+    lock = gateway.manifest("network-policy")
+    cluster.create_namespaces(SERVER)
+    for manifest in (gateway.manifest("gateway"), shipped, lock):
         cluster.check(manifest)
     policy = replaced(shipped, MODULE, str(world.module))
     (folder / "gateway.yaml").write_text(gateway.manifest("gateway"))
     (folder / "tls-client-auth.yaml").write_text(policy)
     page.run("kubectl apply", folder, **cluster.environment())
-    gateway.log_decisions()
+    gateway.log_requests()
     said = page.run("kubectl --namespace ingress wait", folder, **cluster.environment())
     say(f"   ok {said.strip()}")
     has_module(gateway.deployment())
+    is_admitted(cluster, lock, gateway.deployment())
     proxy = gateway.proxy()
     edge = Edge(LISTENER, proxy, world.backend, world.certificates)
     edge.becomes("no route yet", 404, "-", "subject-dn", path="/page")
-    cluster.create_namespaces(SERVER)
     cluster.apply(gateway.route())
     edge.serves_all_clients()
     edge.names_its_authorities(False)
+    logs_decisions(edge.process)
 
     verified_clients_only(world, edge, policy)
     cannot_be_overridden(world, edge)
@@ -72,6 +75,36 @@ def has_module(deployment):
     if f"{mounts['tls-client-auth']}/plugin.wasm" != MODULE:
         raise Surprise(f"the module is mounted at {mounts['tls-client-auth']}")
     say("   ok the pod of Envoy has the image of the module")
+
+
+def is_admitted(cluster, lock, deployment):
+    """What cannot run here either: that the NetworkPolicy admits the pods of this Deployment."""
+    [policy] = cluster.objects(lock)
+    [rule] = policy["spec"]["ingress"]
+    [source] = rule["from"]
+    namespace = source["namespaceSelector"]["matchLabels"]
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    missing = source["podSelector"]["matchLabels"].items() - labels.items()
+    if missing or namespace != {"kubernetes.io/metadata.name": SYSTEM}:
+        raise Surprise(f"network-policy.yaml: {namespace}, and the pods lack {missing}")
+    if deployment["metadata"]["namespace"] != SYSTEM:
+        raise Surprise(f"the Deployment is in {deployment['metadata']['namespace']}")
+    limits = [one.get("resources", {}).get("limits") for one in
+              deployment["spec"]["template"]["spec"]["containers"] if one["name"] == "envoy"]
+    if limits != [{"memory": "1Gi"}]:
+        raise Surprise(f"the limits of Envoy are {limits}")
+    say("   ok the NetworkPolicy admits it")
+
+
+def logs_decisions(process):
+    """The access log of gateway.yaml."""
+    lines = [line for line in process.text().splitlines() if line.startswith("{")]
+    seen = {(one["code"], one["client_id"], one["status"]) for one in map(json.loads, lines)}
+    for wanted in [("authenticated", "by-subject-dn", 200),
+                   ("subject_mismatch", "by-subject-dn", 401)]:
+        if wanted not in seen:
+            raise Surprise(f"the access log has {seen}, and not {wanted}")
+    say(f"   ok {len(lines)} lines of its own access log, with codes")
 
 
 def verified_clients_only(world, edge, policy):

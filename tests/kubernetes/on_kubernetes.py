@@ -1,14 +1,16 @@
 """envoy/kubernetes: Envoy as a Deployment, without a controller for gateways."""
 
+import re
+
 from checks import replaced
 from envoy_gateway import MODULE
 from page import Page
-from stage import Surprise, say
+from stage import Surprise, run, say
 from traffic import BACKEND, Edge
 
 SERVER = "authorization-server"
-ENVOY, ENVOY_ADMIN = 21447, 21904
-PORTS = [ENVOY, ENVOY_ADMIN]
+ENVOY, ENVOY_ADMIN, METRICS = 21447, 21904, 21905
+PORTS = [ENVOY, ENVOY_ADMIN, METRICS]
 # Beside what envoy.yaml logs, what Edge looks for.
 JSON_LOG = """                json_format:
                   request: >-
@@ -30,6 +32,12 @@ CHANGES = {
     "target/demo/pki/server.key": "/etc/envoy/server/tls.key",
     "target/demo/pki/ca.pem": "/etc/envoy/clients/ca.crt",
 }
+
+# What it has beside envoy.yaml: the metrics for Prometheus.
+ADDED = [
+    r"\n  # For Prometheus: .*?(?=\n  clusters:\n)",
+    r"\n  - name: admin\n.*(?=$)",
+]
 
 
 def has_its_secrets(world, pod):
@@ -54,6 +62,32 @@ def restarts(world, page, folder):
     say("   ok new pods after a change")
 
 
+def shows_metrics(pod):
+    """One path of the admin endpoint, by GET alone."""
+    if {"name": "metrics", "containerPort": 9902} not in [
+        {key: port[key] for key in ("name", "containerPort")}
+        for port in pod["containers"][0]["ports"]
+    ]:
+        raise Surprise("the pod does not name the port of its metrics")
+    asked = [
+        ("GET", "/stats/prometheus", 200),
+        ("POST", "/stats/prometheus", 404),
+        ("GET", "/config_dump", 404),
+        ("POST", "/quitquitquit", 404),
+        ("GET", "/stats/prometheus/../../config_dump", 404),
+    ]
+    for method, path, status in asked:
+        command = ["curl", "--silent", "--noproxy", "*", "--max-time", "10", "--path-as-is"]
+        command += ["--write-out", "\n%{http_code}", "--request", method]
+        answer = run([*command, f"http://127.0.0.1:{METRICS}{path}"])
+        text, seen = answer.rsplit("\n", 1)
+        if int(seen) != status:
+            raise Surprise(f"{method} {path} at the metrics: {seen}, expected {status}")
+        if status == 200 and 'tls_client_auth{code="authenticated"}' not in text:
+            raise Surprise("the metrics have no decisions of the filter")
+    say("   ok its metrics, and nothing else of the admin endpoint")
+
+
 def play(world):
     say("\nEnvoy as a Deployment: deployment.yaml")
     world.cluster.create_namespaces(SERVER)
@@ -64,19 +98,27 @@ def play(world):
     (folder / "deployment.yaml").write_text(manifest)
     page.run("kubectl create namespace", folder, **world.cluster.environment())
     world.cluster.check(manifest)
-    config = world.cluster.get("configmap", "envoy", "oauth-edge")["data"]["envoy.yaml"]
+    found = world.cluster.get("deployment", "envoy", "oauth-edge")
+    pod = found["spec"]["template"]["spec"]
+    [name] = [one["configMap"]["name"] for one in pod["volumes"] if "configMap" in one]
+    config = world.cluster.get("configmap", name, "oauth-edge")["data"]["envoy.yaml"]
     expected = (world.root / "envoy/envoy.yaml").read_text()
     expected = expected[expected.index("admin:\n"):]
     for old, new in CHANGES.items():
         expected = replaced(expected, old, new)
-    if config != expected:
+    shared = config
+    for part in ADDED:
+        shared, times = re.subn(part, "", shared, flags=re.DOTALL)
+        if times != 1:
+            raise Surprise(f"the ConfigMap of deployment.yaml has {times} of {part}")
+    if shared != expected:
         raise Surprise("the ConfigMap of deployment.yaml is not envoy.yaml with its changes")
     say("   ok its ConfigMap is envoy.yaml")
     pki = world.certificates
     server = "authorization-server.authorization-server.svc.cluster.local"
     for old, new in {
         "address: 0.0.0.0, port_value: 8443": f"address: 127.0.0.1, port_value: {ENVOY}",
-        "port_value: 9901": f"port_value: {ENVOY_ADMIN}",
+        "address: 0.0.0.0, port_value: 9902": f"address: 127.0.0.1, port_value: {METRICS}",
         f"address: {server}, port_value: 8080": f"address: 127.0.0.1, port_value: {BACKEND}",
         MODULE: str(world.module),
         "/etc/envoy/server/tls.crt": str(pki.path("server.pem")),
@@ -85,10 +127,10 @@ def play(world):
         "                json_format:\n": JSON_LOG,
     }.items():
         config = replaced(config, old, new)
+    # The admin endpoint, and the cluster that leads to it.
+    config = config.replace("port_value: 9901", f"port_value: {ENVOY_ADMIN}")
     path = world.stage.directory / "envoy.yaml"
     path.write_text(pki.registered(config))
-    found = world.cluster.get("deployment", "envoy", "oauth-edge")
-    pod = found["spec"]["template"]["spec"]
     has_its_secrets(world, pod)
     arguments = [
         str(path) if word == "/etc/envoy/config/envoy.yaml" else word
@@ -96,11 +138,12 @@ def play(world):
     ]
     if str(path) not in arguments:
         raise Surprise(f"the container does not start with the ConfigMap: {arguments}")
-    command = [world.envoy, *arguments, "--concurrency", "2", "--disable-hot-restart"]
+    command = [world.envoy, *arguments, "--disable-hot-restart"]
     command += ["--file-flush-interval-msec", "50"]
     envoy = world.stage.start("envoy", command)
     edge = Edge(ENVOY, envoy, world.backend, pki)
     edge.serves_all_clients()
     edge.names_its_authorities(False)
+    shows_metrics(pod)
     world.stage.end(envoy)
     restarts(world, page, folder)
