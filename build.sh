@@ -33,7 +33,8 @@ usage: ./build.sh [--embed FILE] [COMMAND]
                   refused, and why
   demo registry   clients that appear and disappear in a registry while Envoy serves them
   demo --keep     either, and Envoy stays up for your own requests
-  test            every test: about 40 minutes on two cores the first time, and 13 GB in target/
+  test            the tests, but for the parts that run only where they are named: about 40 minutes
+                  on two cores the first time, and 13 GB in target/
   test PART...    some of them, by the parts below
   fetch           all that the tests need from others; afterwards they run without a network
   fetch kubernetes

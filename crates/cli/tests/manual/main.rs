@@ -66,6 +66,11 @@ const BLOCKS: &[(&str, &str, Fate)] = &[
     ("docs/cases.md", "CASE='names.json: my first case' ./build.sh test core", BuildScript),
     (
         "docs/command-line.md",
+        "sudo install -m 755 tls-client-auth-x86_64-linux /usr/local/bin/tls-client-auth",
+        Never("it installs for everybody; tests/release runs the file of a release"),
+    ),
+    (
+        "docs/command-line.md",
         "cargo install --path crates/cli",
         Never("it installs for the user who runs it; the program is the one that is tested here"),
     ),
@@ -135,6 +140,22 @@ const BLOCKS: &[(&str, &str, Fate)] = &[
             "page.run(\"kubectl --namespace oauth-edge rollout\"",
         ),
     ),
+    ("docs/kubernetes.md", "kubernetes_sd_configs:", Read),
+    (
+        "docs/operations.md",
+        "combined_validation_context:",
+        RunBy("tests/envoy/manual.rs", "block(\"operations.md\", \"combined"),
+    ),
+    (
+        "docs/operations.md",
+        "resources:",
+        RunBy("tests/envoy/manual.rs", "block(\"operations.md\", \"resources"),
+    ),
+    (
+        "docs/registry.md",
+        "- name: envoy.filters.http.local_ratelimit",
+        RunBy("tests/envoy/manual.rs", "block(\"registry.md\""),
+    ),
     ("docs/schema.md", "tls-client-auth lint envoy.yaml", Run(None)),
     (
         "docs/schema.md",
@@ -148,13 +169,23 @@ const BLOCKS: &[(&str, &str, Fate)] = &[
     ),
     (
         "docs/upgrading.md",
+        "resources:",
+        RunBy("tests/envoy/manual.rs", "block(\"upgrading.md\", \"resources"),
+    ),
+    (
+        "docs/upgrading.md",
+        "node: {id: edge, cluster: edge}",
+        RunBy("tests/envoy/manual.rs", "block(\"upgrading.md\", \"node"),
+    ),
+    (
+        "docs/upgrading.md",
         "cp tls_client_auth.wasm /etc/envoy/tls_client_auth-0.2.0.wasm",
-        Run(Some(("listeners.yaml", "filename: /etc/envoy/tls_client_auth-0.2.0.wasm"))),
+        Run(Some(("listeners.yaml", "/tls_client_auth-0.2.0.wasm}}"))),
     ),
     ("docs/upgrading.md", "sha256sum --check --ignore-missing SHA256SUMS", Run(None)),
     (
         "docs/upgrading.md",
-        "gh attestation verify tls_client_auth.wasm --repo OWNER/REPOSITORY",
+        "gh attestation verify tls_client_auth.wasm --repo OWNER/REPOSITORY \\",
         Never("GitHub has to answer, and to have the release"),
     ),
     (
@@ -306,7 +337,7 @@ fn directory(name: &str) -> PathBuf {
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  tls_client_auth.wasm\n\
          0000000000000000000000000000000000000000000000000000000000000000  not-downloaded\n",
     );
-    put("listeners.yaml", "filename: /etc/envoy/tls_client_auth-0.1.9.wasm\n");
+    put("listeners.yaml", &envoy);
     put("bin/man", "#!/bin/sh\n[ \"$*\" = '-l -' ] && exec cat\n");
     #[cfg(unix)]
     {
