@@ -63,7 +63,7 @@ static NO: [&str; 6] = ["false", "0", "no", "n", "off", "f"];
 static YES: [&str; 6] = ["true", "1", "yes", "y", "on", "t"];
 
 /// What stands for no time in `deleted_at`: the zero values of Go and .NET, MySQL and Unix.
-static NEVER: [&str; 3] = ["0001-01-01", "0000-00-00", "1970-01-01T00:00:00"];
+static NEVER: [&str; 3] = ["0001-01-01", "0000-00-00", "1970-01-01"];
 
 /// A part of the address at which Keycloak answers with client metadata.
 const KEYCLOAK: &str = "/clients-registrations/";
@@ -154,8 +154,9 @@ fn is_yes(text: &str, is_flag: bool) -> Option<bool> {
     let folded = letters(text);
     let word = without_prefixes(&folded);
     let word = ["status", "state"].iter().find_map(|name| word.strip_prefix(name)).unwrap_or(word);
-    if ON.contains(&word) {
+    // `approved` begins with one of the prefixes.
+    if ON.iter().any(|on| *on == folded || *on == word) {
         return Some(true);
     }
-    OFF.iter().any(|off| word.starts_with(off)).then_some(false)
+    OFF.iter().any(|off| folded.starts_with(off) || word.starts_with(off)).then_some(false)
 }

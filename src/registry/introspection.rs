@@ -188,10 +188,8 @@ impl<W> Introspections<W> {
     /// As many questions as may be are not answered.
     pub fn wait(&mut self, token: &AccessToken, waiting: W) -> Result<(), RegistryFault> {
         let key = token.key.digest.to_string();
-        let more = match self.active.contains(&token.key.digest) {
-            true => limits::INTROSPECTIONS_OF_ACTIVE_TOKENS,
-            false => 0,
-        };
+        let was_active = self.active.contains(&token.key.digest);
+        let more = if was_active { limits::INTROSPECTIONS_OF_ACTIVE_TOKENS } else { 0 };
         let pending = self.pending(token.key);
         if pending.len() >= limits::INTROSPECTIONS + more && !pending.has(&key) {
             return Err(RegistryFault::Introspection(FetchError::NotSent));
