@@ -28,10 +28,11 @@ pub(super) fn in_force(
     intermediates: Option<&[Arc<CaCertificate>]>,
     revoked: Option<&RevokedCertificates>,
 ) -> Trust {
-    let [anchors, intermediates] = [anchors, intermediates].map(|certificates| {
-        let mut left = certificates.unwrap_or_default().to_vec();
-        left.retain(|ca| !revoked.is_some_and(|revoked| revoked.has_ca(ca)));
-        left
-    });
+    let [mut anchors, mut intermediates] =
+        [anchors, intermediates].map(|certificates| certificates.unwrap_or_default().to_vec());
+    if let Some(revoked) = revoked {
+        anchors.retain(|ca| !revoked.has_anchor(ca));
+        intermediates.retain(|ca| !revoked.has_ca(ca));
+    }
     Trust::new(anchors, intermediates, revoked.map(RevokedCertificates::id))
 }

@@ -1,7 +1,6 @@
 //! Whether the client's certificate was issued under the anchors that count (contract §9).
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use super::PresentedCertificate;
 use crate::certificate::{CertificateHeader, PeerCertificate, Thumbprint};
@@ -81,19 +80,18 @@ impl PresentedCertificate<'_> {
             return verdict.result.clone();
         }
         // Those of `trust` are not revoked.
-        let is_revoked = |ca: &Arc<CaCertificate>| {
-            common.revoked.as_ref().is_some_and(|revoked| revoked.has_ca(ca))
-        };
+        let revoked = common.revoked.as_ref();
         let trust = &common.trust;
         let own = of_client.map(|anchors| anchors.in_force(trust)).transpose();
         let mut own = own.map_err(|_| PathError::NoAnchorOfSubject)?;
-        if let Some(own) = &mut own {
-            own.retain(|ca| !is_revoked(ca));
+        if let (Some(own), Some(revoked)) = (&mut own, revoked) {
+            own.retain(|ca| !revoked.has_anchor(ca));
         }
         let anchors = own.as_deref().unwrap_or(trust.anchors());
         let mut intermediates = Cow::Borrowed(trust.intermediates());
         if let Some(offered) = offered {
             let offered = offered.issuers(&question.leaf).into_iter();
+            let is_revoked = |ca: &CaCertificate| revoked.is_some_and(|all| all.has_ca(ca));
             intermediates.to_mut().extend(offered.filter(|ca| !is_revoked(ca)));
         }
         let verifier = self.downstream.signature_verifier();

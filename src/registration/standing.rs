@@ -109,7 +109,8 @@ fn off(name: &str, value: &Json) -> Option<&'static str> {
         Json::Array(values) if is_set_if_disabled && values.is_empty() => return None,
         Json::Bool(value) => *value,
         Json::Number(number) => match number.as_f64() {
-            Some(number) if is_set_if_disabled => number > 0.0,
+            Some(number) if time.is_some() => number > 0.0,
+            Some(number) if is_set_if_disabled => number != 0.0,
             Some(0.0) => false,
             Some(1.0) => true,
             _ => return unreadable,
@@ -136,7 +137,7 @@ fn may_say_so(name: &str) -> bool {
         && matches!(last.to_ascii_lowercase(), b'd' | b'e' | b'g' | b'i' | b's' | b't')
 }
 
-/// The folded name of a member, or text of a status, without what may stand before its words.
+/// The folded name of a member without what may stand before its words.
 fn without_prefixes(folded: &str) -> &str {
     PREFIXES.iter().fold(folded, |name, part| name.strip_prefix(part).unwrap_or(name))
 }
@@ -152,11 +153,16 @@ fn is_yes(text: &str, is_flag: bool) -> Option<bool> {
         return None;
     }
     let folded = letters(text);
-    let word = without_prefixes(&folded);
-    let word = ["status", "state"].iter().find_map(|name| word.strip_prefix(name)).unwrap_or(word);
-    // `approved` begins with one of the prefixes.
-    if ON.iter().any(|on| *on == folded || *on == word) {
+    // Each is taken off or not: `approved` begins with one.
+    let mut words = vec![&*folded];
+    for prefix in PREFIXES.iter().chain(&["status", "state"]) {
+        let shorter: Vec<&str> =
+            words.iter().filter_map(|word| word.strip_prefix(prefix)).collect();
+        words.extend(shorter);
+    }
+    if words.iter().any(|word| ON.contains(word)) {
         return Some(true);
     }
-    OFF.iter().any(|off| folded.starts_with(off) || word.starts_with(off)).then_some(false)
+    let is_off = |word: &&str| OFF.iter().any(|off| word.starts_with(off));
+    words.iter().any(is_off).then_some(false)
 }

@@ -70,17 +70,28 @@ impl RevokedCertificates {
             .or_else(|| serial().cloned().map(RevokedEntry::Serial))
     }
 
-    /// Whether the certificate of this CA is one of them. That of a root only by its thumbprint:
-    /// where a CA gives its own serial number to a client, too, who revokes the client means it.
+    /// Whether the certificate of this CA, which is no anchor, is one of them.
     pub(crate) fn has_ca(&self, ca: &CaCertificate) -> bool {
+        self.has_thumbprint(ca) || self.has_serial(ca, |_| true)
+    }
+
+    /// Whether this anchor is one of them. A root is so by its thumbprint alone: where it gives its
+    /// own serial number to a client, too, who revokes the client does not mean the root.
+    pub(crate) fn has_anchor(&self, ca: &CaCertificate) -> bool {
+        self.has_thumbprint(ca) || self.has_serial(ca, |parts| parts.issuer != parts.subject)
+    }
+
+    fn has_thumbprint(&self, ca: &CaCertificate) -> bool {
         let others = OnceCell::new();
         let others = || &**others.get_or_init(|| other_thumbprints(ca.der()));
-        let is_listed = |parts: Parts<'_>| {
-            parts.issuer != parts.subject
-                && self.listed_serial(parts.serial_number, parts.issuer).is_some()
-        };
         self.listed(ca.thumbprint(), others).is_some()
-            || !self.serials.is_empty() && Parts::of(ca.der()).is_ok_and(is_listed)
+    }
+
+    fn has_serial(&self, ca: &CaCertificate, counts: fn(&Parts<'_>) -> bool) -> bool {
+        let is_listed = |parts: Parts<'_>| {
+            counts(&parts) && self.listed_serial(parts.serial_number, parts.issuer).is_some()
+        };
+        !self.serials.is_empty() && Parts::of(ca.der()).is_ok_and(is_listed)
     }
 
     /// A digest of all of them. What is known of a path where one list is in force does not count

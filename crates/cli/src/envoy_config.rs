@@ -198,9 +198,9 @@ pub enum Expected {
 pub fn parse(content: &[u8], expected: Expected) -> Result<ConfigFile, String> {
     let whole = std::str::from_utf8(content).map_err(|error| error.to_string())?;
     let text = whole.strip_prefix(BYTE_ORDER_MARK).unwrap_or(whole);
-    let documents = document::read(text).map(|mut documents| {
-        documents.extend(config_map::configurations(&documents, text));
-        documents
+    let documents = document::read(text).and_then(|mut documents| {
+        documents.append(&mut config_map::configurations(&documents, text)?);
+        Ok(documents)
     });
     let found = search::find(text, documents.as_deref().unwrap_or_default());
     if !found.is_empty() {

@@ -5,21 +5,30 @@ use super::{Content, Lines, Node, NodeMember, read};
 /// What only a configuration of Envoy has at its top.
 const OF_ENVOY: [&str; 3] = ["static_resources", "dynamic_resources", "resources"];
 
+/// What every one with a filter has in its text.
+const TYPE: &str = "type.googleapis.com/envoy.";
+
 /// The configurations in the objects among `documents`, of the file with this text; their lines
 /// are those of the file.
-pub fn configurations(documents: &[Node], file: &str) -> Vec<Node> {
-    let texts = documents.iter().flat_map(texts);
-    let read_one = |member: &NodeMember| {
-        let text = member.value.text()?;
-        // One that cannot be read is not known to be a configuration.
-        let mut inner = read(text).ok()?;
+///
+/// # Errors
+/// A text that has types of Envoy cannot be read.
+pub fn configurations(documents: &[Node], file: &str) -> Result<Vec<Node>, String> {
+    let mut found = Vec::new();
+    for member in documents.iter().flat_map(texts) {
+        let text = member.value.text().unwrap_or_default();
+        if !text.contains(TYPE) {
+            continue;
+        }
+        let at = |error| format!("line {}, {}: {error}", member.line, member.name);
+        let mut inner = read(text).map_err(at)?;
         inner.retain(|one| OF_ENVOY.iter().any(|name| one.named(name).is_some()));
         let lines = member.lines_of_text(file);
         let place = Place { lines, indentation: indentation(text, lines, file) };
         inner.iter_mut().for_each(|one| place.give(one));
-        Some(inner)
-    };
-    texts.filter_map(read_one).flatten().collect()
+        found.append(&mut inner);
+    }
+    Ok(found)
 }
 
 /// The members of an object whose values are texts.

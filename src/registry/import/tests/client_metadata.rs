@@ -235,6 +235,8 @@ fn a_client_that_is_disabled_is_refused() {
             r#""Production""#,
             r#""normal""#,
             r#""APP_APPROVED""#,
+            r#""application-approved""#,
+            r#""Client registration status: valid""#,
             r#""""#,
             "null",
             "true",
@@ -248,12 +250,13 @@ fn a_client_that_is_disabled_is_refused() {
         ("deletedAt", r#""0000-00-00 00:00:00""#),
         ("disabled_at", r#""1970-01-01T00:00:00.000Z""#),
         ("disabled_at", "-1"),
-        ("disabled", "-1"),
         ("blocked", "[]"),
     ] {
         harmless(name, value);
     }
     disabled("deleted", r#""0001-01-01""#, "the client is disabled");
+    // As Visual Basic writes that it is.
+    disabled("disabled", "-1", "the client is disabled");
     let of_all = ["{}", r#"{"value":true}"#, r#"["active"]"#, r#""\ud800""#, "1e400"];
     let of_states = ["[]", r#""never""#, r#""2""#, r#""\u505c""#, "2", "-1", "0.5"];
     for name in ["enabled", "isActive", "locked", "status", "state"] {

@@ -73,6 +73,21 @@ fn the_text_of_a_config_map_in_json_is_in_its_line() {
     assert!(text(&output).contains(&expected), "{}", text(&output));
 }
 
+/// Among other files, too: what Envoy would not start with is no note.
+#[test]
+fn a_configuration_that_cannot_be_read_is_an_error() {
+    let wrong = shipped().replacen("          - name: oauth\n", "          - name: [oauth\n", 1);
+    let wrong = wrong.replacen("      - name: oauth\n", "      - name: [oauth\n", 1);
+    let path = file("config-map-unreadable.yaml", &wrong);
+    let good = file("config-map-beside.yaml", shipped());
+    for arguments in [&["lint", &*path][..], &["lint", &*good, &*path]] {
+        let output = run(arguments);
+        assert_eq!(code(&output), 2, "{}", text(&output));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned() + &text(&output);
+        assert!(said.contains(", envoy.yaml: neither JSON nor YAML"), "{said}");
+    }
+}
+
 #[test]
 fn other_texts_are_not_configurations() {
     let text_of = |data: &str| {
