@@ -28,11 +28,11 @@ pub(super) fn in_force(
     intermediates: Option<&[Arc<CaCertificate>]>,
     revoked: Option<&RevokedCertificates>,
 ) -> Trust {
-    let [mut anchors, mut intermediates] =
-        [anchors, intermediates].map(|certificates| certificates.unwrap_or_default().to_vec());
-    if let Some(revoked) = revoked {
-        anchors.retain(|ca| !revoked.has_anchor(ca));
-        intermediates.retain(|ca| !revoked.has_ca(ca));
-    }
+    let [anchors, intermediates] =
+        [(anchors, true), (intermediates, false)].map(|(certificates, are_anchors)| {
+            let mut left = certificates.unwrap_or_default().to_vec();
+            left.retain(|ca| !revoked.is_some_and(|revoked| revoked.has_ca(ca, are_anchors)));
+            left
+        });
     Trust::new(anchors, intermediates, revoked.map(RevokedCertificates::id))
 }

@@ -80,19 +80,20 @@ impl PresentedCertificate<'_> {
             return verdict.result.clone();
         }
         // Those of `trust` are not revoked.
-        let revoked = common.revoked.as_ref();
+        let is_revoked = |ca: &CaCertificate, is_anchor| {
+            common.revoked.as_ref().is_some_and(|revoked| revoked.has_ca(ca, is_anchor))
+        };
         let trust = &common.trust;
         let own = of_client.map(|anchors| anchors.in_force(trust)).transpose();
         let mut own = own.map_err(|_| PathError::NoAnchorOfSubject)?;
-        if let (Some(own), Some(revoked)) = (&mut own, revoked) {
-            own.retain(|ca| !revoked.has_anchor(ca));
+        if let Some(own) = &mut own {
+            own.retain(|ca| !is_revoked(ca, true));
         }
         let anchors = own.as_deref().unwrap_or(trust.anchors());
         let mut intermediates = Cow::Borrowed(trust.intermediates());
         if let Some(offered) = offered {
             let offered = offered.issuers(&question.leaf).into_iter();
-            let is_revoked = |ca: &CaCertificate| revoked.is_some_and(|all| all.has_ca(ca));
-            intermediates.to_mut().extend(offered.filter(|ca| !is_revoked(ca)));
+            intermediates.to_mut().extend(offered.filter(|ca| !is_revoked(ca, false)));
         }
         let verifier = self.downstream.signature_verifier();
         let verdict = trust::verify(certificate, anchors, &intermediates, now, verifier);

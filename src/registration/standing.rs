@@ -153,16 +153,16 @@ fn is_yes(text: &str, is_flag: bool) -> Option<bool> {
         return None;
     }
     let folded = letters(text);
-    // Each is taken off or not: `approved` begins with one.
-    let mut words = vec![&*folded];
-    for prefix in PREFIXES.iter().chain(&["status", "state"]) {
-        let shorter: Vec<&str> =
-            words.iter().filter_map(|word| word.strip_prefix(prefix)).collect();
-        words.extend(shorter);
+    let mut word = &*folded;
+    // `approved` begins with one that is not taken off.
+    for prefix in PREFIXES.iter().chain(&["status", "state", ""]) {
+        if ON.contains(&word) {
+            return Some(true);
+        }
+        if OFF.iter().any(|off| word.starts_with(off)) {
+            return Some(false);
+        }
+        word = word.strip_prefix(prefix).unwrap_or(word);
     }
-    if words.iter().any(|word| ON.contains(word)) {
-        return Some(true);
-    }
-    let is_off = |word: &&str| OFF.iter().any(|off| word.starts_with(off));
-    words.iter().any(is_off).then_some(false)
+    None
 }

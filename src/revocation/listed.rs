@@ -70,28 +70,21 @@ impl RevokedCertificates {
             .or_else(|| serial().cloned().map(RevokedEntry::Serial))
     }
 
-    /// Whether the certificate of this CA, which is no anchor, is one of them.
-    pub(crate) fn has_ca(&self, ca: &CaCertificate) -> bool {
-        self.has_thumbprint(ca) || self.has_serial(ca, |_| true)
-    }
-
-    /// Whether this anchor is one of them. A root is so by its thumbprint alone: where it gives its
-    /// own serial number to a client, too, who revokes the client does not mean the root.
-    pub(crate) fn has_anchor(&self, ca: &CaCertificate) -> bool {
-        self.has_thumbprint(ca) || self.has_serial(ca, |parts| parts.issuer != parts.subject)
-    }
-
-    fn has_thumbprint(&self, ca: &CaCertificate) -> bool {
+    /// Whether the certificate of this CA is one of them. An anchor that is a root is so by its
+    /// thumbprint alone: where it gives its own serial number to a client, too, who revokes the
+    /// client does not mean the root.
+    #[inline(never)]
+    pub(crate) fn has_ca(&self, ca: &CaCertificate, is_anchor: bool) -> bool {
         let others = OnceCell::new();
         let others = || &**others.get_or_init(|| other_thumbprints(ca.der()));
-        self.listed(ca.thumbprint(), others).is_some()
-    }
-
-    fn has_serial(&self, ca: &CaCertificate, counts: fn(&Parts<'_>) -> bool) -> bool {
-        let is_listed = |parts: Parts<'_>| {
-            counts(&parts) && self.listed_serial(parts.serial_number, parts.issuer).is_some()
-        };
-        !self.serials.is_empty() && Parts::of(ca.der()).is_ok_and(is_listed)
+        if self.listed(ca.thumbprint(), others).is_some() {
+            return true;
+        }
+        match Parts::of(ca.der()) {
+            Ok(parts) if is_anchor && parts.issuer == parts.subject => false,
+            Ok(parts) => self.listed_serial(parts.serial_number, parts.issuer).is_some(),
+            Err(_) => false,
+        }
     }
 
     /// A digest of all of them. What is known of a path where one list is in force does not count
@@ -167,5 +160,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_root_that_is_an_anchor_is_revoked_by_its_thumbprint_alone() {
+        let root = CaCertificate::from_pem(include_bytes!("../trust/tests/rsa256.ca.pem")).unwrap();
+        let parts = Parts::of(root.der()).unwrap();
+        let serial = RevokedSerial {
+            issuer: root.subject().unwrap().clone(),
+            serial: SerialNumber::from_der(parts.serial_number),
+        };
+        let by_serial = RevokedCertificates::new([RevokedEntry::Serial(serial)]);
+        let by_thumbprint = RevokedCertificates::new([RevokedEntry::Thumbprint(root.thumbprint())]);
+        assert_eq!(
+            [true, false].map(|is_anchor| by_serial.has_ca(&root, is_anchor)),
+            [false, true]
+        );
+        assert_eq!(
+            [true, false].map(|is_anchor| by_thumbprint.has_ca(&root, is_anchor)),
+            [true; 2]
+        );
     }
 }
