@@ -280,3 +280,28 @@ fn hostile_chains_are_refused() {
         assert_eq!(found, UNTRUSTED, "{shown}");
     }
 }
+
+/// Only with CAs must the host be able to: what is revoked needs no signature.
+#[test]
+fn a_configuration_verifies_signatures_if_it_has_cas() {
+    let root = pki().root.pem();
+    let root = Json::String(root).to_value();
+    let client = |anchors: &str| {
+        format!(
+            r#""clients": [{{"client_id": "a", "token_endpoint_auth_method": "tls_client_auth",
+            "tls_client_auth_subject_dn": "CN=a"{anchors}}}]"#
+        )
+    };
+    let revoked = format!(r#""revoked": ["{}"], "#, "00".repeat(32));
+    for (members, expected) in [
+        (client(""), false),
+        (revoked.clone() + &client(""), false),
+        (format!(r#"{revoked}"trust_anchors": [{root}], {}"#, client("")), true),
+        (format!(r#""intermediates": [{root}], {}"#, client("")), true),
+        (client(&format!(r#", "trust_anchors": [{root}]"#)), true),
+    ] {
+        let text = format!(r#"{{"endpoints": ["/token"], {members}}}"#);
+        let configuration = crate::Configuration::parse(text.as_bytes()).unwrap();
+        assert_eq!(configuration.verifies_signatures(), expected, "{text}");
+    }
+}
