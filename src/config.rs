@@ -366,7 +366,8 @@ fn registry_source(
     Ok(embedded.or(fetched))
 }
 
-/// Checks that every anchor that an embedded client names by its subject is in force.
+/// Checks that every anchor that an embedded client names by its subject is one of `in_force`, or
+/// of `all` where it is revoked.
 fn check_client_anchors(
     registry: &Registry,
     [in_force, all]: [&Trust; 2],

@@ -79,12 +79,13 @@ impl Authorization {
             }
             let is_access_token =
                 [&b"bearer"[..], b"dpop"].iter().any(|token| scheme.eq_ignore_ascii_case(token));
-            return match credentials.trim_ascii() {
-                _ if !is_access_token => Ok(Self::Other),
-                // SimpleIdServer finds Basic in it, also where blanks divide it.
-                token if !token.is_empty() && !is_token68(token) => Err(AuthorizationError::Token),
-                _ => Ok(Self::Token),
-            };
+            if !is_access_token {
+                return Ok(Self::Other);
+            }
+            // SimpleIdServer finds Basic in it, also where blanks divide it.
+            let token = credentials.trim_ascii();
+            let is_token = token.is_empty() || is_token68(token);
+            return if is_token { Ok(Self::Token) } else { Err(AuthorizationError::Token) };
         }
         let decoded =
             BASE64.decode(credentials.trim_ascii()).map_err(|_| AuthorizationError::Base64)?;
